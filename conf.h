@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* conf.h - what the user asked for, and what start-up made of it; read-only once the loop runs */
+#ifndef CONF_H
+#define CONF_H
+
+#include <limits.h>
+#include <net/if.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "addr.h"
+
+enum mode {
+	MODE_PASTA,
+	MODE_PASST,
+};
+
+/* Address families, as an index: nothing is written twice for them */
+enum family { V4, V6, FAMILIES };
+
+static inline enum family addr_family(const struct addr *a)
+{
+	return addr_is_v4(a) ? V4 : V6;
+}
+
+#define DNS_MAX		8
+#define SEARCH_MAX	8
+#define DOMAIN_MAX	256		/* RFC 1035 2.3.4, with the terminator */
+#define RULES_MAX	256
+
+/* One family's view of guest and host. Addresses of the other family never occur in it; unspecified means none. */
+struct conf_ip {
+	bool		on;
+	bool		addr_given, gw_given, plen_given;	/* by option, not from the host */
+	bool		no_map_loopback;	/* --map-host-loopback none, --no-map-gw */
+	bool		no_map_guest;		/* --map-guest-addr none */
+	bool		local;			/* host has no network of this family: local mode */
+	unsigned	ifindex;		/* template interface on the host, 0: none */
+
+	struct addr	addr;			/* the guest's */
+	uint8_t		plen;
+	struct addr	gw;			/* guest's default gateway: us */
+	struct addr	our_ll;			/* our link-local address on the link (IPv6) */
+	struct addr	ns_ll;			/* the guest's own link-local address, if we set it (IPv6) */
+
+	struct addr	map_loopback;		/* guest-side address that stands for the host's loopback */
+	struct addr	map_guest;		/* guest-side address that stands for the host's own global address */
+	struct addr	dns_forward;		/* guest-side address whose port 53 and 853 go to @dns_host */
+	struct addr	dns_host;		/* resolver as the host reaches it, loopback included */
+
+	struct addr	dns[DNS_MAX];		/* servers handed to the guest */
+	unsigned	ndns;
+
+	struct addr	out_addr;		/* -o: source of what leaves the host */
+	char		out_if[IFNAMSIZ];	/* --outbound-if4/6 */
+};
+
+/* One forwarding rule (-t, -u): what arrives at host addresses and ports goes to the guest */
+struct rule {
+	uint8_t		proto;			/* IPPROTO_TCP or IPPROTO_UDP */
+	bool		any;			/* no address given: both families */
+	struct addr	addr;			/* bound on the host, if not @any */
+	char		ifname[IFNAMSIZ];	/* bound to this interface, or empty */
+	uint16_t	first, last;		/* ports on the host */
+	uint16_t	to;			/* port in the guest for @first */
+	uint16_t	opt;			/* option it came from: index into conf.c's texts, for messages */
+};
+
+struct conf {
+	enum mode	mode;
+
+	/* Process */
+	bool		foreground, quiet, debug, trace, stats_on;
+	unsigned	stats_interval;		/* s, --stats */
+	char		pid_file[PATH_MAX];
+	char		log_file[PATH_MAX];
+	uint64_t	log_size;
+	char		pcap[PATH_MAX];
+	uid_t		uid;			/* --runas, or what root becomes */
+	gid_t		gid;
+	bool		runas;
+	bool		chroot_fallback;
+
+	/* Namespace */
+	pid_t		ns_pid;			/* PID given, or 0 */
+	char		netns[PATH_MAX];	/* --netns path, resolved from a name */
+	char		userns[PATH_MAX];
+	bool		netns_only, no_netns_quit, no_pidns, config_net;
+	char *const	*command;		/* COMMAND and its arguments, NULL-terminated, or NULL */
+	char		ns_ifname[IFNAMSIZ];
+	struct mac	ns_mac;			/* --ns-mac-addr; zero: kernel's choice */
+	bool		no_copy_routes, no_copy_addrs;
+
+	/* Link */
+	struct mac	our_mac;		/* -M: gateway's MAC as the guest sees it */
+	uint32_t	mtu;			/* as advertised to the guest; 0: do not assign */
+	int		tap_fd;			/* --fd, or -1 */
+
+	/* Network */
+	char		ifname[IFNAMSIZ];	/* -i: template interface, or empty */
+	struct conf_ip	ip[FAMILIES];
+	bool		no_tcp, no_udp, no_icmp;
+	bool		no_dhcp, no_dhcpv6, no_ndp, no_ra;
+	bool		dhcp_dns, dhcp_search;	/* hand out servers and search list */
+	bool		no_map_gw, host_lo_to_ns_lo;
+	bool		freebind;
+	char		hostname[DOMAIN_MAX], fqdn[DOMAIN_MAX];
+	char		search[SEARCH_MAX][DOMAIN_MAX];
+	unsigned	nsearch;
+	bool		dns_given, search_given;	/* -D, -S, also "none" */
+
+	struct rule	rule[RULES_MAX];
+	unsigned	nrules;
+};
+
+/**
+ * conf_parse() - command line into @c; ends the process with one line and status 1 on any error, 0 for --help, --version
+ *
+ * Only parses and checks: nothing is opened, no address is looked up.
+ */
+void conf_parse(struct conf *c, int argc, char **argv);
+
+/* After the host's network is known: derived values, conflicts that only now show, resolv.conf. May die(). */
+void conf_complete(struct conf *c);
+
+/* What a user wants to know at start: interfaces, addresses, DHCP, DNS */
+void conf_print(const struct conf *c);
+
+/* Text of the option a rule came from, for error messages: "-t 8080:80" */
+const char *conf_rule_text(const struct rule *r);
+
+#endif /* CONF_H */

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* event.h - epoll registration with typed references; knows no protocol
+ *
+ * The table from type to handler is passt.c's. A reference carries the generation of what it points to, so that an event
+ * that was already fetched when its owner died is recognised and dropped.
+ */
+#ifndef EVENT_H
+#define EVENT_H
+
+#include <stdint.h>
+#include <sys/epoll.h>
+
+enum ev_type {
+	EV_TAP,			/* the link */
+	EV_SIGNAL,		/* signalfd */
+	EV_TCP,			/* idx: flow */
+	EV_TCP_LISTEN,		/* idx: listener */
+	EV_UDP,			/* idx: flow that owns the socket */
+	EV_UDP_LISTEN,		/* idx: listener */
+	EV_PING,		/* idx: flow */
+	EV_NETNS,		/* inotify, pidfd or mount table: the namespace may be gone */
+	EV_TYPES
+};
+
+union ev_ref {
+	uint64_t	u64;
+	struct {
+		uint64_t	type : 6, gen : 10, idx : 24, fd : 24;
+	};
+};
+
+/* Registers @fd once; flows' sockets are edge-triggered and never modified. 0, or -errno. */
+int ev_add(int epfd, int fd, enum ev_type type, uint32_t idx, uint16_t gen, uint32_t events);
+
+/* Changes what a descriptor of the link waits for; not for flows */
+int ev_mod(int epfd, int fd, enum ev_type type, uint32_t events);
+
+#endif /* EVENT_H */

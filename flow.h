@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* flow.h - the flow table, and on one page the whole of what is known per flow
+ *
+ * A flow is found by the guest's side: protocol, guest's endpoint, and the endpoint the guest talks to ("our" on that side).
+ * A UDP flow is also found by the host's side: the socket and the remote endpoint.
+ *
+ * Entries live in a static table and are handed out last-in first-out. A flow that ends leaves the hash tables at once,
+ * so it can never match again, and its entry is reused after the current loop turn (flow_bury()).
+ *
+ * A flow is on at most one of two lists: ready (used up its turn, more to do at once) or stalled (waits for the link).
+ */
+#ifndef FLOW_H
+#define FLOW_H
+
+#include "addr.h"
+#include "timer.h"
+
+#define FLOW_MAX	(1U << 17)
+#define FLOW_NONE	UINT32_MAX
+
+enum flow_type { FLOW_FREE, FLOW_TCP, FLOW_UDP, FLOW_UDP_PORT, FLOW_PING, FLOW_TYPES };
+enum flow_wait { WAIT_NONE, WAIT_READY, WAIT_STALLED, WAIT_LISTS };
+
+/* Guest's side: @peer is the guest's endpoint, @our the one it talks to. Host's side: @peer is the remote endpoint, @our
+ * the local address and port of the socket.
+ */
+struct side {
+	struct end	peer, our;
+};
+
+enum { GUEST, HOST };
+
+/* States of RFC 9293 3.3.2 as the guest sees us, from the side that is played towards it */
+enum tcp_state {
+	TCP_CLOSED,
+	TCP_CONNECTING,		/* guest's SYN is here, connect() to the host's peer under way */
+	TCP_SYN_SENT,		/* connection accepted on the host, SYN sent to the guest */
+	TCP_SYN_RCVD,		/* SYN,ACK sent to the guest */
+	TCP_ESTABLISHED,
+	TCP_CLOSE_WAIT,		/* guest's FIN taken, host still sends */
+	TCP_FIN_WAIT_1,		/* host's FIN sent to the guest, not acknowledged */
+	TCP_FIN_WAIT_2,		/* host's FIN acknowledged, guest still sends */
+	TCP_CLOSING,		/* both FINs, ours not acknowledged, guest's came later */
+	TCP_LAST_ACK,		/* both FINs, guest's came first */
+	TCP_STATES
+};
+
+extern const char *const tcp_state_name[TCP_STATES];
+
+/* snd_: towards the guest; rcv_: from the guest (RFC 9293 3.3.1). Sequence numbers wrap. */
+struct tcp {
+	int		sock;
+	uint8_t		state;
+	uint8_t		snd_wscale, rcv_wscale;
+	uint8_t		retries;	/* timeouts in a row without progress */
+	uint8_t		dup_acks;
+	uint16_t	flags;		/* tcp.c */
+	uint16_t	mss;		/* payload bytes in a segment to the guest */
+	uint32_t	rto;		/* ms */
+
+	uint32_t	snd_una, snd_nxt;
+	uint32_t	snd_max;	/* highest snd_nxt ever: after a timeout, snd_nxt goes back */
+	uint32_t	snd_wnd;	/* guest's window, bytes */
+	uint32_t	sock_seq;	/* sequence number of the first byte in the socket's receive queue */
+	uint32_t	peek_off;	/* where the kernel's SO_PEEK_OFF stands, from @sock_seq on */
+	uint32_t	rcv_nxt;
+	uint32_t	rcv_acked;	/* last acknowledgment number sent */
+	uint32_t	rcv_adv;	/* right edge of the window advertised: every byte before it is taken */
+
+	uint32_t	stash;		/* first block of bytes from the guest the socket did not take, or none */
+	uint32_t	stash_len, stash_off;
+	uint32_t	keep;		/* slot of bytes read from the socket and not acknowledged, or none */
+	uint32_t	room;		/* bytes the socket would take, as of the last question */
+	uint64_t	acked_at;	/* ms: last segment from the guest */
+	uint64_t	bytes_in, bytes_out;
+};
+
+struct udp {
+	uint32_t	port;		/* FLOW_UDP: flow of type FLOW_UDP_PORT with the socket, or FLOW_NONE: a listener */
+	uint32_t	listener;	/* index of the listener whose socket it uses, if no port */
+	uint32_t	refs;		/* FLOW_UDP_PORT: flows that use it */
+	int		sock;		/* FLOW_UDP_PORT */
+	uint8_t		ttl;		/* last TTL set, 0: the default */
+	uint8_t		replies;	/* datagrams seen from the other side: longer timeout */
+	bool		bcast;
+};
+
+struct ping {
+	int		sock;
+	uint16_t	id;		/* the guest's identifier */
+	uint16_t	seq;		/* last one sent */
+	uint8_t		ttl;
+};
+
+struct flow {
+	uint8_t		type;		/* enum flow_type */
+	uint8_t		wait;		/* enum flow_wait */
+	uint8_t		guest;		/* index of the guest it belongs to */
+	bool		dead;		/* ended in this loop turn */
+	uint16_t	gen;		/* of this entry, 10 bits: told from events of an earlier owner */
+	uint16_t	batch_head, batch_tail;	/* this batch's packets of the flow, PKT_NEXT_NONE: none */
+	uint32_t	hnext[2];	/* hash chains of GUEST and HOST side */
+	uint32_t	wprev, wnext;	/* ready or stalled list; free and dead list use wnext */
+	uint32_t	lprev, lnext;	/* datagram flows: least recently used first */
+	struct side	side[2];
+	struct timer	timer;
+	uint64_t	created;	/* ms */
+	union {
+		struct tcp	tcp;
+		struct udp	udp;
+		struct ping	ping;
+	};
+};
+
+struct flow_list {
+	uint32_t	head, tail;
+};
+
+struct flows {
+	struct flow	*f;		/* FLOW_MAX entries, in flow.c */
+	uint32_t	free, unused;	/* free list; first entry never used */
+	uint32_t	dead;
+	uint32_t	count[FLOW_TYPES];
+	struct flow_list wait[WAIT_LISTS];
+	struct flow_list lru;		/* FLOW_UDP, FLOW_UDP_PORT without flows, FLOW_PING */
+	uint64_t	key[2];		/* of the hash */
+};
+
+void flows_init(struct flows *fs);
+
+static inline uint32_t flow_idx(const struct flows *fs, const struct flow *f)
+{
+	return (uint32_t)(f - fs->f);
+}
+
+/* Flow of an event reference, or NULL if it is not that flow any more */
+struct flow *flow_get(const struct flows *fs, uint32_t idx, uint16_t gen);
+
+/* New flow, in no hash table yet; NULL if the table is full */
+struct flow *flow_alloc(struct flows *fs, enum flow_type type, uint64_t now);
+
+/* Into the hash tables: by f->side[GUEST], and for flows with a socket shared by several, by the host's side too. @key tells
+ * sockets apart on the host's side: index of port or listener.
+ */
+void flow_hash_guest(struct flows *fs, struct flow *f);
+void flow_hash_host(struct flows *fs, struct flow *f, uint32_t key);
+
+struct flow *flow_find_guest(const struct flows *fs, enum flow_type type, const struct end *peer, const struct end *our);
+struct flow *flow_find_host(const struct flows *fs, enum flow_type type, uint32_t key, const struct end *peer);
+
+/* Out of hash tables and lists at once; the entry is free after flow_bury(). Timer and sockets are the owner's business. */
+void flow_end(struct flows *fs, struct flow *f);
+void flow_bury(struct flows *fs);
+
+/* Puts @f at the end of a list, or takes it off with WAIT_NONE */
+void flow_wait(struct flows *fs, struct flow *f, enum flow_wait wait);
+/* First flow of a list, taken off, or NULL */
+struct flow *flow_next(struct flows *fs, enum flow_wait wait);
+
+/* Datagram flows: note activity; least recently used one, or NULL */
+void flow_touch(struct flows *fs, struct flow *f);
+struct flow *flow_oldest(const struct flows *fs);
+
+#endif /* FLOW_H */

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fwd.h - which address becomes which, and what listens
+ *
+ * All mapping between the guest's view and the host's is here, as pure functions over struct conf and what was learned of the
+ * guest. Order, outbound: DNS forward (ports 53 and 853), host loopback, host's own address, everything else as it is.
+ * Inbound: a client on the host's loopback, or with the guest's own address, can't be shown as it is, and becomes the address
+ * that leads back to it. Loopback addresses never pass the link, in either direction.
+ */
+#ifndef FWD_H
+#define FWD_H
+
+#include "conf.h"
+#include "flow.h"
+#include "log.h"
+
+#define LISTENERS_MAX	(1U << 16)
+
+/* Addresses the guest was seen to use; at first those assigned to it */
+struct seen {
+	struct addr	addr[FAMILIES];		/* last global (or private) source address */
+	struct addr	ll;			/* last IPv6 link-local one */
+};
+
+struct listener {
+	int		fd;
+	uint16_t	rule;			/* index in conf.rule */
+	uint16_t	port;			/* bound on the host */
+	bool		v4, v6;			/* what it accepts */
+};
+
+struct fwd {
+	struct listener	*l;			/* LISTENERS_MAX, in fwd.c */
+	uint32_t	n;
+	uint64_t	ephemeral[2];		/* reserved: host's port range */
+};
+
+/**
+ * fwd_out() - where a flow the guest starts goes on the host
+ * @c:		configuration
+ * @s:		what was learned of the guest
+ * @proto:	IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP or IPPROTO_ICMPV6
+ * @src:	guest's endpoint
+ * @dst:	endpoint it wants to reach
+ * @host:	filled in: peer to connect or send to, own address to bind (unspecified: the kernel's choice), own port @src's
+ *
+ * Return: DROP_NONE, DROP_ADDR or DROP_POLICY
+ */
+enum drop fwd_out(const struct conf *c, const struct seen *s, uint8_t proto, const struct end *src, const struct end *dst,
+		  struct side *host);
+
+/**
+ * fwd_in() - how a connection or datagram that arrived on the host looks to the guest
+ * @r:		rule of the listener
+ * @host:	peer: client; our: local address and port it came to
+ * @guest:	filled in: peer: endpoint in the guest; our: the client as the guest sees it
+ *
+ * Return: DROP_NONE, DROP_ADDR or DROP_POLICY
+ */
+enum drop fwd_in(const struct conf *c, const struct seen *s, const struct rule *r, const struct side *host,
+		 struct side *guest);
+
+/**
+ * fwd_icmp_src() - guest-side address for a router or host that sent an ICMP error
+ * @a:		address as the host saw it
+ *
+ * Return: address to show; @a itself wherever it can be shown, otherwise the gateway's
+ */
+struct addr fwd_icmp_src(const struct conf *c, const struct seen *s, const struct addr *a);
+
+/* Interface index for a link-local or multicast destination on the host, or 0 */
+unsigned fwd_scope(const struct conf *c, const struct addr *a);
+
+/**
+ * fwd_listen() - open the sockets of all rules of conf.rule, and register them with epoll
+ * @epfd:	epoll descriptor, events EV_TCP_LISTEN and EV_UDP_LISTEN with the listener's index
+ *
+ * One dual-stack socket for a port without an address where both families are on. A rule for which one family fails still
+ * counts if the other works. Errors are logged with the option's text: "Failed to bind port N (reason) for option '-t ...'".
+ *
+ * Return: 0, or -errno if a rule could not be bound at all
+ */
+int fwd_listen(struct fwd *fwd, const struct conf *c, int epfd);
+
+#endif /* FWD_H */

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* input.h - a batch from the guest goes to responders and flows; the only demultiplexer */
+#ifndef INPUT_H
+#define INPUT_H
+
+#include "passt.h"
+
+/* The guest's link is readable: one batch. 0, or -errno if the link is lost */
+int input_ready(struct ctx *c, struct guest *g);
+
+/* Timer of unsolicited router advertisements */
+void input_ndp_timer(struct ctx *c, struct guest *g);
+
+#endif /* INPUT_H */

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* log.h - leveled messages to stderr, system log or file; drop counters by reason
+ *
+ * Levels are those of syslog(3), plus one below for per-packet traces. A disabled level costs one comparison and
+ * no system call. After log_running(), nothing here allocates or opens.
+ */
+#ifndef LOG_H
+#define LOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <syslog.h>
+
+#include "util.h"
+
+#define LOG_TRACE	(LOG_DEBUG + 1)
+
+extern int log_level;		/* highest level that is written */
+
+void log_at(int level, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+#define log_enabled(level)	((level) <= log_level)
+#define log_if(level, ...)						\
+	do {								\
+		if (log_enabled(level))					\
+			log_at(level, __VA_ARGS__);			\
+	} while (0)
+
+#define err(...)	log_if(LOG_ERR, __VA_ARGS__)
+#define warn(...)	log_if(LOG_WARNING, __VA_ARGS__)
+#define info(...)	log_if(LOG_INFO, __VA_ARGS__)
+#define debug(...)	log_if(LOG_DEBUG, __VA_ARGS__)
+#define trace(...)	log_if(LOG_TRACE, __VA_ARGS__)
+
+/* One call site's budget: at most LOG_BURST messages a LOG_INTERVAL, then a count of what was left out */
+#define LOG_BURST	5
+#define LOG_INTERVAL	10000	/* ms */
+
+struct log_limit {
+	uint64_t	since;		/* start of the current interval, ms */
+	uint32_t	sent, held;	/* messages written and held back in it */
+};
+
+bool log_limit_ok(struct log_limit *l, int level);
+
+/* For messages that traffic can cause */
+#define log_limited(level, ...)						\
+	do {								\
+		static struct log_limit limit_;				\
+		if (log_enabled(level) && log_limit_ok(&limit_, level))	\
+			log_at(level, __VA_ARGS__);			\
+	} while (0)
+
+/* Start-up errors: one line on stderr whatever the level, exit status 1 */
+_Noreturn void die(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
+/**
+ * log_open() - choose where messages go
+ * @name:	program name, for the system log
+ * @file:	path of a log file, created 0600 and truncated, or NULL
+ * @size:	bytes at which the file gives up its oldest half
+ * @version:	first line of the file, together with the PID
+ *
+ * Until log_running(), messages also go to stderr.
+ *
+ * Return: 0, or -errno if the file or its header can't be written
+ */
+int log_open(const char *name, const char *file, uint64_t size, const char *version);
+
+/* The start-up is over: @to_stderr stays on in the foreground, off in a daemon. The PID is that of the survivor. */
+void log_running(bool to_stderr);
+
+/* Descriptors to keep across close_range(): those of system log and file, -1 when not open */
+void log_fds(int fds[2]);
+
+/* Why something was not delivered. Names in log.c; every drop is one of these. */
+enum drop {
+	DROP_NONE,		/* not dropped: the packet is fine */
+	DROP_FRAME,		/* frame shorter than its headers */
+	DROP_ETHERTYPE,		/* neither ARP, IPv4 nor IPv6 */
+	DROP_IP_HEADER,		/* version, header length, total length */
+	DROP_IP_CSUM,		/* IPv4 header checksum */
+	DROP_IP_EXT,		/* IPv6 extension header chain: too long, cut, or not for us */
+	DROP_FRAGMENT,		/* fragment: overlap, tiny, out of time or of room */
+	DROP_L4_HEADER,		/* transport header: cut, data offset, length */
+	DROP_PROTO,		/* transport protocol not carried */
+	DROP_PORT_ZERO,		/* port 0 */
+	DROP_ADDR,		/* loopback, unspecified, or multicast where it makes no sense */
+	DROP_POLICY,		/* switched off, or no mapping for the destination */
+	DROP_TCP_STATE,		/* segment makes no sense in this state */
+	DROP_TCP_SEQ,		/* out of the window, or out of order */
+	DROP_NO_FLOW,		/* answer from the host's side that no flow asked for */
+	DROP_NO_RESOURCE,	/* flow table, socket or memory exhausted */
+	DROP_SEND,		/* host socket refused it */
+	DROP_LINK_FULL,		/* datagram towards the guest, and no slot free */
+	DROP_RESPONDER,		/* ARP, NDP, DHCP, DHCPv6: malformed or not for us */
+	DROP_COUNT
+};
+
+extern const char *const drop_name[DROP_COUNT];
+
+#endif /* LOG_H */

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* packet.h - the one parser of frames from the guest, the one builder of frames to it
+ *
+ * Reading: pkt_parse() copies the headers out of the frame before it checks them (the memory may be the guest's own), and
+ * leaves the payload where it is, behind a view. Nothing is left to validate afterwards, and nobody else casts headers.
+ *
+ * Writing: a frame's payload is in place first; one call then builds Ethernet, IP and transport header in front of it and
+ * finishes the checksums, or leaves them partial if the link takes that.
+ */
+#ifndef PACKET_H
+#define PACKET_H
+
+#include <linux/if_ether.h>
+
+#include "addr.h"
+#include "log.h"
+#include "util.h"
+
+/* A cursor over buffers that cannot pass its end */
+struct view {
+	const struct iovec	*iov;
+	unsigned		cnt;
+	size_t			off, len;	/* bytes to skip in the buffers, bytes visible after that */
+};
+
+/* Drops up to @n bytes at the front */
+void view_skip(struct view *v, size_t n);
+/* Keeps at most @n bytes */
+void view_trim(struct view *v, size_t n);
+/* Copies @n bytes from @at on into @to; false, and nothing copied, if they are not all there */
+bool view_copy(const struct view *v, size_t at, void *to, size_t n);
+/* Fills up to @max iovecs with the visible bytes; returns how many, and in *@len how many bytes they cover */
+unsigned view_iov(const struct view *v, struct iovec *iov, unsigned max, size_t *len);
+
+/* What one side leaves to the other: of a packet from the guest, or to it */
+struct offload {
+	uint16_t	gso;		/* payload bytes per segment of a super-packet, 0: a single packet */
+	bool		partial;	/* transport checksum holds the pseudo-header's sum only */
+};
+
+/* What the link can do; asked, never assumed */
+struct caps {
+	uint32_t	mtu;		/* largest IP packet, 68 to 65535 */
+	bool		csum;		/* accepts partial checksums */
+	bool		tso4, tso6;	/* accepts TCP super-packets of up to 65535 bytes of IP */
+	bool		uso;		/* accepts UDP super-packets */
+};
+
+/* One frame as the link received it */
+struct raw {
+	const struct iovec	*iov;
+	unsigned		cnt;
+	size_t			len;
+	struct offload		off;
+};
+
+/* TCP header bits, as in byte 13 */
+enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_PSH = 8, TCP_ACK = 16, TCP_URG = 32 };
+
+#define TCP_WSCALE_NONE	255
+
+/* One TCP header, both ways. Options not listed here are ignored and never sent. */
+struct tcp_seg {
+	uint32_t	seq, ack;
+	uint16_t	win;		/* as on the wire, unscaled */
+	uint16_t	mss;		/* 0: option absent */
+	uint8_t		flags;
+	uint8_t		wscale;		/* TCP_WSCALE_NONE: option absent */
+};
+
+/* ICMP and ICMPv6 header; @rest is the second word: identifier and sequence, MTU, or as the type has it */
+struct icmp_hdr {
+	uint8_t		type, code;
+	uint16_t	id, seq;
+	uint32_t	rest;
+};
+
+#define PKT_NEXT_NONE	UINT16_MAX
+
+/* One packet from the guest, checked */
+struct pkt {
+	struct mac	smac, dmac;
+	uint16_t	ethertype;	/* ETH_P_ARP, ETH_P_IP or ETH_P_IPV6 */
+	struct end	src, dst;	/* ports 0 where the protocol has none */
+	uint8_t		proto, ttl, tos;
+	struct offload	off;
+	bool		fragment;	/* only @frag and @data are set beside the addresses: needs reassembly */
+	struct {
+		uint32_t	id;
+		uint32_t	off;	/* bytes */
+		bool		more;
+	} frag;
+	union {
+		struct tcp_seg	tcp;
+		struct icmp_hdr	icmp;
+	};
+	struct view	ip;		/* from the IP header on, to its total length: what ICMP errors quote */
+	struct view	data;		/* behind the transport header; behind Ethernet for ARP */
+	uint16_t	next;		/* next packet of the same flow in this batch */
+};
+
+/**
+ * pkt_parse() - the only way from bytes to a packet
+ * @raw:	frame with its Ethernet header; padding behind the IP packet is cut off
+ * @p:		filled in; views refer to @raw's buffers
+ *
+ * Checked: lengths (Ethernet, IP, transport), IP version, IPv4 header checksum, IPv6 extension header chain, loopback and
+ * unspecified addresses where they must not be (RFC 1122 3.2.1.3), multicast sources, port 0, TCP options.
+ *
+ * Return: DROP_NONE, or the reason to drop
+ */
+enum drop pkt_parse(const struct raw *raw, struct pkt *p);
+
+#define HDR_L4	72		/* where transport headers start in a frame's header memory */
+#define HDR_MAX	(HDR_L4 + 60)
+#define FRAME_IOV	2
+
+/* One frame on its way to the guest: a slot of the link. Headers in our memory, payload where the owner put it. */
+struct frame {
+	uint8_t		hdr[HDR_MAX];
+	uint8_t		hoff, hlen;	/* used part of @hdr, from the link's own header on */
+	uint8_t		npay;
+	struct iovec	pay[FRAME_IOV];	/* room while reserved, the payload once built */
+	size_t		len;		/* payload bytes */
+	struct offload	off;
+	uint16_t	csum_start;	/* from the Ethernet header on, if @off.partial */
+	uint16_t	csum_off;
+	uint16_t	slot;		/* index in the link's pool */
+	bool		v6;
+	uint8_t		proto;		/* of the transport header; for super-packets */
+};
+
+/* What Ethernet and IP headers need to know */
+struct net_hdr {
+	struct mac	dmac, smac;
+	struct end	src, dst;
+	uint8_t		ttl, tos;
+	uint16_t	id;		/* IPv4 identification */
+};
+
+/* Sum of headers in front of @l4 bytes of transport header */
+static inline unsigned net_hdr_len(bool v4, unsigned l4)
+{
+	return ETH_HLEN + (v4 ? 20 : 40) + l4;
+}
+
+/* Builders. Payload: the first @f->len bytes of @f->pay. Lengths and checksums come out finished, or partial with @c. */
+void frame_tcp(struct frame *f, const struct net_hdr *n, const struct tcp_seg *s, uint16_t gso, const struct caps *c);
+void frame_udp(struct frame *f, const struct net_hdr *n, uint16_t gso, const struct caps *c);
+void frame_icmp(struct frame *f, const struct net_hdr *n, const struct icmp_hdr *h);
+/* Ethernet only, for ARP: the payload is the whole of it */
+void frame_eth(struct frame *f, const struct mac *dmac, const struct mac *smac, uint16_t ethertype);
+
+/**
+ * frame_udp_fragment() - one IP fragment of a datagram too large for the link (RFC 791 3.2, RFC 8200 4.5)
+ * @f:		payload room of at least caps.mtu bytes
+ * @n:		addresses, identification
+ * @dgram:	payload of the datagram
+ * @off:	first byte to send: 0, or what the previous call returned
+ * @mtu:	largest IP packet
+ *
+ * Return: offset of the next fragment, or @dgram->len after the last one
+ */
+size_t frame_udp_fragment(struct frame *f, const struct net_hdr *n, const struct view *dgram, size_t off, uint32_t mtu);
+
+/* Whole frame as iovecs for writev(), pcap; returns how many, @iov has room for 1 + FRAME_IOV */
+unsigned frame_iov(const struct frame *f, struct iovec *iov);
+
+#endif /* PACKET_H */

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* passt.h - the running process: one member per owning module, nothing else */
+#ifndef PASST_H
+#define PASST_H
+
+#include "conf.h"
+#include "flow.h"
+#include "fwd.h"
+#include "log.h"
+#include "packet.h"
+#include "tap.h"
+#include "timer.h"
+
+#define GUEST_MAX	1
+
+/* What belongs to one guest: its link, what was learned of it, what was dropped on its behalf */
+struct guest {
+	struct tap	tap;
+	struct mac	mac;		/* last source MAC address seen; broadcast until then */
+	struct seen	seen;
+	uint64_t	drops[DROP_COUNT];
+	struct timer	ndp;		/* unsolicited router advertisements */
+	unsigned	adverts;	/* sent so far */
+};
+
+struct ctx {
+	const struct conf *cf;
+	struct guest	guest[GUEST_MAX];
+	struct flows	flows;
+	struct fwd	fwd;
+	struct wheel	wheel;
+	int		epfd;
+	uint64_t	now;		/* ms, read once per wakeup */
+	uint64_t	secret[2];	/* key of initial sequence numbers (RFC 6528) */
+};
+
+static inline void drop_count(struct guest *g, enum drop why)
+{
+	g->drops[why]++;
+}
+
+/* Guest a flow belongs to */
+static inline struct guest *flow_guest(struct ctx *c, const struct flow *f)
+{
+	return &c->guest[f->guest];
+}
+
+/* Ethernet addresses and defaults of a header towards the guest */
+struct net_hdr net_hdr_to_guest(const struct ctx *c, const struct guest *g, const struct end *src, const struct end *dst);
+
+#endif /* PASST_H */

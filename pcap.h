@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* pcap.h - capture of frames as they pass the link, in pcap format
+ *
+ * What is on the link is recorded, partial checksums and super-packets included: capturing never changes the path.
+ */
+#ifndef PCAP_H
+#define PCAP_H
+
+#include "util.h"
+
+/* Creates @path, 0600, with the file header (LINKTYPE_ETHERNET, nanoseconds); descriptor, or -errno */
+int pcap_open(const char *path);
+
+/* Appends one frame; @fd -1 does nothing. A short or failed write ends the capture with one message: @fd becomes -1. */
+void pcap_frame(int *fd, const struct iovec *iov, unsigned cnt, size_t len);
+
+#endif /* PCAP_H */

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* sock.h - host sockets: the only place that opens them, and that knows which kernel can do what
+ *
+ * All are non-blocking and close-on-exec. Functions return a descriptor or -errno.
+ */
+#ifndef SOCK_H
+#define SOCK_H
+
+#include <linux/errqueue.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "addr.h"
+#include "flow.h"
+
+/* What this kernel has; found out once, at start */
+struct sock_features {
+	bool	peek_off;	/* SO_PEEK_OFF for TCP, both families (Linux 6.9) */
+	bool	meminfo;	/* SO_MEMINFO (4.12) */
+	bool	ping;		/* ping sockets are permitted (ping_group_range) */
+	bool	udp_gso;	/* UDP_SEGMENT (4.18) */
+	bool	udp_gro;	/* UDP_GRO (5.0) */
+	bool	ipv6;		/* AF_INET6 sockets can be opened */
+};
+
+extern struct sock_features sock_features;
+
+void sock_probe(void);
+
+/* Where a socket leaves the host: -o, --outbound-if4/6, as conf_ip has them */
+struct sock_out {
+	const char	*ifname;	/* SO_BINDTODEVICE, or empty or NULL */
+	unsigned	scope;		/* for link-local and multicast destinations */
+	uint8_t		ttl;		/* IP_TTL or IPV6_UNICAST_HOPS, 0: the default */
+	bool		freebind;
+};
+
+/**
+ * sock_connect() - TCP socket with connect() under way
+ * @host:	peer to connect to; our.a to bind first, if it is specified
+ *
+ * TCP_NODELAY is set. SO_PEEK_OFF is set to 0 where the kernel has it.
+ *
+ * Return: descriptor, also when the connection is still being made, or -errno as connect() gave it
+ */
+int sock_connect(const struct side *host, const struct sock_out *o);
+
+/* Options of an accepted connection, as sock_connect() sets them */
+void sock_accepted(int fd);
+
+/**
+ * sock_udp() - UDP socket for one endpoint of the guest, unconnected
+ * @our:	address (unspecified: any) and port to bind; another port is taken if that one is not free
+ *
+ * The error queue is on (IP_RECVERR), as are UDP_GRO with @gro, IP_PKTINFO with @pktinfo.
+ */
+int sock_udp(const struct end *our, const struct sock_out *o, bool gro, bool pktinfo);
+
+/* Ping socket (icmp(7)) for one identifier, bound to it if possible; @v6 for ICMPv6 */
+int sock_ping(bool v6, const struct addr *our, uint16_t id, const struct sock_out *o);
+
+/**
+ * sock_listen() - listening TCP socket, or bound UDP socket for forwarding
+ * @proto:	IPPROTO_TCP or IPPROTO_UDP
+ * @dual:	@at->a is ignored: an IPv6 socket that takes IPv4 too
+ */
+int sock_listen(uint8_t proto, const struct end *at, bool dual, const struct sock_out *o);
+
+/**
+ * sock_peek() - bytes from the receive queue that stay there
+ * @peek_off:	where the kernel's SO_PEEK_OFF stands; kept up to date
+ * @off:	bytes to pass over, counted from the front of the queue
+ * @iov:	where to put what comes next; one entry before iov[0] is free for the discarded part on old kernels
+ *
+ * Return: bytes put into @iov, 0 at end of file, -errno
+ */
+ssize_t sock_peek(int fd, uint32_t *peek_off, uint32_t off, struct iovec *iov, unsigned cnt);
+
+/* Drops @n bytes from the front of the receive queue, all of which are known to be there: bytes dropped or -errno */
+ssize_t sock_discard(int fd, uint32_t *peek_off, size_t n);
+
+/* Bytes of payload the socket would take now, scaled for the kernel's overhead; 0 if full */
+uint32_t sock_room(int fd);
+
+/* Pending error of the socket, taken off it: 0 or errno */
+int sock_error(int fd);
+
+/* One message of the error queue (ip(7), IP_RECVERR) */
+struct sock_err {
+	int		err;			/* errno */
+	uint8_t		origin, type, code;	/* SO_EE_ORIGIN_*, and ICMP type and code */
+	uint32_t	info;			/* MTU for "too big" */
+	struct end	offender;		/* who sent the ICMP message; unspecified if local */
+	struct end	dst;			/* destination of the packet at fault */
+	size_t		len;			/* bytes of its payload that came back */
+};
+
+/* Takes one message off the error queue, its payload into @buf: 0, or -EAGAIN if there is none */
+int sock_errqueue(int fd, struct sock_err *e, void *buf, size_t size);
+
+#endif /* SOCK_H */

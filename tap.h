@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tap.h - the guest's link: hands out frames and takes them back; what is behind it, nobody above knows
+ *
+ * Towards the guest: reserve, fill, commit, flush. Committed frames are never dropped for lack of room, reordered or
+ * rolled back: they wait in their slots, and tap_reserve() gives fewer until they are gone. Nothing blocks.
+ *
+ * From the guest: tap_recv() gives a batch of raw frames, valid until tap_recv_done().
+ *
+ * Own slots come from a last-in first-out stack, so that the payload buffer used last, still in cache, is used next.
+ */
+#ifndef TAP_H
+#define TAP_H
+
+#include "packet.h"
+
+struct conf;
+struct tap;
+
+#define TAP_SLOTS	128		/* frames on their way */
+#define TAP_ROOM	65536		/* payload bytes in each */
+#define TAP_BATCH	256		/* raw frames in a batch */
+
+/* One backend. commit runs once per frame, the others once per batch. */
+struct tap_ops {
+	const char	*name;
+	/* Next frames from the guest into @raw, at most @max; 0: none now, -errno: link lost */
+	int		(*recv)(struct tap *, struct raw *raw, unsigned max);
+	/* The batch was consumed; NULL if that means nothing */
+	void		(*recv_done)(struct tap *);
+	/* Fill in the link's own header in front of a frame that is built */
+	void		(*commit)(struct tap *, struct frame *);
+	/* Write what is queued, oldest first: 0, -EAGAIN if the link is full, other -errno: link lost */
+	int		(*flush)(struct tap *);
+};
+
+/* What passed the link, for statistics */
+struct tap_stats {
+	uint64_t	rx_frames, rx_bytes, tx_frames, tx_bytes;
+	uint64_t	tx_lost;	/* frames the link refused for good: device down, runts */
+};
+
+struct tap {
+	const struct tap_ops	*ops;
+	struct caps		caps;
+	int			fd;		/* -1: no guest connected */
+	int			pcap;		/* capture file, or -1 */
+	bool			full;		/* the link refused a frame: wait for it to become writable */
+	uint16_t		burst;		/* frames expected in the next batch */
+
+	struct frame		*frame;		/* TAP_SLOTS of them */
+	uint16_t		stack[TAP_SLOTS];	/* free slots, top last */
+	uint16_t		nfree;
+	uint16_t		queue[TAP_SLOTS];	/* committed slots, a ring */
+	uint16_t		qhead, qlen;
+	uint16_t		held;		/* bytes of the oldest frame already written (stream sockets) */
+
+	struct tap_stats	stats;
+};
+
+/* How a frame's length is known when it is reserved */
+enum tap_how {
+	TAP_EXACT,		/* to the byte, but for the last: TCP */
+	TAP_ANY,		/* not before it is filled: datagrams, replies */
+};
+
+/* Sets up slots and pool; @fd and @ops come from the backend's open function */
+void tap_init(struct tap *t, const struct tap_ops *ops, int fd, const struct caps *caps, int pcap);
+
+/* Next frames from the guest, at most TAP_BATCH: count, 0 if there are none, -errno if the link is lost */
+int tap_recv(struct tap *t, struct raw *raw);
+void tap_recv_done(struct tap *t);
+
+/**
+ * tap_reserve() - slots for frames to the guest
+ * @f:		filled with up to @n frames, each with @room bytes of payload buffer in pay[0]
+ * @room:	payload bytes needed in each, up to TAP_ROOM
+ *
+ * Return: number of frames reserved; fewer than @n, down to 0, if the link is full
+ */
+unsigned tap_reserve(struct tap *t, struct frame **f, unsigned n, size_t room, enum tap_how how);
+
+/* Gives back the last @n frames of a reservation, unused */
+void tap_unreserve(struct tap *t, struct frame **f, unsigned n);
+
+/* Hands a built frame to the link, which writes it now or at the next tap_flush(), in order */
+void tap_commit(struct tap *t, struct frame *f);
+
+/* Once per loop turn: 0, -EAGAIN if frames are still queued, other -errno if the link is lost */
+int tap_flush(struct tap *t);
+
+/* Forgets what is queued; the guest is gone */
+void tap_reset(struct tap *t);
+
+/* Backends' helpers: oldest queued frame or NULL, and take it off the queue, its slot free again */
+struct frame *tap_queue_head(struct tap *t);
+void tap_queue_pop(struct tap *t);
+
+/* tap_tun.c - a tap device with virtio_net_hdr
+ *
+ * tun_open(): attaches to (or creates) device @ifname in the network namespace the caller is in; falls back feature by
+ * feature and says in @caps what it got. Return: descriptor, or -errno.
+ * tun_attach(): makes the descriptor the link.
+ */
+int tun_open(char *ifname, struct caps *caps);
+void tun_attach(struct tap *t, int fd, const struct caps *caps, int pcap);
+
+#endif /* TAP_H */

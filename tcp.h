@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tcp.h - TCP between the guest, whom we face as a TCP endpoint, and a socket on the host */
+#ifndef TCP_H
+#define TCP_H
+
+#include "passt.h"
+
+void tcp_init(struct ctx *c);
+
+/* A segment that belongs to no flow: opens one, or is answered with RST */
+void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p);
+
+/* This batch's segments of a flow, f->batch_head on, in @pkts */
+void tcp_input(struct ctx *c, struct flow *f, struct pkt *pkts);
+
+/* Host's side: the flow's socket, or a listener, has something to say */
+void tcp_ready(struct ctx *c, struct flow *f, uint32_t events);
+void tcp_accept(struct ctx *c, uint32_t listener);
+
+/* Flow's turn again: it was ready or stalled */
+void tcp_resume(struct ctx *c, struct flow *f);
+
+void tcp_timeout(struct ctx *c, struct flow *f);
+
+#endif /* TCP_H */

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* udp.h - UDP between the guest and the host's sockets (RFC 4787)
+ *
+ * One host socket for an endpoint of the guest (FLOW_UDP_PORT), bound to the same port where it is free, unconnected:
+ * endpoint-independent mapping. One flow (FLOW_UDP) for each pair of endpoints: what no flow asked for is dropped. Flows that
+ * start on the host use the listener's socket.
+ */
+#ifndef UDP_H
+#define UDP_H
+
+#include "passt.h"
+
+/* New flow for a datagram from the guest, or NULL (dropped and counted, an ICMP error sent where there is one) */
+struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p);
+
+/* This batch's datagrams of a flow */
+void udp_input(struct ctx *c, struct flow *f, struct pkt *pkts);
+
+/* Host's side: socket of a FLOW_UDP_PORT, or of a listener */
+void udp_ready(struct ctx *c, struct flow *f, uint32_t events);
+void udp_listen_ready(struct ctx *c, uint32_t listener, uint32_t events);
+
+/* Flow's turn again: its socket was not read to the end */
+void udp_resume(struct ctx *c, struct flow *f);
+
+void udp_timeout(struct ctx *c, struct flow *f);
+
+/* Ends a flow of type FLOW_UDP or FLOW_UDP_PORT, the port with its last flow */
+void udp_end(struct ctx *c, struct flow *f);
+
+#endif /* UDP_H */

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* util.h - arithmetic macros, bit maps, descriptor helpers, clock, keyed hash */
+#ifndef UTIL_H
+#define UTIL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
+#define MIN(a, b)		((a) < (b) ? (a) : (b))
+#define MAX(a, b)		((a) > (b) ? (a) : (b))
+#define DIV_ROUND_UP(n, d)	(((n) + (d) - 1) / (d))
+#define ROUND_UP(n, to)		(DIV_ROUND_UP(n, to) * (to))
+#define container_of(p, type, member)					\
+	((type *)(void *)((char *)(p) - offsetof(type, member)))
+#define PRINTF_LIKE(fmt, args)	__attribute__((format(printf, fmt, args)))
+
+/* Bit maps over arrays of bytes; bit 0 is the lowest bit of byte 0 */
+static inline bool bit_test(const uint8_t *map, unsigned bit)
+{
+	return map[bit / 8] & (1U << (bit % 8));
+}
+
+static inline void bit_set(uint8_t *map, unsigned bit)
+{
+	map[bit / 8] |= (uint8_t)(1U << (bit % 8));
+}
+
+static inline void bit_clear(uint8_t *map, unsigned bit)
+{
+	map[bit / 8] &= (uint8_t)~(1U << (bit % 8));
+}
+
+/* Big-endian fields at any alignment: the only way wire bytes become numbers */
+static inline uint16_t get_be16(const void *p)
+{
+	const uint8_t *b = p;
+
+	return (uint16_t)(b[0] << 8 | b[1]);
+}
+
+static inline uint32_t get_be32(const void *p)
+{
+	const uint8_t *b = p;
+
+	return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+}
+
+static inline void put_be16(void *p, uint16_t v)
+{
+	uint8_t *b = p;
+
+	b[0] = (uint8_t)(v >> 8);
+	b[1] = (uint8_t)v;
+}
+
+static inline void put_be32(void *p, uint32_t v)
+{
+	uint8_t *b = p;
+
+	b[0] = (uint8_t)(v >> 24);
+	b[1] = (uint8_t)(v >> 16);
+	b[2] = (uint8_t)(v >> 8);
+	b[3] = (uint8_t)v;
+}
+
+/* Milliseconds of CLOCK_MONOTONIC */
+uint64_t now_ms(void);
+
+/* Closes @fd unless it is negative; for descriptors kept as -1 when not open */
+void fd_close(int fd);
+
+/**
+ * fd_write_all() - write all of @len bytes, whatever the kernel takes at once
+ *
+ * Return: 0, or -errno of the write that failed
+ */
+int fd_write_all(int fd, const void *buf, size_t len);
+
+/**
+ * pidfile_write() - write "PID\n" to an open file and close it
+ * @fd:		descriptor opened by pidfile_open(), -1 to do nothing
+ * @pid:	process ID, in the caller's PID namespace
+ */
+void pidfile_write(int fd, pid_t pid);
+
+/**
+ * pidfile_open() - open, or create with mode 0600, a PID file, FIFO, or /proc/self/fd/N
+ *
+ * Never renames into place: the file may exist, be watched, or be a pipe.
+ *
+ * Return: descriptor, or -errno
+ */
+int pidfile_open(const char *path);
+
+/**
+ * parse_num() - decimal number, nothing before or after it
+ * @s:		text, @len bytes of it (no terminator needed)
+ * @max:	largest value accepted
+ *
+ * Return: true if all of @s was a number not above @max, in *@v
+ */
+bool parse_num(const char *s, size_t len, uint64_t max, uint64_t *v);
+
+/* Fills @buf from getrandom(2); ends the process if the kernel can't */
+void random_bytes(void *buf, size_t len);
+
+/**
+ * siphash() - SipHash-2-4 of @len bytes at @data (Aumasson and Bernstein, 2012)
+ * @key:	128-bit key
+ */
+uint64_t siphash(const uint64_t key[2], const void *data, size_t len);
+
+/* Text for an errno value, without locale, allocation or system call */
+const char *errno_text(int err);
+
+#endif /* UTIL_H */
