@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* log.c - messages to stderr, system log or file
+ *
+ * One message is one line and one system call for each place it goes to: the text is built once, in the middle of a static
+ * buffer, and each place's prefix is copied in front of it. Control characters, which a guest may have chosen, become '?'.
+ *
+ * Until log_running(), the text goes to stderr as it is: callers quote it. A log file, or without one the system log, gets
+ * it as well. The system log is a datagram socket to /dev/log, because libc's syslog() opens files, and cannot be told when.
+ *
+ * A log file stays between half its size and its size once it has grown there: before it would exceed the size, the newest
+ * half moves to just behind the first line, in the same descriptor, as later on there is no directory to rename in.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "log.h"
+
+#define PREFIX_MAX	96
+#define TEXT_MAX	1024
+#define FILE_SIZE_MIN	(4 * (PREFIX_MAX + TEXT_MAX))	/* so that half of it holds a line and the header */
+#define NAME_MAX_LEN	32
+
+int log_level = LOG_INFO;
+
+static struct {
+	int		file, syslog;	/* descriptors, -1: not open */
+	bool		to_stderr, running;
+	char		name[NAME_MAX_LEN];
+	pid_t		pid;
+	uint64_t	start;		/* ms: time stamps count from here */
+	uint64_t	size;		/* limit of the file, 0: none */
+	uint64_t	used;		/* bytes in the file */
+	uint64_t	header;		/* bytes of its first line */
+	off_t		pid_at;		/* where the PID is in it */
+} lg = { .file = -1, .syslog = -1, .to_stderr = true };
+
+const char *const drop_name[] = {
+	[DROP_NONE]		= "none",
+	[DROP_FRAME]		= "frame",
+	[DROP_ETHERTYPE]	= "ethertype",
+	[DROP_IP_HEADER]	= "ip_header",
+	[DROP_IP_CSUM]		= "ip_csum",
+	[DROP_IP_EXT]		= "ip_ext",
+	[DROP_FRAGMENT]		= "fragment",
+	[DROP_L4_HEADER]	= "l4_header",
+	[DROP_PROTO]		= "proto",
+	[DROP_PORT_ZERO]	= "port_zero",
+	[DROP_ADDR]		= "addr",
+	[DROP_POLICY]		= "policy",
+	[DROP_TCP_STATE]	= "tcp_state",
+	[DROP_TCP_SEQ]		= "tcp_seq",
+	[DROP_NO_FLOW]		= "no_flow",
+	[DROP_NO_RESOURCE]	= "no_resource",
+	[DROP_SEND]		= "send",
+	[DROP_LINK_FULL]	= "link_full",
+	[DROP_RESPONDER]	= "responder",
+};
+_Static_assert(ARRAY_SIZE(drop_name) == DROP_COUNT, "every reason to drop has a name");
+
+static const char *level_name(int level)
+{
+	static const char *const name[] = {
+		[LOG_EMERG] = "emergency", [LOG_ALERT] = "alert", [LOG_CRIT] = "critical", [LOG_ERR] = "error",
+		[LOG_WARNING] = "warning", [LOG_NOTICE] = "notice", [LOG_INFO] = "info", [LOG_DEBUG] = "debug",
+		[LOG_TRACE] = "trace",
+	};
+
+	return level >= 0 && (unsigned)level < ARRAY_SIZE(name) ? name[level] : "?";
+}
+
+/* Moves the newest half of the file, whole lines, to behind its first line. On failure, the file just grows. */
+static void file_rotate(void)
+{
+	static char buf[16384];
+	uint64_t from = lg.used - (lg.size / 2 - lg.header), to = lg.header;
+	ssize_t n;
+
+	/* Back to the start of a line, so that half of the size is left, or more */
+	n = pread(lg.file, buf, MIN(from - lg.header, PREFIX_MAX + TEXT_MAX),
+		  (off_t)(from - MIN(from - lg.header, PREFIX_MAX + TEXT_MAX)));
+	if (n < 0)
+		return;
+	while (n && buf[n - 1] != '\n') {
+		n--;
+		from--;
+	}
+
+	while ((n = pread(lg.file, buf, sizeof(buf), (off_t)from)) > 0) {
+		if (pwrite(lg.file, buf, (size_t)n, (off_t)to) != n)
+			break;
+		from += (uint64_t)n;
+		to += (uint64_t)n;
+	}
+	if (ftruncate(lg.file, (off_t)to))
+		return;
+	lseek(lg.file, (off_t)to, SEEK_SET);
+	lg.used = to;
+}
+
+static void file_line(const char *line, size_t len)
+{
+	ssize_t n;
+
+	if (lg.size && lg.used + len > lg.size)
+		file_rotate();
+
+	n = write(lg.file, line, len);
+	if (n > 0)
+		lg.used += (uint64_t)n;
+}
+
+/* Copies @prefix to just in front of @text, there is room */
+static char *put_prefix(char *text, const char *prefix, size_t len)
+{
+	return memcpy(text - len, prefix, len);
+}
+
+static void write_stamped(int level, char *text, size_t len, bool file)
+{
+	uint64_t ms = now_ms() - lg.start;
+	char prefix[PREFIX_MAX];
+	char *line;
+	int n;
+
+	n = snprintf(prefix, sizeof(prefix), "%llu.%03u %s: ", (unsigned long long)ms / 1000, (unsigned)(ms % 1000),
+		     level_name(level));
+	line = put_prefix(text, prefix, (size_t)n);
+	if (file)
+		file_line(line, len + (size_t)n);
+	else if (write(STDERR_FILENO, line, len + (size_t)n) < 0)
+		return;
+}
+
+static void write_syslog(int level, char *text, size_t len)
+{
+	char prefix[PREFIX_MAX];
+	int n;
+
+	n = snprintf(prefix, sizeof(prefix), "<%i>%s[%i]: ", LOG_DAEMON | MIN(level, LOG_DEBUG), lg.name, lg.pid);
+	send(lg.syslog, put_prefix(text, prefix, (size_t)n), len + (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void log_text(int level, bool to_stderr, const char *fmt, va_list ap) PRINTF_LIKE(3, 0);
+
+static void log_text(int level, bool to_stderr, const char *fmt, va_list ap)
+{
+	static char buf[PREFIX_MAX + TEXT_MAX + 1];
+	char *text = buf + PREFIX_MAX;
+	int saved = errno;
+	size_t len;
+	int n;
+
+	n = vsnprintf(text, TEXT_MAX, fmt, ap);
+	len = n < 0 ? 0 : MIN((size_t)n, TEXT_MAX - 1);
+	while (len && text[len - 1] == '\n')
+		len--;
+	for (size_t i = 0; i < len; i++) {
+		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+			text[i] = '?';
+	}
+
+	if (lg.syslog >= 0 && !(lg.running && lg.to_stderr))
+		write_syslog(level, text, len);
+
+	text[len++] = '\n';
+	if (to_stderr && lg.running && log_level >= LOG_DEBUG)
+		write_stamped(level, text, len, false);
+	else if (to_stderr && write(STDERR_FILENO, text, len) < 0)
+		errno = saved;		/* closed, or nobody reads it: nothing to be done */
+	if (lg.file >= 0)
+		write_stamped(level, text, len, true);
+	errno = saved;
+}
+
+void log_at(int level, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!log_enabled(level))
+		return;
+	va_start(ap, fmt);
+	log_text(level, lg.to_stderr, fmt, ap);
+	va_end(ap);
+}
+
+void die(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_text(LOG_ERR, lg.to_stderr, fmt, ap);
+	va_end(ap);
+	exit(EXIT_FAILURE);
+}
+
+bool log_limit_ok(struct log_limit *l, int level)
+{
+	uint64_t now = now_ms();
+	uint32_t held = l->held;
+
+	if (!l->sent || now - l->since >= LOG_INTERVAL) {
+		*l = (struct log_limit){ .since = now };
+		if (held)
+			log_at(level, "(%u similar messages held back)", held);
+	}
+	if (l->sent >= LOG_BURST) {
+		l->held++;
+		return false;
+	}
+	l->sent++;
+	return true;
+}
+
+/* Above the standard streams, which may be closed: what is written to stderr must not end up in another file */
+static int fd_above_std(int fd)
+{
+	int dup;
+
+	if (fd < 0)
+		return -errno;
+	if (fd > STDERR_FILENO)
+		return fd;
+	dup = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	if (dup < 0)
+		dup = -errno;
+	close(fd);
+	return dup;
+}
+
+static int file_open(const char *path, uint64_t size, const char *version)
+{
+	char header[256];
+	struct stat st;
+	int n, rc;
+
+	lg.file = fd_above_std(open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0600));
+	if (lg.file < 0) {
+		rc = lg.file;
+		lg.file = -1;
+		return rc;
+	}
+
+	/* The PID may change before log_running(): leave room */
+	n = snprintf(header, sizeof(header) - 16, "%s, PID ", version);
+	n = MIN(n, (int)sizeof(header) - 17);
+	lg.pid_at = n;
+	n += snprintf(header + n, 16, "%-7i\n", lg.pid);
+	rc = fd_write_all(lg.file, header, (size_t)n);
+	if (rc)
+		return rc;
+
+	lg.header = lg.used = (uint64_t)n;
+	if (!fstat(lg.file, &st) && S_ISREG(st.st_mode))
+		lg.size = MAX(size, FILE_SIZE_MIN);
+	return 0;
+}
+
+static int syslog_open(void)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX, .sun_path = "/dev/log" };
+	int fd = fd_above_std(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&sa, sizeof(sa))) {
+		close(fd);
+		return -1;
+	}
+	return fd < 0 ? -1 : fd;
+}
+
+int log_open(const char *name, const char *file, uint64_t size, const char *version)
+{
+	snprintf(lg.name, sizeof(lg.name), "%s", name);
+	lg.pid = getpid();
+	lg.start = now_ms();
+	if (file)
+		return file_open(file, size, version);
+	lg.syslog = syslog_open();
+	return 0;
+}
+
+void log_running(bool to_stderr)
+{
+	char pid[16];
+	int n;
+
+	lg.running = true;
+	lg.to_stderr = to_stderr;
+	lg.pid = getpid();
+	if (lg.size) {
+		n = snprintf(pid, sizeof(pid), "%-7i", lg.pid);
+		if (pwrite(lg.file, pid, (size_t)n, lg.pid_at) < 0)
+			return;
+		lg.used = (uint64_t)lseek(lg.file, 0, SEEK_END);	/* the parent may have written, too */
+	}
+}
+
+void log_fds(int fds[2])
+{
+	fds[0] = lg.syslog;
+	fds[1] = lg.file;
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* util.c - descriptor helpers, PID file, clock, numbers, SipHash, errno texts */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "util.h"
+
+uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+void fd_close(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+int fd_write_all(int fd, const void *buf, size_t len)
+{
+	const char *p = buf;
+
+	while (len) {
+		ssize_t n = write(fd, p, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+/* Number N of a path /proc/self/fd/N or /dev/fd/N, -1 for any other path */
+static int fd_of_path(const char *path)
+{
+	static const char *const dir[] = { "/proc/self/fd/", "/dev/fd/" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(dir); i++) {
+		size_t len = strlen(dir[i]);
+		uint64_t n;
+
+		if (!strncmp(path, dir[i], len) && parse_num(path + len, strlen(path + len), INT32_MAX, &n))
+			return (int)n;
+	}
+	return -1;
+}
+
+int pidfile_open(const char *path)
+{
+	int fd = fd_of_path(path), flags;
+
+	/* The descriptor itself: opening anew would truncate a file, and fails for sockets and others' pipes */
+	flags = fd < 0 ? -1 : fcntl(fd, F_GETFL);
+	if (flags >= 0 && (flags & O_ACCMODE) != O_RDONLY)
+		fd = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	else
+		fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0600);
+
+	return fd < 0 ? -errno : fd;
+}
+
+void pidfile_write(int fd, pid_t pid)
+{
+	char buf[16];
+	int len;
+
+	if (fd < 0)
+		return;
+
+	len = snprintf(buf, sizeof(buf), "%i\n", pid);
+	fd_write_all(fd, buf, (size_t)len);
+	close(fd);
+}
+
+bool parse_num(const char *s, size_t len, uint64_t max, uint64_t *v)
+{
+	uint64_t n = 0;
+
+	if (!len)
+		return false;
+
+	for (size_t i = 0; i < len; i++) {
+		unsigned digit = (unsigned)s[i] - '0';
+
+		if (digit > 9 || n > (UINT64_MAX - digit) / 10)
+			return false;
+		n = n * 10 + digit;
+		if (n > max)
+			return false;
+	}
+	*v = n;
+	return true;
+}
+
+void random_bytes(void *buf, size_t len)
+{
+	static const char failed[] = "getrandom() failed\n";
+	char *p = buf;
+
+	while (len) {
+		ssize_t n = getrandom(p, len, 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			fd_write_all(STDERR_FILENO, failed, sizeof(failed) - 1);
+			_exit(1);
+		}
+		p += n;
+		len -= (size_t)n;
+	}
+}
+
+static uint64_t rotl(uint64_t x, unsigned n)
+{
+	return x << n | x >> (64 - n);
+}
+
+static void sip_round(uint64_t v[4])
+{
+	v[0] += v[1];
+	v[2] += v[3];
+	v[1] = rotl(v[1], 13) ^ v[0];
+	v[3] = rotl(v[3], 16) ^ v[2];
+	v[0] = rotl(v[0], 32);
+	v[2] += v[1];
+	v[0] += v[3];
+	v[1] = rotl(v[1], 17) ^ v[2];
+	v[3] = rotl(v[3], 21) ^ v[0];
+	v[2] = rotl(v[2], 32);
+}
+
+/* @n little-endian bytes, 0 to 8 */
+static uint64_t get_le(const uint8_t *p, size_t n)
+{
+	uint64_t v = 0;
+
+	while (n--)
+		v = v << 8 | p[n];
+	return v;
+}
+
+static void sip_word(uint64_t v[4], uint64_t m)
+{
+	v[3] ^= m;
+	sip_round(v);
+	sip_round(v);
+	v[0] ^= m;
+}
+
+uint64_t siphash(const uint64_t key[2], const void *data, size_t len)
+{
+	uint64_t v[4] = {
+		key[0] ^ 0x736f6d6570736575, key[1] ^ 0x646f72616e646f6d,
+		key[0] ^ 0x6c7967656e657261, key[1] ^ 0x7465646279746573,
+	};
+	const uint8_t *p = data;
+	size_t left = len;
+
+	for (; left >= 8; p += 8, left -= 8)
+		sip_word(v, get_le(p, 8));
+	sip_word(v, (uint64_t)len << 56 | get_le(p, left));
+
+	v[2] ^= 0xff;
+	for (int i = 0; i < 4; i++)
+		sip_round(v);
+	return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+const char *errno_text(int err)
+{
+#ifdef __GLIBC__
+	const char *s = strerrordesc_np(err);	/* strerror() translates, allocates, and may open files */
+
+	return s ? s : "Unknown error";
+#else
+	return strerror(err);			/* musl: a table */
+#endif
+}
