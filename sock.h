@@ -6,6 +6,7 @@
 #ifndef SOCK_H
 #define SOCK_H
 
+#include <time.h>
 #include <linux/errqueue.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
