@@ -68,7 +68,10 @@ struct tcp_seg {
 	uint8_t		wscale;		/* TCP_WSCALE_NONE: option absent */
 };
 
-/* ICMP and ICMPv6 header; @rest is the second word: identifier and sequence, MTU, or as the type has it */
+/*
+ * ICMP and ICMPv6 header; @rest is the second word: identifier and sequence, MTU, or as the type has it. The parser sets
+ * all of them; for the builder, either @rest or @id and @seq may be left zero.
+ */
 struct icmp_hdr {
 	uint8_t		type, code;
 	uint16_t	id, seq;
@@ -107,7 +110,7 @@ struct pkt {
  * Checked: lengths (Ethernet, IP, transport), IP version, IPv4 header checksum, IPv6 extension header chain, loopback and
  * unspecified addresses where they must not be (RFC 1122 3.2.1.3), multicast sources, port 0, TCP options.
  *
- * Return: DROP_NONE, or the reason to drop
+ * Return: DROP_NONE, or the reason to drop; addresses, @p->proto and @p->ip are set with DROP_PROTO and DROP_PORT_ZERO
  */
 enum drop pkt_parse(const struct raw *raw, struct pkt *p);
 

@@ -1,0 +1,655 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* packet.c - frames: views, the parser, the builders
+ *
+ * The parser works on a copy of the headers. The frame may lie in memory the guest can still write to, so no byte of it
+ * that decides anything is read twice; the payload stays where it is.
+ *
+ * Checksums: that of the IPv4 header is verified, for a broken header would misdirect the packet. Those of TCP, UDP and ICMP
+ * are not: the link is memory, no bit gets lost on it, they are often partial, and what goes on to the host's sockets is
+ * covered by a new checksum anyway. For the same reason offload.partial needs no work on the way from the guest.
+ *
+ * The builders fill frame.hdr backwards from HDR_L4: the transport header starts there, IP and Ethernet end there.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "checksum.h"
+#include "packet.h"
+
+#define IP4_HLEN	20
+#define IP6_HLEN	40
+#define TCP_HLEN	20
+#define UDP_HLEN	8
+#define ICMP_HLEN	8
+#define FRAG_HLEN	8		/* IPv6 fragment header */
+
+#define IP4_DF		0x4000
+#define IP4_MF		0x2000
+#define IP4_OFF		0x1fff
+
+#define EXT_BYTES	256		/* all extension headers of an IPv6 packet together */
+#define EXT_COUNT	8
+
+#define HEAD_MIN	144		/* Ethernet, IPv4 and TCP with all their options */
+#define HEAD_MAX	(ETH_HLEN + IP6_HLEN + EXT_BYTES + 60)
+
+static_assert(HEAD_MIN >= ETH_HLEN + 60 + 60, "headers of a TCP segment over IPv4 don't fit");
+static_assert(HDR_L4 >= ETH_HLEN + IP6_HLEN, "no room in front of the transport header");
+
+void view_skip(struct view *v, size_t n)
+{
+	n = MIN(n, v->len);
+	v->len -= n;
+	v->off += n;
+	for (; v->cnt && v->off >= v->iov->iov_len; v->iov++, v->cnt--)
+		v->off -= v->iov->iov_len;
+}
+
+void view_trim(struct view *v, size_t n)
+{
+	v->len = MIN(v->len, n);
+}
+
+/* Copies up to @n bytes that are @off into the buffers; returns how many */
+static size_t gather(const struct iovec *iov, unsigned cnt, size_t off, void *to, size_t n)
+{
+	uint8_t *out = to;
+	size_t left = n;
+
+	for (; cnt && left; iov++, cnt--) {
+		size_t part;
+
+		if (off >= iov->iov_len) {
+			off -= iov->iov_len;
+			continue;
+		}
+		part = MIN(iov->iov_len - off, left);
+		memcpy(out, (const uint8_t *)iov->iov_base + off, part);
+		out += part;
+		left -= part;
+		off = 0;
+	}
+	return n - left;
+}
+
+bool view_copy(const struct view *v, size_t at, void *to, size_t n)
+{
+	if (at > v->len || n > v->len - at)
+		return false;
+	return gather(v->iov, v->cnt, v->off + at, to, n) == n;
+}
+
+unsigned view_iov(const struct view *v, struct iovec *iov, unsigned max, size_t *len)
+{
+	size_t off = v->off, left = v->len;
+	unsigned i, n = 0;
+
+	for (i = 0; i < v->cnt && left && n < max; i++) {
+		size_t part;
+
+		if (off >= v->iov[i].iov_len) {
+			off -= v->iov[i].iov_len;
+			continue;
+		}
+		part = MIN(v->iov[i].iov_len - off, left);
+		iov[n].iov_base = (uint8_t *)v->iov[i].iov_base + off;
+		iov[n++].iov_len = part;
+		left -= part;
+		off = 0;
+	}
+	*len = v->len - left;
+	return n;
+}
+
+/* Bytes from @at up to @end of a frame */
+static struct view raw_view(const struct raw *raw, size_t at, size_t end)
+{
+	return (struct view){ .iov = raw->iov, .cnt = raw->cnt, .off = at, .len = end - at };
+}
+
+/* Copies frame bytes [@from, @to) to where they belong in @head, as far as the frame has them */
+static bool head_fetch(const struct raw *raw, uint8_t *head, size_t from, size_t to)
+{
+	size_t n;
+
+	to = MIN(to, raw->len);
+	if (to <= from)
+		return true;
+	n = to - from;
+	if (raw->cnt && raw->iov[0].iov_len >= to) {
+		const uint8_t *b = raw->iov[0].iov_base;
+
+		if (!from && n == HEAD_MIN)	/* by far the most, and a size the compiler knows */
+			memcpy(head, b, HEAD_MIN);
+		else
+			memcpy(head + from, b + from, n);
+		return true;
+	}
+	return gather(raw->iov, raw->cnt, from, head + from, n) == n;
+}
+
+/* Unicast that no rule of check_special() is about */
+static bool addr_ordinary(const struct addr *a, bool v4)
+{
+	uint8_t b = a->b[v4 ? 12 : 0];
+
+	return v4 ? b && b != 127 && b < 224 : b && b != 0xff;
+}
+
+/* RFC 1122 3.2.1.3, RFC 4291 2.5 and 2.7 */
+static enum drop check_special(const struct pkt *p, bool v4)
+{
+	const struct addr *src = &p->src.a, *dst = &p->dst.a;
+
+	/* A mapped address would be taken for the IPv4 one */
+	if (!v4 && (addr_is_v4(src) || addr_is_v4(dst)))
+		return DROP_ADDR;
+
+	if (addr_is_loopback(src) || addr_is_loopback(dst) || addr_is_unspec(dst))
+		return DROP_ADDR;
+
+	if (addr_is_multicast(src) || addr_is_bcast(src))
+		return DROP_ADDR;
+
+	if (p->proto == IPPROTO_TCP && (addr_is_multicast(dst) || addr_is_bcast(dst)))
+		return DROP_ADDR;
+
+	/* No address yet: DHCP (RFC 2131 4.1, its port checked later), or NDP and MLD (RFC 4861 4.1, RFC 4862 5.4.2) */
+	if (addr_is_unspec(src)) {
+		if (p->fragment)
+			return DROP_ADDR;
+		if (v4 && (p->proto != IPPROTO_UDP || !addr_is_bcast(dst)))
+			return DROP_ADDR;
+		if (!v4 && (p->proto != IPPROTO_ICMPV6 || !addr_is_multicast(dst)))
+			return DROP_ADDR;
+	}
+	return DROP_NONE;
+}
+
+/* @opt: @len bytes behind the fixed part of a SYN. What is malformed ends the list (RFC 9293 3.1, MUST-7) */
+static void parse_tcp_opts(const uint8_t *opt, size_t len, struct tcp_seg *s)
+{
+	size_t i = 0;
+
+	while (i < len && opt[i] != 0) {
+		uint8_t kind = opt[i], olen;
+
+		if (kind == 1) {
+			i++;
+			continue;
+		}
+		if (len - i < 2)
+			return;
+		olen = opt[i + 1];
+		if (olen < 2 || olen > len - i)
+			return;
+		if (kind == 2 && olen == 4)
+			s->mss = get_be16(opt + i + 2);
+		else if (kind == 3 && olen == 3)
+			s->wscale = MIN(opt[i + 2], 14);	/* RFC 7323 2.3 */
+		i += olen;
+	}
+}
+
+/* @t: header as copied, @len: bytes of IP payload; returns the header's length, 0 if it is malformed */
+static size_t parse_tcp(const uint8_t *t, size_t len, struct pkt *p)
+{
+	struct tcp_seg *s = &p->tcp;
+	size_t hlen;
+
+	if (len < TCP_HLEN)
+		return 0;
+	hlen = (size_t)(t[12] >> 4) * 4;
+	if (hlen < TCP_HLEN || hlen > len)
+		return 0;
+	p->src.port = get_be16(t);
+	p->dst.port = get_be16(t + 2);
+	s->seq = get_be32(t + 4);
+	s->ack = get_be32(t + 8);
+	s->flags = t[13] & 0x3f;
+	s->win = get_be16(t + 14);
+	s->mss = 0;
+	s->wscale = TCP_WSCALE_NONE;
+	if (s->flags & TCP_SYN)
+		parse_tcp_opts(t + TCP_HLEN, hlen - TCP_HLEN, s);
+	return hlen;
+}
+
+/* @h: headers as copied; the transport header is at @at, the IP payload ends at @end */
+static enum drop parse_l4(const struct raw *raw, const uint8_t *h, size_t at, size_t end, struct pkt *p)
+{
+	const uint8_t *l4 = h + at;
+	size_t hlen, len = end - at;
+
+	switch (p->proto) {
+	case IPPROTO_TCP:
+		hlen = parse_tcp(l4, len, p);
+		if (!hlen)
+			return DROP_L4_HEADER;
+		break;
+	case IPPROTO_UDP:
+		hlen = UDP_HLEN;
+		if (len < UDP_HLEN || get_be16(l4 + 4) < UDP_HLEN || get_be16(l4 + 4) > len)
+			return DROP_L4_HEADER;
+		p->src.port = get_be16(l4);
+		p->dst.port = get_be16(l4 + 2);
+		end = at + get_be16(l4 + 4);
+		if (addr_is_unspec(&p->src.a) && p->dst.port != 67)
+			return DROP_ADDR;
+		break;
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		if ((p->proto == IPPROTO_ICMP) != (p->ethertype == ETH_P_IP))
+			return DROP_PROTO;
+		hlen = ICMP_HLEN;
+		if (len < ICMP_HLEN)
+			return DROP_L4_HEADER;
+		p->icmp = (struct icmp_hdr){ .type = l4[0], .code = l4[1], .id = get_be16(l4 + 4),
+					     .seq = get_be16(l4 + 6), .rest = get_be32(l4 + 4) };
+		break;
+	default:
+		return DROP_PROTO;
+	}
+	p->data = raw_view(raw, at + hlen, end);
+	if (p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP) {
+		p->off.gso = 0;
+		return DROP_NONE;
+	}
+	if (!p->src.port || !p->dst.port)
+		return DROP_PORT_ZERO;
+	if (p->off.gso >= p->data.len)
+		p->off.gso = 0;
+	return DROP_NONE;
+}
+
+/* What both IP versions have in common once the header is read: addresses, fragments, transport */
+static enum drop parse_rest(const struct raw *raw, const uint8_t *h, size_t at, size_t end, struct pkt *p)
+{
+	bool v4 = p->ethertype == ETH_P_IP;
+
+	if (!addr_ordinary(&p->src.a, v4) || !addr_ordinary(&p->dst.a, v4)) {
+		enum drop rc = check_special(p, v4);
+
+		if (rc)
+			return rc;
+	}
+	if (p->fragment) {
+		p->data = raw_view(raw, at, end);
+		p->off = (struct offload){ 0 };
+		return DROP_NONE;
+	}
+	return parse_l4(raw, h, at, end, p);
+}
+
+/* RFC 791 3.1. Options are skipped: none of them means anything behind a socket */
+static enum drop parse_ip4(const struct raw *raw, const uint8_t *h, struct pkt *p)
+{
+	const uint8_t *ip = h + ETH_HLEN;
+	size_t hlen, total, room = raw->len - ETH_HLEN;
+	uint16_t frag;
+	uint32_t a;
+
+	if (room < IP4_HLEN)
+		return DROP_FRAME;
+	hlen = (size_t)(ip[0] & 15) * 4;
+	total = get_be16(ip + 2);
+	if (ip[0] >> 4 != 4 || hlen < IP4_HLEN || total < hlen || total > room)
+		return DROP_IP_HEADER;
+	if (csum_finish(csum_add(ip, hlen, 0)))
+		return DROP_IP_CSUM;
+
+	frag = get_be16(ip + 6);
+	p->tos = ip[1];
+	p->ttl = ip[8];
+	p->proto = ip[9];
+	memcpy(&a, ip + 12, 4);
+	p->src.a = addr_from4(a);
+	memcpy(&a, ip + 16, 4);
+	p->dst.a = addr_from4(a);
+	p->ip = raw_view(raw, ETH_HLEN, ETH_HLEN + total);
+	if (frag & (IP4_MF | IP4_OFF)) {
+		p->fragment = true;
+		p->frag.id = get_be16(ip + 4);
+		p->frag.off = (frag & IP4_OFF) * 8U;
+		p->frag.more = frag & IP4_MF;
+	}
+	return parse_rest(raw, h, ETH_HLEN + hlen, ETH_HLEN + total, p);
+}
+
+/**
+ * skip_ext() - find the transport header behind extension headers, or the fragment header (RFC 8200 4)
+ * @h:		headers as copied
+ * @at:		offset of the first extension header; set to that of what follows
+ * @end:	where the packet ends
+ * @p:		@p->proto is the first header's type; set to what follows
+ */
+static enum drop skip_ext(const uint8_t *h, size_t *at, size_t end, struct pkt *p)
+{
+	const size_t start = *at;
+	bool atomic = false;
+	unsigned count;
+
+	for (count = 0; ; count++) {
+		const uint8_t *e = h + *at;
+		uint8_t type = p->proto;
+		size_t len;
+
+		if (type != IPPROTO_HOPOPTS && type != IPPROTO_ROUTING && type != IPPROTO_DSTOPTS && type != IPPROTO_FRAGMENT)
+			return DROP_NONE;
+		if (count == EXT_COUNT || end - *at < 8)
+			return DROP_IP_EXT;
+		len = type == IPPROTO_FRAGMENT ? FRAG_HLEN : (e[1] + 1U) * 8;
+		if (len > end - *at || *at + len - start > EXT_BYTES)
+			return DROP_IP_EXT;
+		/* Hop-by-hop options come first, or not at all; segments left to visit make us a router (RFC 5095) */
+		if ((type == IPPROTO_HOPOPTS && count) || (type == IPPROTO_ROUTING && e[3]))
+			return DROP_IP_EXT;
+
+		p->proto = e[0];
+		*at += len;
+		if (type != IPPROTO_FRAGMENT)
+			continue;
+		p->frag.off = get_be16(e + 2) & ~7U;
+		p->frag.more = e[3] & 1;
+		p->frag.id = get_be32(e + 4);
+		if (p->frag.off || p->frag.more) {
+			p->fragment = true;
+			return atomic ? DROP_IP_EXT : DROP_NONE;
+		}
+		/* A fragment that is the whole of it needs no reassembly (RFC 6946 4), once */
+		if (atomic)
+			return DROP_IP_EXT;
+		atomic = true;
+	}
+}
+
+static enum drop parse_ip6(const struct raw *raw, uint8_t *h, struct pkt *p)
+{
+	const uint8_t *ip = h + ETH_HLEN;
+	size_t at = ETH_HLEN + IP6_HLEN, end;
+	enum drop rc;
+
+	if (raw->len < at)
+		return DROP_FRAME;
+	end = at + get_be16(ip + 4);
+	if (ip[0] >> 4 != 6 || end > raw->len)
+		return DROP_IP_HEADER;
+
+	p->tos = (uint8_t)(get_be16(ip) >> 4);
+	p->proto = ip[6];
+	p->ttl = ip[7];
+	memcpy(&p->src.a, ip + 8, 16);
+	memcpy(&p->dst.a, ip + 24, 16);
+	p->ip = raw_view(raw, ETH_HLEN, end);
+	if (p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP) {
+		if (!head_fetch(raw, h, HEAD_MIN, HEAD_MAX))
+			return DROP_FRAME;
+		rc = skip_ext(h, &at, end, p);
+		if (rc)
+			return rc;
+	}
+	return parse_rest(raw, h, at, end, p);
+}
+
+enum drop pkt_parse(const struct raw *raw, struct pkt *p)
+{
+	uint8_t h[HEAD_MAX];
+
+	if (raw->len < ETH_HLEN || !head_fetch(raw, h, 0, HEAD_MIN))
+		return DROP_FRAME;
+
+	memcpy(&p->dmac, h, ETH_ALEN);
+	memcpy(&p->smac, h + ETH_ALEN, ETH_ALEN);
+	p->ethertype = get_be16(h + 2 * ETH_ALEN);
+	p->src.port = p->dst.port = 0;
+	p->off = raw->off;
+	p->fragment = false;
+	p->next = PKT_NEXT_NONE;
+
+	switch (p->ethertype) {
+	case ETH_P_IP:
+		return parse_ip4(raw, h, p);
+	case ETH_P_IPV6:
+		return parse_ip6(raw, h, p);
+	case ETH_P_ARP:
+		p->src.a = p->dst.a = addr_any6;
+		p->proto = p->ttl = p->tos = 0;
+		p->off = (struct offload){ 0 };
+		p->data = raw_view(raw, ETH_HLEN, raw->len);
+		p->ip = p->data;
+		return DROP_NONE;
+	default:
+		return DROP_ETHERTYPE;
+	}
+}
+
+/* Cuts the payload buffers to the first @f->len bytes */
+static void trim_payload(struct frame *f)
+{
+	size_t left = f->len;
+	unsigned i;
+
+	for (i = 0; i < f->npay && left; i++) {
+		f->pay[i].iov_len = MIN(f->pay[i].iov_len, left);
+		left -= f->pay[i].iov_len;
+	}
+	f->npay = (uint8_t)i;
+	f->len -= left;
+}
+
+static void put_eth(struct frame *f, uint8_t *h, const struct mac *dmac, const struct mac *smac, uint16_t ethertype)
+{
+	memcpy(h, dmac, ETH_ALEN);
+	memcpy(h + ETH_ALEN, smac, ETH_ALEN);
+	put_be16(h + 2 * ETH_ALEN, ethertype);
+	f->hoff = (uint8_t)(h - f->hdr);
+	f->off = (struct offload){ 0 };
+	f->csum_start = f->csum_off = 0;
+}
+
+/**
+ * put_net() - Ethernet and IP header in front of HDR_L4
+ * @proto:	type of what is at HDR_L4
+ * @l4:		bytes at HDR_L4
+ * @frag:	IPv4 flags and fragment offset
+ *
+ * The payload is cut to its length first, so that lengths can't disagree.
+ */
+static void put_net(struct frame *f, const struct net_hdr *n, uint8_t proto, unsigned l4, uint16_t frag)
+{
+	bool v4 = addr_is_v4(&n->src.a);
+	uint8_t *ip = f->hdr + HDR_L4 - (v4 ? IP4_HLEN : IP6_HLEN);
+
+	trim_payload(f);
+	put_eth(f, ip - ETH_HLEN, &n->dmac, &n->smac, v4 ? ETH_P_IP : ETH_P_IPV6);
+	f->hlen = (uint8_t)net_hdr_len(v4, l4);
+	f->v6 = !v4;
+	f->proto = proto;
+
+	if (v4) {
+		uint32_t src = addr_v4(&n->src.a), dst = addr_v4(&n->dst.a);
+		uint16_t csum;
+
+		ip[0] = 0x45;
+		ip[1] = n->tos;
+		put_be16(ip + 2, (uint16_t)(IP4_HLEN + l4 + f->len));
+		put_be16(ip + 4, n->id);
+		put_be16(ip + 6, frag);
+		ip[8] = n->ttl;
+		ip[9] = proto;
+		ip[10] = ip[11] = 0;
+		memcpy(ip + 12, &src, 4);
+		memcpy(ip + 16, &dst, 4);
+		csum = csum_finish(csum_add(ip, IP4_HLEN, 0));
+		memcpy(ip + 10, &csum, 2);
+	} else {
+		put_be32(ip, 6U << 28 | (uint32_t)n->tos << 20);
+		put_be16(ip + 4, (uint16_t)(l4 + f->len));
+		ip[6] = proto;
+		ip[7] = n->ttl;
+		memcpy(ip + 8, &n->src.a, 16);
+		memcpy(ip + 24, &n->dst.a, 16);
+	}
+}
+
+/**
+ * put_csum() - transport checksum, its field zero so far
+ * @l4:		length of the transport header
+ * @at:		offset of the checksum in it
+ * @partial:	leave it to the link: the field then holds the folded sum of the pseudo-header
+ * @gso:	payload bytes per segment, or 0
+ */
+static void put_csum(struct frame *f, const struct net_hdr *n, unsigned l4, unsigned at, bool partial, uint16_t gso)
+{
+	uint64_t sum = csum_pseudo(&n->src.a, &n->dst.a, f->proto, (uint32_t)(l4 + f->len));
+	uint8_t *h = f->hdr + HDR_L4;
+	uint16_t csum;
+
+	if (partial) {
+		f->off.partial = true;
+		f->off.gso = f->len > gso ? gso : 0;
+		f->csum_start = (uint16_t)net_hdr_len(!f->v6, 0);
+		f->csum_off = (uint16_t)at;
+		csum = csum_fold(sum);
+	} else {
+		sum = csum_add(h, l4, sum);
+		csum = csum_finish(csum_iov(f->pay, f->npay, 0, f->len, sum));
+		if (!csum && f->proto == IPPROTO_UDP)
+			csum = 0xffff;	/* zero means none (RFC 768) */
+	}
+	memcpy(h + at, &csum, 2);
+}
+
+void frame_tcp(struct frame *f, const struct net_hdr *n, const struct tcp_seg *s, uint16_t gso, const struct caps *c)
+{
+	uint8_t *t = f->hdr + HDR_L4;
+	unsigned l4 = TCP_HLEN;
+
+	if (s->mss) {
+		t[l4] = 2;
+		t[l4 + 1] = 4;
+		put_be16(t + l4 + 2, s->mss);
+		l4 += 4;
+	}
+	if (s->wscale != TCP_WSCALE_NONE) {
+		t[l4] = 1;
+		t[l4 + 1] = 3;
+		t[l4 + 2] = 3;
+		t[l4 + 3] = s->wscale;
+		l4 += 4;
+	}
+	put_be16(t, n->src.port);
+	put_be16(t + 2, n->dst.port);
+	put_be32(t + 4, s->seq);
+	put_be32(t + 8, s->ack);
+	t[12] = (uint8_t)(l4 / 4 << 4);
+	t[13] = s->flags;
+	put_be16(t + 14, s->win);
+	put_be32(t + 16, 0);
+
+	put_net(f, n, IPPROTO_TCP, l4, IP4_DF);
+	put_csum(f, n, l4, 16, c->csum, gso);
+}
+
+/* @len: payload bytes of the whole datagram */
+static void put_udp(uint8_t *u, const struct net_hdr *n, size_t len)
+{
+	put_be16(u, n->src.port);
+	put_be16(u + 2, n->dst.port);
+	put_be16(u + 4, (uint16_t)(UDP_HLEN + len));
+	put_be16(u + 6, 0);
+}
+
+void frame_udp(struct frame *f, const struct net_hdr *n, uint16_t gso, const struct caps *c)
+{
+	put_net(f, n, IPPROTO_UDP, UDP_HLEN, IP4_DF);
+	put_udp(f->hdr + HDR_L4, n, f->len);
+	put_csum(f, n, UDP_HLEN, 6, c->csum, gso);
+}
+
+void frame_icmp(struct frame *f, const struct net_hdr *n, const struct icmp_hdr *h)
+{
+	bool v4 = addr_is_v4(&n->src.a);
+	uint8_t *i = f->hdr + HDR_L4;
+
+	i[0] = h->type;
+	i[1] = h->code;
+	put_be16(i + 2, 0);
+	put_be32(i + 4, h->rest | (uint32_t)h->id << 16 | h->seq);
+
+	put_net(f, n, v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6, ICMP_HLEN, IP4_DF);
+	if (v4) {
+		uint64_t sum = csum_add(i, ICMP_HLEN, 0);	/* RFC 792: no pseudo-header */
+		uint16_t csum = csum_finish(csum_iov(f->pay, f->npay, 0, f->len, sum));
+
+		memcpy(i + 2, &csum, 2);
+	} else {
+		put_csum(f, n, ICMP_HLEN, 2, false, 0);
+	}
+}
+
+void frame_eth(struct frame *f, const struct mac *dmac, const struct mac *smac, uint16_t ethertype)
+{
+	trim_payload(f);
+	put_eth(f, f->hdr + HDR_L4 - ETH_HLEN, dmac, smac, ethertype);
+	f->hlen = ETH_HLEN;
+	f->v6 = false;
+	f->proto = 0;
+}
+
+/* First fragment only: the checksum covers the whole datagram */
+static void put_udp_csum(uint8_t *u, const struct net_hdr *n, const struct view *dgram)
+{
+	uint64_t sum = csum_pseudo(&n->src.a, &n->dst.a, IPPROTO_UDP, (uint32_t)(UDP_HLEN + dgram->len));
+	uint16_t csum;
+
+	sum = csum_add(u, UDP_HLEN, sum);
+	csum = csum_finish(csum_iov(dgram->iov, dgram->cnt, dgram->off, dgram->len, sum));
+	if (!csum)
+		csum = 0xffff;
+	memcpy(u + 6, &csum, 2);
+}
+
+size_t frame_udp_fragment(struct frame *f, const struct net_hdr *n, const struct view *dgram, size_t off, uint32_t mtu)
+{
+	bool v4 = addr_is_v4(&n->src.a);
+	unsigned l4 = v4 ? 0 : FRAG_HLEN;
+	size_t at = off ? off + UDP_HLEN : 0;		/* where in the IP payload */
+	size_t room, len = dgram->len - off;
+	uint8_t *h = f->hdr + HDR_L4;
+	bool more;
+
+	if (!off) {
+		put_udp(h + l4, n, dgram->len);
+		put_udp_csum(h + l4, n, dgram);
+		l4 += UDP_HLEN;
+	}
+	room = mtu - (v4 ? IP4_HLEN : IP6_HLEN) - l4;
+	more = len > room;
+	if (more)	/* what the fragment carries, UDP header included, ends on a multiple of 8; so do all @off + 8 */
+		len = room & ~(size_t)7;
+	if (!v4) {
+		h[0] = IPPROTO_UDP;
+		h[1] = 0;
+		put_be16(h + 2, (uint16_t)(at | more));
+		put_be32(h + 4, n->id);
+	}
+	view_copy(dgram, off, f->pay[0].iov_base, len);
+	f->len = len;
+	put_net(f, n, v4 ? IPPROTO_UDP : IPPROTO_FRAGMENT, l4, (uint16_t)((more ? IP4_MF : 0) | at / 8));
+	f->proto = IPPROTO_UDP;
+	return off + len;
+}
+
+unsigned frame_iov(const struct frame *f, struct iovec *iov)
+{
+	unsigned i;
+
+	iov[0].iov_base = (uint8_t *)f->hdr + f->hoff;
+	iov[0].iov_len = f->hlen;
+	for (i = 0; i < f->npay; i++)
+		iov[1 + i] = f->pay[i];
+	return 1 + i;
+}
