@@ -97,9 +97,11 @@ struct flow {
 	uint8_t		wait;		/* enum flow_wait */
 	uint8_t		guest;		/* index of the guest it belongs to */
 	bool		dead;		/* ended in this loop turn */
+	bool		on_lru;
 	uint16_t	gen;		/* of this entry, 10 bits: told from events of an earlier owner */
 	uint16_t	batch_head, batch_tail;	/* this batch's packets of the flow, PKT_NEXT_NONE: none */
-	uint32_t	hnext[2];	/* hash chains of GUEST and HOST side */
+	uint32_t	hash[2], hnext[2];	/* bucket and chain of GUEST and HOST side; FLOW_NONE: in no table */
+	uint32_t	host_key;	/* of the HOST side's table: which socket */
 	uint32_t	wprev, wnext;	/* ready or stalled list; free and dead list use wnext */
 	uint32_t	lprev, lnext;	/* datagram flows: least recently used first */
 	struct side	side[2];

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* event.c - epoll registration with typed references */
+#include <errno.h>
+
+#include "event.h"
+
+static int ev_ctl(int epfd, int op, int fd, union ev_ref ref, uint32_t events)
+{
+	struct epoll_event ev = { .events = events, .data.u64 = ref.u64 };
+
+	return epoll_ctl(epfd, op, fd, &ev) ? -errno : 0;
+}
+
+int ev_add(int epfd, int fd, enum ev_type type, uint32_t idx, uint16_t gen, uint32_t events)
+{
+	union ev_ref ref = { .type = type, .gen = gen, .idx = idx, .fd = (uint32_t)fd };
+
+	return ev_ctl(epfd, EPOLL_CTL_ADD, fd, ref, events);
+}
+
+int ev_mod(int epfd, int fd, enum ev_type type, uint32_t events)
+{
+	union ev_ref ref = { .type = type, .fd = (uint32_t)fd };
+
+	return ev_ctl(epfd, EPOLL_CTL_MOD, fd, ref, events);
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* flow.c - flow table: static entries, two chained hash tables, lists threaded through the entries
+ *
+ * Everything is O(1): links are indices in the entries. Memory is touched as flows come to exist: entries never used are
+ * not on the free list but above @unused, and hash heads hold index + 1, so that zero pages mean empty.
+ */
+#include <assert.h>
+
+#include "flow.h"
+#include "util.h"
+
+#define HASH_SIZE	(1U << 17)
+
+static struct flow flow_table[FLOW_MAX];
+static uint32_t flow_hash[2][HASH_SIZE];
+
+const char *const tcp_state_name[] = {
+	[TCP_CLOSED]		= "CLOSED",
+	[TCP_CONNECTING]	= "CONNECTING",
+	[TCP_SYN_SENT]		= "SYN-SENT",
+	[TCP_SYN_RCVD]		= "SYN-RECEIVED",
+	[TCP_ESTABLISHED]	= "ESTABLISHED",
+	[TCP_CLOSE_WAIT]	= "CLOSE-WAIT",
+	[TCP_FIN_WAIT_1]	= "FIN-WAIT-1",
+	[TCP_FIN_WAIT_2]	= "FIN-WAIT-2",
+	[TCP_CLOSING]		= "CLOSING",
+	[TCP_LAST_ACK]		= "LAST-ACK",
+};
+static_assert(ARRAY_SIZE(tcp_state_name) == TCP_STATES, "a name for every state");
+
+/* What is hashed: padding would be, too, so there is none */
+struct flow_key {
+	struct addr	peer, our;
+	uint32_t	ports;
+	uint32_t	type;
+};
+
+void flows_init(struct flows *fs)
+{
+	*fs = (struct flows){ .f = flow_table, .free = FLOW_NONE, .dead = FLOW_NONE, .lru = { FLOW_NONE, FLOW_NONE } };
+	for (unsigned i = 0; i < WAIT_LISTS; i++)
+		fs->wait[i] = (struct flow_list){ FLOW_NONE, FLOW_NONE };
+	random_bytes(fs->key, sizeof(fs->key));
+}
+
+struct flow *flow_get(const struct flows *fs, uint32_t idx, uint16_t gen)
+{
+	struct flow *f = &fs->f[idx];
+
+	return idx < fs->unused && f->type != FLOW_FREE && !f->dead && f->gen == gen ? f : NULL;
+}
+
+struct flow *flow_alloc(struct flows *fs, enum flow_type type, uint64_t now)
+{
+	struct flow *f;
+	uint16_t gen;
+
+	if (fs->free != FLOW_NONE) {
+		f = &fs->f[fs->free];
+		fs->free = f->wnext;
+	} else if (fs->unused < FLOW_MAX) {
+		f = &fs->f[fs->unused++];
+	} else {
+		return NULL;
+	}
+
+	gen = f->gen;
+	*f = (struct flow){
+		.type = (uint8_t)type, .gen = gen, .created = now,
+		.batch_head = UINT16_MAX, .batch_tail = UINT16_MAX,
+		.hnext = { FLOW_NONE, FLOW_NONE }, .wprev = FLOW_NONE, .wnext = FLOW_NONE,
+		.lprev = FLOW_NONE, .lnext = FLOW_NONE,
+		.hash = { FLOW_NONE, FLOW_NONE },
+	};
+	fs->count[type]++;
+	return f;
+}
+
+static uint32_t hash_guest(const struct flows *fs, enum flow_type type, const struct end *peer, const struct end *our)
+{
+	struct flow_key k = {
+		.peer = peer->a, .our = our->a, .ports = (uint32_t)peer->port << 16 | our->port, .type = type,
+	};
+
+	return (uint32_t)siphash(fs->key, &k, sizeof(k)) % HASH_SIZE;
+}
+
+static uint32_t hash_host(const struct flows *fs, enum flow_type type, uint32_t key, const struct end *peer)
+{
+	struct flow_key k = { .peer = peer->a, .our.w = { key }, .ports = peer->port, .type = type };
+
+	return (uint32_t)siphash(fs->key, &k, sizeof(k)) % HASH_SIZE;
+}
+
+static void hash_insert(struct flows *fs, struct flow *f, unsigned side, uint32_t hash)
+{
+	uint32_t *head = &flow_hash[side][hash];
+
+	assert(f->hash[side] == FLOW_NONE);
+	f->hash[side] = hash;
+	f->hnext[side] = *head - 1;		/* 0, empty, becomes FLOW_NONE */
+	*head = flow_idx(fs, f) + 1;
+}
+
+static void hash_remove(struct flows *fs, struct flow *f, unsigned side)
+{
+	uint32_t *head, i, idx = flow_idx(fs, f);
+
+	if (f->hash[side] == FLOW_NONE)
+		return;
+
+	head = &flow_hash[side][f->hash[side]];
+	if (*head == idx + 1) {
+		*head = f->hnext[side] + 1;
+	} else {
+		for (i = *head - 1; fs->f[i].hnext[side] != idx; )
+			i = fs->f[i].hnext[side];
+		fs->f[i].hnext[side] = f->hnext[side];
+	}
+	f->hash[side] = f->hnext[side] = FLOW_NONE;
+}
+
+void flow_hash_guest(struct flows *fs, struct flow *f)
+{
+	hash_insert(fs, f, GUEST, hash_guest(fs, f->type, &f->side[GUEST].peer, &f->side[GUEST].our));
+}
+
+void flow_hash_host(struct flows *fs, struct flow *f, uint32_t key)
+{
+	f->host_key = key;
+	hash_insert(fs, f, HOST, hash_host(fs, f->type, key, &f->side[HOST].peer));
+}
+
+struct flow *flow_find_guest(const struct flows *fs, enum flow_type type, const struct end *peer, const struct end *our)
+{
+	uint32_t i = flow_hash[GUEST][hash_guest(fs, type, peer, our)] - 1;
+
+	for (; i != FLOW_NONE; i = fs->f[i].hnext[GUEST]) {
+		struct flow *f = &fs->f[i];
+
+		if (f->type == type && end_eq(&f->side[GUEST].peer, peer) && end_eq(&f->side[GUEST].our, our))
+			return f;
+	}
+	return NULL;
+}
+
+struct flow *flow_find_host(const struct flows *fs, enum flow_type type, uint32_t key, const struct end *peer)
+{
+	uint32_t i = flow_hash[HOST][hash_host(fs, type, key, peer)] - 1;
+
+	for (; i != FLOW_NONE; i = fs->f[i].hnext[HOST]) {
+		struct flow *f = &fs->f[i];
+
+		if (f->type == type && f->host_key == key && end_eq(&f->side[HOST].peer, peer))
+			return f;
+	}
+	return NULL;
+}
+
+void flow_wait(struct flows *fs, struct flow *f, enum flow_wait wait)
+{
+	uint32_t idx = flow_idx(fs, f);
+	struct flow_list *l;
+
+	if (f->wait == wait)
+		return;
+
+	if (f->wait != WAIT_NONE) {
+		l = &fs->wait[f->wait];
+		*(f->wprev == FLOW_NONE ? &l->head : &fs->f[f->wprev].wnext) = f->wnext;
+		*(f->wnext == FLOW_NONE ? &l->tail : &fs->f[f->wnext].wprev) = f->wprev;
+		f->wprev = f->wnext = FLOW_NONE;
+	}
+
+	f->wait = (uint8_t)wait;
+	if (wait != WAIT_NONE) {
+		l = &fs->wait[wait];
+		f->wprev = l->tail;
+		*(l->tail == FLOW_NONE ? &l->head : &fs->f[l->tail].wnext) = idx;
+		l->tail = idx;
+	}
+}
+
+struct flow *flow_next(struct flows *fs, enum flow_wait wait)
+{
+	struct flow *f;
+
+	if (fs->wait[wait].head == FLOW_NONE)
+		return NULL;
+
+	f = &fs->f[fs->wait[wait].head];
+	flow_wait(fs, f, WAIT_NONE);
+	return f;
+}
+
+static void lru_remove(struct flows *fs, struct flow *f)
+{
+	struct flow_list *l = &fs->lru;
+
+	if (!f->on_lru)
+		return;
+
+	*(f->lprev == FLOW_NONE ? &l->head : &fs->f[f->lprev].lnext) = f->lnext;
+	*(f->lnext == FLOW_NONE ? &l->tail : &fs->f[f->lnext].lprev) = f->lprev;
+	f->lprev = f->lnext = FLOW_NONE;
+	f->on_lru = false;
+}
+
+void flow_touch(struct flows *fs, struct flow *f)
+{
+	struct flow_list *l = &fs->lru;
+	uint32_t idx = flow_idx(fs, f);
+
+	if (l->tail == idx)
+		return;
+
+	lru_remove(fs, f);
+	f->lprev = l->tail;
+	*(l->tail == FLOW_NONE ? &l->head : &fs->f[l->tail].lnext) = idx;
+	l->tail = idx;
+	f->on_lru = true;
+}
+
+struct flow *flow_oldest(const struct flows *fs)
+{
+	return fs->lru.head == FLOW_NONE ? NULL : &fs->f[fs->lru.head];
+}
+
+void flow_end(struct flows *fs, struct flow *f)
+{
+	assert(!f->dead);
+
+	hash_remove(fs, f, GUEST);
+	hash_remove(fs, f, HOST);
+	flow_wait(fs, f, WAIT_NONE);
+	lru_remove(fs, f);
+
+	fs->count[f->type]--;
+	f->dead = true;
+	f->gen = (f->gen + 1) % (1U << 10);
+	f->wnext = fs->dead;
+	fs->dead = flow_idx(fs, f);
+}
+
+void flow_bury(struct flows *fs)
+{
+	while (fs->dead != FLOW_NONE) {
+		struct flow *f = &fs->f[fs->dead];
+
+		fs->dead = f->wnext;
+		f->type = FLOW_FREE;
+		f->dead = false;
+		f->wnext = fs->free;
+		fs->free = flow_idx(fs, f);
+	}
+}
