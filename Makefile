@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# make [SAN=1] [WERROR=1] [CC=clang]	the program; SAN=1 with sanitizers, in build/san
+# make check				unit, contract and simulated tests, fuzz corpora: seconds
+# make check-sys			the program between network namespaces
+# make test				both, after installing what they need
+# make lint, fuzz T=60, demo, static, install, clean
+
+CC	?= cc
+PROVE	?= prove
+T	?= 60
+
+prefix	?= /usr/local
+bindir	?= $(prefix)/bin
+mandir	?= $(prefix)/share/man
+
+VERSION	:= $(shell git describe --tags --always --dirty 2>/dev/null || cat VERSION 2>/dev/null || echo unknown)
+
+B	:= build$(if $(SAN),/san)
+OUT	:= $(if $(filter build,$(B)),,$(B)/)
+
+CFLAGS	?= -O2 -g
+WARN	:= -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
+	   -Wno-unknown-warning-option -Wno-pedantic-ms-format $(if $(WERROR),-Werror)
+ifdef SAN
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+HARDEN	:= -fPIE
+else
+HARDEN	:= -fPIE -fstack-protector-strong -fstack-clash-protection -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+endif
+FLAGS	= -std=gnu11 -D_GNU_SOURCE= $(WARN) $(CFLAGS) $(HARDEN) $(SANITIZE) $(FUZZING)
+LINK	= $(CC) $(FLAGS) -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
+
+SRC	:= $(filter-out qrap.c,$(wildcard *.c))
+OBJ	:= $(SRC:%.c=$(B)/%.o)
+QRAP	:= $(if $(wildcard qrap.c),$(OUT)qrap)
+UNIT	:= $(patsubst %.c,$(B)/%,$(wildcard test/unit/*_test.c test/contract/*_test.c test/sim/*_test.c))
+FUZZ	:= $(patsubst %.c,$(B)/%,$(wildcard test/fuzz/fuzz_*.c))
+
+all: $(OUT)passt $(OUT)pasta $(QRAP)
+
+$(OUT)passt: $(OBJ)
+	$(LINK) -pie -o $@ $(OBJ)
+
+$(OUT)pasta: $(OUT)passt
+	ln -sf passt $@
+
+$(OUT)qrap: $(B)/qrap.o
+	$(LINK) -pie -o $@ $<
+
+static: $(OUT)passt.static
+$(OUT)passt.static: $(OBJ)
+	$(LINK) -static-pie -o $@ $(OBJ)
+
+$(B)/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) $(DEFINE) -MMD -MP -c -o $@ $<
+
+# The version is known to these only, so that a commit doesn't rebuild the rest
+$(B)/conf.o $(B)/passt.o $(B)/qrap.o: DEFINE = -DVERSION='"$(VERSION)"'
+$(B)/conf.o $(B)/passt.o $(B)/qrap.o: $(B)/version
+
+# Files that change when a setting does
+$(B)/flags: SETTING = $(CC) $(FLAGS)
+$(B)/version: SETTING = $(VERSION)
+$(B)/flags $(B)/version: FORCE
+	@mkdir -p $(@D)
+	@echo '$(SETTING)' | cmp -s - $@ || echo '$(SETTING)' > $@
+
+# A test names the objects it needs in lines "/* LINK: a.o test/sim/b.o */", options for the linker in "/* LDFLAGS: ... */"
+needs	= $(addprefix $(B)/,$(shell sed -n 's|^/\* LINK: \(.*\) \*/$$|\1|p' $(1)))
+options	= $(shell sed -n 's|^/\* LDFLAGS: \(.*\) \*/$$|\1|p' $(1))
+
+# Fuzz targets get their main() from libFuzzer, or from replay.c
+FUZZ_MAIN = test/fuzz/replay.c
+$(FUZZ): MAIN = $(FUZZ_MAIN)
+
+.SECONDEXPANSION:
+$(UNIT) $(FUZZ): $(B)/%: %.c $(B)/flags $$(call needs,$$*.c)
+	@mkdir -p $(@D)
+	$(LINK) -MMD -MP -MF $@.d -o $@ $< $(MAIN) $(call needs,$<) $(call options,$<)
+
+check: $(UNIT) $(FUZZ)
+	$(PROVE) -j2 -e '' $(UNIT) $(FUZZ)
+
+check-sys: all
+	test/sys/run
+
+test:
+	test/tools/deps.sh
+	$(MAKE) check
+	$(MAKE) check-sys
+
+# New inputs that matter are kept in build/fuzz/corpus
+fuzz:
+	$(MAKE) B=build/fuzz CC=clang SAN=1 FUZZING=-fsanitize=fuzzer-no-link FUZZ_MAIN=-fsanitize=fuzzer fuzz-run
+fuzz-run: $(FUZZ)
+	@set -e; for f in $(FUZZ:$(B)/test/fuzz/fuzz_%=%); do \
+		echo "fuzz $$f, $(T) s"; \
+		mkdir -p $(B)/corpus/$$f test/fuzz/corpus/$$f; \
+		$(B)/test/fuzz/fuzz_$$f -max_total_time=$(T) -verbosity=0 -print_final_stats=1 \
+			-artifact_prefix=$(B)/$$f- $(B)/corpus/$$f test/fuzz/corpus/$$f; \
+	done
+
+lint:
+	@rc=0; for f in test/lint/*; do \
+		if [ -f $$f ] && [ -x $$f ]; then if $$f; then echo "ok $$f"; else echo "not ok $$f"; rc=1; fi; fi; \
+	done; exit $$rc
+
+demo: all
+	test/demo.sh
+
+install: all
+	install -D $(OUT)passt $(DESTDIR)$(bindir)/passt
+	ln -sf passt $(DESTDIR)$(bindir)/pasta
+	$(if $(QRAP),install -D $(QRAP) $(DESTDIR)$(bindir)/qrap)
+	$(foreach m,$(wildcard doc/*.1),install -D -m 644 $(m) $(DESTDIR)$(mandir)/man1/$(notdir $(m));)
+
+clean:
+	rm -rf build passt pasta qrap passt.static
+
+FORCE:
+.PHONY: all static check check-sys test fuzz fuzz-run lint demo install clean FORCE
+.DELETE_ON_ERROR:
+
+-include $(OBJ:.o=.d) $(UNIT:%=%.d) $(FUZZ:%=%.d) $(wildcard $(B)/test/*/*.d)
