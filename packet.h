@@ -44,6 +44,7 @@ struct caps {
 	bool		csum;		/* accepts partial checksums */
 	bool		tso4, tso6;	/* accepts TCP super-packets of up to 65535 bytes of IP */
 	bool		uso;		/* accepts UDP super-packets */
+	uint8_t		link_hdr;	/* bytes of the link's own header in front of each frame */
 };
 
 /* One frame as the link received it */

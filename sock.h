@@ -40,14 +40,11 @@ struct sock_out {
  * sock_connect() - TCP socket with connect() under way
  * @host:	peer to connect to; our.a to bind first, if it is specified
  *
- * TCP_NODELAY is set. SO_PEEK_OFF is set to 0 where the kernel has it.
+ * TCP_NODELAY is set.
  *
  * Return: descriptor, also when the connection is still being made, or -errno as connect() gave it
  */
 int sock_connect(const struct side *host, const struct sock_out *o);
-
-/* Options of an accepted connection, as sock_connect() sets them */
-void sock_accepted(int fd);
 
 /**
  * sock_udp() - UDP socket for one endpoint of the guest, unconnected
@@ -62,16 +59,22 @@ int sock_ping(bool v6, const struct addr *our, uint16_t id, const struct sock_ou
 
 /**
  * sock_listen() - listening TCP socket, or bound UDP socket for forwarding
+ *
+ * TCP_NODELAY is set, and inherited by accepted connections.
+ *
  * @proto:	IPPROTO_TCP or IPPROTO_UDP
  * @dual:	@at->a is ignored: an IPv6 socket that takes IPv4 too
  */
 int sock_listen(uint8_t proto, const struct end *at, bool dual, const struct sock_out *o);
 
+#define SOCK_IOV	64
+#define PEEK_OFF_NONE	UINT32_MAX	/* SO_PEEK_OFF was never set on the socket */
+
 /**
  * sock_peek() - bytes from the receive queue that stay there
  * @peek_off:	where the kernel's SO_PEEK_OFF stands; kept up to date
  * @off:	bytes to pass over, counted from the front of the queue
- * @iov:	where to put what comes next; one entry before iov[0] is free for the discarded part on old kernels
+ * @iov:	where to put what comes next, at most SOCK_IOV entries
  *
  * Return: bytes put into @iov, 0 at end of file, -errno
  */
@@ -82,6 +85,9 @@ ssize_t sock_discard(int fd, uint32_t *peek_off, size_t n);
 
 /* Bytes of payload the socket would take now, scaled for the kernel's overhead; 0 if full */
 uint32_t sock_room(int fd);
+
+/* Asks for an EPOLLOUT event once a full socket has room again, though no send failed: true if it has room now */
+bool sock_want_write(int fd);
 
 /* Pending error of the socket, taken off it: 0 or errno */
 int sock_error(int fd);

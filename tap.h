@@ -23,6 +23,7 @@ struct tap;
 /* One backend. commit runs once per frame, the others once per batch. */
 struct tap_ops {
 	const char	*name;
+	bool		eager;		/* each frame is a system call of its own: waiting for a batch gains nothing */
 	/* Next frames from the guest into @raw, at most @max; 0: none now, -errno: link lost */
 	int		(*recv)(struct tap *, struct raw *raw, unsigned max);
 	/* The batch was consumed; NULL if that means nothing */

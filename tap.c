@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tap.c - the guest's link: slots, queue, backpressure, capture
+ *
+ * Backends (tap_tun.c) differ below this; the slots and their payload buffers are here.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "pcap.h"
+#include "tap.h"
+
+static struct frame tap_frames[TAP_SLOTS];
+static uint8_t tap_pool[TAP_SLOTS][TAP_ROOM] __attribute__((aligned(4096)));
+
+void tap_init(struct tap *t, const struct tap_ops *ops, int fd, const struct caps *caps, int pcap)
+{
+	*t = (struct tap){ .ops = ops, .caps = *caps, .fd = fd, .pcap = pcap, .burst = 1, .frame = tap_frames };
+	tap_reset(t);
+}
+
+void tap_reset(struct tap *t)
+{
+	for (unsigned i = 0; i < TAP_SLOTS; i++) {
+		t->frame[i].slot = (uint16_t)i;
+		t->stack[TAP_SLOTS - 1 - i] = (uint16_t)i;
+	}
+	t->nfree = TAP_SLOTS;
+	t->qhead = t->qlen = t->held = 0;
+	t->full = false;
+}
+
+/* The batch grows while it comes back full, and shrinks to what came: with one frame at a time, there is no read that
+ * only finds out that there is no second one (descriptors of links are level-triggered).
+ */
+int tap_recv(struct tap *t, struct raw *raw)
+{
+	unsigned max = MIN(t->burst, TAP_BATCH);
+	int n = t->ops->recv(t, raw, max);
+
+	if (n < 0)
+		return n;
+
+	t->burst = (uint16_t)((unsigned)n >= max ? MIN(2 * max, TAP_BATCH) : (unsigned)MAX(n, 1));
+	t->stats.rx_frames += (unsigned)n;
+	for (int i = 0; i < n; i++) {
+		t->stats.rx_bytes += raw[i].len;
+		if (t->pcap >= 0)
+			pcap_frame(&t->pcap, raw[i].iov, raw[i].cnt, raw[i].len);
+	}
+	return n;
+}
+
+void tap_recv_done(struct tap *t)
+{
+	if (t->ops->recv_done)
+		t->ops->recv_done(t);
+}
+
+static void slot_free(struct tap *t, const struct frame *f)
+{
+	assert(t->nfree < TAP_SLOTS);
+	t->stack[t->nfree++] = f->slot;
+}
+
+unsigned tap_reserve(struct tap *t, struct frame **f, unsigned n, size_t room, enum tap_how how)
+{
+	(void)how;
+	assert(room <= TAP_ROOM);
+	n = MIN(n, t->nfree);
+	for (unsigned i = 0; i < n; i++) {
+		f[i] = &t->frame[t->stack[--t->nfree]];
+		f[i]->pay[0] = (struct iovec){ tap_pool[f[i]->slot], room };
+		f[i]->npay = 1;
+		f[i]->len = 0;
+	}
+	return n;
+}
+
+void tap_unreserve(struct tap *t, struct frame **f, unsigned n)
+{
+	while (n--)
+		slot_free(t, f[n]);
+}
+
+struct frame *tap_queue_head(struct tap *t)
+{
+	return t->qlen ? &t->frame[t->queue[t->qhead]] : NULL;
+}
+
+void tap_queue_pop(struct tap *t)
+{
+	slot_free(t, &t->frame[t->queue[t->qhead]]);
+	t->qhead = (t->qhead + 1) % TAP_SLOTS;
+	t->qlen--;
+}
+
+void tap_commit(struct tap *t, struct frame *f)
+{
+	if (t->pcap >= 0) {
+		struct iovec iov[1 + FRAME_IOV];
+		unsigned n = frame_iov(f, iov);
+
+		pcap_frame(&t->pcap, iov, n, f->hlen + f->len);
+	}
+	t->stats.tx_frames++;
+	t->stats.tx_bytes += f->hlen + f->len;
+
+	t->ops->commit(t, f);
+	t->queue[(t->qhead + t->qlen++) % TAP_SLOTS] = f->slot;
+	if (t->ops->eager && !t->full)
+		tap_flush(t);
+}
+
+int tap_flush(struct tap *t)
+{
+	int rc;
+
+	if (!t->qlen)
+		return 0;
+	if (t->fd < 0) {
+		tap_reset(t);
+		return 0;
+	}
+
+	rc = t->ops->flush(t);
+	t->full = rc == -EAGAIN;
+	return rc;
+}

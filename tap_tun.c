@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tap_tun.c - link backend: a tap device, with super-packets and partial checksums where the kernel has them
+ *
+ * The header in front of each frame is that of virtio_net (virtio 1.2, 5.1.6), as tun/tap takes and gives it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <linux/virtio_net.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "tap.h"
+
+/* Linux 6.2; older headers don't have them */
+#ifndef TUN_F_USO4
+#define TUN_F_USO4	0x20
+#define TUN_F_USO6	0x40
+#endif
+#ifndef VIRTIO_NET_HDR_GSO_UDP_L4
+#define VIRTIO_NET_HDR_GSO_UDP_L4	5
+#endif
+
+/* Largest frame with its header: 65535 bytes of IP. A batch ends when there is no room for another one: what is read is
+ * sent while it is still in the cache.
+ */
+#define TUN_FRAME_MAX	(sizeof(struct virtio_net_hdr_v1) + ETH_HLEN + 65535)
+#define TUN_RX_SIZE	(256 << 10)
+
+static uint8_t tun_rx[TUN_RX_SIZE] __attribute__((aligned(4096)));
+static struct iovec tun_rx_iov[TAP_BATCH];
+
+/* Offload of a received frame, from its virtio_net_hdr */
+static struct offload tun_offload(const uint8_t *p)
+{
+	struct virtio_net_hdr h;
+
+	memcpy(&h, p, sizeof(h));
+	return (struct offload){
+		.gso = h.gso_type == VIRTIO_NET_HDR_GSO_NONE ? 0 : h.gso_size,
+		.partial = h.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM,
+	};
+}
+
+static int tun_recv(struct tap *t, struct raw *raw, unsigned max)
+{
+	unsigned hdr = t->caps.link_hdr, n = 0;
+	size_t at = 0;
+
+	while (n < max && TUN_RX_SIZE - at >= TUN_FRAME_MAX) {
+		ssize_t len = read(t->fd, tun_rx + at, TUN_FRAME_MAX);
+
+		if (len < 0 && errno == EINTR)
+			continue;
+		if (len < 0) {
+			if (errno == EAGAIN || n)
+				break;
+			return -errno;
+		}
+		if ((size_t)len <= hdr) {
+			t->stats.tx_lost++;
+			continue;
+		}
+
+		tun_rx_iov[n] = (struct iovec){ tun_rx + at + hdr, (size_t)len - hdr };
+		raw[n] = (struct raw){ .iov = &tun_rx_iov[n], .cnt = 1, .len = (size_t)len - hdr };
+		if (hdr)
+			raw[n].off = tun_offload(tun_rx + at);
+		at += ROUND_UP((size_t)len, 64);
+		n++;
+	}
+	return (int)n;
+}
+
+static void tun_commit(struct tap *t, struct frame *f)
+{
+	struct virtio_net_hdr_v1 h = { .num_buffers = 1 };
+
+	if (!t->caps.link_hdr)
+		return;
+
+	if (f->off.partial) {
+		h.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+		h.csum_start = f->csum_start;
+		h.csum_offset = f->csum_off;
+	}
+	if (f->off.gso) {
+		h.gso_type = f->proto == IPPROTO_UDP ? VIRTIO_NET_HDR_GSO_UDP_L4 :
+			     f->v6 ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_TCPV4;
+		h.gso_size = f->off.gso;
+		h.hdr_len = f->hlen;
+	}
+
+	f->hoff = (uint8_t)(f->hoff - t->caps.link_hdr);
+	f->hlen = (uint8_t)(f->hlen + t->caps.link_hdr);
+	memcpy(f->hdr + f->hoff, &h, t->caps.link_hdr);
+}
+
+static int tun_flush(struct tap *t)
+{
+	struct frame *f;
+
+	while ((f = tap_queue_head(t))) {
+		struct iovec iov[1 + FRAME_IOV];
+		unsigned n = frame_iov(f, iov);
+
+		if (writev(t->fd, iov, (int)n) < 0) {
+			if (errno == EINTR)
+				continue;
+			if (errno == EAGAIN)
+				return -EAGAIN;
+			if (errno == EBADFD || errno == EBADF || errno == EPIPE)
+				return -errno;
+			/* Out of memory, or the device is down: the frame is lost, as on a cable that is pulled out */
+			t->stats.tx_lost++;
+			log_limited(LOG_DEBUG, "Frame of %zu bytes refused by tap device: %s", f->len, errno_text(errno));
+		}
+		tap_queue_pop(t);
+	}
+	return 0;
+}
+
+static const struct tap_ops tun_ops = {
+	.name	= "tap",
+	.eager	= true,
+	.recv	= tun_recv,
+	.commit	= tun_commit,
+	.flush	= tun_flush,
+};
+
+/* Asks for offloads, all at first, then with fewer: the kernel refuses unknown ones as a whole */
+static void tun_offloads(int fd, struct caps *caps)
+{
+	static const struct {
+		unsigned flags;
+		bool tso, uso;
+	} try[] = {
+		{ TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN | TUN_F_USO4 | TUN_F_USO6, true, true },
+		{ TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN, true, false },
+		{ TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6, true, false },
+		{ TUN_F_CSUM, false, false },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(try); i++) {
+		if (ioctl(fd, TUNSETOFFLOAD, try[i].flags))
+			continue;
+		caps->csum = true;
+		caps->tso4 = caps->tso6 = try[i].tso;
+		caps->uso = try[i].uso;
+		return;
+	}
+}
+
+int tun_open(char *ifname, struct caps *caps)
+{
+	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC), len = sizeof(struct virtio_net_hdr_v1);
+	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
+
+	if (fd < 0)
+		return -errno;
+
+	*caps = (struct caps){ .mtu = 65535 };
+	strncpy(ifr.ifr_name, ifname, IFNAMSIZ - 1);
+	if (ioctl(fd, TUNSETIFF, &ifr)) {
+		ifr.ifr_flags = IFF_TAP | IFF_NO_PI;
+		if (errno != EINVAL || ioctl(fd, TUNSETIFF, &ifr)) {
+			int rc = -errno;
+
+			close(fd);
+			return rc;
+		}
+	} else {
+		if (ioctl(fd, TUNSETVNETHDRSZ, &len))
+			len = sizeof(struct virtio_net_hdr);
+		caps->link_hdr = (uint8_t)len;
+		tun_offloads(fd, caps);
+	}
+
+	memcpy(ifname, ifr.ifr_name, IFNAMSIZ);
+	trace("tap device %s: virtio_net header of %u bytes, checksum offload %s, TCP segmentation %s, UDP segmentation %s",
+	      ifname, caps->link_hdr, caps->csum ? "on" : "off", caps->tso4 ? "on" : "off", caps->uso ? "on" : "off");
+	return fd;
+}
+
+void tun_attach(struct tap *t, int fd, const struct caps *caps, int pcap)
+{
+	tap_init(t, &tun_ops, fd, caps, pcap);
+}
