@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# make [SAN=1] [WERROR=1] [CC=clang]	the program; SAN=1 with sanitizers, in build/san
+# make [SAN=1] [WERROR=1] [CC=clang] [V=1]	the program; SAN=1 with sanitizers, in build/san
 # make check				unit, contract and simulated tests, fuzz corpora: seconds
 # make check-sys			the program between network namespaces
 # make test				both, after installing what they need
@@ -28,6 +28,7 @@ HARDEN	:= -fPIE
 else
 HARDEN	:= -fPIE -fstack-protector-strong -fstack-clash-protection -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 endif
+Q	:= $(if $(V),,@)
 FLAGS	= -std=gnu11 -D_GNU_SOURCE= $(WARN) $(CFLAGS) $(HARDEN) $(SANITIZE) $(FUZZING)
 LINK	= $(CC) $(FLAGS) -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
 
@@ -40,21 +41,24 @@ FUZZ	:= $(patsubst %.c,$(B)/%,$(wildcard test/fuzz/fuzz_*.c))
 all: $(OUT)passt $(OUT)pasta $(QRAP)
 
 $(OUT)passt: $(OBJ)
-	$(LINK) -pie -o $@ $(OBJ)
+	@echo "ld $@"
+	$(Q)$(LINK) -pie -o $@ $(OBJ)
 
 $(OUT)pasta: $(OUT)passt
 	ln -sf passt $@
 
 $(OUT)qrap: $(B)/qrap.o
-	$(LINK) -pie -o $@ $<
+	@echo "ld $@"
+	$(Q)$(LINK) -pie -o $@ $<
 
 static: $(OUT)passt.static
 $(OUT)passt.static: $(OBJ)
-	$(LINK) -static-pie -o $@ $(OBJ)
+	@echo "ld $@"
+	$(Q)$(LINK) -static-pie -o $@ $(OBJ)
 
 $(B)/%.o: %.c $(B)/flags
-	@mkdir -p $(@D)
-	$(CC) $(FLAGS) $(DEFINE) -MMD -MP -c -o $@ $<
+	@mkdir -p $(@D); echo "cc $@"
+	$(Q)$(CC) $(FLAGS) $(DEFINE) -MMD -MP -c -o $@ $<
 
 # The version is known to these only, so that a commit doesn't rebuild the rest
 $(B)/conf.o $(B)/passt.o $(B)/qrap.o: DEFINE = -DVERSION='"$(VERSION)"'
@@ -77,11 +81,11 @@ $(FUZZ): MAIN = $(FUZZ_MAIN)
 
 .SECONDEXPANSION:
 $(UNIT) $(FUZZ): $(B)/%: %.c $(B)/flags $$(call needs,$$*.c)
-	@mkdir -p $(@D)
-	$(LINK) -MMD -MP -MF $@.d -o $@ $< $(MAIN) $(call needs,$<) $(call options,$<)
+	@mkdir -p $(@D); echo "cc $@"
+	$(Q)$(LINK) -MMD -MP -MF $@.d -o $@ $< $(MAIN) $(call needs,$<) $(call options,$<)
 
 check: $(UNIT) $(FUZZ)
-	$(PROVE) -j2 -e '' $(UNIT) $(FUZZ)
+	$(PROVE) -j2 -e test/tools/run $(UNIT) $(FUZZ)
 
 check-sys: all
 	test/sys/run
