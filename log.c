@@ -36,6 +36,7 @@ static struct {
 	bool		to_stderr, running;
 	char		name[NAME_MAX_LEN];
 	pid_t		pid;
+	bool		pid_told;	/* by log_pid(): getpid() would be wrong */
 	uint64_t	start;		/* ms: time stamps count from here */
 	uint64_t	size;		/* limit of the file, 0: none */
 	uint64_t	used;		/* bytes in the file */
@@ -287,6 +288,12 @@ int log_open(const char *name, const char *file, uint64_t size, const char *vers
 	return 0;
 }
 
+void log_pid(pid_t pid)
+{
+	lg.pid = pid;
+	lg.pid_told = true;
+}
+
 void log_running(bool to_stderr)
 {
 	char pid[16];
@@ -294,7 +301,8 @@ void log_running(bool to_stderr)
 
 	lg.running = true;
 	lg.to_stderr = to_stderr;
-	lg.pid = getpid();
+	if (!lg.pid_told)
+		lg.pid = getpid();
 	if (lg.size) {
 		n = snprintf(pid, sizeof(pid), "%-7i", lg.pid);
 		if (pwrite(lg.file, pid, (size_t)n, lg.pid_at) < 0)

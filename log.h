@@ -67,6 +67,9 @@ _Noreturn void die(const char *fmt, ...) PRINTF_LIKE(1, 2);
  */
 int log_open(const char *name, const char *file, uint64_t size, const char *version);
 
+/* PID of the process that will survive, as seen from outside: needed only where getpid() is not it, in a PID namespace */
+void log_pid(pid_t pid);
+
 /* The start-up is over: @to_stderr stays on in the foreground, off in a daemon. The PID is that of the survivor. */
 void log_running(bool to_stderr);
 
