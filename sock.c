@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* sock.c - host sockets: how they are opened, and what this kernel can do with them */
+#include <errno.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "sock.h"
+#include "util.h"
+
+/* Older headers don't have them */
+#ifndef SO_MEMINFO
+#define SO_MEMINFO	55
+#endif
+#ifndef UDP_GRO
+#define UDP_GRO		104
+#endif
+#ifndef IP_BIND_ADDRESS_NO_PORT
+#define IP_BIND_ADDRESS_NO_PORT	24
+#endif
+
+#define LISTEN_BACKLOG	4096		/* capped by net.core.somaxconn */
+
+struct sock_features sock_features;
+
+static bool opt_set(int fd, int level, int name, int value)
+{
+	return !setsockopt(fd, level, name, &value, sizeof(value));
+}
+
+static int sock_open(bool v6, int type, int proto)
+{
+	int fd = socket(v6 ? AF_INET6 : AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, proto);
+
+	return fd < 0 ? -errno : fd;
+}
+
+void sock_probe(void)
+{
+	struct sock_features *s = &sock_features;
+	uint32_t mem[SK_MEMINFO_VARS];
+	socklen_t len = sizeof(mem);
+	int fd;
+
+	if ((fd = sock_open(false, SOCK_STREAM, IPPROTO_TCP)) >= 0) {
+		s->peek_off = opt_set(fd, SOL_SOCKET, SO_PEEK_OFF, 0);	/* Linux 6.9, 05ea491641d3 */
+		s->meminfo = !getsockopt(fd, SOL_SOCKET, SO_MEMINFO, mem, &len);
+		close(fd);
+	}
+	if ((fd = sock_open(true, SOCK_STREAM, IPPROTO_TCP)) >= 0) {
+		s->ipv6 = true;
+		s->peek_off &= opt_set(fd, SOL_SOCKET, SO_PEEK_OFF, 0);	/* Linux 6.11 for IPv6, be9a4fb831b8 */
+		close(fd);
+	}
+	if ((fd = sock_open(false, SOCK_DGRAM, IPPROTO_ICMP)) >= 0) {
+		s->ping = true;
+		close(fd);
+	}
+	if ((fd = sock_open(false, SOCK_DGRAM, IPPROTO_UDP)) >= 0) {
+		s->udp_gso = opt_set(fd, IPPROTO_UDP, UDP_SEGMENT, 0);
+		s->udp_gro = opt_set(fd, IPPROTO_UDP, UDP_GRO, 1);
+		close(fd);
+	}
+	debug("Kernel: SO_PEEK_OFF for TCP %d, SO_MEMINFO %d, ping sockets %d, UDP_SEGMENT %d, UDP_GRO %d, IPv6 %d",
+	      s->peek_off, s->meminfo, s->ping, s->udp_gso, s->udp_gro, s->ipv6);
+}
+
+/* Interface and TTL: what can't be set is told, and leaves the socket usable only without it */
+static int sock_leave(int fd, bool v6, const struct sock_out *o)
+{
+	if (!o)
+		return 0;
+	if (o->ifname && *o->ifname &&
+	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, o->ifname, (socklen_t)strlen(o->ifname) + 1))
+		return -errno;
+	if (o->ttl && !opt_set(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_UNICAST_HOPS : IP_TTL, o->ttl))
+		return -errno;
+	if (o->freebind)
+		opt_set(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_FREEBIND : IP_FREEBIND, 1);
+	return 0;
+}
+
+static int sock_bind(int fd, const struct end *at, unsigned scope)
+{
+	union sockaddr_any sa;
+	socklen_t len = end_to_sa(at, scope, &sa);
+
+	return bind(fd, &sa.sa, len) ? -errno : 0;
+}
+
+int sock_connect(const struct side *host, const struct sock_out *o)
+{
+	const struct end from = { .a = host->our.a };
+	bool v6 = !addr_is_v4(&host->peer.a);
+	union sockaddr_any sa;
+	socklen_t len;
+	int fd, rc;
+
+	if ((fd = sock_open(v6, SOCK_STREAM, IPPROTO_TCP)) < 0)
+		return fd;
+
+	opt_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	rc = sock_leave(fd, v6, o);
+	if (!rc && !addr_is_unspec(&from.a)) {
+		opt_set(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+		rc = sock_bind(fd, &from, o ? o->scope : 0);
+	}
+	if (!rc) {
+		len = end_to_sa(&host->peer, o ? o->scope : 0, &sa);
+		if (connect(fd, &sa.sa, len) && errno != EINPROGRESS)
+			rc = -errno;
+	}
+	if (rc) {
+		close(fd);
+		return rc;
+	}
+	return fd;
+}
+
+static void sock_want_errors(int fd, bool v6)
+{
+	opt_set(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVERR : IP_RECVERR, 1);
+}
+
+int sock_udp(const struct end *our, const struct sock_out *o, bool gro, bool pktinfo)
+{
+	bool v6 = !addr_is_v4(&our->a);
+	int fd, rc;
+
+	if ((fd = sock_open(v6, SOCK_DGRAM, IPPROTO_UDP)) < 0)
+		return fd;
+
+	if (v6)
+		opt_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+	sock_want_errors(fd, v6);
+	if (gro && sock_features.udp_gro)
+		opt_set(fd, IPPROTO_UDP, UDP_GRO, 1);
+	if (pktinfo)
+		opt_set(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVPKTINFO : IP_PKTINFO, 1);
+
+	rc = sock_leave(fd, v6, o);
+	if (!rc) {
+		rc = sock_bind(fd, our, o ? o->scope : 0);
+		if (rc == -EADDRINUSE || rc == -EACCES) {
+			const struct end any = { .a = our->a };
+
+			rc = sock_bind(fd, &any, o ? o->scope : 0);
+		}
+	}
+	if (rc) {
+		close(fd);
+		return rc;
+	}
+	return fd;
+}
+
+int sock_ping(bool v6, const struct addr *our, uint16_t id, const struct sock_out *o)
+{
+	struct end at = { .a = *our, .port = id };
+	int fd, rc;
+
+	if ((fd = sock_open(v6, SOCK_DGRAM, v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP)) < 0)
+		return fd;
+
+	sock_want_errors(fd, v6);
+	opt_set(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVHOPLIMIT : IP_RECVTTL, 1);
+	rc = sock_leave(fd, v6, o);
+	if (!rc && sock_bind(fd, &at, o ? o->scope : 0)) {
+		/* Identifier taken, or bind() denied: the kernel picks one at the first message, icmp.c translates */
+		at.port = 0;
+		if (!addr_is_unspec(our))
+			rc = sock_bind(fd, &at, o ? o->scope : 0);
+	}
+	if (rc) {
+		close(fd);
+		return rc;
+	}
+	return fd;
+}
+
+int sock_listen(uint8_t proto, const struct end *at, bool dual, const struct sock_out *o)
+{
+	const struct end any = { .a = addr_any6, .port = at->port };
+	bool tcp = proto == IPPROTO_TCP, v6 = dual || !addr_is_v4(&at->a);
+	int fd, rc;
+
+	if ((fd = sock_open(v6, tcp ? SOCK_STREAM : SOCK_DGRAM, proto)) < 0)
+		return fd;
+
+	if (v6)
+		opt_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, !dual);
+	if (tcp) {
+		opt_set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+		opt_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	} else {
+		sock_want_errors(fd, v6);
+		opt_set(fd, IPPROTO_IP, IP_PKTINFO, 1);
+		if (v6)
+			opt_set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+		if (dual)
+			sock_want_errors(fd, false);
+	}
+
+	rc = sock_leave(fd, v6, o);
+	if (!rc)
+		rc = sock_bind(fd, dual ? &any : at, o ? o->scope : 0);
+	if (!rc && tcp && listen(fd, LISTEN_BACKLOG))
+		rc = -errno;
+	if (rc) {
+		close(fd);
+		return rc;
+	}
+	return fd;
+}
+
+/* Kernels without SO_PEEK_OFF for TCP copy what is passed over to here, again and again */
+#define DISCARD_SIZE	(64U << 10)
+#define DISCARD_IOV	256		/* 16 MiB: as much as a window can hold */
+static uint8_t discard[DISCARD_SIZE];
+
+static unsigned discard_iov(struct iovec *iov, uint32_t off)
+{
+	unsigned n = 0;
+
+	for (; off && n < DISCARD_IOV; n++) {
+		iov[n] = (struct iovec){ discard, MIN(off, DISCARD_SIZE) };
+		off -= (uint32_t)iov[n].iov_len;
+	}
+	return n;
+}
+
+ssize_t sock_peek(int fd, uint32_t *peek_off, uint32_t off, struct iovec *iov, unsigned cnt)
+{
+	static struct iovec all[DISCARD_IOV + SOCK_IOV];
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = cnt };
+	uint32_t skip = 0;
+	ssize_t n;
+
+	if (sock_features.peek_off) {
+		if (*peek_off != off) {
+			if (!opt_set(fd, SOL_SOCKET, SO_PEEK_OFF, (int)off))
+				return -errno;
+			*peek_off = off;
+		}
+	} else if (off) {
+		unsigned pass = discard_iov(all, off);
+
+		memcpy(all + pass, iov, cnt * sizeof(*iov));
+		msg = (struct msghdr){ .msg_iov = all, .msg_iovlen = pass + cnt };
+		skip = off;
+	}
+
+	do
+		n = recvmsg(fd, &msg, MSG_PEEK | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+
+	if (n < 0)
+		return -errno;
+	if ((size_t)n <= skip)
+		return n < (ssize_t)skip || !n ? 0 : -EAGAIN;
+	n -= skip;
+	if (sock_features.peek_off)
+		*peek_off += (uint32_t)n;
+	return n;
+}
+
+ssize_t sock_discard(int fd, uint32_t *peek_off, size_t n)
+{
+	ssize_t rc;
+
+	do
+		rc = recv(fd, NULL, n, MSG_TRUNC | MSG_DONTWAIT);
+	while (rc < 0 && errno == EINTR);
+
+	if (rc < 0)
+		return -errno;
+	if (*peek_off != PEEK_OFF_NONE)		/* the kernel moves it back, too */
+		*peek_off -= MIN(*peek_off, (uint32_t)rc);
+	return rc;
+}
+
+uint32_t sock_room(int fd)
+{
+	uint32_t mem[SK_MEMINFO_VARS], free;
+	socklen_t len = sizeof(mem);
+
+	if (sock_features.meminfo) {
+		if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, mem, &len) ||
+		    mem[SK_MEMINFO_WMEM_QUEUED] >= mem[SK_MEMINFO_SNDBUF])
+			return 0;
+		free = mem[SK_MEMINFO_SNDBUF] - mem[SK_MEMINFO_WMEM_QUEUED];
+	} else {
+		int sndbuf, queued;
+
+		len = sizeof(sndbuf);
+		if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &sndbuf, &len) || ioctl(fd, TIOCOUTQ, &queued) ||
+		    2 * queued >= sndbuf)
+			return 0;
+		free = (uint32_t)(sndbuf - 2 * queued);
+	}
+	return free / 4 * 3;		/* the kernel counts its own overhead for each buffer as well */
+}
+
+bool sock_want_write(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+	/* tcp_poll() sets SOCK_NOSPACE on a full socket, and so makes the kernel tell epoll when it isn't any more */
+	return poll(&p, 1, 0) == 1 && p.revents & POLLOUT;
+}
+
+int sock_error(int fd)
+{
+	int err = 0;
+	socklen_t len = sizeof(err);
+
+	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) ? errno : err;
+}
+
+/* Extended error and its offender from one control message, if it is one */
+static bool errqueue_cmsg(const struct cmsghdr *cm, struct sock_err *e)
+{
+	struct {
+		struct sock_extended_err ee;
+		union sockaddr_any offender;
+	} m = { 0 };
+
+	if (!(cm->cmsg_level == IPPROTO_IP && cm->cmsg_type == IP_RECVERR) &&
+	    !(cm->cmsg_level == IPPROTO_IPV6 && cm->cmsg_type == IPV6_RECVERR))
+		return false;
+
+	memcpy(&m, CMSG_DATA(cm), MIN(cm->cmsg_len - CMSG_LEN(0), sizeof(m)));
+	e->err = (int)m.ee.ee_errno;
+	e->origin = m.ee.ee_origin;
+	e->type = m.ee.ee_type;
+	e->code = m.ee.ee_code;
+	e->info = m.ee.ee_info;
+	end_from_sa(&e->offender, &m.offender);
+	return true;
+}
+
+int sock_errqueue(int fd, struct sock_err *e, void *buf, size_t size)
+{
+	union sockaddr_any dst = { .sa.sa_family = AF_UNSPEC };
+	struct iovec iov = { buf, size };
+	char control[256] __attribute__((aligned(8)));
+	struct msghdr msg = {
+		.msg_name = &dst, .msg_namelen = sizeof(dst), .msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	ssize_t n;
+
+	do
+		n = recvmsg(fd, &msg, MSG_ERRQUEUE | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+
+	*e = (struct sock_err){ .len = (size_t)n };
+	end_from_sa(&e->dst, &dst);
+	for (struct cmsghdr *cm = CMSG_FIRSTHDR(&msg); cm; cm = CMSG_NXTHDR(&msg, cm))
+		if (errqueue_cmsg(cm, e))
+			break;
+	return 0;
+}
