@@ -8,7 +8,6 @@
  * After an overlap, the datagram keeps its place until it times out, and what else arrives for it is dropped, as
  * RFC 5722 4 asks. Exact duplicates are overlaps too (RFC 8200 4.5 leaves the choice): nothing on the link makes them.
  */
-#include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 

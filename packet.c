@@ -11,7 +11,6 @@
  * The builders fill frame.hdr backwards from HDR_L4: the transport header starts there, IP and Ethernet end there.
  */
 #include <assert.h>
-#include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 
