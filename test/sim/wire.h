@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* wire.h - packets as the guest sends and sees them; written apart from packet.c, so that each checks the other */
+#ifndef WIRE_H
+#define WIRE_H
+
+#include "world.h"
+
+#define WIRE_MAX	(14 + 65535)
+
+/* One packet on the guest's link. Super-packets are cut into segments before anyone looks. */
+struct wire {
+	bool		v6;
+	uint8_t		proto, ttl;
+	struct end	src, dst;
+	uint32_t	seq, ack;
+	uint16_t	win, mss;		/* mss 0, wscale -1: option absent */
+	int		wscale;
+	uint8_t		flags;
+	uint8_t		type, code;		/* ICMP */
+	const uint8_t	*data;			/* payload; of ICMP errors, what is quoted */
+	size_t		len;
+	size_t		ip_len;
+	uint16_t	gso;
+	uint64_t	at;			/* ns */
+};
+
+/* Frame from the guest with the payload's bytes in @w->data; returns its length */
+size_t wire_build(uint8_t *frame, const struct wire *w, bool partial);
+
+/* Decodes and checks all there is: lengths, checksums, MTU, what the link can do. NULL, or what is wrong. */
+const char *wire_parse(const struct frame_out *f, const struct caps *caps, struct wire *w);
+
+extern const struct mac wire_guest_mac, wire_our_mac;
+
+#endif /* WIRE_H */

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* world.h - everything around the program, simulated: clock, descriptors, epoll, host sockets, the guest's link
+ *
+ * The program's own objects run unchanged; its system calls are replaced at link time (-Wl,--wrap). Time only passes in
+ * epoll_wait(), and only up to world.limit. Streams carry a pattern that depends on the position of each byte, so that every
+ * byte is checked where it arrives, and nothing has to be stored.
+ */
+#ifndef WORLD_H
+#define WORLD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "../../addr.h"
+#include "../../packet.h"
+#include "../../tap.h"
+
+#define MS		1000000ULL	/* the clock counts ns */
+#define SEC		(1000 * MS)
+#define ROOM_AUTO	UINT64_MAX	/* host's peer takes everything at once */
+#define NOBODY		(-1)
+
+enum fs_kind { FS_NONE, FS_TCP, FS_LISTEN, FS_UDP, FS_PING, FS_EPOLL, FS_TAP };
+enum fs_state { FS_NEW, FS_CONNECTING, FS_CONNECTED, FS_CLOSED };
+
+#define DGRAM_MAX	64
+#define ACCEPT_MAX	64
+
+struct dgram {
+	struct end	peer, our;
+	uint8_t		*data;
+	size_t		len;
+	uint16_t	gso;		/* segment size of a super-packet, 0: one datagram */
+	uint8_t		ttl;
+	int		err;		/* error queue: errno, with the ICMP message below */
+	uint8_t		origin, type, code;
+	uint32_t	info;
+};
+
+struct dgrams {
+	struct dgram	d[DGRAM_MAX];
+	unsigned	head, len;
+};
+
+/* One open (or once open) file of the simulated kernel; stays readable for checks after close() */
+struct fsock {
+	enum fs_kind	kind;
+	enum fs_state	state;
+	int		fd;		/* NOBODY once closed */
+	int		domain;
+	struct end	local, peer;
+
+	bool		reg;		/* with epoll */
+	uint32_t	events;
+	uint64_t	data;
+	uint64_t	ready;		/* place in the ready list, 0: not on it */
+	uint64_t	adds, mods;	/* epoll_ctl() calls */
+
+	int		err;		/* sk_err */
+	uint64_t	rx_have, rx_read;	/* stream positions: arrived from the peer, taken off the queue */
+	bool		rx_eof, rx_shut;
+	int64_t		peek_off;	/* SO_PEEK_OFF, -1: off */
+	uint64_t	tx_taken;	/* stream position: accepted from the program */
+	uint64_t	room;		/* bytes it still takes, or ROOM_AUTO */
+	uint64_t	told;		/* room SO_MEMINFO tells, if that differs (ROOM_AUTO: does not) */
+	bool		nospace;	/* found full: a wakeup is due when there is room again */
+	bool		tx_shut, linger0, nodelay;
+	bool		reset;		/* close() made it a RST */
+	unsigned	connects, shutdowns;
+
+	struct end	accept[ACCEPT_MAX];	/* listener: clients waiting */
+	unsigned	naccept;
+
+	struct dgrams	rx, tx, errq;
+	uint8_t		ttl;
+	bool		v6only, pktinfo, gro, recverr;
+};
+
+struct frame_in {			/* from the guest */
+	uint8_t		*buf;
+	size_t		len;
+	struct offload	off;
+};
+
+struct frame_out {			/* to the guest */
+	uint8_t		*buf;
+	size_t		len;
+	struct offload	off;
+	uint16_t	csum_start, csum_off;
+	uint64_t	at;		/* ns */
+};
+
+#define LINK_MAX	65536
+
+struct world {
+	uint64_t	now, limit;	/* ns */
+	bool		idle;		/* epoll_wait() had nothing to do up to @limit */
+	uint64_t	wakeups;	/* times epoll_wait() came back for another reason */
+	uint64_t	seed;
+
+	bool		no_peek_off;	/* kernel before 6.9 */
+	bool		armed;		/* count calls, and fail one */
+	uint64_t	calls, fail_at;
+	const char	*failed;	/* which one it was */
+	const char	*fail_call;	/* every call of this name fails with @fail_err, @fail_count times */
+	int		fail_err;
+	unsigned	fail_count;
+
+	int		connect_err;	/* what the next connect() says */
+	uint64_t	room;		/* of new connections */
+	const char	*violation;	/* first thing the program did that no program may do */
+	char		why[256];
+
+	struct frame_in	in[LINK_MAX];
+	unsigned	in_head, in_len, in_taken;
+	struct frame_out out[LINK_MAX];
+	unsigned	out_head, out_len;
+	uint64_t	link_room;	/* frames the link still takes */
+	struct fsock	*tap;
+
+	struct fsock	*fs;		/* every file ever opened in this run */
+	unsigned	nfs;
+};
+
+extern struct world world;
+
+enum { TO_GUEST, TO_HOST };
+
+static inline uint8_t pattern(unsigned dir, unsigned salt, uint64_t pos)
+{
+	return (uint8_t)((pos + ((uint64_t)salt << 32) + dir * 0x12345ULL) * 0x9e3779b97f4a7c15ULL >> 56);
+}
+
+/* A new world, nothing open; frees the old one */
+void world_reset(uint64_t seed);
+void world_bad(const char *fmt, ...) PRINTF_LIKE(1, 2);
+uint32_t world_random(void);
+
+/* What a script does to a socket; each wakes whoever waits, as Linux would */
+void fs_wake(struct fsock *s, uint32_t events);
+void fs_connected(struct fsock *s);
+void fs_error(struct fsock *s, int err);
+void fs_data(struct fsock *s, uint64_t n);
+void fs_eof(struct fsock *s);
+void fs_room(struct fsock *s, uint64_t room);
+bool fs_client(struct fsock *listener, const struct end *from, const struct end *to);
+bool fs_dgram(struct fsock *s, struct dgrams *q, const struct dgram *d);
+
+/* Newest socket of a kind whose peer is @peer, open or not, or NULL */
+struct fsock *fs_find(enum fs_kind kind, const struct end *peer);
+struct fsock *fs_listener(enum fs_kind kind, bool v4);
+unsigned fs_count(enum fs_kind kind);
+struct fsock *fs_get(int fd);
+
+/* tap_sim.c: the guest's link */
+void tap_sim_attach(struct tap *t, const struct caps *caps);
+void tap_sim_push(const void *frame, size_t len, const struct offload *off);
+void tap_sim_room(uint64_t frames);
+void tap_sim_clear(void);
+bool sim_fault(const char *call, int err);
+int fs_open(enum fs_kind kind, int domain);
+
+#endif /* WORLD_H */
