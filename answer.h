@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* answer.h - the responders: packet in, payload of a reply out; no flows, no sockets, no link
  *
- * Each writes its reply's payload into @out and fills in @a; the caller puts headers in front and sends it.
+ * Each writes its reply's payload into @out, of ANSWER_MAX bytes, and fills in @a; the caller puts headers in front and
+ * sends it. DROP_NONE and no length: the packet is fine, and nothing is to be said to it. What is switched off altogether
+ * (--no-ndp and the like) never gets here; an address family that is off, or lacks an address, gives DROP_POLICY.
+ *
+ * No state: there is one guest, one address per family, and it is leased for ever. The MAC address replied to is the one the
+ * frame came from.
  */
 #ifndef ANSWER_H
 #define ANSWER_H
@@ -29,7 +34,7 @@ enum drop ndp_answer(const struct conf *c, const struct pkt *p, uint8_t *out, st
 /* Unsolicited router advertisement (RFC 4861 6.2.4), to all nodes */
 void ndp_advert(const struct conf *c, uint8_t *out, struct answer *a);
 
-/* Milliseconds until the next unsolicited one: random between the bounds of RFC 4861 6.2.1, @n advertisements sent so far */
+/* Milliseconds until the next unsolicited one, @n sent so far: RFC 4861 6.2.4. Never soon: a solicited one comes first. */
 unsigned ndp_interval(unsigned n);
 
 /* RFC 2131, 2132, 3397, 4039, 4702; @p is UDP to port 67 */
@@ -41,5 +46,33 @@ enum drop dhcpv6_answer(const struct conf *c, const struct pkt *p, uint8_t *out,
 /* ARP request or neighbour solicitation for @target, to find a guest that has not spoken yet */
 void arp_solicit(const struct conf *c, const struct addr *target, uint8_t *out, struct answer *a);
 void ndp_solicit(const struct conf *c, const struct addr *target, uint8_t *out, struct answer *a);
+
+/* For the responders: bytes of a reply, one after the other. What does not fit is left out, whole: see out_room(). */
+struct out {
+	uint8_t		*b;
+	size_t		len, max;
+};
+
+static inline bool out_room(const struct out *o, size_t n)
+{
+	return o->max - o->len >= n;
+}
+
+/* Each adds its bytes if there is room for all of them */
+void out_bytes(struct out *o, const void *p, size_t n);
+void out_zero(struct out *o, size_t n);
+void out_u8(struct out *o, uint8_t v);
+void out_be16(struct out *o, uint16_t v);
+void out_be32(struct out *o, uint32_t v);
+void out_addr(struct out *o, const struct addr *a);	/* 4 or 16 bytes */
+
+/* Domain name in wire format (RFC 1035 3.1), uncompressed; false, and nothing added, if it is not one or does not fit */
+bool out_name(struct out *o, const char *name);
+
+/* As many names of @c's search list as fit, in order; returns how many */
+unsigned out_search(struct out *o, const struct conf *c);
+
+/* Global address that may be handed out: neither missing nor link-local */
+bool addr_is_global(const struct addr *a);
 
 #endif /* ANSWER_H */

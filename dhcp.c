@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* dhcp.c - one address for the one guest, for ever (RFC 2131, 2132, 3396, 3397, 3442, 4039, 4702, 6842)
+ *
+ * The server is the guest's default gateway: without one there is no server to speak of, and no answer.
+ *
+ * What a client needs (address, mask, router, servers, MTU) is sent whether it asked or not, for some take what they never
+ * asked for; names only if there is no list of what it asked for, or they are on it. The reply is no longer than the client
+ * takes, 576 bytes of IP unless it said otherwise: what does not fit, search list last, is left out by whole entries.
+ */
+#include <string.h>
+
+#include "answer.h"
+
+/* Fixed part: offsets (RFC 2131 2) */
+enum {
+	M_OP = 0, M_HTYPE = 1, M_HLEN = 2, M_XID = 4, M_FLAGS = 10, M_CIADDR = 12, M_YIADDR = 16, M_GIADDR = 24,
+	M_CHADDR = 28, M_SNAME = 44, M_FILE = 108, M_MAGIC = 236, M_OPTIONS = 240,
+};
+
+enum { BOOTREQUEST = 1, BOOTREPLY = 2 };
+
+#define HTYPE_ETHER	1
+#define FLAG_BROADCAST	0x8000
+#define MAGIC		0x63825363U
+
+#define REPLY_MIN	300		/* RFC 1542 2.1: what BOOTP's fixed size was */
+#define IP_MIN		576		/* every host takes that much (RFC 2131 2) */
+#define HEADERS		28		/* IP and UDP */
+#define TTL		64
+
+#define FOREVER		0xffffffffU
+
+enum {
+	OPT_PAD = 0, OPT_MASK = 1, OPT_ROUTER = 3, OPT_DNS = 6, OPT_HOSTNAME = 12, OPT_MTU = 26, OPT_REQUESTED = 50,
+	OPT_LEASE = 51, OPT_OVERLOAD = 52, OPT_TYPE = 53, OPT_SERVER = 54, OPT_WANTED = 55, OPT_MAX_SIZE = 57,
+	OPT_CLIENT_ID = 61, OPT_RAPID = 80, OPT_FQDN = 81, OPT_SEARCH = 119, OPT_ROUTES = 121, OPT_END = 255,
+};
+
+enum { DISCOVER = 1, OFFER, REQUEST, DECLINE, ACK, NAK, RELEASE, INFORM };
+
+/* Flags of option 81 (RFC 4702 2.1) */
+enum { FQDN_S = 1, FQDN_O = 2, FQDN_E = 4, FQDN_N = 8 };
+
+/* What a client said, pointers into the copy of its message */
+struct request {
+	uint8_t		type, overload;
+	bool		rapid, lists;		/* option 80; option 55 was there */
+	uint8_t		wanted[32];		/* bit per option listed in it */
+	uint16_t	max;			/* IP packet it takes, 0: did not say */
+	struct addr	ciaddr;
+	struct addr	requested, server;	/* options 50 and 54, or 0.0.0.0 */
+	const uint8_t	*id, *fqdn;		/* options 61 and 81: first byte is the length; NULL: not there */
+};
+
+static bool addr_take(struct addr *a, const uint8_t *data, size_t len)
+{
+	if (len == 4)
+		*a = addr_from_bytes(data, true);
+	return len == 4;
+}
+
+/* One option, @o at its code; false if its length is not one it can have */
+static bool option_take(struct request *r, const uint8_t *o)
+{
+	const uint8_t *data = o + 2;
+	uint8_t len = o[1];
+
+	switch (o[0]) {
+	case OPT_TYPE:
+		r->type = len == 1 ? data[0] : 0;
+		return len == 1;
+	case OPT_REQUESTED:
+		return addr_take(&r->requested, data, len);
+	case OPT_SERVER:
+		return addr_take(&r->server, data, len);
+	case OPT_OVERLOAD:
+		r->overload = len == 1 ? data[0] : 0;
+		return len == 1;
+	case OPT_MAX_SIZE:
+		r->max = len == 2 ? get_be16(data) : 0;
+		return len == 2;
+	case OPT_RAPID:
+		r->rapid = true;
+		return !len;
+	case OPT_WANTED:		/* may be in several pieces (RFC 3396) */
+		r->lists = true;
+		for (unsigned i = 0; i < len; i++)
+			bit_set(r->wanted, data[i]);
+		return true;
+	case OPT_CLIENT_ID:
+		if (len && !r->id)
+			r->id = o + 1;
+		return true;
+	case OPT_FQDN:
+		if (!r->fqdn)
+			r->fqdn = o + 1;
+		return len >= 3;
+	default:
+		return true;
+	}
+}
+
+static bool options_parse(struct request *r, const uint8_t *o, size_t len)
+{
+	while (len && *o != OPT_END) {
+		size_t n = 1;
+
+		if (*o != OPT_PAD) {
+			if (len < 2 || len - 2 < o[1] || !option_take(r, o))
+				return false;
+			n = 2U + o[1];
+		}
+		o += n;
+		len -= n;
+	}
+	return true;
+}
+
+/* Copies the message into @msg, of ANSWER_MAX bytes, and reads it; false if malformed, relayed, or not DHCP */
+static bool request_parse(const struct pkt *p, uint8_t *msg, struct request *r)
+{
+	size_t len = p->data.len;
+	uint8_t overload;
+
+	*r = (struct request){ .requested = addr_any4, .server = addr_any4 };
+	if (len < M_OPTIONS || len > ANSWER_MAX || !view_copy(&p->data, 0, msg, len))
+		return false;
+	if (msg[M_OP] != BOOTREQUEST || msg[M_HTYPE] != HTYPE_ETHER || msg[M_HLEN] != ETH_ALEN ||
+	    get_be32(msg + M_GIADDR) || get_be32(msg + M_MAGIC) != MAGIC)
+		return false;
+
+	r->ciaddr = addr_from_bytes(msg + M_CIADDR, true);
+	if (!options_parse(r, msg + M_OPTIONS, len - M_OPTIONS))
+		return false;
+	/* RFC 2131 4.1: 'file' before 'sname' */
+	overload = r->overload;
+	if ((overload & 1) && !options_parse(r, msg + M_FILE, M_MAGIC - M_FILE))
+		return false;
+	return !(overload & 2) || options_parse(r, msg + M_SNAME, M_FILE - M_SNAME);
+}
+
+/* Type of the reply, 0 for none: RFC 2131 4.3.1 to 4.3.5, RFC 4039 3 */
+static uint8_t reply_type(const struct conf_ip *ip, const struct request *r)
+{
+	const struct addr *addr = addr_is_unspec(&r->requested) ? &r->ciaddr : &r->requested;
+
+	switch (r->type) {
+	case DISCOVER:
+		return r->rapid ? ACK : OFFER;
+	case REQUEST:
+		if (!addr_is_unspec(&r->server) && !addr_eq(&r->server, &ip->gw))
+			return 0;	/* another server was selected */
+		return addr_is_unspec(addr) || addr_eq(addr, &ip->addr) ? ACK : NAK;
+	case INFORM:
+		return ACK;
+	case DECLINE:
+		log_limited(LOG_WARNING, "DHCP: guest says that its address is in use on its side");
+		return 0;
+	case RELEASE:
+	default:
+		return 0;
+	}
+}
+
+static bool wants(const struct request *r, uint8_t code)
+{
+	return !r->lists || bit_test(r->wanted, code);
+}
+
+static void opt_bytes(struct out *o, uint8_t code, const void *data, size_t len)
+{
+	if (len > 255 || !out_room(o, 2 + len))
+		return;
+	out_u8(o, code);
+	out_u8(o, (uint8_t)len);
+	out_bytes(o, data, len);
+}
+
+static void opt_be32(struct out *o, uint8_t code, uint32_t v)
+{
+	uint8_t b[4];
+
+	put_be32(b, v);
+	opt_bytes(o, code, b, sizeof(b));
+}
+
+static void opt_addrs(struct out *o, uint8_t code, const struct addr *addr, unsigned n)
+{
+	uint8_t b[4 * DNS_MAX];
+
+	n = MIN(n, DNS_MAX);
+	for (unsigned i = 0; i < n; i++)
+		addr_to_bytes(addr + i, b + 4 * i);
+	if (n)
+		opt_bytes(o, code, b, 4 * n);
+}
+
+/* RFC 3442: a router outside of the guest's network takes a route of its own. Option 3 goes with it, for older clients. */
+static void opt_routes(struct out *o, const struct conf_ip *ip)
+{
+	uint8_t b[14] = { [0] = 32 };
+
+	if (addr_in_prefix(&ip->gw, &ip->addr, ip->plen))
+		return;
+	addr_to_bytes(&ip->gw, b + 1);		/* gateway/32, on the link: router 0.0.0.0 */
+	addr_to_bytes(&ip->gw, b + 10);		/* 0/0 */
+	opt_bytes(o, OPT_ROUTES, b, sizeof(b));
+}
+
+/* RFC 3397, in as many options as it takes (RFC 3396) */
+static void opt_search(struct out *o, const struct conf *c)
+{
+	uint8_t b[ANSWER_MAX];
+	size_t room = o->max - o->len;
+	struct out list = { .b = b };
+
+	/* Two bytes of header for each 255 of content */
+	list.max = MIN(sizeof(b), room - MIN(room, 2 * DIV_ROUND_UP(room, 257)));
+	out_search(&list, c);
+	for (size_t at = 0; at < list.len; at += 255)
+		opt_bytes(o, OPT_SEARCH, b + at, MIN(list.len - at, 255));
+}
+
+/* RFC 4702 4: no server updates any name here, and clients learn it. Encoded as the client did. */
+static void opt_fqdn(struct out *o, const struct conf *c, const struct request *r)
+{
+	uint8_t b[3 + 255] = { FQDN_N, 255, 255 };
+	struct out f = { .b = b, .len = 3, .max = 255 };
+
+	if (!r->fqdn || !c->fqdn[0])
+		return;
+	if (r->fqdn[1] & FQDN_S)
+		b[0] |= FQDN_O;
+	if (r->fqdn[1] & FQDN_E) {
+		b[0] |= FQDN_E;
+		if (!out_name(&f, c->fqdn))
+			return;
+	} else {
+		out_bytes(&f, c->fqdn, strlen(c->fqdn));
+	}
+	if (f.len > 3)
+		opt_bytes(o, OPT_FQDN, b, f.len);
+}
+
+static void options_fill(struct out *o, const struct conf *c, const struct request *r, uint8_t type)
+{
+	const struct conf_ip *ip = &c->ip[V4];
+	uint8_t mtu[2];
+
+	opt_bytes(o, OPT_TYPE, &type, 1);
+	opt_addrs(o, OPT_SERVER, &ip->gw, 1);
+	if (r->id)				/* RFC 6842 3 */
+		opt_bytes(o, OPT_CLIENT_ID, r->id + 1, r->id[0]);
+	if (type == NAK)
+		return;
+
+	if (r->type != INFORM)
+		opt_be32(o, OPT_LEASE, FOREVER);
+	if (r->type == DISCOVER && type == ACK)
+		opt_bytes(o, OPT_RAPID, NULL, 0);
+	opt_be32(o, OPT_MASK, ntohl(addr_mask4(ip->plen)));
+	opt_routes(o, ip);
+	opt_addrs(o, OPT_ROUTER, &ip->gw, 1);
+	if (c->dhcp_dns)
+		opt_addrs(o, OPT_DNS, ip->dns, ip->ndns);
+	if (c->mtu) {
+		put_be16(mtu, (uint16_t)MIN(c->mtu, UINT16_MAX));
+		opt_bytes(o, OPT_MTU, mtu, sizeof(mtu));
+	}
+	if (c->hostname[0] && wants(r, OPT_HOSTNAME))
+		opt_bytes(o, OPT_HOSTNAME, c->hostname, strlen(c->hostname));
+	opt_fqdn(o, c, r);
+	if (c->dhcp_search && wants(r, OPT_SEARCH))
+		opt_search(o, c);
+}
+
+/* Where the reply goes: RFC 2131 4.1 */
+static void reply_to(const struct conf_ip *ip, const struct pkt *p, const uint8_t *msg, const struct request *r,
+		     uint8_t type, struct answer *a)
+{
+	static const struct mac broadcast = { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } };
+	const struct addr *to = addr_is_unspec(&r->ciaddr) ? &ip->addr : &r->ciaddr;
+
+	if (r->type == INFORM && addr_is_unspec(&r->ciaddr))
+		to = &p->src.a;
+
+	a->src = (struct end){ ip->gw, 67 };
+	a->dst = (struct end){ *to, 68 };
+	a->dmac = p->smac;
+	a->ttl = TTL;
+	if (type == NAK || addr_is_unspec(to) || addr_is_multicast(to) || addr_is_loopback(to) ||
+	    (addr_is_unspec(&r->ciaddr) && (get_be16(msg + M_FLAGS) & FLAG_BROADCAST))) {
+		a->dst.a = addr_from4(INADDR_BROADCAST);
+		a->dmac = broadcast;
+	}
+}
+
+enum drop dhcp_answer(const struct conf *c, const struct pkt *p, uint8_t *out, struct answer *a)
+{
+	const struct conf_ip *ip = &c->ip[V4];
+	struct out o = { .b = out };
+	uint8_t msg[ANSWER_MAX];
+	struct request r;
+	uint8_t type;
+
+	*a = (struct answer){ 0 };
+	if (!ip->on || addr_is_unspec(&ip->addr) || addr_is_unspec(&ip->gw))
+		return DROP_POLICY;
+	if (!request_parse(p, msg, &r) || r.type < DISCOVER || r.type > INFORM || r.type == OFFER || r.type == ACK ||
+	    r.type == NAK)
+		return DROP_RESPONDER;
+	type = reply_type(ip, &r);
+	if (!type)
+		return DROP_NONE;
+
+	o.max = MIN(MAX(IP_MIN, r.max), ANSWER_MAX) - HEADERS - 1;
+	out_zero(&o, M_OPTIONS);
+	out[M_OP] = BOOTREPLY;
+	out[M_HTYPE] = HTYPE_ETHER;
+	out[M_HLEN] = ETH_ALEN;
+	memcpy(out + M_XID, msg + M_XID, 4);
+	memcpy(out + M_FLAGS, msg + M_FLAGS, 2);
+	memcpy(out + M_CHADDR, msg + M_CHADDR, M_SNAME - M_CHADDR);
+	put_be32(out + M_MAGIC, MAGIC);
+	if (type == ACK && r.type != DISCOVER)
+		memcpy(out + M_CIADDR, msg + M_CIADDR, 4);
+	if (type != NAK && r.type != INFORM)
+		addr_to_bytes(&ip->addr, out + M_YIADDR);
+
+	options_fill(&o, c, &r, type);
+	o.max++;
+	out_u8(&o, OPT_END);
+	if (o.len < REPLY_MIN)
+		out_zero(&o, REPLY_MIN - o.len);
+
+	reply_to(ip, p, msg, &r, type, a);
+	a->len = o.len;
+	return DROP_NONE;
+}
