@@ -76,20 +76,23 @@ struct tcp {
 };
 
 struct udp {
-	uint32_t	port;		/* FLOW_UDP: flow of type FLOW_UDP_PORT with the socket, or FLOW_NONE: a listener */
-	uint32_t	listener;	/* index of the listener whose socket it uses, if no port */
-	uint32_t	refs;		/* FLOW_UDP_PORT: flows that use it */
+	uint64_t	used;		/* ms: last datagram, either way */
+	uint32_t	port;		/* FLOW_UDP: index of the FLOW_UDP_PORT with the socket */
+	uint32_t	scope;		/* FLOW_UDP: host's interface, for link-local, multicast and broadcast peers; or 0 */
+	uint32_t	listener;	/* FLOW_UDP_PORT: index of the listener it stands for, or FLOW_NONE */
+	uint32_t	refs;		/* FLOW_UDP_PORT: flows that use it, and the listener */
 	int		sock;		/* FLOW_UDP_PORT */
-	uint8_t		ttl;		/* last TTL set, 0: the default */
-	uint8_t		replies;	/* datagrams seen from the other side: longer timeout */
-	bool		bcast;
+	bool		replied;	/* FLOW_UDP: datagrams seen both ways: longer timeout */
+	bool		bcast;		/* FLOW_UDP_PORT: SO_BROADCAST is on */
+	bool		many;		/* FLOW_UDP_PORT: sent to many at once, so answers may come from anywhere */
 };
 
 struct ping {
+	uint64_t	used;		/* ms: last echo request or reply */
 	int		sock;
 	uint16_t	id;		/* the guest's identifier */
-	uint16_t	seq;		/* last one sent */
-	uint8_t		ttl;
+	uint8_t		ttl;		/* as set on the socket, 0: the default */
+	bool		bcast;		/* SO_BROADCAST is on */
 };
 
 struct flow {

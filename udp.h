@@ -16,7 +16,7 @@ struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p);
 /* This batch's datagrams of a flow */
 void udp_input(struct ctx *c, struct flow *f, struct pkt *pkts);
 
-/* Host's side: socket of a FLOW_UDP_PORT, or of a listener */
+/* Host's side: socket of a FLOW_UDP_PORT, or of a listener that was silent until now */
 void udp_ready(struct ctx *c, struct flow *f, uint32_t events);
 void udp_listen_ready(struct ctx *c, uint32_t listener, uint32_t events);
 
@@ -27,5 +27,14 @@ void udp_timeout(struct ctx *c, struct flow *f);
 
 /* Ends a flow of type FLOW_UDP or FLOW_UDP_PORT, the port with its last flow */
 void udp_end(struct ctx *c, struct flow *f);
+
+/**
+ * udp_make_room() - descriptors or flows are exhausted: the datagram flow idle for longest gives way (UDP, or echo)
+ *
+ * Its entry is free after this turn, its descriptor at once, if no other flow uses it. Flows with packets in the current batch stay.
+ *
+ * Return: false if there is none to give way
+ */
+bool udp_make_room(struct ctx *c);
 
 #endif /* UDP_H */
