@@ -99,11 +99,13 @@ test:
 fuzz:
 	$(MAKE) B=build/fuzz CC=clang SAN=1 FUZZING=-fsanitize=fuzzer-no-link FUZZ_MAIN=-fsanitize=fuzzer fuzz-run
 fuzz-run: $(FUZZ)
-	@set -e; for f in $(FUZZ:$(B)/test/fuzz/fuzz_%=%); do \
+	@for f in $(FUZZ:$(B)/test/fuzz/fuzz_%=%); do \
+		mkdir -p $(B)/corpus/$$f; \
 		echo "fuzz $$f, $(T) s"; \
-		mkdir -p $(B)/corpus/$$f test/fuzz/corpus/$$f; \
-		$(B)/test/fuzz/fuzz_$$f -max_total_time=$(T) -verbosity=0 -print_final_stats=1 \
-			-artifact_prefix=$(B)/$$f- $(B)/corpus/$$f test/fuzz/corpus/$$f; \
+		$(B)/test/fuzz/fuzz_$$f -max_total_time=$(T) -print_final_stats=1 -artifact_prefix=$(B)/$$f- \
+			$(B)/corpus/$$f $$(ls -d test/fuzz/corpus/$$f 2>/dev/null) > $(B)/$$f.log 2>&1 || \
+			{ tail -n 60 $(B)/$$f.log; exit 1; }; \
+		grep -e ^Done $(B)/$$f.log; \
 	done
 
 lint:
