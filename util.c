@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* util.c - descriptor helpers, PID file, clock, numbers, SipHash, errno texts */
 
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -129,7 +130,7 @@ static uint64_t rotl(uint64_t x, unsigned n)
 	return x << n | x >> (64 - n);
 }
 
-static void sip_round(uint64_t v[4])
+static inline void sip_round(uint64_t v[4])
 {
 	v[0] += v[1];
 	v[2] += v[3];
@@ -143,17 +144,15 @@ static void sip_round(uint64_t v[4])
 	v[2] = rotl(v[2], 32);
 }
 
-/* @n little-endian bytes, 0 to 8 */
-static uint64_t get_le(const uint8_t *p, size_t n)
+static uint64_t get_le64(const uint8_t *p)
 {
-	uint64_t v = 0;
+	uint64_t v;
 
-	while (n--)
-		v = v << 8 | p[n];
-	return v;
+	memcpy(&v, p, sizeof(v));
+	return le64toh(v);
 }
 
-static void sip_word(uint64_t v[4], uint64_t m)
+static inline void sip_word(uint64_t v[4], uint64_t m)
 {
 	v[3] ^= m;
 	sip_round(v);
@@ -168,11 +167,14 @@ uint64_t siphash(const uint64_t key[2], const void *data, size_t len)
 		key[0] ^ 0x6c7967656e657261, key[1] ^ 0x7465646279746573,
 	};
 	const uint8_t *p = data;
+	uint64_t last = (uint64_t)len << 56;
 	size_t left = len;
 
 	for (; left >= 8; p += 8, left -= 8)
-		sip_word(v, get_le(p, 8));
-	sip_word(v, (uint64_t)len << 56 | get_le(p, left));
+		sip_word(v, get_le64(p));
+	while (left--)
+		last |= (uint64_t)p[left] << 8 * left;
+	sip_word(v, last);
 
 	v[2] ^= 0xff;
 	for (int i = 0; i < 4; i++)

@@ -88,6 +88,7 @@ static void test_places(void)
 	eq(strncmp(packet(sys[0]), want, strlen(want)), 0);
 	eq_str(packet(file[0]), "0.000 warning: netns dir open: Permission denied, exiting\n");
 	debug("not enabled");
+	log_at(LOG_DEBUG, "not enabled");
 	eq_str(packet(out[0]), "");
 	eq_str(packet(sys[0]), "");
 	eq_str(packet(file[0]), "");
@@ -399,15 +400,17 @@ static void test_files(void)
 
 static void test_closed(void)
 {
-	int fds[2], fd;
+	int fds[2], fd, in = fcntl(STDIN_FILENO, F_DUPFD, 10);
 	size_t len;
 
 	test("closed stderr: nothing is written to what has its number, the log file gets another");
 	fresh(-1);
+	close(STDIN_FILENO);
 	eq(log_open("pasta", path_in(dir, "closed"), 1 << 20, "v"), 0);
 	log_fds(fds);
 	ok(fds[1] > STDERR_FILENO);
 	eq(fds[0], -1);
+	dup2(in, STDIN_FILENO);
 	errno = 0;
 	info("nobody");
 	eq(errno, 0);
@@ -420,6 +423,7 @@ static void test_closed(void)
 	ok(strstr(content(path_in(dir, "closed"), NULL), "info: nobody\n"));
 	ok(strstr(content(path_in(dir, "closed"), NULL), "info: daemon\n"));
 	close(fd);
+	close(in);
 	fresh(real_stderr);
 }
 
@@ -459,6 +463,8 @@ int main(void)
 	char cmd[64];
 
 	srandom(1);
+	if (fcntl(STDIN_FILENO, F_GETFD) < 0 && open("/dev/null", O_RDONLY) != STDIN_FILENO)
+		return 1;
 	real_stderr = fcntl(STDERR_FILENO, F_DUPFD, 10);
 	if (!mkdtemp(dir))
 		return 1;
