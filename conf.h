@@ -26,7 +26,7 @@ static inline enum family addr_family(const struct addr *a)
 #define DNS_MAX		8
 #define SEARCH_MAX	8
 #define DOMAIN_MAX	256		/* RFC 1035 2.3.4, with the terminator */
-#define RULES_MAX	256
+#define RULES_MAX	1024
 
 /* One family's view of guest and host. Addresses of the other family never occur in it; unspecified means none. */
 struct conf_ip {
@@ -128,5 +128,26 @@ void conf_print(const struct conf *c);
 
 /* Text of the option a rule came from, for error messages: "-t 8080:80" */
 const char *conf_rule_text(const struct rule *r);
+
+/* Between conf.c, conf_ports.c and conf_net.c */
+
+/**
+ * conf_ports() - value of -t, -u, -T or -U into rules
+ * @letter:	the option
+ * @val:	its value, kept for messages
+ * @automatic:	set to true if automatic forwarding is asked for
+ *
+ * Return: NULL, or why the value is refused; nothing is said about the rules then
+ */
+const char *conf_ports(struct conf *c, char letter, const char *val, bool *automatic);
+
+/* Usable as a domain name (RFC 1035 2.3.4)? */
+bool conf_domain_ok(const char *s, size_t len);
+
+/* Appends to the search list; false if there is no room */
+bool conf_search_add(struct conf *c, const char *s, size_t len);
+
+/* User and group of --runas, names or numbers. May die(). */
+void conf_runas(struct conf *c, const char *spec);
 
 #endif /* CONF_H */

@@ -1,0 +1,852 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* conf.c - command line
+ *
+ * One table has a row for each option: names, argument, modes, parser, help. The help is made from it, so text
+ * and parser can't differ. Parsing is our own, with the rules and messages of getopt_long(3): callers match on them, and
+ * libcs word them differently.
+ *
+ * Every error is one line that names option, value and reason; it ends the process with status 1. An option given again
+ * replaces what it said before, unless it stands for a list; "none" empties a list, and what comes after it fills it
+ * again. What depends on several options is checked when all are known, so that their order doesn't matter.
+ *
+ * Nothing is allocated: strings that stay are copied into struct conf, or point into argv.
+ */
+
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf.h"
+#include "log.h"
+
+#ifndef VERSION
+#define VERSION		"0"
+#endif
+
+#define MTU_DEFAULT	65520		/* largest multiple of 4, so that IPv4 header and payload stay aligned */
+#define MTU_MAX		65521		/* what a tap device takes: 65535 less an Ethernet header */
+#define MTU_MIN4	68		/* RFC 791 3.2 */
+#define MTU_MIN6	1280		/* RFC 8200 5 */
+#define LOG_SIZE	(1024 * 1024)
+#define LOG_SIZE_MIN	(40 * 1024)
+#define NETNS_DIR	"/run/netns/"	/* where ip-netns(8) keeps names */
+
+#define OPT_STRLEN	48
+
+static const struct mac mac_default = { { 0x9a, 0x55, 0x9a, 0x55, 0x9a, 0x55 } };
+
+struct opt;
+
+/* State of parsing that struct conf does not keep */
+struct parse {
+	struct conf	*c;
+	const struct opt *o;		/* row of the option being parsed, and its argument */
+	const char	*val;
+	const char	*name;		/* of the program */
+	const char	*runas;
+	bool		only[FAMILIES];
+	bool		automatic;	/* automatic forwarding asked for */
+	bool		netmask;	/* -n given */
+	uint8_t		mask_plen;
+};
+
+#define PASTA	(1 << MODE_PASTA)
+#define PASST	(1 << MODE_PASST)
+#define BOTH	(PASTA | PASST)
+
+struct opt {
+	const char	*name;		/* NULL: title of a section, in @help */
+	char		letter;
+	const char	*arg;		/* placeholder in help, NULL: takes no argument */
+	uint8_t		modes;
+	void		(*parse)(struct parse *p);
+	size_t		off;		/* member of struct conf, for parsers that serve several options */
+	const char	*help;		/* NULL: not there yet; callers search the help text for what they may use */
+};
+
+/* Option as messages name it: "-m/--mtu", or "--trace" */
+static const char *opt_text(const struct opt *o, char buf[static OPT_STRLEN])
+{
+	if (o->letter)
+		snprintf(buf, OPT_STRLEN, "-%c/--%s", o->letter, o->name);
+	else
+		snprintf(buf, OPT_STRLEN, "--%s", o->name);
+	return buf;
+}
+
+static _Noreturn void bad(const struct parse *p, const char *why)
+{
+	char buf[OPT_STRLEN];
+
+	die("Invalid value \"%.256s\" for %s: %s", p->val, opt_text(p->o, buf), why);
+}
+
+/* In passt mode, what is missing is reported once, and last: --version and --help come before it */
+static void unsupported(struct parse *p)
+{
+	char buf[OPT_STRLEN];
+
+	if (p->c->mode == MODE_PASTA)
+		die("%s%s%.256s is not supported yet", opt_text(p->o, buf), p->val ? " " : "", p->val ? p->val : "");
+}
+
+static void copy_text(const struct parse *p, char *to, size_t size)
+{
+	if (!*p->val)
+		bad(p, "empty");
+	if (strlen(p->val) >= size)
+		bad(p, "too long");
+	memcpy(to, p->val, strlen(p->val) + 1);
+}
+
+static void *member(const struct parse *p)
+{
+	return (char *)p->c + p->o->off;
+}
+
+/* Flags and single values */
+
+static void p_ignore(struct parse *p)
+{
+	(void)p;
+}
+
+static void p_set(struct parse *p)
+{
+	*(bool *)member(p) = true;
+}
+
+static void p_clear(struct parse *p)
+{
+	*(bool *)member(p) = false;
+}
+
+static void p_debug(struct parse *p)
+{
+	p->c->debug = true;
+	p->c->quiet = false;
+}
+
+static void p_trace(struct parse *p)
+{
+	p_debug(p);
+	p->c->trace = true;
+}
+
+static void p_quiet(struct parse *p)
+{
+	p->c->quiet = true;
+	p->c->debug = p->c->trace = false;
+}
+
+static void p_ipv4_only(struct parse *p)
+{
+	p->only[V4] = true;
+}
+
+static void p_ipv6_only(struct parse *p)
+{
+	p->only[V6] = true;
+}
+
+static void p_path(struct parse *p)
+{
+	copy_text(p, member(p), PATH_MAX);
+}
+
+static void p_pid(struct parse *p)
+{
+	if (*p->val && p->val[strspn(p->val, "0123456789")] == '\0')
+		bad(p, "path of a file expected; a process to join is named without an option");
+	p_path(p);
+}
+
+static void p_ifname(struct parse *p)
+{
+	const char *s = p->val;
+
+	if (strlen(s) >= IFNAMSIZ)
+		bad(p, "interface name of more than 15 bytes");
+	for (; *s; s++) {
+		if (*s <= ' ' || *s == '/' || *s == ':' || *s == 0x7f)
+			bad(p, "not an interface name");
+	}
+	if (!strcmp(p->val, ".") || !strcmp(p->val, ".."))
+		bad(p, "not an interface name");
+	copy_text(p, member(p), IFNAMSIZ);
+}
+
+static void p_mac(struct parse *p)
+{
+	struct mac m;
+
+	if (!mac_parse(p->val, &m))
+		bad(p, "not a MAC address");
+	if (mac_is_zero(&m) || m.b[0] & 1)
+		bad(p, "not a unicast MAC address");
+	*(struct mac *)member(p) = m;
+}
+
+/* Number in the range, or bad(): the reason @why says what was expected */
+static uint64_t number(const struct parse *p, uint64_t min, uint64_t max, const char *why)
+{
+	uint64_t v;
+
+	if (!parse_num(p->val, strlen(p->val), max, &v) || v < min)
+		bad(p, why);
+	return v;
+}
+
+static void p_stats(struct parse *p)
+{
+	p->c->stats_interval = (unsigned)number(p, 1, INT_MAX / 1000, "seconds expected, at least 1");
+	p->c->stats_on = true;
+}
+
+static void p_log_size(struct parse *p)
+{
+	p->c->log_size = number(p, LOG_SIZE_MIN, INT64_MAX, "bytes expected, at least 40960");
+}
+
+static void p_fd(struct parse *p)
+{
+	p->c->tap_fd = (int)number(p, 0, INT_MAX, "descriptor number expected");
+}
+
+static void p_mtu(struct parse *p)
+{
+	uint64_t v = number(p, 0, MTU_MAX, "bytes expected, from 68 to 65521, or 0 to not assign any");
+
+	if (v && v < MTU_MIN4)
+		bad(p, "less than 68, the least that IPv4 needs");
+	p->c->mtu = (uint32_t)v;
+}
+
+static void p_netns(struct parse *p)
+{
+	char *to = p->c->netns;
+
+	if (!strchr(p->val, '/')) {
+		if (!strcmp(p->val, ".") || !strcmp(p->val, ".."))
+			bad(p, "not a name");
+		if (strlen(p->val) > NAME_MAX)
+			bad(p, "too long");
+		memcpy(to, NETNS_DIR, strlen(NETNS_DIR));
+		to += strlen(NETNS_DIR);
+	}
+	copy_text(p, to, (size_t)(p->c->netns + sizeof(p->c->netns) - to));
+}
+
+static void p_runas(struct parse *p)
+{
+	p->runas = p->val;
+}
+
+static void p_hostname(struct parse *p)
+{
+	char *to = member(p);
+
+	if (*p->val && !conf_domain_ok(p->val, strlen(p->val)))
+		bad(p, "not a host name");
+	strcpy(to, p->val);
+}
+
+/* Addresses */
+
+/* Usable as the address of somebody, that is, of one host? */
+static void check_unicast(const struct parse *p, const struct addr *a)
+{
+	if (addr_is_unspec(a))
+		bad(p, "unspecified address");
+	if (addr_is_multicast(a) || addr_is_bcast(a))
+		bad(p, "not a unicast address");
+}
+
+static struct addr addr_arg(const struct parse *p, const char *s, size_t len)
+{
+	struct addr a;
+
+	if (!addr_parse(s, len, &a))
+		bad(p, "not an IPv4 or IPv6 address");
+	check_unicast(p, &a);
+	return a;
+}
+
+/* Address that the guest can use on its link */
+static struct addr guest_addr_arg(const struct parse *p, const char *s, size_t len)
+{
+	struct addr a = addr_arg(p, s, len);
+
+	if (addr_is_loopback(&a))
+		bad(p, "loopback address");
+	return a;
+}
+
+static struct conf_ip *ip_of(const struct parse *p, const struct addr *a)
+{
+	return &p->c->ip[addr_family(a)];
+}
+
+static void p_address(struct parse *p)
+{
+	const char *slash = strchr(p->val, '/');
+	size_t len = slash ? (size_t)(slash - p->val) : strlen(p->val);
+	struct addr a = guest_addr_arg(p, p->val, len);
+	struct conf_ip *ip = ip_of(p, &a);
+	uint64_t plen = 0;
+
+	if (slash && (!parse_num(slash + 1, strlen(slash + 1), addr_is_v4(&a) ? 32 : 128, &plen) || !plen))
+		bad(p, "not a prefix length");
+	ip->addr = a;
+	ip->addr_given = true;
+	ip->plen = (uint8_t)plen;
+	ip->plen_given = slash;
+}
+
+static void p_netmask(struct parse *p)
+{
+	struct addr a;
+	uint64_t plen;
+
+	if (!parse_num(p->val, strlen(p->val), 32, &plen)) {
+		if (!addr_parse(p->val, strlen(p->val), &a) || !addr_is_v4(&a))
+			bad(p, "neither a number of bits from 1 to 32 nor an IPv4 mask");
+		for (plen = 0; plen < 32 && addr_mask4((unsigned)plen) != addr_v4(&a); plen++)
+			;
+		if (addr_mask4((unsigned)plen) != addr_v4(&a))
+			bad(p, "mask with gaps");
+	}
+	if (!plen)
+		bad(p, "no network bits");
+	p->netmask = true;
+	p->mask_plen = (uint8_t)plen;
+}
+
+static void p_gateway(struct parse *p)
+{
+	struct addr a = guest_addr_arg(p, p->val, strlen(p->val));
+	struct conf_ip *ip = ip_of(p, &a);
+
+	ip->gw = a;
+	ip->gw_given = true;
+}
+
+static void p_outbound(struct parse *p)
+{
+	size_t digits = strspn(p->val, "0123456789.");
+	struct addr a;
+
+	if (addr_parse(p->val, strlen(p->val), &a)) {
+		check_unicast(p, &a);
+		ip_of(p, &a)->out_addr = a;
+		return;
+	}
+	if (!p->val[digits] || strchr(p->val, ':'))
+		bad(p, "not an address");
+	for (enum family f = V4; f < FAMILIES; f++) {
+		struct opt o = *p->o;
+		struct parse sub = *p;
+
+		o.off = offsetof(struct conf, ip) + f * sizeof(struct conf_ip) + offsetof(struct conf_ip, out_if);
+		sub.o = &o;
+		p_ifname(&sub);
+	}
+}
+
+static void p_dns(struct parse *p)
+{
+	struct conf *c = p->c;
+	struct conf_ip *ip;
+	struct addr a;
+
+	c->dns_given = true;
+	if (!*p->val || !strcmp(p->val, "none")) {
+		c->ip[V4].ndns = c->ip[V6].ndns = 0;
+		return;
+	}
+	a = addr_arg(p, p->val, strlen(p->val));
+	ip = ip_of(p, &a);
+	if (ip->ndns == DNS_MAX)
+		bad(p, "more than 8 servers");
+	ip->dns[ip->ndns++] = a;
+}
+
+static void p_search(struct parse *p)
+{
+	const char *s = p->val;
+
+	p->c->search_given = true;
+	if (!*s || !strcmp(s, "none")) {
+		p->c->nsearch = 0;
+		return;
+	}
+	while (*(s += strspn(s, " \t"))) {
+		size_t len = strcspn(s, " \t");
+
+		if (!conf_domain_ok(s, len))
+			bad(p, "not a list of domains");
+		if (!conf_search_add(p->c, s, len))
+			bad(p, "more than 8 domains");
+		s += len;
+	}
+}
+
+static void p_dns_forward(struct parse *p)
+{
+	struct addr a = guest_addr_arg(p, p->val, strlen(p->val));
+
+	ip_of(p, &a)->dns_forward = a;
+}
+
+static void p_dns_host(struct parse *p)
+{
+	struct addr a = addr_arg(p, p->val, strlen(p->val));
+
+	ip_of(p, &a)->dns_host = a;
+}
+
+static void p_map_loopback(struct parse *p)
+{
+	struct conf_ip *ip;
+	struct addr a;
+
+	if (!strcmp(p->val, "none")) {
+		p->c->ip[V4].no_map_loopback = p->c->ip[V6].no_map_loopback = true;
+		return;
+	}
+	a = guest_addr_arg(p, p->val, strlen(p->val));
+	ip = ip_of(p, &a);
+	ip->map_loopback = a;
+	ip->no_map_loopback = false;
+}
+
+static void p_map_guest(struct parse *p)
+{
+	struct conf_ip *ip;
+	struct addr a;
+
+	if (!strcmp(p->val, "none")) {
+		p->c->ip[V4].no_map_guest = p->c->ip[V6].no_map_guest = true;
+		return;
+	}
+	a = guest_addr_arg(p, p->val, strlen(p->val));
+	ip = ip_of(p, &a);
+	ip->map_guest = a;
+	ip->no_map_guest = false;
+}
+
+/* Forwarding */
+
+static void p_ports(struct parse *p)
+{
+	const char *why = conf_ports(p->c, p->o->letter, p->val, &p->automatic);
+
+	if (why)
+		bad(p, why);
+}
+
+static void p_repair_path(struct parse *p)
+{
+	if (strcmp(p->val, "none"))
+		unsupported(p);
+}
+
+static void p_help(struct parse *p);
+static void p_version(struct parse *p);
+
+#define CONF(m)		offsetof(struct conf, m)
+#define CONF_IP(f, m)	(offsetof(struct conf, ip) + (f) * sizeof(struct conf_ip) + offsetof(struct conf_ip, m))
+
+static const struct opt opts[] = {
+	{ .help = "Process", .modes = BOTH },
+	{ "help", 'h', NULL, BOTH, p_help, 0, "Show this text and exit" },
+	{ "version", 0, NULL, BOTH, p_version, 0, "Show the version and exit" },
+	{ "foreground", 'f', NULL, BOTH, p_set, CONF(foreground),
+	  "Stay in the foreground; without it, the program goes to the background as soon as everything "
+	  "is ready" },
+	{ "quiet", 'q', NULL, BOTH, p_quiet, 0, "Errors and warnings only" },
+	{ "debug", 'd', NULL, BOTH, p_debug, 0, "Tell more" },
+	{ "trace", 0, NULL, BOTH, p_trace, 0, "Tell everything, down to single packets" },
+	{ "stats", 0, "SECONDS", BOTH, p_stats, 0,
+	  "Print counters at this interval, while there is traffic" },
+	{ "log-file", 'l', "PATH", BOTH, p_path, CONF(log_file),
+	  "Log to a file instead of the system log" },
+	{ "log-size", 0, "BYTES", BOTH, p_log_size, 0,
+	  "Size at which the log file gives up its oldest half; 1 MiB by default" },
+	{ "pid", 'P', "PATH", BOTH, p_pid, CONF(pid_file), "Write the process ID to a file" },
+	{ "pcap", 'p', "PATH", BOTH, p_path, CONF(pcap),
+	  "Record all frames on the guest's link, in pcap format" },
+	{ "runas", 0, "USER[:GROUP]", BOTH, p_runas, 0,
+	  "User and group to become, names or numbers; when started as root, nobody by default" },
+	{ "chroot-fallback", 0, NULL, BOTH, p_set, CONF(chroot_fallback),
+	  "Use chroot() where pivot_root() is impossible, as on an initramfs" },
+	{ "conf-path", 'c', "PATH", BOTH, unsupported, 0, NULL },
+
+	{ .help = "Namespace", .modes = PASTA },
+	{ "netns", 0, "PATH|NAME", PASTA, p_netns, 0,
+	  "Network namespace to connect, instead of a process or a command" },
+	{ "userns", 0, "PATH", PASTA, p_path, CONF(userns), "User namespace to join first" },
+	{ "netns-only", 0, NULL, PASTA, p_set, CONF(netns_only),
+	  "Stay in the user namespace; implied by --netns without --userns" },
+	{ "no-netns-quit", 0, NULL, PASTA, p_set, CONF(no_netns_quit),
+	  "Go on when the path of the namespace is deleted" },
+	{ "no-pidns", 0, NULL, PASTA, p_set, CONF(no_pidns), "No PID namespace for the command" },
+	{ "config-net", 0, NULL, PASTA, p_set, CONF(config_net),
+	  "Set up addresses, routes and the interface in the namespace, instead of leaving that to DHCP "
+	  "and NDP" },
+	{ "ns-ifname", 'I', "NAME", PASTA, p_ifname, CONF(ns_ifname),
+	  "Name of the interface in the namespace; by default, that of the template interface" },
+	{ "ns-mac-addr", 0, "MAC", PASTA, p_mac, CONF(ns_mac),
+	  "MAC address of the interface in the namespace" },
+	{ "no-copy-routes", 0, NULL, PASTA, p_set, CONF(no_copy_routes),
+	  "With --config-net, set a default route only" },
+	{ "no-copy-addrs", 0, NULL, PASTA, p_set, CONF(no_copy_addrs),
+	  "With --config-net, set one address a family only" },
+
+	{ .help = "Guest", .modes = PASST },
+	{ "socket", 's', "PATH", PASST, unsupported, 0,
+	  "UNIX domain socket the guest connects to" },
+	{ "socket-path", 0, "PATH", PASST, unsupported, 0, NULL },
+	{ "vhost-user", 0, NULL, PASST, unsupported, 0,
+	  "The socket speaks the vhost-user protocol" },
+	{ "print-capabilities", 0, NULL, PASST, unsupported, 0, NULL },
+	{ "one-off", '1', NULL, PASST, unsupported, 0, "Quit when the guest disconnects" },
+	{ "repair-path", 0, "PATH|none", BOTH, p_repair_path, 0, NULL },
+
+	{ .help = "Link and addresses", .modes = BOTH },
+	{ "fd", 'F', "FD", BOTH, p_fd, 0, "Descriptor of an open link, instead of making one" },
+	{ "mtu", 'm', "BYTES", BOTH, p_mtu, 0,
+	  "MTU of the guest, 0 to leave it alone; 65520 by default" },
+	{ "mac-addr", 'M', "MAC", BOTH, p_mac, CONF(our_mac),
+	  "MAC address of the gateway; 9a:55:9a:55:9a:55 by default" },
+	{ "interface", 'i', "NAME", BOTH, p_ifname, CONF(ifname),
+	  "Template interface, whose addresses and routes the guest gets; by default, the one the "
+	  "default route goes through" },
+	{ "address", 'a', "ADDR[/BITS]", BOTH, p_address, 0,
+	  "The guest's address, one for IPv4 and one for IPv6; by default, that of the template "
+	  "interface" },
+	{ "netmask", 'n', "BITS|MASK", BOTH, p_netmask, 0, "The guest's IPv4 mask" },
+	{ "gateway", 'g', "ADDR", BOTH, p_gateway, 0,
+	  "The guest's default gateway, one for IPv4 and one for IPv6" },
+	{ "outbound", 'o', "ADDR|NAME", BOTH, p_outbound, 0,
+	  "Source address, or interface, of what leaves the host" },
+	{ "outbound-if4", 0, "NAME", BOTH, p_ifname, CONF_IP(V4, out_if),
+	  "Interface by which IPv4 leaves the host" },
+	{ "outbound-if6", 0, "NAME", BOTH, p_ifname, CONF_IP(V6, out_if),
+	  "Interface by which IPv6 leaves the host" },
+	{ "ipv4-only", '4', NULL, BOTH, p_ipv4_only, 0, "No IPv6" },
+	{ "ipv6-only", '6', NULL, BOTH, p_ipv6_only, 0, "No IPv4" },
+	{ "no-tcp", 0, NULL, BOTH, p_set, CONF(no_tcp), "No TCP" },
+	{ "no-udp", 0, NULL, BOTH, p_set, CONF(no_udp), "No UDP" },
+	{ "no-icmp", 0, NULL, BOTH, p_set, CONF(no_icmp), "No ICMP echo, IPv4 and IPv6" },
+	{ "no-dhcp", 0, NULL, BOTH, p_set, CONF(no_dhcp), "No DHCP server" },
+	{ "no-dhcpv6", 0, NULL, BOTH, p_set, CONF(no_dhcpv6), "No DHCPv6 server" },
+	{ "no-ndp", 0, NULL, BOTH, p_set, CONF(no_ndp),
+	  "No answers to neighbour and router solicitations" },
+	{ "no-ra", 0, NULL, BOTH, p_set, CONF(no_ra), "No router advertisements" },
+
+	{ .help = "Names", .modes = BOTH },
+	{ "dns", 'D', "ADDR|none", BOTH, p_dns, 0,
+	  "DNS server for the guest, any number of times; by default, those of /etc/resolv.conf" },
+	{ "search", 'S', "LIST|none", BOTH, p_search, 0,
+	  "Search domains for the guest, separated by spaces; by default, those of /etc/resolv.conf" },
+	{ "dhcp-dns", 0, NULL, BOTH, p_set, CONF(dhcp_dns),
+	  "Hand out DNS servers by DHCP, DHCPv6 and NDP: passt's default" },
+	{ "no-dhcp-dns", 0, NULL, BOTH, p_clear, CONF(dhcp_dns), "Do not: pasta's default" },
+	{ "dhcp-search", 0, NULL, BOTH, p_set, CONF(dhcp_search),
+	  "Hand out search domains: passt's default" },
+	{ "no-dhcp-search", 0, NULL, BOTH, p_clear, CONF(dhcp_search), "Do not: pasta's default" },
+	{ "hostname", 'H', "NAME", BOTH, p_hostname, CONF(hostname), "Host name for the guest" },
+	{ "fqdn", 0, "NAME", BOTH, p_hostname, CONF(fqdn),
+	  "Fully qualified domain name for the guest" },
+	{ "dns-forward", 0, "ADDR", BOTH, p_dns_forward, 0,
+	  "Send DNS queries that go to this address to the resolver of the host" },
+	{ "dns-host", 0, "ADDR", BOTH, p_dns_host, 0,
+	  "Resolver of the host; by default, the first of --dns or /etc/resolv.conf" },
+
+	{ .help = "Host as the guest sees it", .modes = BOTH },
+	{ "map-host-loopback", 0, "ADDR|none", BOTH, p_map_loopback, 0,
+	  "Address that leads to the host's loopback interface; by default, the gateway's" },
+	{ "map-guest-addr", 0, "ADDR|none", BOTH, p_map_guest, 0,
+	  "Address that leads to the host's own address, the one the guest has too; none by default" },
+	{ "no-map-gw", 0, NULL, BOTH, p_set, CONF(no_map_gw),
+	  "The gateway's address does not lead to the host" },
+
+	{ .help = "Forwarding to the guest", .modes = BOTH },
+	{ "tcp-ports", 't', "SPEC", BOTH, p_ports, 0,
+	  "TCP ports of the host to forward, any number of times. SPEC is none, or [ADDR[%NAME]/]PORTS: "
+	  "bound to an address, an interface, or any. PORTS is a list, separated by commas, of "
+	  "PORT[-PORT][:PORT[-PORT]]: on the host, and in the guest where that differs. auto (pasta's "
+	  "default) is accepted, but forwards nothing yet" },
+	{ "udp-ports", 'u', "SPEC", BOTH, p_ports, 0, "UDP ports of the host to forward" },
+	{ "tcp-ns", 'T', "SPEC", PASTA, p_ports, 0,
+	  "TCP ports of the namespace's loopback to forward to the host's: none or auto only, for now" },
+	{ "udp-ns", 'U', "SPEC", PASTA, p_ports, 0, "Same, for UDP" },
+	{ "freebind", 0, NULL, BOTH, p_set, CONF(freebind),
+	  "Bind to addresses the host does not have yet" },
+	{ "host-lo-to-ns-lo", 0, NULL, BOTH, p_set, CONF(host_lo_to_ns_lo),
+	  "What comes from the host's loopback goes to that of the namespace" },
+	{ "splice-only", 0, NULL, PASTA, unsupported, 0, NULL },
+
+	{ .help = "Without effect, for compatibility", .modes = BOTH },
+	{ "stderr", 0, NULL, BOTH, p_ignore, 0, "Messages go to stderr while in the foreground, always" },
+	{ "no-splice", 0, NULL, PASTA, p_ignore, 0, "All forwarding goes through the link, always" },
+	{ "migrate-exit", 0, NULL, BOTH, p_ignore, 0, "Deprecated" },
+	{ "migrate-no-linger", 0, NULL, BOTH, p_ignore, 0, "Deprecated" },
+};
+
+/* Help and version: on stdout, complete also if that is a pipe */
+
+#define HELP_COL	34
+#define HELP_WIDTH	100
+
+static _Noreturn void output_done(void)
+{
+	if (fflush(stdout))
+		exit(EXIT_FAILURE);
+	exit(EXIT_SUCCESS);
+}
+
+/* Prints @s from column @col on, broken at spaces */
+static void help_wrap(const char *s, int col)
+{
+	while (*s) {
+		int len = (int)strcspn(s, " ");
+
+		if (col > HELP_COL && col + 1 + len > HELP_WIDTH) {
+			printf("\n%*s", HELP_COL, "");
+			col = HELP_COL;
+		}
+		col += printf("%s%.*s", col > HELP_COL ? " " : "", len, s);
+		s += len;
+		s += strspn(s, " ");
+	}
+	printf("\n");
+}
+
+static void help_row(const struct opt *o)
+{
+	char left[80];
+	int n;
+
+	if (!o->name) {
+		printf("\n%s:\n", o->help);
+		return;
+	}
+	n = snprintf(left, sizeof(left), "  %c%c%s --%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
+		     o->letter ? "," : " ", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
+	if (n < HELP_COL)
+		printf("%-*s", HELP_COL, left);
+	else
+		printf("%s\n%*s", left, HELP_COL, "");
+	help_wrap(o->help, HELP_COL);
+}
+
+static void p_help(struct parse *p)
+{
+	if (p->c->mode == MODE_PASTA)
+		printf("Usage: pasta [OPTION]... [COMMAND [ARG]...]\n"
+		       "       pasta [OPTION]... PID\n"
+		       "       pasta [OPTION]... --netns PATH|NAME\n\n"
+		       "Connects a network namespace to the host's network, without privileges: a new one that a\n"
+		       "command (a shell by default) runs in, that of a process, or one that has a name.\n");
+	else
+		printf("Usage: passt [OPTION]...\n\n"
+		       "Connects a virtual machine to the host's network, without privileges.\n");
+
+	for (size_t i = 0; i < ARRAY_SIZE(opts); i++) {
+		if (opts[i].help && opts[i].modes & (1 << p->c->mode))
+			help_row(&opts[i]);
+	}
+	output_done();
+}
+
+static void p_version(struct parse *p)
+{
+	printf("%s " VERSION "\n"
+	       "License: GPL-2.0-or-later, the GNU General Public License, version 2 or later.\n"
+	       "Free software: it may be changed and passed on. There is no warranty.\n",
+	       p->c->mode == MODE_PASTA ? "pasta" : "passt");
+	output_done();
+}
+
+/* Runs the parser of one row */
+static void parse_row(struct parse *p, const struct opt *o, const char *val)
+{
+	char buf[OPT_STRLEN];
+
+	p->o = o;
+	p->val = val;
+	if (!(o->modes & (1 << p->c->mode)))
+		die("%s is for %s mode only", opt_text(o, buf), o->modes == PASTA ? "pasta" : "passt");
+	o->parse(p);
+}
+
+/* Row of a long option's name, @len bytes: exact, or unambiguous as a prefix. May die(). */
+static const struct opt *find_long(const struct parse *p, const char *arg, size_t len)
+{
+	const struct opt *found = NULL;
+
+	for (const struct opt *o = opts; o < opts + ARRAY_SIZE(opts); o++) {
+		if (!o->name || strncmp(o->name, arg + 2, len))
+			continue;
+		if (!o->name[len])
+			return o;
+		if (found)
+			die("%s: option '%.256s' is ambiguous; it may be '--%s' or '--%s'", p->name, arg, found->name,
+			    o->name);
+		found = o;
+	}
+	if (!found)
+		die("%s: unrecognized option '%.256s'", p->name, arg);
+	return found;
+}
+
+/* "--name", "--name=value", "--name value" at argv[i]: index of what follows */
+static int parse_long(struct parse *p, char **argv, int i)
+{
+	const char *arg = argv[i], *equals = strchr(arg, '=');
+	const struct opt *o = find_long(p, arg, (equals ? (size_t)(equals - arg) : strlen(arg)) - 2);
+
+	if (!o->arg) {
+		if (equals)
+			die("%s: option '--%s' doesn't allow an argument", p->name, o->name);
+		parse_row(p, o, NULL);
+		return i + 1;
+	}
+	if (equals) {
+		parse_row(p, o, equals + 1);
+		return i + 1;
+	}
+	if (!argv[i + 1])
+		die("%s: option '--%s' requires an argument", p->name, o->name);
+	parse_row(p, o, argv[i + 1]);
+	return i + 2;
+}
+
+/* "-abc", "-oVALUE", "-o VALUE" at argv[i]: index of what follows */
+static int parse_short(struct parse *p, char **argv, int i)
+{
+	for (const char *s = argv[i] + 1; *s; s++) {
+		const struct opt *o = opts, *end = opts + ARRAY_SIZE(opts);
+
+		while (o < end && o->letter != *s)
+			o++;
+		if (o == end)
+			die("%s: invalid option -- '%c'", p->name, *s);
+		if (!o->arg) {
+			parse_row(p, o, NULL);
+			continue;
+		}
+		if (s[1]) {
+			parse_row(p, o, s + 1);
+			return i + 1;
+		}
+		if (!argv[i + 1])
+			die("%s: option requires an argument -- '%c'", p->name, *s);
+		parse_row(p, o, argv[i + 1]);
+		return i + 2;
+	}
+	return i + 1;
+}
+
+/* What is behind the options: a PID, or a command with its arguments */
+static void parse_operands(struct conf *c, char **argv)
+{
+	uint64_t pid;
+
+	if (!argv[0])
+		return;
+	if (!argv[1] && argv[0][strspn(argv[0], "0123456789")] == '\0') {
+		if (!parse_num(argv[0], strlen(argv[0]), INT_MAX, &pid) || !pid)
+			die("Invalid PID \"%.256s\"", argv[0]);
+		c->ns_pid = (pid_t)pid;
+	} else {
+		c->command = argv;
+	}
+	if (c->netns[0])
+		die("Both --netns and a %s given", c->ns_pid ? "PID" : "command");
+}
+
+static void defaults(struct conf *c, const char *name)
+{
+	*c = (struct conf){
+		.mode		= strncmp(name, "passt", 5) ? MODE_PASTA : MODE_PASST,
+		.log_size	= LOG_SIZE,
+		.our_mac	= mac_default,
+		.mtu		= MTU_DEFAULT,
+		.tap_fd		= -1,
+	};
+	c->dhcp_dns = c->dhcp_search = c->mode == MODE_PASST;
+
+	for (enum family f = V4; f < FAMILIES; f++) {
+		struct conf_ip *ip = &c->ip[f];
+
+		ip->on = true;
+		ip->addr = ip->gw = ip->our_ll = ip->ns_ll = f == V4 ? addr_any4 : addr_any6;
+		ip->map_loopback = ip->map_guest = ip->dns_forward = ip->dns_host = ip->out_addr = ip->addr;
+	}
+}
+
+/* Options that only make sense, or none, together */
+static void check(const struct parse *p)
+{
+	struct conf *c = p->c;
+	struct conf_ip *ip4 = &c->ip[V4];
+
+	if (p->only[V4] && p->only[V6])
+		die("-4/--ipv4-only and -6/--ipv6-only exclude each other");
+	ip4->on = !p->only[V6];
+	c->ip[V6].on = !p->only[V4];
+
+	if (p->netmask) {
+		if (ip4->plen_given && ip4->plen != p->mask_plen)
+			die("-n/--netmask contradicts the prefix length given with -a/--address");
+		ip4->plen = p->mask_plen;
+		ip4->plen_given = true;
+	}
+
+	for (const struct rule *r = c->rule; r < c->rule + c->nrules; r++) {
+		if (r->proto == IPPROTO_TCP ? c->no_tcp : c->no_udp)
+			die("Option '%s' and --no-%s exclude each other", conf_rule_text(r),
+			    r->proto == IPPROTO_TCP ? "tcp" : "udp");
+	}
+
+	if (c->userns[0] && c->netns_only)
+		die("--userns and --netns-only exclude each other");
+	if (c->netns[0] && !c->userns[0])
+		c->netns_only = true;
+	if (p->only[V6] && c->mtu && c->mtu < MTU_MIN6)
+		die("MTU %u is less than %u, the least that IPv6 needs", c->mtu, MTU_MIN6);
+}
+
+void conf_parse(struct conf *c, int argc, char **argv)
+{
+	const char *slash = argc ? strrchr(argv[0], '/') : NULL, *name = slash ? slash + 1 : argc ? argv[0] : "";
+	struct parse p = { .c = c };
+	int i = 1;
+
+	defaults(c, name);
+	p.name = c->mode == MODE_PASTA ? "pasta" : "passt";
+
+	while (i < argc && argv[i][0] == '-' && argv[i][1]) {
+		if (!strcmp(argv[i], "--")) {
+			i++;
+			break;
+		}
+		i = argv[i][1] == '-' ? parse_long(&p, argv, i) : parse_short(&p, argv, i);
+	}
+	if (c->mode == MODE_PASST)
+		die("passt: only pasta mode is supported yet");
+	if (i < argc)
+		parse_operands(c, argv + i);
+	check(&p);
+	if (p.runas)
+		conf_runas(c, p.runas);
+
+	log_level = c->trace ? LOG_TRACE : c->debug ? LOG_DEBUG : c->quiet ? LOG_WARNING : LOG_INFO;
+	if (p.automatic)
+		info("Automatic port forwarding is not supported yet: \"auto\" forwards nothing");
+}

@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* conf_net.c - what follows from the command line and the host's network: defaults, resolvers, users
+ *
+ * Resolvers. The guest is told of servers it can reach. A server on the host's loopback, or at the gateway's address,
+ * which leads to the host's loopback, can't be reached as it is: the guest gets the address that leads to loopback
+ * instead, and DNS queries to that address go to the very server: the same translation as that of --dns-forward,
+ * which is used if it was given, and then works without any address for loopback.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "conf.h"
+#include "log.h"
+
+#define LINE_LEN	1024
+
+static const char *resolv_path = "/etc/resolv.conf", *passwd_path = "/etc/passwd", *group_path = "/etc/group";
+
+static const char *const family_name[FAMILIES] = { "IPv4", "IPv6" };
+
+/* A text file, line by line; what is beyond LINE_LEN in a line is left out */
+struct lines {
+	int	fd;
+	size_t	at, len;
+	char	buf[4096];
+	char	line[LINE_LEN];
+};
+
+static int lines_open(struct lines *l, const char *path)
+{
+	l->at = l->len = 0;
+	l->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	return l->fd < 0 ? -errno : 0;
+}
+
+/* Next line, without its end, or NULL at the end of the file, which is closed */
+static char *lines_next(struct lines *l)
+{
+	size_t n = 0;
+
+	for (;;) {
+		if (l->at == l->len) {
+			ssize_t got = read(l->fd, l->buf, sizeof(l->buf));
+
+			if (got <= 0)
+				break;
+			l->at = 0;
+			l->len = (size_t)got;
+		}
+		if (l->buf[l->at] == '\n') {
+			l->at++;
+			l->line[n] = '\0';
+			return l->line;
+		}
+		if (n < LINE_LEN - 1)
+			l->line[n++] = l->buf[l->at];
+		l->at++;
+	}
+	if (n) {
+		l->line[n] = '\0';
+		return l->line;
+	}
+	close(l->fd);
+	return NULL;
+}
+
+/* Field @n of a line of passwd(5) or group(5), with its length */
+static const char *field(const char *s, unsigned n, size_t *len)
+{
+	while (n-- && *(s += strcspn(s, ":")))
+		s++;
+	*len = strcspn(s, ":");
+	return s;
+}
+
+static bool field_num(const char *line, unsigned n, uint64_t *v)
+{
+	size_t len;
+	const char *s = field(line, n, &len);
+
+	return parse_num(s, len, UINT32_MAX - 1, v);
+}
+
+/* Entry of passwd(5) or group(5) by name, or by number if @name is NULL: its ID, and from passwd, the group's */
+static bool find_entry(const char *path, const char *name, size_t name_len, uint64_t *id, uint64_t *gid)
+{
+	static struct lines l;
+	bool found = false;
+	const char *s;
+
+	if (lines_open(&l, path))
+		return false;
+	while ((s = lines_next(&l))) {
+		uint64_t v;
+
+		if (found || !field_num(s, 2, &v))
+			continue;
+		if (name ? strcspn(s, ":") != name_len || strncmp(s, name, name_len) : v != *id)
+			continue;
+		if (gid && !field_num(s, 3, gid))
+			continue;
+		*id = v;
+		found = true;
+	}
+	return found;
+}
+
+void conf_runas(struct conf *c, const char *spec)
+{
+	size_t len = strcspn(spec, ":");
+	const char *group = spec[len] ? spec + len + 1 : NULL;
+	uint64_t uid, gid;
+
+	if (parse_num(spec, len, UINT32_MAX - 1, &uid)) {
+		if (!group && !find_entry(passwd_path, NULL, 0, &uid, &gid))
+			gid = uid;
+	} else if (!len || !find_entry(passwd_path, spec, len, &uid, &gid)) {
+		die("Invalid value \"%.256s\" for --runas: no such user", spec);
+	}
+	if (group && !parse_num(group, strlen(group), UINT32_MAX - 1, &gid) &&
+	    (!*group || !find_entry(group_path, group, strlen(group), &gid, NULL)))
+		die("Invalid value \"%.256s\" for --runas: no such group", spec);
+
+	c->uid = (uid_t)uid;
+	c->gid = (gid_t)gid;
+	c->runas = true;
+}
+
+bool conf_domain_ok(const char *s, size_t len)
+{
+	size_t label = 0;
+
+	if (len && s[len - 1] == '.')
+		len--;
+	if (!len || len > DOMAIN_MAX - 3)		/* RFC 1035 2.3.4: 255 bytes with first length and root */
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		unsigned char ch = (unsigned char)s[i];
+
+		if (ch == '.' ? !label : ch <= ' ' || ch >= 0x7f || strchr("\"\\/,;:@()[]<>", ch))
+			return false;
+		label = ch == '.' ? 0 : label + 1;
+		if (label > 63)
+			return false;
+	}
+	return label;
+}
+
+bool conf_search_add(struct conf *c, const char *s, size_t len)
+{
+	if (c->nsearch == SEARCH_MAX)
+		return false;
+	memcpy(c->search[c->nsearch], s, len);
+	c->search[c->nsearch++][len] = '\0';
+	return true;
+}
+
+/* Servers and search list of the host, in its order (resolv.conf(5)) */
+struct resolv {
+	struct addr	dns[FAMILIES][DNS_MAX];
+	unsigned	ndns[FAMILIES];
+};
+
+static void resolv_server(struct resolv *r, const char *s)
+{
+	enum family f;
+	struct addr a;
+
+	if (!addr_parse(s, strcspn(s, " \t%"), &a) || addr_is_multicast(&a) || addr_is_bcast(&a))
+		return;
+	if (addr_is_unspec(&a))				/* resolv.conf(5): the local machine */
+		a = addr_is_v4(&a) ? addr_loopback4 : addr_loopback6;
+	f = addr_family(&a);
+	if (r->ndns[f] < DNS_MAX)
+		r->dns[f][r->ndns[f]++] = a;
+}
+
+/* The last "search" or "domain" line counts. Domains that don't fit are left out, as are names that can't be one. */
+static void resolv_search(struct conf *c, const char *s)
+{
+	c->nsearch = 0;
+	while (*(s += strspn(s, " \t"))) {
+		size_t len = strcspn(s, " \t");
+
+		if (conf_domain_ok(s, len))
+			conf_search_add(c, s, len);
+		s += len;
+	}
+}
+
+static void resolv_read(struct conf *c, struct resolv *r)
+{
+	static struct lines l;
+	char *s;
+	int rc;
+
+	memset(r, 0, sizeof(*r));
+	rc = lines_open(&l, resolv_path);
+	if (rc) {
+		debug("Can't read %s: %s", resolv_path, errno_text(-rc));
+		return;
+	}
+	while ((s = lines_next(&l))) {
+		size_t len;
+
+		s += strspn(s, " \t");
+		len = strcspn(s, " \t");
+		if (len == 10 && !memcmp(s, "nameserver", len))
+			resolv_server(r, s + len + strspn(s + len, " \t"));
+		else if (!c->search_given && len == 6 && (!memcmp(s, "search", len) || !memcmp(s, "domain", len)))
+			resolv_search(c, s + len);
+	}
+}
+
+/* One server for the guest. What leads to loopback, or is loopback, goes by way of --dns-forward or of that address. */
+static void dns_add(struct conf_ip *ip, const struct addr *server, bool forward_given)
+{
+	bool mapped = addr_is_loopback(server) ||
+		      (!addr_is_unspec(&ip->map_loopback) && addr_eq(server, &ip->map_loopback));
+	struct addr a = *server;
+
+	if (mapped) {
+		if (!forward_given && addr_is_unspec(&ip->dns_forward)) {
+			if (addr_is_unspec(&ip->map_loopback))
+				return;
+			ip->dns_forward = ip->map_loopback;
+			if (addr_is_unspec(&ip->dns_host))
+				ip->dns_host = *server;
+		}
+		a = ip->dns_forward;
+	}
+	for (unsigned i = 0; i < ip->ndns; i++) {
+		if (addr_eq(&ip->dns[i], &a))
+			return;
+	}
+	ip->dns[ip->ndns++] = a;
+}
+
+static void dns_complete(struct conf *c, enum family f, const struct resolv *r)
+{
+	struct conf_ip *ip = &c->ip[f];
+	const struct addr *list = c->dns_given ? ip->dns : r->dns[f];
+	unsigned n = c->dns_given ? ip->ndns : r->ndns[f];
+	bool forward_given = !addr_is_unspec(&ip->dns_forward);
+	struct addr server[DNS_MAX];
+
+	memcpy(server, list, n * sizeof(server[0]));
+	ip->ndns = 0;
+	for (unsigned i = 0; i < n; i++)
+		dns_add(ip, &server[i], forward_given);
+
+	if (forward_given && addr_is_unspec(&ip->dns_host)) {
+		if (n)
+			ip->dns_host = server[0];
+		else if (r->ndns[f])
+			ip->dns_host = r->dns[f][0];
+		else
+			info("%s: no resolver on the host for --dns-forward", family_name[f]);
+	}
+}
+
+/* Without -n: class A, B or C (RFC 791 2.3) for an address from the command line; /64 for IPv6 (RFC 4291 2.5.1) */
+static uint8_t plen_default(const struct addr *a)
+{
+	uint8_t b = a->b[12];
+
+	if (!addr_is_v4(a))
+		return 64;
+	return b < 128 ? 8 : b < 192 ? 16 : 24;
+}
+
+static const struct addr local_addr4 = { .b = { [10] = 0xff, 0xff, 169, 254, 2, 1 } };
+static const struct addr local_gw4 = { .b = { [10] = 0xff, 0xff, 169, 254, 2, 2 } };
+static const struct addr local_gw6 = { .b = { 0xfe, 0x80, [15] = 1 } };
+
+/* Families of which the host has no network: link-local addresses, from nowhere else */
+static void local_complete(struct conf_ip *ip, enum family f)
+{
+	if (f == V4 && addr_is_unspec(&ip->addr)) {
+		ip->addr = local_addr4;
+		if (!ip->plen_given)
+			ip->plen = 16;
+	}
+	if (addr_is_unspec(&ip->gw))
+		ip->gw = f == V4 ? local_gw4 : local_gw6;
+}
+
+static void ip_complete(struct conf *c, enum family f)
+{
+	struct conf_ip *ip = &c->ip[f];
+
+	if (ip->local)
+		local_complete(ip, f);
+	if (!addr_is_unspec(&ip->addr) && !ip->plen)
+		ip->plen = plen_default(&ip->addr);
+	if (f == V6 && addr_is_unspec(&ip->our_ll))
+		ip->our_ll = addr_is_linklocal(&ip->gw) ? ip->gw : local_gw6;
+
+	if (ip->no_map_loopback)
+		ip->map_loopback = f == V4 ? addr_any4 : addr_any6;
+	else if (addr_is_unspec(&ip->map_loopback) && !c->no_map_gw)
+		ip->map_loopback = ip->gw;
+	ip->no_map_loopback = addr_is_unspec(&ip->map_loopback);
+	if (ip->no_map_guest)
+		ip->map_guest = f == V4 ? addr_any4 : addr_any6;
+	ip->no_map_guest = addr_is_unspec(&ip->map_guest);
+}
+
+void conf_complete(struct conf *c)
+{
+	static struct resolv r;
+
+	if (c->mtu && c->mtu < 1280 && c->ip[V6].on) {		/* RFC 8200 5 */
+		warn("MTU %u is less than the 1280 bytes IPv6 needs: IPv4 only", c->mtu);
+		c->ip[V6].on = false;
+	}
+
+	resolv_read(c, &r);
+	for (enum family f = V4; f < FAMILIES; f++) {
+		struct conf_ip *ip = &c->ip[f];
+
+		if (!ip->on) {
+			ip->ndns = 0;
+			continue;
+		}
+		ip_complete(c, f);
+		dns_complete(c, f, &r);
+	}
+	if (c->dhcp_dns && !c->ip[V4].ndns && !c->ip[V6].ndns && !c->dns_given)
+		info("No DNS server to tell the guest about");
+}
+
+static void print_addr(const char *label, const struct addr *a)
+{
+	char buf[ADDR_STRLEN];
+
+	if (!addr_is_unspec(a))
+		info("    %s%s", label, addr_fmt(a, buf));
+}
+
+static void print_names(const struct conf *c, const struct conf_ip *ip)
+{
+	if (ip->ndns)
+		info("DNS:");
+	for (unsigned i = 0; i < ip->ndns; i++)
+		print_addr("", &ip->dns[i]);
+	if (ip->ndns && c->nsearch)
+		info("DNS search list:");
+	for (unsigned i = 0; ip->ndns && i < c->nsearch; i++)
+		info("    %s", c->search[i]);
+}
+
+static void print4(const struct conf *c, const struct conf_ip *ip)
+{
+	struct addr mask = addr_from4(addr_mask4(ip->plen));
+
+	if (!c->no_dhcp) {
+		info("DHCP:");
+		print_addr("assign: ", &ip->addr);
+		print_addr("mask: ", &mask);
+		print_addr("router: ", &ip->gw);
+	}
+	print_names(c, ip);
+}
+
+static void print6(const struct conf *c, const struct conf_ip *ip)
+{
+	if (!c->no_ndp || !c->no_dhcpv6) {
+		info(c->no_dhcpv6 ? "NDP:" : c->no_ndp ? "DHCPv6:" : "NDP/DHCPv6:");
+		print_addr("assign: ", &ip->addr);
+		print_addr("router: ", &ip->gw);
+		print_addr("our link-local: ", &ip->our_ll);
+	}
+	print_names(c, ip);
+}
+
+void conf_print(const struct conf *c)
+{
+	char mac[MAC_STRLEN], a[ADDR_STRLEN], b[ADDR_STRLEN];
+
+	if (!log_enabled(LOG_INFO))
+		return;
+	if (c->ifname[0])
+		info("Template interface: %s", c->ifname);
+	if (c->ns_ifname[0])
+		info("Namespace interface: %s", c->ns_ifname);
+	info("MAC:");
+	info("    host: %s", mac_fmt(&c->our_mac, mac));
+
+	for (enum family f = V4; f < FAMILIES; f++) {
+		const struct conf_ip *ip = &c->ip[f];
+
+		if (!ip->on)
+			continue;
+		if (ip->local)
+			info("%s: no network on the host, local addresses only", family_name[f]);
+		if (!ip->no_map_loopback)
+			info("Host's loopback: %s", addr_fmt(&ip->map_loopback, a));
+		if (!ip->no_map_guest)
+			info("Host's own address: %s for %s", addr_fmt(&ip->map_guest, a), addr_fmt(&ip->addr, b));
+		if (!addr_is_unspec(&ip->dns_forward) && !addr_is_unspec(&ip->dns_host))
+			info("DNS queries to %s go to %s", addr_fmt(&ip->dns_forward, a), addr_fmt(&ip->dns_host, b));
+		if (f == V4)
+			print4(c, ip);
+		else
+			print6(c, ip);
+	}
+}
