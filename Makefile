@@ -71,7 +71,7 @@ $(B)/flags $(B)/version: FORCE
 	@mkdir -p $(@D)
 	@echo '$(SETTING)' | cmp -s - $@ || echo '$(SETTING)' > $@
 
-# A test names the objects it needs in lines "/* LINK: a.o test/sim/b.o */", options for the linker in "/* LDFLAGS: ... */"
+# A test names the objects it needs in lines "/* LINK: a.o test/sim/b.o */", linker options in "/* LDFLAGS: ... */"
 needs	= $(addprefix $(B)/,$(shell sed -n 's|^/\* LINK: \(.*\) \*/$$|\1|p' $(1)))
 options	= $(shell sed -n 's|^/\* LDFLAGS: \(.*\) \*/$$|\1|p' $(1))
 

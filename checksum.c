@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* checksum.c - Internet checksum (RFC 1071)
  *
- * The ones' complement sum of 16-bit words is the same, up to folding, if taken over 32-bit or 64-bit words with end-around
- * carry (RFC 1071 section 2), and in any byte order. Both variants add 32-bit words into 64-bit lanes, which cannot
- * overflow below 16 GiB.
+ * The ones' complement sum of 16-bit words is the same, up to folding, if taken over 32-bit or 64-bit words with
+ * end-around carry (RFC 1071 section 2), and in any byte order. Both variants add 32-bit words into 64-bit lanes,
+ * which cannot overflow below 16 GiB.
  */
 
 #include <arpa/inet.h>

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* log.c - messages to stderr, system log or file
  *
- * One message is one line and one system call for each place it goes to: the text is built once, in the middle of a static
- * buffer, and each place's prefix is copied in front of it. Control characters, which a guest may have chosen, become '?'.
+ * One message is one line and one system call for each place it goes to: the text is built once, in the middle of a
+ * static buffer, and each place's prefix is copied in front of it. Control characters, which a guest may have chosen,
+ * become '?'.
  *
- * Until log_running(), the text goes to stderr as it is: callers quote it. A log file, or without one the system log, gets
- * it as well. The system log is a datagram socket to /dev/log, because libc's syslog() opens files, and cannot be told when.
+ * Until log_running(), the text goes to stderr as it is: callers quote it. A log file, or without one the system log,
+ * gets it as well. The system log is a datagram socket to /dev/log, because libc's syslog() opens files, and cannot
+ * be told when.
  *
- * A log file stays between half its size and its size once it has grown there: before it would exceed the size, the newest
- * half moves to just behind the first line, in the same descriptor, as later on there is no directory to rename in. Copying
- * takes 0.2 ms in 1 MiB; fallocate(FALLOC_FL_COLLAPSE_RANGE), where there is such a thing, took 0.8 ms, and waits for the disk.
+ * A log file stays between half its size and its size once it has grown there: before it would exceed the size, the
+ * newest half moves to just behind the first line, in the same descriptor, as later on there is no directory to
+ * rename in. Copying takes 0.2 ms in 1 MiB; fallocate(FALLOC_FL_COLLAPSE_RANGE), where there is such a thing, took
+ * 0.8 ms, and waits for the disk.
  */
 
 #include <errno.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* timer.c - hierarchical timer wheel
  *
- * A timer sits on the level of the highest group of six bits in which its due time differs from the wheel's. So all of a
- * level's timers are due before any of the next level's, the current slot of every level but the lowest is empty, and the
- * next thing to do is at the first occupied slot of the lowest occupied level. At the start of a slot of a higher level,
- * its timers move to lower ones: at most five moves in a timer's life, six if it was too far away for the highest level,
- * which is the only one that wraps around.
+ * A timer sits on the level of the highest group of six bits in which its due time differs from the wheel's. So all
+ * of a level's timers are due before any of the next level's, the current slot of every level but the lowest is
+ * empty, and the next thing to do is at the first occupied slot of the lowest occupied level. At the start of a slot
+ * of a higher level, its timers move to lower ones: at most five moves in a timer's life, six if it was too far away
+ * for the highest level, which is the only one that wraps around.
  *
  * A timer on the expired list keeps the level and slot it had: if that slot is empty now, so says its bit already.
  */

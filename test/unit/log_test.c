@@ -133,7 +133,8 @@ static void test_places(void)
 static void test_lines(void)
 {
 	static const struct { const char *text, *want; } row[] = {
-		{ "plain", "plain\n" }, { "end\n", "end\n" }, { "ends\n\n\n", "ends\n" }, { "a\nb", "a?b\n" }, { "", "\n" },
+		{ "plain", "plain\n" }, { "end\n", "end\n" }, { "ends\n\n\n", "ends\n" }, { "a\nb", "a?b\n" },
+		{ "", "\n" },
 		{ "host\r\033[2Jname\t\x7f", "host??[2Jname??\n" }, { "\xc3\xa4", "\xc3\xa4\n" }, { "%s%n", "%s%n\n" },
 	};
 	char text[3 * TEXT_MAX];

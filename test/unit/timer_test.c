@@ -138,7 +138,9 @@ static void test_random(uint64_t start, unsigned steps)
 
 static void test_wakeups(void)
 {
-	static const uint64_t delay[] = { 1, 63, 64, 65, 200, 1000, 4096, 60000, 7440000, 86400000, TIMER_MAX - 1, TIMER_MAX };
+	static const uint64_t delay[] = {
+		1, 63, 64, 65, 200, 1000, 4096, 60000, 7440000, 86400000, TIMER_MAX - 1, TIMER_MAX,
+	};
 	unsigned most = 0;
 
 	test("timer: sleeping as told, a timer wakes at most 7 times, and on time");
