@@ -14,12 +14,27 @@
 
 struct nl {
 	int		fd;
-	uint32_t	seq;
+	uint32_t	seq;		/* of the last request */
+	bool		hold;		/* requests are collected, see nl_hold() */
+	unsigned	held;
+	unsigned	done, refused;	/* of requests that were held: accepted; neither that nor there already */
+	int		err;		/* of the last one refused */
 };
 
 /* Opens a NETLINK_ROUTE socket in the caller's network namespace: 0 or -errno */
 int nl_open(struct nl *nl);
 void nl_close(struct nl *nl);
+
+/**
+ * nl_hold() - collect the requests that follow, and send them together
+ *
+ * The kernel carries out one datagram's requests in order and without returning to user space in between, so that a link
+ * comes up and has its routes at once. A request returns 0 when it is held; more than fit are sent early. One socket at a time.
+ */
+void nl_hold(struct nl *nl);
+
+/* Sends what is held and counts the answers in @nl: 0, or -errno if it could not be sent or answers are missing */
+int nl_release(struct nl *nl);
 
 /* Index of an interface by name, 0 if there is none */
 unsigned nl_ifindex(struct nl *nl, const char *name);
@@ -62,27 +77,45 @@ int nl_link_up(struct nl *nl, unsigned ifindex);
 int nl_link_mtu(struct nl *nl, unsigned ifindex, uint32_t mtu);
 int nl_link_mac(struct nl *nl, unsigned ifindex, const struct mac *mac);
 int nl_link_txqlen(struct nl *nl, unsigned ifindex, uint32_t frames);
-int nl_link_arp(struct nl *nl, unsigned ifindex, bool on);	/* IFF_NOARP off or on: no DAD while it is off */
+/* Does the kernel give the link an IPv6 link-local address of its own (from its MAC address) when it comes up? */
+int nl_link_autoaddr(struct nl *nl, unsigned ifindex, bool on);
 int nl_addr_add(struct nl *nl, unsigned ifindex, const struct addr *a, uint8_t plen);	/* IFA_F_NODAD, no lifetime */
-int nl_route_add_default(struct nl *nl, unsigned ifindex, const struct addr *gw);	/* @gw unspecified: on-link */
+/* Default route, there already is fine; @gw may be outside of every prefix, unspecified: on-link */
+int nl_route_add_default(struct nl *nl, unsigned ifindex, const struct addr *gw);
+/* Is there a default route through the interface? Any route that nl_template() would go by? */
+bool nl_route_has_default(struct nl *nl, bool v6, unsigned ifindex);
+bool nl_route_any(struct nl *nl, bool v6, unsigned ifindex);
+
+/* From an interface in the namespace of @from to one in that of @to, for one family */
+struct nl_copy {
+	struct nl	*from, *to;
+	unsigned	from_if, to_if;
+	bool		v6;
+	bool		no_routes;	/* routes are not copied: addresses then always make the route to their prefix */
+	bool		no_src;		/* addresses are not copied: routes do without preferred source */
+};
 
 /**
  * nl_addr_copy() - all addresses of an interface to one in another namespace
  *
- * Without lifetimes and DAD; deprecated, tentative and IPv6 link-local ones are left out.
+ * Without lifetimes and DAD; deprecated, tentative, failed, loopback and IPv6 link-local ones are left out.
  *
- * Return: number copied, or -errno
+ * Return: number copied, or -errno of the last one refused if none could be
  */
-int nl_addr_copy(struct nl *from, unsigned from_if, struct nl *to, unsigned to_if, bool v6);
+int nl_addr_copy(const struct nl_copy *cp);
 
 /**
  * nl_route_copy() - all routes of an interface to one in another namespace, in whatever order they can be inserted
  *
  * Main table only; next hop ids, next hop state flags and protocol-specific attributes are left out, next hops of multipath
- * routes through other interfaces too. Repeats until no further route can be inserted. Any number of routes.
+ * routes through other interfaces too. Repeats until no further route can be inserted: as they are, then without source and
+ * metrics, then with gateways taken for on-link. A route that is there already is fine. Any number of routes.
  *
- * Return: number of routes copied, or -errno of the last one refused if none could be
+ * Return: number of routes that still could not be inserted, or -errno if the host's could not be read
  */
-int nl_route_copy(struct nl *from, unsigned from_if, struct nl *to, unsigned to_if, bool v6);
+int nl_route_copy(const struct nl_copy *cp);
+
+/* Requests for default routes and what may lead to their gateways, to be held and sent together with the link's coming up */
+void nl_route_copy_first(const struct nl_copy *cp);
 
 #endif /* NETLINK_H */

@@ -1,0 +1,639 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* netlink.c - rtnetlink(7): one request and dump engine, small builders
+ *
+ * Two ways to talk: nl_query() reads what the kernel has, nl_talk() changes it. Both match answers by sequence number and
+ * read until the one that ends them, so that nothing is left over for the next request. The kernel answers from within
+ * send(), or, for the rest of a dump, from within recv(): a missing answer is an error and not something to wait for.
+ *
+ * Dumps call back for each object. An interrupted dump is repeated: the callback is first told to start over, with NULL.
+ *
+ * What is there already is refused with EEXIST (NLM_F_EXCL), which counts as done, so any step can be repeated.
+ */
+
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <net/if_arp.h>
+#include <string.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "netlink_msg.h"
+
+#define QUERY_MAX	65536	/* the kernel builds dumps in pieces of at most 32 KiB, and one object may be larger */
+#define ACK_MAX		8192	/* kernels before 4.3 repeat the request in it */
+#define HELD_MAX	64	/* requests in one datagram: their answers have to fit into the default receive buffer */
+#define HELD_BYTES	32768
+#define DUMP_TRIES	16
+
+static alignas(NLMSG_ALIGNTO) uint8_t query_buf[QUERY_MAX], ack_buf[ACK_MAX], held_buf[HELD_BYTES];
+static size_t held_len;
+
+int nl_open(struct nl *nl)
+{
+	const struct timeval patience = { .tv_sec = 2 };
+	const int on = 1;
+
+	*nl = (struct nl){ .fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE) };
+	if (nl->fd < 0)
+		return -errno;
+	/* All optional: Linux 4.20, 4.3, 4.12 */
+	setsockopt(nl->fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof(on));
+	setsockopt(nl->fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on));
+	setsockopt(nl->fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
+	setsockopt(nl->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	return 0;
+}
+
+void nl_close(struct nl *nl)
+{
+	fd_close(nl->fd);
+	nl->fd = -1;
+}
+
+/* Requests */
+
+void req_start(struct req *r, uint16_t type, uint16_t flags, const void *fixed, size_t len)
+{
+	struct nlmsghdr *nh = req_head(r);
+
+	r->over = false;
+	memset(nh, 0, sizeof(*nh));
+	nh->nlmsg_len = (uint32_t)NLMSG_LENGTH(len);
+	nh->nlmsg_type = type;
+	nh->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags);
+	memcpy(NLMSG_DATA(nh), fixed, len);
+}
+
+void *req_room(struct req *r, size_t len)
+{
+	struct nlmsghdr *nh = req_head(r);
+	size_t at = NLMSG_ALIGN(nh->nlmsg_len);
+
+	if (at + NLMSG_ALIGN(len) > sizeof(r->b)) {
+		r->over = true;
+		return NULL;
+	}
+	memset(r->b + nh->nlmsg_len, 0, at + NLMSG_ALIGN(len) - nh->nlmsg_len);
+	nh->nlmsg_len = (uint32_t)(at + len);
+	return r->b + at;
+}
+
+void req_attr(struct req *r, uint16_t type, const void *data, size_t len)
+{
+	struct rtattr *a = req_room(r, RTA_LENGTH(len));
+
+	if (!a)
+		return;
+	a->rta_type = type;
+	a->rta_len = (uint16_t)RTA_LENGTH(len);
+	if (len)
+		memcpy(RTA_DATA(a), data, len);
+}
+
+void req_attr_u32(struct req *r, uint16_t type, uint32_t v)
+{
+	req_attr(r, type, &v, sizeof(v));
+}
+
+void req_attr_addr(struct req *r, uint16_t type, const struct addr *a)
+{
+	uint8_t b[16];
+
+	addr_to_bytes(a, b);
+	req_attr(r, type, b, addr_is_v4(a) ? 4 : 16);
+}
+
+void req_attr_same(struct req *r, const struct rtattr *a)
+{
+	if (a)
+		req_attr(r, a->rta_type, RTA_DATA(a), RTA_PAYLOAD(a));
+}
+
+size_t req_nest(struct req *r, uint16_t type)
+{
+	size_t at = NLMSG_ALIGN(req_head(r)->nlmsg_len);
+
+	req_attr(r, type, NULL, 0);
+	return at;
+}
+
+void req_end(struct req *r, size_t at)
+{
+	uint16_t len = (uint16_t)(req_head(r)->nlmsg_len - at);
+
+	if (!r->over)
+		memcpy(r->b + at, &len, sizeof(len));	/* rta_len and rtnh_len come first in both */
+}
+
+/* Answers */
+
+bool msg_has(const struct nlmsghdr *nh, size_t len)
+{
+	return nh->nlmsg_len >= NLMSG_LENGTH(len);
+}
+
+/* Error number an NLMSG_ERROR or NLMSG_DONE carries: 0 or -errno */
+static int msg_error(const struct nlmsghdr *nh)
+{
+	int e;
+
+	if (!msg_has(nh, sizeof(e)))
+		return nh->nlmsg_type == NLMSG_DONE ? 0 : -EPROTO;
+	memcpy(&e, NLMSG_DATA(nh), sizeof(e));
+	return e < 0 ? e : 0;
+}
+
+/* The kernel's own words for a refusal (NLMSGERR_ATTR_MSG), if it has any, for the log */
+static void msg_explain(const struct nlmsghdr *nh)
+{
+	size_t off = NLMSG_LENGTH(sizeof(struct nlmsgerr));
+	const struct nlmsgerr *e = NLMSG_DATA(nh);
+	const struct rtattr *a;
+	size_t left;
+
+	if (!log_enabled(LOG_DEBUG) || !(nh->nlmsg_flags & NLM_F_ACK_TLVS) || !msg_has(nh, sizeof(*e)))
+		return;
+	if (!(nh->nlmsg_flags & NLM_F_CAPPED))
+		off += NLMSG_ALIGN(e->msg.nlmsg_len - MIN(sizeof(e->msg), e->msg.nlmsg_len));
+	if (off >= nh->nlmsg_len)
+		return;
+	left = nh->nlmsg_len - off;
+	for (a = (const void *)((const char *)nh + off); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+		if (a->rta_type == NLMSGERR_ATTR_MSG)
+			debug("Kernel: %.*s", (int)RTA_PAYLOAD(a), (const char *)RTA_DATA(a));
+	}
+}
+
+/* One datagram into @buf: its length, or -errno; a datagram that doesn't fit counts as lost */
+static ssize_t nl_recv(const struct nl *nl, void *buf, size_t size)
+{
+	struct iovec iov = { .iov_base = buf, .iov_len = size };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n;
+
+	do
+		n = recvmsg(nl->fd, &msg, 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == EAGAIN ? -ETIMEDOUT : -errno;
+	if (!n)
+		return -EPIPE;
+	return msg.msg_flags & MSG_TRUNC ? -EMSGSIZE : n;
+}
+
+static int nl_send(const struct nl *nl, const void *buf, size_t len)
+{
+	ssize_t n;
+
+	do
+		n = send(nl->fd, buf, len, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : 0;
+}
+
+/* One datagram of a query's answer: true at its end, with the result in *@ret */
+static bool query_part(const struct nl *nl, size_t len, nl_each each, void *arg, bool *intr, int *ret)
+{
+	const struct nlmsghdr *nh;
+
+	for (nh = (const void *)query_buf; NLMSG_OK(nh, len); nh = NLMSG_NEXT(nh, len)) {
+		if (nh->nlmsg_seq != nl->seq)
+			continue;
+		*intr |= !!(nh->nlmsg_flags & NLM_F_DUMP_INTR);
+		if (nh->nlmsg_type == NLMSG_DONE || nh->nlmsg_type == NLMSG_ERROR) {
+			*ret = msg_error(nh);
+			if (*ret && nh->nlmsg_type == NLMSG_ERROR)
+				msg_explain(nh);
+			return true;
+		}
+		if (nh->nlmsg_type >= NLMSG_MIN_TYPE)
+			each(nh, arg);
+	}
+	return false;
+}
+
+int nl_query(struct nl *nl, struct req *r, nl_each each, void *arg)
+{
+	struct nlmsghdr *nh = req_head(r);
+	unsigned tries;
+
+	if (r->over)
+		return -EMSGSIZE;
+	for (tries = 0; tries < DUMP_TRIES; tries++) {
+		bool intr = false, lost = false, end = false;
+		int ret = 0;
+		ssize_t n;
+
+		nh->nlmsg_seq = ++nl->seq;
+		each(NULL, arg);
+		ret = nl_send(nl, nh, nh->nlmsg_len);
+		if (ret)
+			return ret;
+		while (!end) {
+			n = nl_recv(nl, query_buf, sizeof(query_buf));
+			if (n == -EMSGSIZE)
+				lost = true;
+			else if (n < 0)
+				return lost ? -EMSGSIZE : (int)n;
+			else
+				end = query_part(nl, (size_t)n, each, arg, &intr, &ret);
+		}
+		if (ret == -ENOENT && (nh->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP)
+			ret = 0;	/* the routing table doesn't exist before its first route */
+		if (ret != -EBUSY && ret != -EINTR && (ret || !intr))
+			return ret;
+	}
+	debug("Netlink dump interrupted %u times, going on", tries);
+	return 0;
+}
+
+/* Answers to @n requests, the last of them @nl->seq: counts them in @nl; 0, or -errno if they are not all there */
+static int nl_acks(struct nl *nl, unsigned n)
+{
+	uint32_t first = nl->seq - n + 1;
+
+	while (n) {
+		ssize_t len = nl_recv(nl, ack_buf, sizeof(ack_buf));
+		const struct nlmsghdr *nh;
+		size_t left = (size_t)len;
+
+		if (len < 0)
+			return (int)len;
+		for (nh = (const void *)ack_buf; NLMSG_OK(nh, left); nh = NLMSG_NEXT(nh, left)) {
+			int e;
+
+			if (nh->nlmsg_type != NLMSG_ERROR || nh->nlmsg_seq - first > nl->seq - first || !n)
+				continue;
+			n--;
+			e = msg_error(nh);
+			if (!e) {
+				nl->done++;
+			} else if (e != -EEXIST) {
+				msg_explain(nh);
+				nl->refused++;
+				nl->err = e;
+			}
+		}
+	}
+	return 0;
+}
+
+void nl_hold(struct nl *nl)
+{
+	nl->hold = true;
+	nl->held = nl->done = nl->refused = 0;
+	nl->err = 0;
+	held_len = 0;
+}
+
+static int nl_send_held(struct nl *nl)
+{
+	unsigned n = nl->held;
+	int ret;
+
+	if (!n)
+		return 0;
+	ret = nl_send(nl, held_buf, held_len);
+	nl->held = 0;
+	held_len = 0;
+	return ret ? ret : nl_acks(nl, n);
+}
+
+int nl_release(struct nl *nl)
+{
+	nl->hold = false;
+	return nl_send_held(nl);
+}
+
+int nl_talk(struct nl *nl, struct req *r)
+{
+	struct nlmsghdr *nh = req_head(r);
+	size_t len = NLMSG_ALIGN(nh->nlmsg_len);
+	int ret = 0;
+
+	if (r->over)
+		return -EMSGSIZE;
+	nh->nlmsg_flags |= NLM_F_ACK;
+	if (!nl->hold) {
+		nh->nlmsg_seq = ++nl->seq;
+		nl->err = 0;
+		ret = nl_send(nl, nh, nh->nlmsg_len);
+		if (!ret)
+			ret = nl_acks(nl, 1);
+		return ret ? ret : nl->err;
+	}
+	if (nl->held == HELD_MAX || held_len + len > sizeof(held_buf))
+		ret = nl_send_held(nl);
+	nh->nlmsg_seq = ++nl->seq;
+	memcpy(held_buf + held_len, nh, len);
+	held_len += len;
+	nl->held++;
+	return ret;
+}
+
+void attrs_read(const struct nlmsghdr *nh, size_t fixed, const struct rtattr **tb, unsigned max)
+{
+	size_t off = NLMSG_LENGTH(NLMSG_ALIGN(fixed)), left;
+	const struct rtattr *a;
+
+	memset(tb, 0, (max + 1) * sizeof(*tb));
+	if (off > nh->nlmsg_len)
+		return;
+	left = nh->nlmsg_len - off;
+	for (a = (const void *)((const char *)nh + off); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+		unsigned type = a->rta_type & NLA_TYPE_MASK;
+
+		if (type <= max && !tb[type])
+			tb[type] = a;
+	}
+}
+
+uint32_t attr_u32(const struct rtattr *a, uint32_t none)
+{
+	uint32_t v = none;
+
+	if (a && RTA_PAYLOAD(a) >= sizeof(v))
+		memcpy(&v, RTA_DATA(a), sizeof(v));
+	return v;
+}
+
+bool attr_addr(const struct rtattr *a, bool v6, struct addr *addr)
+{
+	if (!a || RTA_PAYLOAD(a) < (v6 ? 16 : 4))
+		return false;
+	*addr = addr_from_bytes(RTA_DATA(a), !v6);
+	return true;
+}
+
+/* Links */
+
+static void link_each(const struct nlmsghdr *nh, void *arg)
+{
+	const struct rtattr *tb[IFLA_ADDRESS + 8], *a;
+	struct nl_ifinfo *info = arg;
+	const struct ifinfomsg *ifi;
+
+	if (!nh) {
+		*info = (struct nl_ifinfo){ 0 };
+		return;
+	}
+	if (nh->nlmsg_type != RTM_NEWLINK || !msg_has(nh, sizeof(*ifi)))
+		return;
+	ifi = NLMSG_DATA(nh);
+	attrs_read(nh, sizeof(*ifi), tb, ARRAY_SIZE(tb) - 1);
+	info->ifindex = (unsigned)ifi->ifi_index;
+	info->mtu = attr_u32(tb[IFLA_MTU], 0);
+	a = tb[IFLA_IFNAME];
+	if (a)
+		memcpy(info->name, RTA_DATA(a), MIN(RTA_PAYLOAD(a), sizeof(info->name) - 1));
+	a = tb[IFLA_ADDRESS];
+	if (a && ifi->ifi_type == ARPHRD_ETHER && RTA_PAYLOAD(a) == sizeof(info->mac.b))
+		memcpy(info->mac.b, RTA_DATA(a), sizeof(info->mac.b));
+}
+
+unsigned nl_ifindex(struct nl *nl, const char *name)
+{
+	const struct ifinfomsg ifi = { .ifi_family = AF_UNSPEC };
+	struct nl_ifinfo info;
+	struct req r;
+
+	if (strlen(name) >= IFNAMSIZ)
+		return 0;
+	req_start(&r, RTM_GETLINK, NLM_F_ACK, &ifi, sizeof(ifi));
+	req_attr(&r, IFLA_IFNAME, name, strlen(name) + 1);
+	return nl_query(nl, &r, link_each, &info) ? 0 : info.ifindex;
+}
+
+int nl_link_get(struct nl *nl, unsigned ifindex, struct nl_ifinfo *info)
+{
+	const struct ifinfomsg ifi = { .ifi_family = AF_UNSPEC, .ifi_index = (int)ifindex };
+	struct req r;
+	int ret;
+
+	req_start(&r, RTM_GETLINK, NLM_F_ACK, &ifi, sizeof(ifi));
+	ret = nl_query(nl, &r, link_each, info);
+	if (ret)
+		return ret;
+	return info->ifindex ? 0 : -ENODEV;
+}
+
+static void link_set(struct req *r, unsigned ifindex, unsigned flags)
+{
+	const struct ifinfomsg ifi = {
+		.ifi_family = AF_UNSPEC, .ifi_index = (int)ifindex, .ifi_flags = flags, .ifi_change = flags
+	};
+
+	req_start(r, RTM_NEWLINK, 0, &ifi, sizeof(ifi));
+}
+
+int nl_link_up(struct nl *nl, unsigned ifindex)
+{
+	struct req r;
+
+	link_set(&r, ifindex, IFF_UP);
+	return nl_talk(nl, &r);
+}
+
+int nl_link_mtu(struct nl *nl, unsigned ifindex, uint32_t mtu)
+{
+	struct req r;
+
+	link_set(&r, ifindex, 0);
+	req_attr_u32(&r, IFLA_MTU, mtu);
+	return nl_talk(nl, &r);
+}
+
+int nl_link_mac(struct nl *nl, unsigned ifindex, const struct mac *mac)
+{
+	struct req r;
+
+	link_set(&r, ifindex, 0);
+	req_attr(&r, IFLA_ADDRESS, mac->b, sizeof(mac->b));
+	return nl_talk(nl, &r);
+}
+
+int nl_link_txqlen(struct nl *nl, unsigned ifindex, uint32_t frames)
+{
+	struct req r;
+
+	link_set(&r, ifindex, 0);
+	req_attr_u32(&r, IFLA_TXQLEN, frames);
+	return nl_talk(nl, &r);
+}
+
+int nl_link_autoaddr(struct nl *nl, unsigned ifindex, bool on)
+{
+	const uint8_t mode = on ? IN6_ADDR_GEN_MODE_EUI64 : IN6_ADDR_GEN_MODE_NONE;
+	size_t spec, inet6;
+	struct req r;
+
+	link_set(&r, ifindex, 0);
+	spec = req_nest(&r, IFLA_AF_SPEC);
+	inet6 = req_nest(&r, AF_INET6);
+	req_attr(&r, IFLA_INET6_ADDR_GEN_MODE, &mode, sizeof(mode));
+	req_end(&r, inet6);
+	req_end(&r, spec);
+	return nl_talk(nl, &r);
+}
+
+/* Addresses */
+
+struct usable_addr {
+	const struct ifaddrmsg	*ifa;
+	const struct rtattr	*tb[IFA_RT_PRIORITY + 1];
+	struct addr		a;
+	uint32_t		flags;
+};
+
+/* One address of @ifindex that is fit for use, or false */
+static bool ifaddr_read(const struct nlmsghdr *nh, bool v6, unsigned ifindex, struct usable_addr *ia)
+{
+	const struct ifaddrmsg *ifa = NLMSG_DATA(nh);
+	const struct rtattr *a;
+
+	if (nh->nlmsg_type != RTM_NEWADDR || !msg_has(nh, sizeof(*ifa)))
+		return false;
+	if (ifa->ifa_family != (v6 ? AF_INET6 : AF_INET) || ifa->ifa_index != ifindex ||
+	    ifa->ifa_prefixlen > (v6 ? 128 : 32))
+		return false;
+	ia->ifa = ifa;
+	attrs_read(nh, sizeof(*ifa), ia->tb, IFA_RT_PRIORITY);
+	ia->flags = attr_u32(ia->tb[IFA_FLAGS], ifa->ifa_flags);
+	/* With a peer, IFA_ADDRESS is the peer's */
+	a = ia->tb[IFA_LOCAL] ? ia->tb[IFA_LOCAL] : ia->tb[IFA_ADDRESS];
+	if (!attr_addr(a, v6, &ia->a) || addr_is_loopback(&ia->a) || ifa->ifa_scope >= RT_SCOPE_HOST)
+		return false;
+	return !(ia->flags & (IFA_F_DEPRECATED | IFA_F_TENTATIVE | IFA_F_DADFAILED));
+}
+
+static int addr_dump(struct nl *nl, bool v6, unsigned ifindex, nl_each each, void *arg)
+{
+	const struct ifaddrmsg ifa = { .ifa_family = v6 ? AF_INET6 : AF_INET, .ifa_index = ifindex };
+	struct req r;
+
+	req_start(&r, RTM_GETADDR, NLM_F_DUMP, &ifa, sizeof(ifa));
+	return nl_query(nl, &r, each, arg);
+}
+
+struct addr_best {
+	bool		v6;
+	unsigned	ifindex;
+	/* Result */
+	struct addr	a, ll;
+	int		rank;		/* 0: none */
+	uint8_t		plen;
+};
+
+static void addr_best_each(const struct nlmsghdr *nh, void *arg)
+{
+	struct addr_best *b = arg;
+	struct usable_addr ia;
+	int rank;
+
+	if (!nh) {
+		b->rank = 0;
+		b->ll = addr_any6;
+		return;
+	}
+	if (!ifaddr_read(nh, b->v6, b->ifindex, &ia))
+		return;
+	if (b->v6 && addr_is_linklocal(&ia.a)) {
+		if (addr_is_unspec(&b->ll))
+			b->ll = ia.a;
+		return;
+	}
+	/* Scope first, then primary before secondary, then the longer prefix. In IPv6, secondary is another bit's name: temporary. */
+	rank = ia.ifa->ifa_prefixlen + 1;
+	if (!(ia.flags & IFA_F_SECONDARY))
+		rank += 256;
+	if (ia.ifa->ifa_scope < RT_SCOPE_LINK)
+		rank += 512;
+	if (rank > b->rank) {
+		b->rank = rank;
+		b->a = ia.a;
+		b->plen = ia.ifa->ifa_prefixlen;
+	}
+}
+
+bool nl_addr_get(struct nl *nl, bool v6, unsigned ifindex, struct addr *a, uint8_t *plen, struct addr *ll)
+{
+	struct addr_best b = { .v6 = v6, .ifindex = ifindex };
+
+	if (addr_dump(nl, v6, ifindex, addr_best_each, &b))
+		return false;
+	if (ll)
+		*ll = b.ll;
+	if (!b.rank)
+		return false;
+	*a = b.a;
+	*plen = b.plen;
+	return true;
+}
+
+int nl_addr_add(struct nl *nl, unsigned ifindex, const struct addr *a, uint8_t plen)
+{
+	bool v4 = addr_is_v4(a);
+	struct ifaddrmsg ifa = {
+		.ifa_family = v4 ? AF_INET : AF_INET6, .ifa_prefixlen = plen, .ifa_index = ifindex,
+		.ifa_flags = v4 ? 0 : IFA_F_NODAD,
+		.ifa_scope = !v4 && addr_is_linklocal(a) ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
+	};
+	struct req r;
+
+	req_start(&r, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, &ifa, sizeof(ifa));
+	req_attr_addr(&r, IFA_LOCAL, a);
+	req_attr_addr(&r, IFA_ADDRESS, a);
+	return nl_talk(nl, &r);
+}
+
+struct addr_copy {
+	const struct nl_copy	*cp;
+	int			done, err;
+};
+
+static void addr_copy_each(const struct nlmsghdr *nh, void *arg)
+{
+	struct addr_copy *ac = arg;
+	const struct nl_copy *cp = ac->cp;
+	struct ifaddrmsg ifa;
+	struct usable_addr ia;
+	uint32_t flags;
+	struct req r;
+	int ret;
+
+	if (!nh) {
+		ac->done = 0;
+		return;
+	}
+	if (!ifaddr_read(nh, cp->v6, cp->from_if, &ia) || (cp->v6 && addr_is_linklocal(&ia.a)))
+		return;
+	flags = cp->v6 ? IFA_F_NODAD : 0;
+	if (!cp->no_routes)
+		flags |= ia.flags & IFA_F_NOPREFIXROUTE;
+	ifa = *ia.ifa;
+	ifa.ifa_index = cp->to_if;
+	ifa.ifa_flags = flags & 0xff;
+	req_start(&r, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, &ifa, sizeof(ifa));
+	req_attr_same(&r, ia.tb[IFA_LOCAL]);
+	req_attr_same(&r, ia.tb[IFA_ADDRESS]);
+	req_attr_same(&r, ia.tb[IFA_BROADCAST]);
+	req_attr_same(&r, ia.tb[IFA_RT_PRIORITY]);
+	req_attr_u32(&r, IFA_FLAGS, flags);
+	ret = nl_talk(cp->to, &r);
+	if (ret)
+		ac->err = ret;
+	else
+		ac->done++;
+}
+
+int nl_addr_copy(const struct nl_copy *cp)
+{
+	struct addr_copy ac = { .cp = cp };
+	int ret = addr_dump(cp->from, cp->v6, cp->from_if, addr_copy_each, &ac);
+
+	if (ret)
+		return ret;
+	return ac.done ? ac.done : ac.err;
+}

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* netlink_route.c - what the host's routes say, and the same routes for the namespace
+ *
+ * Only unicast routes of the main table count, and of a multipath route, only the next hops through the interface in
+ * question. What else a route carries is either known and copied (destination, source prefix, gateway, metric, TOS, protocol,
+ * scope, preferred source, metrics) or left out: next hop ids, state, lifetimes, encapsulation.
+ *
+ * Copying does not store: it dumps once more and inserts again for as long as that gets further.
+ */
+
+#include <string.h>
+
+#include "log.h"
+#include "netlink_msg.h"
+
+#define LOOPBACK_IFINDEX	1	/* in every network namespace */
+
+/* Which routes to look at in one dump */
+enum phase { PHASE_ONLINK, PHASE_DEFAULT, PHASE_ALL };
+/* What is left out or added, step by step, to make the kernel take a route */
+enum level { LEVEL_SAME, LEVEL_PLAIN, LEVEL_ONLINK, LEVELS };
+
+struct route {
+	const struct rtmsg	*rtm;
+	const struct rtattr	*tb[RTA_MAX + 1];
+	bool			v6;
+	struct addr		dst;
+	uint32_t		metric;
+};
+
+/* A next hop: of a multipath route, or what the route itself says */
+struct hop {
+	unsigned		ifindex;
+	uint8_t			flags, hops;	/* RTNH_F_*; weight less 1 */
+	const struct rtattr	*gw, *via;
+};
+
+/* A unicast route of the main table, or false */
+static bool route_read(const struct nlmsghdr *nh, bool v6, struct route *rt)
+{
+	const struct rtmsg *rtm = NLMSG_DATA(nh);
+
+	if (nh->nlmsg_type != RTM_NEWROUTE || !msg_has(nh, sizeof(*rtm)))
+		return false;
+	if (rtm->rtm_family != (v6 ? AF_INET6 : AF_INET) || rtm->rtm_type != RTN_UNICAST || rtm->rtm_flags & RTM_F_CLONED)
+		return false;
+	attrs_read(nh, sizeof(*rtm), rt->tb, RTA_MAX);
+	if (attr_u32(rt->tb[RTA_TABLE], rtm->rtm_table) != RT_TABLE_MAIN)
+		return false;
+	rt->rtm = rtm;
+	rt->v6 = v6;
+	rt->metric = attr_u32(rt->tb[RTA_PRIORITY], 0);
+	rt->dst = v6 ? addr_any6 : addr_any4;
+	return !rtm->rtm_dst_len || attr_addr(rt->tb[RTA_DST], v6, &rt->dst);
+}
+
+/* The @n-th next hop, or false if there are fewer */
+static bool route_hop(const struct route *rt, unsigned n, struct hop *h)
+{
+	const struct rtattr *mp = rt->tb[RTA_MULTIPATH], *a;
+	const struct rtnexthop *nh;
+	size_t left, alen;
+
+	*h = (struct hop){ 0 };
+	if (!mp) {
+		h->ifindex = attr_u32(rt->tb[RTA_OIF], 0);
+		h->flags = (uint8_t)rt->rtm->rtm_flags;
+		h->gw = rt->tb[RTA_GATEWAY];
+		h->via = rt->tb[RTA_VIA];
+		return !n;
+	}
+	left = RTA_PAYLOAD(mp);
+	for (nh = RTA_DATA(mp); left >= sizeof(*nh) && nh->rtnh_len >= sizeof(*nh) && nh->rtnh_len <= left;) {
+		size_t step = MIN(left, (size_t)RTNH_ALIGN(nh->rtnh_len));
+
+		if (!n--)
+			break;
+		left -= step;
+		nh = (const void *)((const char *)nh + step);
+	}
+	if (left < sizeof(*nh) || nh->rtnh_len < sizeof(*nh) || nh->rtnh_len > left)
+		return false;
+	h->ifindex = (unsigned)nh->rtnh_ifindex;
+	h->flags = nh->rtnh_flags;
+	h->hops = nh->rtnh_hops;
+	alen = nh->rtnh_len - sizeof(*nh);
+	for (a = RTNH_DATA(nh); RTA_OK(a, alen); a = RTA_NEXT(a, alen)) {
+		if (a->rta_type == RTA_GATEWAY)
+			h->gw = a;
+		else if (a->rta_type == RTA_VIA)
+			h->via = a;
+	}
+	return true;
+}
+
+/* The next hop of largest weight, through @ifindex unless that is 0, whose interface is up */
+static bool route_best_hop(const struct route *rt, unsigned ifindex, struct hop *best)
+{
+	bool any = false;
+	struct hop h;
+	unsigned n;
+
+	for (n = 0; route_hop(rt, n, &h); n++) {
+		if (!h.ifindex || h.flags & RTNH_F_DEAD || (ifindex && h.ifindex != ifindex))
+			continue;
+		if (!any || h.hops > best->hops)
+			*best = h;
+		any = true;
+	}
+	return any;
+}
+
+static int route_dump(struct nl *nl, bool v6, unsigned ifindex, nl_each each, void *arg)
+{
+	const struct rtmsg rtm = { .rtm_family = v6 ? AF_INET6 : AF_INET, .rtm_table = RT_TABLE_MAIN };
+	struct req r;
+
+	req_start(&r, RTM_GETROUTE, NLM_F_DUMP, &rtm, sizeof(rtm));
+	if (ifindex)
+		req_attr_u32(&r, RTA_OIF, ifindex);
+	return nl_query(nl, &r, each, arg);
+}
+
+struct route_best {
+	bool		v6;
+	unsigned	ifindex;	/* to look for, 0: any */
+	/* Result */
+	unsigned	def, other;	/* interface of the default route, and of the first other route; 0: none */
+	uint32_t	metric;
+	bool		has_gw;
+	struct addr	gw;
+};
+
+static void route_best_each(const struct nlmsghdr *nh, void *arg)
+{
+	struct route_best *b = arg;
+	struct route rt;
+	struct hop h;
+
+	if (!nh) {
+		b->def = b->other = 0;
+		b->has_gw = false;
+		return;
+	}
+	if (!route_read(nh, b->v6, &rt) || !route_best_hop(&rt, b->ifindex, &h) || h.ifindex == LOOPBACK_IFINDEX)
+		return;
+	if (rt.rtm->rtm_dst_len) {
+		if (!b->other && !addr_is_linklocal(&rt.dst) && !addr_is_loopback(&rt.dst) && !addr_is_multicast(&rt.dst))
+			b->other = h.ifindex;
+		return;
+	}
+	if (b->def && rt.metric >= b->metric)
+		return;
+	b->def = h.ifindex;
+	b->metric = rt.metric;
+	b->has_gw = attr_addr(h.gw, b->v6, &b->gw) && !addr_is_unspec(&b->gw);
+}
+
+unsigned nl_template(struct nl *nl, bool v6)
+{
+	struct route_best b = { .v6 = v6 };
+
+	if (route_dump(nl, v6, 0, route_best_each, &b))
+		return 0;
+	return b.def ? b.def : b.other;
+}
+
+bool nl_gateway(struct nl *nl, bool v6, unsigned ifindex, struct addr *gw)
+{
+	struct route_best b = { .v6 = v6, .ifindex = ifindex };
+
+	if (route_dump(nl, v6, ifindex, route_best_each, &b) || !b.has_gw)
+		return false;
+	*gw = b.gw;
+	return true;
+}
+
+bool nl_route_has_default(struct nl *nl, bool v6, unsigned ifindex)
+{
+	struct route_best b = { .v6 = v6, .ifindex = ifindex };
+
+	return !route_dump(nl, v6, ifindex, route_best_each, &b) && b.def;
+}
+
+bool nl_route_any(struct nl *nl, bool v6, unsigned ifindex)
+{
+	struct route_best b = { .v6 = v6, .ifindex = ifindex };
+
+	return !route_dump(nl, v6, ifindex, route_best_each, &b) && (b.def || b.other);
+}
+
+static int route_add_default(struct nl *nl, unsigned ifindex, const struct addr *gw, unsigned flags)
+{
+	bool onlink = addr_is_unspec(gw);
+	const struct rtmsg rtm = {
+		.rtm_family = addr_is_v4(gw) ? AF_INET : AF_INET6, .rtm_table = RT_TABLE_MAIN, .rtm_protocol = RTPROT_BOOT,
+		.rtm_scope = onlink ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE, .rtm_type = RTN_UNICAST, .rtm_flags = flags,
+	};
+	struct req r;
+
+	req_start(&r, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &rtm, sizeof(rtm));
+	req_attr_u32(&r, RTA_OIF, ifindex);
+	if (!onlink)
+		req_attr_addr(&r, RTA_GATEWAY, gw);
+	return nl_talk(nl, &r);
+}
+
+int nl_route_add_default(struct nl *nl, unsigned ifindex, const struct addr *gw)
+{
+	int ret = route_add_default(nl, ifindex, gw, 0);
+
+	/* While requests are held, both go: the second one only has an effect if the first one had none */
+	if ((ret || nl->hold) && !addr_is_unspec(gw))
+		ret = route_add_default(nl, ifindex, gw, RTNH_F_ONLINK);
+	return ret;
+}
+
+struct route_copy {
+	const struct nl_copy	*cp;
+	enum phase		phase;
+	enum level		level;
+	int			err;		/* the kernel couldn't be talked to */
+};
+
+static void route_add_hop(struct req *r, const struct route_copy *rc, const struct hop *h)
+{
+	if (h->gw)
+		req_attr(r, RTA_GATEWAY, RTA_DATA(h->gw), RTA_PAYLOAD(h->gw));
+	else if (h->via && rc->level != LEVEL_ONLINK)
+		req_attr(r, RTA_VIA, RTA_DATA(h->via), RTA_PAYLOAD(h->via));
+}
+
+static uint8_t hop_flags(const struct route_copy *rc, const struct hop *h)
+{
+	return rc->level == LEVEL_ONLINK && h->gw ? RTNH_F_ONLINK : h->flags & RTNH_F_ONLINK;
+}
+
+/* Next hops through the interface: none, one in the route itself, or several in RTA_MULTIPATH */
+static unsigned route_add_hops(struct req *r, const struct route_copy *rc, const struct route *rt)
+{
+	unsigned n, use = 0, one = 0;
+	struct hop h;
+	size_t mp;
+
+	for (n = 0; route_hop(rt, n, &h); n++) {
+		if (h.ifindex == rc->cp->from_if && !use++)
+			one = n;
+	}
+	if (use <= 1) {
+		route_hop(rt, one, &h);
+		req_attr_u32(r, RTA_OIF, rc->cp->to_if);
+		route_add_hop(r, rc, &h);
+		((struct rtmsg *)NLMSG_DATA(req_head(r)))->rtm_flags = hop_flags(rc, &h);
+		return use;
+	}
+	mp = req_nest(r, RTA_MULTIPATH);
+	for (n = 0; route_hop(rt, n, &h); n++) {
+		size_t at = NLMSG_ALIGN(req_head(r)->nlmsg_len);
+		struct rtnexthop *nh;
+
+		if (h.ifindex != rc->cp->from_if)
+			continue;
+		nh = req_room(r, sizeof(*nh));
+		if (!nh)
+			break;
+		*nh = (struct rtnexthop){ .rtnh_flags = hop_flags(rc, &h), .rtnh_hops = h.hops, .rtnh_ifindex = (int)rc->cp->to_if };
+		route_add_hop(r, rc, &h);
+		req_end(r, at);
+	}
+	req_end(r, mp);
+	return use;
+}
+
+static void route_copy_each(const struct nlmsghdr *nh, void *arg)
+{
+	struct route_copy *rc = arg;
+	struct rtmsg rtm;
+	struct route rt;
+	struct hop h;
+	struct req r;
+	bool gw;
+
+	if (!nh || !route_read(nh, rc->cp->v6, &rt) || !route_best_hop(&rt, rc->cp->from_if, &h))
+		return;
+	if (addr_is_multicast(&rt.dst) || addr_is_loopback(&rt.dst) || (rt.v6 && addr_is_linklocal(&rt.dst)))
+		return;
+	gw = h.gw || h.via;
+	if ((rc->phase == PHASE_ONLINK && gw) || (rc->phase == PHASE_DEFAULT && (!gw || rt.rtm->rtm_dst_len)))
+		return;
+	rtm = (struct rtmsg){
+		.rtm_family = rt.rtm->rtm_family, .rtm_dst_len = rt.rtm->rtm_dst_len, .rtm_src_len = rt.rtm->rtm_src_len,
+		.rtm_tos = rt.rtm->rtm_tos, .rtm_table = RT_TABLE_MAIN, .rtm_protocol = rt.rtm->rtm_protocol,
+		.rtm_scope = rt.rtm->rtm_scope, .rtm_type = RTN_UNICAST,
+	};
+	req_start(&r, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &rtm, sizeof(rtm));
+	req_attr_same(&r, rt.tb[RTA_DST]);
+	req_attr_same(&r, rt.tb[RTA_SRC]);
+	req_attr_same(&r, rt.tb[RTA_PRIORITY]);
+	if (rc->level == LEVEL_SAME) {
+		if (!rc->cp->no_src)
+			req_attr_same(&r, rt.tb[RTA_PREFSRC]);
+		req_attr_same(&r, rt.tb[RTA_METRICS]);
+	}
+	route_add_hops(&r, rc, &rt);
+	if (rc->level == LEVEL_ONLINK && !h.gw)
+		((struct rtmsg *)NLMSG_DATA(req_head(&r)))->rtm_scope = rt.v6 ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
+	rc->err = nl_talk(rc->cp->to, &r);
+}
+
+void nl_route_copy_first(const struct nl_copy *cp)
+{
+	struct route_copy rc = { .cp = cp, .phase = PHASE_ONLINK };
+	unsigned l;
+
+	route_dump(cp->from, cp->v6, cp->from_if, route_copy_each, &rc);
+	rc.phase = PHASE_DEFAULT;
+	for (l = LEVEL_SAME; l < LEVELS; l++) {
+		rc.level = (enum level)l;
+		route_dump(cp->from, cp->v6, cp->from_if, route_copy_each, &rc);
+	}
+}
+
+int nl_route_copy(const struct nl_copy *cp)
+{
+	struct route_copy rc = { .cp = cp, .phase = PHASE_ALL };
+	unsigned l;
+	int ret;
+
+	for (l = LEVEL_SAME; l < LEVELS; l++) {
+		rc.level = (enum level)l;
+		do {
+			nl_hold(cp->to);
+			ret = route_dump(cp->from, cp->v6, cp->from_if, route_copy_each, &rc);
+			if (ret || rc.err) {
+				nl_release(cp->to);
+				return ret ? ret : rc.err;
+			}
+			ret = nl_release(cp->to);
+			if (ret)
+				return ret;
+			if (!cp->to->refused)
+				return 0;
+		} while (cp->to->done);
+	}
+	debug("%u IPv%c routes not copied (%s)", cp->to->refused, cp->v6 ? '6' : '4', errno_text(-cp->to->err));
+	return (int)cp->to->refused;
+}
