@@ -1,0 +1,551 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* icmp.c - echo through ping sockets (icmp(7)), and ICMP errors towards the guest
+ *
+ * One ping socket, one flow, for an identifier of the guest and a destination. The kernel answers for nobody: what comes back
+ * was sent by the host that was asked, with the TTL it arrived with, and only the identifier is the guest's again. The
+ * socket is bound to the guest's identifier where that is possible.
+ *
+ * Errors quote the guest's packet as the guest sent it. They are as long as RFC 1812 4.3.2.3 and RFC 4443 2.4 (c) allow, never
+ * answer what must not be answered (RFC 1122 3.2.2, RFC 4443 2.4 (e)), and are limited in rate (RFC 4443 2.4 (f)).
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "checksum.h"
+#include "event.h"
+#include "icmp.h"
+#include "sock.h"
+#include "udp.h"
+
+/* RFC 792, RFC 4443 */
+enum {
+	ICMP4_ECHO_REPLY	= 0,
+	ICMP4_UNREACH		= 3,
+	ICMP4_ECHO		= 8,
+	ICMP4_TIME_EXCEEDED	= 11,
+	ICMP4_PARAM		= 12,
+	ICMP6_UNREACH		= 1,
+	ICMP6_TOO_BIG		= 2,
+	ICMP6_TIME_EXCEEDED	= 3,
+	ICMP6_PARAM		= 4,
+	ICMP6_ECHO		= 128,
+	ICMP6_ECHO_REPLY	= 129,
+};
+#define UNREACH4_TOO_BIG	4		/* RFC 1191 */
+
+#define IP4_HLEN	20
+#define IP6_HLEN	40
+#define ICMP_HLEN	8
+#define IP6_MTU_MIN	1280
+#define QUOTE_MAX4	(576 - IP4_HLEN - ICMP_HLEN)
+#define QUOTE_MAX6	(IP6_MTU_MIN - IP6_HLEN - ICMP_HLEN)
+#define QUOTE_L4_MIN	8			/* bytes of transport header that have to be quoted */
+
+#define RATE		1			/* ms for an error, on average */
+#define RATE_BURST	200			/* ms that may be used up at once */
+
+#define PING_TIMEOUT	60000			/* ms: RFC 5508 REQ-2 */
+#define PING_TURN	16			/* messages read before other flows have their turn */
+#define PING_TRIES	3			/* sends again after an error that was another packet's */
+#define ROOM_TRIES	8			/* flows that give way for one descriptor */
+#define IOV_OUT		128
+
+/* ---- errors ---- */
+
+/* ICMP message for a local error; false if there is none (ICMP-09) */
+static bool by_errno(int err, uint32_t info, bool v4, struct icmp_hdr *h)
+{
+	static const struct {
+		int	err;
+		uint8_t	type4, code4, type6, code6;
+	} map[] = {
+		{ ECONNREFUSED,	ICMP4_UNREACH, 3,	ICMP6_UNREACH, 4 },
+		{ EHOSTUNREACH,	ICMP4_UNREACH, 1,	ICMP6_UNREACH, 3 },
+		{ EHOSTDOWN,	ICMP4_UNREACH, 1,	ICMP6_UNREACH, 3 },
+		{ ENETUNREACH,	ICMP4_UNREACH, 0,	ICMP6_UNREACH, 0 },
+		{ ENETDOWN,	ICMP4_UNREACH, 0,	ICMP6_UNREACH, 0 },
+		{ EADDRNOTAVAIL, ICMP4_UNREACH, 0,	ICMP6_UNREACH, 0 },
+		{ ENODEV,	ICMP4_UNREACH, 0,	ICMP6_UNREACH, 0 },
+		{ EACCES,	ICMP4_UNREACH, 13,	ICMP6_UNREACH, 1 },
+		{ EPERM,	ICMP4_UNREACH, 13,	ICMP6_UNREACH, 1 },
+		{ ENOPROTOOPT,	ICMP4_UNREACH, 2,	ICMP6_UNREACH, 4 },
+		{ EMSGSIZE,	ICMP4_UNREACH, UNREACH4_TOO_BIG, ICMP6_TOO_BIG, 0 },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(map); i++) {
+		if (map[i].err != err)
+			continue;
+		*h = v4 ? (struct icmp_hdr){ .type = map[i].type4, .code = map[i].code4 } :
+			  (struct icmp_hdr){ .type = map[i].type6, .code = map[i].code6 };
+		if (err == EMSGSIZE)
+			h->rest = v4 ? MIN(info, UINT16_MAX) : MAX(info, IP6_MTU_MIN);
+		return true;
+	}
+	return false;
+}
+
+/* Message as it came from the network, or one for the errno */
+static bool by_error(const struct sock_err *e, bool v4, struct icmp_hdr *h)
+{
+	bool param, big;
+
+	if (e->origin != (v4 ? SO_EE_ORIGIN_ICMP : SO_EE_ORIGIN_ICMP6))
+		return by_errno(e->err, e->info, v4, h);
+
+	if (v4 && e->type != ICMP4_UNREACH && e->type != ICMP4_TIME_EXCEEDED && e->type != ICMP4_PARAM)
+		return false;
+	if (!v4 && (e->type < ICMP6_UNREACH || e->type > ICMP6_PARAM))
+		return false;
+
+	*h = (struct icmp_hdr){ .type = e->type, .code = e->code };
+	big = v4 ? e->type == ICMP4_UNREACH && e->code == UNREACH4_TOO_BIG : e->type == ICMP6_TOO_BIG;
+	param = e->type == (v4 ? ICMP4_PARAM : ICMP6_PARAM);
+	if (big)
+		h->rest = v4 ? MIN(e->info, UINT16_MAX) : MAX(e->info, IP6_MTU_MIN);
+	else if (param)
+		h->rest = v4 ? e->info << 24 : e->info;		/* pointer */
+	return true;
+}
+
+static bool may_answer(const struct conf *cf, const struct addr *src, const struct addr *dst)
+{
+	const struct conf_ip *ip = &cf->ip[addr_family(dst)];
+
+	if (addr_is_unspec(src) || addr_is_multicast(src) || addr_is_bcast(src))
+		return false;
+	if (addr_is_multicast(dst) || addr_is_bcast(dst))
+		return false;
+	/* Broadcast address of the guest's network */
+	return !(addr_is_v4(dst) && ip->plen && ip->plen < 31 && addr_in_prefix(dst, &ip->addr, ip->plen) &&
+		 !~(addr_v4(dst) | addr_mask4(ip->plen)));
+}
+
+/* One every RATE ms, RATE_BURST ms of them at once */
+static bool rate_ok(struct guest *g, uint64_t now)
+{
+	if (g->icmp_next > now + RATE_BURST)
+		return false;
+	g->icmp_next = MAX(g->icmp_next, now) + RATE;
+	return true;
+}
+
+/* Frame for a message to the guest, or NULL, counted */
+static struct frame *get_frame(struct guest *g)
+{
+	struct frame *fr;
+
+	if (tap_reserve(&g->tap, &fr, 1, TAP_ROOM, TAP_ANY))
+		return fr;
+	drop_count(g, DROP_LINK_FULL);
+	return NULL;
+}
+
+/* Who seems to say it: the one it came from, where the guest can be shown that, or the gateway */
+static struct addr error_source(struct ctx *c, const struct guest *g, const struct sock_err *e, const struct addr *dst)
+{
+	const struct conf_ip *ip = &c->cf->ip[addr_family(dst)];
+
+	if (addr_family(&e->offender.a) == addr_family(dst) && !addr_is_unspec(&e->offender.a)) {
+		if (addr_eq(&e->offender.a, &e->dst.a))		/* the destination itself, under the guest's name for it */
+			return *dst;
+		return fwd_icmp_src(c->cf, &g->seen, &e->offender.a);
+	}
+	if (!addr_is_unspec(&ip->gw))
+		return ip->gw;
+	return addr_is_unspec(&ip->our_ll) || addr_is_v4(dst) ? *dst : ip->our_ll;
+}
+
+/* IP header of a quoted packet: bytes written to @p */
+static size_t quote_ip(uint8_t *p, const struct addr *src, const struct addr *dst, uint8_t proto, uint8_t ttl, size_t l4_len)
+{
+	uint16_t csum;
+
+	if (addr_is_v4(dst)) {
+		memset(p, 0, IP4_HLEN);
+		p[0] = 4 << 4 | IP4_HLEN / 4;
+		put_be16(p + 2, (uint16_t)(IP4_HLEN + l4_len));
+		put_be16(p + 6, 0x4000);			/* DF */
+		p[8] = ttl;
+		p[9] = proto;
+		addr_to_bytes(src, p + 12);
+		addr_to_bytes(dst, p + 16);
+		csum = csum_finish(csum_add(p, IP4_HLEN, 0));
+		memcpy(p + 10, &csum, sizeof(csum));
+		return IP4_HLEN;
+	}
+	memset(p, 0, 8);
+	p[0] = 6 << 4;
+	put_be16(p + 4, (uint16_t)l4_len);
+	p[6] = proto;
+	p[7] = ttl;
+	addr_to_bytes(src, p + 8);
+	addr_to_bytes(dst, p + 24);
+	return IP6_HLEN;
+}
+
+static void send_error(struct ctx *c, struct guest *g, struct frame *fr, const struct icmp_hdr *h, const struct addr *from,
+		       const struct addr *to)
+{
+	const struct end src = { .a = *from }, dst = { .a = *to };
+	struct net_hdr n = net_hdr_to_guest(c, g, &src, &dst);
+
+	frame_icmp(fr, &n, h);
+	tap_commit(&g->tap, fr);
+}
+
+void icmp_error(struct ctx *c, struct guest *g, const struct sock_err *e, const struct end *src, const struct end *dst,
+		uint8_t proto, const void *l4, size_t len)
+{
+	bool v4 = addr_is_v4(&dst->a);
+	struct icmp_hdr h;
+	struct frame *fr;
+	struct addr from;
+	uint8_t *p, ttl;
+	size_t hlen;
+
+	if (!by_error(e, v4, &h) || !may_answer(c->cf, &src->a, &dst->a) || !rate_ok(g, c->now) || !(fr = get_frame(g)))
+		return;
+
+	p = fr->pay[0].iov_base;
+	ttl = h.type == (v4 ? ICMP4_TIME_EXCEEDED : ICMP6_TIME_EXCEEDED) ? 1 : IPDEFTTL;	/* as the router saw it */
+	hlen = quote_ip(p, &src->a, &dst->a, proto, ttl, len);
+	len = MIN(len, (size_t)(v4 ? QUOTE_MAX4 : QUOTE_MAX6) - hlen);
+	memcpy(p + hlen, l4, len);
+	fr->len = hlen + len;
+
+	from = error_source(c, g, e, &dst->a);
+	send_error(c, g, fr, &h, &from, &src->a);
+}
+
+void icmp_error_pkt(struct ctx *c, struct guest *g, int err, const struct pkt *p)
+{
+	const struct sock_err e = { .err = err, .origin = SO_EE_ORIGIN_LOCAL };
+	bool v4 = addr_is_v4(&p->dst.a);
+	struct icmp_hdr h;
+	struct frame *fr;
+	struct addr from;
+	size_t len;
+
+	if (!by_errno(err, 0, v4, &h) || !may_answer(c->cf, &p->src.a, &p->dst.a) || !rate_ok(g, c->now) ||
+	    !(fr = get_frame(g)))
+		return;
+
+	len = MIN(p->ip.len, (size_t)(v4 ? QUOTE_MAX4 : QUOTE_MAX6));
+	view_copy(&p->ip, 0, fr->pay[0].iov_base, len);
+	fr->len = len;
+
+	from = error_source(c, g, &e, &p->dst.a);
+	send_error(c, g, fr, &h, &from, &p->src.a);
+}
+
+/* ---- echo ---- */
+
+void icmp_end(struct ctx *c, struct flow *f)
+{
+	timer_clear(&c->wheel, &f->timer);
+	fd_close(f->ping.sock);
+	f->ping.sock = -1;
+	flow_end(&c->flows, f);
+}
+
+void icmp_timeout(struct ctx *c, struct flow *f)
+{
+	uint64_t due = f->ping.used + PING_TIMEOUT;
+
+	if (c->now >= due)
+		icmp_end(c, f);
+	else
+		timer_set(&c->wheel, &f->timer, due);
+}
+
+static int ping_socket(struct ctx *c, const struct side *host, uint16_t id)
+{
+	bool v6 = !addr_is_v4(&host->peer.a), local = addr_is_loopback(&host->peer.a);
+	const struct sock_out o = {
+		.ifname = local ? "" : c->cf->ip[v6 ? V6 : V4].out_if,
+		.scope = fwd_scope(c->cf, &host->peer.a), .freebind = c->cf->freebind,
+	};
+	int fd = -EMFILE;
+
+	for (unsigned i = 0; i < ROOM_TRIES; i++) {
+		fd = sock_ping(v6, &host->our.a, id, &o);
+		if (fd != -EMFILE && fd != -ENFILE && fd != -ENOBUFS && fd != -ENOMEM)
+			break;
+		if (!udp_make_room(c))
+			break;
+	}
+	return fd;
+}
+
+/* New flow for an echo request, or NULL: counted, and answered with an error where there is one */
+static struct flow *ping_open(struct ctx *c, struct guest *g, const struct pkt *p, const struct side *guest)
+{
+	struct side host;
+	struct flow *f;
+	enum drop why;
+	int fd;
+
+	why = c->cf->no_icmp ? DROP_POLICY : fwd_out(c->cf, &g->seen, p->proto, &guest->peer, &guest->our, &host);
+	if (why != DROP_NONE) {
+		drop_count(g, why);
+		if (why == DROP_POLICY)
+			icmp_error_pkt(c, g, EACCES, p);
+		return NULL;
+	}
+	fd = ping_socket(c, &host, guest->peer.port);
+	if (fd < 0) {
+		log_limited(LOG_WARNING, "No ping socket: %s%s", errno_text(-fd),
+			    sock_features.ping ? "" : ", see net.ipv4.ping_group_range in icmp(7)");
+		drop_count(g, DROP_NO_RESOURCE);
+		return NULL;
+	}
+	f = flow_alloc(&c->flows, FLOW_PING, c->now);
+	if (!f || ev_add(c->epfd, fd, EV_PING, flow_idx(&c->flows, f), f->gen, EPOLLIN | EPOLLET)) {
+		drop_count(g, DROP_NO_RESOURCE);
+		fd_close(fd);
+		if (f)
+			flow_end(&c->flows, f);
+		else
+			udp_make_room(c);		/* for the next one */
+		return NULL;
+	}
+	f->guest = (uint8_t)(g - c->guest);
+	f->side[GUEST] = *guest;
+	f->side[HOST] = host;
+	f->ping = (struct ping){ .sock = fd, .id = guest->peer.port };
+	flow_hash_guest(&c->flows, f);
+	f->timer.kind = TIMER_PING;
+	timer_set(&c->wheel, &f->timer, c->now + PING_TIMEOUT);
+	return f;
+}
+
+static void opt_set(int fd, int level, int name, int value)
+{
+	if (setsockopt(fd, level, name, &value, sizeof(value)))
+		debug("Ping socket option %i: %s", name, errno_text(errno));
+}
+
+/* TTL as the guest's. Options, not control messages: ping sockets take those for IPv6 only since Linux 5.18 */
+static void ping_set_ttl(struct flow *f, uint8_t ttl)
+{
+	bool v4 = addr_is_v4(&f->side[HOST].peer.a);
+
+	if (ttl == (f->ping.ttl ? f->ping.ttl : IPDEFTTL))
+		return;
+	f->ping.ttl = ttl = MAX(ttl, 1);
+	if (addr_is_multicast(&f->side[HOST].peer.a))
+		opt_set(f->ping.sock, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_MULTICAST_TTL : IPV6_MULTICAST_HOPS, ttl);
+	else
+		opt_set(f->ping.sock, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TTL : IPV6_UNICAST_HOPS, ttl);
+}
+
+/* Quoted echo request of an error, with the guest's identifier back in it */
+static void ping_error(struct ctx *c, struct flow *f, const struct sock_err *e, uint8_t *msg)
+{
+	const struct end src = { .a = f->side[GUEST].peer.a }, dst = { .a = f->side[GUEST].our.a };
+	bool v4 = addr_is_v4(&dst.a);
+	struct sock_err ping = *e;
+	uint16_t csum, id;
+
+	if (e->len < ICMP_HLEN || msg[0] != (v4 ? ICMP4_ECHO : ICMP6_ECHO)) {
+		drop_count(flow_guest(c, f), DROP_NO_FLOW);
+		return;
+	}
+	/* RFC 1624: HC' = ~(~HC + ~m + m') */
+	memcpy(&csum, msg + 2, sizeof(csum));
+	memcpy(&id, msg + 4, sizeof(id));
+	put_be16(msg + 4, f->ping.id);
+	csum = csum_finish(csum_add(msg + 4, 2, (uint64_t)(uint16_t)~csum + (uint16_t)~id));
+	memcpy(msg + 2, &csum, sizeof(csum));
+
+	if (addr_is_unspec(&ping.dst.a))
+		ping.dst = f->side[HOST].peer;
+	icmp_error(c, flow_guest(c, f), &ping, &src, &dst, v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6, msg, e->len);
+}
+
+/* Error queue, to its end or to the limit of a turn: number of entries */
+static unsigned ping_errors(struct ctx *c, struct flow *f)
+{
+	static uint8_t msg[IP6_MTU_MIN];
+	struct sock_err e;
+	unsigned n;
+
+	for (n = 0; n < PING_TURN; n++) {
+		if (sock_errqueue(f->ping.sock, &e, msg, sizeof(msg)))
+			return n;
+		ping_error(c, f, &e, msg);
+	}
+	flow_wait(&c->flows, f, WAIT_READY);
+	return n;
+}
+
+/* A refused message: true to send it again */
+static bool ping_failed(struct ctx *c, struct flow *f, const struct pkt *p, int err, unsigned tries)
+{
+	struct guest *g = flow_guest(c, f);
+	unsigned queued;
+
+	if (err == EINTR)
+		return true;
+	if (err == EACCES && !f->ping.bcast && addr_is_v4(&f->side[HOST].peer.a)) {
+		f->ping.bcast = true;
+		opt_set(f->ping.sock, SOL_SOCKET, SO_BROADCAST, 1);
+		return true;
+	}
+	queued = ping_errors(c, f);
+	if (queued && err != EMSGSIZE && tries < PING_TRIES)
+		return true;			/* it was about an earlier request */
+	drop_count(g, DROP_SEND);
+	if (!queued)
+		icmp_error_pkt(c, g, err, p);
+	return false;
+}
+
+static void ping_send(struct ctx *c, struct flow *f, const struct pkt *p)
+{
+	uint8_t head[ICMP_HLEN] = { p->icmp.type };
+	struct iovec iov[1 + IOV_OUT] = { { head, sizeof(head) } };
+	unsigned scope = fwd_scope(c->cf, &f->side[HOST].peer.a), tries = 0;
+	const struct end to = { .a = f->side[HOST].peer.a };
+	struct msghdr m = { .msg_iov = iov };
+	union sockaddr_any sa;
+	size_t len;
+
+	m.msg_name = &sa;
+	m.msg_namelen = end_to_sa(&to, scope, &sa);
+	m.msg_iovlen = 1 + view_iov(&p->data, iov + 1, IOV_OUT, &len);
+	if (len < p->data.len) {
+		drop_count(flow_guest(c, f), DROP_SEND);
+		return;
+	}
+	put_be16(head + 4, p->icmp.id);		/* the kernel writes the socket's over it, and the checksum */
+	put_be16(head + 6, p->icmp.seq);
+
+	while (sendmsg(f->ping.sock, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && ping_failed(c, f, p, errno, tries++))
+		;
+}
+
+void icmp_input(struct ctx *c, struct guest *g, const struct pkt *p)
+{
+	bool v4 = p->proto == IPPROTO_ICMP;
+	const struct side guest = {
+		.peer = { .a = p->src.a, .port = p->icmp.id }, .our = { .a = p->dst.a },
+	};
+	struct flow *f;
+
+	if (p->icmp.type != (v4 ? ICMP4_ECHO : ICMP6_ECHO) || p->icmp.code) {
+		drop_count(g, DROP_PROTO);
+		return;
+	}
+	f = flow_find_guest(&c->flows, FLOW_PING, &guest.peer, &guest.our);
+	if (!f)
+		f = ping_open(c, g, p, &guest);
+	if (!f)
+		return;
+
+	ping_set_ttl(f, p->ttl);
+	ping_send(c, f, p);
+	f->ping.used = c->now;
+	flow_touch(&c->flows, f);
+}
+
+/* TTL of a message that came, or 0 */
+static uint8_t ttl_received(struct msghdr *m)
+{
+	int ttl = 0;
+
+	for (struct cmsghdr *cm = CMSG_FIRSTHDR(m); cm; cm = CMSG_NXTHDR(m, cm))
+		if ((cm->cmsg_level == IPPROTO_IP && cm->cmsg_type == IP_TTL) ||
+		    (cm->cmsg_level == IPPROTO_IPV6 && cm->cmsg_type == IPV6_HOPLIMIT))
+			memcpy(&ttl, CMSG_DATA(cm), sizeof(ttl));
+	return (uint8_t)ttl;
+}
+
+/* Reply of @len bytes behind its header @head in @fr to the guest: true if the frame was used */
+static bool ping_reply(struct ctx *c, struct flow *f, const union sockaddr_any *sa, const uint8_t *head, uint8_t ttl,
+		       struct frame *fr, size_t len)
+{
+	struct guest *g = flow_guest(c, f);
+	const struct addr *asked = &f->side[HOST].peer.a;
+	bool v4 = addr_is_v4(asked);
+	struct icmp_hdr h = {
+		.type = v4 ? ICMP4_ECHO_REPLY : ICMP6_ECHO_REPLY, .id = f->ping.id, .seq = get_be16(head + 6),
+	};
+	const struct end to = { .a = f->side[GUEST].peer.a };
+	struct end from, src = { .a = f->side[GUEST].our.a };
+	struct net_hdr n;
+
+	if (head[0] != h.type || !end_from_sa(&from, sa) || (!addr_eq(&from.a, asked) && !f->ping.bcast &&
+							     !addr_is_multicast(asked))) {
+		drop_count(g, DROP_NO_FLOW);
+		return false;
+	}
+	if (!addr_eq(&from.a, asked))		/* one of many */
+		src.a = fwd_icmp_src(c->cf, &g->seen, &from.a);
+
+	n = net_hdr_to_guest(c, g, &src, &to);
+	if (net_hdr_len(v4, ICMP_HLEN) - ETH_HLEN + len > g->tap.caps.mtu) {
+		drop_count(g, DROP_FRAGMENT);
+		return false;
+	}
+	if (ttl)
+		n.ttl = ttl;
+	fr->len = len;
+	frame_icmp(fr, &n, &h);
+	tap_commit(&g->tap, fr);
+
+	f->ping.used = c->now;
+	flow_touch(&c->flows, f);
+	return true;
+}
+
+/* One message: 0, -EAGAIN if there is none, another error of the socket, or -EBUSY if the link is full */
+static int ping_read(struct ctx *c, struct flow *f)
+{
+	uint8_t head[ICMP_HLEN] = { 0 }, control[128] __attribute__((aligned(8)));
+	struct guest *g = flow_guest(c, f);
+	struct iovec iov[2] = { { head, sizeof(head) } };
+	union sockaddr_any sa = { 0 };
+	struct msghdr m = {
+		.msg_name = &sa, .msg_namelen = sizeof(sa), .msg_iov = iov, .msg_iovlen = 2,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	struct frame *fr;
+	ssize_t n;
+	int rc;
+
+	if (!tap_reserve(&g->tap, &fr, 1, TAP_ROOM, TAP_ANY)) {
+		flow_wait(&c->flows, f, WAIT_STALLED);
+		return -EBUSY;
+	}
+	iov[1] = fr->pay[0];
+	do
+		n = recvmsg(f->ping.sock, &m, MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	rc = n < 0 ? -errno : 0;
+
+	if (n < ICMP_HLEN || !ping_reply(c, f, &sa, head, ttl_received(&m), fr, (size_t)n - ICMP_HLEN))
+		tap_unreserve(&g->tap, &fr, 1);
+	return rc;
+}
+
+void icmp_ready(struct ctx *c, struct flow *f, uint32_t events)
+{
+	unsigned useless = 0;
+
+	if (events & EPOLLERR && !ping_errors(c, f))
+		sock_error(f->ping.sock);
+	for (unsigned i = 0; i < PING_TURN; i++) {
+		int rc = ping_read(c, f);
+
+		if (rc == -EAGAIN || rc == -EBUSY)
+			return;
+		if (rc && !ping_errors(c, f) && useless++)
+			return;			/* the socket is of no use, and the ready list must not spin on it */
+	}
+	flow_wait(&c->flows, f, WAIT_READY);
+}

@@ -1,0 +1,845 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* udp.c - UDP flows both ways
+ *
+ * Sockets are FLOW_UDP_PORT entries: one for each endpoint of the guest, and one for each listener, from its first datagram on.
+ * They are never connected and always bound to the unspecified address; the source address, where it matters, goes with
+ * each message (IP_PKTINFO). A FLOW_UDP is found by the guest's pair of endpoints, and by socket and remote endpoint on the
+ * host's side. Two destinations that are one on the host (a resolver, and the address that is mapped to it) need sockets of
+ * their own, or answers would seem to come from the wrong one: the guest's side of a port is numbered for that.
+ *
+ * Towards the guest, datagrams are received straight into frames of the link. Sockets are edge-triggered: they are read until they
+ * give less than was asked for, or until the flow is on the ready list (used up its turn) or the stalled list (link full).
+ *
+ * An error on a socket says nothing about whose packet it was: send calls report what another flow's peer answered earlier.
+ * So whatever a call reports, the error queue is read first, and its entries are told to the flows they name.
+ *
+ * Timers (RFC 4787 4.3) run once per idle time: a datagram only leaves a time stamp.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
+#include <netinet/udp.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "checksum.h"
+#include "event.h"
+#include "icmp.h"
+#include "sock.h"
+#include "udp.h"
+
+#ifndef UDP_GRO
+#define UDP_GRO		104
+#endif
+
+/* RFC 4787 REQ-5: at least two minutes, five recommended; shorter only for well-known services */
+#define TIMEOUT_REPLIED	300000		/* ms */
+#define TIMEOUT_SILENT	120000		/* sent to, never answered */
+#define TIMEOUT_DNS	30000		/* a query is over after that, whatever the resolver */
+#define PORT_DNS	53
+
+#define UDP_HLEN	8
+#define BATCH_OUT	64		/* messages in one sendmmsg() */
+#define IOV_OUT		512
+#define BATCH_IN	32		/* in one recvmmsg() */
+#define TURN_IN		4		/* recvmmsg() calls before other flows have their turn */
+#define TURN_ERRORS	64		/* entries of an error queue, the same */
+#define ERROR_TRIES	4		/* sends again after an error that was another packet's */
+#define ROOM_TRIES	8		/* flows that give way for one descriptor */
+#define ROOM_SPARE	1024		/* flow entries kept free: those that give way are free only after the turn */
+#define SOCKETS_MAX	4		/* of one endpoint of the guest */
+
+#define KEY_LISTENER	FLOW_MAX	/* host's side of FLOW_UDP_PORT: listener's index above this */
+#define KEY_OWN		FLOW_NONE	/* same: by local port, to know our own packets */
+
+#define CMSG_ROOM	256
+
+/* Messages on their way out: nothing is kept here between calls */
+static struct {
+	struct mmsghdr		mm[BATCH_OUT];
+	const struct pkt	*pkt[BATCH_OUT];
+	uint8_t			control[BATCH_OUT][CMSG_ROOM] __attribute__((aligned(8)));
+	struct iovec		iov[IOV_OUT];
+	union sockaddr_any	to;
+	socklen_t		to_len;
+	unsigned		n, niov;
+} out;
+
+/* And in */
+static struct {
+	struct mmsghdr		mm[BATCH_IN];
+	struct frame		*frame[BATCH_IN];
+	union sockaddr_any	from[BATCH_IN];
+	uint8_t			control[BATCH_IN][CMSG_ROOM] __attribute__((aligned(8)));
+	uint8_t			big[TAP_ROOM];		/* datagram in pieces */
+	uint8_t			quote[UDP_HLEN + 1280];
+} in;
+
+/* What came with a datagram */
+struct ancillary {
+	struct addr	our;		/* local address it came to, or that is to answer */
+	unsigned	ifindex;
+	uint16_t	gso;
+	bool		many;		/* sent to a multicast or broadcast address */
+};
+
+static struct flow *port_of(struct ctx *c, const struct flow *f)
+{
+	return &c->flows.f[f->udp.port];
+}
+
+static bool to_many(const struct addr *a)
+{
+	return addr_is_multicast(a) || addr_is_bcast(a);
+}
+
+/* ---- flows and their sockets ---- */
+
+static void port_put(struct ctx *c, struct flow *port)
+{
+	if (--port->udp.refs)
+		return;
+	if (port->udp.listener == FLOW_NONE)
+		fd_close(port->udp.sock);
+	flow_end(&c->flows, port);
+}
+
+void udp_end(struct ctx *c, struct flow *f)
+{
+	if (f->type == FLOW_UDP_PORT) {		/* goes with its last flow; without a socket until then */
+		if (f->udp.listener == FLOW_NONE) {
+			fd_close(f->udp.sock);
+			f->udp.sock = -1;
+		}
+		flow_wait(&c->flows, f, WAIT_NONE);
+		return;
+	}
+	timer_clear(&c->wheel, &f->timer);
+	flow_end(&c->flows, f);
+	port_put(c, port_of(c, f));
+}
+
+bool udp_make_room(struct ctx *c)
+{
+	struct flow *f;
+
+	for (unsigned i = 0; i < 2 * TAP_BATCH && (f = flow_oldest(&c->flows)); i++) {
+		if (f->batch_head != PKT_NEXT_NONE) {
+			flow_touch(&c->flows, f);
+			continue;
+		}
+		if (f->type == FLOW_PING)
+			icmp_end(c, f);
+		else
+			udp_end(c, f);
+		return true;
+	}
+	return false;
+}
+
+static bool table_crowded(const struct flows *fs)
+{
+	uint32_t n = 0;
+
+	for (unsigned i = 0; i < FLOW_TYPES; i++)
+		n += fs->count[i];
+	return n >= FLOW_MAX - ROOM_SPARE;
+}
+
+static struct flow *udp_alloc(struct ctx *c, struct guest *g, enum flow_type type)
+{
+	struct flow *f;
+
+	if (table_crowded(&c->flows))
+		udp_make_room(c);
+	f = flow_alloc(&c->flows, type, c->now);
+	if (!f)
+		return NULL;
+	f->guest = (uint8_t)(g - c->guest);
+	return f;
+}
+
+static uint64_t timeout_of(const struct flow *f)
+{
+	if (f->side[HOST].peer.port == PORT_DNS)
+		return TIMEOUT_DNS;
+	return f->udp.replied ? TIMEOUT_REPLIED : TIMEOUT_SILENT;
+}
+
+void udp_timeout(struct ctx *c, struct flow *f)
+{
+	uint64_t due = f->udp.used + timeout_of(f);
+
+	if (c->now >= due)
+		udp_end(c, f);
+	else
+		timer_set(&c->wheel, &f->timer, due);
+}
+
+/* Flow between two endpoints; takes over the reference to @port, also if it fails */
+static struct flow *udp_new(struct ctx *c, struct guest *g, struct flow *port, const struct side *guest,
+			    const struct side *host, unsigned scope)
+{
+	struct flow *f = udp_alloc(c, g, FLOW_UDP);
+
+	if (!f) {
+		drop_count(g, DROP_NO_RESOURCE);
+		port_put(c, port);
+		return NULL;
+	}
+	f->side[GUEST] = *guest;
+	f->side[HOST] = *host;
+	f->udp = (struct udp){ .used = c->now, .port = flow_idx(&c->flows, port), .scope = scope, .sock = -1 };
+	flow_hash_guest(&c->flows, f);
+	flow_hash_host(&c->flows, f, f->udp.port);
+	f->timer.kind = TIMER_UDP;
+	timer_set(&c->wheel, &f->timer, c->now + timeout_of(f));
+	flow_touch(&c->flows, f);
+	return f;
+}
+
+static void local_port(int fd, struct end *our)
+{
+	union sockaddr_any sa = { 0 };
+	socklen_t len = sizeof(sa);
+	struct end e;
+
+	if (!getsockname(fd, &sa.sa, &len) && end_from_sa(&e, &sa))
+		our->port = e.port;
+}
+
+/* Entry for a socket; its descriptor's events come here from now on */
+static struct flow *port_new(struct ctx *c, struct guest *g, int fd, uint32_t listener)
+{
+	struct flow *port = udp_alloc(c, g, FLOW_UDP_PORT);
+
+	if (!port)
+		return NULL;
+	port->udp = (struct udp){ .sock = fd, .refs = 1, .listener = listener };
+	if (ev_add(c->epfd, fd, EV_UDP, flow_idx(&c->flows, port), port->gen, EPOLLIN | EPOLLET)) {
+		flow_end(&c->flows, port);
+		return NULL;
+	}
+	return port;
+}
+
+static int port_socket(struct ctx *c, struct guest *g, const struct end *our, const struct sock_out *o)
+{
+	int fd;
+
+	for (unsigned i = 0; i < ROOM_TRIES; i++) {
+		fd = sock_udp(our, o, g->tap.caps.uso, false);
+		if (fd != -EMFILE && fd != -ENFILE && fd != -ENOBUFS && fd != -ENOMEM)
+			break;
+		if (!udp_make_room(c))
+			break;
+	}
+	if (fd < 0)
+		log_limited(LOG_WARNING, "No UDP socket for port %u: %s", our->port, errno_text(-fd));
+	return fd;
+}
+
+/* Socket of the guest's endpoint @src on the host, number @nr of its kind; with a reference for the caller */
+static struct flow *port_get(struct ctx *c, struct guest *g, const struct end *src, uint16_t nr, const struct sock_out *o)
+{
+	const struct side guest = {
+		.peer = *src, .our = { .a = addr_is_v4(&src->a) ? addr_any4 : addr_any6, .port = nr },
+	};
+	const struct end our = { .a = guest.our.a, .port = src->port };
+	struct flow *port = flow_find_guest(&c->flows, FLOW_UDP_PORT, &guest.peer, &guest.our);
+	int fd;
+
+	if (port) {
+		port->udp.refs++;
+		return port;
+	}
+	fd = port_socket(c, g, &our, o);
+	if (fd < 0)
+		return NULL;
+	port = port_new(c, g, fd, FLOW_NONE);
+	if (!port) {
+		fd_close(fd);
+		return NULL;
+	}
+	port->side[GUEST] = guest;
+	port->side[HOST].peer.a = port->side[HOST].our.a = our.a;
+	local_port(fd, &port->side[HOST].our);
+	port->side[HOST].peer.port = port->side[HOST].our.port;
+	flow_hash_guest(&c->flows, port);
+	flow_hash_host(&c->flows, port, KEY_OWN);
+	return port;
+}
+
+static void opt_set(int fd, int level, int name, int value)
+{
+	if (setsockopt(fd, level, name, &value, sizeof(value)))
+		debug("UDP socket option %i: %s", name, errno_text(errno));
+}
+
+/* Socket is going to send to many: answers may come from anyone, and our own packets must not come back to us */
+static void port_to_many(struct flow *port, const struct addr *to)
+{
+	int fd = port->udp.sock;
+	bool v4 = addr_is_v4(to);
+
+	if (!port->udp.many) {
+		port->udp.many = true;
+		if (v4)
+			opt_set(fd, IPPROTO_IP, IP_MULTICAST_LOOP, 0);
+		else
+			opt_set(fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 0);
+		opt_set(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_PKTINFO : IPV6_RECVPKTINFO, 1);
+	}
+	if (v4 && !port->udp.bcast && !addr_is_multicast(to)) {
+		port->udp.bcast = true;
+		opt_set(fd, SOL_SOCKET, SO_BROADCAST, 1);
+	}
+}
+
+static unsigned scope_of(const struct conf *cf, const struct addr *a)
+{
+	unsigned scope = fwd_scope(cf, a);
+
+	if (!scope && to_many(a))
+		scope = cf->ip[addr_family(a)].ifindex;
+	return scope;
+}
+
+/* Opens, or finds, a socket whose answers from @host->peer belong to no other flow */
+static struct flow *port_free_for(struct ctx *c, struct guest *g, const struct end *src, const struct side *host)
+{
+	const struct conf *cf = c->cf;
+	bool local = addr_is_loopback(&host->peer.a);
+	const struct conf_ip *ip = &cf->ip[addr_family(&src->a)];
+	struct sock_out o = { .ifname = local ? "" : ip->out_if, .freebind = cf->freebind };
+	uint16_t first = local && *ip->out_if ? SOCKETS_MAX : 0;	/* not bound to the interface: sockets of their own */
+
+	for (uint16_t i = 0; i < SOCKETS_MAX; i++) {
+		struct flow *port = port_get(c, g, src, first + i, &o);
+
+		if (!port)
+			return NULL;
+		if (!flow_find_host(&c->flows, FLOW_UDP, flow_idx(&c->flows, port), &host->peer))
+			return port;
+		port_put(c, port);
+	}
+	return NULL;
+}
+
+struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p)
+{
+	const struct side guest = { .peer = p->src, .our = p->dst };
+	struct flow *port;
+	struct side host;
+	enum drop why;
+
+	why = c->cf->no_udp ? DROP_POLICY : fwd_out(c->cf, &g->seen, IPPROTO_UDP, &p->src, &p->dst, &host);
+	if (why != DROP_NONE) {
+		drop_count(g, why);
+		if (why == DROP_POLICY)
+			icmp_error_pkt(c, g, EACCES, p);
+		return NULL;
+	}
+	port = port_free_for(c, g, &p->src, &host);
+	if (!port) {
+		drop_count(g, DROP_NO_RESOURCE);
+		return NULL;
+	}
+	if (to_many(&host.peer.a))
+		port_to_many(port, &host.peer.a);
+	return udp_new(c, g, port, &guest, &host, scope_of(c->cf, &host.peer.a));
+}
+
+/* ---- errors ---- */
+
+/* One entry of the error queue, to the flow whose packet it was */
+static void port_error(struct ctx *c, struct flow *port, const struct sock_err *e)
+{
+	struct flow *f = flow_find_host(&c->flows, FLOW_UDP, flow_idx(&c->flows, port), &e->dst);
+	size_t len = UDP_HLEN + e->len;
+	const struct end *src, *dst;
+	uint16_t csum;
+
+	if (!f) {
+		drop_count(flow_guest(c, port), DROP_NO_FLOW);
+		return;
+	}
+	src = &f->side[GUEST].peer;
+	dst = &f->side[GUEST].our;
+
+	/* Header as the guest wrote it, as far as the payload came back in whole */
+	put_be16(in.quote, src->port);
+	put_be16(in.quote + 2, dst->port);
+	put_be16(in.quote + 4, (uint16_t)len);
+	put_be16(in.quote + 6, 0);
+	csum = csum_finish(csum_add(in.quote, len, csum_pseudo(&src->a, &dst->a, IPPROTO_UDP, (uint32_t)len)));
+	if (!csum)
+		csum = 0xffff;
+	memcpy(in.quote + 6, &csum, sizeof(csum));
+
+	icmp_error(c, flow_guest(c, f), e, src, dst, IPPROTO_UDP, in.quote, len);
+}
+
+/* Reads the error queue, to its end or to the limit of a turn: number of entries */
+static unsigned port_errors(struct ctx *c, struct flow *port)
+{
+	struct sock_err e;
+	unsigned n;
+
+	for (n = 0; n < TURN_ERRORS; n++) {
+		if (sock_errqueue(port->udp.sock, &e, in.quote + UDP_HLEN, sizeof(in.quote) - UDP_HLEN))
+			return n;
+		port_error(c, port, &e);
+	}
+	flow_wait(&c->flows, port, WAIT_READY);
+	return n;
+}
+
+/* ---- guest to host ---- */
+
+static void cmsg_put(struct msghdr *m, int level, int type, const void *data, size_t len)
+{
+	struct cmsghdr *cm = (void *)((uint8_t *)m->msg_control + m->msg_controllen);
+
+	memset(cm, 0, CMSG_SPACE(len));
+	cm->cmsg_level = level;
+	cm->cmsg_type = type;
+	cm->cmsg_len = CMSG_LEN(len);
+	memcpy(CMSG_DATA(cm), data, len);
+	m->msg_controllen += CMSG_SPACE(len);
+}
+
+/* Source address and interface, where they are not the kernel's choice */
+static void cmsg_put_source(struct msghdr *m, const struct flow *f)
+{
+	const struct side *host = &f->side[HOST];
+	bool unspec = addr_is_unspec(&host->our.a) || to_many(&host->our.a);
+
+	if (addr_is_v4(&host->peer.a)) {
+		struct in_pktinfo pi = { .ipi_ifindex = (int)f->udp.scope };
+
+		if (unspec && !f->udp.scope)
+			return;
+		if (!unspec)
+			pi.ipi_spec_dst.s_addr = addr_v4(&host->our.a);
+		cmsg_put(m, IPPROTO_IP, IP_PKTINFO, &pi, sizeof(pi));
+	} else if (!unspec) {			/* the interface is in the socket address */
+		struct in6_pktinfo pi = { .ipi6_ifindex = f->udp.scope };
+
+		memcpy(&pi.ipi6_addr, host->our.a.b, sizeof(host->our.a.b));
+		cmsg_put(m, IPPROTO_IPV6, IPV6_PKTINFO, &pi, sizeof(pi));
+	}
+}
+
+/* TTL and DSCP go on as the guest set them, so that traceroute sees the path's routers (ICMP-07) */
+static void cmsg_put_ip(struct msghdr *m, const struct flow *f, const struct pkt *p)
+{
+	bool v4 = addr_is_v4(&f->side[HOST].peer.a);
+	int ttl = MAX(p->ttl, 1), tos = p->tos;
+
+	if (ttl != IPDEFTTL || to_many(&f->side[HOST].peer.a))
+		cmsg_put(m, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TTL : IPV6_HOPLIMIT, &ttl, sizeof(ttl));
+	if (tos)
+		cmsg_put(m, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TOS : IPV6_TCLASS, &tos, sizeof(tos));
+}
+
+/* 0 if the whole packet is one datagram */
+static uint16_t segment_size(const struct pkt *p)
+{
+	return p->data.len > p->off.gso ? p->off.gso : 0;
+}
+
+/* Next message; false if the batch has no room for it */
+static bool out_add(const struct flow *f, const struct pkt *p)
+{
+	struct msghdr *m = &out.mm[out.n].msg_hdr;
+	uint16_t gso = segment_size(p);
+	size_t len;
+
+	if (out.n == BATCH_OUT)
+		return false;
+	*m = (struct msghdr){
+		.msg_name = &out.to, .msg_namelen = out.to_len, .msg_iov = out.iov + out.niov, .msg_control = out.control[out.n],
+	};
+	m->msg_iovlen = view_iov(&p->data, m->msg_iov, IOV_OUT - out.niov, &len);
+	if (len < p->data.len)
+		return false;
+	cmsg_put_source(m, f);
+	cmsg_put_ip(m, f, p);
+	if (gso)
+		cmsg_put(m, SOL_UDP, UDP_SEGMENT, &gso, sizeof(gso));
+	if (!m->msg_controllen)
+		m->msg_control = NULL;
+
+	out.niov += (unsigned)m->msg_iovlen;
+	out.pkt[out.n++] = p;
+	return true;
+}
+
+enum verdict { TRY_AGAIN, NEXT_ONE, GIVE_UP };
+
+/* Super-packet in single messages, @m without its last control message, which is UDP_SEGMENT: 0 or errno */
+static int out_split(int fd, const struct msghdr *m, const struct pkt *p)
+{
+	struct view rest = { .iov = m->msg_iov, .cnt = (unsigned)m->msg_iovlen, .len = p->data.len };
+	uint16_t gso = p->off.gso;
+	struct iovec iov[32];
+
+	for (; rest.len; view_skip(&rest, gso)) {
+		struct msghdr one = *m;
+		struct view part = rest;
+		size_t len;
+
+		view_trim(&part, gso);
+		one.msg_iov = iov;
+		one.msg_iovlen = view_iov(&part, iov, ARRAY_SIZE(iov), &len);
+		one.msg_controllen -= CMSG_SPACE(sizeof(gso));
+		if (len < part.len)
+			return EMSGSIZE;
+		if (sendmsg(fd, &one, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+			return errno;
+	}
+	return 0;
+}
+
+/* Message @i was refused with @err, @tries times in a row before */
+static enum verdict out_failed(struct ctx *c, struct flow *f, struct flow *port, unsigned i, int err, unsigned tries)
+{
+	const struct addr *to = &f->side[HOST].peer.a;
+	struct guest *g = flow_guest(c, f);
+	uint16_t gso = segment_size(out.pkt[i]);
+	bool queued;
+
+	if (err == EINTR)
+		return TRY_AGAIN;
+	if (err == EAGAIN)			/* socket full, and so it is for the rest */
+		return GIVE_UP;
+
+	if (err == EACCES && !port->udp.bcast && addr_is_v4(to) && !addr_is_multicast(to)) {
+		port_to_many(port, to);		/* a network's broadcast address: nothing tells before */
+		return TRY_AGAIN;
+	}
+	if (gso && (err == EINVAL || err == EMSGSIZE || err == EIO)) {	/* more segments, or larger ones, than it takes */
+		err = out_split(port->udp.sock, &out.mm[i].msg_hdr, out.pkt[i]);
+		if (!err)
+			return NEXT_ONE;
+	}
+	queued = port_errors(c, port);
+	if (queued && err != EMSGSIZE && tries < ERROR_TRIES)	/* another packet's error */
+		return TRY_AGAIN;
+	drop_count(g, DROP_SEND);
+	if (!queued && err != ENOBUFS)
+		icmp_error_pkt(c, g, err, out.pkt[i]);
+	return NEXT_ONE;
+}
+
+/* Sends the batch; what fails is dropped and counted, what comes after it is sent nevertheless */
+static void out_flush(struct ctx *c, struct flow *f, struct flow *port)
+{
+	unsigned i = 0, tries = 0;
+
+	while (i < out.n) {
+		int rc = sendmmsg(port->udp.sock, out.mm + i, out.n - i, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (rc > 0) {
+			i += (unsigned)rc;
+			tries = 0;
+			continue;
+		}
+		switch (out_failed(c, f, port, i, rc ? errno : EIO, tries)) {
+		case TRY_AGAIN:
+			tries++;
+			continue;
+		case NEXT_ONE:
+			tries = 0;
+			i++;
+			continue;
+		case GIVE_UP:
+			flow_guest(c, f)->drops[DROP_SEND] += out.n - i;
+			i = out.n;
+			break;
+		}
+	}
+	out.n = out.niov = 0;
+}
+
+void udp_input(struct ctx *c, struct flow *f, struct pkt *pkts)
+{
+	struct flow *port = port_of(c, f);
+
+	out.n = out.niov = 0;
+	out.to_len = end_to_sa(&f->side[HOST].peer, f->udp.scope, &out.to);
+
+	for (uint16_t i = f->batch_head; i != PKT_NEXT_NONE; i = pkts[i].next)
+		if (!out_add(f, &pkts[i])) {
+			out_flush(c, f, port);
+			if (!out_add(f, &pkts[i]))
+				drop_count(flow_guest(c, f), DROP_SEND);
+		}
+	out_flush(c, f, port);
+
+	f->udp.used = c->now;
+	f->udp.replied |= port->udp.listener != FLOW_NONE;
+	flow_touch(&c->flows, f);
+}
+
+/* ---- host to guest ---- */
+
+static struct ancillary in_ancillary(const struct msghdr *m, bool v4)
+{
+	struct ancillary a = { .our = v4 ? addr_any4 : addr_any6 };
+	bool pktinfo4 = false;
+
+	for (const struct cmsghdr *cm = CMSG_FIRSTHDR(m); cm; cm = CMSG_NXTHDR((struct msghdr *)m, (struct cmsghdr *)cm)) {
+		if (cm->cmsg_level == IPPROTO_IP && cm->cmsg_type == IP_PKTINFO) {
+			struct in_pktinfo pi;
+
+			memcpy(&pi, CMSG_DATA(cm), sizeof(pi));
+			a.our = addr_from4(pi.ipi_spec_dst.s_addr);
+			a.many = pi.ipi_addr.s_addr != pi.ipi_spec_dst.s_addr;
+			pktinfo4 = true;
+		} else if (cm->cmsg_level == IPPROTO_IPV6 && cm->cmsg_type == IPV6_PKTINFO && !pktinfo4) {
+			struct in6_pktinfo pi;
+
+			memcpy(&pi, CMSG_DATA(cm), sizeof(pi));
+			a.our = addr_from_bytes(&pi.ipi6_addr, false);
+			a.many = to_many(&a.our);
+			if (a.many)
+				a.our = v4 ? addr_any4 : addr_any6;
+		} else if (cm->cmsg_level == SOL_UDP && cm->cmsg_type == UDP_GRO) {
+			int gso;
+
+			memcpy(&gso, CMSG_DATA(cm), sizeof(gso));
+			a.gso = (uint16_t)gso;
+		}
+	}
+	return a;
+}
+
+/* Sent by a socket of ours: on the way to many, it came back (UDP-05) */
+static bool own_packet(const struct flows *fs, const struct end *from, const struct ancillary *a)
+{
+	const struct end port = { .a = addr_is_v4(&from->a) ? addr_any4 : addr_any6, .port = from->port };
+
+	return addr_eq(&from->a, &a->our) && flow_find_host(fs, FLOW_UDP_PORT, KEY_OWN, &port);
+}
+
+/* New flow for a datagram from the host's side: to a listener, or an answer to what was sent to many */
+static struct flow *port_accept(struct ctx *c, struct flow *port, const struct end *from, const struct ancillary *a,
+				unsigned scope)
+{
+	const struct side host = { .peer = *from, .our = { a->our, port->side[HOST].our.port } };
+	bool listener = port->udp.listener != FLOW_NONE;
+	struct guest *g = flow_guest(c, port);
+	enum drop why = DROP_NONE;
+	struct side guest;
+	struct flow *old;
+
+	if ((!listener && !port->udp.many) || ((!listener || a->many) && own_packet(&c->flows, from, a))) {
+		why = DROP_NO_FLOW;
+	} else if (listener) {
+		const struct listener *l = &c->fwd.l[port->udp.listener];
+
+		why = fwd_in(c->cf, &g->seen, &c->cf->rule[l->rule], &host, &guest);
+	} else {
+		guest.peer = port->side[GUEST].peer;
+		guest.our = (struct end){ fwd_icmp_src(c->cf, &g->seen, &from->a), from->port };
+	}
+	if (why != DROP_NONE) {
+		drop_count(g, why);
+		return NULL;
+	}
+	/* Two clients the guest can't tell apart, or one that now comes another way: answers go to the last */
+	old = flow_find_guest(&c->flows, FLOW_UDP, &guest.peer, &guest.our);
+	if (old)
+		udp_end(c, old);
+	port->udp.refs++;
+	return udp_new(c, g, port, &guest, &host, scope);
+}
+
+static void in_commit(struct guest *g, struct frame *fr, const struct net_hdr *n, size_t len, uint16_t gso)
+{
+	fr->len = len;
+	frame_udp(fr, n, gso, &g->tap.caps);
+	tap_commit(&g->tap, fr);
+}
+
+/* Next frame of a datagram in pieces: first the one it is in, then others */
+static struct frame *in_frame(struct guest *g, struct frame **first)
+{
+	struct frame *fr = *first;
+
+	*first = NULL;
+	if (fr || tap_reserve(&g->tap, &fr, 1, TAP_ROOM, TAP_ANY))
+		return fr;
+	tap_flush(&g->tap);
+	return tap_reserve(&g->tap, &fr, 1, TAP_ROOM, TAP_ANY) ? fr : NULL;
+}
+
+/* What the link can't carry in one frame: segments of what the kernel joined, fragments of what is too large */
+static void in_pieces(struct guest *g, struct frame *fr, struct net_hdr *n, size_t len, uint16_t gso, uint32_t mtu)
+{
+	unsigned hdr = net_hdr_len(addr_is_v4(&n->src.a), UDP_HLEN) - ETH_HLEN;
+	size_t from, size, at;
+
+	memcpy(in.big, fr->pay[0].iov_base, len);
+	for (from = 0; from < len; from += size) {
+		size = gso ? MIN(gso, len - from) : len - from;
+		n->id = (uint16_t)g->tap.stats.tx_frames;	/* does not repeat while fragments are on their way */
+		for (at = 0; at < size; ) {
+			const struct iovec iov = { in.big + from, size };
+			const struct view dgram = { .iov = &iov, .cnt = 1, .len = size };
+			struct frame *next = in_frame(g, &fr);
+
+			if (!next) {
+				drop_count(g, DROP_LINK_FULL);
+				return;
+			}
+			if (size + hdr <= mtu) {
+				memcpy(next->pay[0].iov_base, in.big + from, size);
+				in_commit(g, next, n, size, 0);
+				at = size;
+			} else {
+				at = frame_udp_fragment(next, n, &dgram, at, mtu);
+				tap_commit(&g->tap, next);
+			}
+		}
+	}
+}
+
+/* Datagram of @len bytes in @fr to the guest */
+static void in_emit(struct ctx *c, const struct flow *f, struct frame *fr, size_t len, uint16_t gso)
+{
+	struct guest *g = flow_guest(c, f);
+	struct net_hdr n = net_hdr_to_guest(c, g, &f->side[GUEST].our, &f->side[GUEST].peer);
+	uint32_t mtu = c->cf->mtu ? MIN(c->cf->mtu, g->tap.caps.mtu) : g->tap.caps.mtu;
+	unsigned hdr = net_hdr_len(addr_is_v4(&n.src.a), UDP_HLEN) - ETH_HLEN;
+
+	if (gso >= len)
+		gso = 0;
+	if ((gso && !g->tap.caps.uso) || (gso ? gso : len) + hdr > mtu)
+		in_pieces(g, fr, &n, len, gso, mtu);
+	else
+		in_commit(g, fr, &n, len, gso);
+}
+
+/* Message @i, @len bytes: true if its frame was used */
+static bool in_deliver(struct ctx *c, struct flow *port, unsigned i, size_t len)
+{
+	const union sockaddr_any *sa = &in.from[i];
+	struct ancillary a;
+	struct end from;
+	struct flow *f;
+
+	if (!end_from_sa(&from, sa) || !from.port) {
+		drop_count(flow_guest(c, port), DROP_PORT_ZERO);
+		return false;
+	}
+	a = in_ancillary(&in.mm[i].msg_hdr, addr_is_v4(&from.a));
+	f = flow_find_host(&c->flows, FLOW_UDP, flow_idx(&c->flows, port), &from);
+	if (!f)
+		f = port_accept(c, port, &from, &a, sa->sa.sa_family == AF_INET6 ? sa->v6.sin6_scope_id : 0);
+	if (!f)
+		return false;
+
+	if (port->udp.listener == FLOW_NONE)
+		f->udp.replied = true;
+	else
+		f->side[HOST].our.a = a.our;	/* the address asked last is the one that answers (UDP-10) */
+	f->udp.used = c->now;
+	flow_touch(&c->flows, f);
+	in_emit(c, f, in.frame[i], len, a.gso);
+	return true;
+}
+
+/* Up to @n messages into the frames reserved: count or -errno */
+static int in_receive(int fd, unsigned n)
+{
+	int rc;
+
+	for (unsigned i = 0; i < n; i++)
+		in.mm[i].msg_hdr = (struct msghdr){
+			.msg_name = &in.from[i], .msg_namelen = sizeof(in.from[i]),
+			.msg_iov = &in.frame[i]->pay[0], .msg_iovlen = 1,
+			.msg_control = in.control[i], .msg_controllen = sizeof(in.control[i]),
+		};
+	do
+		rc = recvmmsg(fd, in.mm, n, MSG_DONTWAIT, NULL);
+	while (rc < 0 && errno == EINTR);
+	return rc < 0 ? -errno : rc;
+}
+
+static void port_read(struct ctx *c, struct flow *port)
+{
+	struct guest *g = flow_guest(c, port);
+	unsigned useless = 0;
+
+	for (unsigned turn = 0; turn < TURN_IN; turn++) {
+		unsigned n = tap_reserve(&g->tap, in.frame, BATCH_IN, TAP_ROOM, TAP_ANY), unused = 0;
+		int rc;
+
+		if (!n) {
+			flow_wait(&c->flows, port, WAIT_STALLED);
+			return;
+		}
+		rc = in_receive(port->udp.sock, n);
+		for (unsigned i = 0; i < n; i++)
+			if ((int)i >= rc || !in_deliver(c, port, i, in.mm[i].msg_len))
+				in.frame[unused++] = in.frame[i];
+		tap_unreserve(&g->tap, in.frame, unused);
+
+		if (rc == -EAGAIN || (rc >= 0 && (unsigned)rc < n))
+			return;
+		if (rc < 0 && !port_errors(c, port) && useless++)
+			return;			/* the socket is of no use, and the ready list must not spin on it */
+	}
+	flow_wait(&c->flows, port, WAIT_READY);
+}
+
+void udp_ready(struct ctx *c, struct flow *f, uint32_t events)
+{
+	if (f->udp.sock < 0)
+		return;
+	f->udp.refs++;				/* stays here even if its last flow gives way to another one */
+	if (events & EPOLLERR && !port_errors(c, f))
+		sock_error(f->udp.sock);	/* nobody's (UDP-01) */
+	port_read(c, f);
+	port_put(c, f);
+}
+
+void udp_resume(struct ctx *c, struct flow *f)
+{
+	udp_ready(c, f, EPOLLIN);
+}
+
+/* First datagram on a listener: from now on, it is a port like others */
+static struct flow *listener_port(struct ctx *c, struct guest *g, uint32_t idx)
+{
+	const struct listener *l = &c->fwd.l[idx];
+	struct flow *port;
+
+	epoll_ctl(c->epfd, EPOLL_CTL_DEL, l->fd, NULL);
+	port = port_new(c, g, l->fd, idx);
+	if (!port) {
+		ev_add(c->epfd, l->fd, EV_UDP_LISTEN, idx, 0, EPOLLIN);
+		return NULL;
+	}
+	port->side[HOST].our.port = l->port;
+	flow_hash_host(&c->flows, port, KEY_LISTENER + idx);
+	if (g->tap.caps.uso && sock_features.udp_gro)
+		opt_set(l->fd, SOL_UDP, UDP_GRO, 1);
+	return port;
+}
+
+void udp_listen_ready(struct ctx *c, uint32_t listener, uint32_t events)
+{
+	struct flow *port = listener_port(c, &c->guest[0], listener);
+
+	if (port) {
+		udp_ready(c, port, events);
+		return;
+	}
+	for (unsigned i = 0; i < BATCH_IN && recv(c->fwd.l[listener].fd, NULL, 0, MSG_DONTWAIT | MSG_TRUNC) >= 0; i++)
+		drop_count(&c->guest[0], DROP_NO_RESOURCE);
+}
