@@ -47,32 +47,40 @@ enum tcp_state {
 
 extern const char *const tcp_state_name[TCP_STATES];
 
-/* snd_: towards the guest; rcv_: from the guest (RFC 9293 3.3.1). Sequence numbers wrap. */
+/* snd_: towards the guest; rcv_: from the guest (RFC 9293 3.3.1). Sequence numbers wrap. Times in ms, 0: not set. */
 struct tcp {
 	int		sock;
-	uint8_t		state;
+	uint8_t		state;		/* enum tcp_state; written by tcp_set_state() alone */
 	uint8_t		snd_wscale, rcv_wscale;
 	uint8_t		retries;	/* timeouts in a row without progress */
 	uint8_t		dup_acks;
-	uint16_t	flags;		/* tcp.c */
-	uint16_t	mss;		/* payload bytes in a segment to the guest */
-	uint32_t	rto;		/* ms */
+	uint16_t	flags;		/* TCPF_* in tcp_conn.h */
+	uint16_t	mss;		/* payload bytes of a segment to the guest */
+	uint16_t	rcv_mss;	/* largest segment seen from the guest */
 
 	uint32_t	snd_una, snd_nxt;
 	uint32_t	snd_max;	/* highest snd_nxt ever: after a timeout, snd_nxt goes back */
-	uint32_t	snd_wnd;	/* guest's window, bytes */
+	uint32_t	snd_wnd;	/* guest's window, from snd_una on */
 	uint32_t	sock_seq;	/* sequence number of the first byte in the socket's receive queue */
-	uint32_t	peek_off;	/* where the kernel's SO_PEEK_OFF stands, from @sock_seq on */
+	uint32_t	peek_off;	/* where the kernel's SO_PEEK_OFF stands */
+	uint32_t	fin_seq;	/* of our FIN, once the host's end of file is known */
+
 	uint32_t	rcv_nxt;
 	uint32_t	rcv_acked;	/* last acknowledgment number sent */
 	uint32_t	rcv_adv;	/* right edge of the window advertised: every byte before it is taken */
 
-	uint32_t	stash;		/* first block of bytes from the guest the socket did not take, or none */
-	uint32_t	stash_len, stash_off;
-	uint32_t	keep;		/* slot of bytes read from the socket and not acknowledged, or none */
-	uint32_t	room;		/* bytes the socket would take, as of the last question */
-	uint64_t	acked_at;	/* ms: last segment from the guest */
-	uint64_t	bytes_in, bytes_out;
+	uint32_t	stash, stash_last;	/* blocks with bytes from the guest that the socket did not take */
+	uint32_t	stash_off, stash_len;
+	uint32_t	promised;		/* bytes of stash reserved for this flow */
+	uint32_t	keep, keep_len;		/* slot with bytes read off the socket and not acknowledged */
+	uint32_t	room, room_asked;	/* bytes the socket would take: now, and when it was asked */
+	uint32_t	room_size;		/* the same for an empty socket */
+
+	uint32_t	rto;
+	uint64_t	rtx_at;		/* retransmission or window probe due */
+	uint64_t	ack_at;		/* delayed acknowledgment due */
+	uint64_t	heard_at;	/* last segment from the guest */
+	uint64_t	bytes_in, bytes_out;	/* from the guest, to the guest */
 };
 
 struct udp {

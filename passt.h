@@ -32,6 +32,7 @@ struct ctx {
 	struct wheel	wheel;
 	int		epfd;
 	uint64_t	now;		/* ms, read once per wakeup */
+	int		link_error;	/* -errno: the guest is gone */
 	uint64_t	secret[2];	/* key of initial sequence numbers (RFC 6528) */
 };
 

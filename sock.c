@@ -285,26 +285,27 @@ ssize_t sock_discard(int fd, uint32_t *peek_off, size_t n)
 	return rc;
 }
 
-uint32_t sock_room(int fd)
+uint32_t sock_room(int fd, uint32_t *size)
 {
-	uint32_t mem[SK_MEMINFO_VARS], free;
+	uint32_t mem[SK_MEMINFO_VARS] = { 0 }, sndbuf = 0, queued = 0;
 	socklen_t len = sizeof(mem);
 
 	if (sock_features.meminfo) {
-		if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, mem, &len) ||
-		    mem[SK_MEMINFO_WMEM_QUEUED] >= mem[SK_MEMINFO_SNDBUF])
-			return 0;
-		free = mem[SK_MEMINFO_SNDBUF] - mem[SK_MEMINFO_WMEM_QUEUED];
+		if (!getsockopt(fd, SOL_SOCKET, SO_MEMINFO, mem, &len)) {
+			sndbuf = mem[SK_MEMINFO_SNDBUF];
+			queued = mem[SK_MEMINFO_WMEM_QUEUED];
+		}
 	} else {
-		int sndbuf, queued;
+		int outq = 0;
 
 		len = sizeof(sndbuf);
-		if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &sndbuf, &len) || ioctl(fd, TIOCOUTQ, &queued) ||
-		    2 * queued >= sndbuf)
-			return 0;
-		free = (uint32_t)(sndbuf - 2 * queued);
+		if (!getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &sndbuf, &len) && !ioctl(fd, TIOCOUTQ, &outq))
+			queued = 2 * (uint32_t)outq;
 	}
-	return free / 4 * 3;		/* the kernel counts its own overhead for each buffer as well */
+
+	/* The kernel counts its own overhead for each buffer as well: a quarter is left for it */
+	*size = sndbuf / 4 * 3;
+	return queued < sndbuf ? (sndbuf - queued) / 4 * 3 : 0;
 }
 
 bool sock_want_write(int fd)

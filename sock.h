@@ -83,8 +83,8 @@ ssize_t sock_peek(int fd, uint32_t *peek_off, uint32_t off, struct iovec *iov, u
 /* Drops @n bytes from the front of the receive queue, all of which are known to be there: bytes dropped or -errno */
 ssize_t sock_discard(int fd, uint32_t *peek_off, size_t n);
 
-/* Bytes of payload the socket would take now, scaled for the kernel's overhead; 0 if full */
-uint32_t sock_room(int fd);
+/* Bytes of payload the socket would take now, scaled for the kernel's overhead, and in *@size what it would if empty */
+uint32_t sock_room(int fd, uint32_t *size);
 
 /* Asks for an EPOLLOUT event once a full socket has room again, though no send failed: true if it has room now */
 bool sock_want_write(int fd);

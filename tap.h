@@ -46,6 +46,7 @@ struct tap {
 	int			fd;		/* -1: no guest connected */
 	int			pcap;		/* capture file, or -1 */
 	bool			full;		/* the link refused a frame: wait for it to become writable */
+	bool			armed;		/* and the loop does */
 	uint16_t		burst;		/* frames expected in the next batch */
 
 	struct frame		*frame;		/* TAP_SLOTS of them */
@@ -103,6 +104,7 @@ void tap_queue_pop(struct tap *t);
  * tun_attach(): makes the descriptor the link.
  */
 int tun_open(char *ifname, struct caps *caps);
+void tun_mac(int fd, struct mac *m);	/* the device's own address: the guest's */
 void tun_attach(struct tap *t, int fd, const struct caps *caps, int pcap);
 
 #endif /* TAP_H */

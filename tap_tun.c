@@ -185,6 +185,14 @@ int tun_open(char *ifname, struct caps *caps)
 	return fd;
 }
 
+void tun_mac(int fd, struct mac *m)
+{
+	struct ifreq ifr = { 0 };
+
+	if (!ioctl(fd, SIOCGIFHWADDR, &ifr))
+		memcpy(m->b, ifr.ifr_hwaddr.sa_data, sizeof(m->b));
+}
+
 void tun_attach(struct tap *t, int fd, const struct caps *caps, int pcap)
 {
 	tap_init(t, &tun_ops, fd, caps, pcap);

@@ -10,8 +10,10 @@ void tcp_init(struct ctx *c);
 /* A segment that belongs to no flow: opens one, or is answered with RST */
 void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p);
 
-/* This batch's segments of a flow, f->batch_head on, in @pkts */
-void tcp_input(struct ctx *c, struct flow *f, struct pkt *pkts);
+/* This batch's segments of a flow, f->batch_head on, in @pkts; returns the first one behind the end of the flow, or
+ * PKT_NEXT_NONE: it may be the start of another one
+ */
+uint16_t tcp_input(struct ctx *c, struct flow *f, struct pkt *pkts);
 
 /* Host's side: the flow's socket, or a listener, has something to say */
 void tcp_ready(struct ctx *c, struct flow *f, uint32_t events);

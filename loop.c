@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* loop.c - the event loop: who handles what, and what is done at the end of each turn
+ *
+ * A turn: events; flows that had more to do (ready list); flows that waited for the link (stalled list); timers; what is still
+ * queued on the link; burial of flows that ended. There is no other work: a turn costs what its events cost.
+ */
+#include <errno.h>
+
+#include "icmp.h"
+#include "input.h"
+#include "loop.h"
+#include "tcp.h"
+#include "udp.h"
+
+#define EVENTS		64
+
+static void on_tap(struct ctx *c, union ev_ref ref, uint32_t events)
+{
+	struct guest *g = &c->guest[ref.idx];
+
+	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+		c->link_error = input_ready(c, g);
+	if (events & EPOLLOUT)
+		g->tap.full = false;
+}
+
+static void on_tcp(struct ctx *c, union ev_ref ref, uint32_t events)
+{
+	struct flow *f = flow_get(&c->flows, ref.idx, ref.gen);
+
+	if (f)
+		tcp_ready(c, f, events);
+}
+
+static void on_udp(struct ctx *c, union ev_ref ref, uint32_t events)
+{
+	struct flow *f = flow_get(&c->flows, ref.idx, ref.gen);
+
+	if (f)
+		udp_ready(c, f, events);
+}
+
+static void on_ping(struct ctx *c, union ev_ref ref, uint32_t events)
+{
+	struct flow *f = flow_get(&c->flows, ref.idx, ref.gen);
+
+	if (f)
+		icmp_ready(c, f, events);
+}
+
+static void on_tcp_listen(struct ctx *c, union ev_ref ref, uint32_t events)
+{
+	(void)events;
+	tcp_accept(c, ref.idx);
+}
+
+static void on_udp_listen(struct ctx *c, union ev_ref ref, uint32_t events)
+{
+	udp_listen_ready(c, ref.idx, events);
+}
+
+static void (*event_fn[EV_TYPES])(struct ctx *, union ev_ref, uint32_t) = {
+	[EV_TAP]	= on_tap,
+	[EV_TCP]	= on_tcp,
+	[EV_TCP_LISTEN]	= on_tcp_listen,
+	[EV_UDP]	= on_udp,
+	[EV_UDP_LISTEN]	= on_udp_listen,
+	[EV_PING]	= on_ping,
+};
+
+static void on_tcp_timer(struct ctx *c, struct timer *t)
+{
+	tcp_timeout(c, container_of(t, struct flow, timer));
+}
+
+static void on_udp_timer(struct ctx *c, struct timer *t)
+{
+	udp_timeout(c, container_of(t, struct flow, timer));
+}
+
+static void on_ping_timer(struct ctx *c, struct timer *t)
+{
+	icmp_timeout(c, container_of(t, struct flow, timer));
+}
+
+static void on_ndp_timer(struct ctx *c, struct timer *t)
+{
+	input_ndp_timer(c, container_of(t, struct guest, ndp));
+}
+
+static void (*timer_fn[TIMER_KINDS])(struct ctx *, struct timer *) = {
+	[TIMER_TCP]	= on_tcp_timer,
+	[TIMER_UDP]	= on_udp_timer,
+	[TIMER_PING]	= on_ping_timer,
+	[TIMER_NDP]	= on_ndp_timer,
+};
+
+void loop_on_event(enum ev_type type, void (*fn)(struct ctx *c, union ev_ref ref, uint32_t events))
+{
+	event_fn[type] = fn;
+}
+
+void loop_on_timer(enum timer_kind kind, void (*fn)(struct ctx *c, struct timer *t))
+{
+	timer_fn[kind] = fn;
+}
+
+int loop_init(struct ctx *c, const struct conf *cf)
+{
+	c->cf = cf;
+	c->epfd = epoll_create1(EPOLL_CLOEXEC);
+	if (c->epfd < 0)
+		return -errno;
+
+	c->now = now_ms();
+	flows_init(&c->flows);
+	wheel_init(&c->wheel, c->now);
+	tcp_init(c);
+	for (unsigned i = 0; i < GUEST_MAX; i++) {
+		struct guest *g = &c->guest[i];
+
+		g->tap.fd = -1;
+		g->ndp.kind = TIMER_NDP;
+		for (unsigned j = V4; j < FAMILIES; j++)
+			g->seen.addr[j] = cf->ip[j].addr;
+		g->seen.ll = cf->ip[V6].ns_ll;
+	}
+	return 0;
+}
+
+/* Every flow that is on the list now gets one turn; those that put themselves on it again wait for the next */
+static void run_list(struct ctx *c, enum flow_wait wait)
+{
+	uint32_t last = c->flows.wait[wait].tail;
+	struct flow *f;
+
+	while (last != FLOW_NONE && (f = flow_next(&c->flows, wait))) {
+		bool more = flow_idx(&c->flows, f) != last;
+
+		switch ((enum flow_type)f->type) {
+		case FLOW_TCP:
+			tcp_resume(c, f);
+			break;
+		case FLOW_UDP:
+		case FLOW_UDP_PORT:
+			udp_resume(c, f);
+			break;
+		case FLOW_PING:
+		case FLOW_FREE:
+		case FLOW_TYPES:
+			break;
+		}
+		if (!more)
+			break;
+	}
+}
+
+/* The link's last word of this turn: write what is left, and ask to be told when it takes more */
+static int turn_link(struct ctx *c, struct guest *g)
+{
+	struct tap *t = &g->tap;
+	int rc = tap_flush(t);
+
+	if (rc && rc != -EAGAIN)
+		return rc;
+	if (t->full != t->armed && t->fd >= 0) {
+		t->armed = t->full;
+		ev_mod(c->epfd, t->fd, EV_TAP, EPOLLIN | (t->armed ? EPOLLOUT : 0));
+	}
+	return 0;
+}
+
+static int turn_end(struct ctx *c)
+{
+	struct timer *t;
+	int rc = 0;
+
+	run_list(c, WAIT_READY);
+	if (!c->guest[0].tap.full)
+		run_list(c, WAIT_STALLED);
+	while ((t = timer_expire(&c->wheel, c->now)))
+		timer_fn[t->kind](c, t);
+
+	for (unsigned i = 0; i < GUEST_MAX && !rc; i++)
+		rc = turn_link(c, &c->guest[i]);
+	flow_bury(&c->flows);
+	return rc;
+}
+
+int loop_once(struct ctx *c)
+{
+	bool busy = c->flows.wait[WAIT_READY].head != FLOW_NONE ||
+		    (c->flows.wait[WAIT_STALLED].head != FLOW_NONE && !c->guest[0].tap.full);
+	struct epoll_event ev[EVENTS];
+	int n, rc;
+
+	n = epoll_wait(c->epfd, ev, EVENTS, busy ? 0 : wheel_timeout(&c->wheel, c->now));
+	if (n < 0 && errno != EINTR)
+		return -errno;
+
+	c->now = now_ms();
+	for (int i = 0; i < n; i++) {
+		union ev_ref ref = { .u64 = ev[i].data.u64 };
+
+		event_fn[ref.type](c, ref, ev[i].events);
+	}
+	rc = turn_end(c);
+	return c->link_error ? c->link_error : rc;
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tcp_buf.c - stash and keep: static pools, last in first out, memory touched as used */
+#include <assert.h>
+#include <string.h>
+
+#include "tcp_buf.h"
+#include "util.h"
+
+/* Indices count from 1. Entries above @unused were never used, and are on no free list. */
+struct pool {
+	uint32_t	size, unused, free;
+	uint32_t	*next;
+};
+
+static uint8_t stash_mem[STASH_BLOCKS][STASH_BLOCK];
+static uint32_t stash_next[STASH_BLOCKS + 1];
+static struct pool stash = { .size = STASH_BLOCKS, .next = stash_next };
+static uint32_t stash_promised;		/* bytes, all flows; never above the pool's size less one block a promise */
+
+static uint8_t keep_mem[KEEP_SLOTS][KEEP_SIZE];
+static uint32_t keep_next[KEEP_SLOTS + 1];
+static struct pool keep = { .size = KEEP_SLOTS, .next = keep_next };
+
+static uint32_t pool_get(struct pool *p)
+{
+	uint32_t i = p->free;
+
+	if (i)
+		p->free = p->next[i];
+	else if (p->unused < p->size)
+		i = ++p->unused;
+	if (i)
+		p->next[i] = BUF_NONE;
+	return i;
+}
+
+static void pool_put(struct pool *p, uint32_t i)
+{
+	p->next[i] = p->free;
+	p->free = i;
+}
+
+/* A promise costs up to one block more than its bytes: the chain's first block may be partly consumed */
+static uint32_t promise_cost(uint32_t bytes)
+{
+	return bytes ? ROUND_UP(bytes, STASH_BLOCK) + STASH_BLOCK : 0;
+}
+
+uint32_t stash_promise(struct tcp *t, uint32_t want)
+{
+	uint32_t left = STASH_BLOCKS * STASH_BLOCK - (stash_promised - promise_cost(t->promised));
+
+	want = MIN(want, STASH_FLOW);
+	if (promise_cost(want) > left)
+		want = left < 2 * STASH_BLOCK ? 0 : left / STASH_BLOCK * STASH_BLOCK - STASH_BLOCK;
+	stash_promised += promise_cost(want) - promise_cost(t->promised);
+	t->promised = want;
+	return want;
+}
+
+uint32_t stash_add(struct tcp *t, const struct iovec *iov, unsigned cnt, size_t skip, uint32_t len)
+{
+	uint32_t done = 0;
+
+	for (unsigned i = 0; i < cnt && done < len; i++) {
+		const uint8_t *from = iov[i].iov_base;
+		size_t n = iov[i].iov_len;
+
+		if (skip >= n) {
+			skip -= n;
+			continue;
+		}
+		from += skip;
+		n = MIN(n - skip, len - done);
+		skip = 0;
+
+		while (n) {
+			uint32_t at = (t->stash_off + t->stash_len) % STASH_BLOCK, part;
+
+			if (!t->stash || (!at && t->stash_len)) {
+				uint32_t b = pool_get(&stash);
+
+				if (!b)
+					return done;
+				if (t->stash)
+					stash.next[t->stash_last] = b;
+				else
+					t->stash = b;
+				t->stash_last = b;
+			}
+			part = (uint32_t)MIN(n, STASH_BLOCK - at);
+			memcpy(stash_mem[t->stash_last - 1] + at, from, part);
+			t->stash_len += part;
+			done += part;
+			from += part;
+			n -= part;
+		}
+	}
+	return done;
+}
+
+unsigned stash_iov(const struct tcp *t, struct iovec *iov, unsigned max)
+{
+	uint32_t b = t->stash, off = t->stash_off, left = t->stash_len;
+	unsigned n = 0;
+
+	for (; left && n < max; n++) {
+		uint32_t part = MIN(left, STASH_BLOCK - off);
+
+		iov[n] = (struct iovec){ stash_mem[b - 1] + off, part };
+		left -= part;
+		off = 0;
+		b = stash.next[b];
+	}
+	return n;
+}
+
+void stash_drop(struct tcp *t, uint32_t n)
+{
+	assert(n <= t->stash_len);
+	t->stash_len -= n;
+	t->stash_off += n;
+	while (t->stash && (t->stash_off >= STASH_BLOCK || !t->stash_len)) {
+		uint32_t b = t->stash;
+
+		t->stash = stash.next[b];
+		t->stash_off = t->stash_len ? t->stash_off - STASH_BLOCK : 0;
+		pool_put(&stash, b);
+	}
+}
+
+void stash_free(struct tcp *t)
+{
+	stash_drop(t, t->stash_len);
+	stash_promise(t, 0);
+}
+
+bool keep_store(struct tcp *t, const void *data, uint32_t len)
+{
+	assert(len <= KEEP_SIZE);
+	if (t->keep || !(t->keep = pool_get(&keep)))
+		return false;
+
+	memcpy(keep_mem[t->keep - 1], data, len);
+	t->keep_len = len;
+	return true;
+}
+
+const uint8_t *keep_data(const struct tcp *t)
+{
+	return keep_mem[t->keep - 1];
+}
+
+void keep_free(struct tcp *t)
+{
+	if (!t->keep)
+		return;
+
+	pool_put(&keep, t->keep);
+	t->keep = BUF_NONE;
+	t->keep_len = 0;
+}
+
+bool keep_available(void)
+{
+	return keep.free || keep.unused < keep.size;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tcp_buf.h - two static pools of bytes: the stash, from the guest to a full socket; the keep, from a socket to the guest
+ *
+ * Stash: what was inside an advertised window and the socket did not take. A chain of blocks per flow, first in first out.
+ * Room is promised (stash_promise()) before it is advertised, so that it is there when the bytes come.
+ *
+ * Keep: a short answer that was read off the socket's queue, for as long as the guest has not acknowledged it.
+ */
+#ifndef TCP_BUF_H
+#define TCP_BUF_H
+
+#include "flow.h"
+#include "packet.h"
+
+#define STASH_BLOCK	(16U << 10)
+#define STASH_BLOCKS	4096U
+#define STASH_FLOW	(64U << 10)	/* most that a flow is promised: one super-packet */
+#define KEEP_SIZE	2048U
+#define KEEP_SLOTS	8192U
+#define BUF_NONE	0		/* blocks and slots count from 1: zeroed flows have none */
+
+/* Settles what is promised to a flow at @want bytes, as far as the pool goes; returns how many bytes that are */
+uint32_t stash_promise(struct tcp *t, uint32_t want);
+
+/* Appends up to @len bytes; returns how many there was room for */
+uint32_t stash_add(struct tcp *t, const struct iovec *iov, unsigned cnt, size_t skip, uint32_t len);
+
+/* Oldest bytes, as up to @max iovecs; returns how many */
+unsigned stash_iov(const struct tcp *t, struct iovec *iov, unsigned max);
+
+/* Drops @n bytes at the front */
+void stash_drop(struct tcp *t, uint32_t n);
+
+/* All of a flow's bytes and promises back to the pools */
+void stash_free(struct tcp *t);
+
+/* Takes a copy of @len <= KEEP_SIZE bytes; false if there is no slot free, or the flow has one already */
+bool keep_store(struct tcp *t, const void *data, uint32_t len);
+const uint8_t *keep_data(const struct tcp *t);
+void keep_free(struct tcp *t);
+
+/* Is there a slot? Asked before bytes are read off a queue for good */
+bool keep_available(void);
+
+#endif /* TCP_BUF_H */

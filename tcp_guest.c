@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tcp_guest.c - TCP, from the guest to the host's socket: segments in, acknowledgments out
+ *
+ * Every byte inside the advertised window is taken: by the socket, or what it refuses by the stash. The window offered is what
+ * the socket has room for, and a little more once it is half full: Linux lets a send buffer grow only if it was found full.
+ * Taken means acknowledged; loss between the host and its peer is the host kernel's business.
+ */
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "sock.h"
+#include "tcp_buf.h"
+#include "tcp_conn.h"
+
+#define GATHER_IOV	512		/* buffers of consecutive segments in one sendmsg() */
+
+/* Payload of this batch's segments of one flow, in order, not sent yet: scratch, empty between calls */
+static struct iovec gather_iov[GATHER_IOV];
+static struct {
+	unsigned	cnt;
+	uint32_t	len;
+} gather;
+
+uint32_t tcp_offer(struct tcp *t)
+{
+	uint32_t open = seq_lt(t->rcv_nxt, t->rcv_adv) ? t->rcv_adv - t->rcv_nxt : 0, extra;
+
+	if (t->flags & TCPF_GUEST_FIN)
+		return 0;
+	if (!tcp_synced(t) && t->sock < 0)
+		return UINT16_MAX;
+
+	/* What was asked last is a lower bound, less what was sent since: ask again when half of it is used */
+	if (!(t->flags & TCPF_BLOCKED) && (!t->room_asked || t->room < t->room_asked / 2))
+		t->room = t->room_asked = sock_room(t->sock, &t->room_size);
+
+	extra = t->stash_len + (open > t->room ? open - t->room : 0);
+	if (t->room < t->room_size / 2)
+		extra = MAX(extra, STASH_FLOW);
+	extra = stash_promise(t, extra);
+	return t->room + (extra > t->stash_len ? extra - t->stash_len : 0);
+}
+
+/* Passes the guest's FIN on, once everything before it is */
+static void tcp_shutdown(struct tcp *t)
+{
+	if (t->flags & TCPF_GUEST_FIN && !(t->flags & TCPF_SHUT) && !t->stash_len) {
+		shutdown(t->sock, SHUT_WR);
+		t->flags |= TCPF_SHUT;
+	}
+}
+
+/* Bytes the socket took; -errno if it is broken */
+static ssize_t tcp_send(struct tcp *t, struct iovec *iov, unsigned cnt, uint32_t len)
+{
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = cnt };
+	ssize_t n;
+
+	do
+		n = sendmsg(t->sock, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+
+	if (n < 0 && errno != EAGAIN && errno != ENOBUFS && errno != ENOMEM)
+		return -errno;
+	n = MAX(n, 0);
+	t->room -= MIN(t->room, (uint32_t)n);
+	if ((uint32_t)n < len) {
+		t->flags |= TCPF_BLOCKED;
+		t->room = t->room_asked = 0;
+	}
+	return n;
+}
+
+/**
+ * tcp_write() - the socket has room again
+ *
+ * Return: false if the flow ended
+ */
+bool tcp_write(struct ctx *c, struct flow *f)
+{
+	struct tcp *t = &f->tcp;
+
+	t->flags &= (uint16_t)~TCPF_BLOCKED;
+	t->room_asked = 0;
+	while (t->stash_len) {
+		struct iovec iov[STASH_FLOW / STASH_BLOCK + 1];
+		unsigned cnt = stash_iov(t, iov, ARRAY_SIZE(iov));
+		uint32_t len = 0;
+		ssize_t n;
+
+		for (unsigned i = 0; i < cnt; i++)
+			len += (uint32_t)iov[i].iov_len;
+		n = tcp_send(t, iov, cnt, len);
+		if (n < 0)
+			break;			/* EPOLLERR tells, too: tcp_ready() */
+		stash_drop(t, (uint32_t)n);
+		if (t->flags & TCPF_BLOCKED)
+			return true;
+	}
+	tcp_shutdown(t);
+	return !tcp_done(c, f);
+}
+
+/* Sends what was gathered, the rest into the stash; what finds no room even there is taken back, to come again */
+static void gather_send(struct ctx *c, struct flow *f)
+{
+	struct tcp *t = &f->tcp;
+	uint32_t left = gather.len;
+	size_t sent = 0;
+
+	if (!gather.len)
+		return;
+
+	if (!(t->flags & TCPF_BLOCKED)) {
+		ssize_t n = tcp_send(t, gather_iov, gather.cnt, gather.len);
+
+		if (n < 0)
+			n = left;		/* the socket is broken: EPOLLERR tells, too, and ends the flow */
+		sent = (size_t)n;
+		left -= (uint32_t)n;
+	}
+	if (left)
+		left -= stash_add(t, gather_iov, gather.cnt, sent, left);
+	if (left) {
+		t->rcv_nxt -= left;
+		t->flags |= TCPF_ACK_NOW;
+		drop_count(flow_guest(c, f), DROP_NO_RESOURCE);
+	}
+	t->bytes_in += gather.len - left;
+	gather.cnt = 0;
+	gather.len = 0;
+}
+
+/* Payload of an acceptable segment: the part that is next and new is gathered */
+static void tcp_take(struct ctx *c, struct flow *f, const struct pkt *p)
+{
+	uint32_t len = (uint32_t)p->data.len, skip, take;
+	struct tcp *t = &f->tcp;
+	struct view v = p->data;
+	size_t got;
+
+	take = seg_trim(p->tcp.seq, len, t->rcv_nxt, t->rcv_adv, &skip);
+	t->rcv_mss = MAX(t->rcv_mss, p->off.gso ? p->off.gso : (uint16_t)MIN(len, UINT16_MAX));
+
+	if (take < len) {			/* gap, overlap, or beyond the window: tell where we are */
+		t->flags |= TCPF_ACK_NOW;
+		if (!take)
+			drop_count(flow_guest(c, f), DROP_TCP_SEQ);
+	}
+	if (!take || t->flags & TCPF_GUEST_FIN)
+		return;
+
+	view_skip(&v, skip);
+	view_trim(&v, take);
+	if (GATHER_IOV - gather.cnt < v.cnt)
+		gather_send(c, f);
+	gather.cnt += view_iov(&v, gather_iov + gather.cnt, GATHER_IOV - gather.cnt, &got);
+	gather.len += (uint32_t)got;
+	t->rcv_nxt += (uint32_t)got;
+}
+
+/* The guest's FIN, right behind all of its data */
+static void tcp_take_fin(struct ctx *c, struct flow *f)
+{
+	struct tcp *t = &f->tcp;
+
+	gather_send(c, f);
+	if (t->flags & TCPF_ACK_NOW)		/* something before it was not taken */
+		return;
+
+	t->rcv_nxt++;
+	t->flags |= TCPF_GUEST_FIN;
+	if (t->state == TCP_ESTABLISHED)
+		tcp_set_state(f, TCP_CLOSE_WAIT);
+	else if (t->state == TCP_FIN_WAIT_1 || t->state == TCP_FIN_WAIT_2)
+		tcp_set_state(f, TCP_CLOSING);
+	tcp_shutdown(t);
+}
+
+/* Bytes the guest has acknowledged leave the keep, and the socket's queue: in large steps, and before waiting for more */
+static void tcp_discard(struct tcp *t)
+{
+	uint32_t una = t->snd_una, n;
+
+	if (t->flags & TCPF_EOF && seq_lt(t->fin_seq, una))
+		una = t->fin_seq;
+	if (seq_le(t->sock_seq, una))
+		keep_free(t);
+
+	n = seq_lt(t->sock_seq, una) ? una - t->sock_seq : 0;
+	if (n && (n >= 256U << 10 || t->snd_una == t->snd_max)) {
+		ssize_t done = sock_discard(t->sock, &t->peek_off, n);
+
+		if (done > 0)
+			t->sock_seq += (uint32_t)done;
+	}
+}
+
+/* Acknowledgment of something new */
+static void tcp_acked(struct ctx *c, struct flow *f, uint32_t ack)
+{
+	struct tcp *t = &f->tcp;
+
+	t->snd_una = ack;
+	t->snd_nxt = seq_max(t->snd_nxt, ack);
+	t->retries = t->dup_acks = 0;
+	t->rto = TCP_RTO_INIT;
+	t->rtx_at = t->snd_una == t->snd_max ? 0 : c->now + t->rto;
+	tcp_discard(t);
+
+	if (t->state == TCP_FIN_WAIT_1 && t->snd_una == t->snd_max)
+		tcp_set_state(f, TCP_FIN_WAIT_2);
+}
+
+/**
+ * tcp_ack() - acknowledgment and window of an acceptable segment (RFC 9293 3.10.7.4, fifth check)
+ *
+ * Return: false if it acknowledges what was never sent
+ */
+static bool tcp_ack(struct ctx *c, struct flow *f, const struct pkt *p)
+{
+	struct tcp *t = &f->tcp;
+	uint32_t ack = p->tcp.ack, wnd = (uint32_t)p->tcp.win << t->snd_wscale;
+
+	if (seq_lt(t->snd_max, ack)) {
+		t->flags |= TCPF_ACK_NOW;
+		drop_count(flow_guest(c, f), DROP_TCP_SEQ);
+		return false;
+	}
+	if (seq_lt(ack, t->snd_una))		/* older than what is known: says nothing */
+		return true;
+
+	if (ack != t->snd_una) {
+		tcp_acked(c, f, ack);
+	} else if (!p->data.len && !(p->tcp.flags & TCP_FIN) && wnd == t->snd_wnd && wnd && t->snd_una != t->snd_max &&
+		   !(t->flags & TCPF_FIN_SENT && t->snd_una == t->fin_seq)) {
+		/* Duplicate (RFC 5681 2); three of them are a loss. A FIN that is alone in flight has its timer. */
+		if (++t->dup_acks == 3) {
+			t->snd_nxt = t->snd_una;
+			t->rtx_at = c->now + t->rto;
+		}
+	}
+	if (!t->snd_wnd && wnd && t->snd_una == t->snd_max)
+		t->rtx_at = 0;			/* the window is open again: no more probes */
+	t->snd_wnd = wnd;
+	return true;
+}
+
+/* Segments that are not for their sequence number: true if that is all there is to it */
+static bool tcp_control(struct ctx *c, struct flow *f, const struct pkt *p)
+{
+	uint32_t len = (uint32_t)p->data.len + !!(p->tcp.flags & TCP_FIN) + !!(p->tcp.flags & TCP_SYN);
+	uint8_t flags = p->tcp.flags;
+	struct tcp *t = &f->tcp;
+
+	if (flags & TCP_RST) {			/* RFC 5961 3.2 */
+		if (p->tcp.seq == t->rcv_nxt) {
+			tcp_abort(c, f, false);
+		} else {
+			if (seg_acceptable(p->tcp.seq, len, t->rcv_nxt, t->rcv_adv))
+				t->flags |= TCPF_ACK_NOW;
+			drop_count(flow_guest(c, f), DROP_TCP_SEQ);
+		}
+		return true;
+	}
+	if (flags & TCP_SYN) {			/* RFC 5961 4.2; in SYN-RECEIVED it is ours that was lost */
+		if (t->state == TCP_SYN_RCVD && p->tcp.seq == t->rcv_nxt - 1)
+			tcp_emit(c, f, TCP_SYN | TCP_ACK, t->snd_una, NULL);
+		else
+			t->flags |= TCPF_ACK_NOW;
+		return true;
+	}
+	if (!(flags & TCP_ACK)) {
+		drop_count(flow_guest(c, f), DROP_TCP_STATE);
+		return true;
+	}
+	if (!seg_acceptable(p->tcp.seq, len, t->rcv_nxt, t->rcv_adv)) {
+		/* Keep-alive and window probes, retransmissions, segments beyond the window. A window that was shut is still
+		 * acknowledged by: RFC 9293 3.10.7.4 lets ACK, and RST, through.
+		 */
+		t->flags |= TCPF_ACK_NOW;
+		if (p->tcp.seq == t->rcv_nxt)
+			tcp_ack(c, f, p);
+		else
+			drop_count(flow_guest(c, f), DROP_TCP_SEQ);
+		return true;
+	}
+	return false;
+}
+
+/* The guest's answer to our SYN: true if the connection is established */
+static bool tcp_syn_answered(struct ctx *c, struct flow *f, const struct pkt *p)
+{
+	struct tcp *t = &f->tcp;
+	bool ack_ok = p->tcp.flags & TCP_ACK && p->tcp.ack == t->snd_max;
+
+	if (p->tcp.flags & TCP_RST) {
+		if (ack_ok)
+			tcp_abort(c, f, false);	/* refused: the host's peer gets RST, too */
+		return false;
+	}
+	if (p->tcp.flags & TCP_ACK && !ack_ok) {
+		tcp_reply_rst(c, flow_guest(c, f), p);
+		return false;
+	}
+	if (!ack_ok || !(p->tcp.flags & TCP_SYN)) {
+		drop_count(flow_guest(c, f), DROP_TCP_STATE);
+		return false;
+	}
+
+	t->snd_una = p->tcp.ack;
+	t->snd_wnd = p->tcp.win;
+	t->rcv_nxt = t->rcv_adv = p->tcp.seq + 1;
+	t->mss = seg_mss_to_guest(p->tcp.mss, c->cf->mtu, addr_is_v4(&f->side[GUEST].our.a));
+	if (p->tcp.wscale == TCP_WSCALE_NONE)
+		t->snd_wscale = t->rcv_wscale = 0;
+	else
+		t->snd_wscale = MIN(p->tcp.wscale, 14);
+	t->flags |= TCPF_ACK_NOW;
+	return true;
+}
+
+static void tcp_established(struct flow *f)
+{
+	struct tcp *t = &f->tcp;
+
+	t->rtx_at = 0;
+	t->retries = 0;
+	t->rto = TCP_RTO_INIT;
+	t->sock_seq = t->snd_una;
+	t->flags |= TCPF_READABLE;		/* edges before this were not acted upon */
+	tcp_set_state(f, TCP_ESTABLISHED);
+}
+
+/* One segment; false if the flow is gone */
+static bool tcp_segment(struct ctx *c, struct flow *f, const struct pkt *p)
+{
+	struct tcp *t = &f->tcp;
+
+	t->heard_at = c->now;
+	t->flags &= (uint16_t)~TCPF_PROBED;
+	if (!t->snd_wnd || t->snd_una == t->snd_max)	/* an answer to a probe: RFC 9293 3.8.6.1, a window may stay shut */
+		t->retries = 0;
+	switch ((enum tcp_state)t->state) {
+	case TCP_CONNECTING:			/* SYN again, or the guest gave up */
+		if (p->tcp.flags & TCP_RST)
+			tcp_end(c, f);
+		return !f->dead;
+	case TCP_SYN_SENT:
+		if (tcp_syn_answered(c, f, p))
+			tcp_established(f);
+		return !f->dead;
+	case TCP_SYN_RCVD:
+	case TCP_ESTABLISHED:
+	case TCP_CLOSE_WAIT:
+	case TCP_FIN_WAIT_1:
+	case TCP_FIN_WAIT_2:
+	case TCP_CLOSING:
+	case TCP_LAST_ACK:
+		break;
+	case TCP_CLOSED:
+	case TCP_STATES:
+		return false;
+	}
+
+	if (tcp_control(c, f, p))
+		return !f->dead;
+
+	if (t->state == TCP_SYN_RCVD) {
+		if (p->tcp.ack != t->snd_max) {
+			tcp_reply_rst(c, flow_guest(c, f), p);
+			return true;
+		}
+		t->snd_una = p->tcp.ack;
+		tcp_established(f);
+	}
+	if (!tcp_ack(c, f, p))
+		return true;
+	if (p->data.len)
+		tcp_take(c, f, p);
+	if (p->tcp.flags & TCP_FIN && !(t->flags & TCPF_GUEST_FIN) &&
+	    p->tcp.seq + (uint32_t)p->data.len == t->rcv_nxt)
+		tcp_take_fin(c, f);
+	else if (p->tcp.flags & TCP_FIN)
+		t->flags |= TCPF_ACK_NOW;
+	return true;
+}
+
+/**
+ * tcp_ack_due() - acknowledge what was taken, announce room that was made
+ *
+ * At once for two segments (RFC 5681 4.2) and for whatever the guest must know now; else a little later, so that a response can
+ * carry it.
+ */
+void tcp_ack_due(struct ctx *c, struct flow *f)
+{
+	struct tcp *t = &f->tcp;
+	uint32_t owed = t->rcv_nxt - t->rcv_acked, open = t->rcv_adv - t->rcv_nxt;
+	bool now = t->flags & TCPF_ACK_NOW || owed >= 2U * MAX(t->rcv_mss, 1);
+
+	if (t->state < TCP_SYN_RCVD)
+		return;
+	if (!now && open < 2U * t->rcv_mss && !(t->flags & TCPF_GUEST_FIN)) {
+		uint32_t offer = tcp_offer(t);
+
+		now = offer > open && offer - open >= MIN(2U * t->rcv_mss, offer / 2);
+	}
+
+	if (now)
+		tcp_emit(c, f, TCP_ACK, t->snd_nxt, NULL);
+	else if (owed && !t->ack_at)
+		t->ack_at = c->now + TCP_ACK_DELAY;
+}
+
+uint16_t tcp_input(struct ctx *c, struct flow *f, struct pkt *pkts)
+{
+	uint16_t i = f->batch_head;
+
+	f->batch_head = f->batch_tail = PKT_NEXT_NONE;
+	for (; i != PKT_NEXT_NONE; i = pkts[i].next) {
+		if (!tcp_segment(c, f, &pkts[i])) {
+			gather.cnt = 0;
+			gather.len = 0;
+			return pkts[i].next;
+		}
+		if (f->tcp.flags & TCPF_SHUT && tcp_done(c, f))
+			return pkts[i].next;
+	}
+
+	gather_send(c, f);
+	tcp_push(c, f);
+	tcp_ack_due(c, f);
+	tcp_arm(c, f);
+	return PKT_NEXT_NONE;
+}

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tcp_host.c - TCP, from the host's socket to the guest: the one push and the one emit function
+ *
+ * Bytes in flight stay in the socket's receive queue, and are only peeked at: the queue is the retransmission buffer, from
+ * @sock_seq on. What the guest acknowledged is dropped from it (tcp_guest.c). A short answer is read off the queue at once,
+ * into the keep, which saves the calls to find the queue empty and to drop it later:
+ *
+ *	snd_una         sock_seq                snd_nxt         snd_max
+ *	   |- in the keep -|- peeked at, in flight -|- lost, again -|- not sent yet ...
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "sock.h"
+#include "tcp_buf.h"
+#include "tcp_conn.h"
+
+#define PUSH_FRAMES	32		/* frames filled by one recvmsg() */
+#define PUSH_BYTES	(128U << 10)	/* and bytes: still in the cache when they are written to the link */
+#define PUSH_TURN	(1U << 20)	/* bytes, before other flows get their turn */
+
+bool tcp_synced(const struct tcp *t)
+{
+	return t->state >= TCP_ESTABLISHED;
+}
+
+/**
+ * tcp_emit() - the one place segments to the guest come from
+ * @flags:	TCP_SYN, TCP_FIN, TCP_RST, TCP_PSH, TCP_ACK
+ * @fr:		reserved frame with payload, or NULL for none
+ *
+ * Return: false if there was no slot on the link: the flow is on the stalled list, and resumed when there is one
+ */
+bool tcp_emit(struct ctx *c, struct flow *f, uint8_t flags, uint32_t seq, struct frame *fr)
+{
+	struct tcp_seg s = { .seq = seq, .flags = flags, .wscale = TCP_WSCALE_NONE };
+	const struct side *gs = &f->side[GUEST];
+	struct guest *g = flow_guest(c, f);
+	bool v4 = addr_is_v4(&gs->our.a);
+	struct tcp *t = &f->tcp;
+	struct net_hdr n;
+
+	if (!fr && !tap_reserve(&g->tap, &fr, 1, 0, TAP_ANY)) {
+		flow_wait(&c->flows, f, WAIT_STALLED);
+		return false;
+	}
+
+	if (flags & TCP_SYN) {
+		s.mss = seg_mss(c->cf->mtu, v4);
+		if (t->rcv_wscale)
+			s.wscale = t->rcv_wscale;
+		s.win = seg_window(t->rcv_nxt, MIN(tcp_offer(t), UINT16_MAX), 0, &t->rcv_adv);
+	} else if (!(flags & TCP_RST)) {
+		s.win = seg_window(t->rcv_nxt, tcp_offer(t), t->rcv_wscale, &t->rcv_adv);
+	}
+	if (flags & TCP_ACK) {
+		s.ack = t->rcv_nxt;
+		t->rcv_acked = t->rcv_nxt;
+		t->flags &= (uint16_t)~TCPF_ACK_NOW;
+		t->ack_at = 0;
+	}
+
+	n = net_hdr_to_guest(c, g, &gs->our, &gs->peer);
+	frame_tcp(fr, &n, &s, t->mss, &g->tap.caps);
+	tap_commit(&g->tap, fr);
+	return true;
+}
+
+/* Sequence space that is used up now; what was sent for the first time must be acknowledged in time */
+static void tcp_sent(struct ctx *c, struct tcp *t, uint32_t len)
+{
+	t->snd_nxt += len;
+	t->snd_max = seq_max(t->snd_max, t->snd_nxt);
+	if (!t->rtx_at)
+		t->rtx_at = c->now + t->rto;
+}
+
+/* A segment before the window makes the guest answer with its state: window probe and keep-alive (RFC 9293 3.8.4, 3.8.6.1) */
+void tcp_probe(struct ctx *c, struct flow *f)
+{
+	tcp_emit(c, f, TCP_ACK, f->tcp.snd_una - 1, NULL);
+}
+
+/* Everything the host's peer will ever send was seen: our FIN comes behind it */
+static void tcp_eof(struct tcp *t, uint32_t seq)
+{
+	t->flags = (uint16_t)((t->flags | TCPF_EOF | TCPF_RDHUP) & ~TCPF_READABLE);
+	t->fin_seq = seq;
+}
+
+static void tcp_push_fin(struct ctx *c, struct flow *f)
+{
+	struct tcp *t = &f->tcp;
+
+	t->flags |= TCPF_FIN_SENT;
+	if (t->state == TCP_ESTABLISHED)
+		tcp_set_state(f, TCP_FIN_WAIT_1);
+	else if (t->state == TCP_CLOSE_WAIT)
+		tcp_set_state(f, TCP_LAST_ACK);
+	tcp_sent(c, t, 1);
+}
+
+/* Bytes from the keep again: they are not in the socket's queue any more */
+static int tcp_push_keep(struct ctx *c, struct flow *f, uint32_t wnd)
+{
+	struct tcp *t = &f->tcp;
+	uint32_t left = t->sock_seq - t->snd_nxt, len = MIN(MIN(left, wnd), t->mss);
+	struct frame *fr;
+
+	if (!tap_reserve(&flow_guest(c, f)->tap, &fr, 1, len, TAP_EXACT)) {
+		flow_wait(&c->flows, f, WAIT_STALLED);
+		return -EAGAIN;
+	}
+	memcpy(fr->pay[0].iov_base, keep_data(t) + t->keep_len - left, len);
+	fr->len = len;
+	tcp_emit(c, f, TCP_ACK | (len == left ? TCP_PSH : 0), t->snd_nxt, fr);
+	tcp_sent(c, t, len);
+	return (int)len;
+}
+
+/* Short answers are taken off the queue, long ones peeked at */
+static ssize_t tcp_read(struct tcp *t, bool short_answer, struct iovec *iov, unsigned cnt)
+{
+	ssize_t n;
+
+	if (!short_answer)
+		return sock_peek(t->sock, &t->peek_off, t->snd_nxt - t->sock_seq, iov, cnt);
+
+	do
+		n = recv(t->sock, iov->iov_base, iov->iov_len, MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		return n ? -errno : 0;
+
+	keep_store(t, iov->iov_base, (uint32_t)n);
+	t->sock_seq += (uint32_t)n;
+	if (t->peek_off != PEEK_OFF_NONE)
+		t->peek_off -= MIN(t->peek_off, (uint32_t)n);
+	if ((size_t)n == iov->iov_len)
+		t->flags |= TCPF_BULK;
+	return n;
+}
+
+/* What a read of @got bytes, with room for @want, tells of the queue behind it */
+static void tcp_seen(struct tcp *t, ssize_t got, uint32_t want)
+{
+	if (got == (ssize_t)want)
+		return;
+	if (!got || (t->flags & TCPF_RDHUP && (got == -EAGAIN || (got > 0 && !(t->flags & TCPF_URGENT)))))
+		tcp_eof(t, t->snd_nxt + (uint32_t)MAX(got, 0));
+	else if (got == -EAGAIN || (got > 0 && !(t->flags & TCPF_URGENT)))
+		t->flags &= (uint16_t)~TCPF_READABLE;
+	else if (got < 0)
+		t->flags = (uint16_t)((t->flags | TCPF_ERROR) & ~TCPF_READABLE);
+}
+
+/* Frames of @each bytes out of @got, the last one with PSH, and with FIN if nothing follows */
+static void tcp_push_frames(struct ctx *c, struct flow *f, struct frame **fr, unsigned n, uint32_t got, uint32_t each)
+{
+	struct tcp *t = &f->tcp;
+	unsigned used = 0;
+
+	while (got) {
+		uint32_t len = MIN(got, each), seq = t->snd_nxt;
+		uint8_t flags = TCP_ACK;
+
+		got -= len;
+		fr[used]->len = len;
+		if (!got && (!(t->flags & TCPF_READABLE) || len < each))
+			flags |= TCP_PSH;
+		tcp_sent(c, t, len);
+		if (t->flags & TCPF_EOF && t->snd_nxt == t->fin_seq) {
+			flags |= TCP_FIN;
+			tcp_push_fin(c, f);
+		}
+		tcp_emit(c, f, flags, seq, fr[used++]);
+		t->bytes_out += len;
+	}
+	tap_unreserve(&flow_guest(c, f)->tap, fr + used, n - used);
+}
+
+/* One read from the socket, straight into frames: bytes sent, 0 if there is nothing more now, -EAGAIN if the link is full */
+static int tcp_push_sock(struct ctx *c, struct flow *f, uint32_t wnd)
+{
+	struct tap *tap = &flow_guest(c, f)->tap;
+	struct tcp *t = &f->tcp;
+	uint32_t each = seg_frame(&tap->caps, t->mss, addr_is_v4(&f->side[GUEST].our.a));
+	bool again = seq_lt(t->snd_nxt, t->snd_max), short_answer;
+	struct frame *fr[PUSH_FRAMES];
+	struct iovec iov[PUSH_FRAMES];
+	uint32_t want = 0;
+	unsigned n;
+	ssize_t got;
+
+	wnd = MIN(wnd, PUSH_BYTES);
+	if (again)
+		wnd = MIN(wnd, t->snd_max - t->snd_nxt);
+	if (t->flags & TCPF_EOF)
+		wnd = MIN(wnd, t->fin_seq - t->snd_nxt);
+	short_answer = !again && !(t->flags & TCPF_BULK) && !t->keep && t->snd_nxt == t->sock_seq && keep_available();
+	if (short_answer)
+		wnd = MIN(wnd, KEEP_SIZE);
+	each = MIN(each, wnd);
+
+	n = tap_reserve(tap, fr, MIN(short_answer ? 1 : DIV_ROUND_UP(wnd, each), PUSH_FRAMES), each, TAP_EXACT);
+	if (!n) {
+		flow_wait(&c->flows, f, WAIT_STALLED);
+		return -EAGAIN;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		iov[i] = (struct iovec){ fr[i]->pay[0].iov_base, MIN(each, wnd - want) };
+		want += (uint32_t)iov[i].iov_len;
+	}
+
+	got = tcp_read(t, short_answer, iov, n);
+	if (!again)
+		tcp_seen(t, got, want);
+	if (got <= 0) {
+		tap_unreserve(tap, fr, n);
+		return 0;
+	}
+	tcp_push_frames(c, f, fr, n, (uint32_t)got, each);
+	return (int)got;
+}
+
+/* Bytes the guest's window still has room for */
+static uint32_t tcp_usable(const struct tcp *t)
+{
+	uint32_t edge = t->snd_una + t->snd_wnd;
+
+	return seq_lt(t->snd_nxt, edge) ? edge - t->snd_nxt : 0;
+}
+
+/**
+ * tcp_push() - send the guest what its window allows: lost bytes again, then new ones, then the FIN
+ *
+ * Stops when there is nothing more (an event will come), the window is shut (an ACK, or a probe's answer, will come), the link
+ * is full (stalled list), or the flow's turn is over (ready list).
+ */
+void tcp_push(struct ctx *c, struct flow *f)
+{
+	struct tcp *t = &f->tcp;
+	uint32_t sent = 0;
+	int rc = 0;
+
+	if (!tcp_synced(t))
+		return;
+
+	for (;;) {
+		uint32_t wnd = tcp_usable(t);
+		bool again = seq_lt(t->snd_nxt, t->snd_max);
+
+		if (t->flags & TCPF_EOF && !seq_lt(t->snd_nxt, t->fin_seq))
+			break;
+		if (!again && !(t->flags & TCPF_READABLE))
+			break;
+		if (!wnd) {
+			if (!t->rtx_at)			/* nothing in flight: only probes will open it */
+				t->rtx_at = c->now + t->rto;
+			break;
+		}
+		if (sent >= PUSH_TURN) {
+			flow_wait(&c->flows, f, WAIT_READY);
+			break;
+		}
+		rc = seq_lt(t->snd_nxt, t->sock_seq) ? tcp_push_keep(c, f, wnd) : tcp_push_sock(c, f, wnd);
+		if (rc <= 0)
+			break;
+		sent += (uint32_t)rc;
+	}
+
+	if (!(t->flags & TCPF_READABLE) && sent && sent < KEEP_SIZE)
+		t->flags &= (uint16_t)~TCPF_BULK;
+
+	if (t->flags & TCPF_EOF && t->snd_nxt == t->fin_seq && rc != -EAGAIN) {
+		uint32_t seq = t->snd_nxt;
+
+		if (tcp_emit(c, f, TCP_FIN | TCP_ACK, seq, NULL))
+			tcp_push_fin(c, f);
+	}
+}

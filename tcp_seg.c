@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tcp_seg.c - TCP arithmetic without sockets */
+#include "tcp_seg.h"
+#include "util.h"
+
+#define TCP_HLEN	20
+#define IP_MAX		65535U
+
+static unsigned ip_hlen(bool v4)
+{
+	return v4 ? 20 : 40;
+}
+
+bool seg_acceptable(uint32_t seq, uint32_t len, uint32_t nxt, uint32_t edge)
+{
+	if (!len)
+		return nxt == edge ? seq == nxt : seq_le(nxt, seq) && seq_le(seq, edge);
+
+	return nxt != edge && seq_lt(seq, edge) && seq_lt(nxt, seq + len);
+}
+
+uint32_t seg_trim(uint32_t seq, uint32_t len, uint32_t nxt, uint32_t edge, uint32_t *skip)
+{
+	uint32_t end = seq + len;
+
+	*skip = 0;
+	if (seq_lt(nxt, seq) || seq_le(end, nxt))
+		return 0;
+
+	if (seq_lt(edge, end))
+		end = edge;
+	*skip = nxt - seq;
+	return seq_lt(nxt, end) ? end - nxt : 0;
+}
+
+uint16_t seg_mss(uint32_t mtu, bool v4)
+{
+	return (uint16_t)(MIN(mtu ? mtu : IP_MAX, IP_MAX) - ip_hlen(v4) - TCP_HLEN);
+}
+
+uint16_t seg_mss_to_guest(uint16_t theirs, uint32_t mtu, bool v4)
+{
+	uint16_t mss = theirs ? theirs : v4 ? 536 : 1220;
+
+	mss = MAX(mss, 88);	/* as Linux' TCP_MIN_SND_MSS, less options: a tiny one multiplies frames */
+	return MIN(mss, seg_mss(mtu, v4));
+}
+
+uint32_t seg_frame(const struct caps *c, uint16_t mss, bool v4)
+{
+	if (!(v4 ? c->tso4 : c->tso6))
+		return mss;
+
+	return (IP_MAX - ip_hlen(v4) - TCP_HLEN) / mss * mss;
+}
+
+uint16_t seg_window(uint32_t nxt, uint32_t want, uint8_t wscale, uint32_t *adv)
+{
+	uint32_t unit = 1U << wscale, open = seq_lt(nxt, *adv) ? *adv - nxt : 0;
+	uint32_t win = MIN(want >> wscale, UINT16_MAX);
+
+	/* Rounding must not take back a byte, so an edge already advertised is rounded up */
+	win = MAX(win, MIN(DIV_ROUND_UP(open, unit), UINT16_MAX));
+	*adv = seq_max(*adv, nxt + (win << wscale));
+	return (uint16_t)win;
+}
+
+uint32_t seg_isn(const uint64_t key[2], const struct end *a, const struct end *b, uint64_t now)
+{
+	struct {
+		struct addr a, b;
+		uint32_t ports;
+	} ends = { a->a, b->a, (uint32_t)a->port << 16 | b->port };
+
+	return (uint32_t)siphash(key, &ends, sizeof(ends)) + (uint32_t)(now * 250);
+}

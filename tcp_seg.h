@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tcp_seg.h - TCP arithmetic without sockets: sequence numbers, trimming, windows, segment sizes */
+#ifndef TCP_SEG_H
+#define TCP_SEG_H
+
+#include "packet.h"
+
+/* Sequence numbers wrap (RFC 9293 3.4) */
+static inline bool seq_lt(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) < 0;
+}
+
+static inline bool seq_le(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) <= 0;
+}
+
+static inline uint32_t seq_max(uint32_t a, uint32_t b)
+{
+	return seq_lt(a, b) ? b : a;
+}
+
+/**
+ * seg_acceptable() - first test of RFC 9293 3.10.7.4
+ * @len:	length in sequence space: payload, SYN and FIN
+ * @nxt, @edge:	next sequence number expected, right edge of the window
+ */
+bool seg_acceptable(uint32_t seq, uint32_t len, uint32_t nxt, uint32_t edge);
+
+/**
+ * seg_trim() - part of a segment's payload that is next in order and in the window
+ * @len:	payload bytes
+ * @skip:	set to the bytes at the front that came before
+ *
+ * Return: bytes to take after those; 0 if there are none, or if the segment starts beyond @nxt
+ */
+uint32_t seg_trim(uint32_t seq, uint32_t len, uint32_t nxt, uint32_t edge, uint32_t *skip);
+
+/* MSS to advertise on a link of this MTU (RFC 9293 3.7.1): without options, so 40 or 60 bytes less */
+uint16_t seg_mss(uint32_t mtu, bool v4);
+
+/* Payload bytes of a segment to the guest: its own MSS (0: not given, RFC 9293 3.7.1), and what the link carries */
+uint16_t seg_mss_to_guest(uint16_t theirs, uint32_t mtu, bool v4);
+
+/* Payload bytes of a frame: one segment, or on a link with segmentation offload the most segments that fit 65535 of IP */
+uint32_t seg_frame(const struct caps *c, uint16_t mss, bool v4);
+
+/**
+ * seg_window() - window field for a right edge
+ * @nxt:	next sequence number expected
+ * @want:	bytes there is room for
+ * @adv:	right edge advertised so far, never taken back (RFC 9293 3.8.6); moved if the new one is farther
+ *
+ * Return: value of the window field, at @wscale
+ */
+uint16_t seg_window(uint32_t nxt, uint32_t want, uint8_t wscale, uint32_t *adv);
+
+/* Initial sequence number (RFC 6528): hash of the endpoints, and a clock of 4 microseconds */
+uint32_t seg_isn(const uint64_t key[2], const struct end *a, const struct end *b, uint64_t now);
+
+#endif /* TCP_SEG_H */
