@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* conf.c - command line
  *
- * One table has a row for each option: names, argument, modes, parser, help. The help is made from it, so text
- * and parser can't differ. Parsing is our own, with the rules and messages of getopt_long(3): callers match on them, and
+ * One table has a row for each option: names, argument, modes, parser, help. The help is made from it, so text and
+ * parser can't differ. Parsing is our own, with the rules and messages of getopt_long(3): callers match on them, and
  * libcs word them differently.
  *
  * Every error is one line that names option, value and reason; it ends the process with status 1. An option given again

@@ -45,8 +45,8 @@ struct fwd {
  *
  * Return: DROP_NONE, DROP_ADDR or DROP_POLICY
  */
-enum drop fwd_out(const struct conf *c, const struct seen *s, uint8_t proto, const struct end *src, const struct end *dst,
-		  struct side *host);
+enum drop fwd_out(const struct conf *c, const struct seen *s, uint8_t proto, const struct end *src,
+		  const struct end *dst, struct side *host);
 
 /**
  * fwd_in() - how a connection or datagram that arrived on the host looks to the guest

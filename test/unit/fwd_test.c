@@ -1,0 +1,612 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fwd_test.c - address mapping as tables, and listeners with stubs in place of sockets */
+/* LINK: addr.o util.o log.o conf_ports.o */
+
+#include <unistd.h>
+
+#include "../t.h"
+#include "../../fwd.c"
+
+static struct addr A(const char *s)
+{
+	struct addr a = addr_any6;
+
+	if (s && !addr_parse(s, strlen(s), &a)) {
+		printf("Bail out! bad address in a table: %s\n", s);
+		exit(EXIT_FAILURE);
+	}
+	return a;
+}
+
+static const char *text(const struct addr *a)
+{
+	static char buf[4][ADDR_STRLEN];
+	static unsigned n;
+
+	return addr_fmt(a, buf[n++ % 4]);
+}
+
+/* Options that matter here, as conf_complete() leaves them; the guest is 10.0.2.15 and 2001:db8::15 throughout */
+struct setup {
+	const char	*name;
+	const char	*gw4, *gw6, *lo4, *lo6, *guest4, *guest6, *fwd4, *fwd6, *dns4, *dns6, *out4, *out6;
+	bool		off4, off6, no_tcp, no_udp, no_icmp;
+	const char	*seen4, *seen6, *seen_ll, *our_ll, *ns_ll;
+	bool		no_addr6;
+};
+
+enum setups {
+	PLAIN, NO_MAP, DNS_LO, DNS_GW, DNS_FWD, DNS_NONE, MAPS, OUT, V4_ONLY, V6_ONLY, NOTHING, SEEN, LL_GW, LL_ONLY,
+	NO_GW, LOCAL_GW
+};
+
+static const struct setup setups[] = {
+	[PLAIN] = { "gateway leads to loopback", .gw4 = "10.0.2.2", .gw6 = "2001:db8::2", .lo4 = "10.0.2.2",
+		    .lo6 = "2001:db8::2" },
+	[NO_MAP] = { "--no-map-gw", .gw4 = "10.0.2.2", .gw6 = "2001:db8::2" },
+	[DNS_LO] = { "resolver on loopback", .gw4 = "10.0.2.2", .gw6 = "2001:db8::2", .lo4 = "10.0.2.2",
+		     .lo6 = "2001:db8::2", .fwd4 = "10.0.2.2", .fwd6 = "2001:db8::2", .dns4 = "127.0.0.53", .dns6 = "::1" },
+	[DNS_GW] = { "gateway is the resolver", .gw4 = "10.0.2.2", .lo4 = "10.0.2.2", .fwd4 = "10.0.2.2",
+		     .dns4 = "10.0.2.2" },
+	[DNS_FWD] = { "--dns-forward --no-map-gw", .gw4 = "10.0.2.2", .gw6 = "2001:db8::2", .fwd4 = "169.254.1.1",
+		      .fwd6 = "64:ff9b:1::1", .dns4 = "127.0.0.53", .dns6 = "2001:db8:53::1", .out4 = "192.0.2.9" },
+	[DNS_NONE] = { "--dns-forward, no resolver", .gw4 = "10.0.2.2", .gw6 = "2001:db8::2", .lo4 = "10.0.2.2",
+		       .fwd4 = "10.0.2.2", .fwd6 = "64:ff9b:1::1" },
+	[MAPS] = { "--map-guest-addr, --map-host-loopback", .gw4 = "10.0.2.2", .gw6 = "2001:db8::2", .lo4 = "10.0.2.3",
+		   .lo6 = "2001:db8::3", .guest4 = "169.254.1.2", .guest6 = "2001:db8::4", .out4 = "192.0.2.9",
+		   .out6 = "2001:db8::9" },
+	[OUT] = { "-o", .gw4 = "10.0.2.2", .gw6 = "2001:db8::2", .lo4 = "10.0.2.2", .out4 = "192.0.2.9",
+		  .out6 = "2001:db8::9" },
+	[V4_ONLY] = { "-4", .gw4 = "10.0.2.2", .lo4 = "10.0.2.2", .off6 = true },
+	[V6_ONLY] = { "-6", .gw6 = "2001:db8::2", .lo6 = "2001:db8::2", .off4 = true },
+	[NOTHING] = { "--no-tcp --no-udp --no-icmp", .gw4 = "10.0.2.2", .no_tcp = true, .no_udp = true, .no_icmp = true },
+	[SEEN] = { "guest chose other addresses", .gw4 = "10.0.2.2", .gw6 = "2001:db8::2", .lo4 = "10.0.2.2",
+		   .lo6 = "2001:db8::2", .seen4 = "10.0.2.77", .seen6 = "2001:db8::77", .seen_ll = "fe80::77" },
+	[LL_GW] = { "link-local gateway, --no-map-gw", .gw6 = "fe80::2", .our_ll = "fe80::2", .ns_ll = "fe80::15" },
+	[LL_ONLY] = { "IPv6 without a global address", .gw6 = "fe80::1", .lo6 = "fe80::1", .ns_ll = "fe80::15",
+		      .no_addr6 = true },
+	[NO_GW] = { "no gateway", .our_ll = "fe80::1" },
+	[LOCAL_GW] = { "--map-host-loopback none", .gw4 = "169.254.2.2", .gw6 = "fe80::1", .our_ll = "fe80::1",
+		       .ns_ll = "fe80::15" },
+};
+
+static void set_up(const struct setup *u, struct conf *c, struct seen *s)
+{
+	struct conf_ip *ip4 = &c->ip[V4], *ip6 = &c->ip[V6];
+
+	*c = (struct conf){ .no_tcp = u->no_tcp, .no_udp = u->no_udp, .no_icmp = u->no_icmp };
+	*ip4 = (struct conf_ip){
+		.on = !u->off4, .ifindex = 4, .addr = A("10.0.2.15"), .gw = A(u->gw4), .map_loopback = A(u->lo4),
+		.map_guest = A(u->guest4), .dns_forward = A(u->fwd4), .dns_host = A(u->dns4), .out_addr = A(u->out4),
+	};
+	*ip6 = (struct conf_ip){
+		.on = !u->off6, .ifindex = 6, .addr = A(u->no_addr6 ? NULL : "2001:db8::15"), .gw = A(u->gw6),
+		.map_loopback = A(u->lo6), .map_guest = A(u->guest6), .dns_forward = A(u->fwd6), .dns_host = A(u->dns6),
+		.out_addr = A(u->out6), .our_ll = A(u->our_ll), .ns_ll = A(u->ns_ll),
+	};
+	*s = (struct seen){ { A(u->seen4), A(u->seen6) }, A(u->seen_ll) };
+}
+
+enum { T = IPPROTO_TCP, U = IPPROTO_UDP, I4 = IPPROTO_ICMP, I6 = IPPROTO_ICMPV6 };
+
+#define G4	"10.0.2.15"
+#define G6	"2001:db8::15"
+
+static const struct out {
+	const char	*name;
+	enum setups	setup;
+	uint8_t		proto;
+	const char	*src, *dst;
+	uint16_t	port;
+	enum drop	drop;
+	const char	*to, *from;	/* NULL: unspecified */
+} outs[] = {
+	{ "any address is itself", PLAIN, T, G4, "198.51.100.1", 80, DROP_NONE, "198.51.100.1", NULL },
+	{ "any address is itself, IPv6", PLAIN, T, G6, "2001:db8:1::1", 80, DROP_NONE, "2001:db8:1::1", NULL },
+	{ "any address is itself, UDP port 53", PLAIN, U, G4, "198.51.100.1", 53, DROP_NONE, "198.51.100.1", NULL },
+	{ "echo", PLAIN, I4, G4, "198.51.100.1", 0, DROP_NONE, "198.51.100.1", NULL },
+	{ "echo, IPv6", PLAIN, I6, G6, "2001:db8:1::1", 0, DROP_NONE, "2001:db8:1::1", NULL },
+
+	{ "SEC-04 gateway is the host's loopback", PLAIN, T, G4, "10.0.2.2", 80, DROP_NONE, "127.0.0.1", NULL },
+	{ "SEC-04 gateway is the host's loopback, IPv6", PLAIN, U, G6, "2001:db8::2", 80, DROP_NONE, "::1", NULL },
+	{ "gateway answers echo", PLAIN, I4, G4, "10.0.2.2", 0, DROP_NONE, "127.0.0.1", NULL },
+	{ "SEC-04 gateway is itself with --no-map-gw", NO_MAP, T, G4, "10.0.2.2", 80, DROP_NONE, "10.0.2.2", NULL },
+	{ "SEC-04 the same, IPv6", NO_MAP, T, G6, "2001:db8::2", 80, DROP_NONE, "2001:db8::2", NULL },
+	{ "loopback never leaves", PLAIN, T, G4, "127.0.0.1", 80, DROP_ADDR, NULL, NULL },
+	{ "loopback never leaves, all of 127/8", PLAIN, U, G4, "127.255.0.9", 80, DROP_ADDR, NULL, NULL },
+	{ "loopback never leaves, IPv6", PLAIN, T, G6, "::1", 80, DROP_ADDR, NULL, NULL },
+	{ "loopback never leaves, --no-map-gw", NO_MAP, I4, G4, "127.0.0.1", 0, DROP_ADDR, NULL, NULL },
+	{ "loopback as the source", PLAIN, U, "127.0.0.1", "198.51.100.1", 80, DROP_ADDR, NULL, NULL },
+	{ "loopback as the source, IPv6", PLAIN, U, "::1", "2001:db8:1::1", 80, DROP_ADDR, NULL, NULL },
+	{ "unspecified destination", PLAIN, U, G4, "0.0.0.0", 80, DROP_ADDR, NULL, NULL },
+	{ "unspecified destination, IPv6", PLAIN, T, G6, "::", 80, DROP_ADDR, NULL, NULL },
+	{ "UDP-19 unspecified source", PLAIN, U, "0.0.0.0", "198.51.100.1", 80, DROP_ADDR, NULL, NULL },
+	{ "UDP-19 unspecified source to the gateway", PLAIN, U, "0.0.0.0", "10.0.2.2", 80, DROP_ADDR, NULL, NULL },
+	{ "UDP-19 unspecified source, IPv6", PLAIN, U, "::", "2001:db8::2", 80, DROP_ADDR, NULL, NULL },
+	{ "multicast source", PLAIN, U, "224.0.0.1", "198.51.100.1", 80, DROP_ADDR, NULL, NULL },
+
+	{ "DNS-01 gateway is the resolver on loopback", DNS_LO, U, G4, "10.0.2.2", 53, DROP_NONE, "127.0.0.53", NULL },
+	{ "DNS-01 the same, IPv6", DNS_LO, U, G6, "2001:db8::2", 53, DROP_NONE, "::1", NULL },
+	{ "DNS-02 TCP as well", DNS_LO, T, G4, "10.0.2.2", 53, DROP_NONE, "127.0.0.53", NULL },
+	{ "DNS-02 port 853", DNS_LO, T, G4, "10.0.2.2", 853, DROP_NONE, "127.0.0.53", NULL },
+	{ "DNS-02 port 853, UDP", DNS_LO, U, G4, "10.0.2.2", 853, DROP_NONE, "127.0.0.53", NULL },
+	{ "DNS-01 other ports are loopback", DNS_LO, T, G4, "10.0.2.2", 54, DROP_NONE, "127.0.0.1", NULL },
+	{ "DNS-01 echo is loopback", DNS_LO, I4, G4, "10.0.2.2", 53, DROP_NONE, "127.0.0.1", NULL },
+	{ "DNS-01 echo is loopback, IPv6", DNS_LO, I6, G6, "2001:db8::2", 53, DROP_NONE, "::1", NULL },
+	{ "DNS-04 gateway is the resolver itself", DNS_GW, U, G4, "10.0.2.2", 53, DROP_NONE, "10.0.2.2", NULL },
+	{ "DNS-04 other ports are loopback", DNS_GW, U, G4, "10.0.2.2", 80, DROP_NONE, "127.0.0.1", NULL },
+	{ "DNS-03 forward to loopback, --no-map-gw", DNS_FWD, U, G4, "169.254.1.1", 53, DROP_NONE, "127.0.0.53", NULL },
+	{ "forward, IPv6", DNS_FWD, T, G6, "64:ff9b:1::1", 853, DROP_NONE, "2001:db8:53::1", NULL },
+	{ "other ports of the forward address", DNS_FWD, T, G4, "169.254.1.1", 80, DROP_NONE, "169.254.1.1", "192.0.2.9" },
+	{ "echo to the forward address", DNS_FWD, I6, G6, "64:ff9b:1::1", 53, DROP_NONE, "64:ff9b:1::1", NULL },
+	{ "another resolver is itself", DNS_FWD, U, G4, "198.51.100.1", 53, DROP_NONE, "198.51.100.1", "192.0.2.9" },
+	{ "no resolver", DNS_NONE, U, G6, "64:ff9b:1::1", 53, DROP_POLICY, NULL, NULL },
+	{ "no resolver, loopback is none either", DNS_NONE, U, G4, "10.0.2.2", 53, DROP_POLICY, NULL, NULL },
+	{ "no resolver, other ports", DNS_NONE, U, G4, "10.0.2.2", 123, DROP_NONE, "127.0.0.1", NULL },
+
+	{ "FWD-20 own address of the host", MAPS, T, G4, "169.254.1.2", 80, DROP_NONE, G4, NULL },
+	{ "FWD-20 own address of the host, IPv6", MAPS, U, G6, "2001:db8::4", 80, DROP_NONE, G6, NULL },
+	{ "FWD-20 own address, echo", MAPS, I4, G4, "169.254.1.2", 0, DROP_NONE, G4, NULL },
+	{ "--map-host-loopback", MAPS, T, G4, "10.0.2.3", 80, DROP_NONE, "127.0.0.1", NULL },
+	{ "--map-host-loopback, IPv6", MAPS, T, G6, "2001:db8::3", 80, DROP_NONE, "::1", NULL },
+	{ "the gateway then is itself", MAPS, T, G4, "10.0.2.2", 80, DROP_NONE, "10.0.2.2", "192.0.2.9" },
+	{ "guest's own address is the host's", PLAIN, T, G4, G4, 80, DROP_NONE, G4, NULL },
+	{ "no address for the host's own", LL_ONLY, T, "fe80::15", "fe80::1", 80, DROP_NONE, "::1", NULL },
+
+	{ "UDP-22 -o for TCP", OUT, T, G4, "198.51.100.1", 80, DROP_NONE, "198.51.100.1", "192.0.2.9" },
+	{ "UDP-22 -o for UDP", OUT, U, G4, "198.51.100.1", 80, DROP_NONE, "198.51.100.1", "192.0.2.9" },
+	{ "UDP-22 -o for echo", OUT, I4, G4, "198.51.100.1", 0, DROP_NONE, "198.51.100.1", "192.0.2.9" },
+	{ "UDP-22 -o, IPv6", OUT, U, G6, "2001:db8:1::1", 80, DROP_NONE, "2001:db8:1::1", "2001:db8::9" },
+	{ "UDP-22 -o for echo, IPv6", OUT, I6, G6, "2001:db8:1::1", 0, DROP_NONE, "2001:db8:1::1", "2001:db8::9" },
+	{ "UDP-22 -o for multicast", OUT, U, G4, "239.255.255.250", 1900, DROP_NONE, "239.255.255.250", "192.0.2.9" },
+	{ "-o not for loopback", OUT, T, G4, "10.0.2.2", 80, DROP_NONE, "127.0.0.1", NULL },
+	{ "-o not for the host's own address", OUT, T, G4, G4, 80, DROP_NONE, G4, NULL },
+
+	{ "UDP-06 multicast leaves", PLAIN, U, G4, "239.255.255.250", 1900, DROP_NONE, "239.255.255.250", NULL },
+	{ "UDP-25 multicast leaves, IPv6", PLAIN, U, G6, "ff15::efc0:988f", 6771, DROP_NONE, "ff15::efc0:988f", NULL },
+	{ "UDP-06 broadcast leaves", PLAIN, U, G4, "255.255.255.255", 9, DROP_NONE, "255.255.255.255", NULL },
+	{ "multicast, TCP", PLAIN, T, G4, "224.0.0.1", 80, DROP_ADDR, NULL, NULL },
+	{ "multicast, TCP over IPv6", PLAIN, T, G6, "ff02::1", 80, DROP_ADDR, NULL, NULL },
+	{ "broadcast, TCP", PLAIN, T, G4, "255.255.255.255", 80, DROP_ADDR, NULL, NULL },
+	{ "multicast, echo", PLAIN, I4, G4, "224.0.0.1", 0, DROP_ADDR, NULL, NULL },
+
+	{ "link-local", PLAIN, T, "fe80::15", "fe80::9", 80, DROP_NONE, "fe80::9", NULL },
+	{ "IPv4 link-local", PLAIN, U, G4, "169.254.9.9", 80, DROP_NONE, "169.254.9.9", NULL },
+	{ "link-local gateway, --no-map-gw", LL_GW, T, "fe80::15", "fe80::2", 80, DROP_NONE, "fe80::2", NULL },
+
+	{ "-4: no IPv6", V4_ONLY, T, G6, "2001:db8:1::1", 80, DROP_POLICY, NULL, NULL },
+	{ "-6: no IPv4", V6_ONLY, U, G4, "198.51.100.1", 80, DROP_POLICY, NULL, NULL },
+	{ "-6: IPv6", V6_ONLY, U, G6, "2001:db8::2", 80, DROP_NONE, "::1", NULL },
+	{ "--no-tcp", NOTHING, T, G4, "198.51.100.1", 80, DROP_POLICY, NULL, NULL },
+	{ "--no-udp", NOTHING, U, G4, "198.51.100.1", 80, DROP_POLICY, NULL, NULL },
+	{ "--no-icmp", NOTHING, I4, G4, "198.51.100.1", 0, DROP_POLICY, NULL, NULL },
+	{ "--no-icmp, IPv6", NOTHING, I6, G6, "2001:db8:1::1", 0, DROP_POLICY, NULL, NULL },
+	{ "NL-19 other source than assigned", SEEN, T, "2001:db8::77", "2001:db8:1::1", 80, DROP_NONE, "2001:db8:1::1",
+	  NULL },
+};
+
+static void test_out(void)
+{
+	for (const struct out *o = outs; o < outs + ARRAY_SIZE(outs); o++) {
+		struct end src = { A(o->src), 40000 }, dst = { A(o->dst), o->port };
+		bool v4 = addr_is_v4(&dst.a);
+		struct addr none = v4 ? addr_any4 : addr_any6, from = o->from ? A(o->from) : none;
+		struct side host;
+		struct conf c;
+		struct seen s;
+
+		test("out: %s (%s)", o->name, setups[o->setup].name);
+		set_up(&setups[o->setup], &c, &s);
+		if (!eq(fwd_out(&c, &s, o->proto, &src, &dst, &host), o->drop) || o->drop)
+			continue;
+		eq_str(text(&host.peer.a), o->to);
+		eq(host.peer.port, o->port);
+		eq_str(text(&host.our.a), text(&from));
+		eq(host.our.port, 40000);
+	}
+}
+
+static const struct in {
+	const char	*name;
+	enum setups	setup;
+	uint8_t		proto;
+	const char	*client, *at;
+	uint16_t	port, first, to;
+	enum drop	drop;
+	const char	*shown, *guest;
+	uint16_t	guest_port;
+} ins[] = {
+	{ "FWD-21 client is itself", PLAIN, T, "198.51.100.1", "192.0.2.1", 80, 80, 80, DROP_NONE, "198.51.100.1", G4, 80 },
+	{ "FWD-21 UDP", PLAIN, U, "198.51.100.1", "192.0.2.1", 80, 80, 80, DROP_NONE, "198.51.100.1", G4, 80 },
+	{ "FWD-21 IPv6", PLAIN, T, "2001:db8:1::1", "2001:db8::9", 80, 80, 80, DROP_NONE, "2001:db8:1::1", G6, 80 },
+	{ "SPL-13 other port", PLAIN, T, "198.51.100.1", "192.0.2.1", 8080, 8080, 80, DROP_NONE, "198.51.100.1", G4, 80 },
+	{ "SPL-13 range", PLAIN, U, "198.51.100.1", "192.0.2.1", 8085, 8080, 70, DROP_NONE, "198.51.100.1", G4, 75 },
+	{ "SPL-13 range, downward", PLAIN, T, "198.51.100.1", "192.0.2.1", 65535, 65530, 1, DROP_NONE, "198.51.100.1", G4, 6 },
+
+	{ "loopback is the gateway", PLAIN, T, "127.0.0.1", "127.0.0.1", 80, 80, 80, DROP_NONE, "10.0.2.2", G4, 80 },
+	{ "SPL-15 loopback, all of 127/8", PLAIN, T, "127.0.0.9", "127.0.0.2", 80, 80, 80, DROP_NONE, "10.0.2.2", G4, 80 },
+	{ "loopback is the gateway, IPv6", PLAIN, U, "::1", "::1", 80, 80, 80, DROP_NONE, "2001:db8::2", G6, 80 },
+	{ "SPL-12 v4-mapped loopback", PLAIN, T, "::ffff:127.0.0.1", "::ffff:127.0.0.1", 80, 80, 80, DROP_NONE, "10.0.2.2",
+	  G4, 80 },
+	{ "SPL-12 v4-mapped client", PLAIN, U, "::ffff:198.51.100.1", "::ffff:192.0.2.1", 80, 80, 80, DROP_NONE,
+	  "198.51.100.1", G4, 80 },
+	{ "NL-23 gateway, --no-map-gw", NO_MAP, T, "127.0.0.1", "127.0.0.1", 80, 80, 80, DROP_NONE, "10.0.2.2", G4, 80 },
+	{ "NL-23 gateway, --no-map-gw, IPv6", NO_MAP, T, "::1", "::1", 80, 80, 80, DROP_NONE, "2001:db8::2", G6, 80 },
+	{ "NL-23 link-local gateway", LL_GW, T, "::1", "::1", 80, 80, 80, DROP_NONE, "fe80::2", "fe80::15", 80 },
+	{ "loopback without a gateway", NO_GW, T, "127.0.0.1", "127.0.0.1", 80, 80, 80, DROP_NONE, "169.254.2.2", G4, 80 },
+	{ "loopback without a gateway, IPv6", NO_GW, T, "::1", "::1", 80, 80, 80, DROP_NONE, "fe80::1", G6, 80 },
+	{ "SPL-17 local mode, ::1", LL_ONLY, T, "::1", "::1", 80, 80, 80, DROP_NONE, "fe80::1", "fe80::15", 80 },
+	{ "--map-host-loopback none", LOCAL_GW, U, "127.0.0.1", "127.0.0.1", 80, 80, 80, DROP_NONE, "169.254.2.2", G4, 80 },
+	{ "--map-host-loopback", MAPS, T, "127.0.0.1", "127.0.0.1", 80, 80, 80, DROP_NONE, "10.0.2.3", G4, 80 },
+	{ "--map-host-loopback, IPv6", MAPS, T, "::1", "::1", 80, 80, 80, DROP_NONE, "2001:db8::3", G6, 80 },
+
+	{ "guest's address is the gateway", PLAIN, T, G4, G4, 80, 80, 80, DROP_NONE, "10.0.2.2", G4, 80 },
+	{ "guest's address is the gateway, IPv6", PLAIN, U, G6, G6, 80, 80, 80, DROP_NONE, "2001:db8::2", G6, 80 },
+	{ "guest's address is --map-guest-addr", MAPS, T, G4, G4, 80, 80, 80, DROP_NONE, "169.254.1.2", G4, 80 },
+	{ "guest's address is --map-guest-addr, IPv6", MAPS, T, G6, G6, 80, 80, 80, DROP_NONE, "2001:db8::4", G6, 80 },
+	{ "address the guest was seen with", SEEN, T, "10.0.2.77", G4, 80, 80, 80, DROP_NONE, "10.0.2.2", "10.0.2.77", 80 },
+	{ "guest's link-local address", SEEN, T, "fe80::77", "fe80::9", 80, 80, 80, DROP_NONE, "2001:db8::2",
+	  "2001:db8::77", 80 },
+	{ "guest is where it was seen", SEEN, T, "198.51.100.1", "192.0.2.1", 80, 80, 80, DROP_NONE, "198.51.100.1",
+	  "10.0.2.77", 80 },
+	{ "guest is where it was seen, IPv6", SEEN, U, "2001:db8:1::1", "2001:db8::9", 80, 80, 80, DROP_NONE,
+	  "2001:db8:1::1", "2001:db8::77", 80 },
+	{ "link-local to link-local", SEEN, T, "fe80::9", "fe80::8", 80, 80, 80, DROP_NONE, "fe80::9", "fe80::77", 80 },
+	{ "link-local to the address we set", LL_GW, T, "fe80::9", "fe80::8", 80, 80, 80, DROP_NONE, "fe80::9", "fe80::15",
+	  80 },
+	{ "link-local, guest's unknown", PLAIN, T, "fe80::9", "fe80::8", 80, 80, 80, DROP_NONE, "fe80::9", G6, 80 },
+	{ "NL-14 no global address", LL_ONLY, T, "2001:db8:1::1", "2001:db8::9", 80, 80, 80, DROP_NONE, "2001:db8:1::1",
+	  "fe80::15", 80 },
+	{ "the gateway itself", NO_MAP, T, "10.0.2.2", "192.0.2.1", 80, 80, 80, DROP_NONE, "10.0.2.2", G4, 80 },
+
+	{ "UDP-19 unspecified client", PLAIN, U, "0.0.0.0", "192.0.2.1", 80, 80, 80, DROP_ADDR, NULL, NULL, 0 },
+	{ "UDP-19 unspecified client, IPv6", PLAIN, U, "::", "2001:db8::9", 80, 80, 80, DROP_ADDR, NULL, NULL, 0 },
+	{ "multicast client", PLAIN, U, "224.0.0.1", "192.0.2.1", 80, 80, 80, DROP_ADDR, NULL, NULL, 0 },
+	{ "broadcast client", PLAIN, U, "255.255.255.255", "192.0.2.1", 80, 80, 80, DROP_ADDR, NULL, NULL, 0 },
+	{ "FWD-09 -4, client of IPv6", V4_ONLY, T, "2001:db8:1::1", "2001:db8::9", 80, 80, 80, DROP_POLICY, NULL, NULL, 0 },
+	{ "FWD-09 -6, client of IPv4", V6_ONLY, T, "198.51.100.1", "192.0.2.1", 80, 80, 80, DROP_POLICY, NULL, NULL, 0 },
+	{ "--no-tcp", NOTHING, T, "198.51.100.1", "192.0.2.1", 80, 80, 80, DROP_POLICY, NULL, NULL, 0 },
+	{ "--no-udp", NOTHING, U, "198.51.100.1", "192.0.2.1", 80, 80, 80, DROP_POLICY, NULL, NULL, 0 },
+};
+
+static void test_in(void)
+{
+	for (const struct in *i = ins; i < ins + ARRAY_SIZE(ins); i++) {
+		struct rule r = { .proto = i->proto, .any = true, .first = i->first, .last = i->port, .to = i->to };
+		struct side host = { { A(i->client), 50000 }, { A(i->at), i->port } }, guest;
+		struct conf c;
+		struct seen s;
+
+		test("in: %s (%s)", i->name, setups[i->setup].name);
+		set_up(&setups[i->setup], &c, &s);
+		if (!eq(fwd_in(&c, &s, &r, &host, &guest), i->drop) || i->drop)
+			continue;
+		eq_str(text(&guest.our.a), i->shown);
+		eq(guest.our.port, 50000);
+		eq_str(text(&guest.peer.a), i->guest);
+		eq(guest.peer.port, i->guest_port);
+	}
+}
+
+/* Whatever the mapping: what a client is shown as is neither loopback nor the guest's own, and of its family */
+static void test_never_loopback(void)
+{
+	static const char *const list[] = { "127.0.0.1", "127.9.9.9", "::1", G4, G6, "10.0.2.2", "2001:db8::2", "fe80::2",
+					    "198.51.100.1", "0.0.0.0", "::" };
+
+	test("loopback and the guest's own address never reach the guest, in any set-up");
+	for (const struct setup *u = setups; u < setups + ARRAY_SIZE(setups); u++) {
+		for (unsigned i = 0; i < ARRAY_SIZE(list); i++) {
+			struct rule r = { .proto = T, .any = true, .first = 80, .last = 80, .to = 80 };
+			struct side host = { { A(list[i]), 50000 }, { A(list[i]), 80 } }, guest;
+			struct addr a = A(list[i]);
+			struct conf c;
+			struct seen s;
+
+			set_up(u, &c, &s);
+			if (!fwd_in(&c, &s, &r, &host, &guest)) {
+				ok(!addr_is_loopback(&guest.our.a) && !addr_is_loopback(&guest.peer.a));
+				ok(!addr_is_unspec(&guest.our.a) && !addr_is_unspec(&guest.peer.a));
+				ok(!addr_eq(&guest.our.a, &guest.peer.a));
+				ok(addr_is_v4(&guest.our.a) == addr_is_v4(&a) && addr_is_v4(&guest.peer.a) == addr_is_v4(&a));
+			}
+			a = fwd_icmp_src(&c, &s, &a);
+			ok(!addr_is_loopback(&a));
+			if (c.ip[addr_family(&a)].on && !addr_is_unspec(&c.ip[addr_family(&a)].gw))
+				ok(!addr_is_unspec(&a) && !guest_owns(&c, &s, &a));
+		}
+	}
+}
+
+static void test_icmp_src(void)
+{
+	static const struct {
+		enum setups	setup;
+		const char	*from, *want;
+	} rows[] = {
+		{ PLAIN, "198.51.100.1", "198.51.100.1" }, { PLAIN, "2001:db8:1::1", "2001:db8:1::1" },
+		{ PLAIN, "127.0.0.1", "10.0.2.2" }, { PLAIN, "::1", "2001:db8::2" },
+		{ PLAIN, G4, "10.0.2.2" }, { PLAIN, G6, "2001:db8::2" },
+		{ PLAIN, "0.0.0.0", "10.0.2.2" }, { PLAIN, "::", "2001:db8::2" },
+		{ PLAIN, "10.0.2.2", "10.0.2.2" }, { PLAIN, "224.0.0.1", "10.0.2.2" },
+		{ MAPS, "127.0.0.1", "10.0.2.2" }, { MAPS, G4, "10.0.2.2" },
+		{ SEEN, "10.0.2.77", "10.0.2.2" }, { SEEN, "fe80::77", "2001:db8::2" },
+		{ NO_GW, "127.0.0.1", "169.254.2.2" }, { NO_GW, "::1", "fe80::1" },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct addr a = A(rows[i].from);
+		struct conf c;
+		struct seen s;
+
+		test("ICMP error from %s is from %s (%s)", rows[i].from, rows[i].want, setups[rows[i].setup].name);
+		set_up(&setups[rows[i].setup], &c, &s);
+		a = fwd_icmp_src(&c, &s, &a);
+		eq_str(text(&a), rows[i].want);
+	}
+}
+
+static void test_scope(void)
+{
+	static const struct {
+		const char	*to;
+		unsigned	want;
+	} rows[] = {
+		{ "fe80::9", 6 }, { "ff02::1", 6 }, { "ff15::1", 6 }, { "2001:db8::1", 0 }, { "::1", 0 },
+		{ "224.0.0.251", 4 }, { "169.254.1.1", 4 }, { "198.51.100.1", 0 }, { "255.255.255.255", 0 },
+	};
+	struct conf c;
+	struct seen s;
+
+	test("interface for link-local and multicast destinations");
+	set_up(&setups[PLAIN], &c, &s);
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct addr a = A(rows[i].to);
+
+		eq(fwd_scope(&c, &a), rows[i].want);
+	}
+}
+
+/* Stubs: what would be opened, and failures by family */
+
+struct sock_features sock_features;
+
+static struct {
+	int		fail4, fail6, fail_dual;	/* returned for sockets of that kind */
+	uint16_t	fail_port;		/* only this port fails, 0: all */
+	int		fail_add;
+	unsigned	opened, added;
+	struct {
+		uint8_t		proto;
+		struct end	at;
+		bool		dual, freebind;
+		char		ifname[IFNAMSIZ];
+		unsigned	scope;
+		uint32_t	idx;
+		enum ev_type	type;
+	} l[16];
+} world;
+
+int sock_listen(uint8_t proto, const struct end *at, bool dual, const struct sock_out *o)
+{
+	int rc = dual ? world.fail_dual : addr_is_v4(&at->a) ? world.fail4 : world.fail6;
+	unsigned i = world.opened;
+
+	if (rc && (!world.fail_port || world.fail_port == at->port))
+		return rc;
+	if (i < ARRAY_SIZE(world.l)) {
+		world.l[i].proto = proto;
+		world.l[i].at = *at;
+		world.l[i].dual = dual;
+		world.l[i].freebind = o->freebind;
+		world.l[i].scope = o->scope;
+		strcpy(world.l[i].ifname, o->ifname ? o->ifname : "");
+	}
+	return 1000000 + (int)world.opened++;
+}
+
+int ev_add(int epfd, int fd, enum ev_type type, uint32_t idx, uint16_t gen, uint32_t events)
+{
+	unsigned i = (unsigned)fd - 1000000;
+
+	if (world.fail_add)
+		return world.fail_add;
+	ok(epfd == 99 && i == world.opened - 1 && events == EPOLLIN && !gen);
+	world.added++;
+	if (i < ARRAY_SIZE(world.l)) {
+		world.l[i].idx = idx;
+		world.l[i].type = type;
+	}
+	return 0;
+}
+
+static char said[4096];
+
+/* fwd_listen() for options in @opts, "t 80" or "u 80", with what it says on stderr in @said */
+static int listen_with(struct fwd *fwd, struct conf *c, const char *const *options)
+{
+	int saved = dup(STDERR_FILENO), fd[2], rc;
+	bool automatic = false;
+	ssize_t n;
+
+	for (; *options; options++) {
+		const char *why = conf_ports(c, (*options)[0], *options + 2, &automatic);
+
+		if (why)
+			printf("# %s: %s\n", *options, why);
+		ok(!why);
+	}
+	if (pipe(fd)) {
+		perror("pipe");
+		exit(EXIT_FAILURE);
+	}
+	dup2(fd[1], STDERR_FILENO);
+	close(fd[1]);
+	rc = fwd_listen(fwd, c, 99);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	n = read(fd[0], said, sizeof(said) - 1);
+	said[MAX(n, 0)] = '\0';
+	close(fd[0]);
+	return rc;
+}
+
+static void fresh(struct conf *c, const char *name)
+{
+	struct seen s;
+
+	test("listen: %s", name);
+	memset(&world, 0, sizeof(world));
+	sock_features.ipv6 = true;
+	set_up(&setups[PLAIN], c, &s);
+}
+
+#define OPTIONS(...)	((const char *const []){ __VA_ARGS__, NULL })
+
+static void test_listen(void)
+{
+	static struct fwd fwd;
+	static struct conf c;
+
+	fresh(&c, "one socket for both families, UDP and TCP apart");
+	eq(listen_with(&fwd, &c, OPTIONS("t 80", "u 53:5353")), 0);
+	eq(fwd.n, 2);
+	eq(world.added, 2);
+	ok(world.l[0].dual && world.l[0].proto == T && world.l[0].type == EV_TCP_LISTEN && world.l[0].idx == 0);
+	ok(world.l[1].dual && world.l[1].proto == U && world.l[1].type == EV_UDP_LISTEN && world.l[1].idx == 1);
+	eq(world.l[1].at.port, 53);
+	ok(fwd.l[1].v4 && fwd.l[1].v6 && fwd.l[1].rule == 1 && fwd.l[1].port == 53 && fwd.l[1].fd == 1000001);
+	eq_str(said, "");
+
+	fresh(&c, "FWD-10 address, interface, link-local scope, freebind");
+	c.freebind = true;
+	eq(listen_with(&fwd, &c, OPTIONS("t 127.0.0.1%lo/80", "t [fe80::1]/81", "u ::1/82", "t %lo/83", "t 0.0.0.0/84",
+					 "t fe80::1%lo/85")), 0);
+	eq(fwd.n, 6);
+	ok(!world.l[0].dual && world.l[0].freebind);
+	eq_str(world.l[0].ifname, "lo");
+	eq_str(text(&world.l[0].at.a), "127.0.0.1");
+	ok(fwd.l[0].v4 && !fwd.l[0].v6);
+	eq(world.l[1].scope, 6);
+	ok(!fwd.l[1].v4 && fwd.l[1].v6);
+	eq_str(text(&world.l[2].at.a), "::1");
+	ok(world.l[3].dual);
+	eq_str(world.l[3].ifname, "lo");
+	ok(!world.l[4].dual && addr_eq(&world.l[4].at.a, &addr_any4));
+	eq(world.l[5].scope, 1);
+
+	fresh(&c, "range");
+	eq(listen_with(&fwd, &c, OPTIONS("t 65530-65535:1-6")), 0);
+	eq(fwd.n, 6);
+	eq(fwd.l[5].port, 65535);
+
+	fresh(&c, "nothing to do");
+	eq(listen_with(&fwd, &c, OPTIONS("t none")), 0);
+	eq(fwd.n, 0);
+
+	fresh(&c, "FWD-09 -4: IPv4 only, an IPv6 address is left out");
+	c.ip[V6].on = false;
+	eq(listen_with(&fwd, &c, OPTIONS("t 80", "t ::1/81")), 0);
+	eq(fwd.n, 1);
+	ok(!world.l[0].dual && addr_is_v4(&world.l[0].at.a));
+	eq_str(said, "No IPv6: nothing forwarded for option '-t ::1/81'\n");
+
+	fresh(&c, "FWD-09 -6: IPv6 only");
+	c.ip[V4].on = false;
+	eq(listen_with(&fwd, &c, OPTIONS("t 80", "t 127.0.0.1/81")), 0);
+	eq(fwd.n, 1);
+	ok(!world.l[0].dual && !addr_is_v4(&world.l[0].at.a));
+	eq_str(said, "No IPv4: nothing forwarded for option '-t 127.0.0.1/81'\n");
+
+	fresh(&c, "NL-15 FWD-23 no IPv6 in the kernel");
+	sock_features.ipv6 = false;
+	world.fail6 = world.fail_dual = -EAFNOSUPPORT;
+	eq(listen_with(&fwd, &c, OPTIONS("t 80", "u 80")), 0);
+	eq(fwd.n, 2);
+	eq_str(said, "");
+
+	fresh(&c, "FWD-08 no dual-stack socket: one for each family");
+	world.fail_dual = -EAFNOSUPPORT;
+	eq(listen_with(&fwd, &c, OPTIONS("t 80")), 0);
+	eq(fwd.n, 2);
+	ok(fwd.l[0].v4 && !fwd.l[0].v6 && !fwd.l[1].v4 && fwd.l[1].v6);
+
+	fresh(&c, "FWD-08 IPv6 fails, IPv4 works");
+	world.fail_dual = world.fail6 = -EADDRNOTAVAIL;
+	eq(listen_with(&fwd, &c, OPTIONS("t 80")), 0);
+	eq(fwd.n, 1);
+	ok(fwd.l[0].v4);
+	eq_str(said, "");
+
+	fresh(&c, "FWD-08 IPv4 fails, IPv6 works");
+	world.fail_dual = world.fail4 = -EADDRNOTAVAIL;
+	eq(listen_with(&fwd, &c, OPTIONS("t 80")), 0);
+	eq(fwd.n, 1);
+	ok(fwd.l[0].v6);
+
+	fresh(&c, "FWD-08 both fail");
+	world.fail_dual = world.fail4 = world.fail6 = -EADDRNOTAVAIL;
+	eq(listen_with(&fwd, &c, OPTIONS("t 80")), -EADDRNOTAVAIL);
+	eq_str(said, "Failed to bind port 80 (Cannot assign requested address) for option '-t 80'\n");
+
+	fresh(&c, "FWD-24 no privilege");
+	world.fail_dual = -EACCES;
+	eq(listen_with(&fwd, &c, OPTIONS("t 80")), -EACCES);
+	eq_str(said, "Failed to bind port 80 (Permission denied) for option '-t 80'\n");
+
+	fresh(&c, "FWD-16 port taken, in one family only");
+	world.fail_dual = world.fail4 = -EADDRINUSE;
+	eq(listen_with(&fwd, &c, OPTIONS("u 5000", "t 8080-8090:80-90")), -EADDRINUSE);
+	eq_str(said, "Failed to bind port 5000 (Address already in use) for option '-u 5000'\n");
+
+	fresh(&c, "FWD-16 port taken in the middle of a range");
+	world.fail4 = -EADDRINUSE;
+	world.fail_port = 8085;
+	eq(listen_with(&fwd, &c, OPTIONS("t 9999", "t 127.0.0.1/8080-8090:80-90")), -EADDRINUSE);
+	eq_str(said, "Failed to bind port 8085 (Address already in use) for option '-t 127.0.0.1/8080-8090:80-90'\n");
+
+	fresh(&c, "epoll is full");
+	world.fail_add = -ENOSPC;
+	eq(listen_with(&fwd, &c, OPTIONS("t 80")), -ENOSPC);
+	eq(fwd.n, 0);
+	ok(strstr(said, "for option '-t 80'"));
+}
+
+static void test_limits(void)
+{
+	struct rlimit saved, lim;
+	static struct fwd fwd;
+	static struct conf c;
+
+	getrlimit(RLIMIT_NOFILE, &saved);
+	lim = saved;
+	lim.rlim_cur = 200;
+
+	fresh(&c, "FWD-12 more ports than open files");
+	setrlimit(RLIMIT_NOFILE, &lim);
+	eq(listen_with(&fwd, &c, OPTIONS("t 1000-1136")), -EMFILE);
+	eq(world.opened, 0);
+	eq_str(said, "137 ports to forward need 201 open files, but the limit is 200 (RLIMIT_NOFILE)\n");
+
+	fresh(&c, "FWD-12 just as many");
+	eq(listen_with(&fwd, &c, OPTIONS("t 1000-1135")), 0);
+	eq(world.opened, 136);
+
+	fresh(&c, "FWD-12 more than the table holds");
+	setrlimit(RLIMIT_NOFILE, &saved);
+	eq(listen_with(&fwd, &c, OPTIONS("t 1-65535", "u 1-2")), -ENFILE);
+	eq(world.opened, 0);
+	eq_str(said, "65537 ports to forward, but no more than 65536 can be\n");
+}
+
+int main(void)
+{
+	test_out();
+	test_in();
+	test_never_loopback();
+	test_icmp_src();
+	test_scope();
+	test_listen();
+	test_limits();
+	return done();
+}
