@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* passt.c - start-up in order, and the loop
+ *
+ * Read main(): it is the table of contents. Whatever can fail, fails before the loop, with one line and status 1, and a daemon's
+ * parent leaves only when its child is ready.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "answer.h"
+#include "isolate.h"
+#include "loop.h"
+#include "ns.h"
+#include "pcap.h"
+#include "sock.h"
+#include "stats.h"
+
+static struct conf conf;
+static struct ctx ctx;
+static struct ns ns;
+
+/* Files the user named: opened as the user, before anything is given up */
+static struct {
+	int pid, pcap, null;
+} file;
+
+static void open_files(const struct conf *c)
+{
+	int rc;
+
+	if ((file.null = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0)
+		die("Failed to open /dev/null: %s", errno_text(errno));
+	if ((rc = log_open(c->mode == MODE_PASTA ? "pasta" : "passt", *c->log_file ? c->log_file : NULL, c->log_size,
+			   VERSION)))
+		die("Failed to open log file %s: %s", c->log_file, errno_text(-rc));
+
+	file.pid = *c->pid_file ? pidfile_open(c->pid_file) : -1;
+	if (*c->pid_file && file.pid < 0)
+		die("Failed to open PID file %s: %s", c->pid_file, errno_text(-file.pid));
+	file.pcap = *c->pcap ? pcap_open(c->pcap) : -1;
+	if (*c->pcap && file.pcap < 0)
+		die("Failed to open capture file %s: %s", c->pcap, errno_text(-file.pcap));
+}
+
+/* As many descriptors as we may have: each flow needs one */
+static void raise_limits(void)
+{
+	struct rlimit r;
+
+	if (!getrlimit(RLIMIT_NOFILE, &r) && r.rlim_cur < r.rlim_max) {
+		r.rlim_cur = r.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &r);
+	}
+}
+
+/* Signals are events: no handler runs anywhere */
+static void signals_init(struct ctx *c)
+{
+	sigset_t set;
+	int fd, rc;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGQUIT);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	rc = fd < 0 ? -errno : ev_add(c->epfd, fd, EV_SIGNAL, 0, 0, EPOLLIN);
+	if (rc)
+		die("Failed to set up signals: %s", errno_text(-rc));
+}
+
+static _Noreturn void quit(int status)
+{
+	if (conf.stats_on)
+		stats_log(&ctx);
+	_exit(status);
+}
+
+/* COMMAND is over: its status is ours, 128 and the signal's number if it was killed */
+static void child_ended(void)
+{
+	int status;
+
+	if (ns.child <= 0 || waitpid(ns.child, &status, WNOHANG) != ns.child)
+		return;
+	quit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+}
+
+static void on_signal(struct ctx *c, union ev_ref ref, uint32_t events)
+{
+	struct signalfd_siginfo si;
+
+	(void)events;
+	while (read(ref.fd, &si, sizeof(si)) == sizeof(si)) {
+		switch (si.ssi_signo) {
+		case SIGUSR1:
+			stats_log(c);
+			break;
+		case SIGCHLD:
+			child_ended();
+			break;
+		case SIGINT:
+		case SIGQUIT:
+			if (ns.child > 0)	/* typed at a terminal: meant for the command */
+				break;
+			quit(0);
+		case SIGTERM:
+			quit(0);
+		}
+	}
+}
+
+static void check_namespace(void)
+{
+	if (!ns_gone(&ns))
+		return;
+	info("Namespace %s is gone, exiting", ns.name);
+	quit(0);
+}
+
+static void on_netns(struct ctx *c, union ev_ref ref, uint32_t events)
+{
+	(void)c;
+	(void)ref;
+	(void)events;
+	check_namespace();
+}
+
+static struct timer ns_timer = { .kind = TIMER_NS };
+
+static void on_ns_timer(struct ctx *c, struct timer *t)
+{
+	check_namespace();
+	timer_set(&c->wheel, t, c->now + NS_POLL);
+}
+
+static struct timer stats_timer = { .kind = TIMER_STATS };
+
+static void on_stats_timer(struct ctx *c, struct timer *t)
+{
+	stats_log(c);
+	timer_set(&c->wheel, t, c->now + 1000ULL * conf.stats_interval);
+}
+
+static void process_events(struct ctx *c)
+{
+	loop_on_event(EV_SIGNAL, on_signal);
+	loop_on_event(EV_NETNS, on_netns);
+	loop_on_timer(TIMER_NS, on_ns_timer);
+	loop_on_timer(TIMER_STATS, on_stats_timer);
+	if (ns.poll)
+		timer_set(&c->wheel, &ns_timer, c->now + NS_POLL);
+	if (conf.stats_interval)
+		timer_set(&c->wheel, &stats_timer, c->now + 1000ULL * conf.stats_interval);
+}
+
+/* Guest's link: the tap device, its address, and router advertisements on it */
+static void link_init(struct ctx *c)
+{
+	struct guest *g = &c->guest[0];
+	struct caps caps;
+	int fd = ns_tap(&ns, &conf, &caps), rc;
+
+	tun_attach(&g->tap, fd, &caps, file.pcap);
+	tun_mac(fd, &g->mac);
+	if ((rc = ev_add(c->epfd, fd, EV_TAP, 0, 0, EPOLLIN)))
+		die("Failed to watch the tap device: %s", errno_text(-rc));
+	timer_set(&c->wheel, &g->ndp, c->now + ndp_interval(0));
+}
+
+/* From here on there is a daemon, and a parent that waits for @ready; -1 in the foreground */
+static int daemonise(const struct conf *c)
+{
+	int ready[2];
+	pid_t pid;
+	char ok;
+
+	if (c->foreground || c->command) {
+		log_pid(getpid());
+		pidfile_write(file.pid, getpid());
+		return -1;
+	}
+
+	if (pipe2(ready, O_CLOEXEC) || (pid = fork()) < 0)
+		die("Failed to start in the background: %s", errno_text(errno));
+	if (pid) {
+		close(ready[1]);
+		if (read(ready[0], &ok, 1) != 1)
+			_exit(1);		/* the child said why */
+		pidfile_write(file.pid, pid);
+		_exit(0);
+	}
+
+	close(ready[0]);
+	fd_close(file.pid);
+	setsid();
+	return ready[1];
+}
+
+/* Standard streams are let go before the parent is: whoever reads them to the end must not wait for a daemon */
+static void announce(const struct conf *c, int ready)
+{
+	log_running(c->foreground || c->command);
+	if (ready >= 0) {
+		for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+			dup2(file.null, fd);
+		fd_write_all(ready, "", 1);
+		close(ready);
+	}
+	close(file.null);
+	ns_go(&ns);
+}
+
+int main(int argc, char **argv)
+{
+	int rc, ready;
+
+	conf_parse(&conf, argc, argv);
+	ns_open(&ns, &conf);			/* paths may be /proc/self/fd/N: before anything is closed */
+	isolate_early(&conf, conf.tap_fd);
+	raise_limits();
+	open_files(&conf);
+	isolate_user(&conf);
+
+	sock_probe();
+	ns_host_network(&conf);
+	conf_complete(&conf);
+	if ((rc = loop_init(&ctx, &conf)))
+		die("Failed to set up event loop: %s", errno_text(-rc));
+	link_init(&ctx);
+	ns_configure(&ns, &conf);
+	if ((rc = fwd_listen(&ctx.fwd, &conf, ctx.epfd)))
+		die("Couldn't listen on requested ports: %s", errno_text(-rc));
+	ns_watch(&ns, &conf, ctx.epfd);
+	process_events(&ctx);
+	conf_print(&conf);
+
+	isolate_prefork(&conf);
+	ready = daemonise(&conf);
+	signals_init(&ctx);			/* a signalfd tells the process that registered it, so after fork() */
+	isolate_late(&conf);
+	announce(&conf, ready);
+
+	while (!(rc = loop_once(&ctx)))
+		;
+	err("Link to the guest lost: %s", errno_text(-rc));
+	quit(1);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* stats.c - what happened so far, in the log */
+#include <inttypes.h>
+
+#include "stats.h"
+
+void stats_log(const struct ctx *c)
+{
+	const uint32_t *n = c->flows.count;
+
+	log_at(LOG_WARNING, "Flows: %u TCP, %u UDP on %u sockets, %u ping",
+	       n[FLOW_TCP], n[FLOW_UDP], n[FLOW_UDP_PORT], n[FLOW_PING]);
+
+	for (unsigned i = 0; i < GUEST_MAX; i++) {
+		const struct guest *g = &c->guest[i];
+		const struct tap_stats *s = &g->tap.stats;
+
+		log_at(LOG_WARNING, "From guest: %" PRIu64 " frames, %" PRIu64 " bytes", s->rx_frames, s->rx_bytes);
+		log_at(LOG_WARNING, "To guest: %" PRIu64 " frames, %" PRIu64 " bytes, %" PRIu64 " lost",
+		       s->tx_frames, s->tx_bytes, s->tx_lost);
+		for (unsigned why = DROP_NONE + 1; why < DROP_COUNT; why++)
+			if (g->drops[why])
+				log_at(LOG_WARNING, "Dropped: %" PRIu64 " %s", g->drops[why], drop_name[why]);
+	}
+}
