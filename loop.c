@@ -146,6 +146,8 @@ static void run_list(struct ctx *c, enum flow_wait wait)
 			udp_resume(c, f);
 			break;
 		case FLOW_PING:
+			icmp_ready(c, f, EPOLLIN);
+			break;
 		case FLOW_FREE:
 		case FLOW_TYPES:
 			break;
