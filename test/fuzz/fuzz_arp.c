@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* LINK: addr.o answer.o checksum.o log.o packet.o util.o */
+/* fuzz_arp.c - ARP: only requests for others are answered, and each says what was asked for */
+
+#include "../../arp.c"
+#include "responder_fuzz.h"
+
+static enum drop run(const struct conf *c, const struct pkt *p, uint8_t *out, struct answer *a)
+{
+	return p->ethertype == ETH_P_ARP ? arp_answer(c, p, out, a) : DROP_ETHERTYPE;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const struct conf c = fuzz_conf(size ? data[0] : 0);
+	const uint8_t *reply, *ask = data + 1 + ETH_HLEN;
+	struct answer a = { 0 };
+
+	reply = fuzz_run(run, &c, data, size, &a);
+	if (!reply)
+		return 0;
+	CHECK(a.len == ARP_LEN && get_be16(reply + ARP_OP) == 2 && get_be16(ask + ARP_OP) == 1);
+	CHECK(!memcmp(reply + ARP_SHA, c.our_mac.b, 6) && !memcmp(reply + ARP_THA, ask + ARP_SHA, 6));
+	CHECK(!memcmp(reply + ARP_SPA, ask + ARP_TPA, 4) && !memcmp(reply + ARP_TPA, ask + ARP_SPA, 4));
+	CHECK(get_be32(ask + ARP_SPA) && memcmp(ask + ARP_SPA, ask + ARP_TPA, 4));
+	CHECK(addr_is_unspec(&c.ip[V4].addr) || memcmp(ask + ARP_TPA, c.ip[V4].addr.b + 12, 4));
+	return 0;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* LINK: addr.o answer.o checksum.o log.o packet.o util.o */
+/* fuzz_ndp.c - NDP: every reply is an advertisement a host must accept (RFC 4861 6.1.2, 7.1.2) */
+
+#include "../../ndp.c"
+#include "responder_fuzz.h"
+
+static enum drop run(const struct conf *c, const struct pkt *p, uint8_t *out, struct answer *a)
+{
+	return p->ethertype == ETH_P_IPV6 && p->proto == IPPROTO_ICMPV6 ? ndp_answer(c, p, out, a) : DROP_PROTO;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const struct conf c = fuzz_conf(size ? data[0] : 0);
+	bool rdnss = false, dnssl = false, is_ra;
+	struct answer a = { 0 };
+	const uint8_t *reply;
+	size_t at;
+
+	reply = fuzz_run(run, &c, data, size, &a);
+	if (!reply)
+		return 0;
+	is_ra = a.icmp.type == ND_ROUTER_ADVERT;
+	CHECK(is_ra || a.icmp.type == ND_NEIGHBOR_ADVERT);
+	CHECK(!a.icmp.code && a.ttl == 255 && !addr_is_unspec(&a.dst.a) && !addr_is_multicast(&a.src.a));
+	if (is_ra) {
+		CHECK(addr_is_linklocal(&a.src.a) && a.len <= RA_MAX);
+		at = 8;
+	} else {
+		CHECK(!memcmp(reply, a.src.a.b, 16) && !addr_is_multicast(&a.dst.a));
+		CHECK(!addr_eq(&a.src.a, &c.ip[V6].addr) && !addr_eq(&a.src.a, &a.dst.a));
+		at = 16;
+	}
+	while (at < a.len) {
+		CHECK(a.len - at >= 8 && reply[at + 1] && a.len - at >= reply[at + 1] * 8U);
+		rdnss |= reply[at] == OPT_RDNSS;
+		dnssl |= reply[at] == OPT_DNSSL;
+		at += reply[at + 1] * 8U;
+	}
+	CHECK(at == a.len && (rdnss || !dnssl));
+	return 0;
+}
