@@ -186,11 +186,11 @@ static void opt_be32(struct out *o, uint8_t code, uint32_t v)
 
 static void opt_addrs(struct out *o, uint8_t code, const struct addr *addr, unsigned n)
 {
-	uint8_t b[4 * DNS_MAX];
+	uint32_t b[DNS_MAX];
 
 	n = MIN(n, DNS_MAX);
 	for (unsigned i = 0; i < n; i++)
-		addr_to_bytes(addr + i, b + 4 * i);
+		b[i] = addr_v4(addr + i);
 	if (n)
 		opt_bytes(o, code, b, 4 * n);
 }

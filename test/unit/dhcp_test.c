@@ -409,6 +409,8 @@ static void test_size(void)
 		struct answer a;
 
 		test("dhcp: long lists, %s", size[i].name);
+		for (unsigned k = 0; k < DNS_MAX; k++)
+			c.ip[V4].dns[k] = c.ip[V4].gw;
 		c.ip[V4].ndns = DNS_MAX;
 		c.nsearch = SEARCH_MAX;
 		for (unsigned k = 0; k < SEARCH_MAX; k++) {	/* 253 characters, 255 bytes: labels of 63, 63, 63, 61 */

@@ -297,6 +297,8 @@ static void test_long(void)
 	size_t len;
 
 	test("CFG-11 dhcpv6: long lists are cut at whole entries");
+	for (unsigned k = 0; k < DNS_MAX; k++)
+		c.ip[V6].dns[k] = c.ip[V6].addr;
 	c.ip[V6].ndns = DNS_MAX;
 	c.nsearch = SEARCH_MAX;
 	for (unsigned k = 0; k < SEARCH_MAX; k++) {	/* 253 characters, 255 bytes: labels of 63, 63, 63, 61 */
