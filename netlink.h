@@ -92,6 +92,7 @@ struct nl_copy {
 	unsigned	from_if, to_if;
 	bool		v6;
 	bool		no_routes;	/* routes are not copied: addresses then always make the route to their prefix */
+	bool		no_via;		/* routes by way of a gateway of the other family are left out */
 	bool		no_src;		/* addresses are not copied: routes do without preferred source */
 };
 

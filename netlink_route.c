@@ -284,6 +284,8 @@ static void route_copy_each(const struct nlmsghdr *nh, void *arg)
 		return;
 	if (addr_is_multicast(&rt.dst) || addr_is_loopback(&rt.dst) || (rt.v6 && addr_is_linklocal(&rt.dst)))
 		return;
+	if (h.via && rc->cp->no_via)
+		return;
 	gw = h.gw || h.via;
 	if ((rc->phase == PHASE_ONLINK && gw) || (rc->phase == PHASE_DEFAULT && (!gw || rt.rtm->rtm_dst_len)))
 		return;

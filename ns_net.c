@@ -251,6 +251,7 @@ static struct nl_copy family_copy(struct ns_net *n, enum family f)
 	return (struct nl_copy){
 		.from = &n->host, .to = &n->ns, .from_if = ip->ifindex, .to_if = n->ifindex, .v6 = f == V6,
 		.no_routes = !copy_routes(n->c, ip), .no_src = !copy_addrs(n->c, ip),
+		.no_via = !n->c->ip[f == V4 ? V6 : V4].on,
 	};
 }
 
