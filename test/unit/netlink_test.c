@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* LINK: addr.o log.o util.o */
+/* The engine against a kernel of canned answers: one end of a socket pair in place of a netlink socket. What the kernel
+ * would answer is queued beforehand; what it was asked can be read back.
+ */
+
+#include "../../netlink.c"
+#include "../../netlink_route.c"
+#include "../t.h"
+
+static struct nl nl;
+static int kernel;
+
+static uint8_t pkt[65536 + 4096];
+static size_t pkt_len;
+static bool pkt_open;
+
+static void fresh(void)
+{
+	const struct timeval patience = { .tv_usec = 1000 };
+	const int size = 1 << 20;
+	int sv[2];
+
+	if (nl.fd > 0)
+		close(nl.fd);
+	if (kernel > 0)
+		close(kernel);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv))
+		abort();
+	setsockopt(sv[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(sv[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	nl = (struct nl){ .fd = sv[0], .seq = UINT32_MAX - 3 };	/* sequence numbers wrap in most tests */
+	kernel = sv[1];
+	pkt_len = 0;
+	pkt_open = false;
+}
+
+/* Adds a message to the datagram in the making; @seq counts from the first request on */
+static struct nlmsghdr *put(uint16_t type, uint16_t flags, uint32_t seq, const void *data, size_t len)
+{
+	struct nlmsghdr *nh = (void *)(pkt + pkt_len);
+
+	memset(nh, 0, NLMSG_SPACE(len));
+	*nh = (struct nlmsghdr){
+		.nlmsg_len = (uint32_t)NLMSG_LENGTH(len), .nlmsg_type = type, .nlmsg_flags = flags, .nlmsg_seq = nl.seq + seq
+	};
+	if (len)
+		memcpy(NLMSG_DATA(nh), data, len);
+	pkt_len += NLMSG_SPACE(len);
+	return nh;
+}
+
+static void attr(struct nlmsghdr *nh, uint16_t type, const void *data, size_t len)
+{
+	struct rtattr *a = (void *)((char *)nh + NLMSG_ALIGN(nh->nlmsg_len));
+
+	*a = (struct rtattr){ .rta_len = (uint16_t)RTA_LENGTH(len), .rta_type = type };
+	memcpy(RTA_DATA(a), data, len);
+	nh->nlmsg_len = (uint32_t)(NLMSG_ALIGN(nh->nlmsg_len) + RTA_LENGTH(len));
+	pkt_len = (size_t)((uint8_t *)nh - pkt) + NLMSG_ALIGN(nh->nlmsg_len);
+}
+
+static void sent(void)
+{
+	if (send(kernel, pkt, pkt_len, 0) != (ssize_t)pkt_len)
+		abort();
+	pkt_len = 0;
+}
+
+/* One IPv4 default route by interface @oif with @metric */
+static void put_route(uint16_t flags, uint32_t seq, uint32_t oif, uint32_t metric)
+{
+	const struct rtmsg rtm = { .rtm_family = AF_INET, .rtm_table = RT_TABLE_MAIN, .rtm_type = RTN_UNICAST };
+	struct nlmsghdr *nh = put(RTM_NEWROUTE, NLM_F_MULTI | flags, seq, &rtm, sizeof(rtm));
+
+	attr(nh, RTA_OIF, &oif, sizeof(oif));
+	attr(nh, RTA_PRIORITY, &metric, sizeof(metric));
+}
+
+static void put_done(uint16_t flags, uint32_t seq, int err)
+{
+	put(NLMSG_DONE, NLM_F_MULTI | flags, seq, &err, sizeof(err));
+}
+
+static void put_ack(uint32_t seq, int err)
+{
+	struct nlmsgerr e = { .error = err };
+
+	put(NLMSG_ERROR, 0, seq, &e, sizeof(e));
+}
+
+/* Nothing is left that the next request could take for its answer */
+static bool drained(void)
+{
+	uint8_t b;
+
+	return recv(nl.fd, &b, 1, MSG_DONTWAIT) < 0;
+}
+
+static unsigned requests(void)
+{
+	unsigned n = 0;
+
+	while (recv(kernel, pkt, sizeof(pkt), MSG_DONTWAIT) > 0)
+		n++;
+	return n;
+}
+
+static void test_dump(void)
+{
+	test("NL-01 end of the dump in the same datagram");
+	fresh();
+	put_route(0, 1, 3, 10);
+	put_done(0, 1, 0);
+	sent();
+	eq(nl_template(&nl, false), 3);
+	ok(drained());
+
+	test("NL-01 end of the dump in a datagram of its own");
+	fresh();
+	put_route(0, 1, 3, 10);
+	sent();
+	put_done(0, 1, 0);
+	sent();
+	eq(nl_template(&nl, false), 3);
+	ok(drained());
+
+	test("NL-01 one message per datagram");
+	fresh();
+	for (uint32_t i = 1; i < 50; i++) {
+		put_route(0, 1, i, 100 - i);
+		sent();
+	}
+	put_done(0, 1, 0);
+	sent();
+	eq(nl_template(&nl, false), 49);
+	ok(drained());
+
+	test("NL-01 end of the dump without error number");
+	fresh();
+	put_route(0, 1, 3, 10);
+	put(NLMSG_DONE, NLM_F_MULTI, 1, NULL, 0);
+	sent();
+	eq(nl_template(&nl, false), 3);
+
+	test("NL-02 answers to an earlier request are passed over");
+	fresh();
+	put_route(0, 0, 7, 1);
+	put_done(0, 0, 0);
+	put_route(0, 1, 3, 10);
+	sent();
+	put_ack(0, -EINVAL);
+	put_done(0, 0, 0);
+	put_done(0, 1, 0);
+	sent();
+	eq(nl_template(&nl, false), 3);
+	ok(drained());
+
+	test("NL-02 after a dump, the next one has its own answers only");
+	fresh();
+	put_route(0, 1, 3, 10);
+	put_done(0, 1, 0);
+	sent();
+	put_route(0, 2, 4, 10);
+	put_done(0, 2, 0);
+	sent();
+	eq(nl_template(&nl, false), 3);
+	eq(nl_template(&nl, false), 4);
+	ok(drained());
+
+	test("no answer at all");
+	fresh();
+	eq(nl_template(&nl, false), 0);
+
+	test("dump refused");
+	fresh();
+	put_route(0, 1, 3, 10);
+	put_done(0, 1, -EPERM);
+	sent();
+	eq(nl_template(&nl, false), 0);
+	put_ack(1, -EOPNOTSUPP);
+	sent();
+	eq(nl_template(&nl, false), 0);
+	ok(drained());
+
+	test("dump of a table that doesn't exist yet");
+	fresh();
+	put_done(0, 1, -ENOENT);
+	sent();
+	ok(!nl_route_has_default(&nl, false, 3));
+	put_ack(1, -ENOENT);
+	sent();
+	ok(!nl_route_any(&nl, false, 3));
+	ok(drained());
+}
+
+static void test_interrupted(void)
+{
+	test("CFG-17 interrupted dump: repeated, its first half forgotten");
+	fresh();
+	put_route(0, 1, 7, 1);
+	sent();
+	put_route(NLM_F_DUMP_INTR, 1, 8, 2);
+	put_done(NLM_F_DUMP_INTR, 1, 0);
+	sent();
+	put_route(0, 2, 3, 10);
+	put_done(0, 2, 0);
+	sent();
+	eq(nl_template(&nl, false), 3);
+	ok(drained());
+	eq(requests(), 2);
+
+	test("CFG-17 flag on the last message only");
+	fresh();
+	put_route(0, 1, 7, 1);
+	put_done(NLM_F_DUMP_INTR, 1, 0);
+	put_route(0, 2, 3, 10);
+	put_done(0, 2, 0);
+	sent();
+	put_route(0, 2, 3, 10);
+	put_done(0, 2, 0);
+	sent();
+	eq(nl_template(&nl, false), 3);
+
+	test("CFG-17 interrupted without end: goes on with what it has");
+	fresh();
+	for (uint32_t i = 1; i <= DUMP_TRIES; i++) {
+		put_route(NLM_F_DUMP_INTR, i, i, 10);
+		put_done(NLM_F_DUMP_INTR, i, 0);
+		sent();
+	}
+	eq(nl_template(&nl, false), DUMP_TRIES);
+	ok(drained());
+	eq(requests(), DUMP_TRIES);
+
+	test("CFG-17 another dump still running");
+	fresh();
+	put_ack(1, -EBUSY);
+	sent();
+	put_route(0, 2, 3, 10);
+	put_done(0, 2, 0);
+	sent();
+	eq(nl_template(&nl, false), 3);
+}
+
+static void test_malformed(void)
+{
+	const struct rtmsg rtm = { .rtm_family = AF_INET, .rtm_table = RT_TABLE_MAIN, .rtm_type = RTN_UNICAST };
+	struct nlmsghdr *nh;
+	struct rtattr *a;
+
+	test("datagram larger than the buffer: what is in it is lost, the rest is read");
+	fresh();
+	while (pkt_len < sizeof(query_buf) + 1000)
+		put_route(0, 1, 7, 1);
+	sent();
+	put_route(0, 1, 3, 10);
+	put_done(0, 1, 0);
+	sent();
+	eq(nl_template(&nl, false), 3);
+	ok(drained());
+
+	test("messages cut short, attributes beyond their end, routes without interface");
+	fresh();
+	put(RTM_NEWROUTE, 0, 1, &rtm, sizeof(rtm) - 1);
+	put(RTM_NEWROUTE, 0, 1, NULL, 0);
+	put(RTM_NEWROUTE, 0, 1, &rtm, sizeof(rtm));
+	nh = put(RTM_NEWROUTE, 0, 1, &rtm, sizeof(rtm));
+	attr(nh, RTA_OIF, "\7\0\0", 2);
+	nh = put(RTM_NEWROUTE, 0, 1, &rtm, sizeof(rtm));
+	attr(nh, RTA_OIF, "\7\0\0", 4);
+	a = (void *)((char *)nh + NLMSG_SPACE(sizeof(rtm)));
+	a->rta_len = 100;
+	nh = put(RTM_NEWROUTE, 0, 1, &rtm, sizeof(rtm));
+	attr(nh, RTA_MULTIPATH, "\3\0\0\0\0\0\0", 8);
+	nh = put(RTM_NEWROUTE, 0, 1, &rtm, sizeof(rtm));
+	attr(nh, RTA_MULTIPATH, "\50\0\0\0\1\0\0", 8);
+	put_route(0, 1, 3, 10);
+	put_done(0, 1, 0);
+	sent();
+	eq(nl_template(&nl, false), 3);
+	ok(drained());
+}
+
+static void test_changes(void)
+{
+	struct addr gw = addr_from4(htonl(0xc0000201));
+	const struct nlmsghdr *nh;
+	size_t len, n = 0;
+
+	test("change: accepted, in effect already, refused");
+	fresh();
+	put_ack(1, 0);
+	sent();
+	put_ack(2, -EEXIST);
+	sent();
+	put_ack(3, -EPERM);
+	sent();
+	eq(nl_link_up(&nl, 3), 0);
+	eq(nl_addr_add(&nl, 3, &gw, 24), 0);
+	eq(nl_link_mtu(&nl, 3, 1500), -EPERM);
+	eq(nl_link_up(&nl, 3), -ETIMEDOUT);
+	ok(drained());
+
+	test("NL-07 default route to a gateway outside: on-link, only if it has to be");
+	fresh();
+	put_ack(1, -ENETUNREACH);
+	sent();
+	put_ack(2, 0);
+	sent();
+	put_ack(3, 0);
+	sent();
+	eq(nl_route_add_default(&nl, 3, &gw), 0);
+	eq(nl_route_add_default(&nl, 3, &gw), 0);
+	ok(drained());
+	eq(requests(), 3);
+
+	test("held requests go in one datagram, the link's coming up and its routes");
+	fresh();
+	put_ack(2, -EEXIST);
+	put_ack(1, 0);
+	sent();
+	put_ack(9, -EINVAL);
+	put_ack(3, -EINVAL);
+	sent();
+	nl_hold(&nl);
+	eq(nl_link_up(&nl, 3), 0);
+	eq(nl_route_add_default(&nl, 3, &gw), 0);
+	eq(requests(), 0);
+	eq(nl_release(&nl), 0);
+	eq(nl.done, 1);
+	eq(nl.refused, 1);
+	eq(nl.err, -EINVAL);
+	len = (size_t)recv(kernel, pkt, sizeof(pkt), MSG_DONTWAIT);
+	for (nh = (const void *)pkt; NLMSG_OK(nh, len); nh = NLMSG_NEXT(nh, len))
+		eq(nh->nlmsg_type, n++ ? RTM_NEWROUTE : RTM_NEWLINK);
+	eq(n, 3);
+	eq(requests(), 0);
+
+	test("more requests than fit are sent early");
+	fresh();
+	for (uint32_t i = 1; i <= 3 * HELD_MAX + 1; i++) {
+		put_ack(i, 0);
+		sent();
+	}
+	nl_hold(&nl);
+	for (unsigned i = 0; i < 3 * HELD_MAX + 1; i++)
+		eq(nl_link_up(&nl, i), 0);
+	eq(requests(), 3);
+	eq(nl_release(&nl), 0);
+	eq(requests(), 1);
+	eq(nl.done, 3 * HELD_MAX + 1);
+	ok(drained());
+
+	test("answers to held requests missing");
+	fresh();
+	put_ack(1, 0);
+	sent();
+	nl_hold(&nl);
+	nl_link_up(&nl, 3);
+	nl_link_up(&nl, 3);
+	eq(nl_release(&nl), -ETIMEDOUT);
+}
+
+/* Object without a dump: the answer, then an acknowledgement */
+static void test_link(void)
+{
+	const struct ifinfomsg ifi = { .ifi_index = 5, .ifi_type = ARPHRD_ETHER };
+	const struct ifinfomsg tun = { .ifi_index = 6, .ifi_type = ARPHRD_NONE };
+	const struct mac mac = { { 2, 0, 0, 0, 0, 9 } };
+	const uint32_t mtu = 1420;
+	struct nl_ifinfo info;
+	struct nlmsghdr *nh;
+
+	test("link: name, MAC address, MTU");
+	fresh();
+	nh = put(RTM_NEWLINK, 0, 1, &ifi, sizeof(ifi));
+	attr(nh, IFLA_IFNAME, "eth0", 5);
+	attr(nh, IFLA_ADDRESS, mac.b, 6);
+	attr(nh, IFLA_MTU, &mtu, 4);
+	sent();
+	put_ack(1, 0);
+	sent();
+	nh = put(RTM_NEWLINK, 0, 2, &ifi, sizeof(ifi));
+	put_ack(2, 0);
+	sent();
+	put_ack(3, -ENODEV);
+	sent();
+	eq(nl_link_get(&nl, 5, &info), 0);
+	eq(info.ifindex, 5);
+	eq(info.mtu, 1420);
+	eq_str(info.name, "eth0");
+	ok(mac_eq(&info.mac, &mac));
+	eq(nl_ifindex(&nl, "eth0"), 5);
+	eq(nl_ifindex(&nl, "eth0"), 0);
+	eq(nl_ifindex(&nl, "0123456789abcdef"), 0);
+	ok(drained());
+
+	test("NL-16 link without MAC address, name without end, of full length");
+	fresh();
+	nh = put(RTM_NEWLINK, 0, 1, &tun, sizeof(tun));
+	attr(nh, IFLA_IFNAME, "0123456789abcdefghij", 20);
+	attr(nh, IFLA_ADDRESS, mac.b, 6);
+	put_ack(1, 0);
+	sent();
+	eq(nl_link_get(&nl, 6, &info), 0);
+	ok(mac_is_zero(&info.mac));
+	eq_str(info.name, "0123456789abcde");
+}
+
+int main(void)
+{
+	test_dump();
+	test_interrupted();
+	test_malformed();
+	test_changes();
+	test_link();
+	return done();
+}
