@@ -79,6 +79,10 @@ void tcp_arm(struct ctx *c, struct flow *f)
 	struct tcp *t = &f->tcp;
 	uint64_t due = t->heard_at + TCP_IDLE;
 
+	if (t->flags & TCPF_ERROR) {
+		tcp_abort(c, f, true);
+		return;
+	}
 	if (t->flags & TCPF_PROBED)
 		due = c->now + TCP_PROBE_EVERY;
 	if (t->rtx_at)
@@ -268,10 +272,8 @@ void tcp_ready(struct ctx *c, struct flow *f, uint32_t events)
 		return;
 
 	tcp_push(c, f);
-	if (events & EPOLLERR && sock_error(t->sock)) {
-		tcp_abort(c, f, true);
-		return;
-	}
+	if (events & EPOLLERR && sock_error(t->sock))
+		t->flags |= TCPF_ERROR;
 	tcp_ack_due(c, f);
 	tcp_arm(c, f);
 }

@@ -91,8 +91,10 @@ bool tcp_write(struct ctx *c, struct flow *f)
 		for (unsigned i = 0; i < cnt; i++)
 			len += (uint32_t)iov[i].iov_len;
 		n = tcp_send(t, iov, cnt, len);
-		if (n < 0)
-			break;			/* EPOLLERR tells, too: tcp_ready() */
+		if (n < 0) {
+			t->flags |= TCPF_ERROR;
+			return true;
+		}
 		stash_drop(t, (uint32_t)n);
 		if (t->flags & TCPF_BLOCKED)
 			return true;
@@ -114,8 +116,10 @@ static void gather_send(struct ctx *c, struct flow *f)
 	if (!(t->flags & TCPF_BLOCKED)) {
 		ssize_t n = tcp_send(t, gather_iov, gather.cnt, gather.len);
 
-		if (n < 0)
-			n = left;		/* the socket is broken: EPOLLERR tells, too, and ends the flow */
+		if (n < 0) {			/* and with that the error is off the socket: no event tells of it */
+			t->flags |= TCPF_ERROR;
+			n = left;
+		}
 		sent = (size_t)n;
 		left -= (uint32_t)n;
 	}

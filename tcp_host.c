@@ -167,7 +167,7 @@ static void tcp_push_frames(struct ctx *c, struct flow *f, struct frame **fr, un
 
 		got -= len;
 		fr[used]->len = len;
-		if (!got && (!(t->flags & TCPF_READABLE) || len < each))
+		if (!got)
 			flags |= TCP_PSH;
 		tcp_sent(c, t, len);
 		if (t->flags & TCPF_EOF && t->snd_nxt == t->fin_seq) {
