@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* run.c - one run: the program set up in the simulated world, its loop turned, the guest's segments built and noted */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "../../event.h"
+#include "../../loop.h"
+#include "../../sock.h"
+#include "../../tcp_seg.h"
+#include "kernel.h"
+#include "run.h"
+
+#define TURNS_MAX	4000	/* loop turns without a pause: it spins */
+#define PIECE		1400	/* segments of a guest's super-packet */
+#define LOG_LINES	40
+
+static char run_lines[LOG_LINES][200];
+static unsigned run_nlines;
+
+bool run_fail(struct run *r, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!r->failed) {
+		va_start(ap, fmt);
+		vsnprintf(r->why, sizeof(r->why), fmt, ap);
+		va_end(ap);
+	}
+	r->failed = true;
+	return false;
+}
+
+/* 192.0.2.1 stands for 2001:db8::c000:201, 127.0.0.1 for ::1 */
+struct addr run_addr(const struct run *r, const struct addr *a)
+{
+	struct addr v6 = { .b = { 0x20, 0x01, 0x0d, 0xb8 } };
+
+	if (!r->v.v6 || !addr_is_v4(a))
+		return *a;
+	if (addr_eq(a, &addr_loopback4))
+		return addr_loopback6;
+	memcpy(v6.b + 12, a->b + 12, 4);
+	return v6;
+}
+
+static struct addr run_addr_text(const struct run *r, const char *text)
+{
+	struct addr a;
+
+	addr_parse(text, strlen(text), &a);
+	return run_addr(r, &a);
+}
+
+void conn_init(struct run *r, unsigned n, const struct end *to)
+{
+	struct conn *cn = &r->conn[n];
+
+	*cn = (struct conn){ .g_wscale = -1, .o_wscale = -1, .mss = 536 };
+	cn->guest.a = run_addr_text(r, "198.51.100.2");
+	cn->guest.port = (uint16_t)(GUEST_PORT + n);
+	if (to) {
+		cn->peer.a = run_addr(r, &to->a);
+		cn->peer.port = to->port;
+	} else {
+		cn->peer.a = run_addr_text(r, "192.0.2.1");
+		cn->peer.port = (uint16_t)(HOST_PORT + n);
+	}
+	cn->g_isn = r->v.wrap ? 0xfffffe00U + n * 7 : 1000000U * n;
+	cn->mss = r->v.v6 ? 1220 : 536;
+}
+
+static void run_conf(struct run *r)
+{
+	struct conf *cf = &r->cf;
+	enum family f = r->v.v6 ? V6 : V4;
+
+	*cf = (struct conf){
+		.mode = MODE_PASTA, .our_mac = wire_our_mac, .mtu = r->s->mtu, .tap_fd = -1, .no_ra = true,
+		.rule = {
+			{ .proto = IPPROTO_TCP, .any = true, .first = LISTEN_PORT, .last = LISTEN_PORT, .to = SERVER_PORT },
+			{ .proto = IPPROTO_UDP, .any = true, .first = LISTEN_PORT, .last = LISTEN_PORT, .to = 53 },
+		},
+		.nrules = 2,
+	};
+	for (unsigned i = 0; i < FAMILIES; i++) {
+		struct conf_ip *ip = &cf->ip[i];
+
+		ip->addr = ip->gw = ip->our_ll = ip->ns_ll = ip->map_loopback = ip->map_guest = ip->dns_forward =
+			ip->dns_host = ip->out_addr = i == V4 ? addr_any4 : addr_any6;
+		ip->on = i == f;
+	}
+	cf->ip[f].addr = run_addr_text(r, "198.51.100.2");
+	cf->ip[f].gw = cf->ip[f].map_loopback = run_addr_text(r, "198.51.100.1");
+	cf->ip[f].plen = r->v.v6 ? 64 : 24;
+	if (r->v.v6)
+		addr_parse("fe80::1", 7, &cf->ip[f].our_ll);
+}
+
+void run_begin(struct run *r, const struct script *s, const struct variant *v)
+{
+	struct caps caps = { .mtu = s->mtu };
+
+	*r = (struct run){ .s = s, .v = *v, .strict = !v->fail_at, .verbose = r->verbose };
+	run_nlines = 0;
+	world_reset(v->wrap ? 77 : 42);
+	world.no_peek_off = v->no_peek_off;
+	if (v->offload)
+		caps.csum = caps.tso4 = caps.tso6 = caps.uso = true;
+	run_conf(r);
+	for (unsigned i = 1; i < CONNS; i++)
+		conn_init(r, i, NULL);
+	r->cur = 1;
+
+	sock_probe();
+	loop_init(&r->c, &r->cf);
+	tap_sim_attach(&r->c.guest[0].tap, &caps);
+	r->c.guest[0].mac = wire_guest_mac;
+	if (ev_add(r->c.epfd, world.tap->fd, EV_TAP, 0, 0, EPOLLIN) || fwd_listen(&r->c.fwd, &r->cf, r->c.epfd))
+		run_fail(r, "set-up failed");
+	world.fail_at = v->fail_at;
+	world.armed = true;
+	r->t0 = world.now;
+}
+
+static uint32_t rel(const struct conn *cn, uint32_t seq, bool guest)
+{
+	return seq - (guest ? cn->g_isn : cn->o_isn);
+}
+
+static const char *flags_text(unsigned flags)
+{
+	static const char name[] = "FSRP.U";
+	static char buf[8];
+	unsigned n = 0;
+
+	for (unsigned i = 0; name[i]; i++)
+		if (flags >> i & 1)
+			buf[n++] = name[i];
+	buf[n] = '\0';
+	return buf;
+}
+
+const char *wire_text(const struct run *r, const struct wire *w)
+{
+	static char buf[200];
+	struct conn *cn = conn_of((struct run *)r, w);
+	bool guest = cn && end_eq(&w->src, &cn->guest);
+	uint32_t seq;
+	int n;
+
+	if (w->proto == IPPROTO_UDP) {
+		snprintf(buf, sizeof(buf), "udp %zu", w->len);
+		return buf;
+	}
+	if (w->proto != IPPROTO_TCP || !cn) {
+		snprintf(buf, sizeof(buf), "protocol %u, type %u, code %u, ports %u to %u", w->proto, w->type, w->code,
+			 w->src.port, w->dst.port);
+		return buf;
+	}
+	seq = rel(cn, w->seq, guest);
+	n = snprintf(buf, sizeof(buf), "%s %u:%u(%zu)", flags_text(w->flags), seq,
+		     seq + (uint32_t)w->len, w->len);
+	if (w->flags & TCP_ACK)
+		n += snprintf(buf + n, sizeof(buf) - (size_t)n, " ack %u", rel(cn, w->ack, !guest));
+	n += snprintf(buf + n, sizeof(buf) - (size_t)n, " win %u", w->win);
+	if (w->mss || w->wscale >= 0)
+		n += snprintf(buf + n, sizeof(buf) - (size_t)n, " <mss %u,wscale %i>", w->mss, w->wscale);
+	if (cn != &r->conn[r->cur])
+		snprintf(buf + n, sizeof(buf) - (size_t)n, " [conn %i]", (int)(cn - r->conn));
+	return buf;
+}
+
+void run_log(struct run *r, const char *dir, const struct wire *w)
+{
+	char *l = run_lines[run_nlines++ % LOG_LINES];
+	uint64_t t = world.now - 1000 * SEC;
+
+	snprintf(l, sizeof(run_lines[0]), "%5llu.%03llu guest %s %s", (unsigned long long)(t / SEC),
+		 (unsigned long long)(t % SEC / MS), dir, wire_text(r, w));
+	if (r->verbose)
+		printf("# %s\n", l);
+}
+
+void run_log_print(void)
+{
+	for (unsigned i = run_nlines > LOG_LINES ? run_nlines - LOG_LINES : 0; i < run_nlines; i++)
+		printf("# %s\n", run_lines[i % LOG_LINES]);
+}
+
+struct conn *conn_of(struct run *r, const struct wire *w)
+{
+	for (unsigned i = 1; i < CONNS; i++) {
+		struct conn *cn = &r->conn[i];
+
+		if ((end_eq(&w->src, &cn->guest) && end_eq(&w->dst, &cn->peer)) ||
+		    (end_eq(&w->dst, &cn->guest) && end_eq(&w->src, &cn->peer)))
+			return cn;
+	}
+	return NULL;
+}
+
+/* One segment, without its payload, which was checked */
+static bool pend_add(struct run *r, struct wire *w)
+{
+	if (!check_segment(r, w))
+		return false;
+	run_log(r, "<", w);
+	if (r->pend_len == PEND_MAX)
+		return run_fail(r, "flood of segments");
+	r->pend[(r->pend_head + r->pend_len++) % PEND_MAX] = *w;
+	return true;
+}
+
+/* Cuts a super-packet as a guest's kernel does: PSH and FIN with the last segment */
+static bool pend_frame(struct run *r, const struct frame_out *f)
+{
+	struct wire w, part;
+	const char *bad = wire_parse(f, &r->c.guest[0].tap.caps, &w);
+
+	if (bad)
+		return run_fail(r, "frame to the guest: %s", bad);
+	if (!w.gso || w.proto != IPPROTO_TCP)
+		return pend_add(r, &w);
+	for (size_t at = 0; at < w.len; at += w.gso) {
+		part = w;
+		part.seq += (uint32_t)at;
+		part.data += at;
+		part.len = w.len - at < w.gso ? w.len - at : w.gso;
+		if (at + part.len < w.len)
+			part.flags &= (uint8_t)~(TCP_PSH | TCP_FIN);
+		if (!pend_add(r, &part))
+			return false;
+	}
+	return true;
+}
+
+static bool collect(struct run *r)
+{
+	bool good = true;
+
+	for (; world.out_len; world.out_len--) {
+		struct frame_out *f = &world.out[world.out_head];
+
+		good = good && pend_frame(r, f);
+		free(f->buf);
+		world.out_head = (world.out_head + 1) % LINK_MAX;
+	}
+	return good;
+}
+
+bool run_until(struct run *r, uint64_t until, bool frame)
+{
+	unsigned turns = 0;
+	uint64_t last = world.now;
+
+	if (r->failed)
+		return false;
+	world.limit = until > world.now ? until : world.now;
+	world.idle = false;
+	while (!world.idle) {
+		int rc;
+
+		if (!r->over)			/* what the guest sends at the same time is one batch */
+			r->c.guest[0].tap.burst = TAP_BATCH;
+		rc = loop_once(&r->c);
+
+		if (rc < 0 && rc != -EINTR)
+			return run_fail(r, "loop_once() = %i", rc);
+		if (!collect(r))
+			return false;
+		if (world.violation)
+			return run_fail(r, "%s", world.violation);
+		turns = world.now == last ? turns + 1 : 0;
+		last = world.now;
+		if (turns > TURNS_MAX)
+			return run_fail(r, "the loop spins");
+		if (frame && r->pend_len)
+			return true;
+	}
+	return check_idle(r);
+}
+
+struct wire *run_peek(struct run *r)
+{
+	return r->pend_len ? &r->pend[r->pend_head] : NULL;
+}
+
+void run_pop(struct run *r)
+{
+	r->pend_head = (r->pend_head + 1) % PEND_MAX;
+	r->pend_len--;
+}
+
+static void push(struct run *r, struct wire *w, bool super)
+{
+	static uint8_t frame[WIRE_MAX + 64];
+	struct offload off = { .gso = super ? PIECE : 0, .partial = r->v.offload };
+	size_t len = wire_build(frame, w, off.partial);
+
+	run_log(r, ">", w);
+	tap_sim_push(frame, len, &off);
+}
+
+/* What the guest said, for the checks of what comes back */
+static void note_sent(struct run *r, struct conn *cn, const struct wire *w, bool ignored)
+{
+	uint32_t seq = w->seq - cn->g_isn, end = seq + (uint32_t)w->len + !!(w->flags & TCP_SYN);
+	uint32_t win = w->win;
+
+	end += !!(w->flags & TCP_FIN);
+	if (w->flags & TCP_SYN && !ignored) {
+		cn->g_wscale = w->wscale;
+		if (w->mss)
+			cn->mss = w->mss;
+	} else if (cn->g_wscale >= 0 && cn->o_wscale >= 0) {
+		win <<= cn->g_wscale;
+	}
+	if (!(w->flags & TCP_RST) && !ignored) {
+		uint32_t edge = (w->flags & TCP_ACK ? w->ack - cn->o_isn : 1) + win;
+
+		cn->edge = seq_max(cn->edge, edge);
+	}
+	cn->sent_max = seq_max(cn->sent_max, end);
+	if (w->flags & TCP_RST)
+		cn->reset = true;
+	if (!ignored && w->flags & TCP_ACK && seq_le(seq, cn->sent) && cn->o_known) {
+		uint32_t in = seq_lt(cn->adv, end) ? cn->adv : end;
+
+		if (w->flags & TCP_FIN && in == cn->adv && end == in + 1)
+			in = end - 1;
+		cn->sent = seq_max(cn->sent, in);
+	}
+	if (w->flags & TCP_SYN && !ignored)
+		cn->sent = 1;
+	(void)r;
+}
+
+void guest_tcp(struct run *r, struct conn *cn, uint8_t flags, uint32_t seq, uint32_t len, uint32_t ack, uint16_t win,
+	       uint16_t mss, int wscale, uint32_t by, bool ignored)
+{
+	static uint8_t data[65536];
+	uint32_t most = by ? by : r->v.offload ? 40 * PIECE : PIECE, at = 0;
+
+	do {
+		uint32_t n = len - at < most ? len - at : most;
+		struct wire w = {
+			.v6 = r->v.v6, .proto = IPPROTO_TCP, .ttl = 64, .src = cn->guest, .dst = cn->peer,
+			.seq = cn->g_isn + seq + at, .ack = flags & TCP_ACK ? cn->o_isn + ack : 0, .win = win,
+			.mss = mss, .wscale = wscale, .flags = flags, .data = data, .len = n,
+		};
+
+		if (at + n < len)
+			w.flags &= (uint8_t)~(TCP_PSH | TCP_FIN);
+		for (uint32_t i = 0; i < n; i++)
+			data[i] = pattern(TO_HOST, cn->peer.port, (uint64_t)seq - 1 + at + i);
+		note_sent(r, cn, &w, ignored);
+		push(r, &w, !by && n > PIECE);
+		at += n;
+	} while (at < len);
+}
+
+void guest_udp(struct run *r, struct conn *cn, size_t len)
+{
+	static uint8_t data[65536];
+	struct wire w = {
+		.v6 = r->v.v6, .proto = IPPROTO_UDP, .ttl = 64, .src = cn->guest, .dst = cn->peer, .data = data, .len = len,
+	};
+
+	for (size_t i = 0; i < len; i++)
+		data[i] = pattern(TO_HOST, cn->peer.port, i);
+	push(r, &w, false);
+}
+
+/* All flows go away by themselves if nobody says anything any more, and at once if their sockets break */
+bool run_end(struct run *r, bool silence)
+{
+	uint64_t end = world.now + 86400 * SEC;
+
+	r->over = true;
+	world.armed = false;
+	world.fail_count = 0;
+	if (world.link_room != ROOM_AUTO)
+		tap_sim_room(ROOM_AUTO);
+	for (unsigned i = 0; i < world.nfs; i++) {
+		struct fsock *s = &world.fs[i];
+
+		if (s->kind == FS_TCP && s->fd != NOBODY && (!silence || s->state == FS_CONNECTING))
+			fs_error(s, silence ? ETIMEDOUT : ECONNRESET);
+	}
+	if (!silence)
+		end = world.now + 900 * SEC;
+	while (world.now < end && !r->failed) {
+		const struct flows *fs = &r->c.flows;
+
+		if (!run_until(r, world.now + 60 * SEC, false))
+			return false;
+		r->pend_len = 0;
+		if (!fs->count[FLOW_TCP] && !fs->count[FLOW_UDP] && !fs->count[FLOW_PING])
+			return fs_count(FS_TCP) ? run_fail(r, "socket left open") : true;
+	}
+	return run_fail(r, "flows are still there after %s", silence ? "a day of silence" : "their sockets broke");
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* run.h - one run of the program in the simulated world, and what the guest knows of its connections */
+#ifndef RUN_H
+#define RUN_H
+
+#include "../../passt.h"
+#include "script.h"
+#include "wire.h"
+#include "world.h"
+
+#define CONNS		64
+#define PEND_MAX	65536
+#define GUEST_PORT	40000		/* + number of the connection, when the guest opens it */
+#define HOST_PORT	79		/* + number: what it connects to */
+#define CLIENT_PORT	50000		/* + number: who connects from the host's side, to LISTEN_PORT, and to the guest's */
+#define SERVER_PORT	80
+
+/* What kind of world a run is in */
+struct variant {
+	bool		v6, offload, no_peek_off, wrap;	/* wrap: sequence numbers about to */
+	uint64_t	fail_at;	/* n-th call fails, 0: none */
+};
+
+/* One connection, as the guest sees it. Positions are relative: 0 is the SYN, 1 the first byte. */
+struct conn {
+	struct end	guest, peer;
+	uint32_t	g_isn, o_isn;
+	bool		o_known, reset;
+	int		g_wscale, o_wscale;	/* -1: not offered */
+	uint16_t	mss;
+	uint32_t	edge;		/* right edge of the guest's window, the farthest it ever was */
+	uint32_t	sent;		/* guest's sequence numbers sent in order, in the window: we have to take these */
+	uint32_t	sent_max;	/* any of the guest's */
+	uint32_t	acked;		/* of the guest's, by us */
+	uint32_t	adv;		/* right edge of our window */
+	uint32_t	got;		/* bytes and flags from us, in order */
+	uint64_t	host_got;	/* stream position at the last check */
+};
+
+struct run {
+	const struct script *s;
+	struct variant	v;
+	struct ctx	c;
+	struct conf	cf;
+	struct conn	conn[CONNS];
+	unsigned	cur;
+	bool		strict;		/* expectations count */
+	bool		over;		/* the script is: only the rules that always hold */
+	uint64_t	t0;		/* ns: time of the step before */
+	uint64_t	woken;		/* wakeups at the last check */
+	struct wire	pend[PEND_MAX];	/* segments to the guest nobody looked at yet; payload is checked already */
+	unsigned	pend_head, pend_len;
+	char		why[512];	/* first failure */
+	unsigned	line;		/* of the script, where the run is */
+	bool		failed, verbose;
+};
+
+/* Sets up the program in a fresh world */
+void run_begin(struct run *r, const struct script *s, const struct variant *v);
+/* Runs the script to its end; true if all went as it says */
+bool run_script(struct run *r);
+/* Silence, or resets: everything must go away. True if it did. */
+bool run_end(struct run *r, bool silence);
+
+bool run_fail(struct run *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Loop turns until nothing is left to do at time @until (ns), or @frame and there is one for the guest */
+bool run_until(struct run *r, uint64_t until, bool frame);
+struct wire *run_peek(struct run *r);
+void run_pop(struct run *r);
+
+struct addr run_addr(const struct run *r, const struct addr *a);
+void run_log(struct run *r, const char *dir, const struct wire *w);
+void run_log_print(void);
+const char *wire_text(const struct run *r, const struct wire *w);
+struct conn *conn_of(struct run *r, const struct wire *w);
+void conn_init(struct run *r, unsigned n, const struct end *to);
+
+/* The guest's segment goes onto the link; @by: cut into pieces of that size, 0: as the link does it */
+void guest_tcp(struct run *r, struct conn *cn, uint8_t flags, uint32_t seq, uint32_t len, uint32_t ack, uint16_t win,
+	       uint16_t mss, int wscale, uint32_t by, bool ignored);
+void guest_udp(struct run *r, struct conn *cn, size_t len);
+
+/* check.c: what always holds. Each returns false, and fails the run, if it does not. */
+bool check_segment(struct run *r, struct wire *w);
+bool check_idle(struct run *r);
+struct flow *run_flow(struct run *r, const struct conn *cn);
+
+#endif /* RUN_H */

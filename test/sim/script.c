@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* script.c - packet scripts: the parser */
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "script.h"
+#include "world.h"
+
+#define WORDS_MAX	16
+
+struct words {
+	char		*w[WORDS_MAX];
+	unsigned	n;
+	char		buf[256];
+};
+
+static const struct {
+	const char *name;
+	int err;
+} errors[] = {
+	{ "OK", 0 }, { "EINPROGRESS", EINPROGRESS }, { "ECONNREFUSED", ECONNREFUSED }, { "ECONNRESET", ECONNRESET },
+	{ "ETIMEDOUT", ETIMEDOUT }, { "EHOSTUNREACH", EHOSTUNREACH }, { "ENETUNREACH", ENETUNREACH },
+	{ "EACCES", EACCES }, { "EPERM", EPERM }, { "EMFILE", EMFILE }, { "ENOMEM", ENOMEM }, { "ENOBUFS", ENOBUFS },
+	{ "EAGAIN", EAGAIN }, { "EINTR", EINTR }, { "EPIPE", EPIPE }, { "EADDRNOTAVAIL", EADDRNOTAVAIL },
+	{ "ENETDOWN", ENETDOWN }, { "EMSGSIZE", EMSGSIZE },
+};
+
+int err_number(const char *name)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(errors); i++)
+		if (!strcmp(errors[i].name, name))
+			return errors[i].err;
+	return -1;
+}
+
+static void split(struct words *w, const char *line)
+{
+	w->n = 0;
+	snprintf(w->buf, sizeof(w->buf), "%s", line);
+	for (char *p = strtok(w->buf, " \t\n"); p && w->n < WORDS_MAX; p = strtok(NULL, " \t\n"))
+		w->w[w->n++] = p;
+}
+
+static bool number(const char *s, int64_t *v)
+{
+	char *end;
+
+	if (!strcmp(s, "*")) {
+		*v = ANY;
+		return true;
+	}
+	*v = strtoll(s, &end, 0);
+	return end != s && !*end;
+}
+
+static bool seconds(const char *s, uint64_t *ns, char **end)
+{
+	double d = strtod(s, end);
+
+	*ns = (uint64_t)(d * 1e6 + .5) * 1000;
+	return *end != s && d >= 0;
+}
+
+static bool parse_time(struct step *t, const char *s)
+{
+	char *end;
+
+	if (!strcmp(s, "*")) {
+		t->until = 86400 * SEC;
+		return true;
+	}
+	if (!seconds(s + (*s == '+'), &t->at, &end))
+		return false;
+	t->until = t->at + MS;
+	if (*end == '~' && !seconds(end + 1, &t->until, &end))
+		return false;
+	return !*end && t->until >= t->at;
+}
+
+static bool parse_end(struct end *e, const char *s)
+{
+	const char *colon = strrchr(s, ':');
+
+	e->port = colon ? (uint16_t)atoi(colon + 1) : 0;
+	return addr_parse(s, colon ? (size_t)(colon - s) : strlen(s), &e->a);
+}
+
+static bool parse_flags(int64_t *v, const char *s)
+{
+	static const char name[] = "FSRP.U";
+
+	*v = 0;
+	if (!strcmp(s, "*")) {
+		*v = ANY;
+		return true;
+	}
+	for (; *s; s++) {
+		const char *p = strchr(name, *s);
+
+		if (!p)
+			return false;
+		*v |= 1 << (p - name);
+	}
+	return true;
+}
+
+/* A:B(LEN), A:B, or * */
+static bool parse_range(struct spec *p, const char *s)
+{
+	char *end;
+
+	if (!strcmp(s, "*")) {
+		p->seq = p->end = p->len = ANY;
+		return true;
+	}
+	p->seq = strtoll(s, &end, 0);
+	if (*end != ':')
+		return false;
+	p->end = strtoll(end + 1, &end, 0);
+	p->len = p->end - p->seq;
+	if (*end == '(')
+		p->len = strtoll(end + 1, &end, 0);
+	return *end == ')' ? p->len == p->end - p->seq : !*end;
+}
+
+/* <mss N,wscale N>, which may have blanks */
+static bool parse_options(struct spec *p, char *s)
+{
+	for (char *o = strtok(s, "<>,"); o; o = strtok(NULL, "<>,")) {
+		o += strspn(o, " \t\n");
+		if (!*o)
+			continue;
+		if (!strncmp(o, "mss ", 4) && number(o + 4, &p->mss))
+			continue;
+		if (!strncmp(o, "wscale ", 7) && number(o + 7, &p->wscale))
+			continue;
+		if (!strcmp(o, "no wscale")) {
+			p->wscale = -1;
+			continue;
+		}
+		return false;
+	}
+	return true;
+}
+
+static bool parse_spec(struct spec *p, const struct words *w, unsigned i, char *options)
+{
+	*p = (struct spec){ .ack = ABSENT, .win = ABSENT, .mss = ABSENT, .wscale = ABSENT };
+	if (i + 2 > w->n || !parse_flags(&p->flags, w->w[i]) || !parse_range(p, w->w[i + 1]))
+		return false;
+	for (i += 2; i < w->n; i++) {
+		int64_t v;
+
+		if (!strcmp(w->w[i], "ignored")) {
+			p->ignored = true;
+			continue;
+		}
+		if (++i == w->n || !number(w->w[i], &v))
+			return false;
+		if (!strcmp(w->w[i - 1], "ack"))
+			p->ack = v;
+		else if (!strcmp(w->w[i - 1], "win"))
+			p->win = v;
+		else if (!strcmp(w->w[i - 1], "by"))
+			p->by = (uint32_t)v;
+		else
+			return false;
+	}
+	return !options || parse_options(p, options);
+}
+
+static bool parse_guest(struct step *t, struct words *w, char *options)
+{
+	bool out;
+
+	if (w->n < 4 || (strcmp(w->w[2], ">") && strcmp(w->w[2], "<")))
+		return false;
+	out = *w->w[2] == '>';
+	if (!strcmp(w->w[3], "nothing")) {
+		t->op = OP_NOTHING;
+		return !out;
+	}
+	if (!strcmp(w->w[3], "udp")) {
+		t->op = out ? OP_UDP_SEND : OP_UDP_EXPECT;
+		return w->n == 5 && number(w->w[4], &t->n);
+	}
+	if (!strcmp(w->w[3], "icmp") && w->n >= 5) {
+		t->op = OP_ICMP_EXPECT;
+		snprintf(t->word, sizeof(t->word), "%s", w->w[4]);
+		return !out && w->n == 5;
+	}
+	if (!strcmp(w->w[3], "bytes")) {
+		t->op = OP_EXPECT_BYTES;
+		w->w[3] = (char *)(uintptr_t)"*";
+		return !out && parse_spec(&t->spec, w, 3, options);
+	}
+	t->op = out ? OP_SEND : OP_EXPECT;
+	return parse_spec(&t->spec, w, 3, options);
+}
+
+/* What a step has behind its name */
+enum arg { A_NONE, A_NUM, A_ERR, A_END, A_WORD, A_ROOM };
+
+static const struct {
+	const char *who, *name;
+	enum op op;
+	enum arg arg;
+} script_ops[] = {
+	{ "host", "writable",	OP_WRITABLE,	A_NONE },	/* connect() succeeded */
+	{ "host", "error",	OP_ERROR,	A_ERR },	/* the connection failed, or ended, with an error */
+	{ "host", "data",	OP_DATA,	A_NUM },	/* so many bytes arrived from the host's peer */
+	{ "host", "eof",	OP_EOF,		A_NONE },	/* its FIN */
+	{ "host", "room",	OP_ROOM,	A_ROOM },	/* bytes the socket takes from now on, or "auto" */
+	{ "host", "told",	OP_TOLD,	A_ROOM },	/* room SO_MEMINFO speaks of, if not the same */
+	{ "host", "got",	OP_GOT,		A_NUM },	/* bytes sent to the host's peer since the last such step */
+	{ "host", "shutdown(WR)", OP_SHUTDOWN,	A_NONE },	/* was called, once */
+	{ "host", "no-shutdown", OP_NO_SHUTDOWN, A_NONE },
+	{ "host", "close",	OP_CLOSED,	A_NONE },	/* was called, and was no reset */
+	{ "host", "reset",	OP_RESET,	A_NONE },	/* close() that sends RST */
+	{ "host", "open",	OP_OPEN,	A_NONE },	/* the socket still is */
+	{ "host", "accept",	OP_ACCEPT,	A_END },	/* a client connects to the forwarded port */
+	{ "host", "unread",	OP_UNREAD,	A_NUM },	/* bytes in the receive queue */
+	{ "host", "udp",	OP_UDP_HOST,	A_NUM },	/* datagram of so many bytes arrives */
+	{ "host", "got-udp",	OP_UDP_GOT,	A_NUM },	/* next datagram sent to the host's peer */
+	{ "host", "udp-error",	OP_UDP_ERROR,	A_ERR },	/* on the error queue, ECONNREFUSED: port unreachable */
+	{ "flow", "gone",	OP_GONE,	A_NONE },
+	{ "flow", "state",	OP_STATE,	A_WORD },
+	{ "flow", "count",	OP_COUNT,	A_NUM },	/* flows in the table, of all types */
+	{ "flow", "sleep",	OP_SLEEP,	A_NUM },	/* nothing happens for so many seconds, no wakeup either */
+	{ "flow", "wakeups",	OP_WAKEUPS,	A_NUM },	/* not more than so many since the last such step */
+	{ "link", "room",	OP_LINK,	A_ROOM },	/* frames it takes from now on, or "auto" */
+};
+
+static bool parse_arg(struct step *t, enum arg arg, const char *s)
+{
+	switch (arg) {
+	case A_NONE:
+		return !s;
+	case A_NUM:
+		return s && number(s, &t->n);
+	case A_ERR:
+		t->n = s ? err_number(s) : -1;
+		return t->n >= 0;
+	case A_END:
+		t->has_end = s;
+		return !s || parse_end(&t->end, s);
+	case A_WORD:
+		snprintf(t->word, sizeof(t->word), "%s", s ? s : "");
+		return s;
+	case A_ROOM:
+		t->n = -1;
+		return s && (!strcmp(s, "auto") || number(s, &t->n));
+	}
+	return false;
+}
+
+/* host connect(ADDR:PORT) = ERROR */
+static bool parse_connect(struct step *t, const struct words *w)
+{
+	char *at = w->w[2] + strlen("connect("), *end = strchr(at, ')');
+
+	if (!end || w->n != 5 || strcmp(w->w[3], "="))
+		return false;
+	*end = '\0';
+	t->op = OP_CONNECT;
+	t->n = err_number(w->w[4]);
+	t->has_end = strcmp(at, "*");
+	return t->n >= 0 && (!t->has_end || parse_end(&t->end, at));
+}
+
+/* TIME conn N [new] [to ADDR:PORT] */
+static bool parse_conn(struct step *t, const struct words *w)
+{
+	unsigned i = 3;
+
+	t->op = OP_CONN;
+	if (w->n < 3 || !number(w->w[2], &t->n) || t->n < 1 || t->n > 60)
+		return false;
+	if (i < w->n && !strcmp(w->w[i], "new")) {
+		t->flag = true;
+		i++;
+	}
+	if (i + 2 == w->n && !strcmp(w->w[i], "to")) {
+		t->has_end = true;
+		return parse_end(&t->end, w->w[i + 1]);
+	}
+	return i == w->n;
+}
+
+static bool parse_step(struct step *t, struct words *w, char *options)
+{
+	if (w->n < 3 || !parse_time(t, w->w[0]))
+		return false;
+	if (!strcmp(w->w[1], "guest"))
+		return parse_guest(t, w, options);
+	if (!strcmp(w->w[1], "conn"))
+		return parse_conn(t, w);
+	if (!strcmp(w->w[1], "host") && !strncmp(w->w[2], "connect(", 8))
+		return parse_connect(t, w);
+	if (!strcmp(w->w[1], "host") && !strcmp(w->w[2], "fail") && w->n == 6) {
+		t->op = OP_FAIL;	/* host fail CALL ERROR TIMES */
+		snprintf(t->word, sizeof(t->word), "%s", w->w[3]);
+		t->m = err_number(w->w[4]);
+		return t->m > 0 && number(w->w[5], &t->n);
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(script_ops); i++)
+		if (!strcmp(script_ops[i].who, w->w[1]) && !strcmp(script_ops[i].name, w->w[2])) {
+			t->op = script_ops[i].op;
+			return w->n <= 4 && parse_arg(t, script_ops[i].arg, w->n == 4 ? w->w[3] : NULL);
+		}
+	return false;
+}
+
+static bool parse_set(struct script *s, const struct words *w)
+{
+	if (w->n == 3 && !strcmp(w->w[1], "mtu"))
+		s->mtu = (uint32_t)atoi(w->w[2]);
+	else if (w->n == 3 && !strcmp(w->w[1], "only"))
+		*(strcmp(w->w[2], "v4") ? &s->only6 : &s->only4) = true;
+	else if (w->n == 2 && !strcmp(w->w[1], "no-faults"))
+		s->no_faults = true;
+	else
+		return false;
+	return true;
+}
+
+/* Openings that most scripts share */
+static const struct {
+	const char *name, *line[8];
+} openings[] = {
+	{ "active", {
+		"+0 guest > S 0:0(0) win 65535 <mss 1000,wscale 7>",
+		"+0 host connect(*) = EINPROGRESS",
+		"+0 host writable",
+		"+0 guest < S. 0:0(0) ack 1",
+		"+0 guest > . 1:1(0) ack 1 win 512",
+		"+0 guest < nothing",
+	} },
+	{ "passive", {
+		"+0 host accept",
+		"+0 guest < S 0:0(0)",
+		"+0 guest > S. 0:0(0) ack 1 win 65535 <mss 1000,wscale 7>",
+		"+0 guest < . 1:1(0) ack 1",
+	} },
+};
+
+static bool parse_line(struct script *s, const char *text, unsigned no);
+
+static bool parse_use(struct script *s, const char *name, unsigned no)
+{
+	bool good = true;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(openings); i++) {
+		if (strcmp(openings[i].name, name))
+			continue;
+		for (unsigned j = 0; openings[i].line[j]; j++)
+			good &= parse_line(s, openings[i].line[j], no);
+		return good;
+	}
+	return false;
+}
+
+static bool parse_line(struct script *s, const char *text, unsigned no)
+{
+	char line[256];
+	struct step *t = &s->step[s->n];
+	char *hash, *options;
+	struct words w;
+
+	snprintf(line, sizeof(line), "%s", text);
+	hash = strchr(line, '#');
+	if (hash) {
+		if (!s->title[0])
+			snprintf(s->title, sizeof(s->title), "%.*s", (int)strcspn(hash + 2, "\n"), hash[1] ? hash + 2 : "");
+		*hash = '\0';
+	}
+	*t = (struct step){ .line = no };
+	snprintf(t->text, sizeof(t->text), "%.*s", (int)strcspn(line, "\n"), line);
+	options = strchr(line, '>') && strchr(line, ':') ? strstr(strchr(line, ':'), " <") : NULL;
+	if (options)
+		*options++ = '\0';
+	split(&w, line);
+	if (!w.n)
+		return true;
+	if (!strcmp(w.w[0], "set"))
+		return parse_set(s, &w);
+	if (!strcmp(w.w[0], "use"))
+		return w.n == 2 && parse_use(s, w.w[1], no);
+	if (s->n == STEPS_MAX - 1 || !parse_step(t, &w, options))
+		return false;
+	s->n++;
+	return true;
+}
+
+bool script_read(struct script *s, const char *path)
+{
+	const char *base = strrchr(path, '/');
+	FILE *f = fopen(path, "r");
+	bool good = true;
+	char line[256];
+
+	*s = (struct script){ .mtu = 1500 };
+	snprintf(s->name, sizeof(s->name), "%s", base ? base + 1 : path);
+	if (!f) {
+		printf("# %s: %s\n", path, strerror(errno));
+		return false;
+	}
+	for (unsigned no = 1; fgets(line, sizeof(line), f); no++) {
+		if (!parse_line(s, line, no)) {
+			printf("# %s:%u: can't read this: %s", path, no, line);
+			good = false;
+		}
+	}
+	fclose(f);
+	return good;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* script.h - packet scripts: one step a line
+ *
+ *	TIME guest > SEGMENT [by N] [ignored]	the guest sends; N: cut into segments of that size
+ *	TIME guest < SEGMENT [by N]		we send, nothing else and at no other time
+ *	TIME guest < bytes A:B [ack N]		data, however it is cut, PSH at its end
+ *	TIME guest > udp N | < udp N | < icmp WHAT | < nothing
+ *	TIME host WHAT				the socket's side: see script_ops[] in script.c
+ *	TIME flow WHAT | link WHAT | conn N [new] [to ADDR:PORT]
+ *	set NAME [VALUE]			before the first step: mtu N, only v4, only v6, no-faults
+ *	use active | use passive		a connection the guest, or a client of the host, opened: MSS 1000, scale 7
+ *
+ * TIME: +S seconds after the step before; +S~T for a segment that may come in between; * for one that may take a day.
+ * SEGMENT: FLAGS A:B(LEN) [ack N] [win N] [<mss N,wscale N>], numbers relative to both sides' initial ones, * for any.
+ * What the guest and the host do at the same time is in one batch, or one event.
+ *
+ * IPv4 addresses stand for IPv6 ones when the script runs as IPv6.
+ */
+#ifndef SCRIPT_H
+#define SCRIPT_H
+
+#include "../../addr.h"
+
+#define STEPS_MAX	400
+#define ANY		INT64_MIN	/* * in a script */
+#define ABSENT		(INT64_MIN + 1)	/* not mentioned */
+
+enum op {
+	OP_SEND, OP_EXPECT, OP_EXPECT_BYTES, OP_NOTHING, OP_UDP_SEND, OP_UDP_EXPECT, OP_ICMP_EXPECT,
+	OP_CONNECT, OP_WRITABLE, OP_ERROR, OP_DATA, OP_EOF, OP_ROOM, OP_TOLD, OP_GOT, OP_SHUTDOWN, OP_NO_SHUTDOWN,
+	OP_CLOSED, OP_RESET, OP_OPEN, OP_ACCEPT, OP_FAIL, OP_UNREAD, OP_UDP_HOST, OP_UDP_GOT, OP_UDP_ERROR,
+	OP_LINK, OP_GONE, OP_STATE, OP_COUNT, OP_SLEEP, OP_WAKEUPS, OP_CONN,
+};
+
+struct spec {
+	int64_t		flags, seq, end, len, ack, win, mss, wscale;
+	uint32_t	by;		/* 0: as it comes */
+	bool		ignored;	/* not in order or not in the window: nobody has to take it */
+};
+
+struct step {
+	unsigned	line;
+	char		text[160];
+	enum op		op;
+	uint64_t	at, until;	/* ns after the step before */
+	struct spec	spec;
+	int64_t		n, m;
+	struct end	end;
+	bool		has_end, flag;
+	char		word[32];
+};
+
+struct script {
+	char		name[128];
+	char		title[160];	/* first comment */
+	struct step	step[STEPS_MAX];
+	unsigned	n;
+	uint32_t	mtu;
+	bool		only4, only6, no_faults;
+	unsigned	listeners;
+};
+
+/* false, with a message on standard output, if the file can't be read or makes no sense */
+bool script_read(struct script *s, const char *path);
+
+int err_number(const char *name);
+
+#endif /* SCRIPT_H */

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* sim_test.c - runs packet scripts, and transfers over a link that loses, doubles and reorders
+ *
+ * sim_test [-v] [-t] [FILE.pkt | SEED]...	-v: shows segments, -t: the program's own trace, too
+ *
+ * Each script runs as IPv4 and IPv6, on links with and without offloads, on kernels with and without SO_PEEK_OFF, with
+ * sequence numbers that wrap; and then again and again, every time with the next system call failing, until a run has no
+ * more calls to fail. Then the script's expectations are off, but what always has to hold still must.
+ */
+/* LINK: addr.o answer.o arp.o checksum.o dhcp.o dhcpv6.o event.o flow.o frag.o fwd.o icmp.o input.o log.o loop.o ndp.o */
+/* LINK: packet.o pcap.o sock.o tap.o tcp.o tcp_buf.o tcp_guest.o tcp_host.o tcp_seg.o timer.o udp.o util.o */
+/* LINK: test/sim/check.o test/sim/kernel.o test/sim/prop.o test/sim/run.o test/sim/script.o test/sim/steps.o */
+/* LINK: test/sim/tap_sim.o test/sim/wire.o test/sim/world.o */
+/* LDFLAGS: -Wl,--wrap=clock_gettime,--wrap=getrandom,--wrap=epoll_create1,--wrap=epoll_ctl,--wrap=epoll_wait */
+/* LDFLAGS: -Wl,--wrap=poll,--wrap=socket,--wrap=setsockopt,--wrap=getsockopt,--wrap=ioctl,--wrap=bind,--wrap=listen */
+/* LDFLAGS: -Wl,--wrap=connect,--wrap=accept4,--wrap=getsockname,--wrap=getpeername,--wrap=shutdown,--wrap=close */
+/* LDFLAGS: -Wl,--wrap=sendmsg,--wrap=sendto,--wrap=send,--wrap=sendmmsg,--wrap=recvmsg,--wrap=recv,--wrap=recvmmsg */
+/* LDFLAGS: -Wl,--wrap=__recv_chk */
+#include <glob.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../t.h"
+#include "prop.h"
+#include "run.h"
+
+#define FAULTS_MAX	2000
+#define CHILD_TIME	120	/* s of processor time, with sanitizers */
+
+static const struct variant variants[] = {
+	{ .v6 = false, .offload = true },
+	{ .v6 = true, .offload = false, .no_peek_off = true },
+	{ .v6 = false, .offload = false, .wrap = true },
+	{ .v6 = true, .offload = true, .wrap = true },
+	{ .v6 = false, .offload = true, .no_peek_off = true, .wrap = true },
+	{ .v6 = true, .offload = false },
+};
+
+#define FAULT_VARIANTS	2	/* of these, with calls that fail */
+
+/* Where the child is, for the parent to say if it crashes */
+static struct {
+	struct variant	v;
+	unsigned	line;
+	unsigned	runs;
+	uint64_t	seed;
+	bool		good;
+} *at;
+
+static struct run run;
+
+const char *conf_rule_text(const struct rule *r);
+const char *conf_rule_text(const struct rule *r)
+{
+	(void)r;
+	return "-t 8080:80";
+}
+
+static const char *variant_text(const struct variant *v)
+{
+	static char buf[128];
+	int n = snprintf(buf, sizeof(buf), "%s, %s%s%s", v->v6 ? "IPv6" : "IPv4", v->offload ? "offload" : "no offload",
+			 v->no_peek_off ? ", no SO_PEEK_OFF" : "", v->wrap ? ", wrapping" : "");
+
+	if (v->fail_at)
+		snprintf(buf + n, sizeof(buf) - (size_t)n, ", call %llu fails", (unsigned long long)v->fail_at);
+	return buf;
+}
+
+static void report(const struct script *s)
+{
+	const char *text = "";
+
+	for (unsigned i = 0; i < s->n; i++)
+		if (s->step[i].line == run.line)
+			text = s->step[i].text;
+	printf("# %s, %s%s%s:\n", s->name, variant_text(&run.v), world.failed ? ": " : "", world.failed ? world.failed : "");
+	run_log_print();
+	if (run.over)
+		printf("# after the end:\n");
+	else
+		printf("# %s:%u: %s\n", s->name, run.line, text);
+	printf("#\t%s\n", run.why);
+	fflush(stdout);
+}
+
+static bool run_one(const struct script *s, const struct variant *v, bool silence)
+{
+	bool good;
+
+	if ((v->v6 && s->only4) || (!v->v6 && s->only6))
+		return true;
+	at->v = *v;
+	at->runs++;
+	run_begin(&run, s, v);
+	good = !run.failed && run_script(&run) && run_end(&run, silence);
+	if (!good)
+		report(s);
+	return good;
+}
+
+static bool run_faults(const struct script *s, const struct variant *base)
+{
+	struct variant v = *base;
+
+	for (v.fail_at = 1; v.fail_at < FAULTS_MAX; v.fail_at++) {
+		if (!run_one(s, &v, v.fail_at & 1))
+			return false;
+		if (!world.failed)
+			return true;
+	}
+	printf("# too long a script to fail every call of it\n");
+	return true;
+}
+
+static bool run_all(const struct script *s)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(variants); i++)
+		if (!run_one(s, &variants[i], i & 1))
+			return false;
+	for (unsigned i = 0; i < FAULT_VARIANTS && !s->no_faults; i++)
+		if (!run_faults(s, &variants[i]))
+			return false;
+	return true;
+}
+
+static bool run_random(uint64_t seed)
+{
+	struct variant v = variants[seed % ARRAY_SIZE(variants)];
+	static struct script s = { .name = "random", .mtu = 1500 };
+
+	at->v = v;
+	at->runs++;
+	at->seed = seed;
+	run_begin(&run, &s, &v);
+	if (!run.failed && prop_run(&run, seed))
+		return true;
+	printf("# seed %llu, %s: %s\n", (unsigned long long)seed, variant_text(&v), run.why);
+	run_log_print();
+	return false;
+}
+
+/* In a process of its own: what crashes is a failure of this test alone, and says in which run */
+static bool in_child(const struct script *s, uint64_t first, uint64_t last)
+{
+	int status;
+	pid_t pid;
+
+	fflush(stdout);
+	memset(at, 0, sizeof(*at));
+	pid = fork();
+	if (!pid) {
+		bool good = true;
+
+		alarm(CHILD_TIME);
+		if (s)
+			good = run_all(s);
+		for (uint64_t seed = first; !s && seed <= last && good; seed++)
+			good = run_random(seed);
+		at->good = good;
+		fflush(stdout);
+		_exit(!good);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return false;
+	if (WIFSIGNALED(status) || WEXITSTATUS(status) > 1 || (!WEXITSTATUS(status) && !at->good))
+		printf("# crashed, status %#x, in %s, run %u, %s, seed %llu\n", (unsigned)status, s ? s->name : "random",
+		       at->runs, variant_text(&at->v), (unsigned long long)at->seed);
+	return !status && at->good;
+}
+
+static void test_script(const char *path)
+{
+	static struct script s;
+	bool good = script_read(&s, path);
+
+	test("%s: %s", s.name, s.title);
+	ok(good && in_child(&s, 0, 0));
+	if (good)
+		printf("# %u runs\n", at->runs);
+}
+
+int main(int argc, char **argv)
+{
+	int c, seeds = 60;
+	glob_t g;
+
+	log_level = LOG_EMERG;
+	at = mmap(NULL, sizeof(*at), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	while ((c = getopt(argc, argv, "tv")) != -1) {
+		run.verbose = true;
+		if (c == 't')
+			log_level = LOG_TRACE;
+	}
+	for (int i = optind; i < argc; i++) {
+		char *end;
+		uint64_t seed = strtoull(argv[i], &end, 0);
+
+		if (*end) {
+			test_script(argv[i]);
+			continue;
+		}
+		test("random, seed %s", argv[i]);
+		ok(in_child(NULL, seed, seed));
+	}
+	if (optind < argc)
+		return done();
+
+	if (glob("test/sim/*.pkt", 0, NULL, &g))
+		g.gl_pathc = 0;
+	test("scripts are there");
+	ok(g.gl_pathc > 0);
+	for (size_t i = 0; i < g.gl_pathc; i++)
+		test_script(g.gl_pathv[i]);
+	test("TCP-30 byte-exact both ways under loss, duplication and reordering, %i seeds", seeds);
+	ok(in_child(NULL, 1, (uint64_t)seeds));
+	return done();
+}

@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* steps.c - runs a script, step by step
+ *
+ * Steps of the guest and the host that come at the same time are carried out without a loop turn between them: segments are
+ * one batch, what happens to a socket is one event. Anything that is looked at lets the loop run first, until it sleeps.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../tcp_seg.h"
+#include "kernel.h"
+#include "run.h"
+
+#define STEP_OK(cond, r, ...)	((cond) || !(r)->strict || run_fail(r, __VA_ARGS__))
+
+static struct conn *cur(struct run *r)
+{
+	return &r->conn[r->cur];
+}
+
+/* The host's socket of the current connection, open or not */
+static struct fsock *host_sock(struct run *r)
+{
+	return fs_find(FS_TCP, &cur(r)->peer);
+}
+
+static bool unexpected(struct run *r)
+{
+	const struct wire *w = run_peek(r);
+
+	if (!w)
+		return true;
+	if (r->strict)
+		return run_fail(r, "unexpected: %s", wire_text(r, w));
+	while (run_peek(r))
+		run_pop(r);
+	return true;
+}
+
+static bool settle(struct run *r)
+{
+	return run_until(r, world.now, false);
+}
+
+/* Time passes up to the step's, and nothing else may happen meanwhile */
+static bool advance(struct run *r, const struct step *t)
+{
+	uint64_t to = r->t0 + t->at;
+
+	if (!t->at)
+		return true;
+	if (!settle(r) || !unexpected(r))
+		return false;
+	if (to > world.now && !run_until(r, to, false))
+		return false;
+	r->t0 = world.now;
+	return unexpected(r);
+}
+
+static bool same(int64_t want, int64_t got)
+{
+	return want == ANY || want == ABSENT || want == got;
+}
+
+static bool spec_match(const struct run *r, const struct conn *cn, const struct spec *p, const struct wire *w)
+{
+	bool ack = w->flags & TCP_ACK;
+
+	(void)r;
+	if (w->proto != IPPROTO_TCP || !end_eq(&w->dst, &cn->guest))
+		return false;
+	return same(p->flags, w->flags) && same(p->seq, (uint32_t)(w->seq - cn->o_isn)) &&
+	       same(p->len, (int64_t)w->len) && same(p->ack, ack ? (uint32_t)(w->ack - cn->g_isn) : ABSENT) &&
+	       same(p->win, w->win) && (p->mss == ABSENT || (p->mss == ANY ? w->mss != 0 : p->mss == w->mss)) &&
+	       (p->wscale == ABSENT || (p->wscale == ANY ? w->wscale >= 0 : p->wscale == w->wscale));
+}
+
+/* Waits for a frame within the step's time; its time is the step's */
+static bool await(struct run *r, const struct step *t)
+{
+	uint64_t from = r->t0 + t->at, to = r->t0 + t->until;
+	struct wire *w;
+
+	if (!run_peek(r) && !settle(r))
+		return false;
+	if (!run_peek(r) && to > world.now && !run_until(r, to, true))
+		return false;
+	w = run_peek(r);
+	if (!w)
+		return STEP_OK(false, r, "expected a frame, but there was none");
+	if (!STEP_OK(w->at + MS > from && w->at <= to, r, "%s after %.3f s, not at this time: %s",
+		     w->at <= from ? "too early," : "too late,", (double)(w->at - r->t0) / 1e9, wire_text(r, w)))
+		return false;
+	if (t->at || t->until > MS)
+		r->t0 = w->at;
+	return true;
+}
+
+static bool expect(struct run *r, const struct step *t, const struct spec *p)
+{
+	if (!await(r, t))
+		return false;
+	if (!r->strict)
+		return unexpected(r);
+	if (!spec_match(r, cur(r), p, run_peek(r)))
+		return run_fail(r, "got: %s", wire_text(r, run_peek(r)));
+	run_pop(r);
+	return true;
+}
+
+/* A range in pieces of one size: flags are the last one's */
+static bool expect_cut(struct run *r, const struct step *t)
+{
+	struct spec p = t->spec;
+	struct step s = *t;
+
+	if (!p.by)
+		return expect(r, t, &p);
+	for (int64_t at = t->spec.seq; at < t->spec.end; at += p.by, s.at = 0, s.until = MS) {
+		bool last = at + p.by >= t->spec.end;
+
+		p.seq = at;
+		p.len = last ? t->spec.end - at : p.by;
+		p.flags = last ? t->spec.flags : t->spec.flags & ~(TCP_PSH | TCP_FIN);
+		if (!expect(r, &s, &p))
+			return false;
+	}
+	return true;
+}
+
+/* Data in order, cut in whatever way, PSH on its last segment */
+static bool expect_bytes(struct run *r, const struct step *t)
+{
+	struct step s = *t;
+	struct wire *w;
+	int64_t at = t->spec.seq;
+	uint8_t flags = 0;
+
+	for (; at < t->spec.end; s.at = 0, s.until = MS) {
+		if (!await(r, &s))
+			return false;
+		if (!r->strict)
+			return unexpected(r);
+		w = run_peek(r);
+		if (w->proto != IPPROTO_TCP || !end_eq(&w->dst, &cur(r)->guest) || !w->len ||
+		    (uint32_t)(w->seq - cur(r)->o_isn) != at || (t->spec.ack != ABSENT &&
+		    !same(t->spec.ack, (uint32_t)(w->ack - cur(r)->g_isn))))
+			return run_fail(r, "at byte %lld, got: %s", (long long)at, wire_text(r, w));
+		at += (int64_t)w->len;
+		flags = w->flags;
+		run_pop(r);
+	}
+	return STEP_OK(at == t->spec.end, r, "more than that: up to %lld", (long long)at) &&
+	       STEP_OK(flags & TCP_PSH, r, "TCP-31: no PSH at the end of a burst");
+}
+
+static bool send_step(struct run *r, const struct step *t)
+{
+	const struct spec *p = &t->spec;
+
+	if (!unexpected(r))
+		return false;
+	guest_tcp(r, cur(r), (uint8_t)p->flags, (uint32_t)p->seq, (uint32_t)p->len, p->ack < 0 ? 0 : (uint32_t)p->ack,
+		  p->win < 0 ? 65535 : (uint16_t)p->win, p->mss < 0 ? 0 : (uint16_t)p->mss,
+		  p->wscale < 0 ? -1 : (int)p->wscale, p->by, p->ignored);
+	return true;
+}
+
+static const struct {
+	const char *name;
+	uint8_t type4, code4, type6, code6;
+} icmp_names[] = {
+	{ "net-unreach",	3, 0,	1, 0 },
+	{ "host-unreach",	3, 1,	1, 3 },
+	{ "port-unreach",	3, 3,	1, 4 },
+	{ "admin",		3, 13,	1, 1 },
+	{ "echo-reply",		0, 0,	129, 0 },
+	{ "time-exceeded",	11, 0,	3, 0 },
+};
+
+static bool expect_icmp(struct run *r, const struct step *t)
+{
+	struct wire *w;
+
+	if (!await(r, t))
+		return false;
+	if (!r->strict)
+		return unexpected(r);
+	w = run_peek(r);
+	for (unsigned i = 0; i < ARRAY_SIZE(icmp_names); i++)
+		if (!strcmp(icmp_names[i].name, t->word) && w->proto == (w->v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP) &&
+		    w->type == (w->v6 ? icmp_names[i].type6 : icmp_names[i].type4) &&
+		    w->code == (w->v6 ? icmp_names[i].code6 : icmp_names[i].code4)) {
+			run_pop(r);
+			return true;
+		}
+	return run_fail(r, "got: %s", wire_text(r, w));
+}
+
+static bool expect_udp(struct run *r, const struct step *t)
+{
+	if (!await(r, t))
+		return false;
+	if (!r->strict)
+		return unexpected(r);
+	if (run_peek(r)->proto != IPPROTO_UDP || !same(t->n, (int64_t)run_peek(r)->len))
+		return run_fail(r, "got: %s", wire_text(r, run_peek(r)));
+	run_pop(r);
+	return true;
+}
+
+static bool host_connect(struct run *r, const struct step *t)
+{
+	struct fsock *s;
+	struct end to = { .a = run_addr(r, &t->end.a), .port = t->end.port };
+	bool good;
+
+	world.connect_err = (int)t->n;
+	good = settle(r);
+	world.connect_err = EINPROGRESS;
+	if (!good || !t->has_end)
+		return good;
+	s = fs_find(FS_TCP, &to);
+	return STEP_OK(s && s->connects == 1, r, "no connect() to there");
+}
+
+static bool host_accept(struct run *r, const struct step *t)
+{
+	const struct end from = { .a = t->has_end ? t->end.a : addr_from4(htonl(0xcb007105)) };
+	struct end client = { .a = run_addr(r, &from.a), .port = (uint16_t)(CLIENT_PORT + r->cur) };
+	struct fsock *l = fs_listener(FS_LISTEN, !r->v.v6);
+	struct end to = { .a = cur(r)->guest.a, .port = LISTEN_PORT };
+
+	if (!l)
+		return run_fail(r, "nobody listens");
+	conn_init(r, r->cur, &client);
+	cur(r)->guest.port = SERVER_PORT;
+	fs_client(l, &client, &to);
+	return true;
+}
+
+static bool host_fail(struct run *r, const struct step *t)
+{
+	(void)r;
+	world.fail_call = t->word;
+	world.fail_err = (int)t->m;
+	world.fail_count = (unsigned)t->n;
+	return true;
+}
+
+/* What the host's side does to the socket */
+static bool host_act(struct run *r, const struct step *t, struct fsock *s)
+{
+	if (!unexpected(r))
+		return false;
+	if (!s || s->fd == NOBODY)
+		return STEP_OK(false, r, "there is no socket");
+	if (t->op == OP_WRITABLE)
+		fs_connected(s);
+	else if (t->op == OP_ERROR)
+		fs_error(s, (int)t->n);
+	else if (t->op == OP_DATA)
+		fs_data(s, (uint64_t)t->n);
+	else if (t->op == OP_EOF)
+		fs_eof(s);
+	else if (t->op == OP_ROOM)
+		fs_room(s, t->n < 0 ? ROOM_AUTO : (uint64_t)t->n);
+	else
+		s->told = t->n < 0 ? ROOM_AUTO : (uint64_t)t->n;
+	return true;
+}
+
+/* What the program did to the socket */
+static bool host_check(struct run *r, const struct step *t, struct fsock *s)
+{
+	uint64_t was = cur(r)->host_got;
+
+	if (!settle(r))
+		return false;
+	if (!s)
+		return STEP_OK(false, r, "there never was a socket");
+	if (t->op == OP_GOT) {
+		cur(r)->host_got = s->tx_taken;
+		return STEP_OK(s->tx_taken - was == (uint64_t)t->n, r, "it got %llu bytes",
+			       (unsigned long long)(s->tx_taken - was));
+	}
+	if (t->op == OP_SHUTDOWN)
+		return STEP_OK(s->shutdowns == 1, r, "shutdown(SHUT_WR) was not called");
+	if (t->op == OP_NO_SHUTDOWN)
+		return STEP_OK(!s->shutdowns, r, "shutdown(SHUT_WR) was called");
+	if (t->op == OP_UNREAD)
+		return STEP_OK(s->rx_have - s->rx_read == (uint64_t)t->n, r, "%llu bytes are in the queue",
+			       (unsigned long long)(s->rx_have - s->rx_read));
+	if (t->op == OP_OPEN)
+		return STEP_OK(s->fd != NOBODY, r, "socket is closed");
+	return STEP_OK(s->fd == NOBODY, r, "socket is still open") &&
+	       STEP_OK(s->reset == (t->op == OP_RESET), r, s->reset ? "closed with a reset" : "closed without a reset");
+}
+
+static bool udp_step(struct run *r, const struct step *t)
+{
+	struct dgram d = { .peer = cur(r)->peer, .len = (size_t)t->n };
+	static uint8_t data[65536];
+	struct fsock *s = NULL;
+
+	if (t->op == OP_UDP_GOT && !settle(r))
+		return false;
+	for (unsigned i = 0; i < world.nfs; i++)
+		if (world.fs[i].kind == FS_UDP && world.fs[i].fd != NOBODY && world.fs[i].local.port == cur(r)->guest.port)
+			s = &world.fs[i];
+	if (!s)
+		return STEP_OK(false, r, "there is no UDP socket");
+	if (t->op == OP_UDP_GOT) {
+		struct dgram *got = &s->tx.d[s->tx.head];
+
+		if (!STEP_OK(s->tx.len && got->len == (size_t)t->n, r, "got %zu bytes in %u datagrams", got->len, s->tx.len))
+			return false;
+		if (s->tx.len) {
+			free(got->data);
+			s->tx.head = (s->tx.head + 1) % DGRAM_MAX;
+			s->tx.len--;
+		}
+		return true;
+	}
+	d.data = data;
+	if (t->op == OP_UDP_ERROR) {
+		d = (struct dgram){ .peer = cur(r)->peer, .our = { .a = cur(r)->peer.a }, .data = data, .len = 8,
+				    .err = (int)t->n, .origin = r->v.v6 ? 3 : 2,
+				    .type = r->v.v6 ? 1 : 3, .code = r->v.v6 ? 4 : 3 };
+		return fs_dgram(s, &s->errq, &d);
+	}
+	return unexpected(r) && fs_dgram(s, &s->rx, &d);
+}
+
+static bool flow_step(struct run *r, const struct step *t)
+{
+	const struct flow *f;
+	uint64_t woken;
+	unsigned n = 0;
+
+	if (!settle(r))
+		return false;
+	f = run_flow(r, cur(r));
+	if (t->op == OP_GONE)
+		return STEP_OK(!f, r, "it is there, in state %s", tcp_state_name[f->tcp.state]);
+	if (t->op == OP_STATE)
+		return STEP_OK(f && !strcmp(tcp_state_name[f->tcp.state], t->word), r, "its state is %s",
+			       f ? tcp_state_name[f->tcp.state] : "gone");
+	if (t->op == OP_COUNT) {
+		for (unsigned i = FLOW_FREE + 1; i < FLOW_TYPES; i++)
+			n += r->c.flows.count[i];
+		return STEP_OK(n == (unsigned)t->n, r, "there are %u", n);
+	}
+	woken = world.wakeups - r->woken;
+	r->woken = world.wakeups;
+	if (t->op == OP_WAKEUPS)
+		return STEP_OK(woken <= (uint64_t)t->n, r, "%llu times", (unsigned long long)woken);
+	if (!unexpected(r) || !run_until(r, world.now + (uint64_t)t->n * SEC, false) || !unexpected(r))
+		return false;
+	r->t0 = world.now;
+	woken = world.wakeups - r->woken;
+	r->woken = world.wakeups;
+	return STEP_OK(!woken, r, "woken %llu times", (unsigned long long)woken);
+}
+
+static bool conn_step(struct run *r, const struct step *t)
+{
+	uint32_t isn = cur(r)->g_isn;
+
+	if (t->n != (int64_t)r->cur)
+		r->cur = (unsigned)t->n;
+	if (t->has_end)
+		conn_init(r, r->cur, &t->end);
+	else if (t->flag)
+		conn_init(r, r->cur, NULL);
+	if (t->flag)
+		cur(r)->g_isn = isn + 100000;
+	return true;
+}
+
+static bool run_step(struct run *r, const struct step *t)
+{
+	switch (t->op) {
+	case OP_SEND:
+		return advance(r, t) && send_step(r, t);
+	case OP_UDP_SEND:
+		if (!advance(r, t) || !unexpected(r))
+			return false;
+		guest_udp(r, cur(r), (size_t)t->n);
+		return true;
+	case OP_EXPECT:
+		return expect_cut(r, t);
+	case OP_EXPECT_BYTES:
+		return expect_bytes(r, t);
+	case OP_ICMP_EXPECT:
+		return expect_icmp(r, t);
+	case OP_UDP_EXPECT:
+		return expect_udp(r, t);
+	case OP_NOTHING:
+		return advance(r, t) && settle(r) && unexpected(r);
+	case OP_CONNECT:
+		return advance(r, t) && host_connect(r, t);
+	case OP_ACCEPT:
+		return advance(r, t) && unexpected(r) && host_accept(r, t);
+	case OP_FAIL:
+		return advance(r, t) && host_fail(r, t);
+	case OP_WRITABLE: case OP_ERROR: case OP_DATA: case OP_EOF: case OP_ROOM: case OP_TOLD:
+		return advance(r, t) && host_act(r, t, host_sock(r));
+	case OP_GOT: case OP_SHUTDOWN: case OP_NO_SHUTDOWN: case OP_UNREAD: case OP_OPEN: case OP_CLOSED: case OP_RESET:
+		return advance(r, t) && host_check(r, t, host_sock(r));
+	case OP_UDP_HOST: case OP_UDP_GOT: case OP_UDP_ERROR:
+		return advance(r, t) && udp_step(r, t);
+	case OP_LINK:
+		if (!advance(r, t) || !unexpected(r))
+			return false;
+		tap_sim_room(t->n < 0 ? ROOM_AUTO : (uint64_t)t->n);
+		return true;
+	case OP_GONE: case OP_STATE: case OP_COUNT: case OP_SLEEP: case OP_WAKEUPS:
+		return advance(r, t) && flow_step(r, t);
+	case OP_CONN:
+		return advance(r, t) && conn_step(r, t);
+	}
+	return false;
+}
+
+bool run_script(struct run *r)
+{
+	for (unsigned i = 0; i < r->s->n && !r->failed; i++) {
+		r->line = r->s->step[i].line;
+		run_step(r, &r->s->step[i]);
+	}
+	return !r->failed && settle(r) && unexpected(r);
+}
