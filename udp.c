@@ -297,13 +297,12 @@ static void port_to_many(struct flow *port, const struct addr *to)
 	}
 }
 
+/* Host's interface for a destination, 0: routes decide, as they do for IPv4 link-local addresses */
 static unsigned scope_of(const struct conf *cf, const struct addr *a)
 {
-	unsigned scope = fwd_scope(cf, a);
-
-	if (!scope && to_many(a))
-		scope = cf->ip[addr_family(a)].ifindex;
-	return scope;
+	if (addr_is_v4(a))
+		return to_many(a) ? cf->ip[V4].ifindex : 0;
+	return fwd_scope(cf, a);
 }
 
 /* Opens, or finds, a socket whose answers from @host->peer belong to no other flow */
@@ -567,11 +566,13 @@ static void out_flush(struct ctx *c, struct flow *f, struct flow *port)
 void udp_input(struct ctx *c, struct flow *f, struct pkt *pkts)
 {
 	struct flow *port = port_of(c, f);
+	uint16_t i = f->batch_head;
 
+	f->batch_head = f->batch_tail = PKT_NEXT_NONE;
 	out.n = out.niov = 0;
 	out.to_len = end_to_sa(&f->side[HOST].peer, f->udp.scope, &out.to);
 
-	for (uint16_t i = f->batch_head; i != PKT_NEXT_NONE; i = pkts[i].next)
+	for (; i != PKT_NEXT_NONE; i = pkts[i].next)
 		if (!out_add(f, &pkts[i])) {
 			out_flush(c, f, port);
 			if (!out_add(f, &pkts[i]))

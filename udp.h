@@ -13,7 +13,7 @@
 /* New flow for a datagram from the guest, or NULL (dropped and counted, an ICMP error sent where there is one) */
 struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p);
 
-/* This batch's datagrams of a flow */
+/* This batch's datagrams of a flow, f->batch_head on, in @pkts; takes the chain off the flow */
 void udp_input(struct ctx *c, struct flow *f, struct pkt *pkts);
 
 /* Host's side: socket of a FLOW_UDP_PORT, or of a listener that was silent until now */

@@ -1,0 +1,921 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* udp_test.c - UDP on the kernel's own sockets, guest and network played by the test */
+/* LINK: addr.o checksum.o event.o flow.o fwd.o icmp.o log.o packet.o pcap.o sock.o tap.o timer.o util.o */
+/* LDFLAGS: -Wl,--wrap=sendmmsg */
+#include "../../udp.c"
+#include "../dgram.h"
+
+/* sendmmsg() fails at these calls (bits, first call first), with this error */
+static uint32_t fail_calls;
+static int fail_errno;
+static unsigned fail_short;	/* or sends no more than so many at once */
+
+int __real_sendmmsg(int fd, struct mmsghdr *mm, unsigned n, int flags);
+int __wrap_sendmmsg(int fd, struct mmsghdr *mm, unsigned n, int flags);
+
+int __wrap_sendmmsg(int fd, struct mmsghdr *mm, unsigned n, int flags)
+{
+	bool fail = fail_calls & 1;
+
+	fail_calls >>= 1;
+	if (fail) {
+		errno = fail_errno;
+		return -1;
+	}
+	return __real_sendmmsg(fd, mm, fail_short ? MIN(n, fail_short) : n, flags);
+}
+
+/* Both families by one set of cases */
+struct net {
+	const char *name, *guest, *gw, *server, *server2, *router, *loopback, *group;
+};
+
+static const struct net nets[] = {
+	{ "IPv4", "192.0.2.1", "192.0.2.254", "198.51.100.7", "198.51.100.8", "203.0.113.9", "127.0.0.1", "239.255.255.250" },
+	{ "IPv6", "2001:db8::1", "fe80::1", "2001:db8:1::7", "2001:db8:1::8", "2001:db8:2::9", "::1", "ff15::efc0:988f" },
+};
+
+#define EACH_NET(n)	for (const struct net *n = nets; n < nets + ARRAY_SIZE(nets); n++)
+
+static bool payload_is(const struct ippkt *i, const char *text)
+{
+	return i->good && i->len == strlen(text) && !memcmp(i->data, text, i->len);
+}
+
+static void test_both_ways(const struct net *n)
+{
+	struct end guest = E(n->guest, 40000), server = E(n->server, 7), other = E(n->server2, 7);
+	struct ippkt i;
+
+	test("%s: a datagram leaves with the guest's port, its answer comes back", n->name);
+	begin(NULL);
+	guest_say(&guest, &server, "question");
+	if (!ok(out_read(&i)))
+		return;
+	ok(payload_is(&i, "question"));
+	ok(end_eq(&i.src, &guest));
+	ok(end_eq(&i.dst, &server));
+	out_udp(&server, &guest, "answer", 6);
+	run();
+	if (eq(ngot, 1)) {
+		ok(payload_is(&got[0].ip, "answer"));
+		ok(end_eq(&got[0].ip.src, &server));
+		ok(end_eq(&got[0].ip.dst, &guest));
+	}
+	eq(drops(), 0);
+
+	test("%s: what no flow asked for is dropped and counted", n->name);
+	got_clear();
+	out_udp(&other, &guest, "unasked", 7);
+	server.port++;
+	out_udp(&server, &guest, "unasked", 7);
+	run();
+	eq(ngot, 0);
+	eq(g->drops[DROP_NO_FLOW], 2);
+
+	test("%s: same port on the host for all destinations (RFC 4787 REQ-1)", n->name);
+	guest_say(&guest, &other, "second");
+	ok(out_read(&i) && i.src.port == 40000);
+	eq(c.flows.count[FLOW_UDP], 2);
+	eq(c.flows.count[FLOW_UDP_PORT], 1);
+
+	test("%s: datagrams without payload pass both ways", n->name);
+	got_clear();
+	guest_say(&guest, &other, "");
+	ok(out_read(&i) && payload_is(&i, ""));
+	out_udp(&other, &guest, NULL, 0);
+	ok(run() < 4);
+	ok(ngot == 1 && payload_is(&got[0].ip, ""));
+}
+
+static void test_port_taken(const struct net *n)
+{
+	struct end guest = E(n->guest, 40001), server = E(n->server, 7), any = { .port = 40001 };
+	struct ippkt i;
+	int fd;
+
+	test("%s: another port if the guest's is taken on the host, answers come to the guest's own", n->name);
+	begin(NULL);
+	any.a = addr_is_v4(&guest.a) ? addr_any4 : addr_any6;
+	fd = host_socket(&any);
+	guest_say(&guest, &server, "question");
+	if (ok(out_read(&i))) {
+		ok(i.src.port != 40001);
+		out_udp(&server, &i.src, "answer", 6);
+		run();
+		ok(ngot == 1 && end_eq(&got[0].ip.dst, &guest));
+	}
+	close(fd);
+}
+
+static void test_batch(const struct net *n)
+{
+	struct end guest = E(n->guest, 40002), server = E(n->server, 7);
+	uint8_t text[1400];
+	struct ippkt i;
+	unsigned k;
+
+	test("UDP-13 %s: a batch of datagrams arrives complete, in order, each once", n->name);
+	begin(NULL);
+	for (k = 0; k < 200; k++) {
+		memset(text, (int)k, sizeof(text));
+		guest_udp(k, &guest, &server, 64, text, k * 7);
+	}
+	guest_send(200);
+	for (k = 0; k < 200 && out_read(&i); k++) {
+		memset(text, (int)k, sizeof(text));
+		ok(i.good && i.len == k * 7 && !memcmp(i.data, text, i.len));
+	}
+	eq(k, 200);
+	ok(!out_read(&i));
+}
+
+/* What the server on the host's loopback gets: sizes in order, bytes numbered through */
+static unsigned collect(int fd, size_t *total, size_t *largest)
+{
+	static uint8_t buf[65536];
+	unsigned n = 0;
+	ssize_t len;
+
+	*total = *largest = 0;
+	while ((len = host_recv(fd, buf, sizeof(buf), NULL)) >= 0) {
+		for (ssize_t k = 0; k < len; k++)
+			if (buf[k] != (uint8_t)((*total + (size_t)k) * 31 >> 3))
+				ok(!"byte in its place");
+		*total += (size_t)len;
+		*largest = MAX(*largest, (size_t)len);
+		n++;
+	}
+	return n;
+}
+
+static void test_gso_out(const struct net *n)
+{
+	static const struct {
+		size_t len, largest;
+		uint16_t gso;
+		unsigned pieces;
+		const char *what;
+	} cases[] = {
+		{ 3500, 1000, 1000, 4,		"some segments, the last one shorter" },
+		{ 1000, 1000, 1000, 1,		"one segment" },
+		{ 60000, 1400, 1400, 43,	"as long as it gets" },
+		{ 200, 1, 1, 200,		"more segments than the kernel takes at once" },
+	};
+	struct end guest = E(n->guest, 40003), gw = E(n->gw, 7007), at = E(n->loopback, 7007);
+	static uint8_t frame[14 + 65536], text[65536];
+	size_t total, largest;
+	int fd;
+
+	for (unsigned k = 0; k < sizeof(text); k++)
+		text[k] = (uint8_t)(k * 31 >> 3);
+	for (unsigned k = 0; k < ARRAY_SIZE(cases); k++) {
+		test("%s: super-packet in %s", n->name, cases[k].what);
+		begin(NULL);
+		fd = host_socket(&at);
+		guest_len[0] = guest_eth(frame, udp_write(frame + 14, &guest, &gw, 64, text, cases[k].len));
+		guest_gso[0] = cases[k].gso;
+		guest_big = frame;
+		guest_send(1);
+		guest_big = NULL;
+		eq(collect(fd, &total, &largest), cases[k].pieces);
+		eq(total, cases[k].len);
+		eq(largest, cases[k].largest);
+		eq(drops(), 0);
+		close(fd);
+	}
+}
+
+static void test_gso_in(const struct net *n)
+{
+	struct end guest = E(n->guest, 40004), gw = E(n->gw, 7008), at = E(n->loopback, 7008), from;
+	const struct caps uso = { .mtu = 65535, .csum = true, .uso = true };
+	static uint8_t text[12000];
+	char buf[64];
+	int fd, gso = 1200;
+
+	for (int with = 1; with >= 0; with--) {
+		test("%s: datagrams the kernel joined reach the guest %s", n->name, with ? "as one super-packet" : "one by one");
+		begin(&uso);
+		fd = host_socket(&at);
+		guest_say(&guest, &gw, "send");
+		if (!ok(host_recv(fd, buf, sizeof(buf), &from) == 4))
+			return;
+		if (!with)
+			g->tap.caps.uso = false;
+		setsockopt(fd, SOL_UDP, UDP_SEGMENT, &gso, sizeof(gso));
+		host_send(fd, &from, text, 5000);
+		run();
+		if (with) {
+			eq(ngot, 1);
+			eq(got[0].off.gso, 1200);
+			ok(got[0].ip.good && got[0].ip.len == 5000);
+		} else {
+			eq(ngot, 5);
+			for (unsigned k = 0; k < ngot; k++)
+				ok(got[k].ip.good && got[k].ip.len == (k < 4 ? 1200 : 200));
+		}
+		close(fd);
+	}
+}
+
+/* Fragments in got[], put together: length of the IP payload, 0 if they don't fit */
+static size_t reassemble(uint8_t *to, uint32_t mtu)
+{
+	size_t end = 0;
+
+	for (unsigned k = 0; k < ngot; k++) {
+		const struct ippkt *i = &got[k].ip;
+
+		if (!ok(i->good && i->frag && i->id == got[0].ip.id) || !ok(got[k].len - 14 <= mtu) || !eq(i->frag_off, end) ||
+		    !ok(i->more == (k + 1 < ngot)))
+			return 0;
+		memcpy(to + end, i->l4, i->l4_len);
+		end += i->l4_len;
+	}
+	return end;
+}
+
+static void test_fragments(const struct net *n)
+{
+	static const size_t sizes[] = { 1273, 1472, 1473, 4000, 8192, 60000, 65507 };
+	struct end guest = E(n->guest, 40005), gw = E(n->gw, 7009), at = E(n->loopback, 7009), from;
+	const struct caps small = { .mtu = 1300 };
+	static uint8_t text[65536], whole[65536 + 8];
+	char buf[64];
+	int fd;
+
+	for (unsigned k = 0; k < sizeof(text); k++)
+		text[k] = (uint8_t)(k * 17 >> 4);
+	for (unsigned k = 0; k < ARRAY_SIZE(sizes); k++) {
+		size_t len;
+
+		test("%s: %zu bytes reach the guest in fragments", n->name, sizes[k]);
+		begin(&small);
+		fd = host_socket(&at);
+		guest_say(&guest, &gw, "send");
+		if (!ok(host_recv(fd, buf, sizeof(buf), &from) == 4))
+			return;
+		host_send(fd, &from, text, sizes[k]);
+		run();
+		len = reassemble(whole, 1300);
+		if (eq(len, sizes[k] + 8)) {
+			eq_mem(whole + 8, text, sizes[k]);
+			eq(slow_sum(whole, len, slow_pseudo(&gw.a, &guest.a, IPPROTO_UDP, len)), 0xffff);
+		}
+		eq(drops(), 0);
+		close(fd);
+	}
+}
+
+/* ICMP error in got[@k]: type, code, and a quote of the guest's datagram from @src to @dst */
+static void expect_error(unsigned k, const char *from, uint8_t type, uint8_t code, const struct end *src, const struct end *dst,
+			 const char *text)
+{
+	const struct ippkt *i = &got[k].ip;
+	struct addr a = A(from);
+	struct ippkt quoted;
+
+	if (!ok(ngot > k))
+		return;
+	ok(i->good && i->proto == (i->v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6));
+	eq(i->type, type);
+	eq(i->code, code);
+	ok(addr_eq(&i->src.a, &a));
+	ok(addr_eq(&i->dst.a, &src->a));
+	quoted = ip_read(i->data, i->len, true);
+	ok(quoted.good && quoted.proto == IPPROTO_UDP && end_eq(&quoted.src, src) && end_eq(&quoted.dst, dst));
+	ok(payload_is(&quoted, text));
+	ok(got[k].len - 14 <= (i->v4 ? 576 : 1280));
+}
+
+static void test_refused(const struct net *n)
+{
+	struct end guest = E(n->guest, 40006), server = E(n->server, 9), gw = E(n->gw, 9), other = E(n->server2, 7);
+	struct addr router = A(n->router);
+	bool v4 = addr_is_v4(&guest.a);
+	struct ippkt i;
+
+	test("UDP-21 %s: a closed port far away is told to the guest", n->name);
+	begin(NULL);
+	guest_say(&guest, &server, "anybody there?");
+	if (!ok(out_read(&i)))
+		return;
+	out_error(&server.a, &i, v4 ? 3 : 1, v4 ? 3 : 4, 0, 576);
+	ok(run() < 4);
+	eq(ngot, 1);
+	expect_error(0, n->server, v4 ? 3 : 1, v4 ? 3 : 4, &guest, &server, "anybody there?");
+
+	test("UDP-01 %s: errors nobody reads cause no events, and the socket goes on working", n->name);
+	got_clear();
+	guest_say(&guest, &server, "1");
+	ok(out_read(&i));
+	for (unsigned k = 0; k < 150; k++)
+		out_error(&router, &i, v4 ? 3 : 1, v4 ? 1 : 3, 0, 576);
+	ok(run() < 20);
+	eq(ngot, 150);
+	guest_say(&guest, &other, "2");
+	ok(out_read(&i) && payload_is(&i, "2"));
+
+	test("UDP-01 %s: an error that belongs to no flow is counted, no more", n->name);
+	got_clear();
+	udp_end(&c, flow_find_guest(&c.flows, FLOW_UDP, &guest, &server));
+	guest_say(&guest, &other, "3");
+	ok(out_read(&i));
+	i.dst = server;
+	{
+		uint8_t p[128];
+		size_t len = udp_write(p, &guest, &server, 1, "x", 1);
+		struct ippkt gone = ip_read(p, len, true);
+
+		out_error(&router, &gone, v4 ? 3 : 1, v4 ? 1 : 3, 0, 576);
+	}
+	ok(run() < 4);
+	eq(ngot, 0);
+	eq(g->drops[DROP_NO_FLOW], 1);
+
+	test("UDP-21 %s: a closed port on the host, under the address the guest knows", n->name);
+	begin(NULL);
+	guest_say(&guest, &gw, "anybody here?");
+	run();
+	expect_error(0, n->gw, v4 ? 3 : 1, v4 ? 3 : 4, &guest, &gw, "anybody here?");
+
+	test("UDP-14 %s: an error of another flow's does not cost a datagram", n->name);
+	begin(NULL);
+	guest_say(&guest, &server, "refused");
+	ok(out_read(&i));
+	out_error(&server.a, &i, v4 ? 3 : 1, v4 ? 3 : 4, 0, 576);
+	for (unsigned k = 0; k < 3; k++)
+		guest_udp(k, &guest, &other, 64, "\0\1\2" + k, 1);
+	guest_send(3);
+	for (unsigned k = 0; k < 3; k++)
+		ok(out_read(&i) && i.good && i.len == 1 && i.data[0] == k && addr_eq(&i.dst.a, &other.a));
+	eq(ngot, 1);
+	eq(drops(), 0);
+}
+
+static void test_traceroute(const struct net *n)
+{
+	struct end guest = E(n->guest, 40007), server = E(n->server, 33434);
+	struct addr router = A(n->router);
+	bool v4 = addr_is_v4(&guest.a);
+	struct ippkt i, quoted;
+
+	test("ICMP-07 %s: TTL is passed on, and the router it ends at is shown", n->name);
+	begin(NULL);
+	for (uint8_t ttl = 1; ttl < 4; ttl++) {
+		guest_udp(0, &guest, &server, ttl, "probe", 5);
+		guest_send(1);
+		if (!ok(out_read(&i)) || !eq(i.ttl, ttl))
+			return;
+		out_error(&router, &i, v4 ? 11 : 3, 0, 0, 576);
+		run();
+		expect_error(ttl - 1U, n->router, v4 ? 11 : 3, 0, &guest, &server, "probe");
+	}
+
+	test("ICMP-07 %s: routers that quote no more than they must", n->name);
+	got_clear();
+	guest_udp(0, &guest, &server, 4, "probe", 5);
+	guest_send(1);
+	ok(out_read(&i));
+	out_error(&router, &i, v4 ? 11 : 3, 0, 0, v4 ? 28 : 48);
+	run();
+	if (eq(ngot, 1)) {
+		quoted = ip_read(got[0].ip.data, got[0].ip.len, false);
+		ok(got[0].ip.good && end_eq(&quoted.src, &guest) && end_eq(&quoted.dst, &server));
+	}
+
+	test("%s: back to the usual TTL after another one", n->name);
+	guest_say(&guest, &server, "usual");
+	ok(out_read(&i) && i.ttl == 64);
+}
+
+static void test_unreachable(const struct net *n)
+{
+	struct end guest = E(n->guest, 40008), server = E(n->server, 7);
+	struct addr router = A(n->router);
+	bool v4 = addr_is_v4(&guest.a);
+	struct ippkt i;
+
+	test("ICMP-09 PEER-01 %s: no route is told to the guest, and a new route is used at once", n->name);
+	begin(NULL);
+	host_default_routes("out", false);
+	guest_say(&guest, &server, "to nowhere");
+	eq(ngot, 1);
+	expect_error(0, n->gw, v4 ? 3 : 1, 0, &guest, &server, "to nowhere");
+	eq(g->drops[DROP_SEND], 1);
+	host_default_routes("out", true);
+	guest_say(&guest, &server, "to somewhere");
+	ok(out_read(&i) && payload_is(&i, "to somewhere"));
+
+	test("ICMP-09 %s: too big, with the MTU", n->name);
+	got_clear();
+	out_error(&router, &i, v4 ? 3 : 2, v4 ? 4 : 0, 1400, 576);
+	run();
+	expect_error(0, n->router, v4 ? 3 : 2, v4 ? 4 : 0, &guest, &server, "to somewhere");
+	eq(got[0].ip.rest, 1400);
+}
+
+static void test_send_errors(const struct net *n)
+{
+	static const struct {
+		int err;
+		uint32_t calls;
+		unsigned lost;
+	} cases[] = {
+		{ ENOBUFS, 1, 1 }, { ENOBUFS, 5, 2 }, { EPERM, 1, 1 }, { EINTR, 3, 0 }, { EMSGSIZE, 1, 1 }, { EHOSTUNREACH, 1, 1 },
+		{ EAGAIN, 1, 8 },
+	};
+	struct end guest = E(n->guest, 40009), server = E(n->server, 7);
+	unsigned k, came, errors;
+	uint8_t text[600];
+	struct ippkt i;
+
+	for (unsigned j = 0; j < ARRAY_SIZE(cases); j++) {
+		test("UDP-14 %s: %s in the middle of a batch, the rest arrives to the byte", n->name, strerror(cases[j].err));
+		begin(NULL);
+		fail_calls = cases[j].calls;
+		fail_errno = cases[j].err;
+		fail_short = 3;
+		for (k = 0; k < 8; k++) {
+			memset(text, (int)k, sizeof(text));
+			guest_udp(k, &guest, &server, 64, text, 100 + k);
+		}
+		guest_send(8);
+		fail_calls = fail_short = 0;
+		for (came = 0; out_read(&i); came++)
+			for (k = 0; k < i.len; k++)
+				ok(i.good && i.data[k] == i.len - 100);
+		eq(came, 8 - cases[j].lost);
+		eq(g->drops[DROP_SEND], cases[j].lost);
+		errors = cases[j].err == ENOBUFS || cases[j].err == EAGAIN ? 0 : cases[j].lost;
+		eq(ngot, errors);
+	}
+}
+
+static void test_multicast(const struct net *n)
+{
+	struct end guest = E(n->guest, 1900), group = E(n->group, 1900), device = E(n->server, 1900);
+	struct ippkt i;
+
+	test("%s %s: multicast leaves the host, with its TTL", addr_is_v4(&guest.a) ? "UDP-06" : "UDP-25", n->name);
+	begin(NULL);
+	publish(1900, 1900, 1900);
+	eq(fwd_listen(&c.fwd, &cf, c.epfd), 0);
+	guest_udp(0, &guest, &group, 2, "M-SEARCH", 8);
+	guest_send(1);
+	if (!ok(out_read(&i)))
+		return;
+	ok(payload_is(&i, "M-SEARCH"));
+	ok(end_eq(&i.dst, &group));
+	ok(addr_eq(&i.src.a, &guest.a));
+	eq(i.ttl, 2);
+
+	test("UDP-05 %s: and does not come back to the host's own listener", n->name);
+	ok(run() < 4);
+	eq(ngot, 0);
+	ok(!out_read(&i));
+
+	test("UDP-06 %s: who answers to multicast reaches the guest, and is answered", n->name);
+	guest.port = 40010;
+	guest_udp(0, &guest, &group, 2, "M-SEARCH", 8);
+	guest_send(1);
+	ok(out_read(&i));
+	got_clear();
+	out_udp(&device, &i.src, "here", 4);
+	run();
+	ok(ngot == 1 && payload_is(&got[0].ip, "here") && end_eq(&got[0].ip.src, &device) && end_eq(&got[0].ip.dst, &guest));
+	guest_say(&guest, &device, "tell more");
+	ok(out_read(&i) && payload_is(&i, "tell more") && end_eq(&i.dst, &device));
+}
+
+static void test_broadcast(void)
+{
+	static const char *const all[] = { "255.255.255.255", "192.0.2.255" };
+	struct end guest = E("192.0.2.1", 9999), neighbour = E("192.0.2.77", 9999);
+	struct ippkt i;
+
+	for (unsigned k = 0; k < ARRAY_SIZE(all); k++) {
+		struct end to = E(all[k], 9999);
+
+		test("UDP-06 UDP-05 broadcast to %s leaves the host, and is not forwarded back", all[k]);
+		begin(NULL);
+		publish(9999, 9999, 9999);
+		eq(fwd_listen(&c.fwd, &cf, c.epfd), 0);
+		guest_say(&guest, &to, "hello all");
+		if (!ok(out_read(&i)))
+			continue;
+		ok(payload_is(&i, "hello all"));
+		ok(end_eq(&i.dst, &to));
+		ok(run() < 6);
+		eq(ngot, 0);
+		ok(!out_read(&i));
+
+		test("UDP-04 a neighbour's broadcast to %s reaches the listener's guest, once", all[k]);
+		got_clear();
+		out_udp(&neighbour, &to, "hello too", 9);
+		ok(run() < 6);
+		ok(ngot == 1 && payload_is(&got[0].ip, "hello too") && end_eq(&got[0].ip.src, &neighbour));
+		guest_say(&guest, &neighbour, "hello you");
+		ok(out_read(&i) && payload_is(&i, "hello you") && end_eq(&i.dst, &neighbour) && i.src.port == 9999);
+		ok(addr_eq(&i.src.a, &guest.a));
+	}
+}
+
+static void test_listener(const struct net *n)
+{
+	struct end client = E(n->loopback, 0), far = E(n->server, 5555), gw = E(n->gw, 0), guest = E(n->guest, 2000);
+	struct end to = E(n->guest, 1000), from;
+	char buf[64];
+	struct ippkt i;
+	int fd;
+
+	test("%s: a datagram to a published port reaches the guest, with its client's address", n->name);
+	begin(NULL);
+	publish(1000, 1000, 2000);
+	eq(fwd_listen(&c.fwd, &cf, c.epfd), 0);
+	out_udp(&far, &to, "request", 7);
+	run();
+	ok(ngot == 1 && payload_is(&got[0].ip, "request") && end_eq(&got[0].ip.src, &far) && end_eq(&got[0].ip.dst, &guest));
+
+	test("UDP-09 UDP-23 %s: the answer leaves from the published address and port", n->name);
+	guest_say(&guest, &far, "response");
+	ok(out_read(&i) && payload_is(&i, "response") && end_eq(&i.src, &to) && end_eq(&i.dst, &far));
+
+	test("UDP-10 %s: a connected client on the host's loopback is answered from where it asked", n->name);
+	got_clear();
+	fd = host_socket(&client);
+	to = E(addr_is_v4(&guest.a) ? "127.0.0.55" : "::1", 1000);
+	host_send(fd, &to, "request", 7);
+	run();
+	if (ok(ngot == 1 && payload_is(&got[0].ip, "request") && addr_eq(&got[0].ip.src.a, &gw.a))) {
+		from = got[0].ip.src;
+		guest_say(&guest, &from, "response");
+		ok(host_recv(fd, buf, sizeof(buf), &from) == 8);
+		ok(end_eq(&from, &to));
+	}
+	close(fd);
+	eq(drops(), 0);
+
+	test("%s: the guest learns that a client is gone", n->name);
+	got_clear();
+	from = E(n->gw, got[0].ip.src.port);
+	guest_say(&guest, &far, "late");
+	ok(out_read(&i));
+	out_error(&far.a, &i, i.v4 ? 3 : 1, i.v4 ? 3 : 4, 0, 576);
+	run();
+	expect_error(0, n->server, i.v4 ? 3 : 1, i.v4 ? 3 : 4, &guest, &far, "late");
+}
+
+static void test_listener_ranges(const struct net *n)
+{
+	static const struct {
+		uint16_t first, last, to, ask, guest;
+	} cases[] = {
+		{ 5000, 5010, 6000, 5010, 6010 }, { 65530, 65535, 1, 65535, 6 }, { 1, 3, 65533, 3, 65535 },
+	};
+	struct end far = E(n->server, 5555);
+	struct ippkt i;
+
+	for (unsigned k = 0; k < ARRAY_SIZE(cases); k++) {
+		struct end to = E(n->guest, cases[k].ask), guest = E(n->guest, cases[k].guest);
+
+		test("UDP-09 %s: port %u of %u-%u is the guest's %u", n->name, cases[k].ask, cases[k].first, cases[k].last,
+		     cases[k].guest);
+		begin(NULL);
+		publish(cases[k].first, cases[k].last, cases[k].to);
+		eq(fwd_listen(&c.fwd, &cf, c.epfd), 0);
+		out_udp(&far, &to, "request", 7);
+		run();
+		ok(ngot == 1 && end_eq(&got[0].ip.dst, &guest));
+		guest_say(&guest, &far, "response");
+		ok(out_read(&i) && end_eq(&i.src, &to) && end_eq(&i.dst, &far));
+	}
+}
+
+static void test_clients(const struct net *n)
+{
+	struct end guest = E(n->guest, 53), to = E(n->guest, 5300), far = E(n->server, 0);
+	char text[16];
+	struct ippkt i;
+	unsigned k;
+
+	test("UDP-08 %s: 100 clients at once, each gets its own answer", n->name);
+	begin(NULL);
+	publish(5300, 5300, 53);
+	eq(fwd_listen(&c.fwd, &cf, c.epfd), 0);
+	for (k = 0; k < 100; k++) {
+		far.port = (uint16_t)(3000 + k);
+		snprintf(text, sizeof(text), "q%u", k);
+		out_udp(&far, &to, text, strlen(text));
+	}
+	run();
+	eq(ngot, 100);
+	for (k = 0; k < ngot; k++) {
+		snprintf(text, sizeof(text), "a%u", got[k].ip.src.port - 3000);
+		guest_say(&guest, &got[k].ip.src, text);
+	}
+	for (k = 0; k < 100 && out_read(&i); k++) {
+		snprintf(text, sizeof(text), "a%u", i.dst.port - 3000);
+		ok(payload_is(&i, text) && end_eq(&i.src, &to));
+	}
+	eq(k, 100);
+
+	test("UDP-08 %s: 100 sockets of the guest, each gets its own answer", n->name);
+	begin(NULL);
+	for (k = 0; k < 100; k++) {
+		snprintf(text, sizeof(text), "q%u", k);
+		guest.port = (uint16_t)(20000 + k);
+		far.port = 53;
+		guest_udp(k, &guest, &far, 64, text, strlen(text));
+	}
+	guest_send(100);
+	for (k = 0; k < 100 && out_read(&i); k++) {
+		text[0] = 'a';
+		snprintf(text + 1, sizeof(text) - 1, "%u", i.src.port - 20000);
+		out_udp(&i.dst, &i.src, text, strlen(text));
+	}
+	eq(k, 100);
+	run();
+	eq(ngot, 100);
+	for (k = 0; k < ngot; k++) {
+		snprintf(text, sizeof(text), "a%u", got[k].ip.dst.port - 20000);
+		ok(payload_is(&got[k].ip, text));
+	}
+}
+
+static void test_two_names(const struct net *n)
+{
+	struct end guest = E(n->guest, 40011), one = E(n->gw, 7010), two = one, at = E(n->loopback, 7010), from[2];
+	char buf[64];
+	int fd;
+
+	test("%s: two addresses that are one on the host: answers come from the one that was asked", n->name);
+	begin(NULL);
+	two.a = addr_is_v4(&one.a) ? A("192.0.2.253") : A("fe80::2");
+	two.port = one.port = at.port = 53;
+	cf.ip[addr_family(&one.a)].dns_forward = two.a;
+	cf.ip[addr_family(&one.a)].dns_host = at.a;
+	fd = host_socket(&at);
+	guest_say(&guest, &one, "one");
+	ok(host_recv(fd, buf, sizeof(buf), &from[0]) == 3);
+	guest_say(&guest, &two, "two");
+	ok(host_recv(fd, buf, sizeof(buf), &from[1]) == 3);
+	host_send(fd, &from[1], "2", 1);
+	run();
+	host_send(fd, &from[0], "1", 1);
+	run();
+	if (eq(ngot, 2)) {
+		ok(payload_is(&got[0].ip, "2") && end_eq(&got[0].ip.src, &two));
+		ok(payload_is(&got[1].ip, "1") && end_eq(&got[1].ip.src, &one));
+	}
+	close(fd);
+}
+
+static void test_out_addr(void)
+{
+	struct end guest = E("192.0.2.1", 40012), server = E("198.51.100.7", 7), gw = E("192.0.2.254", 7011), from;
+	struct end at = E("127.0.0.1", 7011);
+	char buf[64];
+	struct ippkt i;
+	int fd;
+
+	test("UDP-22 -o sets the source address, but for the host's loopback");
+	begin(NULL);
+	host_address(s4, s6, "out:1", "192.0.2.9", "255.255.255.0", NULL, 0);
+	cf.ip[V4].out_addr = A("192.0.2.9");
+	fd = host_socket(&at);
+	guest_say(&guest, &server, "x");
+	if (ok(out_read(&i) && addr_eq(&i.src.a, &cf.ip[V4].out_addr))) {
+		out_udp(&server, &i.src, "y", 1);
+		run();
+		ok(ngot == 1 && end_eq(&got[0].ip.src, &server) && end_eq(&got[0].ip.dst, &guest));
+	}
+	guest_say(&guest, &gw, "z");
+	ok(host_recv(fd, buf, sizeof(buf), &from) == 1 && addr_is_loopback(&from.a));
+	close(fd);
+
+	test("--outbound-if4 binds to the interface, but for the host's loopback");
+	begin(NULL);
+	snprintf(cf.ip[V4].out_if, sizeof(cf.ip[V4].out_if), "out");
+	fd = host_socket(&at);
+	guest_say(&guest, &gw, "z");
+	ok(host_recv(fd, buf, sizeof(buf), &from) == 1 && addr_is_loopback(&from.a));
+	guest_say(&guest, &server, "x");
+	ok(out_read(&i) && payload_is(&i, "x"));
+	eq(c.flows.count[FLOW_UDP_PORT], 2);
+	close(fd);
+}
+
+static void test_timeouts(const struct net *n)
+{
+	static const struct {
+		uint16_t port;
+		bool reply;
+		uint64_t life;
+		const char *what;
+	} cases[] = {
+		{ 7, false, 120000, "REQ-5: two minutes if nobody answers" },
+		{ 7, true, 300000, "REQ-5: five minutes if somebody did" },
+		{ 53, true, 30000, "UDP-07: half a minute for DNS" },
+	};
+	struct end guest = E(n->guest, 40013), server = E(n->server, 0);
+	unsigned fds;
+	struct ippkt i;
+
+	for (unsigned k = 0; k < ARRAY_SIZE(cases); k++) {
+		test("RFC 4787 %s: %s", n->name, cases[k].what);
+		begin(NULL);
+		fds = fds_open();
+		server.port = cases[k].port;
+		guest_say(&guest, &server, "x");
+		ok(out_read(&i));
+		if (cases[k].reply) {
+			out_udp(&server, &guest, "y", 1);
+			run();
+		}
+		pass(cases[k].life / 2);
+		guest_say(&guest, &server, "x");	/* REQ-6: what leaves keeps it alive */
+		pass(cases[k].life - 1);
+		eq(c.flows.count[FLOW_UDP], 1);
+		eq(fds_open(), fds + 1);
+		pass(1);
+		eq(c.flows.count[FLOW_UDP], 0);
+		eq(c.flows.count[FLOW_UDP_PORT], 0);
+		eq(fds_open(), fds);
+		eq(wheel_timeout(&c.wheel, c.now), -1);
+	}
+}
+
+static void test_exhaustion(const struct net *n)
+{
+	struct end guest = E(n->guest, 0), server = E(n->server, 53);
+	struct rlimit old, few = { 256, 256 };
+	unsigned sent = 0, answered = 0;
+	struct ippkt i;
+
+	test("UDP-02 UDP-07 PEER-05 %s: descriptors run out, queries go on being answered", n->name);
+	begin(NULL);
+	getrlimit(RLIMIT_NOFILE, &old);
+	few.rlim_max = old.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &few);
+	for (unsigned k = 0; k < 5000; k++) {
+		guest.port = (uint16_t)(10000 + k);
+		guest_say(&guest, &server, "q");
+		if (out_read(&i)) {
+			sent++;
+			out_udp(&i.dst, &i.src, "a", 1);
+			run();
+			answered += ngot == 1 && end_eq(&got[0].ip.dst, &guest);
+			got_clear();
+		}
+		c.now++;
+	}
+	setrlimit(RLIMIT_NOFILE, &old);
+	eq(sent, 5000);
+	eq(answered, 5000);
+	eq(g->drops[DROP_NO_RESOURCE], 0);
+	eq(c.flows.count[FLOW_UDP], c.flows.count[FLOW_UDP_PORT]);
+
+	test("UDP-02 %s: the flow table runs out, the oldest flow gives way, the newest works", n->name);
+	begin(NULL);
+	guest.port = 40014;
+	for (unsigned k = 0; k < FLOW_MAX + 5000; k++) {
+		if (addr_is_v4(&server.a))
+			server.a.w[3] = htonl((10U << 24) + k);
+		else
+			server.a.w[3] = k;
+		guest_say(&guest, &server, "q");
+		if (k % 64 == 63)
+			out_drain();
+	}
+	eq(g->drops[DROP_NO_RESOURCE], 0);
+	eq(c.flows.count[FLOW_UDP_PORT], 1);
+	ok(c.flows.count[FLOW_UDP] <= FLOW_MAX - 1 && c.flows.count[FLOW_UDP] >= FLOW_MAX - 2 * ROOM_SPARE);
+	got_clear();
+	out_udp(&server, &guest, "a", 1);
+	run();
+	eq(ngot, 1);
+}
+
+static void test_link_full(const struct net *n)
+{
+	struct end guest = E(n->guest, 40015), gw = E(n->gw, 7012), at = E(n->loopback, 7012), from;
+	uint32_t k;
+	char buf[8];
+	int fd;
+
+	test("%s: a full link leaves datagrams in the socket; they arrive later, complete and in order", n->name);
+	begin(NULL);
+	fd = host_socket(&at);
+	guest_say(&guest, &gw, "send");
+	ok(host_recv(fd, buf, sizeof(buf), &from) == 4);
+	link_room = 10;
+	for (k = 0; k < 200; k++)
+		host_send(fd, &from, &k, sizeof(k));
+	ok(run() < 10);
+	eq(ngot, 10);
+	ok(c.flows.wait[WAIT_STALLED].head != FLOW_NONE);
+	for (unsigned turn = 0; turn < 100 && ngot < 200; turn++) {
+		link_room = 7;
+		tap_flush(&g->tap);
+		link_resume(WAIT_STALLED);
+		run();
+	}
+	eq(ngot, 200);
+	for (k = 0; k < ngot; k++)
+		eq_mem(got[k].ip.data, &k, sizeof(k));
+	eq(drops(), 0);
+	close(fd);
+
+	test("%s: a full link does not make a listener spin", n->name);
+	begin(NULL);
+	publish(5000, 5000, 5000);
+	eq(fwd_listen(&c.fwd, &cf, c.epfd), 0);
+	fd = host_socket(&at);
+	at = E(n->loopback, 5000);
+	link_room = 0;
+	for (k = 0; k < 200; k++)
+		host_send(fd, &at, &k, sizeof(k));
+	ok(run() < 10);
+	eq(ngot, 0);
+	for (unsigned turn = 0; turn < 100 && ngot < 200; turn++) {
+		link_room = 50;
+		tap_flush(&g->tap);
+		link_resume(WAIT_STALLED);
+		run();
+	}
+	eq(ngot, 200);
+	for (k = 0; k < ngot; k++)
+		eq_mem(got[k].ip.data, &k, sizeof(k));
+	eq(drops(), 0);
+	close(fd);
+}
+
+static void test_flood(const struct net *n)
+{
+	struct end guest = E(n->guest, 40016), gw = E(n->gw, 7013), at = E(n->loopback, 7013), from;
+	char buf[8];
+	int fd;
+
+	test("UDP-26 %s: a socket that is always readable gives way to others", n->name);
+	begin(NULL);
+	fd = host_socket(&at);
+	guest_say(&guest, &gw, "send");
+	ok(host_recv(fd, buf, sizeof(buf), &from) == 4);
+	for (unsigned k = 0; k < BATCH_IN * TURN_IN + 20; k++)
+		host_send(fd, &from, NULL, 0);
+	udp_ready(&c, flow_find_guest(&c.flows, FLOW_UDP_PORT, &guest, &(struct end){
+		.a = addr_is_v4(&guest.a) ? addr_any4 : addr_any6 }), EPOLLIN);
+	tap_flush(&g->tap);
+	eq(ngot, BATCH_IN * TURN_IN);
+	ok(c.flows.wait[WAIT_READY].head != FLOW_NONE);
+	run();
+	eq(ngot, BATCH_IN * TURN_IN + 20);
+	ok(c.flows.wait[WAIT_READY].head == FLOW_NONE);
+	close(fd);
+}
+
+static void test_policy(const struct net *n)
+{
+	struct end guest = E(n->guest, 40017), server = E(n->server, 7);
+	bool v4 = addr_is_v4(&guest.a);
+
+	test("%s: --no-udp is told as prohibited", n->name);
+	begin(NULL);
+	cf.no_udp = true;
+	guest_say(&guest, &server, "x");
+	eq(g->drops[DROP_POLICY], 1);
+	expect_error(0, n->gw, v4 ? 3 : 1, v4 ? 13 : 1, &guest, &server, "x");
+}
+
+int main(void)
+{
+	host_init();
+	EACH_NET(n) {
+		test_both_ways(n);
+		test_port_taken(n);
+		test_batch(n);
+		test_gso_out(n);
+		test_gso_in(n);
+		test_fragments(n);
+		test_refused(n);
+		test_traceroute(n);
+		test_unreachable(n);
+		test_send_errors(n);
+		test_multicast(n);
+		test_listener(n);
+		test_listener_ranges(n);
+		test_clients(n);
+		test_two_names(n);
+		test_timeouts(n);
+		test_exhaustion(n);
+		test_link_full(n);
+		test_flood(n);
+		test_policy(n);
+	}
+	test_broadcast();
+	test_out_addr();
+	begin(NULL);
+	return done();
+}
