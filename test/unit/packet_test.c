@@ -280,6 +280,28 @@ static void test_truncated(void)
 	}
 }
 
+static void test_padded(void)
+{
+	uint8_t b[FRAME_BUF];
+	struct cut c;
+	struct pkt p;
+
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		size_t full = unhex(good[i].hex, b), len;
+
+		if (!good[i].src)
+			continue;
+		test("L2-01 padding of any length makes no difference: %s", good[i].name);
+		memset(b + full, 0xee, 600);
+		for (len = full; len < full + 400; len++) {
+			cut_make(&c, b, len, len, 0);
+			if (eq(pkt_parse(&c.raw, &p), DROP_NONE))
+				check_good(&good[i], &p, b, len);
+			cut_free(&c);
+		}
+	}
+}
+
 static void test_single_fetch(void)
 {
 	uint8_t b[FRAME_BUF], mem[FRAME_BUF];
@@ -576,12 +598,13 @@ static void test_build_syn(void)
 				     .wscale = row[r].wscale };
 		struct caps caps = { .csum = i & 2 };
 		struct net_hdr n = net_make(i & 1);
+		uint8_t none[1];
 		struct frame f;
 		struct pkt p;
 
-		frame_make(&f, NULL, 0, 0, 0);
+		frame_make(&f, none, 1, 0, 0);
 		frame_tcp(&f, &n, &s, 1000, &caps);
-		check_built(&f, &n, IPPROTO_TCP, NULL, 0, &p);
+		check_built(&f, &n, IPPROTO_TCP, none, 0, &p);
 		eq(f.hlen, net_hdr_len(i & 1, row[r].hlen));
 		eq(f.npay, 0);
 		eq(p.tcp.mss, s.mss);
@@ -798,6 +821,7 @@ int main(void)
 	test_good();
 	test_bad();
 	test_truncated();
+	test_padded();
 	test_single_fetch();
 	test_short_buffers();
 	test_tcp_options();
