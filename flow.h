@@ -80,6 +80,7 @@ struct tcp {
 	uint64_t	rtx_at;		/* retransmission or window probe due */
 	uint64_t	ack_at;		/* delayed acknowledgment due */
 	uint64_t	heard_at;	/* last segment from the guest */
+	uint64_t	challenged_at;	/* last acknowledgment of an empty segment out of the window */
 	uint64_t	bytes_in, bytes_out;	/* from the guest, to the guest */
 };
 

@@ -30,8 +30,8 @@ void tap_reset(struct tap *t)
 	t->full = false;
 }
 
-/* The batch grows while it comes back full, and shrinks to what came: with one frame at a time, there is no read that
- * only finds out that there is no second one (descriptors of links are level-triggered).
+/* The batch grows while it comes back full, and shrinks to what came. With one frame at a time, as in a ping-pong, a second read
+ * would only find out that there is no second frame: that is tried now and then (descriptors of links are level-triggered).
  */
 int tap_recv(struct tap *t, struct raw *raw)
 {
@@ -41,7 +41,10 @@ int tap_recv(struct tap *t, struct raw *raw)
 	if (n < 0)
 		return n;
 
-	t->burst = (uint16_t)((unsigned)n >= max ? MIN(2 * max, TAP_BATCH) : (unsigned)MAX(n, 1));
+	if ((unsigned)n < max)
+		t->burst = (uint16_t)MAX(n, 1);
+	else if (max > 1 || ++t->singles % TAP_SINGLES == 0)
+		t->burst = (uint16_t)MIN(2 * max, TAP_BATCH);
 	t->stats.rx_frames += (unsigned)n;
 	for (int i = 0; i < n; i++) {
 		t->stats.rx_bytes += raw[i].len;

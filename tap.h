@@ -19,6 +19,7 @@ struct tap;
 #define TAP_SLOTS	128		/* frames on their way */
 #define TAP_ROOM	65536		/* payload bytes in each */
 #define TAP_BATCH	256		/* raw frames in a batch */
+#define TAP_SINGLES	8		/* batches of one before two are tried */
 
 /* One backend. commit runs once per frame, the others once per batch. */
 struct tap_ops {
@@ -48,6 +49,7 @@ struct tap {
 	bool			full;		/* the link refused a frame: wait for it to become writable */
 	bool			armed;		/* and the loop does */
 	uint16_t		burst;		/* frames expected in the next batch */
+	uint16_t		singles;	/* batches of one so far */
 
 	struct frame		*frame;		/* TAP_SLOTS of them */
 	uint16_t		stack[TAP_SLOTS];	/* free slots, top last */

@@ -25,6 +25,7 @@
 #define TCP_RETRIES	15		/* more than RFC 9293 3.8.3's R2 of 100 s */
 #define TCP_SYN_RETRIES	7		/* at least 3 minutes, RFC 9293 3.8.3 */
 #define TCP_ACK_DELAY	10
+#define TCP_CHALLENGE	100		/* acknowledgments of empty segments out of the window: not more often */
 #define TCP_IDLE	(124 * 60000)	/* RFC 5382 REQ-5: 2 h 4 min */
 #define TCP_PROBE_EVERY	75000
 #define TCP_PROBES	9

@@ -27,7 +27,7 @@ uint32_t tcp_offer(struct tcp *t)
 
 	if (t->flags & TCPF_GUEST_FIN)
 		return 0;
-	if (!tcp_synced(t) && t->sock < 0)
+	if (!tcp_synced(t))			/* a SYN's window has 16 bits, and an empty socket and the stash hold that */
 		return UINT16_MAX;
 
 	/* What was asked last is a lower bound, less what was sent since: ask again when half of it is used */
@@ -164,12 +164,12 @@ static void tcp_take(struct ctx *c, struct flow *f, const struct pkt *p)
 }
 
 /* The guest's FIN, right behind all of its data */
-static void tcp_take_fin(struct ctx *c, struct flow *f)
+static void tcp_take_fin(struct ctx *c, struct flow *f, uint32_t seq)
 {
 	struct tcp *t = &f->tcp;
 
 	gather_send(c, f);
-	if (t->flags & TCPF_ACK_NOW)		/* something before it was not taken */
+	if (seq != t->rcv_nxt)			/* something before it was not taken after all */
 		return;
 
 	t->rcv_nxt++;
@@ -282,7 +282,10 @@ static bool tcp_control(struct ctx *c, struct flow *f, const struct pkt *p)
 		/* Keep-alive and window probes, retransmissions, segments beyond the window. A window that was shut is still
 		 * acknowledged by: RFC 9293 3.10.7.4 lets ACK, and RST, through.
 		 */
-		t->flags |= TCPF_ACK_NOW;
+		if (len || c->now >= t->challenged_at + TCP_CHALLENGE) {	/* two ends out of step must not echo for ever */
+			t->flags |= TCPF_ACK_NOW;
+			t->challenged_at = c->now;
+		}
 		if (p->tcp.seq == t->rcv_nxt)
 			tcp_ack(c, f, p);
 		else
@@ -384,7 +387,7 @@ static bool tcp_segment(struct ctx *c, struct flow *f, const struct pkt *p)
 		tcp_take(c, f, p);
 	if (p->tcp.flags & TCP_FIN && !(t->flags & TCPF_GUEST_FIN) &&
 	    p->tcp.seq + (uint32_t)p->data.len == t->rcv_nxt)
-		tcp_take_fin(c, f);
+		tcp_take_fin(c, f, t->rcv_nxt);
 	else if (p->tcp.flags & TCP_FIN)
 		t->flags |= TCPF_ACK_NOW;
 	return true;
