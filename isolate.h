@@ -10,12 +10,16 @@
 
 #include "conf.h"
 
-/* Closes every descriptor above stderr but @keep (-1: none), opens /dev/null for closed standard streams, and drops
+/* Closes every descriptor above stderr but @keep (-1: none) and those that namespaces are given by, opens /dev/null for closed standard streams, and drops
  * capabilities that no later step needs. Messages go to stderr; may die().
  */
 void isolate_early(const struct conf *c, int keep);
 
-/* Root in the initial user namespace becomes nobody or --runas; groups are dropped. Otherwise nothing changes, but --runas of
+/* Closes every descriptor above stderr but the @n in @keep; negative ones stand for nothing */
+void isolate_fds(const int *keep, unsigned n);
+
+/* Root in the initial user namespace becomes nobody or --runas; groups are dropped. What joining namespaces takes is
+ * kept until isolate_late(), so that root's targets can be joined. Otherwise nothing changes, but --runas of
  * one's own ids is accepted. Files are opened before this. May die().
  */
 void isolate_user(const struct conf *c);
@@ -27,5 +31,8 @@ void isolate_prefork(const struct conf *c);
 
 /* All capabilities (also from the bounding set), no_new_privs, not dumpable, Landlock, seccomp. May die(). */
 void isolate_late(const struct conf *c);
+
+/* The same for the calling thread, if all it does is to open sockets and answer: see ns_opener_start() */
+void isolate_opener(void);
 
 #endif /* ISOLATE_H */

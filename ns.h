@@ -10,7 +10,7 @@
 struct ns {
 	int		netns;		/* the target network namespace, until start-up is over */
 	pid_t		child;		/* COMMAND's process, 0: none */
-	int		go;		/* write end: lets the command run */
+	int		go;		/* write end: lets the command run; -1: none */
 	int		watch[3];	/* pidfd, inotify, mount table; -1: not used */
 	int		dirfd;		/* where the namespace's name is, or -1 */
 	char		name[NAME_MAX + 1];
@@ -52,7 +52,20 @@ void ns_watch(struct ns *ns, const struct conf *c, int epfd);
 /* Is it gone? Called on EV_NETNS, and every NS_POLL ms if @ns->poll */
 bool ns_gone(struct ns *ns);
 
-/* Everything is ready: the command may run */
+/* Everything is ready: the command may run. Closes the descriptor of the namespace, which would keep it alive. */
 void ns_go(struct ns *ns);
+
+/**
+ * ns_opener_start() - a thread in the target network namespace that opens sockets there once we can't enter it any more
+ *
+ * After the last fork, before isolate_late() and ns_go(). The thread can do nothing else: it has no capabilities, and a system
+ * call filter of its own.
+ *
+ * Return: 0 or -errno
+ */
+int ns_opener_start(const struct ns *ns);
+
+/* socket() in the target namespace, SOCK_CLOEXEC and SOCK_NONBLOCK added to @type: descriptor or -errno */
+int ns_opener_socket(int family, int type, int proto);
 
 #endif /* NS_H */

@@ -1,0 +1,563 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* ns.c - open, create and enter namespaces, and know when they are gone
+ *
+ * The process itself joins the user namespace that owns the target network namespace, if it isn't its own, but never the
+ * network namespace: what has to be done there is done by a short-lived child that shares memory and descriptors (ns_call()).
+ * Whether we may enter is tried at once, so that errors come early.
+ *
+ * A namespace's end has three signs: the target process ends (pidfd); the directory with the namespace's name changes
+ * (inotify); the mount table changes (poll on mountinfo), as a name is usually a bind mount. The last one needs no resource that
+ * can be exhausted. After any of these, the name is looked up again: it is gone if it stands for something else now.
+ * Directory and mount table are opened in the mount namespace that we are started in, and stay there.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/nsfs.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "event.h"
+#include "isolate.h"
+#include "log.h"
+#include "ns.h"
+#include "util.h"
+
+#define STACK_SIZE	(256 * 1024)
+
+#ifndef __NR_pidfd_open
+#define __NR_pidfd_open		434
+#endif
+
+enum { WATCH_PID, WATCH_DIR, WATCH_MOUNTS };
+
+static _Alignas(16) char stack[STACK_SIZE];	/* of children: one at a time */
+
+/* Entering */
+
+struct call {
+	int		netns;
+	int		(*fn)(void *);
+	void		*arg;
+	int		rc;
+};
+
+static int call_child(void *arg)
+{
+	struct call *call = arg;
+
+	call->rc = setns(call->netns, CLONE_NEWNET) ? -errno : call->fn(call->arg);
+	return 0;
+}
+
+int ns_call(const struct ns *ns, int (*fn)(void *), void *arg)
+{
+	struct call call = { .netns = ns->netns, .fn = fn, .arg = arg };
+	int status;
+	pid_t pid;
+
+	/* No signal at its end: nobody else is to notice it */
+	pid = clone(call_child, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_FILES, &call);
+	if (pid < 0)
+		return -errno;
+	while (waitpid(pid, &status, __WALL) < 0) {
+		if (errno != EINTR)
+			return -errno;
+	}
+	if (status)		/* it said why */
+		_exit(EXIT_FAILURE);
+	return call.rc;
+}
+
+static int call_nothing(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+static int open_ns(const char *path, const char *what)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0)
+		die("Couldn't open %s namespace %s: %s", what, path, errno_text(errno));
+	return fd;
+}
+
+static bool is_own_userns(int fd)
+{
+	struct stat own, other;
+
+	return !stat("/proc/self/ns/user", &own) && !fstat(fd, &other) &&
+	       own.st_dev == other.st_dev && own.st_ino == other.st_ino;
+}
+
+static void join_userns(int fd, const char *path)
+{
+	if (!is_own_userns(fd) && setns(fd, CLONE_NEWUSER))
+		die("Couldn't join user namespace %s: %s", path, errno_text(errno));
+	close(fd);
+}
+
+/* The user namespace that owns a network namespace, or -1 if it isn't ours nor one that descends from ours, or before 4.9 */
+static int owner_of(int netns)
+{
+	return ioctl(netns, NS_GET_USERNS);
+}
+
+/* The command */
+
+struct command {
+	const struct conf	*c;
+	uid_t			uid;
+	gid_t			gid;
+	bool			own_userns;
+	int			go[2];
+};
+
+static int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), rc;
+
+	if (fd < 0)
+		return -errno;
+	rc = fd_write_all(fd, text, strlen(text));
+	close(fd);
+	return rc;
+}
+
+/* Our user becomes root in there. Where that is not permitted, the command runs as the overflow user: better than not at all. */
+static void command_map_user(const struct command *cmd)
+{
+	char map[64];
+	int rc, rc_gid;
+
+	/* Who changed user can't write here otherwise */
+	prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+
+	snprintf(map, sizeof(map), "0 %u 1\n", cmd->uid);
+	rc = write_file("/proc/self/uid_map", map);
+
+	/* user_namespaces(7): who has no privilege outside has to give up setgroups() first */
+	write_file("/proc/self/setgroups", "deny");
+	snprintf(map, sizeof(map), "0 %u 1\n", cmd->gid);
+	rc_gid = write_file("/proc/self/gid_map", map);
+	if (rc || rc_gid)
+		warn("Couldn't map user and group in new user namespace: %s", errno_text(rc ? -rc : -rc_gid));
+}
+
+static void command_set_up(const struct command *cmd)
+{
+	char host[DOMAIN_MAX] = "", name[sizeof("pasta-") + DOMAIN_MAX];
+
+	if (cmd->own_userns)
+		command_map_user(cmd);
+
+	/* Mounts of the host are still to appear, but ours are not to leave */
+	if (mount("", "/", "", MS_SLAVE | MS_REC, NULL))
+		debug("Couldn't detach mounts of the command: %s", errno_text(errno));
+	if (!cmd->c->no_pidns && mount("proc", "/proc", "proc", MS_NODEV | MS_NOEXEC | MS_NOSUID, NULL))
+		warn("Couldn't mount /proc for the command: %s", errno_text(errno));
+
+	/* Group 0 may ping: that is us */
+	write_file("/proc/sys/net/ipv4/ping_group_range", "0 0");
+
+	gethostname(host, sizeof(host) - 1);
+	snprintf(name, sizeof(name), cmd->c->hostname[0] ? "%s" : "pasta-%s",
+		 cmd->c->hostname[0] ? cmd->c->hostname : host);
+	name[MIN(strlen(name), 64U)] = '\0';	/* __NEW_UTS_LEN */
+	sethostname(name, strlen(name));
+}
+
+/* Of the shell, as login(1) gives it: its file name after a dash */
+static char *const *shell_args(const char **file)
+{
+	static char name[PATH_MAX + 1];
+	static char *args[] = { name, NULL };
+
+	*file = getenv("SHELL");
+	if (!*file || !**file)
+		*file = "/bin/sh";
+	snprintf(name, sizeof(name), "-%s", *file);
+	return args;
+}
+
+/* PID 1 in its namespaces, with nothing of ours but the standard streams and the pipe */
+static int command_child(void *arg)
+{
+	const struct command *cmd = arg;
+	char *const *args = cmd->c->command;
+	const char *file = args ? args[0] : NULL;
+	sigset_t none;
+	char go;
+
+	isolate_fds(cmd->go, 1);
+	command_set_up(cmd);
+
+	/* Whoever is to run it has died: don't */
+	if (read(cmd->go[0], &go, 1) != 1)
+		_exit(EXIT_FAILURE);
+	close(cmd->go[0]);
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
+	signal(SIGCHLD, SIG_DFL);
+
+	if (!args)
+		args = shell_args(&file);
+	execvp(file, args);
+	die("Couldn't run %s: %s", file, errno_text(errno));
+}
+
+static void open_command(struct ns *ns, const struct conf *c)
+{
+	struct command cmd = { .c = c, .uid = geteuid(), .gid = getegid(), .own_userns = !c->netns_only };
+	int flags = CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | SIGCHLD;
+	char path[64];
+	int err;
+
+	if (cmd.own_userns)
+		flags |= CLONE_NEWUSER;
+	if (!c->no_pidns)
+		flags |= CLONE_NEWPID;
+	if (pipe2(cmd.go, O_CLOEXEC))
+		die("Couldn't open pipe: %s", errno_text(errno));
+
+	ns->child = clone(command_child, stack + sizeof(stack), flags, &cmd);
+	if (ns->child < 0 && cmd.own_userns) {
+		/* Switched off, or nested too deeply: who has the privilege can do without */
+		err = errno;
+		cmd.own_userns = false;
+		ns->child = clone(command_child, stack + sizeof(stack), flags & ~CLONE_NEWUSER, &cmd);
+		if (ns->child >= 0)
+			warn("Couldn't create user namespace for the command: %s", errno_text(err));
+		else
+			errno = err;
+	}
+	if (ns->child < 0)
+		die("Couldn't create namespaces for the command: %s", errno_text(errno));
+	close(cmd.go[0]);
+	ns->go = cmd.go[1];
+
+	snprintf(path, sizeof(path), "/proc/%i/ns/net", ns->child);
+	ns->netns = open_ns(path, "network");
+	if (cmd.own_userns) {
+		snprintf(path, sizeof(path), "/proc/%i/ns/user", ns->child);
+		join_userns(open_ns(path, "user"), path);
+	}
+}
+
+/* Targets that exist */
+
+/* PID in a path /proc/PID/..., 0 for any other; what follows it in @rest */
+static pid_t pid_in_path(const char *path, const char **rest)
+{
+	static const char proc[] = "/proc/";
+	size_t len;
+	uint64_t n;
+
+	if (strncmp(path, proc, sizeof(proc) - 1))
+		return 0;
+	path += sizeof(proc) - 1;
+	len = strspn(path, "0123456789");
+	if (path[len] != '/' || !parse_num(path, len, INT32_MAX, &n))
+		return 0;
+	*rest = path + len + 1;
+	return (pid_t)n;
+}
+
+/* Before Linux 5.3: a process without pidfd is watched by its name in /proc, which no event tells of */
+static void watch_proc(struct ns *ns, pid_t pid)
+{
+	char path[64];
+
+	debug("No pidfd for process %i: %s", pid, errno_text(errno));
+	snprintf(path, sizeof(path), "/proc/%i/ns", pid);
+	ns->dirfd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (ns->dirfd < 0)
+		die("netns dir open: %s: %s (--no-netns-quit does without it)", path, errno_text(errno));
+	snprintf(ns->name, sizeof(ns->name), "net");
+	ns->poll = true;
+}
+
+static void watch_name(struct ns *ns, const char *path)
+{
+	const char *slash = strrchr(path, '/'), *rest;
+	pid_t pid = pid_in_path(path, &rest);
+	char dir[PATH_MAX], mounts[64];
+	size_t len = slash ? (size_t)(slash - path) : 0;
+
+	snprintf(dir, sizeof(dir), "%.*s", slash ? (int)MAX(len, 1U) : 1, slash ? path : ".");
+	snprintf(ns->name, sizeof(ns->name), "%s", slash ? slash + 1 : path);
+	ns->dirfd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (ns->dirfd < 0)
+		die("netns dir open: %s: %s (--no-netns-quit does without it)", dir, errno_text(errno));
+
+	/* /proc/PID/root/... is in that process's mount namespace */
+	snprintf(mounts, sizeof(mounts), pid ? "/proc/%i/mountinfo" : "/proc/self/mountinfo", pid);
+	ns->watch[WATCH_MOUNTS] = open(mounts, O_RDONLY | O_CLOEXEC);
+	if (ns->watch[WATCH_MOUNTS] < 0)
+		debug("Couldn't open %s: %s", mounts, errno_text(errno));
+}
+
+/* Chooses what to watch: all of it is opened as whoever started us, before anything is joined or given up */
+static void watch_prepare(struct ns *ns, const char *path)
+{
+	const char *rest;
+	pid_t pid;
+
+	/* A name of our own descriptor says nothing about the namespace */
+	if (!strncmp(path, "/proc/self/", 11) || !strncmp(path, "/proc/thread-self/", 18) || !strncmp(path, "/dev/fd/", 8))
+		return;
+
+	pid = pid_in_path(path, &rest);
+	if (pid)
+		ns->watch[WATCH_PID] = (int)syscall(__NR_pidfd_open, pid, 0);	/* close-on-exec */
+	if (!pid || !strncmp(rest, "root/", 5) || !strncmp(rest, "cwd/", 4))
+		watch_name(ns, path);
+	else if (ns->watch[WATCH_PID] < 0)
+		watch_proc(ns, pid);
+}
+
+/* A descriptor that a path stands for has done its duty; isolate_early() spared it */
+static void close_given(const char *path)
+{
+	uint64_t fd;
+
+	if (!strncmp(path, "/proc/self/fd/", 14) && parse_num(path + 14, strlen(path + 14), INT32_MAX, &fd) &&
+	    fd > STDERR_FILENO)
+		close((int)fd);
+}
+
+static void open_existing(struct ns *ns, const struct conf *c, const char *netns)
+{
+	const char *path = c->userns;
+	int userns = -1;
+
+	if (!c->no_netns_quit)
+		watch_prepare(ns, netns);
+	ns->netns = open_ns(netns, "network");
+
+	/* The owner is what counts: a process may be in a user namespace below it, and needn't be asked for a mere path */
+	if (*path) {
+		userns = open_ns(path, "user");
+	} else if (!c->netns_only && (c->ns_pid || ns_call(ns, call_nothing, NULL))) {
+		userns = owner_of(ns->netns);
+		path = netns;
+	}
+	if (userns < 0 && c->ns_pid && !c->netns_only) {
+		static char proc[64];
+
+		snprintf(proc, sizeof(proc), "/proc/%i/ns/user", c->ns_pid);
+		path = proc;
+		userns = open_ns(path, "user");
+	}
+
+	close_given(netns);
+	close_given(c->userns);
+	if (userns >= 0)
+		join_userns(userns, path);
+}
+
+void ns_open(struct ns *ns, const struct conf *c)
+{
+	char path[64];
+	struct stat st;
+	int rc;
+
+	*ns = (struct ns){ .netns = -1, .go = -1, .watch = { -1, -1, -1 }, .dirfd = -1 };
+
+	if (c->netns[0]) {
+		snprintf(path, sizeof(path), "%.63s", c->netns);
+		open_existing(ns, c, c->netns);
+	} else if (c->ns_pid) {
+		snprintf(path, sizeof(path), "/proc/%i/ns/net", c->ns_pid);
+		open_existing(ns, c, path);
+	} else {
+		snprintf(path, sizeof(path), "of the command");
+		open_command(ns, c);
+	}
+
+	if (fstat(ns->netns, &st))
+		die("Couldn't stat network namespace %s: %s", path, errno_text(errno));
+	ns->dev = st.st_dev;
+	ns->ino = st.st_ino;
+
+	rc = ns_call(ns, call_nothing, NULL);
+	if (rc)
+		die("Couldn't join network namespace %s: %s", path, errno_text(-rc));
+}
+
+/* Its end */
+
+static void watch_add(struct ns *ns, unsigned which, int epfd, uint32_t events)
+{
+	int rc;
+
+	if (ns->watch[which] < 0)
+		return;
+	rc = ev_add(epfd, ns->watch[which], EV_NETNS, which, 0, events);
+	if (rc) {
+		debug("Couldn't watch for the end of the namespace (%u): %s", which, errno_text(-rc));
+		close(ns->watch[which]);
+		ns->watch[which] = -1;
+	}
+}
+
+static int watch_dir(const struct ns *ns)
+{
+	int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%i", ns->dirfd);
+	if (fd >= 0 && inotify_add_watch(fd, path, IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF) >= 0)
+		return fd;
+
+	debug("Couldn't watch directory of %s: %s", ns->name, errno_text(errno));
+	fd_close(fd);
+	return -1;
+}
+
+void ns_watch(struct ns *ns, const struct conf *c, int epfd)
+{
+	if (c->no_netns_quit || ns->child)
+		return;
+
+	if (ns->dirfd >= 0 && !ns->poll)
+		ns->watch[WATCH_DIR] = watch_dir(ns);
+	watch_add(ns, WATCH_PID, epfd, EPOLLIN);
+	watch_add(ns, WATCH_DIR, epfd, EPOLLIN);
+	watch_add(ns, WATCH_MOUNTS, epfd, EPOLLPRI);
+	if (ns->dirfd >= 0 && ns->watch[WATCH_DIR] < 0 && ns->watch[WATCH_MOUNTS] < 0)
+		ns->poll = true;
+	if (ns->poll)
+		debug("No event tells the end of the namespace: will look every %i ms", NS_POLL);
+}
+
+/* Takes what inotify has: did the name go? */
+static bool name_went(const struct ns *ns)
+{
+	_Alignas(struct inotify_event) char buf[4096];
+	const struct inotify_event *e;
+	bool went = false;
+	ssize_t n;
+
+	if (ns->watch[WATCH_DIR] < 0)
+		return false;
+	while ((n = read(ns->watch[WATCH_DIR], buf, sizeof(buf))) > 0) {
+		for (ssize_t at = 0; at < n; at += (ssize_t)(sizeof(*e) + e->len)) {
+			e = (const void *)(buf + at);
+			went |= (e->mask & (IN_DELETE | IN_MOVED_FROM)) && e->len && !strcmp(e->name, ns->name);
+		}
+	}
+	return went;
+}
+
+bool ns_gone(struct ns *ns)
+{
+	struct pollfd pidfd = { .fd = ns->watch[WATCH_PID], .events = POLLIN };
+	bool went = name_went(ns);
+	struct stat st;
+
+	if (pidfd.fd >= 0 && poll(&pidfd, 1, 0) > 0)
+		return true;
+	if (ns->dirfd < 0)
+		return false;
+	if (!fstatat(ns->dirfd, ns->name, &st, 0))
+		return st.st_dev != ns->dev || st.st_ino != ns->ino;
+
+	/* Permission to look was root's, or that of /proc/PID/ns: the name is there, as far as we know */
+	return errno != EACCES || went;
+}
+
+void ns_go(struct ns *ns)
+{
+	fd_close(ns->netns);
+	ns->netns = -1;
+	if (ns->go < 0)
+		return;
+	fd_write_all(ns->go, "", 1);
+	close(ns->go);
+	ns->go = -1;
+}
+
+/* Sockets in the target namespace, later */
+
+struct request {
+	int	family, type, proto;
+};
+
+static struct {
+	int	fd[2];		/* ours, the thread's */
+	int	netns;
+} opener;
+
+/* Shares our thread-local storage, so errno: only one of us is ever awake */
+static int opener_thread(void *arg)
+{
+	struct request r;
+	int rc = 0;
+
+	(void)arg;
+	if (setns(opener.netns, CLONE_NEWNET))
+		rc = -errno;
+	else
+		isolate_opener();
+	if (write(opener.fd[1], &rc, sizeof(rc)) != sizeof(rc) || rc)
+		return 0;
+
+	while (read(opener.fd[1], &r, sizeof(r)) == sizeof(r)) {
+		rc = socket(r.family, r.type | SOCK_CLOEXEC | SOCK_NONBLOCK, r.proto);
+		if (rc < 0)
+			rc = -errno;
+		if (write(opener.fd[1], &rc, sizeof(rc)) != sizeof(rc))
+			break;
+	}
+	return 0;
+}
+
+static int opener_answer(void)
+{
+	int rc;
+
+	while (read(opener.fd[0], &rc, sizeof(rc)) != sizeof(rc)) {
+		if (errno != EINTR)
+			return -EIO;
+	}
+	return rc;
+}
+
+int ns_opener_start(const struct ns *ns)
+{
+	static _Alignas(16) char own_stack[16384];
+	int flags = CLONE_VM | CLONE_FILES | CLONE_FS | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, opener.fd))
+		return -errno;
+	opener.netns = ns->netns;
+	if (clone(opener_thread, own_stack + sizeof(own_stack), flags, NULL) < 0)
+		return -errno;
+	return opener_answer();
+}
+
+int ns_opener_socket(int family, int type, int proto)
+{
+	struct request r = { family, type, proto };
+
+	if (write(opener.fd[0], &r, sizeof(r)) != sizeof(r))
+		return -EIO;
+	return opener_answer();
+}
