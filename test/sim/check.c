@@ -112,7 +112,7 @@ static bool check_waits(struct run *r, const struct flow *f, const struct fsock 
 	unsent -= unsent < t->snd_nxt - t->sock_seq ? unsent : t->snd_nxt - t->sock_seq;
 	if (seq_lt(t->snd_nxt, t->sock_seq))
 		return true;
-	if (unsent && t->snd_wnd > t->snd_nxt - t->snd_una && (open >= t->mss || open >= unsent) && t->retries == 0)
+	if (unsent && t->snd_nxt == t->snd_max && t->snd_wnd > t->snd_nxt - t->snd_una && (open >= t->mss || open >= unsent) && t->retries == 0)
 		return run_fail(r, "I4: %llu bytes to send, a window of %u, and nothing that would make it happen",
 				(unsigned long long)unsent, open);
 	return true;
