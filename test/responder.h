@@ -107,7 +107,7 @@ __attribute__((unused)) static uint8_t *r_guard(unsigned which)
  * @answer:	filled in; zero if the frame does not parse
  * @reply:	set to ANSWER_MAX bytes of reply
  *
- * Runs twice, over different leftovers in the reply's buffer: every byte of a reply must have been written.
+ * Runs twice, over different leftovers in @answer and the reply's buffer: every byte of a reply must have been written.
  */
 __attribute__((unused)) static enum drop r_run(responder *fn, const struct conf *c, const uint8_t *frame, size_t len,
 					       struct answer *answer, uint8_t **reply)
@@ -115,7 +115,7 @@ __attribute__((unused)) static enum drop r_run(responder *fn, const struct conf 
 	uint8_t *f = r_guard(0) - len, *out[2] = { r_guard(1) - ANSWER_MAX, r_guard(2) - ANSWER_MAX };
 	struct iovec iov = { .iov_base = f, .iov_len = len };
 	struct raw raw = { .iov = &iov, .cnt = 1, .len = len };
-	struct answer again;
+	struct answer again = { 0 };
 	struct pkt p;
 	enum drop rc;
 
@@ -129,6 +129,7 @@ __attribute__((unused)) static enum drop r_run(responder *fn, const struct conf 
 
 	memset(out[0], 0, ANSWER_MAX);
 	memset(out[1], 0xff, ANSWER_MAX);
+	memset(answer, 0xa5, sizeof(*answer));
 	rc = fn(c, &p, out[0], answer);
 	assert(fn(c, &p, out[1], &again) == rc);
 	assert(answer->len == again.len && answer->len <= ANSWER_MAX && !memcmp(out[0], out[1], answer->len));

@@ -7,7 +7,10 @@
 
 static enum drop run(const struct conf *c, const struct pkt *p, uint8_t *out, struct answer *a)
 {
-	return p->ethertype == ETH_P_IP && p->proto == IPPROTO_UDP && p->dst.port == 67 ? dhcp_answer(c, p, out, a) : DROP_PROTO;
+	if (p->ethertype == ETH_P_IP && p->proto == IPPROTO_UDP && p->dst.port == 67)
+		return dhcp_answer(c, p, out, a);
+	*a = (struct answer){ 0 };
+	return DROP_PROTO;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

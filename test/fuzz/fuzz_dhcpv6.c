@@ -7,8 +7,10 @@
 
 static enum drop run(const struct conf *c, const struct pkt *p, uint8_t *out, struct answer *a)
 {
-	return p->ethertype == ETH_P_IPV6 && p->proto == IPPROTO_UDP && p->dst.port == PORT_SERVER ? dhcpv6_answer(c, p, out, a) :
-												     DROP_PROTO;
+	if (p->ethertype == ETH_P_IPV6 && p->proto == IPPROTO_UDP && p->dst.port == PORT_SERVER)
+		return dhcpv6_answer(c, p, out, a);
+	*a = (struct answer){ 0 };
+	return DROP_PROTO;
 }
 
 /* Leases in the reply; all must be ours, unless they have ended */

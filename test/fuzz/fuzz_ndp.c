@@ -7,7 +7,10 @@
 
 static enum drop run(const struct conf *c, const struct pkt *p, uint8_t *out, struct answer *a)
 {
-	return p->ethertype == ETH_P_IPV6 && p->proto == IPPROTO_ICMPV6 ? ndp_answer(c, p, out, a) : DROP_PROTO;
+	if (p->ethertype == ETH_P_IPV6 && p->proto == IPPROTO_ICMPV6)
+		return ndp_answer(c, p, out, a);
+	*a = (struct answer){ 0 };
+	return DROP_PROTO;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
