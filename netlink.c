@@ -151,15 +151,13 @@ static void msg_explain(const struct nlmsghdr *nh)
 	size_t off = NLMSG_LENGTH(sizeof(struct nlmsgerr));
 	const struct nlmsgerr *e = NLMSG_DATA(nh);
 	const struct rtattr *a;
-	size_t left;
+	ssize_t left;
 
 	if (!log_enabled(LOG_DEBUG) || !(nh->nlmsg_flags & NLM_F_ACK_TLVS) || !msg_has(nh, sizeof(*e)))
 		return;
 	if (!(nh->nlmsg_flags & NLM_F_CAPPED))
 		off += NLMSG_ALIGN(e->msg.nlmsg_len - MIN(sizeof(e->msg), e->msg.nlmsg_len));
-	if (off >= nh->nlmsg_len)
-		return;
-	left = nh->nlmsg_len - off;
+	left = (ssize_t)nh->nlmsg_len - (ssize_t)off;
 	for (a = (const void *)((const char *)nh + off); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
 		if (a->rta_type == NLMSGERR_ATTR_MSG)
 			debug("Kernel: %.*s", (int)RTA_PAYLOAD(a), (const char *)RTA_DATA(a));
@@ -194,7 +192,7 @@ static int nl_send(const struct nl *nl, const void *buf, size_t len)
 }
 
 /* One datagram of a query's answer: true at its end, with the result in *@ret */
-static bool query_part(const struct nl *nl, size_t len, nl_each each, void *arg, bool *intr, int *ret)
+static bool query_part(const struct nl *nl, ssize_t len, nl_each each, void *arg, bool *intr, int *ret)
 {
 	const struct nlmsghdr *nh;
 
@@ -238,7 +236,7 @@ int nl_query(struct nl *nl, struct req *r, nl_each each, void *arg)
 			else if (n < 0)
 				return lost ? -EMSGSIZE : (int)n;
 			else
-				end = query_part(nl, (size_t)n, each, arg, &intr, &ret);
+				end = query_part(nl, n, each, arg, &intr, &ret);
 		}
 		if (ret == -ENOENT && (nh->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP)
 			ret = 0;	/* the routing table doesn't exist before its first route */
@@ -257,7 +255,7 @@ static int nl_acks(struct nl *nl, unsigned n)
 	while (n) {
 		ssize_t len = nl_recv(nl, ack_buf, sizeof(ack_buf));
 		const struct nlmsghdr *nh;
-		size_t left = (size_t)len;
+		ssize_t left = len;
 
 		if (len < 0)
 			return (int)len;
@@ -335,13 +333,11 @@ int nl_talk(struct nl *nl, struct req *r)
 
 void attrs_read(const struct nlmsghdr *nh, size_t fixed, const struct rtattr **tb, unsigned max)
 {
-	size_t off = NLMSG_LENGTH(NLMSG_ALIGN(fixed)), left;
+	size_t off = NLMSG_LENGTH(NLMSG_ALIGN(fixed));
+	ssize_t left = (ssize_t)nh->nlmsg_len - (ssize_t)off;
 	const struct rtattr *a;
 
 	memset(tb, 0, (max + 1) * sizeof(*tb));
-	if (off > nh->nlmsg_len)
-		return;
-	left = nh->nlmsg_len - off;
 	for (a = (const void *)((const char *)nh + off); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
 		unsigned type = a->rta_type & NLA_TYPE_MASK;
 

@@ -54,18 +54,25 @@ static bool route_read(const struct nlmsghdr *nh, bool v6, struct route *rt)
 	return !rtm->rtm_dst_len || attr_addr(rt->tb[RTA_DST], v6, &rt->dst);
 }
 
+/* The gateway in @a, if it is an address of the right length */
+static const struct rtattr *hop_gw(const struct route *rt, const struct rtattr *a)
+{
+	return a && RTA_PAYLOAD(a) == (rt->v6 ? 16 : 4) ? a : NULL;
+}
+
 /* The @n-th next hop, or false if there are fewer */
 static bool route_hop(const struct route *rt, unsigned n, struct hop *h)
 {
 	const struct rtattr *mp = rt->tb[RTA_MULTIPATH], *a;
 	const struct rtnexthop *nh;
-	size_t left, alen;
+	ssize_t alen;
+	size_t left;
 
 	*h = (struct hop){ 0 };
 	if (!mp) {
 		h->ifindex = attr_u32(rt->tb[RTA_OIF], 0);
 		h->flags = (uint8_t)rt->rtm->rtm_flags;
-		h->gw = rt->tb[RTA_GATEWAY];
+		h->gw = hop_gw(rt, rt->tb[RTA_GATEWAY]);
 		h->via = rt->tb[RTA_VIA];
 		return !n;
 	}
@@ -83,10 +90,10 @@ static bool route_hop(const struct route *rt, unsigned n, struct hop *h)
 	h->ifindex = (unsigned)nh->rtnh_ifindex;
 	h->flags = nh->rtnh_flags;
 	h->hops = nh->rtnh_hops;
-	alen = nh->rtnh_len - sizeof(*nh);
+	alen = (ssize_t)(nh->rtnh_len - sizeof(*nh));
 	for (a = RTNH_DATA(nh); RTA_OK(a, alen); a = RTA_NEXT(a, alen)) {
 		if (a->rta_type == RTA_GATEWAY)
-			h->gw = a;
+			h->gw = hop_gw(rt, a);
 		else if (a->rta_type == RTA_VIA)
 			h->via = a;
 	}
