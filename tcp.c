@@ -262,7 +262,7 @@ void tcp_ready(struct ctx *c, struct flow *f, uint32_t events)
 		return;
 	}
 
-	if (events & (EPOLLRDHUP | EPOLLHUP))
+	if (events & (EPOLLRDHUP | EPOLLHUP) && !(events & EPOLLERR))	/* a reset is no end of data: no FIN */
 		t->flags |= TCPF_RDHUP;
 	if (events & EPOLLPRI)
 		t->flags |= TCPF_URGENT;
