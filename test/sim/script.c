@@ -183,6 +183,10 @@ static bool parse_guest(struct step *t, struct words *w, char *options)
 		t->op = OP_NOTHING;
 		return !out;
 	}
+	if (!strcmp(w->w[3], "acks")) {
+		t->op = OP_ACKS;
+		return !out;
+	}
 	if (!strcmp(w->w[3], "udp")) {
 		t->op = out ? OP_UDP_SEND : OP_UDP_EXPECT;
 		return w->n == 5 && number(w->w[4], &t->n);

@@ -4,6 +4,7 @@
  *	TIME guest > SEGMENT [by N] [ignored]	the guest sends; N: cut into segments of that size
  *	TIME guest < SEGMENT [by N]		we send, nothing else and at no other time
  *	TIME guest < bytes A:B [ack N]		data, however it is cut, PSH at its end
+ *	TIME guest < acks			any number of segments that do nothing but acknowledge; +0~T: for so long
  *	TIME guest > udp N | < udp N | < icmp WHAT | < nothing
  *	TIME host WHAT				the socket's side: see script_ops[] in script.c
  *	TIME flow WHAT | link WHAT | conn N [new] [to ADDR:PORT]
@@ -26,7 +27,7 @@
 #define ABSENT		(INT64_MIN + 1)	/* not mentioned */
 
 enum op {
-	OP_SEND, OP_EXPECT, OP_EXPECT_BYTES, OP_NOTHING, OP_UDP_SEND, OP_UDP_EXPECT, OP_ICMP_EXPECT,
+	OP_SEND, OP_EXPECT, OP_EXPECT_BYTES, OP_NOTHING, OP_ACKS, OP_UDP_SEND, OP_UDP_EXPECT, OP_ICMP_EXPECT,
 	OP_CONNECT, OP_WRITABLE, OP_ERROR, OP_DATA, OP_EOF, OP_ROOM, OP_TOLD, OP_GOT, OP_SHUTDOWN, OP_NO_SHUTDOWN,
 	OP_CLOSED, OP_RESET, OP_OPEN, OP_ACCEPT, OP_FAIL, OP_UNREAD, OP_UDP_HOST, OP_UDP_GOT, OP_UDP_ERROR,
 	OP_LINK, OP_GONE, OP_STATE, OP_COUNT, OP_SLEEP, OP_WAKEUPS, OP_CONN,

@@ -156,6 +156,22 @@ static bool expect_bytes(struct run *r, const struct step *t)
 	       STEP_OK(flags & TCP_PSH, r, "TCP-31: no PSH at the end of a burst");
 }
 
+static bool expect_acks(struct run *r, const struct step *t)
+{
+	uint64_t to = r->t0 + (t->until > MS + t->at ? t->until : t->at);
+
+	if (!settle(r) || (to > world.now && !run_until(r, to, false)))
+		return false;
+	r->t0 = world.now;
+	for (; run_peek(r); run_pop(r)) {
+		const struct wire *w = run_peek(r);
+
+		if (!STEP_OK(w->proto == IPPROTO_TCP && w->flags == TCP_ACK && !w->len, r, "got: %s", wire_text(r, w)))
+			return false;
+	}
+	return true;
+}
+
 static bool send_step(struct run *r, const struct step *t)
 {
 	const struct spec *p = &t->spec;
@@ -394,6 +410,8 @@ static bool run_step(struct run *r, const struct step *t)
 		return expect_cut(r, t);
 	case OP_EXPECT_BYTES:
 		return expect_bytes(r, t);
+	case OP_ACKS:
+		return expect_acks(r, t);
 	case OP_ICMP_EXPECT:
 		return expect_icmp(r, t);
 	case OP_UDP_EXPECT:
