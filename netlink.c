@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* netlink.c - rtnetlink(7): one request and dump engine, small builders
  *
- * Two ways to talk: nl_query() reads what the kernel has, nl_talk() changes it. Both match answers by sequence number and
- * read until the one that ends them, so that nothing is left over for the next request. The kernel answers from within
- * send(), or, for the rest of a dump, from within recv(): a missing answer is an error and not something to wait for.
+ * Two ways to talk: nl_query() reads what the kernel has, nl_talk() changes it. Both match answers by sequence number
+ * and read until the one that ends them, so that nothing is left over for the next request. The kernel answers from
+ * within send(), or, for the rest of a dump, from within recv(): a missing answer is an error and not something to
+ * wait for.
  *
- * Dumps call back for each object. An interrupted dump is repeated: the callback is first told to start over, with NULL.
+ * Dumps call back for each object. An interrupted dump is repeated: the callback is first told to start over, with
+ * NULL.
  *
  * What is there already is refused with EEXIST (NLM_F_EXCL), which counts as done, so any step can be repeated.
  */
@@ -23,7 +25,7 @@
 
 #define QUERY_MAX	65536	/* the kernel builds dumps in pieces of at most 32 KiB, and one object may be larger */
 #define ACK_MAX		8192	/* kernels before 4.3 repeat the request in it */
-#define HELD_MAX	64	/* requests in one datagram: their answers have to fit into the default receive buffer */
+#define HELD_MAX	64	/* requests in one datagram: their answers have to fit into the receive buffer */
 #define HELD_BYTES	32768
 #define DUMP_TRIES	16
 
@@ -540,7 +542,7 @@ static void addr_best_each(const struct nlmsghdr *nh, void *arg)
 			b->ll = ia.a;
 		return;
 	}
-	/* Scope first, then primary before secondary, then the longer prefix. In IPv6, secondary is another bit's name: temporary. */
+	/* Scope, then primary before secondary (in IPv6, that bit says temporary), then the longer prefix */
 	rank = ia.ifa->ifa_prefixlen + 1;
 	if (!(ia.flags & IFA_F_SECONDARY))
 		rank += 256;

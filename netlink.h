@@ -28,8 +28,9 @@ void nl_close(struct nl *nl);
 /**
  * nl_hold() - collect the requests that follow, and send them together
  *
- * The kernel carries out one datagram's requests in order and without returning to user space in between, so that a link
- * comes up and has its routes at once. A request returns 0 when it is held; more than fit are sent early. One socket at a time.
+ * The kernel carries out one datagram's requests in order and without returning to user space in between, so that a
+ * link comes up and has its routes at once. A request returns 0 when it is held; more than fit are sent early. One
+ * socket at a time.
  */
 void nl_hold(struct nl *nl);
 
@@ -52,8 +53,8 @@ int nl_link_get(struct nl *nl, unsigned ifindex, struct nl_ifinfo *info);
 /**
  * nl_template() - interface that a family's traffic leaves the host by
  *
- * The default route of lowest metric (of a multipath route, the next hop of largest weight); without a default route, the
- * first interface with a route that is neither link-local nor loopback nor multicast.
+ * The default route of lowest metric (of a multipath route, the next hop of largest weight); without a default route,
+ * the first interface with a route that is neither link-local nor loopback nor multicast.
  *
  * Return: interface index, 0 if there is none
  */
@@ -66,7 +67,8 @@ bool nl_gateway(struct nl *nl, bool v6, unsigned ifindex, struct addr *gw);
  * nl_addr_get() - address of an interface to give to the guest
  * @ll:		IPv6: filled with the interface's link-local address, or unspecified; may be NULL
  *
- * The usable global address with the longest prefix: not deprecated, tentative or failed, not secondary if there is another.
+ * The usable global address with the longest prefix: not deprecated, tentative or failed, not secondary if there is
+ * another.
  *
  * Return: true if there is one
  */
@@ -91,7 +93,7 @@ struct nl_copy {
 	struct nl	*from, *to;
 	unsigned	from_if, to_if;
 	bool		v6;
-	bool		no_routes;	/* routes are not copied: addresses then always make the route to their prefix */
+	bool		no_routes;	/* routes are not copied: addresses then bring the one to their prefix */
 	bool		no_via;		/* routes by way of a gateway of the other family are left out */
 	bool		no_src;		/* addresses are not copied: routes do without preferred source */
 };
@@ -108,15 +110,16 @@ int nl_addr_copy(const struct nl_copy *cp);
 /**
  * nl_route_copy() - all routes of an interface to one in another namespace, in whatever order they can be inserted
  *
- * Main table only; next hop ids, next hop state flags and protocol-specific attributes are left out, next hops of multipath
- * routes through other interfaces too. Repeats until no further route can be inserted: as they are, then without source and
- * metrics, then with gateways taken for on-link. A route that is there already is fine. Any number of routes.
+ * Main table only; next hop ids, next hop state flags and protocol-specific attributes are left out, next hops of
+ * multipath routes through other interfaces too. Repeats until no further route can be inserted: as they are, then
+ * without source and metrics, then with gateways taken for on-link. A route that is there already is fine. Any number
+ * of routes.
  *
  * Return: number of routes that still could not be inserted, or -errno if the host's could not be read
  */
 int nl_route_copy(const struct nl_copy *cp);
 
-/* Requests for default routes and what may lead to their gateways, to be held and sent together with the link's coming up */
+/* Requests for default routes and for what may lead to their gateways, to be held with that for the link to come up */
 void nl_route_copy_first(const struct nl_copy *cp);
 
 #endif /* NETLINK_H */

@@ -46,7 +46,8 @@ typedef void (*nl_each)(const struct nlmsghdr *nh, void *arg);
 
 /**
  * nl_query() - read objects
- * @r:		request for a dump (NLM_F_DUMP), which ends with NLMSG_DONE, or for one object, which ends with an NLMSG_ERROR
+ * @r:             request for a dump (NLM_F_DUMP), which ends with NLMSG_DONE, or for one object, which ends with an
+ * NLMSG_ERROR
  * @each:	called for every object
  *
  * Return: 0, or -errno; a dump interrupted over and over again is good enough in the end

@@ -2,8 +2,8 @@
 /* netlink_route.c - what the host's routes say, and the same routes for the namespace
  *
  * Only unicast routes of the main table count, and of a multipath route, only the next hops through the interface in
- * question. What else a route carries is either known and copied (destination, source prefix, gateway, metric, TOS, protocol,
- * scope, preferred source, metrics) or left out: next hop ids, state, lifetimes, encapsulation.
+ * question. What else a route carries is either known and copied (destination, source prefix, gateway, metric, TOS,
+ * protocol, scope, preferred source, metrics) or left out: next hop ids, state, lifetimes, encapsulation.
  *
  * Copying does not store: it dumps once more and inserts again for as long as that gets further.
  */
@@ -42,7 +42,8 @@ static bool route_read(const struct nlmsghdr *nh, bool v6, struct route *rt)
 
 	if (nh->nlmsg_type != RTM_NEWROUTE || !msg_has(nh, sizeof(*rtm)))
 		return false;
-	if (rtm->rtm_family != (v6 ? AF_INET6 : AF_INET) || rtm->rtm_type != RTN_UNICAST || rtm->rtm_flags & RTM_F_CLONED)
+	if (rtm->rtm_family != (v6 ? AF_INET6 : AF_INET) || rtm->rtm_type != RTN_UNICAST ||
+	    rtm->rtm_flags & RTM_F_CLONED)
 		return false;
 	attrs_read(nh, sizeof(*rtm), rt->tb, RTA_MAX);
 	if (attr_u32(rt->tb[RTA_TABLE], rtm->rtm_table) != RT_TABLE_MAIN)
@@ -152,7 +153,8 @@ static void route_best_each(const struct nlmsghdr *nh, void *arg)
 	if (!route_read(nh, b->v6, &rt) || !route_best_hop(&rt, b->ifindex, &h) || h.ifindex == LOOPBACK_IFINDEX)
 		return;
 	if (rt.rtm->rtm_dst_len) {
-		if (!b->other && !addr_is_linklocal(&rt.dst) && !addr_is_loopback(&rt.dst) && !addr_is_multicast(&rt.dst))
+		if (!b->other && !addr_is_linklocal(&rt.dst) && !addr_is_loopback(&rt.dst) &&
+		    !addr_is_multicast(&rt.dst))
 			b->other = h.ifindex;
 		return;
 	}
@@ -200,8 +202,12 @@ static int route_add_default(struct nl *nl, unsigned ifindex, const struct addr 
 {
 	bool onlink = addr_is_unspec(gw);
 	const struct rtmsg rtm = {
-		.rtm_family = addr_is_v4(gw) ? AF_INET : AF_INET6, .rtm_table = RT_TABLE_MAIN, .rtm_protocol = RTPROT_BOOT,
-		.rtm_scope = onlink ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE, .rtm_type = RTN_UNICAST, .rtm_flags = flags,
+		.rtm_family = addr_is_v4(gw) ? AF_INET : AF_INET6,
+		.rtm_table = RT_TABLE_MAIN,
+		.rtm_protocol = RTPROT_BOOT,
+		.rtm_scope = onlink ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
+		.rtm_type = RTN_UNICAST,
+		.rtm_flags = flags,
 	};
 	struct req r;
 
@@ -270,7 +276,9 @@ static unsigned route_add_hops(struct req *r, const struct route_copy *rc, const
 		nh = req_room(r, sizeof(*nh));
 		if (!nh)
 			break;
-		*nh = (struct rtnexthop){ .rtnh_flags = hop_flags(rc, &h), .rtnh_hops = h.hops, .rtnh_ifindex = (int)rc->cp->to_if };
+		*nh = (struct rtnexthop){
+			.rtnh_flags = hop_flags(rc, &h), .rtnh_hops = h.hops, .rtnh_ifindex = (int)rc->cp->to_if
+		};
 		route_add_hop(r, rc, &h);
 		req_end(r, at);
 	}
@@ -297,9 +305,14 @@ static void route_copy_each(const struct nlmsghdr *nh, void *arg)
 	if ((rc->phase == PHASE_ONLINK && gw) || (rc->phase == PHASE_DEFAULT && (!gw || rt.rtm->rtm_dst_len)))
 		return;
 	rtm = (struct rtmsg){
-		.rtm_family = rt.rtm->rtm_family, .rtm_dst_len = rt.rtm->rtm_dst_len, .rtm_src_len = rt.rtm->rtm_src_len,
-		.rtm_tos = rt.rtm->rtm_tos, .rtm_table = RT_TABLE_MAIN, .rtm_protocol = rt.rtm->rtm_protocol,
-		.rtm_scope = rt.rtm->rtm_scope, .rtm_type = RTN_UNICAST,
+		.rtm_family = rt.rtm->rtm_family,
+		.rtm_dst_len = rt.rtm->rtm_dst_len,
+		.rtm_src_len = rt.rtm->rtm_src_len,
+		.rtm_tos = rt.rtm->rtm_tos,
+		.rtm_table = RT_TABLE_MAIN,
+		.rtm_protocol = rt.rtm->rtm_protocol,
+		.rtm_scope = rt.rtm->rtm_scope,
+		.rtm_type = RTN_UNICAST,
 	};
 	req_start(&r, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &rtm, sizeof(rtm));
 	req_attr_same(&r, rt.tb[RTA_DST]);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* ns_net.c - the network on both sides: what the host has, and the same for the namespace
  *
- * Nothing the host has or lacks keeps us from starting. A family for which it has no usable interface is set up on local
- * addresses (struct conf_ip, local); a host without default route gets one in the namespace all the same, for the day it
- * has one: with no namespace-side route, packets would never reach us.
+ * Nothing the host has or lacks keeps us from starting. A family for which it has no usable interface is set up on
+ * local addresses (struct conf_ip, local); a host without default route gets one in the namespace all the same, for
+ * the day it has one: with no namespace-side route, packets would never reach us.
  *
- * In the namespace, everything that can be done while the link is down is done then, addresses with IFA_F_NODAD included.
- * The kernel takes routes only for a link that is up: so one datagram carries the request that brings it up and, behind
- * it, those for routes (see nl_hold()). What that leaves out follows right after; each step can be repeated.
+ * In the namespace, everything that can be done while the link is down is done then, addresses with IFA_F_NODAD
+ * included. The kernel takes routes only for a link that is up: so one datagram carries the request that brings it up
+ * and, behind it, those for routes (see nl_hold()). What that leaves out follows right after; each step can be
+ * repeated.
  */
 
 #include <errno.h>
@@ -22,9 +23,9 @@
 
 #define NS_IFNAME	"tap0"
 
-/* Largest window a guest's kernel may fill, in packets of one MTU each: without super-packets it sends them in one burst,
- * and the device drops what is beyond its queue. 16 MiB is more than the default tcp_wmem and our window make of it, and
- * 8 bytes of ring per packet is what it costs. At least the kernel's own default.
+/* Largest window a guest's kernel may fill, in packets of one MTU each: without super-packets it sends them in one
+ * burst, and the device drops what is beyond its queue. 16 MiB is more than the default tcp_wmem and our window make
+ * of it, and 8 bytes of ring per packet is what it costs. At least the kernel's own default.
  */
 #define WINDOW_MAX	(16U << 20)
 #define TXQLEN_MIN	1000U
@@ -80,7 +81,7 @@ static void host_family(struct nl *nl, struct conf *c, enum family f)
 		if (!ip->plen_given)
 			ip->plen = plen;
 	}
-	/* An interface may have IPv6 routes and no global address; without a route, or in IPv4 without address, it is of no use */
+	/* Without an address, only IPv6 routes make an interface of use: by its link-local address */
 	if (ip->ifindex && !has_addr && !ip->addr_given && (f == V4 || !nl_route_any(nl, true, ip->ifindex)))
 		ip->ifindex = 0;
 	ip->local = !ip->ifindex && !ip->addr_given;
@@ -89,7 +90,7 @@ static void host_family(struct nl *nl, struct conf *c, enum family f)
 
 	if (ip->gw_given)
 		return;
-	if (ip->ifindex && !ip->addr_given && nl_gateway(nl, f == V6, ip->ifindex, &gw))
+	if (ip->ifindex && nl_gateway(nl, f == V6, ip->ifindex, &gw))
 		ip->gw = gw;
 	else
 		ip->gw = no_gw[f];
@@ -199,14 +200,19 @@ static void default_ifname(struct conf *c)
 _Noreturn static void tun_failed(const struct ns_net *n, int ret)
 {
 	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC), e = errno;
+	const char *hint = "";
 
-	if (fd < 0)
-		die("Failed to open /dev/net/tun: %s%s", errno_text(e),
-		    e == ENOENT || e == ENODEV || e == ENXIO ? " (is the tun module loaded, and is the device in this container?)" :
-		    e == EPERM || e == EACCES ? " (does this container allow the device?)" : "");
+	if (fd < 0) {
+		if (e == ENOENT || e == ENODEV || e == ENXIO)
+			hint = " (is the tun module loaded, and is the device in this container?)";
+		else if (e == EPERM || e == EACCES)
+			hint = " (does this container allow the device?)";
+		die("Failed to open /dev/net/tun: %s%s", errno_text(e), hint);
+	}
 	close(fd);
 	if (n->exists)
-		die("Failed to set up tap interface %s in namespace: it has an interface of that name already", n->c->ns_ifname);
+		die("Failed to set up tap interface %s in namespace: there is an interface of that name already",
+		    n->c->ns_ifname);
 	die("Failed to set up tap interface %s in namespace: %s", n->c->ns_ifname, errno_text(-ret));
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* LINK: addr.o log.o util.o */
-/* fuzz_netlink.c - answers of the kernel: whatever they are, what is inserted for them is well-formed and of our interface
+/* fuzz_netlink.c - answers of the kernel: whatever they are, what is inserted for them is well-formed and of our
+ * interface
  *
  * Input: one byte, its lowest bit the family, then one datagram, in answer to whatever was asked; sequence number 1.
  */
@@ -61,7 +62,8 @@ static void check_route(const struct nlmsghdr *nh)
 
 	CHECK(nh->nlmsg_type == RTM_NEWROUTE && msg_has(nh, sizeof(*rtm)));
 	attrs_read(nh, sizeof(*rtm), tb, RTA_MAX);
-	CHECK(rtm->rtm_type == RTN_UNICAST && rtm->rtm_table == RT_TABLE_MAIN && !(rtm->rtm_flags & ~(unsigned)RTNH_F_ONLINK));
+	CHECK(rtm->rtm_type == RTN_UNICAST && rtm->rtm_table == RT_TABLE_MAIN);
+	CHECK(!(rtm->rtm_flags & ~(unsigned)RTNH_F_ONLINK));
 	CHECK(!tb[RTA_NH_ID] && !tb[RTA_CACHEINFO] && !tb[RTA_EXPIRES] && !tb[RTA_TABLE] && !tb[RTA_ENCAP]);
 	if (!tb[RTA_MULTIPATH]) {
 		CHECK(attr_u32(tb[RTA_OIF], 0) == TO_IF);

@@ -42,7 +42,10 @@ static struct nlmsghdr *put(uint16_t type, uint16_t flags, uint32_t seq, const v
 
 	memset(nh, 0, NLMSG_SPACE(len));
 	*nh = (struct nlmsghdr){
-		.nlmsg_len = (uint32_t)NLMSG_LENGTH(len), .nlmsg_type = type, .nlmsg_flags = flags, .nlmsg_seq = nl.seq + seq
+		.nlmsg_len = (uint32_t)NLMSG_LENGTH(len),
+		.nlmsg_type = type,
+		.nlmsg_flags = flags,
+		.nlmsg_seq = nl.seq + seq,
 	};
 	if (len)
 		memcpy(NLMSG_DATA(nh), data, len);

@@ -161,7 +161,8 @@ static void show(const char *ifname, const char *what)
 	char cmd[1024];
 
 	snprintf(cmd, sizeof(cmd),
-		 "{ ip -o addr show dev %s | sed -E 's/^.*(inet6? .*)\\\\.*$/\\1/; s/ (brd [^ ]*|scope [a-z]*|%s)( |$)/ /g;"
+		 "{ ip -o addr show dev %s | sed -E 's/^.*(inet6? .*)\\\\.*$/\\1/;"
+		 " s/ (brd [^ ]*|scope [a-z]*|%s)( |$)/ /g;"
 		 " s/ (scope [a-z]*|nodad|%s)( |$)/ /g; s/ nodad( |$)/ /; s/ +/ /g; s/ $//'"
 		 "; for f in 4 6; do ip -o -$f route show table main 2>/dev/null; done | sed -E 's/ proto [a-z0-9]+//;"
 		 " s/ pref [a-z]+//; s/ dev %s//g; s/ weight 1//g; s/[\\\\[:space:]]+/ /g; s/ $//'; } | grep -E '%s'",
@@ -235,14 +236,81 @@ struct row {
 	const char *name, *host, *args, *want;
 };
 
-static void rows(const struct row *r, size_t n)
+static void rows_by(void (*fn)(const char *), const struct row *r, size_t n)
 {
 	for (; n--; r++) {
 		test("%s", r->name);
 		if (!ok(setup(r->host)))
 			continue;
-		eq_str(run(run_and_show, r->args), r->want);
+		eq_str(run(fn, r->args), r->want);
 	}
+}
+
+static void rows(const struct row *r, size_t n)
+{
+	rows_by(run_and_show, r, n);
+}
+
+/* What is known of the host for DHCP, NDP and address mapping */
+static void run_conf(const char *args)
+{
+	char a[ADDR_STRLEN], gw[ADDR_STRLEN], ll[ADDR_STRLEN];
+	static struct conf c;
+	struct ns ns;
+
+	start(&c, &ns, args);
+	for (enum family f = V4; f < FAMILIES; f++) {
+		const struct conf_ip *ip = &c.ip[f];
+
+		if (!ip->on)
+			continue;
+		printf("%s %s/%u gw %s", c.ns_ifname, addr_fmt(&ip->addr, a), ip->plen, addr_fmt(&ip->gw, gw));
+		if (f == V6)
+			printf(" ll %s", addr_fmt(&ip->our_ll, ll));
+		printf("%s%s\n", ip->local ? " local" : "", ip->ifindex ? "" : " no interface");
+	}
+}
+
+static void test_conf(void)
+{
+	static const struct row row[] = {
+		{ "plain host", ETH0_46 DEF4 DEF6, "-q",
+		  "eth0 192.0.2.5/24 gw 192.0.2.1\neth0 2001:db8::5/64 gw fe80::99 ll fe80::99\n" },
+		{ "NL-12 no network", "", "-q", "tap0 169.254.2.1/16 gw 169.254.2.2 local no interface\n"
+		  "tap0 ::/0 gw fe80::1 ll fe80::1 local no interface\n" },
+		{ "NL-14 IPv6 routes and no address", ETH0_4 DEF4 DEF6, "-q",
+		  "eth0 192.0.2.5/24 gw 192.0.2.1\neth0 ::/0 gw fe80::99 ll fe80::99\n" },
+		{ "global gateway", ETH0_46 "route add ::/0 via 2001:db8::1\n", "-q -6",
+		  "eth0 2001:db8::5/64 gw 2001:db8::1 ll fe80::1\n" },
+		{ "NL-16 no gateway", WG0 "addr add 10.8.0.2/32 dev wg0\nroute add default dev wg0\n", "-q -4",
+		  "wg0 10.8.0.2/32 gw 169.254.2.2\n" },
+		{ "NL-18 IPv6 address of the longest prefix, neither deprecated nor tentative", ETH0
+		  "addr add 2001:db8::4/60 dev eth0 nodad\naddr add 2001:db8::5/64 dev eth0 nodad\n"
+		  "addr add 2001:db8::6/128 dev eth0 nodad preferred_lft 0\naddr add 2001:db8::7/128 dev eth0\n" DEF6,
+		  "-q -6", "eth0 2001:db8::5/64 gw fe80::99 ll fe80::99\n" },
+		{ "primary rather than secondary, global rather than link-local scope", ETH0
+		  "addr add 169.254.9.9/32 dev eth0 scope link\naddr add 192.0.2.5/24 dev eth0\n"
+		  "addr add 192.0.2.6/24 dev eth0\n" DEF4, "-q -4", "eth0 192.0.2.5/24 gw 192.0.2.1\n" },
+		{ "IPv4 link-local addresses only", ETH0 "addr add 169.254.9.9/16 dev eth0 scope link\n", "-q -4",
+		  "tap0 169.254.2.1/16 gw 169.254.2.2 local no interface\n" },
+		{ "address given: prefix by class, the host's gateway", ETH0_4 DEF4, "-q -4 -a 172.16.0.9",
+		  "eth0 172.16.0.9/16 gw 192.0.2.1\n" },
+		{ "mask given, the rest from the host", ETH0_4 DEF4, "-q -4 -n 20",
+		  "eth0 192.0.2.5/20 gw 192.0.2.1\n" },
+		{ "gateway given, the rest from the host", ETH0_4 DEF4, "-q -4 -g 192.0.2.77",
+		  "eth0 192.0.2.5/24 gw 192.0.2.77\n" },
+		{ "address and gateway given, no network", "", "-q -4 -a 10.0.2.15 -n 24 -g 10.0.2.2",
+		  "tap0 10.0.2.15/24 gw 10.0.2.2 no interface\n" },
+		{ "named by the IPv6 template if there is no other",
+		  ETH0 "addr add 2001:db8::5/64 dev eth0 nodad\n" DEF6,
+		  "-q", "eth0 169.254.2.1/16 gw 169.254.2.2 local no interface\n"
+		  "eth0 2001:db8::5/64 gw fe80::99 ll fe80::99\n" },
+		{ "gateway of the chosen interface, not of another", ETH0_4 DEF4 WG0 "addr add 10.8.0.2/24 dev wg0\n"
+		  "route add default via 10.8.0.1 metric 50\nroute add default via 10.8.0.3 metric 40\n",
+		  "-q -4 -i wg0", "wg0 10.8.0.2/24 gw 10.8.0.3\n" },
+	};
+
+	rows_by(run_conf, row, ARRAY_SIZE(row));
 }
 
 static void test_templates(void)
@@ -250,13 +318,16 @@ static void test_templates(void)
 	static const struct row row[] = {
 		{ "plain host, both families", ETH0_46 DEF4 DEF6, "-q --config-net",
 		  "inet 192.0.2.5/24\ninet6 2001:db8::5/64\n" LL
-		  "default via 192.0.2.1\n" NET4_R "2001:db8::/64 metric 256\n" LL_R "default via fe80::99 metric 1024\n" },
+		  "default via 192.0.2.1\n" NET4_R "2001:db8::/64 metric 256\n" LL_R
+		  "default via fe80::99 metric 1024\n" },
 		{ "NL-10 no default route, one interface", ETH0_4, "-q -4 --config-net",
 		  "inet 192.0.2.5/24\ndefault via 169.254.2.2 onlink\n" NET4_R },
 		{ "NL-11 no default route, several interfaces: the first one with a route",
-		  ETH0 "link set far0 down\nlink add eth1 type veth peer name far1\nlink set far1 up\nlink set eth1 up\n"
+		  ETH0 "link set far0 down\nlink add eth1 type veth peer name far1\nlink set far1 up\n"
+		  "link set eth1 up\n"
 		  "addr add 198.51.100.5/24 dev eth1\naddr add 203.0.113.5/24 dev lo\n", "-q -4 --config-net",
-		  "inet 198.51.100.5/24\ndefault via 169.254.2.2 onlink\n198.51.100.0/24 scope link src 198.51.100.5\n" },
+		  "inet 198.51.100.5/24\ndefault via 169.254.2.2 onlink\n"
+		  "198.51.100.0/24 scope link src 198.51.100.5\n" },
 		{ "NL-12 no network at all", "", "-q --config-net", LOCAL4 LL LOCAL4_R LOCAL6_R },
 		{ "NL-12 interface down", "link add eth0 type veth peer name far0\naddr add 192.0.2.5/24 dev eth0\n",
 		  "-q --config-net", LOCAL4 LL LOCAL4_R LOCAL6_R },
@@ -278,13 +349,15 @@ static void test_templates(void)
 		  "inet 10.8.0.2/24\ndefault via 10.8.0.1 metric 50\n10.8.0.0/24 scope link src 10.8.0.2\n" },
 		{ "NL-09 next hop of largest weight, and only next hops of that interface",
 		  ETH0_4 WG0 "addr add 10.8.0.2/24 dev wg0\n"
-		  "route add default nexthop via 10.8.0.1 weight 2 nexthop via 192.0.2.1 weight 5 nexthop via 192.0.2.2\n",
+		  "route add default nexthop via 10.8.0.1 weight 2 nexthop via 192.0.2.1 weight 5"
+		  " nexthop via 192.0.2.2\n",
 		  "-q -4 --config-net",
 		  "inet 192.0.2.5/24\ndefault nexthop via 192.0.2.1 weight 5 nexthop via 192.0.2.2\n" NET4_R },
 		{ "NL-21 an address, no default route yet: IPv6 too",
 		  ETH0_46, "-q --config-net", "inet 192.0.2.5/24\ninet6 2001:db8::5/64\n" LL
 		  "default via 169.254.2.2 onlink\n" NET4_R "2001:db8::/64 metric 256\n" LOCAL6_R },
-		{ "-i chooses the template", ETH0_4 DEF4 WG0 "addr add 10.8.0.2/24 dev wg0\n", "-q -4 --config-net -i wg0",
+		{ "-i chooses the template", ETH0_4 DEF4 WG0 "addr add 10.8.0.2/24 dev wg0\n",
+		  "-q -4 --config-net -i wg0",
 		  "inet 10.8.0.2/24\ndefault via 169.254.2.2 onlink\n10.8.0.0/24 scope link src 10.8.0.2\n" },
 		{ "--outbound-if4 chooses the template", ETH0_4 DEF4 WG0 "addr add 10.8.0.2/24 dev wg0\n",
 		  "-q -4 --config-net --outbound-if4 wg0",
@@ -293,7 +366,8 @@ static void test_templates(void)
 		  "Invalid interface name nonesuch: No such device\nstatus 1\n" },
 		{ "-i lo, all addresses given", "", "-q --config-net --interface lo --address 10.9.9.0 --netmask 31"
 		  " --gateway 10.9.9.1 --address fd00::2 --gateway fe80::1",
-		  "inet 10.9.9.0/31\ninet6 fd00::2/64\n" LL "default via 10.9.9.1\n10.9.9.0/31 scope link src 10.9.9.0\n"
+		  "inet 10.9.9.0/31\ninet6 fd00::2/64\n" LL "default via 10.9.9.1\n"
+		  "10.9.9.0/31 scope link src 10.9.9.0\n"
 		  "fd00::/64 metric 256\n" LOCAL6_R },
 	};
 
@@ -305,34 +379,44 @@ static void test_addrs(void)
 	static const struct row row[] = {
 		{ "NL-03 lifetimes are not copied",
 		  ETH0 "addr add 192.0.2.5/24 dev eth0 valid_lft 600 preferred_lft 300\n"
-		  "addr add 2001:db8::5/64 dev eth0 nodad valid_lft 600 preferred_lft 300\n" DEF4 DEF6, "-q --config-net",
+		  "addr add 2001:db8::5/64 dev eth0 nodad valid_lft 600 preferred_lft 300\n" DEF4 DEF6,
+		  "-q --config-net",
 		  "inet 192.0.2.5/24\ninet6 2001:db8::5/64\n" LL
-		  "default via 192.0.2.1\n" NET4_R "2001:db8::/64 metric 256\n" LL_R "default via fe80::99 metric 1024\n" },
+		  "default via 192.0.2.1\n" NET4_R "2001:db8::/64 metric 256\n" LL_R
+		  "default via fe80::99 metric 1024\n" },
 		{ "NL-18 deprecated addresses are not copied",
-		  ETH0 "addr add 2001:db8::5/64 dev eth0 nodad\naddr add 2001:db8::6/64 dev eth0 nodad preferred_lft 0\n" DEF6,
+		  ETH0 "addr add 2001:db8::5/64 dev eth0 nodad\n"
+		  "addr add 2001:db8::6/64 dev eth0 nodad preferred_lft 0\n" DEF6,
 		  "-q -6 --config-net", "inet6 2001:db8::5/64\n" LL
 		  "2001:db8::/64 metric 256\n" LL_R "default via fe80::99 metric 1024\n" },
 		{ "several addresses, a secondary and a peer",
-		  ETH0_4 "addr add 192.0.2.6/24 dev eth0\naddr add 10.8.0.2 peer 10.8.0.1/32 dev eth0\n" DEF4, "-q -4 --config-net",
+		  ETH0_4 "addr add 192.0.2.6/24 dev eth0\naddr add 10.8.0.2 peer 10.8.0.1/32 dev eth0\n" DEF4,
+		  "-q -4 --config-net",
 		  "inet 192.0.2.5/24\ninet 10.8.0.2 peer 10.8.0.1/32\ninet 192.0.2.6/24 secondary\n"
 		  "default via 192.0.2.1\n10.8.0.1 scope link src 10.8.0.2\n" NET4_R },
-		{ "NL-19 one family given, the other from the host", ETH0_46 DEF4 DEF6, "-q --config-net -a 10.0.2.15 -g 10.0.2.2",
-		  "inet 10.0.2.15/8\ninet6 2001:db8::5/64\n" LL "default via 10.0.2.2\n10.0.0.0/8 scope link src 10.0.2.15\n"
+		{ "NL-19 one family given, the other from the host", ETH0_46 DEF4 DEF6,
+		  "-q --config-net -a 10.0.2.15 -g 10.0.2.2",
+		  "inet 10.0.2.15/8\ninet6 2001:db8::5/64\n" LL "default via 10.0.2.2\n"
+		  "10.0.0.0/8 scope link src 10.0.2.15\n"
 		  "2001:db8::/64 metric 256\n" LL_R "default via fe80::99 metric 1024\n" },
 		{ "NL-19 both families given, unlike the host's", ETH0_46 DEF4 DEF6,
 		  "-q --config-net -a 10.0.2.15 -g 10.0.2.2 -n 24 -a fd00::15 -g fd00::1",
-		  "inet 10.0.2.15/24\ninet6 fd00::15/64\n" LL "default via 10.0.2.2\n10.0.2.0/24 scope link src 10.0.2.15\n"
+		  "inet 10.0.2.15/24\ninet6 fd00::15/64\n" LL "default via 10.0.2.2\n"
+		  "10.0.2.0/24 scope link src 10.0.2.15\n"
 		  "fd00::/64 metric 256\n" LL_R "default via fd00::1 metric 1024\n" },
-		{ "an address given, routes from the host", ETH0_4 DEF4 "route add 198.51.100.0/24 via 192.0.2.9 src 192.0.2.5\n",
+		{ "an address given, routes from the host", ETH0_4 DEF4
+		  "route add 198.51.100.0/24 via 192.0.2.9 src 192.0.2.5\n",
 		  "-q -4 --config-net -a 203.0.113.7",
 		  "inet 203.0.113.7/24\ndefault via 192.0.2.1\n192.0.2.0/24 scope link\n198.51.100.0/24 via 192.0.2.9\n"
 		  "203.0.113.0/24 scope link src 203.0.113.7\n" },
 		{ "a gateway given, outside of the prefix", ETH0_4 DEF4, "-q -4 --config-net -g 198.51.100.1",
 		  "inet 192.0.2.5/24\ndefault via 198.51.100.1 onlink\n" NET4_R },
-		{ "--no-copy-routes", ETH0_4 DEF4 "route add 198.51.100.0/24 via 192.0.2.9\naddr add 192.0.2.6/24 dev eth0\n",
+		{ "--no-copy-routes", ETH0_4 DEF4 "route add 198.51.100.0/24 via 192.0.2.9\n"
+		  "addr add 192.0.2.6/24 dev eth0\n",
 		  "-q -4 --config-net --no-copy-routes",
 		  "inet 192.0.2.5/24\ninet 192.0.2.6/24 secondary\ndefault via 192.0.2.1\n" NET4_R },
-		{ "--no-copy-addrs", ETH0_4 DEF4 "route add 198.51.100.0/24 via 192.0.2.9\naddr add 192.0.2.6/24 dev eth0\n",
+		{ "--no-copy-addrs", ETH0_4 DEF4 "route add 198.51.100.0/24 via 192.0.2.9\n"
+		  "addr add 192.0.2.6/24 dev eth0\n",
 		  "-q -4 --config-net --no-copy-addrs",
 		  "inet 192.0.2.5/24\ndefault via 192.0.2.1\n" NET4_R "198.51.100.0/24 via 192.0.2.9\n" },
 	};
@@ -352,29 +436,37 @@ static void test_routes(void)
 		  "route add 2001:db8::/64 dev eth0 metric 100\n"
 		  "route add 2001:db8:1::/48 via 2001:db8::9\n" DEF6, "-q --config-net",
 		  "inet 192.0.2.5/24 noprefixroute\ninet6 2001:db8::5/64 noprefixroute\n" LL
-		  "default via 192.0.2.1 metric 100\n10.0.0.0/8 via 192.0.2.9\n192.0.2.0/24 scope link src 192.0.2.5 metric 100\n"
+		  "default via 192.0.2.1 metric 100\n10.0.0.0/8 via 192.0.2.9\n"
+		  "192.0.2.0/24 scope link src 192.0.2.5 metric 100\n"
 		  "2001:db8::/64 metric 100\n2001:db8:1::/48 via 2001:db8::9 metric 1024\n" LL_R
 		  "default via fe80::99 metric 1024\n" },
 		{ "NL-05 routes of routing daemons: protocols, next hop ids",
-		  ETH0_46 DEF4 "route add 10.1.0.0/16 via 192.0.2.9 proto bird\nroute add 10.2.0.0/16 via 192.0.2.9 proto ospf metric 20\n"
+		  ETH0_46 DEF4 "route add 10.1.0.0/16 via 192.0.2.9 proto bird\n"
+		  "route add 10.2.0.0/16 via 192.0.2.9 proto ospf metric 20\n"
 		  "nexthop add id 7 via 192.0.2.8 dev eth0\nroute add 10.3.0.0/16 nhid 7 proto bgp\n"
 		  "nexthop add id 8 group 7\nroute add 10.4.0.0/16 nhid 8 proto zebra\n"
-		  "nexthop add id 9 via fe80::8 dev eth0\nroute add 2001:db8:7::/48 nhid 9 proto bgp\n", "-q --config-net",
+		  "nexthop add id 9 via fe80::8 dev eth0\nroute add 2001:db8:7::/48 nhid 9 proto bgp\n",
+		  "-q --config-net",
 		  "inet 192.0.2.5/24\ninet6 2001:db8::5/64\n" LL "default via 192.0.2.1\n"
 		  "10.1.0.0/16 via 192.0.2.9\n10.2.0.0/16 via 192.0.2.9 metric 20\n10.3.0.0/16 via 192.0.2.8\n"
-		  "10.4.0.0/16 via 192.0.2.8\n" NET4_R "2001:db8::/64 metric 256\n2001:db8:7::/48 via fe80::8 metric 1024\n"
+		  "10.4.0.0/16 via 192.0.2.8\n" NET4_R "2001:db8::/64 metric 256\n"
+		  "2001:db8:7::/48 via fe80::8 metric 1024\n"
 		  LOCAL6_R },
 		{ "NL-05 routes flagged linkdown",
-		  ETH0_46 DEF4 DEF6 "route add 10.1.0.0/16 nexthop via 192.0.2.9 nexthop via 192.0.2.8\nlink set far0 down\n",
+		  ETH0_46 DEF4 DEF6 "route add 10.1.0.0/16 nexthop via 192.0.2.9 nexthop via 192.0.2.8\n"
+		  "link set far0 down\n",
 		  "-q --config-net", "inet 192.0.2.5/24\ninet6 2001:db8::5/64\n" LL "default via 192.0.2.1\n"
 		  "10.1.0.0/16 nexthop via 192.0.2.9 nexthop via 192.0.2.8\n" NET4_R
 		  "2001:db8::/64 metric 256\n" LL_R "default via fe80::99 metric 1024\n" },
 		{ "NL-07 /32 with a gateway outside, on-link",
-		  ETH0 "addr add 192.0.2.5/32 dev eth0\nroute add default via 172.31.1.1 dev eth0 onlink\n", "-q -4 --config-net",
+		  ETH0 "addr add 192.0.2.5/32 dev eth0\nroute add default via 172.31.1.1 dev eth0 onlink\n",
+		  "-q -4 --config-net",
 		  "inet 192.0.2.5/32\ndefault via 172.31.1.1 onlink\n" },
 		{ "NL-07 /32 with a gateway outside, by a route to it",
-		  ETH0 "addr add 192.0.2.5/32 dev eth0\nroute add 172.31.1.1 dev eth0\nroute add default via 172.31.1.1 src 192.0.2.5\n",
-		  "-q -4 --config-net", "inet 192.0.2.5/32\ndefault via 172.31.1.1 src 192.0.2.5\n172.31.1.1 scope link\n" },
+		  ETH0 "addr add 192.0.2.5/32 dev eth0\nroute add 172.31.1.1 dev eth0\n"
+		  "route add default via 172.31.1.1 src 192.0.2.5\n",
+		  "-q -4 --config-net", "inet 192.0.2.5/32\ndefault via 172.31.1.1 src 192.0.2.5\n"
+		  "172.31.1.1 scope link\n" },
 		{ "NL-07 /128 with a global gateway",
 		  ETH0 "addr add 2001:db8::5/128 dev eth0 nodad\nroute add 2001:db8:ff::1 dev eth0\n"
 		  "route add ::/0 via 2001:db8:ff::1 dev eth0\n", "-q -6 --config-net",
@@ -385,24 +477,31 @@ static void test_routes(void)
 		  "inet 203.0.113.7/24\ndefault via 192.0.2.1\n10.0.0.0/8 via 192.0.2.9 onlink\n192.0.2.1 scope link\n"
 		  "203.0.113.0/24 scope link src 203.0.113.7\n" },
 		{ "gateway reached through another gateway",
-		  ETH0_4 DEF4 "route add 172.16.0.1 dev eth0\nroute add 10.0.0.0/8 via 172.16.0.1\n", "-q -4 --config-net",
-		  "inet 192.0.2.5/24\ndefault via 192.0.2.1\n10.0.0.0/8 via 172.16.0.1\n172.16.0.1 scope link\n" NET4_R },
+		  ETH0_4 DEF4 "route add 172.16.0.1 dev eth0\nroute add 10.0.0.0/8 via 172.16.0.1\n",
+		  "-q -4 --config-net",
+		  "inet 192.0.2.5/24\ndefault via 192.0.2.1\n10.0.0.0/8 via 172.16.0.1\n172.16.0.1 scope link\n"
+		  NET4_R },
 		{ "NL-09 routes of other interfaces are not copied",
-		  ETH0_4 DEF4 WG0 "addr add 10.8.0.2/24 dev wg0\nroute add 10.0.0.0/8 via 10.8.0.1\nroute add blackhole 10.99.0.0/16\n"
+		  ETH0_4 DEF4 WG0 "addr add 10.8.0.2/24 dev wg0\nroute add 10.0.0.0/8 via 10.8.0.1\n"
+		  "route add blackhole 10.99.0.0/16\n"
 		  "route add 10.77.0.0/16 via 192.0.2.7 table 77\n"
 		  "route add 10.44.0.0/16 nexthop via 10.8.0.1 nexthop via 192.0.2.4 weight 3\n", "-q -4 --config-net",
 		  "inet 192.0.2.5/24\ndefault via 192.0.2.1\n10.44.0.0/16 via 192.0.2.4\n" NET4_R },
 		{ "IPv6 multipath, expiring and metric routes",
-		  ETH0 "addr add 2001:db8::5/64 dev eth0 nodad\nroute add ::/0 nexthop via fe80::8 dev eth0 nexthop via fe80::9 dev eth0\n"
+		  ETH0 "addr add 2001:db8::5/64 dev eth0 nodad\n"
+		  "route add ::/0 nexthop via fe80::8 dev eth0 nexthop via fe80::9 dev eth0\n"
 		  "route add 2001:db8:1::/48 via fe80::7 dev eth0 expires 600\n"
 		  "route add 2001:db8:2::/48 via fe80::7 dev eth0 mtu 1400 pref high\n", "-q -6 --config-net",
 		  "inet6 2001:db8::5/64\n" LL "2001:db8::/64 metric 256\n2001:db8:1::/48 via fe80::7 metric 1024\n"
 		  "2001:db8:2::/48 via fe80::7 metric 1024 mtu 1400\n" LL_R
 		  "default metric 1024 nexthop via fe80::8 nexthop via fe80::9\n" },
-		{ "IPv4 route by way of an IPv6 gateway", ETH0_46 DEF6 "route add 0.0.0.0/0 via inet6 fe80::99 dev eth0\n",
+		{ "IPv4 route by way of an IPv6 gateway", ETH0_46 DEF6
+		  "route add 0.0.0.0/0 via inet6 fe80::99 dev eth0\n",
 		  "-q --config-net", "inet 192.0.2.5/24\ninet6 2001:db8::5/64\n" LL
-		  "default via inet6 fe80::99\n" NET4_R "2001:db8::/64 metric 256\n" LL_R "default via fe80::99 metric 1024\n" },
-		{ "IPv4 route by way of an IPv6 gateway, without IPv6", ETH0_46 "route add 0.0.0.0/0 via inet6 fe80::99 dev eth0\n",
+		  "default via inet6 fe80::99\n" NET4_R "2001:db8::/64 metric 256\n" LL_R
+		  "default via fe80::99 metric 1024\n" },
+		{ "IPv4 route by way of an IPv6 gateway, without IPv6", ETH0_46
+		  "route add 0.0.0.0/0 via inet6 fe80::99 dev eth0\n",
 		  "-q -4 --config-net", "inet 192.0.2.5/24\ndefault via 169.254.2.2 onlink\n" NET4_R },
 	};
 
@@ -414,9 +513,11 @@ static void test_odd(void)
 	static const struct row row[] = {
 		{ "without --config-net, the interface is down and empty", ETH0_46 DEF4 DEF6, "-q", "" },
 		{ "the tap device's name is taken", ETH0_4 DEF4, "-q -4 --config-net -I lo",
-		  "Failed to set up tap interface lo in namespace: it has an interface of that name already\nstatus 1\n" },
+		  "Failed to set up tap interface lo in namespace: there is an interface of that name already\n"
+		  "status 1\n" },
 		{ "NL-22 interface name of IFNAMSIZ", ETH0_4 DEF4, "-q -4 --config-net -i abcdefghijklmnop",
-		  "Invalid value \"abcdefghijklmnop\" for -i/--interface: interface name of more than 15 bytes\nstatus 1\n" },
+		  "Invalid value \"abcdefghijklmnop\" for -i/--interface: interface name of more than 15 bytes\n"
+		  "status 1\n" },
 		{ "interface name as long as can be", ETH0_4 "route add default via 192.0.2.1\n",
 		  "-q -4 --config-net -I abcdefghijklmno", "inet 192.0.2.5/24\ndefault via 192.0.2.1\n" NET4_R },
 		{ "-4: no IPv6 on the interface at all", ETH0_46 DEF4 DEF6, "-q -4 --config-net",
@@ -432,7 +533,8 @@ static void test_odd(void)
 	ok(setup(ETH0_4 DEF4));
 	eq_str(run(run_and_show, "-q --config-net"), "inet 192.0.2.5/24\ndefault via 192.0.2.1\n" NET4_R);
 	test("NL-15 IPv6 absent, and nothing else wanted");
-	eq_str(run(run_and_show, "-q -6 --config-net"), "IPv6 is not available on this host, and IPv4 is switched off\nstatus 1\n");
+	eq_str(run(run_and_show, "-q -6 --config-net"),
+	       "IPv6 is not available on this host, and IPv4 is switched off\nstatus 1\n");
 	no_ipv6 = false;
 
 	test("IPv6 switched off in the namespace");
@@ -457,7 +559,8 @@ static void run_link(const char *args)
 
 	start(&c, &ns, args);
 	setns(guest_ns, CLONE_NEWNET);
-	if (system("ip -o link show | sed -E 's/^[0-9]+: ([^:]*):.*<(.*)> mtu ([0-9]*).*(qlen [0-9]*).*/\\1 \\2 \\3 \\4/'"))
+	if (system("ip -o link show |"
+		   " sed -E 's/^[0-9]+: ([^:]*):.*<(.*)> mtu ([0-9]*).*(qlen [0-9]*).*/\\1 \\2 \\3 \\4/'"))
 		printf("ip failed\n");
 	if (system("ip -o addr show | grep -c -e tentative -e dadfailed -e ' [0-9]*sec'") < 0)
 		printf("ip failed\n");
@@ -486,7 +589,8 @@ static void test_link(void)
 	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
 		test("CFG-07 TCP-45 link at once usable: %s", row[i].args);
 		ok(setup(ETH0_46 DEF4 DEF6));
-		snprintf(want, sizeof(want), "lo LOOPBACK,UP,LOWER_UP 65536 qlen 1000\neth0 BROADCAST,MULTICAST,UP,LOWER_UP %s\n"
+		snprintf(want, sizeof(want),
+			 "lo LOOPBACK,UP,LOWER_UP 65536 qlen 1000\neth0 BROADCAST,MULTICAST,UP,LOWER_UP %s\n"
 			 "0\nMAC as asked\n", row[i].want);
 		eq_str(run(run_link, row[i].args), want);
 	}
@@ -507,13 +611,15 @@ static void test_many(void)
 			       "route add 192.0.2.0/24 dev eth0 scope link src 192.0.2.5 metric 7\n" DEF4
 			       "addr add 2001:db8::5/64 dev eth0 nodad\n" DEF6);
 	for (unsigned i = 0; i < 4000; i++)
-		len += (size_t)snprintf(batch + len, sizeof(batch) - len, "route add 10.%u.%u.0/24 via 192.0.2.%u metric %u\n"
+		len += (size_t)snprintf(batch + len, sizeof(batch) - len,
+					"route add 10.%u.%u.0/24 via 192.0.2.%u metric %u\n"
 					"route add 2001:db8:%x::/48 via fe80::%x dev eth0\n",
 					i >> 8, i & 255, 10 + i % 100, i % 3, i + 1, i + 100);
 	ok(setup(batch));
 	len = 0;
 	for (unsigned i = 0; i < 4000; i += 1333)
-		len += (size_t)snprintf(want + len, sizeof(want) - len, "10.%u.%u.0/24 via 192.0.2.%u%s\n", i >> 8, i & 255,
+		len += (size_t)snprintf(want + len, sizeof(want) - len,
+					"10.%u.%u.0/24 via 192.0.2.%u%s\n", i >> 8, i & 255,
 					10 + i % 100, i % 3 == 2 ? " metric 2" : i % 3 ? " metric 1" : "");
 	snprintf(want + len, sizeof(want) - len, "2001:db8:1::/48 via fe80::64 metric 1024\n4002\n4002\n");
 	eq_str(run(run_many, "-q --config-net"), want);
@@ -527,6 +633,7 @@ int main(void)
 	}
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		return EXIT_FAILURE;
+	test_conf();
 	test_templates();
 	test_addrs();
 	test_routes();
