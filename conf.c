@@ -759,7 +759,7 @@ static void parse_operands(struct conf *c, char **argv)
 
 	if (!argv[0])
 		return;
-	if (!argv[1] && argv[0][strspn(argv[0], "0123456789")] == '\0') {
+	if (!argv[1] && *argv[0] && argv[0][strspn(argv[0], "0123456789")] == '\0') {
 		if (!parse_num(argv[0], strlen(argv[0]), INT_MAX, &pid) || !pid)
 			die("Invalid PID \"%.256s\"", argv[0]);
 		c->ns_pid = (pid_t)pid;

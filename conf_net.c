@@ -273,32 +273,23 @@ static uint8_t plen_default(const struct addr *a)
 	return b < 128 ? 8 : b < 192 ? 16 : 24;
 }
 
+/* Where the host has no IPv4 network: link-local, so that it hides no real address. IPv6 does without a global one. */
 static const struct addr local_addr4 = { .b = { [10] = 0xff, 0xff, 169, 254, 2, 1 } };
-static const struct addr local_gw4 = { .b = { [10] = 0xff, 0xff, 169, 254, 2, 2 } };
-static const struct addr local_gw6 = { .b = { 0xfe, 0x80, [15] = 1 } };
-
-/* Families of which the host has no network: link-local addresses, from nowhere else */
-static void local_complete(struct conf_ip *ip, enum family f)
-{
-	if (f == V4 && addr_is_unspec(&ip->addr)) {
-		ip->addr = local_addr4;
-		if (!ip->plen_given)
-			ip->plen = 16;
-	}
-	if (addr_is_unspec(&ip->gw))
-		ip->gw = f == V4 ? local_gw4 : local_gw6;
-}
+static const struct addr default_ll = { .b = { 0xfe, 0x80, [15] = 1 } };
 
 static void ip_complete(struct conf *c, enum family f)
 {
 	struct conf_ip *ip = &c->ip[f];
 
-	if (ip->local)
-		local_complete(ip, f);
+	if (f == V4 && ip->local && addr_is_unspec(&ip->addr)) {
+		ip->addr = local_addr4;
+		if (!ip->plen_given)
+			ip->plen = 16;
+	}
 	if (!addr_is_unspec(&ip->addr) && !ip->plen)
 		ip->plen = plen_default(&ip->addr);
 	if (f == V6 && addr_is_unspec(&ip->our_ll))
-		ip->our_ll = addr_is_linklocal(&ip->gw) ? ip->gw : local_gw6;
+		ip->our_ll = addr_is_linklocal(&ip->gw) ? ip->gw : default_ll;
 
 	if (ip->no_map_loopback)
 		ip->map_loopback = f == V4 ? addr_any4 : addr_any6;
@@ -358,7 +349,7 @@ static void print4(const struct conf *c, const struct conf_ip *ip)
 {
 	struct addr mask = addr_from4(addr_mask4(ip->plen));
 
-	if (!c->no_dhcp) {
+	if (!c->no_dhcp && !addr_is_unspec(&ip->addr)) {
 		info("DHCP:");
 		print_addr("assign: ", &ip->addr);
 		print_addr("mask: ", &mask);
@@ -380,12 +371,14 @@ static void print6(const struct conf *c, const struct conf_ip *ip)
 
 void conf_print(const struct conf *c)
 {
-	char mac[MAC_STRLEN], a[ADDR_STRLEN], b[ADDR_STRLEN];
+	char mac[MAC_STRLEN], a[ADDR_STRLEN], b[ADDR_STRLEN], name[IFNAMSIZ];
 
 	if (!log_enabled(LOG_INFO))
 		return;
-	if (c->ifname[0])
-		info("Template interface: %s", c->ifname);
+	for (enum family f = V4; f < FAMILIES; f++) {
+		if (c->ip[f].on && c->ip[f].ifindex && if_indextoname(c->ip[f].ifindex, name))
+			info("Template interface, %s: %s", family_name[f], name);
+	}
 	if (c->ns_ifname[0])
 		info("Namespace interface: %s", c->ns_ifname);
 	info("MAC:");

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* conf_net_test.c - what follows from options, resolv.conf and the host's network; users and groups */
+/* LINK: addr.o conf.o conf_ports.o util.o log.o */
+/* LDFLAGS: -Wl,--wrap=die,--wrap=exit,--wrap=log_at */
+
+#include "../t.h"
+#include "../../conf_net.c"
+#include "../conf_run.h"
+
+static struct conf conf;
+static char path[] = "/tmp/conf_net_test.XXXXXX";
+
+static void write_file(const char *text)
+{
+	int fd = open(path, O_WRONLY | O_TRUNC);
+
+	if (fd < 0 || fd_write_all(fd, text, strlen(text))) {
+		printf("Bail out! can't write %s\n", path);
+		_exit(1);
+	}
+	close(fd);
+}
+
+/* What the host's network gives, where options leave it open */
+enum host { HOST_FULL, HOST_NONE, HOST_LL_GW };
+
+static void host_network(struct conf *c, enum host h)
+{
+	static const char *const text[][3] = {
+		[HOST_FULL] = { "192.0.2.2", "192.0.2.1", "2001:db8::1" },
+		[HOST_LL_GW] = { "192.0.2.2", "192.0.2.1", "fe80::7" },
+		[HOST_NONE] = { NULL, "169.254.2.2", "fe80::1" },
+	};
+	struct conf_ip *ip4 = &c->ip[V4], *ip6 = &c->ip[V6];
+
+	ip4->local = h == HOST_NONE && !ip4->addr_given;
+	ip6->local = h == HOST_NONE && !ip6->addr_given;
+	if (text[h][0] && !ip4->addr_given) {
+		ok(addr_parse(text[h][0], strlen(text[h][0]), &ip4->addr));
+		ip4->plen = ip4->plen_given ? ip4->plen : 24;
+	}
+	if (text[h][0] && !ip6->addr_given) {
+		ok(addr_parse("2001:db8::2", 11, &ip6->addr));
+		ip6->plen = ip6->plen_given ? ip6->plen : 64;
+	}
+	if (!ip4->gw_given)
+		ok(addr_parse(text[h][1], strlen(text[h][1]), &ip4->gw));
+	if (!ip6->gw_given)
+		ok(addr_parse(text[h][2], strlen(text[h][2]), &ip6->gw));
+}
+
+static void complete(const char *line, const char *resolv, enum host h)
+{
+	static char words[1024];
+	char *argv[64];
+	int argc = 0;
+
+	snprintf(words, sizeof(words), "pasta %s", line);
+	for (char *s = strtok(words, " "); s; s = strtok(NULL, " "))
+		argv[argc++] = s;
+	argv[argc] = NULL;
+
+	write_file(resolv);
+	resolv_path = path;
+	ok(run_parse(&conf, argc, argv));
+	eq_str(run.error, "");
+	host_network(&conf, h);
+	run.log[0] = '\0';
+	if (setjmp(run.end))
+		return;
+	conf_complete(&conf);
+}
+
+static const char *show(const struct addr *a)
+{
+	static char buf[4][ADDR_STRLEN];
+	static unsigned n;
+
+	return addr_is_unspec(a) ? "-" : addr_fmt(a, buf[n++ % 4]);
+}
+
+/* One family: servers for the guest > mapping, "192.0.2.1,192.0.2.9 | 192.0.2.1>127.0.0.53" */
+static const char *show_dns(enum family f)
+{
+	static char buf[2][512];
+	const struct conf_ip *ip = &conf.ip[f];
+	char *s = buf[f];
+	int n = 0;
+
+	for (unsigned i = 0; i < ip->ndns; i++)
+		n += snprintf(s + n, sizeof(buf[0]) - (size_t)n, "%s%s", i ? "," : "", show(&ip->dns[i]));
+	snprintf(s + n, sizeof(buf[0]) - (size_t)n, "%s| %s>%s", n ? " " : "", show(&ip->dns_forward),
+			 show(&ip->dns_host));
+	return s;
+}
+
+/* The host is 192.0.2.2 with gateway 192.0.2.1, and 2001:db8::2 with 2001:db8::1 */
+static const struct {
+	const char	*name, *line, *resolv, *v4, *v6;
+} dns[] = {
+	{ "servers as they are", "",
+	  "nameserver 198.51.100.53\nnameserver 2001:db8:53::1\nnameserver 198.51.100.54\n",
+	  "198.51.100.53,198.51.100.54 | ->-", "2001:db8:53::1 | ->-" },
+	{ "DNS-01 resolver on loopback: the gateway", "", "nameserver 127.0.0.53\n",
+	  "192.0.2.1 | 192.0.2.1>127.0.0.53", "| ->-" },
+	{ "DNS-01 the same, IPv6", "", "nameserver ::1\n", "| ->-", "2001:db8::1 | 2001:db8::1>::1" },
+	{ "DNS-01 DNS-05 loopback and others, in order", "", "nameserver 198.51.100.53\nnameserver 127.0.0.1\n",
+	  "198.51.100.53,192.0.2.1 | 192.0.2.1>127.0.0.1", "| ->-" },
+	{ "DNS-01 two on loopback: the first", "", "nameserver 127.0.0.53\nnameserver 127.0.0.54\n",
+	  "192.0.2.1 | 192.0.2.1>127.0.0.53", "| ->-" },
+	{ "loopback, and nothing leads there", "--no-map-gw", "nameserver 127.0.0.53\n", "| ->-", "| ->-" },
+	{ "loopback, --map-host-loopback none", "--map-host-loopback none", "nameserver 127.0.0.53\n", "| ->-",
+	  "| ->-" },
+	{ "loopback, --map-host-loopback", "--map-host-loopback 10.9.9.9", "nameserver 127.0.0.53\n",
+	  "10.9.9.9 | 10.9.9.9>127.0.0.53", "| ->-" },
+	{ "DNS-03 loopback, --dns-forward and --no-map-gw", "--no-map-gw --dns-forward 169.254.1.1",
+	  "nameserver 127.0.0.53\n", "169.254.1.1 | 169.254.1.1>127.0.0.53", "| ->-" },
+	{ "DNS-04 the gateway is the resolver", "", "nameserver 192.0.2.1\n", "192.0.2.1 | 192.0.2.1>192.0.2.1",
+	  "| ->-" },
+	{ "DNS-04 the same, IPv6", "", "nameserver 2001:db8::1\n", "| ->-",
+	  "2001:db8::1 | 2001:db8::1>2001:db8::1" },
+	{ "DNS-04 with --no-map-gw it is any server", "--no-map-gw", "nameserver 192.0.2.1\n", "192.0.2.1 | ->-",
+	  "| ->-" },
+	{ "--dns-forward to the first one", "--dns-forward 10.9.9.9",
+	  "nameserver 198.51.100.53\nnameserver 198.51.100.54\n",
+	  "198.51.100.53,198.51.100.54 | 10.9.9.9>198.51.100.53",
+	  "| ->-" },
+	{ "Lix: the gateway is the forward address", "-g 169.254.1.1 -a 169.254.1.2 --dns-forward 169.254.1.1",
+	  "nameserver 127.0.0.53\n", "169.254.1.1 | 169.254.1.1>127.0.0.53", "| ->-" },
+	{ "DNS-08 --dns feeds --dns-forward", "--dns-forward 10.9.9.9 -D 203.0.113.53", "nameserver 127.0.0.53\n",
+	  "203.0.113.53 | 10.9.9.9>203.0.113.53", "| ->-" },
+	{ "DNS-08 --dns none leaves the host's for --dns-forward", "--dns-forward 10.9.9.9 -D none",
+	  "nameserver 127.0.0.53\n", "| 10.9.9.9>127.0.0.53", "| ->-" },
+	{ "--dns on loopback", "-D 127.0.0.9", "nameserver 198.51.100.53\n", "192.0.2.1 | 192.0.2.1>127.0.0.9",
+	  "| ->-" },
+	{ "--dns replaces both families", "-D 203.0.113.53", "nameserver ::1\nnameserver 198.51.100.53\n",
+	  "203.0.113.53 | ->-", "| ->-" },
+	{ "--dns-host", "--dns-forward 10.9.9.9 --dns-host 127.0.0.7", "nameserver 198.51.100.53\n",
+	  "198.51.100.53 | 10.9.9.9>127.0.0.7", "| ->-" },
+	{ "--dns-host and a resolver on loopback", "--dns-host 203.0.113.7", "nameserver 127.0.0.53\n",
+	  "192.0.2.1 | 192.0.2.1>203.0.113.7", "| ->-" },
+	{ "--dns-forward, no resolver of that family", "--dns-forward fd00::53", "nameserver 198.51.100.53\n",
+	  "198.51.100.53 | ->-", "| fd00::53>-" },
+	{ "-4", "-4", "nameserver 198.51.100.53\nnameserver ::1\n", "198.51.100.53 | ->-", "| ->-" },
+	{ "-6", "-6 -D 198.51.100.53 -D 2001:db8:53::1", "", "| ->-", "2001:db8:53::1 | ->-" },
+	{ "no file but an empty one", "", "", "| ->-", "| ->-" },
+	{ "same server twice", "", "nameserver 198.51.100.53\nnameserver 198.51.100.53\n", "198.51.100.53 | ->-",
+	  "| ->-" },
+	{ "scope, spaces, tabs, comments, no newline at the end", "",
+	  "# nameserver 1.1.1.1\n; nameserver 1.1.1.2\n\n  nameserver \t 198.51.100.53 # why\nnameserver fe80::53%eth0",
+	  "198.51.100.53 | ->-", "fe80::53 | ->-" },
+	{ "unspecified address: the host itself", "", "nameserver 0.0.0.0\nnameserver ::\n",
+	  "192.0.2.1 | 192.0.2.1>127.0.0.1", "2001:db8::1 | 2001:db8::1>::1" },
+	{ "nonsense", "", "nameserver\nnameserver x\nnameserver 1.2.3\nnameservers 1.1.1.1\nnameserver 224.0.0.1\n"
+	  "nameserver 255.255.255.255\nname server 1.1.1.1\n", "| ->-", "| ->-" },
+	{ "more than fit", "", "nameserver 1.0.0.1\nnameserver 1.0.0.2\nnameserver 1.0.0.3\nnameserver 1.0.0.4\n"
+	  "nameserver 1.0.0.5\nnameserver 1.0.0.6\nnameserver 1.0.0.7\nnameserver 1.0.0.8\nnameserver 1.0.0.9\n",
+	  "1.0.0.1,1.0.0.2,1.0.0.3,1.0.0.4,1.0.0.5,1.0.0.6,1.0.0.7,1.0.0.8 | ->-", "| ->-" },
+};
+
+static void test_dns(void)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(dns); i++) {
+		test("resolvers: %s", dns[i].name);
+		complete(dns[i].line, dns[i].resolv, HOST_FULL);
+		eq_str(show_dns(V4), dns[i].v4);
+		eq_str(show_dns(V6), dns[i].v6);
+	}
+
+	test("resolvers: no file at all");
+	complete("", "", HOST_FULL);
+	resolv_path = "/nonexistent/resolv.conf";
+	run_parse(&conf, 1, (char *[]){ (char *)"pasta", NULL });
+	conf_complete(&conf);
+	eq_str(show_dns(V4), "| ->-");
+
+	test("no resolver for --dns-forward: said once");
+	complete("--dns-forward 10.9.9.9", "", HOST_FULL);
+	eq_str(run.log, "IPv4: no resolver on the host for --dns-forward\n");
+}
+
+static void test_search(void)
+{
+	static char line[3000];
+	static const struct {
+		const char	*name, *line, *resolv, *want;
+	} rows[] = {
+		{ "list", "", "search a.example  b.example\tc\n", "a.example b.example c" },
+		{ "last line counts", "", "domain a\nsearch b c\nsearch d\n", "d" },
+		{ "domain counts as well", "", "search b c\ndomain a\n", "a" },
+		{ "the root alone", "", "search .\n", "" },
+		{ "-S instead", "-S x -S y", "search a b\n", "x y" },
+		{ "-S none", "-S none", "search a b\n", "" },
+		{ "what is no domain is left out", "", "search a..b c_d $x -e\n", "c_d $x -e" },
+		{ "more than fit", "", "search a b c d e f g h i j\n", "a b c d e f g h" },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		char got[512] = "";
+
+		test("search: %s", rows[i].name);
+		complete(rows[i].line, rows[i].resolv, HOST_FULL);
+		for (unsigned j = 0; j < conf.nsearch; j++) {
+			strcat(got, j ? " " : "");
+			strcat(got, conf.search[j]);
+		}
+		eq_str(got, rows[i].want);
+	}
+
+	test("search: a line longer than the buffer is cut, the next one is read");
+	memset(line, 'a', sizeof(line) - 1);
+	memcpy(line, "search b ", 9);
+	memcpy(line + sizeof(line) - 30, "\nnameserver 198.51.100.53\n", 26);
+	line[sizeof(line) - 4] = '\0';
+	complete("", line, HOST_FULL);
+	eq(conf.nsearch, 1);
+	eq_str(conf.search[0], "b");
+	eq(conf.ip[V4].ndns, 1);
+}
+
+/* Address/length, gateway, loopback, guest's, our link-local, as "-" where there is none */
+static const char *show_ip(enum family f)
+{
+	static char buf[512];
+	const struct conf_ip *ip = &conf.ip[f];
+
+	if (!ip->on)
+		return "off";
+	snprintf(buf, sizeof(buf), "%s/%u", show(&ip->addr), ip->plen);
+	snprintf(buf + strlen(buf), sizeof(buf) - strlen(buf), " gw %s lo %s", show(&ip->gw),
+			 show(&ip->map_loopback));
+	snprintf(buf + strlen(buf), sizeof(buf) - strlen(buf), " guest %s", show(&ip->map_guest));
+	if (f == V6)
+		snprintf(buf + strlen(buf), sizeof(buf) - strlen(buf), " ll %s", show(&ip->our_ll));
+	ok(ip->no_map_loopback == addr_is_unspec(&ip->map_loopback));
+	ok(ip->no_map_guest == addr_is_unspec(&ip->map_guest));
+	return buf;
+}
+
+static void test_addresses(void)
+{
+	static const struct {
+		const char	*name, *line;
+		enum host	host;
+		const char	*v4, *v6;
+	} rows[] = {
+		{ "from the host", "", HOST_FULL, "192.0.2.2/24 gw 192.0.2.1 lo 192.0.2.1 guest -",
+		  "2001:db8::2/64 gw 2001:db8::1 lo 2001:db8::1 guest - ll fe80::1" },
+		{ "link-local gateway", "", HOST_LL_GW, "192.0.2.2/24 gw 192.0.2.1 lo 192.0.2.1 guest -",
+		  "2001:db8::2/64 gw fe80::7 lo fe80::7 guest - ll fe80::7" },
+		{ "NL-12 no network", "", HOST_NONE, "169.254.2.1/16 gw 169.254.2.2 lo 169.254.2.2 guest -",
+		  "-/0 gw fe80::1 lo fe80::1 guest - ll fe80::1" },
+		{ "NL-12 no network, --no-map-gw", "--no-map-gw", HOST_NONE,
+		  "169.254.2.1/16 gw 169.254.2.2 lo - guest -",
+		  "-/0 gw fe80::1 lo - guest - ll fe80::1" },
+		{ "NL-13 no network, address for one family", "-a 10.0.0.1/8", HOST_NONE,
+		  "10.0.0.1/8 gw 169.254.2.2 lo 169.254.2.2 guest -",
+		  "-/0 gw fe80::1 lo fe80::1 guest - ll fe80::1" },
+		{ "no network, netmask", "-n 30", HOST_NONE, "169.254.2.1/30 gw 169.254.2.2 lo 169.254.2.2 guest -",
+		  "-/0 gw fe80::1 lo fe80::1 guest - ll fe80::1" },
+		{ "class A", "-4 -a 10.0.0.1", HOST_FULL, "10.0.0.1/8 gw 192.0.2.1 lo 192.0.2.1 guest -", "off" },
+		{ "class B", "-4 -a 172.16.0.1", HOST_FULL, "172.16.0.1/16 gw 192.0.2.1 lo 192.0.2.1 guest -",
+		  "off" },
+		{ "class C", "-4 -a 192.168.0.1", HOST_FULL, "192.168.0.1/24 gw 192.0.2.1 lo 192.0.2.1 guest -",
+		  "off" },
+		{ "IPv6 address", "-6 -a fd00::5", HOST_FULL, "off",
+		  "fd00::5/64 gw 2001:db8::1 lo 2001:db8::1 guest - ll fe80::1" },
+		{ "address and mask", "-4 -a 10.0.0.1 -n 255.255.255.0", HOST_FULL,
+		  "10.0.0.1/24 gw 192.0.2.1 lo 192.0.2.1 guest -", "off" },
+		{ "gateway leads to loopback", "-g 10.9.9.9 -g fe80::9", HOST_FULL,
+		  "192.0.2.2/24 gw 10.9.9.9 lo 10.9.9.9 guest -",
+		  "2001:db8::2/64 gw fe80::9 lo fe80::9 guest - ll fe80::9" },
+		{ "--map-host-loopback wins over --no-map-gw", "--map-host-loopback 10.9.9.9 --no-map-gw",
+		  HOST_FULL,
+		  "192.0.2.2/24 gw 192.0.2.1 lo 10.9.9.9 guest -",
+		  "2001:db8::2/64 gw 2001:db8::1 lo - guest - ll fe80::1" },
+		{ "--map-host-loopback none", "--map-host-loopback 10.9.9.9 --map-host-loopback none", HOST_FULL,
+		  "192.0.2.2/24 gw 192.0.2.1 lo - guest -",
+		  "2001:db8::2/64 gw 2001:db8::1 lo - guest - ll fe80::1" },
+		{ "--map-guest-addr", "--map-guest-addr 169.254.1.2 --map-guest-addr fd00::2", HOST_FULL,
+		  "192.0.2.2/24 gw 192.0.2.1 lo 192.0.2.1 guest 169.254.1.2",
+		  "2001:db8::2/64 gw 2001:db8::1 lo 2001:db8::1 guest fd00::2 ll fe80::1" },
+		{ "--map-guest-addr none", "--map-guest-addr 169.254.1.2 --map-guest-addr none", HOST_FULL,
+		  "192.0.2.2/24 gw 192.0.2.1 lo 192.0.2.1 guest -",
+		  "2001:db8::2/64 gw 2001:db8::1 lo 2001:db8::1 guest - ll fe80::1" },
+		{ "MTU too small for IPv6", "-m 1279", HOST_FULL, "192.0.2.2/24 gw 192.0.2.1 lo 192.0.2.1 guest -",
+		  "off" },
+		{ "MTU left alone", "-m 0 -6", HOST_FULL, "off",
+		  "2001:db8::2/64 gw 2001:db8::1 lo 2001:db8::1 guest - ll fe80::1" },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		test("addresses: %s", rows[i].name);
+		complete(rows[i].line, "", rows[i].host);
+		eq_str(show_ip(V4), rows[i].v4);
+		eq_str(show_ip(V6), rows[i].v6);
+	}
+}
+
+static void test_print(void)
+{
+	test("banner: the DHCP block as callers parse it");
+	complete("-D 198.51.100.53 -S example -M 02:00:00:00:00:01", "", HOST_FULL);
+	run.log[0] = '\0';
+	conf_print(&conf);
+	ok(strstr(run.log, "\nDHCP:\n    assign: 192.0.2.2\n    mask: 255.255.255.0\n    router: 192.0.2.1\n"));
+	ok(strstr(run.log, "\nDNS:\n    198.51.100.53\nDNS search list:\n    example\n"));
+	ok(strstr(run.log, "\nNDP/DHCPv6:\n    assign: 2001:db8::2\n    router: 2001:db8::1\n"));
+	ok(strstr(run.log, "MAC:\n    host: 02:00:00:00:00:01\n"));
+
+	test("banner: nothing of what is switched off");
+	complete("-4 --no-dhcp", "", HOST_FULL);
+	run.log[0] = '\0';
+	conf_print(&conf);
+	ok(run.log[0] && !strstr(run.log, "DHCP") && !strstr(run.log, "NDP"));
+
+	test("banner: empty with --quiet");
+	complete("-q", "", HOST_FULL);
+	run.log[0] = '\0';
+	conf_print(&conf);
+	eq_str(run.log, "");
+}
+
+static void test_runas(void)
+{
+	static const struct {
+		const char	*spec;
+		unsigned	uid, gid;
+		const char	*error;
+	} rows[] = {
+		{ "alice", 1001, 2001, "" }, { "1001", 1001, 2001, "" }, { "1002", 1002, 2002, "" },
+		{ "alice:staff", 1001, 3001, "" }, { "1001:staff", 1001, 3001, "" }, { "alice:7", 1001, 7, "" },
+		{ "5:6", 5, 6, "" }, { "5", 5, 5, "" }, { "b", 1003, 2003, "" },
+		{ "ali", 0, 0, "Invalid value \"ali\" for --runas: no such user" },
+		{ "alicea", 0, 0, "Invalid value \"alicea\" for --runas: no such user" },
+		{ "broken", 0, 0, "Invalid value \"broken\" for --runas: no such user" },
+		{ "short", 0, 0, "Invalid value \"short\" for --runas: no such user" },
+		{ "alice:alice", 0, 0, "Invalid value \"alice:alice\" for --runas: no such group" },
+		{ "alice:", 0, 0, "Invalid value \"alice:\" for --runas: no such group" },
+		{ "", 0, 0, "Invalid value \"\" for --runas: no such user" },
+	};
+	char group[] = "/tmp/conf_net_group.XXXXXX";
+	int fd = mkstemp(group);
+
+	write_file("root:x:0:0:root:/:/\nshort\nbroken:x:y:z\n:x:4:4\nalice:x:1001:2001:A:/:/\nbob:x:1002:2002\n"
+		   "b:x:1003:2003::");
+	ok(!fd_write_all(fd, "root:x:0:\nstaff:x:3001:alice,bob\n", 33));
+	close(fd);
+	passwd_path = path;
+	group_path = group;
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		test("--runas %s", rows[i].spec);
+		memset(&conf, 0, sizeof(conf));
+		run.error[0] = '\0';
+		if (!setjmp(run.end))
+			conf_runas(&conf, rows[i].spec);
+		eq_str(run.error, rows[i].error);
+		eq(conf.uid, rows[i].uid);
+		eq(conf.gid, rows[i].gid);
+		eq(conf.runas, !rows[i].error[0]);
+	}
+	unlink(group);
+}
+
+int main(void)
+{
+	int fd = mkstemp(path);
+
+	if (fd < 0) {
+		printf("Bail out! can't create %s\n", path);
+		return EXIT_FAILURE;
+	}
+	close(fd);
+	test_dns();
+	test_search();
+	test_addresses();
+	test_print();
+	test_runas();
+	unlink(path);
+	return done();
+}

@@ -1,0 +1,863 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* conf_test.c - command lines: what they set, or the one line they are refused with */
+/* LINK: addr.o conf_net.o conf_ports.o log.o util.o */
+/* LDFLAGS: -Wl,--wrap=die,--wrap=exit,--wrap=log_at */
+
+#include <ctype.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../t.h"
+#include "../../conf.c"
+#include "../conf_run.h"
+
+#define ARGS_MAX	64
+
+static char words[16384];
+static char *argv[ARGS_MAX + 1];
+
+/* Splits at spaces; single quotes keep them */
+static int split(const char *line)
+{
+	char *to = words;
+	int argc = 0;
+
+	while (*(line += strspn(line, " "))) {
+		if (argc == ARGS_MAX || strlen(line) + 1 > (size_t)(words + sizeof(words) - to)) {
+			printf("Bail out! line too long: %s\n", line);
+			_exit(1);
+		}
+		argv[argc++] = to;
+		for (bool quoted = false; *line && (quoted || *line != ' '); line++) {
+			if (*line == '\'')
+				quoted = !quoted;
+			else
+				*to++ = *line;
+		}
+		*to++ = '\0';
+	}
+	argv[argc] = NULL;
+	return argc;
+}
+
+/* What a command line changed, in the order of struct conf: "foreground pid_file=/p a4=10.0.0.1/24 t:80>80" */
+
+static char dump[8192];
+
+static void put(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
+static void put(const char *fmt, ...)
+{
+	size_t len = strlen(dump);
+	va_list ap;
+
+	va_start(ap, fmt);
+	len += (size_t)snprintf(dump + len, sizeof(dump) - len, "%s", len ? " " : "");
+	vsnprintf(dump + len, sizeof(dump) - len, fmt, ap);
+	va_end(ap);
+}
+
+static void put_text(const char *name, const char *s)
+{
+	if (*s)
+		put("%s=%s", name, s);
+}
+
+static void put_addr(const char *name, enum family f, const struct addr *a)
+{
+	char buf[ADDR_STRLEN];
+
+	if (!addr_is_unspec(a))
+		put("%s%c=%s", name, f == V4 ? '4' : '6', addr_fmt(a, buf));
+	ok(addr_is_v4(a) == (f == V4));
+}
+
+static void put_ip(const struct conf *c, enum family f)
+{
+	const struct conf_ip *ip = &c->ip[f];
+	char suffix = f == V4 ? '4' : '6';
+
+	if (!ip->on)
+		put("off%c", suffix);
+	put_addr("addr", f, &ip->addr);
+	ok(ip->addr_given == !addr_is_unspec(&ip->addr));
+	if (ip->plen_given)
+		put("plen%c=%u", suffix, ip->plen);
+	put_addr("gw", f, &ip->gw);
+	ok(ip->gw_given == !addr_is_unspec(&ip->gw));
+	put_addr("lo", f, &ip->map_loopback);
+	if (ip->no_map_loopback)
+		put("lo%c=none", suffix);
+	put_addr("guest", f, &ip->map_guest);
+	if (ip->no_map_guest)
+		put("guest%c=none", suffix);
+	put_addr("fwd", f, &ip->dns_forward);
+	put_addr("host", f, &ip->dns_host);
+	for (unsigned i = 0; i < ip->ndns; i++)
+		put_addr("dns", f, &ip->dns[i]);
+	put_addr("out", f, &ip->out_addr);
+	put_text(f == V4 ? "outif4" : "outif6", ip->out_if);
+}
+
+static void put_rule(const struct rule *r)
+{
+	char buf[ADDR_STRLEN], at[96] = "";
+
+	if (!r->any || r->ifname[0])
+		snprintf(at, sizeof(at), "%s%s%s/", r->any ? "" : addr_fmt(&r->addr, buf), r->ifname[0] ? "%" : "",
+			 r->ifname);
+	if (r->first == r->last)
+		put("%c:%s%u>%u", r->proto == IPPROTO_TCP ? 't' : 'u', at, r->first, r->to);
+	else
+		put("%c:%s%u-%u>%u", r->proto == IPPROTO_TCP ? 't' : 'u', at, r->first, r->last, r->to);
+}
+
+static void put_names(const struct conf *c)
+{
+	put_text("hostname", c->hostname);
+	put_text("fqdn", c->fqdn);
+	if (c->dns_given)
+		put("dns");
+	if (c->search_given)
+		put("search");
+	for (unsigned i = 0; i < c->nsearch; i++)
+		put_text("s", c->search[i]);
+}
+
+static void put_numbers(const struct conf *c)
+{
+	char mac[MAC_STRLEN];
+
+	if (c->stats_on)
+		put("stats=%u", c->stats_interval);
+	if (c->log_size != LOG_SIZE)
+		put("log_size=%llu", (unsigned long long)c->log_size);
+	if (c->runas)
+		put("runas=%u:%u", c->uid, c->gid);
+	if (c->ns_pid)
+		put("pid=%i", c->ns_pid);
+	if (!mac_is_zero(&c->ns_mac))
+		put("ns_mac=%s", mac_fmt(&c->ns_mac, mac));
+	if (!mac_eq(&c->our_mac, &mac_default))
+		put("mac=%s", mac_fmt(&c->our_mac, mac));
+	if (c->mtu != MTU_DEFAULT)
+		put("mtu=%u", c->mtu);
+	if (c->tap_fd != -1)
+		put("fd=%i", c->tap_fd);
+}
+
+static const char *dumped(const struct conf *c)
+{
+	const struct {
+		const char	*name;
+		bool		on;
+	} flags[] = {
+		{ "foreground", c->foreground }, { "quiet", c->quiet }, { "debug", c->debug }, { "trace", c->trace },
+		{ "chroot_fallback", c->chroot_fallback }, { "netns_only", c->netns_only },
+		{ "no_netns_quit", c->no_netns_quit }, { "no_pidns", c->no_pidns }, { "config_net", c->config_net },
+		{ "no_copy_routes", c->no_copy_routes }, { "no_copy_addrs", c->no_copy_addrs }, { "no_tcp", c->no_tcp },
+		{ "no_udp", c->no_udp }, { "no_icmp", c->no_icmp }, { "no_dhcp", c->no_dhcp },
+		{ "no_dhcpv6", c->no_dhcpv6 }, { "no_ndp", c->no_ndp }, { "no_ra", c->no_ra },
+		{ "dhcp_dns", c->dhcp_dns }, { "dhcp_search", c->dhcp_search }, { "no_map_gw", c->no_map_gw },
+		{ "lo_to_lo", c->host_lo_to_ns_lo },
+		{ "freebind", c->freebind },
+	};
+
+	dump[0] = '\0';
+	for (unsigned i = 0; i < ARRAY_SIZE(flags); i++) {
+		if (flags[i].on)
+			put("%s", flags[i].name);
+	}
+	put_numbers(c);
+	put_text("pid_file", c->pid_file);
+	put_text("log_file", c->log_file);
+	put_text("pcap", c->pcap);
+	put_text("netns", c->netns);
+	put_text("userns", c->userns);
+	put_text("ns_ifname", c->ns_ifname);
+	put_text("ifname", c->ifname);
+	put_ip(c, V4);
+	put_ip(c, V6);
+	put_names(c);
+	for (unsigned i = 0; i < c->nrules; i++)
+		put_rule(&c->rule[i]);
+	for (char *const *s = c->command; s && *s; s++)
+		put("%s%s", s == c->command ? "-- " : "", *s);
+	return dump;
+}
+
+static struct conf conf;
+
+struct row {
+	const char	*name, *line, *want;
+};
+
+static void test_rows(const struct row *rows, size_t n)
+{
+	for (const struct row *r = rows; r < rows + n; r++) {
+		int argc = split(r->line);
+
+		test("%s", r->name);
+		ok(run_parse(&conf, argc, argv));
+		eq_str(run.error, "");
+		eq_str(dumped(&conf), r->want);
+	}
+}
+
+/* Command lines of callers, as they are, with names and numbers made up */
+static const struct row clients[] = {
+	{ "podman",
+	  "pasta --config-net -t 8080-8080:80-80 -u 127.0.0.1/53-53:5353-5353 -t "
+	  "fd77::2/5487-5487:80-80 --dns-forward 169.254.1.1 -T none -U none --no-map-gw --quiet "
+	  "--netns /run/user/1000/netns/netns-1 --map-guest-addr 169.254.1.2",
+	  "quiet netns_only config_net no_map_gw netns=/run/user/1000/netns/netns-1 "
+	  "guest4=169.254.1.2 fwd4=169.254.1.1 t:8080>80 u:127.0.0.1/53>5353 t:fd77::2/5487>80" },
+	{ "podman, no ports",
+	  "pasta --config-net --dns-forward 169.254.1.1 -t none -u none -T none -U none --no-map-gw "
+	  "--quiet --netns /n/n --map-guest-addr 169.254.1.2",
+	  "quiet netns_only config_net no_map_gw netns=/n/n guest4=169.254.1.2 fwd4=169.254.1.1" },
+	{ "podman, options of containers.conf come first: the last MAC address and name win",
+	  "pasta --config-net -I myname --ns-mac-addr 02:00:00:00:00:01 --ns-mac-addr "
+	  "02:00:00:00:00:02 -I other -q --netns /n/n",
+	  "quiet netns_only config_net ns_mac=02:00:00:00:00:02 netns=/n/n ns_ifname=other" },
+	{ "podman, slirp-like addresses",
+	  "pasta --config-net --ipv4-only -a 10.0.2.0 -n 24 -g 10.0.2.2 --dns-forward 10.0.2.3 -m "
+	  "1500 --no-ndp --no-dhcpv6 --no-dhcp -t none --netns /n/n",
+	  "netns_only config_net no_dhcp no_dhcpv6 no_ndp mtu=1500 netns=/n/n addr4=10.0.2.0 plen4=24 "
+	  "gw4=10.0.2.2 fwd4=10.0.2.3 off6" },
+	{ "podman, rootless bridge networks",
+	  "pasta --config-net --pid /r/rootless-netns-conn.pid --dns-forward 169.254.1.1 -t none -u "
+	  "none -T none -U none --no-map-gw --quiet --netns /r/rootless-netns --map-guest-addr "
+	  "169.254.1.2",
+	  "quiet netns_only config_net no_map_gw pid_file=/r/rootless-netns-conn.pid "
+	  "netns=/r/rootless-netns guest4=169.254.1.2 fwd4=169.254.1.1" },
+	{ "podman, two PID files: the last one", "pasta --pid /a --pid /b --netns /n/n",
+	  "netns_only pid_file=/b netns=/n/n" },
+	{ "podman, automatic forwarding", "pasta --config-net -t auto -u auto -T auto -U auto --netns /n/n",
+	  "netns_only config_net netns=/n/n" },
+	{ "buildah",
+	  "pasta --config-net --mtu 2000 --ns-mac-addr 9a:dd:31:ea:92:98 -t none -u none -T none -U "
+	  "none --no-map-gw --quiet --netns /proc/77/ns/net --map-guest-addr 169.254.1.2",
+	  "quiet netns_only config_net no_map_gw ns_mac=9a:dd:31:ea:92:98 mtu=2000 "
+	  "netns=/proc/77/ns/net guest4=169.254.1.2" },
+	{ "CLI-03 RootlessKit",
+	  "pasta --stderr --ns-ifname=tap0 --mtu=65520 --config-net --address=10.0.2.100 --netmask=24 "
+	  "--gateway=10.0.2.2 --dns-forward=10.0.2.3 --no-map-gw --ipv4-only --tcp-ports=auto "
+	  "--udp-ports=auto --host-lo-to-ns-lo 4711",
+	  "config_net no_map_gw lo_to_lo pid=4711 ns_ifname=tap0 addr4=10.0.2.100 plen4=24 "
+	  "gw4=10.0.2.2 fwd4=10.0.2.3 off6" },
+	{ "RootlessKit, detached namespace",
+	  "pasta --stderr --ns-ifname=tap0 --mtu=65520 --config-net --address=10.0.2.100 --netmask=24 "
+	  "--gateway=10.0.2.2 --dns-forward=10.0.2.3 --tcp-ports=none --udp-ports=none "
+	  "--userns=/proc/4711/ns/user --netns=/s/netns",
+	  "config_net netns=/s/netns userns=/proc/4711/ns/user ns_ifname=tap0 addr4=10.0.2.100 "
+	  "plen4=24 gw4=10.0.2.2 fwd4=10.0.2.3" },
+	{ "nsjail",
+	  "pasta -f -q --no-dhcp --no-dhcpv6 --no-ra --config-net --dhcp-dns --dns-forward 10.0.2.3 "
+	  "--no-icmp --no-map-gw -a 10.0.2.15 -n 255.255.255.0 -g 10.0.2.2 -a fd00::15 -g fd00::2 -I "
+	  "eth0 -t none -u none -T none -U none 1234",
+	  "foreground quiet config_net no_icmp no_dhcp no_dhcpv6 no_ra dhcp_dns no_map_gw pid=1234 "
+	  "ns_ifname=eth0 addr4=10.0.2.15 plen4=24 gw4=10.0.2.2 fwd4=10.0.2.3 addr6=fd00::15 "
+	  "gw6=fd00::2" },
+	{ "nsjail without TCP: -t none is no conflict",
+	  "pasta -f -q --no-tcp --no-udp -t none -u none -T none -U none 1234",
+	  "foreground quiet no_tcp no_udp pid=1234" },
+	{ "Lix: namespaces on standard streams",
+	  "pasta --quiet --foreground --config-net --gateway 169.254.1.1 --address 169.254.1.2 "
+	  "--netmask 16 --dns-forward 169.254.1.1 --gateway 64:ff9b:1:4b8e:472e:a5c8:a9fe:101 "
+	  "--address 64:ff9b:1:4b8e:472e:a5c8:a9fe:102 --dns-forward "
+	  "64:ff9b:1:4b8e:472e:a5c8:a9fe:101 --ns-ifname eth0 --no-netns-quit --netns /proc/self/fd/0 "
+	  "--userns /proc/self/fd/1",
+	  "foreground quiet no_netns_quit config_net netns=/proc/self/fd/0 userns=/proc/self/fd/1 "
+	  "ns_ifname=eth0 addr4=169.254.1.2 plen4=16 gw4=169.254.1.1 fwd4=169.254.1.1 "
+	  "addr6=64:ff9b:1:4b8e:472e:a5c8:a9fe:102 gw6=64:ff9b:1:4b8e:472e:a5c8:a9fe:101 "
+	  "fwd6=64:ff9b:1:4b8e:472e:a5c8:a9fe:101" },
+	{ "hakoniwa",
+	  "pasta --config-net --no-map-gw --tcp-ports none --udp-ports none --tcp-ns none --udp-ns "
+	  "none 99",
+	  "config_net no_map_gw pid=99" },
+	{ "nixpak: -- in front of a PID",
+	  "pasta --config-net --no-dhcp --no-dhcpv6 --no-ra --no-map-gw --tcp-ns none --udp-ns none "
+	  "--tcp-ports none --udp-ports none --ns-ifname eth0 --address 192.168.1.100 --netmask "
+	  "255.255.255.0 --gateway 192.168.1.1 --mac-addr 52:54:00:12:34:56 --dns-forward 192.168.1.1 "
+	  "--search none -- 31337",
+	  "config_net no_dhcp no_dhcpv6 no_ra no_map_gw pid=31337 mac=52:54:00:12:34:56 "
+	  "ns_ifname=eth0 addr4=192.168.1.100 plen4=24 gw4=192.168.1.1 fwd4=192.168.1.1 search" },
+	{ "drop",
+	  "pasta --config-net --dns-forward 169.254.1.1 --pid /d/pid --no-map-gw --log-file /d/log "
+	  "--tcp-ports 127.0.0.1/8080:80 --tcp-ports 127.0.0.1/22 --tcp-ns none --udp-ports none "
+	  "--udp-ns none 99",
+	  "config_net no_map_gw pid=99 pid_file=/d/pid log_file=/d/log fwd4=169.254.1.1 "
+	  "t:127.0.0.1/8080>80 t:127.0.0.1/22>22" },
+	{ "drop, older: abbreviated option", "pasta --tcp-port auto --udp-p none --tcp-n auto 99", "pid=99" },
+	{ "kakoi",
+	  "pasta --foreground --pid /proc/self/fd/1 --config-net --quiet --host-lo-to-ns-lo -T none "
+	  "-U none --userns /u --netns /n --no-map-gw -I app0 --map-host-loopback 10.9.9.9 "
+	  "--map-host-loopback fd09::9 -t 127.0.0.1/8080:80",
+	  "foreground quiet config_net no_map_gw lo_to_lo pid_file=/proc/self/fd/1 netns=/n userns=/u "
+	  "ns_ifname=app0 lo4=10.9.9.9 lo6=fd09::9 t:127.0.0.1/8080>80" },
+	{ "standalone engine, as root",
+	  "pasta --config-net --pid /f --runas 0 -t 10.1.1.1/8080:80 -t 80:80 --dns-forward 10.9.9.9 "
+	  "--map-guest-addr 169.254.1.2 -u none --no-map-gw --quiet --netns /run/netns/x",
+	  "quiet netns_only config_net no_map_gw runas=0:0 pid_file=/f netns=/run/netns/x "
+	  "guest4=169.254.1.2 fwd4=10.9.9.9 t:10.1.1.1/8080>80 t:80>80" },
+	{ "kern",
+	  "pasta --config-net -q -P /f -t none -u none -T none -U none --no-netns-quit --userns "
+	  "/proc/9/ns/user --netns /proc/9/ns/net",
+	  "quiet no_netns_quit config_net pid_file=/f netns=/proc/9/ns/net userns=/proc/9/ns/user" },
+	{ "runclaude",
+	  "pasta --config-net --no-map-gw --ipv4-only --netns-only --quiet --log-file=/dev/null -a "
+	  "100.64.0.2 -n 24 -g 100.64.0.1 -t auto -u auto -T none -U none --runas 1000:1000 -- claude "
+	  "--debug -p 'a b'",
+	  "quiet netns_only config_net no_map_gw runas=1000:1000 log_file=/dev/null addr4=100.64.0.2 "
+	  "plen4=24 gw4=100.64.0.1 off6 -- claude --debug -p a b" },
+	{ "template lo, /31",
+	  "pasta --netns-only --config-net --no-map-gw --quiet --interface lo --ns-ifname tap0 "
+	  "--address 10.5.0.0 --netmask 31 --gateway 10.5.0.1 --address fd05::5 --gateway fe80::1 -- "
+	  "cmd",
+	  "quiet netns_only config_net no_map_gw ns_ifname=tap0 ifname=lo addr4=10.5.0.0 plen4=31 "
+	  "gw4=10.5.0.1 addr6=fd05::5 gw6=fe80::1 -- cmd" },
+	{ "firecracker", "pasta --pcap /f --log-file /l --config-net -- bash -c 'ip a; exec firecracker'",
+	  "config_net log_file=/l pcap=/f -- bash -c ip a; exec firecracker" },
+	{ "a tap device passed in",
+	  "pasta --fd 7 --netns-only --netns /n/n -f -q --no-netns-quit -4 -a 10.0.0.5 -n 16 -g "
+	  "10.0.0.1",
+	  "foreground quiet netns_only no_netns_quit fd=7 netns=/n/n addr4=10.0.0.5 plen4=16 "
+	  "gw4=10.0.0.1 off6" },
+	{ "LIFE-10 --fd after options with arguments", "pasta -a 10.0.0.5 -t 80 -F3 -q",
+	  "quiet fd=3 addr4=10.0.0.5 t:80>80" },
+	{ "QEMU's options, but for the link",
+	  "pasta --quiet --mtu 1500 --address 10.0.2.15 --netmask 24 --mac-addr 52:55:0a:00:02:02 "
+	  "--gateway 10.0.2.2 --interface eth0 --outbound eth1 --outbound-if4 eth2 --outbound-if6 "
+	  "eth3 --dns 10.0.2.3 --fqdn a.example --no-dhcp-dns --no-dhcp-search --map-host-loopback "
+	  "10.0.2.4 --map-guest-addr 10.0.2.5 --dns-forward 10.0.2.3 --dns-host 192.0.2.53 --no-tcp "
+	  "--no-udp --no-icmp --no-dhcp --no-ndp --no-dhcpv6 --no-ra --freebind --ipv4-only --search "
+	  "'a b.c d' --pid /f",
+	  "quiet no_tcp no_udp no_icmp no_dhcp no_dhcpv6 no_ndp no_ra freebind mac=52:55:0a:00:02:02 "
+	  "mtu=1500 pid_file=/f ifname=eth0 addr4=10.0.2.15 plen4=24 gw4=10.0.2.2 lo4=10.0.2.4 "
+	  "guest4=10.0.2.5 fwd4=10.0.2.3 host4=192.0.2.53 dns4=10.0.2.3 outif4=eth2 off6 outif6=eth3 "
+	  "fqdn=a.example dns search s=a s=b.c s=d" },
+	{ "qemus/qemu's options, but for the link",
+	  "pasta -4 -a 20.20.20.21 -g 20.20.20.1 -n 255.255.255.0 -m 1500 -t 80,3389 -u 3389 -H QEMU "
+	  "-M 52:54:00:11:22:33 --runas 0:0 -P /var/run/passt.pid -l /var/log/passt.log -q",
+	  "quiet runas=0:0 mac=52:54:00:11:22:33 mtu=1500 pid_file=/var/run/passt.pid "
+	  "log_file=/var/log/passt.log addr4=20.20.20.21 plen4=24 gw4=20.20.20.1 off6 hostname=QEMU "
+	  "t:80>80 t:3389>3389 u:3389>3389" },
+	{ "none, wherever it is understood",
+	  "pasta -D none --map-host-loopback none --map-guest-addr none --repair-path none --search "
+	  "none -t none -T none",
+	  "lo4=none guest4=none lo6=none guest6=none dns search" },
+	{ "a command's options are its own", "pasta --config-net ip -br --help",
+	  "config_net -- ip -br --help" },
+	{ "no option at all", "pasta", "" },
+	{ "self-test", "pasta --config-net -- /bin/true", "config_net -- /bin/true" },
+};
+
+static const struct row grammar[] = {
+	{ "CLI-02 quiet, then debug", "pasta -q -d", "debug" },
+	{ "CLI-02 debug, then quiet", "pasta --trace -d -q", "quiet" },
+	{ "CLI-02 trace implies debug", "pasta -q --trace", "debug trace" },
+	{ "CLI-02 none, then ports", "pasta -t none -t 80", "t:80>80" },
+	{ "CLI-02 FWD-18 ports, then none", "pasta -t 80 -u 53 -t none", "u:53>53" },
+	{ "FWD-18 none in between", "pasta -t 80 -t none -t 81 -u 80", "t:81>81 u:80>80" },
+	{ "CLI-02 the same ports twice", "pasta -t 80 -t 80 -t 81,81", "t:80>80 t:81>81" },
+	{ "CLI-02 single values", "pasta -m 1500 -m 9000 -P /a -P /b -i a -i b -g 10.0.0.1 -g 10.0.0.2",
+	  "mtu=9000 pid_file=/b ifname=b gw4=10.0.0.2" },
+	{ "CLI-02 pairs", "pasta --dhcp-dns --no-dhcp-dns --no-dhcp-search --dhcp-search", "dhcp_search" },
+	{ "CLI-03 deprecated options",
+	  "pasta --stderr --no-copy-routes --no-copy-addrs --migrate-exit --migrate-no-linger",
+	  "no_copy_routes no_copy_addrs" },
+	{ "letters together, value attached", "pasta -fqm1500 -4t80",
+	  "foreground quiet mtu=1500 off6 t:80>80" },
+	{ "value that looks like an option", "pasta -P -q", "pid_file=-q" },
+	{ "abbreviations", "pasta --foregr --qui --ipv4 --addr=10.0.0.1",
+	  "foreground quiet addr4=10.0.0.1 off6" },
+	{ "exact name that begins another", "pasta --netns x --pid /f",
+	  "netns_only pid_file=/f netns=/run/netns/x" },
+	{ "-- in front of a command", "pasta -q -- -x 1", "quiet -- -x 1" },
+	{ "a command that is a number, with arguments", "pasta 1 2", "-- 1 2" },
+	{ "a command that begins with a digit", "pasta 7z", "-- 7z" },
+	{ "- is no option", "pasta - -q", "-- - -q" },
+	{ "an empty command", "pasta ''", "-- " },
+
+	{ "addresses of both families", "pasta -a 10.0.0.1/8 -a fd00::1/48",
+	  "addr4=10.0.0.1 plen4=8 addr6=fd00::1 plen6=48" },
+	{ "NL-19 one family only", "pasta -a 10.0.0.1 -g 10.0.0.2", "addr4=10.0.0.1 gw4=10.0.0.2" },
+	{ "address given again forgets its prefix length", "pasta -a 10.0.0.1/8 -a 10.0.0.2",
+	  "addr4=10.0.0.2" },
+	{ "netmask without address", "pasta -n 255.255.255.254", "plen4=31" },
+	{ "netmask in bits", "pasta -n 32", "plen4=32" },
+	{ "netmask that says it again", "pasta -a 10.0.0.1/24 -n 255.255.255.0", "addr4=10.0.0.1 plen4=24" },
+	{ "UDP-22 outbound addresses", "pasta -o 192.0.2.9 -o 2001:db8::9", "out4=192.0.2.9 out6=2001:db8::9" },
+	{ "outbound interface", "pasta -o wg0", "outif4=wg0 outif6=wg0" },
+	{ "MTU left alone", "pasta -m 0", "mtu=0" },
+	{ "smallest and largest MTU", "pasta -m 68 -4 -m 65521", "mtu=65521 off6" },
+	{ "map, then none, then map",
+	  "pasta --map-host-loopback 10.0.0.1 --map-host-loopback none --map-host-loopback fd00::1",
+	  "lo4=10.0.0.1 lo4=none lo6=fd00::1" },
+	{ "DNS-07 order of -D and -t", "pasta -D 192.0.2.53 -t 80 -u 53",
+	  "dns4=192.0.2.53 dns t:80>80 u:53>53" },
+	{ "DNS servers", "pasta -D 192.0.2.53 -D 2001:db8::53 -D 192.0.2.54",
+	  "dns4=192.0.2.53 dns4=192.0.2.54 dns6=2001:db8::53 dns" },
+	{ "DNS servers, then none, then another", "pasta -D 192.0.2.53 -D none -D 192.0.2.54",
+	  "dns4=192.0.2.54 dns" },
+	{ "DNS option, empty", "pasta -D ''", "dns" },
+	{ "search list, several options", "pasta -S 'a.example b_c.example.' -S d -S none -S ' e  f '",
+	  "search s=e s=f" },
+	{ "hostname, then none", "pasta -H a -H ''", "" },
+	{ "runas, numbers", "pasta --runas 4000000000:4294967294", "runas=4000000000:4294967294" },
+	{ "runas, name", "pasta --runas root", "runas=0:0" },
+	{ "runas, name and group", "pasta --runas root:7", "runas=0:7" },
+	{ "runas, number without an entry", "pasta --runas 3999999999", "runas=3999999999:3999999999" },
+	{ "log size", "pasta --log-size 40960 -l /l --stats 5", "stats=5 log_size=40960 log_file=/l" },
+	{ "other names are pasta", "/usr/libexec/foo -q", "quiet" },
+	{ "a path is not a name", "/opt/passt/bin/pasta -q", "quiet" },
+
+	{ "port", "pasta -t 22:23", "t:22>23" },
+	{ "ports", "pasta -t 22,25:26,30-32", "t:22>22 t:25>26 t:30-32>30" },
+	{ "range to range", "pasta -t 22-80:32-90", "t:22-80>32" },
+	{ "all ports by number", "pasta -t 1-65535", "t:1-65535>1" },
+	{ "FWD-10 address", "pasta -t 192.0.2.1/5 -u ::1/5", "t:192.0.2.1/5>5 u:::1/5>5" },
+	{ "FWD-10 brackets", "pasta -t [::1]/8080 -t [::]/80", "t:::1/8080>8080 t:::/80>80" },
+	{ "FWD-10 interface", "pasta -t %eth0/80 -t 192.0.2.1%eth0/80",
+	  "t:%eth0/80>80 t:192.0.2.1%eth0/80>80" },
+	{ "FWD-10 brackets and interface", "pasta -t [fe80::1%eth0]/80 -t [fe80::2]%eth0/80 -t fe80::3%eth0/80",
+	  "t:fe80::1%eth0/80>80 t:fe80::2%eth0/80>80 t:fe80::3%eth0/80>80" },
+	{ "FWD-10 nothing before the slash", "pasta -t /80", "t:80>80" },
+	{ "any address of one family", "pasta -t 0.0.0.0/80 -t ::/80 -t 80",
+	  "t:0.0.0.0/80>80 t:::/80>80 t:80>80" },
+	{ "multicast, UDP", "pasta -u 224.0.0.251/5353", "u:224.0.0.251/5353>5353" },
+	{ "automatic, with ports", "pasta -t 80-82,auto -u 53", "u:53>53" },
+	{ "automatic, with address", "pasta -t ::1/auto", "" },
+	{ "SPL-14 same port on any address and on one", "pasta -t 8080 -t 127.0.0.1/8080",
+	  "t:8080>8080 t:127.0.0.1/8080>8080" },
+	{ "same port, TCP and UDP", "pasta -t 80:1 -u 80:2", "t:80>1 u:80>2" },
+};
+
+static const struct row errors[] = {
+	{ "unknown option, as callers parse it", "pasta --map-guest-address x",
+	  "pasta: unrecognized option '--map-guest-address'" },
+	{ "unknown option with a value", "/usr/bin/pasta --xyz=5", "pasta: unrecognized option '--xyz=5'" },
+	{ "unknown option before --version", "pasta --xyz --version", "pasta: unrecognized option '--xyz'" },
+	{ "unknown letter", "pasta -fZ", "pasta: invalid option -- 'Z'" },
+	{ "ambiguous", "pasta --dhcp",
+	  "pasta: option '--dhcp' is ambiguous; it may be '--dhcp-dns' or '--dhcp-search'" },
+	{ "no argument allowed", "pasta --quiet=1", "pasta: option '--quiet' doesn't allow an argument" },
+	{ "argument missing", "pasta --mtu", "pasta: option '--mtu' requires an argument" },
+	{ "argument missing, letter", "pasta -fm", "pasta: option requires an argument -- 'm'" },
+	{ "--pid-file", "pasta --pid-file=F", "pasta: unrecognized option '--pid-file=F'" },
+	{ "--pid with a PID", "pasta --pid 1234",
+	  "Invalid value \"1234\" for -P/--pid: path of a file expected; a process to join is named "
+	  "without an option" },
+	{ "passt's option", "pasta -s /tmp/s", "-s/--socket is for passt mode only" },
+	{ "passt's option, --one-off", "pasta -1", "-1/--one-off is for passt mode only" },
+	{ "not there yet: --splice-only", "pasta --splice-only", "--splice-only is not supported yet" },
+	{ "not there yet: --conf-path", "pasta -c /x", "-c/--conf-path /x is not supported yet" },
+	{ "not there yet: --repair-path", "pasta --repair-path /x", "--repair-path /x is not supported yet" },
+	{ "not there yet: passt", "passt -f -s /tmp/s", "passt: only pasta mode is supported yet" },
+	{ "not there yet: passt, by a path", "./passt.static --vhost-user -1 --fd 3 -t all,~5 -t 80",
+	  "Invalid value \"all,~5\" for -t/--tcp-ports: forwarding all ports is not supported yet" },
+
+	{ "PID 0", "pasta 0", "Invalid PID \"0\"" },
+	{ "PID too large", "pasta 2147483648", "Invalid PID \"2147483648\"" },
+	{ "PID of many digits", "pasta -- 99999999999999999999999", "Invalid PID \"99999999999999999999999\"" },
+	{ "--netns and PID", "pasta --netns x 1", "Both --netns and a PID given" },
+	{ "--netns and command", "pasta --netns x true", "Both --netns and a command given" },
+	{ "--userns and --netns-only", "pasta --netns-only --userns /u",
+	  "--userns and --netns-only exclude each other" },
+	{ "-4 and -6", "pasta -6 -4", "-4/--ipv4-only and -6/--ipv6-only exclude each other" },
+	{ "FWD-11 -t and --no-tcp", "pasta -t 80 --no-tcp", "Option '-t 80' and --no-tcp exclude each other" },
+	{ "FWD-11 -u and --no-udp", "pasta --no-udp -u 53:5353",
+	  "Option '-u 53:5353' and --no-udp exclude each other" },
+	{ "-n against -a", "pasta -n 16 -a 10.0.0.1/24",
+	  "-n/--netmask contradicts the prefix length given with -a/--address" },
+	{ "small MTU with -6", "pasta -m 1279 -6", "MTU 1279 is less than 1280, the least that IPv6 needs" },
+
+	{ "NL-22 interface name of 16 bytes", "pasta -I 0123456789abcdef",
+	  "Invalid value \"0123456789abcdef\" for -I/--ns-ifname: interface name of more than 15 "
+	  "bytes" },
+	{ "interface name with a slash", "pasta -i a/b",
+	  "Invalid value \"a/b\" for -i/--interface: not an interface name" },
+	{ "interface name, empty", "pasta --outbound-if4 ''", "Invalid value \"\" for --outbound-if4: empty" },
+	{ "interface name, dot", "pasta -I ..",
+	  "Invalid value \"..\" for -I/--ns-ifname: not an interface name" },
+	{ "path, empty", "pasta -l ''", "Invalid value \"\" for -l/--log-file: empty" },
+	{ "namespace name", "pasta --netns ..", "Invalid value \"..\" for --netns: not a name" },
+
+	{ "address", "pasta -a 10.0.0.256",
+	  "Invalid value \"10.0.0.256\" for -a/--address: not an IPv4 or IPv6 address" },
+	{ "address, unspecified", "pasta -a ::", "Invalid value \"::\" for -a/--address: unspecified address" },
+	{ "address, loopback", "pasta -a 127.0.0.1",
+	  "Invalid value \"127.0.0.1\" for -a/--address: loopback address" },
+	{ "address, v4-mapped loopback", "pasta -a ::ffff:127.0.0.1",
+	  "Invalid value \"::ffff:127.0.0.1\" for -a/--address: loopback address" },
+	{ "address, multicast", "pasta -a ff02::1",
+	  "Invalid value \"ff02::1\" for -a/--address: not a unicast address" },
+	{ "address, broadcast", "pasta -g 255.255.255.255",
+	  "Invalid value \"255.255.255.255\" for -g/--gateway: not a unicast address" },
+	{ "prefix length", "pasta -a 10.0.0.1/33",
+	  "Invalid value \"10.0.0.1/33\" for -a/--address: not a prefix length" },
+	{ "prefix length, IPv6", "pasta -a fd00::1/129",
+	  "Invalid value \"fd00::1/129\" for -a/--address: not a prefix length" },
+	{ "prefix length 0", "pasta -a 10.0.0.1/0",
+	  "Invalid value \"10.0.0.1/0\" for -a/--address: not a prefix length" },
+	{ "prefix length missing", "pasta -a 10.0.0.1/",
+	  "Invalid value \"10.0.0.1/\" for -a/--address: not a prefix length" },
+	{ "netmask", "pasta -n 33",
+	  "Invalid value \"33\" for -n/--netmask: neither a number of bits from 1 to 32 nor an IPv4 "
+	  "mask" },
+	{ "netmask with gaps", "pasta -n 255.0.255.0",
+	  "Invalid value \"255.0.255.0\" for -n/--netmask: mask with gaps" },
+	{ "netmask 0", "pasta -n 0.0.0.0", "Invalid value \"0.0.0.0\" for -n/--netmask: no network bits" },
+	{ "MAC address", "pasta -M 1:2:3:4:5",
+	  "Invalid value \"1:2:3:4:5\" for -M/--mac-addr: not a MAC address" },
+	{ "MAC address, group", "pasta --ns-mac-addr 01:00:5e:00:00:01",
+	  "Invalid value \"01:00:5e:00:00:01\" for --ns-mac-addr: not a unicast MAC address" },
+	{ "MTU", "pasta -m 65522",
+	  "Invalid value \"65522\" for -m/--mtu: bytes expected, from 68 to 65521, or 0 to not assign "
+	  "any" },
+	{ "MTU, small", "pasta -m 67",
+	  "Invalid value \"67\" for -m/--mtu: less than 68, the least that IPv4 needs" },
+	{ "outbound", "pasta -o 10.0.0.999", "Invalid value \"10.0.0.999\" for -o/--outbound: not an address" },
+	{ "outbound, IPv6", "pasta -o fd00::zz",
+	  "Invalid value \"fd00::zz\" for -o/--outbound: not an address" },
+	{ "forward to loopback", "pasta --dns-forward 127.0.0.1",
+	  "Invalid value \"127.0.0.1\" for --dns-forward: loopback address" },
+	{ "loopback mapped to itself", "pasta --map-host-loopback ::1",
+	  "Invalid value \"::1\" for --map-host-loopback: loopback address" },
+	{ "ninth server",
+	  "pasta -D 1.1.1.1 -D 1.1.1.1 -D 1.1.1.1 -D 1.1.1.1 -D 1.1.1.1 -D 1.1.1.1 -D 1.1.1.1 -D "
+	  "1.1.1.1 -D 2.2.2.2",
+	  "Invalid value \"2.2.2.2\" for -D/--dns: more than 8 servers" },
+	{ "ninth domain", "pasta -S 'a b c d e f g h i'",
+	  "Invalid value \"a b c d e f g h i\" for -S/--search: more than 8 domains" },
+	{ "domain", "pasta -S a..b", "Invalid value \"a..b\" for -S/--search: not a list of domains" },
+	{ "hostname", "pasta -H 'a b'", "Invalid value \"a b\" for -H/--hostname: not a host name" },
+	{ "log size", "pasta --log-size 40959",
+	  "Invalid value \"40959\" for --log-size: bytes expected, at least 40960" },
+	{ "stats", "pasta --stats 0", "Invalid value \"0\" for --stats: seconds expected, at least 1" },
+	{ "descriptor", "pasta --fd -1", "Invalid value \"-1\" for -F/--fd: descriptor number expected" },
+	{ "user", "pasta --runas nobody-has-this-name",
+	  "Invalid value \"nobody-has-this-name\" for --runas: no such user" },
+	{ "user, empty", "pasta --runas :0", "Invalid value \":0\" for --runas: no such user" },
+	{ "group", "pasta --runas 0:no-group-has-this",
+	  "Invalid value \"0:no-group-has-this\" for --runas: no such group" },
+	{ "group, empty", "pasta --runas 0:", "Invalid value \"0:\" for --runas: no such group" },
+	{ "user too large", "pasta --runas 4294967295",
+	  "Invalid value \"4294967295\" for --runas: no such user" },
+
+	{ "port above 65535", "pasta -t 70000",
+	  "Invalid value \"70000\" for -t/--tcp-ports: port above 65535" },
+	{ "CLI-06 port of many digits", "pasta -t 99999999999999999999999",
+	  "Invalid value \"99999999999999999999999\" for -t/--tcp-ports: port above 65535" },
+	{ "FWD-04 port 0", "pasta -u 0", "Invalid value \"0\" for -u/--udp-ports: port 0 can't be forwarded" },
+	{ "FWD-04 port 0 in a range", "pasta -t 0-5",
+	  "Invalid value \"0-5\" for -t/--tcp-ports: port 0 can't be forwarded" },
+	{ "FWD-04 port 0 as the target", "pasta -t 5:0",
+	  "Invalid value \"5:0\" for -t/--tcp-ports: port 0 can't be forwarded" },
+	{ "range backwards", "pasta -t 10-5",
+	  "Invalid value \"10-5\" for -t/--tcp-ports: range runs backwards" },
+	{ "ranges differ", "pasta -t 80:90-91",
+	  "Invalid value \"80:90-91\" for -t/--tcp-ports: ranges of different lengths" },
+	{ "port missing", "pasta -t 80,", "Invalid value \"80,\" for -t/--tcp-ports: port missing" },
+	{ "port missing behind the address", "pasta -t 1::2/",
+	  "Invalid value \"1::2/\" for -t/--tcp-ports: port missing" },
+	{ "no port", "pasta -t ''", "Invalid value \"\" for -t/--tcp-ports: port missing" },
+	{ "not a port", "pasta -t 80x", "Invalid value \"80x\" for -t/--tcp-ports: not a port number" },
+	{ "none in a list", "pasta -t none,80",
+	  "Invalid value \"none,80\" for -t/--tcp-ports: \"none\" goes alone" },
+	{ "none with an address", "pasta -t ::1/none",
+	  "Invalid value \"::1/none\" for -t/--tcp-ports: \"none\" goes alone" },
+	{ "brackets", "pasta -t [::1/80",
+	  "Invalid value \"[::1/80\" for -t/--tcp-ports: brackets don't match" },
+	{ "brackets, more behind", "pasta -t [::1]x/80",
+	  "Invalid value \"[::1]x/80\" for -t/--tcp-ports: brackets don't match" },
+	{ "brackets, empty", "pasta -t []/80",
+	  "Invalid value \"[]/80\" for -t/--tcp-ports: not an IPv4 or IPv6 address before the slash" },
+	{ "address before the slash", "pasta -t 1.2.3/80",
+	  "Invalid value \"1.2.3/80\" for -t/--tcp-ports: not an IPv4 or IPv6 address before the "
+	  "slash" },
+	{ "interface before the slash", "pasta -t ::1%/80",
+	  "Invalid value \"::1%/80\" for -t/--tcp-ports: not an interface name after %" },
+	{ "multicast, TCP", "pasta -t 224.0.0.1/80",
+	  "Invalid value \"224.0.0.1/80\" for -t/--tcp-ports: not a unicast address" },
+	{ "FWD-16 port with two targets", "pasta -t 8088-8090 -t 8089:99",
+	  "Invalid value \"8089:99\" for -t/--tcp-ports: port 8089 is already forwarded by option '-t "
+	  "8088-8090'" },
+	{ "FWD-16 ranges that overlap", "pasta -u 10-20,15-25",
+	  "Invalid value \"10-20,15-25\" for -u/--udp-ports: port 15 is already forwarded by option "
+	  "'-u 10-20,15-25'" },
+	{ "not there yet: all", "pasta -t all",
+	  "Invalid value \"all\" for -t/--tcp-ports: forwarding all ports is not supported yet" },
+	{ "not there yet: exclusions", "pasta -u ~5-6,80",
+	  "Invalid value \"~5-6,80\" for -u/--udp-ports: excluding ports is not supported yet" },
+	{ "FWD-06 exclusions are checked", "pasta -t ~6-5",
+	  "Invalid value \"~6-5\" for -t/--tcp-ports: range runs backwards" },
+	{ "not there yet: -T", "pasta -T 80",
+	  "Invalid value \"80\" for -T/--tcp-ns: forwarding from the namespace is not supported yet" },
+	{ "-T is checked", "pasta -U 80-70", "Invalid value \"80-70\" for -U/--udp-ns: range runs backwards" },
+};
+
+static void test_errors(void)
+{
+	for (const struct row *r = errors; r < errors + ARRAY_SIZE(errors); r++) {
+		test("refused: %s", r->name);
+		ok(!run_parse(&conf, split(r->line), argv));
+		eq(run.status, EXIT_FAILURE);
+		eq_str(run.error, r->want);
+		eq_str(run.log, "");
+	}
+}
+
+/* Each option with each of these: taken, or one line that names the option; long values are cut, reasons never */
+static void test_garbage(void)
+{
+	static char longest[5000], slashes[5000];
+	static const char *const values[] = {
+		"", " ", "0", "-1", "1", "65536", "4294967296", "18446744073709551616",
+		"99999999999999999999999999", "0x10", "1e3", "+5", "1.5", "none", "auto", "all", "%s%n%s%n",
+		"\x01\x02\x7f", "\xff\xfe\x80", "/", "//", ":", "::", ":::", "[", "]", "[]", "[]/", "%", "%/",
+		"%%/1", "[%]/1", "]/[1", "-", "--", "~", "~~1", ",", ",,", "1,,2", "1-", "-1-2", "1-2-3",
+		"1:2:3", "1:", ":1", "/1", "1/", "1/2/3", "::1%lo", "::1/128/1", "10.0.0.1/", "10.0.0.1 ",
+		" 10.0.0.1", "1.2.3.4.5", "fe80::1%", "a:b", "a:b:c", "..", ".", "a b", "\t", "\n", "1\n2",
+		"\"", "'", "\\", longest, slashes,
+	};
+
+	memset(longest, 'a', sizeof(longest) - 1);
+	memset(slashes, '/', sizeof(slashes) - 1);
+	for (const struct opt *o = opts; o < opts + ARRAY_SIZE(opts); o++) {
+		static char arg[8192];
+		char *args[] = { (char *)"pasta", arg, NULL };
+
+		if (!o->name || !o->arg)
+			continue;
+		test("garbage for --%s", o->name);
+		for (unsigned i = 0; i < ARRAY_SIZE(values); i++) {
+			snprintf(arg, sizeof(arg), "--%s=%s", o->name, values[i]);
+			if (run_parse(&conf, 2, args)) {
+				eq_str(run.error, "");
+				continue;
+			}
+			eq(run.status, EXIT_FAILURE);
+			ok(strstr(run.error, o->name) && strlen(run.error) < 600);
+			ok(strstr(run.error, ": ") || strstr(run.error, " is "));
+		}
+	}
+}
+
+/* A path that just fits is taken, one byte more is not */
+static void test_paths(void)
+{
+	static const struct {
+		const char	*name;
+		char		*at;
+	} paths[] = {
+		{ "log-file", conf.log_file }, { "pid", conf.pid_file }, { "pcap", conf.pcap }, { "netns", conf.netns },
+		{ "userns", conf.userns },
+	};
+	static char arg[PATH_MAX + 64];
+	char *args[] = { (char *)"pasta", arg, NULL };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(paths); i++) {
+		size_t n;
+
+		test("longest path for --%s", paths[i].name);
+		n = (size_t)snprintf(arg, sizeof(arg), "--%s=/", paths[i].name);
+		memset(arg + n, 'x', PATH_MAX - 2);
+		arg[n + PATH_MAX - 2] = '\0';
+		ok(run_parse(&conf, 2, args));
+		eq(strlen(paths[i].at), PATH_MAX - 1);
+
+		arg[n + PATH_MAX - 2] = 'x';
+		arg[n + PATH_MAX - 1] = '\0';
+		ok(!run_parse(&conf, 2, args));
+		ok(strstr(run.error, ": too long"));
+	}
+
+	test("longest name for --netns");
+	memset(arg, 'x', sizeof(arg));
+	memcpy(arg, "--netns=", 8);
+	arg[8 + NAME_MAX] = '\0';
+	ok(run_parse(&conf, 2, args));
+	eq(strlen(conf.netns), strlen(NETNS_DIR) + NAME_MAX);
+	arg[8 + NAME_MAX] = 'x';
+	arg[8 + NAME_MAX + 1] = '\0';
+	ok(!run_parse(&conf, 2, args));
+
+	test("longest domain, longest label (RFC 1035 2.3.4)");
+	memset(arg, 'x', 64);
+	arg[63] = '\0';
+	ok(conf_domain_ok(arg, 63));
+	ok(!conf_domain_ok("", 0) && !conf_domain_ok(".", 1) && !conf_domain_ok("a..", 3) && !conf_domain_ok(".a", 2));
+	memset(arg, 'x', 64);
+	ok(!conf_domain_ok(arg, 64));
+	for (unsigned i = 0; i < 300; i++)
+		arg[i] = i % 2 ? '.' : 'a';
+	ok(conf_domain_ok(arg, 253));
+	ok(conf_domain_ok(arg, 254));		/* with the dot of the root */
+	ok(!conf_domain_ok(arg, 255));
+	ok(!conf_domain_ok(arg, 256));
+}
+
+/* More rules, or more options, than there is room for */
+static void test_many(void)
+{
+	static char spec[RULES_MAX * 8], *many[2 * RULES_MAX + 8];
+	size_t n = 0;
+
+	test("as many ranges as there is room for, and one more");
+	for (unsigned i = 0; i < RULES_MAX; i++)
+		n += (size_t)sprintf(spec + n, "%s%u", i ? "," : "", 1 + 2 * i);
+	ok(run_parse(&conf, 3, (char *[]){ (char *)"pasta", (char *)"-t", spec, NULL }));
+	eq(conf.nrules, RULES_MAX);
+	ok(!run_parse(&conf, 5, (char *[]){ (char *)"pasta", (char *)"-t", spec, (char *)"-u", (char *)"5", NULL }));
+	eq_str(run.error, "Invalid value \"5\" for -u/--udp-ports: too many port ranges");
+
+	test("options that replace each other for ever");
+	n = 0;
+	many[n++] = (char *)"pasta";
+	many[n++] = (char *)"-u5";
+	while (n < ARRAY_SIZE(many) - 2) {
+		many[n++] = (char *)"-t1";
+		many[n++] = (char *)"-tnone";
+	}
+	if (!run_parse(&conf, (int)n, many))
+		eq_str(run.error, "Invalid value \"1\" for -t/--tcp-ports: too many options");
+	else
+		eq(conf.nrules, 1);
+
+	test("text of the option for each rule");
+	ok(run_parse(&conf, split("pasta -t 1,2 -u 3:4 -t none -t [::1]/5"), argv));
+	eq(conf.nrules, 2);
+	eq_str(conf_rule_text(&conf.rule[0]), "-u 3:4");
+	eq_str(conf_rule_text(&conf.rule[1]), "-t [::1]/5");
+}
+
+static void test_levels(void)
+{
+	static const struct {
+		const char	*line;
+		int		level;
+	} rows[] = {
+		{ "pasta", LOG_INFO }, { "pasta -q", LOG_WARNING }, { "pasta -d", LOG_DEBUG },
+		{ "pasta --trace", LOG_TRACE }, { "pasta --trace -q", LOG_WARNING }, { "pasta -q -d", LOG_DEBUG },
+	};
+
+	test("levels of messages");
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		ok(run_parse(&conf, split(rows[i].line), argv));
+		eq(log_level, rows[i].level);
+	}
+
+	test("automatic forwarding: one line where it was asked for, none with --quiet, none by default");
+	ok(run_parse(&conf, split("pasta -t auto -u auto"), argv));
+	eq_str(run.log, "Automatic port forwarding is not supported yet: \"auto\" forwards nothing\n");
+	ok(run_parse(&conf, split("pasta -t auto -u auto -q"), argv));
+	eq_str(run.log, "");
+	ok(run_parse(&conf, split("pasta"), argv));
+	eq_str(run.log, "");
+}
+
+/* Run with stdout and stderr in pipes: exit status, or -1 */
+static int forked(const char *line, char *out, char *err, size_t size)
+{
+	int argc = split(line), o[2], e[2], status;
+	ssize_t n, len;
+	pid_t pid;
+
+	if (pipe(o) || pipe(e))
+		return -1;
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		dup2(o[1], STDOUT_FILENO);
+		dup2(e[1], STDERR_FILENO);
+		run_parse(&conf, argc, argv);
+		if (run.error[0])
+			fd_write_all(STDERR_FILENO, run.error, strlen(run.error));
+		_exit(run.status < 0 ? 77 : run.status);	/* nothing is flushed here: it must have been before */
+	}
+	close(o[1]);
+	close(e[1]);
+	for (len = 0; (n = read(o[0], out + len, size - 1 - (size_t)len)) > 0; len += n)
+		;
+	out[len] = '\0';
+	for (len = 0; (n = read(e[0], err + len, size - 1 - (size_t)len)) > 0; len += n)
+		;
+	err[len] = '\0';
+	close(o[0]);
+	close(e[0]);
+	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void test_output(void)
+{
+	static char out[65536], err[65536];
+	static const char *const both[] = { "pasta", "passt" };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(both); i++) {
+		char line[64], want[64];
+
+		test("CLI-04 %s --version: stdout, status 0, also with --quiet", both[i]);
+		snprintf(line, sizeof(line), "%s -q --version --xyz", both[i]);
+		snprintf(want, sizeof(want), "%s " VERSION "\n", both[i]);
+		eq(forked(line, out, err, sizeof(out)), 0);
+		ok(!strncmp(out, want, strlen(want)));
+		eq_str(err, "");
+
+		test("CLI-04 %s --help: stdout, status 0, complete in a pipe, a line for each option", both[i]);
+		snprintf(line, sizeof(line), "%s --help", both[i]);
+		eq(forked(line, out, err, sizeof(out)), 0);
+		eq_str(err, "");
+		for (const struct opt *o = opts; o < opts + ARRAY_SIZE(opts); o++) {
+			char name[64];
+
+			if (!o->name || !o->help)
+				continue;
+			snprintf(name, sizeof(name), " --%s%s%s\n", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
+			name[strlen(name) - 1] = '\0';
+			eq(!!strstr(out, name), !!(o->modes & (1U << i)));
+		}
+		for (const char *s = out; *s; s += strcspn(s, "\n") + 1)
+			ok(strcspn(s, "\n") <= HELP_WIDTH);
+		eq(out[strlen(out) - 1], '\n');
+	}
+
+	test("newest options before --version");
+	eq(forked("pasta --host-lo-to-ns-lo --version", out, err, sizeof(out)), 0);
+	eq(forked("pasta --map-guest-addr none --map-host-loopback none --version", out, err, sizeof(out)), 0);
+	eq(forked("pasta --splice-only --version", out, err, sizeof(out)), 1);
+}
+
+/* The table itself */
+static void test_table(void)
+{
+	test("each name and letter once, in lower case; every row has a parser");
+	for (const struct opt *o = opts; o < opts + ARRAY_SIZE(opts); o++) {
+		if (!o->name) {
+			ok(o->help && o->modes);
+			continue;
+		}
+		ok(o->parse && o->modes);
+		for (const char *s = o->name; *s; s++)
+			ok(islower((unsigned char)*s) || *s == '-' || *s == '4' || *s == '6');
+		for (const struct opt *p = o + 1; p < opts + ARRAY_SIZE(opts); p++) {
+			ok(!p->name || strcmp(o->name, p->name));
+			ok(!p->letter || o->letter != p->letter);
+		}
+	}
+}
+
+int main(void)
+{
+	test_table();
+	test_rows(clients, ARRAY_SIZE(clients));
+	test_rows(grammar, ARRAY_SIZE(grammar));
+	test_errors();
+	test_garbage();
+	test_paths();
+	test_many();
+	test_levels();
+	test_output();
+	return done();
+}
