@@ -44,7 +44,7 @@ struct msg {
 
 static size_t make(uint8_t *f, const struct msg *m)
 {
-	static const uint8_t fixed[M_OPTIONS];
+	static const uint8_t fixed[240];
 	size_t len;
 
 	len = r_hex("ffffffffffff 525400123456 0800 4500 0000 0000 0000 40 11 0000", f);
@@ -53,11 +53,11 @@ static size_t make(uint8_t *f, const struct msg *m)
 	len += r_hex("0044 0043 0000 0000", f + len);
 	memcpy(f + len, fixed, sizeof(fixed));
 	r_hex("01 01 06 00 3903f326 0005", f + len);		/* request, Ethernet, transaction, 5 s */
-	r_hex(m->flags, f + len + M_FLAGS);
-	r_hex(m->ciaddr, f + len + M_CIADDR);
-	r_hex("525400123456", f + len + M_CHADDR);
-	r_hex(COOKIE, f + len + M_MAGIC);
-	len += M_OPTIONS;
+	r_hex(m->flags, f + len + 10);
+	r_hex(m->ciaddr, f + len + 12);
+	r_hex("525400123456", f + len + 28);
+	r_hex(COOKIE, f + len + 236);
+	len += 240;
 	len += r_hex(m->opts, f + len);
 	r_fix(f, len);
 	return len;
@@ -88,6 +88,8 @@ static const struct {
 	  R_HEAD(2) "3d 04 ff010203" R_LEASE R_REST, ANY, GUEST, GUEST },
 	{ "names only if they are on the list: host name", { FRESH, TYPE(1) "37 01 0c" END }, 0,
 	  R_HEAD(2) R_LEASE R_BASE R_NAME END, ANY, GUEST, GUEST },
+	{ "what follows the list is not on it", { FRESH, TYPE(1) "37 01 01 0c 01 61 37 00 77 01 00" END }, 0,
+	  R_HEAD(2) R_LEASE R_BASE END, ANY, GUEST, GUEST },
 	{ "the list in two pieces (RFC 3396)", { FRESH, TYPE(1) "37 01 01 37 02 77 0c" END }, 0,
 	  R_HEAD(2) R_LEASE R_REST, ANY, GUEST, GUEST },
 
@@ -162,17 +164,17 @@ static void check_reply(const struct conf *c, const uint8_t *frame, const struct
 			const char *opts, const char *ciaddr, const char *yiaddr, const char *to)
 {
 	uint8_t want[2048] = { 2, 1, 6 };			/* reply, Ethernet */
-	const uint8_t *m = frame + BOOTP;
+	const uint8_t *m = frame + BOOTP;			/* offsets as in RFC 2131 2 */
 	uint8_t dst[4];
 	size_t len;
 
-	memcpy(want + M_XID, m + M_XID, 4);
-	memcpy(want + M_FLAGS, m + M_FLAGS, 2);
-	memcpy(want + M_CHADDR, m + M_CHADDR, 16);
-	r_hex(ciaddr, want + M_CIADDR);
-	r_hex(yiaddr, want + M_YIADDR);
-	r_hex(COOKIE, want + M_MAGIC);
-	len = M_OPTIONS + (opts ? r_hex(opts, want + M_OPTIONS) : 0);
+	memcpy(want + 4, m + 4, 4);
+	memcpy(want + 10, m + 10, 2);
+	memcpy(want + 28, m + 28, 16);
+	r_hex(ciaddr, want + 12);
+	r_hex(yiaddr, want + 16);
+	r_hex(COOKIE, want + 236);
+	len = 240 + (opts ? r_hex(opts, want + 240) : 0);
 	if (!opts || eq(a->len, MAX(len, 300)))
 		eq_mem(reply, want, opts ? a->len : len);
 
@@ -426,6 +428,27 @@ static void test_size(void)
 	}
 }
 
+/* 312 bytes without search list, 1 of end: 235 for the list, 2 of them its header */
+static void test_fit(void)
+{
+	uint8_t frame[2048], *reply;
+	size_t len = make(frame, &discover);
+	struct conf c = r_conf();
+	struct answer a;
+
+	test("dhcp: a list that fills 576 bytes of IP, and one byte more");
+	for (unsigned i = 0; i < DNS_MAX; i++)
+		c.ip[V4].dns[i] = c.ip[V4].gw;
+	c.ip[V4].ndns = DNS_MAX;
+	c.nsearch = 1;
+	for (unsigned n = 231; n <= 232; n++) {		/* and 2 more bytes in wire format */
+		memset(c.search[0], 'a', n);
+		c.search[0][63] = c.search[0][127] = c.search[0][191] = '.';
+		r_run(dhcp_answer, &c, frame, len, &a, &reply);
+		eq(a.len, n == 231 ? 548 : 313);
+	}
+}
+
 /* Four domains of 80 bytes each: one option can't hold them */
 static void test_split(void)
 {
@@ -514,6 +537,7 @@ int main(void)
 	test_conf();
 	test_off();
 	test_size();
+	test_fit();
 	test_split();
 	test_names();
 	return done();
