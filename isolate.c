@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -341,92 +342,52 @@ enum {
 /* Calls that some architectures or C libraries don't have */
 #define NONE	-1
 #ifndef __NR_accept
-#define __NR_accept NONE
+#define __NR_accept		NONE
 #endif
 #ifndef __NR_accept4
-#define __NR_accept4 NONE
+#define __NR_accept4		NONE
 #endif
 #ifndef __NR_epoll_wait
-#define __NR_epoll_wait NONE
+#define __NR_epoll_wait		NONE
 #endif
-#ifndef __NR_fstatat64
-#define __NR_fstatat64 NONE
-#endif
-#ifndef __NR_newfstatat
-#define __NR_newfstatat NONE
-#endif
-#ifndef __NR_statx
-#define __NR_statx NONE
+#ifndef __NR_dup2
+#define __NR_dup2		NONE
 #endif
 #ifndef __NR_poll
-#define __NR_poll NONE
-#endif
-#ifndef __NR_ppoll
-#define __NR_ppoll NONE
-#endif
-#ifndef __NR_ppoll_time64
-#define __NR_ppoll_time64 NONE
+#define __NR_poll		NONE
 #endif
 #ifndef __NR_send
-#define __NR_send NONE
+#define __NR_send		NONE
 #endif
 #ifndef __NR_recv
-#define __NR_recv NONE
+#define __NR_recv		NONE
 #endif
 #ifndef __NR_socketcall
-#define __NR_socketcall NONE
-#endif
-#ifndef __NR_clock_gettime
-#ifdef __NR_clock_gettime32
-#define __NR_clock_gettime __NR_clock_gettime32
-#else
-#define __NR_clock_gettime NONE
-#endif
-#endif
-#ifndef __NR_clock_gettime64
-#define __NR_clock_gettime64 NONE
-#endif
-#ifndef __NR_recvmmsg
-#define __NR_recvmmsg NONE
-#endif
-#ifndef __NR_recvmmsg_time64
-#define __NR_recvmmsg_time64 NONE
-#endif
-#ifndef __NR__llseek
-#define __NR__llseek NONE
-#endif
-#ifndef __NR_lseek
-#define __NR_lseek NONE
-#endif
-#ifndef __NR_fcntl64
-#define __NR_fcntl64 NONE
-#endif
-#ifndef __NR_fcntl
-#define __NR_fcntl NONE
-#endif
-#ifndef __NR_ftruncate
-#define __NR_ftruncate NONE
-#endif
-#ifndef __NR_ftruncate64
-#define __NR_ftruncate64 NONE
-#endif
-#ifndef __NR_getsockopt
-#define __NR_getsockopt NONE
-#endif
-#ifndef __NR_setsockopt
-#define __NR_setsockopt NONE
+#define __NR_socketcall		NONE
 #endif
 #ifndef __NR_sigreturn
-#define __NR_sigreturn NONE
+#define __NR_sigreturn		NONE
 #endif
-#ifndef __NR_waitpid
-#define __NR_waitpid NONE
+#ifndef __NR_newfstatat		/* 32 bit, LIFE-07 */
+#define __NR_newfstatat		__NR_fstatat64
+#endif
+#ifndef __NR_clock_gettime	/* musl, 32 bit */
+#define __NR_clock_gettime	__NR_clock_gettime32
+#endif
+#if __SIZEOF_LONG__ == 8
+#define __NR_clock_gettime64	NONE
+#define __NR_recvmmsg_time64	NONE
+#define __NR_ppoll_time64	NONE
+#define __NR__llseek		NONE
+#define __NR_fcntl64		NONE
+#define __NR_ftruncate64	NONE
 #endif
 
 static const struct {
 	int		nr;
 	unsigned	modes;
 	const char	*what_for;
+	unsigned	second;		/* only with this second argument, if it isn't 0 */
 } allowed[] = {
 	/* The loop and the data path, most frequent first */
 	{ __NR_epoll_wait,		BOTH,	"loop" },
@@ -462,20 +423,25 @@ static const struct {
 	{ __NR_shutdown,		BOTH,	"flows" },
 	{ __NR_close,			BOTH,	"flows" },
 	{ __NR_pipe2,			BOTH,	"loopback bypass" },
-	{ __NR_fcntl,			BOTH,	"pipe sizes" },
-	{ __NR_fcntl64,			BOTH,	"pipe sizes" },
+	{ __NR_fcntl,			BOTH,	"musl without SOCK_CLOEXEC",	F_SETFD },
+	{ __NR_fcntl,			BOTH,	"musl without SOCK_NONBLOCK",	F_SETFL },
+	{ __NR_fcntl64,			BOTH,	"musl without SOCK_CLOEXEC",	F_SETFD },
+	{ __NR_fcntl64,			BOTH,	"musl without SOCK_NONBLOCK",	F_SETFL },
+	{ __NR_ioctl,			BOTH,	"room in a socket, without SO_MEMINFO", TIOCOUTQ },
 	{ __NR_getrandom,		BOTH,	"identifiers" },
 	{ __NR_socketcall,		ALL,	"all of the socket calls, LIFE-07" },
 
+	/* Start-up's last step */
+	{ __NR_dup2,			BOTH,	"a daemon lets go of its standard streams" },
+	{ __NR_dup3,			BOTH,	"the same: dup2() on newer architectures" },
+
 	/* End of the namespace */
 	{ __NR_newfstatat,		PASTA,	"name of the namespace" },
-	{ __NR_fstatat64,		PASTA,	"name of the namespace" },
 	{ __NR_statx,			PASTA,	"name of the namespace, with 64-bit time" },
 	{ __NR_poll,			PASTA,	"pidfd" },
 	{ __NR_ppoll,			PASTA,	"pidfd" },
 	{ __NR_ppoll_time64,		PASTA,	"pidfd" },
 	{ __NR_wait4,			PASTA,	"the command's exit status" },
-	{ __NR_waitpid,			PASTA,	"the command's exit status" },
 	{ __NR_waitid,			PASTA,	"the command's exit status" },
 
 	/* Log file */
@@ -485,6 +451,10 @@ static const struct {
 	{ __NR__llseek,			BOTH,	"log rotation" },
 	{ __NR_ftruncate,		BOTH,	"log rotation" },
 	{ __NR_ftruncate64,		BOTH,	"log rotation" },
+
+	/* Daemon */
+	{ __NR_dup2,			BOTH,	"leaves the standard streams" },
+	{ __NR_dup3,			BOTH,	"leaves the standard streams" },
 
 	/* Ends, good and bad */
 	{ __NR_exit_group,		ALL,	"exit" },
@@ -525,10 +495,13 @@ static const struct {
 #error "name the audit architecture"
 #endif
 
+/* Where the low half of the second argument is */
+#define SECOND	(offsetof(struct seccomp_data, args[1]) + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0))
+
 /* Allows the rows of @mode, and nothing else */
 static void filter_syscalls(unsigned mode)
 {
-	static struct sock_filter f[5 + 2 * ARRAY_SIZE(allowed)];
+	static struct sock_filter f[5 + 5 * ARRAY_SIZE(allowed)];
 	struct sock_fprog prog = { .filter = f };
 	unsigned short n = 0;
 
@@ -540,8 +513,14 @@ static void filter_syscalls(unsigned mode)
 	for (unsigned i = 0; i < ARRAY_SIZE(allowed); i++) {
 		if (allowed[i].nr == NONE || !(allowed[i].modes & mode))
 			continue;
-		EMIT(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)allowed[i].nr, 0, 1));
+		EMIT(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)allowed[i].nr, 0, allowed[i].second ? 4 : 1));
+		if (allowed[i].second) {
+			EMIT(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, SECOND));
+			EMIT(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, allowed[i].second, 0, 1));
+		}
 		EMIT(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+		if (allowed[i].second)
+			EMIT(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)));
 	}
 	EMIT(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS));
 #undef EMIT

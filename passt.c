@@ -225,11 +225,11 @@ int main(int argc, char **argv)
 	int rc, ready;
 
 	conf_parse(&conf, argc, argv);
-	ns_open(&ns, &conf);			/* paths may be /proc/self/fd/N: before anything is closed */
 	isolate_early(&conf, conf.tap_fd);
 	raise_limits();
 	open_files(&conf);
 	isolate_user(&conf);
+	ns_open(&ns, &conf);
 
 	sock_probe();
 	ns_host_network(&conf);

@@ -7,7 +7,6 @@
 #include <linux/udp.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -296,11 +295,9 @@ uint32_t sock_room(int fd, uint32_t *size)
 			queued = mem[SK_MEMINFO_WMEM_QUEUED];
 		}
 	} else {
-		int outq = 0;
-
 		len = sizeof(sndbuf);
-		if (!getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &sndbuf, &len) && !ioctl(fd, TIOCOUTQ, &outq))
-			queued = 2 * (uint32_t)outq;
+		if (!getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &sndbuf, &len))
+			queued = sndbuf / 2;	/* unknown: the stash takes what is too much */
 	}
 
 	/* The kernel counts its own overhead for each buffer as well: a quarter is left for it */
