@@ -166,8 +166,8 @@ static int turn_link(struct ctx *c, struct guest *g)
 	if (rc && rc != -EAGAIN)
 		return rc;
 	if (t->full != t->armed && t->fd >= 0) {
-		t->armed = t->full;
-		ev_mod(c->epfd, t->fd, EV_TAP, EPOLLIN | (t->armed ? EPOLLOUT : 0));
+		if (!ev_mod(c->epfd, t->fd, EV_TAP, EPOLLIN | (t->full ? EPOLLOUT : 0)))
+			t->armed = t->full;
 	}
 	return 0;
 }

@@ -114,7 +114,7 @@ static int tcp_push_keep(struct ctx *c, struct flow *f, uint32_t wnd)
 	}
 	memcpy(fr->pay[0].iov_base, keep_data(t) + t->keep_len - left, len);
 	fr->len = len;
-	tcp_emit(c, f, TCP_ACK | (len == left ? TCP_PSH : 0), t->snd_nxt, fr);
+	tcp_emit(c, f, TCP_ACK | (len == left || len == wnd ? TCP_PSH : 0), t->snd_nxt, fr);
 	tcp_sent(c, t, len);
 	return (int)len;
 }
