@@ -26,6 +26,7 @@ struct conn {
 	struct end	guest, peer;
 	uint32_t	g_isn, o_isn;
 	bool		o_known, reset;
+	bool		reused;		/* a connection of the same addresses was before: its segments may still come */
 	int		g_wscale, o_wscale;	/* -1: not offered */
 	uint16_t	mss;
 	uint32_t	edge;		/* right edge of the guest's window, the farthest it ever was */

@@ -391,8 +391,10 @@ static bool conn_step(struct run *r, const struct step *t)
 		conn_init(r, r->cur, &t->end);
 	else if (t->flag)
 		conn_init(r, r->cur, NULL);
-	if (t->flag)
+	if (t->flag) {
 		cur(r)->g_isn = isn + 100000;
+		cur(r)->reused = true;
+	}
 	return true;
 }
 
