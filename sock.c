@@ -242,7 +242,7 @@ ssize_t sock_peek(int fd, uint32_t *peek_off, uint32_t off, struct iovec *iov, u
 	ssize_t n;
 
 	if (sock_features.peek_off) {
-		if (*peek_off != off) {
+		if (*peek_off != off && (off || *peek_off != PEEK_OFF_NONE)) {
 			if (!opt_set(fd, SOL_SOCKET, SO_PEEK_OFF, (int)off))
 				return -errno;
 			*peek_off = off;
@@ -264,7 +264,7 @@ ssize_t sock_peek(int fd, uint32_t *peek_off, uint32_t off, struct iovec *iov, u
 	if ((size_t)n <= skip)
 		return n < (ssize_t)skip || !n ? 0 : -EAGAIN;
 	n -= skip;
-	if (sock_features.peek_off)
+	if (*peek_off != PEEK_OFF_NONE)
 		*peek_off += (uint32_t)n;
 	return n;
 }

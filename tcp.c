@@ -56,7 +56,7 @@ void tcp_abort(struct ctx *c, struct flow *f, bool tell_guest)
 
 	if (tell_guest)
 		tcp_emit(c, f, TCP_RST, f->tcp.snd_max, NULL);
-	if (f->tcp.sock >= 0)
+	if (!(f->tcp.flags & TCPF_ERROR))	/* the connection is there to be reset */
 		setsockopt(f->tcp.sock, SOL_SOCKET, SO_LINGER, &rst, sizeof(rst));
 	tcp_end(c, f);
 }
@@ -230,6 +230,17 @@ void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 	}
 }
 
+/* What edges told, kept until it can be acted upon: they come once */
+static void tcp_note(struct tcp *t, uint32_t events)
+{
+	if (events & (EPOLLRDHUP | EPOLLHUP) && !(events & EPOLLERR))	/* a reset is no end of data: no FIN */
+		t->flags |= TCPF_RDHUP;
+	if (events & EPOLLPRI)
+		t->flags |= TCPF_URGENT;
+	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR) && !(t->flags & TCPF_EOF))
+		t->flags |= TCPF_READABLE;
+}
+
 /* connect() is over */
 static void tcp_connected(struct ctx *c, struct flow *f, uint32_t events)
 {
@@ -246,6 +257,7 @@ static void tcp_connected(struct ctx *c, struct flow *f, uint32_t events)
 	if (!(events & EPOLLOUT))
 		return;
 
+	tcp_note(t, events);
 	tcp_set_state(f, TCP_SYN_RCVD);
 	t->snd_max = t->snd_nxt = t->snd_una + 1;
 	t->rtx_at = c->now + t->rto;
@@ -262,17 +274,12 @@ void tcp_ready(struct ctx *c, struct flow *f, uint32_t events)
 		return;
 	}
 
-	if (events & (EPOLLRDHUP | EPOLLHUP) && !(events & EPOLLERR))	/* a reset is no end of data: no FIN */
-		t->flags |= TCPF_RDHUP;
-	if (events & EPOLLPRI)
-		t->flags |= TCPF_URGENT;
-	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR) && !(t->flags & TCPF_EOF))
-		t->flags |= TCPF_READABLE;
+	tcp_note(t, events);
 	if (events & EPOLLOUT && t->flags & TCPF_BLOCKED && !tcp_write(c, f))
 		return;
 
 	tcp_push(c, f);
-	if (events & EPOLLERR && sock_error(t->sock))
+	if (events & EPOLLERR && !(t->flags & TCPF_ERROR) && sock_error(t->sock))
 		t->flags |= TCPF_ERROR;
 	tcp_ack_due(c, f);
 	tcp_arm(c, f);

@@ -335,7 +335,6 @@ static void tcp_established(struct flow *f)
 	t->retries = 0;
 	t->rto = TCP_RTO_INIT;
 	t->sock_seq = t->snd_una;
-	t->flags |= TCPF_READABLE;		/* edges before this were not acted upon */
 	tcp_set_state(f, TCP_ESTABLISHED);
 }
 

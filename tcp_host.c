@@ -189,7 +189,6 @@ static int tcp_push_sock(struct ctx *c, struct flow *f, uint32_t wnd)
 	bool again = seq_lt(t->snd_nxt, t->snd_max), short_answer;
 	struct frame *fr[PUSH_FRAMES];
 	struct iovec iov[PUSH_FRAMES];
-	uint32_t want = 0;
 	unsigned n;
 	ssize_t got;
 
@@ -203,19 +202,18 @@ static int tcp_push_sock(struct ctx *c, struct flow *f, uint32_t wnd)
 		wnd = MIN(wnd, KEEP_SIZE);
 	each = MIN(each, wnd);
 
-	n = tap_reserve(tap, fr, MIN(short_answer ? 1 : DIV_ROUND_UP(wnd, each), PUSH_FRAMES), each, TAP_EXACT);
+	/* Full frames only: what is left over comes with the next read */
+	n = tap_reserve(tap, fr, short_answer ? 1 : MIN(wnd / each, PUSH_FRAMES), each, TAP_EXACT);
 	if (!n) {
 		flow_wait(&c->flows, f, WAIT_STALLED);
 		return -EAGAIN;
 	}
-	for (unsigned i = 0; i < n; i++) {
-		iov[i] = (struct iovec){ fr[i]->pay[0].iov_base, MIN(each, wnd - want) };
-		want += (uint32_t)iov[i].iov_len;
-	}
+	for (unsigned i = 0; i < n; i++)
+		iov[i] = (struct iovec){ fr[i]->pay[0].iov_base, each };
 
 	got = tcp_read(t, short_answer, iov, n);
 	if (!again)
-		tcp_seen(t, got, want);
+		tcp_seen(t, got, n * each);
 	if (got <= 0) {
 		tap_unreserve(tap, fr, n);
 		return 0;
