@@ -64,6 +64,7 @@ static size_t make(uint8_t *f, const struct msg *m)
 }
 
 #define FRESH		ANY, BC, "0000", ANY
+#define FRESH_AT(a)	ANY, BC, "0000", a
 #define FRESH_BC	ANY, BC, "8000", ANY
 
 static const struct {
@@ -88,6 +89,7 @@ static const struct {
 	  R_HEAD(2) "3d 04 ff010203" R_LEASE R_REST, ANY, GUEST, GUEST },
 	{ "names only if they are on the list: host name", { FRESH, TYPE(1) "37 01 0c" END }, 0,
 	  R_HEAD(2) R_LEASE R_BASE R_NAME END, ANY, GUEST, GUEST },
+	{ "empty option at the very end", { FRESH, TYPE(1) "50 00" }, 0, R_HEAD(5) R_LEASE RAPID R_REST, ANY, GUEST, GUEST },
 	{ "what follows the list is not on it", { FRESH, TYPE(1) "37 01 01 0c 01 61 37 00 77 01 00" END }, 0,
 	  R_HEAD(2) R_LEASE R_BASE END, ANY, GUEST, GUEST },
 	{ "the list in two pieces (RFC 3396)", { FRESH, TYPE(1) "37 01 01 37 02 77 0c" END }, 0,
@@ -116,6 +118,8 @@ static const struct {
 	{ "INFORM from another address", { OTHER, BC, "0000", OTHER, TYPE(8) END }, 0, R_HEAD(5) R_REST, OTHER, ANY, OTHER },
 	{ "INFORM without address in the message", { OTHER, BC, "0000", ANY, TYPE(8) END }, 0, R_HEAD(5) R_REST, ANY, ANY, OTHER },
 	{ "INFORM from nowhere", { FRESH, TYPE(8) END }, 0, R_HEAD(5) R_REST, ANY, ANY, BC },
+	{ "INFORM from 127.0.0.1", { FRESH_AT("7f000001"), TYPE(8) END }, 0, R_HEAD(5) R_REST, "7f000001", ANY, BC },
+	{ "INFORM from 224.0.0.1", { FRESH_AT("e0000001"), TYPE(8) END }, 0, R_HEAD(5) R_REST, "e0000001", ANY, BC },
 	{ "DECLINE", { FRESH, TYPE(4) REQ_IP(GUEST) SERVER(GW) END }, 0, NULL, "", "", "" },
 	{ "RELEASE", { GUEST, GW, "0000", GUEST, TYPE(7) SERVER(GW) END }, 0, NULL, "", "", "" },
 
@@ -238,6 +242,8 @@ static void test_overload(void)
 		{ "type in file, list in sname", "34 01 03" END, "00" TYPE(1), "37 01 01" END, true, R_HEAD(2) R_LEASE R_BASE END },
 		{ "not said to be there", "0c 01 61" END, TYPE(1) END, TYPE(1) END, false, NULL },
 		{ "said again in file", "34 01 01" END, TYPE(1) "34 01 02" END, TYPE(3) END, true, R_HEAD(2) R_LEASE R_REST },
+		{ "cut at the end of file", TYPE(1) "34 01 01" END, "0c 7f", "", false, NULL },
+		{ "up to the end of file", TYPE(1) "34 01 01" END, "0c 7e", "", true, R_HEAD(2) R_LEASE R_REST },
 		{ "cut at the end of sname", TYPE(1) "34 01 02" END, "", "0c 3f", false, NULL },
 		{ "up to the end of sname", TYPE(1) "34 01 02" END, "", "0c 3e", true, R_HEAD(2) R_LEASE R_REST },
 		{ "of two bytes", TYPE(1) "34 02 0101" END, "", "", false, NULL },
@@ -449,6 +455,76 @@ static void test_fit(void)
 	}
 }
 
+/* Names of 200 bytes, 1159 bytes of room: five in 1000 bytes and 4 headers, none of the sixth */
+static void test_whole(void)
+{
+	const struct msg m = { FRESH, TYPE(1) "39 02 05dc" END };
+	uint8_t frame[2048], *reply;
+	size_t len = make(frame, &m);
+	struct conf c = r_conf();
+	struct answer a;
+
+	test("dhcp: no name is cut in the middle");
+	c.nsearch = SEARCH_MAX;
+	for (unsigned k = 0; k < SEARCH_MAX; k++) {
+		memset(c.search[k], 'a' + (int)k, 198);
+		c.search[k][63] = c.search[k][127] = c.search[k][191] = '.';
+		c.search[k][198] = '\0';
+	}
+	for (unsigned i = 0; i < DNS_MAX; i++)
+		c.ip[V4].dns[i] = c.ip[V4].gw;
+	c.ip[V4].ndns = DNS_MAX;
+	r_run(dhcp_answer, &c, frame, len, &a, &reply);
+	eq(search_count(&a, reply), 5);
+	eq(a.len, 312 + 1000 + 2 * 4 + 1);
+}
+
+/* Padding in front of the type makes any length */
+static void test_message_size(void)
+{
+	static uint8_t frame[70000];
+	uint8_t *reply;
+	size_t len = make(frame, &(struct msg){ FRESH, "" });
+	struct conf c = r_conf();
+	struct answer a;
+
+	test("dhcp: messages of 1500 bytes, and more");
+	for (size_t n = 1498; n < 65000; n += n < 1510 ? 1 : 9999) {
+		memset(frame + len, 0, n - 240);
+		r_hex(TYPE(1), frame + BOOTP + n - 3);
+		r_fix(frame, BOOTP + n);
+		eq(r_run(dhcp_answer, &c, frame, BOOTP + n, &a, &reply), n <= 1500 ? DROP_NONE : DROP_RESPONDER);
+		eq(!!a.len, n <= 1500);
+	}
+}
+
+/* 3 bytes and the name, in one option of 255: 252 bytes as text, 250 characters in wire format */
+static void test_long_fqdn(void)
+{
+	static const struct { const char *opts; size_t most; unsigned extra; } enc[] = {
+		{ TYPE(1) "51 03 00 00 00", 252, 3 }, { TYPE(1) "51 03 04 00 00", 250, 5 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(enc); i++) {
+		const struct msg m = { FRESH, enc[i].opts };
+		uint8_t frame[2048], *reply;
+		size_t n = 0, len = make(frame, &m);
+		struct conf c = r_conf();
+		struct answer a;
+
+		test("dhcp: name of %zu characters, and of one more", enc[i].most);
+		c.nsearch = 0;
+		for (size_t k = enc[i].most; k <= enc[i].most + 1; k++) {
+			memset(c.fqdn, 'f', k);
+			c.fqdn[63] = c.fqdn[127] = c.fqdn[191] = '.';
+			c.fqdn[k] = '\0';
+			r_run(dhcp_answer, &c, frame, len, &a, &reply);
+			eq(!!find(&a, reply, OPT_FQDN, &n), k == enc[i].most);
+			eq(n, enc[i].most + enc[i].extra);
+		}
+	}
+}
+
 /* Four domains of 80 bytes each: one option can't hold them */
 static void test_split(void)
 {
@@ -538,6 +614,9 @@ int main(void)
 	test_off();
 	test_size();
 	test_fit();
+	test_whole();
+	test_message_size();
+	test_long_fqdn();
 	test_split();
 	test_names();
 	return done();

@@ -299,16 +299,18 @@ static void test_solicit(void)
 	struct answer a;
 
 	test("ndp: we ask for the guest");
+	c.ip[V6].addr.b[13] = 0xab;
+	c.ip[V6].addr.b[14] = 0xcd;
 	ndp_solicit(&c, &c.ip[V6].addr, out, &a);
-	eq(a.len, r_hex(GUEST "01 01 9a559a559a55", want));
+	eq(a.len, r_hex("20010db8000100020000000000abcd15 01 01 9a559a559a55", want));
 	eq_mem(out, want, 24);
 	eq(a.icmp.type, 135);
 	eq(a.icmp.rest, 0);
 	eq(a.ttl, 255);
 	ok(addr_eq(&a.src.a, &c.ip[V6].our_ll));
-	r_hex("ff0200000000000000000001ff000015", want);
+	r_hex("ff0200000000000000000001ffabcd15", want);
 	eq_mem(&a.dst.a, want, 16);
-	r_hex("3333ff000015", want);
+	r_hex("3333ffabcd15", want);
 	eq_mem(&a.dmac, want, 6);
 }
 
