@@ -167,6 +167,8 @@ int sock_ping(bool v6, const struct addr *our, uint16_t id, const struct sock_ou
 	if ((fd = sock_open(v6, SOCK_DGRAM, v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP)) < 0)
 		return fd;
 
+	/* On by default for ping sockets: they would share an identifier, and one would get all the replies */
+	opt_set(fd, SOL_SOCKET, SO_REUSEADDR, 0);
 	sock_want_errors(fd, v6);
 	opt_set(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVHOPLIMIT : IP_RECVTTL, 1);
 	rc = sock_leave(fd, v6, o);
