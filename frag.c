@@ -100,9 +100,7 @@ static bool dgram_put(struct dgram *d, const struct pkt *p)
 {
 	uint32_t off = p->frag.off, len = (uint32_t)p->data.len, i;
 
-	if (d->total && (!p->frag.more || off + len > d->total))
-		return false;
-	if (!p->frag.more && off + len < d->end)
+	if ((d->total && off + len > d->total) || (!p->frag.more && off + len < d->end))
 		return false;
 	for (i = off / 8; i < DIV_ROUND_UP(off + len, 8); i++) {
 		if (bit_test(d->map, i))
