@@ -37,6 +37,7 @@ OBJ	:= $(SRC:%.c=$(B)/%.o)
 QRAP	:= $(if $(wildcard qrap.c),$(OUT)qrap)
 UNIT	:= $(patsubst %.c,$(B)/%,$(wildcard test/unit/*_test.c test/contract/*_test.c test/sim/*_test.c))
 FUZZ	:= $(patsubst %.c,$(B)/%,$(wildcard test/fuzz/fuzz_*.c))
+TOOLS	:= $(addprefix $(B)/test/tools/,xfer wan)
 
 all: $(OUT)passt $(OUT)pasta $(QRAP)
 
@@ -80,15 +81,15 @@ FUZZ_MAIN = test/fuzz/replay.c
 $(FUZZ): MAIN = $(FUZZ_MAIN)
 
 .SECONDEXPANSION:
-$(UNIT) $(FUZZ): $(B)/%: %.c $(B)/flags $$(call needs,$$*.c)
+$(UNIT) $(FUZZ) $(TOOLS): $(B)/%: %.c $(B)/flags $$(call needs,$$*.c)
 	@mkdir -p $(@D); echo "cc $@"
 	$(Q)$(LINK) -MMD -MP -MF $@.d -o $@ $< $(MAIN) $(call needs,$<) $(call options,$<)
 
 check: $(UNIT) $(FUZZ)
 	$(PROVE) -j2 -e test/tools/run $(UNIT) $(FUZZ)
 
-check-sys: all
-	test/sys/run
+check-sys: all $(TOOLS)
+	PASTA=$(CURDIR)/$(OUT)pasta TOOLS=$(CURDIR)/$(B)/test/tools test/sys/run
 
 test:
 	test/tools/deps.sh
@@ -113,8 +114,8 @@ lint:
 		if [ -f $$f ] && [ -x $$f ]; then if $$f; then echo "ok $$f"; else echo "not ok $$f"; rc=1; fi; fi; \
 	done; exit $$rc
 
-demo: all
-	test/demo.sh
+demo: all $(TOOLS)
+	PASTA=$(CURDIR)/$(OUT)pasta TOOLS=$(CURDIR)/$(B)/test/tools test/demo.sh
 
 install: all
 	install -D $(OUT)passt $(DESTDIR)$(bindir)/passt

@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# lib.sh - what the cases in this directory share
+#
+#   +----------------- one user, mount and PID namespace per case -----------------+
+#   |                                                                              |
+#   |   R: remote host            H: host, runs pasta         C: container         |
+#   |   198.51.100.10, .1         198.51.100.2                (pasta's guest)      |
+#   |   2001:db8:1::10, ::1       2001:db8:1::2                                    |
+#   |         ext ------ veth or wan ------ ext      pasta ------ ext              |
+#   |                                                                              |
+#   +------------------------------------------------------------------------------+
+#
+# A case is a script that anyone may run, root or not, at any time, in any number at once:
+#
+#	#!/bin/bash
+#	# SPDX-License-Identifier: GPL-2.0-or-later
+#	# what it shows
+#	. "${0%/*}/lib.sh"
+#
+#	topology				# R and H
+#	pasta_up -t 8080			# C, behind pasta --config-net with these options
+#	ok "NL-04 address is copied" grep 198.51.100.2 <(C ip addr)
+#	is "UDP-21 refused" "$(C cmd)" "text"
+#	done_testing
+#
+# The script runs in H. R and C run a command in the other two; all are gone when it ends, with everything in them. Paths of
+# its own go below $T. There is no sleep for something to happen: wait_for SECONDS COMMAND... waits. What cannot run on this
+# machine at all says so with skip_all REASON. HOST_UID=0 means that pasta was started by real root.
+#
+# Settings: PASTA (the program, default ../../pasta), TOOLS (default ../../build/test/tools), KEEP (leave $T there).
+
+set -u
+PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin
+export PATH LC_ALL=C
+unset PROVE_ARGS
+
+SYS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+TOP=${SYS%/test/sys}
+: "${PASTA:=$TOP/pasta}" "${TOOLS:=$TOP/build/test/tools}"
+export PASTA TOOLS
+
+# Everything happens in namespaces that end with the script
+if [ -z "${CASE_TMP:-}" ]; then
+	HOST_UID=$(id -u)
+	CASE_TMP=$(mktemp -d "${TMPDIR:-/tmp}/pasta-test.XXXXXX")
+	export CASE_TMP HOST_UID
+	chmod 755 "$CASE_TMP"
+	user=
+	[ "$HOST_UID" = 0 ] || user=-Ur
+	trap 'exit 1' INT TERM
+	trap '[ -n "${KEEP:-}" ] || rm -rf "$CASE_TMP"' EXIT
+	unshare $user -mnpf --mount-proc --kill-child --propagation private bash "$0" "$@" &
+	wait $!
+	exit $?
+fi
+T=$CASE_TMP
+
+# ---- TAP
+
+TESTS=0 FAILED=0 ENDED=
+
+diag()	{ sed 's/^/# /' <<<"$*"; }
+pass()	{ TESTS=$((TESTS + 1)); echo "ok $TESTS - $1"; }
+fail()	{ TESTS=$((TESTS + 1)); FAILED=$((FAILED + 1)); echo "not ok $TESTS - $1"; [ $# -lt 2 ] || diag "$2"; }
+
+# ok NAME COMMAND...: the command succeeds
+ok()
+{
+	local name=$1 rc=0
+	shift
+	"$@" >"$T/ok.out" 2>&1 </dev/null || rc=$?
+	if [ $rc = 0 ]; then pass "$name"; else fail "$name" "$* -> $rc
+$(tail -n 30 "$T/ok.out")"; fi
+	return $rc
+}
+
+# not NAME COMMAND...: it fails
+not()
+{
+	local name=$1
+	shift
+	if "$@" >"$T/ok.out" 2>&1 </dev/null; then fail "$name" "$* -> 0
+$(tail -n 30 "$T/ok.out")"; else pass "$name"; fi
+}
+
+# is NAME GOT WANT; like NAME GOT REGEX; le NAME GOT MAX (integers)
+is()	{ if [ "$2" = "$3" ]; then pass "$1"; else fail "$1" "got:  $2
+want: $3"; fi; }
+like()	{ if [[ $2 =~ $3 ]]; then pass "$1"; else fail "$1" "got: $2
+want: $3"; fi; }
+unlike() { if [[ $2 =~ $3 ]]; then fail "$1" "got: $2
+unwanted: $3"; else pass "$1"; fi; }
+le()	{ if [ -n "$2" ] && [ "$2" -le "$3" ]; then pass "$1"; else fail "$1" "got $2, more than $3"; fi; }
+
+skip_all() { echo "1..0 # SKIP $1"; ENDED=1; exit 0; }
+
+# Output in TAP of a tool, renumbered
+tap_of()
+{
+	local line seen=0
+	while IFS= read -r line; do
+		case $line in
+		"ok "*)		seen=1; line=${line#ok }; pass "${line#* - }" ;;
+		"not ok "*)	seen=1; line=${line#not ok }; fail "${line#* - }" ;;
+		"1.."*)		;;
+		*)		echo "# $line" ;;
+		esac
+	done < <("$@" 2>&1; echo "exit status $?" >"$T/tap.rc")
+	[ $seen = 1 ] || fail "$1 reports results" "$*: $(cat "$T/tap.rc")"
+}
+
+# The last check: nothing that was started and should have lived has died, or complained of a bug
+done_testing()
+{
+	local p
+	for p in "$T"/pasta.*.pid; do
+		[ -s "$p" ] && [ ! -e "$p.ended" ] || continue
+		if ! kill -0 "$(cat "$p")" 2>/dev/null; then
+			fail "pasta lives to the end" "$(tail -n 40 "${p%.pid}.log" 2>/dev/null)"
+		fi
+	done
+	if cat "$T"/pasta.*.log 2>/dev/null | grep -qaE 'AddressSanitizer|runtime error:|ASSERT|assertion'; then
+		fail "nothing wrong in the logs" "$(grep -haE -A 30 'AddressSanitizer|runtime error:|ASSERT|assertion' "$T"/pasta.*.log)"
+	fi
+	echo "1..$TESTS"
+	ENDED=1
+	exit $((FAILED > 0))
+}
+
+ended()
+{
+	[ -n "$ENDED" ] && return
+	echo "not ok $((TESTS + 1)) - script runs to its end"
+	echo "1..$((TESTS + 1))"
+}
+trap ended EXIT
+
+# ---- Waiting
+
+# wait_for SECONDS COMMAND...: polls until it succeeds; false, and said so, if it never did
+until_()
+{
+	local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
+	shift
+	while ! "$@" >/dev/null 2>&1; do
+		[ ${EPOCHREALTIME/./} -lt $end ] || return 1
+		read -rt 0.02 <> <(:) || :
+	done
+}
+wait_for() { until_ "$@" || { diag "waited ${1} s in vain: ${*:2}"; return 1; }; }
+
+gone()	{ ! kill -0 "$1" 2>/dev/null; }
+listens() { ss -Hln"${2:-t}" "sport = :$1" | grep -q .; }
+
+# ---- Topology
+
+R()	{ nsenter --net="$T/R" -- "$@"; }
+# The container: in its user namespace if it has one, its PID and mount namespace untouched
+C()	{ nsenter --preserve-credentials -t "$CPID" ${CUSER--U} -n -- "$@"; }
+
+# topology [wan DELAY_MS MBIT LOSS_PERCENT]: R, and H's side of it
+topology()
+{
+	mount -t tmpfs none /run && mkdir -p /run/netns
+	: >"$T/R"
+	unshare -n bash -c ': >"$0"; exec sleep infinity' "$T/R.up" &
+	RPID=$!
+	wait_for 5 test -e "$T/R.up"
+	mount --bind /proc/$RPID/ns/net "$T/R"
+	sysctl -qw net.ipv4.ping_group_range="0 0" 2>/dev/null
+	if [ "${1:-}" = wan ]; then
+		shift
+		"$TOOLS/wan" "$1" "$2" "$3" /proc/self/ns/net ext "$T/R" ext >"$T/wan.log" 2>&1 &
+		WANPID=$!
+		wait_for 5 grep -q ready "$T/wan.log"
+	else
+		ip link add ext type veth peer name ext netns $RPID
+	fi
+	ip link set lo up
+	R ip link set lo up
+	ip addr add 198.51.100.2/24 dev ext
+	ip addr add 2001:db8:1::2/64 dev ext nodad
+	R ip addr add 198.51.100.10/24 dev ext
+	R ip addr add 198.51.100.1/24 dev ext
+	R ip addr add 2001:db8:1::10/64 dev ext nodad
+	R ip addr add 2001:db8:1::1/64 dev ext nodad
+	ip link set ext up
+	R ip link set ext up
+	ip route add default via 198.51.100.1
+	ip -6 route add default via 2001:db8:1::1
+	wait_for 5 link_up
+}
+link_up() { ip -br link show ext | grep -q LOWER_UP && ! ip -6 addr show dev ext tentative | grep -q inet6; }
+
+# resolv TEXT: what /etc/resolv.conf holds, for this case alone
+resolv()
+{
+	echo "$1" >"$T/resolv.conf"
+	mount --bind "$T/resolv.conf" "$(readlink -f /etc/resolv.conf)"
+}
+
+# container: a namespace that pasta may join by PID or path; sets CPID
+container()
+{
+	CN=$((${CN:-0} + 1))
+	unshare ${CUNSHARE--Urn} bash -c ': >"$0"; exec sleep infinity' "$T/C$CN.up" &
+	CPID=$!
+	wait_for 5 test -e "$T/C$CN.up"
+}
+
+# pasta_start OPTION...: pasta in the background, as a user would have it: ready when this returns. Sets PPID_, PASTA_LOG.
+pasta_start()
+{
+	local rc=0
+	PN=$((${PN:-0} + 1))
+	PASTA_LOG=$T/pasta.$PN.log PASTA_PIDFILE=$T/pasta.$PN.pid
+	"$PASTA" -P "$PASTA_PIDFILE" -l "$PASTA_LOG" "$@" >"$T/pasta.$PN.out" 2>&1 </dev/null || rc=$?
+	if [ $rc != 0 ]; then
+		: >"$PASTA_PIDFILE.ended"
+		diag "pasta $* -> $rc
+$(cat "$T/pasta.$PN.out")"
+		return $rc
+	fi
+	PASTAPID=$(cat "$PASTA_PIDFILE")
+}
+
+# pasta_up [OPTION]...: C, connected and configured
+pasta_up()
+{
+	container
+	pasta_start --config-net "$@" "$CPID" || fail "pasta starts"
+}
+
+# The current one may end from now on; pasta_stop makes it
+pasta_may_end() { : >"$PASTA_PIDFILE.ended"; }
+pasta_stop()
+{
+	pasta_may_end
+	kill "$PASTAPID" 2>/dev/null
+	wait_for 5 gone "$PASTAPID"
+}
+
+# stats NAME: counter of pasta's, as SIGUSR1 writes it to the log
+cs_of()	{ awk '/voluntary_ctxt_switches|nonvoluntary/ { n += $2 } END { print n }' "/proc/$1/status"; }
+rss_of() { awk '/VmRSS/ { print $2 }' "/proc/$1/status"; }
