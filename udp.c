@@ -452,12 +452,13 @@ static uint16_t segment_size(const struct pkt *p)
 /* Next message; false if the batch has no room for it */
 static bool out_add(const struct flow *f, const struct pkt *p)
 {
-	struct msghdr *m = &out.mm[out.n].msg_hdr;
 	uint16_t gso = segment_size(p);
+	struct msghdr *m;
 	size_t len;
 
 	if (out.n == BATCH_OUT)
 		return false;
+	m = &out.mm[out.n].msg_hdr;
 	*m = (struct msghdr){
 		.msg_name = &out.to, .msg_namelen = out.to_len, .msg_iov = out.iov + out.niov, .msg_control = out.control[out.n],
 	};

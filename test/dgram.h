@@ -5,7 +5,7 @@
  *	frames in,  <->  udp.c, icmp.c, sock.c  <->  sockets in a namespace  <->  tun device: the test reads and writes
  *	frames out                                   of the test's own             IP packets, as the network would
  *
- * Host: 192.0.2.1/24, 2001:db8::1/64 on the tun device "out", default routes through it; guest: the same addresses, gateways
+ * Host: 192.0.2.1 and .9, 2001:db8::1 and ::9 on the tun device "out", default routes through it; guest: the same addresses, gateways
  * 192.0.2.254 and fe80::1, which stand for the host's loopback. Frames and packets are read with code of the test's own.
  */
 #ifndef DGRAM_H
@@ -313,7 +313,7 @@ static void out_drain(void)
 }
 
 /* Datagram from outside to the host */
-static void out_udp(const struct end *src, const struct end *dst, const void *data, size_t len)
+static inline void out_udp(const struct end *src, const struct end *dst, const void *data, size_t len)
 {
 	static uint8_t p[65536];
 
@@ -392,7 +392,6 @@ static void host_init(void)
 	write_file("/proc/self/uid_map", map);
 	snprintf(map, sizeof(map), "0 %u 1", gid);
 	write_file("/proc/self/gid_map", map);
-	write_file("/proc/sys/net/ipv4/ping_group_range", "0 0");
 	write_file("/proc/sys/net/ipv4/icmp_ratelimit", "0");
 	write_file("/proc/sys/net/ipv4/conf/default/rp_filter", "0");
 	write_file("/proc/sys/net/ipv6/conf/default/accept_dad", "0");
@@ -405,13 +404,23 @@ static void host_init(void)
 	MUST(ioctl(outside, TUNSETIFF, &r));
 	host_address(s4, s6, "lo", NULL, NULL, NULL, 0);
 	host_address(s4, s6, "out", "192.0.2.1", "255.255.255.0", "2001:db8::1", 64);
+	host_address(s4, s6, "out:1", "192.0.2.9", "255.255.255.0", NULL, 0);
+	host_address(s4, s6, "lo", NULL, NULL, "2001:db8::9", 128);
 	host_default_routes("out", true);
 	sock_probe();
 	flows_init(&c.flows);
+	log_level = LOG_ERR;
+}
+
+/* A new namespace permits ping sockets to nobody */
+static inline void host_allow_ping(void)
+{
+	write_file("/proc/sys/net/ipv4/ping_group_range", "0 0");
+	sock_probe();
 }
 
 /* A client or server on the host: UDP socket bound to @at */
-static int host_socket(const struct end *at)
+static inline int host_socket(const struct end *at)
 {
 	union sockaddr_any sa;
 	socklen_t len = end_to_sa(at, 0, &sa);
@@ -422,7 +431,7 @@ static int host_socket(const struct end *at)
 	return fd;
 }
 
-static void host_send(int fd, const struct end *to, const void *data, size_t len)
+static inline void host_send(int fd, const struct end *to, const void *data, size_t len)
 {
 	union sockaddr_any sa;
 	socklen_t salen = end_to_sa(to, 0, &sa);
@@ -431,7 +440,7 @@ static void host_send(int fd, const struct end *to, const void *data, size_t len
 }
 
 /* Bytes received, or -1 */
-static ssize_t host_recv(int fd, void *buf, size_t size, struct end *from)
+static inline ssize_t host_recv(int fd, void *buf, size_t size, struct end *from)
 {
 	union sockaddr_any sa = { 0 };
 	socklen_t len = sizeof(sa);
@@ -591,7 +600,7 @@ static void guest_udp(unsigned i, const struct end *src, const struct end *dst, 
 }
 
 /* One datagram, at once */
-static void guest_say(const struct end *src, const struct end *dst, const char *text)
+static inline void guest_say(const struct end *src, const struct end *dst, const char *text)
 {
 	guest_udp(0, src, dst, 64, text, strlen(text));
 	guest_send(1);
@@ -649,7 +658,7 @@ static void begin(const struct caps *caps)
 }
 
 /* Rule: host's ports @first to @last to the guest's from @to on */
-static void publish(uint16_t first, uint16_t last, uint16_t to)
+static inline void publish(uint16_t first, uint16_t last, uint16_t to)
 {
 	cf.rule[cf.nrules++] = (struct rule){ .proto = IPPROTO_UDP, .any = true, .first = first, .last = last, .to = to };
 }

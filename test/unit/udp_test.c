@@ -263,6 +263,14 @@ static void test_fragments(const struct net *n)
 			eq_mem(whole + 8, text, sizes[k]);
 			eq(slow_sum(whole, len, slow_pseudo(&gw.a, &guest.a, IPPROTO_UDP, len)), 0xffff);
 		}
+		if (k) {
+			uint16_t id = got[0].ip.id;
+
+			got_clear();
+			host_send(fd, &from, text, 2000);
+			run();
+			ok(ngot == 2 && got[0].ip.id != id && got[1].ip.id == got[0].ip.id);
+		}
 		eq(drops(), 0);
 		close(fd);
 	}
@@ -345,8 +353,8 @@ static void test_refused(const struct net *n)
 	guest_say(&guest, &server, "refused");
 	ok(out_read(&i));
 	out_error(&server.a, &i, v4 ? 3 : 1, v4 ? 3 : 4, 0, 576);
-	for (unsigned k = 0; k < 3; k++)
-		guest_udp(k, &guest, &other, 64, "\0\1\2" + k, 1);
+	for (uint8_t k = 0; k < 3; k++)
+		guest_udp(k, &guest, &other, 64, &k, 1);
 	guest_send(3);
 	for (unsigned k = 0; k < 3; k++)
 		ok(out_read(&i) && i.good && i.len == 1 && i.data[0] == k && addr_eq(&i.dst.a, &other.a));
@@ -453,6 +461,16 @@ static void test_send_errors(const struct net *n)
 	}
 }
 
+static void join(int fd, const struct addr *group)
+{
+	struct group_req r = { .gr_interface = if_nametoindex("out") };
+	union sockaddr_any sa;
+	socklen_t len = end_to_sa(&(struct end){ .a = *group }, 0, &sa);
+
+	memcpy(&r.gr_group, &sa, len);
+	MUST(setsockopt(fd, addr_is_v4(group) ? IPPROTO_IP : IPPROTO_IPV6, MCAST_JOIN_GROUP, &r, sizeof(r)));
+}
+
 static void test_multicast(const struct net *n)
 {
 	struct end guest = E(n->guest, 1900), group = E(n->group, 1900), device = E(n->server, 1900);
@@ -471,7 +489,11 @@ static void test_multicast(const struct net *n)
 	ok(addr_eq(&i.src.a, &guest.a));
 	eq(i.ttl, 2);
 
-	test("UDP-05 %s: and does not come back to the host's own listener", n->name);
+	test("UDP-05 %s: and does not come back to the host's own listener, a member of the group or not", n->name);
+	guest_udp(0, &guest, &group, 64, "M-SEARCH", 8);
+	join(addr_is_v4(&group.a) ? s4 : s6, &group.a);
+	guest_send(1);
+	ok(out_read(&i) && i.ttl == 64);
 	ok(run() < 4);
 	eq(ngot, 0);
 	ok(!out_read(&i));
@@ -522,6 +544,21 @@ static void test_broadcast(void)
 	}
 }
 
+/* Client with an address of its own to send from */
+static void send_from(int fd, const struct addr *from, const struct end *to, const char *text)
+{
+	uint8_t control[CMSG_ROOM] __attribute__((aligned(8)));
+	struct iovec iov = { (void *)(uintptr_t)text, strlen(text) };
+	const struct flow f = { .side = { [HOST] = { .peer = *to, .our = { .a = *from } } } };
+	union sockaddr_any sa;
+	struct msghdr m = {
+		.msg_name = &sa, .msg_namelen = end_to_sa(to, 0, &sa), .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+	};
+
+	cmsg_put_source(&m, &f);
+	MUST(sendmsg(fd, &m, 0));
+}
+
 static void test_listener(const struct net *n)
 {
 	struct end client = E(n->loopback, 0), far = E(n->server, 5555), gw = E(n->gw, 0), guest = E(n->guest, 2000);
@@ -557,9 +594,24 @@ static void test_listener(const struct net *n)
 	close(fd);
 	eq(drops(), 0);
 
+	test("UDP-10 %s: a client that asks at two addresses of the host is answered from the last", n->name);
+	got_clear();
+	client.a = addr_is_v4(&guest.a) ? addr_any4 : addr_any6;
+	client.port = 5556;
+	fd = host_socket(&client);
+	for (unsigned k = 0; k < 2; k++) {
+		to = E(addr_is_v4(&guest.a) ? k ? "192.0.2.9" : "192.0.2.1" : k ? "2001:db8::9" : "2001:db8::1", 1000);
+		client = E(n->guest, 5556);
+		send_from(fd, &client.a, &to, "request");
+		run();
+	}
+	ok(ngot == 2 && payload_is(&got[1].ip, "request") && end_eq(&got[0].ip.src, &got[1].ip.src));
+	guest_say(&guest, &got[1].ip.src, "response");
+	ok(host_recv(fd, buf, sizeof(buf), &from) == 8 && end_eq(&from, &to));
+	close(fd);
+
 	test("%s: the guest learns that a client is gone", n->name);
 	got_clear();
-	from = E(n->gw, got[0].ip.src.port);
 	guest_say(&guest, &far, "late");
 	ok(out_read(&i));
 	out_error(&far.a, &i, i.v4 ? 3 : 1, i.v4 ? 3 : 4, 0, 576);
@@ -682,7 +734,6 @@ static void test_out_addr(void)
 
 	test("UDP-22 -o sets the source address, but for the host's loopback");
 	begin(NULL);
-	host_address(s4, s6, "out:1", "192.0.2.9", "255.255.255.0", NULL, 0);
 	cf.ip[V4].out_addr = A("192.0.2.9");
 	fd = host_socket(&at);
 	guest_say(&guest, &server, "x");
@@ -745,6 +796,34 @@ static void test_timeouts(const struct net *n)
 		eq(fds_open(), fds);
 		eq(wheel_timeout(&c.wheel, c.now), -1);
 	}
+
+	test("RFC 4787 %s: what arrives keeps a flow alive, too", n->name);
+	begin(NULL);
+	server.port = 7;
+	guest_say(&guest, &server, "x");
+	ok(out_read(&i));
+	for (unsigned k = 0; k < 5; k++) {
+		pass(k ? 299999 : 119999);
+		out_udp(&server, &guest, "y", 1);
+		run();
+	}
+	eq(ngot, 5);
+
+	for (unsigned answered = 0; answered < 2; answered++) {
+		test("RFC 4787 %s: a flow from outside, %s", n->name, answered ? "answered" : "not answered");
+		begin(NULL);
+		publish(5000, 5000, 40013);
+		eq(fwd_listen(&c.fwd, &cf, c.epfd), 0);
+		out_udp(&server, &(struct end){ guest.a, 5000 }, "x", 1);
+		run();
+		if (answered)
+			guest_say(&guest, &server, "y");
+		pass(answered ? 299999 : 119999);
+		eq(c.flows.count[FLOW_UDP], 1);
+		pass(1);
+		eq(c.flows.count[FLOW_UDP], 0);
+		eq(c.flows.count[FLOW_UDP_PORT], 1);
+	}
 }
 
 static void test_exhaustion(const struct net *n)
@@ -776,6 +855,21 @@ static void test_exhaustion(const struct net *n)
 	eq(answered, 5000);
 	eq(g->drops[DROP_NO_RESOURCE], 0);
 	eq(c.flows.count[FLOW_UDP], c.flows.count[FLOW_UDP_PORT]);
+
+	test("UDP-02 %s: what is in the same batch does not give way", n->name);
+	begin(NULL);
+	few.rlim_cur = fds_open() + 20;
+	setrlimit(RLIMIT_NOFILE, &few);
+	for (unsigned k = 0; k < 100; k++) {
+		guest.port = (uint16_t)(10000 + k);
+		guest_udp(k, &guest, &server, 64, "q", 1);
+	}
+	guest_send(100);
+	setrlimit(RLIMIT_NOFILE, &old);
+	for (sent = 0; out_read(&i); sent++)
+		;
+	ok(sent >= 10 && sent < 40);
+	eq(sent + g->drops[DROP_NO_RESOURCE], 100);
 
 	test("UDP-02 %s: the flow table runs out, the oldest flow gives way, the newest works", n->name);
 	begin(NULL);
