@@ -337,6 +337,7 @@ enum {
 	BOTH	= PASTA | PASST,
 	OPENER	= PASST << 1,		/* the thread in the target namespace, see ns_opener_start() */
 	ALL	= BOTH | OPENER,
+	REFUSED	= OPENER << 1,		/* fails with ENOMEM, for what libc can do without */
 };
 
 /* Calls that some architectures or C libraries don't have */
@@ -368,6 +369,14 @@ enum {
 #ifndef __NR_sigreturn
 #define __NR_sigreturn		NONE
 #endif
+#ifdef __NR_fcntl64
+#undef __NR_fcntl
+#define __NR_fcntl		__NR_fcntl64
+#endif
+#ifdef __NR_mmap2
+#undef __NR_mmap
+#define __NR_mmap		__NR_mmap2
+#endif
 #ifndef __NR_newfstatat		/* 32 bit, LIFE-07 */
 #define __NR_newfstatat		__NR_fstatat64
 #endif
@@ -379,15 +388,16 @@ enum {
 #define __NR_recvmmsg_time64	NONE
 #define __NR_ppoll_time64	NONE
 #define __NR__llseek		NONE
-#define __NR_fcntl64		NONE
 #define __NR_ftruncate64	NONE
 #endif
 
+/* Only with this second argument, which isn't 0 */
+#define WITH(arg)	((int64_t)(arg) << 32)
+
 static const struct {
-	int		nr;
+	int64_t		nr;		/* with the second argument, if only that is allowed */
 	unsigned	modes;
 	const char	*what_for;
-	unsigned	second;		/* only with this second argument, if it isn't 0 */
 } allowed[] = {
 	/* The loop and the data path, most frequent first */
 	{ __NR_epoll_wait,		BOTH,	"loop" },
@@ -423,11 +433,9 @@ static const struct {
 	{ __NR_shutdown,		BOTH,	"flows" },
 	{ __NR_close,			BOTH,	"flows" },
 	{ __NR_pipe2,			BOTH,	"loopback bypass" },
-	{ __NR_fcntl,			BOTH,	"musl without SOCK_CLOEXEC",	F_SETFD },
-	{ __NR_fcntl,			BOTH,	"musl without SOCK_NONBLOCK",	F_SETFL },
-	{ __NR_fcntl64,			BOTH,	"musl without SOCK_CLOEXEC",	F_SETFD },
-	{ __NR_fcntl64,			BOTH,	"musl without SOCK_NONBLOCK",	F_SETFL },
-	{ __NR_ioctl,			BOTH,	"room in a socket, without SO_MEMINFO", TIOCOUTQ },
+	{ __NR_fcntl | WITH(F_SETFD), BOTH, "musl without SOCK_CLOEXEC" },
+	{ __NR_fcntl | WITH(F_SETFL), BOTH, "musl without SOCK_NONBLOCK" },
+	{ __NR_ioctl | WITH(TIOCOUTQ), BOTH, "room in a socket, without SO_MEMINFO" },
 	{ __NR_getrandom,		BOTH,	"identifiers" },
 	{ __NR_socketcall,		ALL,	"all of the socket calls, LIFE-07" },
 
@@ -452,10 +460,6 @@ static const struct {
 	{ __NR_ftruncate,		BOTH,	"log rotation" },
 	{ __NR_ftruncate64,		BOTH,	"log rotation" },
 
-	/* Daemon */
-	{ __NR_dup2,			BOTH,	"leaves the standard streams" },
-	{ __NR_dup3,			BOTH,	"leaves the standard streams" },
-
 	/* Ends, good and bad */
 	{ __NR_exit_group,		ALL,	"exit" },
 	{ __NR_exit,			OPENER,	"exit of the thread" },
@@ -468,6 +472,7 @@ static const struct {
 	{ __NR_gettid,			BOTH,	"abort(), LIFE-08" },
 	{ __NR_tgkill,			BOTH,	"abort(), LIFE-08" },
 	{ __NR_tkill,			BOTH,	"abort() of musl, LIFE-08" },
+	{ __NR_mmap,			BOTH | REFUSED, "abort() of glibc keeps its message there" },
 	{ __NR_brk,			BOTH,	"assert() builds its message in allocated memory, LIFE-08" },
 };
 
@@ -511,15 +516,18 @@ static void filter_syscalls(unsigned mode)
 	EMIT(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS));
 	EMIT(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)));
 	for (unsigned i = 0; i < ARRAY_SIZE(allowed); i++) {
+		uint32_t nr = (uint32_t)allowed[i].nr, second = (uint32_t)(allowed[i].nr >> 32);
+
 		if (allowed[i].nr == NONE || !(allowed[i].modes & mode))
 			continue;
-		EMIT(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)allowed[i].nr, 0, allowed[i].second ? 4 : 1));
-		if (allowed[i].second) {
+		EMIT(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, second ? 4 : 1));
+		if (second) {
 			EMIT(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, SECOND));
-			EMIT(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, allowed[i].second, 0, 1));
+			EMIT(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, second, 0, 1));
 		}
-		EMIT(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
-		if (allowed[i].second)
+		EMIT(BPF_STMT(BPF_RET | BPF_K,
+			      allowed[i].modes & REFUSED ? SECCOMP_RET_ERRNO | ENOMEM : SECCOMP_RET_ALLOW));
+		if (second)
 			EMIT(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)));
 	}
 	EMIT(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS));

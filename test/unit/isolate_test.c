@@ -1,0 +1,508 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* isolate_test.c - what is left after each step, as root and as an ordinary user */
+/* LINK: log.o util.o */
+#include "../t.h"
+#include "../../isolate.c"
+#include "../child.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+
+/* Who starts us: as root, a test is all of these, else just the last two */
+enum who { ROOT, ORDINARY, NESTED, WHOS };
+
+static const char *const who_name[WHOS] = { "root", "ordinary user", "root of a nested user namespace" };
+
+static void become(enum who who)
+{
+	switch (who) {
+	case ROOT:
+		break;
+	case ORDINARY:
+		child_user();
+		break;
+	case NESTED:
+		child_user();
+		child_userns(0);
+		break;
+	case WHOS:
+		break;
+	}
+}
+
+#define for_each_who(w)	for (enum who w = geteuid() ? ORDINARY : ROOT; w < WHOS; w++)
+
+/* isolate_early() */
+
+static bool is_open(int fd)
+{
+	return fcntl(fd, F_GETFD) >= 0;
+}
+
+static void early_fds(const void *arg)
+{
+	struct conf c = { .netns = "/proc/self/fd/20", .userns = "/proc/self/fd/1" };
+	int some[] = { 3, 4, 7, 19, 20, 21, 200 };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(some); i++)
+		need(dup2(STDERR_FILENO, some[i]) == some[i]);
+	if (arg)
+		child_without(__NR_close_range, ENOSYS);
+	isolate_early(&c, 7);
+	for (unsigned i = 0; i < ARRAY_SIZE(some); i++)
+		need(is_open(some[i]) == (some[i] == 7 || some[i] == 20));
+	need(is_open(0) && is_open(1) && is_open(2));
+}
+
+static void early_streams(const void *arg)
+{
+	struct conf c = { 0 };
+	struct stat st, null;
+
+	(void)arg;
+	need(!stat("/dev/null", &null));
+	close(0);
+	close(2);
+	isolate_early(&c, -1);
+	need(!fstat(0, &st) && st.st_rdev == null.st_rdev);
+	need(!fstat(2, &st) && st.st_rdev == null.st_rdev);
+	need(!is_open(3));
+}
+
+static void early_caps(const void *arg)
+{
+	struct conf c = { 0 };
+	struct caps_set s;
+
+	(void)arg;
+	child_userns(0);
+	need(caps_have(CAP_SYS_MODULE) && caps_have(CAP_SYS_ADMIN));
+	isolate_early(&c, -1);
+	caps_get(&s);
+	need(s.permitted == CAPS_STARTUP && s.effective == CAPS_STARTUP && !s.inheritable);
+}
+
+/* isolate_user() */
+
+struct user_case {
+	enum who	who;
+	bool		runas;
+	uid_t		uid, gid;
+	int		status;		/* of the child */
+	uid_t		want;		/* who it is afterwards, seen from inside */
+	const char	*name;
+};
+
+static void user_changes(const void *arg)
+{
+	const struct user_case *u = arg;
+	struct conf c = { .runas = u->runas, .uid = u->uid, .gid = u->gid };
+	gid_t extra[] = { 4, 5 };
+	struct caps_set s;
+
+	if (u->who == ROOT)
+		need(!setgroups(2, extra));
+	become(u->who);
+	isolate_early(&c, -1);
+	caps_get(&s);
+	isolate_user(&c);
+	need(getuid() == u->want && geteuid() == u->want && getgid() == u->want);
+	need(u->who != ROOT || getgroups(0, NULL) == 0);
+
+	/* What is to come takes these */
+	need(u->who == ORDINARY || (s.effective & CAP(CAP_SYS_ADMIN)));
+	need((s.effective & CAP(CAP_SYS_ADMIN)) == (caps_have(CAP_SYS_ADMIN) ? CAP(CAP_SYS_ADMIN) : 0));
+	need((s.effective & CAP(CAP_SYS_PTRACE)) == (caps_have(CAP_SYS_PTRACE) ? CAP(CAP_SYS_PTRACE) : 0));
+	if (!c.runas && u->who == ROOT)
+		need(setuid(0) || !caps_have(CAP_SYS_MODULE));
+}
+
+static void test_user(void)
+{
+	uid_t own = geteuid() ? geteuid() : USER;
+	const struct user_case cases[] = {
+		{ ROOT,		false, 0, 0,		0, NOBODY,	"root becomes nobody" },
+		{ ROOT,		true, 0, 0,		0, 0,		"--runas 0 stays root" },
+		{ ROOT,		true, 1234, 1234,	0, 1234,	"--runas" },
+		{ ORDINARY,	false, 0, 0,		0, own,		"ordinary user stays" },
+		{ ORDINARY,	true, own, own,		0, own,		"--runas with one's own IDs" },
+		{ ORDINARY,	true, 1234, 1234,	1, 0,		"--runas with other IDs is refused" },
+		{ NESTED,	false, 0, 0,		0, 0,		"UID 0 of a user namespace is not root" },
+		{ NESTED,	true, 0, 0,		0, 0,		"--runas 0 in a user namespace" },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		if (cases[i].who == ROOT && geteuid())
+			continue;
+		test("SEC-07 isolate_user(): %s", cases[i].name);
+		eq(child_run(user_changes, &cases[i]), cases[i].status);
+		ok(!cases[i].status || strstr(child_err, "Couldn't change to UID 1234, GID 1234: "));
+	}
+}
+
+/* isolate_prefork() */
+
+struct prefork_case {
+	enum who	who;
+	bool		foreground, chroot_fallback;
+};
+
+static bool root_is_empty(void)
+{
+	DIR *d = opendir("/");
+	struct dirent *e;
+	unsigned n = 0;
+
+	while (d && (e = readdir(d)))
+		n += strcmp(e->d_name, ".") && strcmp(e->d_name, "..");
+	return d && !n && mkdir("/x", 0700) && errno == EROFS && open("../../..", O_TMPFILE | O_RDWR, 0600) < 0;
+}
+
+static void prefork_namespaces(const void *arg)
+{
+	static const char *const name[] = { "self/ns/ipc", "self/ns/mnt", "self/ns/uts", "self/ns/pid_for_children", "self/ns/net" };
+	const struct prefork_case *p = arg;
+	struct conf c = { .foreground = p->foreground };
+	char before[5][64] = { "" }, after[64];
+	int proc = open("/proc", O_PATH | O_DIRECTORY);
+
+	become(p->who);
+	isolate_early(&c, proc);
+	isolate_user(&c);
+	for (unsigned i = 0; i < ARRAY_SIZE(name); i++)
+		need(readlinkat(proc, name[i], before[i], sizeof(before[i]) - 1) > 0);
+	isolate_prefork(&c);
+	for (unsigned i = 0; i < 4; i++) {
+		memset(after, 0, sizeof(after));
+		/* Of a new PID namespace, the link has no target before there is a process in it */
+		if (readlinkat(proc, name[i], after, sizeof(after) - 1) <= 0)
+			need(i == 3 && !c.foreground);
+		need(!strcmp(before[i], after) == (i == 3 && c.foreground));
+	}
+	memset(after, 0, sizeof(after));
+	need(readlinkat(proc, name[4], after, sizeof(after) - 1) > 0 && !strcmp(before[4], after));
+	need(root_is_empty());
+}
+
+/* As if root were an initramfs */
+static void prefork_initramfs(const void *arg)
+{
+	const struct prefork_case *p = arg;
+	struct conf c = { .foreground = true, .chroot_fallback = p->chroot_fallback };
+
+	become(p->who);
+	child_without(__NR_pivot_root, EINVAL);
+	isolate_prefork(&c);
+	need(root_is_empty());
+}
+
+static void test_prefork(void)
+{
+	for_each_who(w) {
+		for (unsigned fg = 0; fg < 2; fg++) {
+			struct prefork_case p = { w, fg, false };
+
+			test("isolate_prefork() as %s in the %sground: new namespaces, empty root", who_name[w],
+			     fg ? "fore" : "back");
+			eq(child_run(prefork_namespaces, &p), 0);
+		}
+	}
+	test("LIFE-13 no pivot_root() from an initramfs: one line");
+	eq(child_run(prefork_initramfs, &(struct prefork_case){ ORDINARY, true, false }), 1);
+	ok(strstr(child_err, "pivot_root") && strstr(child_err, "--chroot-fallback"));
+	eq_str(strchr(child_err, '\n'), "\n");
+	test("LIFE-13 --chroot-fallback");
+	eq(child_run(prefork_initramfs, &(struct prefork_case){ ORDINARY, true, true }), 0);
+}
+
+/* isolate_late() */
+
+/* All steps; /proc/self/status stays open in *@status, what @outside is stays reachable in *@outside */
+static void isolate_all(enum who who, enum mode mode, int *status)
+{
+	struct conf c = { .foreground = true, .mode = mode };
+
+	become(who);
+	isolate_early(&c, -1);
+	isolate_user(&c);
+	*status = open("/proc/self/status", O_RDONLY);
+	need(*status >= 0);
+	isolate_prefork(&c);
+	isolate_late(&c);
+}
+
+static bool status_has(const char *text, const char *name, const char *value)
+{
+	const char *at = strstr(text, name);
+
+	return at && !strncmp(at + strlen(name), value, strlen(value));
+}
+
+static void late_status(const void *arg)
+{
+	static const char none[] = ":\t0000000000000000\n";
+	static char text[8192];
+	int fd;
+
+	isolate_all(*(const enum who *)arg, MODE_PASTA, &fd);
+	need(read(fd, text, sizeof(text) - 1) > 0);
+	need(status_has(text, "CapInh", none));
+	need(status_has(text, "CapPrm", none));
+	need(status_has(text, "CapEff", none));
+	need(status_has(text, "CapBnd", none));
+	need(status_has(text, "CapAmb", none));
+	need(status_has(text, "NoNewPrivs", ":\t1\n"));
+	need(status_has(text, "Seccomp", ":\t2\n"));
+	need(*(const enum who *)arg != ROOT || status_has(text, "Groups", ":\t \n"));
+}
+
+/* Root owns what /proc shows of who can't be dumped */
+static void late_not_dumpable(const void *arg)
+{
+	char path[64], byte;
+	int fds[2], status;
+	struct stat st;
+	pid_t pid;
+
+	if (*(const enum who *)arg != ROOT)
+		child_user();
+	need(!socketpair(AF_UNIX, SOCK_STREAM, 0, fds) && (pid = fork()) >= 0);
+	if (!pid) {
+		struct conf c = { .foreground = true };
+
+		isolate_early(&c, fds[1]);
+		isolate_user(&c);
+		isolate_prefork(&c);
+		isolate_late(&c);
+		need(write(fds[1], "", 1) == 1);
+		need(read(fds[1], &byte, 1) < 0);	/* until killed */
+	}
+	need(read(fds[0], &byte, 1) == 1);
+	snprintf(path, sizeof(path), "/proc/%i/fd", pid);
+	need(!stat(path, &st));
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	need(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	need(st.st_uid == 0);
+}
+
+/* Calls that nobody needs who has started */
+static const struct {
+	const char	*name;
+	long		nr, arg[4];
+	unsigned	modes;		/* that it is forbidden in, 0: all */
+} forbidden[] = {
+	{ "openat",	__NR_openat,	{ AT_FDCWD, (long)"/", O_RDONLY, 0 }, 0 },
+	{ "execve",	__NR_execve,	{ (long)"/bin/true", 0, 0, 0 }, 0 },
+	{ "clone",	__NR_clone,	{ SIGCHLD, 0, 0, 0 }, 0 },
+	{ "mprotect",	__NR_mprotect,	{ 0, 0, 0, 0 }, 0 },
+	{ "kill",	__NR_kill,	{ 1, 0, 0, 0 }, 0 },
+	{ "ptrace",	__NR_ptrace,	{ 0, 0, 0, 0 }, 0 },
+	{ "prctl",	__NR_prctl,	{ PR_SET_DUMPABLE, 1, 0, 0 }, 0 },
+	{ "setns",	__NR_setns,	{ 0, 0, 0, 0 }, 0 },
+	{ "unshare",	__NR_unshare,	{ CLONE_NEWUSER, 0, 0, 0 }, 0 },
+	{ "mount",	__NR_mount,	{ 0, 0, 0, 0 }, 0 },
+	{ "io_uring_setup", 425,	{ 1, 0, 0, 0 }, 0 },
+	{ "bpf",	__NR_bpf,	{ 0, 0, 0, 0 }, 0 },
+	{ "ioctl(TIOCSTI)", __NR_ioctl,	{ 0, TIOCSTI, 0, 0 }, 0 },
+	{ "fcntl(F_SETOWN)", __NR_fcntl, { 0, F_SETOWN, 1, 0 }, 0 },
+	{ "wait4",	__NR_wait4,	{ -1, 0, WNOHANG, 0 }, PASST },
+};
+
+struct call_case {
+	unsigned	i;
+	enum mode	mode;
+};
+
+static void late_forbidden(const void *arg)
+{
+	const struct call_case *c = arg;
+	int fd;
+
+	isolate_all(ORDINARY, c->mode, &fd);
+	syscall(forbidden[c->i].nr, forbidden[c->i].arg[0], forbidden[c->i].arg[1], forbidden[c->i].arg[2],
+		forbidden[c->i].arg[3]);
+}
+
+#ifdef __x86_64__
+static void late_foreign_arch(const void *arg)
+{
+	int fd, rc = 20;	/* getpid() of i386, writev() of x86-64: allowed there */
+
+	if (arg)
+		isolate_all(ORDINARY, MODE_PASTA, &fd);
+	__asm__ volatile("int $0x80" : "+a"(rc) : : "memory", "r8", "r9", "r10", "r11");
+	_exit(rc > 0 ? 0 : 1);
+}
+#endif
+
+/* A connection's life, time, and what C libraries call beneath: none of it may be forbidden */
+static void late_works(const void *arg)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(sa);
+	struct epoll_event ev = { .events = EPOLLIN };
+	struct timespec ts;
+	int status, ep = epoll_create1(EPOLL_CLOEXEC), l, s, a, room;
+	char buf[16];
+
+	(void)arg;
+	need(dup2(ep, 3) == 3);
+	{
+		struct conf c = { .foreground = true };
+
+		become(ORDINARY);
+		isolate_early(&c, 3);
+		isolate_user(&c);
+		isolate_prefork(&c);
+		isolate_late(&c);
+	}
+	need((l = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) >= 0);
+	need(!setsockopt(l, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int)));
+	need(!bind(l, (struct sockaddr *)&sa, sizeof(sa)) && !getsockname(l, (struct sockaddr *)&sa, &len));
+	need(!listen(l, 5) && !epoll_ctl(3, EPOLL_CTL_ADD, l, &ev));
+	need((s = socket(AF_INET, SOCK_STREAM, 0)) >= 0 && !connect(s, (struct sockaddr *)&sa, sizeof(sa)));
+	need(epoll_wait(3, &ev, 1, 1000) == 1);
+	need((a = accept4(l, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0);
+	need(accept(l, NULL, NULL) < 0 && errno == EAGAIN);			/* LIFE-06 */
+	need(!fcntl(a, F_SETFL, 0) && !fcntl(a, F_SETFD, FD_CLOEXEC));
+	need(send(s, "x", 1, 0) == 1 && recv(a, buf, 16, MSG_PEEK) == 1 && recv(a, buf, 16, 0) == 1);
+	need(!ioctl(s, TIOCOUTQ, &room) && !shutdown(s, SHUT_WR) && !close(s) && !close(a));
+	need(!syscall(__NR_clock_gettime, CLOCK_MONOTONIC, &ts));
+	need(mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED && errno == ENOMEM);
+	need(waitpid(-1, &status, WNOHANG) < 0 && errno == ECHILD);
+}
+
+/* Messages, with every errno there is, and nobody to read them */
+static void late_messages(const void *arg)
+{
+	int fd;
+
+	isolate_all(ORDINARY, *(const enum mode *)arg, &fd);
+	for (int e = -1; e < 200; e++)
+		err("error %i: %s", e, errno_text(e));
+	close(STDERR_FILENO);
+	err("into the void");
+	log_limited(LOG_ERR, "%s", errno_text(ENOENT));
+}
+
+static void late_assert(const void *arg)
+{
+	int fd;
+
+	(void)arg;
+	isolate_all(ORDINARY, MODE_PASTA, &fd);
+	assert(!fd);
+}
+
+/* Landlock alone: what a descriptor held by accident would give access to, if there were no filter */
+static void late_landlock(const void *arg)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int dir = open("/", O_PATH | O_DIRECTORY), s = socket(AF_UNIX, SOCK_STREAM, 0), t = socket(AF_UNIX, SOCK_STREAM, 0);
+	socklen_t len = sizeof(sa);
+
+	(void)arg;
+	need(!bind(s, (struct sockaddr *)&sa, sizeof(sa_family_t)) && !listen(s, 1));	/* autobind: an abstract name */
+	need(!getsockname(s, (struct sockaddr *)&sa, &len));
+	become(ORDINARY);
+	need(openat(dir, "etc", O_RDONLY | O_DIRECTORY) >= 0);
+	need(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+	landlock();
+	need(openat(dir, "etc", O_RDONLY | O_DIRECTORY) < 0 && errno == EACCES);
+	need(open("/dev/null", O_RDWR) < 0 && errno == EACCES);
+	need(mkdir("/tmp/x", 0700) && errno == EACCES);
+	need(socket(AF_INET, SOCK_STREAM, 0) >= 0);
+	if (syscall(__NR_landlock_create_ruleset, NULL, 0, 1) < 6)
+		return;
+	need(connect(t, (struct sockaddr *)&sa, len) && errno == EPERM);
+	need(kill(getppid(), 0) && errno == EPERM);
+}
+
+/* The thread that opens sockets has no other skill */
+static void late_opener(const void *arg)
+{
+	int fd = open("/dev/null", O_RDWR);
+
+	become(ORDINARY);
+	isolate_opener();
+	need(socket(AF_INET, SOCK_STREAM, 0) >= 0 && !read(fd, &(char){ 0 }, 1) && write(fd, "", 1) == 1);
+	if (arg)
+		connect(3, NULL, 0);
+}
+
+static void test_late(void)
+{
+	for_each_who(w) {
+		test("SEC-07 isolate_late() as %s: no capability in any set, no groups, no_new_privs", who_name[w]);
+		eq(child_run(late_status, &w), 0);
+	}
+	for_each_who(w) {
+		if (w == NESTED)	/* the owner shown is root's of the initial user namespace, nobody there */
+			continue;
+		test("isolate_late() as %s: not dumpable", who_name[w]);
+		eq(child_run(late_not_dumpable, &w), 0);
+	}
+	for (struct call_case c = { 0 }; c.i < ARRAY_SIZE(forbidden); c.i++) {
+		test("forbidden: %s", forbidden[c.i].name);
+		for (c.mode = MODE_PASTA; c.mode <= MODE_PASST; c.mode++) {
+			if (!forbidden[c.i].modes || (forbidden[c.i].modes & 1U << c.mode))
+				eq(child_run(late_forbidden, &c), -SIGSYS);
+			else
+				eq(child_run(late_forbidden, &c), 0);
+		}
+	}
+#ifdef __x86_64__
+	test("forbidden: system calls of another architecture");
+	eq(child_run(late_foreign_arch, ""), child_run(late_foreign_arch, NULL) ? -SIGSEGV : -SIGSYS);
+#endif
+	test("LIFE-06 what the loop does is allowed");
+	eq(child_run(late_works, NULL), 0);
+	test("LIFE-04 LIFE-05 error messages make no other system call");
+	eq(child_run(late_messages, &(enum mode){ MODE_PASTA }), 0);
+	ok(strstr(child_err, "error 2: No such file or directory\n") && strstr(child_err, "error 199: "));
+	eq(child_run(late_messages, &(enum mode){ MODE_PASST }), 0);
+	test("LIFE-08 a failed assertion says so, and aborts");
+	eq(child_run(late_assert, NULL), -SIGABRT);
+	ok(strstr(child_err, "!fd"));
+	test("Landlock: nothing can be opened, not even below a descriptor");
+	eq(child_run(late_landlock, NULL), 0);
+	test("isolate_opener(): sockets, and nothing else");
+	eq(child_run(late_opener, NULL), 0);
+	eq(child_run(late_opener, ""), -SIGSYS);
+}
+
+static void test_table(void)
+{
+	test("table of system calls: each once, each with its reason");
+	for (unsigned i = 0; i < ARRAY_SIZE(allowed); i++) {
+		ok(allowed[i].modes && allowed[i].what_for && *allowed[i].what_for);
+		for (unsigned j = 0; j < i; j++)
+			ok(allowed[i].nr == NONE || allowed[i].nr != allowed[j].nr);
+	}
+}
+
+int main(void)
+{
+	test("isolate_early(): inherited descriptors are closed, but for those named");
+	eq(child_run(early_fds, NULL), 0);
+	test("LIFE-25 the same without close_range()");
+	eq(child_run(early_fds, ""), 0);
+	test("isolate_early(): closed standard streams become /dev/null");
+	eq(child_run(early_streams, NULL), 0);
+	test("isolate_early(): capabilities that start-up doesn't take are dropped");
+	eq(child_run(early_caps, NULL), 0);
+	test_user();
+	test_prefork();
+	test_late();
+	test_table();
+	return done();
+}
