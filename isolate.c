@@ -340,6 +340,14 @@ enum {
 	REFUSED	= OPENER << 1,		/* fails with ENOMEM, for what libc can do without */
 };
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define SANITIZED
+#endif
+
 /* Calls that some architectures or C libraries don't have */
 #define NONE	-1
 #ifndef __NR_accept
@@ -472,8 +480,23 @@ static const struct {
 	{ __NR_gettid,			BOTH,	"abort(), LIFE-08" },
 	{ __NR_tgkill,			BOTH,	"abort(), LIFE-08" },
 	{ __NR_tkill,			BOTH,	"abort() of musl, LIFE-08" },
+#ifdef SANITIZED
+	{ __NR_mmap,			BOTH,	"sanitizers" },
+#else
 	{ __NR_mmap,			BOTH | REFUSED, "abort() of glibc keeps its message there" },
+#endif
 	{ __NR_brk,			BOTH,	"assert() builds its message in allocated memory, LIFE-08" },
+#ifdef SANITIZED
+	{ __NR_sigaltstack,		ALL,	"sanitizers, before exit()" },
+	{ __NR_munmap,			BOTH,	"sanitizers" },
+	{ __NR_madvise,			BOTH,	"sanitizers" },
+	{ __NR_sched_yield,		BOTH,	"sanitizers" },
+	{ __NR_futex,			BOTH,	"sanitizers" },
+	{ __NR_open,			BOTH,	"sanitizers' reports: fails, for Landlock and the empty root" },
+	{ __NR_openat,			BOTH,	"the same" },
+	{ __NR_readlink,		BOTH,	"sanitizers' reports" },
+	{ __NR_ioctl | WITH(TCGETS),	BOTH,	"sanitizers' reports" },
+#endif
 };
 
 #if defined(__x86_64__)
