@@ -166,7 +166,7 @@ enum drop frag_add(struct frags *fs, const struct pkt *p, uint64_t now, struct r
 
 	*done = false;
 
-	/* A fragment inside what the last call gave back: nobody needs those, and it lies in the buffer we would fill */
+	/* Inside what the last call gave back: nobody needs fragments of fragments, and it lies where we would write */
 	if (p->data.iov == &fs->out)
 		return DROP_FRAGMENT;
 

@@ -4,9 +4,9 @@
  * The parser works on a copy of the headers. The frame may lie in memory the guest can still write to, so no byte of it
  * that decides anything is read twice; the payload stays where it is.
  *
- * Checksums: that of the IPv4 header is verified, for a broken header would misdirect the packet. Those of TCP, UDP and ICMP
- * are not: the link is memory, no bit gets lost on it, they are often partial, and what goes on to the host's sockets is
- * covered by a new checksum anyway. For the same reason offload.partial needs no work on the way from the guest.
+ * Checksums: that of the IPv4 header is verified, for a broken header would misdirect the packet. Those of TCP, UDP and
+ * ICMP are not: the link is memory, no bit gets lost on it, they are often partial, and what goes on to the host's
+ * sockets gets a new checksum anyway. For the same reason offload.partial needs no work on the way from the guest.
  *
  * The builders fill frame.hdr backwards from HDR_L4: the transport header starts there, IP and Ethernet end there.
  */
@@ -335,7 +335,8 @@ static enum drop skip_ext(const uint8_t *h, size_t *at, size_t end, struct pkt *
 		uint8_t type = p->proto;
 		size_t len;
 
-		if (type != IPPROTO_HOPOPTS && type != IPPROTO_ROUTING && type != IPPROTO_DSTOPTS && type != IPPROTO_FRAGMENT)
+		if (type != IPPROTO_HOPOPTS && type != IPPROTO_ROUTING && type != IPPROTO_DSTOPTS &&
+		    type != IPPROTO_FRAGMENT)
 			return DROP_NONE;
 		if (count == EXT_COUNT || end - *at < 8)
 			return DROP_IP_EXT;
@@ -627,7 +628,7 @@ size_t frame_udp_fragment(struct frame *f, const struct net_hdr *n, const struct
 	}
 	room = mtu - (v4 ? IP4_HLEN : IP6_HLEN) - l4;
 	more = len > room;
-	if (more)	/* what the fragment carries, UDP header included, ends on a multiple of 8; so do all @off + 8 */
+	if (more)	/* UDP header and data up to here are a multiple of 8, and stay one */
 		len = room & ~(size_t)7;
 	if (!v4) {
 		h[0] = IPPROTO_UDP;

@@ -18,7 +18,7 @@ enum { REC_V6 = 1, REC_MORE = 2, REC_UDP = 4, REC_RAW = 8, REC_LATE = 16, REC_OD
 struct rec {
 	uint8_t		flags;
 	uint8_t		id;
-	uint16_t	off, len;	/* in units of 8 bytes; REC_ODD: 3 bytes less; a long @len has its top bit set */
+	uint16_t	off, len;	/* in 8 bytes; REC_ODD: 3 bytes less; a long @len has its top bit set */
 };
 
 static bool raw_used[256];

@@ -4,8 +4,8 @@
  *
  * Input: size of the first buffer, size of the further ones (0: one buffer), options, then the frame. Options: gso in
  * units of 16, lowest bit clear to have the checksum of an IPv4 header put right, which chance alone would never do.
- * The same frame must parse to the same packet however it is cut, what is accepted must be consistent, and a frame built
- * from what was read must read as the same.
+ * The same frame must parse to the same packet however it is cut, what is accepted must be consistent, and a frame
+ * built from what was read must read as the same.
  */
 #include <stdlib.h>
 
@@ -122,7 +122,8 @@ static void check_same(const struct pkt *a, const struct pkt *b)
 /* Build it again, both ways of checksumming, and read that */
 static void check_rebuilt(const struct pkt *p, bool csum)
 {
-	struct net_hdr n = { .dmac = p->dmac, .smac = p->smac, .src = p->src, .dst = p->dst, .ttl = p->ttl, .tos = p->tos };
+	struct net_hdr n = { .dmac = p->dmac, .smac = p->smac, .src = p->src, .dst = p->dst,
+			     .ttl = p->ttl, .tos = p->tos };
 	struct caps caps = { .mtu = 65535, .csum = csum };
 	static uint8_t pay[1 << 17];
 	struct frame f = { .pay = { { .iov_base = pay, .iov_len = sizeof(pay) } }, .npay = 1, .len = p->data.len };

@@ -50,7 +50,8 @@ static void piece_make(struct piece *f, bool v4, uint8_t proto, uint32_t id, uin
 	f->p = (struct pkt){
 		.ethertype = v4 ? ETH_P_IP : ETH_P_IPV6, .fragment = true, .proto = proto, .ttl = 60, .tos = 0xb8,
 		.smac = { { 2, 1, 2, 3, 4, 5 } }, .dmac = { { 2, 9, 8, 7, 6, 5 } },
-		.src.a = address(v4 ? "10.0.2.15" : "2001:db8::15"), .dst.a = address(v4 ? "192.0.2.1" : "2001:db8:1::1"),
+		.src.a = address(v4 ? "10.0.2.15" : "2001:db8::15"),
+		.dst.a = address(v4 ? "192.0.2.1" : "2001:db8:1::1"),
 		.frag = { .id = id, .off = off, .more = more }, .data = { &f->iov, 1, 0, len },
 	};
 }
@@ -99,47 +100,49 @@ static void check_whole(const struct raw *raw, bool v4, uint8_t proto, uint32_t 
 	eq_mem(ip + (v4 ? 20 : 40), payload, len);
 }
 
+/* A fragment, and what is to become of it: refused, or the last one that was missing */
+enum { MORE = 1, REFUSED = 2, WHOLE = 4 };
+
 struct step {
 	uint32_t	off, len;
-	bool		more;
-	bool		refused, whole;
+	unsigned	flags;
 };
 
 static const struct {
 	const char	*name;
 	struct step	step[6];	/* up to the first without length */
 } row[] = {
-	{ "two", { { 0, 16, true, false, false }, { 16, 5, false, false, true } } },
-	{ "two, last first", { { 16, 5, false, false, false }, { 0, 16, true, false, true } } },
-	{ "three, middle last", { { 0, 16, true, false, false }, { 24, 1, false, false, false }, { 16, 8, true, false, true } } },
+	{ "two", { { 0, 16, MORE }, { 16, 5, WHOLE } } },
+	{ "two, last first", { { 16, 5, 0 }, { 0, 16, MORE | WHOLE } } },
+	{ "three, middle last", { { 0, 16, MORE }, { 24, 1, 0 }, { 16, 8, MORE | WHOLE } } },
 	{ "two datagrams with one identification, one after the other",
-	  { { 0, 16, true, false, false }, { 16, 5, false, false, true }, { 0, 24, true, false, false }, { 24, 8, false, false, true } } },
+	  { { 0, 16, MORE }, { 16, 5, WHOLE }, { 0, 24, MORE }, { 24, 8, WHOLE } } },
 	{ "SEC-02 overlap by 8 bytes; the rest is refused too",
-	  { { 0, 16, true, false, false }, { 8, 16, true, true, false }, { 24, 8, false, true, false }, { 0, 24, true, true, false } } },
+	  { { 0, 16, MORE }, { 8, 16, MORE | REFUSED }, { 24, 8, REFUSED }, { 0, 24, MORE | REFUSED } } },
 	{ "SEC-02 overlap by the second half of the one before",
-	  { { 8, 16, true, false, false }, { 0, 16, true, true, false }, { 24, 8, false, true, false } } },
-	{ "SEC-02 the same twice", { { 0, 16, true, false, false }, { 0, 16, true, true, false }, { 16, 5, false, true, false } } },
-	{ "SEC-02 one inside another", { { 0, 32, true, false, false }, { 8, 8, true, true, false }, { 32, 5, false, true, false } } },
-	{ "SEC-02 one around another", { { 8, 8, true, false, false }, { 0, 32, true, true, false }, { 32, 5, false, true, false } } },
-	{ "SEC-02 two last ones, the same", { { 16, 5, false, false, false }, { 16, 5, false, true, false }, { 0, 16, true, true, false } } },
+	  { { 8, 16, MORE }, { 0, 16, MORE | REFUSED }, { 24, 8, REFUSED } } },
+	{ "SEC-02 the same twice", { { 0, 16, MORE }, { 0, 16, MORE | REFUSED }, { 16, 5, REFUSED } } },
+	{ "SEC-02 one inside another", { { 0, 32, MORE }, { 8, 8, MORE | REFUSED }, { 32, 5, REFUSED } } },
+	{ "SEC-02 one around another", { { 8, 8, MORE }, { 0, 32, MORE | REFUSED }, { 32, 5, REFUSED } } },
+	{ "SEC-02 two last ones, the same", { { 16, 5, 0 }, { 16, 5, REFUSED }, { 0, 16, MORE | REFUSED } } },
 	{ "SEC-02 two last ones, the second farther out",
-	  { { 16, 8, false, false, false }, { 24, 8, false, true, false }, { 0, 16, true, true, false } } },
+	  { { 16, 8, 0 }, { 24, 8, REFUSED }, { 0, 16, MORE | REFUSED } } },
 	{ "SEC-02 two last ones, the second nearer",
-	  { { 24, 8, false, false, false }, { 16, 8, false, true, false }, { 0, 16, true, true, false } } },
-	{ "SEC-02 beyond the last one", { { 16, 5, false, false, false }, { 24, 8, true, true, false }, { 0, 16, true, true, false } } },
+	  { { 24, 8, 0 }, { 16, 8, REFUSED }, { 0, 16, MORE | REFUSED } } },
+	{ "SEC-02 beyond the last one", { { 16, 5, 0 }, { 24, 8, MORE | REFUSED }, { 0, 16, MORE | REFUSED } } },
 	{ "SEC-02 across the end of the last one",
-	  { { 16, 16, false, false, false }, { 0, 40, true, true, false }, { 0, 16, true, true, false } } },
+	  { { 16, 16, 0 }, { 0, 40, MORE | REFUSED }, { 0, 16, MORE | REFUSED } } },
 	{ "SEC-02 last one in front of what is there",
-	  { { 32, 8, true, false, false }, { 16, 8, false, true, false }, { 0, 16, true, true, false } } },
+	  { { 32, 8, MORE }, { 16, 8, REFUSED }, { 0, 16, MORE | REFUSED } } },
 	{ "SEC-02 last one in front of what is there, not only of what came just before",
-	  { { 32, 8, true, false, false }, { 0, 8, true, false, false }, { 16, 8, false, true, false } } },
+	  { { 32, 8, MORE }, { 0, 8, MORE }, { 16, 8, REFUSED } } },
 	{ "a short one after a long one, last first",
-	  { { 0, 16, true, false, false }, { 16, 5, false, false, true }, { 8, 5, false, false, false }, { 0, 8, true, false, true } } },
-	{ "not last, and not a multiple of 8: ignored", { { 0, 15, true, true, false }, { 0, 16, true, false, false },
-	  { 16, 9, true, true, false }, { 16, 8, false, false, true } } },
-	{ "SEC-02 tiny first fragment: ignored", { { 0, 7, false, true, false }, { 8, 8, false, false, false }, { 0, 8, true, false, true } } },
+	  { { 0, 16, MORE }, { 16, 5, WHOLE }, { 8, 5, 0 }, { 0, 8, MORE | WHOLE } } },
+	{ "not last, and not a multiple of 8: ignored", { { 0, 15, MORE | REFUSED }, { 0, 16, MORE },
+	  { 16, 9, MORE | REFUSED }, { 16, 8, WHOLE } } },
+	{ "SEC-02 tiny first fragment: ignored", { { 0, 7, REFUSED }, { 8, 8, 0 }, { 0, 8, MORE | WHOLE } } },
 	{ "one byte short of complete, then complete",
-	  { { 0, 8, true, false, false }, { 16, 9, false, false, false }, { 8, 8, true, false, true } } },
+	  { { 0, 8, MORE }, { 16, 9, 0 }, { 8, 8, MORE | WHOLE } } },
 };
 
 static void test_steps(void)
@@ -156,10 +159,10 @@ static void test_steps(void)
 			struct raw out;
 			bool whole = true;
 
-			piece_make(&f, v4, IPPROTO_UDP, 77, s->off, s->len, s->more);
-			eq(add(&f, 1000, &out, &whole), s->refused ? DROP_FRAGMENT : DROP_NONE);
-			eq(whole, s->whole);
-			if (!s->refused)
+			piece_make(&f, v4, IPPROTO_UDP, 77, s->off, s->len, s->flags & MORE);
+			eq(add(&f, 1000, &out, &whole), s->flags & REFUSED ? DROP_FRAGMENT : DROP_NONE);
+			eq(whole, !!(s->flags & WHOLE));
+			if (!(s->flags & REFUSED))
 				end = MAX(end, s->off + s->len);
 			if (whole) {
 				check_whole(&out, v4, IPPROTO_UDP, 77, end);
@@ -211,7 +214,8 @@ static void test_keys(void)
 		{ "other source, IPv4", true, false }, { "other source, IPv6", false, false },
 		{ "other destination, IPv4", true, false }, { "other destination, IPv6", false, false },
 		{ "other identification, IPv4", true, false }, { "other identification, IPv6", false, false },
-		{ "other protocol, IPv4 (RFC 791 3.2)", true, false }, { "other next header, IPv6 (RFC 8200 4.5)", false, true },
+		{ "other protocol, IPv4 (RFC 791 3.2)", true, false },
+		{ "other next header, IPv6 (RFC 8200 4.5)", false, true },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
@@ -300,24 +304,24 @@ static void test_timeout(void)
 
 static void test_pool(void)
 {
-	enum { MORE = 3 };
+	enum { EXTRA = 3 };
 	struct piece f;
 	struct raw out;
 	bool whole;
 
 	test("SEC-02 the pool is bounded: %d datagrams, the oldest give way", FRAG_MAX);
 	reset();
-	for (uint32_t id = 0; id < FRAG_MAX + MORE; id++) {
+	for (uint32_t id = 0; id < FRAG_MAX + EXTRA; id++) {
 		piece_make(&f, id & 1, IPPROTO_UDP, id, 0, 8, true);
 		eq(add(&f, 0, &out, &whole), DROP_NONE);
 	}
-	for (uint32_t id = FRAG_MAX + MORE; id-- > MORE; ) {
+	for (uint32_t id = FRAG_MAX + EXTRA; id-- > EXTRA; ) {
 		piece_make(&f, id & 1, IPPROTO_UDP, id, 8, 8, false);
 		eq(add(&f, 0, &out, &whole), DROP_NONE);
 		if (ok(whole))
 			check_whole(&out, id & 1, IPPROTO_UDP, id, 16);
 	}
-	for (uint32_t id = 0; id < MORE; id++) {
+	for (uint32_t id = 0; id < EXTRA; id++) {
 		piece_make(&f, id & 1, IPPROTO_UDP, id, 8, 8, false);
 		eq(add(&f, 0, &out, &whole), DROP_NONE);
 		ok(!whole);
@@ -339,7 +343,7 @@ static void test_pool(void)
 	ok(whole);
 }
 
-/* The smallest fragments of the largest datagram, in an order that visits all of them: 12289 is prime to their number */
+/* The smallest fragments of the largest datagram; 12289 has no factor in common with their number */
 static void test_largest(void)
 {
 	for (int v4 = 0; v4 < 2; v4++) {
@@ -414,7 +418,9 @@ static void round_trip(bool v4, uint32_t mtu, size_t len, int order)
 	} while (off < len && cnt < ARRAY_SIZE(size));
 
 	for (size_t i = 0; i < cnt; i++) {
-		size_t j = order == 0 ? i : order == 1 ? cnt - 1 - i : (i * 1103 + 7) % cnt;	/* 1103 is prime, and not a factor */
+		/* 1103 is prime, and divides none of the counts: every one gets its turn */
+		size_t j = order == 0 ? i : order == 1 ? cnt - 1 - i : (i * 1103 + 7) % cnt;
+
 
 		iov = (struct iovec){ frame[j], size[j] };
 		raw.len = size[j];

@@ -294,6 +294,26 @@ static const struct good {
 	  /* 3 bytes */
 	  "414243",
 	  "2001:db8::15", "2001:db8:1::1", 40000, 53, IPPROTO_UDP, 64, 3, false, { 0 } },
+	{ "L2-12 five headers, 160 bytes",
+	  ETH6
+	  /* 2001:db8::15 > 2001:db8:1::1, next header 60, 171 bytes behind */
+	  "60000000 00ab 3c 40 20010db8000000000000000000000015"
+	  "20010db8000100000000000000000001"
+	  /* destination options, 32 bytes; next: the same */
+	  "3c 03 011c00000000000000000000000000000000000000000000000000000000"
+	  /* destination options, 32 bytes; next: the same */
+	  "3c 03 011c00000000000000000000000000000000000000000000000000000000"
+	  /* destination options, 32 bytes; next: the same */
+	  "3c 03 011c00000000000000000000000000000000000000000000000000000000"
+	  /* destination options, 32 bytes; next: the same */
+	  "3c 03 011c00000000000000000000000000000000000000000000000000000000"
+	  /* destination options, 32 bytes; next: UDP */
+	  "11 03 011c00000000000000000000000000000000000000000000000000000000"
+	  /* UDP 40000 > 53, length 11 */
+	  "9c40 0035 000b beef"
+	  /* 3 bytes */
+	  "414243",
+	  "2001:db8::15", "2001:db8:1::1", 40000, 53, IPPROTO_UDP, 64, 3, false, { 0 } },
 	{ "L2-12 atomic fragment",
 	  ETH6
 	  /* 2001:db8::15 > 2001:db8:1::1, next header 44, 20 bytes behind */

@@ -36,7 +36,7 @@ static uint32_t word(const uint8_t *p)
 
 static void test_open(void)
 {
-	/* magic of nanosecond files, version 2.4, two words reserved, snapshot length, Ethernet: in the machine's byte order */
+	/* Magic of nanosecond files, version 2.4, two words reserved, snapshot length, Ethernet; machine's order */
 	struct { uint32_t magic; uint16_t major, minor; uint32_t zone, figs, snap, type; } want = {
 		0xa1b23c4d, 2, 4, 0, 0, 262144, 1,
 	};
