@@ -8,7 +8,7 @@
 #include "../../netlink_route.c"
 #include "../t.h"
 
-static struct nl nl;
+static struct nl nl, to = { .fd = -1 };
 static int kernel;
 
 static uint8_t pkt[65536 + 4096];
@@ -194,6 +194,9 @@ static void test_dump(void)
 	put_ack(1, -ENOENT);
 	sent();
 	ok(!nl_route_any(&nl, false, 3));
+	put_ack(1, -ENOENT);
+	sent();
+	eq(nl_route_copy(&(struct nl_copy){ .from = &nl, .to = &to }), 0);
 	ok(drained());
 }
 
@@ -249,8 +252,28 @@ static void test_interrupted(void)
 static void test_malformed(void)
 {
 	const struct rtmsg rtm = { .rtm_family = AF_INET, .rtm_table = RT_TABLE_MAIN, .rtm_type = RTN_UNICAST };
+	const uint32_t oif = 7, table = 1000;
+	struct rtmsg other = rtm;
 	struct nlmsghdr *nh;
 	struct rtattr *a;
+
+	test("routes of other tables and other types, from a kernel that doesn't filter");
+	fresh();
+	other.rtm_table = 77;
+	attr(put(RTM_NEWROUTE, 0, 1, &other, sizeof(other)), RTA_OIF, &oif, sizeof(oif));
+	nh = put(RTM_NEWROUTE, 0, 1, &rtm, sizeof(rtm));
+	attr(nh, RTA_OIF, &oif, sizeof(oif));
+	attr(nh, RTA_TABLE, &table, sizeof(table));
+	other = rtm;
+	other.rtm_type = RTN_UNREACHABLE;
+	attr(put(RTM_NEWROUTE, 0, 1, &other, sizeof(other)), RTA_OIF, &oif, sizeof(oif));
+	other = rtm;
+	other.rtm_flags = RTM_F_CLONED;
+	attr(put(RTM_NEWROUTE, 0, 1, &other, sizeof(other)), RTA_OIF, &oif, sizeof(oif));
+	put_route(0, 1, 3, 10);
+	put_done(0, 1, 0);
+	sent();
+	eq(nl_template(&nl, false), 3);
 
 	test("datagram larger than the buffer: what is in it is lost, the rest is read");
 	fresh();
@@ -365,6 +388,51 @@ static void test_changes(void)
 	eq(nl_release(&nl), -ETIMEDOUT);
 }
 
+/* One address of interface 3 */
+static void put_addr(uint8_t family, uint32_t flags, uint8_t plen, uint8_t last)
+{
+	struct ifaddrmsg ifa = { .ifa_family = family, .ifa_prefixlen = plen, .ifa_index = 3 };
+	uint8_t a[16] = { 0x20, 1, 0xd, 0xb8, [15] = last };
+	struct nlmsghdr *nh = put(RTM_NEWADDR, NLM_F_MULTI, 1, &ifa, sizeof(ifa));
+
+	attr(nh, IFA_ADDRESS, a, sizeof(a));
+	attr(nh, IFA_FLAGS, &flags, sizeof(flags));
+}
+
+static void test_addr(void)
+{
+	struct addr a, ll;
+	uint8_t plen;
+
+	test("NL-18 temporary, tentative, failed, deprecated, of another family: none of them, if there is another");
+	fresh();
+	put_addr(AF_INET6, IFA_F_TEMPORARY, 64, 1);
+	put_addr(AF_INET6, IFA_F_PERMANENT, 64, 2);
+	put_addr(AF_INET6, IFA_F_PERMANENT | IFA_F_TENTATIVE, 65, 3);
+	put_addr(AF_INET6, IFA_F_PERMANENT | IFA_F_DADFAILED, 66, 4);
+	put_addr(AF_INET6, IFA_F_PERMANENT | IFA_F_DEPRECATED, 67, 5);
+	put_addr(AF_INET, IFA_F_PERMANENT, 32, 6);
+	put_addr(AF_INET6, IFA_F_PERMANENT, 129, 7);
+	put_done(0, 1, 0);
+	sent();
+	ok(nl_addr_get(&nl, true, 3, &a, &plen, &ll));
+	eq(a.b[15], 2);
+	eq(plen, 64);
+	ok(addr_is_unspec(&ll));
+
+	test("a temporary IPv6 address, if it is the only one; not another interface's");
+	fresh();
+	put_addr(AF_INET6, IFA_F_TEMPORARY, 64, 1);
+	put_done(0, 1, 0);
+	sent();
+	ok(nl_addr_get(&nl, true, 3, &a, &plen, NULL));
+	eq(a.b[15], 1);
+	put_addr(AF_INET6, IFA_F_PERMANENT, 64, 1);
+	put_done(0, 1, 0);
+	sent();
+	ok(!nl_addr_get(&nl, true, 4, &a, &plen, NULL));
+}
+
 /* Object without a dump: the answer, then an acknowledgement */
 static void test_link(void)
 {
@@ -417,6 +485,7 @@ int main(void)
 	test_interrupted();
 	test_malformed();
 	test_changes();
+	test_addr();
 	test_link();
 	return done();
 }

@@ -291,6 +291,8 @@ static void test_conf(void)
 		{ "primary rather than secondary, global rather than link-local scope", ETH0
 		  "addr add 169.254.9.9/32 dev eth0 scope link\naddr add 192.0.2.5/24 dev eth0\n"
 		  "addr add 192.0.2.6/24 dev eth0\n" DEF4, "-q -4", "eth0 192.0.2.5/24 gw 192.0.2.1\n" },
+		{ "one's own address, not the peer's", WG0 "addr add 10.8.0.2 peer 10.8.0.1/32 dev wg0\n"
+		  "route add default dev wg0\n", "-q -4", "wg0 10.8.0.2/32 gw 169.254.2.2\n" },
 		{ "IPv4 link-local addresses only", ETH0 "addr add 169.254.9.9/16 dev eth0 scope link\n", "-q -4",
 		  "tap0 169.254.2.1/16 gw 169.254.2.2 local no interface\n" },
 		{ "address given: prefix by class, the host's gateway", ETH0_4 DEF4, "-q -4 -a 172.16.0.9",
@@ -325,7 +327,8 @@ static void test_templates(void)
 		{ "NL-11 no default route, several interfaces: the first one with a route",
 		  ETH0 "link set far0 down\nlink add eth1 type veth peer name far1\nlink set far1 up\n"
 		  "link set eth1 up\n"
-		  "addr add 198.51.100.5/24 dev eth1\naddr add 203.0.113.5/24 dev lo\n", "-q -4 --config-net",
+		  "addr add 198.51.100.5/24 dev eth1\naddr add 203.0.113.5/24 dev lo\n"
+		  "route add 10.9.0.0/16 dev lo\n", "-q -4 --config-net",
 		  "inet 198.51.100.5/24\ndefault via 169.254.2.2 onlink\n"
 		  "198.51.100.0/24 scope link src 198.51.100.5\n" },
 		{ "NL-12 no network at all", "", "-q --config-net", LOCAL4 LL LOCAL4_R LOCAL6_R },
@@ -353,6 +356,9 @@ static void test_templates(void)
 		  " nexthop via 192.0.2.2\n",
 		  "-q -4 --config-net",
 		  "inet 192.0.2.5/24\ndefault nexthop via 192.0.2.1 weight 5 nexthop via 192.0.2.2\n" NET4_R },
+		{ "next hop whose interface is down", ETH0_4 WG0 "addr add 10.8.0.2/24 dev wg0\n"
+		  "route add default nexthop via 10.8.0.1 weight 9 nexthop via 192.0.2.1\nlink set wg0 down\n",
+		  "-q -4 --config-net", "inet 192.0.2.5/24\ndefault via 192.0.2.1\n" NET4_R },
 		{ "NL-21 an address, no default route yet: IPv6 too",
 		  ETH0_46, "-q --config-net", "inet 192.0.2.5/24\ninet6 2001:db8::5/64\n" LL
 		  "default via 169.254.2.2 onlink\n" NET4_R "2001:db8::/64 metric 256\n" LOCAL6_R },
@@ -415,6 +421,12 @@ static void test_addrs(void)
 		  "addr add 192.0.2.6/24 dev eth0\n",
 		  "-q -4 --config-net --no-copy-routes",
 		  "inet 192.0.2.5/24\ninet 192.0.2.6/24 secondary\ndefault via 192.0.2.1\n" NET4_R },
+		{ "--no-copy-routes, and the host's prefix routes are not the kernel's",
+		  ETH0 "addr add 192.0.2.5/24 dev eth0 noprefixroute\nroute add 192.0.2.1 dev eth0\n" DEF4,
+		  "-q -4 --config-net --no-copy-routes", "inet 192.0.2.5/24\ndefault via 192.0.2.1\n" NET4_R },
+		{ "a mask given", ETH0_4 DEF4, "-q -4 --config-net -n 20",
+		  "inet 192.0.2.5/20\ndefault via 192.0.2.1\n192.0.0.0/20 scope link src 192.0.2.5\n"
+		  "192.0.2.0/24 scope link\n" },
 		{ "--no-copy-addrs", ETH0_4 DEF4 "route add 198.51.100.0/24 via 192.0.2.9\n"
 		  "addr add 192.0.2.6/24 dev eth0\n",
 		  "-q -4 --config-net --no-copy-addrs",
@@ -495,6 +507,11 @@ static void test_routes(void)
 		  "inet6 2001:db8::5/64\n" LL "2001:db8::/64 metric 256\n2001:db8:1::/48 via fe80::7 metric 1024\n"
 		  "2001:db8:2::/48 via fe80::7 metric 1024 mtu 1400\n" LL_R
 		  "default metric 1024 nexthop via fe80::8 nexthop via fe80::9\n" },
+		{ "link-local and multicast routes are the namespace's own business",
+		  ETH0 "addr add 2001:db8::5/64 dev eth0 nodad\nroute add fe80::/64 dev eth0 metric 77\n"
+		  "route add ff00::/8 dev eth0\n" DEF6, "-q -6 --config-net",
+		  "inet6 2001:db8::5/64\n" LL "2001:db8::/64 metric 256\n" LL_R
+		  "default via fe80::99 metric 1024\n" },
 		{ "IPv4 route by way of an IPv6 gateway", ETH0_46 DEF6
 		  "route add 0.0.0.0/0 via inet6 fe80::99 dev eth0\n",
 		  "-q --config-net", "inet 192.0.2.5/24\ninet6 2001:db8::5/64\n" LL
@@ -625,6 +642,36 @@ static void test_many(void)
 	eq_str(run(run_many, "-q --config-net"), want);
 }
 
+/* Without the first attempt that goes with the link's coming up */
+static void run_copy(const char *args)
+{
+	struct nl_copy cp = { .from = &(struct nl){ 0 }, .to = &(struct nl){ 0 } };
+	struct addr a = addr_from4(htonl(0xc6336401));
+
+	(void)args;
+	nl_open(cp.from);
+	setns(guest_ns, CLONE_NEWNET);
+	nl_open(cp.to);
+	if (system("ip link add eth0 type veth peer name far0; ip link set far0 up; ip link set eth0 up"))
+		printf("ip failed\n");
+	cp.from_if = nl_ifindex(cp.from, "eth0");
+	cp.to_if = nl_ifindex(cp.to, "eth0");
+	nl_addr_add(cp.to, cp.to_if, &a, 24);
+	printf("%i\n", nl_route_copy(&cp));
+	printf("%i\n", nl_route_copy(&cp));
+	show_what = "^default|^10|^192";
+	show("eth0", show_what);
+}
+
+static void test_copy(void)
+{
+	test("NL-04 default route first in the dump, and what it needs last");
+	ok(setup(ETH0 "addr add 192.0.2.5/24 dev eth0 noprefixroute\nroute add 192.0.2.0/25 dev eth0\n"
+		 "route add 10.0.0.0/8 via 192.0.2.2 mtu 1400\n" DEF4));
+	eq_str(run(run_copy, ""), "0\n0\ndefault via 192.0.2.1\n10.0.0.0/8 via 192.0.2.2 mtu 1400\n"
+	       "192.0.2.0/25 scope link\n");
+}
+
 int main(void)
 {
 	if (!become_root()) {
@@ -639,6 +686,7 @@ int main(void)
 	test_routes();
 	test_odd();
 	test_link();
+	test_copy();
 	test_many();
 	return done();
 }
