@@ -56,7 +56,7 @@ struct request {
 	bool		ia;			/* has any identity association */
 };
 
-/* Reads the option at @at; false at the end, which @ok tells from an option that is cut */
+/* Reads the option at @at; false if there is none: at the end, or, then @ok is false as well, because it is cut */
 static bool opt_next(const uint8_t *at, const uint8_t *end, struct opt *o, bool *ok)
 {
 	*ok = at == end;
@@ -68,7 +68,6 @@ static bool opt_next(const uint8_t *at, const uint8_t *end, struct opt *o, bool 
 	if (o->len > end - o->data)
 		return false;
 	o->next = o->data + o->len;
-	*ok = true;
 	return true;
 }
 

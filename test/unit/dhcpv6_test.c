@@ -59,6 +59,7 @@ static const struct {
 	{ "SOLICIT", SOL CID TIME NA("000c"), ADV IDS PREF R_NA R_NAMES },
 	{ "SOLICIT, hint is not heeded", SOL CID NA("0028") ADDR(OTHER), ADV IDS PREF R_NA R_NAMES },
 	{ "SOLICIT, rapid commit", SOL CID RAP TIME NA("000c"), REP IDS RAP R_NA R_NAMES },
+	{ "SOLICIT, rapid commit at the very end", SOL CID NA("000c") RAP, REP IDS RAP R_NA R_NAMES },
 	{ "SOLICIT, nothing to assign", SOL CID TIME, ADV IDS PREF R_NAMES },
 	{ "SOLICIT, two associations: the second gets none", SOL CID NA("000c") "0003 000c 00000002" T_0,
 	  ADV IDS PREF R_NA "0003 0012 00000002" T_0 ST(2) R_NAMES },
@@ -73,6 +74,9 @@ static const struct {
 	{ "REQUEST, another address beside", REQ CID SID NA("0044") ADDR(GUEST) ADDR(FAR), REP IDS R_NA_ST(4) R_NAMES },
 	{ "REQUEST, option within the address", REQ CID SID NA("002e") "0005 001e " GUEST T_0 ST(0), REP IDS R_NA R_NAMES },
 
+	{ "REQUEST, within the association what is no address", REQ CID SID NA("004a") "ff00 0018 " OTHER T_0 ADDR(GUEST) ST(0),
+	  REP IDS R_NA R_NAMES },
+
 	{ "RENEW", REN CID SID NA("0028") ADDR(GUEST), REP IDS R_NA R_NAMES },
 	{ "RENEW, another address ends", REN CID SID NA("0028") ADDR(OTHER),
 	  REP IDS "0003 0044 " IAID T_EVER "0005 0018 " GUEST T_EVER "0005 0018 " OTHER T_0 R_NAMES },
@@ -86,6 +90,7 @@ static const struct {
 	{ "CONFIRM, another address", CNF CID NA("0028") ADDR(OTHER), REP IDS ST(4) },
 	{ "CONFIRM, one of two", CNF CID NA("0028") ADDR(GUEST) TA("0020") ADDR(FAR), REP IDS ST(4) },
 	{ "CONFIRM, no address", CNF CID NA("000c"), NULL },
+	{ "CONFIRM, what a prefix's association names is no address", CNF CID PD("0028") ADDR(FAR), NULL },
 	{ "CONFIRM, no association", CNF CID, NULL },
 	{ "RELEASE", REL CID SID NA("0028") ADDR(GUEST), REP IDS ST(0) },
 	{ "DECLINE", DEC CID SID NA("0028") ADDR(GUEST), REP IDS ST(0) },
@@ -94,7 +99,7 @@ static const struct {
 	{ "INFORMATION-REQUEST, to us", INF CID SID, REP IDS R_NAMES },
 
 	/* RFC 4704 6: only if it was sent and requested; no update by us (N), their wish overridden (O) if it was S */
-	{ "name", SOL CID NA("000c") "0027 0008 01 05 6775657374 00" "0006 0002 0027", ADV IDS PREF R_NA R_DNS
+	{ "name", SOL CID NA("000c") "0027 0009 01 06 677565737473 00" "0006 0002 0027", ADV IDS PREF R_NA R_DNS
 	  "0027 0014 06 05 6775657374 07 6578616d706c65 03 636f6d 00" R_SEARCH },
 	{ "name, no wish", SOL CID NA("000c") "0006 0004 0017 0027" "0027 0001 00", ADV IDS PREF R_NA R_DNS
 	  "0027 0014 04 05 6775657374 07 6578616d706c65 03 636f6d 00" R_SEARCH },
@@ -116,6 +121,8 @@ static const struct {
 	{ "DECLINE without server", DEC CID, NULL },
 	{ "INFORMATION-REQUEST to another server", INF CID BAD_SID, NULL },
 	{ "INFORMATION-REQUEST with association", INF CID NA("000c"), NULL },
+	{ "INFORMATION-REQUEST with temporary one", INF CID TA("0004"), NULL },
+	{ "INFORMATION-REQUEST with prefix", INF CID PD("000c"), NULL },
 	{ "ADVERTISE", ADV IDS, NULL },
 	{ "REPLY", REP IDS, NULL },
 	{ "RECONFIGURE", "0a a1b2c3" IDS, NULL },
@@ -137,6 +144,7 @@ static const struct {
 	{ "CFG-13 IAADDR of none", SOL CID NA("0010") "0005 0000", NULL },
 	{ "CFG-13 IAADDR whose option is longer than it", SOL CID NA("002c") "0005 001c" GUEST T_0 "000d 0001", NULL },
 	{ "CFG-13 IAADDR whose option header is cut", SOL CID NA("0029") "0005 0019" GUEST T_0 "00", NULL },
+	{ "client DUID of 3 bytes", INF "0001 0003 000300", REP SID "0001 0003 000300" R_NAMES },
 	{ "client DUID of 2 bytes", SOL "0001 0002 0003" NA("000c"), NULL },
 	{ "list of 3 bytes", SOL CID "0006 0003 001700", NULL },
 	{ "rapid commit with content", SOL CID "000e 0001 00", NULL },
@@ -313,14 +321,26 @@ static void test_long(void)
 	/* 1232 less 4, 14 and 14 of identifiers, 5, 44 of the address, 132 of servers, 4: 1015, and a name takes 255 */
 	eq(walk(&a, reply, OPT_SEARCH), 3 * 255);
 
-	test("dhcpv6: as many associations as a message holds");
-	strcpy(msg, SOL CID);
-	for (unsigned i = 0; i < 88; i++)
-		strcat(msg, NA("000c"));
-	len = make(frame, GUEST_LL, SERVERS, msg);
-	eq(r_run(dhcpv6_answer, &c, frame, len, &a, &reply), DROP_NONE);
-	ok(a.len <= 1280 - 48);
-	walk(&a, reply, 0);
+	test("dhcpv6: as many associations as a message holds, each whole, at every place of the reply's end");
+	for (unsigned n = 3; n < 70; n++) {
+		len = (size_t)snprintf(msg, sizeof(msg), SOL "0001 %04x", n);
+		memset(msg + len, 'a', 2 * n);
+		strcpy(msg + len + 2 * n, NA("000c"));
+		for (unsigned i = 0; i < 80; i++)
+			strcat(msg, i % 2 ? NA("000c") : TA("0004"));
+		len = make(frame, GUEST_LL, SERVERS, msg);
+		eq(r_run(dhcpv6_answer, &c, frame, len, &a, &reply), DROP_NONE);
+		ok(a.len <= 1280 - 48 && a.len > 1280 - 48 - 22);
+		for (size_t at = 4; at < a.len; at += 4U + get_be16(reply + at + 2)) {
+			unsigned size = get_be16(reply + at + 2);
+
+			if (get_be16(reply + at) == OPT_IA_NA)
+				ok(size == 12 + 28 || size == 12 + 6);
+			if (get_be16(reply + at) == OPT_IA_TA)
+				eq(size, 4 + 6);
+		}
+		walk(&a, reply, 0);
+	}
 
 	test("dhcpv6: as many other addresses as a message holds");
 	strcpy(msg, REB CID NA("0554"));	/* 1364: 12 and 48 of 28, and 8 more */
@@ -331,6 +351,19 @@ static void test_long(void)
 	eq(r_run(dhcpv6_answer, &c, frame, len, &a, &reply), DROP_NONE);
 	ok(a.len <= 1280 - 48);
 	ok(walk(&a, reply, OPT_IA_NA) > 1000);
+
+	test("dhcpv6: messages of 1500 bytes, and more");
+	for (size_t n = 1498; n < 65000; n += n < 1510 ? 1 : 9999) {
+		static uint8_t big[70000];
+
+		len = make(big, GUEST_LL, SERVERS, SOL CID NA("000c"));
+		put_be16(big + len, 0xff00);
+		put_be16(big + len + 2, (uint16_t)(62 + n - len - 4));
+		memset(big + len + 4, 0, n);
+		r_fix(big, 62 + n);
+		eq(r_run(dhcpv6_answer, &c, big, 62 + n, &a, &reply), n <= 1500 ? DROP_NONE : DROP_RESPONDER);
+		eq(!!a.len, n <= 1500);
+	}
 
 	test("dhcpv6: client DUID of 130 bytes, and of 131");
 	for (unsigned n = 130; n <= 131; n++) {
