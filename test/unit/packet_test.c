@@ -398,7 +398,7 @@ static void test_tcp_options(void)
 	struct pkt p;
 
 	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
-		static const uint8_t flags[] = { 0x02, 0x12, 0x10, 0x18, 0x04 };
+		static const uint8_t flags[] = { 0x02, 0x12, 0x10, 0x18, 0x04, 0xc2 };
 		struct iovec iov = { h, 0 };
 		uint16_t csum;
 		size_t n;
@@ -418,7 +418,7 @@ static void test_tcp_options(void)
 			h[47] = flags[j];
 			cut_make(&c, h, iov.iov_len, iov.iov_len, 0);
 			if (eq(parse(&c.raw, &p), DROP_NONE)) {
-				eq(p.tcp.flags, flags[j]);
+				eq(p.tcp.flags, flags[j] & 0x3f);	/* without those of RFC 3168 */
 				eq(p.tcp.seq, 0x01020304);
 				eq(p.tcp.ack, 0x0a0b0c0d);
 				eq(p.tcp.win, 64240);
@@ -670,7 +670,9 @@ static void test_build_udp_zero(void)
 	test("RFC 768: a UDP checksum that comes out as 0 is sent as 0xffff");
 	for (int v4 = 0; v4 < 2; v4++) {
 		struct net_hdr n = net_make(v4);
-		uint8_t pay[2] = { 0, 0 }, b[100];
+		uint8_t pay[2] = { 0, 0 }, room[100], b[200];
+		struct iovec iov = { pay, 2 };
+		struct view dgram = { &iov, 1, 0, 2 };
 		struct frame f;
 		uint16_t csum;
 
@@ -687,6 +689,12 @@ static void test_build_udp_zero(void)
 		flatten(&f, b);
 		eq(get_be16(b + net_hdr_len(v4, 6)), 0xffff);
 		eq(naive_l4(b + ETH_HLEN), 0xffff);
+
+		frame_make(&f, room, sizeof(room), 2, 0);
+		f.pay[0] = (struct iovec){ room, sizeof(room) };
+		eq(frame_udp_fragment(&f, &n, &dgram, 0, sizeof(room)), 2);
+		flatten(&f, b);
+		eq(get_be16(b + net_hdr_len(v4, v4 ? 6 : 14)), 0xffff);
 	}
 }
 
@@ -737,6 +745,8 @@ static void check_fragments(bool v4, uint32_t mtu, const struct view *dgram, uin
 		ok(raw.len <= ETH_HLEN + mtu);
 		if (v4)
 			eq(naive_ip4(b + ETH_HLEN), 0xffff);
+		else
+			eq(get_be16(b + ETH_HLEN + 40), IPPROTO_UDP << 8);	/* and a reserved byte */
 		ok(!f.off.partial && !f.off.gso);
 		eq(f.hlen, net_hdr_len(v4, (v4 ? 0 : 8) + (at ? 0 : 8)));
 		if (!eq(parse(&raw, &p), DROP_NONE))
