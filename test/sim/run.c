@@ -19,6 +19,7 @@
 #define PIECE		1400	/* segments of a guest's super-packet */
 #define LOG_LINES	40
 
+static struct wire pend_ring[PEND_MAX];
 static char run_lines[LOG_LINES][200];
 static unsigned run_nlines;
 
@@ -105,7 +106,7 @@ void run_begin(struct run *r, const struct script *s, const struct variant *v)
 {
 	struct caps caps = { .mtu = s->mtu };
 
-	*r = (struct run){ .s = s, .v = *v, .strict = !v->fail_at, .verbose = r->verbose };
+	*r = (struct run){ .s = s, .v = *v, .strict = !v->fail_at, .verbose = r->verbose, .pend = pend_ring };
 	run_nlines = 0;
 	world_reset(v->wrap ? 77 : 42);
 	world.no_peek_off = v->no_peek_off;
@@ -265,7 +266,7 @@ bool run_until(struct run *r, uint64_t until, bool frame)
 	while (!world.idle) {
 		int rc;
 
-		if (!r->over)			/* what the guest sends at the same time is one batch */
+		if (!r->over && !r->carry)	/* what the guest sends at the same time is one batch */
 			r->c.guest[0].tap.burst = TAP_BATCH;
 		rc = loop_once(&r->c);
 
@@ -303,7 +304,7 @@ static void push(struct run *r, struct wire *w, bool super)
 	size_t len = wire_build(frame, w, off.partial);
 
 	run_log(r, ">", w);
-	tap_sim_push(frame, len, &off);
+	(r->carry ? r->carry : tap_sim_push)(frame, len, &off);
 }
 
 /* What the guest said, for the checks of what comes back */
@@ -328,7 +329,7 @@ static void note_sent(struct run *r, struct conn *cn, const struct wire *w, bool
 	cn->sent_max = seq_max(cn->sent_max, end);
 	if (w->flags & TCP_RST)
 		cn->reset = true;
-	if (!ignored && w->flags & TCP_ACK && seq_le(seq, cn->sent) && cn->o_known) {
+	if (!ignored && !r->carry && w->flags & TCP_ACK && seq_le(seq, cn->sent) && cn->o_known) {
 		uint32_t in = seq_lt(cn->adv, end) ? cn->adv : end;
 
 		if (w->flags & TCP_FIN && in == cn->adv && end == in + 1)
@@ -337,7 +338,6 @@ static void note_sent(struct run *r, struct conn *cn, const struct wire *w, bool
 	}
 	if (w->flags & TCP_SYN && !ignored)
 		cn->sent = 1;
-	(void)r;
 }
 
 void guest_tcp(struct run *r, struct conn *cn, uint8_t flags, uint32_t seq, uint32_t len, uint32_t ack, uint16_t win,

@@ -49,11 +49,12 @@ struct run {
 	bool		over;		/* the script is: only the rules that always hold */
 	uint64_t	t0;		/* ns: time of the step before */
 	uint64_t	woken;		/* wakeups at the last check */
-	struct wire	pend[PEND_MAX];	/* segments to the guest nobody looked at yet; payload is checked already */
+	struct wire	*pend;		/* segments to the guest nobody looked at yet; payload is checked already */
 	unsigned	pend_head, pend_len;
 	char		why[512];	/* first failure */
 	unsigned	line;		/* of the script, where the run is */
 	bool		failed, verbose;
+	void		(*carry)(const void *frame, size_t len, const struct offload *off);	/* lossy link, or NULL */
 };
 
 /* Sets up the program in a fresh world */

@@ -186,7 +186,7 @@ static void test_script(const char *path)
 
 int main(int argc, char **argv)
 {
-	int c, seeds = 60;
+	int c, seeds = 150;
 	glob_t g;
 
 	log_level = LOG_EMERG;
@@ -216,6 +216,7 @@ int main(int argc, char **argv)
 	ok(g.gl_pathc > 0);
 	for (size_t i = 0; i < g.gl_pathc; i++)
 		test_script(g.gl_pathv[i]);
+	globfree(&g);
 	test("TCP-30 byte-exact both ways under loss, duplication and reordering, %i seeds", seeds);
 	ok(in_child(NULL, 1, (uint64_t)seeds));
 	return done();
