@@ -105,7 +105,7 @@ tap_of()
 		"1.."*)		;;
 		*)		echo "# $line" ;;
 		esac
-	done < <("$@" 2>&1; echo "exit status $?" >"$T/tap.rc")
+	done < <("$@" <&3 2>&1; echo "exit status $?" >"$T/tap.rc") 3<&0
 	[ $seen = 1 ] || fail "$1 reports results" "$*: $(cat "$T/tap.rc")"
 }
 
@@ -167,7 +167,7 @@ topology()
 	RPID=$!
 	wait_for 5 test -e "$T/R.up"
 	mount --bind /proc/$RPID/ns/net "$T/R"
-	sysctl -qw net.ipv4.ping_group_range="0 0" 2>/dev/null
+	sysctl -qw net.ipv4.ping_group_range="0 $((HOST_UID ? 0 : 2147483647))"
 	if [ "${1:-}" = wan ]; then
 		shift
 		"$TOOLS/wan" "$1" "$2" "$3" /proc/self/ns/net ext "$T/R" ext >"$T/wan.log" 2>&1 &
@@ -183,7 +183,8 @@ topology()
 	R ip addr add 198.51.100.10/24 dev ext
 	R ip addr add 198.51.100.1/24 dev ext
 	R ip addr add 2001:db8:1::10/64 dev ext nodad
-	R ip addr add 2001:db8:1::1/64 dev ext nodad
+	R ip addr add 2001:db8:1::1/64 dev ext nodad preferred_lft 0	# so that R speaks as ::10
+	R sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0
 	ip link set ext up
 	R ip link set ext up
 	ip route add default via 198.51.100.1
@@ -241,5 +242,21 @@ pasta_stop()
 }
 
 # stats NAME: counter of pasta's, as SIGUSR1 writes it to the log
+# netns paths for xfer's c= and s=
+ns_of()
+{
+	case $1 in
+	R)	echo "$T/R" ;;
+	H)	echo "/proc/$$/ns/net" ;;
+	C)	echo "/proc/$CPID/ns/net" ;;
+	esac
+}
+# xfer [SECONDS of patience]: jobs from standard input; c=C, s=R and so on are replaced by paths
+xfer()
+{
+	tap_of "$TOOLS/xfer" -t "${1:-15}" < <(sed -E "s#\\b([cs])=R\\b#\\1=$(ns_of R)#g; s#\\b([cs])=H\\b#\\1=$(ns_of H)#g
+		s#\\b([cs])=C\\b#\\1=$(ns_of C)#g")
+}
+
 cs_of()	{ awk '/voluntary_ctxt_switches|nonvoluntary/ { n += $2 } END { print n }' "/proc/$1/status"; }
 rss_of() { awk '/VmRSS/ { print $2 }' "/proc/$1/status"; }

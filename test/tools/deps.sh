@@ -1,34 +1,49 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# deps.sh - install what the tests need and this machine lacks, after saying so
+# deps.sh [TOOL:PACKAGE]... - install what the tests need and this machine lacks, after saying so
 #
-# Program and Debian package that has it; nothing is done if all are there.
+# Pairs of a program and the Debian package that has it; arguments add to the list. Nothing is done if all are there.
 set -eu
 
-TOOLS='cc:gcc make:make prove:perl git:git python3:python3 ip:iproute2 unshare:util-linux ping:iputils-ping
-socat:socat curl:curl iperf3:iperf3 strace:strace tshark:tshark traceroute:traceroute ethtool:ethtool
+TOOLS='cc:gcc make:make prove:perl git:git bash:bash python3:python3 ip:iproute2 nstat:iproute2 unshare:util-linux
+nsenter:util-linux setpriv:util-linux ping:iputils-ping traceroute:traceroute curl:curl socat:socat tshark:tshark
+tcpdump:tcpdump strace:strace nft:nftables ethtool:ethtool sysctl:procps ps:procps
 dhclient:isc-dhcp-client udhcpc:udhcpc dhcpcd:dhcpcd-base'
 
-PATH=$PATH:/usr/sbin:/sbin
+PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 
-packages=
-for t in $TOOLS; do
-	command -v "${t%%:*}" >/dev/null || packages="$packages ${t#*:}"
+missing=
+need() # PACKAGE
+{
+	case " $missing " in
+	*" $1 "*) ;;
+	*) missing="$missing $1" ;;
+	esac
+}
+
+for t in $TOOLS "$@"; do
+	command -v "${t%%:*}" >/dev/null || need "${t#*:}"
 done
-[ -n "$packages" ] || exit 0
+/usr/bin/python3 -c 'import scapy' 2>/dev/null || need python3-scapy
+[ -x /lib/systemd/systemd-networkd ] || [ -x /usr/lib/systemd/systemd-networkd ] || need systemd
+for h in linux/if_tun.h linux/virtio_net.h; do
+	[ -e "/usr/include/$h" ] || need linux-libc-dev
+done
+[ -e /usr/include/stdio.h ] || need libc6-dev
+[ -n "$missing" ] || exit 0
 
 if ! command -v apt-get >/dev/null; then
-	echo "Missing for the tests, by the names of Debian's packages:$packages" >&2
+	echo "Missing for the tests, by the names of Debian's packages:$missing" >&2
 	exit 1
 fi
 
 run='env DEBIAN_FRONTEND=noninteractive'
 [ "$(id -u)" = 0 ] || run="sudo -n $run"
 
-echo "Installing what the tests need:$packages"
+echo "Installing what the tests need and this machine lacks:$missing"
 $run apt-get update -q >/dev/null || true
 # shellcheck disable=SC2086 # a list of packages
-if ! $run apt-get install -q -y --no-install-recommends $packages >/dev/null; then
-	echo "That failed; as root: apt-get install$packages" >&2
+if ! $run apt-get install -q -y --no-install-recommends $missing >/dev/null; then
+	echo "That failed; as root: apt-get install$missing" >&2
 	exit 1
 fi
