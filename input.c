@@ -187,6 +187,8 @@ static enum drop input_frame(struct ctx *c, struct guest *g, uint16_t i)
 	if (!whole)
 		return why;
 	why = pkt_parse(&input_raw[i], &input_pkt[i]);
+	if (!why && input_pkt[i].fragment)	/* fragments in fragments */
+		why = DROP_FRAGMENT;
 	if (!why)
 		why = input_packet(c, g, i);
 	input_flush(c, g);		/* the datagram is in frag.c's memory until its next call */
