@@ -389,4 +389,6 @@ void ns_configure(const struct ns *ns, struct conf *c)
 	nl_close(&n.host);
 	if (ret < 0)
 		die("Failed to %s in namespace: %s", n.failed ? n.failed : "set up the network", errno_text(-ret));
+	/* They would add a second address, with DAD, and a second default route */
+	c->no_ra |= c->config_net;
 }

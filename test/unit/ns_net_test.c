@@ -586,7 +586,7 @@ static void run_link(const char *args)
 
 		nl_open(&nl);
 		nl_link_get(&nl, nl_ifindex(&nl, c.ns_ifname), &info);
-		printf("MAC %s\n", mac_is_zero(&c.ns_mac) || mac_eq(&c.ns_mac, &info.mac) ? "as asked" : "another");
+		printf("%s, MAC %s\n", c.no_ra ? "no RAs" : "RAs", mac_is_zero(&c.ns_mac) || mac_eq(&c.ns_mac, &info.mac) ? "as asked" : "another");
 	}
 }
 
@@ -608,7 +608,7 @@ static void test_link(void)
 		ok(setup(ETH0_46 DEF4 DEF6));
 		snprintf(want, sizeof(want),
 			 "lo LOOPBACK,UP,LOWER_UP 65536 qlen 1000\neth0 BROADCAST,MULTICAST,UP,LOWER_UP %s\n"
-			 "0\nMAC as asked\n", row[i].want);
+			 "0\nno RAs, MAC as asked\n", row[i].want);
 		eq_str(run(run_link, row[i].args), want);
 	}
 	test("loopback up, link down without --config-net");
