@@ -16,12 +16,11 @@
 
 #include "conf.h"
 
-/* Options that rules came from, by rule.opt; the last one is being parsed */
+/* Options that rules came from, by rule.opt */
 static struct rule_text {
 	char		letter;
 	const char	*val;		/* in argv */
 } rule_text[RULES_MAX];
-static unsigned nrule_texts;
 
 const char *conf_rule_text(const struct rule *r)
 {
@@ -115,8 +114,8 @@ static const char *rule_add(struct conf *c, const struct rule *r)
 			continue;
 		if (r->first == o->first && r->last == o->last && r->to == o->to)
 			return NULL;
-		snprintf(why, sizeof(why), "port %u is already forwarded by option '%s'", MAX(r->first, o->first),
-			 conf_rule_text(o));
+		snprintf(why, sizeof(why), "port %u is already forwarded by option '%s'",
+			 (unsigned)MAX(r->first, o->first), conf_rule_text(o));
 		return why;
 	}
 	if (c->nrules == RULES_MAX)
@@ -190,11 +189,10 @@ const char *conf_ports(struct conf *c, char letter, const char *val, bool *autom
 		return NULL;
 	}
 
-	if (!c->nrules)
-		nrule_texts = 0;
-	if (nrule_texts == RULES_MAX)
+	if (before)				/* rules are in order of options */
+		r.opt = (uint16_t)(c->rule[before - 1].opt + 1);
+	if (r.opt == RULES_MAX)
 		return "too many options";
-	r.opt = (uint16_t)nrule_texts;
 	rule_text[r.opt] = (struct rule_text){ letter, val };
 
 	if (slash) {
@@ -211,6 +209,5 @@ const char *conf_ports(struct conf *c, char letter, const char *val, bool *autom
 		c->nrules = before;
 		*automatic = true;
 	}
-	nrule_texts += c->nrules > before;
 	return why;
 }

@@ -232,6 +232,7 @@ static const char *show_ip(enum family f)
 	snprintf(buf + strlen(buf), sizeof(buf) - strlen(buf), " guest %s", show(&ip->map_guest));
 	if (f == V6)
 		snprintf(buf + strlen(buf), sizeof(buf) - strlen(buf), " ll %s", show(&ip->our_ll));
+	ok(addr_family(&ip->addr) == f && addr_family(&ip->map_loopback) == f && addr_family(&ip->map_guest) == f);
 	ok(ip->no_map_loopback == addr_is_unspec(&ip->map_loopback));
 	ok(ip->no_map_guest == addr_is_unspec(&ip->map_guest));
 	return buf;
@@ -263,6 +264,16 @@ static void test_addresses(void)
 		  "off" },
 		{ "class C", "-4 -a 192.168.0.1", HOST_FULL, "192.168.0.1/24 gw 192.0.2.1 lo 192.0.2.1 guest -",
 		  "off" },
+		{ "last of class A", "-4 -a 126.255.0.1", HOST_FULL,
+		  "126.255.0.1/8 gw 192.0.2.1 lo 192.0.2.1 guest -",
+		  "off" },
+		{ "first of class B", "-4 -a 128.0.0.1", HOST_FULL,
+		  "128.0.0.1/16 gw 192.0.2.1 lo 192.0.2.1 guest -", "off" },
+		{ "last of class B", "-4 -a 191.255.0.1", HOST_FULL,
+		  "191.255.0.1/16 gw 192.0.2.1 lo 192.0.2.1 guest -",
+		  "off" },
+		{ "first of class C", "-4 -a 192.0.0.1", HOST_FULL,
+		  "192.0.0.1/24 gw 192.0.2.1 lo 192.0.2.1 guest -", "off" },
 		{ "IPv6 address", "-6 -a fd00::5", HOST_FULL, "off",
 		  "fd00::5/64 gw 2001:db8::1 lo 2001:db8::1 guest - ll fe80::1" },
 		{ "address and mask", "-4 -a 10.0.0.1 -n 255.255.255.0", HOST_FULL,
@@ -285,6 +296,8 @@ static void test_addresses(void)
 		  "2001:db8::2/64 gw 2001:db8::1 lo 2001:db8::1 guest - ll fe80::1" },
 		{ "MTU too small for IPv6", "-m 1279", HOST_FULL, "192.0.2.2/24 gw 192.0.2.1 lo 192.0.2.1 guest -",
 		  "off" },
+		{ "smallest MTU for IPv6", "-m 1280 -6", HOST_FULL, "off",
+		  "2001:db8::2/64 gw 2001:db8::1 lo 2001:db8::1 guest - ll fe80::1" },
 		{ "MTU left alone", "-m 0 -6", HOST_FULL, "off",
 		  "2001:db8::2/64 gw 2001:db8::1 lo 2001:db8::1 guest - ll fe80::1" },
 	};
@@ -307,6 +320,30 @@ static void test_print(void)
 	ok(strstr(run.log, "\nDNS:\n    198.51.100.53\nDNS search list:\n    example\n"));
 	ok(strstr(run.log, "\nNDP/DHCPv6:\n    assign: 2001:db8::2\n    router: 2001:db8::1\n"));
 	ok(strstr(run.log, "MAC:\n    host: 02:00:00:00:00:01\n"));
+
+	test("banner: what is left with --no-dhcpv6 and --no-ndp, mappings, interfaces");
+	complete("--no-dhcpv6 --dns-forward 10.9.9.9 --map-guest-addr 169.254.1.2", "nameserver 127.0.0.53\n",
+		 HOST_FULL);
+	conf.ip[V4].ifindex = if_nametoindex("lo");
+	strcpy(conf.ns_ifname, "tap7");
+	run.log[0] = '\0';
+	conf_print(&conf);
+	ok(strstr(run.log, "\nNDP:\n") && !strstr(run.log, "DHCPv6") && !strstr(run.log, "search"));
+	ok(strstr(run.log, "\nDNS queries to 10.9.9.9 go to 127.0.0.53\n") && !strstr(run.log, "queries to -"));
+	ok(strstr(run.log, "\nHost's own address: 169.254.1.2 for 192.0.2.2\n"));
+	ok(strstr(run.log, "\nHost's loopback: 192.0.2.1\n") && strstr(run.log,
+		 "\nHost's loopback: 2001:db8::1\n"));
+	ok(!strncmp(run.log, "Template interface, IPv4: lo\nNamespace interface: tap7\nMAC:\n", 60));
+	ok(!strstr(run.log, "interface, IPv6"));
+	complete("--no-ndp", "", HOST_NONE);
+	run.log[0] = '\0';
+	conf_print(&conf);
+	ok(strstr(run.log, "\nDHCPv6:\n") && !strstr(run.log, "\nDNS") && !strstr(run.log, "Template"));
+	ok(strstr(run.log, "IPv4: no network on the host, local addresses only\n"));
+	complete("--no-ndp --no-dhcpv6 -6", "", HOST_FULL);
+	run.log[0] = '\0';
+	conf_print(&conf);
+	ok(!strstr(run.log, "assign"));
 
 	test("banner: nothing of what is switched off");
 	complete("-4 --no-dhcp", "", HOST_FULL);
@@ -331,6 +368,10 @@ static void test_runas(void)
 		{ "alice", 1001, 2001, "" }, { "1001", 1001, 2001, "" }, { "1002", 1002, 2002, "" },
 		{ "alice:staff", 1001, 3001, "" }, { "1001:staff", 1001, 3001, "" }, { "alice:7", 1001, 7, "" },
 		{ "5:6", 5, 6, "" }, { "5", 5, 5, "" }, { "b", 1003, 2003, "" },
+		{ "4294967294:4294967294", 4294967294, 4294967294, "" },
+		{ "4294967295", 0, 0, "Invalid value \"4294967295\" for --runas: no such user" },
+		{ "1:4294967295", 0, 0, "Invalid value \"1:4294967295\" for --runas: no such group" },
+		{ "minus", 0, 0, "Invalid value \"minus\" for --runas: no such user" },
 		{ "ali", 0, 0, "Invalid value \"ali\" for --runas: no such user" },
 		{ "alicea", 0, 0, "Invalid value \"alicea\" for --runas: no such user" },
 		{ "broken", 0, 0, "Invalid value \"broken\" for --runas: no such user" },
@@ -343,7 +384,7 @@ static void test_runas(void)
 	int fd = mkstemp(group);
 
 	write_file("root:x:0:0:root:/:/\nshort\nbroken:x:y:z\n:x:4:4\nalice:x:1001:2001:A:/:/\nbob:x:1002:2002\n"
-		   "b:x:1003:2003::");
+		   "minus:x:4294967295:1\nb:x:1003:2003::");
 	ok(!fd_write_all(fd, "root:x:0:\nstaff:x:3001:alice,bob\n", 33));
 	close(fd);
 	passwd_path = path;

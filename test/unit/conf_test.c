@@ -391,6 +391,10 @@ static const struct row grammar[] = {
 	{ "UDP-22 outbound addresses", "pasta -o 192.0.2.9 -o 2001:db8::9", "out4=192.0.2.9 out6=2001:db8::9" },
 	{ "outbound interface", "pasta -o wg0", "outif4=wg0 outif6=wg0" },
 	{ "MTU left alone", "pasta -m 0", "mtu=0" },
+	{ "smallest MTU for IPv6", "pasta -m 1280 -6", "mtu=1280 off4" },
+	{ "MTU left alone, IPv6 only", "pasta -m 0 -6", "mtu=0 off4" },
+	{ "small MTU without -6", "pasta -m 1279", "mtu=1279" },
+	{ "interface name of 15 bytes", "pasta -I 0123456789abcde", "ns_ifname=0123456789abcde" },
 	{ "smallest and largest MTU", "pasta -m 68 -4 -m 65521", "mtu=65521 off6" },
 	{ "map, then none, then map",
 	  "pasta --map-host-loopback 10.0.0.1 --map-host-loopback none --map-host-loopback fd00::1",
@@ -431,6 +435,7 @@ static const struct row grammar[] = {
 	{ "automatic, with address", "pasta -t ::1/auto", "" },
 	{ "SPL-14 same port on any address and on one", "pasta -t 8080 -t 127.0.0.1/8080",
 	  "t:8080>8080 t:127.0.0.1/8080>8080" },
+	{ "the same address and port twice", "pasta -t ::1/80 -t [::1]/80", "t:::1/80>80" },
 	{ "same port, TCP and UDP", "pasta -t 80:1 -u 80:2", "t:80>1 u:80>2" },
 };
 
@@ -478,6 +483,12 @@ static const struct row errors[] = {
 	  "bytes" },
 	{ "interface name with a slash", "pasta -i a/b",
 	  "Invalid value \"a/b\" for -i/--interface: not an interface name" },
+	{ "interface name with a colon", "pasta -i a:b",
+	  "Invalid value \"a:b\" for -i/--interface: not an interface name" },
+	{ "interface name with a space", "pasta -i 'a b'",
+	  "Invalid value \"a b\" for -i/--interface: not an interface name" },
+	{ "interface name with a control character", "pasta -i a\x7f",
+	  "Invalid value \"a\x7f\" for -i/--interface: not an interface name" },
 	{ "interface name, empty", "pasta --outbound-if4 ''", "Invalid value \"\" for --outbound-if4: empty" },
 	{ "interface name, dot", "pasta -I ..",
 	  "Invalid value \"..\" for -I/--ns-ifname: not an interface name" },
@@ -506,6 +517,9 @@ static const struct row errors[] = {
 	{ "netmask", "pasta -n 33",
 	  "Invalid value \"33\" for -n/--netmask: neither a number of bits from 1 to 32 nor an IPv4 "
 	  "mask" },
+	{ "netmask of IPv6", "pasta -n ffff::",
+	  "Invalid value \"ffff::\" for -n/--netmask: neither a number of bits from 1 to 32 nor an "
+	  "IPv4 mask" },
 	{ "netmask with gaps", "pasta -n 255.0.255.0",
 	  "Invalid value \"255.0.255.0\" for -n/--netmask: mask with gaps" },
 	{ "netmask 0", "pasta -n 0.0.0.0", "Invalid value \"0.0.0.0\" for -n/--netmask: no network bits" },
@@ -579,11 +593,26 @@ static const struct row errors[] = {
 	  "slash" },
 	{ "interface before the slash", "pasta -t ::1%/80",
 	  "Invalid value \"::1%/80\" for -t/--tcp-ports: not an interface name after %" },
+	{ "two interfaces", "pasta -t ::1%a%b/80",
+	  "Invalid value \"::1%a%b/80\" for -t/--tcp-ports: not an interface name after %" },
+	{ "bracket after the interface", "pasta -t ::1%a]/80",
+	  "Invalid value \"::1%a]/80\" for -t/--tcp-ports: not an interface name after %" },
+	{ "interface of 16 bytes", "pasta -t %0123456789abcdef/80",
+	  "Invalid value \"%0123456789abcdef/80\" for -t/--tcp-ports: not an interface name after %" },
 	{ "multicast, TCP", "pasta -t 224.0.0.1/80",
 	  "Invalid value \"224.0.0.1/80\" for -t/--tcp-ports: not a unicast address" },
 	{ "FWD-16 port with two targets", "pasta -t 8088-8090 -t 8089:99",
 	  "Invalid value \"8089:99\" for -t/--tcp-ports: port 8089 is already forwarded by option '-t "
 	  "8088-8090'" },
+	{ "FWD-16 port with two targets, same range", "pasta -t 80:1 -t 80:2",
+	  "Invalid value \"80:2\" for -t/--tcp-ports: port 80 is already forwarded by option '-t "
+	  "80:1'" },
+	{ "FWD-16 part of a range again", "pasta -t 10-12 -t 10-11",
+	  "Invalid value \"10-11\" for -t/--tcp-ports: port 10 is already forwarded by option '-t "
+	  "10-12'" },
+	{ "FWD-16 other part of a range again", "pasta -t 10-12 -t 11-12:11-12",
+	  "Invalid value \"11-12:11-12\" for -t/--tcp-ports: port 11 is already forwarded by option "
+	  "'-t 10-12'" },
 	{ "FWD-16 ranges that overlap", "pasta -u 10-20,15-25",
 	  "Invalid value \"10-20,15-25\" for -u/--udp-ports: port 15 is already forwarded by option "
 	  "'-u 10-20,15-25'" },
@@ -702,7 +731,7 @@ static void test_paths(void)
 /* More rules, or more options, than there is room for */
 static void test_many(void)
 {
-	static char spec[RULES_MAX * 8], *many[2 * RULES_MAX + 8];
+	static char spec[(RULES_MAX + 1) * 8], *many[2 * RULES_MAX + 8];
 	size_t n = 0;
 
 	test("as many ranges as there is room for, and one more");
@@ -717,14 +746,32 @@ static void test_many(void)
 	n = 0;
 	many[n++] = (char *)"pasta";
 	many[n++] = (char *)"-u5";
-	while (n < ARRAY_SIZE(many) - 2) {
+	while (n < ARRAY_SIZE(many) - 3) {
 		many[n++] = (char *)"-t1";
 		many[n++] = (char *)"-tnone";
 	}
-	if (!run_parse(&conf, (int)n, many))
-		eq_str(run.error, "Invalid value \"1\" for -t/--tcp-ports: too many options");
-	else
-		eq(conf.nrules, 1);
+	many[n] = NULL;
+	ok(run_parse(&conf, (int)n, many));
+	eq(conf.nrules, 1);
+
+	test("more options than can be remembered");
+	n = 0;
+	many[n++] = (char *)"pasta";
+	while (n < RULES_MAX)
+		many[n++] = (char *)"-t1";
+	many[n++] = (char *)"-u1";
+	many[n] = NULL;
+	ok(run_parse(&conf, (int)n, many));
+	eq(conf.nrules, 2);
+	eq_str(conf_rule_text(&conf.rule[1]), "-u 1");
+	n = 1;
+	for (unsigned i = 0; i <= RULES_MAX; i++) {
+		sprintf(spec + 8 * i, "-t%u", i + 1);
+		many[n++] = spec + 8 * i;
+	}
+	many[n] = NULL;
+	ok(!run_parse(&conf, (int)n, many));
+	eq_str(run.error, "Invalid value \"1025\" for -t/--tcp-ports: too many options");
 
 	test("text of the option for each rule");
 	ok(run_parse(&conf, split("pasta -t 1,2 -u 3:4 -t none -t [::1]/5"), argv));

@@ -597,6 +597,12 @@ static void test_limits(void)
 	eq(listen_with(&fwd, &c, OPTIONS("t 1-65535", "u 1-2")), -ENFILE);
 	eq(world.opened, 0);
 	eq_str(said, "65537 ports to forward, but no more than 65536 can be\n");
+
+	fresh(&c, "FWD-12 as many as the table holds: only the limit of open files is in the way");
+	lim.rlim_cur = 1000;
+	setrlimit(RLIMIT_NOFILE, &lim);
+	eq(listen_with(&fwd, &c, OPTIONS("t 1-65535", "u 1")), -EMFILE);
+	setrlimit(RLIMIT_NOFILE, &saved);
 }
 
 int main(void)

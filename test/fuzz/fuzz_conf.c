@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* LINK: addr.o util.o log.o */
+/* LDFLAGS: -Wl,--wrap=die,--wrap=log_at */
+/* fuzz_conf.c - command line and resolv.conf: arguments are lines, an empty one ends them; resolv.conf is the rest */
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#define printf(...)	snprintf(NULL, 0, __VA_ARGS__)	/* --help: not between TAP lines */
+#define exit		__wrap_exit			/* conf.c's only: libFuzzer calls it as well */
+_Noreturn void __wrap_exit(int status);
+
+#include "../../conf.c"
+#include "../../conf_ports.c"
+#include "../../conf_net.c"
+#include "../conf_run.h"
+
+#define CHECK(x)	do { if (!(x)) __builtin_trap(); } while (0)
+#define ARGS_MAX	32
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_text(const char *s, size_t size)
+{
+	CHECK(memchr(s, '\0', size));
+}
+
+static void check_rules(const struct conf *c)
+{
+	CHECK(c->nrules <= RULES_MAX);
+	for (const struct rule *r = c->rule; r < c->rule + c->nrules; r++) {
+		CHECK(r->first && r->first <= r->last && r->to && r->to + (r->last - r->first) <= UINT16_MAX);
+		CHECK(r->proto == IPPROTO_TCP || r->proto == IPPROTO_UDP);
+		check_text(r->ifname, sizeof(r->ifname));
+		CHECK(conf_rule_text(r)[0] == '-');
+	}
+}
+
+static void check_conf(const struct conf *c)
+{
+	check_text(c->netns, sizeof(c->netns));
+	check_text(c->ns_ifname, sizeof(c->ns_ifname));
+	check_text(c->hostname, sizeof(c->hostname));
+	CHECK(c->mtu <= MTU_MAX && c->nsearch <= SEARCH_MAX);
+	for (unsigned i = 0; i < c->nsearch; i++)
+		CHECK(conf_domain_ok(c->search[i], strlen(c->search[i])));
+	for (enum family f = V4; f < FAMILIES; f++) {
+		const struct conf_ip *ip = &c->ip[f];
+
+		CHECK(ip->ndns <= DNS_MAX && ip->plen <= (f == V4 ? 32 : 128));
+		CHECK(addr_family(&ip->addr) == f && addr_family(&ip->gw) == f && addr_family(&ip->dns_host) == f);
+		CHECK(!addr_is_loopback(&ip->addr) && !addr_is_loopback(&ip->map_loopback));
+		for (unsigned i = 0; i < ip->ndns; i++)
+			CHECK(addr_family(&ip->dns[i]) == f);
+	}
+	check_rules(c);
+}
+
+static void complete(struct conf *c, const char *resolv, size_t len)
+{
+	static char path[32];
+	static int fd = -1;
+
+	if (fd < 0)
+		fd = memfd_create("resolv.conf", 0);
+	CHECK(fd >= 0 && !ftruncate(fd, 0) && pwrite(fd, resolv, len, 0) == (ssize_t)len);
+	snprintf(path, sizeof(path), "/proc/self/fd/%i", fd);
+	resolv_path = path;
+	if (setjmp(run.end))
+		return;
+	conf_complete(c);
+	conf_print(c);
+	check_conf(c);
+	for (enum family f = V4; f < FAMILIES; f++) {
+		for (unsigned i = 0; c->ip[f].on && i < c->ip[f].ndns; i++)
+			CHECK(!addr_is_loopback(&c->ip[f].dns[i]) && !addr_is_unspec(&c->ip[f].dns[i]));
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static char buf[8192], *argv[ARGS_MAX + 2];
+	char *s = buf, *end = buf + size;
+	static struct conf c;
+	int argc = 0;
+
+	if (size >= sizeof(buf))
+		return 0;
+	memcpy(buf, data, size);
+	buf[size] = '\0';
+	while (s < end && *s != '\n' && argc < ARGS_MAX) {
+		argv[argc++] = s;
+		s += strcspn(s, "\n");
+		if (s < end)
+			*s++ = '\0';
+	}
+	argv[argc] = NULL;
+
+	passwd_path = group_path = "/dev/null";
+	if (run_parse(&c, argc, argv)) {
+		check_conf(&c);
+		complete(&c, s, (size_t)(end - s));
+	} else {
+		CHECK(run.status == EXIT_SUCCESS || (run.status == EXIT_FAILURE && run.error[0]));
+	}
+	return 0;
+}
