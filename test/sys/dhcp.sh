@@ -1,0 +1,126 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# a namespace that is left alone gets address, routes and names, whatever client it runs
+. "${0%/*}/lib.sh"
+
+# Clients write to these, and drop to users that an ordinary user does not have
+mkdir "$T/etc" "$T/lib"
+cp -rL /etc/. "$T/etc" 2>/dev/null
+sed -i -e '/^dhcpcd:/d' -e 's/^\(systemd-network:[^:]*\):[0-9]*:[0-9]*:/\1:0:0:/' "$T/etc/passwd"
+topology
+: >"$T/etc/resolv.conf"
+mount --bind "$T/etc" /etc
+mount --bind "$T/lib" /var/lib
+
+echo "a page" >"$T/page"
+R python3 -m http.server --bind :: --directory "$T" 80 >"$T/http.log" 2>&1 &
+wait_for 20 R curl -so "$T/null" http://198.51.100.10/page
+
+OPTIONS="--dhcp-dns --dhcp-search -D 198.51.100.10 -D 2001:db8:1::10 -S example.com -S b.example.org -H guest -m 9000"
+
+# guest OPTION...: C, behind pasta, link up and nothing else
+guest()
+{
+	: >/etc/resolv.conf
+	container
+	# shellcheck disable=SC2086 # a list
+	pasta_start $OPTIONS "$@" "$CPID" || fail "pasta starts"
+	C ip link set lo up
+	C ip link set ext up
+}
+
+leave()
+{
+	pasta_stop
+	kill "$CPID"
+	wait_for 5 gone "$CPID"
+}
+
+addr4()		{ C ip -4 addr show ext | grep -q '198.51.100.2/24'; }
+route4()	{ C ip -4 route | grep -q 'default via 198.51.100.1'; }
+addr6()		{ C ip -6 addr show ext -tentative | grep -q '2001:db8:1::2/128'; }
+slaac()		{ C ip -6 addr show ext -tentative | grep -q '2001:db8:1:0:.*/64'; }
+route6()	{ C ip -6 route | grep -q 'default via fe80::'; }
+names()		{ grep -q "nameserver $1" /etc/resolv.conf && grep -q 'search example.com\.\? b.example.org' /etc/resolv.conf; }
+router6()	{ C ip -6 addr show ext -tentative | grep -q 'scope link' && route6; }
+
+# What every client should have led to; the rest of the arguments: families
+connected()
+{
+	local who=$1 what=" $2 "
+	if [[ $what == *" 4 "* ]]; then
+		ok "CFG-10 $who: IPv4 address" wait_for 15 addr4
+		ok "$who: default route" wait_for 5 route4
+		is "$who: page by IPv4" "$(C curl -s -m 10 http://198.51.100.10/page)" "a page"
+	fi
+	if [[ $what == *" 6 "* ]]; then
+		ok "$who: IPv6 address by DHCPv6" wait_for 15 addr6
+		ok "$who: IPv6 address by its prefix" wait_for 15 slaac
+		ok "$who: default route for IPv6" wait_for 5 route6
+		is "$who: page by IPv6" "$(C curl -s -m 10 'http://[2001:db8:1::10]/page')" "a page"
+	fi
+}
+
+mtu() { C ip link show ext | grep -q 'mtu 9000'; }
+
+have() { command -v "$1" >/dev/null || { fail "$1 is there"; false; }; }
+
+if have dhclient; then
+	guest
+	ok "dhclient gets a lease" C timeout 30 dhclient -1 -v -4 -lf "$T/4.lease" -pf "$T/4.pid" ext
+	ok "dhclient: names" names 198.51.100.10
+	ok "CFG-18 dhclient: MTU" mtu
+	ok "dhclient: router for IPv6" wait_for 15 router6
+	ok "dhclient gets an IPv6 lease" C timeout 30 dhclient -1 -v -6 -lf "$T/6.lease" -pf "$T/6.pid" ext
+	ok "CFG-11 dhclient: IPv6 names" names 2001:db8:1::10
+	connected dhclient "4 6"
+	ok "dhclient gives its IPv6 lease back" C timeout 30 dhclient -r -v -6 -lf "$T/6.lease" -pf "$T/6.pid" ext
+	leave
+fi
+
+if have udhcpc; then
+	cat >"$T/udhcpc.sh" <<-'E'
+		#!/bin/sh
+		[ "$1" = bound ] || exit 0
+		ip addr add "$ip/$mask" dev "$interface" && ip route add default via "$router"
+		ip link set "$interface" mtu "$mtu"
+		echo "$hostname $dns $search $lease $serverid" >"${0%/*}/udhcpc.out"
+	E
+	chmod +x "$T/udhcpc.sh"
+	for b in '' -B; do
+		guest
+		ok "udhcpc $b gets a lease" C timeout 30 udhcpc -f -q -n $b -i ext -O search -O mtu -O hostname -s "$T/udhcpc.sh"
+		is "udhcpc $b: host name, servers, search list, lease for ever, server" "$(cat "$T/udhcpc.out")" \
+			"guest 198.51.100.10 example.com b.example.org 4294967295 198.51.100.1"
+		ok "CFG-18 udhcpc: MTU" mtu
+		connected "udhcpc $b" 4
+		leave
+	done
+fi
+
+if have dhcpcd; then
+	guest
+	ok "dhcpcd gets leases" C timeout 60 dhcpcd -1 -d --noarp --waitip=4 --waitip=6 ext
+	ok "dhcpcd: names" names 198.51.100.10
+	ok "dhcpcd: IPv6 names" names 2001:db8:1::10
+	connected dhcpcd "4 6"
+	leave
+fi
+
+NETWORKD=/lib/systemd/systemd-networkd
+if have $NETWORKD; then
+	mkdir -p /run/systemd/network /run/systemd/netif
+	printf '[Match]\nName=ext\n[Network]\nDHCP=yes\nIPv6AcceptRA=yes\n[DHCPv4]\nUseMTU=yes\n' >/run/systemd/network/ext.network
+	guest
+	# On a read-only /sys it does not wait for udev
+	C unshare -m bash -c "mount --rbind /sys /sys && mount -o remount,bind,ro /sys && exec $NETWORKD" >"$T/networkd.log" 2>&1 &
+	pid=$!
+	connected systemd-networkd "4 6" || cat "$T/networkd.log"
+	ok "CFG-18 systemd-networkd: MTU" wait_for 5 mtu
+	like "CFG-02 systemd-networkd: addresses for ever" "$(C ip -6 addr show ext scope global | grep -c 'valid_lft forever')" '^2$'
+	kill $pid
+	wait_for 5 gone $pid
+	leave
+fi
+
+done_testing
