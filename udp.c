@@ -100,8 +100,7 @@ static void port_put(struct ctx *c, struct flow *port)
 {
 	if (--port->udp.refs)
 		return;
-	if (port->udp.listener == FLOW_NONE)
-		fd_close(port->udp.sock);
+	fd_close(port->udp.sock);		/* not a listener's, which keeps the first reference */
 	flow_end(&c->flows, port);
 }
 

@@ -599,6 +599,20 @@ static void guest_udp(unsigned i, const struct end *src, const struct end *dst, 
 	guest_gso[i] = 0;
 }
 
+static inline void guest_tos(unsigned i, uint8_t tos)
+{
+	uint8_t *p = guest_frame[i] + 14;
+
+	if (p[0] >> 4 == 4) {
+		p[1] = tos;
+		put_be16(p + 10, 0);
+		put_be16(p + 10, (uint16_t)~slow_sum(p, 20, 0));
+	} else {
+		p[0] = (uint8_t)(6 << 4 | tos >> 4);
+		p[1] = (uint8_t)(tos << 4);
+	}
+}
+
 /* One datagram, at once */
 static inline void guest_say(const struct end *src, const struct end *dst, const char *text)
 {

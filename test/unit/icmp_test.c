@@ -392,6 +392,35 @@ static void test_relayed(const struct net *n)
 		if (error && ngot)
 			ok(got[0].ip.good && got[0].ip.type == type && got[0].ip.code == e.code);
 	}
+
+	test("%s: with MTU and pointer, nothing else", n->name);
+	for (unsigned k = 0; k < 4; k++) {
+		static const uint32_t want[FAMILIES][4] = { { 1400, 0, 0, 20U << 24 }, { 1400, 0, 0, 20 } };
+		const uint8_t types[] = { n->too_big, n->unreach, n->exceeded, n == nets ? 12 : 4 };
+
+		e.type = types[k];
+		e.code = k ? 0 : n->too_big_code;
+		e.info = k ? 20 : 1400;
+		got_clear();
+		tell(n, &e, n->server, 10);
+		if (!eq(ngot, 1))
+			continue;
+		eq(got[0].ip.rest, want[n - nets][k]);
+		eq(ip_read(got[0].ip.data, got[0].ip.len, true).ttl, types[k] == n->exceeded ? 1 : 64);
+	}
+
+	test("%s: from the destination itself, under the guest's name for it", n->name);
+	e.type = n->unreach;
+	e.dst = e.offender = E(n->server2, 0);
+	got_clear();
+	tell(n, &e, n->server, 10);
+	ok(ngot == 1 && addr_eq(&got[0].ip.src.a, &(struct end){ .a = A(n->server) }.a));
+
+	test("%s: from the gateway, where the guest can't be shown who says it", n->name);
+	e.offender = E(n->loopback, 0);
+	got_clear();
+	tell(n, &e, n->server, 10);
+	ok(ngot == 1 && addr_eq(&got[0].ip.src.a, &(struct end){ .a = A(n->gw) }.a));
 }
 
 static void test_silence(const struct net *n)
@@ -408,6 +437,16 @@ static void test_silence(const struct net *n)
 		tell(n, &e, none[n - nets][k], 10);
 		eq(ngot, 0);
 	}
+
+	test("RFC 1122 3.2.2 %s: no error to a source that is none", n->name);
+	for (unsigned k = 0; k < 2; k++) {
+		static const uint8_t l4[8];
+		struct end src = E(k ? none[n - nets][0] : n == nets ? "0.0.0.0" : "::", 1111), dst = E(n->server, 2222);
+
+		icmp_error(&c, g, &e, &src, &dst, IPPROTO_UDP, l4, sizeof(l4));
+	}
+	tap_flush(&g->tap);
+	eq(ngot, 0);
 
 	test("RFC 4443 2.4 (f) %s: errors are limited in rate, and go on after a while", n->name);
 	begin(NULL);

@@ -251,7 +251,8 @@ static void test_fragments(const struct net *n)
 		size_t len;
 
 		test("%s: %zu bytes reach the guest in fragments", n->name, sizes[k]);
-		begin(&small);
+		begin(k & 1 ? &small : NULL);
+		cf.mtu = k & 1 ? 9000 : 1300;
 		fd = host_socket(&at);
 		guest_say(&guest, &gw, "send");
 		if (!ok(host_recv(fd, buf, sizeof(buf), &from) == 4))
@@ -393,9 +394,13 @@ static void test_traceroute(const struct net *n)
 		ok(got[0].ip.good && end_eq(&quoted.src, &guest) && end_eq(&quoted.dst, &server));
 	}
 
-	test("%s: back to the usual TTL after another one", n->name);
-	guest_say(&guest, &server, "usual");
-	ok(out_read(&i) && i.ttl == 64);
+	test("%s: back to the usual TTL after another one, DSCP and ECN are passed on", n->name);
+	guest_udp(0, &guest, &server, 64, "usual", 5);
+	guest_udp(1, &guest, &server, 64, "marked", 6);
+	guest_tos(1, 0xb9);
+	guest_send(2);
+	ok(out_read(&i) && i.ttl == 64 && i.tos == 0);
+	ok(out_read(&i) && i.ttl == 64 && i.tos == 0xb9);
 }
 
 static void test_unreachable(const struct net *n)
@@ -693,6 +698,59 @@ static void test_clients(const struct net *n)
 	for (k = 0; k < ngot; k++) {
 		snprintf(text, sizeof(text), "a%u", got[k].ip.dst.port - 20000);
 		ok(payload_is(&got[k].ip, text));
+	}
+}
+
+static void test_same_view(void)
+{
+	struct end guest = E("192.0.2.1", 2000), gw = E("192.0.2.254", 5557), to = E("127.0.0.1", 1000), from;
+	char buf[16];
+	int fd[2];
+
+	test("UDP-08 two clients the guest can't tell apart: the last one is answered, by one flow");
+	begin(NULL);
+	publish(1000, 1000, 2000);
+	eq(fwd_listen(&c.fwd, &cf, c.epfd), 0);
+	for (unsigned k = 0; k < 2; k++) {
+		from = E(k ? "127.0.0.3" : "127.0.0.2", 5557);
+		fd[k] = host_socket(&from);
+		host_send(fd[k], &to, "request", 7);
+		run();
+	}
+	ok(ngot == 2 && end_eq(&got[0].ip.src, &gw) && end_eq(&got[1].ip.src, &gw));
+	eq(c.flows.count[FLOW_UDP], 1);
+	guest_say(&guest, &gw, "response");
+	ok(host_recv(fd[0], buf, sizeof(buf), NULL) < 0);
+	ok(host_recv(fd[1], buf, sizeof(buf), NULL) == 8);
+	close(fd[0]);
+	close(fd[1]);
+}
+
+static void test_link_local(void)
+{
+	struct end guest = E("fe80::abcd", 2000), neighbour = E("fe80::77", 5555), to = E("fe80::5", 1000);
+	struct ippkt i;
+
+	test("link-local neighbours reach the guest, and are answered");
+	begin(NULL);
+	host_address(s4, s6, "out", NULL, NULL, "fe80::5", 64);
+	g->seen.ll = guest.a;
+	publish(1000, 1000, 2000);
+	eq(fwd_listen(&c.fwd, &cf, c.epfd), 0);
+	out_udp(&neighbour, &to, "request", 7);
+	run();
+	ok(ngot == 1 && end_eq(&got[0].ip.src, &neighbour) && end_eq(&got[0].ip.dst, &guest));
+	guest_say(&guest, &neighbour, "response");
+	ok(out_read(&i) && payload_is(&i, "response") && end_eq(&i.src, &to) && end_eq(&i.dst, &neighbour));
+
+	test("the guest reaches link-local neighbours");
+	neighbour.port++;
+	guest_say(&guest, &neighbour, "request");
+	if (ok(out_read(&i) && end_eq(&i.dst, &neighbour))) {
+		got_clear();
+		out_udp(&neighbour, &i.src, "response", 8);
+		run();
+		ok(ngot == 1 && end_eq(&got[0].ip.src, &neighbour) && end_eq(&got[0].ip.dst, &guest));
 	}
 }
 
@@ -1009,6 +1067,8 @@ int main(void)
 		test_policy(n);
 	}
 	test_broadcast();
+	test_same_view();
+	test_link_local();
 	test_out_addr();
 	begin(NULL);
 	return done();
