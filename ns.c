@@ -178,7 +178,8 @@ static void command_set_up(const struct command *cmd)
 	snprintf(name, sizeof(name), cmd->c->hostname[0] ? "%s" : "pasta-%s",
 		 cmd->c->hostname[0] ? cmd->c->hostname : host);
 	name[MIN(strlen(name), 64U)] = '\0';	/* __NEW_UTS_LEN */
-	sethostname(name, strlen(name));
+	if (sethostname(name, strlen(name)))
+		debug("Couldn't set host name %s: %s", name, errno_text(errno));
 }
 
 /* Of the shell, as login(1) gives it: its file name after a dash */
@@ -298,6 +299,7 @@ static void watch_name(struct ns *ns, const char *path)
 	const char *slash = strrchr(path, '/'), *rest;
 	pid_t pid = pid_in_path(path, &rest);
 	char dir[PATH_MAX], mounts[64];
+	struct stat st;
 	size_t len = slash ? (size_t)(slash - path) : 0;
 
 	snprintf(dir, sizeof(dir), "%.*s", slash ? (int)MAX(len, 1U) : 1, slash ? path : ".");
@@ -305,6 +307,12 @@ static void watch_name(struct ns *ns, const char *path)
 	ns->dirfd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (ns->dirfd < 0)
 		die("netns dir open: %s: %s (--no-netns-quit does without it)", dir, errno_text(errno));
+
+	/* Not what a symbolic link points to: its path may not exist in the root that we end up with */
+	if (fstatat(ns->dirfd, ns->name, &st, AT_SYMLINK_NOFOLLOW))
+		die("Couldn't open network namespace %s: %s", path, errno_text(errno));
+	ns->dev = st.st_dev;
+	ns->ino = st.st_ino;
 
 	/* /proc/PID/root/... is in that process's mount namespace */
 	snprintf(mounts, sizeof(mounts), pid ? "/proc/%i/mountinfo" : "/proc/self/mountinfo", pid);
@@ -375,7 +383,6 @@ static void open_existing(struct ns *ns, const struct conf *c, const char *netns
 void ns_open(struct ns *ns, const struct conf *c)
 {
 	char path[64];
-	struct stat st;
 	int rc;
 
 	*ns = (struct ns){ .netns = -1, .go = -1, .watch = { -1, -1, -1 }, .dirfd = -1 };
@@ -390,11 +397,6 @@ void ns_open(struct ns *ns, const struct conf *c)
 		snprintf(path, sizeof(path), "of the command");
 		open_command(ns, c);
 	}
-
-	if (fstat(ns->netns, &st))
-		die("Couldn't stat network namespace %s: %s", path, errno_text(errno));
-	ns->dev = st.st_dev;
-	ns->ino = st.st_ino;
 
 	rc = ns_call(ns, call_nothing, NULL);
 	if (rc)
@@ -431,6 +433,14 @@ static int watch_dir(const struct ns *ns)
 	return -1;
 }
 
+/* Does the name stand for the namespace itself, so that it can't go without a change of the mount table? */
+static bool is_mounted(const struct ns *ns)
+{
+	struct stat st;
+
+	return !fstat(ns->netns, &st) && st.st_dev == ns->dev && st.st_ino == ns->ino;
+}
+
 void ns_watch(struct ns *ns, const struct conf *c, int epfd)
 {
 	if (c->no_netns_quit || ns->child)
@@ -441,7 +451,7 @@ void ns_watch(struct ns *ns, const struct conf *c, int epfd)
 	watch_add(ns, WATCH_PID, epfd, EPOLLIN);
 	watch_add(ns, WATCH_DIR, epfd, EPOLLIN);
 	watch_add(ns, WATCH_MOUNTS, epfd, EPOLLPRI);
-	if (ns->dirfd >= 0 && ns->watch[WATCH_DIR] < 0 && ns->watch[WATCH_MOUNTS] < 0)
+	if (ns->dirfd >= 0 && ns->watch[WATCH_DIR] < 0 && (ns->watch[WATCH_MOUNTS] < 0 || !is_mounted(ns)))
 		ns->poll = true;
 	if (ns->poll)
 		debug("No event tells the end of the namespace: will look every %i ms", NS_POLL);
@@ -476,10 +486,10 @@ bool ns_gone(struct ns *ns)
 		return true;
 	if (ns->dirfd < 0)
 		return false;
-	if (!fstatat(ns->dirfd, ns->name, &st, 0))
-		return st.st_dev != ns->dev || st.st_ino != ns->ino;
+	if (!fstatat(ns->dirfd, ns->name, &st, AT_SYMLINK_NOFOLLOW))
+		return ns->ino && (st.st_dev != ns->dev || st.st_ino != ns->ino);
 
-	/* Permission to look was root's, or that of /proc/PID/ns: the name is there, as far as we know */
+	/* Permission to look may have been root's: the name is there, as far as we know */
 	return errno != EACCES || went;
 }
 

@@ -14,7 +14,7 @@ struct ns {
 	int		watch[3];	/* pidfd, inotify, mount table; -1: not used */
 	int		dirfd;		/* where the namespace's name is, or -1 */
 	char		name[NAME_MAX + 1];
-	uint64_t	dev, ino;	/* identity of the namespace */
+	uint64_t	dev, ino;	/* what that name stands for; 0: any thing by that name will do */
 	bool		poll;		/* nothing can tell: look every NS_POLL ms */
 };
 

@@ -42,7 +42,7 @@ static _Noreturn void child_fail(const char *file, int line, const char *text)
 			child_fail(__FILE__, __LINE__, #x);		\
 	} while (0)
 
-/* Runs @fn(@arg): its exit status, or minus the signal that ended it */
+/* Runs @fn(@arg) in a process group of its own, which ends with it: its exit status, or minus the signal that ended it */
 static int child_run(void (*fn)(const void *), const void *arg)
 {
 	size_t len = 0;
@@ -55,6 +55,7 @@ static int child_run(void (*fn)(const void *), const void *arg)
 		return -1000;
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		setpgid(0, 0);
 		dup2(err[1], STDERR_FILENO);
 		close(err[0]);
 		close(err[1]);
@@ -62,11 +63,12 @@ static int child_run(void (*fn)(const void *), const void *arg)
 		_exit(0);
 	}
 	close(err[1]);
+	waitpid(pid, &status, 0);
+	kill(-pid, SIGKILL);		/* what it left behind */
 	while ((n = read(err[0], child_err + len, sizeof(child_err) - 1 - len)) > 0)
 		len += (size_t)n;
 	child_err[len] = '\0';
 	close(err[0]);
-	waitpid(pid, &status, 0);
 	if (WIFSIGNALED(status))
 		return -WTERMSIG(status);
 	if (WEXITSTATUS(status) >= CHILD_BAD)
