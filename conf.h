@@ -32,8 +32,8 @@ static inline enum family addr_family(const struct addr *a)
 struct conf_ip {
 	bool		on;
 	bool		addr_given, gw_given, plen_given;	/* by option, not from the host */
-	bool		no_map_loopback;	/* --map-host-loopback none, --no-map-gw */
-	bool		no_map_guest;		/* --map-guest-addr none */
+	bool		no_map_loopback;	/* once complete: @map_loopback is unspecified */
+	bool		no_map_guest;		/* same for @map_guest */
 	bool		local;			/* host has no network of this family: local mode */
 	unsigned	ifindex;		/* template interface on the host, 0: none */
 
@@ -45,7 +45,9 @@ struct conf_ip {
 
 	struct addr	map_loopback;		/* guest-side address that stands for the host's loopback */
 	struct addr	map_guest;		/* guest-side address that stands for the host's own global address */
-	struct addr	dns_forward;		/* guest-side address whose port 53 and 853 go to @dns_host */
+	struct addr	dns_forward;		/* guest-side address whose port 53 and 853 go to @dns_host; given, or the
+						 * one of @dns that stands for a resolver on the host's loopback
+						 */
 	struct addr	dns_host;		/* resolver as the host reaches it, loopback included */
 
 	struct addr	dns[DNS_MAX];		/* servers handed to the guest */
@@ -116,7 +118,7 @@ struct conf {
 /**
  * conf_parse() - command line into @c; ends the process with one line and status 1 on any error, 0 for --help, --version
  *
- * Only parses and checks: nothing is opened, no address is looked up.
+ * Only parses and checks: nothing is opened but the user and group files for --runas, no address is looked up.
  */
 void conf_parse(struct conf *c, int argc, char **argv);
 
