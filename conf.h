@@ -45,8 +45,8 @@ struct conf_ip {
 
 	struct addr	map_loopback;		/* guest-side address that stands for the host's loopback */
 	struct addr	map_guest;		/* guest-side address that stands for the host's own global address */
-	struct addr	dns_forward;		/* guest-side address whose port 53 and 853 go to @dns_host; given, or the
-						 * one of @dns that stands for a resolver on the host's loopback
+	struct addr	dns_forward;		/* guest-side address whose port 53 and 853 go to @dns_host: as given, or
+						 * one of @dns that stands for a resolver on loopback
 						 */
 	struct addr	dns_host;		/* resolver as the host reaches it, loopback included */
 
@@ -116,8 +116,9 @@ struct conf {
 };
 
 /**
- * conf_parse() - command line into @c; ends the process with one line and status 1 on any error, 0 for --help, --version
+ * conf_parse() - command line into @c
  *
+ * Ends the process: on any error with one line and status 1, after --help and --version with 0.
  * Only parses and checks: nothing is opened but the user and group files for --runas, no address is looked up.
  */
 void conf_parse(struct conf *c, int argc, char **argv);
