@@ -318,7 +318,8 @@ static int family_failed(struct ns_net *n, enum family f, const char *what, int 
 {
 	if (f == V4)
 		return step(n, what, ret);
-	warn("Failed to %s in namespace: %s", what, errno_text(-ret));
+	/* The user's own doing is nothing to warn of */
+	log_if(ret == -EACCES ? LOG_INFO : LOG_WARNING, "Failed to %s in namespace: %s", what, errno_text(-ret));
 	n->c->ip[V6].on = false;
 	return 0;
 }

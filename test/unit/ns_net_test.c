@@ -559,8 +559,13 @@ static void test_odd(void)
 	setns(guest_ns, CLONE_NEWNET);
 	write_file("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
 	setns(host_ns, CLONE_NEWNET);
-	eq_str(run(run_and_show, "-q --config-net"), "Failed to set IPv6 addresses in namespace: Permission denied\n"
+	eq_str(run(run_and_show, "-q --config-net"),
 	       "inet 192.0.2.5/24\ndefault via 192.0.2.1\n" NET4_R);
+
+	test("NL-05 a host that doesn't say what its next hop ids stand for");
+	ok(setup(ETH0_4 "nexthop add id 7 via 192.0.2.8 dev eth0\nroute add default nhid 7\n"));
+	write_file("/proc/sys/net/ipv4/nexthop_compat_mode", "0");
+	eq_str(run(run_and_show, "-q -4 --config-net"), "inet 192.0.2.5/24\ndefault via 169.254.2.2 onlink\n" NET4_R);
 
 	test("LIFE-24 /dev/net/tun missing");
 	ok(setup(ETH0_4 DEF4));
