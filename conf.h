@@ -45,8 +45,8 @@ struct conf_ip {
 
 	struct addr	map_loopback;		/* guest-side address that stands for the host's loopback */
 	struct addr	map_guest;		/* guest-side address that stands for the host's own global address */
-	struct addr	dns_forward;		/* guest-side address whose port 53 and 853 go to @dns_host: as given, or
-						 * one of @dns that stands for a resolver on loopback
+	struct addr	dns_forward;		/* guest-side address whose port 53 and 853 go to @dns_host: as
+						 * given, or one of @dns that stands for a resolver on loopback
 						 */
 	struct addr	dns_host;		/* resolver as the host reaches it, loopback included */
 
