@@ -35,7 +35,7 @@ uint32_t tcp_offer(struct tcp *t)
 		t->room = t->room_asked = sock_room(t->sock, &t->room_size);
 
 	extra = t->stash_len + (open > t->room ? open - t->room : 0);
-	if (t->room < t->room_size / 2)
+	if (t->room <= t->room_size / 2)	/* also if the socket did not say */
 		extra = MAX(extra, STASH_FLOW);
 	extra = stash_promise(t, extra);
 	return t->room + (extra > t->stash_len ? extra - t->stash_len : 0);
