@@ -109,6 +109,8 @@ static bool check_waits(struct run *r, const struct flow *f, const struct fsock 
 		return run_fail(r, "TCP-26: acknowledgment owed, and not due in 10 ms");
 	if (t->stash_len && !s->nospace)
 		return run_fail(r, "I4: bytes in the stash, and nobody waits for room in the socket");
+	if (t->state == TCP_ESTABLISHED && t->rcv_adv == t->rcv_nxt && !s->nospace && f->wait == WAIT_NONE)
+		return run_fail(r, "I3: our window is shut, and nobody waits for room in the socket");
 	if (!tcp_state_in(f, OPEN_STATES) || f->wait != WAIT_NONE || !s->reg || s->ready)
 		return true;
 	unsent -= unsent < t->snd_nxt - t->sock_seq ? unsent : t->snd_nxt - t->sock_seq;
@@ -150,6 +152,25 @@ static bool check_flow(struct run *r, const struct flow *f)
 	return !s || check_waits(r, f, s);
 }
 
+/* Every UDP socket belongs to a port, or a listener */
+static bool check_udp(struct run *r)
+{
+	const struct flows *fs = &r->c.flows;
+
+	for (unsigned i = 0; i < world.nfs; i++) {
+		int fd = world.fs[i].kind == FS_UDP ? world.fs[i].fd : NOBODY;
+		bool owned = fd == NOBODY;
+
+		for (uint32_t j = 0; j < fs->unused && !owned; j++)
+			owned = fs->f[j].type == FLOW_UDP_PORT && fs->f[j].udp.sock == fd;
+		for (uint32_t j = 0; j < r->c.fwd.n && !owned; j++)
+			owned = r->c.fwd.l[j].fd == fd;
+		if (!owned)
+			return run_fail(r, "UDP socket %i belongs to nobody", fd);
+	}
+	return true;
+}
+
 bool check_idle(struct run *r)
 {
 	const struct flows *fs = &r->c.flows;
@@ -175,6 +196,8 @@ bool check_idle(struct run *r)
 		return run_fail(r, "slots of the link lost: %u free, %u queued", t->nfree, t->qlen);
 	if (t->qlen && world.link_room)
 		return run_fail(r, "I5: frames queued, and the link has room");
+	if (!check_udp(r))
+		return false;
 	for (unsigned i = 1; i < CONNS; i++) {
 		const struct flow *f = r->conn[i].guest.port ? run_flow(r, &r->conn[i]) : NULL;
 

@@ -228,6 +228,8 @@ static const struct {
 	{ "host", "accept",	OP_ACCEPT,	A_END },	/* a client connects to the forwarded port */
 	{ "host", "unread",	OP_UNREAD,	A_NUM },	/* bytes in the receive queue */
 	{ "host", "udp",	OP_UDP_HOST,	A_NUM },	/* datagram of so many bytes arrives */
+	{ "host", "udp-client",	OP_UDP_CLIENT,	A_NUM },	/* datagram from a client to the forwarded port */
+	{ "host", "udp-broken",	OP_UDP_BROKEN,	A_ERR },	/* error of the socket itself, not in the queue */
 	{ "host", "got-udp",	OP_UDP_GOT,	A_NUM },	/* next datagram sent to the host's peer */
 	{ "host", "udp-error",	OP_UDP_ERROR,	A_ERR },	/* on the error queue, ECONNREFUSED: port unreachable */
 	{ "flow", "gone",	OP_GONE,	A_NONE },

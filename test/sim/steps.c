@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 
 #include "../../tcp_seg.h"
 #include "kernel.h"
@@ -323,11 +324,27 @@ static bool udp_step(struct run *r, const struct step *t)
 
 	if (t->op == OP_UDP_GOT && !settle(r))
 		return false;
-	for (unsigned i = 0; i < world.nfs; i++)
-		if (world.fs[i].kind == FS_UDP && world.fs[i].fd != NOBODY && world.fs[i].local.port == cur(r)->guest.port)
+	if (t->op == OP_UDP_CLIENT) {
+		const struct addr from = addr_from4(htonl(0xcb007105)), to = addr_from4(htonl(0xcb007163));
+		const struct end client = { .a = from, .port = (uint16_t)(CLIENT_PORT + r->cur) };
+
+		conn_init(r, r->cur, &client);
+		cur(r)->guest.port = 53;
+		d.peer = cur(r)->peer;
+		d.our.a = run_addr(r, &to);
+		s = fs_listener(FS_UDP, !r->v.v6);
+	}
+	for (unsigned i = 0; i < world.nfs && !s; i++)
+		if (world.fs[i].kind == FS_UDP && world.fs[i].fd != NOBODY &&
+		    world.fs[i].local.port == (cur(r)->guest.port == 53 ? LISTEN_PORT : cur(r)->guest.port))
 			s = &world.fs[i];
 	if (!s)
 		return STEP_OK(false, r, "there is no UDP socket");
+	if (t->op == OP_UDP_BROKEN) {
+		s->err = (int)t->n;
+		fs_wake(s, EPOLLERR);
+		return true;
+	}
 	if (t->op == OP_UDP_GOT) {
 		struct dgram *got = &s->tx.d[s->tx.head];
 
@@ -430,7 +447,7 @@ static bool run_step(struct run *r, const struct step *t)
 		return advance(r, t) && host_act(r, t, host_sock(r));
 	case OP_GOT: case OP_SHUTDOWN: case OP_NO_SHUTDOWN: case OP_UNREAD: case OP_OPEN: case OP_CLOSED: case OP_RESET:
 		return advance(r, t) && host_check(r, t, host_sock(r));
-	case OP_UDP_HOST: case OP_UDP_GOT: case OP_UDP_ERROR:
+	case OP_UDP_HOST: case OP_UDP_CLIENT: case OP_UDP_GOT: case OP_UDP_ERROR: case OP_UDP_BROKEN:
 		return advance(r, t) && udp_step(r, t);
 	case OP_LINK:
 		if (!advance(r, t) || !unexpected(r))
