@@ -269,23 +269,37 @@ struct join_case {
 	enum { BY_PID, BY_PATHS, BY_NETNS, BY_FDS, BY_HIGH_FDS } by;
 	int		status;
 	const char	*err;
+	bool		sys_admin;	/* an ordinary user, but for that */
 };
 
 static const struct join_case joins[] = {
-	{ "PID", ORDINARY, true, CLONE_NEWUSER | CLONE_NEWNET, 0, BY_PID, 0, NULL },
+	{ "PID", ORDINARY, true, CLONE_NEWUSER | CLONE_NEWNET, 0, BY_PID, 0, NULL, false },
 	{ "PID, netns owned by the outer of two user namespaces", ORDINARY, true, CLONE_NEWUSER | CLONE_NEWNET, CLONE_NEWUSER,
-	  BY_PID, 0, NULL },
-	{ "--userns --netns", ORDINARY, true, CLONE_NEWUSER | CLONE_NEWNET, 0, BY_PATHS, 0, NULL },
-	{ "--netns alone, owned by a user namespace of ours", ORDINARY, true, CLONE_NEWUSER | CLONE_NEWNET, 0, BY_NETNS, 0, NULL },
-	{ "descriptors 0 and 1", ORDINARY, true, CLONE_NEWUSER | CLONE_NEWNET, 0, BY_FDS, 0, NULL },
-	{ "descriptors 7 and 9", ORDINARY, true, CLONE_NEWUSER | CLONE_NEWNET, 0, BY_HIGH_FDS, 0, NULL },
-	{ "root: PID of root", ROOT, false, CLONE_NEWNET, 0, BY_PID, 0, NULL },
-	{ "root: --netns of root", ROOT, false, CLONE_NEWNET, 0, BY_NETNS, 0, NULL },
-	{ "root: PID of root in a user namespace", ROOT, false, CLONE_NEWUSER | CLONE_NEWNET, 0, BY_PID, 0, NULL },
-	{ "LIFE-16 root: PID in another user's namespace", ROOT, true, CLONE_NEWUSER | CLONE_NEWNET, 0, BY_PID, 0, NULL },
-	{ "root: descriptors 0 and 1", ROOT, true, CLONE_NEWUSER | CLONE_NEWNET, 0, BY_FDS, 0, NULL },
-	{ "PID of root is refused", ORDINARY, false, CLONE_NEWNET, 0, BY_PID, 1, "Couldn't open network namespace /proc/" },
+	  BY_PID, 0, NULL, false },
+	{ "--userns --netns", ORDINARY, true, CLONE_NEWUSER | CLONE_NEWNET, 0, BY_PATHS, 0, NULL, false },
+	{ "--netns alone, owned by a user namespace of ours", ORDINARY, true, CLONE_NEWUSER | CLONE_NEWNET, 0, BY_NETNS, 0, NULL, false },
+	{ "descriptors 0 and 1", ORDINARY, true, CLONE_NEWUSER | CLONE_NEWNET, 0, BY_FDS, 0, NULL, false },
+	{ "descriptors 7 and 9", ORDINARY, true, CLONE_NEWUSER | CLONE_NEWNET, 0, BY_HIGH_FDS, 0, NULL, false },
+	{ "root: PID of root", ROOT, false, CLONE_NEWNET, 0, BY_PID, 0, NULL, false },
+	{ "root: --netns of root", ROOT, false, CLONE_NEWNET, 0, BY_NETNS, 0, NULL, false },
+	{ "root: PID of root in a user namespace", ROOT, false, CLONE_NEWUSER | CLONE_NEWNET, 0, BY_PID, 0, NULL, false },
+	{ "LIFE-16 root: PID in another user's namespace", ROOT, true, CLONE_NEWUSER | CLONE_NEWNET, 0, BY_PID, 0, NULL, false },
+	{ "root: descriptors 0 and 1", ROOT, true, CLONE_NEWUSER | CLONE_NEWNET, 0, BY_FDS, 0, NULL, false },
+	{ "ordinary user with CAP_SYS_ADMIN: descriptors 0 and 1", ORDINARY, false, CLONE_NEWUSER | CLONE_NEWNET, 0, BY_FDS, 0,
+	  NULL, true },
+	{ "PID of root is refused", ORDINARY, false, CLONE_NEWNET, 0, BY_PID, 1, "Couldn't open network namespace /proc/", false },
 };
+
+/* As Lix starts us: another user, with one of root's capabilities */
+static void become_sys_admin(void)
+{
+	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct d[2] = { { .effective = 1U << CAP_SYS_ADMIN, .permitted = 1U << CAP_SYS_ADMIN }, { 0 } };
+
+	need(!prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0));
+	child_user();
+	need(!syscall(__NR_capset, &h, d));
+}
 
 static void join(const void *arg)
 {
@@ -300,9 +314,6 @@ static void join(const void *arg)
 	if (t->who != ROOT && t->user)
 		become(t->who);
 	pid = target(t->user, t->flags, t->then);
-	if (t->who != ROOT)
-		become(t->who);
-
 	snprintf(netns, sizeof(netns), "/proc/%i/ns/net", pid);
 	snprintf(userns, sizeof(userns), "/proc/%i/ns/user", pid);
 	want = inode(netns);
@@ -317,6 +328,10 @@ static void join(const void *arg)
 		snprintf(netns, sizeof(netns), "/proc/self/fd/%i", hold[0]);
 		snprintf(userns, sizeof(userns), "/proc/self/fd/%i", hold[1]);
 	}
+	if (t->sys_admin)
+		become_sys_admin();
+	else
+		become(t->who);
 	if (t->by == BY_PID)
 		c.ns_pid = pid;
 	else
