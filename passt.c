@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -184,7 +185,7 @@ static int daemonise(const struct conf *c)
 	pid_t pid;
 	char ok;
 
-	if (c->foreground || c->command) {
+	if (c->foreground || ns.child > 0) {
 		log_pid(getpid());
 		pidfile_write(file.pid, getpid());
 		return -1;
@@ -207,9 +208,9 @@ static int daemonise(const struct conf *c)
 }
 
 /* Standard streams are let go before the parent is: whoever reads them to the end must not wait for a daemon */
-static void announce(const struct conf *c, int ready)
+static void announce(int ready)
 {
-	log_running(c->foreground || c->command);
+	log_running(ready < 0);
 	if (ready >= 0) {
 		for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 			dup2(file.null, fd);
@@ -238,8 +239,8 @@ int main(int argc, char **argv)
 		die("Failed to set up event loop: %s", errno_text(-rc));
 	link_init(&ctx);
 	ns_configure(&ns, &conf);
-	if ((rc = fwd_listen(&ctx.fwd, &conf, ctx.epfd)))
-		die("Couldn't listen on requested ports: %s", errno_text(-rc));
+	if (fwd_listen(&ctx.fwd, &conf, ctx.epfd))
+		exit(EXIT_FAILURE);		/* it said why */
 	ns_watch(&ns, &conf, ctx.epfd);
 	process_events(&ctx);
 	conf_print(&conf);
@@ -248,7 +249,7 @@ int main(int argc, char **argv)
 	ready = daemonise(&conf);
 	signals_init(&ctx);			/* a signalfd tells the process that registered it, so after fork() */
 	isolate_late(&conf);
-	announce(&conf, ready);
+	announce(ready);
 
 	while (!(rc = loop_once(&ctx)))
 		;
