@@ -32,6 +32,9 @@ union ev_ref {
 /* Registers @fd once; flows' sockets are edge-triggered and never modified. 0, or -errno. */
 int ev_add(int epfd, int fd, enum ev_type type, uint32_t idx, uint16_t gen, uint32_t events);
 
+/* Changes what a listener waits for */
+int ev_listen(int epfd, int fd, enum ev_type type, uint32_t idx, uint32_t events);
+
 /* Changes what a descriptor of the link waits for; not for flows */
 int ev_mod(int epfd, int fd, enum ev_type type, uint32_t events);
 

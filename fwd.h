@@ -26,11 +26,13 @@ struct listener {
 	uint16_t	rule;			/* index in conf.rule */
 	uint16_t	port;			/* bound on the host */
 	bool		v4, v6;			/* what it accepts */
+	uint32_t	paused_next;		/* list of @paused */
 };
 
 struct fwd {
 	struct listener	*l;			/* LISTENERS_MAX, in fwd.c */
 	uint32_t	n;
+	uint32_t	paused;			/* index + 1 of the first one left alone for want of a descriptor; 0: none */
 	uint64_t	ephemeral[2];		/* reserved: host's port range */
 };
 

@@ -88,11 +88,18 @@ static void on_ndp_timer(struct ctx *c, struct timer *t)
 	input_ndp_timer(c, container_of(t, struct guest, ndp));
 }
 
+static void on_accept_timer(struct ctx *c, struct timer *t)
+{
+	(void)t;
+	tcp_accept_again(c);
+}
+
 static void (*timer_fn[TIMER_KINDS])(struct ctx *, struct timer *) = {
 	[TIMER_TCP]	= on_tcp_timer,
 	[TIMER_UDP]	= on_udp_timer,
 	[TIMER_PING]	= on_ping_timer,
 	[TIMER_NDP]	= on_ndp_timer,
+	[TIMER_ACCEPT]	= on_accept_timer,
 };
 
 void loop_on_event(enum ev_type type, void (*fn)(struct ctx *c, union ev_ref ref, uint32_t events))
@@ -115,6 +122,7 @@ int loop_init(struct ctx *c, const struct conf *cf)
 	c->now = now_ms();
 	flows_init(&c->flows);
 	wheel_init(&c->wheel, c->now);
+	c->accept.kind = TIMER_ACCEPT;
 	tcp_init(c);
 	for (unsigned i = 0; i < GUEST_MAX; i++) {
 		struct guest *g = &c->guest[i];

@@ -30,6 +30,7 @@ struct ctx {
 	struct flows	flows;
 	struct fwd	fwd;
 	struct wheel	wheel;
+	struct timer	accept;		/* listeners that wait for a descriptor */
 	int		epfd;
 	uint64_t	now;		/* ms, read once per wakeup */
 	int		link_error;	/* -errno: the guest is gone */

@@ -22,6 +22,7 @@
 
 #define TCP_EVENTS	(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
 #define ACCEPT_BATCH	64
+#define ACCEPT_PAUSE	500		/* ms */
 
 void tcp_init(struct ctx *c)
 {
@@ -328,6 +329,19 @@ static int tcp_accept_one(struct ctx *c, const struct listener *l)
 	return 0;
 }
 
+/* Clients wait in the backlog: without this, the listener would wake the loop until there is a descriptor */
+static void accept_pause(struct ctx *c, uint32_t listener)
+{
+	struct listener *l = &c->fwd.l[listener];
+
+	if (ev_listen(c->epfd, l->fd, EV_TCP_LISTEN, listener, 0))
+		return;
+	l->paused_next = c->fwd.paused;
+	c->fwd.paused = listener + 1;
+	if (!timer_armed(&c->accept))
+		timer_set(&c->wheel, &c->accept, c->now + ACCEPT_PAUSE);
+}
+
 void tcp_accept(struct ctx *c, uint32_t listener)
 {
 	const struct listener *l = &c->fwd.l[listener];
@@ -337,10 +351,24 @@ void tcp_accept(struct ctx *c, uint32_t listener)
 
 		if (rc == -ECONNABORTED || rc == -EINTR)
 			continue;
-		if (rc && rc != -EAGAIN)
+		if (rc && rc != -EAGAIN) {
 			log_limited(LOG_WARNING, "Can't accept connection on port %u: %s", l->port, errno_text(-rc));
+			accept_pause(c, listener);
+		}
 		if (rc)
 			break;
+	}
+}
+
+void tcp_accept_again(struct ctx *c)
+{
+	struct fwd *fwd = &c->fwd;
+
+	while (fwd->paused) {
+		uint32_t i = fwd->paused - 1;
+
+		fwd->paused = fwd->l[i].paused_next;
+		ev_listen(c->epfd, fwd->l[i].fd, EV_TCP_LISTEN, i, EPOLLIN);
 	}
 }
 

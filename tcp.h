@@ -18,6 +18,7 @@ uint16_t tcp_input(struct ctx *c, struct flow *f, struct pkt *pkts);
 /* Host's side: the flow's socket, or a listener, has something to say */
 void tcp_ready(struct ctx *c, struct flow *f, uint32_t events);
 void tcp_accept(struct ctx *c, uint32_t listener);
+void tcp_accept_again(struct ctx *c);		/* listeners that were left alone for want of a descriptor */
 
 /* Flow's turn again: it was ready or stalled */
 void tcp_resume(struct ctx *c, struct flow *f);
