@@ -310,9 +310,6 @@ void conf_complete(struct conf *c)
 		c->ip[V6].on = false;
 	}
 
-	if (c->config_net)		/* the namespace has its addresses: a prefix would only add another one */
-		c->no_ra = true;
-
 	resolv_read(c, &r);
 	for (enum family f = V4; f < FAMILIES; f++) {
 		struct conf_ip *ip = &c->ip[f];
