@@ -2,11 +2,11 @@
 /* answer.h - the responders: packet in, payload of a reply out; no flows, no sockets, no link
  *
  * Each writes its reply's payload into @out, of ANSWER_MAX bytes, and fills in @a; the caller puts headers in front and
- * sends it. DROP_NONE and no length: the packet is fine, and nothing is to be said to it. What is switched off altogether
- * (--no-ndp and the like) never gets here; an address family that is off, or lacks an address, gives DROP_POLICY.
+ * sends it. DROP_NONE and no length: the packet is fine, and needs no reply. What is switched off (--no-ndp and the
+ * like) never gets here; an address family that is off, or lacks an address, gives DROP_POLICY.
  *
- * No state: there is one guest, one address per family, and it is leased for ever. The MAC address replied to is the one the
- * frame came from.
+ * No state: there is one guest, one address per family, and it is leased for ever. Replies go to the MAC address that
+ * the frame came from.
  */
 #ifndef ANSWER_H
 #define ANSWER_H
@@ -25,7 +25,7 @@ struct answer {
 	struct icmp_hdr	icmp;		/* NDP: header in front of the payload */
 };
 
-/* RFC 826, RFC 5227: answers for every address but the guest's own; never probes and announcements. @out: ARP packet. */
+/* RFC 826, RFC 5227: answers for every address but the guest's own; not probes, announcements. @out: ARP packet. */
 enum drop arp_answer(const struct conf *c, const struct pkt *p, uint8_t *out, struct answer *a);
 
 /* RFC 4861: neighbour and router solicitations. @out: what follows the 8 bytes of ICMPv6 header. */
@@ -34,7 +34,7 @@ enum drop ndp_answer(const struct conf *c, const struct pkt *p, uint8_t *out, st
 /* Unsolicited router advertisement (RFC 4861 6.2.4), to all nodes */
 void ndp_advert(const struct conf *c, uint8_t *out, struct answer *a);
 
-/* Milliseconds until the next unsolicited one, @n sent so far: RFC 4861 6.2.4. Never soon: a solicited one comes first. */
+/* Milliseconds until the next unsolicited one, @n sent so far (RFC 4861 6.2.4). Never soon: solicited ones go first. */
 unsigned ndp_interval(unsigned n);
 
 /* RFC 2131, 2132, 3397, 4039, 4702; @p is UDP to port 67 */
@@ -66,7 +66,7 @@ void out_be16(struct out *o, uint16_t v);
 void out_be32(struct out *o, uint32_t v);
 void out_addr(struct out *o, const struct addr *a);	/* 4 or 16 bytes */
 
-/* Domain name in wire format (RFC 1035 3.1), uncompressed; false, and nothing added, if it is not one or does not fit */
+/* Domain name in wire format (RFC 1035 3.1), uncompressed; false, and nothing added, if it isn't one or doesn't fit */
 bool out_name(struct out *o, const char *name);
 
 /* As many names of @c's search list as fit, in order; returns how many */

@@ -39,10 +39,11 @@ enum drop arp_answer(const struct conf *c, const struct pkt *p, uint8_t *out, st
 	target = addr_from_bytes(arp + ARP_TPA, true);
 
 	if (get_be16(arp + ARP_OP) == ARPOP_REPLY)
-		return DROP_NONE;		/* to arp_solicit(): the sender's MAC address is learned from any frame */
+		return DROP_NONE;		/* to arp_solicit(); MAC addresses are learned from any frame */
 	if (get_be16(arp + ARP_OP) != ARPOP_REQUEST || (sha.b[0] & 1) || mac_is_zero(&sha))
 		return DROP_RESPONDER;
-	if (addr_is_unspec(&target) || addr_is_loopback(&target) || addr_is_multicast(&target) || addr_is_bcast(&target))
+	if (addr_is_unspec(&target) || addr_is_loopback(&target) || addr_is_multicast(&target) ||
+	    addr_is_bcast(&target))
 		return DROP_RESPONDER;
 
 	/* Probes and announcements (RFC 5227 1.1), and what only the guest itself may answer */

@@ -3,9 +3,9 @@
  *
  * The server is the guest's default gateway: without one there is no server to speak of, and no answer.
  *
- * What a client needs (address, mask, router, servers, MTU) is sent whether it asked or not, for some take what they never
- * asked for; names only if there is no list of what it asked for, or they are on it. The reply is no longer than the client
- * takes, 576 bytes of IP unless it said otherwise: what does not fit, search list last, is left out by whole entries.
+ * What a client needs (address, mask, router, servers, MTU) is sent whether it asked or not, for some take what they
+ * never asked for; names only if there is no list of what it asked for, or they are on it. The reply is no longer than
+ * the client takes, 576 bytes of IP unless it said otherwise; entries are left out whole, the search list first.
  */
 #include <string.h>
 
@@ -195,7 +195,7 @@ static void opt_addrs(struct out *o, uint8_t code, const struct addr *addr, unsi
 		opt_bytes(o, code, b, 4 * n);
 }
 
-/* RFC 3442: a router outside of the guest's network takes a route of its own. Option 3 goes with it, for older clients. */
+/* RFC 3442: a router outside of the guest's network takes a route of its own. Option 3 is for older clients. */
 static void opt_routes(struct out *o, const struct conf_ip *ip)
 {
 	uint8_t b[14] = { [0] = 32 };

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* dhcpv6.c - one address for the one guest, for ever (RFC 8415, 3646, 4704)
  *
- * The address is the only one on the link, as far as leases go: any other is not on link, and the guest has to ask again.
+ * The address is the only one on the link, as far as leases go: any other is not on link, the guest has to ask again.
  * It goes to the first IA_NA of a message; there are none for further ones, none temporary, and no prefixes.
  *
- * A reply is at most 1280 bytes of IP, as every link carries; what does not fit is left out by whole entries, names last.
+ * A reply is at most 1280 bytes of IP, as every link carries; what does not fit is left out by whole entries.
  */
 #include <string.h>
 
@@ -32,8 +32,9 @@ enum {
 };
 
 enum {
-	OPT_CLIENTID = 1, OPT_SERVERID = 2, OPT_IA_NA = 3, OPT_IA_TA = 4, OPT_IAADDR = 5, OPT_ORO = 6, OPT_PREFERENCE = 7,
-	OPT_STATUS = 13, OPT_RAPID = 14, OPT_DNS = 23, OPT_SEARCH = 24, OPT_IA_PD = 25, OPT_FQDN = 39,
+	OPT_CLIENTID = 1, OPT_SERVERID = 2, OPT_IA_NA = 3, OPT_IA_TA = 4, OPT_IAADDR = 5, OPT_ORO = 6,
+	OPT_PREFERENCE = 7, OPT_STATUS = 13, OPT_RAPID = 14, OPT_DNS = 23, OPT_SEARCH = 24, OPT_IA_PD = 25,
+	OPT_FQDN = 39,
 };
 
 enum { ST_SUCCESS = 0, ST_NO_ADDRS = 2, ST_NOT_ON_LINK = 4, ST_USE_MULTICAST = 5, ST_NO_PREFIX = 6, ST_NONE = 0xffff };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* ndp.c - every IPv6 address is ours, but for the guest's own; and we are its router (RFC 4861, 4862, 8106)
  *
- * What is advertised holds for ever: prefix, servers and search list never expire, and the default route is refreshed long
- * before it does. All in one packet of at most 1280 bytes, as RFC 8200 has every link carry.
+ * What is advertised holds for ever: prefix, servers and search list never expire, and the default route is refreshed
+ * long before it does. All in one packet of at most 1280 bytes, as RFC 8200 has every link carry.
  */
 #include <netinet/icmp6.h>
 #include <string.h>
@@ -198,7 +198,7 @@ enum drop ndp_answer(const struct conf *c, const struct pkt *p, uint8_t *out, st
 	case ND_NEIGHBOR_SOLICIT:
 		return ns_answer(c, p, out, a);
 	case ND_NEIGHBOR_ADVERT:
-		return DROP_NONE;	/* to ndp_solicit(), or unsolicited: the MAC address is learned from any frame */
+		return DROP_NONE;	/* to ndp_solicit(), or unsolicited; MAC addresses are learned from any frame */
 	default:
 		return DROP_RESPONDER;	/* no other router is heard here */
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* responder.h - for tests and fuzz targets of ARP, NDP, DHCP and DHCPv6: a configuration, frames from hexadecimal text, and
- * a run from frame to reply
+/* responder.h - for tests and fuzz targets of ARP, NDP, DHCP and DHCPv6: a configuration, frames from hexadecimal text,
+ * and a run from frame to reply
  *
  * Frame and reply both end at a page that can't be touched, so that one byte too many ends the test with any compiler.
  */
@@ -24,11 +24,14 @@ __attribute__((unused)) static struct conf r_conf(void)
 {
 	static const char *const v6[] = { "2001:db8:1:2::15", "fe80::1", "fe80::15", "2001:db8::53", "2001:db8::54" };
 	struct conf c = {
-		.our_mac = { { 0x9a, 0x55, 0x9a, 0x55, 0x9a, 0x55 } }, .mtu = 65520, .dhcp_dns = true, .dhcp_search = true,
-		.hostname = "guest", .fqdn = "guest.example.com", .search = { "example.com", "b.example.org" }, .nsearch = 2,
+		.our_mac = { { 0x9a, 0x55, 0x9a, 0x55, 0x9a, 0x55 } }, .mtu = 65520,
+		.dhcp_dns = true, .dhcp_search = true,
+		.hostname = "guest", .fqdn = "guest.example.com",
+		.search = { "example.com", "b.example.org" }, .nsearch = 2,
 	};
 	struct conf_ip *ip = &c.ip[V4];
-	struct addr *const to[] = { &c.ip[V6].addr, &c.ip[V6].our_ll, &c.ip[V6].ns_ll, &c.ip[V6].dns[0], &c.ip[V6].dns[1] };
+	struct addr *const to[] = { &c.ip[V6].addr, &c.ip[V6].our_ll, &c.ip[V6].ns_ll, &c.ip[V6].dns[0],
+				    &c.ip[V6].dns[1] };
 
 	for (size_t i = 0; i < ARRAY_SIZE(v6); i++)
 		assert(addr_parse(v6[i], strlen(v6[i]), to[i]));
@@ -133,7 +136,8 @@ __attribute__((unused)) static enum drop r_run(responder *fn, const struct conf 
 	rc = fn(c, &p, out[0], answer);
 	assert(fn(c, &p, out[1], &again) == rc);
 	assert(answer->len == again.len && answer->len <= ANSWER_MAX && !memcmp(out[0], out[1], answer->len));
-	assert(mac_eq(&answer->dmac, &again.dmac) && end_eq(&answer->src, &again.src) && end_eq(&answer->dst, &again.dst));
+	assert(mac_eq(&answer->dmac, &again.dmac));
+	assert(end_eq(&answer->src, &again.src) && end_eq(&answer->dst, &again.dst));
 	assert(rc == DROP_NONE || !answer->len);
 	return rc;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* responder_fuzz.h - what the fuzz targets of the responders have in common
  *
- * Input: one byte of settings, then a frame. Lengths and header checksum are put right unless the lowest bit says not to:
- * chance alone would never get them. The higher bits leave out, or fill up, parts of the configuration.
+ * Input: one byte of settings, then a frame. Lengths and header checksum are put right unless the lowest bit says not
+ * to: chance alone would never get them. The higher bits leave out, or fill up, parts of the configuration.
  */
 #ifndef RESPONDER_FUZZ_H
 #define RESPONDER_FUZZ_H

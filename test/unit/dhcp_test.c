@@ -75,21 +75,25 @@ static const struct {
 	const char	*ciaddr, *yiaddr, *to;	/* of the reply; @to: IP destination */
 } row[] = {
 	{ "DISCOVER, offer to the address", { FRESH, TYPE(1) END }, 0, R_HEAD(2) R_LEASE R_REST, ANY, GUEST, GUEST },
-	{ "CFG-10 DISCOVER with broadcast flag", { FRESH_BC, TYPE(1) END }, 0, R_HEAD(2) R_LEASE R_REST, ANY, GUEST, BC },
+	{ "CFG-10 DISCOVER with broadcast flag", { FRESH_BC, TYPE(1) END }, 0,
+	  R_HEAD(2) R_LEASE R_REST, ANY, GUEST, BC },
 	{ "CFG-10 DISCOVER with rapid commit, answered by ACK", { FRESH, TYPE(1) RAPID END }, 0,
 	  R_HEAD(5) R_LEASE RAPID R_REST, ANY, GUEST, GUEST },
 	{ "CFG-10 rapid commit and broadcast flag", { FRESH_BC, RAPID TYPE(1) END }, 0,
 	  R_HEAD(5) R_LEASE RAPID R_REST, ANY, GUEST, BC },
 	{ "DISCOVER that would like another address", { FRESH, TYPE(1) REQ_IP(OTHER) END }, 0,
 	  R_HEAD(2) R_LEASE R_REST, ANY, GUEST, GUEST },
-	{ "CFG-10 options in another order, padding, no end", { FRESH, "00 37 03 01 03 06 00 00 3d 07 01525400123456 00" TYPE(1) },
+	{ "CFG-10 options in another order, padding, no end", { FRESH,
+	  "00 37 03 01 03 06 00 00 3d 07 01525400123456 00" TYPE(1) },
 	  0, R_HEAD(2) "3d 07 01525400123456" R_LEASE R_BASE END, ANY, GUEST, GUEST },
-	{ "CFG-10 type behind the end does not count", { FRESH, "0c 01 61 ff" TYPE(1) END }, DROP_RESPONDER, NULL, "", "", "" },
+	{ "CFG-10 type behind the end does not count", { FRESH, "0c 01 61 ff" TYPE(1) END },
+	  DROP_RESPONDER, NULL, "", "", "" },
 	{ "client identifier comes back (RFC 6842)", { FRESH, TYPE(1) "3d 04 ff010203" END }, 0,
 	  R_HEAD(2) "3d 04 ff010203" R_LEASE R_REST, ANY, GUEST, GUEST },
 	{ "names only if they are on the list: host name", { FRESH, TYPE(1) "37 01 0c" END }, 0,
 	  R_HEAD(2) R_LEASE R_BASE R_NAME END, ANY, GUEST, GUEST },
-	{ "empty option at the very end", { FRESH, TYPE(1) "50 00" }, 0, R_HEAD(5) R_LEASE RAPID R_REST, ANY, GUEST, GUEST },
+	{ "empty option at the very end", { FRESH, TYPE(1) "50 00" }, 0,
+	  R_HEAD(5) R_LEASE RAPID R_REST, ANY, GUEST, GUEST },
 	{ "what follows the list is not on it", { FRESH, TYPE(1) "37 01 01 0c 01 61 37 00 77 01 00" END }, 0,
 	  R_HEAD(2) R_LEASE R_BASE END, ANY, GUEST, GUEST },
 	{ "the list in two pieces (RFC 3396)", { FRESH, TYPE(1) "37 01 01 37 02 77 0c" END }, 0,
@@ -99,7 +103,8 @@ static const struct {
 	  R_HEAD(5) R_LEASE R_REST, ANY, GUEST, GUEST },
 	{ "REQUEST, selecting, broadcast flag", { FRESH_BC, TYPE(3) REQ_IP(GUEST) SERVER(GW) END }, 0,
 	  R_HEAD(5) R_LEASE R_REST, ANY, GUEST, BC },
-	{ "REQUEST, selecting another server", { FRESH, TYPE(3) REQ_IP(OTHER) SERVER(OTHER) END }, 0, NULL, "", "", "" },
+	{ "REQUEST, selecting another server", { FRESH, TYPE(3) REQ_IP(OTHER) SERVER(OTHER) END }, 0,
+	  NULL, "", "", "" },
 	{ "REQUEST, selecting us, another address", { FRESH, TYPE(3) REQ_IP(OTHER) SERVER(GW) END }, 0,
 	  R_HEAD(6) END, ANY, ANY, BC },
 	{ "REQUEST, rebooting", { FRESH, TYPE(3) REQ_IP(GUEST) END }, 0, R_HEAD(5) R_LEASE R_REST, ANY, GUEST, GUEST },
@@ -107,16 +112,21 @@ static const struct {
 	  R_HEAD(6) "3d 02 0101" END, ANY, ANY, BC },
 	{ "REQUEST, renewing, unicast", { GUEST, GW, "0000", GUEST, TYPE(3) END }, 0,
 	  R_HEAD(5) R_LEASE R_REST, GUEST, GUEST, GUEST },
-	{ "REQUEST, renewing another address", { OTHER, GW, "0000", OTHER, TYPE(3) END }, 0, R_HEAD(6) END, ANY, ANY, BC },
+	{ "REQUEST, renewing another address", { OTHER, GW, "0000", OTHER, TYPE(3) END }, 0,
+	  R_HEAD(6) END, ANY, ANY, BC },
 	{ "REQUEST, rebinding, broadcast, flag set", { GUEST, BC, "8000", GUEST, TYPE(3) END }, 0,
 	  R_HEAD(5) R_LEASE R_REST, GUEST, GUEST, GUEST },
 	{ "REQUEST that names no address", { FRESH, TYPE(3) END }, 0, R_HEAD(5) R_LEASE R_REST, ANY, GUEST, GUEST },
-	{ "REQUEST with rapid commit, which means nothing there", { FRESH, TYPE(3) REQ_IP(GUEST) SERVER(GW) RAPID END }, 0,
+	{ "REQUEST with rapid commit, which means nothing there", { FRESH,
+	  TYPE(3) REQ_IP(GUEST) SERVER(GW) RAPID END }, 0,
 	  R_HEAD(5) R_LEASE R_REST, ANY, GUEST, GUEST },
 
-	{ "INFORM: no address, no lease", { GUEST, BC, "0000", GUEST, TYPE(8) END }, 0, R_HEAD(5) R_REST, GUEST, ANY, GUEST },
-	{ "INFORM from another address", { OTHER, BC, "0000", OTHER, TYPE(8) END }, 0, R_HEAD(5) R_REST, OTHER, ANY, OTHER },
-	{ "INFORM without address in the message", { OTHER, BC, "0000", ANY, TYPE(8) END }, 0, R_HEAD(5) R_REST, ANY, ANY, OTHER },
+	{ "INFORM: no address, no lease", { GUEST, BC, "0000", GUEST, TYPE(8) END }, 0,
+	  R_HEAD(5) R_REST, GUEST, ANY, GUEST },
+	{ "INFORM from another address", { OTHER, BC, "0000", OTHER, TYPE(8) END }, 0,
+	  R_HEAD(5) R_REST, OTHER, ANY, OTHER },
+	{ "INFORM without address in the message", { OTHER, BC, "0000", ANY, TYPE(8) END }, 0,
+	  R_HEAD(5) R_REST, ANY, ANY, OTHER },
 	{ "INFORM from nowhere", { FRESH, TYPE(8) END }, 0, R_HEAD(5) R_REST, ANY, ANY, BC },
 	{ "INFORM from 127.0.0.1", { FRESH_AT("7f000001"), TYPE(8) END }, 0, R_HEAD(5) R_REST, "7f000001", ANY, BC },
 	{ "INFORM from 224.0.0.1", { FRESH_AT("e0000001"), TYPE(8) END }, 0, R_HEAD(5) R_REST, "e0000001", ANY, BC },
@@ -140,7 +150,8 @@ static const struct {
 	{ "name without flags", { FRESH, TYPE(1) "51 02 0000" END }, DROP_RESPONDER, NULL, "", "", "" },
 
 	/* RFC 4702: no update by us (N), their wish overridden (O) if it was S, encoding as theirs (E) */
-	{ "name, wire format", { FRESH, TYPE(1) "37 01 51 51 09 05 00 00 05 6775657374" END }, 0, R_HEAD(2) R_LEASE R_BASE
+	{ "name, wire format", { FRESH, TYPE(1) "37 01 51 51 09 05 00 00 05 6775657374" END }, 0,
+	  R_HEAD(2) R_LEASE R_BASE
 	  "51 16 0e ff ff 05 6775657374 07 6578616d706c65 03 636f6d 00" END, ANY, GUEST, GUEST },
 	{ "name, wire format, no wish", { FRESH, TYPE(1) "37 01 51 51 03 0c 00 00" END }, 0, R_HEAD(2) R_LEASE R_BASE
 	  "51 16 0c ff ff 05 6775657374 07 6578616d706c65 03 636f6d 00" END, ANY, GUEST, GUEST },
@@ -213,7 +224,8 @@ static void test_fixed(void)
 {
 	static const struct { const char *name; unsigned at; const char *bytes; enum drop rc; } fixed[] = {
 		{ "reply", M_OP, "02", DROP_RESPONDER }, { "operation 0", M_OP, "00", DROP_RESPONDER },
-		{ "hardware type 6", M_HTYPE, "06", DROP_RESPONDER }, { "hardware address of 16", M_HLEN, "10", DROP_RESPONDER },
+		{ "hardware type 6", M_HTYPE, "06", DROP_RESPONDER },
+		{ "hardware address of 16", M_HLEN, "10", DROP_RESPONDER },
 		{ "relayed", M_GIADDR, OTHER, DROP_RESPONDER }, { "no cookie: BOOTP", M_MAGIC, ANY, DROP_RESPONDER },
 		{ "hops", 3, "01", DROP_NONE }, { "names of server and file", M_SNAME, "61 ff 35 01 03", DROP_NONE },
 	};
@@ -239,9 +251,11 @@ static void test_overload(void)
 	static const struct { const char *name, *opts, *file, *sname; bool good; const char *reply; } over[] = {
 		{ "type in file", "34 01 01" END, TYPE(1) END, "", true, R_HEAD(2) R_LEASE R_REST },
 		{ "type in sname", "34 01 02" END, "", TYPE(1) END, true, R_HEAD(2) R_LEASE R_REST },
-		{ "type in file, list in sname", "34 01 03" END, "00" TYPE(1), "37 01 01" END, true, R_HEAD(2) R_LEASE R_BASE END },
+		{ "type in file, list in sname", "34 01 03" END, "00" TYPE(1), "37 01 01" END, true,
+		  R_HEAD(2) R_LEASE R_BASE END },
 		{ "not said to be there", "0c 01 61" END, TYPE(1) END, TYPE(1) END, false, NULL },
-		{ "said again in file", "34 01 01" END, TYPE(1) "34 01 02" END, TYPE(3) END, true, R_HEAD(2) R_LEASE R_REST },
+		{ "said again in file", "34 01 01" END, TYPE(1) "34 01 02" END, TYPE(3) END, true,
+		  R_HEAD(2) R_LEASE R_REST },
 		{ "cut at the end of file", TYPE(1) "34 01 01" END, "0c 7f", "", false, NULL },
 		{ "up to the end of file", TYPE(1) "34 01 01" END, "0c 7e", "", true, R_HEAD(2) R_LEASE R_REST },
 		{ "cut at the end of sname", TYPE(1) "34 01 02" END, "", "0c 3f", false, NULL },
@@ -332,11 +346,14 @@ static void test_conf(void)
 		{ "no host name", c_no_name, R_HEAD(2) R_LEASE R_BASE R_SEARCH END },
 		{ "MTU 1400", c_mtu, R_HEAD(2) R_LEASE R_MASK R_ROUTER R_DNS "1a 02 0578" R_NAME R_SEARCH END },
 		{ "no MTU", c_no_mtu, R_HEAD(2) R_LEASE R_MASK R_ROUTER R_DNS R_NAME R_SEARCH END },
-		{ "MTU beyond 16 bits", c_big_mtu, R_HEAD(2) R_LEASE R_MASK R_ROUTER R_DNS "1a 02 ffff" R_NAME R_SEARCH END },
+		{ "MTU beyond 16 bits", c_big_mtu,
+		  R_HEAD(2) R_LEASE R_MASK R_ROUTER R_DNS "1a 02 ffff" R_NAME R_SEARCH END },
 		/* 192.0.2.1/32 by 0.0.0.0, then 0/0 by 192.0.2.1 (RFC 3442) */
-		{ "router outside of the network", c_32, R_HEAD(2) R_LEASE "01 04 ffffffff 79 0e 20 c0000201 00000000 00 c0000201"
+		{ "router outside of the network", c_32,
+		  R_HEAD(2) R_LEASE "01 04 ffffffff 79 0e 20 c0000201 00000000 00 c0000201"
 		  R_ROUTER R_DNS R_MTU R_NAME R_SEARCH END },
-		{ "router in a network of two", c_31, "35 01 02 36 04 c000020e" R_LEASE "01 04 fffffffe 03 04 c000020e" R_DNS
+		{ "router in a network of two", c_31,
+		  "35 01 02 36 04 c000020e" R_LEASE "01 04 fffffffe 03 04 c000020e" R_DNS
 		  R_MTU R_NAME R_SEARCH END },
 	};
 	uint8_t frame[2048], *reply;
@@ -355,15 +372,16 @@ static void test_conf(void)
 
 static void test_off(void)
 {
+	static const char *const what[] = { "CFG-15 dhcp: silent without a gateway", "dhcp: silent without an address",
+					    "dhcp: silent without IPv4" };
 	uint8_t frame[2048], *reply;
 	size_t len = make(frame, &discover);
 	struct answer a;
 
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < ARRAY_SIZE(what); i++) {
 		struct conf c = r_conf();
 
-		test("%s", i == 0 ? "CFG-15 dhcp: silent without a gateway" : i == 1 ? "dhcp: silent without an address" :
-		     "dhcp: silent without IPv4");
+		test("%s", what[i]);
 		if (i == 0)
 			c.ip[V4].gw = (struct addr){ 0 };
 		else if (i == 1)
@@ -399,7 +417,7 @@ static unsigned search_count(const struct answer *a, const uint8_t *reply)
 static void test_size(void)
 {
 	static const struct { const char *name, *opts; size_t max; unsigned dns, names; } size[] = {
-		/* 312 bytes without search list: 240, then options of 3, 6, 6, 6, 6, 34, 4, 7. A name takes 257, the end 1 */
+		/* 312 bytes without search list: 240, options of 3, 6, 6, 6, 6, 34, 4, 7. A name is 257, the end 1 */
 		{ "576 bytes of IP if the client does not say", TYPE(1) END, 548, 32, 0 },
 		{ "no less than 576, whatever the client says", TYPE(1) "39 02 0080" END, 548, 32, 0 },
 		{ "576 bytes of IP", TYPE(1) "39 02 0240" END, 548, 32, 0 },
@@ -421,7 +439,8 @@ static void test_size(void)
 			c.ip[V4].dns[k] = c.ip[V4].gw;
 		c.ip[V4].ndns = DNS_MAX;
 		c.nsearch = SEARCH_MAX;
-		for (unsigned k = 0; k < SEARCH_MAX; k++) {	/* 253 characters, 255 bytes: labels of 63, 63, 63, 61 */
+		/* 253 characters, 255 bytes: labels of 63, 63, 63, 61 */
+		for (unsigned k = 0; k < SEARCH_MAX; k++) {
 			memset(c.search[k], 'a' + (int)k, 253);
 			c.search[k][63] = c.search[k][127] = c.search[k][191] = '.';
 			c.search[k][253] = '\0';
@@ -564,7 +583,8 @@ static void test_names(void)
 {
 	static const struct { const char *name; const char *text; const char *wire; } name[] = {
 		{ "one label", "a", "01 61 00" }, { "dot at the end", "a.b.", "01 61 01 62 00" },
-		{ "nothing", "", NULL }, { "a dot", ".", NULL }, { "two dots", "a..b", NULL }, { "dot in front", ".a", NULL },
+		{ "nothing", "", NULL },
+		{ "a dot", ".", NULL }, { "two dots", "a..b", NULL }, { "dot in front", ".a", NULL },
 	};
 	char text[DOMAIN_MAX + 8];
 	uint8_t b[300], want[64];

@@ -72,9 +72,11 @@ static const struct {
 	{ "REQUEST, no address named", REQ CID SID NA("000c"), REP IDS R_NA R_NAMES },
 	{ "REQUEST, another address: not on link", REQ CID SID NA("0028") ADDR(OTHER), REP IDS R_NA_ST(4) R_NAMES },
 	{ "REQUEST, another address beside", REQ CID SID NA("0044") ADDR(GUEST) ADDR(FAR), REP IDS R_NA_ST(4) R_NAMES },
-	{ "REQUEST, option within the address", REQ CID SID NA("002e") "0005 001e " GUEST T_0 ST(0), REP IDS R_NA R_NAMES },
+	{ "REQUEST, option within the address", REQ CID SID NA("002e") "0005 001e " GUEST T_0 ST(0),
+	  REP IDS R_NA R_NAMES },
 
-	{ "REQUEST, within the association what is no address", REQ CID SID NA("004a") "ff00 0018 " OTHER T_0 ADDR(GUEST) ST(0),
+	{ "REQUEST, within the association what is no address",
+	  REQ CID SID NA("004a") "ff00 0018 " OTHER T_0 ADDR(GUEST) ST(0),
 	  REP IDS R_NA R_NAMES },
 
 	{ "RENEW", REN CID SID NA("0028") ADDR(GUEST), REP IDS R_NA R_NAMES },
@@ -226,8 +228,10 @@ static void test_conf(void)
 		{ "no search list", c_no_search, SOL CID NA("000c"), ADV IDS PREF R_NA R_DNS },
 		{ "CFG-11 one server, one domain", c_one, INF, REP SID
 		  "0017 0010 20010db8000000000000000000000053 0018 000d 07 6578616d706c65 03 636f6d 00" },
-		{ "link-local address only: none to give", c_local, SOL CID NA("000c"), ADV IDS PREF R_NA_ST(2) R_NAMES },
-		{ "no address: none to give", c_no_addr, REQ CID SID NA("0028") ADDR(GUEST), REP IDS R_NA_ST(2) R_NAMES },
+		{ "link-local address only: none to give", c_local, SOL CID NA("000c"),
+		  ADV IDS PREF R_NA_ST(2) R_NAMES },
+		{ "no address: none to give", c_no_addr, REQ CID SID NA("0028") ADDR(GUEST),
+		  REP IDS R_NA_ST(2) R_NAMES },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(var); i++) {
@@ -245,7 +249,8 @@ static void test_unicast(void)
 	static const struct { const char *name, *msg; bool told; } uni[] = {
 		{ "SOLICIT", SOL CID NA("000c"), false }, { "REQUEST", REQ CID SID NA("000c"), true },
 		{ "CONFIRM", CNF CID NA("0028") ADDR(GUEST), false }, { "RENEW", REN CID SID NA("000c"), true },
-		{ "REBIND", REB CID NA("000c"), false }, { "RELEASE", REL CID SID, true }, { "DECLINE", DEC CID SID, true },
+		{ "REBIND", REB CID NA("000c"), false },
+		{ "RELEASE", REL CID SID, true }, { "DECLINE", DEC CID SID, true },
 		{ "INFORMATION-REQUEST", INF CID, false }, { "REQUEST to another server", REQ CID BAD_SID, false },
 	};
 	const struct conf c = r_conf();

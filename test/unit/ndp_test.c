@@ -45,29 +45,35 @@ static const struct {
 	{ "the router", "ff", GUEST_LL, NODE_77, NS OUR_LL SLLA, DROP_NONE, OUR_LL },
 	{ "another host of the prefix", "ff", GUEST, NODE_77, NS OTHER SLLA, DROP_NONE, OTHER },
 	{ "a host far away", "ff", GUEST, NODE_77, NS FAR SLLA, DROP_NONE, FAR },
-	{ "reachability, unicast, without source link-layer address", "ff", GUEST_LL, OUR_LL, NS OUR_LL, DROP_NONE, OUR_LL },
-	{ "unknown options are skipped", "ff", GUEST, NODE_77, NS OTHER "0e 01 010203040506 fd 02 00000000000000000000 00000000"
+	{ "reachability, unicast, without source link-layer address", "ff", GUEST_LL, OUR_LL, NS OUR_LL,
+	  DROP_NONE, OUR_LL },
+	{ "unknown options are skipped", "ff", GUEST, NODE_77,
+	  NS OTHER "0e 01 010203040506 fd 02 00000000000000000000 00000000"
 	  SLLA, DROP_NONE, OTHER },
 	{ "the guest's own global address", "ff", GUEST_LL, NODE_77, NS GUEST SLLA, DROP_NONE, NULL },
 	{ "the guest's own link-local address", "ff", GUEST, NODE_77, NS NS_LL SLLA, DROP_NONE, NULL },
 	{ "the asker's own address", "ff", GUEST_LL, NODE_77, NS GUEST_LL SLLA, DROP_NONE, NULL },
 	{ "duplicate address detection, own address", "ff", NONE, NODE_77, NS GUEST, DROP_NONE, NULL },
 	{ "duplicate address detection, other address", "ff", NONE, NODE_77, NS OTHER, DROP_NONE, NULL },
-	{ "duplicate address detection with a nonce (RFC 7527)", "ff", NONE, NODE_77, NS OTHER "0e 01 010203040506", DROP_NONE,
-	  NULL },
-	{ "duplicate address detection, source link-layer address", "ff", NONE, NODE_77, NS OTHER SLLA, DROP_RESPONDER, NULL },
+	{ "duplicate address detection with a nonce (RFC 7527)", "ff", NONE, NODE_77, NS OTHER "0e 01 010203040506",
+	  DROP_NONE, NULL },
+	{ "duplicate address detection, source link-layer address", "ff", NONE, NODE_77, NS OTHER SLLA,
+	  DROP_RESPONDER, NULL },
 	{ "hop limit 254", "fe", GUEST, NODE_77, NS OTHER SLLA, DROP_RESPONDER, NULL },
 	{ "code 1", "ff", GUEST, NODE_77, "87 01 0000 00000000" OTHER SLLA, DROP_RESPONDER, NULL },
 	{ "multicast target", "ff", GUEST, NODE_77, NS NODE_77 SLLA, DROP_RESPONDER, NULL },
 	{ "target ::", "ff", GUEST, NODE_77, NS NONE SLLA, DROP_RESPONDER, NULL },
 	{ "target ::1", "ff", GUEST, NODE_77, NS "00000000000000000000000000000001" SLLA, DROP_RESPONDER, NULL },
-	{ "target ::ffff:192.0.2.1", "ff", GUEST, NODE_77, NS "00000000000000000000ffffc0000201" SLLA, DROP_RESPONDER, NULL },
+	{ "target ::ffff:192.0.2.1", "ff", GUEST, NODE_77, NS "00000000000000000000ffffc0000201" SLLA,
+	  DROP_RESPONDER, NULL },
 	{ "target cut", "ff", GUEST, NODE_77, NS "20010db80001000200000000000000", DROP_RESPONDER, NULL },
 	{ "option of length 0", "ff", GUEST, NODE_77, NS OTHER "01 00 525400123456", DROP_RESPONDER, NULL },
 	{ "option cut", "ff", GUEST, NODE_77, NS OTHER "01 02 525400123456", DROP_RESPONDER, NULL },
 	{ "option of one byte", "ff", GUEST, NODE_77, NS OTHER SLLA "01", DROP_RESPONDER, NULL },
-	{ "advertisement, as to our own solicitation", "ff", GUEST_LL, OUR_LL, "88 00 0000 60000000" GUEST_LL, DROP_NONE, NULL },
-	{ "router advertisement", "ff", GUEST_LL, ROUTERS, "86 00 0000 40000708 0000000000000000", DROP_RESPONDER, NULL },
+	{ "advertisement, as to our own solicitation", "ff", GUEST_LL, OUR_LL, "88 00 0000 60000000" GUEST_LL,
+	  DROP_NONE, NULL },
+	{ "router advertisement", "ff", GUEST_LL, ROUTERS, "86 00 0000 40000708 0000000000000000",
+	  DROP_RESPONDER, NULL },
 	{ "redirect", "ff", GUEST_LL, OUR_LL, "89 00 0000 00000000" OTHER FAR, DROP_RESPONDER, NULL },
 };
 
@@ -120,7 +126,8 @@ static void test_ns(void)
 #define RA_PREFIX	"03 04 40 c0 ffffffff ffffffff 00000000 20010db8000100020000000000000000 "	/* /64, L, A */
 #define RA_RDNSS	"19 05 0000 ffffffff 20010db8000000000000000000000053 20010db8000000000000000000000054 "
 /* example.com, b.example.org, 4 bytes of padding */
-#define RA_DNSSL	"1f 05 0000 ffffffff 07 6578616d706c65 03 636f6d 00 01 62 07 6578616d706c65 03 6f7267 00 00000000 "
+#define RA_DNSSL	"1f 05 0000 ffffffff 07 6578616d706c65 03 636f6d 00 " \
+			"01 62 07 6578616d706c65 03 6f7267 00 00000000 "
 
 static void ra_all(struct conf *c)		{ (void)c; }
 static void ra_no_gw(struct conf *c)		{ c->ip[V6].gw = (struct addr){ 0 }; }
@@ -148,7 +155,8 @@ static const struct {
 	  RA_TIMES RA_SLLA RA_MTU RA_PREFIX RA_RDNSS RA_DNSSL },
 	{ "no gateway, no default route", ra_no_gw, 0x40c00000, RA_TIMES RA_SLLA RA_MTU RA_PREFIX RA_RDNSS RA_DNSSL },
 	{ "without DHCPv6, no flags", ra_no_dhcpv6, 0x4000ffff, RA_TIMES RA_SLLA RA_MTU RA_PREFIX RA_RDNSS RA_DNSSL },
-	{ "link-local address only: no prefix, not managed", ra_local, 0x4040ffff, RA_TIMES RA_SLLA RA_MTU RA_RDNSS RA_DNSSL },
+	{ "link-local address only: no prefix, not managed", ra_local, 0x4040ffff,
+	  RA_TIMES RA_SLLA RA_MTU RA_RDNSS RA_DNSSL },
 	{ "no address: no prefix, not managed", ra_no_addr, 0x4040ffff, RA_TIMES RA_SLLA RA_MTU RA_RDNSS RA_DNSSL },
 	{ "address /128: the prefix is /64 still", ra_plen, 0x40c0ffff,
 	  RA_TIMES RA_SLLA RA_MTU RA_PREFIX RA_RDNSS RA_DNSSL },
