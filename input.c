@@ -120,8 +120,7 @@ static enum drop input_packet(struct ctx *c, struct guest *g, uint16_t i)
 	enum drop why = DROP_NONE;
 	struct flow *f;
 
-	if (p->ethertype != ETH_P_ARP)
-		input_learn(g, p);
+	input_learn(g, p);
 	if (input_local(c, g, p, &why))
 		return why;
 
@@ -210,15 +209,19 @@ int input_ready(struct ctx *c, struct guest *g)
 	return n < 0 ? n : 0;
 }
 
+void input_ndp_start(struct ctx *c, struct guest *g)
+{
+	if (c->cf->ip[V6].on && !c->cf->no_ndp && !c->cf->no_ra)
+		timer_set(&c->wheel, &g->ndp, c->now + ndp_interval(g->adverts));
+}
+
 void input_ndp_timer(struct ctx *c, struct guest *g)
 {
 	struct answer a = { 0 };
 	uint8_t out[ANSWER_MAX];
 
-	if (!c->cf->ip[V6].on || c->cf->no_ndp || c->cf->no_ra)
-		return;
-
 	ndp_advert(c->cf, out, &a);
 	input_answer(c, g, ETH_P_IPV6, IPPROTO_ICMPV6, &a, out);
-	timer_set(&c->wheel, &g->ndp, c->now + ndp_interval(++g->adverts));
+	g->adverts++;
+	input_ndp_start(c, g);
 }

@@ -8,7 +8,8 @@
 /* The guest's link is readable: one batch. 0, or -errno if the link is lost */
 int input_ready(struct ctx *c, struct guest *g);
 
-/* Timer of unsolicited router advertisements */
+/* Unsolicited router advertisements: start them, unless they are switched off; and their timer */
+void input_ndp_start(struct ctx *c, struct guest *g);
 void input_ndp_timer(struct ctx *c, struct guest *g);
 
 #endif /* INPUT_H */

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "answer.h"
+#include "input.h"
 #include "isolate.h"
 #include "loop.h"
 #include "ns.h"
@@ -154,6 +154,7 @@ static void on_stats_timer(struct ctx *c, struct timer *t)
 
 static void process_events(struct ctx *c)
 {
+	input_ndp_start(c, &c->guest[0]);
 	loop_on_event(EV_SIGNAL, on_signal);
 	loop_on_event(EV_NETNS, on_netns);
 	loop_on_timer(TIMER_NS, on_ns_timer);
@@ -164,7 +165,7 @@ static void process_events(struct ctx *c)
 		timer_set(&c->wheel, &stats_timer, c->now + 1000ULL * conf.stats_interval);
 }
 
-/* Guest's link: the tap device, its address, and router advertisements on it */
+/* Guest's link: the tap device, and its address */
 static void link_init(struct ctx *c)
 {
 	struct guest *g = &c->guest[0];
@@ -175,7 +176,6 @@ static void link_init(struct ctx *c)
 	tun_mac(fd, &g->mac);
 	if ((rc = ev_add(c->epfd, fd, EV_TAP, 0, 0, EPOLLIN)))
 		die("Failed to watch the tap device: %s", errno_text(-rc));
-	timer_set(&c->wheel, &g->ndp, c->now + ndp_interval(0));
 }
 
 /* From here on there is a daemon, and a parent that waits for @ready; -1 in the foreground */
