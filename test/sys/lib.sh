@@ -31,13 +31,13 @@
 
 set -u
 PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin
-export PATH LC_ALL=C
+export PATH LC_ALL=C PYTHONDONTWRITEBYTECODE=1
 unset PROVE_ARGS
 
 SYS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 TOP=${SYS%/test/sys}
 : "${PASTA:=$TOP/pasta}" "${TOOLS:=$TOP/build/test/tools}"
-export PASTA TOOLS
+export PASTA TOOLS PYTHONPATH=$SYS
 
 # Everything happens in namespaces that end with the script
 if [ -z "${CASE_TMP:-}" ]; then
@@ -105,7 +105,7 @@ tap_of()
 		"1.."*)		;;
 		*)		echo "# $line" ;;
 		esac
-	done < <("$@" <&3 2>&1; echo "exit status $?" >"$T/tap.rc") 3<&0
+	done < <("$@" 2>&1; echo "exit status $?" >"$T/tap.rc")
 	[ $seen = 1 ] || fail "$1 reports results" "$*: $(cat "$T/tap.rc")"
 }
 
@@ -122,6 +122,7 @@ done_testing()
 	if cat "$T"/pasta.*.log 2>/dev/null | grep -qaE 'AddressSanitizer|runtime error:|ASSERT|assertion'; then
 		fail "nothing wrong in the logs" "$(grep -haE -A 30 'AddressSanitizer|runtime error:|ASSERT|assertion' "$T"/pasta.*.log)"
 	fi
+	[ $TESTS -gt 0 ] || fail "something is tested"
 	echo "1..$TESTS"
 	ENDED=1
 	exit $((FAILED > 0))
@@ -161,6 +162,7 @@ C()	{ nsenter --preserve-credentials -t "$CPID" ${CUSER--U} -n -- "$@"; }
 # topology [wan DELAY_MS MBIT LOSS_PERCENT]: R, and H's side of it
 topology()
 {
+	local ns
 	mount -t tmpfs none /run && mkdir -p /run/netns
 	: >"$T/R"
 	unshare -n bash -c ': >"$0"; exec sleep infinity' "$T/R.up" &
@@ -184,7 +186,9 @@ topology()
 	R ip addr add 198.51.100.1/24 dev ext
 	R ip addr add 2001:db8:1::10/64 dev ext nodad
 	R ip addr add 2001:db8:1::1/64 dev ext nodad preferred_lft 0	# so that R speaks as ::10
-	R sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0
+	for ns in R ""; do	# ICMP errors are not to be rare: neither to one destination nor in all
+		$ns sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv4.icmp_ratemask=0 net.ipv6.icmp.ratelimit=0 net.ipv6.icmp.ratemask=127
+	done
 	ip link set ext up
 	R ip link set ext up
 	ip route add default via 198.51.100.1
@@ -251,12 +255,14 @@ ns_of()
 	C)	echo "/proc/$CPID/ns/net" ;;
 	esac
 }
-# xfer [SECONDS of patience]: jobs from standard input; c=C, s=R and so on are replaced by paths
+# xfer [SECONDS of patience] < JOBS: c=C, s=R and so on are replaced by paths. Not behind a pipe: results would be lost.
 xfer()
 {
-	tap_of "$TOOLS/xfer" -t "${1:-15}" < <(sed -E "s#\\b([cs])=R\\b#\\1=$(ns_of R)#g; s#\\b([cs])=H\\b#\\1=$(ns_of H)#g
-		s#\\b([cs])=C\\b#\\1=$(ns_of C)#g")
+	sed -E "s#\\b([cs])=R\\b#\\1=$(ns_of R)#g; s#\\b([cs])=H\\b#\\1=$(ns_of H)#g
+		s#\\b([cs])=C\\b#\\1=$(ns_of C)#g" >"$T/jobs"
+	tap_of sh -c '"$0" -t "$1" <"$2"' "$TOOLS/xfer" "${1:-15}" "$T/jobs"
 }
 
+mtu_of() { "$1" ip -o link show "$2" | sed -n 's/.* mtu \([0-9]*\) .*/\1/p'; }
 cs_of()	{ awk '/voluntary_ctxt_switches|nonvoluntary/ { n += $2 } END { print n }' "/proc/$1/status"; }
 rss_of() { awk '/VmRSS/ { print $2 }' "/proc/$1/status"; }

@@ -250,11 +250,13 @@ bool job_error(struct job *j)
 bool job_udp_error(struct job *j)
 {
 	for (unsigned i = 0; i < j->count; i++) {
-		int fd = sock_client(j, SOCK_DGRAM, true), err = 0;
+		int fd = sock_client(j, SOCK_DGRAM, true), err = 0, one = 1;
 		socklen_t len = sizeof(err);
 
 		if (fd < 0)
 			return false;
+		setsockopt(fd, IPPROTO_IP, IP_RECVERR, &one, sizeof(one));	/* all of them, not just refusals */
+		setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &one, sizeof(one));
 		if (send(fd, pattern(0, 0, 100), j->sizes ? j->size[0] : 5, 0) < 0) {
 			err = errno;
 		} else {

@@ -1,0 +1,78 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# echo and traceroute tell the truth
+. "${0%/*}/lib.sh"
+
+topology
+
+# A network behind R: R2, 192.0.2.9 and 2001:db8:2::9
+unshare -n bash -c ': >"$0"; exec sleep infinity' "$T/R2.up" &
+R2=$!
+wait_for 5 test -e "$T/R2.up"
+R2()	{ nsenter --net=/proc/$R2/ns/net -- "$@"; }
+R ip link add far type veth peer name far netns $R2
+R sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+R ip addr add 192.0.2.1/24 dev far
+R ip addr add 2001:db8:2::1/64 dev far nodad
+R ip link set far up
+R2 ip addr add 192.0.2.9/24 dev far
+R2 ip addr add 2001:db8:2::9/64 dev far nodad
+R2 ip link set far up
+R2 ip route add default via 192.0.2.1
+R2 ip -6 route add default via 2001:db8:2::1
+R2 sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv4.icmp_ratemask=0 net.ipv6.icmp.ratelimit=0 net.ipv6.icmp.ratemask=127
+wait_for 10 ping -nqc 1 -W 1 192.0.2.9
+wait_for 10 ping -nqc 1 -W 1 2001:db8:2::9
+
+pasta_up
+
+for a in 198.51.100.10 192.0.2.9 2001:db8:1::10 2001:db8:2::9; do
+	for size in 0 56 1472 1473 9000 60000; do
+		ok "ping of $a, $size bytes" C ping -nqc 3 -i 0.05 -W 5 -s $size $a
+	done
+	like "500 pings of $a, none lost" "$(C ping -fnqc 500 -W 5 $a)" "500 received"
+done
+like "the host itself, by the gateway's address, IPv4" "$(C ping -nqc 2 -i 0.1 -W 5 198.51.100.1)" "2 received"
+like "the host itself, by the gateway's address, IPv6" "$(C ping -nqc 2 -i 0.1 -W 5 2001:db8:1::1)" "2 received"
+like "ICMP-08 ICMP-09 a host that is down, IPv4" "$(C ping -nc 1 -W 10 198.51.100.77)" "Destination Host Unreachable.* 0 received"
+like "ICMP-08 ICMP-09 a host that is down, IPv6" "$(C ping -nc 1 -W 10 2001:db8:1::77)" "Destination unreachable.* 0 received"
+
+hops() { awk '$1 ~ /^[0-9]+$/ { printf "%s%s %s", s, $1, $2; s = ", " }'; }
+is "ICMP-07 traceroute, IPv4" "$(C traceroute -n -q 1 -w 5 -m 5 192.0.2.9 | hops)" "1 198.51.100.10, 2 192.0.2.9"
+is "ICMP-07 traceroute, IPv6" "$(C traceroute -6 -n -q 1 -w 5 -m 5 2001:db8:2::9 | hops)" "1 2001:db8:1::10, 2 2001:db8:2::9"
+is "ICMP-07 traceroute with echo requests, IPv4" "$(C traceroute -I -n -q 1 -w 5 -m 5 192.0.2.9 | hops)" \
+	"1 198.51.100.10, 2 192.0.2.9"
+is "ICMP-07 traceroute with echo requests, IPv6" "$(C traceroute -6 -I -n -q 1 -w 5 -m 5 2001:db8:2::9 | hops)" \
+	"1 2001:db8:1::10, 2 2001:db8:2::9"
+like "ping with a TTL of 1" "$(C ping -nc 1 -t 1 -W 5 192.0.2.9)" "From 198.51.100.10 icmp_seq=1 Time to live exceeded"
+
+cat >"$T/echo.py" <<'END'
+from frames import *
+link = Link()
+n = 0
+for id in 0, 1, 65535:
+    for seq in 0, 1, 65535:
+        link.send(IP(src="198.51.100.2", dst="198.51.100.10"), ICMP(id=id, seq=seq), b"payload")
+        a = link.recv(lambda p: ICMP in p and p[ICMP].type == 0 and (p[ICMP].id, p[ICMP].seq) == (id, seq))
+        if not a or bytes(a[ICMP].payload)[:7] != b"payload" or not good_checksums(a[IP]):
+            print("IPv4, id", id, "seq", seq, a)
+        link.send(IPv6(src="2001:db8:1::2", dst="2001:db8:1::10"), ICMPv6EchoRequest(id=id, seq=seq, data=b"payload"))
+        a = link.recv(lambda p: ICMPv6EchoReply in p and (p[ICMPv6EchoReply].id, p[ICMPv6EchoReply].seq) == (id, seq))
+        if not a or a[ICMPv6EchoReply].data[:7] != b"payload" or not good_checksums(a[IPv6]):
+            print("IPv6, id", id, "seq", seq, a)
+        n += 2
+print(n, "done")
+END
+is "ICMP-01 ICMP-06 identifier and sequence number 0, 1, 65535" "$(C python3 "$T/echo.py" 2>&1 | tail -n 5)" "18 done"
+pasta_stop
+
+sysctl -qw net.ipv4.ping_group_range="1 0"
+pasta_up -t 8000
+not "ICMP-04 no ping sockets for us: no echo" C ping -nqc 1 -W 1 198.51.100.10
+xfer <<END
+tcp ICMP-04_but_all_else_works,_TCP c=C s=R to=198.51.100.10 port=7000 up=100000 down=100000
+udp ICMP-04_but_all_else_works,_UDP c=C s=R to=2001:db8:1::10 port=7000 sizes=0,100,5000
+tcp ICMP-04_but_all_else_works,_inbound c=R s=C to=198.51.100.2 port=8000 up=100000
+END
+
+done_testing

@@ -1,0 +1,22 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# 1 GB over TCP, each way, each family, at the largest and at the usual MTU; no retransmission in the namespace
+. "${0%/*}/lib.sh"
+
+topology
+
+for mtu in 65520 1500; do
+	pasta_up -m $mtu -t 8000
+	before=$(C nstat -asz TcpRetransSegs | awk '/Retrans/ { print $2 }')
+	xfer <<-END
+	tcp MTU_$mtu,_1_GB,_out,_up,_v4 c=C s=R to=198.51.100.10 port=7000 up=1000000000
+	tcp MTU_$mtu,_1_GB,_out,_down,_v6 c=C s=R to=2001:db8:1::10 port=7000 down=1000000000 close=server
+	tcp MTU_$mtu,_1_GB,_in,_up,_v6 c=R s=C to=2001:db8:1::2 port=8000 up=1000000000 close=server
+	tcp MTU_$mtu,_1_GB,_in,_down,_v4 c=R s=C to=198.51.100.2 port=8000 down=1000000000 close=half
+	END
+	after=$(C nstat -asz TcpRetransSegs | awk '/Retrans/ { print $2 }')
+	is "TCP-45 MTU $mtu: segments sent again by the namespace" $((after - before)) 0
+	pasta_stop
+done
+
+done_testing
