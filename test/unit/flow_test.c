@@ -235,7 +235,7 @@ static void test_hash_property(unsigned n_buckets, unsigned ops)
 
 static void test_key(void)
 {
-	struct end a = { addr_loopback4, 1 }, b = { addr_loopback4, 2 };
+	struct end a = { addr_loopback4, 1 }, b = { addr_loopback4, 2 }, c = { addr_loopback6, 2 };
 	struct flow *f;
 
 	test("TCP-21 keys: each part of them tells flows apart, and nothing else does");
@@ -257,6 +257,9 @@ static void test_key(void)
 	buckets = 0;
 	ok(hash_guest(&fs, FLOW_UDP, &a, &b) != hash_guest(&fs, FLOW_UDP, &b, &a));
 	ok(hash_guest(&fs, FLOW_UDP, &a, &b) != hash_guest(&fs, FLOW_TCP, &a, &b));
+	ok(hash_guest(&fs, FLOW_UDP, &a, &b) != hash_guest(&fs, FLOW_UDP, &a, &c));
+	ok(hash_guest(&fs, FLOW_UDP, &b, &a) != hash_guest(&fs, FLOW_UDP, &c, &a));
+	ok(hash_host(&fs, FLOW_UDP, 7, &b) != hash_host(&fs, FLOW_UDP, 7, &c));
 	ok(hash_host(&fs, FLOW_UDP, 7, &a) != hash_host(&fs, FLOW_UDP, 8, &a));
 	ok(hash_host(&fs, FLOW_UDP, 7, &a) != hash_host(&fs, FLOW_UDP, 7, &b));
 }
@@ -323,6 +326,7 @@ static void test_generations(void)
 	ok(flow_alloc(&fs, FLOW_TCP, 0)->gen == first);
 	ok(!flow_get(&fs, 1, 0));			/* never used */
 	ok(!flow_get(&fs, FLOW_MAX - 1, 0));
+	ok(!flow_get(&fs, (1U << 24) - 1, 0));		/* as far as an event's reference can say */
 }
 
 static bool list_is(uint32_t head, uint32_t tail, bool lru, const struct list *want)
