@@ -35,7 +35,7 @@ LINK	= $(CC) $(FLAGS) -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
 SRC	:= $(filter-out qrap.c,$(wildcard *.c))
 OBJ	:= $(SRC:%.c=$(B)/%.o)
 QRAP	:= $(if $(wildcard qrap.c),$(OUT)qrap)
-UNIT	:= $(patsubst %.c,$(B)/%,$(wildcard test/unit/*_test.c test/contract/*_test.c test/sim/*_test.c))
+UNIT	:= $(patsubst %.c,$(B)/%,$(wildcard test/unit/*_test.c test/contract/*_test.c test/sim/*_test.c doc/platform/*.c))
 FUZZ	:= $(patsubst %.c,$(B)/%,$(wildcard test/fuzz/fuzz_*.c))
 TOOLS	:= $(addprefix $(B)/test/tools/,xfer wan)
 
