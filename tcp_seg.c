@@ -69,8 +69,8 @@ uint32_t seg_isn(const uint64_t key[2], const struct end *a, const struct end *b
 {
 	struct {
 		struct addr a, b;
-		uint32_t ports;
-	} ends = { a->a, b->a, (uint32_t)a->port << 16 | b->port };
+		uint64_t ports;		/* 64 bits: no padding, which would be hashed, too */
+	} ends = { a->a, b->a, (uint64_t)a->port << 16 | b->port };
 
 	return (uint32_t)siphash(key, &ends, sizeof(ends)) + (uint32_t)(now * 250);
 }

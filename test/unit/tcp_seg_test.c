@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tcp_seg_test.c - TCP arithmetic: tables, and every byte counted one by one around wrapping sequence numbers */
+/* LINK: addr.o checksum.o packet.o util.o */
+#include "../t.h"
+#include "../../tcp_seg.c"
+
+/* Where sequence numbers and their differences change sign */
+static const uint32_t bases[] = { 0, 1000, 0x7ffffff0, 0x80000000, 0xffffffe8, 0xffffffff };
+
+static void test_seq(void)
+{
+	test("sequence numbers compare around their wrap");
+	for (unsigned i = 0; i < ARRAY_SIZE(bases); i++) {
+		uint32_t a = bases[i];
+
+		ok(!seq_lt(a, a) && seq_le(a, a) && seq_max(a, a) == a);
+		ok(seq_lt(a, a + 1) && seq_le(a, a + 1) && !seq_lt(a + 1, a) && !seq_le(a + 1, a));
+		ok(seq_lt(a, a + 0x7fffffff) && !seq_lt(a + 0x7fffffff, a));
+		ok(seq_max(a, a + 5) == a + 5 && seq_max(a + 5, a) == a + 5);
+	}
+}
+
+/* RFC 9293 3.10.7.4, its four cases; numbers relative to what is expected next */
+static const struct {
+	int32_t		seq;
+	uint32_t	len, wnd;
+	bool		good;
+	const char	*name;
+} acceptable[] = {
+	{ 0,	0,	0,	true,	"empty, window shut, in order" },
+	{ 1,	0,	0,	false,	"empty, window shut, ahead" },
+	{ -1,	0,	0,	false,	"empty, window shut: keep-alive probe" },
+	{ 0,	0,	10,	true,	"empty, in order" },
+	{ 9,	0,	10,	true,	"empty, last byte of the window" },
+	{ 10,	0,	10,	true,	"empty, behind a window that was filled" },
+	{ 11,	0,	10,	false,	"empty, beyond" },
+	{ -1,	0,	10,	false,	"empty, before: keep-alive probe" },
+	{ 0,	1,	0,	false,	"data, window shut: window probe" },
+	{ -1,	1,	0,	false,	"data, window shut, old" },
+	{ 0,	10,	10,	true,	"data fills the window" },
+	{ 0,	11,	10,	true,	"data, one byte too many" },
+	{ 9,	1,	10,	true,	"data, last byte" },
+	{ 10,	1,	10,	false,	"data, beyond" },
+	{ -5,	5,	10,	false,	"data, all of it old" },
+	{ -5,	6,	10,	true,	"data, its last byte new" },
+	{ -1,	1,	10,	false,	"TCP-14 keep-alive probe with a byte" },
+	{ -5,	30,	10,	true,	"data, more than the window at both ends" },
+};
+
+static void test_acceptable_table(void)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(acceptable); i++) {
+		test("seg_acceptable: %s", acceptable[i].name);
+		for (unsigned j = 0; j < ARRAY_SIZE(bases); j++)
+			eq(seg_acceptable(bases[j] + (uint32_t)acceptable[i].seq, acceptable[i].len, bases[j],
+					  bases[j] + acceptable[i].wnd), acceptable[i].good);
+	}
+}
+
+/* Byte by byte: is @seq at or behind @nxt, and before @edge */
+static bool in_window(int32_t byte, int32_t wnd)
+{
+	return byte >= 0 && byte < wnd;
+}
+
+static void check_bytes(uint32_t base, int32_t seq, int32_t len, int32_t wnd)
+{
+	int32_t old = 0, inside = 0, take = 0;
+	uint32_t skip = 99, got;
+
+	for (int32_t i = seq; i < seq + len; i++) {
+		old += i < 0;
+		inside += in_window(i, wnd);
+		take += in_window(i, wnd) && seq <= 0;
+	}
+	if (len)
+		eq(seg_acceptable(base + (uint32_t)seq, (uint32_t)len, base, base + (uint32_t)wnd), inside > 0);
+	got = seg_trim(base + (uint32_t)seq, (uint32_t)len, base, base + (uint32_t)wnd, &skip);
+	if (!eq(got, take) || (got && !eq(skip, old)))
+		printf("#\tseq %i, len %i, window %i\n", seq, len, wnd);
+	ok(skip <= (uint32_t)len);
+}
+
+static void test_bytes(void)
+{
+	test("seg_acceptable, seg_trim: byte by byte, every start, length and window around every wrap");
+	for (unsigned i = 0; i < ARRAY_SIZE(bases); i++)
+		for (int32_t seq = -14; seq <= 14; seq++)
+			for (int32_t len = 0; len <= 30; len++)
+				for (int32_t wnd = 0; wnd <= 12; wnd++)
+					check_bytes(bases[i], seq, len, wnd);
+}
+
+/* The window field, as whoever reads it does */
+static uint32_t edge_of(uint32_t nxt, uint16_t win, uint8_t wscale)
+{
+	return nxt + ((uint32_t)win << wscale);
+}
+
+static const struct {
+	uint32_t	want, open;	/* room, and what was advertised before */
+	uint8_t		wscale;
+	uint16_t	win;
+	const char	*name;
+} window[] = {
+	{ 0,		0,	0,	0,	"shut" },
+	{ 1000,		0,	0,	1000,	"opens" },
+	{ 65535,	0,	0,	65535,	"largest without scale" },
+	{ 65536,	0,	0,	65535,	"more than the field holds" },
+	{ 0,		1000,	0,	1000,	"room is gone, what was said stands" },
+	{ 500,		1000,	0,	1000,	"less room, what was said stands" },
+	{ 255,		0,	8,	0,	"less than a unit is none" },
+	{ 256,		0,	8,	1,	"one unit" },
+	{ 511,		0,	8,	1,	"rounded down where nothing was said" },
+	{ 0,		1,	8,	1,	"one byte that was said is a unit" },
+	{ 0,		256,	8,	1,	"a unit that was said" },
+	{ 0,		257,	8,	2,	"a unit and a byte that were said" },
+	{ 1 << 24,	0,	8,	65535,	"16 MiB less 256" },
+	{ 1 << 20,	100,	8,	4096,	"1 MiB" },
+	{ UINT32_MAX,	0,	14,	65535,	"everything" },
+};
+
+static void test_window_table(void)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(window); i++) {
+		test("seg_window: %s", window[i].name);
+		for (unsigned j = 0; j < ARRAY_SIZE(bases); j++) {
+			uint32_t nxt = bases[j], adv = nxt + window[i].open;
+
+			eq(seg_window(nxt, window[i].want, window[i].wscale, &adv), window[i].win);
+			eq(adv - nxt, edge_of(0, window[i].win, window[i].wscale));
+		}
+	}
+}
+
+static uint64_t seed;
+
+static uint32_t below(uint32_t n)
+{
+	seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+	return (uint32_t)((seed >> 32) % n);
+}
+
+/* A connection's life: bytes come and room changes at random. What was advertised once is never taken back by a byte. */
+static void window_life(uint8_t wscale)
+{
+	uint32_t nxt = bases[below(ARRAY_SIZE(bases))], adv = nxt, unit = 1U << wscale, most = 65535U << wscale;
+
+	for (unsigned i = 0; i < 2000; i++) {
+		uint32_t want = below(below(2) ? 3 * unit : 2 * most), old = adv, edge;
+		uint16_t win = seg_window(nxt, want, wscale, &adv);
+
+		edge = edge_of(nxt, win, wscale);
+		ok(seq_le(old, edge));			/* never back */
+		ok(adv == edge);			/* and what the guest reads is what is kept */
+		ok(seq_le(edge, seq_max(nxt + want, old + unit - 1)));	/* never more than there is room for */
+		ok(win == UINT16_MAX || seq_lt(nxt + want, edge + unit));	/* nor less */
+		nxt += below(2) ? below(adv - nxt + 1) : MIN(adv - nxt, below(3));
+	}
+}
+
+static void test_window_random(void)
+{
+	for (uint8_t wscale = 0; wscale <= 14; wscale++) {
+		test("seg_window: right edge never goes back by a byte, scale %u", wscale);
+		seed = wscale;
+		for (unsigned i = 0; i < 20; i++)
+			window_life(wscale);
+	}
+}
+
+static void test_window_syn(void)
+{
+	uint32_t adv = 1000;
+
+	test("seg_window: after a SYN, whose window has no scale, nothing is taken back, either");
+	eq(seg_window(1000, 65535, 0, &adv), 65535);
+	eq(seg_window(1000, 0, 8, &adv), 256);
+	eq(adv, 1000 + 65536);
+	adv = 1000;
+	eq(seg_window(1000, 65535, 0, &adv), 65535);
+	eq(seg_window(1000 + 65535, 0, 8, &adv), 0);
+	eq(adv, 1000 + 65535);
+	adv = 900;					/* never said anything of what comes now */
+	eq(seg_window(1000, 0, 0, &adv), 0);
+	eq(adv, 1000);
+}
+
+static void test_mss_table(void)
+{
+	static const struct {
+		uint32_t	mtu;
+		bool		v4;
+		uint16_t	mss, theirs, to_guest;
+	} mss[] = {
+		{ 1500,		true,	1460,	0,	536 },	/* RFC 9293 3.7.1: not given */
+		{ 1500,		false,	1440,	0,	1220 },
+		{ 1500,		true,	1460,	1460,	1460 },
+		{ 1500,		true,	1460,	9000,	1460 },
+		{ 1500,		true,	1460,	1000,	1000 },
+		{ 1500,		true,	1460,	1,	88 },
+		{ 1500,		true,	1460,	88,	88 },
+		{ 1280,		false,	1220,	0,	1220 },
+		{ 576,		true,	536,	0,	536 },
+		{ 500,		true,	460,	0,	460 },
+		{ 68,		true,	28,	1460,	28 },
+		{ 68,		true,	28,	1,	28 },
+		{ 65520,	true,	65480,	65480,	65480 },	/* the default */
+		{ 65520,	false,	65460,	65460,	65460 },
+		{ 65535,	true,	65495,	65535,	65495 },
+		{ 65535,	false,	65475,	65535,	65475 },
+		{ 0,		true,	65495,	65535,	65495 },	/* left to the guest */
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(mss); i++) {
+		test("MSS of MTU %u, IPv%u; to a guest that says %u", mss[i].mtu, mss[i].v4 ? 4 : 6, mss[i].theirs);
+		eq(seg_mss(mss[i].mtu, mss[i].v4), mss[i].mss);
+		eq(seg_mss_to_guest(mss[i].theirs, mss[i].mtu, mss[i].v4), mss[i].to_guest);
+	}
+}
+
+static uint8_t payload[65536];
+
+/* Length of the IP packet a frame of @len bytes comes to, as its header says; 0 if header and frame don't agree */
+static uint32_t built_ip_len(uint32_t len, uint16_t mss, const struct caps *c, bool v4)
+{
+	struct net_hdr n = { .src = { v4 ? addr_loopback4 : addr_loopback6, 1 }, .ttl = 64 };
+	struct tcp_seg s = { .flags = TCP_ACK, .wscale = TCP_WSCALE_NONE };
+	struct frame f = { .pay[0] = { payload, sizeof(payload) }, .npay = 1, .len = len };
+	struct iovec iov[1 + FRAME_IOV];
+	uint32_t said, real = 0;
+	const uint8_t *ip;
+	unsigned cnt;
+
+	n.dst = n.src;
+	frame_tcp(&f, &n, &s, mss, c);
+	cnt = frame_iov(&f, iov);
+	for (unsigned i = 0; i < cnt; i++)
+		real += (uint32_t)iov[i].iov_len;
+	ip = (const uint8_t *)iov[0].iov_base + ETH_HLEN;
+	said = v4 ? get_be16(ip + 2) : 40U + get_be16(ip + 4);
+	return real - ETH_HLEN == said ? said : 0;
+}
+
+/* What a guest with this MSS gets on a link with this MTU */
+static void check_frame(const struct caps *c, uint16_t theirs, bool v4)
+{
+	uint32_t hdr = v4 ? 40 : 60, mss = seg_mss_to_guest(theirs, c->mtu, v4), len;
+
+	len = seg_frame(c, (uint16_t)mss, v4);
+	if (!(v4 ? c->tso4 : c->tso6)) {
+		eq(len, mss);
+		ok(len + hdr <= c->mtu);
+		return;
+	}
+	ok(mss && mss + hdr <= c->mtu);
+	ok(len >= mss && len % mss == 0);
+	ok(len + hdr <= 65535);
+	ok(len + mss + hdr > 65535);			/* no segment more would fit */
+	ok(len <= sizeof(payload));
+}
+
+static void test_frames(void)
+{
+	static const uint16_t theirs[] = { 0, 1, 88, 89, 536, 1460, 8960, 32767, 65460, 65480, 65535 };
+	static const char *const kind[] = { "single packets", "super-packets" };
+
+	for (unsigned tso = 0; tso < 2; tso++) {
+		for (unsigned v4 = 0; v4 < 2; v4++) {
+			test("TCP-07 no IPv%u packet above 65535 bytes, any MTU, %s", v4 ? 4 : 6, kind[tso]);
+			for (uint32_t mtu = 68; mtu <= 65535; mtu++) {
+				struct caps c = { .mtu = mtu, .csum = true, .tso4 = tso, .tso6 = tso };
+				uint16_t mss = seg_mss_to_guest(65535, mtu, v4);
+				uint32_t len = seg_frame(&c, mss, v4);
+
+				for (unsigned i = 0; i < ARRAY_SIZE(theirs); i++)
+					check_frame(&c, theirs[i], v4);
+				eq(built_ip_len(len, mss, &c, v4), len + (v4 ? 40 : 60));
+			}
+		}
+	}
+
+	test("offload of one family is not taken for the other's");
+	eq(seg_frame(&(struct caps){ .mtu = 1500, .tso4 = true }, 1460, false), 1460);
+	eq(seg_frame(&(struct caps){ .mtu = 1500, .tso6 = true }, 1460, true), 1460);
+	eq(seg_frame(&(struct caps){ .mtu = 1500, .tso4 = true }, 1460, true), 44 * 1460);
+	eq(seg_frame(&(struct caps){ .mtu = 1500, .tso6 = true }, 1440, false), 45 * 1440);
+}
+
+static void test_page_size(void)
+{
+	unsigned wrong = 0;
+
+	test("TCP-37 sizes follow from the MTU alone: nothing is rounded to pages or words");
+	for (uint32_t mtu = 200; mtu <= 65535; mtu++) {
+		wrong += seg_mss(mtu, true) != mtu - 40 || seg_mss(mtu, false) != mtu - 60;
+		wrong += seg_mss_to_guest(65535, mtu, true) != mtu - 40 || seg_mss_to_guest(65535, mtu, false) != mtu - 60;
+	}
+	eq(wrong, 0);
+}
+
+/* Leaves something on the stack, for whoever looks at what it never wrote */
+__attribute__((noinline)) static void dirty_stack(int with)
+{
+	volatile uint8_t mem[2048];
+
+	for (unsigned i = 0; i < sizeof(mem); i++)
+		mem[i] = (uint8_t)with;
+}
+
+static void test_isn(void)
+{
+	const uint64_t key[2] = { 1, 2 }, other[2] = { 1, 3 };
+	struct end a = { addr_loopback4, 1000 }, b = { addr_loopback6, 80 }, c = { addr_loopback4, 1001 };
+	uint32_t isn, again;
+
+	test("seg_isn: RFC 6528: the same for the same ends, but for a clock of 4 us");
+	isn = seg_isn(key, &a, &b, 5);
+	for (int i = 0; i < 256; i++) {
+		dirty_stack(i);
+		again = seg_isn(key, &a, &b, 5);
+		eq(again, isn);
+	}
+	eq(seg_isn(key, &a, &b, 6) - isn, 250);
+	eq(seg_isn(key, &a, &b, 5 + 4000000) - isn, 1000000000);
+	eq(seg_isn(key, &a, &b, (1ULL << 40) + 5), isn);	/* 250 * 2^40 is a multiple of 2^32 */
+
+	test("seg_isn: other ends, ports, directions, keys: other numbers");
+	ok(seg_isn(key, &b, &a, 5) != isn);
+	ok(seg_isn(key, &c, &b, 5) != isn);
+	ok(seg_isn(key, &a, &c, 5) != isn);
+	ok(seg_isn(other, &a, &b, 5) != isn);
+	b.port++;
+	ok(seg_isn(key, &a, &b, 5) != isn);
+	b = (struct end){ addr_loopback6, 80 };
+	a.a.b[15]++;
+	ok(seg_isn(key, &a, &b, 5) != isn);
+}
+
+int main(void)
+{
+	test_seq();
+	test_acceptable_table();
+	test_bytes();
+	test_window_table();
+	test_window_random();
+	test_window_syn();
+	test_mss_table();
+	test_frames();
+	test_page_size();
+	test_isn();
+	return done();
+}
