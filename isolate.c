@@ -340,6 +340,7 @@ enum {
 	REFUSED	= OPENER << 1,		/* fails with ENOMEM, for what libc can do without */
 };
 
+/* Sanitizers call more, to report what they found most of all */
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define SANITIZED
@@ -361,6 +362,12 @@ enum {
 #endif
 #ifndef __NR_dup2
 #define __NR_dup2		NONE
+#endif
+#ifndef __NR_open
+#define __NR_open		NONE
+#endif
+#ifndef __NR_readlink
+#define __NR_readlink		NONE
 #endif
 #ifndef __NR_poll
 #define __NR_poll		NONE

@@ -24,7 +24,8 @@ struct ns {
  * ns_open() - open (PID, --netns, --userns) or create (COMMAND) the target namespaces, and join the user namespace
  *
  * The caller stays in the host's network namespace: its sockets are the host's. May die().
- * Opened before descriptors are closed and standard streams are touched: a path may be /proc/self/fd/0.
+ * A path may be /proc/self/fd/N: isolate_early() spared it, standard streams are still what they were. After isolate_user(),
+ * as root keeps the capabilities this takes, and the command is to run as the user.
  */
 void ns_open(struct ns *ns, const struct conf *c);
 
