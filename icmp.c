@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* icmp.c - echo through ping sockets (icmp(7)), and ICMP errors towards the guest
  *
- * One ping socket, one flow, for an identifier of the guest and a destination. The kernel answers for nobody: what comes back
- * was sent by the host that was asked, with the TTL it arrived with, and only the identifier is the guest's again. The
- * socket is bound to the guest's identifier where that is possible.
+ * One ping socket, one flow, for an identifier of the guest and a destination. The kernel answers for nobody: what
+ * comes back was sent by the host that was asked, with the TTL it arrived with, and only the identifier is the
+ * guest's again. The socket is bound to the guest's identifier where that is possible.
  *
- * Errors quote the guest's packet as the guest sent it. They are as long as RFC 1812 4.3.2.3 and RFC 4443 2.4 (c) allow, never
- * answer what must not be answered (RFC 1122 3.2.2, RFC 4443 2.4 (e)), and are limited in rate (RFC 4443 2.4 (f)).
+ * Errors quote the guest's packet as the guest sent it. They are as long as RFC 1812 4.3.2.3 and RFC 4443 2.4 (c)
+ * allow, never answer what must not be answered (RFC 1122 3.2.2, RFC 4443 2.4 (e)), and are limited in rate (RFC 4443
+ * 2.4 (f)).
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -150,7 +151,7 @@ static struct addr error_source(struct ctx *c, const struct guest *g, const stru
 	const struct conf_ip *ip = &c->cf->ip[addr_family(dst)];
 
 	if (addr_family(&e->offender.a) == addr_family(dst) && !addr_is_unspec(&e->offender.a)) {
-		if (addr_eq(&e->offender.a, &e->dst.a))		/* the destination itself, under the guest's name for it */
+		if (addr_eq(&e->offender.a, &e->dst.a)) /* the destination itself, under the guest's name for it */
 			return *dst;
 		return fwd_icmp_src(c->cf, &g->seen, &e->offender.a);
 	}
@@ -160,7 +161,8 @@ static struct addr error_source(struct ctx *c, const struct guest *g, const stru
 }
 
 /* IP header of a quoted packet: bytes written to @p */
-static size_t quote_ip(uint8_t *p, const struct addr *src, const struct addr *dst, uint8_t proto, uint8_t ttl, size_t l4_len)
+static size_t quote_ip(uint8_t *p, const struct addr *src, const struct addr *dst, uint8_t proto, uint8_t ttl,
+		       size_t l4_len)
 {
 	uint16_t csum;
 
@@ -187,8 +189,8 @@ static size_t quote_ip(uint8_t *p, const struct addr *src, const struct addr *ds
 	return IP6_HLEN;
 }
 
-static void send_error(struct ctx *c, struct guest *g, struct frame *fr, const struct icmp_hdr *h, const struct addr *from,
-		       const struct addr *to)
+static void send_error(struct ctx *c, struct guest *g, struct frame *fr, const struct icmp_hdr *h,
+		       const struct addr *from, const struct addr *to)
 {
 	const struct end src = { .a = *from }, dst = { .a = *to };
 	struct net_hdr n = net_hdr_to_guest(c, g, &src, &dst);
@@ -211,7 +213,7 @@ void icmp_error(struct ctx *c, struct guest *g, const struct sock_err *e, const 
 		return;
 
 	p = fr->pay[0].iov_base;
-	ttl = h.type == (v4 ? ICMP4_TIME_EXCEEDED : ICMP6_TIME_EXCEEDED) ? 1 : IPDEFTTL;	/* as the router saw it */
+	ttl = h.type == (v4 ? ICMP4_TIME_EXCEEDED : ICMP6_TIME_EXCEEDED) ? 1 : IPDEFTTL; /* as the router saw it */
 	hlen = quote_ip(p, &src->a, &dst->a, proto, ttl, len);
 	len = MIN(len, (size_t)(v4 ? QUOTE_MAX4 : QUOTE_MAX6) - hlen);
 	memcpy(p + hlen, l4, len);
@@ -545,7 +547,7 @@ void icmp_ready(struct ctx *c, struct flow *f, uint32_t events)
 		if (rc == -EAGAIN || rc == -EBUSY)
 			return;
 		if (rc && !ping_errors(c, f) && useless++)
-			return;			/* the socket is of no use, and the ready list must not spin on it */
+			return; /* the socket is of no use, and the ready list must not spin on it */
 	}
 	flow_wait(&c->flows, f, WAIT_READY);
 }

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* udp.c - UDP flows both ways
  *
- * Sockets are FLOW_UDP_PORT entries: one for each endpoint of the guest, and one for each listener, from its first datagram on.
- * They are never connected and always bound to the unspecified address; the source address, where it matters, goes with
- * each message (IP_PKTINFO). A FLOW_UDP is found by the guest's pair of endpoints, and by socket and remote endpoint on the
- * host's side. Two destinations that are one on the host (a resolver, and the address that is mapped to it) need sockets of
- * their own, or answers would seem to come from the wrong one: the guest's side of a port is numbered for that.
+ * Sockets are FLOW_UDP_PORT entries: one for each endpoint of the guest, and one for each listener, from its first
+ * datagram on. They are never connected and always bound to the unspecified address; the source address, where it
+ * matters, goes with each message (IP_PKTINFO). A FLOW_UDP is found by the guest's pair of endpoints, and by socket and
+ * remote endpoint on the host's side. Two destinations that are one on the host (a resolver, and the address that is
+ * mapped to it) need sockets of their own, or answers would seem to come from the wrong one: the guest's side of a port
+ * is numbered for that.
  *
- * Towards the guest, datagrams are received straight into frames of the link. Sockets are edge-triggered: they are read until they
- * give less than was asked for, or until the flow is on the ready list (used up its turn) or the stalled list (link full).
+ * Towards the guest, datagrams are received straight into frames of the link. Sockets are edge-triggered: they are
+ * read until they give less than was asked for, or until the flow is on the ready list (used up its turn) or the
+ * stalled list (link full).
  *
- * An error on a socket says nothing about whose packet it was: send calls report what another flow's peer answered earlier.
- * So whatever a call reports, the error queue is read first, and its entries are told to the flows they name.
+ * An error on a socket says nothing about whose packet it was: send calls report what another flow's peer answered
+ * earlier. So whatever a call reports, the error queue is read first, and its entries are told to the flows they name.
  *
  * Timers (RFC 4787 4.3) run once per idle time: a datagram only leaves a time stamp.
  */
@@ -47,7 +49,7 @@
 #define TURN_ERRORS	64		/* entries of an error queue, the same */
 #define ERROR_TRIES	4		/* sends again after an error that was another packet's */
 #define ROOM_TRIES	8		/* flows that give way for one descriptor */
-#define ROOM_SPARE	1024		/* flow entries kept free: those that give way are free only after the turn */
+#define ROOM_SPARE 1024			/* flow entries kept free: those that give way are free only after the turn */
 #define SOCKETS_MAX	4		/* of one endpoint of the guest */
 
 #define KEY_LISTENER	FLOW_MAX	/* host's side of FLOW_UDP_PORT: listener's index above this */
@@ -240,7 +242,8 @@ static int port_socket(struct ctx *c, struct guest *g, const struct end *our, co
 }
 
 /* Socket of the guest's endpoint @src on the host, number @nr of its kind; with a reference for the caller */
-static struct flow *port_get(struct ctx *c, struct guest *g, const struct end *src, uint16_t nr, const struct sock_out *o)
+static struct flow *port_get(struct ctx *c, struct guest *g, const struct end *src, uint16_t nr,
+			     const struct sock_out *o)
 {
 	const struct side guest = {
 		.peer = *src, .our = { .a = addr_is_v4(&src->a) ? addr_any4 : addr_any6, .port = nr },
@@ -311,7 +314,7 @@ static struct flow *port_free_for(struct ctx *c, struct guest *g, const struct e
 	bool local = addr_is_loopback(&host->peer.a);
 	const struct conf_ip *ip = &cf->ip[addr_family(&src->a)];
 	struct sock_out o = { .ifname = local ? "" : ip->out_if, .freebind = cf->freebind };
-	uint16_t first = local && *ip->out_if ? SOCKETS_MAX : 0;	/* not bound to the interface: sockets of their own */
+	uint16_t first = local && *ip->out_if ? SOCKETS_MAX : 0; /* not bound to the interface: sockets of their own */
 
 	for (uint16_t i = 0; i < SOCKETS_MAX; i++) {
 		struct flow *port = port_get(c, g, src, first + i, &o);
@@ -459,7 +462,10 @@ static bool out_add(const struct flow *f, const struct pkt *p)
 		return false;
 	m = &out.mm[out.n].msg_hdr;
 	*m = (struct msghdr){
-		.msg_name = &out.to, .msg_namelen = out.to_len, .msg_iov = out.iov + out.niov, .msg_control = out.control[out.n],
+		.msg_name = &out.to,
+		.msg_namelen = out.to_len,
+		.msg_iov = out.iov + out.niov,
+		.msg_control = out.control[out.n],
 	};
 	m->msg_iovlen = view_iov(&p->data, m->msg_iov, IOV_OUT - out.niov, &len);
 	if (len < p->data.len)
@@ -519,7 +525,8 @@ static enum verdict out_failed(struct ctx *c, struct flow *f, struct flow *port,
 		port_to_many(port, to);		/* a network's broadcast address: nothing tells before */
 		return TRY_AGAIN;
 	}
-	if (gso && (err == EINVAL || err == EMSGSIZE || err == EIO)) {	/* more segments, or larger ones, than it takes */
+	if (gso &&
+	    (err == EINVAL || err == EMSGSIZE || err == EIO)) { /* more segments, or larger ones, than it takes */
 		err = out_split(port->udp.sock, &out.mm[i].msg_hdr, out.pkt[i]);
 		if (!err)
 			return NEXT_ONE;
@@ -592,7 +599,8 @@ static struct ancillary in_ancillary(const struct msghdr *m, bool v4)
 	struct ancillary a = { .our = v4 ? addr_any4 : addr_any6 };
 	bool pktinfo4 = false;
 
-	for (const struct cmsghdr *cm = CMSG_FIRSTHDR(m); cm; cm = CMSG_NXTHDR((struct msghdr *)m, (struct cmsghdr *)cm)) {
+	for (const struct cmsghdr *cm = CMSG_FIRSTHDR(m); cm;
+	     cm = CMSG_NXTHDR((struct msghdr *)m, (struct cmsghdr *)cm)) {
 		if (cm->cmsg_level == IPPROTO_IP && cm->cmsg_type == IP_PKTINFO) {
 			struct in_pktinfo pi;
 
@@ -793,7 +801,7 @@ static void port_read(struct ctx *c, struct flow *port)
 		if (rc == -EAGAIN || (rc >= 0 && (unsigned)rc < n))
 			return;
 		if (rc < 0 && !port_errors(c, port) && useless++)
-			return;			/* the socket is of no use, and the ready list must not spin on it */
+			return; /* the socket is of no use, and the ready list must not spin on it */
 	}
 	flow_wait(&c->flows, port, WAIT_READY);
 }

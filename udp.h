@@ -2,8 +2,8 @@
 /* udp.h - UDP between the guest and the host's sockets (RFC 4787)
  *
  * One host socket for an endpoint of the guest (FLOW_UDP_PORT), bound to the same port where it is free, unconnected:
- * endpoint-independent mapping. One flow (FLOW_UDP) for each pair of endpoints: what no flow asked for is dropped. Flows that
- * start on the host use the listener's socket.
+ * endpoint-independent mapping. One flow (FLOW_UDP) for each pair of endpoints: what no flow asked for is dropped.
+ * Flows that start on the host use the listener's socket.
  */
 #ifndef UDP_H
 #define UDP_H
@@ -31,7 +31,8 @@ void udp_end(struct ctx *c, struct flow *f);
 /**
  * udp_make_room() - descriptors or flows are exhausted: the datagram flow idle for longest gives way (UDP, or echo)
  *
- * Its entry is free after this turn, its descriptor at once, if no other flow uses it. Flows with packets in the current batch stay.
+ * Its entry is free after this turn, its descriptor at once, if no other flow uses it. Flows with packets in the
+ * current batch stay.
  *
  * Return: false if there is none to give way
  */

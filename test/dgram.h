@@ -5,8 +5,9 @@
  *	frames in,  <->  udp.c, icmp.c, sock.c  <->  sockets in a namespace  <->  tun device: the test reads and writes
  *	frames out                                   of the test's own             IP packets, as the network would
  *
- * Host: 192.0.2.1 and .9, 2001:db8::1 and ::9 on the tun device "out", default routes through it; guest: the same addresses, gateways
- * 192.0.2.254 and fe80::1, which stand for the host's loopback. Frames and packets are read with code of the test's own.
+ * Host: 192.0.2.1 and .9, 2001:db8::1 and ::9 on the tun device "out", default routes through it; guest: the same
+ * addresses, gateways 192.0.2.254 and fe80::1, which stand for the host's loopback. Frames and packets are read with
+ * code of the test's own.
  */
 #ifndef DGRAM_H
 #define DGRAM_H
@@ -39,7 +40,8 @@ static int outside = -1;		/* tun device */
 
 #define MUST(x)	do { if ((x) < 0) { printf("Bail out! %s: %s\n", #x, strerror(errno)); exit(1); } } while (0)
 
-struct net_hdr net_hdr_to_guest(const struct ctx *ctx, const struct guest *guest, const struct end *src, const struct end *dst)
+struct net_hdr net_hdr_to_guest(const struct ctx *ctx, const struct guest *guest, const struct end *src,
+				const struct end *dst)
 {
 	return (struct net_hdr){ .dmac = guest->mac, .smac = ctx->cf->our_mac, .src = *src, .dst = *dst, .ttl = 255 };
 }
@@ -161,8 +163,8 @@ static struct ippkt ip_read(const uint8_t *p, size_t len, bool csum)
 }
 
 /* IP packet with @l4 as it is: length */
-static size_t ip_write(uint8_t *p, const struct addr *src, const struct addr *dst, uint8_t proto, uint8_t ttl, const void *l4,
-		       size_t len)
+static size_t ip_write(uint8_t *p, const struct addr *src, const struct addr *dst, uint8_t proto, uint8_t ttl,
+		       const void *l4, size_t len)
 {
 	size_t hlen = addr_is_v4(src) ? 20 : 40;
 
@@ -188,7 +190,8 @@ static size_t ip_write(uint8_t *p, const struct addr *src, const struct addr *ds
 	return hlen + len;
 }
 
-static size_t udp_write(uint8_t *p, const struct end *src, const struct end *dst, uint8_t ttl, const void *data, size_t len)
+static size_t udp_write(uint8_t *p, const struct end *src, const struct end *dst, uint8_t ttl, const void *data,
+			size_t len)
 {
 	static uint8_t l4[65535 + 8];
 	uint16_t csum;
@@ -204,8 +207,8 @@ static size_t udp_write(uint8_t *p, const struct end *src, const struct end *dst
 	return ip_write(p, &src->a, &dst->a, IPPROTO_UDP, ttl, l4, 8 + len);
 }
 
-static size_t icmp_write(uint8_t *p, const struct addr *src, const struct addr *dst, uint8_t ttl, uint8_t type, uint8_t code,
-			 uint32_t rest, const void *data, size_t len)
+static size_t icmp_write(uint8_t *p, const struct addr *src, const struct addr *dst, uint8_t ttl, uint8_t type,
+			 uint8_t code, uint32_t rest, const void *data, size_t len)
 {
 	static uint8_t l4[65535 + 8];
 	bool v4 = addr_is_v4(src);
@@ -294,7 +297,8 @@ static bool out_read(struct ippkt *i)
 		if (n <= 0)
 			return false;
 		*i = ip_read(buf, (size_t)n, true);
-		if (i->proto == IPPROTO_UDP || (i->proto == IPPROTO_ICMP) || (i->proto == IPPROTO_ICMPV6 && i->type == 128))
+		if (i->proto == IPPROTO_UDP || (i->proto == IPPROTO_ICMP) ||
+		    (i->proto == IPPROTO_ICMPV6 && i->type == 128))
 			return true;
 	}
 }
@@ -321,7 +325,8 @@ static inline void out_udp(const struct end *src, const struct end *dst, const v
 }
 
 /* ICMP error of router @from about the packet @i that left the host */
-static void out_error(const struct addr *from, const struct ippkt *i, uint8_t type, uint8_t code, uint32_t rest, size_t quote)
+static void out_error(const struct addr *from, const struct ippkt *i, uint8_t type, uint8_t code, uint32_t rest,
+		      size_t quote)
 {
 	size_t hlen = i->v4 ? 20 : 40, len = MIN(hlen + i->l4_len, quote);
 	static uint8_t p[65536];
@@ -331,7 +336,8 @@ static void out_error(const struct addr *from, const struct ippkt *i, uint8_t ty
 
 /* ---- the host ---- */
 
-static void host_address(int s4, int s6, const char *dev, const char *a4, const char *mask4, const char *a6, unsigned plen6)
+static void host_address(int s4, int s6, const char *dev, const char *a4, const char *mask4, const char *a6,
+			 unsigned plen6)
 {
 	struct ifreq r = { 0 };
 	struct sockaddr_in *sin = (void *)&r.ifr_addr;
@@ -558,7 +564,9 @@ static void guest_send(unsigned n)
 	unsigned flows = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		struct raw raw = { .iov = &iov[i], .cnt = 1, .len = guest_len[i], .off = { guest_gso[i], guest_gso[i] } };
+		struct raw raw = {
+			.iov = &iov[i], .cnt = 1, .len = guest_len[i], .off = { guest_gso[i], guest_gso[i] }
+		};
 		struct pkt *p = &pkts[i];
 		struct flow *f;
 		enum drop why;
@@ -593,7 +601,8 @@ static void guest_send(unsigned n)
 }
 
 /* Datagram @i of the next batch */
-static void guest_udp(unsigned i, const struct end *src, const struct end *dst, uint8_t ttl, const void *data, size_t len)
+static void guest_udp(unsigned i, const struct end *src, const struct end *dst, uint8_t ttl, const void *data,
+		      size_t len)
 {
 	guest_len[i] = guest_eth(guest_frame[i], udp_write(guest_frame[i] + 14, src, dst, ttl, data, len));
 	guest_gso[i] = 0;
@@ -627,8 +636,17 @@ static struct conf_ip conf_ip(const char *addr, uint8_t plen, const char *gw)
 	struct addr a = A(addr), any = addr_is_v4(&a) ? addr_any4 : addr_any6;
 
 	return (struct conf_ip){
-		.on = true, .addr = a, .plen = plen, .gw = A(gw), .our_ll = addr_is_v4(&a) ? any : A("fe80::1"),
-		.ns_ll = any, .map_loopback = A(gw), .map_guest = any, .dns_forward = any, .dns_host = any, .out_addr = any,
+		.on = true,
+		.addr = a,
+		.plen = plen,
+		.gw = A(gw),
+		.our_ll = addr_is_v4(&a) ? any : A("fe80::1"),
+		.ns_ll = any,
+		.map_loopback = A(gw),
+		.map_guest = any,
+		.dns_forward = any,
+		.dns_host = any,
+		.out_addr = any,
 		.ifindex = if_nametoindex("out"),
 	};
 }
@@ -674,7 +692,8 @@ static void begin(const struct caps *caps)
 /* Rule: host's ports @first to @last to the guest's from @to on */
 static inline void publish(uint16_t first, uint16_t last, uint16_t to)
 {
-	cf.rule[cf.nrules++] = (struct rule){ .proto = IPPROTO_UDP, .any = true, .first = first, .last = last, .to = to };
+	cf.rule[cf.nrules++] =
+		(struct rule){ .proto = IPPROTO_UDP, .any = true, .first = first, .last = last, .to = to };
 }
 
 static unsigned drops(void)

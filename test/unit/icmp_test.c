@@ -21,11 +21,13 @@ static const struct net nets[] = {
 #define ID_SEQ(id, seq)	((uint32_t)(id) << 16 | (seq))
 
 /* Echo request of the guest, or another message, at once */
-static void guest_icmp(const char *from, const char *to, uint8_t ttl, uint8_t type, uint32_t rest, const void *data, size_t len)
+static void guest_icmp(const char *from, const char *to, uint8_t ttl, uint8_t type, uint32_t rest, const void *data,
+		       size_t len)
 {
 	struct addr src = A(from), dst = A(to);
 
-	guest_len[0] = guest_eth(guest_frame[0], icmp_write(guest_frame[0] + 14, &src, &dst, ttl, type, 0, rest, data, len));
+	guest_len[0] = icmp_write(guest_frame[0] + 14, &src, &dst, ttl, type, 0, rest, data, len);
+	guest_len[0] = guest_eth(guest_frame[0], guest_len[0]);
 	guest_gso[0] = 0;
 	guest_send(1);
 }
@@ -143,7 +145,8 @@ static void test_refused(const struct net *n)
 	unsigned fds;
 	struct ippkt i;
 
-	test("ICMP-04 %s: without permission for ping sockets, echo requests are dropped, and nothing else happens", n->name);
+	test("ICMP-04 %s: without permission for ping sockets, echo requests are dropped, and nothing else happens",
+	     n->name);
 	begin(NULL);
 	ok(!sock_features.ping);
 	fds = fds_open();
@@ -360,7 +363,8 @@ static void test_map(const struct net *n)
 
 		for (unsigned k = 0; k < ARRAY_SIZE(cases); k++)
 			listed |= cases[k].err == err;
-		if (listed || err == EHOSTDOWN || err == ENETDOWN || err == EADDRNOTAVAIL || err == ENODEV || err == ENOPROTOOPT)
+		if (listed || err == EHOSTDOWN || err == ENETDOWN || err == EADDRNOTAVAIL || err == ENODEV ||
+		    err == ENOPROTOOPT)
 			continue;
 		if (!err) {
 			test("ICMP-09 %s: no message for an error of another kind", n->name);
@@ -374,7 +378,9 @@ static void test_map(const struct net *n)
 static void test_relayed(const struct net *n)
 {
 	struct sock_err e = {
-		.err = EHOSTUNREACH, .origin = n == nets ? SO_EE_ORIGIN_ICMP : SO_EE_ORIGIN_ICMP6, .offender = E(n->router, 0),
+		.err = EHOSTUNREACH,
+		.origin = n == nets ? SO_EE_ORIGIN_ICMP : SO_EE_ORIGIN_ICMP6,
+		.offender = E(n->router, 0),
 	};
 
 	test("%s: types and codes from the network are passed on, and no other than errors", n->name);
@@ -441,7 +447,8 @@ static void test_silence(const struct net *n)
 	test("RFC 1122 3.2.2 %s: no error to a source that is none", n->name);
 	for (unsigned k = 0; k < 2; k++) {
 		static const uint8_t l4[8];
-		struct end src = E(k ? none[n - nets][0] : n == nets ? "0.0.0.0" : "::", 1111), dst = E(n->server, 2222);
+		const char *from = k ? none[n - nets][0] : n == nets ? "0.0.0.0" : "::";
+		struct end src = E(from, 1111), dst = E(n->server, 2222);
 
 		icmp_error(&c, g, &e, &src, &dst, IPPROTO_UDP, l4, sizeof(l4));
 	}

@@ -31,8 +31,10 @@ struct net {
 };
 
 static const struct net nets[] = {
-	{ "IPv4", "192.0.2.1", "192.0.2.254", "198.51.100.7", "198.51.100.8", "203.0.113.9", "127.0.0.1", "239.255.255.250" },
-	{ "IPv6", "2001:db8::1", "fe80::1", "2001:db8:1::7", "2001:db8:1::8", "2001:db8:2::9", "::1", "ff15::efc0:988f" },
+	{ "IPv4", "192.0.2.1", "192.0.2.254", "198.51.100.7", "198.51.100.8", "203.0.113.9", "127.0.0.1",
+	  "239.255.255.250" },
+	{ "IPv6", "2001:db8::1", "fe80::1", "2001:db8:1::7", "2001:db8:1::8", "2001:db8:2::9", "::1",
+	  "ff15::efc0:988f" },
 };
 
 #define EACH_NET(n)	for (const struct net *n = nets; n < nets + ARRAY_SIZE(nets); n++)
@@ -195,7 +197,8 @@ static void test_gso_in(const struct net *n)
 	int fd, gso = 1200;
 
 	for (int with = 1; with >= 0; with--) {
-		test("%s: datagrams the kernel joined reach the guest %s", n->name, with ? "as one super-packet" : "one by one");
+		test("%s: datagrams the kernel joined reach the guest %s", n->name,
+		     with ? "as one super-packet" : "one by one");
 		begin(&uso);
 		fd = host_socket(&at);
 		guest_say(&guest, &gw, "send");
@@ -227,8 +230,8 @@ static size_t reassemble(uint8_t *to, uint32_t mtu)
 	for (unsigned k = 0; k < ngot; k++) {
 		const struct ippkt *i = &got[k].ip;
 
-		if (!ok(i->good && i->frag && i->id == got[0].ip.id) || !ok(got[k].len - 14 <= mtu) || !eq(i->frag_off, end) ||
-		    !ok(i->more == (k + 1 < ngot)))
+		if (!ok(i->good && i->frag && i->id == got[0].ip.id) || !ok(got[k].len - 14 <= mtu) ||
+		    !eq(i->frag_off, end) || !ok(i->more == (k + 1 < ngot)))
 			return 0;
 		memcpy(to + end, i->l4, i->l4_len);
 		end += i->l4_len;
@@ -278,8 +281,8 @@ static void test_fragments(const struct net *n)
 }
 
 /* ICMP error in got[@k]: type, code, and a quote of the guest's datagram from @src to @dst */
-static void expect_error(unsigned k, const char *from, uint8_t type, uint8_t code, const struct end *src, const struct end *dst,
-			 const char *text)
+static void expect_error(unsigned k, const char *from, uint8_t type, uint8_t code, const struct end *src,
+			 const struct end *dst, const char *text)
 {
 	const struct ippkt *i = &got[k].ip;
 	struct addr a = A(from);
@@ -436,8 +439,8 @@ static void test_send_errors(const struct net *n)
 		uint32_t calls;
 		unsigned lost;
 	} cases[] = {
-		{ ENOBUFS, 1, 1 }, { ENOBUFS, 5, 2 }, { EPERM, 1, 1 }, { EINTR, 3, 0 }, { EMSGSIZE, 1, 1 }, { EHOSTUNREACH, 1, 1 },
-		{ EAGAIN, 1, 8 },
+		{ ENOBUFS, 1, 1 }, { ENOBUFS, 5, 2 }, { EPERM, 1, 1 }, { EINTR, 3, 0 }, { EMSGSIZE, 1, 1 },
+		{ EHOSTUNREACH, 1, 1 }, { EAGAIN, 1, 8 },
 	};
 	struct end guest = E(n->guest, 40009), server = E(n->server, 7);
 	unsigned k, came, errors;
@@ -445,7 +448,8 @@ static void test_send_errors(const struct net *n)
 	struct ippkt i;
 
 	for (unsigned j = 0; j < ARRAY_SIZE(cases); j++) {
-		test("UDP-14 %s: %s in the middle of a batch, the rest arrives to the byte", n->name, strerror(cases[j].err));
+		test("UDP-14 %s: %s in the middle of a batch, the rest arrives to the byte", n->name,
+		     strerror(cases[j].err));
 		begin(NULL);
 		fail_calls = cases[j].calls;
 		fail_errno = cases[j].err;
@@ -511,7 +515,8 @@ static void test_multicast(const struct net *n)
 	got_clear();
 	out_udp(&device, &i.src, "here", 4);
 	run();
-	ok(ngot == 1 && payload_is(&got[0].ip, "here") && end_eq(&got[0].ip.src, &device) && end_eq(&got[0].ip.dst, &guest));
+	ok(ngot == 1 && payload_is(&got[0].ip, "here") && end_eq(&got[0].ip.src, &device) &&
+	   end_eq(&got[0].ip.dst, &guest));
 	guest_say(&guest, &device, "tell more");
 	ok(out_read(&i) && payload_is(&i, "tell more") && end_eq(&i.dst, &device));
 }
@@ -557,7 +562,11 @@ static void send_from(int fd, const struct addr *from, const struct end *to, con
 	const struct flow f = { .side = { [HOST] = { .peer = *to, .our = { .a = *from } } } };
 	union sockaddr_any sa;
 	struct msghdr m = {
-		.msg_name = &sa, .msg_namelen = end_to_sa(to, 0, &sa), .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+		.msg_name = &sa,
+		.msg_namelen = end_to_sa(to, 0, &sa),
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
 	};
 
 	cmsg_put_source(&m, &f);
@@ -578,7 +587,8 @@ static void test_listener(const struct net *n)
 	eq(fwd_listen(&c.fwd, &cf, c.epfd), 0);
 	out_udp(&far, &to, "request", 7);
 	run();
-	ok(ngot == 1 && payload_is(&got[0].ip, "request") && end_eq(&got[0].ip.src, &far) && end_eq(&got[0].ip.dst, &guest));
+	ok(ngot == 1 && payload_is(&got[0].ip, "request") && end_eq(&got[0].ip.src, &far) &&
+	   end_eq(&got[0].ip.dst, &guest));
 
 	test("UDP-09 UDP-23 %s: the answer leaves from the published address and port", n->name);
 	guest_say(&guest, &far, "response");
@@ -637,8 +647,8 @@ static void test_listener_ranges(const struct net *n)
 	for (unsigned k = 0; k < ARRAY_SIZE(cases); k++) {
 		struct end to = E(n->guest, cases[k].ask), guest = E(n->guest, cases[k].guest);
 
-		test("UDP-09 %s: port %u of %u-%u is the guest's %u", n->name, cases[k].ask, cases[k].first, cases[k].last,
-		     cases[k].guest);
+		test("UDP-09 %s: port %u of %u-%u is the guest's %u", n->name, cases[k].ask, cases[k].first,
+		     cases[k].last, cases[k].guest);
 		begin(NULL);
 		publish(cases[k].first, cases[k].last, cases[k].to);
 		eq(fwd_listen(&c.fwd, &cf, c.epfd), 0);
