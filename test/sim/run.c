@@ -179,7 +179,7 @@ const char *wire_text(const struct run *r, const struct wire *w)
 void run_log(struct run *r, const char *dir, const struct wire *w)
 {
 	char *l = run_lines[run_nlines++ % LOG_LINES];
-	uint64_t t = world.now - 1000 * SEC;
+	uint64_t t = world.now - START;
 
 	snprintf(l, sizeof(run_lines[0]), "%5llu.%03llu guest %s %s", (unsigned long long)(t / SEC),
 		 (unsigned long long)(t % SEC / MS), dir, wire_text(r, w));

@@ -18,6 +18,7 @@
 #include "../../tap.h"
 
 #define MS		1000000ULL	/* the clock counts ns */
+#define START		(101000 * SEC)	/* of every run; just behind a move of the timer wheel's higher levels */
 #define SEC		(1000 * MS)
 #define ROOM_AUTO	UINT64_MAX	/* host's peer takes everything at once */
 #define NOBODY		(-1)
