@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -324,6 +325,23 @@ static int family_failed(struct ns_net *n, enum family f, const char *what, int 
 	return 0;
 }
 
+/* Nothing will answer router solicitations (see ns_configure()), and the kernel would repeat them for ever, waking us. Without
+ * /proc, or where it is read-only, it does.
+ */
+static void no_solicitations(const char *ifname)
+{
+	char path[64 + IFNAMSIZ];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/accept_ra", ifname);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (write(fd, "0", 1) < 0)
+		debug("Can't switch off router solicitations in namespace: %s", errno_text(errno));
+	close(fd);
+}
+
 static int configure_link(struct ns_net *n)
 {
 	struct conf *c = n->c;
@@ -338,6 +356,7 @@ static int configure_link(struct ns_net *n)
 			return ret;
 	}
 	nl_link_autoaddr(&n->ns, n->ifindex, c->ip[V6].on);
+	no_solicitations(c->ns_ifname);
 	for (enum family f = V4; f < FAMILIES; f++) {
 		ret = c->ip[f].on ? set_addrs(n, f) : 0;
 		if (ret && (ret = family_failed(n, f, f == V4 ? "set IPv4 addresses" : "set IPv6 addresses", ret)))
