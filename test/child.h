@@ -56,6 +56,7 @@ static int child_run(void (*fn)(const void *), const void *arg)
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		setpgid(0, 0);
+		alarm(30);		/* a test that hangs has failed */
 		dup2(err[1], STDERR_FILENO);
 		close(err[0]);
 		close(err[1]);

@@ -6,6 +6,7 @@
 #include "../child.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <linux/capability.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -456,7 +457,7 @@ static void end_name(const struct end_case *t, pid_t pid, char *path, size_t siz
 	}
 }
 
-/* What the loop does, waiting up to 5 s: true if it is gone */
+/* What the loop does, for so long: true if it is gone, and an event told so where one should */
 static bool end_seen(struct ns *ns, int ep, int ms)
 {
 	for (uint64_t start_ms = now_ms(); now_ms() - start_ms < (uint64_t)ms;) {
@@ -466,6 +467,8 @@ static bool end_seen(struct ns *ns, int ep, int ms)
 		if (epoll_wait(ep, &ev, 1, ns->poll ? 20 : ms) == 1) {
 			ref.u64 = ev.data.u64;
 			need(ref.type == EV_NETNS);
+		} else if (!ns->poll) {
+			return false;
 		}
 		if (ns_gone(ns))
 			return true;
@@ -574,18 +577,40 @@ static int call_listen(void *arg)
 	return fd;
 }
 
+/* Threads but our own: how many have no capability and a filter */
+static unsigned confined(int proc)
+{
+	DIR *d = fdopendir(openat(proc, "self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	unsigned n = 0;
+	struct dirent *e;
+
+	need(d);
+	while ((e = readdir(d))) {
+		char path[300], text[4096] = "";
+		int fd;
+
+		if (*e->d_name == '.' || atoi(e->d_name) == gettid())
+			continue;
+		snprintf(path, sizeof(path), "self/task/%s/status", e->d_name);
+		need((fd = openat(proc, path, O_RDONLY | O_CLOEXEC)) >= 0 && read(fd, text, sizeof(text) - 1) > 0);
+		n += strstr(text, "CapPrm:\t0000000000000000\n") && strstr(text, "Seccomp:\t2\n");
+	}
+	return n;
+}
+
 static void opener_works(const void *arg)
 {
 	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct conf c = { .foreground = true, .command = SH("sleep 1000") };
 	struct ns ns;
-	int l, s, h;
+	int l, s, h, proc;
 
 	become(*(const enum who *)arg);
 	start(&ns, &c);
+	proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	need((l = ns_call(&ns, call_listen, &sa)) >= 0);
 	isolate_prefork(&c);
-	need(!ns_opener_start(&ns));
+	need(!ns_opener_start(&ns) && confined(proc) == 1);
 	isolate_late(&c);
 	ns_go(&ns);
 
