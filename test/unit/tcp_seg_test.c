@@ -89,6 +89,14 @@ static void test_bytes(void)
 			for (int32_t len = 0; len <= 30; len++)
 				for (int32_t wnd = 0; wnd <= 12; wnd++)
 					check_bytes(bases[i], seq, len, wnd);
+
+	test("seg_trim: nothing is taken behind a FIN, which is beyond the window that was said");
+	for (unsigned i = 0; i < ARRAY_SIZE(bases); i++) {
+		uint32_t skip;
+
+		eq(seg_trim(bases[i], 10, bases[i] + 1, bases[i], &skip), 0);
+		eq(seg_trim(bases[i] + 1, 10, bases[i] + 1, bases[i], &skip), 0);
+	}
 }
 
 /* The window field, as whoever reads it does */
@@ -181,6 +189,9 @@ static void test_window_syn(void)
 	eq(seg_window(1000, 65535, 0, &adv), 65535);
 	eq(seg_window(1000 + 65535, 0, 8, &adv), 0);
 	eq(adv, 1000 + 65535);
+	adv = 71000;					/* more than the field can say again */
+	eq(seg_window(1000, 0, 0, &adv), 65535);
+	eq(adv, 71000);
 	adv = 900;					/* never said anything of what comes now */
 	eq(seg_window(1000, 0, 0, &adv), 0);
 	eq(adv, 1000);
@@ -330,6 +341,9 @@ static void test_isn(void)
 	ok(seg_isn(key, &c, &b, 5) != isn);
 	ok(seg_isn(key, &a, &c, 5) != isn);
 	ok(seg_isn(other, &a, &b, 5) != isn);
+	b.a.b[0]++;
+	ok(seg_isn(key, &a, &b, 5) != isn);
+	b.a.b[0]--;
 	b.port++;
 	ok(seg_isn(key, &a, &b, 5) != isn);
 	b = (struct end){ addr_loopback6, 80 };
