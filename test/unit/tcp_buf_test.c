@@ -1,193 +1,359 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* tcp_buf_test.c - stash and keep against a plain model: bytes in order, promises kept, nothing lost of the pools */
+/* tcp_buf_test.c - stash and keep against what flows say they hold, byte by byte
+ *
+ * Each flow's bytes follow a pattern of their own, so that a block handed to two of them is noticed.
+ */
 /* LINK: util.o */
 #include "../t.h"
 #include "../../tcp_buf.c"
 
-#define FLOWS	300
-#define IOVS	5
+#define POOL	(STASH_BLOCKS * STASH_BLOCK)
+#define FLOWS	1200		/* more than the pool has promises for */
 
-static struct tcp tcp[FLOWS];
-static uint32_t in[FLOWS], out[FLOWS];	/* stream positions of the model */
-static uint64_t seed = 1;
+static struct {
+	struct tcp	t;
+	uint64_t	in, out;	/* bytes added, bytes dropped */
+} flow[FLOWS];
 
-static uint32_t rnd(uint32_t below)
+static uint64_t seed;
+
+static uint32_t below(uint32_t n)
 {
 	seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
-	return below ? (uint32_t)(seed >> 33) % below : 0;
+	return n ? (uint32_t)((seed >> 32) % n) : 0;
 }
 
-static uint8_t byte_at(unsigned flow, uint32_t pos)
+static uint8_t pattern(unsigned i, uint64_t pos)
 {
-	return (uint8_t)(flow * 101 + pos * 7 + (pos >> 8) + (pos >> 16));
+	return (uint8_t)((pos + i * 1000003ULL) * 0x9e3779b97f4a7c15ULL >> 56);
 }
 
-/* Adds up to @len bytes of @flow's stream behind @skip bytes of something else, in several buffers */
-static uint32_t add(unsigned flow, uint32_t skip, uint32_t len)
+static void fresh(void)
 {
-	static uint8_t buf[STASH_FLOW + 1000];
-	struct iovec iov[IOVS];
-	uint32_t at = 0, total = skip + len, done;
-
-	memset(buf, 0xee, skip);
-	for (uint32_t i = 0; i < len; i++)
-		buf[skip + i] = byte_at(flow, in[flow] + i);
-	for (unsigned i = 0; i < IOVS; i++) {
-		uint32_t n = i == IOVS - 1 ? total - at : rnd(total - at + 1);
-
-		iov[i] = (struct iovec){ buf + at, n };
-		at += n;
-	}
-	done = stash_add(&tcp[flow], iov, IOVS, skip, len);
-	in[flow] += done;
-	return done;
+	memset(flow, 0, sizeof(flow));
+	stash.unused = stash.free = stash_promised = 0;
+	keep.unused = keep.free = 0;
 }
 
-/* All bytes in the stash are the stream's next; drops @n of them */
-static void take(unsigned flow, uint32_t n)
+static uint32_t pool_free(const struct pool *p)
 {
-	struct iovec iov[STASH_FLOW / STASH_BLOCK + 2];
-	unsigned cnt = stash_iov(&tcp[flow], iov, ARRAY_SIZE(iov));
-	uint32_t pos = out[flow];
+	uint32_t n = p->size - p->unused;
 
-	for (unsigned i = 0; i < cnt; i++)
-		for (size_t j = 0; j < iov[i].iov_len; j++, pos++)
-			if (((uint8_t *)iov[i].iov_base)[j] != byte_at(flow, pos)) {
-				ok(!"bytes as they were added");
-				return;
-			}
-	eq(pos, in[flow]);
-	eq(tcp[flow].stash_len, in[flow] - out[flow]);
-	stash_drop(&tcp[flow], n);
-	out[flow] += n;
-}
-
-static unsigned pool_free(const struct pool *p)
-{
-	unsigned n = p->size - p->unused;
-
-	for (uint32_t i = p->free; i; i = p->next[i])
+	for (uint32_t i = p->free; i && n <= p->size; i = p->next[i])
 		n++;
 	return n;
 }
 
-static void test_stream(void)
+/* Blocks of a flow's chain, which must end at the last one */
+static uint32_t chain_len(const struct tcp *t)
 {
-	test("stash: first in, first out, any cut, any place in a block");
-	for (unsigned round = 0; round < 3000; round++) {
-		unsigned flow = rnd(3);
-		uint32_t room = STASH_FLOW - tcp[flow].stash_len;
+	uint32_t n = 0, last = 0;
 
-		if (rnd(2)) {
-			uint32_t len = rnd(rnd(2) ? 100 : room + 1);
-
-			len = MIN(len, room);
-			eq(add(flow, rnd(500), len), len);
-		} else {
-			uint32_t len = tcp[flow].stash_len;
-
-			take(flow, rnd(4) ? rnd(len + 1) : len);
-		}
-	}
-	for (unsigned flow = 0; flow < 3; flow++) {
-		take(flow, tcp[flow].stash_len);
-		stash_free(&tcp[flow]);
-	}
-	eq(pool_free(&stash), STASH_BLOCKS);
+	if (!t->stash_len)
+		return t->stash ? UINT32_MAX : 0;
+	for (uint32_t i = t->stash; i && n <= STASH_BLOCKS; i = stash.next[i], n++)
+		last = i;
+	return last == t->stash_last ? n : UINT32_MAX;
 }
 
-static void test_promise(void)
+/* Adds @n bytes of flow @i, @skip others in front of them, cut at random into at most 9 pieces, some of them empty */
+static uint32_t add(unsigned i, uint32_t n, uint32_t skip, unsigned pieces)
 {
-	uint64_t promised = 0;
-	unsigned none = 0;
+	static uint8_t buf[STASH_FLOW + 4096];
+	uint32_t total = n + skip, at = 0, got, extra;
+	struct iovec iov[10];
+	unsigned cnt = 0;
 
-	test("stash: every promise can be kept, all of them at once; the pool never promises more than it has");
-	for (unsigned round = 0; round < 3; round++)
-		for (unsigned i = 0; i < FLOWS; i++) {
-			uint32_t want = round ? rnd(2 * STASH_FLOW) : STASH_FLOW, got = stash_promise(&tcp[i], want);
+	for (uint32_t j = 0; j < total; j++)
+		buf[j] = j < skip ? 0xee : pattern(i, flow[i].in + j - skip);
+	for (; cnt + 1 < pieces && cnt < 8; cnt++) {
+		uint32_t part = below(3) ? below(total - at + 1) : 0;
 
-			ok(got <= MIN(want, STASH_FLOW));
-			eq(got, tcp[i].promised);
-		}
-	for (unsigned i = 0; i < FLOWS; i++) {		/* blocks partly used at both ends, the worst case */
-		eq(add(i, 0, 1), 1);
-		take(i, 1);
-		tcp[i].stash_off = 0;
+		iov[cnt] = (struct iovec){ buf + at, part };
+		at += part;
 	}
-	for (unsigned i = 0; i < FLOWS; i++)
-		eq(add(i, 0, tcp[i].promised), tcp[i].promised);
-	for (unsigned i = 0; i < FLOWS; i++) {
-		take(i, tcp[i].stash_len);
-		stash_free(&tcp[i]);
+	extra = below(sizeof(buf) - total + 1);		/* more in the last buffer than is to be taken */
+	iov[cnt++] = (struct iovec){ buf + at, total - at + extra };
+	got = stash_add(&flow[i].t, iov, cnt, skip, n);
+	flow[i].in += got;
+	return got;
+}
+
+static void check_flow(unsigned i, unsigned max)
+{
+	struct tcp *t = &flow[i].t;
+	struct iovec iov[16];
+	unsigned n = stash_iov(t, iov, max);
+	uint64_t pos = flow[i].out;
+	bool good = true;
+
+	eq(t->stash_len, flow[i].in - flow[i].out);
+	ok(n <= max && (n || !t->stash_len || !max));
+	for (unsigned j = 0; j < n; j++) {
+		const uint8_t *p = iov[j].iov_base;
+
+		ok(iov[j].iov_len > 0 && iov[j].iov_len <= STASH_BLOCK);
+		for (size_t k = 0; k < iov[j].iov_len && good; k++)
+			good = p[k] == pattern(i, pos++);
+	}
+	ok(good);
+	ok(pos <= flow[i].in);
+	if (n < max)
+		eq(pos, flow[i].in);
+}
+
+static void drop(unsigned i, uint32_t n)
+{
+	stash_drop(&flow[i].t, n);
+	flow[i].out += n;
+}
+
+/* Every block is free, or in one flow's chain, and no flow has more than it needs */
+static void check_blocks(unsigned flows)
+{
+	uint32_t used = 0, cost = 0;
+
+	for (unsigned i = 0; i < flows; i++) {
+		const struct tcp *t = &flow[i].t;
+
+		eq(chain_len(t), t->stash_len ? DIV_ROUND_UP(t->stash_off + t->stash_len, STASH_BLOCK) : 0);
+		ok(t->stash_off < STASH_BLOCK);
+		used += DIV_ROUND_UP(t->stash_len ? t->stash_off + t->stash_len : 0, STASH_BLOCK);
+		cost += promise_cost(t->promised);
+	}
+	eq(used + pool_free(&stash), STASH_BLOCKS);
+	eq(cost, stash_promised);
+	ok(cost <= POOL);
+}
+
+static void test_random(unsigned flows, uint32_t most)
+{
+	test("stash: %u flows add and drop up to %u bytes at a time", flows, most);
+	fresh();
+	seed = flows;
+	for (unsigned n = 0; n < 6000; n++) {
+		unsigned i = below(flows);
+		struct tcp *t = &flow[i].t;
+		uint32_t len = below(2) ? below(most) : below(20), skip = below(2) ? below(4096) : 0;
+
+		switch (below(8)) {
+		case 0:
+		case 1:
+		case 2:
+			if (t->stash_len < 4 * STASH_FLOW)
+				eq(add(i, len, skip, 1 + below(9)), len);
+			break;
+		case 3:
+		case 4:
+			drop(i, below(t->stash_len + 1));
+			break;
+		case 5:
+			drop(i, below(2) ? t->stash_len : t->stash_len / STASH_BLOCK * STASH_BLOCK);
+			break;
+		case 6:
+			check_flow(i, below(16));
+			break;
+		case 7:
+			if (below(10))
+				break;
+			stash_free(t);
+			flow[i].out = flow[i].in;
+			ok(!t->stash && !t->stash_len && !t->promised);
+		}
+		if (n % 16 == 0)
+			check_blocks(flows);
+	}
+	for (unsigned i = 0; i < flows; i++) {
+		check_flow(i, 16);
+		stash_free(&flow[i].t);
 	}
 	eq(pool_free(&stash), STASH_BLOCKS);
-	eq(stash_promised, 0);
-
-	test("stash: when all is promised, nobody gets more until some is given back");
-	memset(tcp, 0, sizeof(tcp));
-	for (unsigned i = 0; i < 4 * STASH_BLOCKS; i++) {
-		static struct tcp many[4 * STASH_BLOCKS];
-		uint32_t got = stash_promise(&many[i], STASH_FLOW);
-
-		promised += got ? ROUND_UP(got, STASH_BLOCK) + STASH_BLOCK : 0;
-		none += !got;
-		if (i == 4 * STASH_BLOCKS - 1) {
-			stash_free(&many[0]);
-			ok(stash_promise(&many[i], STASH_FLOW) > 0);
-			for (unsigned j = 0; j <= i; j++)
-				stash_free(&many[j]);
-		}
-	}
-	ok(none > 0);
-	ok(promised <= (uint64_t)STASH_BLOCKS * STASH_BLOCK);
 	eq(stash_promised, 0);
 }
 
 static void test_exhausted(void)
 {
-	static struct tcp many[STASH_BLOCKS];
-	static uint8_t block[STASH_BLOCK];
-	const struct iovec iov = { block, sizeof(block) };
+	uint64_t total = 0;
+	uint32_t got;
 
-	test("stash: an empty pool takes what there is room for, and says so");
-	for (unsigned i = 0; i < STASH_BLOCKS; i++)
-		eq(stash_add(&many[i], &iov, 1, 0, i ? STASH_BLOCK : STASH_BLOCK - 7), i ? STASH_BLOCK : STASH_BLOCK - 7);
-	eq(stash_add(&many[1], &iov, 1, 0, 10), 0);
-	eq(stash_add(&many[0], &iov, 1, 0, 10), 7);
-	eq(many[0].stash_len, STASH_BLOCK);
-	for (unsigned i = 0; i < STASH_BLOCKS; i++)
-		stash_free(&many[i]);
+	test("stash: all of the pool in one flow, and nothing beyond: no byte lost, doubled, or left behind");
+	fresh();
+	do
+		total += got = add(0, STASH_FLOW - 1000, 0, 5);
+	while (got == STASH_FLOW - 1000);
+	eq(total, POOL);
+	eq(add(1, 100, 0, 3), 0);
+	eq(flow[1].t.stash_len, 0);
+	ok(!flow[1].t.stash);
+	eq(add(0, 1, 0, 1), 0);
+	check_flow(0, 16);
+	drop(0, STASH_BLOCK - 1);
+	eq(add(1, 1, 0, 1), 0);
+	drop(0, 1);
+	eq(add(1, STASH_BLOCK + 5, 77, 6), STASH_BLOCK);
+	check_flow(1, 16);
+	while (flow[0].t.stash_len) {
+		check_flow(0, 16);
+		drop(0, MIN(flow[0].t.stash_len, 9 * STASH_BLOCK - 1));
+	}
+	check_blocks(2);
+	stash_free(&flow[1].t);
 	eq(pool_free(&stash), STASH_BLOCKS);
+}
+
+static void test_iov(void)
+{
+	static uint8_t a[100], b[100];
+	struct iovec iov[3] = { { a, 100 }, { a, 0 }, { b, 100 } }, got[2];
+
+	test("stash: bytes to skip end with a buffer, or pass all of them");
+	fresh();
+	memset(a, 1, sizeof(a));
+	memset(b, 2, sizeof(b));
+	eq(stash_add(&flow[0].t, iov, 3, 200, 50), 0);
+	eq(stash_add(&flow[0].t, iov, 3, 0, 0), 0);
+	eq(stash_add(&flow[0].t, NULL, 0, 0, 5), 0);
+	ok(!flow[0].t.stash && !flow[0].t.stash_len);
+	eq(stash_iov(&flow[0].t, got, 2), 0);
+	eq(stash_add(&flow[0].t, iov, 3, 100, 200), 100);
+	eq(stash_add(&flow[0].t, iov, 3, 99, 2), 2);
+	eq(stash_iov(&flow[0].t, got, 2), 1);
+	eq(got[0].iov_len, 102);
+	eq_mem(got[0].iov_base, b, 100);
+	eq(((uint8_t *)got[0].iov_base)[100], 1);
+	eq(((uint8_t *)got[0].iov_base)[101], 2);
+	stash_free(&flow[0].t);
+}
+
+/* What is promised is there, whatever the others do, as long as they keep to what they were promised */
+static void promise_op(unsigned i)
+{
+	struct tcp *t = &flow[i].t;
+	uint32_t want, got, old = t->promised, room;
+
+	switch (below(4)) {
+	case 0:
+	case 1:
+		want = t->stash_len + below(below(2) ? 2 * STASH_FLOW : 3 * STASH_BLOCK);
+		room = POOL - (stash_promised - promise_cost(old));
+		got = stash_promise(t, want);
+		ok(got == t->promised && got <= want && got <= STASH_FLOW);
+		ok(got >= MIN(old, want));		/* what one has stays one's own */
+		ok(got >= t->stash_len);
+		if (room >= promise_cost(STASH_FLOW))
+			eq(got, MIN(want, STASH_FLOW));
+		else if (got < MIN(want, STASH_FLOW))	/* and a block more would have been too much */
+			ok(promise_cost(got + STASH_BLOCK) > room);
+		break;
+	case 2:
+		want = below(t->promised - t->stash_len + 1);
+		eq(add(i, want, 0, 1 + below(5)), want);
+		break;
+	case 3:
+		drop(i, below(4) ? below(t->stash_len + 1) : t->stash_len);
+	}
+}
+
+static void test_promises(void)
+{
+	test("I1 stash: what is promised is there; promises of all flows never exceed the pool");
+	fresh();
+	seed = 4;
+	for (unsigned n = 0; n < 30000; n++) {
+		unsigned i = below(FLOWS);
+
+		promise_op(i);
+		if (n % 64 == 0)
+			check_flow(i, 16);
+		if (n % 2048 == 0)
+			check_blocks(FLOWS);
+	}
+	check_blocks(FLOWS);
+
+	/* All of them at their limit at once */
+	for (unsigned i = 0; i < FLOWS; i++)
+		stash_promise(&flow[i].t, STASH_FLOW);
+	ok(stash_promised > POOL - 2 * STASH_BLOCK);
+	for (unsigned i = 0; i < FLOWS; i++) {
+		uint32_t n = flow[i].t.promised - flow[i].t.stash_len;
+
+		eq(add(i, n, 0, 3), n);
+	}
+	check_blocks(FLOWS);
+	for (unsigned i = 0; i < FLOWS; i++) {
+		check_flow(i, 16);
+		stash_free(&flow[i].t);
+	}
+	eq(stash_promised, 0);
+	eq(pool_free(&stash), STASH_BLOCKS);
+
+	test("stash: promises grow, shrink, and stop at what a flow may have");
+	fresh();
+	eq(stash_promise(&flow[0].t, 0), 0);
+	eq(stash_promised, 0);
+	eq(stash_promise(&flow[0].t, 1), 1);
+	eq(stash_promise(&flow[0].t, 10 * STASH_FLOW), STASH_FLOW);
+	eq(stash_promised, STASH_FLOW + STASH_BLOCK);
+	eq(stash_promise(&flow[0].t, STASH_BLOCK), STASH_BLOCK);
+	eq(stash_promised, 2 * STASH_BLOCK);
+	eq(stash_promise(&flow[0].t, 0), 0);
+	eq(stash_promised, 0);
 }
 
 static void test_keep(void)
 {
-	static struct tcp many[KEEP_SLOTS + 1];
-	uint8_t data[KEEP_SIZE];
+	static struct tcp t[KEEP_SLOTS + 1];
+	static uint8_t data[KEEP_SIZE];
+	unsigned wrong = 0, n = 0;
 
-	test("keep: one slot a flow, its own bytes, all given back");
-	for (unsigned i = 0; i < KEEP_SLOTS; i++) {
-		memset(data, (int)i, sizeof(data));
-		ok(keep_available());
-		ok(keep_store(&many[i], data, 1 + i % KEEP_SIZE));
-		ok(!keep_store(&many[i], data, 1));
+	test("keep: a slot per flow until there are none; each has its own bytes; all come back");
+	fresh();
+	ok(keep_available());
+	for (; n < KEEP_SLOTS; n++) {
+		for (unsigned i = 0; i < KEEP_SIZE; i++)
+			data[i] = pattern(n, i);
+		wrong += !keep_available() || !keep_store(&t[n], data, 1 + n % KEEP_SIZE);
 	}
+	eq(wrong, 0);
 	ok(!keep_available());
-	ok(!keep_store(&many[KEEP_SLOTS], data, 1));
-	for (unsigned i = 0; i < KEEP_SLOTS; i++) {
-		eq(many[i].keep_len, 1 + i % KEEP_SIZE);
-		ok(keep_data(&many[i])[0] == (uint8_t)i && keep_data(&many[i])[i % KEEP_SIZE] == (uint8_t)i);
-		keep_free(&many[i]);
-		keep_free(&many[i]);
-	}
+	ok(!keep_store(&t[n], data, 1));
+	ok(!t[n].keep && !t[n].keep_len);
+
+	for (n = 0; n < KEEP_SLOTS; n++)
+		for (unsigned i = 0; i < t[n].keep_len; i++)
+			wrong += t[n].keep_len != 1 + n % KEEP_SIZE || keep_data(&t[n])[i] != pattern(n, i);
+	eq(wrong, 0);
+
+	keep_free(&t[5]);
+	ok(!t[5].keep && !t[5].keep_len);
+	keep_free(&t[5]);				/* none: nothing happens */
+	ok(keep_available());
+	ok(keep_store(&t[n], data, KEEP_SIZE));
+	ok(!keep_available());
+	eq_mem(keep_data(&t[n]), data, KEEP_SIZE);
+	for (n = 0; n <= KEEP_SLOTS; n++)
+		keep_free(&t[n]);
 	eq(pool_free(&keep), KEEP_SLOTS);
+
+	test("keep: a flow that has one doesn't get another, and doesn't lose it");
+	memset(data, 7, sizeof(data));
+	ok(keep_store(&t[0], "abc", 4));
+	n = pool_free(&keep);
+	ok(!keep_store(&t[0], data, 9));
+	eq(t[0].keep_len, 4);
+	eq_str((const char *)keep_data(&t[0]), "abc");
+	eq(pool_free(&keep), n);
+	keep_free(&t[0]);
 }
 
 int main(void)
 {
-	test_stream();
-	test_promise();
+	test_iov();
+	test_random(1, 3 * STASH_BLOCK);
+	test_random(3, STASH_FLOW);
+	test_random(40, 5000);
 	test_exhausted();
+	test_promises();
 	test_keep();
 	return done();
 }
