@@ -136,7 +136,8 @@ static const struct command_case commands[] = {
 	{ "--no-pidns", SH("test $PPID -gt 1 && test -d /proc/$PPID && echo outside"), .out = "outside\n", .no_pidns = true },
 	{ "LIFE-11 only the standard streams", SH("cd /proc/self/fd; for i in *; do test -e $i && echo $i; done; true"),
 	  .out = "0\n1\n2\n", .before = odd_settings },
-	{ "signals and umask", SH("grep -E 'Sig(Blk|Ign)|Umask' /proc/self/status"),
+	/* No shell: it would clear the mask */
+	{ "signals and umask", (char *const []){ "grep", "-E", "Sig(Blk|Ign)|Umask", "/proc/self/status", NULL },
 	  .out = "Umask:\t0027\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n", .before = odd_settings },
 	{ "only loopback, down", SH("tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' '"), .out = "lo\n" },
 	{ "host name", SH("hostname | cut -c -6"), .out = "pasta-\n" },
@@ -202,6 +203,23 @@ static void test_command(const struct command_case *t, enum who who)
 	close(w.out);
 }
 
+/* What the command mounts stays with it, also where a new user namespace doesn't see to that by itself */
+static void command_mounts(const void *arg)
+{
+	struct conf c = { .netns_only = true, .command = SH("mkdir /tmp/d && mount -t tmpfs none /tmp/d && : >/tmp/d/inside") };
+	struct ns ns;
+	int status;
+
+	(void)arg;
+	child_user();
+	child_userns(CLONE_NEWNS);
+	need(!mount("none", "/tmp", "tmpfs", 0, NULL) && !mount("", "/", "", MS_SHARED | MS_REC, NULL));
+	start(&ns, &c);
+	ns_go(&ns);
+	need(waitpid(ns.child, &status, 0) == ns.child && !status);
+	need(!access("/tmp/d", F_OK) && access("/tmp/d/inside", F_OK));
+}
+
 /* Before ns_go() the command doesn't run, and if we die, it never does */
 static void command_waits(const void *arg)
 {
@@ -228,6 +246,8 @@ static void test_commands(void)
 			test_command(&commands[i], w);
 		}
 	}
+	test("command's mounts don't leave its namespace");
+	eq(child_run(command_mounts, NULL), 0);
 	test("command runs when told so, or never");
 	eq(child_run(command_waits, NULL), 0);
 }
