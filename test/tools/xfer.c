@@ -141,13 +141,12 @@ static socklen_t sa_make(struct job *j, const char *text, unsigned port, union s
 
 static int sock_new(struct job *j, int type)
 {
-	int fd = socket(j->v6 ? AF_INET6 : AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1, size = 4 << 20;
+	int fd = socket(j->v6 ? AF_INET6 : AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), size = 4 << 20;
 
 	if (fd < 0) {
 		failed(j, "socket: %s", strerror(errno));
 		return -1;
 	}
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (type == SOCK_DGRAM)
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	else if (j->rcvbuf)
@@ -167,6 +166,7 @@ int sock_server(struct job *j, int type)
 	if (fd < 0)
 		return -1;
 	len = sa_make(j, j->at, j->lport, &sa);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));	/* not for clients: two might get the same port */
 	if (j->v6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
 	if (!len || bind(fd, &sa.sa, len) || (type == SOCK_STREAM && listen(fd, 4096))) {

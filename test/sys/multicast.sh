@@ -1,0 +1,86 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# UDP-04 UDP-05 UDP-06 UDP-25 multicast and broadcast leave the namespace, once, and never come back
+. "${0%/*}/lib.sh"
+
+topology
+pasta_up -u 1900 -u 5353 -u 7100
+
+# Listens for a text on a group or broadcast address; says who sent how many, once the last has come
+cat >"$T/listen.py" <<'END'
+import socket, struct, sys
+group, port, ifname, last = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4].encode()
+v6 = ":" in group
+s = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(("::" if v6 else "0.0.0.0", port))
+i = socket.if_nametoindex(ifname)
+if v6:
+    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, socket.inet_pton(socket.AF_INET6, group) + struct.pack("@i", i))
+elif group.startswith("239"):
+    s.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, struct.pack("=4s4si", socket.inet_aton(group), b"\0" * 4, i))
+s.settimeout(20)
+print("ready", flush=True)
+seen = {}
+data = b""
+while data != last:
+    data, a = s.recvfrom(1000)
+    k = (a[0].split("%")[0], data.decode())
+    seen[k] = seen.get(k, 0) + 1
+print(sorted(seen.items()), flush=True)
+END
+cat >"$T/send.py" <<'END'
+import socket, sys
+group, port = sys.argv[1], int(sys.argv[2])
+v6 = ":" in group
+s = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+if v6:
+    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_LOOP, 0)
+    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, socket.if_nametoindex("ext"))
+else:
+    s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 0)
+s.bind(("", port))
+for text in sys.argv[3:]:
+    s.sendto(text.encode(), (group, port))
+END
+
+one() # TITLE GROUP PORT SOURCE
+{
+	local out=$T/heard.$3 r h
+	R python3 "$T/listen.py" "$2" "$3" ext last >"$out.R" 2>&1 & r=$!
+	python3 "$T/listen.py" "$2" 1999 ext stop >"$out.H" 2>&1 & h=$!	# the host is a member, too
+	C python3 "$T/listen.py" "$2" "$3" ext over >"$out.C" 2>&1 & local c=$!
+	wait_for 10 grep -q ready "$out.R" && wait_for 10 grep -q ready "$out.H" && wait_for 10 grep -q ready "$out.C"
+	C python3 "$T/send.py" "$2" "$3" hello last
+	wait $r
+	is "$1: reaches the network, once" "$(tail -n 1 "$out.R")" "[(('$4', 'hello'), 1), (('$4', 'last'), 1)]"
+	# A datagram from outside comes in after anything that might have come back
+	case $2 in
+	*:*)	R python3 -c "import socket; socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).sendto(b'over', ('2001:db8:1::2', $3))" ;;
+	*)	R python3 -c "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'over', ('198.51.100.2', $3))" ;;
+	esac
+	wait $c
+	# Its own kernel shows a broadcast to whoever listens beside the sender
+	case $2 in
+	*.255)	is "$1: does not come back" "$(tail -n 1 "$out.C")" \
+			"[(('198.51.100.10', 'over'), 1), (('$4', 'hello'), 1), (('$4', 'last'), 1)]" ;;
+	*)	unlike "$1: does not come back" "$(tail -n 1 "$out.C")" "hello|last|Error" ;;
+	esac
+	kill $h
+	wait $h 2>/dev/null
+}
+
+one "UDP-06 SSDP" 239.255.255.250 1900 198.51.100.2
+one "limited broadcast" 255.255.255.255 7100 198.51.100.2
+one "directed broadcast" 198.51.100.255 7100 198.51.100.2
+one "UDP-25 IPv6 multicast" ff15::efc0:988f 5353 2001:db8:1::2
+
+# All quiet afterwards: a datagram that went in circles would keep us busy
+a=$(cs_of $PASTAPID)
+ok "UDP-04 UDP-05 the process lives" C ping -nqc 1 -W 5 198.51.100.10
+sleep 2		# this long it must stay still
+le "UDP-05 and is idle: wake-ups in 2 s" $(($(cs_of $PASTAPID) - a)) 10
+
+done_testing
