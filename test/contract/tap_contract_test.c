@@ -3,7 +3,8 @@
  *
  * The other end of a link is a handful of functions: struct far_end. A new backend adds one, and nothing else.
  */
-/* LINK: addr.o checksum.o log.o packet.o pcap.o tap.o tap_tun.o util.o test/sim/tap_sim.o test/sim/wire.o test/sim/world.o */
+/* LINK: addr.o checksum.o log.o packet.o pcap.o tap.o tap_tun.o util.o */
+/* LINK: test/sim/tap_sim.o test/sim/wire.o test/sim/world.o */
 #include <errno.h>
 #include <linux/virtio_net.h>
 #include <signal.h>
@@ -117,8 +118,8 @@ static void sim_far_close(void)
 static const struct far_end far_ends[] = {
 	{ "tap device", { .mtu = 65535, .link_hdr = 12, OFFLOADS }, tun_far_open, tun_far_send, tun_far_recv, NULL,
 	  tun_far_gone, tun_far_close },
-	{ "tap device, short header", { .mtu = 65535, .link_hdr = 10, OFFLOADS }, tun_far_open, tun_far_send, tun_far_recv,
-	  NULL, tun_far_gone, tun_far_close },
+	{ "tap device, short header", { .mtu = 65535, .link_hdr = 10, OFFLOADS }, tun_far_open, tun_far_send,
+	  tun_far_recv, NULL, tun_far_gone, tun_far_close },
 	{ "tap device, no header", { .mtu = 65535 }, tun_far_open, tun_far_send, tun_far_recv, NULL, tun_far_gone,
 	  tun_far_close },
 	{ "simulated", { .mtu = 65535, OFFLOADS }, sim_far_open, tap_sim_push, sim_far_recv, sim_far_block, NULL,
@@ -129,8 +130,10 @@ static struct net_hdr net;
 
 static void begin(void)
 {
-	net = (struct net_hdr){ .dmac = wire_guest_mac, .smac = wire_our_mac, .ttl = 64,
-				.src = { addr_from4(htonl(0xc0000201)), 80 }, .dst = { addr_from4(htonl(0xc6336402)), 4000 } };
+	net = (struct net_hdr){
+		.dmac = wire_guest_mac, .smac = wire_our_mac, .ttl = 64,
+		.src = { addr_from4(htonl(0xc0000201)), 80 }, .dst = { addr_from4(htonl(0xc6336402)), 4000 },
+	};
 	far->open(&tap, &far->caps);
 }
 

@@ -39,7 +39,7 @@ static bool check_data(struct run *r, struct conn *cn, const struct wire *w)
 		return run_fail(r, "segment larger than the guest's MSS of %u: %s", cn->mss, wire_text(r, w));
 	/* But a probe of a closed window is one byte, RFC 9293 3.8.6.1 */
 	if (w->len > 1 && seq_lt(cn->edge, end))
-		return run_fail(r, "TCP-29: data beyond the guest's window, its edge at %u: %s", cn->edge, wire_text(r, w));
+		return run_fail(r, "TCP-29: data beyond the guest's window, up to %u: %s", cn->edge, wire_text(r, w));
 	if (seq_le(w->seq - cn->o_isn, cn->got) && seq_lt(cn->got, next))
 		cn->got = next;
 	return true;
@@ -116,7 +116,8 @@ static bool check_waits(struct run *r, const struct flow *f, const struct fsock 
 	unsent -= unsent < t->snd_nxt - t->sock_seq ? unsent : t->snd_nxt - t->sock_seq;
 	if (seq_lt(t->snd_nxt, t->sock_seq))
 		return true;
-	if (unsent && t->snd_nxt == t->snd_max && t->snd_wnd > t->snd_nxt - t->snd_una && (open >= t->mss || open >= unsent) && t->retries == 0)
+	if (unsent && t->snd_nxt == t->snd_max && t->snd_wnd > t->snd_nxt - t->snd_una &&
+	    (open >= t->mss || open >= unsent) && !t->retries)
 		return run_fail(r, "I4: %llu bytes to send, a window of %u, and nothing that would make it happen",
 				(unsigned long long)unsent, open);
 	return true;
@@ -148,7 +149,7 @@ static bool check_flow(struct run *r, const struct flow *f)
 	if (s && s->mods)
 		return run_fail(r, "I4: registration of a flow's socket modified");
 	if (!timer_armed(&f->timer) && f->tcp.state != TCP_CONNECTING)	/* the kernel has one for connect() */
-		return run_fail(r, "flow in state %s without a timer: it could live for ever", tcp_state_name[f->tcp.state]);
+		return run_fail(r, "no timer in state %s: the flow could live for ever", tcp_state_name[f->tcp.state]);
 	return !s || check_waits(r, f, s);
 }
 

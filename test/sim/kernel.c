@@ -515,7 +515,8 @@ static void put_cmsgs(struct fsock *s, struct msghdr *m, const struct dgram *d, 
 		return;
 	}
 	if (s->pktinfo && v4) {
-		struct in_pktinfo p = { .ipi_addr.s_addr = addr_v4(&d->our.a), .ipi_spec_dst.s_addr = addr_v4(&d->our.a) };
+		const struct in_addr to = { addr_v4(&d->our.a) };
+		struct in_pktinfo p = { .ipi_addr = to, .ipi_spec_dst = to };
 
 		put_cmsg(m, IPPROTO_IP, IP_PKTINFO, &p, sizeof(p));
 	} else if (s->pktinfo) {

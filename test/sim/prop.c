@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* prop.c - a simple TCP as the guest, over a link that loses, doubles and reorders frames
  *
- * Sizes, windows, sockets, loss and the order of closing come from the seed. What must hold: every byte arrives once and in
- * order on both sides (the pattern is checked where bytes pass), both directions end, and nothing is left.
+ * Sizes, windows, sockets, loss and the order of closing come from the seed. What must hold: every byte arrives once
+ * and in order on both sides (the pattern is checked where bytes pass), both directions end, and nothing is left.
  *
- * The guest retransmits all from the first byte not acknowledged, keeps one range out of order, opens and shuts its window
- * as its application reads, and acknowledges at once or late.
+ * The guest retransmits all from the first byte not acknowledged, keeps one range out of order, opens and shuts its
+ * window as its application reads, and acknowledges at once or late.
  */
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -109,7 +109,8 @@ static void guest_send(uint8_t flags, uint32_t seq, uint32_t len)
 {
 	bool syn = flags & TCP_SYN;
 
-	guest_tcp(g.r, g.cn, flags, seq, len, g.rcv, guest_window(), syn ? 1000 : 0, syn && g.total % 3 ? 7 : -1, 0, false);
+	guest_tcp(g.r, g.cn, flags, seq, len, g.rcv, guest_window(), syn ? 1000 : 0, syn && g.total % 3 ? 7 : -1, 0,
+		  false);
 	if (flags & TCP_ACK)
 		g.ack_at = 0;
 }
@@ -217,7 +218,7 @@ static void guest_input(const struct wire *w)
 	if (w->proto != IPPROTO_TCP)
 		return;
 	if (w->flags & TCP_RST) {
-		/* There is no TIME-WAIT on our side: what is late, or sent again because our last ACK was lost, gets this */
+		/* We have no TIME-WAIT: what is late, or sent again because our last ACK was lost, gets this */
 		if (g.fin_got && g.fin_sent && g.s && g.s->tx_shut)
 			g.una = g.nxt = g.total + 2;
 		else
@@ -403,10 +404,11 @@ bool prop_run(struct run *r, uint64_t seed)
 	if (r->failed)
 		return false;
 	if (!prop_done(r))
-		return run_fail(r, "not done: guest sent %u of %u, got %u of %u; host took %llu, sent %llu", g.una, g.total, g.rcv,
-				g.host_total, g.s ? (unsigned long long)g.s->tx_taken : 0, (unsigned long long)g.host_sent);
+		return run_fail(r, "not done: guest sent %u of %u, got %u of %u; host took %llu, sent %llu", g.una,
+				g.total, g.rcv, g.host_total, g.s ? (unsigned long long)g.s->tx_taken : 0,
+				(unsigned long long)g.host_sent);
 	if (g.s->tx_taken != g.total || g.rcv != g.host_total + 2)
-		return run_fail(r, "host got %llu bytes of %u, guest %u of %u", (unsigned long long)g.s->tx_taken, g.total,
-				g.rcv, g.host_total + 2);
+		return run_fail(r, "host got %llu bytes of %u, guest %u of %u", (unsigned long long)g.s->tx_taken,
+				g.total, g.rcv, g.host_total + 2);
 	return run_end(r, false);
 }

@@ -5,7 +5,7 @@
 
 #include "run.h"
 
-/* One connection with random sizes, windows, sockets and accidents: true if all arrived as it was sent, and it closed */
+/* One connection with random sizes, windows, sockets and accidents: true if all arrived, and all ended */
 bool prop_run(struct run *r, uint64_t seed);
 
 #endif /* PROP_H */

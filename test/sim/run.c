@@ -80,14 +80,16 @@ static void run_conf(struct run *r)
 	struct conf *cf = &r->cf;
 	enum family f = r->v.v6 ? V6 : V4;
 
+	const struct rule any = { .any = true, .first = LISTEN_PORT, .last = LISTEN_PORT };
+
 	*cf = (struct conf){
 		.mode = MODE_PASTA, .our_mac = wire_our_mac, .mtu = r->s->mtu, .tap_fd = -1, .no_ra = true,
-		.rule = {
-			{ .proto = IPPROTO_TCP, .any = true, .first = LISTEN_PORT, .last = LISTEN_PORT, .to = SERVER_PORT },
-			{ .proto = IPPROTO_UDP, .any = true, .first = LISTEN_PORT, .last = LISTEN_PORT, .to = 53 },
-		},
-		.nrules = 2,
+		.rule = { any, any }, .nrules = 2,
 	};
+	cf->rule[0].proto = IPPROTO_TCP;
+	cf->rule[0].to = SERVER_PORT;
+	cf->rule[1].proto = IPPROTO_UDP;
+	cf->rule[1].to = 53;
 	for (unsigned i = 0; i < FAMILIES; i++) {
 		struct conf_ip *ip = &cf->ip[i];
 
@@ -368,7 +370,8 @@ void guest_udp(struct run *r, struct conn *cn, size_t len)
 {
 	static uint8_t data[65536];
 	struct wire w = {
-		.v6 = r->v.v6, .proto = IPPROTO_UDP, .ttl = 64, .src = cn->guest, .dst = cn->peer, .data = data, .len = len,
+		.v6 = r->v.v6, .proto = IPPROTO_UDP, .ttl = 64, .src = cn->guest, .dst = cn->peer,
+		.data = data, .len = len,
 	};
 
 	for (size_t i = 0; i < len; i++)

@@ -12,7 +12,7 @@
 #define PEND_MAX	65536
 #define GUEST_PORT	40000		/* + number of the connection, when the guest opens it */
 #define HOST_PORT	79		/* + number: what it connects to */
-#define CLIENT_PORT	50000		/* + number: who connects from the host's side, to LISTEN_PORT, and to the guest's */
+#define CLIENT_PORT	50000		/* + number: who connects to LISTEN_PORT, and so to the guest's */
 #define SERVER_PORT	80
 
 /* What kind of world a run is in */
@@ -30,7 +30,7 @@ struct conn {
 	int		g_wscale, o_wscale;	/* -1: not offered */
 	uint16_t	mss;
 	uint32_t	edge;		/* right edge of the guest's window, the farthest it ever was */
-	uint32_t	sent;		/* guest's sequence numbers sent in order, in the window: we have to take these */
+	uint32_t	sent;		/* guest's numbers sent in order, in the window: we have to take these */
 	uint32_t	sent_max;	/* any of the guest's */
 	uint32_t	acked;		/* of the guest's, by us */
 	uint32_t	adv;		/* right edge of our window */
@@ -54,7 +54,8 @@ struct run {
 	char		why[512];	/* first failure */
 	unsigned	line;		/* of the script, where the run is */
 	bool		failed, verbose;
-	void		(*carry)(const void *frame, size_t len, const struct offload *off);	/* lossy link, or NULL */
+	/* Where the guest's frames go, NULL: straight onto the link */
+	void		(*carry)(const void *frame, size_t len, const struct offload *off);
 };
 
 /* Sets up the program in a fresh world */

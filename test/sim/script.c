@@ -219,7 +219,7 @@ static const struct {
 	{ "host", "eof",	OP_EOF,		A_NONE },	/* its FIN */
 	{ "host", "room",	OP_ROOM,	A_ROOM },	/* bytes the socket takes from now on, or "auto" */
 	{ "host", "told",	OP_TOLD,	A_ROOM },	/* room SO_MEMINFO speaks of, if not the same */
-	{ "host", "got",	OP_GOT,		A_NUM },	/* bytes sent to the host's peer since the last such step */
+	{ "host", "got",	OP_GOT,		A_NUM },	/* bytes its peer got since the last such step */
 	{ "host", "shutdown(WR)", OP_SHUTDOWN,	A_NONE },	/* was called, once */
 	{ "host", "no-shutdown", OP_NO_SHUTDOWN, A_NONE },
 	{ "host", "close",	OP_CLOSED,	A_NONE },	/* was called, and was no reset */
@@ -235,7 +235,7 @@ static const struct {
 	{ "flow", "gone",	OP_GONE,	A_NONE },
 	{ "flow", "state",	OP_STATE,	A_WORD },
 	{ "flow", "count",	OP_COUNT,	A_NUM },	/* flows in the table, of all types */
-	{ "flow", "sleep",	OP_SLEEP,	A_NUM },	/* nothing happens for so many seconds, no wakeup either */
+	{ "flow", "sleep",	OP_SLEEP,	A_NUM },	/* nothing for so many seconds, no wakeup either */
 	{ "flow", "wakeups",	OP_WAKEUPS,	A_NUM },	/* not more than so many since the last such step */
 	{ "link", "room",	OP_LINK,	A_ROOM },	/* frames it takes from now on, or "auto" */
 };
@@ -379,9 +379,10 @@ static bool parse_line(struct script *s, const char *text, unsigned no)
 	snprintf(line, sizeof(line), "%s", text);
 	hash = strchr(line, '#');
 	if (hash) {
+		*hash++ = '\0';
+		hash += strspn(hash, " ");
 		if (!s->title[0])
-			snprintf(s->title, sizeof(s->title), "%.*s", (int)strcspn(hash + 2, "\n"), hash[1] ? hash + 2 : "");
-		*hash = '\0';
+			snprintf(s->title, sizeof(s->title), "%.*s", (int)strcspn(hash, "\n"), hash);
 	}
 	*t = (struct step){ .line = no };
 	snprintf(t->text, sizeof(t->text), "%.*s", (int)strcspn(line, "\n"), line);

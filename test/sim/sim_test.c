@@ -4,11 +4,11 @@
  * sim_test [-v] [-t] [FILE.pkt | SEED]...	-v: shows segments, -t: the program's own trace, too
  *
  * Each script runs as IPv4 and IPv6, on links with and without offloads, on kernels with and without SO_PEEK_OFF, with
- * sequence numbers that wrap; and then again and again, every time with the next system call failing, until a run has no
- * more calls to fail. Then the script's expectations are off, but what always has to hold still must.
+ * sequence numbers that wrap; and then again and again, every time with the next system call failing, until a run has
+ * no more calls to fail. Then the script's expectations are off, but what always has to hold still must.
  */
-/* LINK: addr.o answer.o arp.o checksum.o dhcp.o dhcpv6.o event.o flow.o frag.o fwd.o icmp.o input.o log.o loop.o ndp.o */
-/* LINK: packet.o pcap.o sock.o tap.o tcp.o tcp_buf.o tcp_guest.o tcp_host.o tcp_seg.o timer.o udp.o util.o */
+/* LINK: addr.o answer.o arp.o checksum.o dhcp.o dhcpv6.o event.o flow.o frag.o fwd.o icmp.o input.o log.o loop.o */
+/* LINK: ndp.o packet.o pcap.o sock.o tap.o tcp.o tcp_buf.o tcp_guest.o tcp_host.o tcp_seg.o timer.o udp.o util.o */
 /* LINK: test/sim/check.o test/sim/kernel.o test/sim/prop.o test/sim/run.o test/sim/script.o test/sim/steps.o */
 /* LINK: test/sim/tap_sim.o test/sim/wire.o test/sim/world.o */
 /* LDFLAGS: -Wl,--wrap=clock_gettime,--wrap=getrandom,--wrap=epoll_create1,--wrap=epoll_ctl,--wrap=epoll_wait */
@@ -78,7 +78,8 @@ static void report(const struct script *s)
 	for (unsigned i = 0; i < s->n; i++)
 		if (s->step[i].line == run.line)
 			text = s->step[i].text;
-	printf("# %s, %s%s%s:\n", s->name, variant_text(&run.v), world.failed ? ": " : "", world.failed ? world.failed : "");
+	printf("# %s, %s%s%s:\n", s->name, variant_text(&run.v), world.failed ? ": " : "",
+	       world.failed ? world.failed : "");
 	run_log_print();
 	if (run.over)
 		printf("# after the end:\n");
@@ -168,8 +169,8 @@ static bool in_child(const struct script *s, uint64_t first, uint64_t last)
 	if (pid < 0 || waitpid(pid, &status, 0) != pid)
 		return false;
 	if (WIFSIGNALED(status) || WEXITSTATUS(status) > 1 || (!WEXITSTATUS(status) && !at->good))
-		printf("# crashed, status %#x, in %s, run %u, %s, seed %llu\n", (unsigned)status, s ? s->name : "random",
-		       at->runs, variant_text(&at->v), (unsigned long long)at->seed);
+		printf("# crashed, status %#x, in %s, run %u, %s, seed %llu\n", (unsigned)status,
+		       s ? s->name : "random", at->runs, variant_text(&at->v), (unsigned long long)at->seed);
 	return !status && at->good;
 }
 

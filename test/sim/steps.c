@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* steps.c - runs a script, step by step
  *
- * Steps of the guest and the host that come at the same time are carried out without a loop turn between them: segments are
- * one batch, what happens to a socket is one event. Anything that is looked at lets the loop run first, until it sleeps.
+ * Steps of the guest and the host that come at the same time are carried out without a loop turn between them: segments
+ * are one batch, what happens to a socket is one event. Anything that is looked at lets the loop run first, until it
+ * sleeps.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -348,7 +349,8 @@ static bool udp_step(struct run *r, const struct step *t)
 	if (t->op == OP_UDP_GOT) {
 		struct dgram *got = &s->tx.d[s->tx.head];
 
-		if (!STEP_OK(s->tx.len && got->len == (size_t)t->n, r, "got %zu bytes in %u datagrams", got->len, s->tx.len))
+		if (!STEP_OK(s->tx.len && got->len == (size_t)t->n, r, "got %zu bytes in %u datagrams", got->len,
+			     s->tx.len))
 			return false;
 		if (s->tx.len) {
 			free(got->data);

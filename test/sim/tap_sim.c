@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* tap_sim.c - a link in memory: the backend that scripts talk through
  *
- * Every frame from the guest is its own allocation, given back at recv_done, so that the sanitizer sees who reads past it
- * or keeps it. It comes in two pieces, cut at an odd place, as a ring may deliver it.
+ * Every frame from the guest is its own allocation, given back at recv_done, so that the sanitizer sees who reads past
+ * it or keeps it. It comes in two pieces, cut at an odd place, as a ring may deliver it.
  */
 #include <errno.h>
 #include <stdlib.h>

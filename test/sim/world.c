@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* world.c - the simulated kernel: what a script does to it, and what it holds
  *
- * Modelled on Linux where the program depends on it: which events a socket wakes epoll for (net/ipv4/tcp.c, tcp_poll()),
- * SOCK_NOSPACE, edge-triggered readiness, SO_PEEK_OFF. The system calls themselves are in kernel.c.
+ * Modelled on Linux where the program depends on it: which events a socket wakes epoll for (tcp_poll()), SOCK_NOSPACE,
+ * edge-triggered readiness, SO_PEEK_OFF. The system calls themselves are in kernel.c.
  */
 #include <errno.h>
 #include <stdarg.h>

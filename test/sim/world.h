@@ -2,8 +2,8 @@
 /* world.h - everything around the program, simulated: clock, descriptors, epoll, host sockets, the guest's link
  *
  * The program's own objects run unchanged; its system calls are replaced at link time (-Wl,--wrap). Time only passes in
- * epoll_wait(), and only up to world.limit. Streams carry a pattern that depends on the position of each byte, so that every
- * byte is checked where it arrives, and nothing has to be stored.
+ * epoll_wait(), and only up to world.limit. Streams carry a pattern that depends on the position of each byte, so that
+ * every byte is checked where it arrives, and nothing has to be stored.
  */
 #ifndef WORLD_H
 #define WORLD_H
