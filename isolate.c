@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* isolate.c - give up everything that is not needed, step by step
  *
- * Real root gives up its user ID early, but keeps the few capabilities that opening and joining others' namespaces takes
- * until isolate_late(): whoever may join a namespace as root still can, and what comes from the network is handled without.
+ * Real root gives up its user ID early, but keeps the few capabilities that opening and joining others' namespaces
+ * takes until isolate_late(): whoever may join a namespace as root still can, and what comes from the network is
+ * handled without.
  *
- * The table of system calls is the one place that says what the loop may call. A call that is not in it ends the process
- * with SIGSYS, its number in the kernel's audit log (type 1326). Libc's own needs are in it, too: both C libraries are
- * tested, and 32-bit names are there where they exist.
+ * The table of system calls is the one place that says what the loop may call. A call that is not in it ends the
+ * process with SIGSYS, its number in the kernel's audit log (type 1326). Libc's own needs are in it, too: both C
+ * libraries are tested, and 32-bit names are there where they exist.
  *
- * Capabilities, Landlock and prctl() are used through plain system calls: no library is needed, and the headers may be older
- * than the kernel.
+ * Capabilities, Landlock and prctl() are used through plain system calls: no library is needed, and the headers may be
+ * older than the kernel.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -59,7 +60,7 @@
 
 #define CAP(c)	(1ULL << (c))
 
-/* What start-up may take: listeners on low ports, files where only root may create them, another user, others' namespaces */
+/* What start-up may take: low ports, files where only root may create them, another user, others' namespaces */
 #define CAPS_STARTUP											\
 	(CAP(CAP_SYS_ADMIN) | CAP(CAP_NET_ADMIN) | CAP(CAP_SYS_PTRACE) | CAP(CAP_SETUID) | CAP(CAP_SETGID) |	\
 	 CAP(CAP_SETPCAP) | CAP(CAP_SETFCAP) | CAP(CAP_DAC_OVERRIDE) | CAP(CAP_DAC_READ_SEARCH) |		\
@@ -270,7 +271,8 @@ static void root_empty(bool chroot_fallback)
 
 	if (mount("", "/", "", MS_UNBINDABLE | MS_REC, NULL))
 		die("Couldn't make mounts private: %s", errno_text(errno));
-	while (mount("", at[i], "tmpfs", MS_NODEV | MS_NOEXEC | MS_NOSUID | MS_RDONLY, "nr_inodes=2,nr_blocks=1,mode=0555")) {
+	while (mount("", at[i], "tmpfs", MS_NODEV | MS_NOEXEC | MS_NOSUID | MS_RDONLY,
+		     "nr_inodes=2,nr_blocks=1,mode=0555")) {
 		if (++i == ARRAY_SIZE(at))
 			die("Couldn't mount an empty root: %s", errno_text(errno));
 	}
@@ -307,7 +309,7 @@ void isolate_prefork(const struct conf *c)
 
 static void landlock(void)
 {
-	/* File system rights by ABI: number of the lowest bits that exist. Network rights aren't handled: we bind and connect */
+	/* File system rights: how many each ABI has. Those of the network aren't handled: we bind and connect. */
 	static const uint8_t rights[] = { 0, 13, 14, 15, 15, 16 };
 	struct {
 		uint64_t	fs, net, scoped;
@@ -564,7 +566,7 @@ static void filter_syscalls(unsigned mode)
 #undef EMIT
 	prog.len = n;
 
-	/* SPEC_ALLOW: no costly mitigation for speculation on kernels where a filter brings one; nothing here is secret */
+	/* SPEC_ALLOW: no costly mitigation of speculation where a filter brings one; nothing here is secret */
 	if (syscall(__NR_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &prog) &&
 	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog, 0, 0))
 		die("Couldn't install system call filter: %s", errno_text(errno));

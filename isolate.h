@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* isolate.h - give up everything that is not needed, step by step
  *
- * Order, each as early as it can be: capabilities and inherited descriptors (isolate_early), the user (isolate_user), IPC,
- * mount, UTS and PID namespaces and an empty root (isolate_prefork), the last capabilities, no_new_privs, Landlock and the
- * system call filter (isolate_late).
+ * Order, each as early as it can be: capabilities and inherited descriptors (isolate_early), the user (isolate_user),
+ * IPC, mount, UTS and PID namespaces and an empty root (isolate_prefork), the last capabilities, no_new_privs, Landlock
+ * and the system call filter (isolate_late).
  */
 #ifndef ISOLATE_H
 #define ISOLATE_H
 
 #include "conf.h"
 
-/* Closes every descriptor above stderr but @keep (-1: none) and those that namespaces are given by, opens /dev/null for closed standard streams, and drops
- * capabilities that no later step needs. Messages go to stderr; may die().
+/* Closes every descriptor above stderr but @keep (-1: none) and those that namespaces are given by, opens /dev/null for
+ * closed standard streams, and drops capabilities that no later step needs. Messages go to stderr; may die().
  */
 void isolate_early(const struct conf *c, int keep);
 

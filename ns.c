@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* ns.c - open, create and enter namespaces, and know when they are gone
  *
- * The process itself joins the user namespace that owns the target network namespace, if it isn't its own, but never the
- * network namespace: what has to be done there is done by a short-lived child that shares memory and descriptors (ns_call()).
- * Whether we may enter is tried at once, so that errors come early.
+ * The process itself joins the user namespace that owns the target network namespace, if it isn't its own, but never
+ * the network namespace: what has to be done there is done by a short-lived child that shares memory and descriptors
+ * (ns_call()). Whether we may enter is tried at once, so that errors come early.
  *
  * A namespace's end has three signs: the target process ends (pidfd); the directory with the namespace's name changes
- * (inotify); the mount table changes (poll on mountinfo), as a name is usually a bind mount. The last one needs no resource that
- * can be exhausted. After any of these, the name is looked up again: it is gone if it stands for something else now.
- * Directory and mount table are opened in the mount namespace that we are started in, and stay there.
+ * (inotify); the mount table changes (poll on mountinfo), as a name is usually a bind mount. The last one needs no
+ * resource that can be exhausted. After any of these, the name is looked up again: it is gone if it stands for
+ * something else now. Directory and mount table are opened in the mount namespace that we are started in, and stay
+ * there.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -111,7 +112,7 @@ static void join_userns(int fd, const char *path)
 	close(fd);
 }
 
-/* The user namespace that owns a network namespace, or -1 if it isn't ours nor one that descends from ours, or before 4.9 */
+/* User namespace that owns a network namespace; -1 if it is neither ours nor descends from it, or before Linux 4.9 */
 static int owner_of(int netns)
 {
 	return ioctl(netns, NS_GET_USERNS);
@@ -138,7 +139,7 @@ static int write_file(const char *path, const char *text)
 	return rc;
 }
 
-/* Our user becomes root in there. Where that is not permitted, the command runs as the overflow user: better than not at all. */
+/* Our user becomes root in there. Where that isn't permitted, it runs as the overflow user: better than not. */
 static void command_map_user(const struct command *cmd)
 {
 	char map[64];
@@ -328,7 +329,8 @@ static void watch_prepare(struct ns *ns, const char *path)
 	pid_t pid;
 
 	/* A name of our own descriptor says nothing about the namespace */
-	if (!strncmp(path, "/proc/self/", 11) || !strncmp(path, "/proc/thread-self/", 18) || !strncmp(path, "/dev/fd/", 8))
+	if (!strncmp(path, "/proc/self/", 11) || !strncmp(path, "/proc/thread-self/", 18) ||
+	    !strncmp(path, "/dev/fd/", 8))
 		return;
 
 	pid = pid_in_path(path, &rest);
@@ -359,7 +361,7 @@ static void open_existing(struct ns *ns, const struct conf *c, const char *netns
 		watch_prepare(ns, netns);
 	ns->netns = open_ns(netns, "network");
 
-	/* The owner is what counts: a process may be in a user namespace below it, and needn't be asked for a mere path */
+	/* The owner is what counts: a process may be in a user namespace below it. A mere path may need none. */
 	if (*path) {
 		userns = open_ns(path, "user");
 	} else if (!c->netns_only && (c->ns_pid || ns_call(ns, call_nothing, NULL))) {

@@ -23,9 +23,9 @@ struct ns {
 /**
  * ns_open() - open (PID, --netns, --userns) or create (COMMAND) the target namespaces, and join the user namespace
  *
- * The caller stays in the host's network namespace: its sockets are the host's. May die().
- * A path may be /proc/self/fd/N: isolate_early() spared it, standard streams are still what they were. After isolate_user(),
- * as root keeps the capabilities this takes, and the command is to run as the user.
+ * The caller stays in the host's network namespace: its sockets are the host's. May die(). A path may be
+ * /proc/self/fd/N: isolate_early() spared it, standard streams are still what they were. After isolate_user(), as root
+ * keeps the capabilities this takes, and the command is to run as the user.
  */
 void ns_open(struct ns *ns, const struct conf *c);
 
@@ -59,8 +59,8 @@ void ns_go(struct ns *ns);
 /**
  * ns_opener_start() - a thread in the target network namespace that opens sockets there once we can't enter it any more
  *
- * After the last fork, before isolate_late() and ns_go(). The thread can do nothing else: it has no capabilities, and a system
- * call filter of its own.
+ * After the last fork, before isolate_late() and ns_go(). The thread can do nothing else: it has no capabilities, and a
+ * system call filter of its own.
  *
  * Return: 0 or -errno
  */

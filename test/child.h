@@ -42,7 +42,7 @@ static _Noreturn void child_fail(const char *file, int line, const char *text)
 			child_fail(__FILE__, __LINE__, #x);		\
 	} while (0)
 
-/* Runs @fn(@arg) in a process group of its own, which ends with it: its exit status, or minus the signal that ended it */
+/* Runs @fn(@arg) in a process group that ends with it: its exit status, or minus the signal that ended it */
 static int child_run(void (*fn)(const void *), const void *arg)
 {
 	size_t len = 0;

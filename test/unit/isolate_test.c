@@ -183,7 +183,9 @@ static bool root_is_empty(void)
 
 static void prefork_namespaces(const void *arg)
 {
-	static const char *const name[] = { "self/ns/ipc", "self/ns/mnt", "self/ns/uts", "self/ns/pid_for_children", "self/ns/net" };
+	static const char *const name[] = {
+		"self/ns/ipc", "self/ns/mnt", "self/ns/uts", "self/ns/pid_for_children", "self/ns/net",
+	};
 	const struct prefork_case *p = arg;
 	struct conf c = { .foreground = p->foreground };
 	char before[5][64] = { "" }, after[64];
