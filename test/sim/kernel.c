@@ -217,6 +217,8 @@ WRAP(int, getsockopt, int fd, int level, int name, void *val, socklen_t *len)
 		*len = sizeof(int);
 		return 0;
 	}
+	if (level == SOL_SOCKET && name == SO_MEMINFO && world.no_meminfo)
+		return fail(ENOPROTOOPT);
 	if (level == SOL_SOCKET && name == SO_MEMINFO) {
 		room = s->told != ROOM_AUTO ? s->told : s->room;
 		mem[SK_MEMINFO_SNDBUF] = SNDBUF;

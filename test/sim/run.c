@@ -13,6 +13,7 @@
 #include "../../sock.h"
 #include "../../tcp_seg.h"
 #include "kernel.h"
+#include "pools.h"
 #include "run.h"
 
 #define TURNS_MAX	4000	/* loop turns without a pause: it spins */
@@ -112,6 +113,7 @@ void run_begin(struct run *r, const struct script *s, const struct variant *v)
 	run_nlines = 0;
 	world_reset(v->wrap ? 77 : 42);
 	world.no_peek_off = v->no_peek_off;
+	world.no_meminfo = v->no_meminfo;
 	if (v->offload)
 		caps.csum = caps.tso4 = caps.tso6 = caps.uso = true;
 	run_conf(r);
@@ -404,7 +406,8 @@ bool run_end(struct run *r, bool silence)
 			return false;
 		r->pend_len = 0;
 		if (!fs->count[FLOW_TCP] && !fs->count[FLOW_UDP] && !fs->count[FLOW_PING])
-			return fs_count(FS_TCP) ? run_fail(r, "socket left open") : true;
+			return fs_count(FS_TCP) ? run_fail(r, "socket left open") :
+			       pools_used() ? run_fail(r, "%u of the pools lost", pools_used()) : true;
 	}
 	return run_fail(r, "flows are still there after %s", silence ? "a day of silence" : "their sockets broke");
 }

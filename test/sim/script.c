@@ -328,6 +328,8 @@ static bool parse_set(struct script *s, const struct words *w)
 		*(strcmp(w->w[2], "v4") ? &s->only6 : &s->only4) = true;
 	else if (w->n == 2 && !strcmp(w->w[1], "no-faults"))
 		s->no_faults = true;
+	else if (w->n == 2 && !strcmp(w->w[1], "meminfo"))
+		s->meminfo = true;
 	else
 		return false;
 	return true;

@@ -8,7 +8,7 @@
  *	TIME guest > udp N | < udp N | < icmp WHAT | < nothing
  *	TIME host WHAT				the socket's side: see script_ops[] in script.c
  *	TIME flow WHAT | link WHAT | conn N [new] [to ADDR:PORT]
- *	set NAME [VALUE]			before the first step: mtu N, only v4, only v6, no-faults
+ *	set NAME [VALUE]			before the first step: mtu N, only v4, only v6, no-faults, meminfo
  *	use active | use passive		connection opened by the guest, or from the host: MSS 1000, scale 7
  *
  * TIME: +S seconds after the step before; +S~T for a segment that may come in between; * for one that may take a day.
@@ -59,6 +59,7 @@ struct script {
 	unsigned	n;
 	uint32_t	mtu;
 	bool		only4, only6, no_faults;
+	bool		meminfo;		/* only on kernels with SO_MEMINFO */
 	unsigned	listeners;
 };
 

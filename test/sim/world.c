@@ -54,7 +54,7 @@ void world_reset(uint64_t seed)
 	memset(fd_table, 0, sizeof(fd_table));
 	world.in_head = world.out_head = world.in_taken = 0;
 	world.now = world.limit = START;
-	world.idle = world.armed = world.no_peek_off = false;
+	world.idle = world.armed = world.no_peek_off = world.no_meminfo = false;
 	world.wakeups = world.calls = world.fail_at = 0;
 	world.seed = seed;
 	world.failed = world.fail_call = world.violation = NULL;

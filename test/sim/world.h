@@ -102,6 +102,7 @@ struct world {
 	uint64_t	seed;
 
 	bool		no_peek_off;	/* kernel before 6.9 */
+	bool		no_meminfo;	/* kernel before 4.12 */
 	bool		armed;		/* count calls, and fail one */
 	uint64_t	calls, fail_at;
 	const char	*failed;	/* which one it was */

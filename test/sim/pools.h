@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* pools.h - entries of stash and keep in use, and bytes promised */
+#ifndef POOLS_H
+#define POOLS_H
+
+unsigned pools_used(void);
+
+#endif /* POOLS_H */
