@@ -372,6 +372,11 @@ void tcp_accept_again(struct ctx *c)
 	}
 }
 
+static void tcp_emit_syn(struct ctx *c, struct flow *f)
+{
+	tcp_emit(c, f, f->tcp.state == TCP_SYN_SENT ? TCP_SYN : TCP_SYN | TCP_ACK, f->tcp.snd_una, NULL);
+}
+
 void tcp_resume(struct ctx *c, struct flow *f)
 {
 	struct tcp *t = &f->tcp;
@@ -381,7 +386,7 @@ void tcp_resume(struct ctx *c, struct flow *f)
 		tcp_ack_due(c, f);
 		tcp_arm(c, f);
 	} else {
-		tcp_timeout(c, f);
+		tcp_emit_syn(c, f);
 	}
 }
 
@@ -399,10 +404,8 @@ static void tcp_retransmit(struct ctx *c, struct flow *f)
 
 	t->rto = MIN(2 * t->rto, TCP_RTO_MAX);
 	t->rtx_at = c->now + t->rto;
-	if (t->state == TCP_SYN_SENT) {
-		tcp_emit(c, f, TCP_SYN, t->snd_una, NULL);
-	} else if (t->state == TCP_SYN_RCVD) {
-		tcp_emit(c, f, TCP_SYN | TCP_ACK, t->snd_una, NULL);
+	if (syn) {
+		tcp_emit_syn(c, f);
 	} else if (!t->snd_wnd) {
 		tcp_probe(c, f);
 	} else {
@@ -434,8 +437,11 @@ void tcp_timeout(struct ctx *c, struct flow *f)
 {
 	struct tcp *t = &f->tcp;
 
-	if (t->ack_at && t->ack_at <= c->now)
+	if (t->ack_at && t->ack_at <= c->now) {
+		t->ack_at = 0;			/* no slot for it now: it is still due when the stalled flow has its turn */
+		t->flags |= TCPF_ACK_NOW;
 		tcp_emit(c, f, TCP_ACK, t->snd_nxt, NULL);
+	}
 	if (t->rtx_at && t->rtx_at <= c->now)
 		tcp_retransmit(c, f);
 	else if (tcp_synced(t) && !t->rtx_at && t->heard_at + TCP_IDLE <= c->now)
