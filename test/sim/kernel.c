@@ -575,7 +575,9 @@ WRAP(ssize_t, sendmsg, int fd, const struct msghdr *m, int flags)
 	if (!(s = enter(fd, "sendmsg", ENOBUFS))) {
 		s = fs_get(fd);
 		if (s && s->kind == FS_TCP && errno == ENOBUFS) {	/* short of memory: sk_stream_wait_memory() */
-			fs_wake(s, EPOLLOUT);
+			s->nospace = true;
+			if (!world.fail_on)
+				fs_room(s, s->room);
 			errno = EAGAIN;
 		}
 		return -1;

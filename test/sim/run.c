@@ -128,6 +128,7 @@ void run_begin(struct run *r, const struct script *s, const struct variant *v)
 	if (ev_add(r->c.epfd, world.tap->fd, EV_TAP, 0, 0, EPOLLIN) || fwd_listen(&r->c.fwd, &r->cf, r->c.epfd))
 		run_fail(r, "set-up failed");
 	world.fail_at = v->fail_at;
+	world.fail_on = v->fail_on;
 	world.armed = true;
 	r->t0 = world.now;
 }
@@ -394,6 +395,8 @@ bool run_end(struct run *r, bool silence)
 	for (unsigned i = 0; i < world.nfs; i++) {
 		struct fsock *s = &world.fs[i];
 
+		if (s->kind == FS_TCP && s->fd != NOBODY)
+			fs_room(s, s->room);		/* memory is there again */
 		if (s->kind == FS_TCP && s->fd != NOBODY && (!silence || s->state == FS_CONNECTING))
 			fs_error(s, silence ? ETIMEDOUT : ECONNRESET);
 	}

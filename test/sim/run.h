@@ -19,7 +19,8 @@
 struct variant {
 	bool		v6, offload, wrap;		/* wrap: sequence numbers about to */
 	bool		no_peek_off, no_meminfo;	/* kernels without SO_PEEK_OFF for TCP, without SO_MEMINFO */
-	uint64_t	fail_at;	/* n-th call fails, 0: none */
+	uint64_t	fail_at;			/* n-th call fails, 0: none */
+	bool		fail_on;			/* and all after it */
 };
 
 /* One connection, as the guest sees it. Positions are relative: 0 is the SYN, 1 the first byte. */

@@ -5,7 +5,8 @@
  *
  * Each script runs as IPv4 and IPv6, on links with and without offloads, on kernels with and without SO_PEEK_OFF and
  * SO_MEMINFO (TCP-43), with sequence numbers that wrap; and then again and again, every time with the next system call
- * failing, until a run has no more calls to fail. Then the script's expectations are off, but what always has to hold still must.
+ * failing, alone or with all after it, until a run has no more calls to fail. Then the script's expectations are off,
+ * but what always has to hold still must.
  */
 /* LINK: addr.o answer.o arp.o checksum.o dhcp.o dhcpv6.o event.o flow.o frag.o fwd.o icmp.o input.o log.o loop.o */
 /* LINK: ndp.o packet.o pcap.o sock.o tap.o tcp.o tcp_guest.o tcp_host.o tcp_seg.o timer.o udp.o util.o */
@@ -64,10 +65,12 @@ static const char *variant_text(const struct variant *v)
 {
 	static char buf[128];
 	int n = snprintf(buf, sizeof(buf), "%s, %s%s%s", v->v6 ? "IPv6" : "IPv4", v->offload ? "offload" : "no offload",
-			 v->no_meminfo ? ", old kernel" : v->no_peek_off ? ", no SO_PEEK_OFF" : "", v->wrap ? ", wrapping" : "");
+			 v->no_meminfo ? ", old kernel" : v->no_peek_off ? ", no SO_PEEK_OFF" : "",
+			 v->wrap ? ", wrapping" : "");
 
 	if (v->fail_at)
-		snprintf(buf + n, sizeof(buf) - (size_t)n, ", call %llu fails", (unsigned long long)v->fail_at);
+		snprintf(buf + n, sizeof(buf) - (size_t)n, ", call %llu fails%s", (unsigned long long)v->fail_at,
+			 v->fail_on ? ", and all after it" : "");
 	return buf;
 }
 
@@ -123,9 +126,13 @@ static bool run_all(const struct script *s)
 	for (unsigned i = 0; i < ARRAY_SIZE(variants); i++)
 		if (!run_one(s, &variants[i], i & 1))
 			return false;
-	for (unsigned i = 0; i < FAULT_VARIANTS && !s->no_faults; i++)
-		if (!run_faults(s, &variants[i]))
+	for (unsigned i = 0; i < 2 * FAULT_VARIANTS && !s->no_faults; i++) {
+		struct variant v = variants[i % FAULT_VARIANTS];
+
+		v.fail_on = i >= FAULT_VARIANTS;
+		if (!run_faults(s, &v))
 			return false;
+	}
 	return true;
 }
 

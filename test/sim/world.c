@@ -59,6 +59,7 @@ void world_reset(uint64_t seed)
 	world.seed = seed;
 	world.failed = world.fail_call = world.violation = NULL;
 	world.fail_count = 0;
+	world.fail_on = false;
 	world.connect_err = EINPROGRESS;
 	world.room = ROOM_AUTO;
 	world.tap = NULL;
@@ -73,6 +74,12 @@ uint32_t world_random(void)
 	return (uint32_t)(world.seed >> 33);
 }
 
+/* Can this go on for long? Waiting can't fail, and the link is there or gone. */
+static bool lasting(const char *call)
+{
+	return strncmp(call, "tap_", 4) && strncmp(call, "epoll_", 6);
+}
+
 bool sim_fault(const char *call, int err)
 {
 	if (world.fail_call && world.fail_count && !strcmp(call, world.fail_call)) {
@@ -80,9 +87,12 @@ bool sim_fault(const char *call, int err)
 		errno = world.fail_err;
 		return true;
 	}
-	if (!world.armed || ++world.calls != world.fail_at)
+	if (!world.armed || ++world.calls < world.fail_at || !world.fail_at)
 		return false;
-	world.failed = call;
+	if (world.calls > world.fail_at && (!world.fail_on || !lasting(call)))
+		return false;
+	if (!world.failed)
+		world.failed = call;
 	errno = err;
 	return true;
 }

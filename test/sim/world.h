@@ -105,6 +105,7 @@ struct world {
 	bool		no_meminfo;	/* kernel before 4.12 */
 	bool		armed;		/* count calls, and fail one */
 	uint64_t	calls, fail_at;
+	bool		fail_on;	/* not just that one, but all after it that may fail for long */
 	const char	*failed;	/* which one it was */
 	const char	*fail_call;	/* every call of this name fails with @fail_err, @fail_count times */
 	int		fail_err;
