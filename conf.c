@@ -489,7 +489,7 @@ static const struct opt opts[] = {
 	  "Network namespace to connect, instead of a process or a command" },
 	{ "userns", 0, "PATH", PASTA, p_path, CONF(userns), "User namespace to join first" },
 	{ "netns-only", 0, NULL, PASTA, p_set, CONF(netns_only),
-	  "Stay in the user namespace; implied by --netns without --userns" },
+	  "Stay in the user namespace, do not join the one that owns the network namespace" },
 	{ "no-netns-quit", 0, NULL, PASTA, p_set, CONF(no_netns_quit),
 	  "Go on when the path of the namespace is deleted" },
 	{ "no-pidns", 0, NULL, PASTA, p_set, CONF(no_pidns), "No PID namespace for the command" },
@@ -816,8 +816,6 @@ static void check(const struct parse *p)
 
 	if (c->userns[0] && c->netns_only)
 		die("--userns and --netns-only exclude each other");
-	if (c->netns[0] && !c->userns[0])
-		c->netns_only = true;
 	if (p->only[V6] && c->mtu && c->mtu < MTU_MIN6)
 		die("MTU %u is less than %u, the least that IPv6 needs", c->mtu, MTU_MIN6);
 }

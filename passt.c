@@ -124,7 +124,7 @@ static void check_namespace(void)
 {
 	if (!ns_gone(&ns))
 		return;
-	info("Namespace %s is gone, exiting", ns.name);
+	info("Namespace is gone, exiting");
 	quit(0);
 }
 
@@ -191,10 +191,11 @@ static int daemonise(const struct conf *c)
 		return -1;
 	}
 
-	if (pipe2(ready, O_CLOEXEC) || (pid = fork()) < 0)
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ready) || (pid = fork()) < 0)
 		die("Failed to start in the background: %s", errno_text(errno));
 	if (pid) {
 		close(ready[1]);
+		fd_write_all(ready[0], &pid, sizeof(pid));	/* in its PID namespace, it is number 1 */
 		if (read(ready[0], &ok, 1) != 1)
 			_exit(1);		/* the child said why */
 		pidfile_write(file.pid, pid);
@@ -203,6 +204,8 @@ static int daemonise(const struct conf *c)
 
 	close(ready[0]);
 	fd_close(file.pid);
+	if (read(ready[1], &pid, sizeof(pid)) == sizeof(pid))
+		log_pid(pid);
 	setsid();
 	return ready[1];
 }
@@ -227,10 +230,10 @@ int main(int argc, char **argv)
 
 	conf_parse(&conf, argc, argv);
 	isolate_early(&conf, conf.tap_fd);
-	raise_limits();
 	open_files(&conf);
 	isolate_user(&conf);
 	ns_open(&ns, &conf);
+	raise_limits();				/* the command keeps its own */
 
 	sock_probe();
 	ns_host_network(&conf);

@@ -19,6 +19,7 @@
 #include "sock.h"
 #include "tcp_buf.h"
 #include "tcp_conn.h"
+#include "udp.h"
 
 #define TCP_EVENTS	(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
 #define ACCEPT_BATCH	64
@@ -131,14 +132,25 @@ static void tcp_flow_init(struct ctx *c, struct flow *f, int sock, enum tcp_stat
 	tcp_set_state(f, state);
 }
 
-/* A flow and a descriptor, if need be those of the datagram flow that was idle longest */
 static struct flow *tcp_flow_alloc(struct ctx *c)
 {
 	struct flow *f = flow_alloc(&c->flows, FLOW_TCP, c->now);
 
-	if (!f)
+	if (!f) {
 		log_limited(LOG_WARNING, "Flow table full, connection refused");
+		udp_make_room(c);		/* for the next try: entries are free after the turn */
+	}
 	return f;
+}
+
+/* Socket for a connection the guest makes; if descriptors are used up, that of the datagram flow idle for longest */
+static int tcp_socket(struct ctx *c, const struct side *host, const struct sock_out *out)
+{
+	int fd = sock_connect(host, out);
+
+	if ((fd == -EMFILE || fd == -ENFILE) && udp_make_room(c))
+		fd = sock_connect(host, out);
+	return fd;
 }
 
 /* What the guest is told of a connection that can't be made: RST, or the ICMP message that fits */
@@ -201,7 +213,7 @@ void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 	out.scope = fwd_scope(c->cf, &host.peer.a);
 	if (p->ttl != 64)			/* not the default: somebody counts hops */
 		out.ttl = p->ttl;
-	fd = sock_connect(&host, &out);
+	fd = tcp_socket(c, &host, &out);
 	if (fd < 0) {
 		tcp_refuse(c, g, &p->src, &p->dst, p->tcp.seq, -fd);
 		return;

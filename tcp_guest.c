@@ -12,6 +12,10 @@
 #include "tcp_buf.h"
 #include "tcp_conn.h"
 
+#ifndef WINDOW_MAX
+#define WINDOW_MAX	(1U << 20)
+#endif
+#define ROOM_STEP	(256U << 10)
 #define GATHER_IOV	512		/* buffers of consecutive segments in one sendmsg() */
 
 /* Payload of this batch's segments of one flow, in order, not sent yet: scratch, empty between calls */
@@ -30,15 +34,15 @@ uint32_t tcp_offer(struct tcp *t)
 	if (!tcp_synced(t))			/* a SYN's window has 16 bits, and an empty socket and the stash hold that */
 		return UINT16_MAX;
 
-	/* What was asked last is a lower bound, less what was sent since: ask again when half of it is used */
-	if (!(t->flags & TCPF_BLOCKED) && (!t->room_asked || t->room < t->room_asked / 2))
+	/* What was asked last is a lower bound, less what was sent since: ask again now and then, so that the edge moves on steadily */
+	if (!(t->flags & TCPF_BLOCKED) && (!t->room_asked || t->room_asked - t->room >= MIN(ROOM_STEP, t->room_asked / 2)))
 		t->room = t->room_asked = sock_room(t->sock, &t->room_size);
 
 	extra = t->stash_len + (open > t->room ? open - t->room : 0);
 	if (t->room <= t->room_size / 2)	/* also if the socket did not say */
 		extra = MAX(extra, STASH_FLOW);
 	extra = stash_promise(t, extra);
-	return t->room + (extra > t->stash_len ? extra - t->stash_len : 0);
+	return MIN(t->room + (extra > t->stash_len ? extra - t->stash_len : 0), WINDOW_MAX);
 }
 
 /* Passes the guest's FIN on, once everything before it is */

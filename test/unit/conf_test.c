@@ -210,35 +210,35 @@ static const struct row clients[] = {
 	  "pasta --config-net -t 8080-8080:80-80 -u 127.0.0.1/53-53:5353-5353 -t "
 	  "fd77::2/5487-5487:80-80 --dns-forward 169.254.1.1 -T none -U none --no-map-gw --quiet "
 	  "--netns /run/user/1000/netns/netns-1 --map-guest-addr 169.254.1.2",
-	  "quiet netns_only config_net no_map_gw netns=/run/user/1000/netns/netns-1 "
+	  "quiet config_net no_map_gw netns=/run/user/1000/netns/netns-1 "
 	  "guest4=169.254.1.2 fwd4=169.254.1.1 t:8080>80 u:127.0.0.1/53>5353 t:fd77::2/5487>80" },
 	{ "podman, no ports",
 	  "pasta --config-net --dns-forward 169.254.1.1 -t none -u none -T none -U none --no-map-gw "
 	  "--quiet --netns /n/n --map-guest-addr 169.254.1.2",
-	  "quiet netns_only config_net no_map_gw netns=/n/n guest4=169.254.1.2 fwd4=169.254.1.1" },
+	  "quiet config_net no_map_gw netns=/n/n guest4=169.254.1.2 fwd4=169.254.1.1" },
 	{ "podman, options of containers.conf come first: the last MAC address and name win",
 	  "pasta --config-net -I myname --ns-mac-addr 02:00:00:00:00:01 --ns-mac-addr "
 	  "02:00:00:00:00:02 -I other -q --netns /n/n",
-	  "quiet netns_only config_net ns_mac=02:00:00:00:00:02 netns=/n/n ns_ifname=other" },
+	  "quiet config_net ns_mac=02:00:00:00:00:02 netns=/n/n ns_ifname=other" },
 	{ "podman, slirp-like addresses",
 	  "pasta --config-net --ipv4-only -a 10.0.2.0 -n 24 -g 10.0.2.2 --dns-forward 10.0.2.3 -m "
 	  "1500 --no-ndp --no-dhcpv6 --no-dhcp -t none --netns /n/n",
-	  "netns_only config_net no_dhcp no_dhcpv6 no_ndp mtu=1500 netns=/n/n addr4=10.0.2.0 plen4=24 "
+	  "config_net no_dhcp no_dhcpv6 no_ndp mtu=1500 netns=/n/n addr4=10.0.2.0 plen4=24 "
 	  "gw4=10.0.2.2 fwd4=10.0.2.3 off6" },
 	{ "podman, rootless bridge networks",
 	  "pasta --config-net --pid /r/rootless-netns-conn.pid --dns-forward 169.254.1.1 -t none -u "
 	  "none -T none -U none --no-map-gw --quiet --netns /r/rootless-netns --map-guest-addr "
 	  "169.254.1.2",
-	  "quiet netns_only config_net no_map_gw pid_file=/r/rootless-netns-conn.pid "
+	  "quiet config_net no_map_gw pid_file=/r/rootless-netns-conn.pid "
 	  "netns=/r/rootless-netns guest4=169.254.1.2 fwd4=169.254.1.1" },
 	{ "podman, two PID files: the last one", "pasta --pid /a --pid /b --netns /n/n",
-	  "netns_only pid_file=/b netns=/n/n" },
+	  "pid_file=/b netns=/n/n" },
 	{ "podman, automatic forwarding", "pasta --config-net -t auto -u auto -T auto -U auto --netns /n/n",
-	  "netns_only config_net netns=/n/n" },
+	  "config_net netns=/n/n" },
 	{ "buildah",
 	  "pasta --config-net --mtu 2000 --ns-mac-addr 9a:dd:31:ea:92:98 -t none -u none -T none -U "
 	  "none --no-map-gw --quiet --netns /proc/77/ns/net --map-guest-addr 169.254.1.2",
-	  "quiet netns_only config_net no_map_gw ns_mac=9a:dd:31:ea:92:98 mtu=2000 "
+	  "quiet config_net no_map_gw ns_mac=9a:dd:31:ea:92:98 mtu=2000 "
 	  "netns=/proc/77/ns/net guest4=169.254.1.2" },
 	{ "CLI-03 RootlessKit",
 	  "pasta --stderr --ns-ifname=tap0 --mtu=65520 --config-net --address=10.0.2.100 --netmask=24 "
@@ -299,7 +299,7 @@ static const struct row clients[] = {
 	{ "standalone engine, as root",
 	  "pasta --config-net --pid /f --runas 0 -t 10.1.1.1/8080:80 -t 80:80 --dns-forward 10.9.9.9 "
 	  "--map-guest-addr 169.254.1.2 -u none --no-map-gw --quiet --netns /run/netns/x",
-	  "quiet netns_only config_net no_map_gw runas=0:0 pid_file=/f netns=/run/netns/x "
+	  "quiet config_net no_map_gw runas=0:0 pid_file=/f netns=/run/netns/x "
 	  "guest4=169.254.1.2 fwd4=10.9.9.9 t:10.1.1.1/8080>80 t:80>80" },
 	{ "kern",
 	  "pasta --config-net -q -P /f -t none -u none -T none -U none --no-netns-quit --userns "
@@ -373,7 +373,7 @@ static const struct row grammar[] = {
 	{ "abbreviations", "pasta --foregr --qui --ipv4 --addr=10.0.0.1",
 	  "foreground quiet addr4=10.0.0.1 off6" },
 	{ "exact name that begins another", "pasta --netns x --pid /f",
-	  "netns_only pid_file=/f netns=/run/netns/x" },
+	  "pid_file=/f netns=/run/netns/x" },
 	{ "-- in front of a command", "pasta -q -- -x 1", "quiet -- -x 1" },
 	{ "a command that is a number, with arguments", "pasta 1 2", "-- 1 2" },
 	{ "a command that begins with a digit", "pasta 7z", "-- 7z" },
