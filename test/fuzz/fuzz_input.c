@@ -1,0 +1,625 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fuzz_input.c - the whole data path, the real loop in the simulated world: frames from the guest, events on the host
+ *
+ * Whatever they do, what always holds must hold after each turn (test/sim/check.c; lists and counts here), and once
+ * everybody is silent, or all sockets broke, hours later nothing is left.
+ *
+ * Input: flags (V_*), MTU, number of the system call that fails (two bytes, 0: none), then steps. The lowest five bits
+ * of a step's first byte say what it is (enum step_kind), the next two which connection; with the highest bit set, the next
+ * step comes in the same batch. Numbers are big-endian, those behind the end of the input are 0. TCP segments are
+ * relative to what was sent and seen, and carry the pattern of the stream, so that whole connections are a few bytes.
+ */
+/* LINK: addr.o answer.o arp.o checksum.o dhcp.o dhcpv6.o event.o flow.o fwd.o icmp.o input.o log.o loop.o ndp.o */
+/* LINK: packet.o pcap.o sock.o tap.o tcp.o tcp_guest.o tcp_host.o tcp_seg.o timer.o udp.o util.o */
+/* LINK: test/sim/check.o test/sim/kernel.o test/sim/pools.o test/sim/run.o test/sim/tap_sim.o test/sim/wire.o */
+/* LINK: test/sim/world.o */
+/* LDFLAGS: -Wl,--wrap=clock_gettime,--wrap=getrandom,--wrap=epoll_create1,--wrap=epoll_ctl,--wrap=epoll_wait */
+/* LDFLAGS: -Wl,--wrap=poll,--wrap=socket,--wrap=setsockopt,--wrap=getsockopt,--wrap=ioctl,--wrap=bind,--wrap=listen */
+/* LDFLAGS: -Wl,--wrap=connect,--wrap=accept4,--wrap=getsockname,--wrap=getpeername,--wrap=shutdown,--wrap=close */
+/* LDFLAGS: -Wl,--wrap=sendmsg,--wrap=sendto,--wrap=send,--wrap=sendmmsg,--wrap=recvmsg,--wrap=recv,--wrap=recvmmsg */
+/* LDFLAGS: -Wl,--wrap=__recv_chk */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define dgram frag_dgram	/* the simulated world has one, too */
+#include "../../frag.c"
+#undef dgram
+#include "../../loop.h"
+#include "../../tcp_seg.h"
+#include "../sim/kernel.h"
+#include "../sim/pools.h"
+#include "../sim/run.h"
+
+#define STEPS		1500
+#define TURNS		4000		/* without time passing: it spins */
+#define NCONN		4		/* 1 and 2: opened by the guest, 3 and 4: by clients on the host */
+#define HOURS		30
+
+enum { V_V6 = 1, V_OFFLOAD = 2, V_NO_PEEK_OFF = 4, V_WRAP = 8, V_SILENCE = 16, V_BOTH = 32, V_SMALL = 64 };
+
+enum step_kind {
+	DO_SYN, DO_SYN_ACK, DO_ACK, DO_DATA, DO_FIN, DO_RST, DO_TCP,
+	DO_CONNECTED, DO_ERROR, DO_BYTES, DO_EOF, DO_SOCK_ROOM, DO_CLIENT,
+	DO_UDP, DO_UDP_HOST, DO_UDP_ERROR, DO_UDP_CLIENT, DO_PING, DO_PING_HOST,
+	DO_IP, DO_RAW, DO_TIME, DO_LINK, DO_FAIL, DO_CONNECT_ERR, DO_NEW_ROOM,
+	DO_COUNT
+};
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+const char *conf_rule_text(const struct rule *r);
+
+static struct run run;
+static struct script script;
+static const uint8_t *in;
+static size_t in_left;
+
+/* What the guest knows of its connections, relative as in struct conn */
+static struct {
+	bool		used;
+	uint32_t	nxt, ack;
+} conn[CONNS];
+
+static bool foreign;	/* TCP segments were sent that belong to no connection known here, or may: no byte is checked */
+
+const char *conf_rule_text(const struct rule *r)
+{
+	(void)r;
+	return "-t 8080:80";
+}
+
+static void check(bool good, const char *what)
+{
+	if (good && !run.failed)
+		return;
+	fprintf(stderr, "%s\n", run.failed ? run.why : what);
+	run_log_print();
+	fflush(stdout);
+	abort();
+}
+
+static uint32_t take(unsigned bytes)
+{
+	uint32_t v = 0;
+
+	for (; bytes; bytes--) {
+		v = v << 8 | (in_left ? *in : 0);
+		in += in_left > 0;
+		in_left -= in_left > 0;
+	}
+	return v;
+}
+
+/* Lists hold who they should, forwards and backwards, and nobody twice */
+static void check_list(const struct flow_list *l, enum flow_wait wait)
+{
+	const struct flows *fs = &run.c.flows;
+	uint32_t last = FLOW_NONE, n = 0;
+
+	for (uint32_t i = l->head; i != FLOW_NONE && n <= fs->unused; n++) {
+		const struct flow *f = &fs->f[i];
+
+		check(f->type != FLOW_FREE && !f->dead, "a flow on a list is gone");
+		if (wait == WAIT_NONE) {
+			check(f->on_lru && f->lprev == last, "list of those used: links");
+			check(f->type != FLOW_TCP, "TCP on the list of datagram flows");
+		} else {
+			check(f->wait == wait && f->wprev == last, "waiting list: links");
+		}
+		last = i;
+		i = wait == WAIT_NONE ? f->lnext : f->wnext;
+	}
+	check(n <= fs->unused && l->tail == last, "list does not end where it says");
+}
+
+static void check_flows(void)
+{
+	const struct flows *fs = &run.c.flows;
+	uint32_t n[FLOW_TYPES] = { 0 };
+
+	check_list(&fs->wait[WAIT_READY], WAIT_READY);
+	check_list(&fs->wait[WAIT_STALLED], WAIT_STALLED);
+	check_list(&fs->lru, WAIT_NONE);
+	for (uint32_t i = 0; i < fs->unused; i++) {
+		const struct flow *f = &fs->f[i];
+
+		if (f->type == FLOW_FREE)
+			continue;
+		n[f->type]++;
+		check(!f->dead, "dead, and not buried");
+		check(f->batch_head == PKT_NEXT_NONE, "packets of a batch that is over");
+		check(f->wait != WAIT_READY || world.idle == false, "ready, and the loop sleeps");
+		if (f->type == FLOW_TCP || f->type == FLOW_UDP)
+			check(flow_find_guest(fs, f->type, &f->side[GUEST].peer, &f->side[GUEST].our) == f,
+			      "flow that can't be found");
+	}
+	for (unsigned t = FLOW_TCP; t < FLOW_TYPES; t++)
+		check(n[t] == fs->count[t], "number of flows");
+}
+
+/* One segment, as the guest sees it */
+static void note_segment(struct wire *w)
+{
+	struct conn *cn = conn_of(&run, w);
+	unsigned i = cn ? (unsigned)(cn - run.conn) : 0;
+	uint32_t seq, end;
+
+	if (!cn)
+		return;
+	run_log(&run, "<", w);
+	if (!foreign)
+		check(check_segment(&run, w), "segment");
+	if (w->flags & TCP_SYN) {
+		cn->o_isn = w->seq;
+		cn->o_known = true;
+		conn[i].ack = 0;
+	}
+	seq = w->seq - cn->o_isn;
+	end = seq + (uint32_t)w->len + !!(w->flags & TCP_FIN) + !!(w->flags & TCP_SYN);
+	if (!(w->flags & TCP_RST) && seq_le(seq, conn[i].ack) && seq_lt(conn[i].ack, end))
+		conn[i].ack = end;
+}
+
+/* What the program sent: super-packets are cut as a guest's kernel does it */
+static void note_frame(const struct frame_out *f)
+{
+	const struct tap *t = &run.c.guest[0].tap;
+	const uint8_t *p = f->buf + ETH_HLEN;
+	const char *bad;
+	struct wire w;
+
+	if (f->len > ETH_HLEN + 40 && ((p[0] >> 4 == 4 && get_be16(p + 6) & 0x3fff) || (p[0] >> 4 == 6 && p[6] == 44)))
+		return;				/* fragments of a datagram */
+	bad = wire_parse(f, &t->caps, &w);
+	check(!bad, bad);
+	if (w.proto != IPPROTO_TCP)
+		return;
+	while (w.gso && w.gso < w.len) {
+		struct wire part = w;
+
+		part.len = w.gso;
+		part.flags &= (uint8_t)~(TCP_PSH | TCP_FIN);
+		note_segment(&part);
+		w.seq += w.gso;
+		w.data += w.gso;
+		w.len -= w.gso;
+	}
+	note_segment(&w);
+}
+
+static void drain(struct dgrams *q)
+{
+	for (; q->len; q->len--) {
+		free(q->d[q->head].data);
+		q->head = (q->head + 1) % DGRAM_MAX;
+	}
+}
+
+static void after_turn(void)
+{
+	for (; world.out_len; world.out_len--) {
+		struct frame_out *f = &world.out[world.out_head];
+
+		note_frame(f);
+		free(f->buf);
+		world.out_head = (world.out_head + 1) % LINK_MAX;
+	}
+	for (unsigned i = 0; i < world.nfs; i++)
+		if (world.fs[i].tx.len && world.fs[i].fd != NOBODY)
+			drain(&world.fs[i].tx);
+	if (foreign && world.violation && !strncmp(world.violation, "byte ", 5))
+		world.violation = NULL;
+	check(!world.violation, world.violation);
+	check_flows();
+}
+
+/* The loop runs until it would sleep beyond @until (ns) */
+static void turn(uint64_t until)
+{
+	uint64_t last = world.now;
+	unsigned turns = 0;
+
+	world.limit = until;
+	world.idle = false;
+	while (!world.idle) {
+		int rc = loop_once(&run.c);
+
+		check(!rc || rc == -EINTR, "loop_once() failed");
+		after_turn();
+		turns = world.now == last ? turns + 1 : 0;
+		last = world.now;
+		check(turns < TURNS, "the loop spins");
+	}
+	check(check_idle(&run), "at rest");
+}
+
+/* A segment of connection @n, numbers relative to its start */
+static void segment(unsigned n, uint8_t flags, uint32_t seq, uint32_t len, uint32_t ack, uint16_t win, uint16_t mss,
+		    int wscale)
+{
+	struct conn *cn = &run.conn[n];
+	const struct flow *f = run_flow(&run, cn);
+	bool known = f && f->tcp.state >= TCP_SYN_RCVD && !world.in_len;
+
+	if (flags & TCP_SYN && !known)		/* where the pattern begins */
+		seq = 0;
+	if (flags & TCP_SYN && !(flags & TCP_ACK)) {
+		cn->reused = conn[n].used || cn->reused;
+		conn[n].used = true;
+	}
+	guest_tcp(&run, cn, flags, seq, len, ack, win, mss, wscale, 0, flags & TCP_SYN && known);
+}
+
+static void op_tcp(enum step_kind op, unsigned n)
+{
+	static const uint16_t mss[] = { 1000, 0, 1460, 1, 65495, 536, 88, 1220 };
+	uint32_t len, opts, win = 30000;
+
+	switch (op) {
+	case DO_SYN:
+	case DO_SYN_ACK:
+		opts = take(1);
+		conn[n].nxt = 1;
+		segment(n, op == DO_SYN ? TCP_SYN : TCP_SYN | TCP_ACK, 0, 0, conn[n].ack, (uint16_t)win, mss[opts & 7],
+			opts & 8 ? -1 : (int)(opts >> 4));
+		return;
+	case DO_ACK:
+		segment(n, TCP_ACK, conn[n].nxt, 0, conn[n].ack, (uint16_t)take(2), 0, -1);
+		return;
+	case DO_DATA:
+		len = take(2) % 60000;
+		segment(n, TCP_ACK | TCP_PSH, conn[n].nxt, len, conn[n].ack, (uint16_t)win, 0, -1);
+		conn[n].nxt += len;
+		return;
+	case DO_FIN:
+		segment(n, TCP_ACK | TCP_FIN, conn[n].nxt++, 0, conn[n].ack, (uint16_t)win, 0, -1);
+		return;
+	case DO_RST:
+		segment(n, TCP_RST | TCP_ACK, conn[n].nxt, 0, conn[n].ack, 0, 0, -1);
+		return;
+	default:
+		break;
+	}
+	/* Anything: flags, distance from what is next, length, distance from what was seen, window */
+	opts = take(1);
+	{
+		uint32_t seq = conn[n].nxt + (uint32_t)(int16_t)take(2), ack;
+
+		len = take(2) % 20000;
+		ack = conn[n].ack + (uint32_t)(int16_t)take(2);
+		win = take(2);
+		segment(n, (uint8_t)opts, seq, len, ack, (uint16_t)win, opts & TCP_SYN ? 1000 : 0, -1);
+	}
+}
+
+static struct fsock *tcp_sock(unsigned n)
+{
+	struct fsock *s = fs_find(FS_TCP, &run.conn[n].peer);
+
+	return s && s->fd != NOBODY ? s : NULL;
+}
+
+static void op_host(enum step_kind op, unsigned n)
+{
+	static const int errs[] = { ECONNRESET, ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH, EPIPE, EACCES, ENOBUFS };
+	struct fsock *s = tcp_sock(n);
+	uint32_t v = op == DO_SOCK_ROOM || op == DO_BYTES ? take(2) : op == DO_ERROR ? take(1) : 0;
+	bool up = s && s->state == FS_CONNECTED;
+
+	if (op == DO_CONNECTED && s)
+		fs_connected(s);
+	else if (op == DO_ERROR && s && s->state != FS_CLOSED)
+		fs_error(s, errs[v % ARRAY_SIZE(errs)]);
+	else if (op == DO_BYTES && up && !s->rx_eof)
+		fs_data(s, 1 + v);
+	else if (op == DO_EOF && up && !s->rx_eof)
+		fs_eof(s);
+	else if (op == DO_SOCK_ROOM && s)
+		fs_room(s, v == UINT16_MAX ? ROOM_AUTO : v);
+}
+
+static void op_client(unsigned n)
+{
+	struct fsock *l = fs_listener(FS_LISTEN, !run.v.v6);
+	struct end to = { .a = run.cf.ip[run.v.v6 ? V6 : V4].addr };
+	struct conn *cn = &run.conn[n];
+
+	if (n <= NCONN / 2 || !l)
+		return;
+	cn->reused = conn[n].used;
+	conn[n].used = true;
+	conn[n].nxt = conn[n].ack = 0;
+	fs_client(l, &cn->peer, &to);
+}
+
+/* The @i-th open socket of a kind, or NULL */
+static struct fsock *nth_sock(enum fs_kind kind, unsigned i)
+{
+	unsigned n = fs_count(kind);
+
+	if (!n)
+		return NULL;
+	i %= n;
+	for (unsigned j = 0; j < world.nfs; j++)
+		if (world.fs[j].kind == kind && world.fs[j].fd != NOBODY && !i--)
+			return &world.fs[j];
+	return NULL;
+}
+
+static uint8_t filler[65536];
+
+static void op_dgram_host(enum step_kind op, unsigned n)
+{
+	struct fsock *s = nth_sock(op == DO_PING_HOST ? FS_PING : FS_UDP, n + take(1));
+	uint32_t kind = take(1), len = take(2);
+	struct dgram d = { .peer = run.conn[n].peer, .data = filler, .len = len % 65508 };
+
+	if (op == DO_UDP_CLIENT)
+		s = fs_listener(FS_UDP, !run.v.v6);
+	if (!s)
+		return;
+	d.peer.port = (uint16_t)(d.peer.port + (kind >> 6));
+	d.our.a = run.cf.ip[run.v.v6 ? V6 : V4].addr;
+	if (op == DO_UDP_ERROR && kind & 1) {
+		s->err = ECONNREFUSED;
+		fs_wake(s, EPOLLERR);
+	} else if (op == DO_UDP_ERROR) {
+		d.err = kind & 2 ? EMSGSIZE : kind & 4 ? EHOSTUNREACH : ECONNREFUSED;
+		d.origin = kind & 8 ? 1 : run.v.v6 ? 3 : 2;
+		d.type = (uint8_t)(kind & 16 ? 11 : run.v.v6 ? 1 : 3);
+		d.code = (uint8_t)(kind >> 5);
+		d.info = len;
+		d.our.a = run.conn[n].peer.a;
+		d.len = len % 100;
+		fs_dgram(s, &s->errq, &d);
+	} else {
+		d.gso = (uint16_t)(s->gro && kind & 1 && len > 100 ? 100 : 0);
+		d.ttl = (uint8_t)kind;
+		if (op == DO_PING_HOST) {	/* echo reply */
+			filler[0] = kind & 32 ? (uint8_t)kind : run.v.v6 ? 129 : 0;
+			filler[1] = 0;
+		}
+		fs_dgram(s, &s->rx, &d);
+	}
+}
+
+static void op_udp(unsigned n)
+{
+	static uint8_t frame[WIRE_MAX + 64];
+	uint32_t kind = take(1), len = take(2) % 65400;
+	struct wire w = {
+		.v6 = run.v.v6, .proto = IPPROTO_UDP, .ttl = (uint8_t)(kind & 7 ? 64 : take(1)), .src = run.conn[n].guest,
+		.dst = run.conn[n].peer, .data = filler, .len = len,
+	};
+	struct offload off = { .partial = run.v.offload, .gso = run.v.offload && kind & 8 && len > 300 ? 300 : 0 };
+
+	w.src.port = (uint16_t)(w.src.port + (kind >> 6));
+	if (kind & 16)
+		w.dst.port = (uint16_t)take(2);
+	tap_sim_push(frame, wire_build(frame, &w, off.partial), &off);
+}
+
+static void op_ping(unsigned n)
+{
+	static uint8_t frame[WIRE_MAX + 64];
+	uint32_t kind = take(1), len = take(2) % 65400;
+	struct wire w = {
+		.v6 = run.v.v6, .proto = run.v.v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP, .ttl = (uint8_t)(kind & 1 ? kind : 64),
+		.src = run.conn[n].guest, .dst = run.conn[n].peer, .data = filler, .len = len, .seq = kind,
+		.type = run.v.v6 ? 128 : 8,
+	};
+	struct offload off = { 0 };
+
+	w.src.port = (uint16_t)(7 + (kind >> 6));
+	tap_sim_push(frame, wire_build(frame, &w, false), &off);
+}
+
+/* A good Ethernet and IP header in front of whatever comes: to the peer, the gateway, everybody, some, oneself */
+static void op_ip(unsigned n)
+{
+	static const char *const to4[] = { "198.51.100.1", "255.255.255.255", "224.0.0.251", "198.51.100.255",
+					   "198.51.100.2", "127.0.0.1", "169.254.1.1" };
+	static const char *const to6[] = { "fe80::1", "ff02::1", "ff02::fb", "ff02::1:2", "2001:db8::c633:6402", "::1",
+					   "fe80::2" };
+	static uint8_t frame[WIRE_MAX + 64];
+	uint32_t to = take(1), proto = take(1), frag = take(2), len = take(2);
+	uint8_t *ip = frame + ETH_HLEN, *l4 = ip + (run.v.v6 ? 40 : 20);
+	struct wire w = { .v6 = run.v.v6, .proto = (uint8_t)proto, .ttl = 64, .src = run.conn[n].guest,
+			  .dst = run.conn[n].peer, .data = filler };
+	struct offload off = { .partial = to & 128 };
+	uint32_t sum = 0;
+
+	if (to % 8)
+		addr_parse(run.v.v6 ? to6[to % 8 - 1] : to4[to % 8 - 1], strlen(run.v.v6 ? to6[to % 8 - 1] : to4[to % 8 - 1]),
+			   &w.dst.a);
+	foreign |= proto != IPPROTO_UDP && proto != IPPROTO_ICMP && proto != IPPROTO_ICMPV6;
+	len = len < in_left ? len : (uint32_t)in_left;
+	len = len < 65000 ? len : 65000;
+	wire_build(frame, &w, true);
+	memcpy(l4, in, len);
+	in += len;
+	in_left -= len;
+	if (run.v.v6) {
+		put_be16(ip + 4, (uint16_t)len);
+	} else {
+		put_be16(ip + 2, (uint16_t)(20 + len));
+		put_be16(ip + 6, (uint16_t)frag);
+		put_be16(ip + 10, 0);
+		for (unsigned i = 0; i < 20; i += 2)
+			sum += get_be16(ip + i);
+		put_be16(ip + 10, (uint16_t)~((sum >> 16) + (sum & 0xffff)));
+	}
+	tap_sim_push(frame, (size_t)(l4 - frame) + len, &off);
+}
+
+static void op_raw(void)
+{
+	struct offload off = { .gso = (uint16_t)take(2), .partial = off.gso & 1 };
+	uint32_t len = take(2);
+
+	foreign = true;
+	len = len < in_left ? len : (uint32_t)in_left;
+	tap_sim_push(in, len, &off);
+	in += len;
+	in_left -= len;
+}
+
+static void op_fail(void)
+{
+	static const struct {
+		const char	*call;
+		int		err;
+	} faults[] = {
+		{ "socket", EMFILE }, { "accept4", EMFILE }, { "accept4", ECONNABORTED }, { "epoll_ctl", ENOSPC },
+		{ "sendmsg", ENOBUFS }, { "sendmsg", ECONNRESET }, { "recvmsg", ECONNRESET }, { "recv", ENOMEM },
+		{ "getsockopt", ENOBUFS }, { "setsockopt", ENOBUFS }, { "bind", EADDRINUSE }, { "tap_write", EAGAIN },
+		{ "recvmmsg", ENOMEM }, { "sendmmsg", ENOBUFS }, { "connect", EADDRNOTAVAIL }, { "shutdown", ENOTCONN },
+	};
+	uint32_t v = take(1);
+
+	world.fail_call = faults[v % ARRAY_SIZE(faults)].call;
+	world.fail_err = faults[v % ARRAY_SIZE(faults)].err;
+	world.fail_count = 1 + (v >> 4);
+}
+
+static void op_time(void)
+{
+	static const uint64_t ms[] = { 1, 5, 10, 100, 250, 500, 1000, 3000, 10000, 30000, 60000, 180000, 600000, 7440000,
+				       86400000, 20 };
+
+	turn(world.now + ms[take(1) % ARRAY_SIZE(ms)] * MS);
+}
+
+static void step(void)
+{
+	static const int connect_errs[] = { EINPROGRESS, 0, ECONNREFUSED, ENETUNREACH, EHOSTUNREACH, EACCES, ETIMEDOUT,
+					    ENOBUFS };
+	uint32_t first = take(1), v;
+	enum step_kind op = (enum step_kind)((first & 31) % DO_COUNT);
+	unsigned n = 1 + (first >> 5 & 3);
+
+	switch (op) {
+	case DO_SYN: case DO_SYN_ACK: case DO_ACK: case DO_DATA: case DO_FIN: case DO_RST: case DO_TCP:
+		op_tcp(op, n);
+		break;
+	case DO_CONNECTED: case DO_ERROR: case DO_BYTES: case DO_EOF: case DO_SOCK_ROOM:
+		op_host(op, n);
+		break;
+	case DO_CLIENT:
+		op_client(n);
+		break;
+	case DO_UDP:
+		op_udp(n);
+		break;
+	case DO_UDP_HOST: case DO_UDP_ERROR: case DO_UDP_CLIENT: case DO_PING_HOST:
+		op_dgram_host(op, n);
+		break;
+	case DO_PING:
+		op_ping(n);
+		break;
+	case DO_IP:
+		op_ip(n);
+		break;
+	case DO_RAW:
+		op_raw();
+		break;
+	case DO_TIME:
+		op_time();
+		break;
+	case DO_LINK:
+		v = take(1);
+		tap_sim_room(v == UINT8_MAX ? ROOM_AUTO : v);
+		break;
+	case DO_FAIL:
+		op_fail();
+		break;
+	case DO_CONNECT_ERR:
+		world.connect_err = connect_errs[take(1) % ARRAY_SIZE(connect_errs)];
+		break;
+	case DO_NEW_ROOM:
+		v = take(2);
+		world.room = v == UINT16_MAX ? ROOM_AUTO : v;
+		break;
+	case DO_COUNT:
+		break;
+	}
+	if (!(first & 128))
+		turn(world.now);
+}
+
+static void begin(void)
+{
+	static const uint32_t mtu[] = { 1500, 65520, 1280, 9000, 65535, 1500, 1400, 2000 };
+	uint32_t flags = take(1), m = take(1);
+	struct variant v = { .v6 = flags & V_V6, .offload = flags & V_OFFLOAD, .no_peek_off = flags & V_NO_PEEK_OFF,
+			     .wrap = flags & V_WRAP, .fail_at = take(2) };
+	struct conf_ip *other;
+
+	script.mtu = flags & V_SMALL && !v.v6 ? 68 + m * 4 : mtu[m % ARRAY_SIZE(mtu)];
+	memset(&frags_pool, 0, sizeof(frags_pool));
+	memset(conn, 0, sizeof(conn));
+	foreign = false;
+	run_begin(&run, &script, &v);
+	run.strict = false;
+	check(!run.failed, "set-up");
+	for (unsigned n = NCONN / 2 + 1; n <= NCONN; n++) {
+		run.conn[n].guest.port = SERVER_PORT;
+		run.conn[n].peer.port = (uint16_t)(CLIENT_PORT + n);
+	}
+	if (flags & V_BOTH) {
+		other = &run.cf.ip[v.v6 ? V4 : V6];
+		other->on = true;
+		addr_parse(v.v6 ? "198.51.100.2" : "2001:db8::2", v.v6 ? 12 : 11, &other->addr);
+		addr_parse(v.v6 ? "198.51.100.1" : "2001:db8::1", v.v6 ? 12 : 11, &other->gw);
+		other->map_loopback = other->gw;
+		other->plen = v.v6 ? 24 : 64;
+		run.c.guest[0].seen.addr[v.v6 ? V4 : V6] = other->addr;
+	}
+}
+
+static void break_sockets(bool all)
+{
+	for (unsigned i = 0; i < world.nfs; i++) {
+		struct fsock *s = &world.fs[i];
+
+		if (s->kind == FS_TCP && s->fd != NOBODY && s->state != FS_CLOSED && (all || s->state == FS_CONNECTING))
+			fs_error(s, all ? ECONNRESET : ETIMEDOUT);
+	}
+}
+
+/* All flows go, and nothing is left of them */
+static void finish(bool silence)
+{
+	const struct flows *fs = &run.c.flows;
+	uint64_t end = world.now + HOURS * 3600 * SEC;
+
+	world.armed = false;
+	world.fail_count = 0;
+	tap_sim_room(ROOM_AUTO);
+	turn(world.now);
+	while (fs->count[FLOW_TCP] || fs->count[FLOW_UDP] || fs->count[FLOW_PING]) {
+		break_sockets(!silence);
+		check(world.now < end, "flows are still there after hours");
+		turn(world.now + 600 * SEC);
+	}
+	check(!fs_count(FS_TCP) && !fs_count(FS_PING), "socket left open");
+	for (uint32_t i = 0; i < fs->unused; i++)
+		check(fs->f[i].type != FLOW_UDP_PORT || fs->f[i].udp.listener != FLOW_NONE, "UDP port left over");
+	check(fs->wait[WAIT_READY].head == FLOW_NONE && fs->wait[WAIT_STALLED].head == FLOW_NONE, "lists are not empty");
+	check(!pools_used(), "stash or keep: something is left");
+	turn(world.now + 600 * SEC);
+	check(wheel_timeout(&run.c.wheel, run.c.now) < 0, "a timer is left");
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	in = data;
+	in_left = size;
+	log_level = LOG_EMERG;
+	begin();
+	for (unsigned i = 0; in_left && i < STEPS; i++)
+		step();
+	finish(size && data[0] & V_SILENCE);
+	return 0;
+}
