@@ -315,6 +315,11 @@ bool sock_want_write(int fd)
 	return poll(&p, 1, 0) == 1 && p.revents & POLLOUT;
 }
 
+void sock_urgent_inline(int fd)
+{
+	opt_set(fd, SOL_SOCKET, SO_OOBINLINE, 1);
+}
+
 int sock_error(int fd)
 {
 	int err = 0;

@@ -89,6 +89,9 @@ uint32_t sock_room(int fd, uint32_t *size);
 /* Asks for an EPOLLOUT event once a full socket has room again, though no send failed: true if it has room now */
 bool sock_want_write(int fd);
 
+/* Urgent data is data: its last byte stays in the stream (SO_OOBINLINE), as the guest's kernel would have it from us */
+void sock_urgent_inline(int fd);
+
 /* Pending error of the socket, taken off it: 0 or errno */
 int sock_error(int fd);
 

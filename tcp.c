@@ -248,8 +248,10 @@ static void tcp_note(struct tcp *t, uint32_t events)
 {
 	if (events & (EPOLLRDHUP | EPOLLHUP) && !(events & EPOLLERR))	/* a reset is no end of data: no FIN */
 		t->flags |= TCPF_RDHUP;
-	if (events & EPOLLPRI)
+	if (events & EPOLLPRI && !(t->flags & TCPF_URGENT)) {
 		t->flags |= TCPF_URGENT;
+		sock_urgent_inline(t->sock);
+	}
 	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR) && !(t->flags & TCPF_EOF))
 		t->flags |= TCPF_READABLE;
 }

@@ -12,10 +12,8 @@
 #include "tcp_buf.h"
 #include "tcp_conn.h"
 
-#ifndef WINDOW_MAX
-#define WINDOW_MAX	(1U << 20)
-#endif
-#define ROOM_STEP	(256U << 10)
+#define WINDOW_MAX	(1U << 20)	/* offered at once: the link's round trip is short, more would only wait in its queue */
+#define ROOM_STEP	(256U << 10)	/* bytes sent before the socket is asked again */
 #define GATHER_IOV	512		/* buffers of consecutive segments in one sendmsg() */
 
 /* Payload of this batch's segments of one flow, in order, not sent yet: scratch, empty between calls */
