@@ -549,7 +549,8 @@ static ssize_t dgram_recv(struct fsock *s, struct msghdr *m, int flags)
 	for (size_t i = 0; i < m->msg_iovlen && at < d->len; i++) {
 		size_t n = m->msg_iov[i].iov_len < d->len - at ? m->msg_iov[i].iov_len : d->len - at;
 
-		memcpy(m->msg_iov[i].iov_base, d->data + at, n);
+		if (n)
+			memcpy(m->msg_iov[i].iov_base, d->data + at, n);
 		at += n;
 	}
 	m->msg_flags = at < d->len ? MSG_TRUNC : 0;
