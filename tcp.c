@@ -70,8 +70,9 @@ bool tcp_done(struct ctx *c, struct flow *f)
 	if (!(t->flags & TCPF_FIN_SENT) || !(t->flags & TCPF_SHUT) || t->snd_una != t->snd_max)
 		return false;
 
-	if (t->rcv_acked != t->rcv_nxt)		/* the guest's FIN, or data before it */
-		tcp_emit(c, f, TCP_ACK, t->snd_nxt, NULL);
+	/* The guest's FIN, or data before it; without a slot for it, when the stalled flow has its turn */
+	if (t->rcv_acked != t->rcv_nxt && !tcp_emit(c, f, TCP_ACK, t->snd_nxt, NULL))
+		return false;
 	tcp_end(c, f);
 	return true;
 }
@@ -397,6 +398,8 @@ void tcp_resume(struct ctx *c, struct flow *f)
 
 	if (tcp_synced(t)) {
 		tcp_push(c, f);
+		if (tcp_done(c, f))
+			return;
 		tcp_ack_due(c, f);
 		tcp_arm(c, f);
 	} else {
@@ -460,6 +463,6 @@ void tcp_timeout(struct ctx *c, struct flow *f)
 		tcp_retransmit(c, f);
 	else if (tcp_synced(t) && !t->rtx_at && t->heard_at + TCP_IDLE <= c->now)
 		tcp_idle(c, f);
-	if (!f->dead)
+	if (!f->dead && !tcp_done(c, f))
 		tcp_arm(c, f);
 }
