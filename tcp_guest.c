@@ -194,11 +194,17 @@ static void tcp_discard(struct tcp *t)
 		keep_free(t);
 
 	n = seq_lt(t->sock_seq, una) ? una - t->sock_seq : 0;
-	if (n && (n >= 256U << 10 || t->snd_una == t->snd_max)) {
+	if (n < 256U << 10 && t->snd_una != t->snd_max)
+		return;
+	while (n) {				/* urgent data cuts it */
 		ssize_t done = sock_discard(t->sock, &t->peek_off, n);
 
-		if (done > 0)
-			t->sock_seq += (uint32_t)done;
+		if (done < 0 && done != -EAGAIN)
+			t->flags |= TCPF_ERROR;
+		if (done <= 0)
+			return;
+		t->sock_seq += (uint32_t)done;
+		n -= (uint32_t)done;
 	}
 }
 

@@ -114,8 +114,8 @@ static bool check_waits(struct run *r, const struct flow *f, const struct fsock 
 	if (!tcp_state_in(f, OPEN_STATES) || f->wait != WAIT_NONE || !s->reg || s->ready)
 		return true;
 	unsent -= unsent < t->snd_nxt - t->sock_seq ? unsent : t->snd_nxt - t->sock_seq;
-	if (seq_lt(t->snd_nxt, t->sock_seq))
-		return true;
+	if (seq_lt(t->snd_nxt, t->sock_seq) || (s->urgent != NO_URGENT && s->peek_off < 0 && flight))
+		return true;		/* no peeking past urgent data */
 	if (unsent && t->snd_nxt == t->snd_max && t->snd_wnd > t->snd_nxt - t->snd_una &&
 	    (open >= t->mss || open >= unsent) && !t->retries)
 		return run_fail(r, "I4: %llu bytes to send, a window of %u, and nothing that would make it happen",

@@ -65,7 +65,8 @@ static int take_error(struct fsock *s)
 
 WRAP(int, clock_gettime, clockid_t id, struct timespec *ts)
 {
-	(void)id;
+	if (id == CLOCK_REALTIME)	/* a fuzzer's own */
+		return __real_clock_gettime(id, ts);
 	*ts = (struct timespec){ (time_t)(world.now / SEC), (long)(world.now % SEC) };
 	return 0;
 }
@@ -172,6 +173,8 @@ static int set_int(struct fsock *s, int level, int name, int v)
 			return fail(EOPNOTSUPP);
 		s->peek_off = v;
 	}
+	if (level == SOL_SOCKET && name == SO_OOBINLINE)
+		s->inline_ = v;
 	if (level == IPPROTO_TCP && name == TCP_NODELAY)
 		s->nodelay = v;
 	if (level == IPPROTO_IPV6 && name == IPV6_V6ONLY)
@@ -441,6 +444,10 @@ static ssize_t tcp_recv(struct fsock *s, const struct iovec *iov, size_t cnt, si
 		return fail(EAGAIN);
 	}
 	n = s->rx_have - at < max ? s->rx_have - at : max;
+	if (s->urgent == at && !s->inline_ && !world.failed)
+		world_bad("urgent byte is lost to the stream");
+	if (s->urgent != NO_URGENT && s->urgent > at && s->urgent < at + n)
+		n = s->urgent - at;		/* a read stops there */
 	if (!(flags & MSG_TRUNC)) {
 		uint64_t pos = at;
 
@@ -450,6 +457,8 @@ static ssize_t tcp_recv(struct fsock *s, const struct iovec *iov, size_t cnt, si
 	}
 	if (!peek)
 		s->rx_read += n;
+	if (s->urgent != NO_URGENT && s->rx_read > s->urgent)
+		s->urgent = NO_URGENT;
 	if (s->peek_off >= 0)
 		s->peek_off = peek ? s->peek_off + (int64_t)n :
 			      s->peek_off > (int64_t)n ? s->peek_off - (int64_t)n : 0;

@@ -216,6 +216,7 @@ static const struct {
 	{ "host", "writable",	OP_WRITABLE,	A_NONE },	/* connect() succeeded */
 	{ "host", "error",	OP_ERROR,	A_ERR },	/* the connection failed, or ended, with an error */
 	{ "host", "data",	OP_DATA,	A_NUM },	/* so many bytes arrived from the host's peer */
+	{ "host", "urgent",	OP_URGENT,	A_NUM },	/* the same, the last one of them urgent */
 	{ "host", "eof",	OP_EOF,		A_NONE },	/* its FIN */
 	{ "host", "room",	OP_ROOM,	A_ROOM },	/* bytes the socket takes from now on, or "auto" */
 	{ "host", "told",	OP_TOLD,	A_ROOM },	/* room SO_MEMINFO speaks of, if not the same */
@@ -330,6 +331,10 @@ static bool parse_set(struct script *s, const struct words *w)
 		s->no_faults = true;
 	else if (w->n == 2 && !strcmp(w->w[1], "meminfo"))
 		s->meminfo = true;
+	else if (w->n == 2 && !strcmp(w->w[1], "peek"))
+		s->peek = true;
+	else if (w->n == 2 && !strcmp(w->w[1], "no-peek"))
+		s->no_peek = true;
 	else
 		return false;
 	return true;

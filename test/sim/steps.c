@@ -281,6 +281,8 @@ static bool host_act(struct run *r, const struct step *t, struct fsock *s)
 		fs_error(s, (int)t->n);
 	else if (t->op == OP_DATA)
 		fs_data(s, (uint64_t)t->n);
+	else if (t->op == OP_URGENT)
+		fs_urgent(s, (uint64_t)t->n);
 	else if (t->op == OP_EOF)
 		fs_eof(s);
 	else if (t->op == OP_ROOM)
@@ -445,7 +447,7 @@ static bool run_step(struct run *r, const struct step *t)
 		return advance(r, t) && unexpected(r) && host_accept(r, t);
 	case OP_FAIL:
 		return advance(r, t) && host_fail(r, t);
-	case OP_WRITABLE: case OP_ERROR: case OP_DATA: case OP_EOF: case OP_ROOM: case OP_TOLD:
+	case OP_WRITABLE: case OP_ERROR: case OP_DATA: case OP_URGENT: case OP_EOF: case OP_ROOM: case OP_TOLD:
 		return advance(r, t) && host_act(r, t, host_sock(r));
 	case OP_GOT: case OP_SHUTDOWN: case OP_NO_SHUTDOWN: case OP_UNREAD: case OP_OPEN: case OP_CLOSED: case OP_RESET:
 		return advance(r, t) && host_check(r, t, host_sock(r));

@@ -121,7 +121,7 @@ int fs_open(enum fs_kind kind, int domain)
 		s = &fs_all[world.nfs++];
 		*s = (struct fsock){
 			.kind = kind, .domain = domain, .fd = FD_BASE + i,
-			.peek_off = -1, .room = world.room, .told = ROOM_AUTO,
+			.peek_off = -1, .room = world.room, .told = ROOM_AUTO, .urgent = NO_URGENT,
 		};
 		fd_table[i] = s;
 		return s->fd;
@@ -150,6 +150,8 @@ static uint32_t tcp_mask(struct fsock *s)
 		return m;
 	if (s->rx_have > s->rx_read)		/* wherever SO_PEEK_OFF stands */
 		m |= EPOLLIN;
+	if (s->urgent != NO_URGENT)
+		m |= EPOLLPRI;
 	if (s->tx_shut || s->room)
 		m |= EPOLLOUT;
 	else
@@ -239,6 +241,13 @@ void fs_data(struct fsock *s, uint64_t n)
 {
 	s->rx_have += n;
 	fs_wake(s, EPOLLIN);
+}
+
+void fs_urgent(struct fsock *s, uint64_t n)
+{
+	s->urgent = s->rx_have + n - 1;
+	s->rx_have += n;
+	fs_wake(s, EPOLLIN | EPOLLPRI);
 }
 
 void fs_eof(struct fsock *s)

@@ -22,6 +22,7 @@
 #define SEC		(1000 * MS)
 #define ROOM_AUTO	UINT64_MAX	/* host's peer takes everything at once */
 #define NOBODY		(-1)
+#define NO_URGENT	UINT64_MAX
 
 enum fs_kind { FS_NONE, FS_TCP, FS_LISTEN, FS_UDP, FS_PING, FS_EPOLL, FS_TAP };
 enum fs_state { FS_NEW, FS_CONNECTING, FS_CONNECTED, FS_CLOSED };
@@ -62,6 +63,8 @@ struct fsock {
 	int		err;		/* sk_err */
 	uint64_t	rx_have, rx_read;	/* stream positions: arrived from the peer, taken off the queue */
 	bool		rx_eof, rx_shut;
+	uint64_t	urgent;		/* stream position of the urgent byte, NO_URGENT: none */
+	bool		inline_;	/* SO_OOBINLINE */
 	int64_t		peek_off;	/* SO_PEEK_OFF, -1: off */
 	uint64_t	tx_taken;	/* stream position: accepted from the program */
 	uint64_t	room;		/* bytes it still takes, or ROOM_AUTO */
@@ -146,6 +149,7 @@ void fs_wake(struct fsock *s, uint32_t events);
 void fs_connected(struct fsock *s);
 void fs_error(struct fsock *s, int err);
 void fs_data(struct fsock *s, uint64_t n);
+void fs_urgent(struct fsock *s, uint64_t n);	/* the last of @n bytes is urgent */
 void fs_eof(struct fsock *s);
 void fs_room(struct fsock *s, uint64_t room);
 bool fs_client(struct fsock *listener, const struct end *from, const struct end *to);
