@@ -37,7 +37,10 @@ uint32_t tcp_offer(struct tcp *t)
 		t->room = t->room_asked = sock_room(t->sock, &t->room_size);
 
 	extra = t->stash_len + (open > t->room ? open - t->room : 0);
-	if (t->room <= t->room_size / 2)	/* also if the socket did not say */
+	/* Half full, or unknown; or so small that the guest would hold back what does not fill a segment, until a timer of its own
+	 * fires: Linux' segments are up to half of the largest window it was ever offered (RFC 9293 3.8.6.2.1)
+	 */
+	if (t->room <= t->room_size / 2 || t->room < 2U * t->rcv_mss)
 		extra = MAX(extra, STASH_FLOW);
 	extra = stash_promise(t, extra);
 	return MIN(t->room + (extra > t->stash_len ? extra - t->stash_len : 0), WINDOW_MAX);
