@@ -210,6 +210,7 @@ container()
 	CN=$((${CN:-0} + 1))
 	unshare ${CUNSHARE--Urn} bash -c ': >"$0"; exec sleep infinity' "$T/C$CN.up" &
 	CPID=$!
+	disown $CPID		# its end is no news
 	wait_for 5 test -e "$T/C$CN.up"
 }
 

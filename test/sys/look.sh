@@ -42,7 +42,9 @@ echo old >"$T/a.log"
 "$PASTA" --config-net -q -l "$T/a.log" -P "$T/a.pid" "$CPID" >"$T/a.out" 2>&1
 is "--quiet: not a word" "$(cat "$T/a.out")" ""
 unlike "log of another run is gone" "$(cat "$T/a.log")" "old"
-kill "$(cat "$T/a.pid")"
+p=$(cat "$T/a.pid")
+kill "$p"
+wait_for 5 gone "$p"
 
 # It stays within its size, whatever is told: a trace of many connections
 "$PASTA" --config-net --trace -l "$T/b.log" --log-size 65536 -P "$T/b.pid" "$CPID" >"$T/b.out" 2>&1
@@ -56,6 +58,7 @@ like "first line is still the first" "$(head -n 1 "$T/b.log")" "PID"
 is "time stamps still rise" "$(sed 1d "$T/b.log" | awk '{ print $1 + 0 }' | head -n 500)" \
 	"$(sed 1d "$T/b.log" | awk '{ print $1 + 0 }' | head -n 500 | sort -n)"
 kill "$PASTAPID"
+wait_for 5 gone "$PASTAPID"
 
 # LOG-05: what a guest can provoke at will is not told each time
 "$PASTA" --config-net -l "$T/c.log" --log-size 10000000 -P "$T/c.pid" "$CPID" >"$T/c.out" 2>&1
@@ -74,6 +77,7 @@ kill -USR1 "$PASTAPID"
 wait_for 5 grep -q Dropped "$T/c.log"
 like "but they are counted" "$(grep Dropped "$T/c.log")" "[0-9]{3}"
 kill "$PASTAPID"
+wait_for 5 gone "$PASTAPID"
 
 # LOG-04: no system calls for what is not told
 container

@@ -1,0 +1,170 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# how pasta starts, what it leaves to its caller, how it ends: what programs that start it rely on
+. "${0%/*}/lib.sh"
+
+topology
+run() { timeout 20 "$PASTA" "$@"; }		# RC, OUT (stdout), ERR
+try() { run "$@" >"$T/out" 2>"$T/err" </dev/null; RC=$?; OUT=$(cat "$T/out") ERR=$(cat "$T/err"); }
+end() { local p; p=$(cat "$1"); kill "$p" && wait_for 5 gone "$p"; }
+
+# ---- 1. In the background only when all is ready, and then nothing of the caller's is held
+container
+out=$(timeout 20 "$PASTA" --config-net -q -P "$T/p" -t 8000 -u 8000 -m 1400 "$CPID" 2>&1)	# until end of file
+is "LIFE-22 whoever reads its output to the end gets there: status" $? 0
+addr=$(C ip -br addr show ext) route=$(C ip route) route6=$(C ip -6 route) link=$(C ip link show ext) ports=$(ss -Hltn) uports=$(ss -Hlun)
+pid=$(cat "$T/p")
+is "--quiet: no output" "$out" ""
+like "LIFE-22 ready at once: addresses" "$addr" "198.51.100.2/24.*2001:db8:1::2/64"
+like "LIFE-22 ready at once: routes" "$route $route6" "default via 198.51.100.1 .*default via 2001:db8:1::1 "
+like "LIFE-22 ready at once: link up, MTU" "$link" "mtu 1400 .*state (UP|UNKNOWN)"
+unlike "CFG-07 ready at once: no address is tentative" "$(C ip -6 addr show ext)" tentative
+like "LIFE-22 ready at once: TCP port" "$ports" ":8000 "
+like "LIFE-22 ready at once: UDP port" "$uports" ":8000 "
+is "PID file: a number and a newline" "$(od -c <"$T/p" | tr -d ' \n')" "$(printf '%s\n' "$pid" | od -c | tr -d ' \n')"
+is "PID file: of the process that goes on" "$(cat /proc/"$pid"/comm)" pasta
+is "its standard streams are /dev/null" "$(for fd in 0 1 2; do stat -Lc %t:%T "/proc/$pid/fd/$fd" 2>&1; done | sort -u)" 1:3
+is "it has a session of its own" "$(ps -o sid= -p "$pid" | tr -d ' ')" "$pid"
+
+# ---- Isolation
+st=$(cat "/proc/$pid/status")
+for set in CapInh CapPrm CapEff CapAmb; do
+	like "SEC-07 $set is empty" "$st" "$set:	0000000000000000"
+done
+like "SEC-07 no_new_privs" "$st" "NoNewPrivs:	1"
+like "SEC-07 seccomp filter" "$st" "Seccomp:	2"
+like "SEC-07 no supplementary groups" "$(sed -n 's/^Groups:[[:space:]]*//p' <<<"$st")" "^(65534 *)*$"
+for ns in user mnt ipc uts pid; do
+	not "$ns namespace of its own" [ "$(readlink "/proc/$pid/ns/$ns")" = "$(readlink "/proc/$$/ns/$ns")" ]
+done
+is "network namespace is the host's" "$(readlink "/proc/$pid/ns/net")" "$(readlink "/proc/$$/ns/net")"
+is "root directory is empty" "$(ls -A "/proc/$pid/root" 2>&1)" ""
+not "and read-only" touch "/proc/$pid/root/x"
+if [ "$HOST_UID" = 0 ]; then
+	like "SEC-07 root became nobody" "$st" "Uid:	65534	65534	65534	65534"
+fi
+end "$T/p"
+is "PID file stays" "$(cat "$T/p")" "$pid"
+ok "FWD-01 ports are free at once" python3 -c "import socket; s = socket.socket(socket.AF_INET6); s.bind(('::', 8000)); s.listen()"
+
+# ---- 2. PID file
+printf '%s' "this was here before, and is longer than a number" >"$T/old"
+ino=$(stat -c %i "$T/old")
+try --config-net -q -P "$T/old" "$CPID"
+like "PID file that was there: overwritten" "$(cat "$T/old")" '^[0-9]+$'
+is "PID file that was there: the same file" "$(stat -c %i "$T/old")" "$ino"
+end "$T/old"
+mkfifo "$T/fifo"
+cat "$T/fifo" >"$T/from_fifo" & f=$!
+try --config-net -q -P "$T/fifo" "$CPID"
+wait $f
+like "PID file that is a FIFO" "$(cat "$T/from_fifo")" '^[0-9]+$'
+end "$T/from_fifo"
+"$PASTA" -f --config-net -q -P /proc/self/fd/1 "$CPID" >"$T/stdout" 2>"$T/err" & p=$!
+wait_for 5 test -s "$T/stdout"
+is "PID file that is stdout, in the foreground: that and nothing else" "$(cat "$T/stdout")" "$p"
+kill $p
+wait $p
+is "SIGTERM in the foreground: status" $? 0
+try --pid 1234 --config-net -- true
+is "--pid 1234: refused" $RC 1
+try --pid-file="$T/x" -- true
+is "--pid-file: refused" $RC 1
+try -q -P "$T/none/pid" -- true
+is "PID file that can't be made: status" $RC 1
+like "PID file that can't be made: message, also with --quiet" "$ERR" "$T/none/pid"
+
+# ---- 3, 4. Statuses, messages, probes
+try --xyz
+is "CLI-04 unknown option: status" $RC 1
+like "CLI-04 unknown option: message" "$ERR" "unrecognized option '--xyz'"
+try --quiet --xyz
+like "CLI-04 unknown option: message, also with --quiet" "$ERR" "unrecognized option '--xyz'"
+try --xyz --version
+is "unknown option before --version: status" $RC 1
+is "--version in a pipe: status, text on stdout" "$(run --version 2>/dev/null | head -n 1 | grep -c '^pasta [^ ]'; echo ${PIPESTATUS[0]})" "1
+0"
+is "--host-lo-to-ns-lo --version: status" "$(run --host-lo-to-ns-lo --version >/dev/null 2>&1; echo $?)" 0
+try --help
+is "--help: status" $RC 0
+for o in --map-host-loopback --map-guest-addr --dns-forward --host-lo-to-ns-lo --netns-only --no-netns-quit; do
+	like "--help names $o" "$(run --help 2>&1 | cat)" "$(printf '%s' "$o")( |,|$)"
+done
+try --config-net --netns "$T/nothing"
+is "namespace that is not there: status" $RC 1
+like "namespace that is not there: message" "$ERR" "$T/nothing"
+try --config-net 999999
+is "process that is not there: status" $RC 1
+try --config-net -q -- "$T/nothing"
+not "command that is not there: status" [ $RC = 0 ]
+like "command that is not there: message" "$ERR" "$T/nothing"
+is "nothing is left behind" "$(pgrep -x pasta)" ""
+
+# ---- Commands
+try --config-net -q -- sh -c 'exit 7'
+is "status of the command" $RC 7
+rm -f "$T/p"
+run --config-net -q -P "$T/p" -- sleep 100 & p=$!
+wait_for 5 test -s "$T/p"
+wait_for 5 pgrep -P "$(cat "$T/p")"
+kill -9 "$(pgrep -P "$(cat "$T/p")")"
+wait $p
+is "command killed by a signal: 128 + 9" $? 137
+try --config-net -q true
+is "command without --" $RC 0
+try --config-net -q -- ip -br addr show ext
+like "command finds the network ready" "$OUT" "198.51.100.2/24.*2001:db8:1::2"
+try --config-net -q -- sh -c 'ls -l /proc/self/fd | grep -c " [3-9] ->\| [1-9][0-9] ->"; id -u'
+is "LIFE-11 command has standard streams only (and ls a directory), and is root in there" "$OUT" "1
+0"
+exec 8</dev/null
+is "descriptors that the caller wants inherited are closed" "$(run --config-net -q -- sh -c 'test -e /proc/self/fd/8; echo $?')" 1
+exec 8<&-
+is "stdin goes to the command" "$(echo text | run --config-net -q -- cat)" text
+is "a shell without a command" "$(echo 'echo $((6 * 7))' | SHELL=/bin/sh run --config-net -q)" 42
+rm -f "$T/p"
+run --config-net -q -P "$T/p" -- sleep 100 >"$T/out" 2>&1 & p=$!
+wait_for 5 test -s "$T/p"
+wait_for 5 pgrep -P "$(cat "$T/p")"
+c=$(pgrep -P "$(cat "$T/p")")
+kill "$(cat "$T/p")"
+wait $p
+is "SIGTERM with a command: status" $? 0
+kill -9 $c
+
+# ---- 7, 10. Descriptors, environment, directories
+out=$(env -i "$PASTA" --config-net -q -- /usr/bin/env 2>&1)
+is "LIFE-10 empty environment: status" $? 0
+try --config-net -q -P "$T/p" "$CPID"
+(cd "$T" && mkdir away && cd away && rmdir ../away && "$PASTA" --config-net -q -- /bin/true)
+is "a working directory that is gone" $? 0
+end "$T/p"
+for closed in "0<&-" "1>&-" "2>&-" "0<&- 1>&- 2>&-"; do
+	eval "timeout 20 \"\$PASTA\" --config-net -q -P \"\$T/p\" \"\$CPID\" $closed"
+	is "closed standard streams ($closed): status" $? 0
+	ok "closed standard streams ($closed): it works" C ping -nqc 1 -W 5 198.51.100.10
+	end "$T/p"
+done
+
+# ---- 9. The name alone decides
+mkdir "$T/bin" && cp -L "$PASTA" "$T/bin/pasta" && chmod 755 "$T/bin" "$T/bin/pasta"
+is "a copy" "$("$T/bin/pasta" --config-net -q -- echo works)" works
+ln -s pasta "$T/bin/pasta.avx2"
+is "another link with a suffix" "$("$T/bin/pasta.avx2" --version | head -c 5)" pasta
+
+# ---- 8. Files where only root can make them
+if [ "$HOST_UID" = 0 ]; then
+	mkdir -m 700 "$T/secret"
+	try --config-net -P "$T/secret/pid" -l "$T/secret/log" --pcap "$T/secret/pcap" "$CPID"
+	is "LIFE-17 files in a directory of root's: status" $RC 0
+	is "LIFE-17 owner and mode" "$(cd "$T/secret" && stat -c '%n %u %a' pid log pcap)" "pid 0 600
+log 0 600
+pcap 0 600"
+	is "CLI-05 one line about root" "$(grep -ci root <<<"$ERR")" 1
+	end "$T/secret/pid"
+	try --config-net -q --runas 12345:23456 -P "$T/p" "$CPID"
+	like "--runas" "$(cat "/proc/$(cat "$T/p")/status")" "Uid:	12345	12345.*Gid:	23456	23456"
+	end "$T/p"
+fi
+
+done_testing
