@@ -8,7 +8,7 @@
  *	TIME guest > udp N | < udp N | < icmp WHAT | < nothing
  *	TIME host WHAT				the socket's side: see script_ops[] in script.c
  *	TIME flow WHAT | link WHAT | conn N [new] [to ADDR:PORT]
- *	set NAME [VALUE]			before the first step: mtu N, only v4, only v6, no-faults, meminfo, peek, no-peek
+ *	set NAME [VALUE]			mtu N, only v4, only v6, no-faults, meminfo, peek, no-peek
  *	use active | use passive		connection opened by the guest, or from the host: MSS 1000, scale 7
  *
  * TIME: +S seconds after the step before; +S~T for a segment that may come in between; * for one that may take a day.
@@ -28,7 +28,8 @@
 
 enum op {
 	OP_SEND, OP_EXPECT, OP_EXPECT_BYTES, OP_NOTHING, OP_ACKS, OP_UDP_SEND, OP_UDP_EXPECT, OP_ICMP_EXPECT,
-	OP_CONNECT, OP_WRITABLE, OP_ERROR, OP_DATA, OP_URGENT, OP_EOF, OP_ROOM, OP_TOLD, OP_GOT, OP_SHUTDOWN, OP_NO_SHUTDOWN,
+	OP_CONNECT, OP_WRITABLE, OP_ERROR, OP_DATA,
+	OP_URGENT, OP_EOF, OP_ROOM, OP_TOLD, OP_GOT, OP_SHUTDOWN, OP_NO_SHUTDOWN,
 	OP_CLOSED, OP_RESET, OP_OPEN, OP_ACCEPT, OP_FAIL, OP_UNREAD,
 	OP_UDP_HOST, OP_UDP_CLIENT, OP_UDP_GOT, OP_UDP_ERROR, OP_UDP_BROKEN,
 	OP_LINK, OP_GONE, OP_STATE, OP_COUNT, OP_SLEEP, OP_WAKEUPS, OP_CONN,
