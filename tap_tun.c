@@ -60,10 +60,8 @@ static int tun_recv(struct tap *t, struct raw *raw, unsigned max)
 				break;
 			return -errno;
 		}
-		if ((size_t)len <= hdr) {
-			t->stats.tx_lost++;
-			continue;
-		}
+		if ((size_t)len <= hdr)			/* never from a tap device */
+			break;
 
 		tun_rx_iov[n] = (struct iovec){ tun_rx + at + hdr, (size_t)len - hdr };
 		raw[n] = (struct raw){ .iov = &tun_rx_iov[n], .cnt = 1, .len = (size_t)len - hdr };

@@ -25,7 +25,7 @@ static struct {
 
 uint32_t tcp_offer(struct tcp *t)
 {
-	uint32_t open = seq_lt(t->rcv_nxt, t->rcv_adv) ? t->rcv_adv - t->rcv_nxt : 0, extra;
+	uint32_t open = seq_lt(t->rcv_nxt, t->rcv_adv) ? t->rcv_adv - t->rcv_nxt : 0, extra, offer;
 
 	if (t->flags & TCPF_GUEST_FIN)
 		return 0;
@@ -43,7 +43,12 @@ uint32_t tcp_offer(struct tcp *t)
 	if (t->room <= t->room_size / 2 || t->room < 2U * t->rcv_mss)
 		extra = MAX(extra, STASH_FLOW);
 	extra = stash_promise(t, extra);
-	return MIN(t->room + (extra > t->stash_len ? extra - t->stash_len : 0), WINDOW_MAX);
+	offer = t->room + (extra > t->stash_len ? extra - t->stash_len : 0);
+
+	/* Shut although no send failed, as there is no stash left: room that is made later must be told of */
+	if (!offer && !(t->flags & TCPF_BLOCKED) && !sock_want_write(t->sock))
+		t->flags |= TCPF_BLOCKED;
+	return MIN(offer, WINDOW_MAX);
 }
 
 /* Passes the guest's FIN on, once everything before it is */
