@@ -88,8 +88,8 @@ void tcp_arm(struct ctx *c, struct flow *f)
 	}
 	if (t->flags & TCPF_PROBED)
 		due = c->now + TCP_PROBE_EVERY;
-	if (t->rtx_at)
-		due = MIN(due, t->rtx_at);
+	if (t->rtx_at)				/* whoever doesn't answer is given up by that: nothing is idle meanwhile */
+		due = t->rtx_at;
 	if (t->ack_at)
 		due = MIN(due, t->ack_at);
 
@@ -461,8 +461,10 @@ void tcp_timeout(struct ctx *c, struct flow *f)
 	}
 	if (t->rtx_at && t->rtx_at <= c->now)
 		tcp_retransmit(c, f);
-	else if (tcp_synced(t) && !t->rtx_at && t->heard_at + TCP_IDLE <= c->now)
+	else if (!t->rtx_at && t->heard_at + TCP_IDLE <= c->now && tcp_synced(t))
 		tcp_idle(c, f);
+	else if (!t->rtx_at && t->heard_at + TCP_IDLE <= c->now)
+		tcp_end(c, f);			/* connect() that never came to an end */
 	if (!f->dead && !tcp_done(c, f))
 		tcp_arm(c, f);
 }
