@@ -548,7 +548,7 @@ static void filter_syscalls(unsigned mode)
 	EMIT(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS));
 	EMIT(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)));
 	for (unsigned i = 0; i < ARRAY_SIZE(allowed); i++) {
-		uint32_t nr = (uint32_t)allowed[i].nr, second = (uint32_t)(allowed[i].nr >> 32);
+		uint32_t nr = (uint32_t)allowed[i].nr, second = (uint32_t)((uint64_t)allowed[i].nr >> 32);
 
 		if (allowed[i].nr == NONE || !(allowed[i].modes & mode))
 			continue;

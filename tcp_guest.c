@@ -32,13 +32,14 @@ uint32_t tcp_offer(struct tcp *t)
 	if (!tcp_synced(t))			/* a SYN's window has 16 bits, and an empty socket and the stash hold that */
 		return UINT16_MAX;
 
-	/* What was asked last is a lower bound, less what was sent since: ask again now and then, so that the edge moves on steadily */
-	if (!(t->flags & TCPF_BLOCKED) && (!t->room_asked || t->room_asked - t->room >= MIN(ROOM_STEP, t->room_asked / 2)))
+	/* What was asked last is a lower bound, less what was sent since. Asked again now and then, the edge moves on steadily. */
+	if (!(t->flags & TCPF_BLOCKED) &&
+	    (!t->room_asked || t->room_asked - t->room >= MIN(ROOM_STEP, t->room_asked / 2)))
 		t->room = t->room_asked = sock_room(t->sock, &t->room_size);
 
 	extra = t->stash_len + (open > t->room ? open - t->room : 0);
-	/* Half full, or unknown; or so small that the guest would hold back what does not fill a segment, until a timer of its own
-	 * fires: Linux' segments are up to half of the largest window it was ever offered (RFC 9293 3.8.6.2.1)
+	/* Half full, or unknown; or so small that the guest would hold back what does not fill a segment, until a timer
+	 * of its own fires: Linux' segments are up to half of the largest window it was ever offered (RFC 9293 3.8.6.2.1)
 	 */
 	if (t->room <= t->room_size / 2 || t->room < 2U * t->rcv_mss)
 		extra = MAX(extra, STASH_FLOW);
