@@ -32,7 +32,7 @@ uint32_t tcp_offer(struct tcp *t)
 	if (!tcp_synced(t))			/* a SYN's window has 16 bits, and an empty socket and the stash hold that */
 		return UINT16_MAX;
 
-	/* What was asked last is a lower bound, less what was sent since. Asked again now and then, the edge moves on steadily. */
+	/* What was asked last is a lower bound, less what was sent since. Asked now and then, the edge moves on steadily. */
 	if (!(t->flags & TCPF_BLOCKED) &&
 	    (!t->room_asked || t->room_asked - t->room >= MIN(ROOM_STEP, t->room_asked / 2)))
 		t->room = t->room_asked = sock_room(t->sock, &t->room_size);
