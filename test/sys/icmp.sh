@@ -64,15 +64,4 @@ for id in 0, 1, 65535:
 print(n, "done")
 END
 is "ICMP-01 ICMP-06 identifier and sequence number 0, 1, 65535" "$(C python3 "$T/echo.py" 2>&1 | tail -n 5)" "18 done"
-pasta_stop
-
-sysctl -qw net.ipv4.ping_group_range="1 0"
-pasta_up -t 8000
-not "ICMP-04 no ping sockets for us: no echo" C ping -nqc 1 -W 1 198.51.100.10
-xfer <<END
-tcp ICMP-04_but_all_else_works,_TCP c=C s=R to=198.51.100.10 port=7000 up=100000 down=100000
-udp ICMP-04_but_all_else_works,_UDP c=C s=R to=2001:db8:1::10 port=7000 sizes=0,100,5000
-tcp ICMP-04_but_all_else_works,_inbound c=R s=C to=198.51.100.2 port=8000 up=100000
-END
-
 done_testing
