@@ -362,7 +362,7 @@ void guest_tcp(struct run *r, struct conn *cn, uint8_t flags, uint32_t seq, uint
 		if (at + n < len)
 			w.flags &= (uint8_t)~(TCP_PSH | TCP_FIN);
 		for (uint32_t i = 0; i < n; i++)
-			data[i] = pattern(TO_HOST, cn->peer.port, (uint64_t)seq - 1 + at + i);
+			data[i] = pattern(TO_HOST, cn->peer.port, (uint32_t)(seq - 1 + at + i));
 		note_sent(r, cn, &w, ignored);
 		push(r, &w, !by && n > PIECE);
 		at += n;
