@@ -42,8 +42,7 @@ enum {
 #define IP6_HLEN	40
 #define ICMP_HLEN	8
 #define IP6_MTU_MIN	1280
-#define QUOTE_MAX4	(576 - IP4_HLEN - ICMP_HLEN)
-#define QUOTE_MAX6	(IP6_MTU_MIN - IP6_HLEN - ICMP_HLEN)
+#define IP4_ERROR_MAX	576
 #define QUOTE_L4_MIN	8			/* bytes of transport header that have to be quoted */
 
 #define RATE		1			/* ms for an error, on average */
@@ -160,6 +159,12 @@ static struct addr error_source(struct ctx *c, const struct guest *g, const stru
 	return addr_is_unspec(&ip->our_ll) || addr_is_v4(dst) ? *dst : ip->our_ll;
 }
 
+/* Bytes of the guest's packet in an error, which has to pass the link in one piece */
+static size_t quote_max(const struct guest *g, bool v4)
+{
+	return MIN(v4 ? IP4_ERROR_MAX : IP6_MTU_MIN, g->tap.caps.mtu) - (v4 ? IP4_HLEN : IP6_HLEN) - ICMP_HLEN;
+}
+
 /* IP header of a quoted packet: bytes written to @p */
 static size_t quote_ip(uint8_t *p, const struct addr *src, const struct addr *dst, uint8_t proto, uint8_t ttl,
 		       size_t l4_len)
@@ -215,7 +220,7 @@ void icmp_error(struct ctx *c, struct guest *g, const struct sock_err *e, const 
 	p = fr->pay[0].iov_base;
 	ttl = h.type == (v4 ? ICMP4_TIME_EXCEEDED : ICMP6_TIME_EXCEEDED) ? 1 : IPDEFTTL; /* as the router saw it */
 	hlen = quote_ip(p, &src->a, &dst->a, proto, ttl, len);
-	len = MIN(len, (size_t)(v4 ? QUOTE_MAX4 : QUOTE_MAX6) - hlen);
+	len = MIN(len, quote_max(g, v4) - hlen);
 	memcpy(p + hlen, l4, len);
 	fr->len = hlen + len;
 
@@ -236,7 +241,7 @@ void icmp_error_pkt(struct ctx *c, struct guest *g, int err, const struct pkt *p
 	    !(fr = get_frame(g)))
 		return;
 
-	len = MIN(p->ip.len, (size_t)(v4 ? QUOTE_MAX4 : QUOTE_MAX6));
+	len = MIN(p->ip.len, quote_max(g, v4));
 	view_copy(&p->ip, 0, fr->pay[0].iov_base, len);
 	fr->len = len;
 

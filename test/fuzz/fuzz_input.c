@@ -61,6 +61,7 @@ static struct {
 	uint32_t	nxt, ack;
 } conn[CONNS];
 
+static bool batched;	/* something was done, and the loop did not run since */
 static bool foreign;	/* TCP segments were sent that belong to no connection known here, or may: no byte is checked */
 
 const char *conf_rule_text(const struct rule *r)
@@ -232,23 +233,25 @@ static void turn(uint64_t until)
 		check(turns < TURNS, "the loop spins");
 	}
 	check(check_idle(&run), "at rest");
+	batched = false;
 }
 
-/* A segment of connection @n, numbers relative to its start */
+/* A segment of connection @n, numbers relative to its start. Who gets a SYN isn't always known here, see @reused. */
 static void segment(unsigned n, uint8_t flags, uint32_t seq, uint32_t len, uint32_t ack, uint16_t win, uint16_t mss,
 		    int wscale)
 {
+	bool syn = flags & TCP_SYN, odd = flags & (TCP_RST | TCP_FIN);
 	struct conn *cn = &run.conn[n];
 	const struct flow *f = run_flow(&run, cn);
-	bool known = f && f->tcp.state >= TCP_SYN_RCVD && !world.in_len;
 
-	if (flags & TCP_SYN && !known)		/* where the pattern begins */
+	if (syn && (!f || f->tcp.state < TCP_SYN_RCVD || batched))		/* where the pattern begins */
 		seq = 0;
-	if (flags & TCP_SYN && !(flags & TCP_ACK)) {
-		cn->reused = conn[n].used || cn->reused;
+	if (syn && (batched || (!f && conn[n].used)))
+		cn->reused = true;
+	if (syn && !(flags & TCP_ACK))
 		conn[n].used = true;
-	}
-	guest_tcp(&run, cn, flags, seq, len, ack, win, mss, wscale, 0, flags & TCP_SYN && known);
+	guest_tcp(&run, cn, flags, seq, len, ack, win, mss, wscale, 0, syn && (odd || (f && f->tcp.state != TCP_SYN_SENT)));
+	cn->mss = MAX(cn->mss, 88);		/* a tiny one is not taken at its word */
 }
 
 static void op_tcp(enum step_kind op, unsigned n)
@@ -544,7 +547,8 @@ static void step(void)
 	case DO_COUNT:
 		break;
 	}
-	if (!(first & 128))
+	batched = first & 128;
+	if (!batched)
 		turn(world.now);
 }
 
@@ -559,7 +563,7 @@ static void begin(void)
 	script.mtu = flags & V_SMALL && !v.v6 ? 68 + m * 4 : mtu[m % ARRAY_SIZE(mtu)];
 	memset(&frags_pool, 0, sizeof(frags_pool));
 	memset(conn, 0, sizeof(conn));
-	foreign = false;
+	foreign = batched = false;
 	run_begin(&run, &script, &v);
 	run.strict = false;
 	check(!run.failed, "set-up");
