@@ -99,8 +99,12 @@ struct command_case {
 
 static int odd_settings(void)
 {
+	unsigned long dfl[8] = { 0 };	/* the kernel's struct sigaction: SIG_DFL */
 	sigset_t all;
 
+	/* make(1) may have us start with signals ignored that libc keeps to itself, and so does not let one set */
+	for (int sig = 32; sig < SIGRTMIN; sig++)
+		syscall(__NR_rt_sigaction, sig, dfl, NULL, sizeof(uint64_t));
 	signal(SIGPIPE, SIG_IGN);
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, NULL);
