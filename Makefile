@@ -93,8 +93,7 @@ check-sys: all $(TOOLS)
 
 test:
 	test/tools/deps.sh
-	$(MAKE) check
-	$(MAKE) check-sys
+	@rc=0; $(MAKE) check || rc=1; $(MAKE) check-sys || rc=1; exit $$rc
 
 # New inputs that matter are kept in build/fuzz/corpus
 fuzz:
