@@ -28,7 +28,7 @@
  * sent while it is still in the cache.
  */
 #define TUN_FRAME_MAX	(sizeof(struct virtio_net_hdr_v1) + ETH_HLEN + 65535)
-#define TUN_RX_SIZE	(256 << 10)
+#define TUN_RX_SIZE	(520 << 10)
 
 static uint8_t tun_rx[TUN_RX_SIZE] __attribute__((aligned(4096)));
 static struct iovec tun_rx_iov[TAP_BATCH];
