@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# names: servers of the host's configuration, wherever they are; packets are relayed, not read, so any will do
+# names: servers of the host's configuration, wherever they are; DNS-11 packets are relayed, not read, so any will do
 . "${0%/*}/lib.sh"
 
 topology
 F=169.254.1.1 F6=fd00::53
 
-# what_is LABEL TO FROM SERVER AT: port 53, UDP and TCP, and 853
+# query LABEL TO FROM SERVER AT: port 53, UDP and TCP, and 853
 query()
 {
 	local port

@@ -82,10 +82,15 @@ is "FWD-01 restarted 25 times: failures" $bad 0
 
 # LIFE-26: what runs in the namespace can't end it
 container
-start "$CPID"
+start -u 8000 "$CPID"
 C ip link set ext down
+R python3 -c '
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for i in range(100):
+    s.sendto(b"x", ("198.51.100.2", 8000))'
 C ip link set ext up
-ok "LIFE-26 link down and up" wait_for 5 C ip route add default via 198.51.100.1
+ok "LIFE-26 L2-10 link down, datagrams for it, and up" wait_for 5 C ip route add default via 198.51.100.1
 ok "LIFE-26 and it answers again" wait_for 5 C ping -nqc 1 -W 1 198.51.100.10
 C ip link del ext
 wait_for 5 gone "$PASTAPID"

@@ -247,7 +247,6 @@ pasta_stop()
 	wait_for 5 gone "$PASTAPID"
 }
 
-# stats NAME: counter of pasta's, as SIGUSR1 writes it to the log
 # netns paths for xfer's c= and s=
 ns_of()
 {
@@ -266,5 +265,6 @@ xfer()
 }
 
 mtu_of() { "$1" ip -o link show "$2" | sed -n 's/.* mtu \([0-9]*\) .*/\1/p'; }
-cs_of()	{ awk '/voluntary_ctxt_switches|nonvoluntary/ { n += $2 } END { print n }' "/proc/$1/status"; }
+# How often a process went to sleep, so far (it wakes up as often); its resident memory, kB
+cs_of()	{ awk '/^voluntary_ctxt_switches/ { print $2 }' "/proc/$1/status"; }
 rss_of() { awk '/VmRSS/ { print $2 }' "/proc/$1/status"; }

@@ -99,6 +99,11 @@ try --config-net -q -- "$T/nothing"
 not "command that is not there: status" [ $RC = 0 ]
 like "command that is not there: message" "$ERR" "$T/nothing"
 is "nothing is left behind" "$(pgrep -x pasta)" ""
+mount -t tmpfs none /dev/net
+try --config-net -q "$CPID"
+is "LIFE-24 no /dev/net/tun: status" $RC 1
+like "LIFE-24 no /dev/net/tun: message" "$ERR" "/dev/net/tun: No such"
+umount /dev/net
 
 # ---- Commands
 try --config-net -q -- sh -c 'exit 7'

@@ -8,7 +8,7 @@ topology
 for mtu in 65520 1500; do
 	pasta_up -m $mtu -t 8000
 	before=$(C nstat -asz TcpRetransSegs | awk '/Retrans/ { print $2 }')
-	xfer <<-END
+	xfer 3 <<-END	# TCP-42: never 3 s without progress
 	tcp MTU_$mtu,_1_GB,_out,_up,_v4 c=C s=R to=198.51.100.10 port=7000 up=1000000000
 	tcp MTU_$mtu,_1_GB,_out,_down,_v6 c=C s=R to=2001:db8:1::10 port=7000 down=1000000000 close=server
 	tcp MTU_$mtu,_1_GB,_in,_up,_v6 c=R s=C to=2001:db8:1::2 port=8000 up=1000000000 close=server

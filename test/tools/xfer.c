@@ -8,7 +8,7 @@
  *	KIND NAME KEY=VALUE...
  *
  * tcp	a connection: up=BYTES, down=BYTES, close=client|server|half (half: each side when it has sent all), stall=MS,
- *	chunk=BYTES, rcvbuf=BYTES
+ *	chunk=BYTES, rcvbuf=BYTES, ms=N at most
  * udp	datagrams there and back: sizes=N,N..., batch=N at a time, parallel=N clients at once
  * crr	count=N connections, each with one byte up and one down
  * error, udp-error	count=N attempts, each of which ends with want=ECONNREFUSED or the like
@@ -261,6 +261,7 @@ static bool key_value(struct job *j, const char *key, char *v)
 	else if (!strcmp(key, "up"))		j->up = strtoull(v, NULL, 10);
 	else if (!strcmp(key, "down"))		j->down = strtoull(v, NULL, 10);
 	else if (!strcmp(key, "stall"))		j->stall = (unsigned)atoi(v);
+	else if (!strcmp(key, "ms"))		j->ms = (unsigned)atoi(v);
 	else if (!strcmp(key, "chunk"))		j->chunk = (unsigned)atoi(v);
 	else if (!strcmp(key, "rcvbuf"))	j->rcvbuf = (unsigned)atoi(v);
 	else if (!strcmp(key, "count"))		j->count = (unsigned)atoi(v);

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
+#include <linux/errqueue.h>	/* needs struct timespec */
 
 #include "xfer.h"
 
@@ -142,9 +144,9 @@ bool job_tcp(struct job *j)
 
 	if (listener < 0)
 		return false;
+	start = now_ms();
 	good = sock_pair(j, listener, fd);
 	close(listener);
-	start = now_ms();
 	for (int i = 0; i < 2; i++) {
 		s[i].fd = fd[i];
 		s[i].half = j->close == CLOSE_HALF;
@@ -156,6 +158,8 @@ bool job_tcp(struct job *j)
 			close(s[i].fd);
 	}
 	ms = now_ms() - start;
+	if (good && j->ms && ms > j->ms)
+		return failed(j, "%llu ms, more than %u", (unsigned long long)ms, j->ms);
 	if (good && j->up + j->down >= 100000000)
 		failed(j, "%.2f Gb/s", (double)(j->up + j->down) * 8 / 1e6 / (double)(ms ? ms : 1));
 	return good;
@@ -247,11 +251,31 @@ bool job_error(struct job *j)
 	return true;
 }
 
+/* The error is in the queue before it is in SO_ERROR: this is where poll() saw it. 0 if there is none. */
+static int queued_error(int fd)
+{
+	char control[512] __attribute__((aligned(8))), data[64];
+	struct iovec iov = { data, sizeof(data) };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+
+	if (recvmsg(fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+		return 0;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
+		struct sock_extended_err ee;
+
+		if ((c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR) ||
+		    (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR)) {
+			memcpy(&ee, CMSG_DATA(c), sizeof(ee));
+			return (int)ee.ee_errno;
+		}
+	}
+	return 0;
+}
+
 bool job_udp_error(struct job *j)
 {
 	for (unsigned i = 0; i < j->count; i++) {
 		int fd = sock_client(j, SOCK_DGRAM, true), err = 0, one = 1;
-		socklen_t len = sizeof(err);
 
 		if (fd < 0)
 			return false;
@@ -262,7 +286,7 @@ bool job_udp_error(struct job *j)
 		} else {
 			if (!sock_wait(j, fd, 0, "error"))
 				return close(fd), false;
-			getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len);
+			err = queued_error(fd);
 		}
 		close(fd);
 		if (!as_wanted(j, err))

@@ -1,0 +1,110 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# states in which there is nothing to do, and nothing is done: half closed, window shut, errors behind us
+. "${0%/*}/lib.sh"
+
+topology
+pasta_up -t 8000 -u 8000
+
+# Wake-ups while nothing changes for 2 s, after whatever was going on has ended: the last timers, too
+still() { local a; a=$(cs_of $PASTAPID); sleep 1.5; [ "$(cs_of $PASTAPID)" = "$a" ]; }
+frames() { C awk '/ext:/ { print $11 }' /proc/self/net/dev; }
+rests() # NAME MAX
+{
+	local a c f
+	wait_for 20 still
+	a=$(cs_of $PASTAPID) c=$(awk '{ print $14 + $15 }' /proc/$PASTAPID/stat) f=$(frames)
+	sleep 2		# what is measured
+	# The namespace's kernel may have something to say to its neighbours, and has to be heard
+	le "$1: wake-ups in 2 s but for frames from the namespace" $(($(cs_of $PASTAPID) - a - ($(frames) - f))) "$2"
+	le "$1: CPU time, ticks" $(($(awk '{ print $14 + $15 }' /proc/$PASTAPID/stat) - c)) 1
+}
+
+cat >"$T/server.py" <<'END'
+import socket, sys
+l = socket.socket(socket.AF_INET6); l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); l.bind(("::", 7000)); l.listen()
+print("ready", flush=True)
+c, _ = l.accept()
+what = sys.argv[1]
+if what == "halfclose":
+    c.shutdown(socket.SHUT_WR)
+elif what == "flood":
+    c.settimeout(2)
+    n = 0
+    try:
+        while True:
+            n += c.send(b"x" * 65536)
+    except TimeoutError:
+        pass
+    c.settimeout(None)
+    c.shutdown(socket.SHUT_WR)
+print("waiting", flush=True)
+got = 0
+while True:
+    d = c.recv(65536)
+    if not d:
+        break
+    got += len(d)
+print(got if what == "halfclose" else n, flush=True)
+END
+cat >"$T/client.py" <<'END'
+import socket, sys
+c = socket.create_connection((sys.argv[2], 7000))
+print("connected", flush=True)
+sys.stdin.readline()
+if sys.argv[1] == "halfclose":
+    assert c.recv(1) == b""
+    c.sendall(b"y" * 1000000)
+    c.close()
+else:
+    n = 0
+    while True:
+        d = c.recv(1 << 20)
+        if not d:
+            break
+        n += len(d)
+    print(n, flush=True)
+END
+
+for to in 198.51.100.10 2001:db8:1::10; do
+	for what in halfclose flood; do
+		R python3 "$T/server.py" $what >"$T/s" 2>&1 & s=$!
+		wait_for 10 grep -q ready "$T/s"
+		mkfifo "$T/go"
+		C python3 "$T/client.py" $what $to <"$T/go" >"$T/c" 2>&1 & c=$!
+		exec 5>"$T/go"
+		wait_for 10 grep -q waiting "$T/s"
+		if [ $what = halfclose ]; then
+			rests "TCP-01 the peer has closed its half, $to" 0
+		else
+			rests "TCP-02 TCP-27 the reader does not read, $to" 6	# window probes
+		fi
+		echo >&5
+		exec 5>&-
+		wait $c $s
+		if [ $what = halfclose ]; then
+			is "TCP-01 and data still goes the other way, $to" "$(tail -n 1 "$T/s")" 1000000
+		else
+			is "TCP-02 and all of it arrives, $to" "$(tail -n 1 "$T/c")" "$(tail -n 1 "$T/s")"
+		fi
+		rm "$T/go"
+	done
+done
+
+xfer <<END
+udp-error an_error c=C to=198.51.100.10 port=7999 count=20 want=ECONNREFUSED
+udp-error another_error c=C to=2001:db8:1::10 port=7999 count=20 want=ECONNREFUSED
+udp an_empty_datagram_in c=R s=C to=198.51.100.2 port=8000 sizes=0
+udp an_empty_datagram_out c=C s=R to=198.51.100.10 at=198.51.100.10 port=7000 sizes=0
+tcp TCP-22_a_byte_there,_a_byte_back c=C s=R to=198.51.100.10 port=7000 up=1 down=1
+tcp TCP-22_a_byte_there,_a_byte_back,_other_close c=R s=C to=2001:db8:1::2 port=8000 up=1 down=1 close=server
+END
+rests "UDP-01 UDP-26 TCP-22 after errors, empty datagrams, short exchanges" 2
+
+# An error on the listening socket: the namespace refuses, the client does not care
+for i in {1..20}; do
+	R python3 -c "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.sendto(b'x', ('198.51.100.2', 8000))"
+done
+rests "UDP-01 after datagrams that nobody in the namespace wanted" 2
+
+done_testing
