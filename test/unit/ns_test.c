@@ -102,8 +102,8 @@ static int odd_settings(void)
 	unsigned long dfl[8] = { 0 };	/* the kernel's struct sigaction: SIG_DFL */
 	sigset_t all;
 
-	/* make(1) may have us start with signals ignored that libc keeps to itself, and so does not let one set */
-	for (int sig = 32; sig < SIGRTMIN; sig++)
+	/* May be ignored from the start: by a shell in the background; by make(1) those that libc keeps to itself */
+	for (int sig = 1; sig < SIGRTMIN; sig++)
 		syscall(__NR_rt_sigaction, sig, dfl, NULL, sizeof(uint64_t));
 	signal(SIGPIPE, SIG_IGN);
 	sigfillset(&all);
