@@ -268,3 +268,17 @@ mtu_of() { "$1" ip -o link show "$2" | sed -n 's/.* mtu \([0-9]*\) .*/\1/p'; }
 # How often a process went to sleep, so far (it wakes up as often); its resident memory, kB
 cs_of()	{ awk '/^voluntary_ctxt_switches/ { print $2 }' "/proc/$1/status"; }
 rss_of() { awk '/VmRSS/ { print $2 }' "/proc/$1/status"; }
+
+# rests NAME MAX: wake-ups of pasta's while nothing changes for 2 s, once whatever was going on has ended, and its timers
+still() { local a; a=$(cs_of $PASTAPID); sleep 1.5; [ "$(cs_of $PASTAPID)" = "$a" ]; }
+frames() { C awk '/ext:/ { print $11 }' /proc/self/net/dev; }
+rests()
+{
+	local a c f
+	wait_for 20 still
+	a=$(cs_of $PASTAPID) c=$(awk '{ print $14 + $15 }' /proc/$PASTAPID/stat) f=$(frames)
+	sleep 2		# what is measured
+	# The namespace's kernel may have something to say to its neighbours, and has to be heard
+	le "$1: wake-ups in 2 s but for frames from the namespace" $(($(cs_of $PASTAPID) - a - ($(frames) - f))) "$2"
+	le "$1: CPU time, ticks" $(($(awk '{ print $14 + $15 }' /proc/$PASTAPID/stat) - c)) 1
+}

@@ -6,20 +6,6 @@
 topology
 pasta_up -t 8000 -u 8000
 
-# Wake-ups while nothing changes for 2 s, after whatever was going on has ended: the last timers, too
-still() { local a; a=$(cs_of $PASTAPID); sleep 1.5; [ "$(cs_of $PASTAPID)" = "$a" ]; }
-frames() { C awk '/ext:/ { print $11 }' /proc/self/net/dev; }
-rests() # NAME MAX
-{
-	local a c f
-	wait_for 20 still
-	a=$(cs_of $PASTAPID) c=$(awk '{ print $14 + $15 }' /proc/$PASTAPID/stat) f=$(frames)
-	sleep 2		# what is measured
-	# The namespace's kernel may have something to say to its neighbours, and has to be heard
-	le "$1: wake-ups in 2 s but for frames from the namespace" $(($(cs_of $PASTAPID) - a - ($(frames) - f))) "$2"
-	le "$1: CPU time, ticks" $(($(awk '{ print $14 + $15 }' /proc/$PASTAPID/stat) - c)) 1
-}
-
 cat >"$T/server.py" <<'END'
 import socket, sys
 l = socket.socket(socket.AF_INET6); l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); l.bind(("::", 7000)); l.listen()
