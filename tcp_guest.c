@@ -12,7 +12,7 @@
 #include "tcp_buf.h"
 #include "tcp_conn.h"
 
-#define WINDOW_MAX	(1U << 20)	/* offered at once: the link's round trip is short, more would only wait in its queue */
+#define WINDOW_MAX	(512U << 10)	/* offered at once: the link's round trip is short, more would only wait in its queue */
 #define ROOM_STEP	(256U << 10)	/* bytes sent before the socket is asked again */
 #define GATHER_IOV	512		/* buffers of consecutive segments in one sendmsg() */
 
