@@ -212,6 +212,7 @@ static void test_peek_ends(bool feature)
 	eq(stream_peek(&s, 0, 400, 2), 400);
 	eq(stream_peek(&s, 400, 1000, 2), 600);
 	eq(s.peek_off, feature ? 1000 : PEEK_OFF_NONE);
+	eq(stream_peek(&s, 1000, 10, 1), -EAGAIN);
 	eq(stream_peek(&s, 0, 1000, 1), 1000);		/* again, from the first byte on */
 	stream_discard(&s, 900);
 	eq(s.peek_off, feature ? 100 : PEEK_OFF_NONE);
@@ -372,8 +373,9 @@ static void client(int l, const char *to, const char *seen_as)
 	ok(fd >= 0 && wait_for(l, POLLIN));
 	c = accept4(l, &sa.sa, &len, 0);
 	ok(c >= 0 && end_from_sa(&e, &sa) && addr_eq(&e.a, &from.a));
+	close(c);					/* so TIME-WAIT is on our side */
+	ok(wait_for(fd, POLLRDHUP));
 	close(fd);
-	close(c);
 }
 
 static void test_listen(void)
@@ -645,6 +647,7 @@ static void test_ping(const char *addr)
 	echo(other, &to, v6, 0);
 	eq(opt_of(other, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_UNICAST_HOPS : IP_TTL), 44);
 	eq(opt_of(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVERR : IP_RECVERR), 1);
+	eq(opt_of(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVHOPLIMIT : IP_RECVTTL), 1);
 	close(other);
 	other = sock_ping(v6, v6 ? &addr_any6 : &addr_any4, 77, NULL);
 	echo(other, &to, v6, 0);
