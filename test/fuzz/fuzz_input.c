@@ -318,7 +318,7 @@ static void op_host(enum step_kind op, unsigned n)
 		fs_data(s, 1 + v);
 	else if (op == DO_EOF && up && !s->rx_eof)
 		fs_eof(s);
-	else if (op == DO_SOCK_ROOM && s)
+	else if (op == DO_SOCK_ROOM && up)
 		fs_room(s, v == UINT16_MAX ? ROOM_AUTO : v);
 }
 
@@ -476,7 +476,7 @@ static void op_fail(void)
 	} faults[] = {
 		{ "socket", EMFILE }, { "accept4", EMFILE }, { "accept4", ECONNABORTED }, { "epoll_ctl", ENOSPC },
 		{ "sendmsg", ENOBUFS }, { "sendmsg", ECONNRESET }, { "recvmsg", ECONNRESET }, { "recv", ENOMEM },
-		{ "getsockopt", ENOBUFS }, { "setsockopt", ENOBUFS }, { "bind", EADDRINUSE }, { "tap_write", EAGAIN },
+		{ "getsockopt", ENOBUFS }, { "bind", EADDRINUSE }, { "tap_write", EAGAIN },
 		{ "recvmmsg", ENOMEM }, { "sendmmsg", ENOBUFS }, { "connect", EADDRNOTAVAIL }, { "shutdown", ENOTCONN },
 	};
 	uint32_t v = take(1);
@@ -542,7 +542,7 @@ static void step(void)
 		break;
 	case DO_NEW_ROOM:
 		v = take(2);
-		world.room = v == UINT16_MAX ? ROOM_AUTO : v;
+		world.room = v == UINT16_MAX ? ROOM_AUTO : MAX(v, 1);	/* a new socket has some */
 		break;
 	case DO_COUNT:
 		break;
