@@ -336,6 +336,29 @@ static void out_error(const struct addr *from, const struct ippkt *i, uint8_t ty
 
 /* ---- the host ---- */
 
+/* An address is there when its route is: a work queue of the kernel's puts it in, some time after the ioctl() */
+static void host_wait_address(const struct in6_addr *a)
+{
+	char want[40], line[512];
+
+	for (unsigned i = 0; i < 16; i++)
+		snprintf(want + 2 * i, 3, "%02x", a->s6_addr[i]);
+	snprintf(want + 32, 5, " 80 ");			/* length of the prefix: 128 */
+	for (unsigned ms = 0; ms < 10000; ms++) {
+		FILE *f = fopen("/proc/self/net/ipv6_route", "r");
+		bool found = false;
+
+		MUST(f ? 0 : -1);
+		while (!found && fgets(line, sizeof(line), f))
+			found = !strncmp(line, want, 36);
+		fclose(f);
+		if (found)
+			return;
+		poll(NULL, 0, 1);
+	}
+	ok(!"the kernel has a route to its address");
+}
+
 static void host_address(int s4, int s6, const char *dev, const char *a4, const char *mask4, const char *a6,
 			 unsigned plen6)
 {
@@ -357,6 +380,7 @@ static void host_address(int s4, int s6, const char *dev, const char *a4, const 
 	if (a6) {
 		inet_pton(AF_INET6, a6, &r6.ifr6_addr);
 		MUST(ioctl(s6, SIOCSIFADDR, &r6));
+		host_wait_address(&r6.ifr6_addr);
 	}
 }
 
