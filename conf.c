@@ -470,7 +470,7 @@ static const struct opt opts[] = {
 	{ "debug", 'd', NULL, BOTH, p_debug, 0, "Tell more" },
 	{ "trace", 0, NULL, BOTH, p_trace, 0, "Tell everything, down to single packets" },
 	{ "stats", 0, "SECONDS", BOTH, p_stats, 0,
-	  "Print counters at this interval" },
+	  "Print counters at this interval, unless nothing moved" },
 	{ "log-file", 'l', "PATH", BOTH, p_path, CONF(log_file),
 	  "Log to a file instead of the system log" },
 	{ "log-size", 0, "BYTES", BOTH, p_log_size, 0,

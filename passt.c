@@ -148,7 +148,8 @@ static struct timer stats_timer = { .kind = TIMER_STATS };
 
 static void on_stats_timer(struct ctx *c, struct timer *t)
 {
-	stats_log(c);
+	if (stats_moved(c))
+		stats_log(c);
 	timer_set(&c->wheel, t, c->now + 1000ULL * conf.stats_interval);
 }
 

@@ -23,3 +23,21 @@ void stats_log(const struct ctx *c)
 				log_at(LOG_WARNING, "Dropped: %" PRIu64 " %s", g->drops[why], drop_name[why]);
 	}
 }
+
+bool stats_moved(const struct ctx *c)
+{
+	static uint64_t last;
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < GUEST_MAX; i++) {
+		const struct guest *g = &c->guest[i];
+
+		sum += g->tap.stats.rx_frames + g->tap.stats.tx_frames + g->tap.stats.tx_lost;
+		for (unsigned why = DROP_NONE + 1; why < DROP_COUNT; why++)
+			sum += g->drops[why];
+	}
+	if (sum == last)
+		return false;
+	last = sum;
+	return true;
+}

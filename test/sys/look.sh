@@ -28,6 +28,20 @@ is "PCAP-01 payload of the first transfer is there" \
 	"$(tshark -r "$T/link.pcap" -Y 'tcp.dstport == 7000' -T fields -e tcp.len 2>/dev/null | awk '{ n += $1 } END { print n }')" 300000
 like "counters on SIGUSR1" "$(cat "$PASTA_LOG")" "From guest: [0-9]+ frames"
 
+# Counters at an interval, and none for one in which nothing happened
+told() { grep -c "From guest" "$PASTA_LOG"; }
+more() { [ "$(told)" -gt "$1" ]; }
+calm() { local f; f=$(frames); sleep "$1"; [ "$(frames)" = "$f" ]; }
+silent() { local n; wait_for 20 calm 2; n=$(told); calm 3 && [ "$(told)" = "$n" ]; }
+pasta_up --stats 1
+C ping -nqc 1 -W 5 198.51.100.10 >"$T/null"
+ok "--stats 1: counters while there is traffic" wait_for 5 more 0
+ok "--stats 1: nothing once nothing moves" until_ 30 silent
+n=$(told)
+C ping -nqc 1 -W 5 198.51.100.10 >"$T/null"
+ok "--stats 1: and again when something does" wait_for 5 more "$n"
+pasta_stop
+
 # Log file
 container
 "$PASTA" --config-net -l "$T/a.log" -P "$T/a.pid" "$CPID" >"$T/a.out" 2>&1
