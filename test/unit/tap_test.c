@@ -157,6 +157,9 @@ static void test_last_in_first_out(void)
 	eq(b[0]->npay, 1);
 	eq(b[0]->pay[0].iov_len, TAP_ROOM);
 	eq(tap.nfree, TAP_SLOTS - 3);
+	tap_unreserve(&tap, b, 2);			/* back in the order they had */
+	eq(tap_reserve(&tap, a, 2, 0, TAP_EXACT), 2);
+	ok(a[0] == b[0] && a[1] == b[1]);
 }
 
 static void commit(unsigned n)
@@ -225,7 +228,7 @@ static void test_eager(void)
 static void test_ring(void)
 {
 	uint16_t want[4 * TAP_SLOTS];
-	unsigned nwant = 0, seed = 1, wrong = 0;
+	unsigned nwant = 0, seed = 1, wrong = 0, full = 0;
 	struct frame *f[2];
 
 	test("I5 queue: in the order of commit, all around the ring, and no slot is lost");
@@ -241,10 +244,11 @@ static void test_ring(void)
 			tap_commit(&tap, f[!give_back]);
 		} else {
 			tap_unreserve(&tap, f, n);
+			full++;
 			link_.room = 1 + (seed >> 20) % TAP_SLOTS;
 		}
 		if (seed >> 28 == 3)
-			link_.room += seed >> 16 & 63;
+			link_.room += seed >> 16 & 15;
 		tap_flush(&tap);
 	}
 	link_.room = UINT32_MAX;
@@ -253,6 +257,7 @@ static void test_ring(void)
 	for (unsigned i = 0; i < nwant; i++)
 		wrong += link_.out[i] != want[i];
 	eq(wrong, 0);
+	ok(full > 3);
 	eq(tap.nfree, TAP_SLOTS);
 	eq(tap.qlen, 0);
 }
