@@ -43,6 +43,8 @@ not "and read-only" touch "/proc/$pid/root/x"
 if [ "$HOST_UID" = 0 ]; then
 	like "SEC-07 root became nobody" "$st" "Uid:	65534	65534	65534	65534"
 fi
+# Those of a sanitizer (SIGBUS, SIGFPE, SIGSEGV) are not ours
+is "LIFE-03 no handler is installed that could change errno" $((0x$(sed -n 's/^SigCgt:[[:space:]]*//p' <<<"$st") & ~0x4c0)) 0
 end "$T/p"
 is "PID file stays" "$(cat "$T/p")" "$pid"
 ok "FWD-01 ports are free at once" python3 -c "import socket; s = socket.socket(socket.AF_INET6); s.bind(('::', 8000)); s.listen()"
@@ -115,6 +117,16 @@ wait_for 5 pgrep -P "$(cat "$T/p")"
 kill -9 "$(pgrep -P "$(cat "$T/p")")"
 wait $p
 is "command killed by a signal: 128 + 9" $? 137
+pids=()
+for i in {1..12}; do
+	run --config-net -q -- sh -c 'true & wait; exit 3' >>"$T/many" 2>&1 & pids+=($!)
+done
+for p in "${pids[@]}"; do
+	wait "$p"
+	echo $?
+done >"$T/statuses"
+is "LIFE-03 12 at once, with children that end meanwhile: statuses" "$(sort "$T/statuses" | uniq -c | tr -s ' ')" " 12 3"
+is "LIFE-03 and none complains" "$(cat "$T/many")" ""
 try --config-net -q true
 is "command without --" $RC 0
 try --config-net -q -- ip -br addr show ext

@@ -66,6 +66,7 @@ PASTAPID=$(cat "$T/b.pid")
 xfer <<END
 crr while_a_full_log_rotates c=C s=R to=198.51.100.10 port=7000 count=3000
 END
+unlike "LOG-07 no timeouts are told, which would have to be those that are armed" "$(cat "$T/b.log")" "[Tt]ime(r|out|d out)|[0-9] ?(ms|s)( |$)"
 le "size of the log after a flood" "$(stat -c %s "$T/b.log")" 65536
 not "and it is not empty" [ "$(stat -c %s "$T/b.log")" -lt 16384 ]
 like "first line is still the first" "$(head -n 1 "$T/b.log")" "PID"
