@@ -1,0 +1,93 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# every system call the program makes once it runs has a row in isolate.c's table
+#
+# A call without one would end the process with SIGSYS, on the day that somebody meets it. Rows that nothing here used are
+# listed, for whoever wants to know.
+. "${0%/*}/lib.sh"
+
+ISOLATE=$TOP/isolate.c
+
+# Names of calls that have a row, for any mode, but for sanitizers' own
+rows()
+{
+	sed -n '/^} allowed\[\] = {/,/^};/p' "$ISOLATE" | sed '/^#ifdef SANITIZED/,/^#e/d' |
+		sed -n 's/^\t{ __NR_\([a-z0-9_]*\).*/\1/p' | sort -u
+}
+# Names of calls in a trace, without those before the filter was installed
+calls()
+{
+	sed '1,/seccomp(SECCOMP_SET_MODE_FILTER/d' "$1" | sed -n 's/^\([a-z0-9_]*\)(.*/\1/p'
+}
+
+topology
+resolv "nameserver 198.51.100.1"
+rows >"$T/rows"
+le "the table was found" 40 "$(wc -l <"$T/rows")"
+
+# Started under strace: every thread and process has a file of its own
+traced()	# NAME OPTION...
+{
+	local name=$1
+	shift
+	mkdir "$T/$name"
+	strace -qq -ff -o "$T/$name/trace" "$PASTA" -P "$T/pasta.$name.pid" -l "$T/pasta.$name.log" "$@" \
+		>"$T/$name.out" 2>&1 </dev/null &
+	STRACE=$!
+	wait_for 20 test -s "$T/pasta.$name.pid"
+	PASTAPID=$(cat "$T/pasta.$name.pid")
+	PASTA_PIDFILE=$T/pasta.$name.pid
+}
+
+workload()
+{
+	xfer 20 <<-END
+	tcp traced:_out,_up c=C s=R to=198.51.100.10 port=7000 up=3000000
+	tcp traced:_out,_down,_v6 c=C s=R to=2001:db8:1::10 port=7000 down=3000000 close=half
+	tcp traced:_in c=R s=C to=198.51.100.2 src=198.51.100.10 port=8000 up=100000 down=100000
+	udp traced:_datagrams c=C s=R to=198.51.100.10 port=7001 sizes=0,100,1400,9000
+	udp traced:_datagrams,_in,_v6 c=R s=C to=2001:db8:1::2 port=8000 sizes=1,3000
+	error traced:_refused c=C to=198.51.100.10 port=7999 want=ECONNREFUSED
+	crr traced:_short_connections c=C s=R to=198.51.100.10 port=7002 count=20
+	END
+	ok "traced: ping" C ping -nqc 2 -i 0.1 -W 5 198.51.100.10
+	ok "traced: ping, IPv6" C ping -nqc 2 -i 0.1 -W 5 2001:db8:1::10
+	not "traced: nobody there" C ping -nqc 1 -W 1 198.51.100.77
+	C dig +tries=1 +time=1 @198.51.100.1 example.test >"$T/null" 2>&1
+}
+
+# In the background, with what users ask for: log, capture, statistics, rotation, no namespace left at the end
+container
+traced daemon --config-net -t 8000 -u 8000 --trace --log-size 100000 --pcap "$T/daemon.pcap" "$CPID"
+workload
+kill -USR1 "$PASTAPID"
+kill -STOP "$PASTAPID"
+kill -CONT "$PASTAPID"
+ok "traced: after SIGUSR1, SIGSTOP and SIGCONT" C ping -nqc 1 -W 5 198.51.100.10
+pasta_may_end
+kill "$CPID"
+ok "traced: it ends with the namespace" wait_for 10 gone "$PASTAPID"
+wait $STRACE
+
+# In the foreground, a small MTU
+container
+traced foreground -f --config-net --mtu 1500 -t 8000 -u 8000 "$CPID"
+workload
+pasta_stop
+wait $STRACE
+
+mkdir "$T/command"
+strace -qq -ff -o "$T/command/trace" "$PASTA" --config-net -- ping -nqc 1 -W 5 198.51.100.10 >"$T/command.out" 2>&1 </dev/null
+is "traced: a command, its status" $? 0
+
+for name in daemon foreground command; do
+	filtered=$(grep -l 'seccomp(SECCOMP_SET_MODE_FILTER' "$T/$name"/trace.*)
+	like "$name: the filter was installed under the trace" "$filtered" trace
+	for f in $filtered; do calls "$f"; done | sort -u >"$T/$name.calls"
+	le "$name: calls were seen" 8 "$(wc -l <"$T/$name.calls")"
+	is "$name: calls without a row" "$(comm -13 "$T/rows" "$T/$name.calls" | tr '\n' ' ')" ""
+	unlike "$name: nobody was ended by the filter" "$(cat "$T/$name"/trace.*)" "SIGSYS"
+done
+diag "rows that nothing here used: $(sort -u "$T"/*.calls | comm -23 "$T/rows" - | tr '\n' ' ')"
+
+done_testing
