@@ -132,6 +132,39 @@ static void test_batch(const struct net *n)
 	ok(!out_read(&i));
 }
 
+#define MANY	4096			/* flows: many batches, each of as many flows as it has datagrams */
+
+static void test_many(const struct net *n)
+{
+	struct end guest = E(n->guest, 0), server = E(n->server, 7);
+	static bool seen[65536];
+	unsigned unique = 0, back = 0;
+	struct ippkt i;
+
+	test("L2-15 %s: 4096 flows of one tiny datagram, in batches: each gets there, and its answer comes back", n->name);
+	begin(NULL);
+	memset(seen, 0, sizeof(seen));
+	for (unsigned k = 0; k < MANY; k += SEND_MAX) {
+		for (unsigned j = 0; j < SEND_MAX; j++) {
+			guest.port = (uint16_t)(10000 + k + j);
+			guest_udp(j, &guest, &server, 64, "", 0);
+		}
+		guest_send(SEND_MAX);
+		for (unsigned j = 0; j < SEND_MAX && out_read(&i); j++) {
+			unique += i.good && !seen[i.src.port];
+			seen[i.src.port] = true;
+			out_udp(&server, &i.src, "a", 1);
+		}
+		run();
+		back += ngot;
+		got_clear();
+	}
+	eq(unique, MANY);
+	eq(back, MANY);
+	eq(c.flows.count[FLOW_UDP], MANY);
+	eq(drops(), 0);
+}
+
 /* What the server on the host's loopback gets: sizes in order, bytes numbered through */
 static unsigned collect(int fd, size_t *total, size_t *largest)
 {
@@ -1053,11 +1086,17 @@ static void test_policy(const struct net *n)
 
 int main(void)
 {
+	struct rlimit most;
+
+	getrlimit(RLIMIT_NOFILE, &most);
+	most.rlim_cur = most.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &most);
 	host_init();
 	EACH_NET(n) {
 		test_both_ways(n);
 		test_port_taken(n);
 		test_batch(n);
+		test_many(n);
 		test_gso_out(n);
 		test_gso_in(n);
 		test_fragments(n);
