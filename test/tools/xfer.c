@@ -11,6 +11,7 @@
  *	chunk=BYTES, rcvbuf=BYTES, ms=N at most
  * udp	datagrams there and back: sizes=N,N..., batch=N at a time, parallel=N clients at once
  * crr	count=N connections, each with one byte up and one down
+ * rr	parallel=N connections, on each a byte there and one back, again and again: count=N times in all
  * error, udp-error	count=N attempts, each of which ends with want=ECONNREFUSED or the like
  * idle, check	count=N connections that stay open until the end; a byte there and back on each
  *
@@ -310,8 +311,8 @@ static bool job_parse(struct job *j, char *line, char **kind)
 int main(int argc, char **argv)
 {
 	static const struct { const char *kind; bool (*run)(struct job *); } kinds[] = {
-		{ "tcp", job_tcp }, { "udp", job_udp }, { "crr", job_crr }, { "error", job_error },
-		{ "udp-error", job_udp_error }, { "idle", job_idle }, { "check", job_check },
+		{ "tcp", job_tcp }, { "udp", job_udp }, { "crr", job_crr }, { "rr", job_rr },
+		{ "error", job_error }, { "udp-error", job_udp_error }, { "idle", job_idle }, { "check", job_check },
 	};
 	struct rlimit rl;
 	char line[4096];

@@ -11,6 +11,7 @@
 #define CHUNK		(256U << 10)
 #define SIZES_MAX	32
 #define IDLE_MAX	2048
+#define RR_MAX		256
 
 enum closing { CLOSE_CLIENT, CLOSE_SERVER, CLOSE_HALF };
 
@@ -65,6 +66,7 @@ bool pattern_ok(struct job *j, const char *who, uint64_t seed, uint64_t off, con
 bool job_tcp(struct job *j);
 bool job_udp(struct job *j);
 bool job_crr(struct job *j);
+bool job_rr(struct job *j);
 bool job_error(struct job *j);		/* connect() fails as wanted */
 bool job_udp_error(struct job *j);
 bool job_idle(struct job *j);		/* opens connections that stay */

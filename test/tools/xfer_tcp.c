@@ -160,7 +160,7 @@ bool job_tcp(struct job *j)
 	ms = now_ms() - start;
 	if (good && j->ms && ms > j->ms)
 		return failed(j, "%llu ms, more than %u", (unsigned long long)ms, j->ms);
-	if (good && j->up + j->down >= 100000000)
+	if (good && j->up + j->down >= 10000000)
 		failed(j, "%.2f Gb/s", (double)(j->up + j->down) * 8 / 1e6 / (double)(ms ? ms : 1));
 	return good;
 }
@@ -213,6 +213,58 @@ bool job_crr(struct job *j)
 	ms = now_ms() - start;
 	if (good)
 		failed(j, "%.0f/s", j->count * 1e3 / (double)(ms ? ms : 1));
+	return good;
+}
+
+/* What is due on one end of connection @i: @client has its response and asks again, the server answers */
+static bool rr_turn(struct job *j, int fd, bool client, bool more, bool *response)
+{
+	char c = 'x';
+
+	*response = client;
+	if (recv(fd, &c, 1, 0) != 1)
+		return failed(j, "%s: no byte: %s", client ? "client" : "server", strerror(errno));
+	return (client && !more) || send(fd, &c, 1, MSG_NOSIGNAL) == 1 || failed(j, "send: %s", strerror(errno));
+}
+
+bool job_rr(struct job *j)
+{
+	int listener = sock_server(j, SOCK_STREAM), fd[RR_MAX][2];
+	unsigned n = j->parallel < RR_MAX ? j->parallel : RR_MAX, open = 0, asked = n, answered = 0;
+	struct pollfd p[2 * RR_MAX];
+	bool good = listener >= 0, response;
+	uint64_t start, ms;
+
+	for (; good && open < n; open++) {
+		good = sock_pair(j, listener, fd[open]);
+		for (int k = 0; k < 2; k++)
+			p[2 * open + (unsigned)k] = (struct pollfd){ .fd = fd[open][k], .events = POLLIN };
+	}
+	start = now_ms();
+	for (unsigned i = 0; good && i < n; i++)
+		good = send(fd[i][0], "x", 1, MSG_NOSIGNAL) == 1 || failed(j, "send: %s", strerror(errno));
+	while (good && answered < asked) {
+		if (poll(p, 2 * n, (int)patience) < 1) {
+			good = failed(j, "%u of %u answers, and then nothing", answered, asked);
+			break;
+		}
+		for (unsigned i = 0; good && i < 2 * n; i++) {
+			if (!p[i].revents)
+				continue;
+			good = rr_turn(j, p[i].fd, !(i & 1), asked < j->count, &response);
+			answered += response;
+			asked += response && asked < j->count;
+		}
+	}
+	ms = now_ms() - start;
+	while (open--) {
+		close(fd[open][0]);
+		close(fd[open][1]);
+	}
+	if (listener >= 0)
+		close(listener);
+	if (good)
+		failed(j, "%.0f/s", answered * 1e3 / (double)(ms ? ms : 1));
 	return good;
 }
 
