@@ -59,8 +59,10 @@ uint16_t seg_window(uint32_t nxt, uint32_t want, uint8_t wscale, uint32_t *adv)
 	uint32_t unit = 1U << wscale, open = seq_lt(nxt, *adv) ? *adv - nxt : 0;
 	uint32_t win = MIN(want >> wscale, UINT16_MAX);
 
-	/* Rounding must not take back a byte, so an edge already advertised is rounded up */
-	win = MAX(win, MIN(DIV_ROUND_UP(open, unit), UINT16_MAX));
+	/* Rounding must not take back a byte, so an edge already advertised is rounded up; but down with no room behind it (RFC
+	 * 7323 2.4), or a guest that leaves a byte of each window would move the edge on and on
+	 */
+	win = MAX(win, MIN(want ? DIV_ROUND_UP(open, unit) : open / unit, UINT16_MAX));
 	*adv = seq_max(*adv, nxt + (win << wscale));
 	return (uint16_t)win;
 }

@@ -120,9 +120,11 @@ static const struct {
 	{ 255,		0,	8,	0,	"less than a unit is none" },
 	{ 256,		0,	8,	1,	"one unit" },
 	{ 511,		0,	8,	1,	"rounded down where nothing was said" },
-	{ 0,		1,	8,	1,	"one byte that was said is a unit" },
+	{ 0,		1,	8,	0,	"one byte that was said, no room behind it" },
+	{ 1,		1,	8,	1,	"one byte that was said, and room: a unit" },
 	{ 0,		256,	8,	1,	"a unit that was said" },
-	{ 0,		257,	8,	2,	"a unit and a byte that were said" },
+	{ 0,		257,	8,	1,	"a unit and a byte that were said, no room behind them" },
+	{ 1,		257,	8,	2,	"a unit and a byte that were said, and room" },
 	{ 1 << 24,	0,	8,	65535,	"16 MiB less 256" },
 	{ 1 << 20,	100,	8,	4096,	"1 MiB" },
 	{ UINT32_MAX,	0,	14,	65535,	"everything" },
@@ -136,7 +138,7 @@ static void test_window_table(void)
 			uint32_t nxt = bases[j], adv = nxt + window[i].open;
 
 			eq(seg_window(nxt, window[i].want, window[i].wscale, &adv), window[i].win);
-			eq(adv - nxt, edge_of(0, window[i].win, window[i].wscale));
+			eq(adv - nxt, MAX(window[i].open, edge_of(0, window[i].win, window[i].wscale)));
 		}
 	}
 }
@@ -149,20 +151,23 @@ static uint32_t below(uint32_t n)
 	return (uint32_t)((seed >> 32) % n);
 }
 
-/* A connection's life: bytes come and room changes at random. What was advertised once is never taken back by a byte. */
+/* A connection's life: bytes come and room changes at random. What was advertised once is never taken back by a byte where there is
+ * room, by less than a unit where there is none; and then the edge does not move on, either.
+ */
 static void window_life(uint8_t wscale)
 {
 	uint32_t nxt = bases[below(ARRAY_SIZE(bases))], adv = nxt, unit = 1U << wscale, most = 65535U << wscale;
 
 	for (unsigned i = 0; i < 2000; i++) {
-		uint32_t want = below(below(2) ? 3 * unit : 2 * most), old = adv, edge;
+		uint32_t want = below(4) ? below(below(2) ? 3 * unit : 2 * most) : 0, old = adv, edge;
 		uint16_t win = seg_window(nxt, want, wscale, &adv);
 
 		edge = edge_of(nxt, win, wscale);
-		ok(seq_le(old, edge));			/* never back */
-		ok(adv == edge);			/* and what the guest reads is what is kept */
+		ok(seq_le(old, want ? edge : edge + unit - 1));	/* never back */
+		ok(adv == seq_max(old, edge));		/* what was said once is kept */
+		ok(want || adv == old);			/* and no more, without room */
 		ok(seq_le(edge, seq_max(nxt + want, old + unit - 1)));	/* never more than there is room for */
-		ok(win == UINT16_MAX || seq_lt(nxt + want, edge + unit));	/* nor less */
+		ok(win == UINT16_MAX || seq_lt(nxt + want, edge + unit) || !want);	/* nor less */
 		nxt += below(2) ? below(adv - nxt + 1) : MIN(adv - nxt, below(3));
 	}
 }
@@ -183,7 +188,7 @@ static void test_window_syn(void)
 
 	test("seg_window: after a SYN, whose window has no scale, nothing is taken back, either");
 	eq(seg_window(1000, 65535, 0, &adv), 65535);
-	eq(seg_window(1000, 0, 8, &adv), 256);
+	eq(seg_window(1000, 1, 8, &adv), 256);
 	eq(adv, 1000 + 65536);
 	adv = 1000;
 	eq(seg_window(1000, 65535, 0, &adv), 65535);
