@@ -168,7 +168,8 @@ static void window_life(uint8_t wscale)
 		ok(want || adv == old);			/* and no more, without room */
 		ok(seq_le(edge, seq_max(nxt + want, old + unit - 1)));	/* never more than there is room for */
 		ok(win == UINT16_MAX || seq_lt(nxt + want, edge + unit) || !want);	/* nor less */
-		nxt += below(2) ? below(adv - nxt + 1) : MIN(adv - nxt, below(3));
+		edge = below(3);
+		nxt += below(2) ? below(adv - nxt + 1) : MIN(adv - nxt, edge);
 	}
 }
 
