@@ -248,6 +248,8 @@ static void segment(unsigned n, uint8_t flags, uint32_t seq, uint32_t len, uint3
 		seq = 0;
 	if (syn && (batched || (!f && conn[n].used)))
 		cn->reused = true;
+	if (syn && batched && conn[n].used)		/* two SYNs in one batch: whose options count is not known here */
+		foreign = true;
 	if (syn && !(flags & TCP_ACK))
 		conn[n].used = true;
 	guest_tcp(&run, cn, flags, seq, len, ack, win, mss, wscale, 0, syn && (odd || (f && f->tcp.state != TCP_SYN_SENT)));
