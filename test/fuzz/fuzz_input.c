@@ -243,17 +243,18 @@ static void segment(unsigned n, uint8_t flags, uint32_t seq, uint32_t len, uint3
 	bool syn = flags & TCP_SYN, odd = flags & (TCP_RST | TCP_FIN);
 	struct conn *cn = &run.conn[n];
 	const struct flow *f = run_flow(&run, cn);
+	uint16_t mss_before = conn[n].used ? (uint16_t)cn->mss : 0;
 
 	if (syn && (!f || f->tcp.state < TCP_SYN_RCVD || batched))		/* where the pattern begins */
 		seq = 0;
 	if (syn && (batched || (!f && conn[n].used)))
 		cn->reused = true;
-	if (syn && batched && conn[n].used)		/* two SYNs in one batch: whose options count is not known here */
-		foreign = true;
 	if (syn && !(flags & TCP_ACK))
 		conn[n].used = true;
 	guest_tcp(&run, cn, flags, seq, len, ack, win, mss, wscale, 0, syn && (odd || (f && f->tcp.state != TCP_SYN_SENT)));
 	cn->mss = MAX(cn->mss, 88);		/* a tiny one is not taken at its word */
+	if (syn)				/* of several SYNs, it isn't known here whose options count */
+		cn->mss = MAX(cn->mss, mss_before);
 }
 
 static void op_tcp(enum step_kind op, unsigned n)
