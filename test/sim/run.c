@@ -321,8 +321,7 @@ static void note_sent(struct run *r, struct conn *cn, const struct wire *w, bool
 	end += !!(w->flags & TCP_FIN);
 	if (w->flags & TCP_SYN && !ignored) {
 		cn->g_wscale = w->wscale;
-		if (w->mss)
-			cn->mss = w->mss;
+		cn->mss = w->mss ? w->mss : r->v.v6 ? 1220 : 536;	/* RFC 9293 3.7.1 */
 	} else if (cn->g_wscale >= 0 && cn->o_wscale >= 0) {
 		win <<= cn->g_wscale;
 	}
