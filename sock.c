@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* sock.c - host sockets: how they are opened, and what this kernel can do with them */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <linux/tcp.h>
@@ -40,6 +41,25 @@ static int sock_open(bool v6, int type, int proto)
 	return fd < 0 ? -errno : fd;
 }
 
+/* Third number of tcp_wmem in the network namespace of the host's sockets */
+static uint32_t tcp_wmem_max(void)
+{
+	int fd = open("/proc/sys/net/ipv4/tcp_wmem", O_RDONLY | O_CLOEXEC);
+	char buf[64];
+	uint64_t max;
+	ssize_t n, at;
+
+	if (fd < 0)
+		return UINT32_MAX;
+	n = read(fd, buf, sizeof(buf));
+	close(fd);
+	while (n > 0 && buf[n - 1] == '\n')
+		n--;
+	for (at = n; at > 0 && buf[at - 1] >= '0' && buf[at - 1] <= '9'; )
+		at--;
+	return n > 0 && parse_num(buf + at, (size_t)(n - at), UINT32_MAX, &max) ? (uint32_t)max : UINT32_MAX;
+}
+
 void sock_probe(void)
 {
 	struct sock_features *s = &sock_features;
@@ -47,6 +67,7 @@ void sock_probe(void)
 	socklen_t len = sizeof(mem);
 	int fd;
 
+	s->wmem_max = tcp_wmem_max();
 	if ((fd = sock_open(false, SOCK_STREAM, IPPROTO_TCP)) >= 0) {
 		s->peek_off = opt_set(fd, SOL_SOCKET, SO_PEEK_OFF, 0);	/* Linux 6.9, 05ea491641d3 */
 		s->meminfo = !getsockopt(fd, SOL_SOCKET, SO_MEMINFO, mem, &len);

@@ -25,7 +25,8 @@ static struct {
 
 uint32_t tcp_offer(struct tcp *t)
 {
-	uint32_t open = seq_lt(t->rcv_nxt, t->rcv_adv) ? t->rcv_adv - t->rcv_nxt : 0, extra, offer;
+	uint32_t open = seq_lt(t->rcv_nxt, t->rcv_adv) ? t->rcv_adv - t->rcv_nxt : 0, extra, offer, room;
+	bool grown;
 
 	if (t->flags & TCPF_GUEST_FIN)
 		return 0;
@@ -37,14 +38,22 @@ uint32_t tcp_offer(struct tcp *t)
 	    (!t->room_asked || t->room_asked - t->room >= MIN(ROOM_STEP, t->room_asked / 2)))
 		t->room = t->room_asked = sock_room(t->sock, &t->room_size);
 
-	extra = t->stash_len + (open > t->room ? open - t->room : 0);
+	/* A buffer that can't grow any more is not filled beyond its end: Linux tells of room when a third is free, and what is above
+	 * the end is taken from the last third of each round trip. So it is asked to tell while there is still a segment's worth.
+	 */
+	grown = t->room_size >= MAX(sock_features.wmem_max / 4 * 3, WINDOW_MAX);
+	if (grown && t->room < STASH_FLOW && !(t->flags & TCPF_BLOCKED) && !sock_want_write(t->sock))
+		t->flags |= TCPF_BLOCKED;
+	room = t->flags & TCPF_BLOCKED ? 0 : t->room;
+	extra = t->stash_len + (open > room ? open - room : 0);
+
 	/* Half full, or unknown; or so small that the guest would hold back what does not fill a segment, until a timer
 	 * of its own fires: Linux' segments are up to half of the largest window it was ever offered (RFC 9293 3.8.6.2.1)
 	 */
-	if (t->room <= t->room_size / 2 || t->room < 2U * t->rcv_mss)
+	if (!grown && (room <= t->room_size / 2 || room < 2U * t->rcv_mss))
 		extra = MAX(extra, STASH_FLOW);
 	extra = stash_promise(t, extra);
-	offer = t->room + (extra > t->stash_len ? extra - t->stash_len : 0);
+	offer = room + (extra > t->stash_len ? extra - t->stash_len : 0);
 
 	/* Shut although no send failed, as there is no stash left: room that is made later must be told of */
 	if (!offer && !(t->flags & TCPF_BLOCKED) && !sock_want_write(t->sock))
