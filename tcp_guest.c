@@ -38,8 +38,8 @@ uint32_t tcp_offer(struct tcp *t)
 	    (!t->room_asked || t->room_asked - t->room >= MIN(ROOM_STEP, t->room_asked / 2)))
 		t->room = t->room_asked = sock_room(t->sock, &t->room_size);
 
-	/* A buffer that can't grow any more is not filled beyond its end: Linux tells of room when a third is free, and what is above
-	 * the end is taken from the last third of each round trip. So it is asked to tell while there is still a segment's worth.
+	/* A buffer that can't grow any more is not filled beyond its end: Linux tells of room when a third is free, and
+	 * what is above the end is missing from the last third of each round trip. So it is asked to tell a little before.
 	 */
 	grown = t->room_size >= MAX(sock_features.wmem_max / 4 * 3, WINDOW_MAX);
 	if (grown && t->room < STASH_FLOW && !(t->flags & TCPF_BLOCKED) && !sock_want_write(t->sock))
