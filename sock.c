@@ -28,6 +28,7 @@
 #define LISTEN_BACKLOG	4096		/* capped by net.core.somaxconn */
 
 struct sock_features sock_features;
+uint32_t sock_wmem_max = UINT32_MAX;
 
 static bool opt_set(int fd, int level, int name, int value)
 {
@@ -67,7 +68,7 @@ void sock_probe(void)
 	socklen_t len = sizeof(mem);
 	int fd;
 
-	s->wmem_max = tcp_wmem_max();
+	sock_wmem_max = tcp_wmem_max();
 	if ((fd = sock_open(false, SOCK_STREAM, IPPROTO_TCP)) >= 0) {
 		s->peek_off = opt_set(fd, SOL_SOCKET, SO_PEEK_OFF, 0);	/* Linux 6.9, 05ea491641d3 */
 		s->meminfo = !getsockopt(fd, SOL_SOCKET, SO_MEMINFO, mem, &len);

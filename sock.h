@@ -22,10 +22,12 @@ struct sock_features {
 	bool	udp_gso;	/* UDP_SEGMENT (4.18) */
 	bool	udp_gro;	/* UDP_GRO (5.0) */
 	bool	ipv6;		/* AF_INET6 sockets can be opened */
-	uint32_t wmem_max;	/* bytes a TCP send buffer may grow to: tcp(7), tcp_wmem; UINT32_MAX if unknown */
 };
 
 extern struct sock_features sock_features;
+
+/* Bytes a TCP send buffer may grow to: tcp(7), tcp_wmem; UINT32_MAX if unknown */
+extern uint32_t sock_wmem_max;
 
 void sock_probe(void);
 

@@ -41,7 +41,7 @@ uint32_t tcp_offer(struct tcp *t)
 	/* A buffer that can't grow any more is not filled beyond its end: Linux tells of room when a third is free, and
 	 * what is above the end is missing from the last third of each round trip. So it is asked to tell a little before.
 	 */
-	grown = t->room_size >= MAX(sock_features.wmem_max / 4 * 3, WINDOW_MAX);
+	grown = t->room_size >= MAX(sock_wmem_max / 4 * 3, WINDOW_MAX);
 	if (grown && t->room < STASH_FLOW && !(t->flags & TCPF_BLOCKED) && !sock_want_write(t->sock))
 		t->flags |= TCPF_BLOCKED;
 	room = t->flags & TCPF_BLOCKED ? 0 : t->room;

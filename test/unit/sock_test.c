@@ -726,6 +726,17 @@ static void test_probe(void)
 	   sock_features.ipv6);
 	close(fd);
 
+	test("the largest send buffer of TCP is tcp_wmem's third number");
+	fd = open("/proc/sys/net/ipv4/tcp_wmem", O_RDONLY);
+	{
+		unsigned min = 0, normal = 0, max = 0;
+		char text[64] = "";
+
+		ok(read(fd, text, sizeof(text) - 1) > 0 && sscanf(text, "%u %u %u", &min, &normal, &max) == 3);
+		eq(sock_wmem_max, max);
+	}
+	close(fd);
+
 	for (unsigned i = 0; i < ARRAY_SIZE(olds); i++) {
 		test("TCP-43 a kernel without %s", olds[i].name);
 		eq(child_run(probe_old, &olds[i]), 0);
