@@ -33,7 +33,6 @@ struct fwd {
 	struct listener	*l;			/* LISTENERS_MAX, in fwd.c */
 	uint32_t	n;
 	uint32_t	paused;			/* index + 1 of the first one left alone for want of a descriptor; 0: none */
-	uint64_t	ephemeral[2];		/* reserved: host's port range */
 };
 
 /**
