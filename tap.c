@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* tap.c - the guest's link: slots, queue, backpressure, capture
  *
- * Backends (tap_tun.c) differ below this; the slots and their payload buffers are here.
+ * Backends (tap_tun.c, tap_sock.c) differ below this; the slots and their payload buffers are here.
  */
 #include <assert.h>
 #include <errno.h>
@@ -26,7 +26,8 @@ void tap_reset(struct tap *t)
 		t->stack[TAP_SLOTS - 1 - i] = (uint16_t)i;
 	}
 	t->nfree = TAP_SLOTS;
-	t->qhead = t->qlen = t->held = 0;
+	t->qhead = t->qlen = 0;
+	t->held = 0;
 	t->full = false;
 }
 
@@ -35,7 +36,7 @@ void tap_reset(struct tap *t)
  */
 int tap_recv(struct tap *t, struct raw *raw)
 {
-	unsigned max = MIN(t->burst, TAP_BATCH);
+	unsigned max = t->ops->eager ? MIN(t->burst, TAP_BATCH) : TAP_BATCH;
 	int n = t->ops->recv(t, raw, max);
 
 	if (n < 0)
@@ -70,6 +71,10 @@ unsigned tap_reserve(struct tap *t, struct frame **f, unsigned n, size_t room, e
 {
 	(void)how;
 	assert(room <= TAP_ROOM);
+	if (t->fd < 0)
+		return 0;
+	if (n > t->nfree && !t->full)
+		tap_flush(t);
 	n = MIN(n, t->nfree);
 	for (unsigned i = 0; i < n; i++) {
 		f[i] = &t->frame[t->stack[--t->nfree]];
@@ -86,14 +91,9 @@ void tap_unreserve(struct tap *t, struct frame **f, unsigned n)
 		slot_free(t, f[n]);
 }
 
-struct frame *tap_queue_head(struct tap *t)
-{
-	return t->qlen ? &t->frame[t->queue[t->qhead]] : NULL;
-}
-
 void tap_queue_pop(struct tap *t)
 {
-	slot_free(t, &t->frame[t->queue[t->qhead]]);
+	slot_free(t, tap_queued(t, 0));
 	t->qhead = (t->qhead + 1) % TAP_SLOTS;
 	t->qlen--;
 }
@@ -121,11 +121,6 @@ int tap_flush(struct tap *t)
 
 	if (!t->qlen)
 		return 0;
-	if (t->fd < 0) {
-		tap_reset(t);
-		return 0;
-	}
-
 	rc = t->ops->flush(t);
 	t->full = rc == -EAGAIN;
 	return rc;

@@ -25,7 +25,7 @@ struct tap;
 struct tap_ops {
 	const char	*name;
 	bool		eager;		/* each frame is a system call of its own: waiting for a batch gains nothing */
-	/* Next frames from the guest into @raw, at most @max; 0: none now, -errno: link lost */
+	/* Next frames from the guest into @raw, at most @max; 0: none now, -errno: link lost. Sets @more. */
 	int		(*recv)(struct tap *, struct raw *raw, unsigned max);
 	/* The batch was consumed; NULL if that means nothing */
 	void		(*recv_done)(struct tap *);
@@ -48,6 +48,7 @@ struct tap {
 	int			pcap;		/* capture file, or -1 */
 	bool			full;		/* the link refused a frame: wait for it to become writable */
 	bool			armed;		/* and the loop does */
+	bool			more;		/* frames are here that no event will tell of: tap_recv() again */
 	uint16_t		burst;		/* frames expected in the next batch */
 	uint16_t		singles;	/* batches of one so far */
 
@@ -56,7 +57,8 @@ struct tap {
 	uint16_t		nfree;
 	uint16_t		queue[TAP_SLOTS];	/* committed slots, a ring */
 	uint16_t		qhead, qlen;
-	uint16_t		held;		/* bytes of the oldest frame already written (stream sockets) */
+	uint32_t		held;		/* stream: bytes of the oldest frame already written */
+	uint32_t		rx_at, rx_end;	/* stream: bytes read and not yet passed on */
 
 	struct tap_stats	stats;
 };
@@ -79,7 +81,7 @@ void tap_recv_done(struct tap *t);
  * @f:		filled with up to @n frames, each with @room bytes of payload buffer in pay[0]
  * @room:	payload bytes needed in each, up to TAP_ROOM
  *
- * Return: number of frames reserved; fewer than @n, down to 0, if the link is full
+ * Return: number of frames reserved; fewer than @n, down to 0, if the link is full; 0 if there is no guest
  */
 unsigned tap_reserve(struct tap *t, struct frame **f, unsigned n, size_t room, enum tap_how how);
 
@@ -95,8 +97,17 @@ int tap_flush(struct tap *t);
 /* Forgets what is queued; the guest is gone */
 void tap_reset(struct tap *t);
 
-/* Backends' helpers: oldest queued frame or NULL, and take it off the queue, its slot free again */
-struct frame *tap_queue_head(struct tap *t);
+/* Does the link take frames? If not, whoever has some is stalled until it does. */
+static inline bool tap_takes(const struct tap *t)
+{
+	return t->fd >= 0 && !t->full;
+}
+
+/* Backends' helpers: queued frame number @i, the oldest is 0; take that one off the queue, its slot free again */
+static inline struct frame *tap_queued(const struct tap *t, unsigned i)
+{
+	return &t->frame[t->queue[(t->qhead + i) % TAP_SLOTS]];
+}
 void tap_queue_pop(struct tap *t);
 
 /* tap_tun.c - a tap device with virtio_net_hdr
@@ -108,5 +119,11 @@ void tap_queue_pop(struct tap *t);
 int tun_open(char *ifname, struct caps *caps);
 void tun_mac(int fd, struct mac *m);	/* the device's own address: the guest's */
 void tun_attach(struct tap *t, int fd, const struct caps *caps, int pcap);
+
+/* tap_sock.c - a stream socket to a virtual machine, each frame behind its length
+ *
+ * tap_sock_attach(): makes connected socket @fd, non-blocking, the link.
+ */
+void tap_sock_attach(struct tap *t, int fd, int pcap);
 
 #endif /* TAP_H */

@@ -99,9 +99,8 @@ static void tun_commit(struct tap *t, struct frame *f)
 
 static int tun_flush(struct tap *t)
 {
-	struct frame *f;
-
-	while ((f = tap_queue_head(t))) {
+	while (t->qlen) {
+		const struct frame *f = tap_queued(t, 0);
 		struct iovec iov[1 + FRAME_IOV];
 		unsigned n = frame_iov(f, iov);
 

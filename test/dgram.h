@@ -247,9 +247,8 @@ static void link_commit(struct tap *t, struct frame *f)
 
 static int link_flush(struct tap *t)
 {
-	struct frame *f;
-
-	for (; (f = tap_queue_head(t)); tap_queue_pop(t)) {
+	for (; t->qlen; tap_queue_pop(t)) {
+		const struct frame *f = tap_queued(t, 0);
 		struct iovec iov[1 + FRAME_IOV];
 		unsigned n = frame_iov(f, iov);
 		struct got *o = &got[ngot];

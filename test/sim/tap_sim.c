@@ -70,9 +70,9 @@ static void sim_capture(const struct frame *f)
 
 static int sim_flush(struct tap *t)
 {
-	struct frame *f;
+	while (t->qlen) {
+		const struct frame *f = tap_queued(t, 0);
 
-	while ((f = tap_queue_head(t))) {
 		if (sim_fault("tap_write", EAGAIN)) {
 			fs_wake(world.tap, EPOLLOUT);
 			return -EAGAIN;

@@ -46,10 +46,10 @@ static void fake_commit(struct tap *t, struct frame *f)
 
 static int fake_flush(struct tap *t)
 {
-	struct frame *f;
-
 	link_.flushes++;
-	while ((f = tap_queue_head(t))) {
+	while (t->qlen) {
+		const struct frame *f = tap_queued(t, 0);
+
 		if (!link_.room)
 			return link_.error;
 		link_.room--;

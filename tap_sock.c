@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tap_sock.c - link backend: a stream socket to a virtual machine, as qemu's "-netdev stream" speaks it
+ *
+ * Each frame is preceded by its length, 4 bytes in network order. No offloads: frames are what would be on a cable, with
+ * checksums, and at least 60 bytes long towards the guest, as some of its drivers want them.
+ *
+ * From the guest: one recv() takes what there is, frames are cut in place, and the rest of one that is not yet whole
+ * stays for the next call. To the guest: one sendmsg() takes what is queued. A frame cut short by a full socket
+ * (tap.held) is completed before anything else.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "log.h"
+#include "tap.h"
+
+#define LEN_BYTES	4
+#define FRAME_MIN	60		/* IEEE 802.3, 64 bytes less the checksum nobody sends */
+#define FRAME_LIMIT	(ETH_HLEN + 4 + 65535)	/* with a VLAN tag: what is longer is no frame, but lost synchronisation */
+
+/* A read fits in the cache with what else it takes to send it on; the rest is for the end of a frame that began in it */
+#define RX_READ		(256U << 10)
+#define RX_SIZE		(RX_READ + (LEN_BYTES + FRAME_LIMIT + 63) / 64 * 64)
+
+/* The one guest's; what is there of a frame that is not whole is between tap.rx_at and tap.rx_end */
+static uint8_t rx[RX_SIZE] __attribute__((aligned(4096)));
+static struct iovec rx_iov[TAP_BATCH];
+
+static const uint8_t padding[FRAME_MIN];
+
+/* Reads behind what is left of the last time: 0, or -errno; no more than that is there now: 0 */
+static int rx_fill(struct tap *t)
+{
+	ssize_t n;
+
+	if (t->rx_at == t->rx_end) {
+		t->rx_at = t->rx_end = 0;
+	} else if (t->rx_at && RX_SIZE - t->rx_end < RX_READ) {
+		memmove(rx, rx + t->rx_at, t->rx_end - t->rx_at);
+		t->rx_end -= t->rx_at;
+		t->rx_at = 0;
+	}
+
+	do
+		n = recv(t->fd, rx + t->rx_end, MIN(RX_SIZE - t->rx_end, RX_READ), MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (!n)
+		return -ECONNRESET;
+	if (n < 0)
+		return errno == EAGAIN ? 0 : -errno;
+	t->rx_end += (uint32_t)n;
+	return 0;
+}
+
+static int sock_recv(struct tap *t, struct raw *raw, unsigned max)
+{
+	unsigned n = 0;
+	int rc;
+
+	if (!t->more && (rc = rx_fill(t)))
+		return rc;
+
+	for (t->more = false; t->rx_end - t->rx_at >= LEN_BYTES; n++) {
+		uint32_t len = get_be32(rx + t->rx_at);
+
+		if (len > FRAME_LIMIT && !n)
+			return -EPROTO;
+		if (len <= FRAME_LIMIT && t->rx_end - t->rx_at < LEN_BYTES + len)
+			break;
+		if (len > FRAME_LIMIT || n == max) {
+			t->more = true;
+			break;
+		}
+		rx_iov[n] = (struct iovec){ rx + t->rx_at + LEN_BYTES, len };
+		raw[n] = (struct raw){ .iov = &rx_iov[n], .cnt = 1, .len = len };
+		t->rx_at += LEN_BYTES + len;
+	}
+	return (int)n;
+}
+
+static size_t padded(size_t len)
+{
+	return MAX(len, FRAME_MIN);
+}
+
+static void sock_commit(struct tap *t, struct frame *f)
+{
+	(void)t;
+	f->hoff = (uint8_t)(f->hoff - LEN_BYTES);
+	put_be32(f->hdr + f->hoff, (uint32_t)padded(f->hlen + f->len));
+	f->hlen = (uint8_t)(f->hlen + LEN_BYTES);
+}
+
+/* Bytes of a committed frame on the socket */
+static size_t sock_bytes(const struct frame *f)
+{
+	return LEN_BYTES + padded(f->hlen - LEN_BYTES + f->len);
+}
+
+/* What is queued, without the @skip bytes of the oldest frame that are written; in *@sum how many bytes that is */
+static struct msghdr tx_queued(const struct tap *t, struct iovec *iov, size_t skip, size_t *sum)
+{
+	struct iovec *end = iov;
+
+	*sum = 0;
+	for (unsigned i = 0; i < t->qlen; i++) {
+		const struct frame *f = tap_queued(t, i);
+		size_t bytes = sock_bytes(f), pad = bytes - f->hlen - f->len;
+
+		*sum += bytes;
+		end += frame_iov(f, end);
+		if (pad)
+			*end++ = (struct iovec){ (void *)(uintptr_t)padding, pad };
+	}
+	*sum -= skip;
+
+	for (; skip >= iov->iov_len; iov++)
+		skip -= iov->iov_len;
+	iov->iov_base = (uint8_t *)iov->iov_base + skip;
+	iov->iov_len -= skip;
+	return (struct msghdr){ .msg_iov = iov, .msg_iovlen = (size_t)(end - iov) };
+}
+
+static int sock_flush(struct tap *t)
+{
+	struct iovec iov[TAP_SLOTS * (2 + FRAME_IOV)];
+	size_t sum, done;
+	struct msghdr mh = tx_queued(t, iov, t->held, &sum);
+	ssize_t n;
+
+	do
+		n = sendmsg(t->fd, &mh, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)			/* out of memory passes, like a full socket */
+		return errno == ENOBUFS || errno == ENOMEM ? -EAGAIN : -errno;
+
+	for (done = t->held + (size_t)n; t->qlen; tap_queue_pop(t)) {
+		size_t bytes = sock_bytes(tap_queued(t, 0));
+
+		if (done < bytes)
+			break;
+		done -= bytes;
+	}
+	t->held = (uint32_t)done;
+	return (size_t)n < sum ? -EAGAIN : 0;
+}
+
+static const struct tap_ops sock_ops = {
+	.name	= "socket",
+	.recv	= sock_recv,
+	.commit	= sock_commit,
+	.flush	= sock_flush,
+};
+
+void tap_sock_attach(struct tap *t, int fd, int pcap)
+{
+	const struct caps caps = { .mtu = 65535, .link_hdr = LEN_BYTES };
+	int most = INT32_MAX / 2;	/* the kernel cuts it to net.core.wmem_max */
+
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &most, sizeof(most)))
+		debug("Send buffer of guest's socket not set: %s", errno_text(errno));
+	tap_init(t, &sock_ops, fd, &caps, pcap);
+}
