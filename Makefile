@@ -37,7 +37,8 @@ OBJ	:= $(SRC:%.c=$(B)/%.o)
 QRAP	:= $(if $(wildcard qrap.c),$(OUT)qrap)
 UNIT	:= $(patsubst %.c,$(B)/%,$(wildcard test/unit/*_test.c test/contract/*_test.c test/sim/*_test.c doc/platform/*.c))
 FUZZ	:= $(patsubst %.c,$(B)/%,$(wildcard test/fuzz/fuzz_*.c))
-TOOLS	:= $(addprefix $(B)/test/tools/,xfer wan)
+TOOLS	:= $(addprefix $(B)/test/tools/,xfer wan guest far)
+BENCH	:= $(patsubst %.c,$(B)/%,$(wildcard test/bench/*.c))
 
 all: $(OUT)passt $(OUT)pasta $(QRAP)
 
@@ -81,7 +82,7 @@ FUZZ_MAIN = test/fuzz/replay.c
 $(FUZZ): MAIN = $(FUZZ_MAIN)
 
 .SECONDEXPANSION:
-$(UNIT) $(FUZZ) $(TOOLS): $(B)/%: %.c $(B)/flags $$(call needs,$$*.c)
+$(UNIT) $(FUZZ) $(TOOLS) $(BENCH): $(B)/%: %.c $(B)/flags $$(call needs,$$*.c)
 	@mkdir -p $(@D); echo "cc $@"
 	$(Q)$(LINK) -MMD -MP -MF $@.d -o $@ $< $(MAIN) $(call needs,$<) $(call options,$<)
 

@@ -2,8 +2,11 @@
 /* checksum.c - Internet checksum (RFC 1071)
  *
  * The ones' complement sum of 16-bit words is the same, up to folding, if taken over 32-bit or 64-bit words with
- * end-around carry (RFC 1071 section 2), and in any byte order. Both variants add 32-bit words into 64-bit lanes,
- * which cannot overflow below 16 GiB.
+ * end-around carry (RFC 1071 section 2), and in any byte order.
+ *
+ * Words of 64 bits are added up without their carries: s, modulo 2^64; so are their upper halves: h. The sum of the lower
+ * halves is s - (h << 32), modulo 2^64 as well; but below 16 GiB it is less than that, so this is what it is. That takes
+ * an addition, a shift and an addition for each vector, fewer than to widen its halves, or to look for carries.
  */
 
 #include <arpa/inet.h>
@@ -12,13 +15,21 @@
 #include "checksum.h"
 
 #if defined(__x86_64__) || defined(__i386__)
-#include <immintrin.h>
 #define CSUM_AVX2	1
 #else
 #define CSUM_AVX2	0
 #endif
 
-#define AVX2_MIN	128	/* bytes from which the vector variant pays */
+/* At any address. Read once each, as a load that crosses a cache line is two: hence volatile */
+typedef uint64_t vec2 __attribute__((vector_size(16)));
+typedef const volatile vec2 __attribute__((aligned(1), may_alias)) vec2_from;
+#if CSUM_AVX2
+typedef uint64_t vec4 __attribute__((vector_size(32)));
+typedef const volatile vec4 __attribute__((aligned(1), may_alias)) vec4_from;
+#endif
+
+#define PLAIN_STEP	(2 * sizeof(vec2))
+#define AVX2_STEP	128		/* the vector variant doesn't pay below */
 
 static uint64_t add_carry(uint64_t a, uint64_t b)
 {
@@ -28,45 +39,71 @@ static uint64_t add_carry(uint64_t a, uint64_t b)
 
 static uint64_t sum_plain(const uint8_t *p, size_t len)
 {
-	uint64_t w, a = 0, b = 0;
-	uint8_t tail[8] = { 0 };
+	uint64_t w, s = 0, h = 0;
+	uint32_t quad = 0;
+	uint16_t pair = 0, end;
+	uint8_t last[2] = { 0 };
 
-	for (; len >= 16; p += 16, len -= 16) {
-		memcpy(&w, p, 8);
-		a += (uint32_t)w + (w >> 32);
-		memcpy(&w, p + 8, 8);
-		b += (uint32_t)w + (w >> 32);
+	if (len >= PLAIN_STEP) {
+		vec2 s0 = { 0 }, s1 = { 0 }, h0 = { 0 }, h1 = { 0 };
+
+		for (; len >= PLAIN_STEP; p += PLAIN_STEP, len -= PLAIN_STEP) {
+			vec2_from *v = (const void *)p;
+			vec2 v0 = v[0], v1 = v[1];
+
+			s0 += v0;
+			s1 += v1;
+			h0 += v0 >> 32;
+			h1 += v1 >> 32;
+		}
+		s0 += s1;
+		h0 += h1;
+		s = s0[0] + s0[1];
+		h = h0[0] + h0[1];
 	}
-	if (len >= 8) {
-		memcpy(&w, p, 8);
-		a += (uint32_t)w + (w >> 32);
-		p += 8;
-		len -= 8;
+	for (; len >= sizeof(w); p += sizeof(w), len -= sizeof(w)) {
+		memcpy(&w, p, sizeof(w));
+		s += w;
+		h += w >> 32;
 	}
-	memcpy(tail, p, len);
-	memcpy(&w, tail, 8);
-	return a + b + (uint32_t)w + (w >> 32);
+	if (len & 4) {
+		memcpy(&quad, p, 4);
+		p += 4;
+	}
+	if (len & 2) {
+		memcpy(&pair, p, 2);
+		p += 2;
+	}
+	if (len & 1)
+		last[0] = *p;
+	memcpy(&end, last, 2);
+	return s - (h << 32) + h + quad + pair + end;
 }
 
 #if CSUM_AVX2
 __attribute__((target("avx2"))) static uint64_t sum_avx2(const uint8_t *p, size_t len)
 {
-	const __m256i zero = _mm256_setzero_si256();
-	__m256i a = zero, b = zero, c = zero, d = zero;
-	uint64_t lane[4];
+	vec4 s0 = { 0 }, s1 = { 0 }, s2 = { 0 }, s3 = { 0 }, h0 = { 0 }, h1 = { 0 }, h2 = { 0 }, h3 = { 0 };
+	uint64_t s, h;
 
-	for (; len >= 64; p += 64, len -= 64) {
-		__m256i x = _mm256_loadu_si256((const void *)p);
-		__m256i y = _mm256_loadu_si256((const void *)(p + 32));
+	for (; len >= AVX2_STEP; p += AVX2_STEP, len -= AVX2_STEP) {
+		vec4_from *v = (const void *)p;
+		vec4 v0 = v[0], v1 = v[1], v2 = v[2], v3 = v[3];
 
-		a = _mm256_add_epi64(a, _mm256_unpacklo_epi32(x, zero));
-		b = _mm256_add_epi64(b, _mm256_unpackhi_epi32(x, zero));
-		c = _mm256_add_epi64(c, _mm256_unpacklo_epi32(y, zero));
-		d = _mm256_add_epi64(d, _mm256_unpackhi_epi32(y, zero));
+		s0 += v0;
+		s1 += v1;
+		s2 += v2;
+		s3 += v3;
+		h0 += v0 >> 32;
+		h1 += v1 >> 32;
+		h2 += v2 >> 32;
+		h3 += v3 >> 32;
 	}
-	a = _mm256_add_epi64(_mm256_add_epi64(a, b), _mm256_add_epi64(c, d));
-	_mm256_storeu_si256((void *)lane, a);
-	return lane[0] + lane[1] + lane[2] + lane[3] + sum_plain(p, len);
+	s0 += s1 + s2 + s3;
+	h0 += h1 + h2 + h3;
+	s = s0[0] + s0[1] + s0[2] + s0[3];
+	h = h0[0] + h0[1] + h0[2] + h0[3];
+	return s - (h << 32) + h + sum_plain(p, len);
 }
 #endif
 
@@ -75,7 +112,7 @@ uint64_t csum_add(const void *buf, size_t len, uint64_t sum)
 	if (!len)
 		return sum;
 #if CSUM_AVX2
-	if (len >= AVX2_MIN && __builtin_cpu_supports("avx2"))
+	if (len >= AVX2_STEP && __builtin_cpu_supports("avx2"))
 		return add_carry(sum, sum_avx2(buf, len));
 #endif
 	return add_carry(sum, sum_plain(buf, len));

@@ -98,6 +98,38 @@ static void test_carry(void)
 	eq(csum_fold(csum_add(mem, 65535, 0)), slow(mem, 65535, 0));
 	eq(csum_finish(csum_add(mem, 65536, 0)), 0);
 	eq(csum_finish(0), 0xffff);
+	for (unsigned v = 0; v < ARRAY_SIZE(variant); v++) {
+		for (size_t len = 65536 - 300; usable(v) && len <= 65536; len++)
+			eq(csum_fold(variant[v](mem + len % ALIGN_MAX, len)), slow(mem, len, 0));
+	}
+}
+
+/* Both halves of the words differ by 2^32 - 1: whatever goes from one to the other shows */
+static void test_halves(void)
+{
+	test("checksum: nothing passes from one half of a word to the other");
+	for (unsigned half = 0; half < 2; half++) {
+		for (size_t i = 0; i < sizeof(mem); i++)
+			mem[i] = i % 8 / 4 == half ? 0xff : 0;
+		for (size_t len = 0; len <= 65536; len += len < 1000 ? 1 : 1009) {
+			for (unsigned v = 0; v < ARRAY_SIZE(variant); v++) {
+				if (usable(v))
+					eq(csum_fold(variant[v](mem, len)), slow(mem, len, 0));
+			}
+		}
+	}
+
+	test("checksum: largest packets, random bytes, each variant");
+	fill(-1);
+	for (size_t len = 65536 - 300; len <= 65536; len++) {
+		uint16_t want = slow(mem + len % ALIGN_MAX, len, 0);
+
+		eq(csum_fold(csum_add(mem + len % ALIGN_MAX, len, 0)), want);
+		for (unsigned v = 0; v < ARRAY_SIZE(variant); v++) {
+			if (usable(v))
+				eq(csum_fold(variant[v](mem + len % ALIGN_MAX, len)), want);
+		}
+	}
 }
 
 static void test_iov(void)
@@ -170,6 +202,7 @@ int main(void)
 	srandom(1071);
 	test_variants();
 	test_carry();
+	test_halves();
 	test_iov();
 	test_headers();
 	return done();
