@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include "conf.h"
 #include "log.h"
@@ -83,13 +84,11 @@ static _Noreturn void bad(const struct parse *p, const char *why)
 	die("Invalid value \"%.256s\" for %s: %s", p->val, opt_text(p->o, buf), why);
 }
 
-/* In passt mode, what is missing is reported once, and last: --version and --help come before it */
 static void unsupported(struct parse *p)
 {
 	char buf[OPT_STRLEN];
 
-	if (p->c->mode == MODE_PASTA)
-		die("%s%s%.256s is not supported yet", opt_text(p->o, buf), p->val ? " " : "", p->val ? p->val : "");
+	die("%s%s%.256s is not supported yet", opt_text(p->o, buf), p->val ? " " : "", p->val ? p->val : "");
 }
 
 static void copy_text(const struct parse *p, char *to, size_t size)
@@ -210,9 +209,16 @@ static void p_log_size(struct parse *p)
 	p->c->log_size = number(p, LOG_SIZE_MIN, INT64_MAX, "bytes expected, at least 40960");
 }
 
+static void p_socket(struct parse *p)
+{
+	if (strlen(p->val) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+		bad(p, "longer than the 107 bytes that the path of a socket may have");
+	p_path(p);
+}
+
 static void p_fd(struct parse *p)
 {
-	p->c->tap_fd = (int)number(p, 0, INT_MAX, "descriptor number expected");
+	p->c->link_fd = (int)number(p, 0, INT_MAX, "descriptor number expected");
 }
 
 static void p_mtu(struct parse *p)
@@ -506,13 +512,13 @@ static const struct opt opts[] = {
 	  "With --config-net, set one address a family only" },
 
 	{ .help = "Guest", .modes = PASST },
-	{ "socket", 's', "PATH", PASST, unsupported, 0,
-	  "UNIX domain socket the guest connects to" },
-	{ "socket-path", 0, "PATH", PASST, unsupported, 0, NULL },
-	{ "vhost-user", 0, NULL, PASST, unsupported, 0,
-	  "The socket speaks the vhost-user protocol" },
+	{ "socket", 's', "PATH", PASST, p_socket, CONF(socket),
+	  "UNIX domain socket the guest connects to; by default, the first of /tmp/passt_1.socket, "
+	  "/tmp/passt_2.socket and so on that is free" },
+	{ "socket-path", 0, "PATH", PASST, p_socket, CONF(socket), NULL },
+	{ "vhost-user", 0, NULL, PASST, unsupported, 0, NULL },
 	{ "print-capabilities", 0, NULL, PASST, unsupported, 0, NULL },
-	{ "one-off", '1', NULL, PASST, unsupported, 0, "Quit when the guest disconnects" },
+	{ "one-off", '1', NULL, PASST, p_set, CONF(one_off), "Quit when the guest disconnects" },
 	{ "repair-path", 0, "PATH|none", BOTH, p_repair_path, 0, NULL },
 
 	{ .help = "Link and addresses", .modes = BOTH },
@@ -777,7 +783,7 @@ static void defaults(struct conf *c, const char *name)
 		.log_size	= LOG_SIZE,
 		.our_mac	= mac_default,
 		.mtu		= MTU_DEFAULT,
-		.tap_fd		= -1,
+		.link_fd	= -1,
 	};
 	c->dhcp_dns = c->dhcp_search = c->mode == MODE_PASST;
 
@@ -814,6 +820,8 @@ static void check(const struct parse *p)
 			    r->proto == IPPROTO_TCP ? "tcp" : "udp");
 	}
 
+	if (c->link_fd >= 0 && c->socket[0])
+		die("-F/--fd and -s/--socket exclude each other");
 	if (c->userns[0] && c->netns_only)
 		die("--userns and --netns-only exclude each other");
 	if (p->only[V6] && c->mtu && c->mtu < MTU_MIN6)
@@ -836,8 +844,8 @@ void conf_parse(struct conf *c, int argc, char **argv)
 		}
 		i = argv[i][1] == '-' ? parse_long(&p, argv, i) : parse_short(&p, argv, i);
 	}
-	if (c->mode == MODE_PASST)
-		die("passt: only pasta mode is supported yet");
+	if (i < argc && c->mode == MODE_PASST)
+		die("passt: unexpected argument '%.256s'", argv[i]);
 	if (i < argc)
 		parse_operands(c, argv + i);
 	check(&p);

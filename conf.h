@@ -61,6 +61,7 @@ struct conf_ip {
 struct rule {
 	uint8_t		proto;			/* IPPROTO_TCP or IPPROTO_UDP */
 	bool		any;			/* no address given: both families */
+	bool		weak;			/* of "all": ephemeral ports are left out, as are those that can't be had */
 	struct addr	addr;			/* bound on the host, if not @any */
 	char		ifname[IFNAMSIZ];	/* bound to this interface, or empty */
 	uint16_t	first, last;		/* ports on the host */
@@ -96,7 +97,9 @@ struct conf {
 	/* Link */
 	struct mac	our_mac;		/* -M: gateway's MAC as the guest sees it */
 	uint32_t	mtu;			/* as advertised to the guest; 0: do not assign */
-	int		tap_fd;			/* --fd, or -1 */
+	int		link_fd;		/* --fd, or -1 */
+	char		socket[PATH_MAX];	/* -s: what guests connect to */
+	bool		one_off;		/* -1: the first guest is the last */
 
 	/* Network */
 	char		ifname[IFNAMSIZ];	/* -i: template interface, or empty */

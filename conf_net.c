@@ -402,4 +402,11 @@ void conf_print(const struct conf *c)
 		else
 			print6(c, ip);
 	}
+	if (!c->socket[0])
+		return;
+	info("A guest may connect now, started by:");
+	info("    qemu ... -device virtio-net-pci,netdev=s -netdev stream,id=s,server=off,addr.type=unix,addr.path=%s",
+	     c->socket);
+	info("or, before qemu 7.2:");
+	info("    qrap 5 qemu ... -device virtio-net-pci,netdev=s -netdev socket,fd=5,id=s");
 }

@@ -11,7 +11,8 @@
 #include <sys/epoll.h>
 
 enum ev_type {
-	EV_TAP,			/* the link */
+	EV_TAP,			/* idx: guest whose link it is */
+	EV_GUEST,		/* UNIX socket: a guest connects */
 	EV_SIGNAL,		/* signalfd */
 	EV_TCP,			/* idx: flow */
 	EV_TCP_LISTEN,		/* idx: listener */
@@ -32,10 +33,7 @@ union ev_ref {
 /* Registers @fd once; flows' sockets are edge-triggered and never modified. 0, or -errno. */
 int ev_add(int epfd, int fd, enum ev_type type, uint32_t idx, uint16_t gen, uint32_t events);
 
-/* Changes what a listener waits for */
-int ev_listen(int epfd, int fd, enum ev_type type, uint32_t idx, uint32_t events);
-
-/* Changes what a descriptor of the link waits for; not for flows */
-int ev_mod(int epfd, int fd, enum ev_type type, uint32_t events);
+/* Changes what a listener, or the link's descriptor, waits for; not for flows */
+int ev_mod(int epfd, int fd, enum ev_type type, uint32_t idx, uint32_t events);
 
 #endif /* EVENT_H */

@@ -189,3 +189,9 @@ enum drop frag_add(struct frags *fs, const struct pkt *p, uint64_t now, struct r
 	*done = true;
 	return DROP_NONE;
 }
+
+void frags_forget(struct frags *fs)
+{
+	for (struct dgram *d = fs->d; d < fs->d + FRAG_MAX; d++)
+		d->state = DGRAM_FREE;
+}

@@ -26,4 +26,7 @@ extern struct frags frags_pool;
  */
 enum drop frag_add(struct frags *fs, const struct pkt *p, uint64_t now, struct raw *out, bool *done);
 
+/* Drops what is not whole */
+void frags_forget(struct frags *fs);
+
 #endif /* FRAG_H */

@@ -225,3 +225,19 @@ void input_ndp_timer(struct ctx *c, struct guest *g)
 	g->adverts++;
 	input_ndp_start(c, g);
 }
+
+void input_probe(struct ctx *c, struct guest *g)
+{
+	const struct conf_ip *ip = c->cf->ip;
+	struct answer a = { 0 };
+	uint8_t out[ANSWER_MAX];
+
+	if (ip[V4].on && !addr_is_unspec(&ip[V4].addr)) {
+		arp_solicit(c->cf, &ip[V4].addr, out, &a);
+		input_answer(c, g, ETH_P_ARP, 0, &a, out);
+	}
+	if (ip[V6].on && !addr_is_unspec(&ip[V6].addr) && !c->cf->no_ndp) {
+		ndp_solicit(c->cf, &ip[V6].addr, out, &a);
+		input_answer(c, g, ETH_P_IPV6, IPPROTO_ICMPV6, &a, out);
+	}
+}

@@ -12,4 +12,7 @@ int input_ready(struct ctx *c, struct guest *g);
 void input_ndp_start(struct ctx *c, struct guest *g);
 void input_ndp_timer(struct ctx *c, struct guest *g);
 
+/* Asks for the guest's addresses, so that it answers, and is known (RFC 826, RFC 4861 7.2.2) */
+void input_probe(struct ctx *c, struct guest *g);
+
 #endif /* INPUT_H */

@@ -463,9 +463,9 @@ static const struct {
 	/* End of the namespace */
 	{ __NR_newfstatat,		PASTA,	"name of the namespace" },
 	{ __NR_statx,			PASTA,	"name of the namespace, with 64-bit time" },
-	{ __NR_poll,			PASTA,	"pidfd" },
-	{ __NR_ppoll,			PASTA,	"pidfd" },
-	{ __NR_ppoll_time64,		PASTA,	"pidfd" },
+	{ __NR_poll,			BOTH,	"pidfd; is the guest's end of its socket closed?" },
+	{ __NR_ppoll,			BOTH,	"the same" },
+	{ __NR_ppoll_time64,		BOTH,	"the same" },
 	{ __NR_wait4,			PASTA,	"the command's exit status" },
 	{ __NR_waitid,			PASTA,	"the command's exit status" },
 

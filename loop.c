@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 
+#include "guest.h"
 #include "icmp.h"
 #include "input.h"
 #include "loop.h"
@@ -22,6 +23,12 @@ static void on_tap(struct ctx *c, union ev_ref ref, uint32_t events)
 		c->link_error = input_ready(c, g);
 	if (events & EPOLLOUT)
 		g->tap.full = false;
+}
+
+static void on_guest(struct ctx *c, union ev_ref ref, uint32_t events)
+{
+	(void)events;
+	guest_knock(c, ref.fd);
 }
 
 static void on_tcp(struct ctx *c, union ev_ref ref, uint32_t events)
@@ -61,6 +68,7 @@ static void on_udp_listen(struct ctx *c, union ev_ref ref, uint32_t events)
 
 static void (*event_fn[EV_TYPES])(struct ctx *, union ev_ref, uint32_t) = {
 	[EV_TAP]	= on_tap,
+	[EV_GUEST]	= on_guest,
 	[EV_TCP]	= on_tcp,
 	[EV_TCP_LISTEN]	= on_tcp_listen,
 	[EV_UDP]	= on_udp,
@@ -88,6 +96,11 @@ static void on_ndp_timer(struct ctx *c, struct timer *t)
 	input_ndp_timer(c, container_of(t, struct guest, ndp));
 }
 
+static void on_probe_timer(struct ctx *c, struct timer *t)
+{
+	guest_probe(c, container_of(t, struct guest, probe));
+}
+
 static void on_accept_timer(struct ctx *c, struct timer *t)
 {
 	(void)t;
@@ -99,6 +112,7 @@ static void (*timer_fn[TIMER_KINDS])(struct ctx *, struct timer *) = {
 	[TIMER_UDP]	= on_udp_timer,
 	[TIMER_PING]	= on_ping_timer,
 	[TIMER_NDP]	= on_ndp_timer,
+	[TIMER_PROBE]	= on_probe_timer,
 	[TIMER_ACCEPT]	= on_accept_timer,
 };
 
@@ -129,9 +143,8 @@ int loop_init(struct ctx *c, const struct conf *cf)
 
 		g->tap.fd = -1;
 		g->ndp.kind = TIMER_NDP;
-		for (unsigned j = V4; j < FAMILIES; j++)
-			g->seen.addr[j] = cf->ip[j].addr;
-		g->seen.ll = cf->ip[V6].ns_ll;
+		g->probe.kind = TIMER_PROBE;
+		guest_forget(c, g);
 	}
 	return 0;
 }
@@ -174,7 +187,7 @@ static int turn_link(struct ctx *c, struct guest *g)
 	if (rc && rc != -EAGAIN)
 		return rc;
 	if (t->full != t->armed && t->fd >= 0) {
-		if (!ev_mod(c->epfd, t->fd, EV_TAP, EPOLLIN | (t->full ? EPOLLOUT : 0)))
+		if (!ev_mod(c->epfd, t->fd, EV_TAP, (uint32_t)(g - c->guest), EPOLLIN | (t->full ? EPOLLOUT : 0)))
 			t->armed = t->full;
 	}
 	return 0;
@@ -185,8 +198,10 @@ static int turn_end(struct ctx *c)
 	struct timer *t;
 	int rc = 0;
 
+	if (c->guest[0].tap.more && !c->link_error)
+		c->link_error = input_ready(c, &c->guest[0]);
 	run_list(c, WAIT_READY);
-	if (!c->guest[0].tap.full)
+	if (tap_takes(&c->guest[0].tap))
 		run_list(c, WAIT_STALLED);
 	while ((t = timer_expire(&c->wheel, c->now)))
 		timer_fn[t->kind](c, t);
@@ -199,8 +214,9 @@ static int turn_end(struct ctx *c)
 
 int loop_once(struct ctx *c)
 {
-	bool busy = c->flows.wait[WAIT_READY].head != FLOW_NONE ||
-		    (c->flows.wait[WAIT_STALLED].head != FLOW_NONE && !c->guest[0].tap.full);
+	const struct tap *t = &c->guest[0].tap;
+	bool busy = c->flows.wait[WAIT_READY].head != FLOW_NONE || t->more ||
+		    (c->flows.wait[WAIT_STALLED].head != FLOW_NONE && tap_takes(t));
 	struct epoll_event ev[EVENTS];
 	int n, rc;
 
@@ -215,5 +231,8 @@ int loop_once(struct ctx *c)
 		event_fn[ref.type](c, ref, ev[i].events);
 	}
 	rc = turn_end(c);
-	return c->link_error ? c->link_error : rc;
+	if (c->link_error)
+		rc = c->link_error;
+	c->link_error = 0;
+	return rc;
 }

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "input.h"
+#include "guest.h"
 #include "isolate.h"
 #include "loop.h"
 #include "ns.h"
@@ -25,18 +25,30 @@ static struct conf conf;
 static struct ctx ctx;
 static struct ns ns;
 
-/* Files the user named: opened as the user, before anything is given up */
+/* Files the user named: opened as the user, before anything is given up. @listen: what guests connect to, or -1. */
 static struct {
-	int pid, pcap, null;
-} file;
+	int pid, pcap, null, listen;
+} file = { .listen = -1 };
 
-static void open_files(const struct conf *c)
+static bool pasta(void)
+{
+	return conf.mode == MODE_PASTA;
+}
+
+/* Failed before anything was ready: nothing is left behind */
+static void remove_socket(void)
+{
+	if (file.listen >= 0)
+		unlink(conf.socket);
+}
+
+static void open_files(struct conf *c)
 {
 	int rc;
 
 	if ((file.null = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0)
 		die("Failed to open /dev/null: %s", errno_text(errno));
-	if ((rc = log_open(c->mode == MODE_PASTA ? "pasta" : "passt", *c->log_file ? c->log_file : NULL, c->log_size,
+	if ((rc = log_open(pasta() ? "pasta" : "passt", *c->log_file ? c->log_file : NULL, c->log_size,
 			   VERSION)))
 		die("Failed to open log file %s: %s", c->log_file, errno_text(-rc));
 
@@ -46,6 +58,10 @@ static void open_files(const struct conf *c)
 	file.pcap = *c->pcap ? pcap_open(c->pcap) : -1;
 	if (*c->pcap && file.pcap < 0)
 		die("Failed to open capture file %s: %s", c->pcap, errno_text(-file.pcap));
+	if (!pasta() && c->link_fd < 0) {
+		atexit(remove_socket);
+		file.listen = guest_listen(c->socket);
+	}
 }
 
 /* As many descriptors as we may have: each flow needs one */
@@ -155,7 +171,6 @@ static void on_stats_timer(struct ctx *c, struct timer *t)
 
 static void process_events(struct ctx *c)
 {
-	input_ndp_start(c, &c->guest[0]);
 	loop_on_event(EV_SIGNAL, on_signal);
 	loop_on_event(EV_NETNS, on_netns);
 	loop_on_timer(TIMER_NS, on_ns_timer);
@@ -167,7 +182,7 @@ static void process_events(struct ctx *c)
 }
 
 /* Guest's link: the tap device, and its address */
-static void link_init(struct ctx *c)
+static void link_tap(struct ctx *c)
 {
 	struct guest *g = &c->guest[0];
 	struct caps caps;
@@ -177,6 +192,22 @@ static void link_init(struct ctx *c)
 	tun_mac(fd, &g->mac);
 	if ((rc = ev_add(c->epfd, fd, EV_TAP, 0, 0, EPOLLIN)))
 		die("Failed to watch the tap device: %s", errno_text(-rc));
+	ns_configure(&ns, &conf);
+	guest_up(c, g);
+}
+
+/* Guest's link: a connected socket, or one that guests connect to */
+static void link_socket(struct ctx *c)
+{
+	struct guest *g = &c->guest[0];
+	int rc;
+
+	g->tap.pcap = file.pcap;
+	if (conf.link_fd >= 0 && !guest_fd_ok(conf.link_fd))
+		die("Invalid value \"%i\" for -F/--fd: not a connected stream socket", conf.link_fd);
+	rc = file.listen >= 0 ? guest_await(c, file.listen) : guest_attach(c, g, conf.link_fd);
+	if (rc)
+		die("Failed to watch the guest's socket: %s", errno_text(-rc));
 }
 
 /* From here on there is a daemon, and a parent that waits for @ready; -1 in the foreground */
@@ -222,7 +253,21 @@ static void announce(int ready)
 		close(ready);
 	}
 	close(file.null);
-	ns_go(&ns);
+	file.listen = -1;			/* it stays */
+	if (pasta())
+		ns_go(&ns);
+}
+
+/* Nothing comes after the link of a namespace, or of the only guest; otherwise, there may be another one */
+static void link_lost(int err)
+{
+	if (pasta()) {
+		err("Link to the guest lost: %s", errno_text(-err));
+		quit(1);
+	}
+	guest_lost(&ctx, &ctx.guest[0], err);
+	if (conf.one_off || conf.link_fd >= 0)
+		quit(0);
 }
 
 int main(int argc, char **argv)
@@ -230,10 +275,11 @@ int main(int argc, char **argv)
 	int rc, ready;
 
 	conf_parse(&conf, argc, argv);
-	isolate_early(&conf, conf.tap_fd);
+	isolate_early(&conf, conf.link_fd);
 	open_files(&conf);
 	isolate_user(&conf);
-	ns_open(&ns, &conf);
+	if (pasta())
+		ns_open(&ns, &conf);
 	raise_limits();				/* the command keeps its own */
 
 	sock_probe();
@@ -241,11 +287,14 @@ int main(int argc, char **argv)
 	conf_complete(&conf);
 	if ((rc = loop_init(&ctx, &conf)))
 		die("Failed to set up event loop: %s", errno_text(-rc));
-	link_init(&ctx);
-	ns_configure(&ns, &conf);
+	if (pasta())
+		link_tap(&ctx);
+	else
+		link_socket(&ctx);
 	if (fwd_listen(&ctx.fwd, &conf, ctx.epfd))
 		exit(EXIT_FAILURE);		/* it said why */
-	ns_watch(&ns, &conf, ctx.epfd);
+	if (pasta())
+		ns_watch(&ns, &conf, ctx.epfd);
 	process_events(&ctx);
 	conf_print(&conf);
 
@@ -255,8 +304,8 @@ int main(int argc, char **argv)
 	isolate_late(&conf);
 	announce(ready);
 
-	while (!(rc = loop_once(&ctx)))
-		;
-	err("Link to the guest lost: %s", errno_text(-rc));
-	quit(1);
+	while (true) {
+		if ((rc = loop_once(&ctx)))
+			link_lost(rc);
+	}
 }

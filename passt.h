@@ -21,6 +21,8 @@ struct guest {
 	uint64_t	drops[DROP_COUNT];
 	struct timer	ndp;		/* unsolicited router advertisements */
 	unsigned	adverts;	/* sent so far */
+	struct timer	probe;		/* until the guest has spoken */
+	unsigned	probe_wait;	/* ms until the next one */
 	uint64_t	icmp_next;	/* rate limit of ICMP errors: ms at which the next one is due on average */
 };
 

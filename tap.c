@@ -28,7 +28,7 @@ void tap_reset(struct tap *t)
 	t->nfree = TAP_SLOTS;
 	t->qhead = t->qlen = 0;
 	t->held = 0;
-	t->full = false;
+	t->full = t->more = false;
 }
 
 /* The batch grows while it comes back full, and shrinks to what came. With one frame at a time, as in a ping-pong, a second read

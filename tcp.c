@@ -349,7 +349,7 @@ static void accept_pause(struct ctx *c, uint32_t listener)
 {
 	struct listener *l = &c->fwd.l[listener];
 
-	if (ev_listen(c->epfd, l->fd, EV_TCP_LISTEN, listener, 0))
+	if (ev_mod(c->epfd, l->fd, EV_TCP_LISTEN, listener, 0))
 		return;
 	l->paused_next = c->fwd.paused;
 	c->fwd.paused = listener + 1;
@@ -383,7 +383,7 @@ void tcp_accept_again(struct ctx *c)
 		uint32_t i = fwd->paused - 1;
 
 		fwd->paused = fwd->l[i].paused_next;
-		ev_listen(c->epfd, fwd->l[i].fd, EV_TCP_LISTEN, i, EPOLLIN);
+		ev_mod(c->epfd, fwd->l[i].fd, EV_TCP_LISTEN, i, EPOLLIN);
 	}
 }
 

@@ -25,4 +25,7 @@ void tcp_resume(struct ctx *c, struct flow *f);
 
 void tcp_timeout(struct ctx *c, struct flow *f);
 
+/* Ends a flow, at once: RST to the host's peer, and to the guest if it is to hear of it */
+void tcp_abort(struct ctx *c, struct flow *f, bool tell_guest);
+
 #endif /* TCP_H */

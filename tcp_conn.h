@@ -35,7 +35,6 @@
 /* tcp.c */
 void tcp_set_state(struct flow *f, enum tcp_state state);
 void tcp_end(struct ctx *c, struct flow *f);			/* orderly: both sides are done */
-void tcp_abort(struct ctx *c, struct flow *f, bool tell_guest);	/* RST to the host's peer, and to the guest */
 bool tcp_done(struct ctx *c, struct flow *f);			/* ends the flow if both sides are done: true if so */
 void tcp_arm(struct ctx *c, struct flow *f);			/* ends a turn: timer for what is next, or the end if it broke */
 void tcp_reply_rst(struct ctx *c, struct guest *g, const struct pkt *p);	/* to a segment without a flow */

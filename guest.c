@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* guest.c - a guest comes and goes: the socket it connects to, and what begins and ends with its link */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "event.h"
+#include "frag.h"
+#include "guest.h"
+#include "icmp.h"
+#include "input.h"
+#include "tcp.h"
+#include "udp.h"
+
+#define DEFAULT_PATH	"/tmp/passt_%u.socket"
+#define DEFAULT_PATHS	100
+#define BACKLOG		8		/* only one can stay */
+
+#define PROBE_FIRST	1000		/* ms: RFC 4861 10, RETRANS_TIMER; doubled up to the next */
+#define PROBE_MOST	32000
+
+static const struct mac mac_any = { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } };
+
+static int unix_socket(void)
+{
+	return socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
+/* Takes the place of a socket nobody listens on: 0, -EADDRINUSE if somebody does, other -errno */
+static int clear_path(int fd, const struct sockaddr_un *a)
+{
+	struct stat st;
+
+	if (!connect(fd, (const struct sockaddr *)a, sizeof(*a)) || errno == EAGAIN)	/* its queue is full */
+		return -EADDRINUSE;
+	if (errno == ENOENT)
+		return 0;
+	if (errno != ECONNREFUSED)
+		return -errno;
+	if (lstat(a->sun_path, &st) || !S_ISSOCK(st.st_mode))
+		return -ENOTSOCK;
+	return unlink(a->sun_path) ? -errno : 0;
+}
+
+/* Descriptor listening at @path, or -errno */
+static int listen_at(const char *path)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd, rc;
+
+	if (strlen(path) >= sizeof(a.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(a.sun_path, path, strlen(path));
+
+	fd = unix_socket();
+	if (fd < 0)
+		return -errno;
+	rc = clear_path(fd, &a);
+	close(fd);
+	if (rc)
+		return rc;
+
+	fd = unix_socket();
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) || listen(fd, BACKLOG)) {
+		rc = -errno;
+		close(fd);
+		return rc;
+	}
+	return fd;
+}
+
+int guest_listen(char *path)
+{
+	int fd;
+
+	if (*path) {
+		fd = listen_at(path);
+		if (fd == -EADDRINUSE)
+			die("Socket path %s already in use", path);
+		if (fd < 0)
+			die("Failed to listen on socket path %s: %s", path, errno_text(-fd));
+		return fd;
+	}
+
+	for (unsigned i = 1; i <= DEFAULT_PATHS; i++) {
+		snprintf(path, PATH_MAX, DEFAULT_PATH, i);
+		fd = listen_at(path);
+		if (fd >= 0)
+			return fd;
+	}
+	die("Failed to listen on any socket up to %s: %s; see -s/--socket", path, errno_text(-fd));
+}
+
+bool guest_fd_ok(int fd)
+{
+	struct sockaddr_un a;
+	int type;
+	socklen_t len = sizeof(type), alen = sizeof(a);
+
+	return !getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) && type == SOCK_STREAM &&
+	       !getpeername(fd, (struct sockaddr *)&a, &alen);
+}
+
+int guest_await(struct ctx *c, int fd)
+{
+	return ev_add(c->epfd, fd, EV_GUEST, 0, 0, EPOLLIN);
+}
+
+void guest_up(struct ctx *c, struct guest *g)
+{
+	g->adverts = 0;
+	input_ndp_start(c, g);
+}
+
+int guest_attach(struct ctx *c, struct guest *g, int fd)
+{
+	const struct tap_stats stats = g->tap.stats;
+	int rc = ev_add(c->epfd, fd, EV_TAP, (uint32_t)(g - c->guest), 0, EPOLLIN);
+
+	if (rc)
+		return rc;
+	tap_sock_attach(&g->tap, fd, g->tap.pcap);
+	g->tap.stats = stats;
+	guest_up(c, g);
+	g->probe_wait = PROBE_FIRST;
+	guest_probe(c, g);
+	return 0;
+}
+
+void guest_probe(struct ctx *c, struct guest *g)
+{
+	if (g->tap.fd < 0 || !mac_eq(&g->mac, &mac_any))
+		return;
+	input_probe(c, g);
+	timer_set(&c->wheel, &g->probe, c->now + g->probe_wait);
+	g->probe_wait = MIN(2 * g->probe_wait, PROBE_MOST);
+}
+
+void guest_forget(struct ctx *c, struct guest *g)
+{
+	g->mac = mac_any;
+	for (unsigned i = V4; i < FAMILIES; i++)
+		g->seen.addr[i] = c->cf->ip[i].addr;
+	g->seen.ll = c->cf->ip[V6].ns_ll;
+}
+
+/* Nobody is there to hear of it but the host's peers */
+static void flows_end(struct ctx *c, const struct guest *g)
+{
+	for (uint32_t i = 0; i < c->flows.unused; i++) {
+		struct flow *f = &c->flows.f[i];
+
+		if (f->dead || flow_guest(c, f) != g)
+			continue;
+		switch ((enum flow_type)f->type) {
+		case FLOW_TCP:
+			tcp_abort(c, f, false);
+			break;
+		case FLOW_UDP:
+			udp_end(c, f);
+			break;
+		case FLOW_PING:
+			icmp_end(c, f);
+			break;
+		case FLOW_UDP_PORT:	/* goes with its last flow, or is a listener's */
+		case FLOW_FREE:
+		case FLOW_TYPES:
+			break;
+		}
+	}
+}
+
+void guest_lost(struct ctx *c, struct guest *g, int err)
+{
+	bool closed = err == -ECONNRESET || err == -EPIPE;
+
+	if (err == -EPROTO)
+		warn("Guest's socket: length of a frame makes no sense, closing");
+	else
+		info("Guest disconnected%s%s", closed ? "" : ": ", closed ? "" : errno_text(-err));
+
+	flows_end(c, g);
+	frags_forget(&frags_pool);
+	timer_clear(&c->wheel, &g->ndp);
+	timer_clear(&c->wheel, &g->probe);
+	fd_close(g->tap.fd);
+	g->tap.fd = -1;
+	tap_reset(&g->tap);
+	guest_forget(c, g);
+}
+
+/* Has the other end of the link gone, though nobody noticed yet? */
+static bool link_dead(const struct tap *t)
+{
+	struct pollfd p = { .fd = t->fd, .events = POLLRDHUP };
+
+	return poll(&p, 1, 0) > 0;
+}
+
+void guest_knock(struct ctx *c, int fd)
+{
+	struct guest *g = &c->guest[0];
+	int conn, rc;
+
+	if (g->tap.fd >= 0 && link_dead(&g->tap))
+		return;				/* after this turn, there is room */
+	conn = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (conn < 0)
+		return;
+	if (g->tap.fd >= 0) {
+		info("Another guest wanted to connect, refused");
+		close(conn);
+		return;
+	}
+	rc = guest_attach(c, g, conn);
+	if (rc) {
+		warn("Failed to watch the guest's socket: %s", errno_text(-rc));
+		close(conn);
+		return;
+	}
+	info("Guest connected");
+}
