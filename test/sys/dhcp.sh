@@ -44,10 +44,26 @@ route6()	{ C ip -6 route | grep -q 'default via fe80::'; }
 names()		{ grep -q "nameserver $1" /etc/resolv.conf && grep -q 'search example.com\.\? b.example.org' /etc/resolv.conf; }
 router6()	{ C ip -6 addr show ext -tentative | grep -q 'scope link' && route6; }
 
-# What every client should have led to; the rest of the arguments: families
+forever6()	{ [ "$(C ip -6 addr show ext scope global | grep -c 'valid_lft forever')" = 2 ]; }
+
+# client COMMAND...: one that stays, until client_stop
+client()
+{
+	rm -f "$T/client.pid"
+	# shellcheck disable=SC2016 # of the inner shell
+	C sh -c 'echo $$ >"$0" && exec "$@"' "$T/client.pid" "$@" >"$T/client.log" 2>&1 &
+	wait_for 5 test -s "$T/client.pid"
+}
+client_stop()
+{
+	kill "$(cat "$T/client.pid")"
+	wait_for 10 gone "$(cat "$T/client.pid")"
+}
+
+# connected CLIENT FAMILIES: what every client should have led to, soon; false if it did not
 connected()
 {
-	local who=$1 what=" $2 "
+	local who=$1 what=" $2 " failed=$FAILED
 	if [[ $what == *" 4 "* ]]; then
 		ok "CFG-10 $who: IPv4 address" wait_for 15 addr4
 		ok "$who: default route" wait_for 5 route4
@@ -59,6 +75,7 @@ connected()
 		ok "$who: default route for IPv6" wait_for 5 route6
 		is "$who: page by IPv6" "$(C curl -s -m 10 'http://[2001:db8:1::10]/page')" "a page"
 	fi
+	[ "$FAILED" = "$failed" ]
 }
 
 mtu() { C ip link show ext | grep -q 'mtu 9000'; }
@@ -100,10 +117,12 @@ fi
 
 if have dhcpcd; then
 	guest
-	ok "dhcpcd gets leases" C timeout 60 dhcpcd -1 -d --noarp --waitip=4 --waitip=6 ext
-	ok "dhcpcd: names" names 198.51.100.10
-	ok "dhcpcd: IPv6 names" names 2001:db8:1::10
-	connected dhcpcd "4 6"
+	# With -1 it would end, whatever --waitip says, once it has some IPv6 address: that of the prefix comes first
+	client dhcpcd -B -d --noarp ext
+	connected dhcpcd "4 6" || diag "$(cat "$T/client.log")"
+	ok "dhcpcd: names" wait_for 5 names 198.51.100.10
+	ok "dhcpcd: IPv6 names" wait_for 5 names 2001:db8:1::10
+	client_stop
 	leave
 fi
 
@@ -113,13 +132,11 @@ if have $NETWORKD; then
 	printf '[Match]\nName=ext\n[Network]\nDHCP=yes\nIPv6AcceptRA=yes\n[DHCPv4]\nUseMTU=yes\n' >/run/systemd/network/ext.network
 	guest
 	# On a read-only /sys it does not wait for udev
-	C unshare -m bash -c "mount --rbind /sys /sys && mount -o remount,bind,ro /sys && exec $NETWORKD" >"$T/networkd.log" 2>&1 &
-	pid=$!
-	connected systemd-networkd "4 6" || cat "$T/networkd.log"
+	client unshare -m bash -c "mount --rbind /sys /sys && mount -o remount,bind,ro /sys && exec $NETWORKD"
+	connected systemd-networkd "4 6" || diag "$(cat "$T/client.log")"
 	ok "CFG-18 systemd-networkd: MTU" wait_for 5 mtu
-	like "CFG-02 systemd-networkd: addresses for ever" "$(C ip -6 addr show ext scope global | grep -c 'valid_lft forever')" '^2$'
-	kill $pid
-	wait_for 5 gone $pid
+	ok "CFG-02 systemd-networkd: addresses for ever" wait_for 5 forever6
+	client_stop
 	leave
 fi
 
