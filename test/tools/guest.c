@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* guest.c - stands in for a virtual machine: a network namespace's kernel is the guest behind passt's socket
+ *
+ *	guest [-r] [-i IFNAME] [-m MTU] [-a MAC] SOCKET NETNS
+ *
+ * Makes a tap device IFNAME (ext) in the namespace, without offloads, and carries frames between it and SOCKET, a path to
+ * connect to or fd=N. On the stream, each frame has its length in front, 4 bytes, big endian. Prints "ready" once the device is
+ * up and the socket connected, every time it is.
+ *
+ * Status is 0 once passt has closed the connection; with -r, the path is connected to again, until that works. A length that no
+ * network card would take, of a runt or a giant, is status 3. Neither direction waits for the other, and nothing that was read
+ * is dropped.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <netinet/ether.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#define FRAME_MIN	60		/* without checksum */
+#define FRAME_MAX	65550
+#define LEN		4		/* bytes in front of a frame */
+#define BUF		(1U << 20)
+#define QUEUE		16384		/* frames the device holds for us: it drops what it has no room for */
+#define RECONNECT_MS	20
+
+static struct buf {
+	uint8_t		data[BUF];
+	size_t		head, tail;	/* what is to be written: data[head..tail) */
+} in, out;				/* towards the device, towards the socket */
+
+static const char *path;
+static int tap;
+
+static int fatal(const char *what)
+{
+	fprintf(stderr, "guest: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+/* Room at the end for @len more bytes; false if there is none */
+static bool room(struct buf *b, size_t len)
+{
+	if (b->head == b->tail)
+		b->head = b->tail = 0;
+	if (BUF - b->tail < len && b->head) {
+		memmove(b->data, b->data + b->head, b->tail - b->head);
+		b->tail -= b->head;
+		b->head = 0;
+	}
+	return BUF - b->tail >= len;
+}
+
+/* Device */
+
+static int tap_open(const char *netns, const char *name, int mtu, const struct ether_addr *mac)
+{
+	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI };
+	int ns = open(netns, O_RDONLY | O_CLOEXEC), fd, s;
+
+	if (ns < 0 || setns(ns, CLONE_NEWNET))
+		fatal(netns);
+	close(ns);
+	fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
+	if (fd < 0 || ioctl(fd, TUNSETIFF, &ifr))
+		fatal("tap device");
+	s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (s < 0)
+		fatal("socket");
+	if (mac) {
+		ifr.ifr_hwaddr.sa_family = ARPHRD_ETHER;
+		memcpy(ifr.ifr_hwaddr.sa_data, mac, ETH_ALEN);
+		if (ioctl(s, SIOCSIFHWADDR, &ifr))
+			fatal("MAC address");
+	}
+	ifr.ifr_mtu = mtu;
+	if (ioctl(s, SIOCSIFMTU, &ifr))
+		fatal("MTU");
+	ifr.ifr_qlen = QUEUE;
+	if (ioctl(s, SIOCSIFTXQLEN, &ifr) || ioctl(s, SIOCGIFFLAGS, &ifr))
+		fatal(name);
+	ifr.ifr_flags |= IFF_UP;
+	if (ioctl(s, SIOCSIFFLAGS, &ifr))
+		fatal(name);
+	close(s);
+	return fd;
+}
+
+/* Frames of the device, as many as there are and fit; how many */
+static unsigned tap_read(void)
+{
+	unsigned n;
+
+	for (n = 0; room(&out, LEN + FRAME_MAX); n++) {
+		ssize_t len = read(tap, out.data + out.tail + LEN, FRAME_MAX);
+		uint32_t be;
+
+		if (len < 0 && errno != EAGAIN && errno != EINTR && errno != EIO)
+			fatal("device");
+		if (len <= 0)
+			break;
+		be = htonl((uint32_t)len);
+		memcpy(out.data + out.tail, &be, LEN);
+		out.tail += LEN + (size_t)len;
+	}
+	return n;
+}
+
+/* Complete frames from the socket, to the device; false if it takes no more now */
+static bool tap_write(void)
+{
+	while (in.tail - in.head >= LEN) {
+		uint32_t len;
+
+		memcpy(&len, in.data + in.head, LEN);
+		len = ntohl(len);
+		if (len < FRAME_MIN || len > FRAME_MAX) {
+			fprintf(stderr, "guest: a frame of %u bytes\n", len);
+			exit(3);
+		}
+		if (in.tail - in.head < LEN + len)
+			break;
+		/* EIO: the device is down, and a cable would not know either */
+		if (write(tap, in.data + in.head + LEN, len) < 0 && errno != EIO) {
+			if (errno == EAGAIN || errno == EINTR || errno == ENOBUFS || errno == ENOMEM)
+				return false;
+			fatal("device");
+		}
+		in.head += LEN + len;
+	}
+	return true;
+}
+
+/* Socket. Those that return bool: false if passt is gone */
+
+static bool sock_read(int s)
+{
+	ssize_t n;
+
+	if (!room(&in, LEN + FRAME_MAX))
+		return true;
+	n = recv(s, in.data + in.tail, BUF - in.tail, MSG_DONTWAIT);
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR;
+	in.tail += (size_t)n;
+	return n;
+}
+
+static bool sock_write(int s)
+{
+	while (out.head != out.tail) {
+		ssize_t n = send(s, out.data + out.head, out.tail - out.head, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0)
+			return errno == EAGAIN || errno == EINTR;
+		out.head += (size_t)n;
+	}
+	return true;
+}
+
+/* The first time it has to work at once */
+static int sock_open(void)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	struct timespec pause = { 0, RECONNECT_MS * 1000000L };
+	static bool before;
+	int s;
+
+	if (!strncmp(path, "fd=", 3))
+		return atoi(path + 3);
+	if (strlen(path) >= sizeof(a.sun_path)) {
+		errno = ENAMETOOLONG;
+		fatal(path);
+	}
+	memcpy(a.sun_path, path, strlen(path));
+	s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (s < 0)
+		fatal("socket");
+	while (connect(s, (struct sockaddr *)&a, sizeof(a))) {
+		if (!before || (errno != ECONNREFUSED && errno != ENOENT && errno != EINTR && errno != EAGAIN))
+			fatal(path);
+		nanosleep(&pause, NULL);
+	}
+	before = true;
+	return s;
+}
+
+/* One connection, until passt closes it */
+static void carry(int s)
+{
+	struct pollfd pfd[2] = { { .fd = s }, { .fd = tap } };
+	bool open = true, takes = true;
+
+	while (open) {
+		/* From the socket, always, unless the device is what is full */
+		pfd[0].events = (short)((takes ? POLLIN : 0) | (out.head != out.tail ? POLLOUT : 0));
+		pfd[1].events = (short)((room(&out, LEN + FRAME_MAX) ? POLLIN : 0) | (takes ? 0 : POLLOUT));
+		if (poll(pfd, 2, -1) < 0 && errno != EINTR)
+			fatal("poll");
+		if (pfd[1].revents & ~POLLOUT)
+			tap_read();
+		open = sock_write(s) && (!(pfd[0].revents & ~POLLOUT) || sock_read(s));
+		takes = tap_write();
+	}
+}
+
+static int usage(void)
+{
+	fprintf(stderr, "Usage: guest [-r] [-i IFNAME] [-m MTU] [-a MAC] SOCKET|fd=N NETNS\n");
+	return 1;
+}
+
+int main(int argc, char **argv)
+{
+	const struct ether_addr *mac = NULL;
+	const char *name = "ext";
+	bool again = false;
+	int mtu = 65520, o;
+
+	while ((o = getopt(argc, argv, "ri:m:a:")) >= 0) {
+		if (o == 'r')
+			again = true;
+		else if (o == 'i')
+			name = optarg;
+		else if (o == 'm')
+			mtu = atoi(optarg);
+		else if (o != 'a' || !(mac = ether_aton(optarg)))
+			return usage();
+	}
+	if (argc - optind != 2)
+		return usage();
+	path = argv[optind];
+	tap = tap_open(argv[optind + 1], name, mtu, mac);
+	do {
+		int s = sock_open();
+
+		puts("ready");
+		fflush(stdout);
+		carry(s);
+		close(s);
+		/* What was on its way is lost with the connection */
+		in.head = in.tail = out.head = out.tail = 0;
+	} while (again && strncmp(path, "fd=", 3));
+	return 0;
+}
