@@ -3,9 +3,10 @@
  *
  * The other end of a link is a handful of functions: struct far_end. A new backend adds one, and nothing else.
  */
-/* LINK: addr.o checksum.o log.o packet.o pcap.o tap.o tap_tun.o util.o */
+/* LINK: addr.o checksum.o log.o packet.o pcap.o tap.o tap_sock.o tap_tun.o util.o */
 /* LINK: test/sim/tap_sim.o test/sim/wire.o test/sim/world.o */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/virtio_net.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -22,6 +23,7 @@ struct far_end {
 	bool		(*recv)(struct frame_out *f);		/* next frame from the link, into f->buf; false: none */
 	void		(*block)(bool on);			/* takes nothing for now; NULL: fills up by itself */
 	int		(*gone)(void);				/* peer goes away; the error expected. NULL: it can't */
+	void		(*renew)(void);				/* another guest in its place; NULL: the link stays */
 	void		(*close)(void);
 };
 
@@ -84,6 +86,99 @@ static void tun_far_close(void)
 		close(tun_fd[1]);
 }
 
+/* A virtual machine: each frame behind its length, 4 bytes in network order. What came and was not taken is in sock_buf. */
+static int sock_fd[2] = { -1, -1 };
+static uint8_t sock_buf[1 << 20];
+static size_t sock_len;
+
+static void sock_far_pair(int fd[2])
+{
+	const int size = 1 << 20;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd))
+		abort();
+	setsockopt(fd[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	sock_len = 0;
+}
+
+static void sock_far_open(struct tap *t, const struct caps *caps)
+{
+	sock_far_pair(sock_fd);
+	tap_sock_attach(t, sock_fd[0], -1);
+	eq(t->caps.mtu, caps->mtu);
+	ok(!t->caps.csum && !t->caps.tso4 && !t->caps.tso6 && !t->caps.uso);
+}
+
+static void sock_far_send(const void *frame, size_t len, const struct offload *off)
+{
+	uint8_t word[4];
+	struct iovec iov[2] = { { word, 4 }, { (void *)(uintptr_t)frame, len } };
+
+	(void)off;
+	put_be32(word, (uint32_t)len);
+	ok(writev(sock_fd[1], iov, 2) == (ssize_t)(4 + len));
+}
+
+/* Length of a frame without its padding, which is zero and makes 60 bytes of less */
+static size_t sock_far_unpad(const uint8_t *p, size_t len)
+{
+	size_t ip_len;
+
+	if (len != 60)
+		return len;
+	ip_len = 14U + (get_be16(p + 12) == 0x0800 ? get_be16(p + 16) : 40U + get_be16(p + 18));
+	for (size_t i = ip_len; i < len; i++)
+		ok(!p[i]);
+	return MIN(len, ip_len);
+}
+
+static bool sock_far_recv(struct frame_out *f)
+{
+	size_t len = sock_len >= 4 ? get_be32(sock_buf) : 0;
+	ssize_t n;
+
+	while (sock_len < 4 || sock_len < 4 + len) {
+		n = read(sock_fd[1], sock_buf + sock_len, sizeof(sock_buf) - sock_len);
+		if (n <= 0)
+			return false;
+		sock_len += (size_t)n;
+		len = sock_len >= 4 ? get_be32(sock_buf) : 0;
+	}
+	if (!ok(len >= 60 && len <= WIRE_MAX))
+		return false;
+	memcpy(far_buf, sock_buf + 4, len);
+	sock_len -= 4 + len;
+	memmove(sock_buf, sock_buf + 4 + len, sock_len);
+	*f = (struct frame_out){ .buf = far_buf, .len = sock_far_unpad(far_buf, len) };
+	return true;
+}
+
+static int sock_far_gone(void)
+{
+	close(sock_fd[1]);
+	sock_fd[1] = -1;
+	return -EPIPE;
+}
+
+/* A stream that broke off in a frame goes on nowhere: the next guest has its own */
+static void sock_far_renew(void)
+{
+	int fd[2];
+
+	sock_far_pair(fd);
+	for (unsigned i = 0; i < 2; i++) {
+		ok(dup3(fd[i], sock_fd[i], O_CLOEXEC) == sock_fd[i]);
+		close(fd[i]);
+	}
+}
+
+static void sock_far_close(void)
+{
+	close(sock_fd[0]);
+	if (sock_fd[1] >= 0)
+		close(sock_fd[1]);
+}
+
 static void sim_far_open(struct tap *t, const struct caps *caps)
 {
 	world_reset(1);
@@ -117,12 +212,14 @@ static void sim_far_close(void)
 
 static const struct far_end far_ends[] = {
 	{ "tap device", { .mtu = 65535, .link_hdr = 12, OFFLOADS }, tun_far_open, tun_far_send, tun_far_recv, NULL,
-	  tun_far_gone, tun_far_close },
+	  tun_far_gone, NULL, tun_far_close },
 	{ "tap device, short header", { .mtu = 65535, .link_hdr = 10, OFFLOADS }, tun_far_open, tun_far_send,
-	  tun_far_recv, NULL, tun_far_gone, tun_far_close },
+	  tun_far_recv, NULL, tun_far_gone, NULL, tun_far_close },
 	{ "tap device, no header", { .mtu = 65535 }, tun_far_open, tun_far_send, tun_far_recv, NULL, tun_far_gone,
-	  tun_far_close },
-	{ "simulated", { .mtu = 65535, OFFLOADS }, sim_far_open, tap_sim_push, sim_far_recv, sim_far_block, NULL,
+	  NULL, tun_far_close },
+	{ "stream socket", { .mtu = 65535, .link_hdr = 4 }, sock_far_open, sock_far_send, sock_far_recv, NULL, sock_far_gone,
+	  sock_far_renew, sock_far_close },
+	{ "simulated", { .mtu = 65535, OFFLOADS }, sim_far_open, tap_sim_push, sim_far_recv, sim_far_block, NULL, NULL,
 	  sim_far_close },
 };
 
@@ -321,6 +418,8 @@ static void test_reset(void)
 		far->block(false);
 	while (far->recv(&o))
 		;
+	if (far->renew)
+		far->renew();
 	eq(tap_flush(&tap), 0);
 	nothing();
 	eq(tap_reserve(&tap, &f, 1, 10, TAP_ANY), 1);
@@ -332,22 +431,50 @@ static void test_reset(void)
 
 static void test_absent(void)
 {
-	struct frame *f;
+	struct frame *f[2];
 	int fd;
 
-	test("%s: no guest: what is committed goes nowhere, and takes no slot", far->name);
+	test("%s: no guest: nothing can be reserved, nothing is queued, and all is well when there is one", far->name);
 	begin();
 	fd = tap.fd;
 	tap.fd = -1;
-	tap.full = true;
-	for (unsigned i = 0; i < 2 * TAP_SLOTS; i++) {
-		if (!ok(tap_reserve(&tap, &f, 1, 10, TAP_ANY)))
-			break;
-		put(f, i, 10, 0);
-		eq(tap_flush(&tap), 0);
-	}
+	eq(tap_reserve(&tap, f, 1, 10, TAP_ANY), 0);
+	eq(tap_reserve(&tap, f, 2, TAP_ROOM, TAP_EXACT), 0);
+	eq(tap_reserve(&tap, f, 1, 0, TAP_ANY), 0);
+	ok(!tap_takes(&tap));
+	eq(tap_flush(&tap), 0);
+	eq(tap.qlen, 0);
 	eq(tap.nfree, TAP_SLOTS);
+	ok(!tap.full);
 	tap.fd = fd;
+	ok(tap_takes(&tap));
+	nothing();
+	eq(tap_reserve(&tap, f, 1, 10, TAP_ANY), 1);
+	put(f[0], 5, 10, 0);
+	eq(tap_flush(&tap), 0);
+	got(5, 10, 0);
+	far->close();
+}
+
+/* Slots that ran out while others wait to be written: those are written first */
+static void test_run_out(void)
+{
+	struct frame *f[TAP_SLOTS];
+
+	test("%s: a reservation that finds too few slots writes what is queued", far->name);
+	begin();
+	eq(tap_reserve(&tap, f, TAP_SLOTS, 10, TAP_EXACT), TAP_SLOTS);
+	for (unsigned i = 0; i < TAP_SLOTS; i++)
+		put(f[i], i, 10, 0);
+	eq(tap_reserve(&tap, f, TAP_SLOTS, 10, TAP_EXACT), TAP_SLOTS);
+	for (unsigned i = 0; i < TAP_SLOTS; i++)
+		got(i, 10, 0);
+	nothing();
+	for (unsigned i = 0; i < TAP_SLOTS; i++)
+		put(f[i], TAP_SLOTS + i, 10, 0);
+	eq(tap_flush(&tap), 0);
+	for (unsigned i = 0; i < TAP_SLOTS; i++)
+		got(TAP_SLOTS + i, 10, 0);
 	nothing();
 	far->close();
 }
@@ -535,8 +662,8 @@ static void test_hostile(void)
 int main(void)
 {
 	static void (*const cases[])(void) = {
-		test_order, test_reserve, test_unreserve, test_full, test_reset, test_absent, test_gone, test_super,
-		test_largest, test_recv, test_recv_super, test_hostile,
+		test_order, test_reserve, test_unreserve, test_full, test_reset, test_absent, test_run_out, test_gone,
+		test_super, test_largest, test_recv, test_recv_super, test_hostile,
 	};
 
 	signal(SIGPIPE, SIG_IGN);
