@@ -7,7 +7,11 @@
  *	RANGE	= PORT[-PORT]
  *
  * Options add up. "none" drops what options before it said. With "auto", ports are forwarded only while they are
- * bound in the namespace. "all" and exclusions are parsed, and refused for now.
+ * bound in the namespace. An exclusion counts for the whole of its option, wherever it stands; nothing but exclusions
+ * means "all" but these.
+ *
+ * "all" becomes weak rules for all there is: which of these ports are ephemeral, taken or privileged is found out as
+ * they are opened. Ports named by one option and part of "all" of another are no contradiction: the name counts.
  */
 
 #include <netinet/in.h>
@@ -15,6 +19,8 @@
 #include <string.h>
 
 #include "conf.h"
+#include "log.h"
+#include "util.h"
 
 /* Options that rules came from, by rule.opt */
 static struct rule_text {
@@ -64,7 +70,7 @@ static const char *parse_place(const char *s, const char *end, struct rule *r)
 	return NULL;
 }
 
-static const char *parse_port(const char *s, const char *end, uint16_t *port)
+static const char *parse_port(const char *s, const char *end, unsigned least, uint16_t *port)
 {
 	uint64_t v;
 
@@ -77,22 +83,23 @@ static const char *parse_port(const char *s, const char *end, uint16_t *port)
 	}
 	if (v > UINT16_MAX)
 		return "port above 65535";
-	if (!v)
+	if (v < least)
 		return "port 0 can't be forwarded";
 	*port = (uint16_t)v;
 	return NULL;
 }
 
-static const char *parse_range(const char *s, const char *end, uint16_t *first, uint16_t *last)
+/* @least: 0 or 1, the first port that makes sense */
+static const char *parse_range(const char *s, const char *end, unsigned least, uint16_t *first, uint16_t *last)
 {
 	const char *dash = memchr(s, '-', (size_t)(end - s)), *why;
 
-	why = parse_port(s, dash ? dash : end, first);
+	why = parse_port(s, dash ? dash : end, least, first);
 	if (why)
 		return why;
 	*last = *first;
 	if (dash)
-		why = parse_port(dash + 1, end, last);
+		why = parse_port(dash + 1, end, least, last);
 	if (why)
 		return why;
 	return *first > *last ? "range runs backwards" : NULL;
@@ -110,7 +117,7 @@ static const char *rule_add(struct conf *c, const struct rule *r)
 	static char why[192];
 
 	for (const struct rule *o = c->rule; o < c->rule + c->nrules; o++) {
-		if (!same_place(o, r) || r->first > o->last || r->last < o->first)
+		if (!same_place(o, r) || o->weak != r->weak || r->first > o->last || r->last < o->first)
 			continue;
 		if (r->first == o->first && r->last == o->last && r->to == o->to)
 			return NULL;
@@ -132,37 +139,130 @@ static bool is(const char *s, const char *end, const char *word)
 }
 
 /* One element of the list */
-static const char *parse_item(struct conf *c, const char *s, const char *end, struct rule *r, bool outward,
-			      bool *automatic)
+struct item {
+	enum { ITEM_PORTS, ITEM_EXCLUDED, ITEM_ALL, ITEM_AUTO } kind;
+	uint16_t first, last, to;
+};
+
+/* A list as a whole */
+struct list {
+	const char	*text;
+	bool		ports, excluded, all, automatic;	/* kinds of items in it */
+	uint8_t		without[(UINT16_MAX + 1) / 8];		/* ports that are excluded */
+};
+
+static const char *parse_item(const char *s, const char *end, struct item *it)
 {
 	const char *colon = memchr(s, ':', (size_t)(end - s)), *why;
+	bool excluded = s < end && *s == '~';
 	uint16_t to_last;
 
-	if (is(s, end, "auto")) {
-		*automatic = true;
+	*it = (struct item){ .kind = is(s, end, "auto") ? ITEM_AUTO : ITEM_ALL, .first = 1, .last = UINT16_MAX, .to = 1 };
+	if (it->kind == ITEM_AUTO || is(s, end, "all"))
 		return NULL;
-	}
-	if (is(s, end, "all"))
-		return "forwarding all ports is not supported yet";
 	if (is(s, end, "none"))
 		return "\"none\" goes alone";
-	if (s < end && *s == '~') {
-		why = parse_range(s + 1, end, &r->first, &r->last);
-		return why ? why : "excluding ports is not supported yet";
+	if (colon && (is(s, colon, "all") || is(s, colon, "auto")))
+		return "only ports named have a target";
+	if (excluded) {
+		it->kind = ITEM_EXCLUDED;
+		return colon ? "only ports named have a target" : parse_range(s + 1, end, 0, &it->first, &it->last);
 	}
 
-	why = parse_range(s, colon ? colon : end, &r->first, &r->last);
+	it->kind = ITEM_PORTS;
+	why = parse_range(s, colon ? colon : end, 1, &it->first, &it->last);
 	if (why)
 		return why;
-	r->to = r->first;
+	it->to = it->first;
 	if (colon) {
-		why = parse_range(colon + 1, end, &r->to, &to_last);
+		why = parse_range(colon + 1, end, 1, &it->to, &to_last);
 		if (why)
 			return why;
-		if (to_last - r->to != r->last - r->first)
+		if (to_last - it->to != it->last - it->first)
 			return "ranges of different lengths";
 	}
-	return outward ? "forwarding from the namespace is not supported yet" : rule_add(c, r);
+	return NULL;
+}
+
+/* Element at *@s, and on to the next one: *@s is NULL behind the last */
+static const char *next_item(const char **s, struct item *it)
+{
+	const char *end = *s + strcspn(*s, ","), *why = parse_item(*s, end, it);
+
+	*s = *end ? end + 1 : NULL;
+	return why;
+}
+
+static const char *parse_list(const char *s, struct list *l)
+{
+	const char *why = NULL;
+	struct item it;
+
+	*l = (struct list){ .text = s };
+	while (s && !why) {
+		why = next_item(&s, &it);
+		l->ports |= it.kind == ITEM_PORTS;
+		l->excluded |= it.kind == ITEM_EXCLUDED;
+		l->all |= it.kind == ITEM_ALL;
+		l->automatic |= it.kind == ITEM_AUTO;
+		for (unsigned port = it.first; !why && it.kind == ITEM_EXCLUDED && port <= it.last; port++)
+			bit_set(l->without, port);
+	}
+	l->all |= l->excluded && !l->ports;
+	return why;
+}
+
+/* @r for each stretch of it that nothing is excluded from, their number added to *@n */
+static const char *add_parts(struct conf *c, const struct list *l, const struct rule *r, unsigned *n)
+{
+	const char *why = NULL;
+	unsigned port = r->first;
+
+	while (!why && port <= r->last) {
+		struct rule part = *r;
+
+		if (bit_test(l->without, port)) {
+			port++;
+			continue;
+		}
+		part.first = (uint16_t)port;
+		part.to = (uint16_t)(r->to + (port - r->first));
+		while (port <= r->last && !bit_test(l->without, port))
+			port++;
+		part.last = (uint16_t)(port - 1);
+		why = rule_add(c, &part);
+		(*n)++;
+	}
+	return why;
+}
+
+/* Rules of a list, as far as they differ from @r */
+static const char *add_list(struct conf *c, const struct list *l, struct rule *r)
+{
+	const char *s = l->text, *why = NULL;
+	unsigned n = 0;
+	struct item it;
+
+	if (l->all) {
+		struct rule all = *r;
+
+		all.first = all.to = 1;
+		all.last = UINT16_MAX;
+		all.weak = true;
+		why = add_parts(c, l, &all, &n);
+	}
+	while (s && !why) {
+		next_item(&s, &it);
+		if (it.kind != ITEM_PORTS)
+			continue;
+		r->first = it.first;
+		r->last = it.last;
+		r->to = it.to;
+		why = add_parts(c, l, r, &n);
+	}
+	if (!why && !n)
+		warn("Nothing is left to forward for option '%s'", conf_rule_text(r));
+	return why;
 }
 
 static void rules_clear(struct conf *c, uint8_t proto)
@@ -179,9 +279,9 @@ static void rules_clear(struct conf *c, uint8_t proto)
 const char *conf_ports(struct conf *c, char letter, const char *val, bool *automatic)
 {
 	struct rule r = { .proto = letter == 't' || letter == 'T' ? IPPROTO_TCP : IPPROTO_UDP, .any = true };
-	bool outward = letter == 'T' || letter == 'U', here = false;
-	const char *slash = strchr(val, '/'), *s = val, *end, *why = NULL;
-	unsigned before = c->nrules;
+	bool outward = letter == 'T' || letter == 'U';
+	const char *slash = strchr(val, '/'), *why;
+	static struct list list;
 
 	if (!strcmp(val, "none")) {
 		if (!outward)
@@ -189,25 +289,22 @@ const char *conf_ports(struct conf *c, char letter, const char *val, bool *autom
 		return NULL;
 	}
 
-	if (before)				/* rules are in order of options */
-		r.opt = (uint16_t)(c->rule[before - 1].opt + 1);
+	if (c->nrules)				/* rules are in order of options */
+		r.opt = (uint16_t)(c->rule[c->nrules - 1].opt + 1);
 	if (r.opt == RULES_MAX)
 		return "too many options";
 	rule_text[r.opt] = (struct rule_text){ letter, val };
 
-	if (slash) {
-		why = parse_place(val, slash, &r);
-		s = slash + 1;
-	}
-	for (; !why; s = end + 1) {
-		end = s + strcspn(s, ",");
-		why = parse_item(c, s, end, &r, outward, &here);
-		if (!*end)
-			break;
-	}
-	if (here) {			/* only while bound in the namespace, which nobody looks for yet */
-		c->nrules = before;
+	why = slash ? parse_place(val, slash, &r) : NULL;
+	if (!why)
+		why = parse_list(slash ? slash + 1 : val, &list);
+	if (why)
+		return why;
+	if (outward && (list.ports || list.all))
+		return "forwarding from the namespace is not supported yet";
+	if (list.automatic) {		/* only while bound in the namespace, which nobody looks for yet */
 		*automatic = true;
+		return NULL;
 	}
-	return why;
+	return add_list(c, &list, &r);
 }

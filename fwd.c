@@ -25,9 +25,11 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "event.h"
 #include "fwd.h"
@@ -172,21 +174,99 @@ static bool usable(const struct conf *c, enum family f)
 	return c->ip[f].on && (f == V4 || sock_features.ipv6);
 }
 
-/* One listener for port @port of a rule: for both families, or for that of @a */
-static int listen_one(struct fwd *fwd, const struct conf *c, int epfd, const struct rule *r, const struct addr *a,
-		      bool dual, uint16_t port)
+static bool rule_usable(const struct conf *c, const struct rule *r)
 {
-	struct sock_out out = { .ifname = r->ifname, .freebind = c->freebind };
+	return r->any ? usable(c, V4) || usable(c, V6) : usable(c, addr_family(&r->addr));
+}
+
+/* While listeners are opened */
+struct opening {
+	struct fwd		*fwd;
+	const struct conf	*c;
+	int			epfd;
+	uint32_t		max;		/* listeners that there are descriptors for */
+	uint16_t		eph_first, eph_last;
+	unsigned		scope;		/* of the rule's address */
+};
+
+static const char *ephemeral_path = "/proc/sys/net/ipv4/ip_local_port_range";
+
+/* Ports that the host's own connections come from, of TCP and UDP, IPv4 and IPv6: ip(7) */
+static void find_ephemeral(struct opening *o)
+{
+	int fd = open(ephemeral_path, O_RDONLY | O_CLOEXEC);
+	uint64_t first, last;
+	char buf[64] = "";
+	size_t mid;
+
+	o->eph_first = 32768;			/* the kernel's default */
+	o->eph_last = 60999;
+	if (fd < 0)
+		return;
+	if (read(fd, buf, sizeof(buf) - 1) > 0) {
+		buf[strcspn(buf, "\n")] = '\0';
+		mid = strcspn(buf, "\t");
+		if (buf[mid] && parse_num(buf, mid, UINT16_MAX, &first) &&
+		    parse_num(buf + mid + 1, strlen(buf + mid + 1), UINT16_MAX, &last)) {
+			o->eph_first = (uint16_t)first;
+			o->eph_last = (uint16_t)last;
+		}
+	}
+	close(fd);
+}
+
+/* First port from @port on that a rule is for, if it is not beyond the last */
+static uint32_t next_port(const struct opening *o, const struct rule *r, uint32_t port)
+{
+	return r->weak && port >= o->eph_first && port <= o->eph_last ? o->eph_last + 1U : port;
+}
+
+/* Descriptors for @n listeners can't be had */
+static int too_many(uint64_t n)
+{
+	struct rlimit lim = { 0 };
+
+	if (n > LISTENERS_MAX) {
+		err("%llu ports to forward, but no more than %u can be", (unsigned long long)n, LISTENERS_MAX);
+		return -ENFILE;
+	}
+	getrlimit(RLIMIT_NOFILE, &lim);
+	err("%llu ports to forward need %llu open files, but the limit is %llu (RLIMIT_NOFILE)",
+	    (unsigned long long)n, (unsigned long long)n + FD_RESERVE, (unsigned long long)lim.rlim_cur);
+	return -EMFILE;
+}
+
+/* How many listeners there is room for; more in rules without @weak is said before the first is opened */
+static int check_limits(struct opening *o)
+{
+	const struct conf *c = o->c;
+	struct rlimit lim;
+	uint64_t n = 0;
+
+	o->max = LISTENERS_MAX;
+	if (!getrlimit(RLIMIT_NOFILE, &lim) && lim.rlim_cur < LISTENERS_MAX + FD_RESERVE)
+		o->max = lim.rlim_cur < FD_RESERVE ? 0 : (uint32_t)lim.rlim_cur - FD_RESERVE;
+
+	for (const struct rule *r = c->rule; r < c->rule + c->nrules; r++)
+		n += r->weak ? 0 : (uint64_t)r->last - r->first + 1;
+	return n > o->max ? too_many(n) : 0;
+}
+
+/* One listener for port @port of a rule: for both families, or for that of @a */
+static int listen_one(struct opening *o, const struct rule *r, const struct addr *a, bool dual, uint32_t port)
+{
+	struct sock_out out = { .ifname = r->ifname, .freebind = o->c->freebind, .scope = o->scope };
 	enum ev_type type = r->proto == IPPROTO_TCP ? EV_TCP_LISTEN : EV_UDP_LISTEN;
-	struct end at = { *a, port };
+	struct end at = { *a, (uint16_t)port };
+	struct fwd *fwd = o->fwd;
 	int fd, rc;
 
-	if (addr_is_linklocal(a))
-		out.scope = r->ifname[0] ? if_nametoindex(r->ifname) : fwd_scope(c, a);
+	if (fwd->n == o->max)
+		return -EMFILE;
 	fd = sock_listen(r->proto, &at, dual, &out);
 	if (fd < 0)
 		return fd;
-	rc = ev_add(epfd, fd, type, fwd->n, 0, EPOLLIN);
+	rc = ev_add(o->epfd, fd, type, fwd->n, 0, EPOLLIN);
 	if (rc) {
 		fd_close(fd);
 		return rc;
@@ -194,8 +274,8 @@ static int listen_one(struct fwd *fwd, const struct conf *c, int epfd, const str
 
 	fwd->l[fwd->n++] = (struct listener){
 		.fd	= fd,
-		.rule	= (uint16_t)(r - c->rule),
-		.port	= port,
+		.rule	= (uint16_t)(r - o->c->rule),
+		.port	= at.port,
 		.v4	= dual || addr_is_v4(a),
 		.v6	= dual || !addr_is_v4(a),
 	};
@@ -205,68 +285,116 @@ static int listen_one(struct fwd *fwd, const struct conf *c, int epfd, const str
 /* All listeners of one port of a rule. Without an address, a family the host turns out not to have is no error, but a
  * port that is taken, or reserved, in one of two is: clients would reach somebody else there.
  */
-static int listen_port(struct fwd *fwd, const struct conf *c, int epfd, const struct rule *r, uint16_t port)
+static int listen_port(struct opening *o, const struct rule *r, uint32_t port)
 {
 	int rc, rc4, rc6;
 
 	if (!r->any)
-		return listen_one(fwd, c, epfd, r, &r->addr, false, port);
-	if (!usable(c, V6))
-		return listen_one(fwd, c, epfd, r, &addr_any4, false, port);
-	if (!usable(c, V4))
-		return listen_one(fwd, c, epfd, r, &addr_any6, false, port);
+		return listen_one(o, r, &r->addr, false, port);
+	if (!usable(o->c, V6))
+		return listen_one(o, r, &addr_any4, false, port);
+	if (!usable(o->c, V4))
+		return listen_one(o, r, &addr_any6, false, port);
 
-	rc = listen_one(fwd, c, epfd, r, &addr_any6, true, port);
+	rc = listen_one(o, r, &addr_any6, true, port);
 	if (rc != -EAFNOSUPPORT && rc != -EADDRNOTAVAIL && rc != -EPROTONOSUPPORT)
 		return rc;
-	rc4 = listen_one(fwd, c, epfd, r, &addr_any4, false, port);
-	rc6 = listen_one(fwd, c, epfd, r, &addr_any6, false, port);
-	return rc4 && rc6 ? rc4 : 0;
+	rc4 = listen_one(o, r, &addr_any4, false, port);
+	rc6 = listen_one(o, r, &addr_any6, false, port);
+	return (rc4 && rc6) || rc4 == -EMFILE ? rc4 : rc6 == -EMFILE ? rc6 : 0;
 }
 
-/* Listeners that all rules take: more than can be had is said before the first is opened */
-static int check_limits(const struct conf *c)
+static void set_scope(struct opening *o, const struct rule *r)
 {
-	struct rlimit lim;
-	uint64_t n = 0;
+	o->scope = 0;
+	if (!r->any && addr_is_linklocal(&r->addr))
+		o->scope = r->ifname[0] ? if_nametoindex(r->ifname) : fwd_scope(o->c, &r->addr);
+}
 
-	for (unsigned i = 0; i < c->nrules; i++)
-		n += (uint64_t)c->rule[i].last - c->rule[i].first + 1;
-	if (n > LISTENERS_MAX) {
-		err("%llu ports to forward, but no more than %u can be", (unsigned long long)n, LISTENERS_MAX);
-		return -ENFILE;
-	}
-	if (n && !getrlimit(RLIMIT_NOFILE, &lim) && n + FD_RESERVE > lim.rlim_cur) {
-		err("%llu ports to forward need %llu open files, but the limit is %llu (RLIMIT_NOFILE)",
-		    (unsigned long long)n, (unsigned long long)n + FD_RESERVE, (unsigned long long)lim.rlim_cur);
-		return -EMFILE;
+static int failed(const struct rule *r, uint32_t port, int rc)
+{
+	err("Failed to bind port %u (%s) for option '%s'", port, errno_text(-rc), conf_rule_text(r));
+	return rc;
+}
+
+/* Ports that were named: each of them */
+static int listen_named(struct opening *o, const struct rule *r)
+{
+	set_scope(o, r);
+	for (uint32_t port = r->first; port <= r->last; port++) {
+		int rc = listen_port(o, r, port);
+
+		if (rc)
+			return failed(r, port, rc);
 	}
 	return 0;
+}
+
+/* Ports of weak rules from @port of @r on, up to the last rule */
+static uint64_t weak_ports(const struct opening *o, const struct rule *r, uint32_t port)
+{
+	const struct rule *end = o->c->rule + o->c->nrules;
+	uint64_t n = 0;
+
+	for (; r < end; r++, port = r->first) {
+		if (!r->weak || !rule_usable(o->c, r))
+			continue;
+		for (port = next_port(o, r, port); port <= r->last; port = next_port(o, r, port + 1))
+			n++;
+	}
+	return n;
+}
+
+/* Weak rules of one option, from @r up to @end: ports that somebody has, or that take a privilege, are left out */
+static int listen_weak(struct opening *o, const struct rule *r, const struct rule *end)
+{
+	const struct rule *any = r;
+	uint32_t before = o->fwd->n, port;
+	int rc, why = 0;
+
+	find_ephemeral(o);
+	set_scope(o, r);
+	for (; r < end; r++) {
+		for (port = next_port(o, r, r->first); port <= r->last; port = next_port(o, r, port + 1)) {
+			rc = listen_port(o, r, port);
+			if (rc == -EMFILE)
+				return too_many(o->fwd->n + weak_ports(o, r, port));
+			if (rc && rc != -EADDRINUSE && rc != -EACCES && rc != -EPERM)
+				return failed(r, port, rc);
+			why = rc ? rc : why;
+		}
+	}
+	if (o->fwd->n > before)
+		return 0;
+	if (why)
+		err("Failed to bind any port (%s) for option '%s'", errno_text(-why), conf_rule_text(any));
+	else
+		warn("Nothing is left to forward for option '%s'", conf_rule_text(any));
+	return why;
 }
 
 int fwd_listen(struct fwd *fwd, const struct conf *c, int epfd)
 {
 	static struct listener listeners[LISTENERS_MAX];
-	int rc = check_limits(c);
+	struct opening o = { .fwd = fwd, .c = c, .epfd = epfd };
+	const struct rule *end = c->rule + c->nrules, *next;
+	int rc = check_limits(&o);
 
 	fwd->l = listeners;
 	fwd->n = 0;
-	if (rc)
-		return rc;
-
-	for (const struct rule *r = c->rule; r < c->rule + c->nrules; r++) {
-		if (r->any ? !usable(c, V4) && !usable(c, V6) : !usable(c, addr_family(&r->addr))) {
+	for (const struct rule *r = c->rule; !rc && r < end; r++) {
+		if (!rule_usable(c, r) && (r == c->rule || r[-1].opt != r->opt))
 			warn("No %s: nothing forwarded for option '%s'", r->any ? "network" :
 			     addr_is_v4(&r->addr) ? "IPv4" : "IPv6", conf_rule_text(r));
-			continue;
-		}
-		for (uint32_t port = r->first; port <= r->last; port++) {
-			rc = listen_port(fwd, c, epfd, r, (uint16_t)port);
-			if (!rc)
-				continue;
-			err("Failed to bind port %u (%s) for option '%s'", port, errno_text(-rc), conf_rule_text(r));
-			return rc;
-		}
+		if (rule_usable(c, r) && !r->weak)
+			rc = listen_named(&o, r);
 	}
-	return 0;
+
+	for (const struct rule *r = c->rule; !rc && r < end; r = next) {
+		for (next = r + 1; next < end && next->opt == r->opt && next->weak == r->weak; next++)
+			;
+		if (r->weak && rule_usable(c, r))
+			rc = listen_weak(&o, r, next);
+	}
+	return rc;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fwd.h - which address becomes which, and what listens
  *
- * All mapping between the guest's view and the host's is here, as pure functions over struct conf and what was learned of the
- * guest. Order, outbound: DNS forward (ports 53 and 853), host loopback, host's own address, everything else as it is.
- * Inbound: a client on the host's loopback, or with the guest's own address, can't be shown as it is, and becomes the address
- * that leads back to it. Loopback addresses never pass the link, in either direction.
+ * All mapping between the guest's view and the host's is here, as pure functions over struct conf and what was learned of
+ * the guest. Order, outbound: DNS forward (ports 53 and 853), host loopback, host's own address, everything else as it is.
+ * Inbound: a client on the host's loopback, or with the guest's own address, can't be shown as it is, and becomes the
+ * address that leads back to it. Loopback addresses never pass the link, in either direction.
  */
 #ifndef FWD_H
 #define FWD_H
@@ -13,7 +13,7 @@
 #include "flow.h"
 #include "log.h"
 
-#define LISTENERS_MAX	(1U << 16)
+#define LISTENERS_MAX	(1U << 17)	/* all ports of TCP and of UDP */
 
 /* Addresses the guest was seen to use; at first those assigned to it */
 struct seen {
@@ -32,7 +32,7 @@ struct listener {
 struct fwd {
 	struct listener	*l;			/* LISTENERS_MAX, in fwd.c */
 	uint32_t	n;
-	uint32_t	paused;			/* index + 1 of the first one left alone for want of a descriptor; 0: none */
+	uint32_t	paused;			/* index + 1 of the first one left alone for want of a descriptor, or 0 */
 };
 
 /**
@@ -75,10 +75,17 @@ unsigned fwd_scope(const struct conf *c, const struct addr *a);
  * fwd_listen() - open the sockets of all rules of conf.rule, and register them with epoll
  * @epfd:	epoll descriptor, events EV_TCP_LISTEN and EV_UDP_LISTEN with the listener's index
  *
- * One dual-stack socket for a port without an address where both families are on. A rule for which one family fails still
- * counts if the other works. Errors are logged with the option's text: "Failed to bind port N (reason) for option '-t ...'".
+ * One dual-stack socket for a port without an address where both families are on, and two only where the kernel has
+ * none. A rule for which one family fails still counts if the other works.
  *
- * Return: 0, or -errno if a rule could not be bound at all
+ * Ports that options name come first, and all of them have to be had. Then those of weak rules ("all", or nothing but
+ * exclusions): not the host's ephemeral ones (ip_local_port_range), and not what somebody has or what takes a privilege;
+ * that is an error only if nothing is left of an option's. To be out of descriptors always is one, and says how many it
+ * takes: there are never fewer ports for a reason that nobody sees.
+ *
+ * Errors are logged with the option's text: "Failed to bind port N (reason) for option '-t ...'".
+ *
+ * Return: 0, or -errno
  */
 int fwd_listen(struct fwd *fwd, const struct conf *c, int epfd);
 

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* conf_ports_test.c - values of -t, -u, -T, -U: the rules they become, or why they are refused */
+/* LINK: addr.o util.o log.o */
+/* LDFLAGS: -Wl,--wrap=log_at */
+
+#include "../t.h"
+#include "../../conf_ports.c"
+
+#define SPECS_MAX	8
+
+static char said[512];
+
+void __wrap_log_at(int level, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+void __wrap_log_at(int level, const char *fmt, ...)
+{
+	size_t len = strlen(said);
+	va_list ap;
+
+	eq(level, LOG_WARNING);
+	va_start(ap, fmt);
+	vsnprintf(said + len, sizeof(said) - len, fmt, ap);
+	va_end(ap);
+}
+
+/* Rules as text, in order: "22-80>32", a * behind it if weak, "u:" in front for UDP, then "ADDR%IF/" */
+static const char *rules_text(const struct conf *c)
+{
+	static char buf[4096];
+	char addr[ADDR_STRLEN];
+	size_t n = 0;
+
+	buf[0] = '\0';
+	for (const struct rule *r = c->rule; r < c->rule + c->nrules && n < sizeof(buf); r++) {
+		n += (size_t)snprintf(buf + n, sizeof(buf) - n, "%s%s", n ? " " : "",
+				      r->proto == IPPROTO_UDP ? "u:" : "");
+		if (!r->any || r->ifname[0])
+			n += (size_t)snprintf(buf + n, sizeof(buf) - n, "%s%s%s/",
+					      r->any ? "" : addr_fmt(&r->addr, addr), r->ifname[0] ? "%" : "",
+					      r->ifname);
+		n += (size_t)snprintf(buf + n, sizeof(buf) - n, "%u", r->first);
+		if (r->last != r->first)
+			n += (size_t)snprintf(buf + n, sizeof(buf) - n, "-%u", r->last);
+		if (r->to != r->first)
+			n += (size_t)snprintf(buf + n, sizeof(buf) - n, ">%u", r->to);
+		if (r->weak)
+			n += (size_t)snprintf(buf + n, sizeof(buf) - n, "*");
+	}
+	return buf;
+}
+
+/* Options separated by spaces, "t80 u~5": rules, or '!' and the reason for the last one */
+static const struct row {
+	const char	*name, *specs, *want;
+} rows[] = {
+	{ "all", "tall", "1-65535*" },
+	{ "all, UDP", "uall", "u:1-65535*" },
+	{ "all of both", "tall uall", "1-65535* u:1-65535*" },
+	{ "FWD-10 all of an address", "t::1/all", "::1/1-65535*" },
+	{ "FWD-10 all of an address and interface", "u192.0.2.1%eth0/all", "u:192.0.2.1%eth0/1-65535*" },
+	{ "FWD-10 all of an interface", "t%eth0/all", "%eth0/1-65535*" },
+	{ "all, twice", "tall tall", "1-65535*" },
+	{ "all, twice in a list", "tall,all", "1-65535*" },
+
+	{ "all but one", "t~22", "1-21* 23-65535*" },
+	{ "all but the first and the last", "t~1,~65535", "2-65534*" },
+	{ "all but the lower half", "t~1-32767", "32768-65535*" },
+	{ "FWD-06 each exclusion has a range of its own", "t~22,~100-200", "1-21* 23-99* 201-65535*" },
+	{ "FWD-06 ranges first", "t~100-200,~22", "1-21* 23-99* 201-65535*" },
+	{ "exclusions that overlap, and touch", "t~10-20,~15-25,~26,~12", "1-9* 27-65535*" },
+	{ "FWD-04 port 0 excluded is no port less", "t~0", "1-65535*" },
+	{ "FWD-04 port 0 excluded, in a range", "t~0-5", "6-65535*" },
+	{ "all, and exclusions", "tall,~22", "1-21* 23-65535*" },
+	{ "exclusions, and all", "t~22,all", "1-21* 23-65535*" },
+	{ "exclusions, same again", "t~22,~33 t~33,~22", "1-21* 23-32* 34-65535*" },
+	{ "exclusions of an address and interface", "t127.0.0.1%lo/~22", "127.0.0.1%lo/1-21* 127.0.0.1%lo/23-65535*" },
+	{ "exclusions of an interface", "u%lo/~22", "u:%lo/1-21* u:%lo/23-65535*" },
+	{ "exclusions of two addresses", "t127.0.0.1/~1-65534 t::1/~1-65533", "127.0.0.1/65535* ::1/65534-65535*" },
+
+	{ "KubeVirt: exclusions first, and a port", "t~15000,~15001,8080", "8080" },
+	{ "exclusions, and ports among them", "t~15000,~15001,15001,8080", "8080" },
+	{ "range less a port", "t10-20,~15", "10-14 16-20" },
+	{ "exclusions count for what is before and behind", "t~15,10-20,30-40,~35", "10-14 16-20 30-34 36-40" },
+	{ "range less its ends", "t5-25,~1-5,~25-30", "6-24" },
+	{ "range elsewhere, less ports", "t10-20:110-120,~12,~14-15", "10-11>110 13>113 16-20>116" },
+	{ "range downwards, less ports", "u65530-65535:1-6,~65533", "u:65530-65532>1 u:65534-65535>5" },
+	{ "exclusions beside the ports", "t80,~22", "80" },
+	{ "exclusions of one option don't count for others", "t~22 t22 u22", "1-21* 23-65535* 22 u:22" },
+	{ "exclusions of an address don't count for others", "t127.0.0.1/10-12,~11 t::1/10-12",
+	  "127.0.0.1/10 127.0.0.1/12 ::1/10-12" },
+
+	{ "all, and ports by name", "tall,80", "1-65535* 80" },
+	{ "ports by name, and all", "t80,all", "1-65535* 80" },
+	{ "all, ports elsewhere, and exclusions", "t8080:80,all,~22", "1-21* 23-65535* 8080>80" },
+	{ "ports of another option are left to it", "tall t8080:80", "1-65535* 8080>80" },
+	{ "ports of another option, before", "t8080-8081:80-81 t~22", "8080-8081>80 1-21* 23-65535*" },
+	{ "ephemeral ports by name", "t32768-60999", "32768-60999" },
+
+	{ "FWD-18 none, then all", "tnone tall", "1-65535*" },
+	{ "FWD-18 all, then none", "tall uall tnone", "u:1-65535*" },
+	{ "FWD-18 exclusions, then none, then others", "t~22 tnone t~33", "1-32* 34-65535*" },
+
+	{ "automatic, less ports", "tauto,~22", "" },
+	{ "automatic, of all", "tall,auto", "" },
+	{ "automatic, after others", "t80 tauto", "80" },
+	{ "from the namespace, automatic", "Tauto Uauto", "" },
+	{ "from the namespace, none", "t80 Tnone Unone", "80" },
+
+	{ "exclusions that differ", "t~22 t~33", "!port 1 is already forwarded by option '-t ~22'" },
+	{ "all, and all but one", "tall t~33", "!port 1 is already forwarded by option '-t all'" },
+	{ "exclusions that differ at the end", "u~1-65534 u~1-100",
+	  "!port 65535 is already forwarded by option '-u ~1-65534'" },
+	{ "FWD-16 port with two targets, in what exclusions leave", "t10-20,~15 t16:99",
+	  "!port 16 is already forwarded by option '-t 10-20,~15'" },
+	{ "FWD-16 port with two targets, beside all", "tall,80:1 t80:2",
+	  "!port 80 is already forwarded by option '-t all,80:1'" },
+	{ "nothing", "t", "!port missing" },
+	{ "nothing excluded", "t~", "!port missing" },
+	{ "FWD-06 end of an exclusion missing", "t~5-", "!port missing" },
+	{ "FWD-06 start of an exclusion missing", "t~-5", "!port missing" },
+	{ "nothing behind an exclusion", "t~80,", "!port missing" },
+	{ "nothing behind all", "tall,", "!port missing" },
+	{ "nothing in front", "t,80", "!port missing" },
+	{ "nothing in between", "t80,,81", "!port missing" },
+	{ "address, and nothing", "t::1/", "!port missing" },
+	{ "FWD-06 exclusion runs backwards", "t~80-70", "!range runs backwards" },
+	{ "exclusion above 65535", "t~70000", "!port above 65535" },
+	{ "CLI-06 exclusion of many digits", "t~1-99999999999999999999999", "!port above 65535" },
+	{ "excluded twice", "t~~80", "!not a port number" },
+	{ "an exclusion of all", "t~all", "!not a port number" },
+	{ "exclusion with a target", "t~80:81", "!only ports named have a target" },
+	{ "all with a target", "tall:81", "!only ports named have a target" },
+	{ "automatic with a target", "tauto:81-90", "!only ports named have a target" },
+	{ "all, and a range", "tall-80", "!not a port number" },
+	{ "in capitals", "tALL", "!not a port number" },
+	{ "a target that is all", "t80:all", "!not a port number" },
+	{ "three ports", "t80:81:82", "!not a port number" },
+	{ "FWD-04 port 0 with exclusions", "t0-5,~0", "!port 0 can't be forwarded" },
+	{ "none among exclusions", "t~80,none", "!\"none\" goes alone" },
+	{ "mistake behind automatic", "tauto,80x", "!not a port number" },
+	{ "exclusion in front of the address", "t~::1/80", "!not an IPv4 or IPv6 address before the slash" },
+	{ "all, in front of the slash", "tall/80", "!not an IPv4 or IPv6 address before the slash" },
+	{ "from the namespace, all", "Tall", "!forwarding from the namespace is not supported yet" },
+	{ "from the namespace, exclusions", "U~22", "!forwarding from the namespace is not supported yet" },
+	{ "from the namespace, a mistake", "T~22x", "!not a port number" },
+};
+
+/* Reason for which the last is refused, or NULL */
+static const char *parse(struct conf *c, const char *specs, bool *automatic)
+{
+	static char val[SPECS_MAX][64];
+	const char *why = NULL;
+
+	memset(c, 0, sizeof(*c));
+	said[0] = '\0';
+	*automatic = false;
+	for (unsigned i = 0; i < SPECS_MAX && *specs; i++) {
+		char letter = *specs++;
+		size_t len = strcspn(specs, " ");
+
+		ok(!why && len < sizeof(val[i]));
+		snprintf(val[i], sizeof(val[i]), "%.*s", (int)len, specs);
+		why = conf_ports(c, letter, val[i], automatic);
+		specs += len + (specs[len] == ' ');
+	}
+	ok(!*specs);
+	return why;
+}
+
+static void test_rules(void)
+{
+	static struct conf c;
+	bool automatic;
+
+	for (const struct row *r = rows; r < rows + ARRAY_SIZE(rows); r++) {
+		const char *why;
+
+		test("%s: %s", r->name, r->specs);
+		why = parse(&c, r->specs, &automatic);
+		if (r->want[0] == '!') {
+			eq_str(why, r->want + 1);
+			continue;
+		}
+		eq_str(why, NULL);
+		eq_str(rules_text(&c), r->want);
+		eq(automatic, strstr(r->specs, "auto") != NULL);
+		eq_str(said, "");
+	}
+}
+
+static void test_nothing_left(void)
+{
+	static const char *const specs[][2] = {
+		{ "t80,~80", "-t 80,~80" }, { "u80-82:90-92,~80,~81-82", "-u 80-82:90-92,~80,~81-82" },
+		{ "t~1-65535", "-t ~1-65535" }, { "tall,~0-65535", "-t all,~0-65535" }, { "t80 t::1/5,~5", "-t ::1/5,~5" },
+	};
+	static struct conf c;
+	char want[128];
+	bool automatic;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(specs); i++) {
+		test("all is excluded: no error, but said: %s", specs[i][0]);
+		eq_str(parse(&c, specs[i][0], &automatic), NULL);
+		eq(c.nrules, specs[i][0][2] == '0' && specs[i][0][3] == ' ');
+		snprintf(want, sizeof(want), "Nothing is left to forward for option '%s'", specs[i][1]);
+		eq_str(said, want);
+	}
+
+	test("the same again leaves something, though it adds nothing");
+	eq_str(parse(&c, "t80-90,~85 t80-90,~85", &automatic), NULL);
+	eq_str(rules_text(&c), "80-84 86-90");
+	eq_str(said, "");
+}
+
+/* Each rule's option is the one it is from, for messages */
+static void test_texts(void)
+{
+	static struct conf c;
+	bool automatic;
+
+	test("options of rules");
+	eq_str(parse(&c, "tall,~22 u5-6 t8080:80,9090", &automatic), NULL);
+	eq_str(rules_text(&c), "1-21* 23-65535* u:5-6 8080>80 9090");
+	eq_str(conf_rule_text(&c.rule[0]), "-t all,~22");
+	eq_str(conf_rule_text(&c.rule[1]), "-t all,~22");
+	eq_str(conf_rule_text(&c.rule[2]), "-u 5-6");
+	eq_str(conf_rule_text(&c.rule[4]), "-t 8080:80,9090");
+}
+
+/* As many stretches as there is room for */
+static void test_many(void)
+{
+	static char spec[RULES_MAX * 8];
+	static struct conf c;
+	bool automatic = false;
+	size_t n = 0;
+
+	test("exclusions that leave as many stretches as there are rules, and one more");
+	for (unsigned i = 1; i < RULES_MAX; i++)
+		n += (size_t)sprintf(spec + n, "%s~%u", i > 1 ? "," : "", 2 * i);
+	eq_str(conf_ports(&c, 't', spec, &automatic), NULL);
+	eq(c.nrules, RULES_MAX);
+	eq(c.rule[RULES_MAX - 1].first, 2 * RULES_MAX - 1);
+	eq(c.rule[RULES_MAX - 1].last, 65535);
+	memset(&c, 0, sizeof(c));
+	sprintf(spec + n, ",~%u", 2 * RULES_MAX);
+	eq_str(conf_ports(&c, 't', spec, &automatic), "too many port ranges");
+}
+
+int main(void)
+{
+	test_rules();
+	test_nothing_left();
+	test_texts();
+	test_many();
+	return done();
+}
