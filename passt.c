@@ -48,6 +48,11 @@ static void open_files(struct conf *c)
 
 	if ((file.null = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0)
 		die("Failed to open /dev/null: %s", errno_text(errno));
+
+	if (!pasta() && c->link_fd < 0) {	/* first: if another has it, the files are that one's, too */
+		atexit(remove_socket);
+		file.listen = guest_listen(c->socket);
+	}
 	if ((rc = log_open(pasta() ? "pasta" : "passt", *c->log_file ? c->log_file : NULL, c->log_size,
 			   VERSION)))
 		die("Failed to open log file %s: %s", c->log_file, errno_text(-rc));
@@ -58,10 +63,6 @@ static void open_files(struct conf *c)
 	file.pcap = *c->pcap ? pcap_open(c->pcap) : -1;
 	if (*c->pcap && file.pcap < 0)
 		die("Failed to open capture file %s: %s", c->pcap, errno_text(-file.pcap));
-	if (!pasta() && c->link_fd < 0) {
-		atexit(remove_socket);
-		file.listen = guest_listen(c->socket);
-	}
 }
 
 /* As many descriptors as we may have: each flow needs one */
