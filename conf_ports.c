@@ -157,7 +157,7 @@ static const char *parse_item(const char *s, const char *end, struct item *it)
 	bool excluded = s < end && *s == '~';
 	uint16_t to_last;
 
-	*it = (struct item){ .kind = is(s, end, "auto") ? ITEM_AUTO : ITEM_ALL, .first = 1, .last = UINT16_MAX, .to = 1 };
+	*it = (struct item){ .kind = is(s, end, "auto") ? ITEM_AUTO : ITEM_ALL };
 	if (it->kind == ITEM_AUTO || is(s, end, "all"))
 		return NULL;
 	if (is(s, end, "none"))

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fwd.h - which address becomes which, and what listens
  *
- * All mapping between the guest's view and the host's is here, as pure functions over struct conf and what was learned of
- * the guest. Order, outbound: DNS forward (ports 53 and 853), host loopback, host's own address, everything else as it is.
- * Inbound: a client on the host's loopback, or with the guest's own address, can't be shown as it is, and becomes the
- * address that leads back to it. Loopback addresses never pass the link, in either direction.
+ * All mapping between the guest's view and the host's is here, as pure functions over struct conf and what was
+ * learned of the guest. Order, outbound: DNS forward (ports 53 and 853), host loopback, host's own address, everything
+ * else as it is. Inbound: a client on the host's loopback, or with the guest's own address, can't be shown as it is, and
+ * becomes the address that leads back to it. Loopback addresses never pass the link, in either direction.
  */
 #ifndef FWD_H
 #define FWD_H
@@ -32,7 +32,7 @@ struct listener {
 struct fwd {
 	struct listener	*l;			/* LISTENERS_MAX, in fwd.c */
 	uint32_t	n;
-	uint32_t	paused;			/* index + 1 of the first one left alone for want of a descriptor, or 0 */
+	uint32_t	paused;			/* left alone for want of a descriptor: first index + 1, or 0 */
 };
 
 /**
@@ -42,7 +42,8 @@ struct fwd {
  * @proto:	IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP or IPPROTO_ICMPV6
  * @src:	guest's endpoint
  * @dst:	endpoint it wants to reach
- * @host:	filled in: peer to connect or send to, own address to bind (unspecified: the kernel's choice), own port @src's
+ * @host:	filled in: peer to connect or send to, own address to bind (unspecified: the kernel's choice), and
+ *		@src's port
  *
  * Return: DROP_NONE, DROP_ADDR or DROP_POLICY
  */
@@ -79,9 +80,9 @@ unsigned fwd_scope(const struct conf *c, const struct addr *a);
  * none. A rule for which one family fails still counts if the other works.
  *
  * Ports that options name come first, and all of them have to be had. Then those of weak rules ("all", or nothing but
- * exclusions): not the host's ephemeral ones (ip_local_port_range), and not what somebody has or what takes a privilege;
- * that is an error only if nothing is left of an option's. To be out of descriptors always is one, and says how many it
- * takes: there are never fewer ports for a reason that nobody sees.
+ * exclusions): not the host's ephemeral ones (ip_local_port_range), and not what somebody has or what takes a
+ * privilege; that is an error only if nothing is left of an option's. To be out of descriptors always is one, and says
+ * how many it takes: there are never fewer ports for a reason that nobody sees.
  *
  * Errors are logged with the option's text: "Failed to bind port N (reason) for option '-t ...'".
  *

@@ -33,6 +33,7 @@ static void check_rules(const struct conf *c)
 	for (const struct rule *r = c->rule; r < c->rule + c->nrules; r++) {
 		CHECK(r->first && r->first <= r->last && r->to && r->to + (r->last - r->first) <= UINT16_MAX);
 		CHECK(r->proto == IPPROTO_TCP || r->proto == IPPROTO_UDP);
+		CHECK(!r->weak || r->to == r->first);
 		check_text(r->ifname, sizeof(r->ifname));
 		CHECK(conf_rule_text(r)[0] == '-');
 	}
