@@ -249,6 +249,20 @@ static void test_at_once(void)
 	eq(in_calls, 1);
 }
 
+static void test_front(void)
+{
+	static struct raw raw[TAP_BATCH];
+
+	test("stream, one frame after the other: all at the front of the buffer, which stays in the cache");
+	begin();
+	for (unsigned i = 0; i < 1000; i++) {
+		from_guest(60 + i);
+		arrive(SIZE_MAX);
+		eq(tap_recv(&tap, raw), 1);
+		ok(raw[0].iov->iov_base == rx + 4);
+	}
+}
+
 static void test_many(void)
 {
 	static const uint32_t len[] = { 0, 1, 14, 18, 50, 60 };
@@ -788,6 +802,7 @@ int main(void)
 	test_bytes();
 	test_splits();
 	test_at_once();
+	test_front();
 	test_many();
 	test_random();
 	test_lengths();
