@@ -27,7 +27,7 @@ void tap_reset(struct tap *t)
 	}
 	t->nfree = TAP_SLOTS;
 	t->qhead = t->qlen = 0;
-	t->held = 0;
+	t->qbytes = t->held = 0;
 	t->full = t->more = false;
 }
 
@@ -73,6 +73,8 @@ unsigned tap_reserve(struct tap *t, struct frame **f, unsigned n, size_t room, e
 	assert(room <= TAP_ROOM);
 	if (t->fd < 0)
 		return 0;
+	if (t->full && t->qbytes >= TAP_QUEUE)
+		return 0;
 	if (n > t->nfree && !t->full)
 		tap_flush(t);
 	n = MIN(n, t->nfree);
@@ -93,7 +95,10 @@ void tap_unreserve(struct tap *t, struct frame **f, unsigned n)
 
 void tap_queue_pop(struct tap *t)
 {
-	slot_free(t, tap_queued(t, 0));
+	const struct frame *f = tap_queued(t, 0);
+
+	t->qbytes -= (uint32_t)(f->hlen + f->len);
+	slot_free(t, f);
 	t->qhead = (t->qhead + 1) % TAP_SLOTS;
 	t->qlen--;
 }
@@ -111,7 +116,8 @@ void tap_commit(struct tap *t, struct frame *f)
 
 	t->ops->commit(t, f);
 	t->queue[(t->qhead + t->qlen++) % TAP_SLOTS] = f->slot;
-	if (t->ops->eager && !t->full)
+	t->qbytes += (uint32_t)(f->hlen + f->len);
+	if ((t->ops->eager || t->qbytes >= TAP_QUEUE) && !t->full)
 		tap_flush(t);
 }
 

@@ -19,6 +19,7 @@ struct tap;
 #define TAP_SLOTS	128		/* frames on their way */
 #define TAP_ROOM	65536		/* payload bytes in each */
 #define TAP_BATCH	256		/* raw frames in a batch */
+#define TAP_QUEUE	(256 << 10)	/* bytes on the queue that are written before the turn is over */
 #define TAP_SINGLES	8		/* batches of one before two are tried */
 
 /* One backend. commit runs once per frame, the others once per batch. */
@@ -57,6 +58,7 @@ struct tap {
 	uint16_t		nfree;
 	uint16_t		queue[TAP_SLOTS];	/* committed slots, a ring */
 	uint16_t		qhead, qlen;
+	uint32_t		qbytes;		/* on the queue */
 	uint32_t		held;		/* stream: bytes of the oldest frame already written */
 	uint32_t		rx_at, rx_end;	/* stream: bytes read and not yet passed on */
 

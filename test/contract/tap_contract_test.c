@@ -365,7 +365,7 @@ static unsigned fill(unsigned seq, size_t len)
 
 static void test_full(void)
 {
-	unsigned n, next = 0;
+	unsigned n, queued, next = 0;
 	struct frame *f;
 	int rc;
 
@@ -374,15 +374,16 @@ static void test_full(void)
 	if (far->block)
 		far->block(true);
 	n = fill(0, 9000);
-	ok(n >= TAP_SLOTS);
+	queued = tap.qlen;
+	ok(queued && n >= queued);
 	ok(tap.full);
-	eq(tap.qlen, TAP_SLOTS);
+	ok(queued == TAP_SLOTS || (tap.qbytes >= TAP_QUEUE && tap.qbytes < TAP_QUEUE + 10000));
 	eq(tap_flush(&tap), -EAGAIN);
 	eq(tap_reserve(&tap, &f, 1, 0, TAP_ANY), 0);
 
 	if (far->block)
 		far->block(false);
-	while (next < n - TAP_SLOTS && got(next, 9000, 0))	/* what the link held */
+	while (next < n - queued && got(next, 9000, 0))	/* what the link held */
 		next++;
 	do {
 		rc = tap_flush(&tap);

@@ -84,7 +84,7 @@ static void run_conf(struct run *r)
 	const struct rule any = { .any = true, .first = LISTEN_PORT, .last = LISTEN_PORT };
 
 	*cf = (struct conf){
-		.mode = MODE_PASTA, .our_mac = wire_our_mac, .mtu = r->s->mtu, .tap_fd = -1, .no_ra = true,
+		.mode = MODE_PASTA, .our_mac = wire_our_mac, .mtu = r->s->mtu, .link_fd = -1, .no_ra = true,
 		.rule = { any, any }, .nrules = 2,
 	};
 	cf->rule[0].proto = IPPROTO_TCP;

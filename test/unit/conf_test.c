@@ -142,8 +142,8 @@ static void put_numbers(const struct conf *c)
 		put("mac=%s", mac_fmt(&c->our_mac, mac));
 	if (c->mtu != MTU_DEFAULT)
 		put("mtu=%u", c->mtu);
-	if (c->tap_fd != -1)
-		put("fd=%i", c->tap_fd);
+	if (c->link_fd != -1)
+		put("fd=%i", c->link_fd);
 }
 
 static const char *dumped(const struct conf *c)
@@ -439,6 +439,9 @@ static const struct row grammar[] = {
 	{ "same port, TCP and UDP", "pasta -t 80:1 -u 80:2", "t:80>1 u:80>2" },
 };
 
+#define PATH_36		"/2345678901234567890123456789012345/"
+#define PATH_108	PATH_36 PATH_36 PATH_36
+
 static const struct row errors[] = {
 	{ "unknown option, as callers parse it", "pasta --map-guest-address x",
 	  "pasta: unrecognized option '--map-guest-address'" },
@@ -459,7 +462,14 @@ static const struct row errors[] = {
 	{ "not there yet: --splice-only", "pasta --splice-only", "--splice-only is not supported yet" },
 	{ "not there yet: --conf-path", "pasta -c /x", "-c/--conf-path /x is not supported yet" },
 	{ "not there yet: --repair-path", "pasta --repair-path /x", "--repair-path /x is not supported yet" },
-	{ "not there yet: passt", "passt -f -s /tmp/s", "passt: only pasta mode is supported yet" },
+	{ "not there yet: --vhost-user", "passt --vhost-user", "--vhost-user is not supported yet" },
+	{ "passt takes no argument", "passt -f 1234", "passt: unexpected argument '1234'" },
+	{ "pasta's option", "passt --config-net", "--config-net is for pasta mode only" },
+	{ "--socket and --fd", "passt -s /tmp/s -F 3", "-F/--fd and -s/--socket exclude each other" },
+	{ "--socket, empty", "passt -s ''", "Invalid value \"\" for -s/--socket: empty" },
+	{ "--socket, 108 bytes", "passt -s " PATH_108,
+	  "Invalid value \"" PATH_108 "\" for -s/--socket: longer than the 107 bytes that the path of a socket may "
+	  "have" },
 
 	{ "PID 0", "pasta 0", "Invalid PID \"0\"" },
 	{ "PID too large", "pasta 2147483648", "Invalid PID \"2147483648\"" },

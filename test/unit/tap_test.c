@@ -90,7 +90,7 @@ static void test_burst(void)
 	unsigned n, twice = 0;
 
 	test("burst: doubles while batches come back full, up to the largest");
-	begin(&lazy);
+	begin(&eager);
 	tap.burst = 2;
 	for (n = 2; n <= TAP_BATCH; n *= 2)
 		eq(asked(1000, (int)n), n);
@@ -105,11 +105,11 @@ static void test_burst(void)
 	eq(asked(1, 1), 1);
 
 	test("burst: with one frame at a time, two are tried only now and then");
-	begin(&lazy);
+	begin(&eager);
 	for (n = 0; n < 8 * TAP_SINGLES; n++)
 		twice += asked(1, 1) == 2;
 	ok(twice > 0 && twice <= 8);
-	begin(&lazy);
+	begin(&eager);
 	for (n = 0; n < 3 * TAP_SINGLES && asked(1000, MIN((int)tap.burst, TAP_BATCH)) == 1; n++)
 		;
 	eq(n, TAP_SINGLES);				/* and when there is a second one, it goes on from there */
@@ -120,6 +120,11 @@ static void test_burst(void)
 	eq(asked(1000, TAP_BATCH), TAP_BATCH);
 	eq(asked(-EIO, -EIO), TAP_BATCH);
 	eq(asked(1000, TAP_BATCH), TAP_BATCH);
+
+	test("a link that reads many frames at once is asked for a whole batch");
+	begin(&lazy);
+	eq(asked(1, 1), TAP_BATCH);
+	eq(asked(0, 0), TAP_BATCH);
 	begin(&eager);
 	tap_recv_done(&tap);				/* means nothing to this one */
 	eq(link_.dones, 0);
