@@ -222,6 +222,13 @@ int ns_tap(const struct ns *ns, struct conf *c, struct caps *caps)
 	struct ns_net n = { .c = c, .caps = caps };
 	int fd;
 
+	if (c->link_fd >= 0) {
+		fd = tun_adopt(c->link_fd, c->ns_ifname, caps);
+		if (fd < 0)
+			die("Invalid value \"%i\" for -F/--fd: %s", c->link_fd, fd == -EBADFD ? "not a tap device" :
+			    fd == -EPROTOTYPE ? "not created with IFF_TAP and IFF_NO_PI" : errno_text(-fd));
+		return fd;
+	}
 	if (!c->ns_ifname[0])
 		default_ifname(c);
 	fd = ns_call(ns, tap_in_ns, &n);

@@ -116,9 +116,12 @@ void tap_queue_pop(struct tap *t);
  *
  * tun_open(): attaches to (or creates) device @ifname in the network namespace the caller is in; falls back feature by
  * feature and says in @caps what it got. Return: descriptor, or -errno.
+ * tun_adopt(): the same for one that somebody opened and attached, @ifname filled in. -EBADFD: no such device, -EPROTOTYPE:
+ * not with the frame format that is expected.
  * tun_attach(): makes the descriptor the link.
  */
 int tun_open(char *ifname, struct caps *caps);
+int tun_adopt(int fd, char *ifname, struct caps *caps);
 void tun_mac(int fd, struct mac *m);	/* the device's own address: the guest's */
 void tun_attach(struct tap *t, int fd, const struct caps *caps, int pcap);
 

@@ -151,9 +151,24 @@ static void tun_offloads(int fd, struct caps *caps)
 	}
 }
 
+/* What the device with flags @ifr can do, of what it was created with */
+static void tun_features(int fd, const struct ifreq *ifr, struct caps *caps)
+{
+	int len = sizeof(struct virtio_net_hdr_v1);
+
+	if (ifr->ifr_flags & IFF_VNET_HDR) {
+		if (ioctl(fd, TUNSETVNETHDRSZ, &len))
+			len = sizeof(struct virtio_net_hdr);
+		caps->link_hdr = (uint8_t)len;
+		tun_offloads(fd, caps);
+	}
+	trace("tap device %s: virtio_net header of %u bytes, checksum offload %s, TCP segmentation %s, UDP segmentation %s",
+	      ifr->ifr_name, caps->link_hdr, caps->csum ? "on" : "off", caps->tso4 ? "on" : "off", caps->uso ? "on" : "off");
+}
+
 int tun_open(char *ifname, struct caps *caps)
 {
-	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC), len = sizeof(struct virtio_net_hdr_v1);
+	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
 
 	if (fd < 0)
@@ -169,16 +184,26 @@ int tun_open(char *ifname, struct caps *caps)
 			close(fd);
 			return rc;
 		}
-	} else {
-		if (ioctl(fd, TUNSETVNETHDRSZ, &len))
-			len = sizeof(struct virtio_net_hdr);
-		caps->link_hdr = (uint8_t)len;
-		tun_offloads(fd, caps);
 	}
-
+	tun_features(fd, &ifr, caps);
 	memcpy(ifname, ifr.ifr_name, IFNAMSIZ);
-	trace("tap device %s: virtio_net header of %u bytes, checksum offload %s, TCP segmentation %s, UDP segmentation %s",
-	      ifname, caps->link_hdr, caps->csum ? "on" : "off", caps->tso4 ? "on" : "off", caps->uso ? "on" : "off");
+	return fd;
+}
+
+int tun_adopt(int fd, char *ifname, struct caps *caps)
+{
+	struct ifreq ifr = { 0 };
+	int flags = fcntl(fd, F_GETFL);
+
+	*caps = (struct caps){ .mtu = 65535 };
+	if (ioctl(fd, TUNGETIFF, &ifr))
+		return errno == ENOTTY ? -EBADFD : -errno;
+	if ((ifr.ifr_flags & (IFF_TAP | IFF_NO_PI)) != (IFF_TAP | IFF_NO_PI))
+		return -EPROTOTYPE;
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) || fcntl(fd, F_SETFD, FD_CLOEXEC))
+		return -errno;
+	tun_features(fd, &ifr, caps);
+	memcpy(ifname, ifr.ifr_name, IFNAMSIZ);
 	return fd;
 }
 
