@@ -524,6 +524,7 @@ static void arrived(void)
 	eq_mem(out, want, MIN(out_len, want_len));
 	eq(tap.nfree, TAP_SLOTS);
 	eq(tap.qlen, 0);
+	eq(tap.qbytes, 0);
 	eq(tap.held, 0);
 }
 
@@ -634,6 +635,27 @@ static void test_full(void)
 	eq(tap_flush(&tap), -EAGAIN);
 	eq(tap.nfree, 1000 / 104);
 	eq(tap.held, 1000 % 104);
+	out_quota = SIZE_MAX;
+	eq(tap_flush(&tap), 0);
+	arrived();
+
+	test("to the guest: a queue of %u bytes is written at once; if it can't be, no more frames are taken", TAP_QUEUE);
+	begin();
+	for (n = 0; !out_len && n < TAP_SLOTS; n++)
+		ok(to_guest(9014));
+	eq(n, DIV_ROUND_UP(TAP_QUEUE, 4 + 9014));
+	arrived();
+	begin();
+	out_quota = 0;
+	for (n = 0; to_guest(9014); n++)
+		;
+	eq(n, DIV_ROUND_UP(TAP_QUEUE, 4 + 9014));
+	ok(tap.full);
+	out_quota = 3 * (4 + 9014);
+	eq(tap_flush(&tap), -EAGAIN);
+	for (; to_guest(9014); n++)
+		;
+	eq(n, DIV_ROUND_UP(TAP_QUEUE, 4 + 9014) + 3);
 	out_quota = SIZE_MAX;
 	eq(tap_flush(&tap), 0);
 	arrived();
