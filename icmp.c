@@ -495,15 +495,10 @@ static bool ping_reply(struct ctx *c, struct flow *f, const union sockaddr_any *
 		src.a = fwd_icmp_src(c->cf, &g->seen, &from.a);
 
 	n = net_hdr_to_guest(c, g, &src, &to);
-	if (net_hdr_len(v4, ICMP_HLEN) - ETH_HLEN + len > g->tap.caps.mtu) {
-		drop_count(g, DROP_FRAGMENT);
-		return false;
-	}
 	if (ttl)
 		n.ttl = ttl;
-	fr->len = len;
-	frame_icmp(fr, &n, &h);
-	tap_commit(&g->tap, fr);
+	if (!tap_commit_dgram(&g->tap, fr, &n, &h, len, guest_mtu(c, g)))
+		drop_count(g, DROP_LINK_FULL);
 
 	f->ping.used = c->now;
 	flow_touch(&c->flows, f);

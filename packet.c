@@ -21,6 +21,7 @@
 #define IP6_HLEN	40
 #define TCP_HLEN	20
 #define UDP_HLEN	8
+#define DGRAM_HLEN	8		/* of UDP and ICMP alike */
 #define ICMP_HLEN	8
 #define FRAG_HLEN	8		/* IPv6 fragment header */
 
@@ -569,16 +570,20 @@ void frame_udp(struct frame *f, const struct net_hdr *n, uint16_t gso, const str
 	put_csum(f, n, UDP_HLEN, 6, c->csum, gso);
 }
 
+static void put_icmp(uint8_t *i, const struct icmp_hdr *h)
+{
+	i[0] = h->type;
+	i[1] = h->code;
+	put_be16(i + 2, 0);
+	put_be32(i + 4, h->rest | (uint32_t)h->id << 16 | h->seq);
+}
+
 void frame_icmp(struct frame *f, const struct net_hdr *n, const struct icmp_hdr *h)
 {
 	bool v4 = addr_is_v4(&n->src.a);
 	uint8_t *i = f->hdr + HDR_L4;
 
-	i[0] = h->type;
-	i[1] = h->code;
-	put_be16(i + 2, 0);
-	put_be32(i + 4, h->rest | (uint32_t)h->id << 16 | h->seq);
-
+	put_icmp(i, h);
 	put_net(f, n, v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6, ICMP_HLEN, IP4_DF);
 	if (v4) {
 		uint64_t sum = csum_add(i, ICMP_HLEN, 0);	/* RFC 792: no pseudo-header */
@@ -599,47 +604,54 @@ void frame_eth(struct frame *f, const struct mac *dmac, const struct mac *smac, 
 	f->proto = 0;
 }
 
-/* First fragment only: the checksum covers the whole datagram */
-static void put_udp_csum(uint8_t *u, const struct net_hdr *n, const struct view *dgram)
+/* Header of a datagram, with the checksum of all of it */
+static void put_whole(uint8_t *h, const struct net_hdr *n, const struct icmp_hdr *icmp, uint8_t proto, const struct view *dgram)
 {
-	uint64_t sum = csum_pseudo(&n->src.a, &n->dst.a, IPPROTO_UDP, (uint32_t)(UDP_HLEN + dgram->len));
+	uint64_t sum = 0;
 	uint16_t csum;
 
-	sum = csum_add(u, UDP_HLEN, sum);
+	if (icmp)
+		put_icmp(h, icmp);
+	else
+		put_udp(h, n, dgram->len);
+	if (proto != IPPROTO_ICMP)			/* RFC 792: no pseudo-header */
+		sum = csum_pseudo(&n->src.a, &n->dst.a, proto, (uint32_t)(DGRAM_HLEN + dgram->len));
+	sum = csum_add(h, DGRAM_HLEN, sum);
 	csum = csum_finish(csum_iov(dgram->iov, dgram->cnt, dgram->off, dgram->len, sum));
-	if (!csum)
-		csum = 0xffff;
-	memcpy(u + 6, &csum, 2);
+	if (!csum && !icmp)
+		csum = 0xffff;				/* zero means none (RFC 768) */
+	memcpy(h + (icmp ? 2 : 6), &csum, 2);
 }
 
-size_t frame_udp_fragment(struct frame *f, const struct net_hdr *n, const struct view *dgram, size_t off, uint32_t mtu)
+size_t frame_fragment(struct frame *f, const struct net_hdr *n, const struct icmp_hdr *icmp, const struct view *dgram, size_t off,
+		      uint32_t mtu)
 {
 	bool v4 = addr_is_v4(&n->src.a);
+	uint8_t proto = !icmp ? IPPROTO_UDP : v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
 	unsigned l4 = v4 ? 0 : FRAG_HLEN;
-	size_t at = off ? off + UDP_HLEN : 0;		/* where in the IP payload */
+	size_t at = off ? off + DGRAM_HLEN : 0;		/* where in the IP payload */
 	size_t room, len = dgram->len - off;
 	uint8_t *h = f->hdr + HDR_L4;
 	bool more;
 
 	if (!off) {
-		put_udp(h + l4, n, dgram->len);
-		put_udp_csum(h + l4, n, dgram);
-		l4 += UDP_HLEN;
+		put_whole(h + l4, n, icmp, proto, dgram);
+		l4 += DGRAM_HLEN;
 	}
 	room = mtu - (v4 ? IP4_HLEN : IP6_HLEN) - l4;
 	more = len > room;
-	if (more)	/* UDP header and data up to here are a multiple of 8, and stay one */
+	if (more)	/* header and data up to here are a multiple of 8, and stay one */
 		len = room & ~(size_t)7;
 	if (!v4) {
-		h[0] = IPPROTO_UDP;
+		h[0] = proto;
 		h[1] = 0;
 		put_be16(h + 2, (uint16_t)(at | more));
 		put_be32(h + 4, n->id);
 	}
 	view_copy(dgram, off, f->pay[0].iov_base, len);
 	f->len = len;
-	put_net(f, n, v4 ? IPPROTO_UDP : IPPROTO_FRAGMENT, l4, (uint16_t)((more ? IP4_MF : 0) | at / 8));
-	f->proto = IPPROTO_UDP;
+	put_net(f, n, v4 ? proto : IPPROTO_FRAGMENT, l4, (uint16_t)((more ? IP4_MF : 0) | at / 8));
+	f->proto = proto;
 	return off + len;
 }
 

@@ -156,16 +156,18 @@ void frame_icmp(struct frame *f, const struct net_hdr *n, const struct icmp_hdr 
 void frame_eth(struct frame *f, const struct mac *dmac, const struct mac *smac, uint16_t ethertype);
 
 /**
- * frame_udp_fragment() - one IP fragment of a datagram too large for the link (RFC 791 3.2, RFC 8200 4.5)
- * @f:		payload room of at least caps.mtu bytes
+ * frame_fragment() - one IP fragment of a datagram too large for the link (RFC 791 3.2, RFC 8200 4.5)
+ * @f:		payload room of at least @mtu bytes
  * @n:		addresses, identification
+ * @icmp:	its header, or NULL for UDP
  * @dgram:	payload of the datagram
  * @off:	first byte to send: 0, or what the previous call returned
  * @mtu:	largest IP packet
  *
  * Return: offset of the next fragment, or @dgram->len after the last one
  */
-size_t frame_udp_fragment(struct frame *f, const struct net_hdr *n, const struct view *dgram, size_t off, uint32_t mtu);
+size_t frame_fragment(struct frame *f, const struct net_hdr *n, const struct icmp_hdr *icmp, const struct view *dgram,
+		      size_t off, uint32_t mtu);
 
 /* Whole frame as iovecs for writev(), pcap; returns how many, @iov has room for 1 + FRAME_IOV */
 unsigned frame_iov(const struct frame *f, struct iovec *iov);

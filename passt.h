@@ -44,6 +44,12 @@ static inline void drop_count(struct guest *g, enum drop why)
 	g->drops[why]++;
 }
 
+/* Largest IP packet to the guest */
+static inline uint32_t guest_mtu(const struct ctx *c, const struct guest *g)
+{
+	return c->cf->mtu ? MIN(c->cf->mtu, g->tap.caps.mtu) : g->tap.caps.mtu;
+}
+
 /* Guest a flow belongs to */
 static inline struct guest *flow_guest(struct ctx *c, const struct flow *f)
 {

@@ -131,3 +131,32 @@ int tap_flush(struct tap *t)
 	t->full = rc == -EAGAIN;
 	return rc;
 }
+
+bool tap_commit_dgram(struct tap *t, struct frame *f, struct net_hdr *n, const struct icmp_hdr *icmp, size_t len, uint32_t mtu)
+{
+	static uint8_t whole[TAP_ROOM];
+	const struct iovec iov = { whole, len };
+	const struct view dgram = { .iov = &iov, .cnt = 1, .len = len };
+	size_t at = 0;
+
+	if (net_hdr_len(addr_is_v4(&n->src.a), 8) - ETH_HLEN + len <= mtu) {
+		f->len = len;
+		if (icmp)
+			frame_icmp(f, n, icmp);
+		else
+			frame_udp(f, n, 0, &t->caps);
+		tap_commit(t, f);
+		return true;
+	}
+
+	memcpy(whole, f->pay[0].iov_base, len);		/* the frame's own buffer takes the first piece */
+	n->id = (uint16_t)t->stats.tx_frames;		/* does not repeat while fragments are on their way */
+	while (true) {
+		at = frame_fragment(f, n, icmp, &dgram, at, mtu);
+		tap_commit(t, f);
+		if (at == len)
+			return true;
+		if (!tap_reserve(t, &f, 1, TAP_ROOM, TAP_ANY))
+			return false;
+	}
+}

@@ -93,6 +93,17 @@ void tap_unreserve(struct tap *t, struct frame **f, unsigned n);
 /* Hands a built frame to the link, which writes it now or at the next tap_flush(), in order */
 void tap_commit(struct tap *t, struct frame *f);
 
+/**
+ * tap_commit_dgram() - a datagram that may be too large for one frame
+ * @f:		reserved, with @len bytes of payload in pay[0]
+ * @n:		its addresses; the identification is chosen here
+ * @icmp:	its header, or NULL for UDP
+ * @mtu:	largest IP packet; what is larger goes out in fragments
+ *
+ * Return: false if the link had no room for all fragments
+ */
+bool tap_commit_dgram(struct tap *t, struct frame *f, struct net_hdr *n, const struct icmp_hdr *icmp, size_t len, uint32_t mtu);
+
 /* Once per loop turn: 0, -EAGAIN if frames are still queued, other -errno if the link is lost */
 int tap_flush(struct tap *t);
 

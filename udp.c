@@ -667,53 +667,21 @@ static struct flow *port_accept(struct ctx *c, struct flow *port, const struct e
 	return udp_new(c, g, port, &guest, &host, scope);
 }
 
-static void in_commit(struct guest *g, struct frame *fr, const struct net_hdr *n, size_t len, uint16_t gso)
+/* Segments of what the kernel joined, for a link that can't carry it in one frame: first the one it is in, then others */
+static void in_segments(struct guest *g, struct frame *fr, struct net_hdr *n, size_t len, uint16_t gso, uint32_t mtu)
 {
-	fr->len = len;
-	frame_udp(fr, n, gso, &g->tap.caps);
-	tap_commit(&g->tap, fr);
-}
-
-/* Next frame of a datagram in pieces: first the one it is in, then others */
-static struct frame *in_frame(struct guest *g, struct frame **first)
-{
-	struct frame *fr = *first;
-
-	*first = NULL;
-	if (fr || tap_reserve(&g->tap, &fr, 1, TAP_ROOM, TAP_ANY))
-		return fr;
-	tap_flush(&g->tap);
-	return tap_reserve(&g->tap, &fr, 1, TAP_ROOM, TAP_ANY) ? fr : NULL;
-}
-
-/* What the link can't carry in one frame: segments of what the kernel joined, fragments of what is too large */
-static void in_pieces(struct guest *g, struct frame *fr, struct net_hdr *n, size_t len, uint16_t gso, uint32_t mtu)
-{
-	unsigned hdr = net_hdr_len(addr_is_v4(&n->src.a), UDP_HLEN) - ETH_HLEN;
-	size_t from, size, at;
+	size_t at, size;
 
 	memcpy(in.big, fr->pay[0].iov_base, len);
-	for (from = 0; from < len; from += size) {
-		size = gso ? MIN(gso, len - from) : len - from;
-		n->id = (uint16_t)g->tap.stats.tx_frames;	/* does not repeat while fragments are on their way */
-		for (at = 0; at < size; ) {
-			const struct iovec iov = { in.big + from, size };
-			const struct view dgram = { .iov = &iov, .cnt = 1, .len = size };
-			struct frame *next = in_frame(g, &fr);
-
-			if (!next) {
-				drop_count(g, DROP_LINK_FULL);
-				return;
-			}
-			if (size + hdr <= mtu) {
-				memcpy(next->pay[0].iov_base, in.big + from, size);
-				in_commit(g, next, n, size, 0);
-				at = size;
-			} else {
-				at = frame_udp_fragment(next, n, &dgram, at, mtu);
-				tap_commit(&g->tap, next);
-			}
+	for (at = 0; at < len; at += size) {
+		size = MIN(gso, len - at);
+		if (at && !tap_reserve(&g->tap, &fr, 1, TAP_ROOM, TAP_ANY)) {
+			drop_count(g, DROP_LINK_FULL);
+			return;
 		}
+		memcpy(fr->pay[0].iov_base, in.big + at, size);
+		if (!tap_commit_dgram(&g->tap, fr, n, NULL, size, mtu))
+			drop_count(g, DROP_LINK_FULL);
 	}
 }
 
@@ -722,15 +690,18 @@ static void in_emit(struct ctx *c, const struct flow *f, struct frame *fr, size_
 {
 	struct guest *g = flow_guest(c, f);
 	struct net_hdr n = net_hdr_to_guest(c, g, &f->side[GUEST].our, &f->side[GUEST].peer);
-	uint32_t mtu = c->cf->mtu ? MIN(c->cf->mtu, g->tap.caps.mtu) : g->tap.caps.mtu;
+	uint32_t mtu = guest_mtu(c, g);
 	unsigned hdr = net_hdr_len(addr_is_v4(&n.src.a), UDP_HLEN) - ETH_HLEN;
 
-	if (gso >= len)
-		gso = 0;
-	if ((gso && !g->tap.caps.uso) || (gso ? gso : len) + hdr > mtu)
-		in_pieces(g, fr, &n, len, gso, mtu);
-	else
-		in_commit(g, fr, &n, len, gso);
+	if (gso && gso < len && g->tap.caps.uso && gso + hdr <= mtu) {
+		fr->len = len;
+		frame_udp(fr, &n, gso, &g->tap.caps);
+		tap_commit(&g->tap, fr);
+	} else if (gso && gso < len) {
+		in_segments(g, fr, &n, len, gso, mtu);
+	} else if (!tap_commit_dgram(&g->tap, fr, &n, NULL, len, mtu)) {
+		drop_count(g, DROP_LINK_FULL);
+	}
 }
 
 /* Message @i, @len bytes: true if its frame was used */

@@ -411,7 +411,7 @@ static void round_trip(bool v4, uint32_t mtu, size_t len, int order)
 	do {
 		struct frame f = { .pay = { { room, mtu } }, .npay = 1 };
 
-		off = frame_udp_fragment(&f, &n, &dgram, off, mtu);
+		off = frame_fragment(&f, &n, NULL, &dgram, off, mtu);
 		got = (struct view){ part, frame_iov(&f, part), 0, f.hlen + f.len };
 		size[cnt] = got.len;
 		ok(view_copy(&got, 0, frame[cnt++], got.len));

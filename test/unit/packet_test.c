@@ -692,7 +692,7 @@ static void test_build_udp_zero(void)
 
 		frame_make(&f, room, sizeof(room), 2, 0);
 		f.pay[0] = (struct iovec){ room, sizeof(room) };
-		eq(frame_udp_fragment(&f, &n, &dgram, 0, sizeof(room)), 2);
+		eq(frame_fragment(&f, &n, NULL, &dgram, 0, sizeof(room)), 2);
 		flatten(&f, b);
 		eq(get_be16(b + net_hdr_len(v4, v4 ? 6 : 14)), 0xffff);
 	}
@@ -737,7 +737,7 @@ static void check_fragments(bool v4, uint32_t mtu, const struct view *dgram, uin
 		size_t got;
 
 		frame_make(&f, room, mtu, 12345, mtu);	/* length is the function's to set */
-		got = frame_udp_fragment(&f, &n, dgram, off, mtu);
+		got = frame_fragment(&f, &n, NULL, dgram, off, mtu);
 		if (!ok(got > off || !dgram->len) || !ok(got <= dgram->len))
 			return;
 		off = got;
