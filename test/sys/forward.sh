@@ -69,7 +69,7 @@ for kind, port in (socket.SOCK_STREAM, 8500), (socket.SOCK_DGRAM, 8501):
 print("ready", flush=True); time.sleep(1000)' >"$T/taken" 2>&1 &
 wait_for 10 grep -q ready "$T/taken"
 for o in "-t 8500" "-u 8501" "-t 8400-8600" "-t 127.0.0.1/8500" "-t 8500:80"; do
-	out=$("$PASTA" --config-net $o "$CPID" 2>&1)
+	out=$(program $o 2>&1)
 	is "FWD-16 $o: taken, status" $? 1
 	like "FWD-16 $o: taken, message" "$out" "${o#* }.*8501|8500.*in use|in use.*850[01]"
 	like "FWD-16 and it names the option" "$out" "${o% *}"
@@ -77,8 +77,9 @@ for o in "-t 8500" "-u 8501" "-t 8400-8600" "-t 127.0.0.1/8500" "-t 8500:80"; do
 done
 is "nothing is left behind" "$(pgrep -c -x 'pasta|passt')" 0
 # As somebody without capabilities
-out=$(setpriv --securebits +noroot,+noroot_locked --inh-caps=-all --bounding-set=-all $(id -u | sed '/^0$/!d; s/.*//') \
-	"$PASTA" --config-net -t 81 -- true 2>&1)
+low=("$PASTA" --config-net -t 81 -- true)
+[ $LINK = tap ] || low=("$PASST" -s "$T/low.socket" -t 81)
+out=$(setpriv --securebits +noroot,+noroot_locked --inh-caps=-all --bounding-set=-all "${low[@]}" 2>&1)
 rc=$?
 if [ "$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" -gt 81 ] && [ "$HOST_UID" != 0 ]; then
 	is "FWD-24 low port without privilege: status" $rc 1
@@ -87,13 +88,13 @@ if [ "$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" -gt 81 ] && [ "$HOST
 fi
 
 # Many
-(ulimit -Sn 256; "$PASTA" --config-net -P "$T/many.pid" -t 20000-22999 -u 20000-20999 "$CPID") >"$T/many" 2>&1
-is "FWD-12 3,000 TCP and 1,000 UDP ports, soft limit 256 descriptors" $? 0
-diag "$(cat "$T/many")"
+soft=$(ulimit -Sn)
+ulimit -Sn 256
+pasta_up -t 20000-22999 -u 20000-20999 && pass "FWD-12 3,000 TCP and 1,000 UDP ports, soft limit 256 descriptors"
+ulimit -Sn "$soft"
 xfer 5 <<END
 tcp FWD-12_the_last_of_them c=R s=C to=198.51.100.2 port=22999 up=10
 udp FWD-12_the_last_of_them,_UDP c=R s=C to=198.51.100.2 port=20999 sizes=10
 END
-kill "$(cat "$T/many.pid")"
 
 done_testing

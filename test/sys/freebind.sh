@@ -6,12 +6,11 @@
 topology
 container
 for o in "-t 198.51.100.9/8000" "-u 198.51.100.9/8000"; do
-	out=$("$PASTA" --config-net $o "$CPID" 2>&1)
+	out=$(program $o 2>&1)
 	is "$o without --freebind: status" $? 1
 	like "$o without --freebind: message" "$out" "assign requested address.*198.51.100.9"
 done
-pasta_start --config-net --freebind -t 198.51.100.9/8000 -u 198.51.100.9/8000 -t 2001:db8:1::9/8000 -u 2001:db8:1::9/8000 "$CPID" ||
-	fail "pasta --freebind starts"
+pasta_up --freebind -t 198.51.100.9/8000 -u 198.51.100.9/8000 -t 2001:db8:1::9/8000 -u 2001:db8:1::9/8000
 ip addr add 198.51.100.9/24 dev ext
 ip addr add 2001:db8:1::9/64 dev ext nodad
 xfer <<END

@@ -3,10 +3,10 @@
 #
 #   +----------------- one user, mount and PID namespace per case -----------------+
 #   |                                                                              |
-#   |   R: remote host            H: host, runs pasta         C: container         |
-#   |   198.51.100.10, .1         198.51.100.2                (pasta's guest)      |
+#   |   R: remote host            H: host, runs program       C: guest             |
+#   |   198.51.100.10, .1         198.51.100.2                a kernel of its own  |
 #   |   2001:db8:1::10, ::1       2001:db8:1::2                                    |
-#   |         ext ------ veth or wan ------ ext      pasta ------ ext              |
+#   |         ext ------ veth or wan ------ ext     program ------ ext             |
 #   |                                                                              |
 #   +------------------------------------------------------------------------------+
 #
@@ -18,16 +18,21 @@
 #	. "${0%/*}/lib.sh"
 #
 #	topology				# R and H
-#	pasta_up -t 8080			# C, behind pasta --config-net with these options
+#	pasta_up -t 8080			# C, configured, behind a program with these options
 #	ok "NL-04 address is copied" grep 198.51.100.2 <(C ip addr)
 #	is "UDP-21 refused" "$(C cmd)" "text"
 #	done_testing
 #
 # The script runs in H. R and C run a command in the other two; all are gone when it ends, with everything in them. Paths of
 # its own go below $T. There is no sleep for something to happen: wait_for SECONDS COMMAND... waits. What cannot run on this
-# machine at all says so with skip_all REASON. HOST_UID=0 means that pasta was started by real root.
+# machine at all says so with skip_all REASON. HOST_UID=0 means that the program was started by real root.
 #
-# Settings: PASTA (the program, default ../../pasta), TOOLS (default ../../build/test/tools), KEEP (leave $T there).
+# LINK says what is between program and C. tap: pasta, and C is a container. sock: passt, and C is the kernel of a virtual
+# machine, for which TOOLS/guest carries frames to and from passt's socket. A case of protocols runs on both and does not care;
+# a case about one of them uses that one's functions, or sets LINK before it reads this file.
+#
+# Settings: PASTA, PASST (the program, default ../../pasta, ../../passt), TOOLS (default ../../build/test/tools), KEEP (leave $T
+# there).
 
 set -u
 PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -36,8 +41,9 @@ unset PROVE_ARGS
 
 SYS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 TOP=${SYS%/test/sys}
-: "${PASTA:=$TOP/pasta}" "${TOOLS:=$TOP/build/test/tools}"
-export PASTA TOOLS PYTHONPATH=$SYS
+: "${PASTA:=$TOP/pasta}" "${TOOLS:=$TOP/build/test/tools}" "${LINK:=tap}"
+: "${PASST:=${PASTA%/*}/passt}"
+export PASTA PASST TOOLS LINK PYTHONPATH=$SYS
 
 # Everything happens in namespaces that end with the script
 if [ -z "${CASE_TMP:-}" ]; then
@@ -122,6 +128,7 @@ done_testing()
 	if cat "$T"/pasta.*.log 2>/dev/null | grep -qaE 'AddressSanitizer|runtime error:|ASSERT|assertion'; then
 		fail "nothing wrong in the logs" "$(grep -haE -A 30 'AddressSanitizer|runtime error:|ASSERT|assertion' "$T"/pasta.*.log)"
 	fi
+	! grep -qs . "$T"/guest.*.log || fail "guests have nothing to complain of" "$(cat "$T"/guest.*.log)"
 	[ $TESTS -gt 0 ] || fail "something is tested"
 	echo "1..$TESTS"
 	ENDED=1
@@ -215,36 +222,96 @@ container()
 	wait_for 5 test -e "$T/C$CN.up"
 }
 
-# pasta_start OPTION...: pasta in the background, as a user would have it: ready when this returns. Sets PPID_, PASTA_LOG.
-pasta_start()
+# start_ PROGRAM OPTION...: in the background, as a user would have it: ready when this returns. Sets PASTAPID, PASTA_LOG.
+start_()
 {
 	local rc=0
 	PN=$((${PN:-0} + 1))
 	PASTA_LOG=$T/pasta.$PN.log PASTA_PIDFILE=$T/pasta.$PN.pid
-	"$PASTA" -P "$PASTA_PIDFILE" -l "$PASTA_LOG" "$@" >"$T/pasta.$PN.out" 2>&1 </dev/null || rc=$?
+	"$1" -P "$PASTA_PIDFILE" -l "$PASTA_LOG" "${@:2}" >"$T/pasta.$PN.out" 2>&1 </dev/null || rc=$?
 	if [ $rc != 0 ]; then
 		: >"$PASTA_PIDFILE.ended"
-		diag "pasta $* -> $rc
+		diag "$* -> $rc
 $(cat "$T/pasta.$PN.out")"
 		return $rc
 	fi
 	PASTAPID=$(cat "$PASTA_PIDFILE")
+}
+pasta_start() { start_ "$PASTA" "$@"; }
+# passt_start [OPTION]...: listens at $SOCKET
+passt_start()
+{
+	SOCKET=$T/passt.$((${PN:-0} + 1)).socket
+	start_ "$PASST" -s "$SOCKET" "$@"
+}
+
+# program [OPTION]...: what is tested, not in the background unless it goes there itself; after container
+program()
+{
+	case $LINK in
+	tap)	"$PASTA" --config-net "$@" "$CPID" ;;
+	sock)	"$PASST" -s "$T/program.socket" "$@" ;;
+	esac
 }
 
 # pasta_up [OPTION]...: C, connected and configured
 pasta_up()
 {
 	container
-	pasta_start --config-net "$@" "$CPID" || fail "pasta starts"
+	case $LINK in
+	tap)	pasta_start --config-net "$@" "$CPID" ;;
+	sock)	passt_start "$@" && guest_up "$@" ;;
+	esac || { fail "$LINK: C is connected"; return 1; }
 }
 
-# The current one may end from now on; pasta_stop makes it
+# guest_start SOCKET|fd=N [OPTION]...: frames to and from C, whose device ext is there when this returns. Sets GUESTPID.
+guest_start()
+{
+	GN=$((${GN:-0} + 1))
+	"$TOOLS/guest" "${@:2}" "$1" "$(ns_of C)" >"$T/guest.$GN.out" 2>"$T/guest.$GN.log" &
+	GUESTPID=$!
+	wait_for 5 grep -q ready "$T/guest.$GN.out" && C ip link set ext txqueuelen 16384
+}
+
+# guest_up [OPTION OF passt'S]...: a guest at $SOCKET, with what --config-net would have given it
+guest_up()
+{
+	local mtu=65520 families=46 o before=
+	for o; do
+		case $before$o in
+		-4|-6)	families=${o#-} ;;
+		-m*)	[ "$before" != -m ] || mtu=$o ;;
+		esac
+		before=$o
+	done
+	C sysctl -qw net.ipv6.conf.default.accept_ra=0 net.ipv6.conf.default.accept_dad=0
+	guest_start "$SOCKET" -m "$mtu" || return
+	C ip link set lo up
+	case $families in *4*)
+		C ip addr add 198.51.100.2/24 dev ext
+		C ip route add default via 198.51.100.1
+	esac
+	case $families in *6*)
+		C ip addr add 2001:db8:1::2/64 dev ext nodad
+		C ip route add default via 2001:db8:1::1
+	esac
+}
+
+# The current one may end from now on; pasta_stop makes it, and passt's guest follows
 pasta_may_end() { : >"$PASTA_PIDFILE.ended"; }
 pasta_stop()
 {
 	pasta_may_end
 	kill "$PASTAPID" 2>/dev/null
 	wait_for 5 gone "$PASTAPID"
+	[ -z "${GUESTPID:-}" ] || guest_ended
+}
+guest_ended()
+{
+	local rc=0
+	wait_for 5 gone "$GUESTPID" && wait "$GUESTPID" || rc=$?
+	[ $rc = 0 ] || fail "guest sees the end of the connection" "$rc: $(cat "$T/guest.$GN.log")"
+	GUESTPID=
 }
 
 # netns paths for xfer's c= and s=

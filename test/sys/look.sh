@@ -13,10 +13,10 @@ tcp transfer_while_a_capture_runs,_in c=R s=C to=2001:db8:1::2 port=8000 up=3000
 udp datagrams_while_a_capture_runs c=C s=R to=2001:db8:1::10 port=7000 sizes=0,1,1000,20000
 END
 C ping -nqc 1 -W 5 198.51.100.10 >"$T/null"
-read -r rx tx < <(C awk '/ext:/ { print $3, $11 }' /proc/net/dev)
 kill -USR1 "$PASTAPID"
 wait_for 5 grep -q "From guest" "$PASTA_LOG"
-pasta_stop
+read -r rx tx < <(C awk '/ext:/ { print $3, $11 }' /proc/net/dev)
+pasta_stop		# at once: the kernel there may have more to say at any time
 is "PCAP-01 SEC-07 mode of the file" "$(stat -c %a "$T/link.pcap")" 600
 tshark -r "$T/link.pcap" -o ip.check_checksum:FALSE -Y '_ws.malformed || _ws.expert.severity == error' \
 	>"$T/bad" 2>"$T/tshark"
@@ -44,7 +44,7 @@ pasta_stop
 
 # Log file
 container
-"$PASTA" --config-net -l "$T/a.log" -P "$T/a.pid" "$CPID" >"$T/a.out" 2>&1
+program -l "$T/a.log" -P "$T/a.pid" >"$T/a.out" 2>&1
 p=$(cat "$T/a.pid")
 like "first line of the log has version and process ID" "$(head -n 1 "$T/a.log")" "PID $p( |$)"
 is "SEC-07 mode of the log" "$(stat -c %a "$T/a.log")" 600
@@ -53,7 +53,7 @@ is "LOG-02 time stamps rise" "$(sed 1d "$T/a.log" | awk '{ print $1 + 0 }')" "$(
 kill "$p"
 wait_for 5 gone "$p"
 echo old >"$T/a.log"
-"$PASTA" --config-net -q -l "$T/a.log" -P "$T/a.pid" "$CPID" >"$T/a.out" 2>&1
+program -q -l "$T/a.log" -P "$T/a.pid" >"$T/a.out" 2>&1
 is "--quiet: not a word" "$(cat "$T/a.out")" ""
 unlike "log of another run is gone" "$(cat "$T/a.log")" "old"
 p=$(cat "$T/a.pid")
@@ -61,23 +61,20 @@ kill "$p"
 wait_for 5 gone "$p"
 
 # It stays within its size, whatever is told: a trace of many connections
-"$PASTA" --config-net --trace -l "$T/b.log" --log-size 65536 -P "$T/b.pid" "$CPID" >"$T/b.out" 2>&1
-PASTAPID=$(cat "$T/b.pid")
+pasta_up --trace --log-size 65536
 xfer <<END
 crr while_a_full_log_rotates c=C s=R to=198.51.100.10 port=7000 count=3000
 END
-unlike "LOG-07 no timeouts are told, which would have to be those that are armed" "$(cat "$T/b.log")" "[Tt]ime(r|out|d out)|[0-9] ?(ms|s)( |$)"
-le "size of the log after a flood" "$(stat -c %s "$T/b.log")" 65536
-not "and it is not empty" [ "$(stat -c %s "$T/b.log")" -lt 16384 ]
-like "first line is still the first" "$(head -n 1 "$T/b.log")" "PID"
-is "time stamps still rise" "$(sed 1d "$T/b.log" | awk '{ print $1 + 0 }' | head -n 500)" \
-	"$(sed 1d "$T/b.log" | awk '{ print $1 + 0 }' | head -n 500 | sort -n)"
-kill "$PASTAPID"
-wait_for 5 gone "$PASTAPID"
+unlike "LOG-07 no timeouts are told, which would have to be those that are armed" "$(cat "$PASTA_LOG")" "[Tt]ime(r|out|d out)|[0-9] ?(ms|s)( |$)"
+le "size of the log after a flood" "$(stat -c %s "$PASTA_LOG")" 65536
+not "and it is not empty" [ "$(stat -c %s "$PASTA_LOG")" -lt 16384 ]
+like "first line is still the first" "$(head -n 1 "$PASTA_LOG")" "PID"
+is "time stamps still rise" "$(sed 1d "$PASTA_LOG" | awk '{ print $1 + 0 }' | head -n 500)" \
+	"$(sed 1d "$PASTA_LOG" | awk '{ print $1 + 0 }' | head -n 500 | sort -n)"
+pasta_stop
 
 # LOG-05: what a guest can provoke at will is not told each time
-"$PASTA" --config-net -l "$T/c.log" --log-size 10000000 -P "$T/c.pid" "$CPID" >"$T/c.out" 2>&1
-PASTAPID=$(cat "$T/c.pid")
+pasta_up --log-size 10000000
 cat >"$T/flood.py" <<'END'
 from frames import *
 link = Link()
@@ -87,16 +84,14 @@ for i in range(5000):
 END
 C python3 "$T/flood.py" >"$T/flood" 2>&1 || diag "$(cat "$T/flood")"
 ok "10,000 senseless frames, and the process lives" C ping -nqc 1 -W 5 198.51.100.10
-le "LOG-05 lines of log" "$(wc -l <"$T/c.log")" 200
+le "LOG-05 lines of log" "$(wc -l <"$PASTA_LOG")" 200
 kill -USR1 "$PASTAPID"
-wait_for 5 grep -q Dropped "$T/c.log"
-like "but they are counted" "$(grep Dropped "$T/c.log")" "[0-9]{3}"
-kill "$PASTAPID"
-wait_for 5 gone "$PASTAPID"
+wait_for 5 grep -q Dropped "$PASTA_LOG"
+like "but they are counted" "$(grep Dropped "$PASTA_LOG")" "[0-9]{3}"
+pasta_stop
 
 # LOG-04: no system calls for what is not told
-container
-pasta_start --config-net "$CPID"
+pasta_up
 C ping -nqc 1 -W 5 198.51.100.10 >"$T/null"
 strace -f -c -o "$T/strace" -p "$PASTAPID" 2>"$T/strace.err" & s=$!
 wait_for 10 grep -q attached "$T/strace.err"

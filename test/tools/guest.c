@@ -9,7 +9,7 @@
  *
  * Status is 0 once passt has closed the connection; with -r, the path is connected to again, until that works. A length that no
  * network card would take, of a runt or a giant, is status 3. Neither direction waits for the other, and nothing that was read
- * is dropped.
+ * is dropped; the device's own queue (txqueuelen) does drop when it is full, other than a virtual machine's.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -36,7 +36,6 @@
 #define FRAME_MAX	65550
 #define LEN		4		/* bytes in front of a frame */
 #define BUF		(1U << 20)
-#define QUEUE		16384		/* frames the device holds for us: it drops what it has no room for */
 #define RECONNECT_MS	20
 
 static struct buf {
@@ -92,8 +91,7 @@ static int tap_open(const char *netns, const char *name, int mtu, const struct e
 	ifr.ifr_mtu = mtu;
 	if (ioctl(s, SIOCSIFMTU, &ifr))
 		fatal("MTU");
-	ifr.ifr_qlen = QUEUE;
-	if (ioctl(s, SIOCSIFTXQLEN, &ifr) || ioctl(s, SIOCGIFFLAGS, &ifr))
+	if (ioctl(s, SIOCGIFFLAGS, &ifr))
 		fatal(name);
 	ifr.ifr_flags |= IFF_UP;
 	if (ioctl(s, SIOCSIFFLAGS, &ifr))
