@@ -719,6 +719,23 @@ static inline void publish(uint16_t first, uint16_t last, uint16_t to)
 		(struct rule){ .proto = IPPROTO_UDP, .any = true, .first = first, .last = last, .to = to };
 }
 
+/* Fragments in got[], put together: length of the IP payload, 0 if they don't fit */
+static inline size_t reassemble(uint8_t *to, uint32_t mtu)
+{
+	size_t end = 0;
+
+	for (unsigned k = 0; k < ngot; k++) {
+		const struct ippkt *i = &got[k].ip;
+
+		if (!ok(i->good && i->frag && i->id == got[0].ip.id) || !ok(got[k].len - 14 <= mtu) ||
+		    !eq(i->frag_off, end) || !ok(i->more == (k + 1 < ngot)))
+			return 0;
+		memcpy(to + end, i->l4, i->l4_len);
+		end += i->l4_len;
+	}
+	return end;
+}
+
 static unsigned drops(void)
 {
 	unsigned n = 0;

@@ -222,6 +222,37 @@ static void test_local(const struct net *n)
 	expect_reply(n, 0, n->gw, 3, 1, 64);
 }
 
+static void test_fragments(const struct net *n)
+{
+	static const size_t sizes[] = { 1273, 2000, 9000, 40000 };
+	static uint8_t data[40000], whole[65536 + 8], frame[65536];
+	struct addr src = A(n->guest), dst = A(n->gw);
+
+	for (unsigned k = 0; k < sizeof(data); k++)
+		data[k] = (uint8_t)(k * 13 >> 3);
+	for (unsigned k = 0; k < ARRAY_SIZE(sizes); k++) {
+		size_t len;
+
+		test("%s: a reply of %zu bytes reaches the guest in fragments", n->name, sizes[k]);
+		begin(NULL);
+		cf.mtu = 1300;
+		len = icmp_write(frame + 14, &src, &dst, 64, n->echo, 0, ID_SEQ(7, 8), data, sizes[k]);
+		guest_big = frame;
+		guest_len[0] = guest_eth(frame, len);
+		guest_gso[0] = 0;
+		guest_send(1);
+		guest_big = NULL;
+		run();
+		len = reassemble(whole, 1300);
+		if (eq(len, sizes[k] + 8)) {
+			eq(whole[0], n->reply);
+			eq_mem(whole + 8, data, sizes[k]);
+			eq(slow_sum(whole, len, n == nets ? 0 : slow_pseudo(&dst, &src, IPPROTO_ICMPV6, len)), 0xffff);
+		}
+		eq(drops(), 0);
+	}
+}
+
 static void test_not_echo(const struct net *n)
 {
 	static const uint8_t types[] = { 1, 3, 4, 9, 11, 12, 13, 15, 17, 130, 200, 255 };
@@ -494,6 +525,7 @@ int main(void)
 		test_id_taken(n);
 		test_errors(n);
 		test_local(n);
+		test_fragments(n);
 		test_not_echo(n);
 		test_timeout(n);
 		test_scan(n);

@@ -255,23 +255,6 @@ static void test_gso_in(const struct net *n)
 	}
 }
 
-/* Fragments in got[], put together: length of the IP payload, 0 if they don't fit */
-static size_t reassemble(uint8_t *to, uint32_t mtu)
-{
-	size_t end = 0;
-
-	for (unsigned k = 0; k < ngot; k++) {
-		const struct ippkt *i = &got[k].ip;
-
-		if (!ok(i->good && i->frag && i->id == got[0].ip.id) || !ok(got[k].len - 14 <= mtu) ||
-		    !eq(i->frag_off, end) || !ok(i->more == (k + 1 < ngot)))
-			return 0;
-		memcpy(to + end, i->l4, i->l4_len);
-		end += i->l4_len;
-	}
-	return end;
-}
-
 static void test_fragments(const struct net *n)
 {
 	static const size_t sizes[] = { 1273, 1472, 1473, 4000, 8192, 60000, 65507 };
