@@ -336,10 +336,10 @@ static uint64_t weak_ports(const struct opening *o, const struct rule *r, uint32
 	const struct rule *end = o->c->rule + o->c->nrules;
 	uint64_t n = 0;
 
-	for (; r < end; r++, port = r->first) {
+	for (; r < end; r++, port = 1) {
 		if (!r->weak || !rule_usable(o->c, r))
 			continue;
-		for (port = next_port(o, r, port); port <= r->last; port = next_port(o, r, port + 1))
+		for (port = next_port(o, r, MAX(port, r->first)); port <= r->last; port = next_port(o, r, port + 1))
 			n++;
 	}
 	return n;
@@ -349,7 +349,7 @@ static uint64_t weak_ports(const struct opening *o, const struct rule *r, uint32
 static int listen_weak(struct opening *o, const struct rule *r, const struct rule *end)
 {
 	const struct rule *any = r;
-	uint32_t before = o->fwd->n, port;
+	uint32_t before = o->fwd->n, missing = 0, port;
 	int rc, why = 0;
 
 	find_ephemeral(o);
@@ -361,9 +361,14 @@ static int listen_weak(struct opening *o, const struct rule *r, const struct rul
 				return too_many(o->fwd->n + weak_ports(o, r, port));
 			if (rc && rc != -EADDRINUSE && rc != -EACCES && rc != -EPERM)
 				return failed(r, port, rc);
-			why = rc ? rc : why;
+			if (rc) {
+				why = rc;
+				missing++;
+			}
 		}
 	}
+	if (missing)
+		debug("%u ports can't be had for option '%s'", missing, conf_rule_text(any));
 	if (o->fwd->n > before)
 		return 0;
 	if (why)

@@ -781,6 +781,14 @@ static void test_weak(void)
 	eq(listen_with(&fwd, &c, OPTIONS("t all")), 0);
 	eq_str(ports_text(&fwd, &c), "t:1-79 t:81-1099 t:65001-65535");
 
+	fresh(&c, "how many are left out can be seen with --debug");
+	ephemeral(WIDE);
+	world.denied = 1023;
+	log_level = LOG_DEBUG;
+	eq(listen_with(&fwd, &c, OPTIONS("t all", "u ~1-1023")), 0);
+	log_level = LOG_INFO;
+	eq_str(said, "1023 ports can't be had for option '-t all'\n");
+
 	fresh(&c, "all of a link-local address");
 	ephemeral(WIDE);
 	eq(listen_with(&fwd, &c, OPTIONS("t fe80::1/~3-65535", "t ::1/~1-2,~4-65535")), 0);
