@@ -789,6 +789,20 @@ static void test_weak(void)
 	log_level = LOG_INFO;
 	eq_str(said, "1023 ports can't be had for option '-t all'\n");
 
+	fresh(&c, "a port that its own option names is left out of all once");
+	ephemeral(WIDE);
+	log_level = LOG_DEBUG;
+	eq(listen_with(&fwd, &c, OPTIONS("t all,80", "u 80")), 0);
+	log_level = LOG_INFO;
+	eq_str(said, "1 ports can't be had for option '-t all,80'\n");
+
+	fresh(&c, "FWD-12 -4: ports of IPv6 addresses take no descriptors");
+	ephemeral(WIDE);
+	c.ip[V6].on = false;
+	world.limit = 100;
+	eq(listen_with(&fwd, &c, OPTIONS("t all", "u ::1/all")), -EMFILE);
+	ok(strstr(said, "\n1634 ports to forward need 1698 open files, but the limit is 100 (RLIMIT_NOFILE)\n"));
+
 	fresh(&c, "all of a link-local address");
 	ephemeral(WIDE);
 	eq(listen_with(&fwd, &c, OPTIONS("t fe80::1/~3-65535", "t ::1/~1-2,~4-65535")), 0);
