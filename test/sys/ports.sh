@@ -50,7 +50,7 @@ took=$(((${EPOCHREALTIME/./} - start) / 1000))
 is "FWD-13 all of both" "$(ports tcp) $(ports udp)" "1-$n 1-$n"
 le "FWD-13 ready soon (s)" $((took / 1000)) 4
 diag "$((2 * n)) ports in $took ms, $rss kB of memory without them, $(rss_of $PASTAPID) with them"
-le "FWD-13 memory for each port is its table entry, 16 bytes (kB)" $(($(rss_of $PASTAPID) - rss)) $((2 * n / 64 + 200))
+le "FWD-13 memory for each port is its table entry, 16 bytes, give or take what VmRSS is wrong by (kB)" $(($(rss_of $PASTAPID) - rss)) $((2 * n / 64 + 320))
 pasta_stop
 
 ephemeral 1100 65000		# others are few enough for any limit of descriptors
@@ -70,7 +70,6 @@ print("ready", flush=True)
 time.sleep(1000)
 END
 python3 "$T/own.py" >"$T/own" 2>&1 &
-OWN=$!
 wait_for 10 grep -q ready "$T/own"
 pasta_up -t all -u ~22,~100-200
 is "FWD-07 FWD-15 all TCP ports but ephemeral ones and those in use" "$(ports tcp)" "1-79 81-89 91-1098 65001-65535"
@@ -105,8 +104,6 @@ tcp its_target c=R s=C to=198.51.100.2 port=1003 lport=7000 up=10 down=10
 udp range_less_a_port:_behind_it c=R s=C to=198.51.100.2 port=8 sizes=10
 END
 pasta_stop
-kill $OWN
-wait $OWN 2>"$T/null"
 
 # What is refused
 container
@@ -115,9 +112,6 @@ RUN=limited refused "FWD-12 all, and 100 descriptors" \
 	"3268 ports to forward need [0-9]+ open files, but the limit is 100 .RLIMIT_NOFILE" -t all -u all
 RUN=limited refused "FWD-12 a range, and 100 descriptors" \
 	"500 ports to forward need [0-9]+ open files, but the limit is 100 .RLIMIT_NOFILE" -u 2000-2499
-python3 "$T/own.py" >"$T/own" 2>&1 &
-OWN=$!
-wait_for 10 grep -q ready "$T/own"
 refused "FWD-07 nothing of all can be had" "any port.*in use.*'-t ~1-79,~81-89,~91-65535'" -t '~1-79,~81-89,~91-65535'
 refused "FWD-16 a port that is named has to be had" "port 80 .*in use.*'-t all,80'" -t all,80
 refused "no such address" "Cannot assign requested address.*'-t 192.0.2.99/all'" -t 192.0.2.99/all
@@ -125,8 +119,6 @@ refused "no such interface" "No such device.*'-u %nothing/~22'" -u %nothing/~22
 refused "exclusions that contradict each other" "~33.*port 1 .*'-t ~22'" -t '~22' -t '~33'
 refused "malformed" "all:80.*-t/--tcp-ports" -t all:80
 is "nothing is left behind" "$(pgrep -c -x 'pasta|passt')" 0
-kill $OWN
-wait $OWN 2>"$T/null"
 
 # Ports that take a privilege are left out by those without: whoever joined a container's user namespace is one
 privileged 1024
@@ -139,7 +131,7 @@ END
 	passt=$PASST
 	PASST=$T/unprivileged
 	pasta_up -t all
-	is "FWD-07 low ports without privilege" "$(ports tcp)" "1024-1099 65001-65535"
+	is "FWD-07 low ports without privilege" "$(ports tcp)" "1024-1098 65001-65535"
 	pasta_stop
 	container
 	refused "FWD-24 nothing but low ports" "any port.*Permission denied.*'-t ~1024-65535'" -t '~1024-65535'
