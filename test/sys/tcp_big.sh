@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# 1 GB over TCP, each way, each family, at the largest and at the usual MTU; no retransmission in the namespace
+# 1 GB over TCP, each way, each family, at the largest, a large, and the usual MTU; no retransmission in the namespace
 . "${0%/*}/lib.sh"
 
 topology
 
-for mtu in 65520 1500; do
+for mtu in 65520 9000 1500; do
 	pasta_up -m $mtu -t 8000
 	before=$(C nstat -asz TcpRetransSegs | awk '/Retrans/ { print $2 }')
 	xfer 3 <<-END	# TCP-42: never 3 s without progress
