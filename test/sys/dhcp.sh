@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# a namespace that is left alone gets address, routes and names, whatever client it runs
+# a guest that is left alone gets address, routes and names, whatever client it runs
 . "${0%/*}/lib.sh"
 
 # Clients write to these, and drop to users that an ordinary user does not have
@@ -18,15 +18,11 @@ wait_for 20 R curl -so "$T/null" http://198.51.100.10/page
 
 OPTIONS="--dhcp-dns --dhcp-search -D 198.51.100.10 -D 2001:db8:1::10 -S example.com -S b.example.org -H guest -m 9000"
 
-# guest OPTION...: C, behind pasta, link up and nothing else
 guest()
 {
 	: >/etc/resolv.conf
-	container
 	# shellcheck disable=SC2086 # a list
-	pasta_start $OPTIONS "$@" "$CPID" || fail "pasta starts"
-	C ip link set lo up
-	C ip link set ext up
+	pasta_link $OPTIONS
 }
 
 leave()

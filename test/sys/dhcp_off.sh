@@ -8,15 +8,6 @@ echo "a page" >"$T/page"
 R python3 -m http.server --bind :: --directory "$T" 80 >"$T/http.log" 2>&1 &
 wait_for 20 R curl -so "$T/null" http://198.51.100.10/page
 
-# guest OPTION...: C, behind pasta, link up and nothing else
-guest()
-{
-	container
-	pasta_start "$@" "$CPID" || fail "pasta starts"
-	C ip link set lo up
-	C ip link set ext up
-}
-
 leave()
 {
 	pasta_stop
@@ -31,14 +22,14 @@ advertised()	{ C awk '/Icmp6InRouterAdvertisements/ { print $2 }' /proc/net/snmp
 lease()		{ C timeout 30 udhcpc -f -q -n -t "$1" -T 1 -i ext -s /bin/true 2>&1 | tail -n 1; }
 
 for o in --no-ra --no-ndp; do
-	guest $o
+	pasta_link $o
 	ok "CFG-03 $o: solicitations" wait_for 20 solicited
 	is "CFG-03 $o: no advertisement" "$(advertised)" 0
 	like "$o: lease" "$(lease 5)" 'lease of 198.51.100.2 obtained'
 	leave
 done
 
-guest --no-dhcp
+pasta_link --no-dhcp
 like "--no-dhcp: no lease" "$(lease 2)" 'no lease, failing'
 ok "CFG-04 address by the prefix, without a client" wait_for 10 slaac
 ok "CFG-04 default route for IPv6, without a client" wait_for 5 route6
@@ -46,7 +37,7 @@ is "page by IPv6" "$(C curl -s -m 10 'http://[2001:db8:1::10]/page')" "a page"
 leave
 
 ip route del default
-guest -i ext
+pasta_link -i ext
 like "CFG-15 no gateway on the host: lease from an address of our own" "$(lease 5)" \
 	'lease of 198.51.100.2 obtained from 169.254.2.2'
 C ip addr add 198.51.100.2/24 dev ext

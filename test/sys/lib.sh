@@ -264,6 +264,17 @@ pasta_up()
 	esac || { fail "$LINK: C is connected"; return 1; }
 }
 
+# pasta_link [OPTION]...: C, connected, its link up, and nothing else
+pasta_link()
+{
+	container
+	C ip link set lo up
+	case $LINK in
+	tap)	pasta_start "$@" "$CPID" && C ip link set ext up ;;
+	sock)	passt_start "$@" && guest_start "$SOCKET" -m 1500 ;;
+	esac || { fail "$LINK: C has a link"; return 1; }
+}
+
 # guest_start SOCKET|fd=N [OPTION]...: frames to and from C, whose device ext is there when this returns. Sets GUESTPID.
 guest_start()
 {
