@@ -55,19 +55,22 @@ if p.eq(q.rc, 0, "parent ends"):
         d = g.wait(lambda x: x.proto == 17 and x.dport == 6002)
         p.eq(d and d.data, b"in", "--udp-ports")
 
-    # The connection is lost while forwarded ports are in use: SIGTERM, and again, with the same words
-    for i in range(5):
+    # The connection is lost because somebody ended passt, while forwarded ports are in use: SIGTERM to whoever has that PID, and
+    # again, with the same words
+    for i in range(8):
         c = socket.create_connection((HOST, 8080))
         p.ok(g.accept(80), "restart %d: a connection is there" % i)
-        g.close()
         pid = q.pid
+        os.kill(pid, signal.SIGTERM if i % 2 else signal.SIGKILL)
+        p.ok(g.ended(), "restart %d: QEMU notices" % i)
+        g.close()
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
         q = Qemu(ALL + PORTS)
-        g = q.guest
         c.close()
         if not p.ok(q.rc == 0, "restart %d: ports are free at once" % i, q.output):
-            break
+            raise SystemExit
+        g = q.guest
         p.ok(wait_until(lambda: gone(pid)), "restart %d: the former has ended" % i)
         p.ok(q.pid != pid and not gone(q.pid), "restart %d: PID file has the new one" % i)
     p.eq(str(g.dhcp())[:10], "10.0.2.15 ", "VM-01 after restarts: lease")
