@@ -20,9 +20,10 @@ p.ok(os.WEXITSTATUS(os.system("'%s' --help >/dev/null 2>&1" % PASST)) in (0, 1),
 
 
 def launch():
-    rc = subprocess.run(ARGV, check=False, timeout=PATIENCE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
-    if not p.eq(rc, 0, "exit status"):
+    rc, out, err = run(ARGV)
+    if not p.ok(rc == 0 and out == "", "exit status", err):
         return 0
+    p.ok(sum("root" in line for line in err.split("\n")) <= 1, "CLI-05 at most a line about root", err)
     text = read(P)
     pid = int(text.rstrip("\n\0"))
     p.eq(text, "%d\n" % pid, "PID, and a newline at most")

@@ -48,7 +48,10 @@ if p.ok(rc == 0, "all options", err):
     p.eq(comm(pid), "passt", "/proc/PID/comm")
     p.has(read(L), str(pid), "log file has the PID")
     p.eq("%o" % os.stat(L).st_mode, "100600", "SEC-07 log file's mode")
+    for port in 3000, 3001:
+        socket.create_connection((HOST, port), timeout=PATIENCE).close()
     g = Guest(unix(S))
+    p.ok(True, "LIFE-22 ready when the parent ends: ports, socket")
     lease = g.dhcp()
     p.eq(str(lease), "10.9.8.7 mask 255.255.255.0 router 10.9.8.1 dns 198.51.100.10 mtu 1400", "lease")
     p.eq((lease.get(12), lease.get(119) != b""), (b"guest", True), "host name, search list")
@@ -79,7 +82,7 @@ if p.ok(rc == 0, "no options", err):
     pid = pid_of()
     begin = time.monotonic()
     p.ok(stop(pid), "SIGTERM, nobody was connected")
-    p.ok(time.monotonic() - begin < 10, "before SIGKILL comes")
+    p.ok(time.monotonic() - begin < 10, "LIFE-21 at once: before SIGKILL comes")
     p.eq(read(P), "%d\n" % pid, "PID file stays")
 clean()
 

@@ -174,6 +174,15 @@ p.ok(rc == 0 and read(P) == "%d\n" % int(read(P)) and stop(int(read(P))), "PID f
 rc, out, err = run([PASST, "-q", "-s", S, "-P", TMP + "/none/pid"])
 p.ok(rc == 1 and "/none/pid" in err, "PID file that can't be made: message, also with -q", err)
 
+# A host that has IPv6 switched off
+os.system("sysctl -qw net.ipv6.conf.all.disable_ipv6=1")
+c = Child(["-f", "-q", "-s", S, "-t", "2022:22", "-u", "5000"])
+if p.ok(c.guest, "FWD-23 no IPv6: ports", c.said()):
+    p.eq(str(c.guest.dhcp())[:13], "198.51.100.2 ", "FWD-23 no IPv6: lease")
+    p.works(c.guest, HOST, "198.51.100.1", "FWD-23 no IPv6")
+    p.inbound(c.guest, 2022, 22, "FWD-23 no IPv6: port")
+    p.eq(c.end(c.process.terminate), 0, "FWD-23 no IPv6: SIGTERM")
+
 # Isolation, and what is let go
 r, w = os.pipe()
 rc, out, err = run([PASST, "-q", "-s", S, "-P", P], pass_fds=(w,), env={})
