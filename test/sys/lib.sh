@@ -260,7 +260,7 @@ pasta_up()
 	container
 	case $LINK in
 	tap)	pasta_start --config-net "$@" "$CPID" ;;
-	sock)	passt_start "$@" && guest_up "$@" ;;
+	sock)	passt_start --no-ra "$@" && guest_up "$@" ;;	# as --config-net
 	esac || { fail "$LINK: C is connected"; return 1; }
 }
 
