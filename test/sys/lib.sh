@@ -284,28 +284,33 @@ guest_start()
 	wait_for 5 grep -q ready "$T/guest.$GN.out" && C ip link set ext txqueuelen 16384
 }
 
-# guest_up [OPTION OF passt'S]...: a guest at $SOCKET, with what --config-net would have given it
+# guest_address [46]: what --config-net would have given it
+guest_address()
+{
+	C ip link set lo up
+	case ${1:-46} in *4*)
+		C ip addr add 198.51.100.2/24 dev ext
+		C ip route add default via 198.51.100.1
+	esac
+	case ${1:-46} in *6*)
+		C ip addr add 2001:db8:1::2/64 dev ext nodad
+		C ip route add default via 2001:db8:1::1
+	esac
+}
+
+# guest_up [OPTION OF passt'S]...: a guest at $SOCKET, configured
 guest_up()
 {
 	local mtu=65520 families=46 o before=
 	for o; do
-		case $before$o in
+		case $o in
 		-4|-6)	families=${o#-} ;;
-		-m*)	[ "$before" != -m ] || mtu=$o ;;
 		esac
+		[ "$before" != -m ] || mtu=$o
 		before=$o
 	done
 	C sysctl -qw net.ipv6.conf.default.accept_ra=0 net.ipv6.conf.default.accept_dad=0
-	guest_start "$SOCKET" -m "$mtu" || return
-	C ip link set lo up
-	case $families in *4*)
-		C ip addr add 198.51.100.2/24 dev ext
-		C ip route add default via 198.51.100.1
-	esac
-	case $families in *6*)
-		C ip addr add 2001:db8:1::2/64 dev ext nodad
-		C ip route add default via 2001:db8:1::1
-	esac
+	guest_start "$SOCKET" -m "$mtu" && guest_address "$families"
 }
 
 # The current one may end from now on; pasta_stop makes it, and passt's guest follows

@@ -1,0 +1,44 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# VM-11 --fd: a socket that is connected already, frames of all sizes, and the end with whoever has the other end of it
+LINK=sock
+. "${0%/*}/lib.sh"
+
+topology
+
+# Passes one end of a socket pair to passt, as its descriptor N, and becomes the guest, with the other one
+cat >"$T/pair.py" <<'END'
+import os, socket, subprocess, sys
+a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+n, passt, guest = int(sys.argv[1]), sys.argv[2:sys.argv.index("--")], sys.argv[sys.argv.index("--") + 1:]
+if n != b.fileno():
+    os.dup2(a.fileno(), n)
+    a.close()
+    subprocess.run([x.replace("FD", str(n)) for x in passt], pass_fds=[n], check=True)
+    os.close(n)
+os.set_inheritable(b.fileno(), True)
+os.execv(guest[0], [x.replace("FD", str(b.fileno())) for x in guest])
+END
+
+for n in 7 100; do
+	for mtu in 1500 65520; do
+		container
+		C sysctl -qw net.ipv6.conf.default.accept_ra=0 net.ipv6.conf.default.accept_dad=0
+		PASTA_LOG=$T/pasta.$n.$mtu.log
+		python3 "$T/pair.py" $n "$PASST" -t 8000 --fd FD -m $mtu -u 8000 -q -l "$PASTA_LOG" -P "$T/pid" -- \
+			"$TOOLS/guest" -m $mtu fd=FD "$(ns_of C)" >"$T/guest.$n.$mtu.out" 2>"$T/guest.$n.$mtu.log" & GUESTPID=$!
+		wait_for 10 grep -q ready "$T/guest.$n.$mtu.out"
+		PASTAPID=$(cat "$T/pid")
+		guest_address
+		xfer <<-END
+		tcp VM-11_LIFE-10_descriptor_$n,_MTU_$mtu,_out c=C s=R to=198.51.100.10 port=7000 up=10000000 down=10000000
+		tcp VM-11_LIFE-10_descriptor_$n,_MTU_$mtu,_in c=R s=C to=2001:db8:1::2 port=8000 up=10000000 down=10000000
+		udp VM-11_descriptor_$n,_MTU_$mtu,_datagrams c=C s=R to=2001:db8:1::10 port=7000 sizes=0,1,100,1472,1473,65000
+		END
+		kill "$GUESTPID"
+		wait "$GUESTPID" 2>/dev/null
+		ok "descriptor $n, MTU $mtu: it ends when the other end does" wait_for 5 gone "$PASTAPID"
+	done
+done
+
+done_testing
