@@ -24,6 +24,7 @@ PASST = os.environ["PASST"]
 TMP = os.environ["T"]
 MAC = bytes.fromhex("525400123456")
 BROADCAST = b"\xff" * 6
+MSS_8960 = b"\x02\x04\x23\x00"
 HOST, REMOTE, REMOTE6 = "198.51.100.2", "198.51.100.10", "2001:db8:1::10"
 
 
@@ -299,7 +300,7 @@ class Guest:
         """An established connection; None if it is refused"""
         self.cid += 1
         t = Tcp(self, src or self.address, 40000 + self.cid, dst, dport)
-        t.emit(2, options=b"\x02\x04\x05\xb4")
+        t.emit(2, options=MSS_8960)
         p = t.wait(lambda p: p.flags & 0x16)
         if not p or p.flags & 4:
             return None
@@ -314,7 +315,7 @@ class Guest:
             return None
         t = Tcp(self, text_of(p.dst), dport, text_of(p.src), p.sport)
         t.dmac, t.rcv = p.smac, p.seq + 1
-        t.emit(18, options=b"\x02\x04\x05\xb4")
+        t.emit(18, options=MSS_8960)
         t.snd += 1
         return t if t.wait(lambda p: p.flags & 16 and p.ack == t.snd) else None
 
@@ -354,9 +355,11 @@ class Tcp:
 
     def read(self, n=None):
         """@n bytes, or all to the end"""
-        done = (lambda: self.fin) if n is None else (lambda: len(self.got) >= n)
-        if not done():
-            self.wait(lambda p: done() or p.flags & 4)
+        while not (self.fin or (n is not None and len(self.got) >= n)):
+            before = len(self.got)
+            p = self.wait(lambda p: self.fin or len(self.got) > before or p.flags & 4)
+            if not p or p.flags & 4:
+                break
         return self.got
 
 
