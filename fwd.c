@@ -403,3 +403,10 @@ int fwd_listen(struct fwd *fwd, const struct conf *c, int epfd)
 	}
 	return rc;
 }
+
+void fwd_close(struct fwd *fwd)
+{
+	for (uint32_t i = 0; i < fwd->n; i++)
+		close(fwd->l[i].fd);
+	fwd->n = 0;
+}

@@ -90,4 +90,7 @@ unsigned fwd_scope(const struct conf *c, const struct addr *a);
  */
 int fwd_listen(struct fwd *fwd, const struct conf *c, int epfd);
 
+/* Lets go of all ports, for a successor that starts as soon as it hears of our end: exit() would close the link before them */
+void fwd_close(struct fwd *fwd);
+
 #endif /* FWD_H */

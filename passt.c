@@ -100,6 +100,7 @@ static _Noreturn void quit(int status)
 {
 	if (conf.stats_on)
 		stats_log(&ctx);
+	fwd_close(&ctx.fwd);
 	_exit(status);
 }
 

@@ -68,7 +68,7 @@ int pidfile_open(const char *path)
 	if (flags >= 0 && (flags & O_ACCMODE) != O_RDONLY)
 		fd = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	else
-		fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0600);
+		fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
 
 	return fd < 0 ? -errno : fd;
 }
@@ -83,6 +83,9 @@ void pidfile_write(int fd, pid_t pid)
 
 	len = snprintf(buf, sizeof(buf), "%i\n", pid);
 	fd_write_all(fd, buf, (size_t)len);
+	/* What an older one left behind that; not what somebody's stream has in front of it */
+	if (lseek(fd, 0, SEEK_CUR) == len)
+		(void)!ftruncate(fd, len);
 	close(fd);
 }
 

@@ -102,8 +102,10 @@ static void test_pidfile_file(const char *dir)
 	rd = open(path, O_RDONLY);
 	eq_str(content(rd), "12345\n");
 
-	test("PID file: one that exists is rewritten, not replaced");
-	pidfile_write(pidfile_open(path), 7);
+	test("PID file: one that exists is rewritten, not replaced, and not before there is something to write");
+	fd = pidfile_open(path);
+	eq_str(content(rd), "12345\n");
+	pidfile_write(fd, 7);
 	eq_str(content(rd), "7\n");
 	close(rd);
 
