@@ -89,7 +89,13 @@ $(UNIT) $(FUZZ) $(TOOLS) $(BENCH): $(B)/%: %.c $(B)/flags $$(call needs,$$*.c)
 check: $(UNIT) $(FUZZ)
 	$(PROVE) -j2 -e test/tools/run $(UNIT) $(FUZZ)
 
-check-sys: all $(TOOLS)
+# What qemu boots; without a kernel, only the tests that need it fail
+VM	:= $(B)/test/tools/vm/initrd
+$(VM): test/vm/initrd test/vm/init test/vm/dhcp $(B)/test/tools/far
+	@echo "initrd $@"
+	-$(Q)test/vm/initrd $(@D) $(B)/test/tools/far
+
+check-sys: all $(TOOLS) $(VM)
 	PASTA=$(CURDIR)/$(OUT)pasta TOOLS=$(CURDIR)/$(B)/test/tools test/sys/run
 
 test:

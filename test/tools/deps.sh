@@ -8,7 +8,8 @@ set -eu
 TOOLS='cc:gcc make:make prove:perl git:git bash:bash python3:python3 ip:iproute2 nstat:iproute2 unshare:util-linux
 nsenter:util-linux setpriv:util-linux ping:iputils-ping traceroute:traceroute curl:curl socat:socat tshark:tshark
 tcpdump:tcpdump strace:strace nft:nftables ethtool:ethtool sysctl:procps ps:procps
-dhclient:isc-dhcp-client udhcpc:udhcpc dhcpcd:dhcpcd-base'
+dhclient:isc-dhcp-client udhcpc:udhcpc dhcpcd:dhcpcd-base qemu-system-x86_64:qemu-system-x86 busybox:busybox-static cpio:cpio
+xz:xz-utils zstd:zstd'
 
 PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 
@@ -25,6 +26,7 @@ for t in $TOOLS "$@"; do
 	command -v "${t%%:*}" >/dev/null || need "${t#*:}"
 done
 /usr/bin/python3 -c 'import scapy' 2>/dev/null || need python3-scapy
+[ -e /usr/lib/ipxe/qemu/pxe-virtio.rom ] || need ipxe-qemu
 [ -x /lib/systemd/systemd-networkd ] || [ -x /usr/lib/systemd/systemd-networkd ] || need systemd
 for h in linux/if_tun.h linux/virtio_net.h; do
 	[ -e "/usr/include/$h" ] || need linux-libc-dev

@@ -2,8 +2,8 @@
 /* far.c - one end of a transfer, when the other end is on another machine; both look at every byte
  *
  *	far serve PORT			TCP and UDP, IPv4 and IPv6, until killed; prints "ready" first
- *	far tcp ADDR PORT UP DOWN [COUNT]
- *	far udp ADDR PORT SIZE,SIZE... [COUNT [BATCH]]
+ *	far tcp HOST PORT UP DOWN [COUNT]
+ *	far udp HOST PORT SIZE,SIZE... [COUNT [BATCH]]
  *
  * tcp: COUNT connections, one after the other, each with UP bytes to the server and, at the same time, DOWN bytes back. udp: the
  * list of datagrams there and back, COUNT times, BATCH datagrams before the first one has to be back. The last line is "done,
@@ -14,6 +14,7 @@
 /* LINK: test/tools/pattern.o */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -25,7 +26,7 @@
 
 #include "xfer.h"
 
-#define PATIENCE	15000		/* ms without progress */
+#define PATIENCE	30000		/* ms without progress */
 #define SEED_UP		1
 #define SEED_DOWN	2
 #define DGRAM_MAX	65536
@@ -54,23 +55,20 @@ static void name_of(const struct sockaddr_in6 *sa, char *s, socklen_t size)
 		memmove(s, s + strlen("::ffff:"), strlen(s) - strlen("::ffff:") + 1);
 }
 
-/* Everything goes as mapped IPv6; ADDR%SCOPE for link-local ones */
-static struct sockaddr_in6 sa_make(const char *addr, const char *port)
+/* Address, with %SCOPE if link-local, or name; everything goes as IPv6, if mapped */
+static struct sockaddr_in6 sa_make(const char *name, const char *port)
 {
-	struct sockaddr_in6 sa = { .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)atoi(port)) };
-	char text[80];
-	char *scope;
+	const struct addrinfo hints = { .ai_family = AF_INET6, .ai_socktype = SOCK_STREAM, .ai_flags = AI_V4MAPPED };
+	struct sockaddr_in6 sa;
+	struct addrinfo *list;
+	int rc = getaddrinfo(name, port, &hints, &list);
 
-	snprintf(text, sizeof(text), "%s%s", strchr(addr, ':') ? "" : "::ffff:", addr);
-	scope = strchr(text, '%');
-	if (scope) {
-		*scope++ = '\0';
-		sa.sin6_scope_id = (uint32_t)atoi(scope);
-	}
-	if (inet_pton(AF_INET6, text, &sa.sin6_addr) != 1) {
-		printf("%s: no address\n", addr);
+	if (rc) {
+		printf("%s: %s\n", name, gai_strerror(rc));
 		exit(1);
 	}
+	memcpy(&sa, list->ai_addr, sizeof(sa));
+	freeaddrinfo(list);
 	return sa;
 }
 
