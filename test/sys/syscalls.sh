@@ -8,10 +8,10 @@
 
 ISOLATE=$TOP/isolate.c
 
-# Names of calls that have a row, for any mode, but for sanitizers' own
-rows()
+# Names of calls that have a row for a mode like that, but for sanitizers' own
+rows() # REGEX
 {
-	sed -n '/^} allowed\[\] = {/,/^};/p' "$ISOLATE" | sed '/^#ifdef SANITIZED/,/^#e/d' |
+	sed -n '/^} allowed\[\] = {/,/^};/p' "$ISOLATE" | sed '/^#ifdef SANITIZED/,/^#e/d' | grep -E "$1" |
 		sed -n 's/^\t{ __NR_\([a-z0-9_]*\).*/\1/p' | sort -u
 }
 # Names of calls in a trace, without those before the filter was installed
@@ -22,16 +22,19 @@ calls()
 
 topology
 resolv "nameserver 198.51.100.1"
-rows >"$T/rows"
-le "the table was found" 40 "$(wc -l <"$T/rows")"
+rows . >"$T/rows"
+rows '(ALL|BOTH|PASTA|OPENER)' >"$T/rows.pasta"
+rows '(ALL|BOTH|PASST)' >"$T/rows.passt"
+le "the table was found" 40 "$(wc -l <"$T/rows.pasta")"
+le "the table was found, passt" 40 "$(wc -l <"$T/rows.passt")"
 
 # Started under strace: every thread and process has a file of its own
-traced()	# NAME OPTION...
+traced()	# NAME PROGRAM OPTION...
 {
-	local name=$1
-	shift
+	local name=$1 program=$2
+	shift 2
 	mkdir "$T/$name"
-	strace -qq -ff -o "$T/$name/trace" "$PASTA" -P "$T/pasta.$name.pid" -l "$T/pasta.$name.log" "$@" \
+	strace -qq -ff -o "$T/$name/trace" "$program" -P "$T/pasta.$name.pid" -l "$T/pasta.$name.log" "$@" \
 		>"$T/$name.out" 2>&1 </dev/null &
 	STRACE=$!
 	wait_for 20 test -s "$T/pasta.$name.pid"
@@ -58,7 +61,7 @@ workload()
 
 # In the background, with what users ask for: log, capture, statistics, rotation, no namespace left at the end
 container
-traced daemon --config-net -t 8000 -u 8000 --trace --log-size 100000 --pcap "$T/daemon.pcap" "$CPID"
+traced daemon "$PASTA" --config-net -t 8000 -u 8000 --trace --log-size 100000 --pcap "$T/daemon.pcap" "$CPID"
 workload
 kill -USR1 "$PASTAPID"
 kill -STOP "$PASTAPID"
@@ -71,7 +74,7 @@ wait $STRACE
 
 # In the foreground, a small MTU
 container
-traced foreground -f --config-net --mtu 1500 -t 8000 -u 8000 "$CPID"
+traced foreground "$PASTA" -f --config-net --mtu 1500 -t 8000 -u 8000 "$CPID"
 workload
 pasta_stop
 wait $STRACE
@@ -80,12 +83,28 @@ mkdir "$T/command"
 strace -qq -ff -o "$T/command/trace" "$PASTA" --config-net -- ping -nqc 1 -W 5 198.51.100.10 >"$T/command.out" 2>&1 </dev/null
 is "traced: a command, its status" $? 0
 
-for name in daemon foreground command; do
+# passt: guests that come, go, and are refused
+container
+SOCKET=$T/passt.socket
+traced socket "$PASST" -s "$SOCKET" -t 8000 -u 8000 --pcap "$T/socket.pcap" -m 9000
+guest_up -m 9000
+workload
+is "traced: a second guest is refused" "$(timeout 10 socat -u "UNIX-CONNECT:$SOCKET" - | wc -c)" 0
+kill "$GUESTPID"
+wait "$GUESTPID" 2>/dev/null
+connected() { C ping -nqc 1 -W 1 198.51.100.10; }
+guest_up -m 9000 && ok "traced: the next guest" wait_for 10 connected
+kill -USR1 "$PASTAPID"
+pasta_stop
+wait $STRACE
+
+for name in daemon foreground command socket; do
+	[ $name = socket ] && mode=passt || mode=pasta
 	filtered=$(grep -l 'seccomp(SECCOMP_SET_MODE_FILTER' "$T/$name"/trace.*)
 	like "$name: the filter was installed under the trace" "$filtered" trace
 	for f in $filtered; do calls "$f"; done | sort -u >"$T/$name.calls"
 	le "$name: calls were seen" 8 "$(wc -l <"$T/$name.calls")"
-	is "$name: calls without a row" "$(comm -13 "$T/rows" "$T/$name.calls" | tr '\n' ' ')" ""
+	is "$name: calls without a row" "$(comm -13 "$T/rows.$mode" "$T/$name.calls" | tr '\n' ' ')" ""
 	unlike "$name: nobody was ended by the filter" "$(cat "$T/$name"/trace.*)" "SIGSYS"
 done
 diag "rows that nothing here used: $(sort -u "$T"/*.calls | comm -23 "$T/rows" - | tr '\n' ' ')"
