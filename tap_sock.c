@@ -27,6 +27,12 @@
 static uint8_t rx[RX_SIZE] __attribute__((aligned(4096)));
 static struct iovec rx_iov[TAP_BATCH];
 
+/* Bytes on their way in the socket: enough to keep a guest busy that is slow to wake up, and not so many that what is urgent waits
+ * long behind what isn't, or that all of it is out of the cache by the time the guest reads it. The kernel doubles it, for its
+ * overhead, and cuts it to net.core.wmem_max.
+ */
+#define TX_SNDBUF	(1 << 20)
+
 static const uint8_t padding[FRAME_MIN];
 
 /* Reads behind what is left of the last time: 0, or -errno; no more than that is there now: 0 */
@@ -156,9 +162,9 @@ static const struct tap_ops sock_ops = {
 void tap_sock_attach(struct tap *t, int fd, int pcap)
 {
 	const struct caps caps = { .mtu = 65535, .link_hdr = LEN_BYTES };
-	int most = INT32_MAX / 2;	/* the kernel cuts it to net.core.wmem_max */
+	const int size = TX_SNDBUF;
 
-	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &most, sizeof(most)))
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)))
 		debug("Send buffer of guest's socket not set: %s", errno_text(errno));
 	tap_init(t, &sock_ops, fd, &caps, pcap);
 }
