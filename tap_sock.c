@@ -27,9 +27,9 @@
 static uint8_t rx[RX_SIZE] __attribute__((aligned(4096)));
 static struct iovec rx_iov[TAP_BATCH];
 
-/* Bytes on their way in the socket: enough to keep a guest busy that is slow to wake up, and not so many that what is urgent waits
- * long behind what isn't, or that all of it is out of the cache by the time the guest reads it. The kernel doubles it, for its
- * overhead, and cuts it to net.core.wmem_max.
+/* Bytes on their way in the socket: enough to keep a guest busy that is slow to wake up, and not so many that what is
+ * urgent waits long behind what isn't, or that all of it is out of the cache by the time the guest reads it. The kernel
+ * doubles it, for its overhead, and cuts it to net.core.wmem_max.
  */
 #define TX_SNDBUF	(1 << 20)
 
