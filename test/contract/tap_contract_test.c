@@ -284,7 +284,7 @@ static void test_order(void)
 	static const size_t len[] = { 0, 1, 1460, 5, 0, 999, 1400, 2 };
 	struct frame *f[8];
 
-	test("%s: frames come out whole, in the order of commit", far->name);
+	test("PEER-12 %s: frames come out whole, with the offloads of this link only, in the order of commit", far->name);
 	begin();
 	eq(tap_reserve(&tap, f, 8, 1460, TAP_ANY), 8);
 	for (unsigned i = 0; i < 8; i++)

@@ -29,7 +29,7 @@ jobs()
 	done
 	echo "tcp FWD-10_address,_IPv4 c=R s=C to=198.51.100.2 src=198.51.100.10 port=9100 up=10"
 	echo "error FWD-10_address_of_the_other_family c=R to=2001:db8:1::2 port=9100 want=ECONNREFUSED"
-	echo "tcp FWD-10_address,_IPv6 c=R s=C to=2001:db8:1::2 src=2001:db8:1::10 port=9101 up=10"
+	echo "tcp FWD-10_PEER-11_address,_IPv6 c=R s=C to=2001:db8:1::2 src=2001:db8:1::10 port=9101 up=10"
 	echo "tcp FWD-10_address_in_brackets,_another_port c=R s=C to=2001:db8:1::2 src=2001:db8:1::10 port=9102 lport=92 up=10"
 	echo "tcp FWD-10_address_and_interface,_TCP c=R s=C to=198.51.100.2 src=198.51.100.10 port=9103 up=10"
 	echo "error not_on_another_interface c=H to=127.0.0.1 port=9104 want=ECONNREFUSED"
