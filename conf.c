@@ -584,8 +584,8 @@ static const struct opt opts[] = {
 	{ "tcp-ports", 't', "SPEC", BOTH, p_ports, 0,
 	  "TCP ports of the host to forward, any number of times. SPEC is none, or [ADDR[%NAME]/]PORTS: "
 	  "bound to an address, an interface, or any. PORTS is a list, separated by commas, of "
-	  "PORT[-PORT][:PORT[-PORT]]: on the host, and in the guest where that differs; ~PORT[-PORT]: "
-	  "excluded; all: those that are neither ephemeral nor in use. Nothing but exclusions means all "
+	  "PORT[-PORT][:[ADDR/]PORT[-PORT]]: on the host, and in the guest where that differs; ~PORT[-PORT]: "
+	  "excluded; all[:ADDR]: those that are neither ephemeral nor in use. Nothing but exclusions means all "
 	  "others. none is passt's default. auto (pasta's) is accepted, but forwards nothing yet" },
 	{ "udp-ports", 'u', "SPEC", BOTH, p_ports, 0, "UDP ports of the host to forward" },
 	{ "tcp-ns", 'T', "SPEC", PASTA, p_ports, 0,

@@ -66,6 +66,7 @@ struct rule {
 	char		ifname[IFNAMSIZ];	/* bound to this interface, or empty */
 	uint16_t	first, last;		/* ports on the host */
 	uint16_t	to;			/* port in the guest for @first */
+	struct addr	to_addr;		/* the guest's side, of @addr's family; unspecified: its own address */
 	uint16_t	opt;			/* option it came from: index into conf.c's texts, for messages */
 };
 

@@ -3,8 +3,13 @@
  *
  *	SPEC	= "none" | [[ADDR][%NAME]/]ITEM[,ITEM]...
  *	ADDR	= IPv4 address | IPv6 address | [IPv6 address] | [IPv6 address%NAME]
- *	ITEM	= RANGE[:RANGE] | ~RANGE | "all" | "auto"
+ *	ITEM	= RANGE[:TARGET] | ~RANGE | "all"[:TO] | "auto"
+ *	TARGET	= [TO/]RANGE | TO[/]
+ *	TO	= IPv4 address | IPv6 address | [IPv6 address]
  *	RANGE	= PORT[-PORT]
+ *
+ * The first slash ends an address to listen on, unless what is in front of it is none and begins with an item: then it
+ * is a target's.
  *
  * Options add up. "none" drops what options before it said. With "auto", ports are forwarded only while they are
  * bound in the namespace. An exclusion counts for the whole of its option, wherever it stands; nothing but exclusions
@@ -70,6 +75,20 @@ static const char *parse_place(const char *s, const char *end, struct rule *r)
 	return NULL;
 }
 
+/* Slash behind the place to listen on, or NULL */
+static const char *place_end(const char *val)
+{
+	const char *slash = strchr(val, '/');
+	size_t head = strcspn(val, ":,/");
+	struct rule r = { .proto = IPPROTO_UDP };
+
+	if (!slash || !parse_place(val, slash, &r) || val[head] == '/')
+		return slash;
+	if (strspn(val, "0123456789-~") >= head || !strncmp(val, "all:", 4) || !strncmp(val, "auto", 4))
+		return NULL;
+	return slash;
+}
+
 static const char *parse_port(const char *s, const char *end, unsigned least, uint16_t *port)
 {
 	uint64_t v;
@@ -105,6 +124,51 @@ static const char *parse_range(const char *s, const char *end, unsigned least, u
 	return *first > *last ? "range runs backwards" : NULL;
 }
 
+/* One element of the list */
+struct item {
+	enum { ITEM_PORTS, ITEM_EXCLUDED, ITEM_ALL, ITEM_AUTO } kind;
+	uint16_t first, last, to;
+	struct addr to_addr;		/* unspecified: none */
+};
+
+/* Address in the guest, brackets around it or not; unspecified is none */
+static const char *parse_to_addr(const char *s, const char *end, struct addr *to)
+{
+	if (end - s >= 2 && *s == '[' && end[-1] == ']') {
+		s++;
+		end--;
+	}
+	if (!addr_parse(s, (size_t)(end - s), to))
+		return "target is not an IPv4 or IPv6 address";
+	if (addr_is_multicast(to) || addr_is_bcast(to))
+		return "target is not a unicast address";
+	if (addr_is_loopback(to))
+		return "loopback can't be reached in the guest";
+	if (addr_is_unspec(to))
+		*to = addr_any6;
+	return NULL;
+}
+
+/* What is behind the colon */
+static const char *parse_target(const char *s, const char *end, struct item *it)
+{
+	const char *slash = memchr(s, '/', (size_t)(end - s)), *why;
+	uint16_t to_last;
+
+	if (slash) {
+		why = parse_to_addr(s, slash, &it->to_addr);
+		if (why || slash + 1 == end)
+			return why;
+		s = slash + 1;
+	} else if (memchr(s, '.', (size_t)(end - s)) || memchr(s, ':', (size_t)(end - s))) {
+		return parse_to_addr(s, end, &it->to_addr);
+	}
+	why = parse_range(s, end, 1, &it->to, &to_last);
+	if (why)
+		return why;
+	return to_last - it->to == it->last - it->first ? NULL : "ranges of different lengths";
+}
+
 static bool same_place(const struct rule *a, const struct rule *b)
 {
 	return a->proto == b->proto && a->any == b->any && (a->any || addr_eq(&a->addr, &b->addr)) &&
@@ -119,7 +183,8 @@ static const char *rule_add(struct conf *c, const struct rule *r)
 	for (const struct rule *o = c->rule; o < c->rule + c->nrules; o++) {
 		if (!same_place(o, r) || o->weak != r->weak || r->first > o->last || r->last < o->first)
 			continue;
-		if (r->first == o->first && r->last == o->last && r->to == o->to)
+		if (r->first == o->first && r->last == o->last && r->to == o->to &&
+		    addr_eq(&r->to_addr, &o->to_addr))
 			return NULL;
 		snprintf(why, sizeof(why), "port %u is already forwarded by option '%s'",
 			 (unsigned)MAX(r->first, o->first), conf_rule_text(o));
@@ -138,50 +203,42 @@ static bool is(const char *s, const char *end, const char *word)
 	return (size_t)(end - s) == len && !memcmp(s, word, len);
 }
 
-/* One element of the list */
-struct item {
-	enum { ITEM_PORTS, ITEM_EXCLUDED, ITEM_ALL, ITEM_AUTO } kind;
-	uint16_t first, last, to;
-};
-
 /* A list as a whole */
 struct list {
 	const char	*text;
-	bool		ports, excluded, all, automatic;	/* kinds of items in it */
+	bool		ports, excluded, all_named, automatic;	/* kinds of items in it */
+	bool		all;					/* also if there are exclusions, and no ports */
 	uint8_t		without[(UINT16_MAX + 1) / 8];		/* ports that are excluded */
 };
 
 static const char *parse_item(const char *s, const char *end, struct item *it)
 {
-	const char *colon = memchr(s, ':', (size_t)(end - s)), *why;
-	bool excluded = s < end && *s == '~';
-	uint16_t to_last;
+	const char *colon = memchr(s, ':', (size_t)(end - s)), *name = colon ? colon : end, *why;
 
-	*it = (struct item){ .kind = is(s, end, "auto") ? ITEM_AUTO : ITEM_ALL };
-	if (it->kind == ITEM_AUTO || is(s, end, "all"))
-		return NULL;
-	if (is(s, end, "none"))
+	*it = (struct item){ .kind = ITEM_PORTS, .to_addr = addr_any6 };
+	if (is(s, name, "none"))
 		return "\"none\" goes alone";
-	if (colon && (is(s, colon, "all") || is(s, colon, "auto")))
-		return "only ports named have a target";
-	if (excluded) {
+	if (is(s, name, "auto")) {
+		it->kind = ITEM_AUTO;
+		return colon ? "\"auto\" has no target" : NULL;
+	}
+	if (is(s, name, "all")) {
+		it->kind = ITEM_ALL;
+		if (!colon)
+			return NULL;
+		return memchr(colon, '.', (size_t)(end - colon)) || memchr(colon + 1, ':', (size_t)(end - colon - 1)) ?
+		       parse_to_addr(colon + 1, end, &it->to_addr) : "only ports named have other ports as a target";
+	}
+	if (s < end && *s == '~') {
 		it->kind = ITEM_EXCLUDED;
-		return colon ? "only ports named have a target" : parse_range(s + 1, end, 0, &it->first, &it->last);
+		return colon ? "an exclusion has no target" : parse_range(s + 1, end, 0, &it->first, &it->last);
 	}
 
-	it->kind = ITEM_PORTS;
-	why = parse_range(s, colon ? colon : end, 1, &it->first, &it->last);
+	why = parse_range(s, name, 1, &it->first, &it->last);
 	if (why)
 		return why;
 	it->to = it->first;
-	if (colon) {
-		why = parse_range(colon + 1, end, 1, &it->to, &to_last);
-		if (why)
-			return why;
-		if (to_last - it->to != it->last - it->first)
-			return "ranges of different lengths";
-	}
-	return NULL;
+	return colon ? parse_target(colon + 1, end, it) : NULL;
 }
 
 /* Element at *@s, and on to the next one: *@s is NULL behind the last */
@@ -203,12 +260,12 @@ static const char *parse_list(const char *s, struct list *l)
 		why = next_item(&s, &it);
 		l->ports |= it.kind == ITEM_PORTS;
 		l->excluded |= it.kind == ITEM_EXCLUDED;
-		l->all |= it.kind == ITEM_ALL;
+		l->all_named |= it.kind == ITEM_ALL;
 		l->automatic |= it.kind == ITEM_AUTO;
 		for (unsigned port = it.first; !why && it.kind == ITEM_EXCLUDED && port <= it.last; port++)
 			bit_set(l->without, port);
 	}
-	l->all |= l->excluded && !l->ports;
+	l->all = l->all_named || (l->excluded && !l->ports);
 	return why;
 }
 
@@ -236,29 +293,42 @@ static const char *add_parts(struct conf *c, const struct list *l, const struct 
 	return why;
 }
 
-/* Rules of a list, as far as they differ from @r */
-static const char *add_list(struct conf *c, const struct list *l, struct rule *r)
+/* Rules of one item, as far as they differ from @r */
+static const char *add_item(struct conf *c, const struct list *l, const struct rule *r, const struct item *it,
+			    unsigned *n)
 {
-	const char *s = l->text, *why = NULL;
+	struct rule rule = *r;
+
+	rule.weak = it->kind == ITEM_ALL;
+	rule.first = rule.weak ? 1 : it->first;
+	rule.last = rule.weak ? UINT16_MAX : it->last;
+	rule.to = rule.weak ? 1 : it->to;
+	rule.to_addr = it->to_addr;
+	if (!addr_is_unspec(&rule.to_addr) && rule.any)
+		return "a target's address takes one to listen on, 0.0.0.0/ or [::]/ for any";
+	if (!addr_is_unspec(&rule.to_addr) && addr_is_v4(&rule.addr) != addr_is_v4(&rule.to_addr))
+		return "IPv4 can't be forwarded to IPv6, or the other way around";
+	return add_parts(c, l, &rule, n);
+}
+
+/* Rules of a list: weak ones first */
+static const char *add_list(struct conf *c, const struct list *l, const struct rule *r)
+{
+	struct item it = { .kind = ITEM_ALL, .to_addr = addr_any6 };
+	const char *why = NULL;
 	unsigned n = 0;
-	struct item it;
 
-	if (l->all) {
-		struct rule all = *r;
-
-		all.first = all.to = 1;
-		all.last = UINT16_MAX;
-		all.weak = true;
-		why = add_parts(c, l, &all, &n);
-	}
-	while (s && !why) {
+	if (l->all && !l->all_named)
+		why = add_item(c, l, r, &it, &n);
+	for (const char *s = l->all_named ? l->text : NULL; s && !why;) {
 		next_item(&s, &it);
-		if (it.kind != ITEM_PORTS)
-			continue;
-		r->first = it.first;
-		r->last = it.last;
-		r->to = it.to;
-		why = add_parts(c, l, r, &n);
+		if (it.kind == ITEM_ALL)
+			why = add_item(c, l, r, &it, &n);
+	}
+	for (const char *s = l->text; s && !why;) {
+		next_item(&s, &it);
+		if (it.kind == ITEM_PORTS)
+			why = add_item(c, l, r, &it, &n);
 	}
 	if (!why && !n)
 		warn("Nothing is left to forward for option '%s'", conf_rule_text(r));
@@ -280,7 +350,7 @@ const char *conf_ports(struct conf *c, char letter, const char *val, bool *autom
 {
 	struct rule r = { .proto = letter == 't' || letter == 'T' ? IPPROTO_TCP : IPPROTO_UDP, .any = true };
 	bool outward = letter == 'T' || letter == 'U';
-	const char *slash = strchr(val, '/'), *why;
+	const char *slash = place_end(val), *why;
 	static struct list list;
 
 	if (!strcmp(val, "none")) {

@@ -148,13 +148,16 @@ enum drop fwd_in(const struct conf *c, const struct seen *s, const struct rule *
 
 	if (addr_is_loopback(&client))
 		client = addr_is_unspec(&ip->map_loopback) ? us(c, f) : ip->map_loopback;
-	else if (guest_owns(c, s, &client))
+	else if (guest_owns(c, s, &client) || is_map(&client, &r->to_addr))
 		client = addr_is_unspec(&ip->map_guest) ? us(c, f) : ip->map_guest;
 
 	guest->our = (struct end){ client, host->peer.port };
-	guest->peer.a = guest_addr(c, s, &client);
+	guest->peer.a = addr_is_unspec(&r->to_addr) ? guest_addr(c, s, &client) : r->to_addr;
 	guest->peer.port = (uint16_t)(r->to + (host->our.port - r->first));
-	return addr_is_unspec(&guest->peer.a) || addr_is_unspec(&client) ? DROP_ADDR : DROP_NONE;
+	if (addr_is_unspec(&guest->peer.a) || addr_is_unspec(&client))
+		return DROP_ADDR;
+	/* A target that is us, or of another family */
+	return addr_eq(&guest->peer.a, &client) || addr_family(&guest->peer.a) != f ? DROP_ADDR : DROP_NONE;
 }
 
 struct addr fwd_icmp_src(const struct conf *c, const struct seen *s, const struct addr *a)
@@ -167,6 +170,15 @@ struct addr fwd_icmp_src(const struct conf *c, const struct seen *s, const struc
 unsigned fwd_scope(const struct conf *c, const struct addr *a)
 {
 	return addr_is_linklocal(a) || addr_is_multicast(a) ? c->ip[addr_family(a)].ifindex : 0;
+}
+
+bool fwd_is_target(const struct conf *c, const struct addr *a)
+{
+	for (const struct rule *r = c->rule; r < c->rule + c->nrules; r++) {
+		if (is_map(a, &r->to_addr) && !addr_eq(a, &c->ip[addr_family(a)].addr))
+			return true;
+	}
+	return false;
 }
 
 static bool usable(const struct conf *c, enum family f)

@@ -69,6 +69,9 @@ enum drop fwd_in(const struct conf *c, const struct seen *s, const struct rule *
  */
 struct addr fwd_icmp_src(const struct conf *c, const struct seen *s, const struct addr *a);
 
+/* Is @a a rule's target, and not the address assigned? That it speaks doesn't make it the guest's own. */
+bool fwd_is_target(const struct conf *c, const struct addr *a);
+
 /* Interface index for a link-local or multicast destination on the host, or 0 */
 unsigned fwd_scope(const struct conf *c, const struct addr *a);
 

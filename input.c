@@ -29,18 +29,15 @@ struct net_hdr net_hdr_to_guest(const struct ctx *c, const struct guest *g, cons
 }
 
 /* Who the guest is, by what it sends */
-static void input_learn(struct guest *g, const struct pkt *p)
+static void input_learn(const struct ctx *c, struct guest *g, const struct pkt *p)
 {
 	const struct addr *a = &p->src.a;
+	struct addr *seen = !addr_is_v4(a) && addr_is_linklocal(a) ? &g->seen.ll : &g->seen.addr[addr_family(a)];
 
 	if (!mac_eq(&g->mac, &p->smac))
 		g->mac = p->smac;
-	if (addr_is_unspec(a))
-		return;
-	if (!addr_is_v4(a) && addr_is_linklocal(a))
-		g->seen.ll = *a;
-	else
-		g->seen.addr[addr_family(a)] = *a;
+	if (!addr_is_unspec(a) && !addr_eq(a, seen) && !fwd_is_target(c->cf, a))
+		*seen = *a;
 }
 
 /* Reply of a responder, payload in @out */
@@ -120,7 +117,7 @@ static enum drop input_packet(struct ctx *c, struct guest *g, uint16_t i)
 	enum drop why = DROP_NONE;
 	struct flow *f;
 
-	input_learn(g, p);
+	input_learn(c, g, p);
 	if (input_local(c, g, p, &why))
 		return why;
 

@@ -34,6 +34,8 @@ static void check_rules(const struct conf *c)
 		CHECK(r->first && r->first <= r->last && r->to && r->to + (r->last - r->first) <= UINT16_MAX);
 		CHECK(r->proto == IPPROTO_TCP || r->proto == IPPROTO_UDP);
 		CHECK(!r->weak || r->to == r->first);
+		CHECK(addr_is_unspec(&r->to_addr) || (!r->any && addr_is_v4(&r->addr) == addr_is_v4(&r->to_addr)));
+		CHECK(!addr_is_loopback(&r->to_addr));
 		check_text(r->ifname, sizeof(r->ifname));
 		CHECK(conf_rule_text(r)[0] == '-');
 	}

@@ -38,6 +38,23 @@ jobs()
 xfer 5 < <(jobs)
 pasta_stop
 
+# To an address of the guest's that is not its own, and without being taken for that
+pasta_up -t 127.0.4.1/8300:10.88.0.2/83 -t '[::]/8300-8301:[fc00::2]/83-84' -u 0.0.0.0/8300:10.88.0.2 -u ::/8300:fc00::2/83 \
+	-t 8000 -u 8000
+C ip addr add 10.88.0.2/32 dev lo
+C ip addr add fc00::2/128 dev lo nodad
+xfer 5 <<END
+tcp FWD-26_TCP_to_an_address,_from_one_of_127/8 c=H s=C to=127.0.4.1 src=198.51.100.1 port=8300 at=10.88.0.2 lport=83 up=1000 down=1000
+tcp TCP_to_an_address,_IPv6 c=R s=C to=2001:db8:1::2 src=2001:db8:1::10 port=8301 at=fc00::2 lport=84 up=1000 down=1000
+udp UDP_to_an_address c=R s=C to=198.51.100.2 src=198.51.100.10 port=8300 at=10.88.0.2 sizes=0,100
+udp UDP_to_an_address,_IPv6 c=R s=C to=2001:db8:1::2 src=2001:db8:1::10 port=8300 at=fc00::2 lport=83 sizes=0,100
+tcp afterwards,_others_go_where_they_went c=R s=C to=198.51.100.2 port=8000 at=198.51.100.2 up=10 down=10
+tcp afterwards,_others_go_where_they_went,_IPv6 c=R s=C to=2001:db8:1::2 port=8000 at=2001:db8:1::2 up=10 down=10
+udp afterwards,_others_go_where_they_went,_UDP c=R s=C to=198.51.100.2 port=8000 at=198.51.100.2 sizes=10
+error not_at_another_address c=R to=198.51.100.2 port=8300 want=ECONNREFUSED
+END
+pasta_stop
+
 # Options that override, or leave out
 pasta_up -t none -t 8000 -u 8000 -u none
 xfer 5 <<END

@@ -23,7 +23,7 @@ void __wrap_log_at(int level, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* Rules as text, in order: "22-80>32", a * behind it if weak, "u:" in front for UDP, then "ADDR%IF/" */
+/* Rules as text, in order: "22-80>32", "22>ADDR/32", a * behind it if weak, "u:" in front for UDP, then "ADDR%IF/" */
 static const char *rules_text(const struct conf *c)
 {
 	static char buf[4096];
@@ -41,7 +41,9 @@ static const char *rules_text(const struct conf *c)
 		n += (size_t)snprintf(buf + n, sizeof(buf) - n, "%u", r->first);
 		if (r->last != r->first)
 			n += (size_t)snprintf(buf + n, sizeof(buf) - n, "-%u", r->last);
-		if (r->to != r->first)
+		if (!addr_is_unspec(&r->to_addr))
+			n += (size_t)snprintf(buf + n, sizeof(buf) - n, ">%s/%u", addr_fmt(&r->to_addr, addr), r->to);
+		else if (r->to != r->first)
 			n += (size_t)snprintf(buf + n, sizeof(buf) - n, ">%u", r->to);
 		if (r->weak)
 			n += (size_t)snprintf(buf + n, sizeof(buf) - n, "*");
@@ -106,6 +108,66 @@ static const struct row {
 	{ "from the namespace, automatic", "Tauto Uauto", "" },
 	{ "from the namespace, none", "t80 Tnone Unone", "80" },
 
+	{ "target address", "t0.0.0.0/8080:192.0.2.5/80", "0.0.0.0/8080>192.0.2.5/80" },
+	{ "target address, same ports", "t127.0.0.1/80-82:192.0.2.5", "127.0.0.1/80-82>192.0.2.5/80" },
+	{ "target address, same ports, and a slash", "u127.0.0.1/80:192.0.2.5/", "u:127.0.0.1/80>192.0.2.5/80" },
+	{ "target address, range", "t192.0.2.1%eth0/80-82:192.0.2.5/90-92", "192.0.2.1%eth0/80-82>192.0.2.5/90" },
+	{ "target address, IPv6", "t[::1]/80:[2001:db8::5]/90", "::1/80>2001:db8::5/90" },
+	{ "target address, IPv6, no brackets", "t::1/80:2001:db8::5/90", "::1/80>2001:db8::5/90" },
+	{ "target address, IPv6, no port", "t::1/80:2001:db8::5", "::1/80>2001:db8::5/80" },
+	{ "target address, IPv6, brackets, no port", "t::/80:[2001:db8::5]", "::/80>2001:db8::5/80" },
+	{ "target address, IPv6, short", "t::1/80:fc00::", "::1/80>fc00::/80" },
+	{ "FWD-26 address of 127/8 to one in the guest", "t127.0.4.1/2375:10.89.0.2/2375",
+	  "127.0.4.1/2375>10.89.0.2/2375" },
+	{ "target addresses of a list", "t0.0.0.0/80:10.0.0.1/81,82,83:84,85:10.0.0.2",
+	  "0.0.0.0/80>10.0.0.1/81 0.0.0.0/82 0.0.0.0/83>84 0.0.0.0/85>10.0.0.2/85" },
+	{ "target address, less ports", "t0.0.0.0/80-84:10.0.0.1/90-94,~82",
+	  "0.0.0.0/80-81>10.0.0.1/90 0.0.0.0/83-84>10.0.0.1/93" },
+	{ "target address unspecified: the guest's own", "t80:0.0.0.0/81 t::1/82:[::]/83", "80>81 ::1/82>83" },
+	{ "all to an address", "t0.0.0.0/all:10.0.0.1", "0.0.0.0/1-65535>10.0.0.1/1*" },
+	{ "all to an address, IPv6, less ports", "t::/all:[2001:db8::5],~22",
+	  "::/1-21>2001:db8::5/1* ::/23-65535>2001:db8::5/23*" },
+	{ "all to an address, and ports elsewhere", "t0.0.0.0/80:10.0.0.2,all:10.0.0.1",
+	  "0.0.0.0/1-65535>10.0.0.1/1* 0.0.0.0/80>10.0.0.2/80" },
+	{ "all to an address, twice", "t::/all:fc00::1 t::/all:fc00::1", "::/1-65535>fc00::1/1*" },
+	{ "target addresses of both families", "t0.0.0.0/80:10.0.0.1 t[::]/80:fc00::1",
+	  "0.0.0.0/80>10.0.0.1/80 ::/80>fc00::1/80" },
+
+	{ "FWD-16 two target addresses", "t0.0.0.0/80:10.0.0.1 t0.0.0.0/80:10.0.0.2",
+	  "!port 80 is already forwarded by option '-t 0.0.0.0/80:10.0.0.1'" },
+	{ "FWD-16 target address, and none", "t0.0.0.0/80:10.0.0.1 t0.0.0.0/80",
+	  "!port 80 is already forwarded by option '-t 0.0.0.0/80:10.0.0.1'" },
+	{ "FWD-16 all to two addresses", "t0.0.0.0/all:10.0.0.1,all:10.0.0.2",
+	  "!port 1 is already forwarded by option '-t 0.0.0.0/all:10.0.0.1,all:10.0.0.2'" },
+	{ "target address, and any to listen on", "t80:10.0.0.1/80",
+	  "!a target's address takes one to listen on, 0.0.0.0/ or [::]/ for any" },
+	{ "target address, and any of an interface", "t%eth0/80:[fc00::1]/80",
+	  "!a target's address takes one to listen on, 0.0.0.0/ or [::]/ for any" },
+	{ "target address, and any, behind others", "t80,81:10.0.0.1/82",
+	  "!a target's address takes one to listen on, 0.0.0.0/ or [::]/ for any" },
+	{ "all to an address, and any", "tall:10.0.0.1",
+	  "!a target's address takes one to listen on, 0.0.0.0/ or [::]/ for any" },
+	{ "IPv4 to IPv6", "t127.0.0.1/80:[fc00::1]/80",
+	  "!IPv4 can't be forwarded to IPv6, or the other way around" },
+	{ "IPv6 to IPv4", "t[::]/80:10.0.0.1", "!IPv4 can't be forwarded to IPv6, or the other way around" },
+	{ "target is loopback", "t0.0.0.0/80:127.0.0.1/80", "!loopback can't be reached in the guest" },
+	{ "target is loopback, IPv6", "t::/80:[::1]/80", "!loopback can't be reached in the guest" },
+	{ "target is loopback, v4-mapped", "t::/80:::ffff:127.0.0.1", "!loopback can't be reached in the guest" },
+	{ "target is multicast", "u0.0.0.0/80:224.0.0.1", "!target is not a unicast address" },
+	{ "target is multicast, IPv6", "t::/80:ff02::1", "!target is not a unicast address" },
+	{ "target is broadcast", "u0.0.0.0/80:255.255.255.255/80", "!target is not a unicast address" },
+	{ "target address missing", "t80:/80", "!target is not an IPv4 or IPv6 address" },
+	{ "target missing", "t80:", "!port missing" },
+	{ "target address is none", "t80:10.0.0.256/80", "!target is not an IPv4 or IPv6 address" },
+	{ "target address with an interface", "t0.0.0.0/80:10.0.0.1%eth0/80",
+	  "!target is not an IPv4 or IPv6 address" },
+	{ "target brackets don't match", "t::/80:[fc00::1/80", "!target is not an IPv4 or IPv6 address" },
+	{ "FWD-04 target port 0", "t0.0.0.0/80:10.0.0.1/0", "!port 0 can't be forwarded" },
+	{ "target ports of another number", "t0.0.0.0/80-81:10.0.0.1/80", "!ranges of different lengths" },
+	{ "all to ports", "t0.0.0.0/all:10.0.0.1/80", "!target is not an IPv4 or IPv6 address" },
+	{ "target address of automatic forwarding", "tauto:10.0.0.1/80", "!\"auto\" has no target" },
+	{ "target address of an exclusion", "t~22:10.0.0.1/80", "!an exclusion has no target" },
+
 	{ "exclusions that differ", "t~22 t~33", "!port 1 is already forwarded by option '-t ~22'" },
 	{ "all, and all but one", "tall t~33", "!port 1 is already forwarded by option '-t all'" },
 	{ "exclusions that differ at the end", "u~1-65534 u~1-100",
@@ -128,17 +190,17 @@ static const struct row {
 	{ "CLI-06 exclusion of many digits", "t~1-99999999999999999999999", "!port above 65535" },
 	{ "excluded twice", "t~~80", "!not a port number" },
 	{ "an exclusion of all", "t~all", "!not a port number" },
-	{ "exclusion with a target", "t~80:81", "!only ports named have a target" },
-	{ "all with a target", "tall:81", "!only ports named have a target" },
-	{ "automatic with a target", "tauto:81-90", "!only ports named have a target" },
+	{ "exclusion with a target", "t~80:81", "!an exclusion has no target" },
+	{ "all with a target", "tall:81", "!only ports named have other ports as a target" },
+	{ "automatic with a target", "tauto:81-90", "!\"auto\" has no target" },
 	{ "all, and a range", "tall-80", "!not a port number" },
 	{ "in capitals", "tALL", "!not a port number" },
 	{ "a target that is all", "t80:all", "!not a port number" },
-	{ "three ports", "t80:81:82", "!not a port number" },
+	{ "three ports", "t80:81:82", "!target is not an IPv4 or IPv6 address" },
 	{ "FWD-04 port 0 with exclusions", "t0-5,~0", "!port 0 can't be forwarded" },
 	{ "none among exclusions", "t~80,none", "!\"none\" goes alone" },
 	{ "mistake behind automatic", "tauto,80x", "!not a port number" },
-	{ "exclusion in front of the address", "t~::1/80", "!not an IPv4 or IPv6 address before the slash" },
+	{ "exclusion in front of the address", "t~::1/80", "!an exclusion has no target" },
 	{ "all, in front of the slash", "tall/80", "!not an IPv4 or IPv6 address before the slash" },
 	{ "from the namespace, all", "Tall", "!forwarding from the namespace is not supported yet" },
 	{ "from the namespace, exclusions", "U~22", "!forwarding from the namespace is not supported yet" },

@@ -210,7 +210,8 @@ static void test_out(void)
 	}
 }
 
-#define SAME	80, 80, 80, 80
+#define SAME_TO(target)	80, 80, 80, 80, target
+#define SAME		SAME_TO(NULL)
 
 static const struct in {
 	const char	*name;
@@ -220,13 +221,14 @@ static const struct in {
 	enum drop	drop;
 	const char	*shown, *guest;
 	uint16_t	at, first, to, port;	/* on the host, of the rule, in the guest */
+	const char	*target;		/* of the rule, NULL: none */
 } ins[] = {
 	{ "FWD-21 client is itself", PLAIN, T, "198.51.100.1", DROP_NONE, "198.51.100.1", G4, SAME },
 	{ "FWD-21 UDP", PLAIN, U, "198.51.100.1", DROP_NONE, "198.51.100.1", G4, SAME },
 	{ "FWD-21 IPv6", PLAIN, T, "2001:db8:1::1", DROP_NONE, "2001:db8:1::1", G6, SAME },
-	{ "SPL-13 other port", PLAIN, T, "198.51.100.1", DROP_NONE, "198.51.100.1", G4, 8080, 8080, 80, 80 },
-	{ "SPL-13 range", PLAIN, U, "198.51.100.1", DROP_NONE, "198.51.100.1", G4, 8085, 8080, 70, 75 },
-	{ "SPL-13 range, downward", PLAIN, T, "198.51.100.1", DROP_NONE, "198.51.100.1", G4, 65535, 65530, 1, 6 },
+	{ "SPL-13 other port", PLAIN, T, "198.51.100.1", DROP_NONE, "198.51.100.1", G4, 8080, 8080, 80, 80, NULL },
+	{ "SPL-13 range", PLAIN, U, "198.51.100.1", DROP_NONE, "198.51.100.1", G4, 8085, 8080, 70, 75, NULL },
+	{ "SPL-13 range, downward", PLAIN, T, "198.51.100.1", DROP_NONE, "198.51.100.1", G4, 65535, 65530, 1, 6, NULL },
 
 	{ "loopback is the gateway", PLAIN, T, "127.0.0.1", DROP_NONE, "10.0.2.2", G4, SAME },
 	{ "SPL-15 loopback, all of 127/8", PLAIN, T, "127.0.0.9", DROP_NONE, "10.0.2.2", G4, SAME },
@@ -266,12 +268,25 @@ static const struct in {
 	{ "FWD-09 -6, client of IPv4", V6_ONLY, T, "198.51.100.1", DROP_POLICY, NULL, NULL, SAME },
 	{ "--no-tcp", NOTHING, T, "198.51.100.1", DROP_POLICY, NULL, NULL, SAME },
 	{ "--no-udp", NOTHING, U, "198.51.100.1", DROP_POLICY, NULL, NULL, SAME },
+
+	{ "target address", PLAIN, T, "198.51.100.1", DROP_NONE, "198.51.100.1", "10.89.0.2", SAME_TO("10.89.0.2") },
+	{ "target address, UDP, IPv6", PLAIN, U, "2001:db8:1::1", DROP_NONE, "2001:db8:1::1", "fc00::2", SAME_TO("fc00::2") },
+	{ "FWD-26 target address, and loopback as the client", MAPS, T, "127.0.0.1", DROP_NONE, "10.0.2.3",
+	  "10.89.0.2", 2375, 2375, 80, 80, "10.89.0.2" },
+	{ "target address, wherever the guest was seen", SEEN, T, "198.51.100.1", DROP_NONE, "198.51.100.1",
+	  "10.89.0.2", SAME_TO("10.89.0.2") },
+	{ "target address, and that is the client's", MAPS, T, "10.89.0.2", DROP_NONE, "169.254.1.2", "10.89.0.2",
+	  SAME_TO("10.89.0.2") },
+	{ "target address, and a client that is us", PLAIN, T, "127.0.0.1", DROP_ADDR, NULL, NULL, SAME_TO("10.0.2.2") },
+	{ "target address of another family", PLAIN, T, "198.51.100.1", DROP_ADDR, NULL, NULL, SAME_TO("fc00::2") },
+	{ "link-local target", LL_GW, T, "fe80::9", DROP_NONE, "fe80::9", "fe80::16", SAME_TO("fe80::16") },
 };
 
 static void test_in(void)
 {
 	for (const struct in *i = ins; i < ins + ARRAY_SIZE(ins); i++) {
-		struct rule r = { .proto = i->proto, .any = true, .first = i->first, .last = i->at, .to = i->to };
+		struct rule r = { .proto = i->proto, .any = true, .first = i->first, .last = i->at, .to = i->to,
+				  .to_addr = A(i->target) };
 		struct side host = { { A(i->client), 50000 }, { A("192.0.2.1"), i->at } }, guest;
 		struct conf c;
 		struct seen s;
@@ -318,6 +333,26 @@ static void test_never_loopback(void)
 				ok(!addr_is_unspec(&a) && !guest_owns(&c, &s, &a));
 		}
 	}
+}
+
+static void test_is_target(void)
+{
+	static const char *const targets[] = { "10.89.0.2", G4, NULL, "fc00::2", "fe80::16" };
+	static struct conf c;
+	struct addr a;
+	struct seen s;
+
+	test("an address that speaks as a rule's target is not the guest's own, unless it was assigned");
+	set_up(&setups[PLAIN], &c, &s);
+	for (unsigned i = 0; i < ARRAY_SIZE(targets); i++)
+		c.rule[c.nrules++].to_addr = A(targets[i]);
+	for (unsigned i = 0; i < ARRAY_SIZE(targets); i++) {
+		a = A(targets[i]);
+		eq(fwd_is_target(&c, &a), i != 1 && i != 2);
+	}
+	ok(!fwd_is_target(&c, &addr_any4));
+	a = A("10.89.0.3");
+	ok(!fwd_is_target(&c, &a));
 }
 
 static void test_icmp_src(void)
@@ -830,6 +865,7 @@ int main(void)
 	test_out();
 	test_in();
 	test_never_loopback();
+	test_is_target();
 	test_icmp_src();
 	test_scope();
 	test_listen();
