@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <net/if.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/types.h>
 
 #include "addr.h"
@@ -69,6 +70,20 @@ struct rule {
 	struct addr	to_addr;		/* the guest's side, of @addr's family; unspecified: its own address */
 	uint16_t	opt;			/* option it came from: index into conf.c's texts, for messages */
 };
+
+/* Same bound address and interface? */
+static inline bool rule_same_place(const struct rule *a, const struct rule *b)
+{
+	return a->proto == b->proto && a->any == b->any && (a->any || addr_eq(&a->addr, &b->addr)) &&
+	       !strcmp(a->ifname, b->ifname);
+}
+
+/* Same in every way that matters to traffic? */
+static inline bool rule_same(const struct rule *a, const struct rule *b)
+{
+	return rule_same_place(a, b) && a->weak == b->weak && a->first == b->first && a->last == b->last &&
+	       a->to == b->to && addr_eq(&a->to_addr, &b->to_addr);
+}
 
 struct conf {
 	enum mode	mode;

@@ -169,22 +169,15 @@ static const char *parse_target(const char *s, const char *end, struct item *it)
 	return to_last - it->to == it->last - it->first ? NULL : "ranges of different lengths";
 }
 
-static bool same_place(const struct rule *a, const struct rule *b)
-{
-	return a->proto == b->proto && a->any == b->any && (a->any || addr_eq(&a->addr, &b->addr)) &&
-	       !strcmp(a->ifname, b->ifname);
-}
-
 /* The very same rule again is no error; two that contradict each other are */
 static const char *rule_add(struct conf *c, const struct rule *r)
 {
 	static char why[192];
 
 	for (const struct rule *o = c->rule; o < c->rule + c->nrules; o++) {
-		if (!same_place(o, r) || o->weak != r->weak || r->first > o->last || r->last < o->first)
+		if (!rule_same_place(o, r) || o->weak != r->weak || r->first > o->last || r->last < o->first)
 			continue;
-		if (r->first == o->first && r->last == o->last && r->to == o->to &&
-		    addr_eq(&r->to_addr, &o->to_addr))
+		if (rule_same(o, r))
 			return NULL;
 		snprintf(why, sizeof(why), "port %u is already forwarded by option '%s'",
 			 (unsigned)MAX(r->first, o->first), conf_rule_text(o));

@@ -172,10 +172,12 @@ unsigned fwd_scope(const struct conf *c, const struct addr *a)
 	return addr_is_linklocal(a) || addr_is_multicast(a) ? c->ip[addr_family(a)].ifindex : 0;
 }
 
-bool fwd_is_target(const struct conf *c, const struct addr *a)
+bool fwd_is_target(const struct fwd *fwd, const struct conf *c, const struct addr *a)
 {
-	for (const struct rule *r = c->rule; r < c->rule + c->nrules; r++) {
-		if (is_map(a, &r->to_addr) && !addr_eq(a, &c->ip[addr_family(a)].addr))
+	if (!fwd->targets || addr_eq(a, &c->ip[addr_family(a)].addr))
+		return false;
+	for (const struct fwd_rule *r = fwd->rule; r < fwd->rule + fwd->nrules; r++) {
+		if (r->id && is_map(a, &r->r.to_addr))
 			return true;
 	}
 	return false;
@@ -195,24 +197,24 @@ static bool rule_usable(const struct conf *c, const struct rule *r)
 struct opening {
 	struct fwd		*fwd;
 	const struct conf	*c;
-	int			epfd;
 	uint32_t		max;		/* listeners that there are descriptors for */
-	uint16_t		eph_first, eph_last;
 	unsigned		scope;		/* of the rule's address */
+	uint32_t		missing;	/* ports of weak rules that can't be had */
+	int			why;		/* for the last of these */
 };
 
 static const char *ephemeral_path = "/proc/sys/net/ipv4/ip_local_port_range";
 
 /* Ports that the host's own connections come from, of TCP and UDP, IPv4 and IPv6: ip(7) */
-static void find_ephemeral(struct opening *o)
+static void find_ephemeral(struct fwd *fwd)
 {
 	int fd = open(ephemeral_path, O_RDONLY | O_CLOEXEC);
 	uint64_t first, last;
 	char buf[64] = "";
 	size_t mid;
 
-	o->eph_first = 32768;			/* the kernel's default */
-	o->eph_last = 60999;
+	fwd->eph_first = 32768;			/* the kernel's default */
+	fwd->eph_last = 60999;
 	if (fd < 0)
 		return;
 	if (read(fd, buf, sizeof(buf) - 1) > 0) {
@@ -220,17 +222,17 @@ static void find_ephemeral(struct opening *o)
 		mid = strcspn(buf, "\t");
 		if (buf[mid] && parse_num(buf, mid, UINT16_MAX, &first) &&
 		    parse_num(buf + mid + 1, strlen(buf + mid + 1), UINT16_MAX, &last)) {
-			o->eph_first = (uint16_t)first;
-			o->eph_last = (uint16_t)last;
+			fwd->eph_first = (uint16_t)first;
+			fwd->eph_last = (uint16_t)last;
 		}
 	}
 	close(fd);
 }
 
 /* First port from @port on that a rule is for, if it is not beyond the last */
-static uint32_t next_port(const struct opening *o, const struct rule *r, uint32_t port)
+static uint32_t next_port(const struct fwd *fwd, const struct rule *r, uint32_t port)
 {
-	return r->weak && port >= o->eph_first && port <= o->eph_last ? o->eph_last + 1U : port;
+	return r->weak && port >= fwd->eph_first && port <= fwd->eph_last ? fwd->eph_last + 1U : port;
 }
 
 /* Descriptors for @n listeners can't be had */
@@ -248,45 +250,74 @@ static int too_many(uint64_t n)
 	return -EMFILE;
 }
 
-/* How many listeners there is room for; more in rules without @weak is said before the first is opened */
+/* How many listeners there is room for */
+static uint32_t listeners_max(void)
+{
+	struct rlimit lim;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim) || lim.rlim_cur >= LISTENERS_MAX + FD_RESERVE)
+		return LISTENERS_MAX;
+	return lim.rlim_cur < FD_RESERVE ? 0 : (uint32_t)lim.rlim_cur - FD_RESERVE;
+}
+
+/* More in rules without @weak is said before the first is opened */
 static int check_limits(struct opening *o)
 {
 	const struct conf *c = o->c;
-	struct rlimit lim;
 	uint64_t n = 0;
 
-	o->max = LISTENERS_MAX;
-	if (!getrlimit(RLIMIT_NOFILE, &lim) && lim.rlim_cur < LISTENERS_MAX + FD_RESERVE)
-		o->max = lim.rlim_cur < FD_RESERVE ? 0 : (uint32_t)lim.rlim_cur - FD_RESERVE;
-
+	o->max = listeners_max();
 	for (const struct rule *r = c->rule; r < c->rule + c->nrules; r++)
 		n += r->weak ? 0 : (uint64_t)r->last - r->first + 1;
 	return n > o->max ? too_many(n) : 0;
 }
 
-/* One listener for port @port of a rule: for both families, or for that of @a */
-static int listen_one(struct opening *o, const struct rule *r, const struct addr *a, bool dual, uint32_t port)
+/* Index of a free entry */
+static uint32_t listener_get(struct fwd *fwd)
 {
-	struct sock_out out = { .ifname = r->ifname, .freebind = o->c->freebind, .scope = o->scope };
-	enum ev_type type = r->proto == IPPROTO_TCP ? EV_TCP_LISTEN : EV_UDP_LISTEN;
+	uint32_t i = fwd->free - 1;
+
+	if (fwd->free)
+		fwd->free = fwd->l[i].next;
+	else
+		i = fwd->n++;
+	fwd->used++;
+	return i;
+}
+
+static void listener_put(struct fwd *fwd, uint32_t i)
+{
+	fwd->l[i] = (struct listener){ .fd = -1, .next = fwd->free };
+	fwd->free = i + 1;
+	fwd->used--;
+}
+
+/* One listener for port @port of a rule: for both families, or for that of @a */
+static int listen_one(struct opening *o, const struct fwd_rule *fr, const struct addr *a, bool dual, uint32_t port)
+{
+	struct sock_out out = { .ifname = fr->r.ifname, .freebind = o->c->freebind, .scope = o->scope };
+	enum ev_type type = fr->r.proto == IPPROTO_TCP ? EV_TCP_LISTEN : EV_UDP_LISTEN;
 	struct end at = { *a, (uint16_t)port };
 	struct fwd *fwd = o->fwd;
+	uint32_t i;
 	int fd, rc;
 
-	if (fwd->n == o->max)
+	if (fwd->used >= o->max)
 		return -EMFILE;
-	fd = sock_listen(r->proto, &at, dual, &out);
+	fd = sock_listen(fr->r.proto, &at, dual, &out);
 	if (fd < 0)
 		return fd;
-	rc = ev_add(o->epfd, fd, type, fwd->n, 0, EPOLLIN);
+	i = listener_get(fwd);
+	rc = ev_add(fwd->epfd, fd, type, i, 0, EPOLLIN);
 	if (rc) {
+		listener_put(fwd, i);
 		fd_close(fd);
 		return rc;
 	}
 
-	fwd->l[fwd->n++] = (struct listener){
+	fwd->l[i] = (struct listener){
 		.fd	= fd,
-		.rule	= (uint16_t)(r - o->c->rule),
+		.rule	= (uint16_t)(fr - fwd->rule),
 		.port	= at.port,
 		.v4	= dual || addr_is_v4(a),
 		.v6	= dual || !addr_is_v4(a),
@@ -297,30 +328,47 @@ static int listen_one(struct opening *o, const struct rule *r, const struct addr
 /* All listeners of one port of a rule. Without an address, a family the host turns out not to have is no error, but a
  * port that is taken, or reserved, in one of two is: clients would reach somebody else there.
  */
-static int listen_port(struct opening *o, const struct rule *r, uint32_t port)
+static int listen_port(struct opening *o, const struct fwd_rule *fr, uint32_t port)
 {
 	int rc, rc4, rc6;
 
-	if (!r->any)
-		return listen_one(o, r, &r->addr, false, port);
+	if (!fr->r.any)
+		return listen_one(o, fr, &fr->r.addr, false, port);
 	if (!usable(o->c, V6))
-		return listen_one(o, r, &addr_any4, false, port);
+		return listen_one(o, fr, &addr_any4, false, port);
 	if (!usable(o->c, V4))
-		return listen_one(o, r, &addr_any6, false, port);
+		return listen_one(o, fr, &addr_any6, false, port);
 
-	rc = listen_one(o, r, &addr_any6, true, port);
+	rc = listen_one(o, fr, &addr_any6, true, port);
 	if (rc != -EAFNOSUPPORT && rc != -EADDRNOTAVAIL && rc != -EPROTONOSUPPORT)
 		return rc;
-	rc4 = listen_one(o, r, &addr_any4, false, port);
-	rc6 = listen_one(o, r, &addr_any6, false, port);
+	rc4 = listen_one(o, fr, &addr_any4, false, port);
+	rc6 = listen_one(o, fr, &addr_any6, false, port);
 	return (rc4 && rc6) || rc4 == -EMFILE ? rc4 : rc6 == -EMFILE ? rc6 : 0;
 }
 
-static void set_scope(struct opening *o, const struct rule *r)
+/* All ports of a rule from @port on; of a weak one, but those that are taken, or take a privilege. On an error, *@port is
+ * where it happened.
+ */
+static int listen_rule(struct opening *o, const struct fwd_rule *fr, uint32_t *port)
 {
-	o->scope = 0;
-	if (!r->any && addr_is_linklocal(&r->addr))
-		o->scope = r->ifname[0] ? if_nametoindex(r->ifname) : fwd_scope(o->c, &r->addr);
+	const struct rule *r = &fr->r;
+	uint32_t p;
+	int rc;
+
+	/* Bound to an interface, an address needs no other scope */
+	o->scope = !r->any && !r->ifname[0] && addr_is_linklocal(&r->addr) ? fwd_scope(o->c, &r->addr) : 0;
+	for (p = next_port(o->fwd, r, r->first); p <= r->last; p = next_port(o->fwd, r, p + 1)) {
+		rc = listen_port(o, fr, p);
+		*port = p;
+		if (rc && (!r->weak || (rc != -EADDRINUSE && rc != -EACCES && rc != -EPERM)))
+			return rc;
+		if (rc) {
+			o->why = rc;
+			o->missing++;
+		}
+	}
+	return 0;
 }
 
 static int failed(const struct rule *r, uint32_t port, int rc)
@@ -329,96 +377,213 @@ static int failed(const struct rule *r, uint32_t port, int rc)
 	return rc;
 }
 
-/* Ports that were named: each of them */
-static int listen_named(struct opening *o, const struct rule *r)
+/* Ports of weak rules from @port of @fr on, up to the last rule */
+static uint64_t weak_ports(const struct fwd *fwd, const struct fwd_rule *fr, uint32_t port)
 {
-	set_scope(o, r);
-	for (uint32_t port = r->first; port <= r->last; port++) {
-		int rc = listen_port(o, r, port);
-
-		if (rc)
-			return failed(r, port, rc);
-	}
-	return 0;
-}
-
-/* Ports of weak rules from @port of @r on, up to the last rule */
-static uint64_t weak_ports(const struct opening *o, const struct rule *r, uint32_t port)
-{
-	const struct rule *end = o->c->rule + o->c->nrules;
+	const struct fwd_rule *end = fwd->rule + fwd->nrules;
 	uint64_t n = 0;
 
-	for (; r < end; r++, port = 1) {
-		if (!r->weak || !rule_usable(o->c, r))
+	for (; fr < end; fr++, port = 1) {
+		const struct rule *r = &fr->r;
+
+		if (!r->weak || !fr->id)
 			continue;
-		for (port = next_port(o, r, MAX(port, r->first)); port <= r->last; port = next_port(o, r, port + 1))
+		for (port = next_port(fwd, r, MAX(port, r->first)); port <= r->last; port = next_port(fwd, r, port + 1))
 			n++;
 	}
 	return n;
 }
 
-/* Weak rules of one option, from @r up to @end: ports that somebody has, or that take a privilege, are left out */
-static int listen_weak(struct opening *o, const struct rule *r, const struct rule *end)
+/* Weak rules of one option, from @fr up to @end */
+static int listen_weak(struct opening *o, const struct fwd_rule *fr, const struct fwd_rule *end)
 {
-	const struct rule *any = r;
-	uint32_t before = o->fwd->n, missing = 0, port;
-	int rc, why = 0;
+	const struct rule *any = &fr->r;
+	uint32_t before = o->fwd->used, port = 0;
+	int rc;
 
-	find_ephemeral(o);
-	set_scope(o, r);
-	for (; r < end; r++) {
-		for (port = next_port(o, r, r->first); port <= r->last; port = next_port(o, r, port + 1)) {
-			rc = listen_port(o, r, port);
-			if (rc == -EMFILE)
-				return too_many(o->fwd->n + weak_ports(o, r, port));
-			if (rc && rc != -EADDRINUSE && rc != -EACCES && rc != -EPERM)
-				return failed(r, port, rc);
-			if (rc) {
-				why = rc;
-				missing++;
-			}
-		}
+	o->missing = 0;
+	o->why = 0;
+	for (; fr < end; fr++) {
+		rc = listen_rule(o, fr, &port);
+		if (rc == -EMFILE)
+			return too_many(o->fwd->used + weak_ports(o->fwd, fr, port));
+		if (rc)
+			return failed(&fr->r, port, rc);
 	}
-	if (missing)
-		debug("%u ports can't be had for option '%s'", missing, conf_rule_text(any));
-	if (o->fwd->n > before)
+	if (o->missing)
+		debug("%u ports can't be had for option '%s'", o->missing, conf_rule_text(any));
+	if (o->fwd->used > before)
 		return 0;
-	if (why)
-		err("Failed to bind any port (%s) for option '%s'", errno_text(-why), conf_rule_text(any));
+	if (o->why)
+		err("Failed to bind any port (%s) for option '%s'", errno_text(-o->why), conf_rule_text(any));
 	else
 		warn("Nothing is left to forward for option '%s'", conf_rule_text(any));
-	return why;
+	return o->why;
+}
+
+/* The table as it is at start: entries that can't be of use are free */
+static void rules_init(struct fwd *fwd, const struct conf *c)
+{
+	static struct listener listeners[LISTENERS_MAX];
+
+	fwd->l = listeners;
+	fwd->n = fwd->used = fwd->free = fwd->paused = fwd->targets = fwd->last_id = 0;
+	fwd->nrules = c->nrules;
+	for (unsigned i = 0; i < c->nrules; i++) {
+		const struct rule *r = &c->rule[i];
+
+		fwd->rule[i] = (struct fwd_rule){ .r = *r };
+		if (rule_usable(c, r)) {
+			fwd->rule[i].id = ++fwd->last_id;
+			fwd->targets += !addr_is_unspec(&r->to_addr);
+		} else if (!i || r[-1].opt != r->opt) {
+			warn("No %s: nothing forwarded for option '%s'", r->any ? "network" :
+			     addr_is_v4(&r->addr) ? "IPv4" : "IPv6", conf_rule_text(r));
+		}
+	}
 }
 
 int fwd_listen(struct fwd *fwd, const struct conf *c, int epfd)
 {
-	static struct listener listeners[LISTENERS_MAX];
-	struct opening o = { .fwd = fwd, .c = c, .epfd = epfd };
-	const struct rule *end = c->rule + c->nrules, *next;
-	int rc = check_limits(&o);
+	struct opening o = { .fwd = fwd, .c = c };
+	const struct fwd_rule *end, *next;
+	uint32_t port = 0;
+	int rc;
 
-	fwd->l = listeners;
-	fwd->n = 0;
-	for (const struct rule *r = c->rule; !rc && r < end; r++) {
-		if (!rule_usable(c, r) && (r == c->rule || r[-1].opt != r->opt))
-			warn("No %s: nothing forwarded for option '%s'", r->any ? "network" :
-			     addr_is_v4(&r->addr) ? "IPv4" : "IPv6", conf_rule_text(r));
-		if (rule_usable(c, r) && !r->weak)
-			rc = listen_named(&o, r);
+	fwd->epfd = epfd;
+	find_ephemeral(fwd);
+	rules_init(fwd, c);
+	end = fwd->rule + fwd->nrules;
+
+	rc = check_limits(&o);
+	for (const struct fwd_rule *fr = fwd->rule; !rc && fr < end; fr++) {
+		if (fr->id && !fr->r.weak && (rc = listen_rule(&o, fr, &port)))
+			failed(&fr->r, port, rc);
 	}
-
-	for (const struct rule *r = c->rule; !rc && r < end; r = next) {
-		for (next = r + 1; next < end && next->opt == r->opt && next->weak == r->weak; next++)
+	for (const struct fwd_rule *fr = fwd->rule; !rc && fr < end; fr = next) {
+		for (next = fr + 1; next < end && next->r.opt == fr->r.opt && next->r.weak == fr->r.weak; next++)
 			;
-		if (r->weak && rule_usable(c, r))
-			rc = listen_weak(&o, r, next);
+		if (fr->id && fr->r.weak)
+			rc = listen_weak(&o, fr, next);
 	}
 	return rc;
 }
 
+/* ---- rules that come and go ---- */
+
+static void unpause(struct fwd *fwd, uint32_t i)
+{
+	uint32_t *p = &fwd->paused;
+
+	while (*p && *p != i + 1)
+		p = &fwd->l[*p - 1].next;
+	if (*p)
+		*p = fwd->l[i].next;
+}
+
+static void listener_close(struct fwd *fwd, uint32_t i)
+{
+	const struct listener *l = &fwd->l[i];
+
+	if (fwd->rule[l->rule].r.proto == IPPROTO_UDP && fwd->udp_gone)
+		fwd->udp_gone(fwd, i);
+	unpause(fwd, i);
+	fd_close(l->fd);
+	listener_put(fwd, i);
+}
+
+static void rule_close(struct fwd *fwd, struct fwd_rule *fr)
+{
+	for (uint32_t i = 0; i < fwd->n; i++) {
+		if (fwd->l[i].fd >= 0 && fwd->l[i].rule == fr - fwd->rule)
+			listener_close(fwd, i);
+	}
+	fwd->targets -= !addr_is_unspec(&fr->r.to_addr);
+	fr->id = 0;
+}
+
+static bool contradicts(const struct rule *a, const struct rule *b)
+{
+	return rule_same_place(a, b) && !a->weak && !b->weak && a->first <= b->last && b->first <= a->last;
+}
+
+/* Entry for a new rule, or the one that has it already: 0 or -errno */
+static int rule_find_place(struct fwd *fwd, const struct rule *r, struct fwd_rule **place)
+{
+	struct fwd_rule *fr, *end = fwd->rule + fwd->nrules, *unused = NULL;
+
+	for (fr = fwd->rule; fr < end; fr++) {
+		if (!fr->id && !unused)
+			unused = fr;
+		if (fr->id && rule_same(&fr->r, r)) {
+			*place = fr;
+			return 0;
+		}
+	}
+	for (fr = fwd->rule; fr < end; fr++) {
+		if (fr->id && contradicts(&fr->r, r))
+			return -EEXIST;
+	}
+	if (!unused && fwd->nrules == RULES_MAX)
+		return -ENOSPC;
+	*place = unused ? unused : &fwd->rule[fwd->nrules++];
+	(*place)->id = 0;
+	return 0;
+}
+
+int fwd_rule_add(struct fwd *fwd, const struct conf *c, const struct rule *r, uint32_t *id)
+{
+	struct opening o = { .fwd = fwd, .c = c, .max = listeners_max() };
+	uint32_t before = fwd->used, port;
+	struct fwd_rule *fr;
+	int rc;
+
+	if (r->proto == IPPROTO_TCP ? c->no_tcp : c->no_udp)
+		return -EPROTONOSUPPORT;
+	if (!rule_usable(c, r))
+		return -EAFNOSUPPORT;
+	rc = rule_find_place(fwd, r, &fr);
+	if (rc)
+		return rc;
+	if (!fr->id) {
+		*fr = (struct fwd_rule){ .r = *r };
+		fwd->targets += !addr_is_unspec(&r->to_addr);
+		rc = listen_rule(&o, fr, &port);
+		if (!rc && fwd->used == before)
+			rc = o.why;
+		if (rc) {
+			rule_close(fwd, fr);
+			return rc;
+		}
+		fr->id = ++fwd->last_id;
+	}
+	*id = fr->id;
+	return 0;
+}
+
+int fwd_rule_del(struct fwd *fwd, uint32_t id)
+{
+	for (struct fwd_rule *fr = fwd->rule; id && fr < fwd->rule + fwd->nrules; fr++) {
+		if (fr->id == id) {
+			rule_close(fwd, fr);
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+struct listener *fwd_listener(struct fwd *fwd, uint32_t idx, uint8_t proto)
+{
+	struct listener *l = &fwd->l[idx];
+
+	return l->fd >= 0 && fwd->rule[l->rule].r.proto == proto ? l : NULL;
+}
+
 void fwd_close(struct fwd *fwd)
 {
-	for (uint32_t i = 0; i < fwd->n; i++)
-		close(fwd->l[i].fd);
-	fwd->n = 0;
+	for (uint32_t i = 0; i < fwd->n; i++) {
+		if (fwd->l[i].fd >= 0)
+			close(fwd->l[i].fd);
+	}
+	fwd->n = fwd->used = fwd->free = 0;
 }

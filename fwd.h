@@ -22,17 +22,36 @@ struct seen {
 };
 
 struct listener {
-	int		fd;
-	uint16_t	rule;			/* index in conf.rule */
+	int		fd;			/* -1: entry is free */
+	uint16_t	rule;			/* index in fwd.rule */
 	uint16_t	port;			/* bound on the host */
 	bool		v4, v6;			/* what it accepts */
-	uint32_t	paused_next;		/* list of @paused */
+	uint32_t	next;			/* of @paused or @free: index + 1, or 0 */
+};
+
+struct fwd_rule {
+	struct rule	r;
+	uint32_t	id;			/* never used again; 0: entry is free */
+	uint64_t	accepted;		/* connections, or UDP flows that the host's side started */
 };
 
 struct fwd {
 	struct listener	*l;			/* LISTENERS_MAX, in fwd.c */
-	uint32_t	n;
-	uint32_t	paused;			/* left alone for want of a descriptor: first index + 1, or 0 */
+	uint32_t	n;			/* entries ever used */
+	uint32_t	used;			/* those that are now */
+	uint32_t	free;			/* those that aren't: first index + 1, or 0 */
+	uint32_t	paused;			/* left alone for want of a descriptor: the same */
+
+	struct fwd_rule	rule[RULES_MAX];
+	unsigned	nrules;			/* entries ever used, some of them free */
+	unsigned	targets;		/* rules with an address of the guest's side */
+	uint32_t	last_id;
+
+	int		epfd;
+	uint16_t	eph_first, eph_last;	/* the host's ephemeral ports */
+
+	/* A UDP listener is about to be closed: what uses its socket has to end */
+	void		(*udp_gone)(struct fwd *fwd, uint32_t listener);
 };
 
 /**
@@ -70,7 +89,7 @@ enum drop fwd_in(const struct conf *c, const struct seen *s, const struct rule *
 struct addr fwd_icmp_src(const struct conf *c, const struct seen *s, const struct addr *a);
 
 /* Is @a a rule's target, and not the address assigned? That it speaks doesn't make it the guest's own. */
-bool fwd_is_target(const struct conf *c, const struct addr *a);
+bool fwd_is_target(const struct fwd *fwd, const struct conf *c, const struct addr *a);
 
 /* Interface index for a link-local or multicast destination on the host, or 0 */
 unsigned fwd_scope(const struct conf *c, const struct addr *a);
@@ -92,6 +111,24 @@ unsigned fwd_scope(const struct conf *c, const struct addr *a);
  * Return: 0, or -errno
  */
 int fwd_listen(struct fwd *fwd, const struct conf *c, int epfd);
+
+/**
+ * fwd_rule_add() - one more rule, once the loop runs; nothing is logged
+ * @r:		the rule; @opt doesn't matter
+ * @id:		filled in: what to call it by; that of the rule there is, if it is the very same
+ *
+ * All of its ports are opened, or nothing changes; of a weak one, those that can be had.
+ *
+ * Return: 0; -EEXIST: contradicts another rule; -ENOSPC: too many rules; -EAFNOSUPPORT, -EPROTONOSUPPORT: switched off;
+ *	   -EMFILE: no descriptor left; or why a port could not be bound
+ */
+int fwd_rule_add(struct fwd *fwd, const struct conf *c, const struct rule *r, uint32_t *id);
+
+/* Ports of a rule are closed, its connections live on; UDP flows, which share the port's socket, end. 0 or -ENOENT. */
+int fwd_rule_del(struct fwd *fwd, uint32_t id);
+
+/* Listener that an event is about, and that is still one of this protocol, or NULL */
+struct listener *fwd_listener(struct fwd *fwd, uint32_t idx, uint8_t proto);
 
 /* Lets go of all ports, for a successor that starts as soon as it hears of our end: exit() would close the link before them */
 void fwd_close(struct fwd *fwd);

@@ -36,7 +36,7 @@ static void input_learn(const struct ctx *c, struct guest *g, const struct pkt *
 
 	if (!mac_eq(&g->mac, &p->smac))
 		g->mac = p->smac;
-	if (!addr_is_unspec(a) && !addr_eq(a, seen) && !fwd_is_target(c->cf, a))
+	if (!addr_is_unspec(a) && !addr_eq(a, seen) && !fwd_is_target(&c->fwd, c->cf, a))
 		*seen = *a;
 }
 

@@ -137,6 +137,7 @@ int loop_init(struct ctx *c, const struct conf *cf)
 	flows_init(&c->flows);
 	wheel_init(&c->wheel, c->now);
 	c->accept.kind = TIMER_ACCEPT;
+	c->fwd.udp_gone = udp_listener_gone;
 	tcp_init(c);
 	for (unsigned i = 0; i < GUEST_MAX; i++) {
 		struct guest *g = &c->guest[i];

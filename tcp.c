@@ -304,6 +304,7 @@ void tcp_ready(struct ctx *c, struct flow *f, uint32_t events)
 /* One connection accepted on the host: 0, or -errno if there is none */
 static int tcp_accept_one(struct ctx *c, const struct listener *l)
 {
+	struct fwd_rule *rule = &c->fwd.rule[l->rule];
 	struct guest *g = &c->guest[0];
 	union sockaddr_any from, to;
 	socklen_t len = sizeof(from);
@@ -318,7 +319,7 @@ static int tcp_accept_one(struct ctx *c, const struct listener *l)
 
 	len = sizeof(to);
 	why = getsockname(fd, &to.sa, &len) || !end_from_sa(&host.peer, &from) || !end_from_sa(&host.our, &to) ? DROP_ADDR :
-	      fwd_in(c->cf, &g->seen, &c->cf->rule[l->rule], &host, &guest);
+	      fwd_in(c->cf, &g->seen, &rule->r, &host, &guest);
 	if (!why && flow_find_guest(&c->flows, FLOW_TCP, &guest.peer, &guest.our))
 		why = DROP_TCP_STATE;		/* two clients that look the same to the guest */
 	f = why ? NULL : tcp_flow_alloc(c);
@@ -338,6 +339,7 @@ static int tcp_accept_one(struct ctx *c, const struct listener *l)
 		tcp_abort(c, f, false);
 		return 0;
 	}
+	rule->accepted++;
 	f->tcp.rtx_at = c->now + f->tcp.rto;
 	tcp_emit(c, f, TCP_SYN, f->tcp.snd_una, NULL);
 	tcp_arm(c, f);
@@ -351,7 +353,7 @@ static void accept_pause(struct ctx *c, uint32_t listener)
 
 	if (ev_mod(c->epfd, l->fd, EV_TCP_LISTEN, listener, 0))
 		return;
-	l->paused_next = c->fwd.paused;
+	l->next = c->fwd.paused;
 	c->fwd.paused = listener + 1;
 	if (!timer_armed(&c->accept))
 		timer_set(&c->wheel, &c->accept, c->now + ACCEPT_PAUSE);
@@ -359,9 +361,9 @@ static void accept_pause(struct ctx *c, uint32_t listener)
 
 void tcp_accept(struct ctx *c, uint32_t listener)
 {
-	const struct listener *l = &c->fwd.l[listener];
+	const struct listener *l = fwd_listener(&c->fwd, listener, IPPROTO_TCP);
 
-	for (unsigned i = 0; i < ACCEPT_BATCH; i++) {
+	for (unsigned i = 0; l && i < ACCEPT_BATCH; i++) {
 		int rc = tcp_accept_one(c, l);
 
 		if (rc == -ECONNABORTED || rc == -EINTR)
@@ -382,7 +384,7 @@ void tcp_accept_again(struct ctx *c)
 	while (fwd->paused) {
 		uint32_t i = fwd->paused - 1;
 
-		fwd->paused = fwd->l[i].paused_next;
+		fwd->paused = fwd->l[i].next;
 		ev_mod(c->epfd, fwd->l[i].fd, EV_TCP_LISTEN, i, EPOLLIN);
 	}
 }

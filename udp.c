@@ -640,6 +640,7 @@ static struct flow *port_accept(struct ctx *c, struct flow *port, const struct e
 {
 	const struct side host = { .peer = *from, .our = { a->our, port->side[HOST].our.port } };
 	bool listener = port->udp.listener != FLOW_NONE;
+	struct fwd_rule *rule = listener ? &c->fwd.rule[c->fwd.l[port->udp.listener].rule] : NULL;
 	struct guest *g = flow_guest(c, port);
 	enum drop why = DROP_NONE;
 	struct side guest;
@@ -648,9 +649,7 @@ static struct flow *port_accept(struct ctx *c, struct flow *port, const struct e
 	if ((!listener && !port->udp.many) || ((!listener || a->many) && own_packet(&c->flows, from, a))) {
 		why = DROP_NO_FLOW;
 	} else if (listener) {
-		const struct listener *l = &c->fwd.l[port->udp.listener];
-
-		why = fwd_in(c->cf, &g->seen, &c->cf->rule[l->rule], &host, &guest);
+		why = fwd_in(c->cf, &g->seen, &rule->r, &host, &guest);
 	} else {
 		guest.peer = port->side[GUEST].peer;
 		guest.our = (struct end){ fwd_icmp_src(c->cf, &g->seen, &from->a), from->port };
@@ -664,6 +663,8 @@ static struct flow *port_accept(struct ctx *c, struct flow *port, const struct e
 	if (old)
 		udp_end(c, old);
 	port->udp.refs++;
+	if (rule)
+		rule->accepted++;
 	return udp_new(c, g, port, &guest, &host, scope);
 }
 
@@ -793,6 +794,14 @@ void udp_resume(struct ctx *c, struct flow *f)
 	udp_ready(c, f, EPOLLIN);
 }
 
+/* Entry that stands for a listener, or NULL while it is silent */
+static struct flow *listener_flow(const struct ctx *c, uint32_t listener)
+{
+	static const struct end nobody;
+
+	return flow_find_host(&c->flows, FLOW_UDP_PORT, KEY_LISTENER + listener, &nobody);
+}
+
 /* First datagram on a listener: from now on, it is a port like others */
 static struct flow *listener_port(struct ctx *c, struct guest *g, uint32_t idx)
 {
@@ -814,12 +823,34 @@ static struct flow *listener_port(struct ctx *c, struct guest *g, uint32_t idx)
 
 void udp_listen_ready(struct ctx *c, uint32_t listener, uint32_t events)
 {
-	struct flow *port = listener_port(c, &c->guest[0], listener);
+	const struct listener *l = fwd_listener(&c->fwd, listener, IPPROTO_UDP);
+	struct flow *port;
 
+	if (!l || listener_flow(c, listener))	/* told of what was closed since */
+		return;
+	port = listener_port(c, &c->guest[0], listener);
 	if (port) {
 		udp_ready(c, port, events);
 		return;
 	}
-	for (unsigned i = 0; i < BATCH_IN && recv(c->fwd.l[listener].fd, NULL, 0, MSG_DONTWAIT | MSG_TRUNC) >= 0; i++)
+	for (unsigned i = 0; i < BATCH_IN && recv(l->fd, NULL, 0, MSG_DONTWAIT | MSG_TRUNC) >= 0; i++)
 		drop_count(&c->guest[0], DROP_NO_RESOURCE);
+}
+
+void udp_listener_gone(struct fwd *fwd, uint32_t listener)
+{
+	struct ctx *c = container_of(fwd, struct ctx, fwd);
+	struct flow *port = listener_flow(c, listener);
+	uint32_t next;
+
+	if (!port)
+		return;
+	for (uint32_t i = c->flows.lru.head; i != FLOW_NONE && port->udp.refs > 1; i = next) {
+		struct flow *f = &c->flows.f[i];
+
+		next = f->lnext;
+		if (f->type == FLOW_UDP && port_of(c, f) == port)
+			udp_end(c, f);
+	}
+	flow_end(&c->flows, port);		/* the socket is the listener's */
 }

@@ -20,6 +20,9 @@ void udp_input(struct ctx *c, struct flow *f, struct pkt *pkts);
 void udp_ready(struct ctx *c, struct flow *f, uint32_t events);
 void udp_listen_ready(struct ctx *c, uint32_t listener, uint32_t events);
 
+/* fwd->udp_gone: ends the flows of a listener that is about to be closed */
+void udp_listener_gone(struct fwd *fwd, uint32_t listener);
+
 /* Flow's turn again: its socket was not read to the end */
 void udp_resume(struct ctx *c, struct flow *f);
 

@@ -338,6 +338,7 @@ static void test_never_loopback(void)
 static void test_is_target(void)
 {
 	static const char *const targets[] = { "10.89.0.2", G4, NULL, "fc00::2", "fe80::16" };
+	static struct fwd fwd;
 	static struct conf c;
 	struct addr a;
 	struct seen s;
@@ -345,14 +346,15 @@ static void test_is_target(void)
 	test("an address that speaks as a rule's target is not the guest's own, unless it was assigned");
 	set_up(&setups[PLAIN], &c, &s);
 	for (unsigned i = 0; i < ARRAY_SIZE(targets); i++)
-		c.rule[c.nrules++].to_addr = A(targets[i]);
+		fwd.rule[fwd.nrules++] = (struct fwd_rule){ .r = { .to_addr = A(targets[i]) }, .id = i + 1 };
+	fwd.targets = ARRAY_SIZE(targets) - 1;
 	for (unsigned i = 0; i < ARRAY_SIZE(targets); i++) {
 		a = A(targets[i]);
-		eq(fwd_is_target(&c, &a), i != 1 && i != 2);
+		eq(fwd_is_target(&fwd, &c, &a), i != 1 && i != 2);
 	}
-	ok(!fwd_is_target(&c, &addr_any4));
+	ok(!fwd_is_target(&fwd, &c, &addr_any4));
 	a = A("10.89.0.3");
-	ok(!fwd_is_target(&c, &a));
+	ok(!fwd_is_target(&fwd, &c, &a));
 }
 
 static void test_icmp_src(void)
@@ -569,7 +571,7 @@ static void test_listen(void)
 	ok(world.l[3].dual);
 	eq_str(world.l[3].ifname, "lo");
 	ok(!world.l[4].dual && addr_eq(&world.l[4].at.a, &addr_any4));
-	eq(world.l[5].scope, 1);
+	eq(world.l[5].scope, 0);		/* the interface it is bound to says enough */
 
 	fresh(&c, "range");
 	eq(listen_with(&fwd, &c, OPTIONS("t 65530-65535:1-6")), 0);
@@ -644,7 +646,7 @@ static void test_listen(void)
 	fresh(&c, "epoll is full");
 	world.fail_add = -ENOSPC;
 	eq(listen_with(&fwd, &c, OPTIONS("t 80")), -ENOSPC);
-	eq(fwd.n, 0);
+	eq(fwd.used, 0);
 	ok(strstr(said, "for option '-t 80'"));
 }
 

@@ -2,6 +2,8 @@
 /* udp_test.c - UDP on the kernel's own sockets, guest and network played by the test */
 /* LINK: addr.o checksum.o event.o flow.o fwd.o icmp.o log.o packet.o pcap.o sock.o tap.o timer.o util.o */
 /* LDFLAGS: -Wl,--wrap=sendmmsg */
+#include <fcntl.h>
+
 #include "../../udp.c"
 #include "../dgram.h"
 
@@ -676,6 +678,77 @@ static void test_listener_ranges(const struct net *n)
 	}
 }
 
+static unsigned open_files(void)
+{
+	unsigned n = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+static void test_rule_gone(const struct net *n)
+{
+	struct end guest = E(n->guest, 2000), to = E(n->guest, 1000), far = E(n->server, 5555), client = E(n->guest, 1000);
+	struct end inside = E(n->guest, 40020), server = E(n->server, 7);
+	struct rule r = { .proto = IPPROTO_UDP, .any = true, .first = 1000, .last = 1001, .to = 2000 };
+	unsigned files, flows;
+	uint32_t id = 0;
+	struct ippkt i;
+
+	test("FWD-19 %s: a rule that comes while the loop runs forwards", n->name);
+	begin(NULL);
+	c.fwd.udp_gone = udp_listener_gone;
+	eq(fwd_listen(&c.fwd, &cf, c.epfd), 0);
+	guest_say(&inside, &server, "others");
+	ok(out_read(&i));
+	files = open_files();
+	flows = c.flows.count[FLOW_UDP] + c.flows.count[FLOW_UDP_PORT];
+	eq(fwd_rule_add(&c.fwd, &cf, &r, &id), 0);
+	for (unsigned k = 0; k < 3; k++) {
+		far.port = (uint16_t)(5555 + k);
+		out_udp(&far, &to, "request", 7);
+		run();
+	}
+	ok(ngot == 3 && end_eq(&got[0].ip.dst, &guest));
+	eq(c.flows.count[FLOW_UDP], 4);
+	eq(c.fwd.rule[0].accepted, 3);
+
+	test("FWD-19 %s: it is deleted: its flows and sockets go, in the midst of what they do, others stay", n->name);
+	far.port = 5556;
+	out_udp(&far, &to, "waits", 5);
+	flow_wait(&c.flows, flow_find_host(&c.flows, FLOW_UDP_PORT, KEY_LISTENER, &(struct end){ .port = 0 }), WAIT_READY);
+	eq(fwd_rule_del(&c.fwd, id), 0);
+	eq(open_files(), files);
+	eq(c.flows.count[FLOW_UDP] + c.flows.count[FLOW_UDP_PORT], flows);
+	eq(c.flows.wait[WAIT_READY].head, FLOW_NONE);
+	got_clear();
+	run();
+	eq(ngot, 0);
+	out_udp(&server, &inside, "answer", 6);
+	run();
+	ok(ngot == 1 && payload_is(&got[0].ip, "answer"));
+	pass(TIMEOUT_REPLIED + 1000);
+	eq(c.flows.count[FLOW_UDP], 0);
+
+	test("FWD-19 %s: and its port can be had again, by another rule or somebody else", n->name);
+	r.to = 3000;
+	guest.port = 3000;
+	got_clear();
+	eq(fwd_rule_add(&c.fwd, &cf, &r, &id), 0);
+	udp_listen_ready(&c, 0, EPOLLIN);
+	udp_listen_ready(&c, 0, EPOLLIN);	/* told twice */
+	eq(c.flows.count[FLOW_UDP_PORT], 1);
+	out_udp(&far, &to, "request", 7);
+	run();
+	ok(ngot == 1 && end_eq(&got[0].ip.dst, &guest));
+	eq(fwd_rule_del(&c.fwd, id), 0);
+	eq(fwd_rule_del(&c.fwd, id), -ENOENT);
+	udp_listen_ready(&c, 0, EPOLLIN);
+	close(host_socket(&client));
+	eq(drops(), 0);
+}
+
 static void test_clients(const struct net *n)
 {
 	struct end guest = E(n->guest, 53), to = E(n->guest, 5300), far = E(n->server, 0);
@@ -1090,6 +1163,7 @@ int main(void)
 		test_multicast(n);
 		test_listener(n);
 		test_listener_ranges(n);
+		test_rule_gone(n);
 		test_clients(n);
 		test_two_names(n);
 		test_timeouts(n);
