@@ -84,7 +84,7 @@ static const char *place_end(const char *val)
 
 	if (!slash || !parse_place(val, slash, &r) || val[head] == '/')
 		return slash;
-	if (strspn(val, "0123456789-~") >= head || !strncmp(val, "all:", 4) || !strncmp(val, "auto", 4))
+	if ((head && strspn(val, "0123456789-~") >= head) || !strncmp(val, "all:", 4) || !strncmp(val, "auto", 4))
 		return NULL;
 	return slash;
 }

@@ -381,6 +381,17 @@ void guest_udp(struct run *r, struct conn *cn, size_t len)
 	push(r, &w, false);
 }
 
+/* Rules go away, too: nothing is listened to any more, and the flows of listeners' sockets are gone */
+static bool rules_end(struct run *r)
+{
+	struct fwd *fwd = &r->c.fwd;
+
+	for (unsigned i = 0; i < fwd->nrules; i++)
+		fwd_rule_del(fwd, fwd->rule[i].id);
+	return !fwd->used && !fs_count(FS_LISTEN) && !fs_count(FS_UDP) && !r->c.flows.count[FLOW_UDP_PORT] ? true :
+	       run_fail(r, "something is left of a rule");
+}
+
 /* All flows go away by themselves if nobody says anything any more, and at once if their sockets break */
 bool run_end(struct run *r, bool silence)
 {
@@ -409,7 +420,7 @@ bool run_end(struct run *r, bool silence)
 		r->pend_len = 0;
 		if (!fs->count[FLOW_TCP] && !fs->count[FLOW_UDP] && !fs->count[FLOW_PING])
 			return fs_count(FS_TCP) ? run_fail(r, "socket left open") :
-			       pools_used() ? run_fail(r, "%u of the pools lost", pools_used()) : true;
+			       pools_used() ? run_fail(r, "%u of the pools lost", pools_used()) : rules_end(r);
 	}
 	return run_fail(r, "flows are still there after %s", silence ? "a day of silence" : "their sockets broke");
 }
