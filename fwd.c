@@ -197,7 +197,6 @@ static bool rule_usable(const struct conf *c, const struct rule *r)
 struct opening {
 	struct fwd		*fwd;
 	const struct conf	*c;
-	uint32_t		max;		/* listeners that there are descriptors for */
 	unsigned		scope;		/* of the rule's address */
 	uint32_t		missing;	/* ports of weak rules that can't be had */
 	int			why;		/* for the last of these */
@@ -266,10 +265,10 @@ static int check_limits(struct opening *o)
 	const struct conf *c = o->c;
 	uint64_t n = 0;
 
-	o->max = listeners_max();
+	o->fwd->max = listeners_max();
 	for (const struct rule *r = c->rule; r < c->rule + c->nrules; r++)
 		n += r->weak ? 0 : (uint64_t)r->last - r->first + 1;
-	return n > o->max ? too_many(n) : 0;
+	return n > o->fwd->max ? too_many(n) : 0;
 }
 
 /* Index of a free entry */
@@ -302,7 +301,7 @@ static int listen_one(struct opening *o, const struct fwd_rule *fr, const struct
 	uint32_t i;
 	int fd, rc;
 
-	if (fwd->used >= o->max)
+	if (fwd->used >= fwd->max)
 		return -EMFILE;
 	fd = sock_listen(fr->r.proto, &at, dual, &out);
 	if (fd < 0)
@@ -533,7 +532,7 @@ static int rule_find_place(struct fwd *fwd, const struct rule *r, struct fwd_rul
 
 int fwd_rule_add(struct fwd *fwd, const struct conf *c, const struct rule *r, uint32_t *id)
 {
-	struct opening o = { .fwd = fwd, .c = c, .max = listeners_max() };
+	struct opening o = { .fwd = fwd, .c = c };
 	uint32_t before = fwd->used, port;
 	struct fwd_rule *fr;
 	int rc;

@@ -23,7 +23,6 @@ static struct {
 	unsigned	open, added;
 	uint16_t	taken, denied;		/* somebody has this port; ports up to this one take a privilege */
 	int		fail_add;
-	rlim_t		limit;
 	uint32_t	gone[16];		/* of udp_gone */
 	unsigned	ngone;
 } world;
@@ -37,7 +36,7 @@ void __wrap_fd_close(int fd);
 int __wrap_getrlimit(int resource, struct rlimit *lim)
 {
 	ok(resource == RLIMIT_NOFILE);
-	lim->rlim_cur = lim->rlim_max = world.limit;
+	lim->rlim_cur = lim->rlim_max = RLIM_INFINITY;
 	return 0;
 }
 
@@ -140,7 +139,6 @@ static void fresh(const char *name, const char *spec, const char *spec2)
 	memset(&world, 0, sizeof(world));
 	memset(sk, 0, sizeof(sk));
 	memset(&c, 0, sizeof(c));
-	world.limit = RLIM_INFINITY;
 	ephemeral_path = "/nonexistent";
 	c.ip[V4].on = c.ip[V6].on = true;
 	for (unsigned i = 0; i < ARRAY_SIZE(specs) && specs[i]; i++)
@@ -221,7 +219,7 @@ static const struct refused {
 	int		rc;
 	uint16_t	taken, denied;
 	int		fail_add;
-	rlim_t		limit;
+	uint32_t	limit;			/* of descriptors, 0: none */
 	bool		off4, off6, no_tcp, no_udp;
 } refused[] = {
 	{ .name = "the 2nd port is taken", .rule = "t80-82", .taken = 81, .rc = -EADDRINUSE },
@@ -229,7 +227,7 @@ static const struct refused {
 	{ .name = "a port takes a privilege", .rule = "t70-90", .denied = 80, .rc = -EACCES },
 	{ .name = "epoll is full", .rule = "t80-82", .fail_add = -ENOSPC, .rc = -ENOSPC },
 	{ .name = "descriptors for two of three", .rule = "t80-82", .limit = FD_RESERVE + 2, .rc = -EMFILE },
-	{ .name = "no descriptors", .rule = "t80", .limit = 1, .rc = -EMFILE },
+	{ .name = "no descriptors", .rule = "t80", .limit = FD_RESERVE, .rc = -EMFILE },
 	{ .name = "another target", .start = { "t80:90" }, .rule = "t80:91", .rc = -EEXIST },
 	{ .name = "another target's address", .start = { "t127.0.0.1/80:10.0.0.1" }, .rule = "t127.0.0.1/80",
 	  .rc = -EEXIST },
@@ -258,7 +256,7 @@ static void test_refused(void)
 		world.denied = r->denied;
 		world.fail_add = r->fail_add;
 		if (r->limit)
-			world.limit = r->limit;
+			fwd.max = r->limit - FD_RESERVE;
 		c.ip[V4].on = !r->off4;
 		c.ip[V6].on = !r->off6;
 		c.no_tcp = r->no_tcp;
