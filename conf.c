@@ -48,7 +48,8 @@ struct parse {
 	const char	*name;		/* of the program */
 	const char	*runas;
 	bool		only[FAMILIES];
-	bool		automatic;	/* automatic forwarding asked for */
+	bool		automatic;	/* automatic forwarding from the namespace asked for */
+	bool		ports_given[2];	/* -t, -u */
 	bool		netmask;	/* -n given */
 	uint8_t		mask_plen;
 };
@@ -451,6 +452,19 @@ static void p_ports(struct parse *p)
 
 	if (why)
 		bad(p, why);
+	p->ports_given[0] |= p->o->letter == 't';
+	p->ports_given[1] |= p->o->letter == 'u';
+}
+
+/* What pasta does without -t, without -u */
+static void default_ports(struct parse *p)
+{
+	struct conf *c = p->c;
+
+	if (c->mode == MODE_PASTA && !p->ports_given[0] && !c->no_tcp)
+		conf_ports(c, 't', "auto", &p->automatic);
+	if (c->mode == MODE_PASTA && !p->ports_given[1] && !c->no_udp)
+		conf_ports(c, 'u', "auto", &p->automatic);
 }
 
 static void p_repair_path(struct parse *p)
@@ -586,7 +600,7 @@ static const struct opt opts[] = {
 	  "bound to an address, an interface, or any. PORTS is a list, separated by commas, of "
 	  "PORT[-PORT][:[ADDR/]PORT[-PORT]]: on the host, and in the guest where that differs; ~PORT[-PORT]: "
 	  "excluded; all[:ADDR]: those that are neither ephemeral nor in use. Nothing but exclusions means all "
-	  "others. none is passt's default. auto (pasta's) is accepted, but forwards nothing yet" },
+	  "others. none is passt's default; auto, pasta's: ports that are bound in the namespace" },
 	{ "udp-ports", 'u', "SPEC", BOTH, p_ports, 0, "UDP ports of the host to forward" },
 	{ "tcp-ns", 'T', "SPEC", PASTA, p_ports, 0,
 	  "TCP ports of the namespace's loopback to forward to the host's: none or auto only, for now" },
@@ -849,11 +863,12 @@ void conf_parse(struct conf *c, int argc, char **argv)
 		die("passt: unexpected argument '%.256s'", argv[i]);
 	if (i < argc)
 		parse_operands(c, argv + i);
+	default_ports(&p);
 	check(&p);
 	if (p.runas)
 		conf_runas(c, p.runas);
 
 	log_level = c->trace ? LOG_TRACE : c->debug ? LOG_DEBUG : c->quiet ? LOG_WARNING : LOG_INFO;
 	if (p.automatic)
-		info("Automatic port forwarding is not supported yet: \"auto\" forwards nothing");
+		info("\"auto\" of -T and -U forwards nothing yet");
 }

@@ -63,6 +63,7 @@ struct rule {
 	uint8_t		proto;			/* IPPROTO_TCP or IPPROTO_UDP */
 	bool		any;			/* no address given: both families */
 	bool		weak;			/* of "all": ephemeral ports are left out, as are those that can't be had */
+	bool		automatic;		/* only while bound in the namespace; in struct conf: all that may be */
 	struct addr	addr;			/* bound on the host, if not @any */
 	char		ifname[IFNAMSIZ];	/* bound to this interface, or empty */
 	uint16_t	first, last;		/* ports on the host */
@@ -81,8 +82,8 @@ static inline bool rule_same_place(const struct rule *a, const struct rule *b)
 /* Same in every way that matters to traffic? */
 static inline bool rule_same(const struct rule *a, const struct rule *b)
 {
-	return rule_same_place(a, b) && a->weak == b->weak && a->first == b->first && a->last == b->last &&
-	       a->to == b->to && addr_eq(&a->to_addr, &b->to_addr);
+	return rule_same_place(a, b) && a->weak == b->weak && a->automatic == b->automatic &&
+	       a->first == b->first && a->last == b->last && a->to == b->to && addr_eq(&a->to_addr, &b->to_addr);
 }
 
 struct conf {
@@ -157,7 +158,7 @@ const char *conf_rule_text(const struct rule *r);
  * conf_ports() - value of -t, -u, -T or -U into rules
  * @letter:	the option
  * @val:	its value, kept for messages
- * @automatic:	set to true if automatic forwarding is asked for
+ * @automatic:	set to true if automatic forwarding from the namespace is asked for
  *
  * Return: NULL, or why the value is refused; nothing is said about the rules then
  */

@@ -15,6 +15,9 @@
  * bound in the namespace. An exclusion counts for the whole of its option, wherever it stands; nothing but exclusions
  * means "all" but these.
  *
+ * What is automatic becomes rules for all ports it may be about, which nobody opens as they are: auto.c makes rules of
+ * their own for those that are bound.
+ *
  * "all" becomes weak rules for all there is: which of these ports are ephemeral, taken or privileged is found out as
  * they are opened. Ports named by one option and part of "all" of another are no contradiction: the name counts.
  */
@@ -175,7 +178,8 @@ static const char *rule_add(struct conf *c, const struct rule *r)
 	static char why[192];
 
 	for (const struct rule *o = c->rule; o < c->rule + c->nrules; o++) {
-		if (!rule_same_place(o, r) || o->weak != r->weak || r->first > o->last || r->last < o->first)
+		if (!rule_same_place(o, r) || o->weak != r->weak || o->automatic != r->automatic ||
+		    r->first > o->last || r->last < o->first)
 			continue;
 		if (rule_same(o, r))
 			return NULL;
@@ -200,7 +204,7 @@ static bool is(const char *s, const char *end, const char *word)
 struct list {
 	const char	*text;
 	bool		ports, excluded, all_named, automatic;	/* kinds of items in it */
-	bool		all;					/* also if there are exclusions, and no ports */
+	bool		all;					/* also without ports, but exclusions or "auto" */
 	uint8_t		without[(UINT16_MAX + 1) / 8];		/* ports that are excluded */
 };
 
@@ -258,7 +262,7 @@ static const char *parse_list(const char *s, struct list *l)
 		for (unsigned port = it.first; !why && it.kind == ITEM_EXCLUDED && port <= it.last; port++)
 			bit_set(l->without, port);
 	}
-	l->all = l->all_named || (l->excluded && !l->ports);
+	l->all = l->all_named || ((l->excluded || l->automatic) && !l->ports);
 	return why;
 }
 
@@ -363,11 +367,14 @@ const char *conf_ports(struct conf *c, char letter, const char *val, bool *autom
 		why = parse_list(slash ? slash + 1 : val, &list);
 	if (why)
 		return why;
-	if (outward && (list.ports || list.all))
+	if (outward && (list.ports || (list.all && !list.automatic)))
 		return "forwarding from the namespace is not supported yet";
-	if (list.automatic) {		/* only while bound in the namespace, which nobody looks for yet */
-		*automatic = true;
+	if (outward) {
+		*automatic |= list.automatic;
 		return NULL;
 	}
+	if (list.automatic && c->mode != MODE_PASTA)
+		return "\"auto\" takes a namespace, which only pasta has";
+	r.automatic = list.automatic;
 	return add_list(c, &list, &r);
 }

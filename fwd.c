@@ -267,7 +267,7 @@ static int check_limits(struct opening *o)
 
 	o->fwd->max = listeners_max();
 	for (const struct rule *r = c->rule; r < c->rule + c->nrules; r++)
-		n += r->weak ? 0 : (uint64_t)r->last - r->first + 1;
+		n += r->weak || r->automatic ? 0 : (uint64_t)r->last - r->first + 1;
 	return n > o->fwd->max ? too_many(n) : 0;
 }
 
@@ -432,6 +432,8 @@ static void rules_init(struct fwd *fwd, const struct conf *c)
 		const struct rule *r = &c->rule[i];
 
 		fwd->rule[i] = (struct fwd_rule){ .r = *r };
+		if (r->automatic)		/* stands for many that come and go */
+			continue;
 		if (rule_usable(c, r)) {
 			fwd->rule[i].id = ++fwd->last_id;
 			fwd->targets += !addr_is_unspec(&r->to_addr);

@@ -32,12 +32,12 @@
 static alignas(NLMSG_ALIGNTO) uint8_t query_buf[QUERY_MAX], ack_buf[ACK_MAX], held_buf[HELD_BYTES];
 static size_t held_len;
 
-int nl_open(struct nl *nl)
+static int open_family(struct nl *nl, int family)
 {
 	const struct timeval patience = { .tv_sec = 2 };
 	const int on = 1;
 
-	*nl = (struct nl){ .fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE) };
+	*nl = (struct nl){ .fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, family) };
 	if (nl->fd < 0)
 		return -errno;
 	/* All optional: Linux 4.20, 4.3, 4.12 */
@@ -46,6 +46,16 @@ int nl_open(struct nl *nl)
 	setsockopt(nl->fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
 	setsockopt(nl->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	return 0;
+}
+
+int nl_open(struct nl *nl)
+{
+	return open_family(nl, NETLINK_ROUTE);
+}
+
+int nl_open_diag(struct nl *nl)
+{
+	return open_family(nl, NETLINK_SOCK_DIAG);
 }
 
 void nl_close(struct nl *nl)

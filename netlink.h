@@ -23,6 +23,8 @@ struct nl {
 
 /* Opens a NETLINK_ROUTE socket in the caller's network namespace: 0 or -errno */
 int nl_open(struct nl *nl);
+/* Same, NETLINK_SOCK_DIAG: sock_diag(7) */
+int nl_open_diag(struct nl *nl);
 void nl_close(struct nl *nl);
 
 /**

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "auto.h"
 #include "guest.h"
 #include "isolate.h"
 #include "loop.h"
@@ -295,6 +296,8 @@ int main(int argc, char **argv)
 		link_socket(&ctx);
 	if (fwd_listen(&ctx.fwd, &conf, ctx.epfd))
 		exit(EXIT_FAILURE);		/* it said why */
+	if (pasta())
+		auto_start(&ctx, &ns);
 	if (pasta())
 		ns_watch(&ns, &conf, ctx.epfd);
 	process_events(&ctx);

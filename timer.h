@@ -20,6 +20,7 @@ enum timer_kind {
 	TIMER_ACCEPT,
 	TIMER_NS,
 	TIMER_STATS,
+	TIMER_AUTO,
 	TIMER_KINDS
 };
 

@@ -237,7 +237,8 @@ $(cat "$T/pasta.$PN.out")"
 	fi
 	PASTAPID=$(cat "$PASTA_PIDFILE")
 }
-pasta_start() { start_ "$PASTA" "$@"; }
+# Ports that are bound in C are not to be forwarded, and nobody to look for them: test/sys/auto.sh has options before ours
+pasta_start() { start_ "$PASTA" -t none -u none "$@"; }
 # passt_start [OPTION]...: listens at $SOCKET
 passt_start()
 {
@@ -249,7 +250,7 @@ passt_start()
 program()
 {
 	case $LINK in
-	tap)	"$PASTA" --config-net "$@" "$CPID" ;;
+	tap)	"$PASTA" --config-net -t none -u none "$@" "$CPID" ;;
 	sock)	"$PASST" -s "$T/program.socket" "$@" ;;
 	esac
 }

@@ -23,7 +23,7 @@ void __wrap_log_at(int level, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* Rules as text, in order: "22-80>32", "22>ADDR/32", a * behind it if weak, "u:" in front for UDP, then "ADDR%IF/" */
+/* Rules as text, in order: "22-80>32", "22>ADDR/32", behind it * if weak and ? if automatic, "u:" in front for UDP, then "ADDR%IF/" */
 static const char *rules_text(const struct conf *c)
 {
 	static char buf[4096];
@@ -47,6 +47,8 @@ static const char *rules_text(const struct conf *c)
 			n += (size_t)snprintf(buf + n, sizeof(buf) - n, ">%u", r->to);
 		if (r->weak)
 			n += (size_t)snprintf(buf + n, sizeof(buf) - n, "*");
+		if (r->automatic)
+			n += (size_t)snprintf(buf + n, sizeof(buf) - n, "?");
 	}
 	return buf;
 }
@@ -102,9 +104,19 @@ static const struct row {
 	{ "FWD-18 all, then none", "tall uall tnone", "u:1-65535*" },
 	{ "FWD-18 exclusions, then none, then others", "t~22 tnone t~33", "1-32* 34-65535*" },
 
-	{ "automatic, less ports", "tauto,~22", "" },
-	{ "automatic, of all", "tall,auto", "" },
-	{ "automatic, after others", "t80 tauto", "80" },
+	{ "automatic", "tauto uauto", "1-65535*? u:1-65535*?" },
+	{ "automatic, less ports", "tauto,~22", "1-21*? 23-65535*?" },
+	{ "automatic, of all", "tall,auto", "1-65535*?" },
+	{ "automatic, after others", "t80 tauto", "80 1-65535*?" },
+	{ "automatic, of an address", "t::1/auto", "::1/1-65535*?" },
+	{ "automatic, of an interface", "u%eth0/auto,~53", "u:%eth0/1-52*? u:%eth0/54-65535*?" },
+	{ "automatic, of ports", "t80-82,auto", "80-82?" },
+	{ "automatic, of ports, elsewhere, less one", "tauto,8080-8082:80-82,~8081", "8080>80? 8082>82?" },
+	{ "automatic, twice", "tauto tauto", "1-65535*?" },
+	{ "FWD-18 automatic, then none", "tauto uauto tnone", "u:1-65535*?" },
+	{ "FWD-18 none, then automatic", "t80 tnone tauto", "1-65535*?" },
+	{ "FWD-16 automatic, twice, and exclusions that differ", "tauto tauto,~22",
+	  "!port 1 is already forwarded by option '-t auto'" },
 	{ "from the namespace, automatic", "Tauto Uauto", "" },
 	{ "from the namespace, none", "t80 Tnone Unone", "80" },
 
@@ -245,7 +257,7 @@ static void test_rules(void)
 		}
 		eq_str(why, NULL);
 		eq_str(rules_text(&c), r->want);
-		eq(automatic, strstr(r->specs, "auto") != NULL);
+		eq(automatic, strstr(r->specs, "Tauto") != NULL);
 		eq_str(said, "");
 	}
 }

@@ -1,0 +1,179 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# automatic forwarding: what is bound in the namespace is forwarded while it is
+. "${0%/*}/lib.sh"
+
+topology
+privileged() { sysctl -qw net.ipv4.ip_unprivileged_port_start="$1"; }
+privileged 0
+
+# binds C|H PROTO ADDRESS PORT: somebody who listens there, or is bound. Sets BOUND.
+cat >"$T/bind.py" <<'END'
+import os, socket, sys, time
+s = socket.socket(socket.AF_INET6 if ":" in sys.argv[2] else socket.AF_INET,
+                  socket.SOCK_STREAM if sys.argv[1] == "tcp" else socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, sys.argv[1] == "tcp")
+if ":" in sys.argv[2]:
+    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+s.bind((sys.argv[2], int(sys.argv[3])))
+if sys.argv[1] == "tcp":
+    s.listen()
+with open(sys.argv[4] + ".new", "w") as f:
+    print(os.getpid(), file=f)
+os.rename(sys.argv[4] + ".new", sys.argv[4])
+time.sleep(1000)
+END
+binds()
+{
+	BN=$((${BN:-0} + 1))
+	${1#H} python3 "$T/bind.py" "$2" "$3" "$4" "$T/bound.$BN" >"$T/bind.$BN" 2>&1 &
+	disown
+	wait_for 10 test -e "$T/bound.$BN" || diag "$(cat "$T/bind.$BN")"
+	BOUND=$(cat "$T/bound.$BN")
+}
+unbinds() { kill "$1"; wait_for 5 gone "$1"; }
+
+# What is listened to on the host, as "t:8000 u:53", but what else is there
+ports() { { ss -Hlnt | sed 's/.*LISTEN/t/'; ss -Hlnu | sed 's/.*UNCONN/u/'; } | awk '{
+		port = $4; sub(/.*:/, "", port); print $1 ":" port }' | sort -u | tr '\n' ' ' | sed 's/ $//'; }
+ports_are() { [ "$(ports)" = "$1" ]; }
+# become NAME PORTS: within 2 s
+become() { until_ 2 ports_are "$2"; is "$1" "$(ports)" "$2"; }
+
+auto_up() { container; start_ "$PASTA" --config-net "$@" "$CPID" || fail "C is connected"; }
+
+# Bound before the start
+container
+binds C tcp 0.0.0.0 8001; before=$BOUND
+start_ "$PASTA" --config-net -u none "$CPID"
+is "a listener that is there at the start is forwarded from the start, without an option" "$(ports)" "t:8001"
+unbinds "$before"
+become "and no more when it is closed" ""
+xfer 5 <<END
+tcp its_port_can_be_had c=R s=H to=198.51.100.2 src=198.51.100.10 port=8001 up=1000 down=1000
+END
+pasta_stop
+
+auto_up
+become "nothing is bound, nothing is forwarded" ""
+binds C tcp 0.0.0.0 8002; a=$BOUND
+become "TCP, any IPv4 address; UDP of the same port with it, as iperf3 has it" "t:8002 u:8002"
+binds C tcp :: 8003; b=$BOUND
+become "TCP, any IPv6 address" "t:8002 t:8003 u:8002 u:8003"
+binds C udp 198.51.100.2 8004; d=$BOUND
+become "UDP, an address" "t:8002 t:8003 u:8002 u:8003 u:8004"
+binds C udp :: 8005; e=$BOUND
+become "UDP, any IPv6 address" "t:8002 t:8003 u:8002 u:8003 u:8004 u:8005"
+ok "reachable from another host" R bash -c 'exec 3<>/dev/tcp/198.51.100.2/8002'
+ok "reachable from another host, IPv6" R bash -c 'exec 3<>/dev/tcp/2001:db8:1::2/8003'
+unbinds "$b"
+become "one is closed, others stay" "t:8002 u:8002 u:8004 u:8005"
+binds C tcp 127.0.0.1 8006
+binds C tcp ::1 8007
+binds C udp 127.0.0.9 8008
+binds C tcp 0.0.0.0 40000; eph=$BOUND
+binds C udp 0.0.0.0 40001
+unbinds "$a"
+become "FWD-15 neither ephemeral ports nor what is bound to loopback" "u:8004 u:8005"
+unbinds "$d"
+unbinds "$e"
+become "all are closed" ""
+
+# The host has the port itself: no word, nothing taken away, and it is had once it is free
+binds H tcp 127.0.0.1 8010; own=$BOUND
+binds C tcp 0.0.0.0 8010
+binds C tcp 0.0.0.0 8011
+become "the host's own port of the same number is the host's" "t:8010 t:8011 u:8010 u:8011"
+is "still listened to once" "$(ss -Hlnt 'sport = :8010' | wc -l)" 1
+unbinds "$own"
+until_ 2 listens 8010
+is "once it is free, it is forwarded" "$(ss -Hlnt 'sport = :8010' | grep -c -F '*:8010')" 1
+is "FWD-07 without a word" "$(grep -ci 'bind\|in use' "$PASTA_LOG")" 0
+pasta_stop
+become "nothing is left at the end" ""
+
+# FWD-03: the namespace is looked at, not the host
+binds H tcp 0.0.0.0 8020; own=$BOUND
+auto_up
+sleep 2.5		# two scans
+is "FWD-03 what is bound on the host is not forwarded, nor taken for the namespace's" "$(ports)" "t:8020"
+is "FWD-03 nor bound in the namespace" "$(C ss -Hlnt; C ss -Hlnu)" ""
+unbinds "$own"
+pasta_stop
+
+# Exclusions, addresses, names
+container
+for p in 22 80 8030 8031 8032; do binds C tcp 0.0.0.0 $p; done
+binds C udp 0.0.0.0 53
+start_ "$PASTA" --config-net -t auto,~22,~8031 -u none "$CPID"
+is "FWD-06 automatic, less ports" "$(ports)" "t:80 t:8030 t:8032"
+pasta_stop
+start_ "$PASTA" --config-net -t ::1/auto -t 8030:80 -u 127.0.0.1/auto -I other "$CPID"
+is "UDP-17 at addresses, beside a port by name" "$(ss -Hlntu | awk '{ print $5 }' | sort -u | tr '\n' ' ')" \
+	"*:8030 127.0.0.1:22 127.0.0.1:53 127.0.0.1:80 127.0.0.1:8030 127.0.0.1:8031 127.0.0.1:8032 [::1]:22 [::1]:80 [::1]:8031 [::1]:8032 "
+pasta_stop
+binds C tcp 0.0.0.0 40080
+start_ "$PASTA" --config-net -t 8029-8031,9080:80,40080,auto -u none -I third "$CPID"
+is "ports that are named, while they are bound" "$(ports)" "t:40080 t:8030 t:8031 t:9080"
+pasta_stop
+
+# Datagrams, and their port is free as soon as who asked for it is gone
+auto_up
+C python3 -c 'import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("0.0.0.0", 8035))
+for i in range(2):
+    data, peer = s.recvfrom(100); s.sendto(data, peer)' >"$T/echo" 2>&1 &
+until_ 5 ports_are u:8035
+is "datagrams there and back" "$(R python3 -c 'import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(5)
+for word in b"one ", b"two":
+    s.sendto(word, ("198.51.100.2", 8035)); print(s.recv(100).decode(), end="")' 2>&1)" "one two"
+become "FWD-19 a port with flows on it is withdrawn" ""
+xfer 5 <<END
+udp and_somebody_else_can_have_it c=R s=H to=198.51.100.2 port=8035 sizes=100
+END
+pasta_stop
+
+# Connections live on when the listener is closed; what a scan costs
+auto_up -u none
+cat >"$T/once.py" <<'END'
+import socket, sys
+s = socket.create_server(("0.0.0.0", 8040))
+c, _ = s.accept()
+s.close()
+c.sendall(c.recv(100))
+c.sendall(c.recv(100))
+END
+C python3 "$T/once.py" >"$T/once" 2>&1 &
+until_ 5 ports_are t:8040
+exec 7<>/dev/tcp/198.51.100.2/8040
+echo one >&7; line=; read -rt 5 -u 7 line
+is "a connection" "$line" one
+become "its listener is closed" ""
+echo two >&7; line=; read -rt 5 -u 7 line
+is "FWD-19 the connection lives on" "$line" two
+exec 7>&-
+pasta_stop
+
+auto_up
+C python3 - "$T/many" >"$T/many.log" 2>&1 <<'END' &
+import resource, socket, sys, time
+resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+s = socket.create_server(("127.0.0.1", 9999), backlog=4096)
+keep = []
+for i in range(4000):
+    keep.append(socket.create_connection(("127.0.0.1", 9999)))
+    keep.append(s.accept()[0])
+open(sys.argv[1], "w").close()
+time.sleep(1000)
+END
+wait_for 60 test -e "$T/many"
+cpu=$(awk '{ print $14 + $15 }' /proc/$PASTAPID/stat) a=$(cs_of $PASTAPID)
+sleep 5		# what is measured
+le "FWD-14 CPU time of 5 scans with 8,000 connections in the namespace, ticks" $(($(awk '{ print $14 + $15 }' /proc/$PASTAPID/stat) - cpu)) 5
+le "FWD-14 wake-ups meanwhile" $(($(cs_of $PASTAPID) - a)) 15
+pasta_stop
+auto_up -t none -u none
+rests "FWD-14 with none, no scan" 0
+
+done_testing
