@@ -28,6 +28,8 @@
 #define KERNEL_CLOSE	7
 #define KERNEL_LISTEN	10
 
+#define LOOPBACK_IF	1		/* interface index, in each namespace */
+
 enum { TCP, UDP };
 
 static struct {
@@ -58,7 +60,7 @@ static void each_socket(const struct nlmsghdr *nh, void *arg)
 	    m.idiag_state != (d->proto == TCP ? KERNEL_LISTEN : KERNEL_CLOSE))
 		return;
 	a = addr_from_bytes(m.id.idiag_src, m.idiag_family == AF_INET);
-	if (d->loopback || !addr_is_loopback(&a))
+	if (d->loopback || (!addr_is_loopback(&a) && m.id.idiag_if != LOOPBACK_IF))
 		bit_set(d->bound->port[d->proto], ntohs(m.id.idiag_sport));
 }
 

@@ -177,11 +177,17 @@ static void test_dumps(void)
 		put_sock("127.9.9.9", 81, L);
 		end(0);
 		put_sock("::1", 82, L);
+		struct inet_diag_msg m = sock("::", 83, L);
+		m.id.idiag_if = 1;
+		put(SOCK_DIAG_BY_FAMILY, &m, sizeof(m), NLMSG_LENGTH(sizeof(m)));
+		m = sock("::", 84, L);
+		m.id.idiag_if = 2;
+		put(SOCK_DIAG_BY_FAMILY, &m, sizeof(m), NLMSG_LENGTH(sizeof(m)));
 		end(0);
 		end(0);
 		end(0);
 		eq(find_bound(&scan.nl, lo, &b), 0);
-		eq_str(ports_text(b.port[TCP]), lo ? "80 81 82" : "");
+		eq_str(ports_text(b.port[TCP]), lo ? "80 81 82 83 84" : "84");
 	}
 
 	fresh("FWD-14 connections that the kernel tells of nevertheless don't count");
