@@ -30,12 +30,14 @@ static struct {
 static struct fwd fwd;
 static struct conf c;
 
+int __real_getrlimit(int resource, struct rlimit *lim);
 int __wrap_getrlimit(int resource, struct rlimit *lim);
 void __wrap_fd_close(int fd);
 
 int __wrap_getrlimit(int resource, struct rlimit *lim)
 {
-	ok(resource == RLIMIT_NOFILE);
+	if (resource != RLIMIT_NOFILE)		/* a sanitizer's */
+		return __real_getrlimit(resource, lim);
 	lim->rlim_cur = lim->rlim_max = RLIM_INFINITY;
 	return 0;
 }
