@@ -107,7 +107,7 @@ static const char *parse_range(const char *s, const char *end, unsigned least, u
 
 static bool same_place(const struct rule *a, const struct rule *b)
 {
-	return a->proto == b->proto && a->any == b->any && (a->any || addr_eq(&a->addr, &b->addr)) &&
+	return a->proto == b->proto && a->outward == b->outward && a->any == b->any && (a->any || addr_eq(&a->addr, &b->addr)) &&
 	       !strcmp(a->ifname, b->ifname);
 }
 
@@ -265,12 +265,12 @@ static const char *add_list(struct conf *c, const struct list *l, struct rule *r
 	return why;
 }
 
-static void rules_clear(struct conf *c, uint8_t proto)
+static void rules_clear(struct conf *c, uint8_t proto, bool outward)
 {
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < c->nrules; i++) {
-		if (c->rule[i].proto != proto)
+		if (c->rule[i].proto != proto || c->rule[i].outward != outward)
 			c->rule[n++] = c->rule[i];
 	}
 	c->nrules = n;
@@ -278,14 +278,15 @@ static void rules_clear(struct conf *c, uint8_t proto)
 
 const char *conf_ports(struct conf *c, char letter, const char *val, bool *automatic)
 {
-	struct rule r = { .proto = letter == 't' || letter == 'T' ? IPPROTO_TCP : IPPROTO_UDP, .any = true };
 	bool outward = letter == 'T' || letter == 'U';
+	struct rule r = {
+		.proto = letter == 't' || letter == 'T' ? IPPROTO_TCP : IPPROTO_UDP, .outward = outward, .any = true,
+	};
 	const char *slash = strchr(val, '/'), *why;
 	static struct list list;
 
 	if (!strcmp(val, "none")) {
-		if (!outward)
-			rules_clear(c, r.proto);
+		rules_clear(c, r.proto, outward);
 		return NULL;
 	}
 
@@ -300,7 +301,7 @@ const char *conf_ports(struct conf *c, char letter, const char *val, bool *autom
 		why = parse_list(slash ? slash + 1 : val, &list);
 	if (why)
 		return why;
-	if (outward && (list.ports || list.all))
+	if (letter == 'U' && (list.ports || list.all))
 		return "forwarding from the namespace is not supported yet";
 	if (list.automatic) {		/* only while bound in the namespace, which nobody looks for yet */
 		*automatic = true;

@@ -134,6 +134,12 @@ static struct addr guest_addr(const struct conf *c, const struct seen *s, const 
 	return a;
 }
 
+/* What a rule makes of a port of its own */
+static uint16_t port_to(const struct rule *r, uint16_t port)
+{
+	return (uint16_t)(r->to + (port - r->first));
+}
+
 enum drop fwd_in(const struct conf *c, const struct seen *s, const struct rule *r, const struct side *host,
 		 struct side *guest)
 {
@@ -141,7 +147,7 @@ enum drop fwd_in(const struct conf *c, const struct seen *s, const struct rule *
 	enum family f = addr_family(&client);
 	const struct conf_ip *ip = &c->ip[f];
 
-	if (switched_off(c, r->proto, f))
+	if (switched_off(c, r->proto, f) || c->splice_only)
 		return DROP_POLICY;
 	if (addr_is_unspec(&client) || is_group(&client))
 		return DROP_ADDR;
@@ -153,8 +159,38 @@ enum drop fwd_in(const struct conf *c, const struct seen *s, const struct rule *
 
 	guest->our = (struct end){ client, host->peer.port };
 	guest->peer.a = guest_addr(c, s, &client);
-	guest->peer.port = (uint16_t)(r->to + (host->our.port - r->first));
+	guest->peer.port = port_to(r, host->our.port);
 	return addr_is_unspec(&guest->peer.a) || addr_is_unspec(&client) ? DROP_ADDR : DROP_NONE;
+}
+
+bool fwd_splice(const struct conf *c, const struct seen *s, const struct rule *r, const struct side *from, struct side *to)
+{
+	enum family f = addr_family(&from->peer.a);
+	struct addr lo = f == V4 ? addr_loopback4 : addr_loopback6;
+
+	if (!r->outward && (c->no_splice || !addr_is_loopback(&from->peer.a)))
+		return false;
+	if (addr_is_loopback(&from->our.a))
+		lo = from->our.a;		/* 127.0.0.0/8: the same one */
+
+	to->our = (struct end){ f == V4 ? addr_any4 : addr_any6, 0 };
+	to->peer = (struct end){ lo, port_to(r, from->our.port) };
+	if (r->outward || c->host_lo_to_ns_lo)
+		return true;
+
+	to->peer.a = addr_is_unspec(&s->addr[f]) ? c->ip[f].addr : s->addr[f];
+	if (addr_is_unspec(&to->peer.a) || c->splice_only)	/* none, or no link that would have it */
+		to->peer.a = f == V4 ? addr_loopback4 : addr_loopback6;
+	return true;
+}
+
+bool fwd_splices(const struct conf *c)
+{
+	const struct rule *r = c->rule, *end = r + c->nrules;
+
+	while (r < end && (r->outward || r->proto != IPPROTO_TCP))
+		r++;
+	return r < end && !c->no_splice;
 }
 
 struct addr fwd_icmp_src(const struct conf *c, const struct seen *s, const struct addr *a)
@@ -174,13 +210,9 @@ static bool usable(const struct conf *c, enum family f)
 	return c->ip[f].on && (f == V4 || sock_features.ipv6);
 }
 
-static bool rule_usable(const struct conf *c, const struct rule *r)
-{
-	return r->any ? usable(c, V4) || usable(c, V6) : usable(c, addr_family(&r->addr));
-}
-
-/* While listeners are opened */
+/* While listeners are opened: those of the host, or @outward ones */
 struct opening {
+	bool			outward;
 	struct fwd		*fwd;
 	const struct conf	*c;
 	int			epfd;
@@ -188,6 +220,12 @@ struct opening {
 	uint16_t		eph_first, eph_last;
 	unsigned		scope;		/* of the rule's address */
 };
+
+static bool rule_usable(const struct opening *o, const struct rule *r)
+{
+	return r->outward == o->outward &&
+	       (r->any ? usable(o->c, V4) || usable(o->c, V6) : usable(o->c, addr_family(&r->addr)));
+}
 
 static const char *ephemeral_path = "/proc/sys/net/ipv4/ip_local_port_range";
 
@@ -255,7 +293,8 @@ static int check_limits(struct opening *o)
 /* One listener for port @port of a rule: for both families, or for that of @a */
 static int listen_one(struct opening *o, const struct rule *r, const struct addr *a, bool dual, uint32_t port)
 {
-	struct sock_out out = { .ifname = r->ifname, .freebind = o->c->freebind, .scope = o->scope };
+	bool lo = r->outward && !r->ifname[0] && addr_is_unspec(a);
+	struct sock_out out = { .ifname = lo ? "lo" : r->ifname, .freebind = o->c->freebind, .scope = o->scope };
 	enum ev_type type = r->proto == IPPROTO_TCP ? EV_TCP_LISTEN : EV_UDP_LISTEN;
 	struct end at = { *a, (uint16_t)port };
 	struct fwd *fwd = o->fwd;
@@ -337,7 +376,7 @@ static uint64_t weak_ports(const struct opening *o, const struct rule *r, uint32
 	uint64_t n = 0;
 
 	for (; r < end; r++, port = 1) {
-		if (!r->weak || !rule_usable(o->c, r))
+		if (!r->weak || !rule_usable(o, r))
 			continue;
 		for (port = next_port(o, r, MAX(port, r->first)); port <= r->last; port = next_port(o, r, port + 1))
 			n++;
@@ -378,30 +417,44 @@ static int listen_weak(struct opening *o, const struct rule *r, const struct rul
 	return why;
 }
 
-int fwd_listen(struct fwd *fwd, const struct conf *c, int epfd)
+static int listen_all(struct opening *o)
 {
-	static struct listener listeners[LISTENERS_MAX];
-	struct opening o = { .fwd = fwd, .c = c, .epfd = epfd };
+	const struct conf *c = o->c;
 	const struct rule *end = c->rule + c->nrules, *next;
-	int rc = check_limits(&o);
+	int rc = check_limits(o);
 
-	fwd->l = listeners;
-	fwd->n = 0;
 	for (const struct rule *r = c->rule; !rc && r < end; r++) {
-		if (!rule_usable(c, r) && (r == c->rule || r[-1].opt != r->opt))
+		if (r->outward == o->outward && !rule_usable(o, r) && (r == c->rule || r[-1].opt != r->opt))
 			warn("No %s: nothing forwarded for option '%s'", r->any ? "network" :
 			     addr_is_v4(&r->addr) ? "IPv4" : "IPv6", conf_rule_text(r));
-		if (rule_usable(c, r) && !r->weak)
-			rc = listen_named(&o, r);
+		if (rule_usable(o, r) && !r->weak)
+			rc = listen_named(o, r);
 	}
 
 	for (const struct rule *r = c->rule; !rc && r < end; r = next) {
 		for (next = r + 1; next < end && next->opt == r->opt && next->weak == r->weak; next++)
 			;
-		if (r->weak && rule_usable(c, r))
-			rc = listen_weak(&o, r, next);
+		if (r->weak && rule_usable(o, r))
+			rc = listen_weak(o, r, next);
 	}
 	return rc;
+}
+
+int fwd_listen(struct fwd *fwd, const struct conf *c, int epfd)
+{
+	static struct listener listeners[LISTENERS_MAX];
+	struct opening o = { .fwd = fwd, .c = c, .epfd = epfd };
+
+	fwd->l = listeners;
+	fwd->n = 0;
+	return listen_all(&o);
+}
+
+int fwd_listen_ns(struct fwd *fwd, const struct conf *c, int epfd)
+{
+	struct opening o = { .outward = true, .fwd = fwd, .c = c, .epfd = epfd };
+
+	return listen_all(&o);
 }
 
 void fwd_close(struct fwd *fwd)

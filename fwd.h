@@ -62,6 +62,20 @@ enum drop fwd_in(const struct conf *c, const struct seen *s, const struct rule *
 		 struct side *guest);
 
 /**
+ * fwd_splice() - does a connection that was accepted go straight to a socket on the other side?
+ * @r:		rule of the listener
+ * @from:	peer: client; our: local address and port it came to; in the namespace if @r is outward
+ * @to:		filled in: peer: what to connect to
+ *
+ * From the host: if the client is on loopback. To the namespace's own address, as the guest can't tell then, and a
+ * service on its loopback stays its own; to loopback where it has no address, or with --host-lo-to-ns-lo.
+ */
+bool fwd_splice(const struct conf *c, const struct seen *s, const struct rule *r, const struct side *from, struct side *to);
+
+/* Are there rules by which connections may be spliced into the namespace? */
+bool fwd_splices(const struct conf *c);
+
+/**
  * fwd_icmp_src() - guest-side address for a router or host that sent an ICMP error
  * @a:		address as the host saw it
  *
@@ -89,6 +103,9 @@ unsigned fwd_scope(const struct conf *c, const struct addr *a);
  * Return: 0, or -errno
  */
 int fwd_listen(struct fwd *fwd, const struct conf *c, int epfd);
+
+/* The same for outward rules, in the target namespace: whoever calls is there. Bound to its loopback interface. */
+int fwd_listen_ns(struct fwd *fwd, const struct conf *c, int epfd);
 
 /* Lets go of all ports, for a successor that starts as soon as it hears of our end: exit() would close the link before them */
 void fwd_close(struct fwd *fwd);

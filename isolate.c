@@ -432,7 +432,7 @@ static const struct {
 	{ __NR_sendmmsg,		BOTH,	"datagrams" },
 	{ __NR_sendto,			BOTH,	"flows, system log" },
 	{ __NR_send,			BOTH,	"flows, system log" },
-	{ __NR_splice,			BOTH,	"loopback bypass" },
+	{ __NR_splice,			PASTA,	"loopback bypass" },
 	{ __NR_clock_gettime,		BOTH,	"time, where the vDSO has none" },
 	{ __NR_clock_gettime64,		BOTH,	"time, where the vDSO has none" },
 
@@ -449,7 +449,8 @@ static const struct {
 	{ __NR_getsockname,		BOTH,	"flows" },
 	{ __NR_shutdown,		BOTH,	"flows" },
 	{ __NR_close,			BOTH,	"flows" },
-	{ __NR_pipe2,			BOTH,	"loopback bypass" },
+	{ __NR_pipe2,			PASTA,	"loopback bypass" },
+	{ __NR_fcntl | WITH(F_GETPIPE_SZ), PASTA, "loopback bypass" },
 	{ __NR_fcntl | WITH(F_SETFD), BOTH, "musl without SOCK_CLOEXEC" },
 	{ __NR_fcntl | WITH(F_SETFL), BOTH, "musl without SOCK_NONBLOCK" },
 	{ __NR_ioctl | WITH(TIOCOUTQ), BOTH, "room in a socket, without SO_MEMINFO" },
