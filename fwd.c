@@ -172,6 +172,8 @@ bool fwd_splice(const struct conf *c, const struct seen *s, const struct rule *r
 		return false;
 	if (addr_is_loopback(&from->our.a))
 		lo = from->our.a;		/* 127.0.0.0/8: the same one */
+	else if (r->outward && r->any)		/* the namespace's own address is not the host's loopback */
+		return false;
 
 	to->our = (struct end){ f == V4 ? addr_any4 : addr_any6, 0 };
 	to->peer = (struct end){ lo, port_to(r, from->our.port) };

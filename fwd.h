@@ -67,8 +67,9 @@ enum drop fwd_in(const struct conf *c, const struct seen *s, const struct rule *
  * @from:	peer: client; our: local address and port it came to; in the namespace if @r is outward
  * @to:		filled in: peer: what to connect to
  *
- * From the host: if the client is on loopback. To the namespace's own address, as the guest can't tell then, and a
- * service on its loopback stays its own; to loopback where it has no address, or with --host-lo-to-ns-lo.
+ * From the host: if the client is on loopback. To the namespace's own address, so that a service on its loopback stays
+ * its own; to loopback where it has no address, or with --host-lo-to-ns-lo. From the namespace: if it came to loopback, or
+ * to an address that the rule names.
  */
 bool fwd_splice(const struct conf *c, const struct seen *s, const struct rule *r, const struct side *from, struct side *to);
 

@@ -326,7 +326,7 @@ static int tcp_accept_one(struct ctx *c, const struct listener *l)
 		return 0;
 	}
 	if (!why)
-		why = fwd_in(c->cf, &g->seen, r, &host, &guest);
+		why = r->outward ? DROP_POLICY : fwd_in(c->cf, &g->seen, r, &host, &guest);
 	if (!why && flow_find_guest(&c->flows, FLOW_TCP, &guest.peer, &guest.our))
 		why = DROP_TCP_STATE;		/* two clients that look the same to the guest */
 	f = why ? NULL : tcp_flow_alloc(c);
