@@ -450,6 +450,7 @@ static const struct {
 	{ __NR_shutdown,		BOTH,	"flows" },
 	{ __NR_close,			BOTH,	"flows" },
 	{ __NR_pipe2,			PASTA,	"loopback bypass" },
+	{ __NR_fcntl | WITH(F_SETPIPE_SZ), PASTA, "loopback bypass" },
 	{ __NR_fcntl | WITH(F_GETPIPE_SZ), PASTA, "loopback bypass" },
 	{ __NR_fcntl | WITH(F_SETFD), BOTH, "musl without SOCK_CLOEXEC" },
 	{ __NR_fcntl | WITH(F_SETFL), BOTH, "musl without SOCK_NONBLOCK" },

@@ -28,9 +28,10 @@
 #define SPLICE_FLAGS	(SPLICE_F_MOVE | SPLICE_F_NONBLOCK)	/* Linux 4.19 doesn't look at O_NONBLOCK */
 
 #define BUF_SIZE	(64U << 10)	/* as much as an empty pipe holds */
-#define FILL_SIZE	(1U << 20)	/* more than 16 buffers of a socket hold */
+#define FILL_SIZE	(4U << 20)	/* more than a pipe full of a socket's buffers */
 #define TURN_SIZE	(1U << 20)	/* bytes, before other flows get their turn */
-#define PIPES_IDLE	32
+#define PIPE_SIZE	(512 << 10)	/* pages are what counts: room for 128 buffers of a socket */
+#define PIPES_IDLE	16
 #define SOCKS_SPARE	32
 
 /* enum: flags of struct splice_way */
@@ -72,7 +73,8 @@ static bool pipe_spare(void)
 		return true;
 	if (pipe2(fd, O_NONBLOCK | O_CLOEXEC))
 		return false;
-	if (fcntl(fd[0], F_GETPIPE_SZ) < (int)BUF_SIZE) {	/* pipe(7): pipe-user-pages-soft */
+	/* Refused, and less than the default, if the user has many: pipe(7), pipe-user-pages-soft */
+	if (fcntl(fd[0], F_SETPIPE_SZ, PIPE_SIZE) < 0 && fcntl(fd[0], F_GETPIPE_SZ) < (int)BUF_SIZE) {
 		close(fd[0]);
 		close(fd[1]);
 		return false;
