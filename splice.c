@@ -34,7 +34,7 @@
 #define PIPES_IDLE	16
 #define SOCKS_SPARE	32
 
-/* enum: flags of struct splice_way */
+/* Flags of struct splice_way */
 #define WAY_READABLE	0x01	/* socket has bytes, or its end, that were not seen yet */
 #define WAY_HANGUP	0x02	/* sender is done: nothing comes behind what is queued */
 #define WAY_BLOCKED	0x04	/* receiver is full, or not connected: EPOLLOUT will come */

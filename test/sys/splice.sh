@@ -54,10 +54,10 @@ try:
 except OSError as e:
     print(type(e).__name__)
 END
-C python3 -c 'import os, socket, time
+{ C python3 -c 'import os, socket, time
 for a, f in ("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6):
     s = socket.socket(f); s.bind((a, 8000)); s.listen(); globals()[a] = s
-print(os.getpid(), flush=True); time.sleep(1000)' >"$T/loopback" &
+print(os.getpid(), flush=True); time.sleep(1000)' >"$T/loopback"; } 2>\"$T/null\" &
 disown
 wait_for 5 test -s "$T/loopback"
 for a in 127.0.0.1 ::1; do
@@ -81,9 +81,9 @@ xfer 20 < <(for e in "${ends[@]}"; do echo "crr SPL-06_500_connections,_$e count
 le "SPL-06 descriptors after 2,000 connections, besides spare ones" $(($(fds) - before)) 64
 
 # A receiver that does nothing costs nothing
-C python3 -c 'import os, socket, time
+{ C python3 -c 'import os, socket, time
 l = socket.socket(); l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); l.bind(("198.51.100.2", 8000)); l.listen()
-print(os.getpid(), flush=True); s = l.accept(); time.sleep(1000)' >"$T/stopped" &
+print(os.getpid(), flush=True); s = l.accept(); time.sleep(1000)' >"$T/stopped"; } 2>\"$T/null\" &
 disown
 wait_for 5 test -s "$T/stopped"
 python3 -c 'import socket
