@@ -57,7 +57,7 @@ END
 { C python3 -c 'import os, socket, time
 for a, f in ("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6):
     s = socket.socket(f); s.bind((a, 8000)); s.listen(); globals()[a] = s
-print(os.getpid(), flush=True); time.sleep(1000)' >"$T/loopback"; } 2>\"$T/null\" &
+print(os.getpid(), flush=True); time.sleep(1000)' >"$T/loopback"; } 2>"$T/null" &
 disown
 wait_for 5 test -s "$T/loopback"
 for a in 127.0.0.1 ::1; do
@@ -83,7 +83,7 @@ le "SPL-06 descriptors after 2,000 connections, besides spare ones" $(($(fds) - 
 # A receiver that does nothing costs nothing
 { C python3 -c 'import os, socket, time
 l = socket.socket(); l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); l.bind(("198.51.100.2", 8000)); l.listen()
-print(os.getpid(), flush=True); s = l.accept(); time.sleep(1000)' >"$T/stopped"; } 2>\"$T/null\" &
+print(os.getpid(), flush=True); s = l.accept(); time.sleep(1000)' >"$T/stopped"; } 2>"$T/null" &
 disown
 wait_for 5 test -s "$T/stopped"
 python3 -c 'import socket
