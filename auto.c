@@ -44,7 +44,21 @@ struct dump {
 	struct bound	*bound;
 	unsigned	proto;		/* TCP or UDP */
 	bool		loopback;	/* counts, too */
+	const struct fwd *fwd;
 };
+
+/* Do we listen to that port on the namespace's loopback, for the host's? */
+static bool is_ours(const struct fwd *fwd, unsigned proto, unsigned port)
+{
+	for (const struct fwd_rule *fr = fwd->rule; fr < fwd->rule + fwd->nrules; fr++) {
+		const struct rule *r = &fr->r;
+
+		if (fr->id && r->outward && (r->proto == IPPROTO_TCP) == (proto == TCP) && port >= r->first &&
+		    port <= r->last)
+			return true;
+	}
+	return false;
+}
 
 /* One socket; NULL, before the first: what an interrupted dump said stays true for a second */
 static void each_socket(const struct nlmsghdr *nh, void *arg)
@@ -60,7 +74,8 @@ static void each_socket(const struct nlmsghdr *nh, void *arg)
 	    m.idiag_state != (d->proto == TCP ? KERNEL_LISTEN : KERNEL_CLOSE))
 		return;
 	a = addr_from_bytes(m.id.idiag_src, m.idiag_family == AF_INET);
-	if (d->loopback || (!addr_is_loopback(&a) && m.id.idiag_if != LOOPBACK_IF))
+	if ((!addr_is_loopback(&a) && m.id.idiag_if != LOOPBACK_IF) ||
+	    (d->loopback && !is_ours(d->fwd, d->proto, ntohs(m.id.idiag_sport))))
 		bit_set(d->bound->port[d->proto], ntohs(m.id.idiag_sport));
 }
 
@@ -78,9 +93,9 @@ static int dump_sockets(struct nl *nl, uint8_t family, struct dump *d)
 }
 
 /* Ports that are bound now: 0, or -errno if one of the protocols can't be asked for */
-static int find_bound(struct nl *nl, bool loopback, struct bound *b)
+static int find_bound(struct nl *nl, const struct fwd *fwd, bool loopback, struct bound *b)
 {
-	struct dump d = { .bound = b, .loopback = loopback };
+	struct dump d = { .bound = b, .loopback = loopback, .fwd = fwd };
 
 	memset(b, 0, sizeof(*b));
 	for (d.proto = TCP; d.proto <= UDP; d.proto++) {
@@ -104,7 +119,7 @@ static bool rule_for(const struct fwd *fwd, const struct rule *r, unsigned to, s
 {
 	unsigned port = r->first + (to - r->to);
 
-	if (to < r->to || port > r->last || (r->weak && port >= fwd->eph_first && port <= fwd->eph_last))
+	if (to < r->to || port > r->last || (r->weak && port >= fwd->eph_first[0] && port <= fwd->eph_last[0]))
 		return false;
 	*one = *r;
 	one->first = one->last = (uint16_t)port;
@@ -159,7 +174,7 @@ static void follow(struct ctx *c)
 static int look(struct ctx *c)
 {
 	struct bound now;
-	int rc = find_bound(&scan.nl, c->cf->host_lo_to_ns_lo, &now);
+	int rc = find_bound(&scan.nl, &c->fwd, c->cf->host_lo_to_ns_lo, &now);
 
 	if (rc || (!scan.again && !memcmp(&now, &scan.bound, sizeof(now))))
 		return rc;

@@ -603,17 +603,20 @@ static const struct opt opts[] = {
 	  "others. none is passt's default; auto, pasta's: ports that are bound in the namespace" },
 	{ "udp-ports", 'u', "SPEC", BOTH, p_ports, 0, "UDP ports of the host to forward" },
 	{ "tcp-ns", 'T', "SPEC", PASTA, p_ports, 0,
-	  "TCP ports of the namespace's loopback to forward to the host's: none or auto only, for now" },
-	{ "udp-ns", 'U', "SPEC", PASTA, p_ports, 0, "Same, for UDP" },
+	  "TCP ports of the namespace's loopback interface to forward to the host's; none by default" },
+	{ "udp-ns", 'U', "SPEC", PASTA, p_ports, 0, "Same, for UDP: none or auto only, for now" },
 	{ "freebind", 0, NULL, BOTH, p_set, CONF(freebind),
 	  "Bind to addresses the host does not have yet" },
-	{ "host-lo-to-ns-lo", 0, NULL, BOTH, p_set, CONF(host_lo_to_ns_lo),
-	  "What comes from the host's loopback goes to that of the namespace" },
-	{ "splice-only", 0, NULL, PASTA, unsupported, 0, NULL },
+	{ "host-lo-to-ns-lo", 0, NULL, PASTA, p_set, CONF(host_lo_to_ns_lo),
+	  "Connections from the host's loopback address go to the same one in the namespace; by default, to "
+	  "the namespace's own address" },
+	{ "no-splice", 0, NULL, PASTA, p_set, CONF(no_splice),
+	  "Connections from the host's loopback address pass the link, as all others do" },
+	{ "splice-only", 0, NULL, PASTA, p_set, CONF(splice_only),
+	  "No link and no network: only connections from loopback to loopback are forwarded" },
 
 	{ .help = "Without effect, for compatibility", .modes = BOTH },
 	{ "stderr", 0, NULL, BOTH, p_ignore, 0, "Messages go to stderr while in the foreground, always" },
-	{ "no-splice", 0, NULL, PASTA, p_ignore, 0, "All forwarding goes through the link, always" },
 	{ "migrate-exit", 0, NULL, BOTH, p_ignore, 0, "Deprecated" },
 	{ "migrate-no-linger", 0, NULL, BOTH, p_ignore, 0, "Deprecated" },
 };
@@ -800,7 +803,7 @@ static void defaults(struct conf *c, const char *name)
 		.mtu		= MTU_DEFAULT,
 		.link_fd	= -1,
 	};
-	c->dhcp_dns = c->dhcp_search = c->mode == MODE_PASST;
+	c->dhcp_dns = c->dhcp_search = c->no_splice = c->mode == MODE_PASST;
 
 	for (enum family f = V4; f < FAMILIES; f++) {
 		struct conf_ip *ip = &c->ip[f];
@@ -835,6 +838,10 @@ static void check(const struct parse *p)
 			    r->proto == IPPROTO_TCP ? "tcp" : "udp");
 	}
 
+	if (c->no_splice && c->splice_only)
+		die("--no-splice and --splice-only exclude each other");
+	if (c->link_fd >= 0 && c->splice_only)
+		die("-F/--fd and --splice-only exclude each other");
 	if (c->link_fd >= 0 && c->socket[0])
 		die("-F/--fd and -s/--socket exclude each other");
 	if (c->userns[0] && c->netns_only)

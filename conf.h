@@ -58,9 +58,10 @@ struct conf_ip {
 	char		out_if[IFNAMSIZ];	/* --outbound-if4/6 */
 };
 
-/* One forwarding rule (-t, -u): what arrives at host addresses and ports goes to the guest */
+/* One forwarding rule: what arrives at addresses and ports of the host (-t, -u) goes to the guest; or the other way round */
 struct rule {
 	uint8_t		proto;			/* IPPROTO_TCP or IPPROTO_UDP */
+	bool		outward;		/* -T, -U: listens in the namespace, and leads to the host */
 	bool		any;			/* no address given: both families */
 	bool		weak;			/* of "all": ephemeral ports are left out, as are those that can't be had */
 	bool		automatic;		/* only while bound in the namespace; in struct conf: all that may be */
@@ -75,8 +76,8 @@ struct rule {
 /* Same bound address and interface? */
 static inline bool rule_same_place(const struct rule *a, const struct rule *b)
 {
-	return a->proto == b->proto && a->any == b->any && (a->any || addr_eq(&a->addr, &b->addr)) &&
-	       !strcmp(a->ifname, b->ifname);
+	return a->proto == b->proto && a->outward == b->outward && a->any == b->any &&
+	       (a->any || addr_eq(&a->addr, &b->addr)) && !strcmp(a->ifname, b->ifname);
 }
 
 /* Same in every way that matters to traffic? */
@@ -126,6 +127,8 @@ struct conf {
 	bool		dhcp_dns, dhcp_search;	/* hand out servers and search list */
 	bool		no_map_gw, host_lo_to_ns_lo;
 	bool		freebind;
+	bool		no_splice;		/* what comes from the host's loopback takes the link, too */
+	bool		splice_only;		/* there is no link */
 	char		hostname[DOMAIN_MAX], fqdn[DOMAIN_MAX];
 	char		search[SEARCH_MAX][DOMAIN_MAX];
 	unsigned	nsearch;

@@ -375,6 +375,10 @@ void conf_print(const struct conf *c)
 
 	if (!log_enabled(LOG_INFO))
 		return;
+	if (c->splice_only) {
+		info("No link: forwarding between loopback interfaces only");
+		return;
+	}
 	for (enum family f = V4; f < FAMILIES; f++) {
 		if (c->ip[f].on && c->ip[f].ifindex && if_indextoname(c->ip[f].ifindex, name))
 			info("Template interface, %s: %s", family_name[f], name);

@@ -332,12 +332,12 @@ static const char *add_list(struct conf *c, const struct list *l, const struct r
 	return why;
 }
 
-static void rules_clear(struct conf *c, uint8_t proto)
+static void rules_clear(struct conf *c, uint8_t proto, bool outward)
 {
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < c->nrules; i++) {
-		if (c->rule[i].proto != proto)
+		if (c->rule[i].proto != proto || c->rule[i].outward != outward)
 			c->rule[n++] = c->rule[i];
 	}
 	c->nrules = n;
@@ -345,14 +345,15 @@ static void rules_clear(struct conf *c, uint8_t proto)
 
 const char *conf_ports(struct conf *c, char letter, const char *val, bool *automatic)
 {
-	struct rule r = { .proto = letter == 't' || letter == 'T' ? IPPROTO_TCP : IPPROTO_UDP, .any = true };
 	bool outward = letter == 'T' || letter == 'U';
+	struct rule r = {
+		.proto = letter == 't' || letter == 'T' ? IPPROTO_TCP : IPPROTO_UDP, .outward = outward, .any = true,
+	};
 	const char *slash = place_end(val), *why;
 	static struct list list;
 
 	if (!strcmp(val, "none")) {
-		if (!outward)
-			rules_clear(c, r.proto);
+		rules_clear(c, r.proto, outward);
 		return NULL;
 	}
 
@@ -367,10 +368,10 @@ const char *conf_ports(struct conf *c, char letter, const char *val, bool *autom
 		why = parse_list(slash ? slash + 1 : val, &list);
 	if (why)
 		return why;
-	if (outward && (list.ports || (list.all && !list.automatic)))
+	if (letter == 'U' && (list.ports || (list.all && !list.automatic)))
 		return "forwarding from the namespace is not supported yet";
-	if (outward) {
-		*automatic |= list.automatic;
+	if (outward && list.automatic) {	/* nobody looks for what is bound on the host */
+		*automatic = true;
 		return NULL;
 	}
 	if (list.automatic && c->mode != MODE_PASTA)

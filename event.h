@@ -19,6 +19,7 @@ enum ev_type {
 	EV_UDP,			/* idx: flow that owns the socket */
 	EV_UDP_LISTEN,		/* idx: listener */
 	EV_PING,		/* idx: flow */
+	EV_SPLICE,		/* idx: twice that of the flow, 1 more for the host's side */
 	EV_NETNS,		/* inotify, pidfd or mount table: the namespace may be gone */
 	EV_TYPES
 };

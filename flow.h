@@ -18,7 +18,7 @@
 #define FLOW_MAX	(1U << 17)
 #define FLOW_NONE	UINT32_MAX
 
-enum flow_type { FLOW_FREE, FLOW_TCP, FLOW_UDP, FLOW_UDP_PORT, FLOW_PING, FLOW_TYPES };
+enum flow_type { FLOW_FREE, FLOW_TCP, FLOW_UDP, FLOW_UDP_PORT, FLOW_PING, FLOW_SPLICE, FLOW_TYPES };
 enum flow_wait { WAIT_NONE, WAIT_READY, WAIT_STALLED, WAIT_LISTS };
 
 /* Guest's side: @peer is the guest's endpoint, @our the one it talks to. Host's side: @peer is the remote endpoint, @our
@@ -104,6 +104,22 @@ struct ping {
 	bool		bcast;		/* SO_BROADCAST is on */
 };
 
+/* One direction of a spliced connection */
+struct splice_way {
+	int		pipe[2];	/* read end, write end; -1: none */
+	uint32_t	queued;		/* bytes in it */
+	uint8_t		flags;		/* WAY_* in splice.c */
+};
+
+/* Both by side: of a socket, or where a way comes from */
+struct splice {
+	int		sock[2];
+	struct splice_way way[2];
+	uint8_t		far;		/* side that was connected to */
+	bool		connecting;
+	bool		reset;		/* a side broke: the end is RST, not FIN */
+};
+
 struct flow {
 	uint8_t		type;		/* enum flow_type */
 	uint8_t		wait;		/* enum flow_wait */
@@ -123,6 +139,7 @@ struct flow {
 		struct tcp	tcp;
 		struct udp	udp;
 		struct ping	ping;
+		struct splice	splice;
 	};
 };
 

@@ -134,6 +134,12 @@ static struct addr guest_addr(const struct conf *c, const struct seen *s, const 
 	return a;
 }
 
+/* What a rule makes of a port of its own */
+static uint16_t port_to(const struct rule *r, uint16_t port)
+{
+	return (uint16_t)(r->to + (port - r->first));
+}
+
 enum drop fwd_in(const struct conf *c, const struct seen *s, const struct rule *r, const struct side *host,
 		 struct side *guest)
 {
@@ -141,7 +147,7 @@ enum drop fwd_in(const struct conf *c, const struct seen *s, const struct rule *
 	enum family f = addr_family(&client);
 	const struct conf_ip *ip = &c->ip[f];
 
-	if (switched_off(c, r->proto, f))
+	if (switched_off(c, r->proto, f) || c->splice_only)
 		return DROP_POLICY;
 	if (addr_is_unspec(&client) || is_group(&client))
 		return DROP_ADDR;
@@ -153,11 +159,45 @@ enum drop fwd_in(const struct conf *c, const struct seen *s, const struct rule *
 
 	guest->our = (struct end){ client, host->peer.port };
 	guest->peer.a = addr_is_unspec(&r->to_addr) ? guest_addr(c, s, &client) : r->to_addr;
-	guest->peer.port = (uint16_t)(r->to + (host->our.port - r->first));
+	guest->peer.port = port_to(r, host->our.port);
 	if (addr_is_unspec(&guest->peer.a) || addr_is_unspec(&client))
 		return DROP_ADDR;
 	/* A target that is us, or of another family */
 	return addr_eq(&guest->peer.a, &client) || addr_family(&guest->peer.a) != f ? DROP_ADDR : DROP_NONE;
+}
+
+bool fwd_splice(const struct conf *c, const struct seen *s, const struct rule *r, const struct side *from, struct side *to)
+{
+	enum family f = addr_family(&from->peer.a);
+	struct addr lo = f == V4 ? addr_loopback4 : addr_loopback6;
+
+	if (!r->outward && (c->no_splice || !addr_is_loopback(&from->peer.a)))
+		return false;
+	if (addr_is_loopback(&from->our.a))
+		lo = from->our.a;		/* 127.0.0.0/8: the same one */
+	else if (r->outward && r->any)		/* the namespace's own address is not the host's loopback */
+		return false;
+
+	to->our = (struct end){ f == V4 ? addr_any4 : addr_any6, 0 };
+	to->peer = (struct end){ addr_is_unspec(&r->to_addr) ? lo : r->to_addr, port_to(r, from->our.port) };
+	if (addr_family(&to->peer.a) != f)
+		return false;
+	if (r->outward || c->host_lo_to_ns_lo || !addr_is_unspec(&r->to_addr))
+		return true;
+
+	to->peer.a = addr_is_unspec(&s->addr[f]) ? c->ip[f].addr : s->addr[f];
+	if (addr_is_unspec(&to->peer.a) || c->splice_only)	/* none, or no link that would have it */
+		to->peer.a = f == V4 ? addr_loopback4 : addr_loopback6;
+	return true;
+}
+
+bool fwd_splices(const struct conf *c)
+{
+	const struct rule *r = c->rule, *end = r + c->nrules;
+
+	while (r < end && (r->outward || r->proto != IPPROTO_TCP))
+		r++;
+	return r < end && !c->no_splice;
 }
 
 struct addr fwd_icmp_src(const struct conf *c, const struct seen *s, const struct addr *a)
@@ -188,13 +228,9 @@ static bool usable(const struct conf *c, enum family f)
 	return c->ip[f].on && (f == V4 || sock_features.ipv6);
 }
 
-static bool rule_usable(const struct conf *c, const struct rule *r)
-{
-	return r->any ? usable(c, V4) || usable(c, V6) : usable(c, addr_family(&r->addr));
-}
-
-/* While listeners are opened */
+/* While listeners are opened: those of the host, or @outward ones */
 struct opening {
+	bool			outward;
 	struct fwd		*fwd;
 	const struct conf	*c;
 	unsigned		scope;		/* of the rule's address */
@@ -202,18 +238,23 @@ struct opening {
 	int			why;		/* for the last of these */
 };
 
+static bool rule_usable(const struct conf *c, const struct rule *r)
+{
+	return r->any ? usable(c, V4) || usable(c, V6) : usable(c, addr_family(&r->addr));
+}
+
 static const char *ephemeral_path = "/proc/sys/net/ipv4/ip_local_port_range";
 
-/* Ports that the host's own connections come from, of TCP and UDP, IPv4 and IPv6: ip(7) */
-static void find_ephemeral(struct fwd *fwd)
+/* Ports that connections of whoever calls come from, host or namespace; of TCP and UDP, IPv4 and IPv6: ip(7) */
+static void find_ephemeral(struct fwd *fwd, bool ns)
 {
 	int fd = open(ephemeral_path, O_RDONLY | O_CLOEXEC);
 	uint64_t first, last;
 	char buf[64] = "";
 	size_t mid;
 
-	fwd->eph_first = 32768;			/* the kernel's default */
-	fwd->eph_last = 60999;
+	fwd->eph_first[ns] = 32768;		/* the kernel's default */
+	fwd->eph_last[ns] = 60999;
 	if (fd < 0)
 		return;
 	if (read(fd, buf, sizeof(buf) - 1) > 0) {
@@ -221,8 +262,8 @@ static void find_ephemeral(struct fwd *fwd)
 		mid = strcspn(buf, "\t");
 		if (buf[mid] && parse_num(buf, mid, UINT16_MAX, &first) &&
 		    parse_num(buf + mid + 1, strlen(buf + mid + 1), UINT16_MAX, &last)) {
-			fwd->eph_first = (uint16_t)first;
-			fwd->eph_last = (uint16_t)last;
+			fwd->eph_first[ns] = (uint16_t)first;
+			fwd->eph_last[ns] = (uint16_t)last;
 		}
 	}
 	close(fd);
@@ -231,7 +272,9 @@ static void find_ephemeral(struct fwd *fwd)
 /* First port from @port on that a rule is for, if it is not beyond the last */
 static uint32_t next_port(const struct fwd *fwd, const struct rule *r, uint32_t port)
 {
-	return r->weak && port >= fwd->eph_first && port <= fwd->eph_last ? fwd->eph_last + 1U : port;
+	if (r->weak && port >= fwd->eph_first[r->outward] && port <= fwd->eph_last[r->outward])
+		return fwd->eph_last[r->outward] + 1U;
+	return port;
 }
 
 /* Descriptors for @n listeners can't be had */
@@ -294,7 +337,8 @@ static void listener_put(struct fwd *fwd, uint32_t i)
 /* One listener for port @port of a rule: for both families, or for that of @a */
 static int listen_one(struct opening *o, const struct fwd_rule *fr, const struct addr *a, bool dual, uint32_t port)
 {
-	struct sock_out out = { .ifname = fr->r.ifname, .freebind = o->c->freebind, .scope = o->scope };
+	bool lo = fr->r.outward && !fr->r.ifname[0] && addr_is_unspec(a);
+	struct sock_out out = { .ifname = lo ? "lo" : fr->r.ifname, .freebind = o->c->freebind, .scope = o->scope };
 	enum ev_type type = fr->r.proto == IPPROTO_TCP ? EV_TCP_LISTEN : EV_UDP_LISTEN;
 	struct end at = { *a, (uint16_t)port };
 	struct fwd *fwd = o->fwd;
@@ -377,15 +421,16 @@ static int failed(const struct rule *r, uint32_t port, int rc)
 }
 
 /* Ports of weak rules from @port of @fr on, up to the last rule */
-static uint64_t weak_ports(const struct fwd *fwd, const struct fwd_rule *fr, uint32_t port)
+static uint64_t weak_ports(const struct opening *o, const struct fwd_rule *fr, uint32_t port)
 {
+	const struct fwd *fwd = o->fwd;
 	const struct fwd_rule *end = fwd->rule + fwd->nrules;
 	uint64_t n = 0;
 
 	for (; fr < end; fr++, port = 1) {
 		const struct rule *r = &fr->r;
 
-		if (!r->weak || !fr->id)
+		if (!r->weak || !fr->id || r->outward != o->outward)
 			continue;
 		for (port = next_port(fwd, r, MAX(port, r->first)); port <= r->last; port = next_port(fwd, r, port + 1))
 			n++;
@@ -405,7 +450,7 @@ static int listen_weak(struct opening *o, const struct fwd_rule *fr, const struc
 	for (; fr < end; fr++) {
 		rc = listen_rule(o, fr, &port);
 		if (rc == -EMFILE)
-			return too_many(o->fwd->used + weak_ports(o->fwd, fr, port));
+			return too_many(o->fwd->used + weak_ports(o, fr, port));
 		if (rc)
 			return failed(&fr->r, port, rc);
 	}
@@ -444,30 +489,42 @@ static void rules_init(struct fwd *fwd, const struct conf *c)
 	}
 }
 
+static int listen_all(struct opening *o)
+{
+	const struct fwd_rule *end = o->fwd->rule + o->fwd->nrules, *next;
+	uint32_t port = 0;
+	int rc = check_limits(o);
+
+	for (const struct fwd_rule *fr = o->fwd->rule; !rc && fr < end; fr++) {
+		if (fr->id && fr->r.outward == o->outward && !fr->r.weak && (rc = listen_rule(o, fr, &port)))
+			failed(&fr->r, port, rc);
+	}
+	for (const struct fwd_rule *fr = o->fwd->rule; !rc && fr < end; fr = next) {
+		for (next = fr + 1; next < end && next->r.opt == fr->r.opt && next->r.weak == fr->r.weak; next++)
+			;
+		if (fr->id && fr->r.outward == o->outward && fr->r.weak)
+			rc = listen_weak(o, fr, next);
+	}
+	return rc;
+}
+
 int fwd_listen(struct fwd *fwd, const struct conf *c, int epfd)
 {
 	struct opening o = { .fwd = fwd, .c = c };
-	const struct fwd_rule *end, *next;
-	uint32_t port = 0;
-	int rc;
 
 	fwd->epfd = epfd;
-	find_ephemeral(fwd);
+	find_ephemeral(fwd, false);
 	rules_init(fwd, c);
-	end = fwd->rule + fwd->nrules;
+	return listen_all(&o);
+}
 
-	rc = check_limits(&o);
-	for (const struct fwd_rule *fr = fwd->rule; !rc && fr < end; fr++) {
-		if (fr->id && !fr->r.weak && (rc = listen_rule(&o, fr, &port)))
-			failed(&fr->r, port, rc);
-	}
-	for (const struct fwd_rule *fr = fwd->rule; !rc && fr < end; fr = next) {
-		for (next = fr + 1; next < end && next->r.opt == fr->r.opt && next->r.weak == fr->r.weak; next++)
-			;
-		if (fr->id && fr->r.weak)
-			rc = listen_weak(&o, fr, next);
-	}
-	return rc;
+int fwd_listen_ns(struct fwd *fwd, const struct conf *c, int epfd)
+{
+	struct opening o = { .outward = true, .fwd = fwd, .c = c };
+
+	fwd->epfd = epfd;
+	find_ephemeral(fwd, true);
+	return listen_all(&o);
 }
 
 /* ---- rules that come and go ---- */
@@ -541,6 +598,8 @@ int fwd_rule_add(struct fwd *fwd, const struct conf *c, const struct rule *r, ui
 
 	if (r->proto == IPPROTO_TCP ? c->no_tcp : c->no_udp)
 		return -EPROTONOSUPPORT;
+	if (r->outward)
+		return -EOPNOTSUPP;
 	if (!rule_usable(c, r))
 		return -EAFNOSUPPORT;
 	rc = rule_find_place(fwd, r, &fr);

@@ -49,7 +49,7 @@ struct fwd {
 	uint32_t	last_id;
 
 	int		epfd;
-	uint16_t	eph_first, eph_last;	/* the host's ephemeral ports */
+	uint16_t	eph_first[2], eph_last[2];	/* ephemeral ports: the host's, the namespace's */
 
 	/* A UDP listener is about to be closed: what uses its socket has to end */
 	void		(*udp_gone)(struct fwd *fwd, uint32_t listener);
@@ -80,6 +80,21 @@ enum drop fwd_out(const struct conf *c, const struct seen *s, uint8_t proto, con
  */
 enum drop fwd_in(const struct conf *c, const struct seen *s, const struct rule *r, const struct side *host,
 		 struct side *guest);
+
+/**
+ * fwd_splice() - does a connection that was accepted go straight to a socket on the other side?
+ * @r:		rule of the listener
+ * @from:	peer: client; our: local address and port it came to; in the namespace if @r is outward
+ * @to:		filled in: peer: what to connect to
+ *
+ * From the host: if the client is on loopback. To the namespace's own address, so that a service on its loopback stays
+ * its own; to loopback where it has no address, or with --host-lo-to-ns-lo. From the namespace: if it came to loopback, or
+ * to an address that the rule names.
+ */
+bool fwd_splice(const struct conf *c, const struct seen *s, const struct rule *r, const struct side *from, struct side *to);
+
+/* Are there rules by which connections may be spliced into the namespace? */
+bool fwd_splices(const struct conf *c);
 
 /**
  * fwd_icmp_src() - guest-side address for a router or host that sent an ICMP error
@@ -113,6 +128,9 @@ unsigned fwd_scope(const struct conf *c, const struct addr *a);
  */
 int fwd_listen(struct fwd *fwd, const struct conf *c, int epfd);
 
+/* The same for outward rules, in the target namespace: whoever calls is there. Bound to its loopback interface. */
+int fwd_listen_ns(struct fwd *fwd, const struct conf *c, int epfd);
+
 /**
  * fwd_rule_add() - one more rule, once the loop runs; nothing is logged
  * @r:		the rule; @opt doesn't matter
@@ -121,6 +139,7 @@ int fwd_listen(struct fwd *fwd, const struct conf *c, int epfd);
  * All of its ports are opened, or nothing changes; of a weak one, those that can be had.
  *
  * Return: 0; -EEXIST: contradicts another rule; -ENOSPC: too many rules; -EAFNOSUPPORT, -EPROTONOSUPPORT: switched off;
+ *	   -EOPNOTSUPP: from the namespace, which can't be entered any more;
  *	   -EMFILE: no descriptor left; or why a port could not be bound
  */
 int fwd_rule_add(struct fwd *fwd, const struct conf *c, const struct rule *r, uint32_t *id);

@@ -10,6 +10,7 @@
 #include "icmp.h"
 #include "input.h"
 #include "loop.h"
+#include "splice.h"
 #include "tcp.h"
 #include "udp.h"
 
@@ -55,6 +56,14 @@ static void on_ping(struct ctx *c, union ev_ref ref, uint32_t events)
 		icmp_ready(c, f, events);
 }
 
+static void on_splice(struct ctx *c, union ev_ref ref, uint32_t events)
+{
+	struct flow *f = flow_get(&c->flows, ref.idx / 2, ref.gen);
+
+	if (f)
+		splice_ready(c, f, ref.idx % 2, events);
+}
+
 static void on_tcp_listen(struct ctx *c, union ev_ref ref, uint32_t events)
 {
 	(void)events;
@@ -74,6 +83,7 @@ static void (*event_fn[EV_TYPES])(struct ctx *, union ev_ref, uint32_t) = {
 	[EV_UDP]	= on_udp,
 	[EV_UDP_LISTEN]	= on_udp_listen,
 	[EV_PING]	= on_ping,
+	[EV_SPLICE]	= on_splice,
 };
 
 static void on_tcp_timer(struct ctx *c, struct timer *t)
@@ -169,6 +179,9 @@ static void run_list(struct ctx *c, enum flow_wait wait)
 			break;
 		case FLOW_PING:
 			icmp_ready(c, f, EPOLLIN);
+			break;
+		case FLOW_SPLICE:
+			splice_resume(c, f);
 			break;
 		case FLOW_FREE:
 		case FLOW_TYPES:

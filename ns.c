@@ -509,7 +509,13 @@ void ns_go(struct ns *ns)
 /* Sockets in the target namespace, later */
 
 struct request {
-	int	family, type, proto;
+	int		family, type, proto;
+	unsigned	n;
+};
+
+struct answer {
+	int		n;		/* how many, or -errno */
+	int		fd[NS_OPENER_MAX];
 };
 
 static struct {
@@ -517,59 +523,75 @@ static struct {
 	int	netns;
 } opener;
 
+/* As many sockets as asked for, or as there are descriptors for */
+static void open_sockets(const struct request *r, struct answer *a)
+{
+	for (a->n = 0; (unsigned)a->n < MIN(r->n, NS_OPENER_MAX); a->n++) {
+		int fd = socket(r->family, r->type | SOCK_CLOEXEC | SOCK_NONBLOCK, r->proto);
+
+		if (fd < 0) {
+			a->n = a->n ? a->n : -errno;
+			return;
+		}
+		a->fd[a->n] = fd;
+	}
+}
+
 /* Shares our thread-local storage, so errno: only one of us is ever awake */
 static int opener_thread(void *arg)
 {
+	struct answer a = { 0 };
 	struct request r;
-	int rc = 0;
 
 	(void)arg;
 	if (setns(opener.netns, CLONE_NEWNET))
-		rc = -errno;
+		a.n = -errno;
 	else
 		isolate_opener();
-	if (write(opener.fd[1], &rc, sizeof(rc)) != sizeof(rc) || rc)
+	if (write(opener.fd[1], &a, sizeof(a)) != sizeof(a) || a.n)
 		return 0;
 
 	while (read(opener.fd[1], &r, sizeof(r)) == sizeof(r)) {
-		rc = socket(r.family, r.type | SOCK_CLOEXEC | SOCK_NONBLOCK, r.proto);
-		if (rc < 0)
-			rc = -errno;
-		if (write(opener.fd[1], &rc, sizeof(rc)) != sizeof(rc))
+		open_sockets(&r, &a);
+		if (write(opener.fd[1], &a, sizeof(a)) != sizeof(a))
 			break;
 	}
 	return 0;
 }
 
-static int opener_answer(void)
+static int opener_answer(struct answer *a)
 {
-	int rc;
-
-	while (read(opener.fd[0], &rc, sizeof(rc)) != sizeof(rc)) {
+	while (read(opener.fd[0], a, sizeof(*a)) != sizeof(*a)) {
 		if (errno != EINTR)
 			return -EIO;
 	}
-	return rc;
+	return a->n;
 }
 
 int ns_opener_start(const struct ns *ns)
 {
 	static _Alignas(16) char own_stack[16384];
 	int flags = CLONE_VM | CLONE_FILES | CLONE_FS | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
+	struct answer a;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, opener.fd))
 		return -errno;
 	opener.netns = ns->netns;
 	if (clone(opener_thread, own_stack + sizeof(own_stack), flags, NULL) < 0)
 		return -errno;
-	return opener_answer();
+	return opener_answer(&a);
 }
 
-int ns_opener_socket(int family, int type, int proto)
+int ns_opener_sockets(int family, int type, int proto, int *fd, unsigned n)
 {
-	struct request r = { family, type, proto };
+	struct request r = { family, type, proto, n };
+	struct answer a;
+	int rc;
 
 	if (write(opener.fd[0], &r, sizeof(r)) != sizeof(r))
 		return -EIO;
-	return opener_answer();
+	rc = opener_answer(&a);
+	if (rc > 0)
+		memcpy(fd, a.fd, (unsigned)rc * sizeof(*fd));
+	return rc;
 }

@@ -66,7 +66,15 @@ void ns_go(struct ns *ns);
  */
 int ns_opener_start(const struct ns *ns);
 
-/* socket() in the target namespace, SOCK_CLOEXEC and SOCK_NONBLOCK added to @type: descriptor or -errno */
-int ns_opener_socket(int family, int type, int proto);
+/**
+ * ns_opener_sockets() - socket() in the target namespace, up to @n times: each request is two context switches
+ * @type:	SOCK_CLOEXEC and SOCK_NONBLOCK are added
+ * @fd:		descriptors, NS_OPENER_MAX at most
+ *
+ * Return: how many there are, or -errno if none
+ */
+int ns_opener_sockets(int family, int type, int proto, int *fd, unsigned n);
+
+#define NS_OPENER_MAX	32
 
 #endif /* NS_H */

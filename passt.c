@@ -20,6 +20,7 @@
 #include "ns.h"
 #include "pcap.h"
 #include "sock.h"
+#include "splice.h"
 #include "stats.h"
 
 static struct conf conf;
@@ -184,13 +185,19 @@ static void process_events(struct ctx *c)
 		timer_set(&c->wheel, &stats_timer, c->now + 1000ULL * conf.stats_interval);
 }
 
-/* Guest's link: the tap device, and its address */
+/* Guest's link: the tap device, and its address; or none */
 static void link_tap(struct ctx *c)
 {
 	struct guest *g = &c->guest[0];
 	struct caps caps;
-	int fd = ns_tap(&ns, &conf, &caps), rc;
+	int fd, rc;
 
+	if (conf.splice_only) {
+		conf.config_net = false;
+		ns_configure(&ns, &conf);
+		return;
+	}
+	fd = ns_tap(&ns, &conf, &caps);
 	tun_attach(&g->tap, fd, &caps, file.pcap);
 	tun_mac(fd, &g->mac);
 	if ((rc = ev_add(c->epfd, fd, EV_TAP, 0, 0, EPOLLIN)))
@@ -211,6 +218,36 @@ static void link_socket(struct ctx *c)
 	rc = file.listen >= 0 ? guest_await(c, file.listen) : guest_attach(c, g, conf.link_fd);
 	if (rc)
 		die("Failed to watch the guest's socket: %s", errno_text(-rc));
+}
+
+static int listen_in_ns(void *arg)
+{
+	struct ctx *c = arg;
+
+	return fwd_listen_ns(&c->fwd, c->cf, c->epfd);
+}
+
+/* Ports of the host, and of the namespace's loopback */
+static void listen_all(struct ctx *c)
+{
+	bool outward = false;
+
+	if (fwd_listen(&c->fwd, &conf, c->epfd))
+		exit(EXIT_FAILURE);		/* it said why */
+	for (unsigned i = 0; i < conf.nrules; i++)
+		outward |= conf.rule[i].outward;
+	if (outward && ns_call(&ns, listen_in_ns, c))
+		exit(EXIT_FAILURE);
+}
+
+/* Who opens sockets in the namespace from now on */
+static void start_opener(void)
+{
+	int rc = fwd_splices(&conf) ? ns_opener_start(&ns) : 0;
+
+	if (rc)
+		die("Failed to start the thread that opens sockets in the namespace: %s", errno_text(-rc));
+	splice_init(ns_opener_sockets);
 }
 
 /* From here on there is a daemon, and a parent that waits for @ready; -1 in the foreground */
@@ -294,8 +331,7 @@ int main(int argc, char **argv)
 		link_tap(&ctx);
 	else
 		link_socket(&ctx);
-	if (fwd_listen(&ctx.fwd, &conf, ctx.epfd))
-		exit(EXIT_FAILURE);		/* it said why */
+	listen_all(&ctx);
 	if (pasta())
 		auto_start(&ctx, &ns);
 	if (pasta())
@@ -306,6 +342,8 @@ int main(int argc, char **argv)
 	isolate_prefork(&conf);
 	ready = daemonise(&conf);
 	signals_init(&ctx);			/* a signalfd tells the process that registered it, so after fork() */
+	if (pasta())
+		start_opener();
 	isolate_late(&conf);
 	announce(ready);
 

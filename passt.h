@@ -34,6 +34,9 @@ struct ctx {
 	struct wheel	wheel;
 	struct timer	accept;		/* listeners that wait for a descriptor */
 	int		epfd;
+	struct {
+		uint64_t	flows, bytes;
+	} splice;			/* so far */
 	uint64_t	now;		/* ms, read once per wakeup */
 	int		link_error;	/* -errno: the guest is gone */
 	uint64_t	secret[2];	/* key of initial sequence numbers (RFC 6528) */

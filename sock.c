@@ -115,28 +115,31 @@ static int sock_bind(int fd, const struct end *at, unsigned scope)
 	return bind(fd, &sa.sa, len) ? -errno : 0;
 }
 
+int sock_connect_on(int fd, const struct end *peer, unsigned scope)
+{
+	union sockaddr_any sa;
+	socklen_t len = end_to_sa(peer, scope, &sa);
+
+	opt_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	return connect(fd, &sa.sa, len) && errno != EINPROGRESS ? -errno : 0;
+}
+
 int sock_connect(const struct side *host, const struct sock_out *o)
 {
 	const struct end from = { .a = host->our.a };
 	bool v6 = !addr_is_v4(&host->peer.a);
-	union sockaddr_any sa;
-	socklen_t len;
 	int fd, rc;
 
 	if ((fd = sock_open(v6, SOCK_STREAM, IPPROTO_TCP)) < 0)
 		return fd;
 
-	opt_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	rc = sock_leave(fd, v6, o);
 	if (!rc && !addr_is_unspec(&from.a)) {
 		opt_set(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
 		rc = sock_bind(fd, &from, o ? o->scope : 0);
 	}
-	if (!rc) {
-		len = end_to_sa(&host->peer, o ? o->scope : 0, &sa);
-		if (connect(fd, &sa.sa, len) && errno != EINPROGRESS)
-			rc = -errno;
-	}
+	if (!rc)
+		rc = sock_connect_on(fd, &host->peer, o ? o->scope : 0);
 	if (rc) {
 		close(fd);
 		return rc;

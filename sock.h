@@ -49,6 +49,9 @@ struct sock_out {
  */
 int sock_connect(const struct side *host, const struct sock_out *o);
 
+/* connect() of a socket that somebody else opened, under way: 0 or -errno. TCP_NODELAY is set. */
+int sock_connect_on(int fd, const struct end *peer, unsigned scope);
+
 /**
  * sock_udp() - UDP socket for one endpoint of the guest, unconnected
  * @our:	address (unspecified: any) and port to bind; another port is taken if that one is not free

@@ -8,8 +8,10 @@ void stats_log(const struct ctx *c)
 {
 	const uint32_t *n = c->flows.count;
 
-	log_at(LOG_WARNING, "Flows: %u TCP, %u UDP on %u sockets, %u ping",
-	       n[FLOW_TCP], n[FLOW_UDP], n[FLOW_UDP_PORT], n[FLOW_PING]);
+	log_at(LOG_WARNING, "Flows: %u TCP, %u UDP on %u sockets, %u ping, %u spliced",
+	       n[FLOW_TCP], n[FLOW_UDP], n[FLOW_UDP_PORT], n[FLOW_PING], n[FLOW_SPLICE]);
+	if (c->splice.flows)
+		log_at(LOG_WARNING, "Spliced: %" PRIu64 " connections, %" PRIu64 " bytes", c->splice.flows, c->splice.bytes);
 
 	for (unsigned i = 0; i < GUEST_MAX; i++) {
 		const struct guest *g = &c->guest[i];
@@ -27,7 +29,7 @@ void stats_log(const struct ctx *c)
 bool stats_moved(const struct ctx *c)
 {
 	static uint64_t last;
-	uint64_t sum = 0;
+	uint64_t sum = c->splice.flows + c->splice.bytes;
 
 	for (unsigned i = 0; i < GUEST_MAX; i++) {
 		const struct guest *g = &c->guest[i];

@@ -17,6 +17,7 @@
 #include "event.h"
 #include "icmp.h"
 #include "sock.h"
+#include "splice.h"
 #include "tcp_buf.h"
 #include "tcp_conn.h"
 #include "udp.h"
@@ -319,13 +320,20 @@ static int tcp_accept_one(struct ctx *c, const struct listener *l)
 
 	len = sizeof(to);
 	why = getsockname(fd, &to.sa, &len) || !end_from_sa(&host.peer, &from) || !end_from_sa(&host.our, &to) ? DROP_ADDR :
-	      fwd_in(c->cf, &g->seen, &rule->r, &host, &guest);
+	      DROP_NONE;
+	if (!why && fwd_splice(c->cf, &g->seen, &rule->r, &host, &guest)) {
+		rule->accepted++;
+		splice_accept(c, rule->r.outward ? GUEST : HOST, fd, &host, &guest);
+		return 0;
+	}
+	if (!why)
+		why = rule->r.outward ? DROP_POLICY : fwd_in(c->cf, &g->seen, &rule->r, &host, &guest);
 	if (!why && flow_find_guest(&c->flows, FLOW_TCP, &guest.peer, &guest.our))
 		why = DROP_TCP_STATE;		/* two clients that look the same to the guest */
 	f = why ? NULL : tcp_flow_alloc(c);
 	if (!f) {
 		drop_count(g, why ? why : DROP_NO_RESOURCE);
-		close(fd);
+		splice_refuse(fd);
 		return 0;
 	}
 

@@ -117,6 +117,17 @@ start_ "$PASTA" --config-net -t 8029-8031,9080:80,40080,auto -u none -I third "$
 is "ports that are named, while they are bound" "$(ports)" "t:40080 t:8030 t:8031 t:9080"
 pasta_stop
 
+# With the namespace's loopback: what others have there, and not what we listen to for the host's
+binds H tcp 127.0.0.1 8201; own=$BOUND
+auto_up -T 8200-8201 --host-lo-to-ns-lo
+binds C tcp 127.0.0.1 8050; a=$BOUND
+become "UDP-16 loopback counts with --host-lo-to-ns-lo, but for our own sockets" "t:8050 t:8201 u:8050"
+ok "reachable from the host's loopback, straight" bash -c 'exec 3<>/dev/tcp/127.0.0.1/8050'
+ok "and the host's from the namespace's" C bash -c 'exec 3<>/dev/tcp/127.0.0.1/8201'
+unbinds "$own"
+unbinds "$a"
+pasta_stop
+
 # Datagrams, and their port is free as soon as who asked for it is gone
 auto_up
 C python3 -c 'import socket

@@ -43,6 +43,8 @@ SYS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 TOP=${SYS%/test/sys}
 : "${PASTA:=$TOP/pasta}" "${TOOLS:=$TOP/build/test/tools}" "${LINK:=tap}"
 : "${PASST:=${PASTA%/*}/passt}"
+# What comes from H's loopback passes the link with this option; with passt, always
+[ "$LINK" = tap ] && NO_SPLICE=--no-splice || NO_SPLICE=
 export PASTA PASST TOOLS LINK PYTHONPATH=$SYS
 
 # Everything happens in namespaces that end with the script

@@ -21,7 +21,7 @@ udp SEC-04_--no-map-gw:_gateway_is_itself,_IPv4,_UDP c=C s=R to=198.51.100.1 at=
 udp SEC-04_--no-map-gw:_gateway_is_itself,_IPv6,_UDP c=C s=R to=2001:db8:1::1 at=2001:db8:1::1 port=7000 sizes=100
 END
 pasta_stop
-pasta_up --map-host-loopback 192.0.2.1 --map-host-loopback 2001:db8:9a55::1 --map-guest-addr 192.0.2.2 \
+pasta_up --map-host-loopback 192.0.2.1 --map-host-loopback 2001:db8:9a55::1 --map-guest-addr 192.0.2.2 $NO_SPLICE \
 	--map-guest-addr 2001:db8:9a55::2 -t 8000 -u 8000
 xfer 5 <<END
 tcp --map-host-loopback,_IPv4 c=C s=H to=192.0.2.1 at=127.0.0.1 port=7000 up=1000 down=1000

@@ -71,7 +71,7 @@ time.sleep(1000)
 END
 python3 "$T/own.py" >"$T/own" 2>&1 &
 wait_for 10 grep -q ready "$T/own"
-pasta_up -t all -u ~22,~100-200
+pasta_up -t all -u ~22,~100-200 $NO_SPLICE
 is "FWD-07 FWD-15 all TCP ports but ephemeral ones and those in use" "$(ports tcp)" "1-79 81-89 91-1098 65001-65535"
 is "FWD-04 FWD-06 all UDP ports but two exclusions, and those" "$(ports udp)" "1-21 23-52 54-99 201-1099 65001-65535"
 is "FWD-07 without a word" "$(grep -c -i -e bind -e 'port ' "$PASTA_LOG")" 0

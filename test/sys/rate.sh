@@ -61,7 +61,7 @@ done
 
 # ---- TCP-47
 topology
-pasta_up -t 8000
+pasta_up -t 8000 $NO_SPLICE
 rr() { job rr c=H s=C to="$1" port=8000 parallel="$2" count=5000; }
 grows() { ONE=$(rr "$1" 1) MANY=$(rr "$1" "$2"); at_least "$MANY" "$ONE" .5; }
 for to in 127.0.0.1 ::1; do

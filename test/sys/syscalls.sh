@@ -52,6 +52,8 @@ workload()
 	udp traced:_datagrams,_in,_v6 c=R s=C to=2001:db8:1::2 port=8000 sizes=1,3000
 	error traced:_refused c=C to=198.51.100.10 port=7999 want=ECONNREFUSED
 	crr traced:_short_connections c=C s=R to=198.51.100.10 port=7002 count=20
+	tcp traced:_from_loopback c=H s=C to=127.0.0.1 port=8000 up=3000000 down=3000000 rcvbuf=5000
+	crr traced:_short_connections_from_loopback,_v6 c=H s=C to=::1 port=8000 count=20
 	END
 	ok "traced: ping" C ping -nqc 2 -i 0.1 -W 5 198.51.100.10
 	ok "traced: ping, IPv6" C ping -nqc 2 -i 0.1 -W 5 2001:db8:1::10
@@ -61,8 +63,11 @@ workload()
 
 # In the background, with what users ask for: log, capture, statistics, rotation, no namespace left at the end
 container
-traced daemon "$PASTA" --config-net -t 8000 -u 8000 --trace --log-size 100000 --pcap "$T/daemon.pcap" "$CPID"
+traced daemon "$PASTA" --config-net -t 8000 -T 8200 -u 8000 --trace --log-size 100000 --pcap "$T/daemon.pcap" "$CPID"
 workload
+xfer 20 <<END
+tcp traced:_from_loopback_to_loopback c=C s=H to=127.0.0.1 port=8200 up=3000000 down=3000000 stall=100
+END
 kill -USR1 "$PASTAPID"
 kill -STOP "$PASTAPID"
 kill -CONT "$PASTAPID"

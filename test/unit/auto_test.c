@@ -128,8 +128,8 @@ static void fresh(const char *name)
 	memset(&ctx.fwd, 0, sizeof(ctx.fwd));
 	memset(&conf, 0, sizeof(conf));
 	ctx.cf = &conf;
-	ctx.fwd.eph_first = 32768;
-	ctx.fwd.eph_last = 60999;
+	ctx.fwd.eph_first[0] = 32768;
+	ctx.fwd.eph_last[0] = 60999;
 	refuse = 0;
 	added = 0;
 }
@@ -166,7 +166,7 @@ static void test_dumps(void)
 	end(0);
 	put_sock("2001:db8::1", 54, U);
 	end(0);
-	eq(find_bound(&scan.nl, false, &b), 0);
+	eq(find_bound(&scan.nl, &ctx.fwd, false, &b), 0);
 	eq_str(ports_text(b.port[TCP]), "80 81 82");
 	test("UDP-16 TCP counts for UDP, and not the other way around");
 	eq_str(ports_text(b.port[UDP]), "53 54 80 81 82");
@@ -186,9 +186,24 @@ static void test_dumps(void)
 		end(0);
 		end(0);
 		end(0);
-		eq(find_bound(&scan.nl, lo, &b), 0);
+		eq(find_bound(&scan.nl, &ctx.fwd, lo, &b), 0);
 		eq_str(ports_text(b.port[TCP]), lo ? "80 81 82 83 84" : "84");
 	}
+
+	fresh("UDP-16 our own sockets on the namespace's loopback are no candidates, others there are");
+	ctx.fwd.rule[0] = (struct fwd_rule){ .r = { .proto = IPPROTO_TCP, .outward = true, .first = 80, .last = 81 }, .id = 1 };
+	ctx.fwd.nrules = 1;
+	put_sock("127.0.0.1", 80, L);
+	put_sock("127.0.0.1", 82, L);
+	put_sock("198.51.100.2", 81, L);
+	end(0);
+	end(0);
+	put_sock("127.0.0.1", 80, U);
+	end(0);
+	end(0);
+	eq(find_bound(&scan.nl, &ctx.fwd, true, &b), 0);
+	eq_str(ports_text(b.port[TCP]), "81 82");
+	eq_str(ports_text(b.port[UDP]), "80 81 82");
 
 	fresh("FWD-14 connections that the kernel tells of nevertheless don't count");
 	put_sock("0.0.0.0", 80, 1);
@@ -202,7 +217,7 @@ static void test_dumps(void)
 	put_sock("0.0.0.0", 0, U);
 	end(0);
 	end(0);
-	eq(find_bound(&scan.nl, false, &b), 0);
+	eq(find_bound(&scan.nl, &ctx.fwd, false, &b), 0);
 	eq_str(ports_text(b.port[TCP]), "");
 	eq_str(ports_text(b.port[UDP]), "");
 
@@ -223,7 +238,7 @@ static void test_dumps(void)
 	end(0);
 	end(0);
 	end(0);
-	eq(find_bound(&scan.nl, false, &b), 0);
+	eq(find_bound(&scan.nl, &ctx.fwd, false, &b), 0);
 	eq_str(ports_text(b.port[TCP]), "81");
 
 	fresh("a family that the kernel doesn't have is none");
@@ -232,11 +247,11 @@ static void test_dumps(void)
 	end(-EINVAL);
 	end(0);
 	end(-EINVAL);
-	eq(find_bound(&scan.nl, false, &b), 0);
+	eq(find_bound(&scan.nl, &ctx.fwd, false, &b), 0);
 	eq_str(ports_text(b.port[TCP]), "80");
 
 	fresh("no answer at all is an error");
-	eq(find_bound(&scan.nl, false, &b), -ETIMEDOUT);
+	eq(find_bound(&scan.nl, &ctx.fwd, false, &b), -ETIMEDOUT);
 }
 
 /* Rules there are, as text: "t:80>8080" */

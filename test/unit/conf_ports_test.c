@@ -23,7 +23,9 @@ void __wrap_log_at(int level, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* Rules as text, in order: "22-80>32", "22>ADDR/32", behind it * if weak and ? if automatic, "u:" in front for UDP, then "ADDR%IF/" */
+/* Rules as text, in order: "22-80>32", "22>ADDR/32", behind it * if weak and ? if automatic, "o:" in front if outward, "u:" for
+ * UDP, then "ADDR%IF/"
+ */
 static const char *rules_text(const struct conf *c)
 {
 	static char buf[4096];
@@ -32,7 +34,7 @@ static const char *rules_text(const struct conf *c)
 
 	buf[0] = '\0';
 	for (const struct rule *r = c->rule; r < c->rule + c->nrules && n < sizeof(buf); r++) {
-		n += (size_t)snprintf(buf + n, sizeof(buf) - n, "%s%s", n ? " " : "",
+		n += (size_t)snprintf(buf + n, sizeof(buf) - n, "%s%s%s", n ? " " : "", r->outward ? "o:" : "",
 				      r->proto == IPPROTO_UDP ? "u:" : "");
 		if (!r->any || r->ifname[0])
 			n += (size_t)snprintf(buf + n, sizeof(buf) - n, "%s%s%s/",
@@ -214,7 +216,11 @@ static const struct row {
 	{ "mistake behind automatic", "tauto,80x", "!not a port number" },
 	{ "exclusion in front of the address", "t~::1/80", "!an exclusion has no target" },
 	{ "all, in front of the slash", "tall/80", "!not an IPv4 or IPv6 address before the slash" },
-	{ "from the namespace, all", "Tall", "!forwarding from the namespace is not supported yet" },
+	{ "from the namespace, all", "Tall", "o:1-65535*" },
+	{ "from the namespace, another port", "T80:81 t80", "o:80>81 80" },
+	{ "FWD-18 from the namespace, none after all", "t80 T80 T::1/81 Tnone", "80" },
+	{ "FWD-18 to the namespace, none after all", "t80 T80 tnone", "o:80" },
+	{ "from the namespace, twice", "T80:81 T80:82", "!port 80 is already forwarded by option '-T 80:81'" },
 	{ "from the namespace, exclusions", "U~22", "!forwarding from the namespace is not supported yet" },
 	{ "from the namespace, a mistake", "T~22x", "!not a port number" },
 };

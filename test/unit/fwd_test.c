@@ -864,6 +864,57 @@ static void test_weak(void)
 	eq_str(said, "Failed to bind port 1 (Cannot assign requested address) for option '-t 2001:db8::99/all'\n");
 }
 
+/* Connections that go from socket to socket: from a client, to an address and port it came to; to where */
+static const struct splice_row {
+	const char	*name, *client, *came_to;
+	uint16_t	port;
+	const char	*to;		/* NULL: not spliced */
+	uint16_t	to_port;
+	bool		outward, named, lo, no_splice, only, no_addr, seen;
+} splice_rows[] = {
+	{ "SPL-16 from loopback", "127.0.0.1", "127.0.0.1", 8080, "10.0.2.15", 80, .lo = false },
+	{ "SPL-13 the last port of a range", "::1", "::1", 8089, "2001:db8::15", 89, .lo = false },
+	{ "SPL-16 to the address it uses", "127.0.0.1", "127.0.0.1", 8080, "10.0.2.99", 80, .seen = true },
+	{ "SPL-17 no address", "::1", "::1", 8080, "::1", 80, .no_addr = true },
+	{ "SPL-17 no address, IPv4", "127.0.0.5", "127.0.0.5", 8080, "127.0.0.1", 80, .no_addr = true },
+	{ "SPL-15 --host-lo-to-ns-lo", "127.0.0.1", "127.0.0.2", 8081, "127.0.0.2", 81, .lo = true },
+	{ "SPL-15 --host-lo-to-ns-lo, IPv6", "::1", "::1", 8080, "::1", 80, .lo = true },
+	{ "--host-lo-to-ns-lo, not to loopback", "127.0.0.1", "192.0.2.1", 8080, "127.0.0.1", 80, .lo = true },
+	{ "--splice-only", "127.0.0.1", "127.0.0.1", 8080, "127.0.0.1", 80, .only = true },
+	{ "--no-splice", "127.0.0.1", "127.0.0.1", 8080, NULL, 0, .no_splice = true },
+	{ "from elsewhere", "192.0.2.7", "192.0.2.1", 8080, NULL, 0, .lo = false },
+	{ "from the host's own address", "192.0.2.1", "192.0.2.1", 8080, NULL, 0, .lo = false },
+	{ "from elsewhere, --host-lo-to-ns-lo", "2001:db8::7", "2001:db8::1", 8080, NULL, 0, .lo = true },
+	{ "outward", "127.0.0.1", "127.0.0.1", 8080, "127.0.0.1", 80, .outward = true },
+	{ "SPL-15 outward, another loopback address", "127.0.0.1", "127.1.2.3", 8082, "127.1.2.3", 82, .outward = true },
+	{ "SPL-18 outward, IPv6, --no-splice", "::1", "::1", 8080, "::1", 80, .outward = true, .no_splice = true },
+	{ "outward, not to loopback", "10.0.2.15", "10.0.2.15", 8080, NULL, 0, .outward = true },
+	{ "outward, to an address that is named", "10.0.2.15", "10.0.2.15", 8080, "127.0.0.1", 80, .outward = true, .named = true },
+};
+
+static void test_splice(void)
+{
+	for (const struct splice_row *t = splice_rows; t < splice_rows + ARRAY_SIZE(splice_rows); t++) {
+		const struct rule r = { .proto = IPPROTO_TCP, .outward = t->outward, .any = !t->named, .first = 8080,
+					.last = 8089, .to = 80 };
+		const struct side from = { { A(t->client), 40000 }, { A(t->came_to), t->port } };
+		struct conf c = { .no_splice = t->no_splice, .splice_only = t->only, .host_lo_to_ns_lo = t->lo };
+		struct seen s = { .addr = { addr_any4, addr_any6 } };
+		struct side to;
+
+		test("%s: from %s to %s", t->name, t->client, t->came_to);
+		c.ip[V4].addr = t->no_addr ? addr_any4 : A("10.0.2.15");
+		c.ip[V6].addr = t->no_addr ? addr_any6 : A("2001:db8::15");
+		if (t->seen)
+			s.addr[V4] = A("10.0.2.99");
+		if (!eq(fwd_splice(&c, &s, &r, &from, &to), !!t->to) || !t->to)
+			continue;
+		eq_str(text(&to.peer.a), t->to);
+		eq(to.peer.port, t->to_port);
+		ok(addr_is_unspec(&to.our.a));
+	}
+}
+
 int main(void)
 {
 	test_out();
@@ -875,5 +926,6 @@ int main(void)
 	test_listen();
 	test_limits();
 	test_weak();
+	test_splice();
 	return done();
 }

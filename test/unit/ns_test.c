@@ -11,6 +11,7 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 
 /* Who starts us */
 enum who { ROOT, ORDINARY, NESTED, WHOS };
@@ -634,8 +635,9 @@ static void opener_works(const void *arg)
 {
 	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct conf c = { .foreground = true, .command = SH("sleep 1000") };
+	int l, s, h, proc, fd[NS_OPENER_MAX];
+	const struct rlimit lim = { 60, 60 };
 	struct ns ns;
-	int l, s, h, proc;
 
 	become(*(const enum who *)arg);
 	start(&ns, &c);
@@ -643,16 +645,26 @@ static void opener_works(const void *arg)
 	need((l = ns_call(&ns, call_listen, &sa)) >= 0);
 	isolate_prefork(&c);
 	need(!ns_opener_start(&ns) && confined(proc) == 1);
+	need(!setrlimit(RLIMIT_NOFILE, &lim));
 	isolate_late(&c);
 	ns_go(&ns);
 
-	need(ns_opener_socket(-1, SOCK_STREAM, 0) == -EAFNOSUPPORT);
-	need((s = ns_opener_socket(AF_INET, SOCK_STREAM, 0)) >= 0 && (h = socket(AF_INET, SOCK_STREAM, 0)) >= 0);
+	need(ns_opener_sockets(-1, SOCK_STREAM, 0, fd, 1) == -EAFNOSUPPORT);
+	need(ns_opener_sockets(AF_INET, SOCK_STREAM, 0, &s, 1) == 1 && (h = socket(AF_INET, SOCK_STREAM, 0)) >= 0);
 	need(connect(h, (struct sockaddr *)&sa, sizeof(sa)) && errno == ECONNREFUSED);
 	need(connect(s, (struct sockaddr *)&sa, sizeof(sa)) && errno == EINPROGRESS);
 	need(accept4(l, NULL, NULL, 0) >= 0);
-	for (int i = 0; i < 1000; i++)
-		need((s = ns_opener_socket(AF_INET6, SOCK_DGRAM, 0)) >= 0 && !close(s));
+	for (int i = 0; i < 100; i++) {
+		need(ns_opener_sockets(AF_INET6, SOCK_DGRAM, 0, fd, NS_OPENER_MAX) == NS_OPENER_MAX);
+		for (int k = 0; k < NS_OPENER_MAX; k++)
+			need(!close(fd[k]));
+	}
+
+	/* SPL-19: as many as there are descriptors for, and then none */
+	need(ns_opener_sockets(AF_INET, SOCK_STREAM, 0, fd, NS_OPENER_MAX) == NS_OPENER_MAX);
+	s = ns_opener_sockets(AF_INET, SOCK_STREAM, 0, fd, NS_OPENER_MAX);
+	need(s > 0 && s < NS_OPENER_MAX);
+	need(ns_opener_sockets(AF_INET, SOCK_STREAM, 0, fd, NS_OPENER_MAX) == -EMFILE);
 }
 
 static void test_opener(void)

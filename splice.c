@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* splice.c - connections between loopback interfaces: two sockets, one in the target namespace, and no packets
+ *
+ * Each direction, a *way*, is on its own: bytes, end of file and half-close. What comes is moved by whichever costs less:
+ *
+ *	short	one recv() into a buffer that all share, one send(). What the receiver doesn't take goes into a pipe.
+ *	bulk	splice() into a pipe and out of it, from the moment a read fills the buffer until the socket runs dry
+ *	peek	without a pipe (descriptors used up, or the user's pipes limited to less than the buffer): what stays in the
+ *		sender's socket until the receiver took it needs no place in between
+ *
+ * A way has a pipe only while there is something in it; empty ones are kept for the next. It stops when there is nothing to
+ * read, or no room to write, and an edge will tell; or when its turn is over, and then it is on the ready list.
+ *
+ * FIN becomes FIN once everything before it was taken, RST becomes RST, and so does a connect() that fails. A socket that is
+ * broken can still be read to its end: that is delivered before the other one is reset.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "event.h"
+#include "sock.h"
+#include "splice.h"
+
+#define SPLICE_EVENTS	(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
+#define SPLICE_FLAGS	(SPLICE_F_MOVE | SPLICE_F_NONBLOCK)	/* Linux 4.19 doesn't look at O_NONBLOCK */
+
+#define BUF_SIZE	(64U << 10)	/* as much as an empty pipe holds */
+#define FILL_SIZE	(4U << 20)	/* more than a pipe full of a socket's buffers */
+#define TURN_SIZE	(1U << 20)	/* bytes, before other flows get their turn */
+#define PIPE_SIZE	(512 << 10)	/* pages are what counts: room for 128 buffers of a socket */
+#define PIPES_IDLE	16
+#define SOCKS_SPARE	32
+
+/* Flags of struct splice_way */
+#define WAY_READABLE	0x01	/* socket has bytes, or its end, that were not seen yet */
+#define WAY_HANGUP	0x02	/* sender is done: nothing comes behind what is queued */
+#define WAY_BLOCKED	0x04	/* receiver is full, or not connected: EPOLLOUT will come */
+#define WAY_EOF		0x08	/* all of it was read */
+#define WAY_DONE	0x10	/* and passed on; or never will be */
+#define WAY_BULK	0x20
+#define WAY_URGENT	0x40	/* a short read does not mean an empty queue: it stops at urgent data, splice() for good */
+
+static uint8_t buf[BUF_SIZE];
+
+/* Empty pipes */
+static struct {
+	int		fd[PIPES_IDLE][2];
+	unsigned	n;
+} idle;
+
+/* Sockets in the target namespace, not connected: somebody else opens them, and so several at a time */
+static struct {
+	int		fd[SOCKS_SPARE];
+	unsigned	n;
+} spare[FAMILIES];
+
+static splice_open_fn *open_socks;
+
+void splice_init(splice_open_fn *open)
+{
+	open_socks = open;
+}
+
+/* Is there an empty pipe, one that holds a whole buffer? */
+static bool pipe_spare(void)
+{
+	int fd[2];
+
+	if (idle.n)
+		return true;
+	if (pipe2(fd, O_NONBLOCK | O_CLOEXEC))
+		return false;
+	/* Refused, and less than the default, if the user has many: pipe(7), pipe-user-pages-soft */
+	if (fcntl(fd[0], F_SETPIPE_SZ, PIPE_SIZE) < 0 && fcntl(fd[0], F_GETPIPE_SZ) < (int)BUF_SIZE) {
+		close(fd[0]);
+		close(fd[1]);
+		return false;
+	}
+	memcpy(idle.fd[idle.n++], fd, sizeof(fd));
+	return true;
+}
+
+static bool way_pipe(struct splice_way *w)
+{
+	if (w->pipe[0] >= 0)
+		return true;
+	if (!pipe_spare())
+		return false;
+	memcpy(w->pipe, idle.fd[--idle.n], sizeof(w->pipe));
+	return true;
+}
+
+/* Pipe not needed any more: kept if nothing is in it */
+static void way_unpipe(struct splice_way *w)
+{
+	if (w->pipe[0] < 0)
+		return;
+	if (!w->queued && idle.n < PIPES_IDLE) {
+		memcpy(idle.fd[idle.n++], w->pipe, sizeof(w->pipe));
+	} else {
+		close(w->pipe[0]);
+		close(w->pipe[1]);
+	}
+	w->pipe[0] = w->pipe[1] = -1;
+	w->queued = 0;
+}
+
+static void way_done(struct splice_way *w)
+{
+	way_unpipe(w);
+	w->flags |= WAY_DONE;
+}
+
+/* Nothing can be written to the socket on @side any more, but what it has is still to be read */
+static void side_broken(struct splice *s, unsigned side)
+{
+	s->reset = true;
+	s->way[side].flags |= WAY_READABLE;
+	way_done(&s->way[!side]);
+}
+
+/* What a read tells of the queue behind it. @want: bytes that it would have taken. Return: true if it brought something */
+static bool way_seen(struct splice *s, unsigned from, ssize_t got, size_t want)
+{
+	struct splice_way *w = &s->way[from];
+
+	if (got < 0 && errno == EINTR)
+		return false;
+	if (got < 0 && errno == EAGAIN) {
+		w->flags &= (uint8_t)~WAY_READABLE;
+	} else if (got < 0) {
+		side_broken(s, from);
+		way_done(w);
+	} else if (!got) {
+		w->flags |= WAY_EOF;
+	} else if ((size_t)got < want && !(w->flags & WAY_URGENT)) {
+		w->flags &= (uint8_t)~WAY_READABLE;
+		if (w->flags & WAY_HANGUP)
+			w->flags |= WAY_EOF;
+	}
+	return got > 0;
+}
+
+/* Bytes that the receiver took; 0 also if it is full, or broken */
+static size_t way_written(struct splice *s, unsigned from, ssize_t n, size_t want)
+{
+	struct splice_way *w = &s->way[from];
+
+	if (n < 0 && errno == EINTR)
+		return 0;
+	if (n < 0 && errno != EAGAIN && errno != ENOBUFS && errno != ENOMEM)
+		side_broken(s, !from);
+	else if (n < (ssize_t)want)
+		w->flags |= WAY_BLOCKED;
+	return n < 0 ? 0 : (size_t)n;
+}
+
+/* What is left of a message goes into the pipe: there is one, and it holds as much */
+static void way_keep(struct splice *s, unsigned from, const uint8_t *p, size_t len)
+{
+	struct splice_way *w = &s->way[from];
+	ssize_t n = -1;
+
+	while (way_pipe(w) && (n = write(w->pipe[1], p, len)) < 0 && errno == EINTR)
+		;
+	if (n == (ssize_t)len) {
+		w->queued = (uint32_t)n;
+		return;
+	}
+	log_limited(LOG_WARNING, "No room for what a spliced connection holds, reset");
+	w->queued = (uint32_t)MAX(n, 0);
+	side_broken(s, from);
+	way_done(w);
+}
+
+static ssize_t send_all(int fd, size_t len)
+{
+	ssize_t n;
+
+	do
+		n = send(fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
+/* One read, one write: bytes moved */
+static size_t way_pass(struct splice *s, unsigned from)
+{
+	struct splice_way *w = &s->way[from];
+	bool keep = pipe_spare();
+	ssize_t n = recv(s->sock[from], buf, sizeof(buf), MSG_DONTWAIT | (keep ? 0 : MSG_PEEK));
+	uint8_t before = w->flags;
+	size_t sent;
+
+	if (!way_seen(s, from, n, sizeof(buf)))
+		return 0;
+	if (n == sizeof(buf) && keep && !(w->flags & WAY_URGENT))
+		w->flags |= WAY_BULK;
+
+	sent = way_written(s, from, send_all(s->sock[!from], (size_t)n), (size_t)n);
+	if (!keep) {
+		if (sent < (size_t)n)		/* there is more, after all */
+			w->flags = (uint8_t)((w->flags & ~WAY_EOF) | (before & WAY_READABLE));
+		while (sent && recv(s->sock[from], NULL, sent, MSG_TRUNC | MSG_DONTWAIT) < 0 && errno == EINTR)
+			;
+	} else if (sent < (size_t)n && !(w->flags & WAY_DONE)) {
+		way_keep(s, from, buf + sent, (size_t)n - sent);
+	}
+	return sent;
+}
+
+/* From the socket into the pipe: bytes */
+static size_t way_fill(struct splice *s, unsigned from)
+{
+	struct splice_way *w = &s->way[from];
+	ssize_t n;
+
+	if (!way_pipe(w)) {
+		w->flags &= (uint8_t)~WAY_BULK;
+		return 0;
+	}
+	n = splice(s->sock[from], NULL, w->pipe[1], NULL, FILL_SIZE, SPLICE_FLAGS);
+	if (n > 0) {
+		w->queued = (uint32_t)n;
+		return (size_t)n;
+	}
+	if (!n)					/* the end; or urgent data, which only recv() passes */
+		w->flags &= (uint8_t)~WAY_BULK;
+	else
+		way_seen(s, from, n, 0);
+	return 0;
+}
+
+/* From the pipe into the other socket */
+static void way_drain(struct splice *s, unsigned from)
+{
+	struct splice_way *w = &s->way[from];
+	ssize_t n = splice(w->pipe[0], NULL, s->sock[!from], NULL, w->queued, SPLICE_FLAGS);
+
+	way_written(s, from, n, 1);		/* a short one may have met the pipe's end, not the socket's */
+	if (n > 0)
+		w->queued -= (uint32_t)n;
+}
+
+/* Moves what there is on one way, as far as it goes */
+static void way_run(struct ctx *c, struct flow *f, unsigned from)
+{
+	struct splice *s = &f->splice;
+	struct splice_way *w = &s->way[from];
+	size_t moved = 0;
+
+	while (!(w->flags & (WAY_DONE | WAY_BLOCKED))) {
+		if (w->queued) {
+			way_drain(s, from);
+		} else if (w->flags & WAY_EOF) {
+			if (!s->reset)
+				shutdown(s->sock[!from], SHUT_WR);
+			way_done(w);
+		} else if (!(w->flags & WAY_READABLE)) {
+			break;
+		} else if (moved >= TURN_SIZE) {
+			flow_wait(&c->flows, f, WAIT_READY);
+			break;
+		} else {
+			moved += w->flags & WAY_BULK ? way_fill(s, from) : way_pass(s, from);
+		}
+	}
+	if (!w->queued)
+		way_unpipe(w);
+	if (!(w->flags & WAY_READABLE) && moved < BUF_SIZE)
+		w->flags &= (uint8_t)~WAY_BULK;
+	c->splice.bytes += moved;
+}
+
+void splice_refuse(int fd)
+{
+	const struct linger rst = { .l_onoff = 1 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &rst, sizeof(rst));
+	close(fd);
+}
+
+static void splice_end(struct ctx *c, struct flow *f)
+{
+	struct splice *s = &f->splice;
+
+	for (unsigned side = 0; side < 2; side++) {
+		way_unpipe(&s->way[side]);
+		if (s->reset)
+			splice_refuse(s->sock[side]);
+		else
+			close(s->sock[side]);
+	}
+	flow_end(&c->flows, f);
+}
+
+void splice_resume(struct ctx *c, struct flow *f)
+{
+	struct splice *s = &f->splice;
+
+	way_run(c, f, GUEST);
+	way_run(c, f, HOST);
+	if (s->reset)				/* found broken just now: there is something to be read on that side */
+		way_run(c, f, GUEST);
+	if (s->way[GUEST].flags & s->way[HOST].flags & WAY_DONE)
+		splice_end(c, f);
+}
+
+void splice_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t events)
+{
+	struct splice *s = &f->splice;
+	struct splice_way *w = &s->way[side];
+
+	if (events & EPOLLERR) {
+		side_broken(s, side);
+		if (s->connecting)		/* refused, or the client left meanwhile: nothing passed yet */
+			way_done(w);
+	} else if (events & (EPOLLRDHUP | EPOLLHUP)) {
+		w->flags |= WAY_HANGUP;
+	}
+	if (events & EPOLLPRI && !(w->flags & WAY_URGENT)) {
+		w->flags = (uint8_t)((w->flags | WAY_URGENT) & ~WAY_BULK);
+		sock_urgent_inline(s->sock[side]);
+	}
+	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		w->flags |= WAY_READABLE;
+	if (events & EPOLLOUT && !(events & EPOLLERR)) {
+		if (side == s->far)
+			s->connecting = false;
+		s->way[!side].flags &= (uint8_t)~WAY_BLOCKED;
+	}
+	splice_resume(c, f);
+}
+
+/* Socket in the target namespace, or -errno */
+static int ns_socket(enum family f)
+{
+	int n;
+
+	if (!spare[f].n) {
+		n = open_socks ? open_socks(f == V4 ? AF_INET : AF_INET6, SOCK_STREAM, IPPROTO_TCP, spare[f].fd, SOCKS_SPARE) :
+		    -EAFNOSUPPORT;
+		if (n < 0)
+			return n;
+		spare[f].n = (unsigned)n;
+	}
+	return spare[f].fd[--spare[f].n];
+}
+
+/* Socket that connects to where the other half is: -errno if it can't */
+static int connect_far(unsigned far, const struct side *to)
+{
+	int fd, rc;
+
+	if (far == HOST)
+		return sock_connect(to, NULL);
+	fd = ns_socket(addr_family(&to->peer.a));
+	if (fd < 0)
+		return fd;
+	rc = sock_connect_on(fd, &to->peer, 0);
+	if (rc)
+		close(fd);
+	return rc ? rc : fd;
+}
+
+static int splice_add(struct ctx *c, const struct flow *f, unsigned side)
+{
+	return ev_add(c->epfd, f->splice.sock[side], EV_SPLICE, flow_idx(&c->flows, f) * 2 + side, f->gen, SPLICE_EVENTS);
+}
+
+void splice_accept(struct ctx *c, unsigned near, int fd, const struct side *from, const struct side *to)
+{
+	unsigned far = !near;
+	char peer[END_STRLEN];
+	struct flow *f;
+	int conn, rc;
+
+	conn = connect_far(far, to);
+	f = conn < 0 ? NULL : flow_alloc(&c->flows, FLOW_SPLICE, c->now);
+	if (!f) {
+		if (conn == -ECONNREFUSED)
+			debug("Nobody listens at %s", end_fmt(&to->peer, peer));
+		else
+			log_limited(LOG_WARNING, "Can't connect to %s: %s", end_fmt(&to->peer, peer),
+				    conn < 0 ? errno_text(-conn) : "flow table full");
+		fd_close(conn);
+		splice_refuse(fd);
+		return;
+	}
+
+	f->side[near] = *from;
+	f->side[far] = *to;
+	f->splice = (struct splice){
+		.way = { { .pipe = { -1, -1 } }, { .pipe = { -1, -1 } } }, .far = far, .connecting = true,
+	};
+	f->splice.sock[near] = fd;
+	f->splice.sock[far] = conn;
+	f->splice.way[near].flags = WAY_BLOCKED;
+	c->splice.flows++;
+	rc = splice_add(c, f, near);
+	if (!rc)
+		rc = splice_add(c, f, far);
+	if (rc) {
+		f->splice.reset = true;
+		splice_end(c, f);
+	}
+}

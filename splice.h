@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* splice.h - connections that are local on both sides move from socket to socket, and never see the guest's link */
+#ifndef SPLICE_H
+#define SPLICE_H
+
+#include "passt.h"
+
+/* Opens sockets in the target namespace: up to @n of a family (AF_INET, AF_INET6) into @fd; how many, or -errno if none */
+typedef int splice_open_fn(int family, int type, int proto, int *fd, unsigned n);
+
+/* Before the first connection; without @open, connections into the namespace can't be made */
+void splice_init(splice_open_fn *open);
+
+/**
+ * splice_accept() - second half of a connection that was accepted
+ * @near:	GUEST or HOST: where
+ * @fd:		its socket, ours from now on: reset if the other half can't be had
+ * @from:	its endpoints
+ * @to:		@to->peer: what to connect to on the other side
+ */
+void splice_accept(struct ctx *c, unsigned near, int fd, const struct side *from, const struct side *to);
+
+/* Refuses what was accepted after all: RST */
+void splice_refuse(int fd);
+
+/* The socket on one side has something to say */
+void splice_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t events);
+
+/* Flow's turn again: it was ready */
+void splice_resume(struct ctx *c, struct flow *f);
+
+#endif /* SPLICE_H */

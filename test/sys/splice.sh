@@ -1,0 +1,164 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# connections between loopback interfaces: socket to socket, in both directions
+LINK=tap
+. "${0%/*}/lib.sh"
+
+topology
+pasta_up -t 8000 -t 8080:80 -t 9000-9002:7000-7002 -t 127.0.0.1/8100 -T 8200 -T 8280:81 -T 9100-9102:7100-7102 -T 127.0.0.1/8300 \
+	-T 198.51.100.2/8400 -u 8000
+
+# H's clients are seen as C itself: the bytes did not pass the link
+ends=("in,_v4 c=H s=C to=127.0.0.1 src=198.51.100.2 port=8000" "in,_v6 c=H s=C to=::1 src=2001:db8:1::2 port=8000"
+	"out,_v4 c=C s=H to=127.0.0.1 src=127.0.0.1 port=8200" "out,_v6 c=C s=H to=::1 src=::1 port=8200")
+jobs()
+{
+	local e close
+	for e in "${ends[@]}"; do
+		echo "tcp one_byte,_$e up=1 down=1"
+		for close in client server half; do
+			echo "tcp SPL-09_10_MB_both_ways,_ended_by_$close,_$e up=10000000 down=10000000 close=$close"
+		done
+		echo "tcp SPL-09_up_only,_$e up=100000 close=half"
+		echo "tcp SPL-09_down_only,_$e down=100000 close=half"
+		echo "tcp SPL-01_10_MB_to_a_small_buffer,_in_small_pieces,_$e up=1000000 down=1000000 chunk=1000 rcvbuf=5000"
+		echo "tcp SPL-01_a_receiver_that_sleeps,_$e up=3000000 down=10000000 stall=300"
+		echo "rr SPL-10_requests_and_responses,_$e parallel=10 count=5000"
+		echo "crr SPL-06_300_connections,_one_after_the_other,_$e count=300"
+	done
+	echo "tcp SPL-12_client_of_a_dual-stack_listener,_IPv4 c=H s=C to=127.0.0.1 at=198.51.100.2 src=198.51.100.2 port=8000 up=10"
+	echo "tcp SPL-13_another_port,_in,_v4 c=H s=C to=127.0.0.1 src=198.51.100.2 port=8080 lport=80 up=1000 down=1000"
+	echo "tcp SPL-13_another_port,_in,_v6 c=H s=C to=::1 src=2001:db8:1::2 port=8080 lport=80 up=1000 down=1000"
+	echo "tcp SPL-13_another_port,_by_the_link c=R s=C to=198.51.100.2 src=198.51.100.10 port=8080 lport=80 up=1000 down=1000"
+	echo "tcp SPL-13_another_port,_out c=C s=H to=127.0.0.1 port=8280 lport=81 up=1000 down=1000"
+	echo "tcp SPL-13_a_range,_in c=H s=C to=127.0.0.1 port=9002 lport=7002 up=10"
+	echo "tcp SPL-13_a_range,_out c=C s=H to=::1 port=9102 lport=7102 up=10"
+	echo "tcp SPL-14_bound_to_loopback,_in c=H s=C to=127.0.0.1 src=198.51.100.2 port=8100 up=10"
+	echo "tcp SPL-14_bound_to_loopback,_out c=C s=H to=127.0.0.1 src=127.0.0.1 port=8300 up=10"
+	echo "tcp SPL-15_another_loopback_address,_out c=C s=H to=127.0.0.2 at=127.0.0.2 port=8200 up=10"
+	echo "tcp bound_to_an_address,_out c=C s=H to=198.51.100.2 at=127.0.0.1 port=8400 up=10"
+	echo "error bound_to_loopback,_out:_not_by_IPv6 c=C to=::1 port=8300 want=ECONNREFUSED"
+	echo "error nothing_on_the_link c=R to=198.51.100.2 port=8200 want=ECONNREFUSED"
+	echo "tcp from_elsewhere_by_the_link c=R s=C to=198.51.100.2 src=198.51.100.10 port=8000 up=1000 down=1000"
+}
+xfer 10 < <(jobs)
+
+# A service on the namespace's loopback alone is its own
+cat >"$T/reset.py" <<'END'
+import socket, sys
+s = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET)
+s.settimeout(5)
+try:
+    s.connect((sys.argv[1], int(sys.argv[2])))
+    print("data" if s.recv(1) else "end")
+except OSError as e:
+    print(type(e).__name__)
+END
+{ C python3 -c 'import os, socket, time
+for a, f in ("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6):
+    s = socket.socket(f); s.bind((a, 8000)); s.listen(); globals()[a] = s
+print(os.getpid(), flush=True); time.sleep(1000)' >"$T/loopback"; } 2>"$T/null" &
+disown
+wait_for 5 test -s "$T/loopback"
+for a in 127.0.0.1 ::1; do
+	is "SPL-16 SPL-08 a service on the namespace's loopback is not exposed, RST: $a" "$(python3 "$T/reset.py" $a 8000)" ConnectionResetError
+done
+kill "$(cat "$T/loopback")"
+wait_for 5 gone "$(cat "$T/loopback")"
+like "the namespace's own address is not its loopback" "$(C python3 "$T/reset.py" 198.51.100.2 8200)" "^Connection(Refused|Reset)Error$"
+is "SPL-08 nobody listens on the host, RST" "$(C python3 "$T/reset.py" 127.0.0.1 8200)" ConnectionResetError
+
+ends() { tap_of python3 "$SYS/splice_ends.py" "$(ns_of "$1")" "$(ns_of "$2")" "${@:3}"; }
+ends H C 127.0.0.1 8000 198.51.100.2 8000
+ends H C ::1 8000 2001:db8:1::2 8000
+ends C H 127.0.0.1 8200 127.0.0.1 8200
+
+# Descriptors: a few are kept for the next connections
+fds() { ls /proc/$PASTAPID/fd | wc -l; }
+xfer 20 < <(for e in "${ends[@]}"; do echo "crr SPL-06_before,_$e count=100"; done)
+before=$(fds)
+xfer 20 < <(for e in "${ends[@]}"; do echo "crr SPL-06_500_connections,_$e count=500"; done)
+le "SPL-06 descriptors after 2,000 connections, besides spare ones" $(($(fds) - before)) 64
+
+# A receiver that does nothing costs nothing
+{ C python3 -c 'import os, socket, time
+l = socket.socket(); l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); l.bind(("198.51.100.2", 8000)); l.listen()
+print(os.getpid(), flush=True); s = l.accept(); time.sleep(1000)' >"$T/stopped"; } 2>"$T/null" &
+disown
+wait_for 5 test -s "$T/stopped"
+python3 -c 'import socket
+s = socket.create_connection(("127.0.0.1", 8000))
+while True: s.send(bytes(100000))' &
+SENDER=$!
+disown
+rests "SPL-01 the receiver is stopped" 1
+kill "$(cat "$T/stopped")" $SENDER
+wait_for 5 still
+pasta_stop
+
+# All the other ways
+pasta_up -t 8000 --host-lo-to-ns-lo
+xfer 5 <<END
+tcp SPL-16_--host-lo-to-ns-lo,_IPv4 c=H s=C to=127.0.0.1 at=127.0.0.1 src=127.0.0.1 port=8000 up=1000 down=1000
+tcp SPL-15_--host-lo-to-ns-lo,_another_loopback_address c=H s=C to=127.0.0.2 at=127.0.0.2 port=8000 up=1000 down=1000
+tcp SPL-16_--host-lo-to-ns-lo,_IPv6 c=H s=C to=::1 at=::1 src=::1 port=8000 up=1000 down=1000
+END
+pasta_stop
+pasta_up -t 8000 --no-splice -T 8200
+xfer 5 <<END
+tcp --no-splice:_by_the_link,_IPv4 c=H s=C to=127.0.0.1 src=198.51.100.1 port=8000 up=1000 down=1000
+tcp --no-splice:_by_the_link,_IPv6 c=H s=C to=::1 src=2001:db8:1::1 port=8000 up=1000 down=1000
+tcp --no-splice:_not_outward c=C s=H to=127.0.0.1 src=127.0.0.1 port=8200 up=1000 down=1000
+END
+pasta_stop
+pasta_up -6 -t 8000 -T 8200
+xfer 5 <<END
+tcp SPL-18_IPv6_only,_in c=H s=C to=::1 src=2001:db8:1::2 port=8000 up=1000 down=1000
+tcp SPL-18_IPv6_only,_out c=C s=H to=::1 src=::1 port=8200 up=1000 down=1000
+error SPL-18_IPv6_only:_no_IPv4 c=C to=127.0.0.1 port=8200 want=ECONNREFUSED
+END
+pasta_stop
+pasta_up -4 -t 8000 -T 8200
+xfer 5 <<END
+tcp IPv4_only,_in c=H s=C to=127.0.0.1 src=198.51.100.2 port=8000 up=1000 down=1000
+tcp IPv4_only,_out c=C s=H to=127.0.0.1 src=127.0.0.1 port=8200 up=1000 down=1000
+error IPv4_only:_no_IPv6 c=C to=::1 port=8200 want=ECONNREFUSED
+END
+pasta_stop
+
+pasta_up --splice-only -t 8000 -T 8200
+is "--splice-only: no device" "$(C ip -o link show | grep -vc ' lo:')" 0
+xfer 5 <<END
+tcp --splice-only:_in,_IPv4 c=H s=C to=127.0.0.1 at=127.0.0.1 src=127.0.0.1 port=8000 up=100000 down=100000
+tcp --splice-only:_in,_IPv6 c=H s=C to=::1 at=::1 src=::1 port=8000 up=100000 down=100000
+tcp --splice-only:_out,_IPv4 c=C s=H to=127.0.0.1 src=127.0.0.1 port=8200 up=100000 down=100000
+tcp --splice-only:_out,_IPv6 c=C s=H to=::1 src=::1 port=8200 up=100000 down=100000
+END
+is "--splice-only: others are refused" "$(R python3 "$T/reset.py" 198.51.100.2 8000)" ConnectionResetError
+pasta_stop
+
+# A port of the namespace that somebody has
+container
+C ip link set lo up
+C python3 -c 'import socket, time
+s = socket.socket(); s.bind(("127.0.0.1", 8600)); s.listen(); print("ready", flush=True); time.sleep(1000)' >"$T/taken" &
+disown
+wait_for 5 grep -q ready "$T/taken"
+out=$(program -T 8600 2>&1)
+is "FWD-16 -T 8600, taken in the namespace: status" $? 1
+like "FWD-16 and the message" "$(grep -v '^Started as root' <<<"$out")" "^Failed to bind port 8600 \(.*in use\) for option '-T 8600'$"
+
+# SPL-17: nothing but loopback on the host
+ip -6 addr flush dev ext scope global
+ip -6 route flush dev ext
+ip addr flush dev ext
+pasta_up -t 8000 -T 8200
+xfer 5 <<END
+tcp SPL-17_local_mode,_in,_IPv4 c=H s=C to=127.0.0.1 port=8000 up=1000 down=1000
+tcp SPL-17_local_mode,_in,_IPv6 c=H s=C to=::1 port=8000 up=1000 down=1000
+tcp SPL-17_local_mode,_out,_IPv4 c=C s=H to=127.0.0.1 port=8200 up=1000 down=1000
+tcp SPL-17_local_mode,_out,_IPv6 c=C s=H to=::1 port=8200 up=1000 down=1000
+END
+pasta_stop
+
+done_testing
