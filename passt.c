@@ -257,7 +257,7 @@ static int daemonise(const struct conf *c)
 	pid_t pid;
 	char ok;
 
-	if (c->foreground || ns.child > 0) {
+	if (c->foreground) {
 		log_pid(getpid());
 		pidfile_write(file.pid, getpid());
 		return -1;
@@ -320,6 +320,7 @@ int main(int argc, char **argv)
 	isolate_user(&conf);
 	if (pasta())
 		ns_open(&ns, &conf);
+	conf.foreground |= ns.child > 0;	/* a command's status is ours */
 	raise_limits();				/* the command keeps its own */
 
 	sock_probe();

@@ -137,6 +137,19 @@ END
 is "--splice-only: others are refused" "$(R python3 "$T/reset.py" 198.51.100.2 8000)" ConnectionResetError
 pasta_stop
 
+# With a command: no daemon, and none of the namespaces that one has
+answered() { [ "$(python3 "$T/reset.py" 127.0.0.1 8000)" = data ]; }
+for o in -q -f; do
+	"$PASTA" $o --config-net -t 8000 -- python3 -c 'import socket
+l = socket.socket(); l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); l.bind(("198.51.100.2", 8000)); l.listen()
+l.settimeout(10); s, a = l.accept(); s.send(b"x"); print(a[0])' >"$T/command" 2>"$T/command.err" </dev/null &
+	SERVER=$!
+	ok "a command, pasta $o: reached from loopback" wait_for 10 answered
+	wait $SERVER
+	is "a command, pasta $o: its status" $? 0
+	is "a command, pasta $o: spliced" "$(cat "$T/command")" 198.51.100.2
+done
+
 # A port of the namespace that somebody has
 container
 C ip link set lo up
