@@ -58,7 +58,7 @@ for i in range(5):
 	rss[i]=$(rss_of $PASTAPID)
 done
 is "VM-01 killed $i times, transfers under way: failures" "$bad" 0
-is "VM-01 flows that are left" "$(flows)" "0 TCP, 0 UDP on 0 sockets, 0 ping"
+is "VM-01 flows that are left" "$(flows)" "0 TCP, 0 UDP on 0 sockets, 0 ping, 0 spliced"
 is "VM-01 descriptors that are left" "$(descriptors)" "$NONE"
 ok "VM-01 connections that peers have left" wait_for 5 no_peers
 diag "resident after 10, 30, 50 times: ${rss[10]}, ${rss[30]}, ${rss[50]} kB"
