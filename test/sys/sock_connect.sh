@@ -47,11 +47,20 @@ def fds(pid):
     return len(os.listdir("/proc/%d/fd" % pid))
 
 
+def settled(pid):
+    """Descriptors, once whatever was going on has ended: the same number for half a second"""
+    n, since = fds(pid), time.monotonic()
+    while time.monotonic() < since + 0.5:
+        time.sleep(0.01)
+        if fds(pid) != n:
+            n, since = fds(pid), time.monotonic()
+    return n
+
+
 # ---- One after the other
 
 proc = passt("-s", S, "-l", TMP + "/passt.log", "-t", str(PORT), "-u", str(PORT))
 p.ok(stat.S_ISSOCK(os.lstat(S).st_mode), "it is there")
-none = fds(proc.pid)
 early = socket.create_connection((HOST, PORT), timeout=PATIENCE)      # nobody is: this waits
 g = connect()
 up(g, "first guest")
@@ -82,6 +91,7 @@ g = connect()
 g.address = "198.51.100.99"
 p.ok(g.arp(GW) and g.ping(REMOTE), "VM-01 the next guest, with another address, without DHCP")
 g.close()
+none = settled(proc.pid)
 
 for i in range(100):
     g = connect()
