@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* auto.c - automatic port forwarding: what is bound in the namespace is forwarded from the host
+/* auto.c - automatic port forwarding: what is bound on one side is forwarded from the other
  *
- * Once a second, sock_diag(7) is asked for sockets of the namespace that listen (TCP) or are bound and not connected
- * (UDP): a scan costs by these, whatever the number of connections. The netlink socket was opened in there while we could
- * enter; nothing of /proc is read.
+ * Once a second, sock_diag(7) is asked for sockets of the namespace, and of the host, that listen (TCP) or are bound and not
+ * connected (UDP): a scan costs by these, whatever the number of connections. The netlink socket was opened in the namespace
+ * while we could enter; nothing of /proc is read.
  *
- * Automatic rules of struct conf say which ports of the host may be forwarded, and where to. For each of them whose target
- * is bound, there is a rule in struct fwd, marked automatic as well; what was bound and isn't any more takes it away. A
- * port that the host has no room for is left out without a word, and tried again with the next scan.
+ * Rules marked automatic say which ports may be forwarded, and where to: of these, the ones whose target is bound have a
+ * listener. A port that can't be had on the listening side is left out without a word, and tried again with the next scan.
  *
- * - What is bound to loopback only is private to the namespace, unless --host-lo-to-ns-lo.
- * - Ephemeral ports of the host are left to its own connections (FWD-15), unless they are named.
+ * - What is bound to loopback only is private to the namespace, unless --host-lo-to-ns-lo. It is what counts on the host,
+ *   as the host's loopback is where outward rules lead.
+ * - Sockets of our own don't count: what is forwarded one way would be a reason to forward it the other way.
+ * - Ephemeral ports are left to connections (FWD-15), unless they are named.
  * - Who listens to TCP may soon take datagrams at the same port, and expect the first: iperf3 does. So TCP counts for UDP.
  */
 #include <errno.h>
@@ -21,6 +22,7 @@
 #include "auto.h"
 #include "loop.h"
 #include "netlink_msg.h"
+#include "udp.h"
 
 #define SCAN_EVERY	1000		/* ms */
 
@@ -32,32 +34,35 @@
 
 enum { TCP, UDP };
 
-static struct {
+static struct timer timer = { .kind = TIMER_AUTO };
+
+/* What is scanned, by direction of the rules that it is for: false, the namespace; true, the host */
+static struct scan {
 	struct nl	nl;
-	struct timer	timer;
-	struct bound	bound;		/* as of the last scan */
-	bool		again;		/* some port could not be had */
-} scan = { .timer = { .kind = TIMER_AUTO } };
+	bool		on;
+} scan[2];
 
 /* What one dump is about */
 struct dump {
+	const struct ctx *c;
 	struct bound	*bound;
 	unsigned	proto;		/* TCP or UDP */
-	bool		loopback;	/* counts, too */
-	const struct fwd *fwd;
+	bool		host;		/* or the namespace */
 };
 
-/* Do we listen to that port on the namespace's loopback, for the host's? */
-static bool is_ours(const struct fwd *fwd, unsigned proto, unsigned port)
+/* Does it serve connections that come by our rules? @e: where it is bound; @lo: to the loopback interface */
+static bool is_candidate(const struct dump *d, struct end e, bool lo)
 {
-	for (const struct fwd_rule *fr = fwd->rule; fr < fwd->rule + fwd->nrules; fr++) {
-		const struct rule *r = &fr->r;
+	const struct ctx *c = d->c;
+	bool any = addr_is_unspec(&e.a) && !lo, loopback = lo || addr_is_loopback(&e.a);
 
-		if (fr->id && r->outward && (r->proto == IPPROTO_TCP) == (proto == TCP) && port >= r->first &&
-		    port <= r->last)
-			return true;
-	}
-	return false;
+	if (d->host ? !any && !loopback : loopback && !c->cf->host_lo_to_ns_lo && !c->cf->splice_only)
+		return false;
+	if (d->host && d->proto == UDP && udp_is_own(&c->flows, &e))
+		return false;
+	if (lo && addr_is_unspec(&e.a))
+		e.a = addr_is_v4(&e.a) ? addr_loopback4 : addr_loopback6;
+	return !fwd_leads_to_us(&c->fwd, !d->host, d->proto == TCP ? IPPROTO_TCP : IPPROTO_UDP, &e);
 }
 
 /* One socket; NULL, before the first: what an interrupted dump said stays true for a second */
@@ -65,7 +70,7 @@ static void each_socket(const struct nlmsghdr *nh, void *arg)
 {
 	struct dump *d = arg;
 	struct inet_diag_msg m;
-	struct addr a;
+	struct end e;
 
 	if (!nh || nh->nlmsg_type != SOCK_DIAG_BY_FAMILY || !msg_has(nh, sizeof(m)))
 		return;
@@ -73,10 +78,11 @@ static void each_socket(const struct nlmsghdr *nh, void *arg)
 	if ((m.idiag_family != AF_INET && m.idiag_family != AF_INET6) || !m.id.idiag_sport || m.id.idiag_dport ||
 	    m.idiag_state != (d->proto == TCP ? KERNEL_LISTEN : KERNEL_CLOSE))
 		return;
-	a = addr_from_bytes(m.id.idiag_src, m.idiag_family == AF_INET);
-	if ((!addr_is_loopback(&a) && m.id.idiag_if != LOOPBACK_IF) ||
-	    (d->loopback && !is_ours(d->fwd, d->proto, ntohs(m.id.idiag_sport))))
-		bit_set(d->bound->port[d->proto], ntohs(m.id.idiag_sport));
+	e = (struct end){ addr_from_bytes(m.id.idiag_src, m.idiag_family == AF_INET), ntohs(m.id.idiag_sport) };
+	if (d->host && m.id.idiag_if && m.id.idiag_if != LOOPBACK_IF)
+		return;
+	if (is_candidate(d, e, m.id.idiag_if == LOOPBACK_IF))
+		bit_set(d->bound->port[d->proto], e.port);
 }
 
 static int dump_sockets(struct nl *nl, uint8_t family, struct dump *d)
@@ -93,13 +99,13 @@ static int dump_sockets(struct nl *nl, uint8_t family, struct dump *d)
 }
 
 /* Ports that are bound now: 0, or -errno if one of the protocols can't be asked for */
-static int find_bound(struct nl *nl, const struct fwd *fwd, bool loopback, struct bound *b)
+static int find_bound(const struct ctx *c, bool host, struct bound *b)
 {
-	struct dump d = { .bound = b, .loopback = loopback, .fwd = fwd };
+	struct dump d = { .c = c, .bound = b, .host = host };
 
 	memset(b, 0, sizeof(*b));
 	for (d.proto = TCP; d.proto <= UDP; d.proto++) {
-		int rc4 = dump_sockets(nl, AF_INET, &d), rc6 = dump_sockets(nl, AF_INET6, &d);
+		int rc4 = dump_sockets(&scan[host].nl, AF_INET, &d), rc6 = dump_sockets(&scan[host].nl, AF_INET6, &d);
 
 		if (rc4 && rc6)
 			return rc4;
@@ -109,112 +115,73 @@ static int find_bound(struct nl *nl, const struct fwd *fwd, bool loopback, struc
 	return 0;
 }
 
-static bool is_bound(const struct bound *b, const struct rule *r)
+/* Automatic rule of a direction, from @fr on, or NULL */
+static struct fwd_rule *next_rule(struct fwd *fwd, struct fwd_rule *fr, bool outward)
 {
-	return bit_test(b->port[r->proto == IPPROTO_UDP], r->to);
-}
-
-/* Rule for port @to of the namespace, as @r has it; false if it is none of @r's */
-static bool rule_for(const struct fwd *fwd, const struct rule *r, unsigned to, struct rule *one)
-{
-	unsigned port = r->first + (to - r->to);
-
-	if (to < r->to || port > r->last || (r->weak && port >= fwd->eph_first[0] && port <= fwd->eph_last[0]))
-		return false;
-	*one = *r;
-	one->first = one->last = (uint16_t)port;
-	one->to = (uint16_t)to;
-	one->weak = false;
-	return true;
-}
-
-/* Rules for what is bound of the ports that @r is about: true if all could be had */
-static bool add_bound(struct ctx *c, const struct rule *r)
-{
-	const uint8_t *ports = scan.bound.port[r->proto == IPPROTO_UDP];
-	uint32_t id, before = c->fwd.last_id;
-	struct rule one;
-	bool all = true;
-
-	for (unsigned to = 1; to <= UINT16_MAX; to++) {
-		if (!ports[to / 8]) {
-			to |= 7;
-			continue;
-		}
-		if (!bit_test(ports, to) || !rule_for(&c->fwd, r, to, &one))
-			continue;
-		if (fwd_rule_add(&c->fwd, c->cf, &one, &id))
-			all = false;
-		else if (id > before)
-			debug("Port %u is bound in the namespace: forwarded from %u, %s", to, one.first,
-			      one.proto == IPPROTO_TCP ? "TCP" : "UDP");
+	for (; fr < fwd->rule + fwd->nrules; fr++) {
+		if (fr->id && fr->r.automatic && fr->r.outward == outward)
+			return fr;
 	}
-	return all;
+	return NULL;
 }
 
-/* Rules follow what is bound */
-static void follow(struct ctx *c)
+/* Rules of a direction follow what is bound: 0 or -errno */
+static int look(struct ctx *c, bool outward)
 {
-	const struct conf *cf = c->cf;
-	struct fwd *fwd = &c->fwd;
+	struct fwd_rule *fr = next_rule(&c->fwd, c->fwd.rule, outward);
+	static struct bound bound;
+	int rc;
 
-	for (struct fwd_rule *fr = fwd->rule; fr < fwd->rule + fwd->nrules; fr++) {
-		if (!fr->id || !fr->r.automatic || is_bound(&scan.bound, &fr->r))
-			continue;
-		debug("Port %u is not bound any more in the namespace", fr->r.to);
-		fwd_rule_del(fwd, fr->id);
-	}
-	scan.again = false;
-	for (const struct rule *r = cf->rule; r < cf->rule + cf->nrules; r++) {
-		if (r->automatic && !add_bound(c, r))
-			scan.again = true;
-	}
-}
-
-static int look(struct ctx *c)
-{
-	struct bound now;
-	int rc = find_bound(&scan.nl, &c->fwd, c->cf->host_lo_to_ns_lo, &now);
-
-	if (rc || (!scan.again && !memcmp(&now, &scan.bound, sizeof(now))))
-		return rc;
-	scan.bound = now;
-	follow(c);
-	return 0;
+	if (!fr || !scan[outward].on)
+		return 0;
+	rc = find_bound(c, outward, &bound);
+	for (; !rc && fr; fr = next_rule(&c->fwd, fr + 1, outward))
+		fwd_follow(&c->fwd, c->cf, fr, bound.port[fr->r.proto == IPPROTO_UDP]);
+	return rc;
 }
 
 static void on_timer(struct ctx *c, struct timer *t)
 {
-	int rc = look(c);
+	for (unsigned outward = 0; outward < 2; outward++) {
+		int rc = look(c, outward);
 
-	if (rc)
-		log_limited(LOG_WARNING, "Can't find out what is bound in the namespace: %s", errno_text(-rc));
+		if (rc)
+			log_limited(LOG_WARNING, "Can't find out what is bound %s: %s",
+				    outward ? "on the host" : "in the namespace", errno_text(-rc));
+	}
 	timer_set(&c->wheel, t, c->now + SCAN_EVERY);
 }
 
-static int open_in_ns(void *arg)
+/* What has to be done in the namespace: the socket that asks, and the first listeners */
+static int start_in_ns(void *arg)
 {
-	return nl_open_diag(arg);
+	int rc = nl_open_diag(&scan[false].nl);
+
+	scan[false].on = !rc;
+	return rc ? rc : look(arg, true);
 }
 
 void auto_start(struct ctx *c, const struct ns *ns)
 {
-	const struct conf *cf = c->cf;
-	bool any = false;
+	bool any = next_rule(&c->fwd, c->fwd.rule, false) || next_rule(&c->fwd, c->fwd.rule, true);
 	int rc;
 
-	for (const struct rule *r = cf->rule; r < cf->rule + cf->nrules; r++)
-		any |= r->automatic;
 	if (!any)
 		return;
-	rc = ns_call(ns, open_in_ns, &scan.nl);
+	rc = nl_open_diag(&scan[true].nl);
+	scan[true].on = !rc;
 	if (!rc)
-		rc = look(c);
-	if (rc) {
-		info("Can't find out what is bound in the namespace, so nothing is forwarded automatically: %s",
-		     errno_text(-rc));
-		return;
-	}
+		rc = ns_call(ns, start_in_ns, c);
+	if (!rc)
+		rc = look(c, false);
+	if (rc)
+		info("Can't find out what is bound, so not everything is forwarded automatically: %s", errno_text(-rc));
 	loop_on_timer(TIMER_AUTO, on_timer);
-	timer_set(&c->wheel, &scan.timer, c->now + SCAN_EVERY);
+	timer_set(&c->wheel, &timer, c->now + SCAN_EVERY);
+}
+
+void auto_again(struct ctx *c)
+{
+	if (timer_armed(&timer))
+		timer_set(&c->wheel, &timer, c->now);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* auto.h - automatic port forwarding: what is bound in the namespace is forwarded from the host */
+/* auto.h - automatic port forwarding: what is bound on one side is forwarded from the other */
 #ifndef AUTO_H
 #define AUTO_H
 
@@ -12,11 +12,14 @@ struct bound {
 };
 
 /**
- * auto_start() - first scan, and one a second from then on, if any rule of conf's is automatic
+ * auto_start() - first scan, and one a second from then on, if any rule is automatic
  *
  * After fwd_listen() and while the namespace can be entered, that is, before isolation. Without sock_diag(7), it is said
- * that nothing is forwarded.
+ * that not everything is forwarded.
  */
 void auto_start(struct ctx *c, const struct ns *ns);
+
+/* Rules have changed: the next scan is now */
+void auto_again(struct ctx *c);
 
 #endif /* AUTO_H */

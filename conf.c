@@ -48,8 +48,7 @@ struct parse {
 	const char	*name;		/* of the program */
 	const char	*runas;
 	bool		only[FAMILIES];
-	bool		automatic;	/* automatic forwarding from the namespace asked for */
-	bool		ports_given[2];	/* -t, -u */
+	bool		ports_given[4];	/* -t, -u, -T, -U */
 	bool		netmask;	/* -n given */
 	uint8_t		mask_plen;
 };
@@ -446,25 +445,26 @@ static void p_map_guest(struct parse *p)
 
 /* Forwarding */
 
+static const char port_letters[] = "tuTU";
+
 static void p_ports(struct parse *p)
 {
-	const char *why = conf_ports(p->c, p->o->letter, p->val, &p->automatic);
+	const char *why = conf_ports(&p->c->rules, p->c->mode, p->o->letter, p->val);
 
 	if (why)
 		bad(p, why);
-	p->ports_given[0] |= p->o->letter == 't';
-	p->ports_given[1] |= p->o->letter == 'u';
+	p->ports_given[strchr(port_letters, p->o->letter) - port_letters] = true;
 }
 
-/* What pasta does without -t, without -u */
+/* What pasta does without one of -t, -u, -T and -U */
 static void default_ports(struct parse *p)
 {
 	struct conf *c = p->c;
 
-	if (c->mode == MODE_PASTA && !p->ports_given[0] && !c->no_tcp)
-		conf_ports(c, 't', "auto", &p->automatic);
-	if (c->mode == MODE_PASTA && !p->ports_given[1] && !c->no_udp)
-		conf_ports(c, 'u', "auto", &p->automatic);
+	for (unsigned i = 0; c->mode == MODE_PASTA && port_letters[i]; i++) {
+		if (!p->ports_given[i] && !(i % 2 ? c->no_udp : c->no_tcp))
+			conf_ports(&c->rules, c->mode, port_letters[i], "auto");
+	}
 }
 
 static void p_repair_path(struct parse *p)
@@ -600,10 +600,11 @@ static const struct opt opts[] = {
 	  "bound to an address, an interface, or any. PORTS is a list, separated by commas, of "
 	  "PORT[-PORT][:[ADDR/]PORT[-PORT]]: on the host, and in the guest where that differs; ~PORT[-PORT]: "
 	  "excluded; all[:ADDR]: those that are neither ephemeral nor in use. Nothing but exclusions means all "
-	  "others. none is passt's default; auto, pasta's: ports that are bound in the namespace" },
+	  "others. none is passt's default; auto, pasta's: ports that are bound in the namespace, while they are" },
 	{ "udp-ports", 'u', "SPEC", BOTH, p_ports, 0, "UDP ports of the host to forward" },
 	{ "tcp-ns", 'T', "SPEC", PASTA, p_ports, 0,
-	  "TCP ports of the namespace's loopback interface to forward to the host's; none by default" },
+	  "TCP ports of the namespace's loopback interface to forward to the host's; auto by default: those that "
+	  "are bound on the host" },
 	{ "udp-ns", 'U', "SPEC", PASTA, p_ports, 0, "Same, for UDP: none or auto only, for now" },
 	{ "freebind", 0, NULL, BOTH, p_set, CONF(freebind),
 	  "Bind to addresses the host does not have yet" },
@@ -832,7 +833,7 @@ static void check(const struct parse *p)
 		ip4->plen_given = true;
 	}
 
-	for (const struct rule *r = c->rule; r < c->rule + c->nrules; r++) {
+	for (const struct rule *r = c->rules.rule; r < c->rules.rule + c->rules.n; r++) {
 		if (r->proto == IPPROTO_TCP ? c->no_tcp : c->no_udp)
 			die("Option '%s' and --no-%s exclude each other", conf_rule_text(r),
 			    r->proto == IPPROTO_TCP ? "tcp" : "udp");
@@ -876,6 +877,4 @@ void conf_parse(struct conf *c, int argc, char **argv)
 		conf_runas(c, p.runas);
 
 	log_level = c->trace ? LOG_TRACE : c->debug ? LOG_DEBUG : c->quiet ? LOG_WARNING : LOG_INFO;
-	if (p.automatic)
-		info("\"auto\" of -T and -U forwards nothing yet");
 }

@@ -64,13 +64,13 @@ struct rule {
 	bool		outward;		/* -T, -U: listens in the namespace, and leads to the host */
 	bool		any;			/* no address given: both families */
 	bool		weak;			/* of "all": ephemeral ports are left out, as are those that can't be had */
-	bool		automatic;		/* only while bound in the namespace; in struct conf: all that may be */
+	bool		automatic;		/* ports are open only while their target is bound on the other side */
 	struct addr	addr;			/* bound on the host, if not @any */
 	char		ifname[IFNAMSIZ];	/* bound to this interface, or empty */
 	uint16_t	first, last;		/* ports on the host */
 	uint16_t	to;			/* port in the guest for @first */
 	struct addr	to_addr;		/* the guest's side, of @addr's family; unspecified: its own address */
-	uint16_t	opt;			/* option it came from: index into conf.c's texts, for messages */
+	uint16_t	opt;			/* option it came from, for messages; RULES_MAX: none */
 };
 
 /* Same bound address and interface? */
@@ -86,6 +86,13 @@ static inline bool rule_same(const struct rule *a, const struct rule *b)
 	return rule_same_place(a, b) && a->weak == b->weak && a->automatic == b->automatic &&
 	       a->first == b->first && a->last == b->last && a->to == b->to && addr_eq(&a->to_addr, &b->to_addr);
 }
+
+/* A table of rules */
+struct rules {
+	struct rule	rule[RULES_MAX];
+	unsigned	n;
+	bool		run_time;		/* not of the command line: messages show them as they are */
+};
 
 struct conf {
 	enum mode	mode;
@@ -134,8 +141,7 @@ struct conf {
 	unsigned	nsearch;
 	bool		dns_given, search_given;	/* -D, -S, also "none" */
 
-	struct rule	rule[RULES_MAX];
-	unsigned	nrules;
+	struct rules	rules;
 };
 
 /**
@@ -152,20 +158,25 @@ void conf_complete(struct conf *c);
 /* What a user wants to know at start: interfaces, addresses, DHCP, DNS */
 void conf_print(const struct conf *c);
 
-/* Text of the option a rule came from, for error messages: "-t 8080:80" */
+/* Text of the option a rule came from, or that would make it, for messages: "-t 8080:80"; valid until the next call */
 const char *conf_rule_text(const struct rule *r);
 
-/* Between conf.c, conf_ports.c and conf_net.c */
+#define RULE_STRLEN	(2 * ADDR_STRLEN + IFNAMSIZ + 48)
+
+/* Rule as the option that makes it, "-t 127.0.0.1%eth0/80-90:180-190", into @buf, which is returned */
+const char *conf_rule_fmt(const struct rule *r, char buf[static RULE_STRLEN]);
 
 /**
  * conf_ports() - value of -t, -u, -T or -U into rules
+ * @t:		table that they are added to; "none" takes those of this option away
  * @letter:	the option
- * @val:	its value, kept for messages
- * @automatic:	set to true if automatic forwarding from the namespace is asked for
+ * @val:	its value; kept for messages, unless @t->run_time
  *
- * Return: NULL, or why the value is refused; nothing is said about the rules then
+ * Return: NULL, or why the value is refused; @t may have some of its rules then
  */
-const char *conf_ports(struct conf *c, char letter, const char *val, bool *automatic);
+const char *conf_ports(struct rules *t, enum mode mode, char letter, const char *val);
+
+/* Between conf.c, conf_ports.c and conf_net.c */
 
 /* Usable as a domain name (RFC 1035 2.3.4)? */
 bool conf_domain_ok(const char *s, size_t len);

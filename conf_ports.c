@@ -15,8 +15,7 @@
  * bound in the namespace. An exclusion counts for the whole of its option, wherever it stands; nothing but exclusions
  * means "all" but these.
  *
- * What is automatic becomes rules for all ports it may be about, which nobody opens as they are: auto.c makes rules of
- * their own for those that are bound.
+ * What is automatic becomes rules for all ports it may be about: auto.c sees to it that those that are bound are open.
  *
  * "all" becomes weak rules for all there is: which of these ports are ephemeral, taken or privileged is found out as
  * they are opened. Ports named by one option and part of "all" of another are no contradiction: the name counts.
@@ -36,11 +35,59 @@ static struct rule_text {
 	const char	*val;		/* in argv */
 } rule_text[RULES_MAX];
 
+/* A range, or a port if it is one */
+static int format_range(char *buf, size_t size, const char *before, unsigned first, unsigned last)
+{
+	return first == last ? snprintf(buf, size, "%s%u", before, first) :
+	       snprintf(buf, size, "%s%u-%u", before, first, last);
+}
+
+/* Ports of a rule, without the place they are bound to: "80-90:180-190", "all,~1-22" */
+static void format_ports(const struct rule *r, char *buf, size_t size)
+{
+	bool target = !addr_is_unspec(&r->to_addr);
+	char a[ADDR_STRLEN], to[ADDR_STRLEN + 4] = "";
+	int n;
+
+	if (target)
+		snprintf(to, sizeof(to), addr_is_v4(&r->to_addr) ? ":%s" : ":[%s]", addr_fmt(&r->to_addr, a));
+	if (!r->weak) {
+		n = format_range(buf, size, "", r->first, r->last);
+		n += snprintf(buf + n, size - (size_t)n, "%s", to);
+		if (r->to != r->first)
+			n += format_range(buf + n, size - (size_t)n, target ? "/" : ":", r->to,
+					  r->to + (unsigned)(r->last - r->first));
+		snprintf(buf + n, size - (size_t)n, "%s", r->automatic ? ",auto" : "");
+		return;
+	}
+	n = snprintf(buf, size, "%s%s", r->automatic ? "auto" : "all", to);
+	if (r->first > 1)
+		n += format_range(buf + n, size - (size_t)n, ",~", 1, r->first - 1U);
+	if (r->last < UINT16_MAX)
+		format_range(buf + n, size - (size_t)n, ",~", r->last + 1U, UINT16_MAX);
+}
+
+const char *conf_rule_fmt(const struct rule *r, char buf[static RULE_STRLEN])
+{
+	static const char letter[2][2] = { { 't', 'u' }, { 'T', 'U' } };
+	char at[ADDR_STRLEN + 2] = "", a[ADDR_STRLEN];
+	int n;
+
+	if (!r->any)
+		snprintf(at, sizeof(at), addr_is_v4(&r->addr) ? "%s" : "[%s]", addr_fmt(&r->addr, a));
+	n = snprintf(buf, RULE_STRLEN, "-%c %s%s%s%s", letter[r->outward][r->proto == IPPROTO_UDP], at,
+		     r->ifname[0] ? "%" : "", r->ifname, at[0] || r->ifname[0] ? "/" : "");
+	format_ports(r, buf + n, RULE_STRLEN - (size_t)n);
+	return buf;
+}
+
 const char *conf_rule_text(const struct rule *r)
 {
 	const struct rule_text *t = &rule_text[r->opt];
-	static char buf[128];
+	static char buf[MAX(RULE_STRLEN, 128)];
 
+	if (r->opt == RULES_MAX)
+		return conf_rule_fmt(r, buf);
 	snprintf(buf, sizeof(buf), "-%c %.100s", t->letter, t->val);
 	return buf;
 }
@@ -173,11 +220,11 @@ static const char *parse_target(const char *s, const char *end, struct item *it)
 }
 
 /* The very same rule again is no error; two that contradict each other are */
-static const char *rule_add(struct conf *c, const struct rule *r)
+static const char *rule_add(struct rules *t, const struct rule *r)
 {
 	static char why[192];
 
-	for (const struct rule *o = c->rule; o < c->rule + c->nrules; o++) {
+	for (const struct rule *o = t->rule; o < t->rule + t->n; o++) {
 		if (!rule_same_place(o, r) || o->weak != r->weak || o->automatic != r->automatic ||
 		    r->first > o->last || r->last < o->first)
 			continue;
@@ -187,9 +234,9 @@ static const char *rule_add(struct conf *c, const struct rule *r)
 			 (unsigned)MAX(r->first, o->first), conf_rule_text(o));
 		return why;
 	}
-	if (c->nrules == RULES_MAX)
+	if (t->n == RULES_MAX)
 		return "too many port ranges";
-	c->rule[c->nrules++] = *r;
+	t->rule[t->n++] = *r;
 	return NULL;
 }
 
@@ -267,7 +314,7 @@ static const char *parse_list(const char *s, struct list *l)
 }
 
 /* @r for each stretch of it that nothing is excluded from, their number added to *@n */
-static const char *add_parts(struct conf *c, const struct list *l, const struct rule *r, unsigned *n)
+static const char *add_parts(struct rules *t, const struct list *l, const struct rule *r, unsigned *n)
 {
 	const char *why = NULL;
 	unsigned port = r->first;
@@ -284,14 +331,14 @@ static const char *add_parts(struct conf *c, const struct list *l, const struct 
 		while (port <= r->last && !bit_test(l->without, port))
 			port++;
 		part.last = (uint16_t)(port - 1);
-		why = rule_add(c, &part);
+		why = rule_add(t, &part);
 		(*n)++;
 	}
 	return why;
 }
 
 /* Rules of one item, as far as they differ from @r */
-static const char *add_item(struct conf *c, const struct list *l, const struct rule *r, const struct item *it,
+static const char *add_item(struct rules *t, const struct list *l, const struct rule *r, const struct item *it,
 			    unsigned *n)
 {
 	struct rule rule = *r;
@@ -305,77 +352,82 @@ static const char *add_item(struct conf *c, const struct list *l, const struct r
 		return "a target's address takes one to listen on, 0.0.0.0/ or [::]/ for any";
 	if (!addr_is_unspec(&rule.to_addr) && addr_is_v4(&rule.addr) != addr_is_v4(&rule.to_addr))
 		return "IPv4 can't be forwarded to IPv6, or the other way around";
-	return add_parts(c, l, &rule, n);
+	return add_parts(t, l, &rule, n);
 }
 
 /* Rules of a list: weak ones first */
-static const char *add_list(struct conf *c, const struct list *l, const struct rule *r)
+static const char *add_list(struct rules *t, const struct list *l, const struct rule *r)
 {
 	struct item it = { .kind = ITEM_ALL, .to_addr = addr_any6 };
 	const char *why = NULL;
 	unsigned n = 0;
 
 	if (l->all && !l->all_named)
-		why = add_item(c, l, r, &it, &n);
+		why = add_item(t, l, r, &it, &n);
 	for (const char *s = l->all_named ? l->text : NULL; s && !why;) {
 		next_item(&s, &it);
 		if (it.kind == ITEM_ALL)
-			why = add_item(c, l, r, &it, &n);
+			why = add_item(t, l, r, &it, &n);
 	}
 	for (const char *s = l->text; s && !why;) {
 		next_item(&s, &it);
 		if (it.kind == ITEM_PORTS)
-			why = add_item(c, l, r, &it, &n);
+			why = add_item(t, l, r, &it, &n);
 	}
 	if (!why && !n)
 		warn("Nothing is left to forward for option '%s'", conf_rule_text(r));
 	return why;
 }
 
-static void rules_clear(struct conf *c, uint8_t proto, bool outward)
+static void rules_clear(struct rules *t, uint8_t proto, bool outward)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < c->nrules; i++) {
-		if (c->rule[i].proto != proto || c->rule[i].outward != outward)
-			c->rule[n++] = c->rule[i];
+	for (unsigned i = 0; i < t->n; i++) {
+		if (t->rule[i].proto != proto || t->rule[i].outward != outward)
+			t->rule[n++] = t->rule[i];
 	}
-	c->nrules = n;
+	t->n = n;
 }
 
-const char *conf_ports(struct conf *c, char letter, const char *val, bool *automatic)
+/* Number of a new option; rules are in order of theirs. RULES_MAX: there is none left. */
+static uint16_t option_new(const struct rules *t, char letter, const char *val)
+{
+	uint16_t opt = t->n ? (uint16_t)(t->rule[t->n - 1].opt + 1) : 0;
+
+	if (opt < RULES_MAX)
+		rule_text[opt] = (struct rule_text){ letter, val };
+	return opt;
+}
+
+const char *conf_ports(struct rules *t, enum mode mode, char letter, const char *val)
 {
 	bool outward = letter == 'T' || letter == 'U';
 	struct rule r = {
 		.proto = letter == 't' || letter == 'T' ? IPPROTO_TCP : IPPROTO_UDP, .outward = outward, .any = true,
+		.opt = RULES_MAX,
 	};
 	const char *slash = place_end(val), *why;
 	static struct list list;
 
 	if (!strcmp(val, "none")) {
-		rules_clear(c, r.proto, outward);
+		rules_clear(t, r.proto, outward);
 		return NULL;
 	}
-
-	if (c->nrules)				/* rules are in order of options */
-		r.opt = (uint16_t)(c->rule[c->nrules - 1].opt + 1);
-	if (r.opt == RULES_MAX)
+	if (!t->run_time && (r.opt = option_new(t, letter, val)) == RULES_MAX)
 		return "too many options";
-	rule_text[r.opt] = (struct rule_text){ letter, val };
 
 	why = slash ? parse_place(val, slash, &r) : NULL;
 	if (!why)
 		why = parse_list(slash ? slash + 1 : val, &list);
 	if (why)
 		return why;
-	if (letter == 'U' && (list.ports || (list.all && !list.automatic)))
+	if (letter == 'U' && !list.automatic)
 		return "forwarding from the namespace is not supported yet";
-	if (outward && list.automatic) {	/* nobody looks for what is bound on the host */
-		*automatic = true;
+	if (letter == 'U')
 		return NULL;
-	}
-	if (list.automatic && c->mode != MODE_PASTA)
+	if (list.automatic && mode != MODE_PASTA)
 		return "\"auto\" takes a namespace, which only pasta has";
 	r.automatic = list.automatic;
-	return add_list(c, &list, &r);
+	return add_list(t, &list, &r);
 }

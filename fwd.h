@@ -12,8 +12,10 @@
 #include "conf.h"
 #include "flow.h"
 #include "log.h"
+#include "util.h"
 
 #define LISTENERS_MAX	(1U << 17)	/* all ports of TCP and of UDP */
+#define ENTRIES_MAX	(2 * RULES_MAX)	/* while a table replaces another one, there are both */
 
 /* Addresses the guest was seen to use; at first those assigned to it */
 struct seen {
@@ -24,7 +26,8 @@ struct seen {
 struct listener {
 	int		fd;			/* -1: entry is free */
 	uint16_t	rule;			/* index in fwd.rule */
-	uint16_t	port;			/* bound on the host */
+	uint16_t	was;			/* the same, before a change of the table that may be undone */
+	uint16_t	port;			/* that it is bound to */
 	bool		v4, v6;			/* what it accepts */
 	uint32_t	next;			/* of @paused or @free: index + 1, or 0 */
 };
@@ -43,13 +46,17 @@ struct fwd {
 	uint32_t	paused;			/* left alone for want of a descriptor: the same */
 	uint32_t	max;			/* that there are descriptors for */
 
-	struct fwd_rule	rule[RULES_MAX];
+	struct fwd_rule	rule[ENTRIES_MAX];
 	unsigned	nrules;			/* entries ever used, some of them free */
 	unsigned	targets;		/* rules with an address of the guest's side */
 	uint32_t	last_id;
 
 	int		epfd;
 	uint16_t	eph_first[2], eph_last[2];	/* ephemeral ports: the host's, the namespace's */
+	uint8_t		ours[2][2][(UINT16_MAX + 1) / 8];	/* ports we listen on: host's or namespace's, TCP's or UDP's */
+
+	/* Opens sockets in the namespace, once we can't enter it any more: up to @n of a family into @fd; how many, or -errno */
+	int		(*ns_sockets)(int family, int type, int proto, int *fd, unsigned n);
 
 	/* A UDP listener is about to be closed: what uses its socket has to end */
 	void		(*udp_gone)(struct fwd *fwd, uint32_t listener);
@@ -82,19 +89,17 @@ enum drop fwd_in(const struct conf *c, const struct seen *s, const struct rule *
 		 struct side *guest);
 
 /**
- * fwd_splice() - does a connection that was accepted go straight to a socket on the other side?
+ * fwd_splice() - does a connection that was accepted, or a datagram, go straight to a socket on the other side?
  * @r:		rule of the listener
  * @from:	peer: client; our: local address and port it came to; in the namespace if @r is outward
  * @to:		filled in: peer: what to connect to
  *
  * From the host: if the client is on loopback. To the namespace's own address, so that a service on its loopback stays
- * its own; to loopback where it has no address, or with --host-lo-to-ns-lo. From the namespace: if it came to loopback, or
- * to an address that the rule names.
+ * its own; to loopback where it has no address, or with --host-lo-to-ns-lo, unless that is a port of ours, which would lead
+ * back and round for ever. From the namespace: if it came to loopback, or to an address that the rule names.
  */
-bool fwd_splice(const struct conf *c, const struct seen *s, const struct rule *r, const struct side *from, struct side *to);
-
-/* Are there rules by which connections may be spliced into the namespace? */
-bool fwd_splices(const struct conf *c);
+bool fwd_splice(const struct fwd *fwd, const struct conf *c, const struct seen *s, const struct rule *r, const struct side *from,
+		struct side *to);
 
 /**
  * fwd_icmp_src() - guest-side address for a router or host that sent an ICMP error
@@ -131,21 +136,39 @@ int fwd_listen(struct fwd *fwd, const struct conf *c, int epfd);
 /* The same for outward rules, in the target namespace: whoever calls is there. Bound to its loopback interface. */
 int fwd_listen_ns(struct fwd *fwd, const struct conf *c, int epfd);
 
+/* Rule of the table that could not be had, and which of its ports: index into the one that was wanted */
+struct fwd_failure {
+	unsigned	rule;
+	uint16_t	port;
+};
+
+/* The table as it is, in the order in which rules came; for fwd_replace() */
+void fwd_table(const struct fwd *fwd, struct rules *t);
+
 /**
- * fwd_rule_add() - one more rule, once the loop runs; nothing is logged
- * @r:		the rule; @opt doesn't matter
- * @id:		filled in: what to call it by; that of the rule there is, if it is the very same
+ * fwd_replace() - another table, as a whole or not at all, once the loop runs; nothing is logged
+ * @want:	all rules there shall be; those that are there now keep ID, counter and sockets
+ * @why:	filled in if it fails
  *
- * All of its ports are opened, or nothing changes; of a weak one, those that can be had.
+ * Connections live on, whatever becomes of the rule. UDP flows do if another rule has their port now, as they share its socket.
+ * Of weak rules, those ports are opened that can be had.
  *
- * Return: 0; -EEXIST: contradicts another rule; -ENOSPC: too many rules; -EAFNOSUPPORT, -EPROTONOSUPPORT: switched off;
- *	   -EOPNOTSUPP: from the namespace, which can't be entered any more;
+ * Return: 0; -EAFNOSUPPORT, -EPROTONOSUPPORT: switched off; -EOPNOTSUPP: from a namespace, and there is none;
  *	   -EMFILE: no descriptor left; or why a port could not be bound
  */
-int fwd_rule_add(struct fwd *fwd, const struct conf *c, const struct rule *r, uint32_t *id);
+int fwd_replace(struct fwd *fwd, const struct conf *c, const struct rules *want, struct fwd_failure *why);
 
-/* Ports of a rule are closed, its connections live on; UDP flows, which share the port's socket, end. 0 or -ENOENT. */
-int fwd_rule_del(struct fwd *fwd, uint32_t id);
+/* Listeners of an automatic rule become those whose target is in @bound, a map of ports: false if some could not be had */
+bool fwd_follow(struct fwd *fwd, const struct conf *c, struct fwd_rule *fr, const uint8_t *bound);
+
+/* Would a connection, or datagram, to @e be one to a listener of ours: on the host, or, @outward, in the namespace? */
+bool fwd_leads_to_us(const struct fwd *fwd, bool outward, uint8_t proto, const struct end *e);
+
+/* What a rule makes of a port of its own */
+static inline uint16_t rule_to(const struct rule *r, uint16_t port)
+{
+	return (uint16_t)(r->to + (port - r->first));
+}
 
 /* Listener that an event is about, and that is still one of this protocol, or NULL */
 struct listener *fwd_listener(struct fwd *fwd, uint32_t idx, uint8_t proto);

@@ -234,8 +234,8 @@ static void listen_all(struct ctx *c)
 
 	if (fwd_listen(&c->fwd, &conf, c->epfd))
 		exit(EXIT_FAILURE);		/* it said why */
-	for (unsigned i = 0; i < conf.nrules; i++)
-		outward |= conf.rule[i].outward;
+	for (unsigned i = 0; i < conf.rules.n; i++)
+		outward |= conf.rules.rule[i].outward;
 	if (outward && ns_call(&ns, listen_in_ns, c))
 		exit(EXIT_FAILURE);
 }
@@ -243,10 +243,14 @@ static void listen_all(struct ctx *c)
 /* Who opens sockets in the namespace from now on */
 static void start_opener(void)
 {
-	int rc = fwd_splices(&conf) ? ns_opener_start(&ns) : 0;
+	int rc;
 
+	if (!conf.rules.n)			/* nor will there be any */
+		return;
+	rc = ns_opener_start(&ns);
 	if (rc)
 		die("Failed to start the thread that opens sockets in the namespace: %s", errno_text(-rc));
+	ctx.fwd.ns_sockets = ns_opener_sockets;
 	splice_init(ns_opener_sockets);
 }
 

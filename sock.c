@@ -212,12 +212,16 @@ int sock_ping(bool v6, const struct addr *our, uint16_t id, const struct sock_ou
 
 int sock_listen(uint8_t proto, const struct end *at, bool dual, const struct sock_out *o)
 {
+	int fd = sock_open(dual || !addr_is_v4(&at->a), proto == IPPROTO_TCP ? SOCK_STREAM : SOCK_DGRAM, proto);
+
+	return fd < 0 ? fd : sock_listen_on(fd, proto, at, dual, o);
+}
+
+int sock_listen_on(int fd, uint8_t proto, const struct end *at, bool dual, const struct sock_out *o)
+{
 	const struct end any = { .a = addr_any6, .port = at->port };
 	bool tcp = proto == IPPROTO_TCP, v6 = dual || !addr_is_v4(&at->a);
-	int fd, rc;
-
-	if ((fd = sock_open(v6, tcp ? SOCK_STREAM : SOCK_DGRAM, proto)) < 0)
-		return fd;
+	int rc;
 
 	if (v6)
 		opt_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, !dual);

@@ -73,6 +73,9 @@ int sock_ping(bool v6, const struct addr *our, uint16_t id, const struct sock_ou
  */
 int sock_listen(uint8_t proto, const struct end *at, bool dual, const struct sock_out *o);
 
+/* The same of a socket that somebody else opened, non-blocking; closed if that fails */
+int sock_listen_on(int fd, uint8_t proto, const struct end *at, bool dual, const struct sock_out *o);
+
 #define SOCK_IOV	64
 #define PEEK_OFF_NONE	UINT32_MAX	/* SO_PEEK_OFF was never set on the socket */
 

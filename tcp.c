@@ -321,7 +321,7 @@ static int tcp_accept_one(struct ctx *c, const struct listener *l)
 	len = sizeof(to);
 	why = getsockname(fd, &to.sa, &len) || !end_from_sa(&host.peer, &from) || !end_from_sa(&host.our, &to) ? DROP_ADDR :
 	      DROP_NONE;
-	if (!why && fwd_splice(c->cf, &g->seen, &rule->r, &host, &guest)) {
+	if (!why && fwd_splice(&c->fwd, c->cf, &g->seen, &rule->r, &host, &guest)) {
 		rule->accepted++;
 		splice_accept(c, rule->r.outward ? GUEST : HOST, fd, &host, &guest);
 		return 0;

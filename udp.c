@@ -626,12 +626,17 @@ static struct ancillary in_ancillary(const struct msghdr *m, bool v4)
 	return a;
 }
 
+bool udp_is_own(const struct flows *fs, const struct end *e)
+{
+	const struct end port = { .a = addr_is_v4(&e->a) ? addr_any4 : addr_any6, .port = e->port };
+
+	return flow_find_host(fs, FLOW_UDP_PORT, KEY_OWN, &port);
+}
+
 /* Sent by a socket of ours: on the way to many, it came back (UDP-05) */
 static bool own_packet(const struct flows *fs, const struct end *from, const struct ancillary *a)
 {
-	const struct end port = { .a = addr_is_v4(&from->a) ? addr_any4 : addr_any6, .port = from->port };
-
-	return addr_eq(&from->a, &a->our) && flow_find_host(fs, FLOW_UDP_PORT, KEY_OWN, &port);
+	return addr_eq(&from->a, &a->our) && udp_is_own(fs, from);
 }
 
 /* New flow for a datagram from the host's side: to a listener, or an answer to what was sent to many */

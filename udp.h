@@ -26,6 +26,9 @@ void udp_listener_gone(struct fwd *fwd, uint32_t listener);
 /* Flow's turn again: its socket was not read to the end */
 void udp_resume(struct ctx *c, struct flow *f);
 
+/* Is that the socket of one of the guest's endpoints? */
+bool udp_is_own(const struct flows *fs, const struct end *e);
+
 void udp_timeout(struct ctx *c, struct flow *f);
 
 /* Ends a flow of type FLOW_UDP or FLOW_UDP_PORT, the port with its last flow */

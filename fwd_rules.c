@@ -1,0 +1,658 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fwd_rules.c - the table of forwarding rules, and what listens for them
+ *
+ * A port has one listener, that of one rule. Of several rules for the same address, interface and port, the most exact one
+ * has it: who names a port comes before "all", and that before what is automatic. These give way, and get it back.
+ *
+ * The table changes as a whole, or not at all: fwd_replace() opens what is new, and closes what nobody wants any more only
+ * if that worked. A port that is in the old table and in the new one keeps its socket, and clients in its backlog notice
+ * nothing.
+ *
+ * Sockets of outward rules are the namespace's: at start, whoever calls is in there; later, a thread opens them.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "event.h"
+#include "fwd.h"
+#include "sock.h"
+
+#define FD_RESERVE	64		/* descriptors for all else, until the first flow */
+
+/* What becomes of each entry while the table changes */
+static enum fate { LEAVES, STAYS, COMES } fate[ENTRIES_MAX];
+
+static bool usable(const struct conf *c, enum family f)
+{
+	return c->ip[f].on && (f == V4 || sock_features.ipv6);
+}
+
+/* While listeners are opened: those of the host, or @outward ones */
+struct opening {
+	bool			outward;
+	struct fwd		*fwd;
+	const struct conf	*c;
+	unsigned		scope;		/* of the rule's address */
+	const uint8_t		*have;		/* ports that have a listener already, or NULL */
+	uint32_t		missing;	/* ports of weak rules that can't be had */
+	int			why;		/* for the last of these */
+};
+
+static bool rule_usable(const struct conf *c, const struct rule *r)
+{
+	return r->any ? usable(c, V4) || usable(c, V6) : usable(c, addr_family(&r->addr));
+}
+
+static const char *ephemeral_path = "/proc/sys/net/ipv4/ip_local_port_range";
+
+/* Ports that connections of whoever calls come from, host or namespace; of TCP and UDP, IPv4 and IPv6: ip(7) */
+static void find_ephemeral(struct fwd *fwd, bool ns)
+{
+	int fd = open(ephemeral_path, O_RDONLY | O_CLOEXEC);
+	uint64_t first, last;
+	char buf[64] = "";
+	size_t mid;
+
+	fwd->eph_first[ns] = 32768;		/* the kernel's default */
+	fwd->eph_last[ns] = 60999;
+	if (fd < 0)
+		return;
+	if (read(fd, buf, sizeof(buf) - 1) > 0) {
+		buf[strcspn(buf, "\n")] = '\0';
+		mid = strcspn(buf, "\t");
+		if (buf[mid] && parse_num(buf, mid, UINT16_MAX, &first) &&
+		    parse_num(buf + mid + 1, strlen(buf + mid + 1), UINT16_MAX, &last)) {
+			fwd->eph_first[ns] = (uint16_t)first;
+			fwd->eph_last[ns] = (uint16_t)last;
+		}
+	}
+	close(fd);
+}
+
+static bool is_ephemeral(const struct fwd *fwd, bool ns, uint32_t port)
+{
+	return port >= fwd->eph_first[ns] && port <= fwd->eph_last[ns];
+}
+
+/* First port from @port on that a rule is for, if it is not beyond the last */
+static uint32_t next_port(const struct fwd *fwd, const struct rule *r, uint32_t port)
+{
+	return r->weak && is_ephemeral(fwd, r->outward, port) ? fwd->eph_last[r->outward] + 1U : port;
+}
+
+/* Descriptors for @n listeners can't be had */
+static int too_many(uint64_t n)
+{
+	struct rlimit lim = { 0 };
+
+	if (n > LISTENERS_MAX) {
+		err("%llu ports to forward, but no more than %u can be", (unsigned long long)n, LISTENERS_MAX);
+		return -ENFILE;
+	}
+	getrlimit(RLIMIT_NOFILE, &lim);
+	err("%llu ports to forward need %llu open files, but the limit is %llu (RLIMIT_NOFILE)",
+	    (unsigned long long)n, (unsigned long long)n + FD_RESERVE, (unsigned long long)lim.rlim_cur);
+	return -EMFILE;
+}
+
+/* How many listeners there is room for */
+static uint32_t listeners_max(void)
+{
+	struct rlimit lim;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim) || lim.rlim_cur >= LISTENERS_MAX + FD_RESERVE)
+		return LISTENERS_MAX;
+	return lim.rlim_cur < FD_RESERVE ? 0 : (uint32_t)lim.rlim_cur - FD_RESERVE;
+}
+
+/* More in rules without @weak is said before the first is opened */
+static int check_limits(struct opening *o)
+{
+	const struct rules *t = &o->c->rules;
+	uint64_t n = 0;
+
+	o->fwd->max = listeners_max();
+	for (const struct rule *r = t->rule; r < t->rule + t->n; r++)
+		n += r->weak || r->automatic ? 0 : (uint64_t)r->last - r->first + 1;
+	return n > o->fwd->max ? too_many(n) : 0;
+}
+
+/* Index of a free entry */
+static uint32_t listener_get(struct fwd *fwd)
+{
+	uint32_t i = fwd->free - 1;
+
+	if (fwd->free)
+		fwd->free = fwd->l[i].next;
+	else
+		i = fwd->n++;
+	fwd->used++;
+	return i;
+}
+
+static void listener_put(struct fwd *fwd, uint32_t i)
+{
+	fwd->l[i] = (struct listener){ .fd = -1, .next = fwd->free };
+	fwd->free = i + 1;
+	fwd->used--;
+}
+
+/* In the namespace */
+static int listen_in_ns(const struct fwd *fwd, uint8_t proto, const struct end *at, bool dual, const struct sock_out *out)
+{
+	int family = dual || !addr_is_v4(&at->a) ? AF_INET6 : AF_INET, fd, rc;
+
+	if (!fwd->ns_sockets)			/* the caller is in there */
+		return sock_listen(proto, at, dual, out);
+	rc = fwd->ns_sockets(family, proto == IPPROTO_TCP ? SOCK_STREAM : SOCK_DGRAM, proto, &fd, 1);
+	return rc < 0 ? rc : sock_listen_on(fd, proto, at, dual, out);
+}
+
+/* One listener for port @port of a rule: for both families, or for that of @a */
+static int listen_one(struct opening *o, const struct fwd_rule *fr, const struct addr *a, bool dual, uint32_t port)
+{
+	bool lo = fr->r.outward && !fr->r.ifname[0] && addr_is_unspec(a);
+	struct sock_out out = { .ifname = lo ? "lo" : fr->r.ifname, .freebind = o->c->freebind, .scope = o->scope };
+	enum ev_type type = fr->r.proto == IPPROTO_TCP ? EV_TCP_LISTEN : EV_UDP_LISTEN;
+	struct end at = { *a, (uint16_t)port };
+	struct fwd *fwd = o->fwd;
+	uint32_t i;
+	int fd, rc;
+
+	if (fwd->used >= fwd->max)
+		return -EMFILE;
+	fd = fr->r.outward ? listen_in_ns(fwd, fr->r.proto, &at, dual, &out) : sock_listen(fr->r.proto, &at, dual, &out);
+	if (fd < 0)
+		return fd;
+	i = listener_get(fwd);
+	rc = ev_add(fwd->epfd, fd, type, i, 0, EPOLLIN);
+	if (rc) {
+		listener_put(fwd, i);
+		fd_close(fd);
+		return rc;
+	}
+
+	fwd->l[i] = (struct listener){
+		.fd	= fd,
+		.rule	= (uint16_t)(fr - fwd->rule),
+		.was	= (uint16_t)(fr - fwd->rule),
+		.port	= at.port,
+		.v4	= dual || addr_is_v4(a),
+		.v6	= dual || !addr_is_v4(a),
+	};
+	bit_set(fwd->ours[fr->r.outward][fr->r.proto == IPPROTO_UDP], port);
+	return 0;
+}
+
+/* Two listeners, of which one is enough */
+static int listen_each(struct opening *o, const struct fwd_rule *fr, const struct addr *a4, const struct addr *a6, uint32_t port)
+{
+	int rc4 = usable(o->c, V4) ? listen_one(o, fr, a4, false, port) : -EAFNOSUPPORT;
+	int rc6 = usable(o->c, V6) ? listen_one(o, fr, a6, false, port) : -EAFNOSUPPORT;
+
+	return (rc4 && rc6) || rc4 == -EMFILE ? rc4 : rc6 == -EMFILE ? rc6 : 0;
+}
+
+/* All listeners of one port of a rule. Without an address, a family the host turns out not to have is no error, but a
+ * port that is taken, or reserved, in one of two is: clients would reach somebody else there.
+ */
+static int listen_port(struct opening *o, const struct fwd_rule *fr, uint32_t port)
+{
+	int rc;
+
+	if (!fr->r.any)
+		return listen_one(o, fr, &fr->r.addr, false, port);
+	if (!usable(o->c, V6))
+		return listen_one(o, fr, &addr_any4, false, port);
+	if (!usable(o->c, V4))
+		return listen_one(o, fr, &addr_any6, false, port);
+
+	rc = listen_one(o, fr, &addr_any6, true, port);
+	if (rc == -EPERM && fr->r.outward)	/* SO_BINDTODEVICE takes a privilege before Linux 5.7 */
+		return listen_each(o, fr, &addr_loopback4, &addr_loopback6, port);
+	if (rc != -EAFNOSUPPORT && rc != -EADDRNOTAVAIL && rc != -EPROTONOSUPPORT)
+		return rc;
+	return listen_each(o, fr, &addr_any4, &addr_any6, port);
+}
+
+/* All ports of a rule from @port on; of a weak one, but those that are taken, or take a privilege. On an error, *@port is
+ * where it happened.
+ */
+static int listen_rule(struct opening *o, const struct fwd_rule *fr, uint32_t *port)
+{
+	const struct rule *r = &fr->r;
+	uint32_t p;
+	int rc;
+
+	/* Bound to an interface, an address needs no other scope */
+	o->scope = !r->any && !r->ifname[0] && addr_is_linklocal(&r->addr) ? fwd_scope(o->c, &r->addr) : 0;
+	for (p = next_port(o->fwd, r, r->first); p <= r->last; p = next_port(o->fwd, r, p + 1)) {
+		if (o->have && bit_test(o->have, p))
+			continue;
+		rc = listen_port(o, fr, p);
+		*port = p;
+		if (rc && (!r->weak || (rc != -EADDRINUSE && rc != -EACCES && rc != -EPERM)))
+			return rc;
+		if (rc) {
+			o->why = rc;
+			o->missing++;
+		}
+	}
+	return 0;
+}
+
+static int failed(const struct rule *r, uint32_t port, int rc)
+{
+	err("Failed to bind port %u (%s) for option '%s'", port, errno_text(-rc), conf_rule_text(r));
+	return rc;
+}
+
+/* Ports of weak rules from @port of @fr on, up to the last rule */
+static uint64_t weak_ports(const struct opening *o, const struct fwd_rule *fr, uint32_t port)
+{
+	const struct fwd *fwd = o->fwd;
+	const struct fwd_rule *end = fwd->rule + fwd->nrules;
+	uint64_t n = 0;
+
+	for (; fr < end; fr++, port = 1) {
+		const struct rule *r = &fr->r;
+
+		if (!r->weak || r->automatic || !fr->id || r->outward != o->outward)
+			continue;
+		for (port = next_port(fwd, r, MAX(port, r->first)); port <= r->last; port = next_port(fwd, r, port + 1))
+			n++;
+	}
+	return n;
+}
+
+/* Weak rules of one option, from @fr up to @end */
+static int listen_weak(struct opening *o, const struct fwd_rule *fr, const struct fwd_rule *end)
+{
+	const struct rule *any = &fr->r;
+	uint32_t before = o->fwd->used, port = 0;
+	int rc;
+
+	o->missing = 0;
+	o->why = 0;
+	for (; fr < end; fr++) {
+		rc = listen_rule(o, fr, &port);
+		if (rc == -EMFILE)
+			return too_many(o->fwd->used + weak_ports(o, fr, port));
+		if (rc)
+			return failed(&fr->r, port, rc);
+	}
+	if (o->missing)
+		debug("%u ports can't be had for option '%s'", o->missing, conf_rule_text(any));
+	if (o->fwd->used > before)
+		return 0;
+	if (o->why)
+		err("Failed to bind any port (%s) for option '%s'", errno_text(-o->why), conf_rule_text(any));
+	else
+		warn("Nothing is left to forward for option '%s'", conf_rule_text(any));
+	return o->why;
+}
+
+/* The table as it is at start: entries that can't be of use are free */
+static void rules_init(struct fwd *fwd, const struct conf *c)
+{
+	static struct listener listeners[LISTENERS_MAX];
+
+	fwd->l = listeners;
+	fwd->n = fwd->used = fwd->free = fwd->paused = fwd->targets = fwd->last_id = 0;
+	memset(fwd->ours, 0, sizeof(fwd->ours));
+	fwd->nrules = c->rules.n;
+	for (unsigned i = 0; i < c->rules.n; i++) {
+		const struct rule *r = &c->rules.rule[i];
+
+		fwd->rule[i] = (struct fwd_rule){ .r = *r };
+		if (rule_usable(c, r)) {
+			fwd->rule[i].id = ++fwd->last_id;
+			fwd->targets += !addr_is_unspec(&r->to_addr);
+		} else if (!i || r[-1].opt != r->opt) {
+			warn("No %s: nothing forwarded for option '%s'", r->any ? "network" :
+			     addr_is_v4(&r->addr) ? "IPv4" : "IPv6", conf_rule_text(r));
+		}
+	}
+}
+
+/* Rules that are open as long as they are there, of this direction; @weak ones or others */
+static bool is_lasting(const struct opening *o, const struct fwd_rule *fr, bool weak)
+{
+	return fr->id && fr->r.outward == o->outward && fr->r.weak == weak && !fr->r.automatic;
+}
+
+static int listen_all(struct opening *o)
+{
+	const struct fwd_rule *end = o->fwd->rule + o->fwd->nrules, *next;
+	uint32_t port = 0;
+	int rc = check_limits(o);
+
+	for (const struct fwd_rule *fr = o->fwd->rule; !rc && fr < end; fr++) {
+		if (is_lasting(o, fr, false) && (rc = listen_rule(o, fr, &port)))
+			failed(&fr->r, port, rc);
+	}
+	for (const struct fwd_rule *fr = o->fwd->rule; !rc && fr < end; fr = next) {
+		for (next = fr + 1; next < end && next->r.opt == fr->r.opt && next->r.weak == fr->r.weak; next++)
+			;
+		if (is_lasting(o, fr, true))
+			rc = listen_weak(o, fr, next);
+	}
+	return rc;
+}
+
+int fwd_listen(struct fwd *fwd, const struct conf *c, int epfd)
+{
+	struct opening o = { .fwd = fwd, .c = c };
+
+	fwd->epfd = epfd;
+	find_ephemeral(fwd, false);
+	rules_init(fwd, c);
+	return listen_all(&o);
+}
+
+int fwd_listen_ns(struct fwd *fwd, const struct conf *c, int epfd)
+{
+	struct opening o = { .outward = true, .fwd = fwd, .c = c };
+
+	fwd->epfd = epfd;
+	find_ephemeral(fwd, true);
+	return listen_all(&o);
+}
+
+/* ---- the table changes ---- */
+
+static void unpause(struct fwd *fwd, uint32_t i)
+{
+	uint32_t *p = &fwd->paused;
+
+	while (*p && *p != i + 1)
+		p = &fwd->l[*p - 1].next;
+	if (*p)
+		*p = fwd->l[i].next;
+}
+
+static void listener_close(struct fwd *fwd, uint32_t i)
+{
+	const struct listener *l = &fwd->l[i];
+
+	if (fwd->rule[l->rule].r.proto == IPPROTO_UDP && fwd->udp_gone)
+		fwd->udp_gone(fwd, i);
+	unpause(fwd, i);
+	fd_close(l->fd);
+	listener_put(fwd, i);
+}
+
+/* Some were closed: which ports are ours now? */
+static void note_ports(struct fwd *fwd)
+{
+	memset(fwd->ours, 0, sizeof(fwd->ours));
+	for (const struct listener *l = fwd->l; l < fwd->l + fwd->n; l++) {
+		const struct rule *r = &fwd->rule[l->rule].r;
+
+		if (l->fd >= 0)
+			bit_set(fwd->ours[r->outward][r->proto == IPPROTO_UDP], l->port);
+	}
+}
+
+void fwd_table(const struct fwd *fwd, struct rules *t)
+{
+	uint32_t id[RULES_MAX];
+	unsigned i;
+
+	*t = (struct rules){ .run_time = true };
+	for (const struct fwd_rule *fr = fwd->rule; fr < fwd->rule + fwd->nrules; fr++) {
+		if (!fr->id)
+			continue;
+		for (i = t->n++; i && id[i - 1] > fr->id; i--) {
+			id[i] = id[i - 1];
+			t->rule[i] = t->rule[i - 1];
+		}
+		id[i] = fr->id;
+		t->rule[i] = fr->r;
+		t->rule[i].opt = RULES_MAX;
+	}
+}
+
+/* How exact a rule is about its ports */
+static unsigned exactness(const struct rule *r)
+{
+	return r->automatic ? 0 : r->weak ? 1 : 2;
+}
+
+/* Port that a rule would open, as far as we know */
+static bool covers(const struct fwd *fwd, const struct rule *r, uint32_t port)
+{
+	return port >= r->first && port <= r->last && next_port(fwd, r, port) == port;
+}
+
+/* Would a rule that comes have this listener, of another rule? */
+static bool takes_over(const struct fwd *fwd, const struct rule *r, const struct listener *l)
+{
+	const struct rule *of = &fwd->rule[l->rule].r;
+
+	return l->fd >= 0 && fate[l->rule] != COMES && (fate[l->rule] == LEAVES || exactness(of) < exactness(r)) &&
+	       covers(fwd, r, l->port) && rule_same_place(of, r);
+}
+
+static int rule_open(struct fwd *fwd, const struct conf *c, const struct fwd_rule *fr, uint32_t *port)
+{
+	static uint8_t have[(UINT16_MAX + 1) / 8];
+	struct opening o = { .outward = fr->r.outward, .fwd = fwd, .c = c, .have = have };
+	bool any = false;
+	int rc;
+
+	memset(have, 0, sizeof(have));
+	for (struct listener *l = fwd->l; l < fwd->l + fwd->n; l++) {
+		if (takes_over(fwd, &fr->r, l)) {
+			l->was = l->rule;
+			l->rule = (uint16_t)(fr - fwd->rule);
+			bit_set(have, l->port);
+			any = true;
+		}
+	}
+	if (fr->r.automatic)
+		return 0;
+	*port = fr->r.first;
+	rc = listen_rule(&o, fr, port);
+	for (uint32_t i = 0; !rc && o.why && !any && i < fwd->n; i++)
+		any = fwd->l[i].fd >= 0 && &fwd->rule[fwd->l[i].rule] == fr;
+	return !rc && !any ? o.why : rc;	/* of a weak one, nothing at all */
+}
+
+/* All that comes, exact rules first: what is less exact leaves these ports to them */
+static int open_new(struct fwd *fwd, const struct conf *c, const struct rules *want, const uint16_t *entry,
+		    struct fwd_failure *why)
+{
+	for (unsigned least = 3; least-- > 0;) {
+		for (unsigned i = 0; i < want->n; i++) {
+			uint32_t port = 0;
+			int rc;
+
+			if (fate[entry[i]] != COMES || exactness(&want->rule[i]) != least)
+				continue;
+			rc = rule_open(fwd, c, &fwd->rule[entry[i]], &port);
+			*why = (struct fwd_failure){ i, (uint16_t)port };
+			if (rc)
+				return rc;
+		}
+	}
+	return 0;
+}
+
+static void undo(struct fwd *fwd)
+{
+	for (uint32_t i = 0; i < fwd->n; i++) {
+		struct listener *l = &fwd->l[i];
+
+		if (l->fd < 0 || fate[l->rule] != COMES)
+			continue;
+		if (l->was != l->rule)
+			l->rule = l->was;
+		else
+			listener_close(fwd, i);
+	}
+	for (unsigned i = 0; i < fwd->nrules; i++) {
+		if (fate[i] == COMES)
+			fwd->rule[i] = (struct fwd_rule){ 0 };
+	}
+}
+
+/* "all" gets back what a rule that leaves had of its ports */
+static bool hand_back(struct fwd *fwd, struct listener *l)
+{
+	for (unsigned i = 0; i < fwd->nrules; i++) {
+		const struct rule *r = &fwd->rule[i].r;
+
+		if (fate[i] != LEAVES && r->weak && !r->automatic && covers(fwd, r, l->port) &&
+		    rule_same_place(r, &fwd->rule[l->rule].r)) {
+			l->rule = (uint16_t)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void commit(struct fwd *fwd, const struct rules *want, const uint16_t *entry)
+{
+	for (uint32_t i = 0; i < fwd->n; i++) {
+		struct listener *l = &fwd->l[i];
+
+		if (l->fd >= 0 && fate[l->rule] == LEAVES && !hand_back(fwd, l))
+			listener_close(fwd, i);
+		l->was = l->rule;
+	}
+	for (unsigned i = 0; i < fwd->nrules; i++) {
+		if (fate[i] == LEAVES)
+			fwd->rule[i] = (struct fwd_rule){ 0 };
+	}
+	for (unsigned i = 0; i < want->n; i++) {
+		if (fate[entry[i]] == COMES)
+			fwd->rule[entry[i]].id = ++fwd->last_id;
+	}
+	fwd->targets = 0;
+	for (unsigned i = 0; i < fwd->nrules; i++)
+		fwd->targets += fwd->rule[i].id && !addr_is_unspec(&fwd->rule[i].r.to_addr);
+}
+
+/* Can there be such a rule at all? 0 or -errno */
+static int rule_possible(const struct fwd *fwd, const struct conf *c, const struct rule *r)
+{
+	if (r->proto == IPPROTO_TCP ? c->no_tcp : c->no_udp)
+		return -EPROTONOSUPPORT;
+	if (r->outward && !fwd->ns_sockets)
+		return -EOPNOTSUPP;
+	return rule_usable(c, r) ? 0 : -EAFNOSUPPORT;
+}
+
+/* Entry that has the rule, or a free one, which has it then; there are twice as many as there are rules */
+static uint16_t entry_for(struct fwd *fwd, const struct rule *r)
+{
+	uint16_t unused = ENTRIES_MAX;
+
+	for (uint16_t i = 0; i < fwd->nrules; i++) {
+		if (fwd->rule[i].id && rule_same(&fwd->rule[i].r, r)) {
+			fate[i] = STAYS;
+			return i;
+		}
+		if (!fwd->rule[i].id && fate[i] != COMES && unused == ENTRIES_MAX)
+			unused = i;
+	}
+	if (unused == ENTRIES_MAX)
+		unused = (uint16_t)fwd->nrules++;
+	fwd->rule[unused] = (struct fwd_rule){ .r = *r };
+	fate[unused] = COMES;
+	return unused;
+}
+
+int fwd_replace(struct fwd *fwd, const struct conf *c, const struct rules *want, struct fwd_failure *why)
+{
+	uint16_t entry[RULES_MAX];
+	int rc = 0;
+
+	memset(fate, 0, sizeof(fate));
+	for (unsigned i = 0; i < want->n && !rc; i++) {
+		*why = (struct fwd_failure){ i, want->rule[i].first };
+		entry[i] = entry_for(fwd, &want->rule[i]);
+		if (fate[entry[i]] == COMES)
+			rc = rule_possible(fwd, c, &want->rule[i]);
+	}
+	if (!rc)
+		rc = open_new(fwd, c, want, entry, why);
+	if (rc)
+		undo(fwd);
+	else
+		commit(fwd, want, entry);
+	note_ports(fwd);
+	return rc;
+}
+
+bool fwd_follow(struct fwd *fwd, const struct conf *c, struct fwd_rule *fr, const uint8_t *bound)
+{
+	static uint8_t have[(UINT16_MAX + 1) / 8];
+	struct opening o = { .outward = fr->r.outward, .fwd = fwd, .c = c };
+	const struct rule *r = &fr->r;
+	bool all = true, closed = false;
+
+	memset(have, 0, sizeof(have));
+	for (uint32_t i = 0; i < fwd->n; i++) {
+		const struct listener *l = &fwd->l[i];
+
+		if (l->fd < 0 || &fwd->rule[l->rule] != fr)
+			continue;
+		if (bit_test(bound, rule_to(r, l->port))) {
+			bit_set(have, l->port);
+			continue;
+		}
+		debug("Port %u is not bound any more: not forwarded from %u", rule_to(r, l->port), l->port);
+		listener_close(fwd, i);
+		closed = true;
+	}
+	for (uint32_t port = next_port(fwd, r, r->first); port <= r->last; port = next_port(fwd, r, port + 1)) {
+		if (!bit_test(bound, rule_to(r, (uint16_t)port)) || bit_test(have, port) ||
+		    (r->weak && is_ephemeral(fwd, !r->outward, port)))
+			continue;
+		if (listen_port(&o, fr, port))
+			all = false;
+		else
+			debug("Port %u is bound: forwarded from %u, %s", rule_to(r, (uint16_t)port), port,
+			      r->proto == IPPROTO_TCP ? "TCP" : "UDP");
+	}
+	if (closed)
+		note_ports(fwd);
+	return all;
+}
+
+bool fwd_leads_to_us(const struct fwd *fwd, bool outward, uint8_t proto, const struct end *e)
+{
+	if (!bit_test(fwd->ours[outward][proto == IPPROTO_UDP], e->port))
+		return false;
+	for (const struct fwd_rule *fr = fwd->rule; fr < fwd->rule + fwd->nrules; fr++) {
+		const struct rule *r = &fr->r;
+
+		if (!fr->id || r->outward != outward || r->proto != proto || e->port < r->first || e->port > r->last)
+			continue;
+		if (r->any ? !outward || addr_is_loopback(&e->a) : addr_is_unspec(&r->addr) || addr_eq(&r->addr, &e->a))
+			return true;
+	}
+	return false;
+}
+
+struct listener *fwd_listener(struct fwd *fwd, uint32_t idx, uint8_t proto)
+{
+	struct listener *l = &fwd->l[idx];
+
+	return l->fd >= 0 && fwd->rule[l->rule].r.proto == proto ? l : NULL;
+}
+
+void fwd_close(struct fwd *fwd)
+{
+	for (uint32_t i = 0; i < fwd->n; i++) {
+		if (fwd->l[i].fd >= 0)
+			close(fwd->l[i].fd);
+	}
+	fwd->n = fwd->used = fwd->free = 0;
+}
