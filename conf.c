@@ -837,6 +837,7 @@ static void check(const struct parse *p)
 		if (r->proto == IPPROTO_TCP ? c->no_tcp : c->no_udp)
 			die("Option '%s' and --no-%s exclude each other", conf_rule_text(r),
 			    r->proto == IPPROTO_TCP ? "tcp" : "udp");
+		c->ports_later |= r->outward && r->automatic;
 	}
 
 	if (c->no_splice && c->splice_only)

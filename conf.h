@@ -142,6 +142,7 @@ struct conf {
 	bool		dns_given, search_given;	/* -D, -S, also "none" */
 
 	struct rules	rules;
+	bool		ports_later;		/* ports of the namespace may open while the loop runs */
 };
 
 /**

@@ -104,8 +104,8 @@ static bool caps_have(int cap)
 	return s.effective & CAP(cap);
 }
 
-/* From every set there is. Without CAP_SETPCAP the bounding set stays, and no_new_privs makes it meaningless. */
-static void caps_drop(void)
+/* All but @keep, from every set there is. Without CAP_SETPCAP the bounding set stays, and no_new_privs makes it meaningless. */
+static void caps_drop(uint64_t keep)
 {
 	bool bounding = caps_have(CAP_SETPCAP);
 	int rc;
@@ -115,7 +115,7 @@ static void caps_drop(void)
 			die("Couldn't drop capability %i from bounding set: %s", cap, errno_text(errno));
 	}
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);	/* Linux 4.3 */
-	rc = caps_keep(0);
+	rc = caps_keep(keep);
 	if (rc)
 		die("Couldn't drop capabilities: %s", errno_text(-rc));
 }
@@ -574,9 +574,9 @@ static void filter_syscalls(unsigned mode)
 		die("Couldn't install system call filter: %s", errno_text(errno));
 }
 
-static void isolate_last(unsigned mode)
+static void isolate_last(unsigned mode, uint64_t keep)
 {
-	caps_drop();
+	caps_drop(keep);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		die("Couldn't set no_new_privs: %s", errno_text(errno));
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
@@ -586,10 +586,11 @@ static void isolate_last(unsigned mode)
 
 void isolate_late(const struct conf *c)
 {
-	isolate_last(1U << c->mode);
+	/* Low ports that open later: of the namespace, where that is a privilege of ours and of nobody else's */
+	isolate_last(1U << c->mode, c->ports_later ? CAP(CAP_NET_BIND_SERVICE) : 0);
 }
 
 void isolate_opener(void)
 {
-	isolate_last(OPENER);
+	isolate_last(OPENER, 0);
 }
