@@ -149,7 +149,9 @@ static void tcp_seen(struct tcp *t, ssize_t got, uint32_t want)
 		return;
 	if (got == -EAGAIN && t->flags & TCPF_URGENT && !sock_features.peek_off && t->snd_nxt != t->sock_seq)
 		return;			/* no peeking past urgent data: there is more once this is acknowledged */
-	if (!got || (t->flags & TCPF_RDHUP && (got == -EAGAIN || (got > 0 && !(t->flags & TCPF_URGENT)))))
+	if (t->flags & TCPF_ERROR && got <= 0)	/* it was told already: what looks like the end is none */
+		t->flags &= (uint16_t)~TCPF_READABLE;
+	else if (!got || (t->flags & TCPF_RDHUP && (got == -EAGAIN || (got > 0 && !(t->flags & TCPF_URGENT)))))
 		tcp_eof(t, t->snd_nxt + (uint32_t)MAX(got, 0));
 	else if (got == -EAGAIN || (got > 0 && !(t->flags & TCPF_URGENT)))
 		t->flags &= (uint16_t)~TCPF_READABLE;

@@ -152,7 +152,7 @@ static uint32_t tcp_mask(struct fsock *s)
 		m |= EPOLLIN;
 	if (s->urgent != NO_URGENT)
 		m |= EPOLLPRI;
-	if (s->tx_shut || s->room)
+	if (s->tx_shut || s->state == FS_CLOSED || s->room)
 		m |= EPOLLOUT;
 	else
 		s->nospace = true;
