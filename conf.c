@@ -204,6 +204,11 @@ static void p_stats(struct parse *p)
 	p->c->stats_on = true;
 }
 
+static void p_busy_poll(struct parse *p)
+{
+	p->c->busy_poll = (unsigned)number(p, 0, 1000000, "microseconds expected, at most a million");
+}
+
 static void p_log_size(struct parse *p)
 {
 	p->c->log_size = number(p, LOG_SIZE_MIN, INT64_MAX, "bytes expected, at least 40960");
@@ -500,6 +505,9 @@ static const struct opt opts[] = {
 	  "Record all frames on the guest's link, in pcap format" },
 	{ "runas", 0, "USER[:GROUP]", BOTH, p_runas, 0,
 	  "User and group to become, names or numbers; when started as root, nobody by default" },
+	{ "busy-poll", 0, "USEC", BOTH, p_busy_poll, 0,
+	  "Stay awake for so many microseconds after an event, for the next one: shorter round-trip times, for a "
+	  "core that is busy while there is traffic; 0 by default" },
 	{ "chroot-fallback", 0, NULL, BOTH, p_set, CONF(chroot_fallback),
 	  "Use chroot() where pivot_root() is impossible, as on an initramfs" },
 	{ "conf-path", 'c', "PATH", BOTH, unsupported, 0, NULL },

@@ -100,6 +100,7 @@ struct conf {
 	/* Process */
 	bool		foreground, quiet, debug, trace, stats_on;
 	unsigned	stats_interval;		/* s, --stats */
+	unsigned	busy_poll;		/* us after an event that the next one is waited for awake */
 	char		pid_file[PATH_MAX];
 	char		log_file[PATH_MAX];
 	uint64_t	log_size;

@@ -226,6 +226,24 @@ static int turn_end(struct ctx *c)
 	return rc;
 }
 
+/* epoll_wait(), with --busy-poll: awake, while the last event is recent */
+static int wait_events(struct ctx *c, struct epoll_event *ev, int timeout)
+{
+	int n = 0;
+
+	if (!c->cf->busy_poll || !timeout)
+		return epoll_wait(c->epfd, ev, EVENTS, timeout);
+	if (timeout > 0)
+		c->awake_until = MIN(c->awake_until, now_us() + 1000ULL * (unsigned)timeout);
+	while (!n && now_us() < c->awake_until)
+		n = epoll_wait(c->epfd, ev, EVENTS, 0);
+	if (!n)
+		n = epoll_wait(c->epfd, ev, EVENTS, timeout);
+	if (n > 0)
+		c->awake_until = now_us() + c->cf->busy_poll;
+	return n;
+}
+
 int loop_once(struct ctx *c)
 {
 	const struct tap *t = &c->guest[0].tap;
@@ -234,7 +252,7 @@ int loop_once(struct ctx *c)
 	struct epoll_event ev[EVENTS];
 	int n, rc;
 
-	n = epoll_wait(c->epfd, ev, EVENTS, busy ? 0 : wheel_timeout(&c->wheel, c->now));
+	n = wait_events(c, ev, busy ? 0 : wheel_timeout(&c->wheel, c->now));
 	if (n < 0 && errno != EINTR)
 		return -errno;
 

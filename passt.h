@@ -38,6 +38,7 @@ struct ctx {
 		uint64_t	flows, bytes;
 	} splice;			/* so far */
 	uint64_t	now;		/* ms, read once per wakeup */
+	uint64_t	awake_until;	/* us: with --busy-poll, no sleep before */
 	int		link_error;	/* -errno: the guest is gone */
 	uint64_t	secret[2];	/* key of initial sequence numbers (RFC 6528) */
 };

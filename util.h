@@ -69,6 +69,7 @@ static inline void put_be32(void *p, uint32_t v)
 
 /* Milliseconds of CLOCK_MONOTONIC */
 uint64_t now_ms(void);
+uint64_t now_us(void);
 
 /* Closes @fd unless it is negative; for descriptors kept as -1 when not open */
 void fd_close(int fd);
