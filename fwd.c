@@ -170,10 +170,11 @@ bool fwd_splice(const struct fwd *fwd, const struct conf *c, const struct seen *
 		return false;
 	if (r->outward || !addr_is_unspec(&r->to_addr))
 		return true;
-	if (!c->host_lo_to_ns_lo && !c->splice_only && !addr_is_unspec(&s->addr[f]))
-		to->peer.a = s->addr[f];
-	else if (!c->host_lo_to_ns_lo && !c->splice_only && !addr_is_unspec(&c->ip[f].addr))
-		to->peer.a = c->ip[f].addr;
+	if (!c->host_lo_to_ns_lo) {
+		to->peer.a = addr_is_unspec(&s->addr[f]) ? c->ip[f].addr : s->addr[f];
+		if (addr_is_unspec(&to->peer.a) || c->splice_only)	/* none, or no link that would have it */
+			to->peer.a = f == V4 ? addr_loopback4 : addr_loopback6;
+	}
 	return !fwd_leads_to_us(fwd, true, r->proto, &to->peer);	/* and back, and round again */
 }
 

@@ -715,7 +715,7 @@ static void begin(const struct caps *caps)
 /* Rule: host's ports @first to @last to the guest's from @to on */
 static inline void publish(uint16_t first, uint16_t last, uint16_t to)
 {
-	cf.rule[cf.nrules++] =
+	cf.rules.rule[cf.rules.n++] =
 		(struct rule){ .proto = IPPROTO_UDP, .any = true, .first = first, .last = last, .to = to };
 }
 

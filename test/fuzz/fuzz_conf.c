@@ -29,8 +29,8 @@ static void check_text(const char *s, size_t size)
 
 static void check_rules(const struct conf *c)
 {
-	CHECK(c->nrules <= RULES_MAX);
-	for (const struct rule *r = c->rule; r < c->rule + c->nrules; r++) {
+	CHECK(c->rules.n <= RULES_MAX);
+	for (const struct rule *r = c->rules.rule; r < c->rules.rule + c->rules.n; r++) {
 		CHECK(r->first && r->first <= r->last && r->to && r->to + (r->last - r->first) <= UINT16_MAX);
 		CHECK(r->proto == IPPROTO_TCP || r->proto == IPPROTO_UDP);
 		CHECK(!r->weak || r->to == r->first);

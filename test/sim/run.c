@@ -85,12 +85,12 @@ static void run_conf(struct run *r)
 
 	*cf = (struct conf){
 		.mode = MODE_PASTA, .our_mac = wire_our_mac, .mtu = r->s->mtu, .link_fd = -1, .no_ra = true,
-		.rule = { any, any }, .nrules = 2,
+		.rules = { .rule = { any, any }, .n = 2 },
 	};
-	cf->rule[0].proto = IPPROTO_TCP;
-	cf->rule[0].to = SERVER_PORT;
-	cf->rule[1].proto = IPPROTO_UDP;
-	cf->rule[1].to = 53;
+	cf->rules.rule[0].proto = IPPROTO_TCP;
+	cf->rules.rule[0].to = SERVER_PORT;
+	cf->rules.rule[1].proto = IPPROTO_UDP;
+	cf->rules.rule[1].to = 53;
 	for (unsigned i = 0; i < FAMILIES; i++) {
 		struct conf_ip *ip = &cf->ip[i];
 
@@ -384,12 +384,14 @@ void guest_udp(struct run *r, struct conn *cn, size_t len)
 /* Rules go away, too: nothing is listened to any more, and the flows of listeners' sockets are gone */
 static bool rules_end(struct run *r)
 {
+	static const struct rules none;
 	struct fwd *fwd = &r->c.fwd;
+	struct fwd_failure why;
 
-	for (unsigned i = 0; i < fwd->nrules; i++)
-		fwd_rule_del(fwd, fwd->rule[i].id);
-	return !fwd->used && !fs_count(FS_LISTEN) && !fs_count(FS_UDP) && !r->c.flows.count[FLOW_UDP_PORT] ? true :
-	       run_fail(r, "something is left of a rule");
+	if (!fwd_replace(fwd, &r->cf, &none, &why) && !fwd->used && !fs_count(FS_LISTEN) && !fs_count(FS_UDP) &&
+	    !r->c.flows.count[FLOW_UDP_PORT])
+		return true;
+	return run_fail(r, "something is left of a rule");
 }
 
 /* All flows go away by themselves if nobody says anything any more, and at once if their sockets break */

@@ -33,7 +33,7 @@ static const char *rules_text(const struct conf *c)
 	size_t n = 0;
 
 	buf[0] = '\0';
-	for (const struct rule *r = c->rule; r < c->rule + c->nrules && n < sizeof(buf); r++) {
+	for (const struct rule *r = c->rules.rule; r < c->rules.rule + c->rules.n && n < sizeof(buf); r++) {
 		n += (size_t)snprintf(buf + n, sizeof(buf) - n, "%s%s%s", n ? " " : "", r->outward ? "o:" : "",
 				      r->proto == IPPROTO_UDP ? "u:" : "");
 		if (!r->any || r->ifname[0])
@@ -119,7 +119,10 @@ static const struct row {
 	{ "FWD-18 none, then automatic", "t80 tnone tauto", "1-65535*?" },
 	{ "FWD-16 automatic, twice, and exclusions that differ", "tauto tauto,~22",
 	  "!port 1 is already forwarded by option '-t auto'" },
-	{ "from the namespace, automatic", "Tauto Uauto", "" },
+	{ "from the namespace, automatic", "Tauto", "o:1-65535*?" },
+	{ "from the namespace, automatic, UDP", "Uauto", "" },
+	{ "from the namespace, automatic, less ports", "Tauto,~22", "o:1-21*? o:23-65535*?" },
+	{ "from the namespace, automatic, of ports", "T8080:80,auto", "o:8080>80?" },
 	{ "from the namespace, none", "t80 Tnone Unone", "80" },
 
 	{ "target address", "t0.0.0.0/8080:192.0.2.5/80", "0.0.0.0/8080>192.0.2.5/80" },
@@ -226,21 +229,20 @@ static const struct row {
 };
 
 /* Reason for which the last is refused, or NULL */
-static const char *parse(struct conf *c, const char *specs, bool *automatic)
+static const char *parse(struct conf *c, const char *specs)
 {
 	static char val[SPECS_MAX][64];
 	const char *why = NULL;
 
 	memset(c, 0, sizeof(*c));
 	said[0] = '\0';
-	*automatic = false;
 	for (unsigned i = 0; i < SPECS_MAX && *specs; i++) {
 		char letter = *specs++;
 		size_t len = strcspn(specs, " ");
 
 		ok(!why && len < sizeof(val[i]));
 		snprintf(val[i], sizeof(val[i]), "%.*s", (int)len, specs);
-		why = conf_ports(c, letter, val[i], automatic);
+		why = conf_ports(&c->rules, c->mode, letter, val[i]);
 		specs += len + (specs[len] == ' ');
 	}
 	ok(!*specs);
@@ -250,20 +252,18 @@ static const char *parse(struct conf *c, const char *specs, bool *automatic)
 static void test_rules(void)
 {
 	static struct conf c;
-	bool automatic;
 
 	for (const struct row *r = rows; r < rows + ARRAY_SIZE(rows); r++) {
 		const char *why;
 
 		test("%s: %s", r->name, r->specs);
-		why = parse(&c, r->specs, &automatic);
+		why = parse(&c, r->specs);
 		if (r->want[0] == '!') {
 			eq_str(why, r->want + 1);
 			continue;
 		}
 		eq_str(why, NULL);
 		eq_str(rules_text(&c), r->want);
-		eq(automatic, strstr(r->specs, "Tauto") != NULL);
 		eq_str(said, "");
 	}
 }
@@ -278,18 +278,17 @@ static void test_nothing_left(void)
 	};
 	static struct conf c;
 	char want[128];
-	bool automatic;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(specs); i++) {
 		test("all is excluded: no error, but said: %s", specs[i][0]);
-		eq_str(parse(&c, specs[i][0], &automatic), NULL);
-		eq(c.nrules, specs[i][0][2] == '0' && specs[i][0][3] == ' ');
+		eq_str(parse(&c, specs[i][0]), NULL);
+		eq(c.rules.n, specs[i][0][2] == '0' && specs[i][0][3] == ' ');
 		snprintf(want, sizeof(want), "Nothing is left to forward for option '%s'", specs[i][1]);
 		eq_str(said, want);
 	}
 
 	test("the same again leaves something, though it adds nothing");
-	eq_str(parse(&c, "t80-90,~85 t80-90,~85", &automatic), NULL);
+	eq_str(parse(&c, "t80-90,~85 t80-90,~85"), NULL);
 	eq_str(rules_text(&c), "80-84 86-90");
 	eq_str(said, "");
 }
@@ -298,15 +297,14 @@ static void test_nothing_left(void)
 static void test_texts(void)
 {
 	static struct conf c;
-	bool automatic;
 
 	test("options of rules");
-	eq_str(parse(&c, "tall,~22 u5-6 t8080:80,9090", &automatic), NULL);
+	eq_str(parse(&c, "tall,~22 u5-6 t8080:80,9090"), NULL);
 	eq_str(rules_text(&c), "1-21* 23-65535* u:5-6 8080>80 9090");
-	eq_str(conf_rule_text(&c.rule[0]), "-t all,~22");
-	eq_str(conf_rule_text(&c.rule[1]), "-t all,~22");
-	eq_str(conf_rule_text(&c.rule[2]), "-u 5-6");
-	eq_str(conf_rule_text(&c.rule[4]), "-t 8080:80,9090");
+	eq_str(conf_rule_text(&c.rules.rule[0]), "-t all,~22");
+	eq_str(conf_rule_text(&c.rules.rule[1]), "-t all,~22");
+	eq_str(conf_rule_text(&c.rules.rule[2]), "-u 5-6");
+	eq_str(conf_rule_text(&c.rules.rule[4]), "-t 8080:80,9090");
 }
 
 /* As many stretches as there is room for */
@@ -314,19 +312,18 @@ static void test_many(void)
 {
 	static char spec[RULES_MAX * 8];
 	static struct conf c;
-	bool automatic = false;
 	size_t n = 0;
 
 	test("exclusions that leave as many stretches as there are rules, and one more");
 	for (unsigned i = 1; i < RULES_MAX; i++)
 		n += (size_t)sprintf(spec + n, "%s~%u", i > 1 ? "," : "", 2 * i);
-	eq_str(conf_ports(&c, 't', spec, &automatic), NULL);
-	eq(c.nrules, RULES_MAX);
-	eq(c.rule[RULES_MAX - 1].first, 2 * RULES_MAX - 1);
-	eq(c.rule[RULES_MAX - 1].last, 65535);
+	eq_str(conf_ports(&c.rules, MODE_PASTA, 't', spec), NULL);
+	eq(c.rules.n, RULES_MAX);
+	eq(c.rules.rule[RULES_MAX - 1].first, 2 * RULES_MAX - 1);
+	eq(c.rules.rule[RULES_MAX - 1].last, 65535);
 	memset(&c, 0, sizeof(c));
 	sprintf(spec + n, ",~%u", 2 * RULES_MAX);
-	eq_str(conf_ports(&c, 't', spec, &automatic), "too many port ranges");
+	eq_str(conf_ports(&c.rules, MODE_PASTA, 't', spec), "too many port ranges");
 }
 
 int main(void)

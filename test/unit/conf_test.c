@@ -181,8 +181,8 @@ static const char *dumped(const struct conf *c)
 	put_ip(c, V4);
 	put_ip(c, V6);
 	put_names(c);
-	for (unsigned i = 0; i < c->nrules; i++)
-		put_rule(&c->rule[i]);
+	for (unsigned i = 0; i < c->rules.n; i++)
+		put_rule(&c->rules.rule[i]);
 	for (char *const *s = c->command; s && *s; s++)
 		put("%s%s", s == c->command ? "-- " : "", *s);
 	return dump;
@@ -746,13 +746,14 @@ static void test_many(void)
 	for (unsigned i = 0; i < RULES_MAX; i++)
 		n += (size_t)sprintf(spec + n, "%s%u", i ? "," : "", 1 + 2 * i);
 	ok(run_parse(&conf, 3, (char *[]){ (char *)"pasta", (char *)"-t", spec, NULL }));
-	eq(conf.nrules, RULES_MAX);
+	eq(conf.rules.n, RULES_MAX);
 	ok(!run_parse(&conf, 5, (char *[]){ (char *)"pasta", (char *)"-t", spec, (char *)"-u", (char *)"5", NULL }));
 	eq_str(run.error, "Invalid value \"5\" for -u/--udp-ports: too many port ranges");
 
 	test("options that replace each other for ever");
 	n = 0;
 	many[n++] = (char *)"pasta";
+	many[n++] = (char *)"-Tnone";
 	many[n++] = (char *)"-u5";
 	while (n < ARRAY_SIZE(many) - 3) {
 		many[n++] = (char *)"-t1";
@@ -760,18 +761,18 @@ static void test_many(void)
 	}
 	many[n] = NULL;
 	ok(run_parse(&conf, (int)n, many));
-	eq(conf.nrules, 1);
+	eq(conf.rules.n, 1);
 
 	test("more options than can be remembered");
 	n = 0;
-	many[n++] = (char *)"pasta";
+	many[n++] = (char *)"passt";
 	while (n < RULES_MAX)
 		many[n++] = (char *)"-t1";
 	many[n++] = (char *)"-u1";
 	many[n] = NULL;
 	ok(run_parse(&conf, (int)n, many));
-	eq(conf.nrules, 2);
-	eq_str(conf_rule_text(&conf.rule[1]), "-u 1");
+	eq(conf.rules.n, 2);
+	eq_str(conf_rule_text(&conf.rules.rule[1]), "-u 1");
 	n = 1;
 	for (unsigned i = 0; i <= RULES_MAX; i++) {
 		sprintf(spec + 8 * i, "-t%u", i + 1);
@@ -782,10 +783,10 @@ static void test_many(void)
 	eq_str(run.error, "Invalid value \"1025\" for -t/--tcp-ports: too many options");
 
 	test("text of the option for each rule");
-	ok(run_parse(&conf, split("pasta -t 1,2 -u 3:4 -t none -t [::1]/5"), argv));
-	eq(conf.nrules, 2);
-	eq_str(conf_rule_text(&conf.rule[0]), "-u 3:4");
-	eq_str(conf_rule_text(&conf.rule[1]), "-t [::1]/5");
+	ok(run_parse(&conf, split("passt -t 1,2 -u 3:4 -t none -t [::1]/5"), argv));
+	eq(conf.rules.n, 2);
+	eq_str(conf_rule_text(&conf.rules.rule[0]), "-u 3:4");
+	eq_str(conf_rule_text(&conf.rules.rule[1]), "-t [::1]/5");
 }
 
 static void test_levels(void)
@@ -803,26 +804,19 @@ static void test_levels(void)
 		ok(run_parse(&conf, split(rows[i].line), argv));
 		eq(log_level, rows[i].level);
 	}
-
-	test("automatic forwarding from the namespace: one line where it was asked for, none with --quiet");
-	ok(run_parse(&conf, split("pasta -T auto -U auto"), argv));
-	eq_str(run.log, "\"auto\" of -T and -U forwards nothing yet\n");
-	ok(run_parse(&conf, split("pasta -T auto -U auto -q"), argv));
-	eq_str(run.log, "");
-	ok(run_parse(&conf, split("pasta -t auto -u auto"), argv));
-	eq_str(run.log, "");
 }
 
-/* What is automatic where no option says so, or some do: "tu" */
+/* What is automatic where no option says so, or some do: "tuTU" */
 static void test_default_ports(void)
 {
 	static const struct {
 		const char *line, *want;
 	} rows[] = {
-		{ "pasta", "tu" }, { "pasta -t 80", "u" }, { "pasta -u none", "t" }, { "pasta -t none -u none", "" },
-		{ "pasta --no-tcp", "u" }, { "pasta --no-udp -t auto", "t" }, { "pasta --no-tcp --no-udp", "" },
-		{ "pasta -T none -U none", "tu" }, { "pasta -t ~22 -u auto,~22", "uu" }, { "passt", "" },
-		{ "passt -t 80", "" },
+		{ "pasta", "tuT" }, { "pasta -t 80", "uT" }, { "pasta -u none", "tT" }, { "pasta -t none -u none", "T" },
+		{ "pasta --no-tcp", "u" }, { "pasta --no-udp -t auto", "tT" }, { "pasta --no-tcp --no-udp", "" },
+		{ "pasta -T none -U none", "tu" }, { "pasta -t ~22 -u auto,~22", "uuT" }, { "passt", "" },
+		{ "passt -t 80", "" }, { "pasta -T auto -U auto", "Ttu" }, { "pasta -t none -u none -T 80", "" },
+		{ "pasta -t none -u none -T none -U none", "" }, { "pasta -t auto -u auto -T auto -U auto", "tuT" },
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -833,9 +827,9 @@ static void test_default_ports(void)
 		ok(run_parse(&conf, split(rows[i].line), argv));
 		eq_str(run.error, "");
 		eq_str(run.log, "");
-		for (unsigned j = 0; j < conf.nrules && n < sizeof(got) - 1; j++)
-			if (conf.rule[j].automatic)
-				got[n++] = conf.rule[j].proto == IPPROTO_TCP ? 't' : 'u';
+		for (unsigned j = 0; j < conf.rules.n && n < sizeof(got) - 1; j++)
+			if (conf.rules.rule[j].automatic)
+				got[n++] = (conf.rules.rule[j].outward ? "TU" : "tu")[conf.rules.rule[j].proto == IPPROTO_UDP];
 		eq_str(got, rows[i].want);
 	}
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fwd_rules_test.c - rules that come and go while the loop runs, with stubs in place of sockets */
-/* LINK: addr.o util.o log.o conf_ports.o */
+/* LINK: addr.o util.o log.o conf_ports.o fwd.o */
 /* LDFLAGS: -Wl,--wrap=fd_close,--wrap=getrlimit */
 
 #include "../t.h"
-#include "../../fwd.c"
+#include "../../fwd_rules.c"
 
 #define FD_FIRST	1000
 
@@ -76,6 +76,12 @@ int sock_listen(uint8_t proto, const struct end *at, bool dual, const struct soc
 	return FD_FIRST + (int)place;
 }
 
+int sock_listen_on(int fd, uint8_t proto, const struct end *at, bool dual, const struct sock_out *o)
+{
+	(void)fd;
+	return sock_listen(proto, at, dual, o);
+}
+
 int ev_add(int epfd, int fd, enum ev_type type, uint32_t idx, uint16_t gen, uint32_t events)
 {
 	if (world.fail_add)
@@ -117,25 +123,10 @@ static void consistent(void)
 	eq(unused, fwd.n - used);
 }
 
-static struct rule rule(const char *spec)
-{
-	static char val[64];
-	static struct conf tmp;
-	bool automatic = false;
-
-	tmp.nrules = 0;
-	snprintf(val, sizeof(val), "%s", spec + 1);
-	eq_str(conf_ports(&tmp, spec[0], val, &automatic), NULL);
-	eq(tmp.nrules, 1);
-	tmp.rule[0].opt = 7;
-	return tmp.rule[0];
-}
-
 /* Only these options at start */
 static void fresh(const char *name, const char *spec, const char *spec2)
 {
 	const char *const specs[] = { spec, spec2 };
-	bool automatic = false;
 
 	test("%s", name);
 	memset(&world, 0, sizeof(world));
@@ -144,16 +135,55 @@ static void fresh(const char *name, const char *spec, const char *spec2)
 	ephemeral_path = "/nonexistent";
 	c.ip[V4].on = c.ip[V6].on = true;
 	for (unsigned i = 0; i < ARRAY_SIZE(specs) && specs[i]; i++)
-		eq_str(conf_ports(&c, specs[i][0], specs[i] + 1, &automatic), NULL);
+		eq_str(conf_ports(&c.rules, MODE_PASTA, specs[i][0], specs[i] + 1), NULL);
 	fwd.udp_gone = on_udp_gone;
 	eq(fwd_listen(&fwd, &c, 99), 0);
 }
 
+static struct rules want;
+
+/* The table, and a rule more; -EEXIST and -ENOSPC for a table that can't be asked for */
 static int add(const char *spec, uint32_t *id)
 {
-	struct rule r = rule(spec);
+	static struct rules one;
+	struct fwd_failure why;
+	int rc;
 
-	return fwd_rule_add(&fwd, &c, &r, id);
+	one = (struct rules){ .run_time = true };
+	eq_str(conf_ports(&one, MODE_PASTA, spec[0], spec + 1), NULL);
+	eq(one.n, 1);
+	fwd_table(&fwd, &want);
+	if (want.n == RULES_MAX)
+		return -ENOSPC;
+	if (conf_ports(&want, MODE_PASTA, spec[0], spec + 1))
+		return -EEXIST;
+	rc = fwd_replace(&fwd, &c, &want, &why);
+	for (unsigned i = 0; !rc && i < fwd.nrules; i++) {
+		if (fwd.rule[i].id && rule_same(&fwd.rule[i].r, &one.rule[0]))
+			*id = fwd.rule[i].id;
+	}
+	return rc;
+}
+
+/* The table, without one of its rules */
+static int del(uint32_t id)
+{
+	struct fwd_failure why;
+	unsigned n = 0;
+
+	for (unsigned i = 0; id && i < fwd.nrules; i++) {
+		if (fwd.rule[i].id != id)
+			continue;
+		fwd_table(&fwd, &want);
+		for (unsigned k = 0; k < want.n; k++) {
+			if (!rule_same(&want.rule[k], &fwd.rule[i].r))
+				want.rule[n++] = want.rule[k];
+		}
+		eq(n, want.n - 1);
+		want.n = n;
+		return fwd_replace(&fwd, &c, &want, &why);
+	}
+	return -ENOENT;
 }
 
 static void test_add(void)
@@ -185,12 +215,12 @@ static void test_add(void)
 	consistent();
 
 	test("FWD-19 a rule is deleted: its ports are free");
-	eq(fwd_rule_del(&fwd, a), 0);
+	eq(del(a), 0);
 	eq(world.open, 2);
 	consistent();
-	eq(fwd_rule_del(&fwd, a), -ENOENT);
-	eq(fwd_rule_del(&fwd, 0), -ENOENT);
-	eq(fwd_rule_del(&fwd, 12345), -ENOENT);
+	eq(del(a), -ENOENT);
+	eq(del(0), -ENOENT);
+	eq(del(12345), -ENOENT);
 
 	test("and its entries are used again, but not what it was called");
 	eq(add("t8080:1", &again), 0);
@@ -201,14 +231,14 @@ static void test_add(void)
 	consistent();
 
 	test("a rule of the command line goes as well");
-	eq(fwd_rule_del(&fwd, fwd.rule[0].id), 0);
+	eq(del(fwd.rule[0].id), 0);
 	eq(world.open, 2);
 	eq(add("t80:8000", &again), 0);
 	consistent();
 
 	test("a new rule has counted nothing");
 	fwd.rule[0].accepted = 5;
-	eq(fwd_rule_del(&fwd, fwd.rule[0].id), 0);
+	eq(del(fwd.rule[0].id), 0);
 	eq(add("t81", &again), 0);
 	eq(fwd.rule[0].accepted, 0);
 	fwd_close(&fwd);
@@ -235,7 +265,6 @@ static const struct refused {
 	  .rc = -EEXIST },
 	{ .name = "part of a range", .start = { "t80-90" }, .rule = "t85", .rc = -EEXIST },
 	{ .name = "range that overlaps", .start = { "u80-90" }, .rule = "u90-91", .rc = -EEXIST },
-	{ .name = "a port that all has", .start = { "t~1-79,~81-65535" }, .rule = "t80:81", .rc = -EADDRINUSE },
 	{ .name = "an address, and any has the port", .start = { "t80" }, .rule = "t127.0.0.1/80", .rc = -EADDRINUSE },
 	{ .name = "all, and all are taken", .rule = "u~1-79,~81-65535", .taken = 80, .rc = -EADDRINUSE },
 	{ .name = "no IPv6", .rule = "t::1/80", .off6 = true, .rc = -EAFNOSUPPORT },
@@ -269,7 +298,7 @@ static void test_refused(void)
 		eq(fwd.used, open);
 		eq(fwd.targets, r->rc == -EEXIST && strstr(r->start[0], "10.") ? 1 : 0);
 		consistent();
-		for (unsigned i = c.nrules; i < fwd.nrules; i++)
+		for (unsigned i = c.rules.n; i < fwd.nrules; i++)
 			ok(!fwd.rule[i].id);
 	}
 
@@ -290,7 +319,7 @@ static void test_refused(void)
 
 	fresh("a rule for a family that is off isn't in the table", NULL, NULL);
 	c.ip[V6].on = false;
-	eq_str(conf_ports(&c, 't', "::1/80", &(bool){ false }), NULL);
+	eq_str(conf_ports(&c.rules, MODE_PASTA, 't', "::1/80"), NULL);
 	eq(fwd_listen(&fwd, &c, 99), 0);
 	eq(fwd.rule[0].id, 0);
 	eq(add("t80", &id), 0);
@@ -307,13 +336,13 @@ static void test_weak_rules(void)
 	eq(add("t~1-32764,~61001-65535", &id), 0);
 	eq(world.open, 3);		/* 32765, 32767, 61000 */
 	consistent();
-	eq(fwd_rule_del(&fwd, id), 0);
+	eq(del(id), 0);
 	eq(world.open, 0);
 
 	test("nothing but ephemeral ones: no error, and nothing");
 	eq(add("t~1-32767,~61000-65535", &id), 0);
 	eq(world.open, 0);
-	eq(fwd_rule_del(&fwd, id), 0);
+	eq(del(id), 0);
 	consistent();
 }
 
@@ -336,7 +365,7 @@ static void test_paused(void)
 		for (unsigned j = 0; j < 3; j++) {
 			unsigned left = 0;
 
-			eq(fwd_rule_del(&fwd, id[order[k][j]]), 0);
+			eq(del(id[order[k][j]]), 0);
 			for (i = fwd.paused; i && left <= 4; i = fwd.l[i - 1].next, left++)
 				ok(fwd.l[i - 1].fd >= 0);
 			eq(left, fwd.used);
@@ -352,9 +381,9 @@ static void test_udp_gone(void)
 
 	fresh("UDP listeners are told of before they are closed, TCP's are not", "t80", NULL);
 	eq(add("u80-82", &id), 0);
-	eq(fwd_rule_del(&fwd, id), 0);
+	eq(del(id), 0);
 	eq(world.ngone, 3);
-	eq(fwd_rule_del(&fwd, fwd.rule[0].id), 0);
+	eq(del(fwd.rule[0].id), 0);
 	eq(world.ngone, 3);
 }
 
@@ -366,7 +395,7 @@ static void test_stale(void)
 	eq(add("t80", &t), 0);
 	ok(fwd_listener(&fwd, 0, IPPROTO_TCP) == &fwd.l[0]);
 	ok(!fwd_listener(&fwd, 0, IPPROTO_UDP));
-	eq(fwd_rule_del(&fwd, t), 0);
+	eq(del(t), 0);
 	ok(!fwd_listener(&fwd, 0, IPPROTO_TCP));
 	eq(add("u80", &u), 0);
 	ok(!fwd_listener(&fwd, 0, IPPROTO_TCP));
@@ -387,7 +416,7 @@ static void test_many(void)
 	eq(world.open, RULES_MAX);
 	consistent();
 	for (i = 0; i < RULES_MAX; i++)
-		eq(fwd_rule_del(&fwd, id[(i * 7) % RULES_MAX]), 0);
+		eq(del(id[(i * 7) % RULES_MAX]), 0);
 	eq(world.open, 0);
 	consistent();
 
@@ -396,8 +425,8 @@ static void test_many(void)
 		eq(add("t127.0.0.1/80-82:10.0.0.1/90-92", &id[0]), 0);
 		eq(add("u80-82", &id[1]), 0);
 		ok(id[1] > id[0]);
-		eq(fwd_rule_del(&fwd, id[i % 2]), 0);
-		eq(fwd_rule_del(&fwd, id[!(i % 2)]), 0);
+		eq(del(id[i % 2]), 0);
+		eq(del(id[!(i % 2)]), 0);
 	}
 	eq(world.open, 0);
 	eq(fwd.n, RULES_MAX);

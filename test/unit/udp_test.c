@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* udp_test.c - UDP on the kernel's own sockets, guest and network played by the test */
-/* LINK: addr.o checksum.o event.o flow.o fwd.o icmp.o log.o packet.o pcap.o sock.o tap.o timer.o util.o */
+/* LINK: addr.o checksum.o event.o flow.o fwd.o fwd_rules.o icmp.o log.o packet.o pcap.o sock.o tap.o timer.o util.o */
 /* LDFLAGS: -Wl,--wrap=sendmmsg */
 #include <fcntl.h>
 
@@ -687,13 +687,24 @@ static unsigned open_files(void)
 	return n;
 }
 
+/* This rule and no other from now on */
+static void rules(const struct rule *r)
+{
+	static struct rules want;
+	struct fwd_failure why;
+
+	want.n = r ? 1 : 0;
+	if (r)
+		want.rule[0] = *r;
+	eq(fwd_replace(&c.fwd, &cf, &want, &why), 0);
+}
+
 static void test_rule_gone(const struct net *n)
 {
 	struct end guest = E(n->guest, 2000), to = E(n->guest, 1000), far = E(n->server, 5555), client = E(n->guest, 1000);
 	struct end inside = E(n->guest, 40020), server = E(n->server, 7);
 	struct rule r = { .proto = IPPROTO_UDP, .any = true, .first = 1000, .last = 1001, .to = 2000 };
 	unsigned files, flows;
-	uint32_t id = 0;
 	struct ippkt i;
 
 	test("FWD-19 %s: a rule that comes while the loop runs forwards", n->name);
@@ -704,7 +715,7 @@ static void test_rule_gone(const struct net *n)
 	ok(out_read(&i));
 	files = open_files();
 	flows = c.flows.count[FLOW_UDP] + c.flows.count[FLOW_UDP_PORT];
-	eq(fwd_rule_add(&c.fwd, &cf, &r, &id), 0);
+	rules(&r);
 	for (unsigned k = 0; k < 3; k++) {
 		far.port = (uint16_t)(5555 + k);
 		out_udp(&far, &to, "request", 7);
@@ -718,7 +729,7 @@ static void test_rule_gone(const struct net *n)
 	far.port = 5556;
 	out_udp(&far, &to, "waits", 5);
 	flow_wait(&c.flows, flow_find_host(&c.flows, FLOW_UDP_PORT, KEY_LISTENER, &(struct end){ .port = 0 }), WAIT_READY);
-	eq(fwd_rule_del(&c.fwd, id), 0);
+	rules(NULL);
 	eq(open_files(), files);
 	eq(c.flows.count[FLOW_UDP] + c.flows.count[FLOW_UDP_PORT], flows);
 	eq(c.flows.wait[WAIT_READY].head, FLOW_NONE);
@@ -735,15 +746,14 @@ static void test_rule_gone(const struct net *n)
 	r.to = 3000;
 	guest.port = 3000;
 	got_clear();
-	eq(fwd_rule_add(&c.fwd, &cf, &r, &id), 0);
+	rules(&r);
 	udp_listen_ready(&c, 0, EPOLLIN);
 	udp_listen_ready(&c, 0, EPOLLIN);	/* told twice */
 	eq(c.flows.count[FLOW_UDP_PORT], 1);
 	out_udp(&far, &to, "request", 7);
 	run();
 	ok(ngot == 1 && end_eq(&got[0].ip.dst, &guest));
-	eq(fwd_rule_del(&c.fwd, id), 0);
-	eq(fwd_rule_del(&c.fwd, id), -ENOENT);
+	rules(NULL);
 	udp_listen_ready(&c, 0, EPOLLIN);
 	close(host_socket(&client));
 	eq(drops(), 0);
