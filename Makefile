@@ -4,6 +4,7 @@
 # make check				unit, contract and simulated tests, fuzz corpora: seconds
 # make check-sys			the program between network namespaces
 # make test				both, after installing what they need
+# make bench [PEERS=...] [BENCH_ARGS=...]	measurements beside other binaries and the limits: half an hour; doc/performance.md
 # make lint, fuzz T=60, demo, static, install, clean
 
 CC	?= cc
@@ -123,6 +124,9 @@ lint:
 demo: all $(TOOLS)
 	PASTA=$(CURDIR)/$(OUT)pasta TOOLS=$(CURDIR)/$(B)/test/tools test/demo.sh
 
+bench: all $(TOOLS) $(BENCH)
+	test/bench/bench run --program $(CURDIR)/$(OUT)pasta --build $(CURDIR)/$(B) --peers "$(PEERS)" $(BENCH_ARGS)
+
 install: all
 	install -D $(OUT)passt $(DESTDIR)$(bindir)/passt
 	ln -sf passt $(DESTDIR)$(bindir)/pasta
@@ -133,7 +137,7 @@ clean:
 	rm -rf build passt pasta qrap passt.static
 
 FORCE:
-.PHONY: all static check check-sys test fuzz fuzz-run lint demo install clean FORCE
+.PHONY: all static check check-sys test fuzz fuzz-run lint demo bench install clean FORCE
 .DELETE_ON_ERROR:
 
 -include $(OBJ:.o=.d) $(UNIT:%=%.d) $(FUZZ:%=%.d) $(wildcard $(B)/test/*/*.d)

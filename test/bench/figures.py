@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is measured: the table of figures, and how each is taken.
+
+A figure is a function of (scene, subject, seconds) that returns a dict: value; amount, what CPU time and system calls are
+divided by (bytes, or exchanges); and anything else that is worth recording.
+
+Goals: ("limit", part): of the limit's figure; ("peer", times): of the first peer's; ("most", value).
+"""
+import json, os, signal, time
+from dataclasses import dataclass
+
+from scene import PATIENCE, Failed, Namespace, Proc, descendants, output
+
+# Delay one way in ms, Mb/s, loss in %
+LINKS = {"wan5": (5, 1000, 0), "wan25": (25, 1000, 0), "wan25loss": (25, 300, 0.01), "wan100": (100, 200, 0)}
+
+
+@dataclass(frozen=True)
+class Figure:
+    name: str
+    what: str
+    how: object
+    unit: str = "Gb/s"
+    kind: str = "pasta"     # of scene
+    limit: str = "veth"
+    goal: tuple = None
+    cpu_goal: tuple = None  # of CPU time per amount
+    more: bool = True       # is better
+    per: str = "GB"         # what CPU time is per: GB, or exchange; none if empty
+    packets: bool = True    # system calls are counted per packet on the guest's link; else, per exchange, or MB
+    mtus: bool = False      # taken at every MTU, not just the first one
+    realtime: bool = False  # better with real-time priority
+    longer: float = 1       # than others
+    rounds: int = 0         # at most, if not 0
+
+
+# ---- Bulk
+
+def bulk(way, *args, scale=1e9):
+    def how(scene, s, seconds):
+        client, server, addr = scene.path(s, way)
+        port = str(s.port + 1)
+        listen = Proc([*server.enter, "iperf3", "-s", "-1", "-p", port, "--forceflush"], "listening")
+        try:
+            out = output([*client.enter, "iperf3", "-J", "-c", addr, "-p", port, "-t", str(max(1, round(seconds))), *args], seconds)
+        except Failed as e:
+            raise Failed(f"{e}; server: {listen.stop().strip()[-200:]}") from None
+        finally:
+            listen.stop()
+        end = json.loads(out)["end"]
+        got = end.get("sum_received", end.get("sum"))
+        if not got["bytes"]:
+            raise Failed("nothing arrived")
+        more = {"retransmits": end["sum_sent"]["retransmits"]} if "retransmits" in end.get("sum_sent", {}) else {}
+        if "-u" in args:
+            more = {"lost": round(got["lost_percent"], 2)}
+        return dict(value=got["bits_per_second"] / scale, amount=got["bytes"], **more)
+    how.iperf3 = True
+    return how
+
+
+def udp(way, size, segments, mbit=0, scene=None, s=None, seconds=0):
+    client, server, addr = scene.path(s, way)
+    port = str(s.port + 2)
+    listen = Proc([*server.enter, f"{scene.tools}/../bench/udp", "recv", port], "ready")
+    try:
+        r = json.loads(output([*client.enter, f"{scene.tools}/../bench/udp", "send", addr, port, str(seconds), str(size),
+                               str(segments), *([f"{mbit:.1f}"] if mbit else [])], seconds))
+    finally:
+        listen.stop()
+    return dict(value=r["rate"] / 1000, amount=r["bytes"], lost=r["lost"])
+
+
+def datagrams(way, segments):
+    return lambda scene, s, seconds: udp(way, 1400, segments, 0, scene, s, seconds)
+
+
+def paced(way):
+    """Loss at 80 % of what went through at full speed just before"""
+    def how(scene, s, seconds):
+        best = udp(way, 1400, 1, 0, scene, s, seconds / 2)
+        r = udp(way, 1400, 1, best["value"] * 800, scene, s, seconds)
+        return dict(value=r["lost"], amount=r["amount"], at=round(r["value"], 3))
+    return how
+
+
+# ---- Exchanges
+
+def server_of(scene, s, way):
+    """One rr server for each program and way, as long as the scene"""
+    client, server, addr = scene.path(s, way)
+    servers = scene.__dict__.setdefault("servers", {})
+    key = server.path, s.port
+    if key not in servers:
+        servers[key] = Proc([*server.enter, f"{scene.tools}/../bench/rr", "serve", str(s.port)], "ready")
+    return client, addr
+
+
+def rr(way, what, flows, size=None):
+    def how(scene, s, seconds):
+        client, addr = server_of(scene, s, way)
+        r = json.loads(output([*client.enter, f"{scene.tools}/../bench/rr", what, addr, str(s.port), str(seconds), str(flows),
+                               *([str(size)] if size else [])], seconds))
+        if not r["count"]:
+            raise Failed("no exchange at all")
+        return dict(value=r["rate"], amount=r["count"], failed=r["failed"], p50_us=r["p50_us"], p99_us=r["p99_us"])
+    return how
+
+
+def beside(way, flows):
+    """A ping-pong next to bulk flows"""
+    def how(scene, s, seconds):
+        client, server, addr = scene.path(s, way)
+        port = str(s.port + 3)
+        listen = Proc([*server.enter, "iperf3", "-s", "-1", "-p", port, "--forceflush"], "listening")
+        load = Proc([*client.enter, "iperf3", "-c", addr, "-p", port, "-t", str(round(seconds) + PATIENCE), "-P", str(flows),
+                     "--forceflush"], r"\b0\.00-")
+        try:
+            return rr(way, "tcp", 1, 1)(scene, s, seconds)
+        finally:
+            load.stop()
+            listen.stop()
+    how.iperf3 = True
+    return how
+
+
+# ---- Memory, start
+
+def rss_kb(processes):
+    kb = 0
+    for p in processes:
+        try:
+            with open(f"/proc/{p}/smaps_rollup") as f:
+                kb += sum(int(line.split()[1]) for line in f if line.startswith("Rss:"))
+        except (OSError, ValueError):
+            pass
+    return kb
+
+
+def fresh(scene, s, then):
+    """Another one of the program, just started"""
+    ns = Namespace("-Ur")
+    pids, took, _ = scene.launch(s, ns, "-t", "none", "-u", "none")
+    try:
+        return then(descendants(pids), took)
+    finally:
+        for p in descendants(pids):
+            try:
+                os.kill(p, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        ns.proc.stop()
+
+
+def start(scene, s, seconds):
+    took = sorted(fresh(scene, s, lambda pids, t: t) for _ in range(5))
+    return dict(value=took[2] * 1000)
+
+
+def rest(scene, s, seconds):
+    return dict(value=fresh(scene, s, lambda pids, t: rss_kb(pids)) / 1000)
+
+
+def after(scene, s, seconds):
+    return dict(value=rss_kb(s.processes()) / 1000)
+
+
+def idle(flows):
+    """With connections that were used once each; what each adds"""
+    def how(scene, s, seconds):
+        client, addr = server_of(scene, s, "out")
+        before = rss_kb(s.processes())
+        p = Proc([*client.enter, f"{scene.tools}/../bench/rr", "idle", addr, str(s.port), str(flows)], "ready")
+        kb = rss_kb(s.processes())
+        p.stop()
+        time.sleep(.2)  # they end, before the next figure
+        return dict(value=kb / 1000, added_bytes=round((kb - before) * 1024 / flows))
+    return how
+
+
+def table():
+    tcp = dict(mtus=True, realtime=True)
+    each = dict(unit="1/s", per="exchange", packets=False)
+    size = dict(unit="MB", limit=None, more=False, per="")
+    figures = [
+        Figure("tcp_out", "one TCP stream from the guest", bulk("out"), goal=("limit", .70), **tcp),
+        Figure("tcp_in", "one TCP stream to the guest, which is the server", bulk("in"), goal=("limit", .80),
+               cpu_goal=("peer", .55), **tcp),
+        Figure("tcp_rev", "one TCP stream to the guest, which is the client", bulk("out", "-R"), goal=("limit", .80),
+               cpu_goal=("peer", .55), **tcp),
+        Figure("tcp_out_4", "four TCP streams from the guest", bulk("out", "-P4"), goal=("limit", .65), **tcp),
+        Figure("udp_out", "datagrams of 1400 bytes from the guest, one a call", bulk("out", "-u", "-b0", "-l1400"),
+               goal=("limit", .50)),
+        Figure("udp_in", "datagrams of 1400 bytes to the guest, one a call", bulk("in", "-u", "-b0", "-l1400"),
+               goal=("limit", .50)),
+        Figure("udp_gso_out", "datagrams of 1400 bytes from the guest, 44 a call by UDP_SEGMENT", datagrams("out", 44),
+               goal=("peer", 8)),
+        Figure("udp_gso_in", "datagrams of 1400 bytes to the guest, 44 a call by UDP_SEGMENT", datagrams("in", 44),
+               goal=("peer", 8)),
+        Figure("udp_lost_out", "datagrams lost at 80 % of the highest rate, from the guest", paced("out"), unit="%", limit=None,
+               goal=("most", .01), more=False, per=""),
+        Figure("udp_lost_in", "datagrams lost at 80 % of the highest rate, to the guest", paced("in"), unit="%", limit=None,
+               goal=("most", .01), more=False, per=""),
+        Figure("rr_tcp", "exchanges of one byte on a TCP connection", rr("out", "tcp", 1, 1), goal=("limit", .80), **each),
+        Figure("rr_udp", "exchanges of one byte by UDP", rr("out", "udp", 1, 1), goal=("limit", .90), **each),
+        Figure("rr_tcp_50", "exchanges of 100 bytes on 50 TCP connections", rr("out", "tcp", 50, 100), goal=("limit", .50),
+               realtime=True, **each),
+        Figure("rr_udp_50", "exchanges of 100 bytes on 50 UDP flows", rr("out", "udp", 50, 100), goal=("limit", .50),
+               realtime=True, **each),
+        Figure("rr_tcp_1000", "exchanges of 100 bytes on 1,000 TCP connections", rr("out", "tcp", 1000, 100), realtime=True, **each),
+        Figure("rr_beside_4", "exchanges of one byte on a TCP connection, beside four TCP streams", beside("out", 4),
+               goal=("limit", .50), **each),
+        Figure("crr_out", "connections from the guest: opened, one byte there and back, closed; 16 at a time",
+               rr("out", "crr", 16), goal=("limit", .80), realtime=True, **each),
+        Figure("crr_in", "the same to the guest", rr("in", "crr", 16), goal=("limit", .90), realtime=True, **each),
+        Figure("splice_tcp", "one TCP stream from the host's loopback interface to the guest, past the link", bulk("local"),
+               limit="host", packets=False, realtime=True),
+        Figure("splice_rr_50", "exchanges of 100 bytes on 50 such connections", rr("local", "tcp", 50, 100), limit="host",
+               realtime=True, **each),
+        Figure("splice_crr", "such connections: opened, one byte there and back, closed; 8 at a time", rr("local", "crr", 8),
+               limit="host", realtime=True, **each),
+        Figure("start", "from the command to its end, when all is ready: in the background", start, unit="ms", limit=None,
+               goal=("most", 8), more=False, per=""),
+        Figure("rss_rest", "resident memory, just started", rest, goal=("most", 2.5), **size),
+        Figure("rss_1000", "resident memory with 1,000 idle connections", idle(1000), rounds=1, **size),
+        Figure("rss_after", "resident memory after all figures before this one", after, goal=("most", 6), rounds=1, **size),
+        Figure("passt_tcp_out", "one TCP stream from a virtual machine", bulk("out"), kind="passt", goal=("peer", 25), **tcp),
+        Figure("passt_tcp_in", "one TCP stream to a virtual machine, which is the server", bulk("in"), kind="passt",
+               goal=("peer", 1.3), **tcp),
+        Figure("passt_tcp_rev", "one TCP stream to a virtual machine, which is the client", bulk("out", "-R"), kind="passt", **tcp),
+        Figure("passt_udp_out", "datagrams of 1400 bytes from a virtual machine", bulk("out", "-u", "-b0", "-l1400"), kind="passt"),
+        Figure("passt_udp_in", "datagrams of 1400 bytes to a virtual machine", bulk("in", "-u", "-b0", "-l1400"), kind="passt"),
+        Figure("passt_rr_tcp", "exchanges of one byte on a TCP connection, virtual machine", rr("out", "tcp", 1, 1), kind="passt",
+               **each),
+        Figure("passt_rr_udp", "exchanges of one byte by UDP, virtual machine", rr("out", "udp", 1, 1), kind="passt", **each),
+        Figure("passt_crr_out", "connections from a virtual machine, as crr_out", rr("out", "crr", 16), kind="passt",
+               realtime=True, **each),
+        Figure("passt_crr_in", "connections to a virtual machine, as crr_in", rr("in", "crr", 16), kind="passt", realtime=True,
+               **each),
+        Figure("passt_start", "as start", start, kind="passt", unit="ms", limit=None, goal=("most", 8), more=False, per=""),
+        Figure("passt_rss_rest", "as rss_rest", rest, kind="passt", goal=("most", 2.5), **size),
+        Figure("passt_rss_after", "as rss_after", after, kind="passt", goal=("most", 6), rounds=1, **size),
+    ]
+    for link, (delay, mbit, loss) in LINKS.items():
+        text = f"over a link of {delay} ms each way, {mbit} Mb/s" + (f", {loss} % lost" if loss else "")
+        wan = dict(kind=link, limit="host", goal=("limit", .98), longer=2, unit="Mb/s")
+        figures += [Figure(f"{link}_{name}", f"one TCP stream {what}, {text}", bulk(*how, scale=1e6), **wan)
+                    for name, what, how in (("out", "from the guest", ("out",)), ("rev", "to the guest, the client", ("out", "-R")),
+                                            ("in", "to the guest, the server", ("in",)))]
+    return figures
+
+
+FIGURES = table()
