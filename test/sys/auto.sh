@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# automatic forwarding: what is bound in the namespace is forwarded while it is
+# automatic forwarding: what is bound in the namespace is forwarded while it is, and what is bound on the host the other way round
 . "${0%/*}/lib.sh"
 
 topology
 privileged() { sysctl -qw net.ipv4.ip_unprivileged_port_start="$1"; }
 privileged 0
 
-# binds C|H PROTO ADDRESS PORT: somebody who listens there, or is bound. Sets BOUND.
+# binds C|H PROTO ADDRESS PORT: somebody who listens there, and says so to those who come, or is bound. Sets BOUND.
 cat >"$T/bind.py" <<'END'
 import os, socket, sys, time
 s = socket.socket(socket.AF_INET6 if ":" in sys.argv[2] else socket.AF_INET,
@@ -21,17 +21,24 @@ if sys.argv[1] == "tcp":
 with open(sys.argv[4] + ".new", "w") as f:
     print(os.getpid(), file=f)
 os.rename(sys.argv[4] + ".new", sys.argv[4])
+while sys.argv[1] == "tcp":
+    c, _ = s.accept()
+    c.sendall(sys.argv[5].encode())
+    c.close()
 time.sleep(1000)
 END
 binds()
 {
 	BN=$((${BN:-0} + 1))
-	${1#H} python3 "$T/bind.py" "$2" "$3" "$4" "$T/bound.$BN" >"$T/bind.$BN" 2>&1 &
+	${1#H} python3 "$T/bind.py" "$2" "$3" "$4" "$T/bound.$BN" "$1 $4" >"$T/bind.$BN" 2>&1 &
 	disown
 	wait_for 10 test -e "$T/bound.$BN" || diag "$(cat "$T/bind.$BN")"
 	BOUND=$(cat "$T/bound.$BN")
 }
 unbinds() { kill "$1"; wait_for 5 gone "$1"; }
+
+# says C|H ADDRESS PORT: what who connects from there hears
+says() { ${1#H} timeout 5 bash -c 'exec 3<>"/dev/tcp/$0/$1" && cat <&3' "$2" "$3" 2>&1; }
 
 # What is listened to on the host, as "t:8000 u:53", but what else is there
 ports() { { ss -Hlnt | sed 's/.*LISTEN/t/'; ss -Hlnu | sed 's/.*UNCONN/u/'; } | awk '{
@@ -40,7 +47,8 @@ ports_are() { [ "$(ports)" = "$1" ]; }
 # become NAME PORTS: within 2 s
 become() { until_ 2 ports_are "$2"; is "$1" "$(ports)" "$2"; }
 
-auto_up() { container; start_ "$PASTA" --config-net "$@" "$CPID" || fail "C is connected"; }
+all_up() { container; start_ "$PASTA" --config-net "$@" "$CPID" || fail "C is connected"; }
+auto_up() { all_up -T none -U none "$@"; }
 
 # Bound before the start
 container
@@ -127,6 +135,63 @@ ok "and the host's from the namespace's" C bash -c 'exec 3<>/dev/tcp/127.0.0.1/8
 unbinds "$own"
 unbinds "$a"
 pasta_stop
+
+# The other way round: what is bound on the host's loopback, or to any address there
+inside() { C ss -Hlnt | awk '{ print $4 }' | sort | tr '\n' ' '; }
+inside_is() { [ "$(inside)" = "$1" ]; }
+inside_becomes() { until_ 2 inside_is "$2"; is "$1" "$(inside)" "$2"; }
+
+binds H tcp 0.0.0.0 8301; a=$BOUND
+binds H tcp 198.51.100.2 8302; other=$BOUND
+binds H tcp 0.0.0.0 40000; eph=$BOUND
+all_up -u none
+is "-T auto: what is bound on the host is there from the start, without an option" "$(inside)" "*%lo:8301 "
+is "-T auto: and reached by the namespace's loopback" "$(says C 127.0.0.1 8301)" "H 8301"
+binds H tcp 127.0.0.1 8303; b=$BOUND
+binds H tcp ::1 8304; d=$BOUND
+inside_becomes "-T auto: loopback counts, and other addresses, and ephemeral ports, do not" "*%lo:8301 *%lo:8303 *%lo:8304 "
+is "-T auto: from 127.0.0.1 to 127.0.0.1" "$(says C 127.0.0.1 8303)" "H 8303"
+is "-T auto: from ::1 to ::1" "$(says C ::1 8304)" "H 8304"
+binds H tcp 127.0.0.1 80; low=$BOUND
+inside_becomes "-T auto: a low port" "*%lo:80 *%lo:8301 *%lo:8303 *%lo:8304 "
+is "-T auto: reached as well" "$(says C 127.0.0.1 80)" "H 80"
+binds C tcp 0.0.0.0 8305; e=$BOUND
+until_ 2 listens 8305
+is "-t auto, at the same time" "$(says R 198.51.100.2 8305)" "C 8305"
+sleep 1.5	# a scan
+is "neither is what the other one has opened forwarded back" \
+	"$(inside) $(ports)" "*%lo:80 *%lo:8301 *%lo:8303 *%lo:8304 0.0.0.0:8305  t:40000 t:80 t:8301 t:8302 t:8303 t:8304 t:8305"
+unbinds "$e"
+for p in "$a" "$b" "$d" "$low"; do unbinds "$p"; done
+inside_becomes "-T auto: all are closed" ""
+become "nothing stays open on the host because of what is open in the namespace, nor the other way round" "t:40000 t:8302"
+
+# The namespace has the port itself: no word, and it is had once it is free
+binds C tcp 127.0.0.1 8306; own=$BOUND
+binds H tcp 127.0.0.1 8306; a=$BOUND
+binds H tcp 127.0.0.1 8307; b=$BOUND
+inside_becomes "-T auto: a port that the namespace has is its own" "*%lo:8307 127.0.0.1:8306 "
+is "-T auto: and stays so" "$(says C 127.0.0.1 8306)" "C 8306"
+unbinds "$own"
+inside_becomes "-T auto: once it is free, it is forwarded" "*%lo:8306 *%lo:8307 "
+is "-T auto: without a word" "$(grep -ci 'bind\|in use' "$PASTA_LOG")" 0
+pasta_stop
+for p in "$a" "$b" "$other" "$eph"; do unbinds "$p"; done
+
+# Both ways, and to loopback: round and round, once
+descriptors() { ls "/proc/$PASTAPID/fd" | wc -l; }
+for o in "-t 8320 -T 8320 --host-lo-to-ns-lo" "-t 8320 -T 8320" "-t 8320 -T 8321:8320 --host-lo-to-ns-lo -t 8321"; do
+	all_up -u none $o
+	for i in 1 2; do
+		before=$(descriptors)	# the second time: who opens sockets in the namespace has some in store then
+		h=$(says H 127.0.0.1 8320) c=$(says C 127.0.0.1 8320; says C 127.0.0.1 8321)
+		sleep 0.3	# for more to come
+	done
+	unlike "no way round: from the host: $o" "$h" '[HC] 832'
+	unlike "no way round: from the namespace: $o" "$c" '[HC] 832'
+	le "no way round: descriptors: $o" "$(descriptors)" "$before"
+	pasta_stop
+done
 
 # Datagrams, and their port is free as soon as who asked for it is gone
 auto_up

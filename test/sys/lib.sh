@@ -239,8 +239,8 @@ $(cat "$T/pasta.$PN.out")"
 	fi
 	PASTAPID=$(cat "$PASTA_PIDFILE")
 }
-# Ports that are bound in C are not to be forwarded, and nobody to look for them: test/sys/auto.sh has options before ours
-pasta_start() { start_ "$PASTA" -t none -u none "$@"; }
+# Ports that are bound in C, or in H, are not to be forwarded, and nobody to look for them: test/sys/auto.sh has options before ours
+pasta_start() { start_ "$PASTA" -t none -u none -T none -U none "$@"; }
 # passt_start [OPTION]...: listens at $SOCKET
 passt_start()
 {
@@ -252,7 +252,7 @@ passt_start()
 program()
 {
 	case $LINK in
-	tap)	"$PASTA" --config-net -t none -u none "$@" "$CPID" ;;
+	tap)	"$PASTA" --config-net -t none -u none -T none -U none "$@" "$CPID" ;;
 	sock)	"$PASST" -s "$T/program.socket" "$@" ;;
 	esac
 }

@@ -28,8 +28,11 @@ is "it has a session of its own" "$(ps -o sid= -p "$pid" | tr -d ' ')" "$pid"
 
 # ---- Isolation
 st=$(cat "/proc/$pid/status")
-for set in CapInh CapPrm CapEff CapAmb; do
+for set in CapInh CapBnd CapAmb; do
 	like "SEC-07 $set is empty" "$st" "$set:	0000000000000000"
+done
+for set in CapPrm CapEff; do	# ports of the namespace may open at any time
+	like "SEC-07 -T auto: $set: CAP_NET_BIND_SERVICE" "$st" "$set:	0000000000000400"
 done
 like "SEC-07 no_new_privs" "$st" "NoNewPrivs:	1"
 like "SEC-07 seccomp filter" "$st" "Seccomp:	2"
@@ -47,6 +50,12 @@ fi
 is "LIFE-03 no handler is installed that could change errno" $((0x$(sed -n 's/^SigCgt:[[:space:]]*//p' <<<"$st") & ~0x4c0)) 0
 end "$T/p"
 is "PID file stays" "$(cat "$T/p")" "$pid"
+try --config-net -q -P "$T/p2" -T none -U none "$CPID"
+st=$(cat "/proc/$(cat "$T/p2")/status")
+for set in CapInh CapPrm CapEff CapBnd CapAmb; do
+	like "SEC-07 without -T auto: $set is empty" "$st" "$set:	0000000000000000"
+done
+end "$T/p2"
 ok "FWD-01 ports are free at once" python3 -c "import socket; s = socket.socket(socket.AF_INET6); s.bind(('::', 8000)); s.listen()"
 
 # ---- 2. PID file
