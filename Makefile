@@ -96,7 +96,7 @@ $(VM): test/vm/initrd test/vm/init test/vm/dhcp $(B)/test/tools/far
 	@echo "initrd $@"
 	-$(Q)test/vm/initrd $(@D) $(B)/test/tools/far
 
-check-sys: all $(TOOLS) $(VM)
+check-sys: all $(TOOLS) $(VM) $(B)/test/bench/rr $(B)/test/bench/udp
 	PASTA=$(CURDIR)/$(OUT)pasta TOOLS=$(CURDIR)/$(B)/test/tools test/sys/run
 
 test:

@@ -202,21 +202,29 @@ def do_markdown(path):
 
 # ---- Picture
 
-PLOT = """set terminal svg size {width},420 font "sans,11" background "white"
+PLOT = """set terminal svg size {width},440 font "sans,11" background "white"
 set output "{out}"
 set style data histograms
 set style histogram clustered gap 1
 set style fill solid .85 noborder
 set boxwidth .9
-set yrange [0:*]
+set yrange [0:1.25]
 set ytics .25
 set grid ytics lc rgb "#dddddd"
 set xtics rotate by -40 scale 0 noenhanced
-set key top left horizontal noenhanced
+set bmargin 9
+set rmargin 12
+set key above left noenhanced
 set ylabel "part of the limit"
 plot 1 with lines dt 2 lc rgb "#888888" title "limit: bare veth, or the host's own sockets", \\
   {bars}
 """
+
+
+def label(key):
+    name, *cc = key.split("+")
+    name, *mtu = name.split("@")
+    return ", ".join([name.replace("_", " ")] + [f"MTU {m}" for m in mtu] + cc)
 
 
 def do_plot(path, out):
@@ -231,10 +239,11 @@ def do_plot(path, out):
     data = ["$data << EOD"]
     for k in keys:
         part = [over(run.median(k, p), run.median(k, figure_of(k).limit)) for p in run.programs]
-        data.append(f'"{k}" ' + " ".join("0" if x is None else f"{x:.4f}" for x in part))
+        data.append(f'"{label(k)}" ' + " ".join("0" if x is None else f"{x:.4f}" for x in part))
     colours = ["#1b6ca8", "#e07b39", "#7a9e3d", "#8c6bb1"]
-    bars = [f'$data using {i + 2}:xtic(1) lc rgb "{colours[i % len(colours)]}" title "{p}"' for i, p in enumerate(run.programs)]
-    script = "\n".join([*data, "EOD", PLOT.format(width=160 + 34 * len(keys), out=out, bars=", \\\n  ".join(bars))])
+    bars = [f'$data using {i + 2}:xtic(1) lc rgb "{colours[i % len(colours)]}" title "{p}: {run.head["programs"][p]}"'
+            for i, p in enumerate(run.programs)]
+    script = "\n".join([*data, "EOD", PLOT.format(width=180 + 34 * len(keys), out=out, bars=", \\\n  ".join(bars))])
     return subprocess.run(["gnuplot"], input=script, text=True).returncode
 
 

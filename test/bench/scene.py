@@ -166,11 +166,13 @@ class Scene:
         self.H, self.R = Here(), Namespace()
         self.network(spec.get("link"))
         self.subjects = [Subject(name, 7000 + 10 * i, binary) for i, (name, binary) in enumerate(spec["subjects"])]
+        self.absent = {}
         for s in self.subjects:
-            if s.limit:
-                self.limit_up(s)
-            else:
-                self.program_up(s)
+            try:
+                self.limit_up(s) if s.limit else self.program_up(s)
+            except Failed as e:
+                self.absent[s.name] = str(e)
+        self.subjects = [s for s in self.subjects if s.name not in self.absent]
 
     def network(self, link):
         if link:
@@ -249,11 +251,3 @@ class Scene:
         if way == "out":
             return s.ns, self.R, a["veth_R"] if s.name == "veth" else a["R"]
         return self.R, s.ns, a["veth_C"] if s.name == "veth" else a["H"]
-
-    def realtime(self, on, s):
-        """For what is started from now on, and @s's program"""
-        policy, prio = (os.SCHED_FIFO, os.sched_param(5)) if on else (os.SCHED_OTHER, os.sched_param(0))
-        os.sched_setscheduler(0, policy, prio)
-        for p in s.processes():
-            for t in os.listdir(f"/proc/{p}/task"):
-                os.sched_setscheduler(int(t), policy, prio)
