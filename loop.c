@@ -14,6 +14,7 @@
 #include "tcp.h"
 #include "udp.h"
 
+#define TURN_TIME	100		/* us for flows of a list, before events are looked for again */
 #define EVENTS		64
 
 static void on_tap(struct ctx *c, union ev_ref ref, uint32_t events)
@@ -160,10 +161,13 @@ int loop_init(struct ctx *c, const struct conf *cf)
 	return 0;
 }
 
-/* Every flow that is on the list now gets one turn; those that put themselves on it again wait for the next */
+/* Every flow that is on the list now gets one turn, as far as there is time; those that put themselves on it again wait for the
+ * next. What comes meanwhile, of flows that have little to say, must not wait for all of those that always have more.
+ */
 static void run_list(struct ctx *c, enum flow_wait wait)
 {
 	uint32_t last = c->flows.wait[wait].tail;
+	uint64_t until = last == FLOW_NONE ? 0 : now_us() + TURN_TIME;
 	struct flow *f;
 
 	while (last != FLOW_NONE && (f = flow_next(&c->flows, wait))) {
@@ -187,7 +191,7 @@ static void run_list(struct ctx *c, enum flow_wait wait)
 		case FLOW_TYPES:
 			break;
 		}
-		if (!more)
+		if (!more || now_us() >= until)
 			break;
 	}
 }

@@ -295,7 +295,7 @@ void tcp_ready(struct ctx *c, struct flow *f, uint32_t events)
 	if (events & EPOLLOUT && t->flags & TCPF_BLOCKED && !tcp_write(c, f))
 		return;
 
-	tcp_push(c, f);
+	tcp_push_soon(c, f);
 	if (events & EPOLLERR && !(t->flags & TCPF_ERROR) && sock_error(t->sock))
 		t->flags |= TCPF_ERROR;
 	tcp_ack_due(c, f);

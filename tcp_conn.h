@@ -47,6 +47,15 @@ uint32_t tcp_offer(struct tcp *t);				/* bytes from the guest there is room for 
 /* tcp_host.c: to the guest */
 bool tcp_emit(struct ctx *c, struct flow *f, uint8_t flags, uint32_t seq, struct frame *fr);
 void tcp_push(struct ctx *c, struct flow *f);
+
+/* The same at once for a flow that has little to say; for one that moves much, when others had their turn */
+static inline void tcp_push_soon(struct ctx *c, struct flow *f)
+{
+	if (!(f->tcp.flags & TCPF_BULK))
+		tcp_push(c, f);
+	else if (f->wait == WAIT_NONE)
+		flow_wait(&c->flows, f, WAIT_READY);
+}
 void tcp_probe(struct ctx *c, struct flow *f);
 bool tcp_synced(const struct tcp *t);
 

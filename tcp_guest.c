@@ -460,7 +460,7 @@ uint16_t tcp_input(struct ctx *c, struct flow *f, struct pkt *pkts)
 	}
 
 	gather_send(c, f);
-	tcp_push(c, f);
+	tcp_push_soon(c, f);
 	tcp_ack_due(c, f);
 	tcp_arm(c, f);
 	return PKT_NEXT_NONE;

@@ -18,7 +18,7 @@
 
 #define PUSH_FRAMES	32		/* frames filled by one recvmsg() */
 #define PUSH_BYTES	(256U << 10)	/* and bytes: still in the cache when they are written to the link */
-#define PUSH_TURN	(1U << 20)	/* bytes, before other flows get their turn */
+#define PUSH_TURN	(256U << 10)	/* bytes, before other flows get their turn */
 
 bool tcp_synced(const struct tcp *t)
 {
