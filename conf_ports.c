@@ -60,7 +60,7 @@ static void format_ports(const struct rule *r, char *buf, size_t size)
 		snprintf(buf + n, size - (size_t)n, "%s", r->automatic ? ",auto" : "");
 		return;
 	}
-	n = snprintf(buf, size, "%s%s", r->automatic ? "auto" : "all", to);
+	n = snprintf(buf, size, "%s%s%s", r->automatic && !target ? "auto" : "all", to, r->automatic && target ? ",auto" : "");
 	if (r->first > 1)
 		n += format_range(buf + n, size - (size_t)n, ",~", 1, r->first - 1U);
 	if (r->last < UINT16_MAX)

@@ -36,7 +36,6 @@ struct opening {
 	bool			outward;
 	struct fwd		*fwd;
 	const struct conf	*c;
-	unsigned		scope;		/* of the rule's address */
 	const uint8_t		*have;		/* ports that have a listener already, or NULL */
 	uint32_t		missing;	/* ports of weak rules that can't be had */
 	int			why;		/* for the last of these */
@@ -156,7 +155,7 @@ static int listen_in_ns(const struct fwd *fwd, uint8_t proto, const struct end *
 static int listen_one(struct opening *o, const struct fwd_rule *fr, const struct addr *a, bool dual, uint32_t port)
 {
 	bool lo = fr->r.outward && !fr->r.ifname[0] && addr_is_unspec(a);
-	struct sock_out out = { .ifname = lo ? "lo" : fr->r.ifname, .freebind = o->c->freebind, .scope = o->scope };
+	struct sock_out out = { .ifname = lo ? "lo" : fr->r.ifname, .freebind = o->c->freebind };
 	enum ev_type type = fr->r.proto == IPPROTO_TCP ? EV_TCP_LISTEN : EV_UDP_LISTEN;
 	struct end at = { *a, (uint16_t)port };
 	struct fwd *fwd = o->fwd;
@@ -165,6 +164,8 @@ static int listen_one(struct opening *o, const struct fwd_rule *fr, const struct
 
 	if (fwd->used >= fwd->max)
 		return -EMFILE;
+	if (addr_is_linklocal(a) && !fr->r.ifname[0])	/* bound to an interface, an address needs no other scope */
+		out.scope = fwd_scope(o->c, a);
 	fd = fr->r.outward ? listen_in_ns(fwd, fr->r.proto, &at, dual, &out) : sock_listen(fr->r.proto, &at, dual, &out);
 	if (fd < 0)
 		return fd;
@@ -202,19 +203,15 @@ static int listen_each(struct opening *o, const struct fwd_rule *fr, const struc
  */
 static int listen_port(struct opening *o, const struct fwd_rule *fr, uint32_t port)
 {
+	bool both = usable(o->c, V4) && usable(o->c, V6);
 	int rc;
 
 	if (!fr->r.any)
 		return listen_one(o, fr, &fr->r.addr, false, port);
-	if (!usable(o->c, V6))
-		return listen_one(o, fr, &addr_any4, false, port);
-	if (!usable(o->c, V4))
-		return listen_one(o, fr, &addr_any6, false, port);
-
-	rc = listen_one(o, fr, &addr_any6, true, port);
+	rc = listen_one(o, fr, usable(o->c, V6) ? &addr_any6 : &addr_any4, both, port);
 	if (rc == -EPERM && fr->r.outward)	/* SO_BINDTODEVICE takes a privilege before Linux 5.7 */
 		return listen_each(o, fr, &addr_loopback4, &addr_loopback6, port);
-	if (rc != -EAFNOSUPPORT && rc != -EADDRNOTAVAIL && rc != -EPROTONOSUPPORT)
+	if (!both || (rc != -EAFNOSUPPORT && rc != -EADDRNOTAVAIL && rc != -EPROTONOSUPPORT))
 		return rc;
 	return listen_each(o, fr, &addr_any4, &addr_any6, port);
 }
@@ -228,8 +225,6 @@ static int listen_rule(struct opening *o, const struct fwd_rule *fr, uint32_t *p
 	uint32_t p;
 	int rc;
 
-	/* Bound to an interface, an address needs no other scope */
-	o->scope = !r->any && !r->ifname[0] && addr_is_linklocal(&r->addr) ? fwd_scope(o->c, &r->addr) : 0;
 	for (p = next_port(o->fwd, r, r->first); p <= r->last; p = next_port(o->fwd, r, p + 1)) {
 		if (o->have && bit_test(o->have, p))
 			continue;
@@ -350,6 +345,8 @@ int fwd_listen(struct fwd *fwd, const struct conf *c, int epfd)
 
 	fwd->epfd = epfd;
 	find_ephemeral(fwd, false);
+	fwd->eph_first[true] = fwd->eph_first[false];	/* unless we see what it really has */
+	fwd->eph_last[true] = fwd->eph_last[false];
 	rules_init(fwd, c);
 	return listen_all(&o);
 }
@@ -626,19 +623,32 @@ bool fwd_follow(struct fwd *fwd, const struct conf *c, struct fwd_rule *fr, cons
 	return all;
 }
 
+/* Would a listener of this rule have what goes to an address? */
+static bool is_at(const struct rule *r, const struct addr *a)
+{
+	if (r->any)
+		return !r->outward || addr_is_loopback(a);
+	return addr_eq(&r->addr, a) || (addr_is_unspec(&r->addr) && addr_family(&r->addr) == addr_family(a));
+}
+
 bool fwd_leads_to_us(const struct fwd *fwd, bool outward, uint8_t proto, const struct end *e)
 {
+	bool maybe = false, elsewhere = false;
+
 	if (!bit_test(fwd->ours[outward][proto == IPPROTO_UDP], e->port))
 		return false;
 	for (const struct fwd_rule *fr = fwd->rule; fr < fwd->rule + fwd->nrules; fr++) {
 		const struct rule *r = &fr->r;
+		bool named = !r->weak && !r->automatic;
 
 		if (!fr->id || r->outward != outward || r->proto != proto || e->port < r->first || e->port > r->last)
 			continue;
-		if (r->any ? !outward || addr_is_loopback(&e->a) : addr_is_unspec(&r->addr) || addr_eq(&r->addr, &e->a))
+		if (is_at(r, &e->a) && (named || !r->any))
 			return true;
+		maybe |= is_at(r, &e->a);
+		elsewhere |= named;
 	}
-	return false;
+	return maybe && !elsewhere;		/* a port named for one address can't be had for any */
 }
 
 struct listener *fwd_listener(struct fwd *fwd, uint32_t idx, uint8_t proto)
