@@ -155,10 +155,7 @@ topology
 
 passt_one()		# OPTION...: at the first default name
 {
-	local pasta=$PASTA
-	PASTA=$PASST
-	pasta_start "$@" || { fail "passt starts"; done_testing; }
-	PASTA=$pasta
+	start_ "$PASST" "$@" || { fail "passt starts"; done_testing; }
 	wait_for 5 test -S /tmp/passt_1.socket
 }
 
