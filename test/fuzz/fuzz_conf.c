@@ -27,6 +27,18 @@ static void check_text(const char *s, size_t size)
 	CHECK(memchr(s, '\0', size));
 }
 
+/* Formatted as an option, it makes the same rule */
+static void check_again(const struct rule *r)
+{
+	char text[RULE_STRLEN];
+	static struct rules t;
+
+	t.n = 0;
+	t.run_time = true;
+	conf_rule_fmt(r, text);
+	CHECK(!conf_ports(&t, MODE_PASTA, text[1], text + 3) && t.n == 1 && rule_same(&t.rule[0], r));
+}
+
 static void check_rules(const struct conf *c)
 {
 	CHECK(c->rules.n <= RULES_MAX);
@@ -38,6 +50,7 @@ static void check_rules(const struct conf *c)
 		CHECK(!addr_is_loopback(&r->to_addr));
 		check_text(r->ifname, sizeof(r->ifname));
 		CHECK(conf_rule_text(r)[0] == '-');
+		check_again(r);
 	}
 }
 

@@ -307,6 +307,60 @@ static void test_texts(void)
 	eq_str(conf_rule_text(&c.rules.rule[4]), "-t 8080:80,9090");
 }
 
+/* What a rule is formatted as makes that rule: same text, and same rule again */
+static void test_format(void)
+{
+	static const struct {
+		const char *specs, *want;
+	} exact[] = {
+		{ "t80", "-t 80" }, { "u80:81", "-u 80:81" }, { "T80-82", "-T 80-82" }, { "t80-82:90-92", "-t 80-82:90-92" },
+		{ "t127.0.0.1/80", "-t 127.0.0.1/80" }, { "t::1/80", "-t [::1]/80" }, { "t%eth0/80", "-t %eth0/80" },
+		{ "t[fe80::1]%eth0/80", "-t [fe80::1]%eth0/80" }, { "t127.0.0.1%lo/80", "-t 127.0.0.1%lo/80" },
+		{ "t0.0.0.0/80:10.0.0.1", "-t 0.0.0.0/80:10.0.0.1" }, { "t::/80:[fc00::1]/81", "-t [::]/80:[fc00::1]/81" },
+		{ "t0.0.0.0/80-82:10.0.0.1/90-92", "-t 0.0.0.0/80-82:10.0.0.1/90-92" },
+		{ "tall", "-t all" }, { "uall,~1-5", "-u all,~1-5" }, { "t~1-5,~7-65535", "-t all,~1-5,~7-65535" },
+		{ "t::1/all,~100-65535", "-t [::1]/all,~100-65535" }, { "t~1,~65535", "-t all,~1,~65535" },
+		{ "t0.0.0.0/all:10.0.0.1", "-t 0.0.0.0/all:10.0.0.1" }, { "t::/all:fc00::1,~1", "-t [::]/all:[fc00::1],~1" },
+		{ "tauto", "-t auto" }, { "Tauto,~1-22", "-T auto,~1-22" }, { "t80-82:90-92,auto", "-t 80-82:90-92,auto" },
+		{ "t0.0.0.0/all:10.0.0.1,auto", "-t 0.0.0.0/all:10.0.0.1,auto" },
+		{ "t::1/auto", "-t [::1]/auto" }, { "t::/80:fc00::1/1,auto", "-t [::]/80:[fc00::1]/1,auto" },
+	};
+	static struct conf c;
+	static struct rules t;
+	char buf[RULE_STRLEN], again[RULE_STRLEN];
+
+	for (unsigned i = 0; i < ARRAY_SIZE(exact); i++) {
+		test("rule as an option: %s", exact[i].specs);
+		eq_str(parse(&c, exact[i].specs), NULL);
+		eq(c.rules.n, 1);
+		eq_str(conf_rule_fmt(&c.rules.rule[0], buf), exact[i].want);
+	}
+
+	test("each rule of all values that are accepted, as an option, makes the same rule");
+	for (const struct row *r = rows; r < rows + ARRAY_SIZE(rows); r++) {
+		if (!ok(r->want[0] == '!' || !parse(&c, r->specs)) || r->want[0] == '!')
+			continue;
+		for (unsigned i = 0; i < c.rules.n; i++) {
+			t = (struct rules){ .run_time = true };
+			conf_rule_fmt(&c.rules.rule[i], buf);
+			eq_str(conf_ports(&t, MODE_PASTA, buf[1], buf + 3), NULL);
+			eq(t.n, 1);
+			if (!ok(rule_same(&t.rule[0], &c.rules.rule[i])))
+				printf("# %s: %s\n", r->specs, buf);
+			eq_str(conf_rule_fmt(&t.rule[0], again), buf);
+			eq_str(conf_rule_text(&t.rule[0]), buf);
+		}
+	}
+
+	test("the longest");
+	ok(addr_parse("2001:db8:1111:2222:3333:4444:5555:6666", 38, &c.rules.rule[0].addr));
+	c.rules.rule[0] = (struct rule){ .proto = IPPROTO_TCP, .automatic = true, .addr = c.rules.rule[0].addr,
+					 .to_addr = c.rules.rule[0].addr, .ifname = "interface-of-15",
+					 .first = 10000, .last = 55534, .to = 10001 };
+	eq_str(conf_rule_fmt(&c.rules.rule[0], buf), "-t [2001:db8:1111:2222:3333:4444:5555:6666]%interface-of-15/"
+	       "10000-55534:[2001:db8:1111:2222:3333:4444:5555:6666]/10001-55535,auto");
+}
+
 /* As many stretches as there is room for */
 static void test_many(void)
 {
@@ -331,6 +385,7 @@ int main(void)
 	test_rules();
 	test_nothing_left();
 	test_texts();
+	test_format();
 	test_many();
 	return done();
 }
