@@ -64,8 +64,8 @@ $(B)/%.o: %.c $(B)/flags
 	$(Q)$(CC) $(FLAGS) $(DEFINE) -MMD -MP -c -o $@ $<
 
 # The version is known to these only, so that a commit doesn't rebuild the rest
-$(B)/conf.o $(B)/passt.o $(B)/qrap.o: DEFINE = -DVERSION='"$(VERSION)"'
-$(B)/conf.o $(B)/passt.o $(B)/qrap.o: $(B)/version
+$(B)/opt.o $(B)/passt.o $(B)/qrap.o: DEFINE = -DVERSION='"$(VERSION)"'
+$(B)/opt.o $(B)/passt.o $(B)/qrap.o: $(B)/version
 
 # Files that change when a setting does
 $(B)/flags: SETTING = $(CC) $(FLAGS)

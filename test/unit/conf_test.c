@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "../t.h"
+#include "../../opt.c"
 #include "../../conf.c"
 #include "../conf_run.h"
 
