@@ -480,7 +480,8 @@ static const struct opt opts[] = {
 	  "core that is busy while there is traffic; 0 by default" },
 	{ "chroot-fallback", 0, NULL, BOTH, p_set, CONF(chroot_fallback),
 	  "Use chroot() where pivot_root() is impossible, as on an initramfs" },
-	{ "conf-path", 'c', "PATH", BOTH, unsupported, 0, NULL },
+	{ "conf-path", 'c', "PATH", BOTH, p_socket, CONF(control),
+	  "UNIX domain socket to make, by which pesto and others show and change what is forwarded" },
 
 	{ .help = "Namespace", .modes = PASTA },
 	{ "netns", 0, "PATH|NAME", PASTA, p_netns, 0,

@@ -105,6 +105,7 @@ struct conf {
 	char		log_file[PATH_MAX];
 	uint64_t	log_size;
 	char		pcap[PATH_MAX];
+	char		control[PATH_MAX];	/* -c: control socket */
 	uid_t		uid;			/* --runas, or what root becomes */
 	gid_t		gid;
 	bool		runas;
@@ -145,6 +146,12 @@ struct conf {
 	struct rules	rules;
 	bool		ports_later;		/* ports of the namespace may open while the loop runs */
 };
+
+/* What the program is called */
+static inline const char *conf_name(const struct conf *c)
+{
+	return c->mode == MODE_PASTA ? "pasta" : "passt";
+}
 
 /**
  * conf_parse() - command line into @c

@@ -590,6 +590,14 @@ void isolate_late(const struct conf *c)
 	isolate_last(1U << c->mode, c->ports_later ? CAP(CAP_NET_BIND_SERVICE) : 0);
 }
 
+void isolate_client(void)
+{
+	caps_drop();
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		die("Couldn't set no_new_privs: %s", errno_text(errno));
+	landlock();
+}
+
 void isolate_opener(void)
 {
 	isolate_last(OPENER, 0);

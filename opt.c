@@ -11,7 +11,8 @@
 #define VERSION		"0"
 #endif
 
-/* Option as messages name it: "-m/--mtu", or "--trace" */
+const char opts_version_text[] = VERSION;
+
 const char *opt_text(const struct opt *o, char buf[static OPT_STRLEN])
 {
 	if (o->letter)

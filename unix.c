@@ -81,3 +81,10 @@ int unix_connect(const char *path)
 	}
 	return fd;
 }
+
+int unix_spare(void)
+{
+	struct sockaddr_un a;
+
+	return unix_socket("", 0, &a);
+}

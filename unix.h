@@ -18,4 +18,7 @@ int unix_listen(const char *path, mode_t mode);
 /* Stream socket connected to @path, blocking: descriptor or -errno */
 int unix_connect(const char *path);
 
+/* A descriptor for nothing but to be closed when there is no other left: or -errno */
+int unix_spare(void);
+
 #endif /* UNIX_H */
