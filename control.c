@@ -19,13 +19,14 @@
 
 #define LISTENER	CONTROL_CLIENTS		/* index of its events */
 #define NAME_MAX_	256			/* of a method, and of what errors quote */
-#define RETRY		1000			/* ms, until connections are accepted again */
+#define GRACE		500			/* ms of silence, before a client has to give way */
+#define RETRY		1000			/* ms, if there is no descriptor left */
 
 struct client {
 	int		fd;			/* -1: free */
 	uint16_t	gen;
 	uint32_t	events;			/* waited for */
-	uint64_t	heard;			/* when it last did something: a count */
+	uint64_t	heard;			/* ms: when it last did something */
 	bool		eof;			/* no calls will come any more */
 	uint32_t	in_at, in_len, in_seen;	/* unread bytes of @in, and how many of them have no end of a call */
 	uint32_t	out_at;			/* bytes of @out that were sent */
@@ -39,7 +40,7 @@ static struct {
 	struct client	client[CONTROL_CLIENTS];
 	int		fd;
 	int		spare;			/* descriptor that makes room for a client where there is none left, or -1 */
-	uint64_t	count;
+	bool		deaf;			/* connections wait */
 	struct timer	retry;
 } ct = { .fd = -1, .spare = -1, .retry = { .kind = TIMER_CONTROL } };
 
@@ -236,15 +237,6 @@ static bool call_begin(struct ctx *c, struct client *cl, const struct json *v)
 
 /* Connections */
 
-static void client_close(struct client *cl)
-{
-	close(cl->fd);
-	cl->fd = -1;
-	cl->gen = (cl->gen + 1) & 0x3ff;
-	if (ct.spare < 0)
-		ct.spare = unix_spare();
-}
-
 /* Length of the next call that is there as a whole, its end not counted; -1: none */
 static int next_call(struct client *cl)
 {
@@ -256,7 +248,7 @@ static int next_call(struct client *cl)
 }
 
 /* Reads what there is: false if the connection is to end */
-static bool client_read(struct client *cl)
+static bool client_read(const struct ctx *c, struct client *cl)
 {
 	ssize_t n;
 
@@ -271,12 +263,12 @@ static bool client_read(struct client *cl)
 		return errno == EAGAIN || errno == EINTR;
 	cl->in_len += (uint32_t)n;
 	cl->eof = !n;
-	cl->heard = ++ct.count;
+	cl->heard = c->now;
 	return true;
 }
 
 /* Sends what is left of @out: false if the connection is to end */
-static bool client_send(struct client *cl)
+static bool client_send(const struct ctx *c, struct client *cl)
 {
 	ssize_t n;
 
@@ -286,7 +278,7 @@ static bool client_send(struct client *cl)
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR;
 	cl->out_at += (uint32_t)n;
-	cl->heard = ++ct.count;
+	cl->heard = c->now;
 	if (cl->out_at == cl->out.len)
 		cl->out_at = 0, cl->out.len = 0;
 	return true;
@@ -331,11 +323,11 @@ static bool client_serve(struct ctx *c, struct client *cl, uint32_t events)
 
 	if (events & (EPOLLHUP | EPOLLERR))
 		return false;
-	if (events & EPOLLIN && !client_read(cl))
+	if (events & EPOLLIN && !client_read(c, cl))
 		return false;
-	if (!client_send(cl))
+	if (!client_send(c, cl))
 		return false;
-	if (!cl->out.len && !(client_answer(c, cl) && client_send(cl)))
+	if (!cl->out.len && !(client_answer(c, cl) && client_send(c, cl)))
 		return false;
 
 	busy = cl->out.len || cl->call.busy || next_call(cl) >= 0;
@@ -348,65 +340,100 @@ static bool client_serve(struct ctx *c, struct client *cl, uint32_t events)
 	return true;
 }
 
-/* Slot for another one: a free one, or that of the client idle for longest */
-static struct client *client_slot(void)
+/* Who connects has to wait, for @ms at most */
+static void deafen(struct ctx *c, uint64_t ms)
+{
+	ct.deaf = true;
+	ev_mod(c->epfd, ct.fd, EV_CONTROL, LISTENER, 0, 0);
+	timer_set(&c->wheel, &ct.retry, c->now + ms);
+}
+
+static void undeafen(struct ctx *c)
+{
+	if (!ct.deaf)
+		return;
+	ct.deaf = false;
+	timer_clear(&c->wheel, &ct.retry);
+	ev_mod(c->epfd, ct.fd, EV_CONTROL, LISTENER, 0, EPOLLIN);
+}
+
+static void on_retry(struct ctx *c, struct timer *t)
+{
+	(void)t;
+	undeafen(c);
+}
+
+static void client_close(struct ctx *c, struct client *cl)
+{
+	close(cl->fd);
+	cl->fd = -1;
+	cl->gen = (cl->gen + 1) & 0x3ff;
+	if (ct.spare < 0)
+		ct.spare = unix_spare();
+	undeafen(c);
+}
+
+/* A free slot, or the client that is idle for longest; NULL: none */
+static struct client *client_slot(bool free)
 {
 	struct client *oldest = NULL;
 
 	for (struct client *cl = ct.client; cl < ct.client + CONTROL_CLIENTS; cl++) {
-		if (cl->fd < 0)
-			return cl;
-		if (!oldest || cl->heard < oldest->heard)
+		if (free == (cl->fd < 0) && (!oldest || cl->heard < oldest->heard))
 			oldest = cl;
 	}
-	debug("Control: the client that was idle for longest gives way to another");
-	client_close(oldest);
 	return oldest;
 }
 
-/* No descriptor for a client that waits: the spare one, or those of a client; if there is none, later */
+/* The client idle for longest gives way, if it was for long enough: false if not */
+static bool evict(struct ctx *c)
+{
+	struct client *cl = client_slot(false);
+
+	if (!cl || c->now - cl->heard < GRACE) {
+		deafen(c, cl ? cl->heard + GRACE - c->now : RETRY);
+		return false;
+	}
+	debug("Control: the client that was idle for longest gives way to another");
+	client_close(c, cl);
+	return true;
+}
+
+/* No descriptor for a client that waits: the spare one is for that; there is another once a client has gone */
 static void make_room(struct ctx *c)
 {
-	struct client *oldest = NULL;
-
-	if (ct.spare >= 0) {
-		close(ct.spare);
-		ct.spare = -1;
+	if (ct.spare < 0) {
+		evict(c);
 		return;
 	}
-	for (struct client *cl = ct.client; cl < ct.client + CONTROL_CLIENTS; cl++) {
-		if (cl->fd >= 0 && (!oldest || cl->heard < oldest->heard))
-			oldest = cl;
-	}
-	if (oldest) {
-		close(oldest->fd);
-		oldest->fd = -1;
-		return;
-	}
-	ev_mod(c->epfd, ct.fd, EV_CONTROL, LISTENER, 0, 0);
-	timer_set(&c->wheel, &ct.retry, c->now + RETRY);
+	close(ct.spare);
+	ct.spare = -1;
 }
 
 static void admit(struct ctx *c)
 {
-	int fd = accept4(ct.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	struct client *cl;
+	struct client *cl = client_slot(true);
+	int fd;
 
+	if (!cl && !evict(c))
+		return;
+	if (!cl)
+		cl = client_slot(true);
+	fd = accept4(ct.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0) {
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
 			make_room(c);		/* the event comes again */
 		return;
 	}
-	cl = client_slot();
 	cl->fd = fd;
 	cl->events = EPOLLIN;
-	cl->heard = ++ct.count;
+	cl->heard = c->now;
 	cl->eof = false;
 	cl->in_at = cl->in_len = cl->in_seen = cl->out_at = 0;
 	cl->out = (struct json_out){ .b = cl->buf, .max = sizeof(cl->buf) };
 	cl->call = (struct call){ 0 };
 	if (ev_add(c->epfd, fd, EV_CONTROL, (uint32_t)(cl - ct.client), cl->gen, EPOLLIN))
-		client_close(cl);
+		client_close(c, cl);
 }
 
 static void on_control(struct ctx *c, union ev_ref ref, uint32_t events)
@@ -416,13 +443,7 @@ static void on_control(struct ctx *c, union ev_ref ref, uint32_t events)
 	if (ref.idx == LISTENER)
 		admit(c);
 	else if (cl->fd >= 0 && cl->gen == ref.gen && !client_serve(c, cl, events))
-		client_close(cl);
-}
-
-static void on_retry(struct ctx *c, struct timer *t)
-{
-	(void)t;
-	ev_mod(c->epfd, ct.fd, EV_CONTROL, LISTENER, 0, EPOLLIN);
+		client_close(c, cl);
 }
 
 int control_start(struct ctx *c, int fd)

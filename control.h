@@ -3,7 +3,8 @@
  *
  * The protocol is Varlink: JSON objects that end with NUL. A client is answered in order, and its next call is looked at
  * once it has taken the whole answer to the one before. Answers are made as they are taken, whatever their length, in a
- * buffer of a few kB. There are few clients at a time: the one idle for longest gives way to another.
+ * buffer of a few kB. There are few clients at a time: another one waits until the one idle for longest has been for half a
+ * second, which then gives way.
  */
 #ifndef CONTROL_H
 #define CONTROL_H
@@ -11,7 +12,7 @@
 #include "json.h"
 #include "passt.h"
 
-#define CONTROL_CLIENTS	8
+#define CONTROL_CLIENTS	16
 #define CONTROL_IN	(128U << 10)	/* longest call */
 #define CONTROL_OUT	(16U << 10)
 #define CONTROL_ROOM	1024U		/* of @out, for one element of a list */

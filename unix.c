@@ -9,7 +9,7 @@
 
 #include "unix.h"
 
-#define BACKLOG		8		/* a guest is alone; others are served at once */
+#define BACKLOG		128		/* who can't wait is refused if it is full */
 
 static int unix_socket(const char *path, int flags, struct sockaddr_un *a)
 {
