@@ -697,6 +697,7 @@ static void check(const struct parse *p)
 			    r->proto == IPPROTO_TCP ? "tcp" : "udp");
 		c->ports_later |= r->outward && r->automatic;
 	}
+	c->ports_later |= *c->control;
 
 	if (c->no_splice && c->splice_only)
 		die("--no-splice and --splice-only exclude each other");

@@ -108,6 +108,7 @@ static void p_help(struct parse *p);
 static void p_version(struct parse *p);
 
 static const struct opt opts[] = {
+	{ .help = "General", .modes = 1 },
 	{ "help", 'h', NULL, 1, p_help, 0, "Show this text and exit" },
 	{ "version", 0, NULL, 1, p_version, 0, "Show the version and exit" },
 	{ "debug", 'd', NULL, 1, p_debug, 0, "Show what is sent and answered" },
@@ -144,7 +145,7 @@ static void p_help(struct parse *p)
 	(void)p;
 	opts_help(&table, "Usage: pesto [OPTION]... PATH\n\n"
 			  "Shows and changes which ports a pasta or passt forwards while it runs. PATH is its control\n"
-			  "socket, see option -c of pasta and passt.\n\n");
+			  "socket, see option -c of pasta and passt.\n");
 }
 
 static void p_version(struct parse *p)

@@ -77,7 +77,6 @@ refused() # NAME MESSAGE OPTION...
 {
 	is "$1" "$(P "${@:3}") $?" "$2 1"
 }
-refused "FWD-24 a port that takes a privilege" "Failed to bind port 80 (Permission denied) for option '-t 80'" -A -t 80
 refused "FWD-16 a port that is taken" "Failed to bind port 8300 (Address already in use) for option '-t 0.0.0.0/8300:1'" \
 	-C HOST -A -t 8301 -t 0.0.0.0/8300:1 -u 8302
 refused "another target" "Invalid value \"8001:82\" for option -t: port 8001 is already forwarded by option '-t 8001:81'" -A -t 8001:82
@@ -141,6 +140,18 @@ pasta_stop
 : >"$T/file"
 like "something else is not" "$("$PASTA" -c "$T/file" --config-net "$CPID" 2>&1)" "Failed to listen on control socket $T/file: .*not a socket|Socket operation on non-socket"
 ok "and stays" test -f "$T/file"
+
+# Without the privilege for low ports, as most users are
+cat >"$T/unprivileged" <<END
+#!/bin/sh
+exec setpriv --bounding-set=-net_bind_service "$PASTA" "\$@"
+END
+chmod +x "$T/unprivileged"
+start_ "$T/unprivileged" -c "$S" --config-net -t none -u none "$CPID"
+refused "FWD-24 a port that takes a privilege" "Failed to bind port 80 (Permission denied) for option '-t 127.0.0.1/80'" \
+	-A -t 8001 -t 127.0.0.1/80
+not "FWD-24 and nothing has changed" listens 8001
+pasta_stop
 
 # passt
 passt_start -c "$S" -t 8001

@@ -175,6 +175,7 @@ static const char *dumped(const struct conf *c)
 	put_text("pid_file", c->pid_file);
 	put_text("log_file", c->log_file);
 	put_text("pcap", c->pcap);
+	put_text("control", c->control);
 	put_text("netns", c->netns);
 	put_text("userns", c->userns);
 	put_text("ns_ifname", c->ns_ifname);
@@ -465,7 +466,6 @@ static const struct row errors[] = {
 	{ "--splice-only without splicing", "pasta --splice-only --no-splice", "--no-splice and --splice-only exclude each other" },
 	{ "--splice-only with a link", "pasta --splice-only --fd 5", "-F/--fd and --splice-only exclude each other" },
 	{ "--splice-only for a virtual machine", "passt --splice-only", "--splice-only is for pasta mode only" },
-	{ "not there yet: --conf-path", "pasta -c /x", "-c/--conf-path /x is not supported yet" },
 	{ "not there yet: --repair-path", "pasta --repair-path /x", "--repair-path /x is not supported yet" },
 	{ "not there yet: --vhost-user", "passt --vhost-user", "--vhost-user is not supported yet" },
 	{ "passt takes no argument", "passt -f 1234", "passt: unexpected argument '1234'" },
