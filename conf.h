@@ -144,7 +144,7 @@ struct conf {
 	bool		dns_given, search_given;	/* -D, -S, also "none" */
 
 	struct rules	rules;
-	bool		ports_later;		/* ports may open while the loop runs: of the namespace, or whatever a client asks for */
+	bool		ports_later;		/* ports may open while the loop runs */
 };
 
 /* What the program is called */

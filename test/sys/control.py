@@ -361,28 +361,29 @@ def _():
     return same(until(lambda: fds() <= d), True)
 
 
-@case("no descriptor left: clients are served, one after the other")
-def _():
-    have = set(map(int, os.listdir(f"/proc/{PID}/fd")))
-    free = next(n for n in range(1000000) if n not in have)
-    before = resource.prlimit(PID, resource.RLIMIT_NOFILE, (free, resource.prlimit(PID, resource.RLIMIT_NOFILE)[1]))
+def no_descriptor():
+    """All numbers up to the highest one in use are, too, and there may be no higher one"""
+    idle = []
+    while (n := set(map(int, os.listdir(f"/proc/{PID}/fd")))) != set(range(max(n) + 1)):
+        idle.append(Varlink(PATH))
+        idle[-1].call("Status")
+    limit = lambda *new: resource.prlimit(PID, resource.RLIMIT_NOFILE, *new)
+    before = limit()
+    limit((max(n) + 1, before[1]))
     try:
-        first = Varlink(PATH)
-        first.call("Status")
-        second = Varlink(PATH)
-        second.call("Status")                           # after half a second of silence
-        gone = first.recv() is None
-        refused = error(second, second.change, ("add", "t", "20500"))
-        second.s.close()
-        for n in range(20):
-            with Varlink(PATH) as v:
-                v.call("Rules")
+        got = []
+        for n in range(10):
+            with Varlink(PATH) as v, Varlink(PATH) as w:
+                v.call("Rules"), w.call("Rules")
+                got.append(error(v, v.change, ("add", "t", "20500")))
     finally:
-        resource.prlimit(PID, resource.RLIMIT_NOFILE, before)
-    with Varlink(PATH) as v, Varlink(PATH) as w:
-        v.call("Status"), w.call("Status")
-    return same((gone, refused), (True, ("BindFailed", dict(step=0, option="t", value="20500", port=20500,
-                                                             reason="Too many open files"))))
+        limit(before)
+    for v in idle:
+        v.s.close()
+    return same(got, 10 * [("BindFailed", dict(step=0, option="t", value="20500", port=20500, reason="Too many open files"))])
 
+
+if PROGRAM == "pasta":                                  # whose limits root of its user namespace may set
+    case("no descriptor left: clients are served all the same")(no_descriptor)
 
 print(f"1..{number}")
