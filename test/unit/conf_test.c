@@ -235,6 +235,12 @@ static const struct row clients[] = {
 	  "169.254.1.2",
 	  "quiet config_net no_map_gw pid_file=/r/rootless-netns-conn.pid "
 	  "netns=/r/rootless-netns guest4=169.254.1.2 fwd4=169.254.1.1" },
+	{ "podman, rootless bridge networks, rootless_port_forwarder=pasta",
+	  "pasta --config-net --pid /r/rootless-netns-conn.pid -c /r/pasta.sock --dns-forward 169.254.1.1 -t none -u "
+	  "none -T none -U none --no-map-gw --quiet --netns /r/rootless-netns --map-guest-addr "
+	  "169.254.1.2",
+	  "quiet config_net no_map_gw pid_file=/r/rootless-netns-conn.pid control=/r/pasta.sock "
+	  "netns=/r/rootless-netns guest4=169.254.1.2 fwd4=169.254.1.1" },
 	{ "podman, two PID files: the last one", "pasta --pid /a --pid /b --netns /n/n",
 	  "pid_file=/b netns=/n/n" },
 	{ "podman, automatic forwarding", "pasta --config-net -t auto -u auto -T auto -U auto --netns /n/n",
