@@ -41,13 +41,13 @@ FUZZ	:= $(patsubst %.c,$(B)/%,$(wildcard test/fuzz/fuzz_*.c))
 TOOLS	:= $(addprefix $(B)/test/tools/,xfer wan guest far)
 BENCH	:= $(patsubst %.c,$(B)/%,$(wildcard test/bench/*.c))
 
-all: $(OUT)passt $(OUT)pasta $(QRAP)
+all: $(OUT)passt $(OUT)pasta $(OUT)pesto $(QRAP)
 
 $(OUT)passt: $(OBJ)
 	@echo "ld $@"
 	$(Q)$(LINK) -pie -o $@ $(OBJ)
 
-$(OUT)pasta: $(OUT)passt
+$(OUT)pasta $(OUT)pesto: $(OUT)passt
 	ln -sf passt $@
 
 $(OUT)qrap: $(B)/qrap.o
@@ -64,8 +64,8 @@ $(B)/%.o: %.c $(B)/flags
 	$(Q)$(CC) $(FLAGS) $(DEFINE) -MMD -MP -c -o $@ $<
 
 # The version is known to these only, so that a commit doesn't rebuild the rest
-$(B)/conf.o $(B)/passt.o $(B)/qrap.o: DEFINE = -DVERSION='"$(VERSION)"'
-$(B)/conf.o $(B)/passt.o $(B)/qrap.o: $(B)/version
+$(B)/opt.o $(B)/passt.o $(B)/qrap.o: DEFINE = -DVERSION='"$(VERSION)"'
+$(B)/opt.o $(B)/passt.o $(B)/qrap.o: $(B)/version
 
 # Files that change when a setting does
 $(B)/flags: SETTING = $(CC) $(FLAGS)
@@ -130,11 +130,12 @@ bench: all $(TOOLS) $(BENCH)
 install: all
 	install -D $(OUT)passt $(DESTDIR)$(bindir)/passt
 	ln -sf passt $(DESTDIR)$(bindir)/pasta
+	ln -sf passt $(DESTDIR)$(bindir)/pesto
 	$(if $(QRAP),install -D $(QRAP) $(DESTDIR)$(bindir)/qrap)
 	$(foreach m,$(wildcard doc/*.1),install -D -m 644 $(m) $(DESTDIR)$(mandir)/man1/$(notdir $(m));)
 
 clean:
-	rm -rf build passt pasta qrap passt.static
+	rm -rf build passt pasta pesto qrap passt.static
 
 FORCE:
 .PHONY: all static check check-sys test fuzz fuzz-run lint demo bench install clean FORCE

@@ -125,6 +125,11 @@ static struct fwd_rule *next_rule(struct fwd *fwd, struct fwd_rule *fr, bool out
 	return NULL;
 }
 
+static bool any_rule(struct fwd *fwd)
+{
+	return next_rule(fwd, fwd->rule, false) || next_rule(fwd, fwd->rule, true);
+}
+
 /* Rules of a direction follow what is bound: 0 or -errno */
 static int look(struct ctx *c, bool outward)
 {
@@ -149,7 +154,8 @@ static void on_timer(struct ctx *c, struct timer *t)
 			log_limited(LOG_WARNING, "Can't find out what is bound %s: %s",
 				    outward ? "on the host" : "in the namespace", errno_text(-rc));
 	}
-	timer_set(&c->wheel, t, c->now + SCAN_EVERY);
+	if (any_rule(&c->fwd))
+		timer_set(&c->wheel, t, c->now + SCAN_EVERY);
 }
 
 /* What has to be done in the namespace: the socket that asks, and the first listeners */
@@ -163,10 +169,10 @@ static int start_in_ns(void *arg)
 
 void auto_start(struct ctx *c, const struct ns *ns)
 {
-	bool any = next_rule(&c->fwd, c->fwd.rule, false) || next_rule(&c->fwd, c->fwd.rule, true);
+	bool any = any_rule(&c->fwd);
 	int rc;
 
-	if (!any)
+	if (!any && !*c->cf->control)		/* nor will there be one */
 		return;
 	rc = nl_open_diag(&scan[true].nl);
 	scan[true].on = !rc;
@@ -177,11 +183,12 @@ void auto_start(struct ctx *c, const struct ns *ns)
 	if (rc)
 		info("Can't find out what is bound, so not everything is forwarded automatically: %s", errno_text(-rc));
 	loop_on_timer(TIMER_AUTO, on_timer);
-	timer_set(&c->wheel, &timer, c->now + SCAN_EVERY);
+	if (any)
+		timer_set(&c->wheel, &timer, c->now + SCAN_EVERY);
 }
 
 void auto_again(struct ctx *c)
 {
-	if (timer_armed(&timer))
+	if (scan[false].on || scan[true].on)
 		timer_set(&c->wheel, &timer, c->now);
 }

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* conf.c - command line
  *
- * One table has a row for each option: names, argument, modes, parser, help. The help is made from it, so text and
- * parser can't differ. Parsing is our own, with the rules and messages of getopt_long(3): callers match on them, and
- * libcs word them differently.
+ * One table has a row for each option: names, argument, modes, parser, help.
  *
  * Every error is one line that names option, value and reason; it ends the process with status 1. An option given again
  * replaces what it said before, unless it stands for a list; "none" empties a list, and what comes after it fills it
@@ -21,10 +19,7 @@
 
 #include "conf.h"
 #include "log.h"
-
-#ifndef VERSION
-#define VERSION		"0"
-#endif
+#include "opt.h"
 
 #define MTU_DEFAULT	65520		/* largest multiple of 4, so that IPv4 header and payload stay aligned */
 #define MTU_MAX		65521		/* what a tap device takes: 65535 less an Ethernet header */
@@ -34,18 +29,13 @@
 #define LOG_SIZE_MIN	(40 * 1024)
 #define NETNS_DIR	"/run/netns/"	/* where ip-netns(8) keeps names */
 
-#define OPT_STRLEN	48
-
 static const struct mac mac_default = { { 0x9a, 0x55, 0x9a, 0x55, 0x9a, 0x55 } };
-
-struct opt;
 
 /* State of parsing that struct conf does not keep */
 struct parse {
 	struct conf	*c;
 	const struct opt *o;		/* row of the option being parsed, and its argument */
 	const char	*val;
-	const char	*name;		/* of the program */
 	const char	*runas;
 	bool		only[FAMILIES];
 	bool		ports_given[4];	/* -t, -u, -T, -U */
@@ -56,26 +46,6 @@ struct parse {
 #define PASTA	(1 << MODE_PASTA)
 #define PASST	(1 << MODE_PASST)
 #define BOTH	(PASTA | PASST)
-
-struct opt {
-	const char	*name;		/* NULL: title of a section, in @help */
-	char		letter;
-	const char	*arg;		/* placeholder in help, NULL: takes no argument */
-	uint8_t		modes;
-	void		(*parse)(struct parse *p);
-	size_t		off;		/* member of struct conf, for parsers that serve several options */
-	const char	*help;		/* NULL: not there yet; callers search the help text for what they may use */
-};
-
-/* Option as messages name it: "-m/--mtu", or "--trace" */
-static const char *opt_text(const struct opt *o, char buf[static OPT_STRLEN])
-{
-	if (o->letter)
-		snprintf(buf, OPT_STRLEN, "-%c/--%s", o->letter, o->name);
-	else
-		snprintf(buf, OPT_STRLEN, "--%s", o->name);
-	return buf;
-}
 
 static _Noreturn void bad(const struct parse *p, const char *why)
 {
@@ -510,7 +480,8 @@ static const struct opt opts[] = {
 	  "core that is busy while there is traffic; 0 by default" },
 	{ "chroot-fallback", 0, NULL, BOTH, p_set, CONF(chroot_fallback),
 	  "Use chroot() where pivot_root() is impossible, as on an initramfs" },
-	{ "conf-path", 'c', "PATH", BOTH, unsupported, 0, NULL },
+	{ "conf-path", 'c', "PATH", BOTH, p_socket, CONF(control),
+	  "UNIX domain socket to make, by which pesto and others show and change what is forwarded" },
 
 	{ .help = "Namespace", .modes = PASTA },
 	{ "netns", 0, "PATH|NAME", PASTA, p_netns, 0,
@@ -630,83 +601,30 @@ static const struct opt opts[] = {
 	{ "migrate-no-linger", 0, NULL, BOTH, p_ignore, 0, "Deprecated" },
 };
 
-/* Help and version: on stdout, complete also if that is a pipe */
+static void run_option(struct parse *p, const struct opt *o, const char *val);
 
-#define HELP_COL	34
-#define HELP_WIDTH	100
-
-static _Noreturn void output_done(void)
-{
-	if (fflush(stdout))
-		exit(EXIT_FAILURE);
-	exit(EXIT_SUCCESS);
-}
-
-/* Prints @s from column @col on, broken at spaces */
-static void help_wrap(const char *s, int col)
-{
-	while (*s) {
-		int len = (int)strcspn(s, " ");
-
-		if (col > HELP_COL && col + 1 + len > HELP_WIDTH) {
-			printf("\n%*s", HELP_COL, "");
-			col = HELP_COL;
-		}
-		col += printf("%s%.*s", col > HELP_COL ? " " : "", len, s);
-		s += len;
-		s += strspn(s, " ");
-	}
-	printf("\n");
-}
-
-static void help_row(const struct opt *o)
-{
-	char left[80];
-	int n;
-
-	if (!o->name) {
-		printf("\n%s:\n", o->help);
-		return;
-	}
-	n = snprintf(left, sizeof(left), "  %c%c%s --%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
-		     o->letter ? "," : " ", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
-	if (n < HELP_COL)
-		printf("%-*s", HELP_COL, left);
-	else
-		printf("%s\n%*s", left, HELP_COL, "");
-	help_wrap(o->help, HELP_COL);
-}
+static struct opts table = { .row = opts, .n = ARRAY_SIZE(opts), .found = run_option };
 
 static void p_help(struct parse *p)
 {
-	if (p->c->mode == MODE_PASTA)
-		printf("Usage: pasta [OPTION]... [COMMAND [ARG]...]\n"
-		       "       pasta [OPTION]... PID\n"
-		       "       pasta [OPTION]... --netns PATH|NAME\n\n"
-		       "Connects a network namespace to the host's network, without privileges: a new one that a\n"
-		       "command (a shell by default) runs in, that of a process, or one that has a name.\n");
-	else
-		printf("Usage: passt [OPTION]...\n\n"
-		       "Connects a virtual machine to the host's network, without privileges.\n");
-
-	for (size_t i = 0; i < ARRAY_SIZE(opts); i++) {
-		if (opts[i].help && opts[i].modes & (1 << p->c->mode))
-			help_row(&opts[i]);
-	}
-	output_done();
+	opts_help(&table, p->c->mode == MODE_PASTA ?
+		  "Usage: pasta [OPTION]... [COMMAND [ARG]...]\n"
+		  "       pasta [OPTION]... PID\n"
+		  "       pasta [OPTION]... --netns PATH|NAME\n\n"
+		  "Connects a network namespace to the host's network, without privileges: a new one that a\n"
+		  "command (a shell by default) runs in, that of a process, or one that has a name.\n" :
+		  "Usage: passt [OPTION]...\n\n"
+		  "Connects a virtual machine to the host's network, without privileges.\n");
 }
 
 static void p_version(struct parse *p)
 {
-	printf("%s " VERSION "\n"
-	       "License: GPL-2.0-or-later, the GNU General Public License, version 2 or later.\n"
-	       "Free software: it may be changed and passed on. There is no warranty.\n",
-	       p->c->mode == MODE_PASTA ? "pasta" : "passt");
-	output_done();
+	(void)p;
+	opts_version(table.name);
 }
 
 /* Runs the parser of one row */
-static void parse_row(struct parse *p, const struct opt *o, const char *val)
+static void run_option(struct parse *p, const struct opt *o, const char *val)
 {
 	char buf[OPT_STRLEN];
 
@@ -715,74 +633,6 @@ static void parse_row(struct parse *p, const struct opt *o, const char *val)
 	if (!(o->modes & (1 << p->c->mode)))
 		die("%s is for %s mode only", opt_text(o, buf), o->modes == PASTA ? "pasta" : "passt");
 	o->parse(p);
-}
-
-/* Row of a long option's name, @len bytes: exact, or unambiguous as a prefix. May die(). */
-static const struct opt *find_long(const struct parse *p, const char *arg, size_t len)
-{
-	const struct opt *found = NULL;
-
-	for (const struct opt *o = opts; o < opts + ARRAY_SIZE(opts); o++) {
-		if (!o->name || strncmp(o->name, arg + 2, len))
-			continue;
-		if (!o->name[len])
-			return o;
-		if (found)
-			die("%s: option '%.256s' is ambiguous; it may be '--%s' or '--%s'", p->name, arg, found->name,
-			    o->name);
-		found = o;
-	}
-	if (!found)
-		die("%s: unrecognized option '%.256s'", p->name, arg);
-	return found;
-}
-
-/* "--name", "--name=value", "--name value" at argv[i]: index of what follows */
-static int parse_long(struct parse *p, char **argv, int i)
-{
-	const char *arg = argv[i], *equals = strchr(arg, '=');
-	const struct opt *o = find_long(p, arg, (equals ? (size_t)(equals - arg) : strlen(arg)) - 2);
-
-	if (!o->arg) {
-		if (equals)
-			die("%s: option '--%s' doesn't allow an argument", p->name, o->name);
-		parse_row(p, o, NULL);
-		return i + 1;
-	}
-	if (equals) {
-		parse_row(p, o, equals + 1);
-		return i + 1;
-	}
-	if (!argv[i + 1])
-		die("%s: option '--%s' requires an argument", p->name, o->name);
-	parse_row(p, o, argv[i + 1]);
-	return i + 2;
-}
-
-/* "-abc", "-oVALUE", "-o VALUE" at argv[i]: index of what follows */
-static int parse_short(struct parse *p, char **argv, int i)
-{
-	for (const char *s = argv[i] + 1; *s; s++) {
-		const struct opt *o = opts, *end = opts + ARRAY_SIZE(opts);
-
-		while (o < end && o->letter != *s)
-			o++;
-		if (o == end)
-			die("%s: invalid option -- '%c'", p->name, *s);
-		if (!o->arg) {
-			parse_row(p, o, NULL);
-			continue;
-		}
-		if (s[1]) {
-			parse_row(p, o, s + 1);
-			return i + 1;
-		}
-		if (!argv[i + 1])
-			die("%s: option requires an argument -- '%c'", p->name, *s);
-		parse_row(p, o, argv[i + 1]);
-		return i + 2;
-	}
-	return i + 1;
 }
 
 /* What is behind the options: a PID, or a command with its arguments */
@@ -847,6 +697,7 @@ static void check(const struct parse *p)
 			    r->proto == IPPROTO_TCP ? "tcp" : "udp");
 		c->ports_later |= r->outward && r->automatic;
 	}
+	c->ports_later |= *c->control;
 
 	if (c->no_splice && c->splice_only)
 		die("--no-splice and --splice-only exclude each other");
@@ -864,18 +715,12 @@ void conf_parse(struct conf *c, int argc, char **argv)
 {
 	const char *slash = argc ? strrchr(argv[0], '/') : NULL, *name = slash ? slash + 1 : argc ? argv[0] : "";
 	struct parse p = { .c = c };
-	int i = 1;
+	int i;
 
 	defaults(c, name);
-	p.name = c->mode == MODE_PASTA ? "pasta" : "passt";
-
-	while (i < argc && argv[i][0] == '-' && argv[i][1]) {
-		if (!strcmp(argv[i], "--")) {
-			i++;
-			break;
-		}
-		i = argv[i][1] == '-' ? parse_long(&p, argv, i) : parse_short(&p, argv, i);
-	}
+	table.name = c->mode == MODE_PASTA ? "pasta" : "passt";
+	table.mode = (uint8_t)(1 << c->mode);
+	i = opts_parse(&table, &p, argc, argv);
 	if (i < argc && c->mode == MODE_PASST)
 		die("passt: unexpected argument '%.256s'", argv[i]);
 	if (i < argc)

@@ -105,6 +105,7 @@ struct conf {
 	char		log_file[PATH_MAX];
 	uint64_t	log_size;
 	char		pcap[PATH_MAX];
+	char		control[PATH_MAX];	/* -c: control socket */
 	uid_t		uid;			/* --runas, or what root becomes */
 	gid_t		gid;
 	bool		runas;
@@ -143,8 +144,14 @@ struct conf {
 	bool		dns_given, search_given;	/* -D, -S, also "none" */
 
 	struct rules	rules;
-	bool		ports_later;		/* ports of the namespace may open while the loop runs */
+	bool		ports_later;		/* ports may open while the loop runs */
 };
+
+/* What the program is called */
+static inline const char *conf_name(const struct conf *c)
+{
+	return c->mode == MODE_PASTA ? "pasta" : "passt";
+}
 
 /**
  * conf_parse() - command line into @c

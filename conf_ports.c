@@ -414,6 +414,8 @@ const char *conf_ports(struct rules *t, enum mode mode, char letter, const char 
 		rules_clear(t, r.proto, outward);
 		return NULL;
 	}
+	if (outward && mode != MODE_PASTA)
+		return "forwarding from a namespace takes pasta";
 	if (!t->run_time && (r.opt = option_new(t, letter, val)) == RULES_MAX)
 		return "too many options";
 

@@ -21,6 +21,7 @@ enum ev_type {
 	EV_PING,		/* idx: flow */
 	EV_SPLICE,		/* idx: twice that of the flow, 1 more for the host's side */
 	EV_NETNS,		/* inotify, pidfd or mount table: the namespace may be gone */
+	EV_CONTROL,		/* idx: client on the control socket, or the one behind the last: a client connects */
 	EV_TYPES
 };
 
@@ -34,7 +35,7 @@ union ev_ref {
 /* Registers @fd once; flows' sockets are edge-triggered and never modified. 0, or -errno. */
 int ev_add(int epfd, int fd, enum ev_type type, uint32_t idx, uint16_t gen, uint32_t events);
 
-/* Changes what a listener, or the link's descriptor, waits for; not for flows */
-int ev_mod(int epfd, int fd, enum ev_type type, uint32_t idx, uint32_t events);
+/* Changes what a listener, the link's descriptor or a control client waits for; not for flows */
+int ev_mod(int epfd, int fd, enum ev_type type, uint32_t idx, uint16_t gen, uint32_t events);
 
 #endif /* EVENT_H */

@@ -81,7 +81,6 @@ struct tcp {
 	uint64_t	ack_at;		/* delayed acknowledgment due */
 	uint64_t	heard_at;	/* last segment from the guest */
 	uint64_t	challenged_at;	/* last acknowledgment of an empty segment out of the window */
-	uint64_t	bytes_in, bytes_out;	/* from the guest, to the guest */
 };
 
 struct udp {
@@ -135,6 +134,7 @@ struct flow {
 	struct side	side[2];
 	struct timer	timer;
 	uint64_t	created;	/* ms */
+	uint64_t	bytes[2];	/* of payload, by the side they came from */
 	union {
 		struct tcp	tcp;
 		struct udp	udp;

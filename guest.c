@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* guest.c - a guest comes and goes: the socket it connects to, and what begins and ends with its link */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -16,72 +14,22 @@
 #include "input.h"
 #include "tcp.h"
 #include "udp.h"
+#include "unix.h"
 
 #define DEFAULT_PATH	"/tmp/passt_%u.socket"
 #define DEFAULT_PATHS	100
-#define BACKLOG		8		/* only one can stay */
 
 #define PROBE_FIRST	1000		/* ms: RFC 4861 10, RETRANS_TIMER; doubled up to the next */
 #define PROBE_MOST	32000
 
 static const struct mac mac_any = { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } };
 
-static int unix_socket(void)
-{
-	return socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-}
-
-/* Takes the place of a socket nobody listens on: 0, -EADDRINUSE if somebody does, other -errno */
-static int clear_path(int fd, const struct sockaddr_un *a)
-{
-	struct stat st;
-
-	if (!connect(fd, (const struct sockaddr *)a, sizeof(*a)) || errno == EAGAIN)	/* its queue is full */
-		return -EADDRINUSE;
-	if (errno == ENOENT)
-		return 0;
-	if (errno != ECONNREFUSED)
-		return -errno;
-	if (lstat(a->sun_path, &st) || !S_ISSOCK(st.st_mode))
-		return -ENOTSOCK;
-	return unlink(a->sun_path) ? -errno : 0;
-}
-
-/* Descriptor listening at @path, or -errno */
-static int listen_at(const char *path)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	int fd, rc;
-
-	if (strlen(path) >= sizeof(a.sun_path))
-		return -ENAMETOOLONG;
-	memcpy(a.sun_path, path, strlen(path));
-
-	fd = unix_socket();
-	if (fd < 0)
-		return -errno;
-	rc = clear_path(fd, &a);
-	close(fd);
-	if (rc)
-		return rc;
-
-	fd = unix_socket();
-	if (fd < 0)
-		return -errno;
-	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) || listen(fd, BACKLOG)) {
-		rc = -errno;
-		close(fd);
-		return rc;
-	}
-	return fd;
-}
-
 int guest_listen(char *path)
 {
 	int fd;
 
 	if (*path) {
-		fd = listen_at(path);
+		fd = unix_listen(path, 0777);
 		if (fd == -EADDRINUSE)
 			die("Socket path %s already in use", path);
 		if (fd < 0)
@@ -91,7 +39,7 @@ int guest_listen(char *path)
 
 	for (unsigned i = 1; i <= DEFAULT_PATHS; i++) {
 		snprintf(path, PATH_MAX, DEFAULT_PATH, i);
-		fd = listen_at(path);
+		fd = unix_listen(path, 0777);
 		if (fd >= 0)
 			return fd;
 	}

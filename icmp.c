@@ -456,6 +456,7 @@ void icmp_input(struct ctx *c, struct guest *g, const struct pkt *p)
 
 	ping_set_ttl(f, p->ttl);
 	ping_send(c, f, p);
+	f->bytes[GUEST] += p->data.len;
 	f->ping.used = c->now;
 	flow_touch(&c->flows, f);
 }
@@ -500,6 +501,7 @@ static bool ping_reply(struct ctx *c, struct flow *f, const union sockaddr_any *
 	if (!tap_commit_dgram(&g->tap, fr, &n, &h, len, guest_mtu(c, g)))
 		drop_count(g, DROP_LINK_FULL);
 
+	f->bytes[HOST] += len;
 	f->ping.used = c->now;
 	flow_touch(&c->flows, f);
 	return true;

@@ -586,8 +586,16 @@ static void isolate_last(unsigned mode, uint64_t keep)
 
 void isolate_late(const struct conf *c)
 {
-	/* Low ports that open later: of the namespace, where that is a privilege of ours and of nobody else's */
+	/* Low ports that open later: of the namespace, where that is a privilege of ours and of nobody else's; or by pesto */
 	isolate_last(1U << c->mode, c->ports_later ? CAP(CAP_NET_BIND_SERVICE) : 0);
+}
+
+void isolate_client(void)
+{
+	caps_drop(0);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		die("Couldn't set no_new_privs: %s", errno_text(errno));
+	landlock();
 }
 
 void isolate_opener(void)

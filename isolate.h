@@ -32,6 +32,9 @@ void isolate_prefork(const struct conf *c);
 /* All capabilities (also from the bounding set), no_new_privs, not dumpable, Landlock, seccomp. May die(). */
 void isolate_late(const struct conf *c);
 
+/* For a program that has opened all it will ever need: no capabilities, no privileges to gain, no files. May die(). */
+void isolate_client(void);
+
 /* The same for the calling thread, if all it does is to open sockets and answer: see ns_opener_start() */
 void isolate_opener(void);
 

@@ -205,7 +205,7 @@ static int turn_link(struct ctx *c, struct guest *g)
 	if (rc && rc != -EAGAIN)
 		return rc;
 	if (t->full != t->armed && t->fd >= 0) {
-		if (!ev_mod(c->epfd, t->fd, EV_TAP, (uint32_t)(g - c->guest), EPOLLIN | (t->full ? EPOLLOUT : 0)))
+		if (!ev_mod(c->epfd, t->fd, EV_TAP, (uint32_t)(g - c->guest), 0, EPOLLIN | (t->full ? EPOLLOUT : 0)))
 			t->armed = t->full;
 	}
 	return 0;

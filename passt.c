@@ -14,23 +14,28 @@
 #include <unistd.h>
 
 #include "auto.h"
+#include "control.h"
 #include "guest.h"
 #include "isolate.h"
 #include "loop.h"
 #include "ns.h"
 #include "pcap.h"
+#include "pesto.h"
 #include "sock.h"
 #include "splice.h"
 #include "stats.h"
+#include "unix.h"
 
 static struct conf conf;
 static struct ctx ctx;
 static struct ns ns;
 
-/* Files the user named: opened as the user, before anything is given up. @listen: what guests connect to, or -1. */
+/* Files the user named: opened as the user, before anything is given up. @listen, @control: what guests and clients connect
+ * to, or -1.
+ */
 static struct {
-	int pid, pcap, null, listen;
-} file = { .listen = -1 };
+	int pid, pcap, null, listen, control;
+} file = { .listen = -1, .control = -1 };
 
 static bool pasta(void)
 {
@@ -38,10 +43,22 @@ static bool pasta(void)
 }
 
 /* Failed before anything was ready: nothing is left behind */
-static void remove_socket(void)
+static void remove_sockets(void)
 {
 	if (file.listen >= 0)
 		unlink(conf.socket);
+	if (file.control >= 0)
+		unlink(conf.control);
+}
+
+/* Only who may change what we are told to do may connect */
+static void open_control(const char *path)
+{
+	file.control = unix_listen(path, 0600);
+	if (file.control == -EADDRINUSE)
+		die("Control socket %s already in use", path);
+	if (file.control < 0)
+		die("Failed to listen on control socket %s: %s", path, errno_text(-file.control));
 }
 
 static void open_files(struct conf *c)
@@ -51,10 +68,11 @@ static void open_files(struct conf *c)
 	if ((file.null = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0)
 		die("Failed to open /dev/null: %s", errno_text(errno));
 
-	if (!pasta() && c->link_fd < 0) {	/* first: if another has it, the files are that one's, too */
-		atexit(remove_socket);
+	atexit(remove_sockets);			/* first: if another has them, the files are that one's, too */
+	if (!pasta() && c->link_fd < 0)
 		file.listen = guest_listen(c->socket);
-	}
+	if (*c->control)
+		open_control(c->control);
 	if ((rc = log_open(pasta() ? "pasta" : "passt", *c->log_file ? c->log_file : NULL, c->log_size,
 			   VERSION)))
 		die("Failed to open log file %s: %s", c->log_file, errno_text(-rc));
@@ -230,7 +248,7 @@ static int listen_in_ns(void *arg)
 /* Ports of the host, and of the namespace's loopback */
 static void listen_all(struct ctx *c)
 {
-	bool outward = false;
+	bool outward = pasta() && file.control >= 0;
 
 	if (fwd_listen(&c->fwd, &conf, c->epfd))
 		exit(EXIT_FAILURE);		/* it said why */
@@ -245,7 +263,7 @@ static void start_opener(void)
 {
 	int rc;
 
-	if (!conf.rules.n)			/* nor will there be any */
+	if (!conf.rules.n && file.control < 0)	/* nor will there be any */
 		return;
 	rc = ns_opener_start(&ns);
 	if (rc)
@@ -262,8 +280,9 @@ static int daemonise(const struct conf *c)
 	char ok;
 
 	if (c->foreground) {
-		log_pid(getpid());
-		pidfile_write(file.pid, getpid());
+		ctx.pid = getpid();
+		log_pid(ctx.pid);
+		pidfile_write(file.pid, ctx.pid);
 		return -1;
 	}
 
@@ -281,7 +300,7 @@ static int daemonise(const struct conf *c)
 	close(ready[0]);
 	fd_close(file.pid);
 	if (read(ready[1], &pid, sizeof(pid)) == sizeof(pid))
-		log_pid(pid);
+		log_pid(ctx.pid = pid);
 	setsid();
 	return ready[1];
 }
@@ -297,7 +316,7 @@ static void announce(int ready)
 		close(ready);
 	}
 	close(file.null);
-	file.listen = -1;			/* it stays */
+	file.listen = file.control = -1;	/* they stay */
 	if (pasta())
 		ns_go(&ns);
 }
@@ -318,6 +337,8 @@ int main(int argc, char **argv)
 {
 	int rc, ready;
 
+	if (pesto_is_meant(argv[0]))
+		return pesto_main(argc, argv);
 	conf_parse(&conf, argc, argv);
 	isolate_early(&conf, conf.link_fd);
 	open_files(&conf);
@@ -342,6 +363,8 @@ int main(int argc, char **argv)
 	if (pasta())
 		ns_watch(&ns, &conf, ctx.epfd);
 	process_events(&ctx);
+	if (file.control >= 0 && (rc = control_start(&ctx, file.control)))
+		die("Failed to watch the control socket: %s", errno_text(-rc));
 	conf_print(&conf);
 
 	isolate_prefork(&conf);

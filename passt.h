@@ -37,6 +37,7 @@ struct ctx {
 	struct {
 		uint64_t	flows, bytes;
 	} splice;			/* so far */
+	pid_t		pid;		/* ours, as the outside has it */
 	uint64_t	now;		/* ms, read once per wakeup */
 	uint64_t	awake_until;	/* us: with --busy-poll, no sleep before */
 	int		link_error;	/* -errno: the guest is gone */

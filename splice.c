@@ -272,6 +272,7 @@ static void way_run(struct ctx *c, struct flow *f, unsigned from)
 		way_unpipe(w);
 	if (!(w->flags & WAY_READABLE) && moved < BUF_SIZE)
 		w->flags &= (uint8_t)~WAY_BULK;
+	f->bytes[from] += moved;
 	c->splice.bytes += moved;
 }
 

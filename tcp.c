@@ -359,7 +359,7 @@ static void accept_pause(struct ctx *c, uint32_t listener)
 {
 	struct listener *l = &c->fwd.l[listener];
 
-	if (ev_mod(c->epfd, l->fd, EV_TCP_LISTEN, listener, 0))
+	if (ev_mod(c->epfd, l->fd, EV_TCP_LISTEN, listener, 0, 0))
 		return;
 	l->next = c->fwd.paused;
 	c->fwd.paused = listener + 1;
@@ -393,7 +393,7 @@ void tcp_accept_again(struct ctx *c)
 		uint32_t i = fwd->paused - 1;
 
 		fwd->paused = fwd->l[i].next;
-		ev_mod(c->epfd, fwd->l[i].fd, EV_TCP_LISTEN, i, EPOLLIN);
+		ev_mod(c->epfd, fwd->l[i].fd, EV_TCP_LISTEN, i, 0, EPOLLIN);
 	}
 }
 

@@ -150,7 +150,7 @@ static void gather_send(struct ctx *c, struct flow *f)
 		t->flags |= TCPF_ACK_NOW;
 		drop_count(flow_guest(c, f), DROP_NO_RESOURCE);
 	}
-	t->bytes_in += gather.len - left;
+	f->bytes[GUEST] += gather.len - left;
 	gather.cnt = 0;
 	gather.len = 0;
 }

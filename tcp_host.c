@@ -179,7 +179,7 @@ static void tcp_push_frames(struct ctx *c, struct flow *f, struct frame **fr, un
 			tcp_push_fin(c, f);
 		}
 		tcp_emit(c, f, flags, seq, fr[used++]);
-		t->bytes_out += len;
+		f->bytes[HOST] += len;
 	}
 	tap_unreserve(&flow_guest(c, f)->tap, fr + used, n - used);
 }

@@ -21,6 +21,7 @@ enum timer_kind {
 	TIMER_NS,
 	TIMER_STATS,
 	TIMER_AUTO,
+	TIMER_CONTROL,
 	TIMER_KINDS
 };
 

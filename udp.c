@@ -579,12 +579,14 @@ void udp_input(struct ctx *c, struct flow *f, struct pkt *pkts)
 	out.n = out.niov = 0;
 	out.to_len = end_to_sa(&f->side[HOST].peer, f->udp.scope, &out.to);
 
-	for (; i != PKT_NEXT_NONE; i = pkts[i].next)
+	for (; i != PKT_NEXT_NONE; i = pkts[i].next) {
+		f->bytes[GUEST] += pkts[i].data.len;
 		if (!out_add(f, &pkts[i])) {
 			out_flush(c, f, port);
 			if (!out_add(f, &pkts[i]))
 				drop_count(flow_guest(c, f), DROP_SEND);
 		}
+	}
 	out_flush(c, f, port);
 
 	f->udp.used = c->now;
@@ -735,6 +737,7 @@ static bool in_deliver(struct ctx *c, struct flow *port, unsigned i, size_t len)
 		f->side[HOST].our.a = a.our;	/* the address asked last is the one that answers (UDP-10) */
 	f->udp.used = c->now;
 	flow_touch(&c->flows, f);
+	f->bytes[HOST] += len;
 	in_emit(c, f, in.frame[i], len, a.gso);
 	return true;
 }

@@ -12,6 +12,7 @@
 #define exit		__wrap_exit			/* conf.c's only: libFuzzer calls it as well */
 _Noreturn void __wrap_exit(int status);
 
+#include "../../opt.c"
 #include "../../conf.c"
 #include "../../conf_ports.c"
 #include "../../conf_net.c"

@@ -63,8 +63,10 @@ workload()
 
 # In the background, with what users ask for: log, capture, statistics, rotation, no namespace left at the end
 container
-traced daemon "$PASTA" --config-net -t 8000 -T 8200 -u 8000 --trace --log-size 100000 --pcap "$T/daemon.pcap" "$CPID"
+traced daemon "$PASTA" --config-net -t 8000 -T 8200 -u 8000 --trace --log-size 100000 --pcap "$T/daemon.pcap" -c "$T/control" "$CPID"
 workload
+ok "traced: rules change" "${PASTA%/*}/pesto" -s -A -t 8001 -u 8001 -T 8201 -D -t 8001 -u 8001 -T 8201 "$T/control"
+not "traced: a change fails" "${PASTA%/*}/pesto" -A -t 8002 -t 203.0.113.1/80 "$T/control"
 xfer 20 <<END
 tcp traced:_from_loopback_to_loopback c=C s=H to=127.0.0.1 port=8200 up=3000000 down=3000000 stall=100
 END

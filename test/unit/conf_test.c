@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "../t.h"
+#include "../../opt.c"
 #include "../../conf.c"
 #include "../conf_run.h"
 
@@ -174,6 +175,7 @@ static const char *dumped(const struct conf *c)
 	put_text("pid_file", c->pid_file);
 	put_text("log_file", c->log_file);
 	put_text("pcap", c->pcap);
+	put_text("control", c->control);
 	put_text("netns", c->netns);
 	put_text("userns", c->userns);
 	put_text("ns_ifname", c->ns_ifname);
@@ -232,6 +234,12 @@ static const struct row clients[] = {
 	  "none -T none -U none --no-map-gw --quiet --netns /r/rootless-netns --map-guest-addr "
 	  "169.254.1.2",
 	  "quiet config_net no_map_gw pid_file=/r/rootless-netns-conn.pid "
+	  "netns=/r/rootless-netns guest4=169.254.1.2 fwd4=169.254.1.1" },
+	{ "podman, rootless bridge networks, rootless_port_forwarder=pasta",
+	  "pasta --config-net --pid /r/rootless-netns-conn.pid -c /r/pasta.sock --dns-forward 169.254.1.1 -t none -u "
+	  "none -T none -U none --no-map-gw --quiet --netns /r/rootless-netns --map-guest-addr "
+	  "169.254.1.2",
+	  "quiet config_net no_map_gw pid_file=/r/rootless-netns-conn.pid control=/r/pasta.sock "
 	  "netns=/r/rootless-netns guest4=169.254.1.2 fwd4=169.254.1.1" },
 	{ "podman, two PID files: the last one", "pasta --pid /a --pid /b --netns /n/n",
 	  "pid_file=/b netns=/n/n" },
@@ -464,7 +472,6 @@ static const struct row errors[] = {
 	{ "--splice-only without splicing", "pasta --splice-only --no-splice", "--no-splice and --splice-only exclude each other" },
 	{ "--splice-only with a link", "pasta --splice-only --fd 5", "-F/--fd and --splice-only exclude each other" },
 	{ "--splice-only for a virtual machine", "passt --splice-only", "--splice-only is for pasta mode only" },
-	{ "not there yet: --conf-path", "pasta -c /x", "-c/--conf-path /x is not supported yet" },
 	{ "not there yet: --repair-path", "pasta --repair-path /x", "--repair-path /x is not supported yet" },
 	{ "not there yet: --vhost-user", "passt --vhost-user", "--vhost-user is not supported yet" },
 	{ "passt takes no argument", "passt -f 1234", "passt: unexpected argument '1234'" },

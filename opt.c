@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* opt.c - options of a command line, from a table: parser and help */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "opt.h"
+
+#ifndef VERSION
+#define VERSION		"0"
+#endif
+
+const char opts_version_text[] = VERSION;
+
+const char *opt_text(const struct opt *o, char buf[static OPT_STRLEN])
+{
+	if (o->letter)
+		snprintf(buf, OPT_STRLEN, "-%c/--%s", o->letter, o->name);
+	else
+		snprintf(buf, OPT_STRLEN, "--%s", o->name);
+	return buf;
+}
+
+/* Help and version: on stdout, complete also if that is a pipe */
+
+#define HELP_COL	34
+#define HELP_WIDTH	100
+
+static _Noreturn void output_done(void)
+{
+	if (fflush(stdout))
+		exit(EXIT_FAILURE);
+	exit(EXIT_SUCCESS);
+}
+
+/* Prints @s from column @col on, broken at spaces */
+static void help_wrap(const char *s, int col)
+{
+	while (*s) {
+		int len = (int)strcspn(s, " ");
+
+		if (col > HELP_COL && col + 1 + len > HELP_WIDTH) {
+			printf("\n%*s", HELP_COL, "");
+			col = HELP_COL;
+		}
+		col += printf("%s%.*s", col > HELP_COL ? " " : "", len, s);
+		s += len;
+		s += strspn(s, " ");
+	}
+	printf("\n");
+}
+
+static void help_row(const struct opt *o)
+{
+	char left[80];
+	int n;
+
+	if (!o->name) {
+		printf("\n%s:\n", o->help);
+		return;
+	}
+	n = snprintf(left, sizeof(left), "  %c%c%s --%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
+		     o->letter ? "," : " ", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
+	if (n < HELP_COL)
+		printf("%-*s", HELP_COL, left);
+	else
+		printf("%s\n%*s", left, HELP_COL, "");
+	help_wrap(o->help, HELP_COL);
+}
+
+_Noreturn void opts_help(const struct opts *t, const char *usage)
+{
+	printf("%s", usage);
+	for (const struct opt *o = t->row; o < t->row + t->n; o++) {
+		if (o->help && o->modes & t->mode)
+			help_row(o);
+	}
+	output_done();
+}
+
+_Noreturn void opts_version(const char *name)
+{
+	printf("%s " VERSION "\n"
+	       "License: GPL-2.0-or-later, the GNU General Public License, version 2 or later.\n"
+	       "Free software: it may be changed and passed on. There is no warranty.\n", name);
+	output_done();
+}
+
+/* Row of a long option's name, @len bytes: exact, or unambiguous as a prefix. May die(). */
+static const struct opt *find_long(const struct opts *t, const char *arg, size_t len)
+{
+	const struct opt *found = NULL;
+
+	for (const struct opt *o = t->row; o < t->row + t->n; o++) {
+		if (!o->name || strncmp(o->name, arg + 2, len))
+			continue;
+		if (!o->name[len])
+			return o;
+		if (found)
+			die("%s: option '%.256s' is ambiguous; it may be '--%s' or '--%s'", t->name, arg, found->name,
+			    o->name);
+		found = o;
+	}
+	if (!found)
+		die("%s: unrecognized option '%.256s'", t->name, arg);
+	return found;
+}
+
+/* "--name", "--name=value", "--name value" at argv[i]: index of what follows */
+static int parse_long(const struct opts *t, struct parse *p, char **argv, int i)
+{
+	const char *arg = argv[i], *equals = strchr(arg, '=');
+	const struct opt *o = find_long(t, arg, (equals ? (size_t)(equals - arg) : strlen(arg)) - 2);
+
+	if (!o->arg) {
+		if (equals)
+			die("%s: option '--%s' doesn't allow an argument", t->name, o->name);
+		t->found(p, o, NULL);
+		return i + 1;
+	}
+	if (equals) {
+		t->found(p, o, equals + 1);
+		return i + 1;
+	}
+	if (!argv[i + 1])
+		die("%s: option '--%s' requires an argument", t->name, o->name);
+	t->found(p, o, argv[i + 1]);
+	return i + 2;
+}
+
+/* "-abc", "-oVALUE", "-o VALUE" at argv[i]: index of what follows */
+static int parse_short(const struct opts *t, struct parse *p, char **argv, int i)
+{
+	for (const char *s = argv[i] + 1; *s; s++) {
+		const struct opt *o = t->row, *end = t->row + t->n;
+
+		while (o < end && o->letter != *s)
+			o++;
+		if (o == end)
+			die("%s: invalid option -- '%c'", t->name, *s);
+		if (!o->arg) {
+			t->found(p, o, NULL);
+			continue;
+		}
+		if (s[1]) {
+			t->found(p, o, s + 1);
+			return i + 1;
+		}
+		if (!argv[i + 1])
+			die("%s: option requires an argument -- '%c'", t->name, *s);
+		t->found(p, o, argv[i + 1]);
+		return i + 2;
+	}
+	return i + 1;
+}
+
+int opts_parse(const struct opts *t, struct parse *p, int argc, char **argv)
+{
+	int i = 1;
+
+	while (i < argc && argv[i][0] == '-' && argv[i][1]) {
+		if (!strcmp(argv[i], "--"))
+			return i + 1;
+		i = argv[i][1] == '-' ? parse_long(t, p, argv, i) : parse_short(t, p, argv, i);
+	}
+	return i;
+}

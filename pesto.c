@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* pesto.c - lists and changes forwarding rules of a passt or pasta that runs, by its control socket
+ *
+ * The options become the steps of one call, which is done as a whole or not at all. What they mean is up to the other
+ * side: values are passed on as they are, and have the same grammar as on its command line.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "control.h"
+#include "isolate.h"
+#include "json.h"
+#include "log.h"
+#include "opt.h"
+#include "pesto.h"
+#include "unix.h"
+
+#define PATIENCE	30			/* s, for an answer */
+#define TEXT_MAX	1024
+
+enum { HOST_TABLE, SPLICE_TABLE };		/* tables by who listens; -t and -u, -T and -U */
+
+static const char letters[2][2] = { { 't', 'u' }, { 'T', 'U' } };
+
+struct parse {
+	const struct opt *o;
+	const char	*val;
+	const char	*action;		/* of the options that follow; NULL: they replace a table */
+	bool		replaced[2];
+	bool		show;
+	unsigned	steps;
+	struct json_out	call;
+};
+
+static char call_buf[CONTROL_IN], answer_buf[1 << 20];
+
+/* Options */
+
+static void add_step(struct parse *p, const char *action, char letter, const char *value)
+{
+	char option[2] = { letter, '\0' };
+	struct json_out *o = &p->call;
+
+	json_open(o, NULL, '{');
+	json_str(o, "action", action);
+	json_str(o, "option", option);
+	if (value)
+		json_str(o, "value", value);
+	json_close(o, '}');
+	p->steps++;
+}
+
+static void clear_table(struct parse *p, unsigned table)
+{
+	add_step(p, "clear", letters[table][0], NULL);
+	add_step(p, "clear", letters[table][1], NULL);
+}
+
+static void p_add(struct parse *p)
+{
+	p->action = "add";
+}
+
+static void p_delete(struct parse *p)
+{
+	p->action = "delete";
+}
+
+static void p_clear(struct parse *p)
+{
+	if (!strcmp(p->val, "HOST"))
+		clear_table(p, HOST_TABLE);
+	else if (!strcmp(p->val, "SPLICE"))
+		clear_table(p, SPLICE_TABLE);
+	else
+		die("Invalid value \"%.256s\" for -C/--clear: HOST or SPLICE expected", p->val);
+}
+
+static void p_ports(struct parse *p)
+{
+	char letter = p->o->letter;
+	unsigned table = letter == 'T' || letter == 'U';
+
+	if (!p->action && !p->replaced[table])
+		clear_table(p, table);
+	p->replaced[table] |= !p->action;
+	add_step(p, p->action ? p->action : "add", letter, p->val);
+}
+
+static void p_show(struct parse *p)
+{
+	p->show = true;
+}
+
+static void p_debug(struct parse *p)
+{
+	(void)p;
+	log_level = LOG_DEBUG;
+}
+
+static void p_help(struct parse *p);
+static void p_version(struct parse *p);
+
+static const struct opt opts[] = {
+	{ .help = "General", .modes = 1 },
+	{ "help", 'h', NULL, 1, p_help, 0, "Show this text and exit" },
+	{ "version", 0, NULL, 1, p_version, 0, "Show the version and exit" },
+	{ "debug", 'd', NULL, 1, p_debug, 0, "Show what is sent and answered" },
+	{ "show", 's', NULL, 1, p_show, 0, "Show all rules; with a change, before and after it" },
+
+	{ .help = "Changes, in their order", .modes = 1 },
+	{ "add", 'A', NULL, 1, p_add, 0,
+	  "Ports that options behind this one name are forwarded in addition. It is no error if they are already" },
+	{ "delete", 'D', NULL, 1, p_delete, 0,
+	  "Ports that options behind this one name are not forwarded any more. It is an error if they were not" },
+	{ "clear", 'C', "HOST|SPLICE", 1, p_clear, 0,
+	  "Nothing is forwarded any more from the host, or from the namespace" },
+	{ "tcp-ports", 't', "SPEC", 1, p_ports, 0,
+	  "TCP ports of the host, as in pasta(1). Without -A or -D in front, what all -t and -u say is all that is "
+	  "forwarded from then on" },
+	{ "udp-ports", 'u', "SPEC", 1, p_ports, 0, "Same, for UDP" },
+	{ "tcp-ns", 'T', "SPEC", 1, p_ports, 0,
+	  "TCP ports of the namespace's loopback interface. Without -A or -D in front, what all -T and -U say is "
+	  "all that is forwarded from then on" },
+	{ "udp-ns", 'U', "SPEC", 1, p_ports, 0, "Same, for UDP" },
+};
+
+static void found(struct parse *p, const struct opt *o, const char *val)
+{
+	p->o = o;
+	p->val = val;
+	o->parse(p);
+}
+
+static const struct opts table = { .row = opts, .n = ARRAY_SIZE(opts), .name = "pesto", .mode = 1, .found = found };
+
+static void p_help(struct parse *p)
+{
+	(void)p;
+	opts_help(&table, "Usage: pesto [OPTION]... PATH\n\n"
+			  "Shows and changes which ports a pasta or passt forwards while it runs. PATH is its control\n"
+			  "socket, see option -c of pasta and passt.\n");
+}
+
+static void p_version(struct parse *p)
+{
+	(void)p;
+	opts_version(table.name);
+}
+
+/* Calls */
+
+static void text_of(const struct json *v, const char *name, char buf[static TEXT_MAX])
+{
+	struct json m;
+
+	if (!json_member(v, name, &m) || !json_get_str(&m, buf, TEXT_MAX))
+		buf[0] = '\0';
+}
+
+static int64_t int_of(const struct json *v, const char *name)
+{
+	struct json m;
+	int64_t n;
+
+	return json_member(v, name, &m) && json_get_int(&m, &n) ? n : 0;
+}
+
+static bool bool_of(const struct json *v, const char *name)
+{
+	struct json m;
+	bool b;
+
+	return json_member(v, name, &m) && json_get_bool(&m, &b) && b;
+}
+
+/* Option as it was given: "-t 8080:80" */
+static _Noreturn void refused(const struct json *answer, const char *error)
+{
+	char option[TEXT_MAX], value[TEXT_MAX], reason[TEXT_MAX], parameter[TEXT_MAX];
+	struct json p;
+
+	if (!json_member(answer, "parameters", &p))
+		p = *answer;
+	text_of(&p, "option", option);
+	text_of(&p, "value", value);
+	text_of(&p, "reason", reason);
+	text_of(&p, "parameter", parameter);
+	if (!strcmp(error, CONTROL_INTERFACE ".BindFailed"))
+		die("Failed to bind port %i (%s) for option '-%s %s'", (int)int_of(&p, "port"), reason, option, value);
+	if (!strcmp(error, CONTROL_INTERFACE ".InvalidRule"))
+		die("Invalid value \"%s\" for option -%s: %s", value, option, reason);
+	if (!strcmp(error, CONTROL_INTERFACE ".NoSuchRule"))
+		die("Nothing to delete: no rule of option '-%s %s' is there", option, value);
+	die("Refused: %s%s%s", error, *parameter ? " " : "", parameter);
+}
+
+static size_t receive(int fd, const char *path)
+{
+	size_t len = 0;
+
+	while (!len || answer_buf[len - 1]) {
+		ssize_t n = len < sizeof(answer_buf) ? recv(fd, answer_buf + len, sizeof(answer_buf) - len, 0) : 0;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			die("No answer from %s: %s", path, n ? errno_text(errno) : "the connection was closed");
+		len += (size_t)n;
+	}
+	return len - 1;
+}
+
+/* Sends a call, NUL included, and waits for the answer: its parameters; an error ends the process */
+static struct json call(int fd, const char *path, const char *text, size_t len)
+{
+	char error[TEXT_MAX];
+	struct json v, p;
+	int rc;
+
+	debug("Call: %s", text);
+	rc = fd_write_all(fd, text, len);
+	if (rc)
+		die("Failed to send to %s: %s", path, errno_text(-rc));
+	len = receive(fd, path);
+	debug("Answer: %s", answer_buf);
+	if (!json_read(answer_buf, len, &v) || json_type(&v) != JSON_OBJECT)
+		die("What %s answers is not Varlink", path);
+	text_of(&v, "error", error);
+	if (*error)
+		refused(&v, error);
+	return json_member(&v, "parameters", &p) ? p : v;
+}
+
+/* Rules */
+
+static void print_ports(int64_t first, int64_t last)
+{
+	printf(first == last ? "%i" : "%i-%i", (int)first, (int)last);
+}
+
+static void print_rule(const struct json *r, bool outward)
+{
+	char protocol[TEXT_MAX], addr[TEXT_MAX], ifname[TEXT_MAX], to[TEXT_MAX];
+	int64_t first = int_of(r, "first"), last = int_of(r, "last"), to_first = int_of(r, "to");
+
+	text_of(r, "protocol", protocol);
+	text_of(r, "address", addr);
+	text_of(r, "interface", ifname);
+	text_of(r, "to_address", to);
+	if (outward && !*addr && !*ifname)
+		strcpy(ifname, "lo");
+	printf("    %s [%s]%s%s:", strcmp(protocol, "tcp") ? "UDP" : "TCP", *addr ? addr : "*", *ifname ? "%" : "", ifname);
+	print_ports(first, last);
+	printf("  =>  ");
+	if (*to)
+		printf("[%s]:", to);
+	print_ports(to_first, to_first + last - first);
+	printf(" %s%s\n", bool_of(r, "weak") ? " (best effort)" : "", bool_of(r, "automatic") ? " (auto-scan)" : "");
+}
+
+static void print_table(const struct json *rules, bool outward)
+{
+	struct json in = *rules, r;
+	char direction[TEXT_MAX];
+
+	printf("  %s\n", outward ? "SPLICE" : "HOST");
+	while (json_next(&in, &r)) {
+		text_of(&r, "direction", direction);
+		if (!strcmp(direction, "out") == outward)
+			print_rule(&r, outward);
+	}
+}
+
+static void show(int fd, const char *path, const char *title)
+{
+	static const char info[] = "{\"method\":\"org.varlink.service.GetInfo\"}";
+	static const char rules[] = "{\"method\":\"" CONTROL_INTERFACE ".Rules\"}";
+	char product[TEXT_MAX];
+	struct json p, list;
+
+	p = call(fd, path, info, sizeof(info));
+	text_of(&p, "product", product);
+	p = call(fd, path, rules, sizeof(rules));
+	if (!json_member(&p, "rules", &list) || json_type(&list) != JSON_ARRAY)
+		die("What %s answers is no list of rules", path);
+	printf("%s (%s)\n", title, path);
+	print_table(&list, false);
+	if (strcmp(product, "passt"))
+		print_table(&list, true);
+	fflush(stdout);
+}
+
+bool pesto_is_meant(const char *name)
+{
+	const char *slash = name ? strrchr(name, '/') : NULL;
+
+	return name && !strncmp(slash ? slash + 1 : name, "pesto", 5);
+}
+
+int pesto_main(int argc, char **argv)
+{
+	struct parse p = { .call = { .b = call_buf, .max = sizeof(call_buf) } };
+	const struct timeval patience = { .tv_sec = PATIENCE };
+	const char *path;
+	int i, fd;
+
+	json_open(&p.call, NULL, '{');
+	json_str(&p.call, "method", CONTROL_INTERFACE ".Change");
+	json_open(&p.call, "parameters", '{');
+	json_open(&p.call, "steps", '[');
+	i = opts_parse(&table, &p, argc, argv);
+	json_close(&p.call, ']');
+	reply_end(&p.call, false);
+	if (argc - i != 1)
+		die("pesto: the path of one control socket expected; see --help");
+	if (p.call.full)
+		die("pesto: more options than one change may have");
+
+	path = argv[i];
+	fd = unix_connect(path);
+	if (fd < 0)
+		die("Failed to connect to %s: %s", path, errno_text(-fd));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	signal(SIGPIPE, SIG_IGN);		/* an error will do */
+	isolate_client();
+
+	if (p.show)
+		show(fd, path, p.steps ? "Previous configuration" : "passt/pasta configuration");
+	if (p.steps)
+		call(fd, path, call_buf, p.call.len);
+	if (p.show && p.steps)
+		show(fd, path, "Updated configuration");
+	return ferror(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* LINK: addr.o conf_ports.o flow.o json.o log.o opt.o timer.o unix.o util.o */
+/* LDFLAGS: -Wl,--wrap=log_at */
+/* fuzz_control.c - what a client sends: what is answered is Varlink, whatever it is
+ *
+ * Input: calls, NUL behind each. The table of rules is a simple one here: port 1 can't be had. Ten flows are there.
+ */
+
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include "../../control.c"
+#include "../../control_call.c"
+
+#define CHECK(x)	do { if (!(x)) __builtin_trap(); } while (0)
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+void __wrap_log_at(int level, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* What is below */
+
+void __wrap_log_at(int level, const char *fmt, ...)
+{
+	(void)level;
+	(void)fmt;
+}
+
+void auto_again(struct ctx *c)
+{
+	(void)c;
+}
+
+void loop_on_event(enum ev_type type, void (*fn)(struct ctx *c, union ev_ref ref, uint32_t events))
+{
+	(void)type;
+	(void)fn;
+}
+
+void loop_on_timer(enum timer_kind kind, void (*fn)(struct ctx *c, struct timer *t))
+{
+	(void)kind;
+	(void)fn;
+}
+
+int ev_add(int epfd, int fd, enum ev_type type, uint32_t idx, uint16_t gen, uint32_t events)
+{
+	(void)epfd, (void)fd, (void)type, (void)idx, (void)gen, (void)events;
+	return 0;
+}
+
+int ev_mod(int epfd, int fd, enum ev_type type, uint32_t idx, uint16_t gen, uint32_t events)
+{
+	return ev_add(epfd, fd, type, idx, gen, events);
+}
+
+void fwd_table(const struct fwd *fwd, struct rules *t)
+{
+	*t = (struct rules){ .run_time = true };
+	for (const struct fwd_rule *fr = fwd->rule; fr < fwd->rule + fwd->nrules; fr++)
+		t->rule[t->n++] = fr->r;
+}
+
+int fwd_replace(struct fwd *fwd, const struct conf *c, const struct rules *t, struct fwd_failure *why)
+{
+	(void)c;
+	CHECK(t->n <= RULES_MAX);
+	for (unsigned i = 0; i < t->n; i++) {
+		const struct rule *r = &t->rule[i];
+
+		CHECK(r->first && r->first <= r->last && r->to && r->to + (r->last - r->first) <= UINT16_MAX);
+		CHECK(memchr(r->ifname, '\0', sizeof(r->ifname)));
+		*why = (struct fwd_failure){ i, r->first };
+		if (r->first == 1 && !r->weak)
+			return -EADDRINUSE;
+	}
+	fwd->nrules = t->n;
+	for (unsigned i = 0; i < t->n; i++)
+		fwd->rule[i] = (struct fwd_rule){ .r = t->rule[i], .id = ++fwd->last_id };
+	return 0;
+}
+
+/* Answers, as they were sent */
+static char sent[4 << 20];
+static size_t sent_len;
+
+static void check_answer(const char *s, size_t len)
+{
+	struct json v, m, p, rule, in;
+	char text[RULE_STRLEN];
+	static struct rules t;
+	bool b;
+
+	CHECK(json_read(s, len, &v) && json_type(&v) == JSON_OBJECT);
+	CHECK(json_member(&v, "parameters", &p) && json_type(&p) == JSON_OBJECT);
+	if (json_member(&v, "error", &m))
+		CHECK(json_type(&m) == JSON_STRING);
+	if (json_member(&v, "continues", &m))
+		CHECK(json_get_bool(&m, &b) && b);
+	if (!json_member(&p, "rules", &m))
+		return;
+	for (in = m; json_next(&in, &rule);) {		/* each has a value that makes it */
+		CHECK(json_member(&rule, "option", &m) && json_get_str(&m, text, sizeof(text)));
+		t = (struct rules){ .run_time = true };
+		CHECK(json_member(&rule, "value", &m));
+		if (strchr("tu", text[0]) && json_get_str(&m, text + 2, sizeof(text) - 2))
+			CHECK(!conf_ports(&t, MODE_PASTA, text[0], text + 2) && t.n == 1);
+	}
+}
+
+static void check_answers(void)
+{
+	const char *s = sent, *nul;
+
+	while (s < sent + sent_len) {
+		nul = memchr(s, '\0', (size_t)(sent + sent_len - s));
+		CHECK(nul);
+		check_answer(s, (size_t)(nul - s));
+		s = nul + 1;
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct conf conf = { .mode = MODE_PASTA, .ip = { { .on = true }, { .on = true } } };
+	struct client *cl = &ct.client[0];
+	static struct ctx ctx;
+	unsigned calls = 0;
+	bool ok = true;
+
+	if (size > 65536)
+		return 0;
+	ctx.fwd = (struct fwd){ .nrules = 0 };
+	ctx.cf = &conf;
+	flows_init(&ctx.flows);
+	for (unsigned i = 0; i < 10; i++) {
+		struct flow *f = flow_alloc(&ctx.flows, i % 2 ? FLOW_UDP : FLOW_TCP, 0);
+
+		if (i % 2 == 0)
+			f->tcp.state = TCP_ESTABLISHED;
+	}
+
+	*cl = (struct client){ .fd = -1, .out = { .b = cl->buf, .max = sizeof(cl->buf) } };
+	memcpy(cl->in, data, size);
+	cl->in_len = (uint32_t)size;
+	sent_len = 0;
+	while (ok && (cl->call.busy || next_call(cl) >= 0) && calls++ < 200) {
+		ok = client_answer(&ctx, cl);
+		CHECK(!cl->out.full && cl->in_at + cl->in_len == size);
+		CHECK(sent_len + cl->out.len <= sizeof(sent));
+		memcpy(sent + sent_len, cl->buf, cl->out.len);
+		sent_len += cl->out.len;
+		cl->out.len = 0;
+	}
+	if (!cl->call.busy)
+		check_answers();
+	return 0;
+}

@@ -1,0 +1,176 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# the control socket, by pesto and by hand: rules come and go while the program runs
+LINK=tap
+. "${0%/*}/lib.sh"
+
+PESTO=${PASTA%/*}/pesto
+S=$T/control.socket
+P() { "$PESTO" "$@" "$S" 2>&1; }
+status() { P "$@" >"$T/null"; echo $?; }
+
+topology
+pasta_up -c "$S" -t 8001:81 -T none -U none
+
+is "only its owner may connect" "$(stat -c %a "$S")" 600
+tap_of python3 "$SYS/control.py" "$S" "$PASTAPID" pasta
+
+# The command line of its users
+is "RootlessKit: pesto --version" "$("$PESTO" --version | head -c 6; echo ${PIPESTATUS[0]})" "pesto 0"
+for o in --help -h; do like "pesto $o" "$("$PESTO" $o)" "--add.*--delete.*--clear.*--tcp-ports.*--udp-ns"; done
+is "--show" "$(P -t 8001:81 -T 9001 -s)" "Previous configuration ($S)
+  HOST
+  SPLICE
+Updated configuration ($S)
+  HOST
+    TCP [*]:8001  =>  81 
+  SPLICE
+    TCP [*]%lo:9001  =>  9001 "
+is "FWD-25 Podman adds, again and again" "$(for i in 1 2 3; do status --add -t 0.0.0.0/8080 -t '[::]/8080' -u 0.0.0.0/8080-8089; done)" "0
+0
+0"
+xfer 10 <<END
+tcp FWD-25_added_by_Podman,_IPv4 c=R s=C to=198.51.100.2 src=198.51.100.10 port=8080 up=1000 down=1000
+tcp FWD-25_added_by_Podman,_IPv6 c=R s=C to=2001:db8:1::2 port=8080 up=1000 down=1000
+udp FWD-25_added_by_Podman,_UDP c=R s=C to=198.51.100.2 port=8085 sizes=1,1000
+END
+is "FWD-25 Podman deletes" "$(P --delete -t 0.0.0.0/8080 -t '[::]/8080' -u 0.0.0.0/8080-8089) $?" " 0"
+is "what is not there can't be deleted" "$(P --delete -t 0.0.0.0/8080) $?" \
+	"Nothing to delete: no rule of option '-t 0.0.0.0/8080' is there 1"
+not "and the port is closed" listens 8080
+
+is "RootlessKit adds" "$(status -A --tcp-ports=0.0.0.0/8090:91; status -A --tcp-ports=::/8090:91; status -A --udp-ports=127.0.0.1/8090:91)" "0
+0
+0"
+xfer 10 <<END
+tcp added_by_RootlessKit,_IPv4 c=R s=C to=198.51.100.2 port=8090 lport=91 up=1000 down=1000
+tcp added_by_RootlessKit,_IPv6 c=R s=C to=2001:db8:1::2 port=8090 lport=91 up=1000 down=1000
+END
+is "RootlessKit deletes" "$(status -D --tcp-ports=0.0.0.0/8090:91; status -D --tcp-ports=::/8090:91; status -D --udp-ports=127.0.0.1/8090:91)" "0
+0
+0"
+ok "FWD-26 published on another loopback address" P --add -t 127.0.4.1/2375
+xfer 10 <<END
+tcp FWD-26_published_on_another_loopback_address c=H s=C to=127.0.4.1 at=198.51.100.2 port=2375 up=100000 down=100000
+error FWD-26_and_on_that_one_alone c=H to=127.0.0.1 port=2375 want=ECONNREFUSED
+END
+P -D -t 127.0.4.1/2375
+
+# A sequence in one call
+is "FWD-19 a sequence" "$(P -C HOST -A -t 8100-8109 -u 8100 -t 8200:82 -D -t 8200:82 -T 9001 -C SPLICE -A -T 9002:92 -s | sed 1,/^Upd/d)" "  HOST
+    TCP [*]:8100-8109  =>  8100-8109 
+    UDP [*]:8100  =>  8100 
+  SPLICE
+    TCP [*]%lo:9002  =>  92 "
+is "FWD-19 -t replaces what -t and -u said" "$(P -t 8001:81 -A -t 8002 -s | sed 1,/^Upd/d)" "  HOST
+    TCP [*]:8001  =>  81 
+    TCP [*]:8002  =>  8002 
+  SPLICE
+    TCP [*]%lo:9002  =>  92 "
+
+# Errors: one line, status 1, and nothing has changed
+before=$(P -s)
+{ python3 -c 'import socket, time; s = socket.create_server(("", 8300)); print("ready", flush=True); time.sleep(1000)' >"$T/taken" & } 2>"$T/null"
+disown
+wait_for 5 grep -q ready "$T/taken"
+refused() # NAME MESSAGE OPTION...
+{
+	is "$1" "$(P "${@:3}") $?" "$2 1"
+}
+refused "FWD-16 a port that is taken" "Failed to bind port 8300 (Address already in use) for option '-t 0.0.0.0/8300:1'" \
+	-C HOST -A -t 8301 -t 0.0.0.0/8300:1 -u 8302
+refused "another target" "Invalid value \"8001:82\" for option -t: port 8001 is already forwarded by option '-t 8001:81'" -A -t 8001:82
+refused "not a port" 'Invalid value "22x" for option -t: not a port number' -A -t 22x
+refused "no such table" 'Invalid value "host" for -C/--clear: HOST or SPLICE expected' -C host
+refused "FWD-27 a protocol that nobody forwards" "pesto: unrecognized option '--sctp-ports=80'" -A --sctp-ports=80
+refused "FWD-27 the same, by letter" "pesto: invalid option -- 'X'" -A -X 80
+refused "an address of nobody's" "Failed to bind port 8400 (Cannot assign requested address) for option '-t 203.0.113.1/8400'" \
+	-A -t 203.0.113.1/8400
+refused "two paths" "pesto: the path of one control socket expected; see --help" -s nosuch
+is "nobody there" "$("$PESTO" -s "$T/nosuch" 2>&1) $?" "Failed to connect to $T/nosuch: No such file or directory 1"
+is "FWD-19 nothing has changed" "$(P -s)" "$before"
+
+# Connections live on
+cat >"$T/live.py" <<'END'
+import socket, subprocess, sys, time
+l = socket.socket(); l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); l.bind(("", 82)); l.listen()
+print("ready", flush=True)
+s = l.accept()[0]
+while d := s.recv(1000): s.sendall(d)
+END
+C python3 "$T/live.py" >"$T/live" 2>&1 &
+wait_for 5 grep -q ready "$T/live"
+P -t 8500:82
+for c in "-t 8500:83" "-A -t 8501" "-C HOST" "-t none"; do
+	echo "$c"
+done >"$T/changes"
+R python3 -c 'import socket, subprocess, sys
+s = socket.create_connection(("198.51.100.2", 8500), 5)
+def echo(what):
+    s.sendall(what); return s.recv(1000) == what
+assert echo(b"before")
+print("connected", flush=True)
+for line in sys.stdin: assert echo(line.encode()), line
+print("good")' < <(wait_for 5 grep -q connected "$T/echo"; while read -r c; do P $c >&2; echo "$c"; done <"$T/changes" 2>"$T/null") >"$T/echo" 2>&1
+is "FWD-19 a connection lives on, whatever becomes of its rule" "$(tail -n 1 "$T/echo")" good
+not "FWD-19 and nobody listens any more" listens 8500
+
+# What passes
+P -t 8600 -u 8600 -T 8700
+python3 "$SYS/control_flows.py" "$S" "$(ns_of C)" "$(ns_of R)" >"$T/flows" 2>&1
+tap_of cat "$T/flows"
+
+# Automatic ones come and go as well
+P -t auto -u none -T none
+C python3 -c 'import socket, time; s = socket.create_server(("", 8800)); print("ready", flush=True); time.sleep(1000)' >"$T/auto" &
+disown
+ok "automatic forwarding, asked for later" wait_for 5 listens 8800
+P -C HOST
+not "and no more" listens 8800
+rests "without automatic rules, nothing is done" 1
+
+# The socket: while somebody is there, once nobody is
+is "somebody is there" "$("$PASTA" -c "$S" --config-net "$CPID" 2>&1 | grep -v '^Started as root'; echo ${PIPESTATUS[0]})" "Control socket $S already in use
+1"
+pasta_stop
+ok "the file stays" test -S "$S"
+pasta_up -c "$S"
+ok "a socket that nobody listens on is replaced" P -s
+pasta_stop
+: >"$T/file"
+like "something else is not" "$("$PASTA" -c "$T/file" --config-net "$CPID" 2>&1)" "Failed to listen on control socket $T/file: .*not a socket|Socket operation on non-socket"
+ok "and stays" test -f "$T/file"
+
+# Without the privilege for low ports, as most users are
+cat >"$T/unprivileged" <<END
+#!/bin/sh
+exec setpriv --bounding-set=-net_bind_service "$PASTA" "\$@"
+END
+chmod +x "$T/unprivileged"
+start_ "$T/unprivileged" -c "$S" --config-net -t none -u none "$CPID"
+refused "FWD-24 a port that takes a privilege" "Failed to bind port 80 (Permission denied) for option '-t 127.0.0.1/80'" \
+	-A -t 8001 -t 127.0.0.1/80
+not "FWD-24 and nothing has changed" listens 8001
+pasta_stop
+
+# passt
+passt_start -c "$S" -t 8001
+guest_up
+tap_of python3 "$SYS/control.py" "$S" "$PASTAPID" passt
+is "passt: --show" "$(P -t 8001:81 -s)" "Previous configuration ($S)
+  HOST
+Updated configuration ($S)
+  HOST
+    TCP [*]:8001  =>  81 "
+xfer 10 <<END
+tcp passt:_added c=R s=C to=198.51.100.2 port=8001 lport=81 up=1000 down=1000
+END
+refused "passt: nothing from a namespace" 'Invalid value "80" for option -T: forwarding from a namespace takes pasta' -A -T 80
+refused "passt: nothing automatic" 'Invalid value "auto" for option -t: "auto" takes a namespace, which only pasta has' -A -t auto
+pasta_stop
+passt_start -c "$S" -4 --no-udp
+refused "FWD-27 UDP is switched off" 'Invalid value "80" for option -u: no UDP here, it is switched off' -A -u 80
+refused "IPv6 is switched off" 'Invalid value "[::]/8080" for option -t: no IPv6 here' --add -t 0.0.0.0/8080 -t '[::]/8080'
+pasta_stop
+
+done_testing

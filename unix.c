@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* unix.c - sockets with a path: to listen on, and to connect to */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "unix.h"
+
+#define BACKLOG		128		/* who can't wait is refused if it is full */
+
+static int unix_socket(const char *path, int flags, struct sockaddr_un *a)
+{
+	int fd;
+
+	*a = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (strlen(path) >= sizeof(a->sun_path))
+		return -ENAMETOOLONG;
+	memcpy(a->sun_path, path, strlen(path));
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Takes the place of a socket nobody listens on: 0, -EADDRINUSE if somebody does, other -errno */
+static int clear_path(int fd, const struct sockaddr_un *a)
+{
+	struct stat st;
+
+	if (!connect(fd, (const struct sockaddr *)a, sizeof(*a)) || errno == EAGAIN)	/* its queue is full */
+		return -EADDRINUSE;
+	if (errno == ENOENT)
+		return 0;
+	if (errno != ECONNREFUSED)
+		return -errno;
+	if (lstat(a->sun_path, &st) || !S_ISSOCK(st.st_mode))
+		return -ENOTSOCK;
+	return unlink(a->sun_path) ? -errno : 0;
+}
+
+int unix_listen(const char *path, mode_t mode)
+{
+	struct sockaddr_un a;
+	int fd, rc;
+	mode_t mask;
+
+	fd = unix_socket(path, SOCK_NONBLOCK, &a);
+	if (fd < 0)
+		return fd;
+	rc = clear_path(fd, &a);
+	close(fd);
+	if (rc)
+		return rc;
+
+	fd = unix_socket(path, SOCK_NONBLOCK, &a);
+	if (fd < 0)
+		return fd;
+	mask = umask(0777);
+	umask(mask | (~mode & 0777));
+	rc = bind(fd, (struct sockaddr *)&a, sizeof(a)) || listen(fd, BACKLOG) ? -errno : 0;
+	umask(mask);
+	if (rc) {
+		close(fd);
+		return rc;
+	}
+	return fd;
+}
+
+int unix_connect(const char *path)
+{
+	struct sockaddr_un a;
+	int fd = unix_socket(path, 0, &a), rc;
+
+	if (fd < 0)
+		return fd;
+	if (connect(fd, (struct sockaddr *)&a, sizeof(a))) {
+		rc = -errno;
+		close(fd);
+		return rc;
+	}
+	return fd;
+}
+
+int unix_spare(void)
+{
+	struct sockaddr_un a;
+
+	return unix_socket("", 0, &a);
+}

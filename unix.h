@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* unix.h - sockets with a path: to listen on, and to connect to */
+#ifndef UNIX_H
+#define UNIX_H
+
+#include <sys/types.h>
+
+/**
+ * unix_listen() - stream socket listening at @path, non-blocking
+ * @mode:	of the file, less the process's umask
+ *
+ * A socket nobody listens on any more is replaced.
+ *
+ * Return: descriptor; -EADDRINUSE: somebody listens there; -ENOTSOCK: something else is there; other -errno
+ */
+int unix_listen(const char *path, mode_t mode);
+
+/* Stream socket connected to @path, blocking: descriptor or -errno */
+int unix_connect(const char *path);
+
+/* A descriptor for nothing but to be closed when there is no other left: or -errno */
+int unix_spare(void);
+
+#endif /* UNIX_H */
