@@ -62,7 +62,7 @@ class Run:
         for r in self.taken.get((key, s), []):
             if what == "value":
                 found[r["round"]] = r["value"]
-            elif what in r:
+            elif what in r and r["amount"]:
                 found[r["round"]] = r[what] * (1e9 if f.per == "GB" else 1e6) / r["amount"]
         return found
 
@@ -111,7 +111,7 @@ def spread(values):
 def line(r):
     who = f"{r['figure']:22} {r['subject']:8}"
     if "value" not in r:
-        return f"{who} FAILED: {r['failed']}"
+        return f"{who} skipped: {r['skipped']}" if "skipped" in r else f"{who} FAILED: {r['failed']}"
     if r.get("strace"):
         return f"{who} {short(r['value'])} system calls a {r['per']}"
     unit = figure_of(r["figure"]).unit
@@ -175,9 +175,10 @@ def text(run):
     n = Counter(goals)
     if goals:
         parts.append(f"Goals: {n[True]} reached, {n[False]} missed, {n[None]} unknown")
-    failures = Counter(f"{r['figure']} {r['subject']}: {r['failed']}" for r in run.failures)
+    failures = Counter(f"{'skipped' if 'skipped' in r else 'FAILED'}: {r['figure']} {r['subject']}: {r.get('skipped') or r['failed']}"
+                       for r in run.failures)
     if failures:
-        parts.append("\n".join(f"FAILED {n} times: {what}" for what, n in failures.items()))
+        parts.append("\n".join(what + (f" ({n} times)" if n > 1 else "") for what, n in failures.items()))
     return "\n\n".join(parts)
 
 

@@ -23,6 +23,10 @@ class Failed(Exception):
     pass
 
 
+class Skipped(Exception):
+    """This machine can't, for a reason that is no failure"""
+
+
 def run(*args):
     r = subprocess.run(args, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True)
     if r.returncode:
@@ -77,9 +81,9 @@ def cpu_total():
 class Proc:
     """A process that is there once it has said so: something that matches @ready"""
 
-    def __init__(self, args, ready=None):
+    def __init__(self, args, ready=None, patience=PATIENCE):
         self.p = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        end, said = time.monotonic() + PATIENCE, b""
+        end, said = time.monotonic() + patience, b""
         while ready and not re.search(ready.encode(), said):
             left = end - time.monotonic()
             more = left > 0 and select.select([self.p.stdout], [], [], left)[0] and os.read(self.p.stdout.fileno(), 65536)
@@ -184,7 +188,7 @@ class Scene:
         self.R.run("ip", "addr", "add", "198.51.100.1/24", "dev", "ext")
         self.R.run("ip", "addr", "add", "2001:db8:1::1/64", "dev", "ext", "nodad", "preferred_lft", "0")
         for ns in self.H, self.R:
-            ns.run("ip", "link", "set", "ext", "up")
+            ns.run("ip", "link", "set", "ext", *(["txqueuelen", "16384"] if link else []), "up")
             self.settings(ns)
         self.H.run("ip", "route", "add", "default", "via", "198.51.100.1")
         self.H.run("ip", "route", "add", "default", "via", "2001:db8:1::1")
