@@ -46,6 +46,12 @@ static bool rule_usable(const struct conf *c, const struct rule *r)
 	return r->any ? usable(c, V4) || usable(c, V6) : usable(c, addr_family(&r->addr));
 }
 
+/* Or is it at least no mistake? All addresses of a family that is off are none; callers name those of both (Podman does). */
+static bool rule_harmless(const struct conf *c, const struct rule *r)
+{
+	return rule_usable(c, r) || (!r->any && addr_is_unspec(&r->addr));
+}
+
 static const char *ephemeral_path = "/proc/sys/net/ipv4/ip_local_port_range";
 
 /* Ports that connections of whoever calls come from, host or namespace; of TCP and UDP, IPv4 and IPv6: ip(7) */
@@ -225,6 +231,8 @@ static int listen_rule(struct opening *o, const struct fwd_rule *fr, uint32_t *p
 	uint32_t p;
 	int rc;
 
+	if (!rule_usable(o->c, r))
+		return 0;
 	for (p = next_port(o->fwd, r, r->first); p <= r->last; p = next_port(o->fwd, r, p + 1)) {
 		if (o->have && bit_test(o->have, p))
 			continue;
@@ -304,10 +312,11 @@ static void rules_init(struct fwd *fwd, const struct conf *c)
 		const struct rule *r = &c->rules.rule[i];
 
 		fwd->rule[i] = (struct fwd_rule){ .r = *r };
-		if (rule_usable(c, r)) {
+		if (rule_harmless(c, r)) {
 			fwd->rule[i].id = ++fwd->last_id;
 			fwd->targets += !addr_is_unspec(&r->to_addr);
-		} else if (!i || r[-1].opt != r->opt) {
+		}
+		if (!rule_usable(c, r) && (!i || r[-1].opt != r->opt)) {
 			warn("No %s: nothing forwarded for option '%s'", r->any ? "network" :
 			     addr_is_v4(&r->addr) ? "IPv4" : "IPv6", conf_rule_text(r));
 		}
@@ -448,7 +457,6 @@ static int rule_open(struct fwd *fwd, const struct conf *c, const struct fwd_rul
 			l->was = l->rule;
 			l->rule = (uint16_t)(fr - fwd->rule);
 			bit_set(have, l->port);
-			any = true;
 		}
 	}
 	if (fr->r.automatic)
@@ -542,7 +550,7 @@ static int rule_possible(const struct fwd *fwd, const struct conf *c, const stru
 		return -EPROTONOSUPPORT;
 	if (r->outward && !fwd->ns_sockets)
 		return -EOPNOTSUPP;
-	return rule_usable(c, r) ? 0 : -EAFNOSUPPORT;
+	return rule_harmless(c, r) ? 0 : -EAFNOSUPPORT;
 }
 
 /* Entry that has the rule, or a free one, which has it then; there are twice as many as there are rules */
