@@ -239,7 +239,7 @@ static const char *not_here(const struct conf *c)
 			return "no TCP here, it is switched off";
 		if (r->proto == IPPROTO_UDP && c->no_udp)
 			return "no UDP here, it is switched off";
-		if (!r->any && !c->ip[addr_family(&r->addr)].on)
+		if (!r->any && !addr_is_unspec(&r->addr) && !c->ip[addr_family(&r->addr)].on)
 			return addr_is_v4(&r->addr) ? "no IPv4 here" : "no IPv6 here";
 	}
 	return NULL;

@@ -170,7 +170,9 @@ refused "passt: nothing automatic" 'Invalid value "auto" for option -t: "auto" t
 pasta_stop
 passt_start -c "$S" -4 --no-udp
 refused "FWD-27 UDP is switched off" 'Invalid value "80" for option -u: no UDP here, it is switched off' -A -u 80
-refused "IPv6 is switched off" 'Invalid value "[::]/8080" for option -t: no IPv6 here' --add -t 0.0.0.0/8080 -t '[::]/8080'
+refused "IPv6 is switched off" 'Invalid value "[::1]/8080" for option -t: no IPv6 here' --add -t 0.0.0.0/8080 -t '[::1]/8080'
+is "Podman names any address of both families, whatever there is" "$(P --add -t 0.0.0.0/8080 -t '[::]/8080'; echo $?)" 0
+is "and takes both away" "$(P --delete -t 0.0.0.0/8080 -t '[::]/8080'; echo $?)" 0
 pasta_stop
 
 done_testing
