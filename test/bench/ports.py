@@ -4,9 +4,9 @@
 
 Each PROGRAM, pasta or one with its options, forwards PORTS ports of TCP, of UDP, of both, and all there may be, in turn with the
 others, in namespaces of its own. Columns: ms until the program is in the background; its descriptors; kB resident, and bytes of
-these for each port, over no ports; bytes of kernel memory for each port, over no ports, as objects of slab caches in use, and as
-MemAvailable; objects of each cache for a port. Medians of ROUNDS; of slab objects the least, as they are the whole machine's. Run as
-root, on a machine that does nothing else.
+these for each port, over no ports; kernel memory for each port, in bytes: of slab objects, those of caches that had at least one for
+five ports, and of MemAvailable, over no ports; objects of each such cache for a port. Medians of ROUNDS; of slab objects, which are
+the whole machine's, the least. Run as root, on a machine that does nothing else.
 """
 import argparse, os, re, signal, statistics, subprocess, sys, time
 
@@ -71,11 +71,11 @@ def measure(program, ports, options):
     settle()
     after = slab()
     more = {c: n - objects.get(c, (0, 0))[0] for c, (n, _) in after.items()}
-    used = sum(n * after[c][1] for c, n in more.items())
     with open(f"/proc/{pid}/status") as f:
         rss = int(re.search(r"VmRSS:\s*(\d+)", f.read())[1])
-    result = {"ms": took * 1000, "fds": os.stat(f"/proc/{pid}/fd").st_size, "rss": rss, "slab": used,
-              "available": available - meminfo("MemAvailable"), "caches": more}
+    result = {"ms": took * 1000, "fds": os.stat(f"/proc/{pid}/fd").st_size, "rss": rss,
+              "available": available - meminfo("MemAvailable"), "more": more,
+              "size": {c: size for c, (_, size) in after.items()}}
     subprocess.run(["umount", "-l", "/run/ns"], check=True)
     os.kill(pid, signal.SIGTERM)
     while os.path.exists(f"/proc/{pid}"):
@@ -103,12 +103,13 @@ for name, ports, options in CASES:
             print(f"{name:12}{p[-26:]:28}  failed")
             continue
         m = {k: statistics.median(r[k] for r in got) for k in ("ms", "fds", "rss", "available")}
-        m["slab"] = min(r["slab"] for r in got)
         if not ports:
-            none[p] = m["rss"], m["slab"], m["available"]
+            none[p] = m["rss"], m["available"]
         n = ports or 1
-        less = none.get(p, (0, 0, 0)) if ports else (m["rss"], 0, 0)
-        per = {c: min(r["caches"].get(c, 0) for r in got) / n for c in got[0]["caches"]}
-        text = " ".join(f"{c}:{v:.2f}" for c, v in sorted(per.items(), key=lambda x: -x[1]) if v >= .2) if ports else ""
+        less = none.get(p, (0, 0)) if ports else (m["rss"], m["available"])
+        per = {c: min(r["more"].get(c, 0) for r in got) / n for c in got[0]["more"]} if ports else {}
+        per = {c: v for c, v in sorted(per.items(), key=lambda x: -x[1]) if v >= .2}
+        memory = sum(v * got[0]["size"][c] for c, v in per.items())
+        text = " ".join(f"{c}:{v:.2f}" for c, v in per.items())
         print(f"{name:12}{p[-26:]:28}{m['ms']:8.1f}{m['fds']:8.0f}{m['rss']:8.0f}{(m['rss'] - less[0]) * 1024 / n:8.0f}"
-              f"{(m['slab'] - less[1]) / n:10.0f}{(m['available'] - less[2]) / n:11.0f}  {text}", flush=True)
+              f"{memory:10.0f}{(m['available'] - less[1]) / n:11.0f}  {text}", flush=True)
