@@ -65,9 +65,9 @@ def bulk(way, *args, scale=1e9):
 def udp(way, size, segments, mbit=0, scene=None, s=None, seconds=0):
     client, server, addr = scene.path(s, way)
     port = str(s.port + 2)
-    listen = Proc([*server.enter, f"{scene.tools}/../bench/udp", "recv", port], "ready")
+    listen = Proc([*server.enter, scene.bench("udp"), "recv", port], "ready")
     try:
-        r = json.loads(output([*client.enter, f"{scene.tools}/../bench/udp", "send", addr, port, str(seconds), str(size),
+        r = json.loads(output([*client.enter, scene.bench("udp"), "send", addr, port, str(seconds), str(size),
                                str(segments), *([f"{mbit:.1f}"] if mbit else [])], seconds))
     finally:
         listen.stop()
@@ -95,14 +95,14 @@ def server_of(scene, s, way):
     servers = scene.__dict__.setdefault("servers", {})
     key = server.path, s.port
     if key not in servers:
-        servers[key] = Proc([*server.enter, f"{scene.tools}/../bench/rr", "serve", str(s.port)], "ready")
+        servers[key] = Proc([*server.enter, scene.bench("rr"), "serve", str(s.port)], "ready")
     return client, addr
 
 
 def rr(way, what, flows, size=None):
     def how(scene, s, seconds):
         client, addr = server_of(scene, s, way)
-        r = json.loads(output([*client.enter, f"{scene.tools}/../bench/rr", what, addr, str(s.port), str(seconds), str(flows),
+        r = json.loads(output([*client.enter, scene.bench("rr"), what, addr, str(s.port), str(seconds), str(flows),
                                *([str(size)] if size else [])], seconds))
         if not r["count"]:
             raise Failed("no exchange at all")
@@ -175,8 +175,8 @@ def idle(flows):
         try:
             for i in range(-(-flows // IDLE_MAX)):
                 port, n = str(s.port + 4 + i), min(IDLE_MAX, flows - i * IDLE_MAX)
-                running.append(Proc([*scene.R.enter, f"{scene.tools}/../bench/rr", "serve", port], "ready"))
-                running.append(Proc([*guest.enter, f"{scene.tools}/../bench/rr", "idle", scene.addr["R"], port, str(n)], "ready", 60))
+                running.append(Proc([*scene.R.enter, scene.bench("rr"), "serve", port], "ready"))
+                running.append(Proc([*guest.enter, scene.bench("rr"), "idle", scene.addr["R"], port, str(n)], "ready", 60))
             kb = rss_kb(pids)
         finally:
             for p in running:
@@ -252,10 +252,11 @@ def table():
         Figure("passt_rss_after", "as rss_after", after, kind="passt", goal=("most", 6), rounds=1, **size),
     ]
     for n in 10, 100, 1000, 10000:
-        figures.append(Figure(f"many_rr_{n}", f"exchanges of 100 bytes on {n:,} TCP connections", rr("out", "tcp", n, 100), kind="many",
-                              realtime=True, calls=n < 1000, **each))
+        figures.append(Figure(f"many_rr_{n}", f"exchanges of 100 bytes on {n:,} TCP connections", rr("out", "tcp", n, 100),
+                              kind="many", realtime=True, calls=n < 1000, **each))
     for n in 1000, 10000, 100000:
-        figures.append(Figure(f"many_rss_{n}", f"resident memory with {n:,} idle connections", idle(n), kind="many", rounds=1, **size))
+        figures.append(Figure(f"many_rss_{n}", f"resident memory with {n:,} idle connections", idle(n), kind="many", rounds=1,
+                              **size))
     for link, (delay, mbit, loss) in LINKS.items():
         text = f"over a link of {delay} ms each way, {mbit} Mb/s" + (f", {loss} % lost" if loss else "")
         wan = dict(kind=link, limit="host", goal=("limit", .98), longer=2, realtime=True, unit="Mb/s")

@@ -145,7 +145,8 @@ static void serve(uint16_t port)
 
 static void took(uint64_t ns)
 {
-	unsigned log = ns < STEPS ? 0 : 63 - (unsigned)__builtin_clzll(ns), step = log ? ns >> (log - 4) & (STEPS - 1) : (unsigned)ns;
+	unsigned log = ns < STEPS ? 0 : 63 - (unsigned)__builtin_clzll(ns);
+	unsigned step = (unsigned)(log ? ns >> (log - 4) : ns) % STEPS;
 
 	res.took[log * STEPS + step]++;
 	res.count++;
@@ -370,8 +371,8 @@ int main(int argc, char **argv)
 		else
 			some_flows((uint64_t)(atof(argv[4]) * 1e9), n);
 	} else {
-		fprintf(stderr, "Usage: rr serve PORT | rr tcp|udp ADDR PORT SECONDS FLOWS SIZE | rr crr ADDR PORT SECONDS FLOWS | "
-			"rr idle ADDR PORT COUNT\n");
+		fprintf(stderr, "Usage: rr serve PORT | rr tcp|udp ADDR PORT SECONDS FLOWS SIZE | "
+			"rr crr ADDR PORT SECONDS FLOWS | rr idle ADDR PORT COUNT\n");
 		return 1;
 	}
 	return 0;

@@ -178,6 +178,9 @@ class Scene:
                 self.absent[s.name] = str(e)
         self.subjects = [s for s in self.subjects if s.name not in self.absent]
 
+    def bench(self, tool):
+        return f"{self.tools}/../bench/{tool}"
+
     def network(self, link):
         if link:
             self.wan = Proc([f"{self.tools}/wan", *(str(x) for x in link), self.H.path, "ext", self.R.path, "ext"], "ready")
