@@ -127,6 +127,8 @@ unsigned fwd_scope(const struct conf *c, const struct addr *a);
  * privilege; that is an error only if nothing is left of an option's. To be out of descriptors always is one, and says
  * how many it takes: there are never fewer ports for a reason that nobody sees.
  *
+ * A port that somebody has is tried again for a moment: it may be our predecessor, whose namespace has just gone.
+ *
  * Errors are logged with the option's text: "Failed to bind port N (reason) for option '-t ...'".
  *
  * Return: 0, or -errno

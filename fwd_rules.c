@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -22,6 +23,13 @@
 #include "sock.h"
 
 #define FD_RESERVE	64		/* descriptors for all else, until the first flow */
+
+/* ms. Who restarts a container doesn't wait for our predecessor to end: it lets go of its ports as soon as the scheduler lets it,
+ * up to 80 ms for 20,000 of them. That somebody has ports of "all" is nothing unusual.
+ */
+#define PATIENCE	250
+#define PATIENCE_WEAK	50		/* since the last one that became free */
+#define RETRY_EVERY	2
 
 /* What becomes of each entry while the table changes */
 static enum fate { LEAVES, STAYS, COMES } fate[ENTRIES_MAX];
@@ -37,6 +45,9 @@ struct opening {
 	struct fwd		*fwd;
 	const struct conf	*c;
 	const uint8_t		*have;		/* ports that have a listener already, or NULL */
+	bool			patient;	/* at start: ports that somebody has are tried again */
+	uint8_t			*settled;	/* of a weak option: ports that are open, or won't be had; or NULL */
+	uint32_t		taken;		/* of a weak option: others */
 	uint32_t		missing;	/* ports of weak rules that can't be had */
 	int			why;		/* for the last of these */
 };
@@ -222,6 +233,24 @@ static int listen_port(struct opening *o, const struct fwd_rule *fr, uint32_t po
 	return listen_each(o, fr, &addr_any4, &addr_any6, port);
 }
 
+/* Do we have that port ourselves? */
+static bool is_ours(const struct fwd *fwd, const struct rule *r, uint32_t port)
+{
+	return bit_test(fwd->ours[r->outward][r->proto == IPPROTO_UDP], port);
+}
+
+/* A port that is named, and that somebody has, may be free in a moment */
+static int listen_patiently(struct opening *o, const struct fwd_rule *fr, uint32_t port)
+{
+	bool patient = o->patient && !fr->r.weak && !is_ours(o->fwd, &fr->r, port);
+	uint64_t until = now_ms() + PATIENCE;
+	int rc;
+
+	while ((rc = listen_port(o, fr, port)) == -EADDRINUSE && patient && now_ms() < until)
+		poll(NULL, 0, RETRY_EVERY);
+	return rc;
+}
+
 /* All ports of a rule from @port on; of a weak one, but those that are taken, or take a privilege. On an error, *@port is
  * where it happened.
  */
@@ -234,16 +263,21 @@ static int listen_rule(struct opening *o, const struct fwd_rule *fr, uint32_t *p
 	if (!rule_usable(o->c, r))
 		return 0;
 	for (p = next_port(o->fwd, r, r->first); p <= r->last; p = next_port(o->fwd, r, p + 1)) {
-		if (o->have && bit_test(o->have, p))
+		if ((o->have && bit_test(o->have, p)) || (o->settled && bit_test(o->settled, p)))
 			continue;
-		rc = listen_port(o, fr, p);
+		rc = listen_patiently(o, fr, p);
 		*port = p;
 		if (rc && (!r->weak || (rc != -EADDRINUSE && rc != -EACCES && rc != -EPERM)))
 			return rc;
-		if (rc) {
+		if (rc)
 			o->why = rc;
-			o->missing++;
+		if (rc == -EADDRINUSE && o->settled && !is_ours(o->fwd, r, p)) {
+			o->taken++;
+			continue;
 		}
+		o->missing += !!rc;
+		if (o->settled)
+			bit_set(o->settled, p);
 	}
 	return 0;
 }
@@ -272,15 +306,13 @@ static uint64_t weak_ports(const struct opening *o, const struct fwd_rule *fr, u
 	return n;
 }
 
-/* Weak rules of one option, from @fr up to @end */
-static int listen_weak(struct opening *o, const struct fwd_rule *fr, const struct fwd_rule *end)
+/* Once through the weak rules of one option, from @fr up to @end */
+static int listen_option(struct opening *o, const struct fwd_rule *fr, const struct fwd_rule *end)
 {
-	const struct rule *any = &fr->r;
-	uint32_t before = o->fwd->used, port = 0;
+	uint32_t port = 0;
 	int rc;
 
-	o->missing = 0;
-	o->why = 0;
+	o->taken = 0;
 	for (; fr < end; fr++) {
 		rc = listen_rule(o, fr, &port);
 		if (rc == -EMFILE)
@@ -288,14 +320,43 @@ static int listen_weak(struct opening *o, const struct fwd_rule *fr, const struc
 		if (rc)
 			return failed(&fr->r, port, rc);
 	}
+	return 0;
+}
+
+/* All that can be had of them: again, while others let go of ports */
+static int listen_weak(struct opening *o, const struct fwd_rule *fr, const struct fwd_rule *end)
+{
+	static uint8_t settled[(UINT16_MAX + 1) / 8];
+	uint32_t before = o->fwd->used, least = UINT32_MAX;
+	uint64_t until = 0;
+	int rc;
+
+	memset(settled, 0, sizeof(settled));
+	o->settled = settled;
+	o->missing = 0;
+	o->why = 0;
+	for (;;) {
+		rc = listen_option(o, fr, end);
+		if (rc)
+			return rc;
+		if (o->taken < least) {
+			least = o->taken;
+			until = now_ms() + PATIENCE_WEAK;
+		}
+		if (!o->taken || now_ms() >= until)
+			break;
+		poll(NULL, 0, RETRY_EVERY);
+	}
+	o->settled = NULL;
+	o->missing += o->taken;
 	if (o->missing)
-		debug("%u ports can't be had for option '%s'", o->missing, conf_rule_text(any));
+		debug("%u ports can't be had for option '%s'", o->missing, conf_rule_text(&fr->r));
 	if (o->fwd->used > before)
 		return 0;
 	if (o->why)
-		err("Failed to bind any port (%s) for option '%s'", errno_text(-o->why), conf_rule_text(any));
+		err("Failed to bind any port (%s) for option '%s'", errno_text(-o->why), conf_rule_text(&fr->r));
 	else
-		warn("Nothing is left to forward for option '%s'", conf_rule_text(any));
+		warn("Nothing is left to forward for option '%s'", conf_rule_text(&fr->r));
 	return o->why;
 }
 
@@ -350,7 +411,7 @@ static int listen_all(struct opening *o)
 
 int fwd_listen(struct fwd *fwd, const struct conf *c, int epfd)
 {
-	struct opening o = { .fwd = fwd, .c = c };
+	struct opening o = { .fwd = fwd, .c = c, .patient = true };
 
 	fwd->epfd = epfd;
 	find_ephemeral(fwd, false);
@@ -362,7 +423,7 @@ int fwd_listen(struct fwd *fwd, const struct conf *c, int epfd)
 
 int fwd_listen_ns(struct fwd *fwd, const struct conf *c, int epfd)
 {
-	struct opening o = { .outward = true, .fwd = fwd, .c = c };
+	struct opening o = { .outward = true, .fwd = fwd, .c = c, .patient = true };
 
 	fwd->epfd = epfd;
 	find_ephemeral(fwd, true);

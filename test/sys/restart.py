@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""restart.py name|pid COUNT DIR -- COMMAND...
+"""restart.py name|pid|slow COUNT DIR -- COMMAND...
 
 COMMAND, pasta in the background, for one network namespace after the other: each is taken away as Podman does it, by umount2() and
-unlink() of its name, or by the end of its process, and the next is started at once. Prints how many starts failed, how many of
-them had fewer ports than the first, and how many ports that were; messages of failures go to stderr.
+unlink() of its name, or by the end of its process, and the next is started at once; slow: by name, and the old one doesn't run for
+another 0.1 s. Prints how many starts failed, how many of them had fewer ports than the first, and how many ports that were; messages
+of failures go to stderr.
 """
-import ctypes, os, signal, subprocess, sys
+import ctypes, os, signal, subprocess, sys, threading
 
 how, count, where = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 command = sys.argv[sys.argv.index("--") + 1:]
@@ -64,14 +65,24 @@ def ports():
     return n
 
 
+def stop():
+    """The last one, until 0.1 s from now"""
+    with open(f"{where}/pid") as f:
+        pid = int(f.read())
+    os.kill(pid, signal.SIGSTOP)
+    threading.Timer(0.1, os.kill, (pid, signal.SIGCONT)).start()
+
+
 failed, had = 0, []
 for i in range(count):
-    target, end = (named if how == "name" else process)(i)
-    run = subprocess.run(command + target, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    target, end = (process if how == "pid" else named)(i)
+    run = subprocess.run(command + ["-P", f"{where}/pid"] + target, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if run.returncode:
         failed += 1
         print(run.stderr, end="", file=sys.stderr)
     else:
         had.append(ports())
+    if how == "slow":
+        stop()
     end()
 print(failed, sum(n < had[0] for n in had[1:]), had[0])

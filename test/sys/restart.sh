@@ -30,4 +30,8 @@ END
 chmod +x "$T/without"
 IN="unshare -Urm --propagation private $T/without" restarts "FWD-02 FWD-01 by name, without inotify" name 50 7 "${ports[@]}"
 
+# The old one is kept from running for a while; and it has thousands of ports, and it is not said that any of them has to be had
+restarts "FWD-01 by name, while the old one stands still" slow 5 7 "${ports[@]}"
+restarts "FWD-01 by name, all ports but some" name 10 8000 -t '~1-7999,~12000-65535' -u '~1-7999,~12000-65535'
+
 done_testing

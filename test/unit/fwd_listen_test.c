@@ -17,6 +17,7 @@ static struct {
 	int		fail4, fail6, fail_dual;	/* returned for sockets of that kind */
 	uint16_t	fail_port;		/* only this port fails, 0: all */
 	uint16_t	taken;			/* somebody has this port, in all families */
+	unsigned	tries;			/* and lets go of it after so many; 0: never */
 	uint16_t	denied;			/* ports up to this one take a privilege */
 	uint8_t		used[2][FAMILIES][(UINT16_MAX + 1) / 8];	/* by us: TCP or UDP, family, port */
 	int		fail_add;
@@ -58,7 +59,12 @@ int sock_listen(uint8_t proto, const struct end *at, bool dual, const struct soc
 
 		if (!dual && f != addr_family(&at->a))
 			continue;
-		if (at->port == world.taken || bit_test(used, at->port))
+		if (at->port == world.taken) {
+			if (world.tries && !--world.tries)
+				world.taken = 0;
+			return -EADDRINUSE;
+		}
+		if (bit_test(used, at->port))
 			return -EADDRINUSE;
 		bit_set(used, at->port);
 	}
@@ -261,6 +267,13 @@ static void test_listen(void)
 	eq(listen_with(&fwd, &c, OPTIONS("t 9999", "t 127.0.0.1/8080-8090:80-90")), -EADDRINUSE);
 	eq_str(said, "Failed to bind port 8085 (Address already in use) for option '-t 127.0.0.1/8080-8090:80-90'\n");
 
+	fresh(&c, "FWD-01 a port is taken, but not for long");
+	world.taken = 80;
+	world.tries = 5;
+	eq(listen_with(&fwd, &c, OPTIONS("t 79-81")), 0);
+	eq(fwd.n, 3);
+	eq_str(said, "");
+
 	fresh(&c, "epoll is full");
 	world.fail_add = -ENOSPC;
 	eq(listen_with(&fwd, &c, OPTIONS("t 80")), -ENOSPC);
@@ -423,6 +436,13 @@ static void test_weak(void)
 		said[strcspn(said, "\n")] = '\0';
 		eq_str(said, w->said ? w->said : "");
 	}
+
+	fresh(&c, "FWD-01 a port of all is taken, but not for long");
+	ephemeral(WIDE);
+	world.taken = 80;
+	world.tries = 5;
+	eq(listen_with(&fwd, &c, OPTIONS("t all")), 0);
+	eq_str(ports_text(&fwd, &c), "t:1-79 t:81-1099 t:65001-65535 t:80");
 
 	fresh(&c, "all: one socket for both families");
 	ephemeral(WIDE);
