@@ -19,8 +19,12 @@ def matching(figures, patterns):
     return [f for f in figures if not patterns or any(fnmatch.fnmatch(f.name, p) for p in patterns)]
 
 
+def name_of(key):
+    return key.split("+")[0].split("@")[0]
+
+
 def figure_of(key):
-    return BY_NAME[key.split("+")[0].split("@")[0]]
+    return BY_NAME[name_of(key)]
 
 
 def goal_text(goal):
@@ -36,8 +40,11 @@ def listing(figures):
 
 
 class Run:
-    def __init__(self, path):
+    """A record; of figures that match, and that there are (still) in the table"""
+
+    def __init__(self, path, *patterns):
         self.head, self.taken, self.calls, self.keys, self.failures = {}, {}, {}, [], []
+        wanted = {f.name for f in matching(FIGURES, patterns)}
         with open(path) as f:
             for line in f:
                 r = json.loads(line)
@@ -45,6 +52,8 @@ class Run:
                     self.head = r
                     continue
                 key, s = r["figure"], r["subject"]
+                if name_of(key) not in wanted:
+                    continue
                 if key not in self.keys:
                     self.keys.append(key)
                 if "value" not in r:
@@ -182,13 +191,13 @@ def text(run):
     return "\n\n".join(parts)
 
 
-def do_report(path):
-    print(text(load(path)))
+def do_report(path, *patterns):
+    print(text(load(path, *patterns)))
 
 
-def do_markdown(path):
+def do_markdown(path, *patterns):
     """For the README: what is compared with a limit, or a peer"""
-    run = load(path)
+    run = load(path, *patterns)
     heads = ["", "unit", *run.programs, "limit", "of limit", *(f"times {p}" for p in run.peers)]
     print("| " + " | ".join(heads) + " |\n|---|---|" + "---:|" * (len(heads) - 2))
     for key in run.keys:
@@ -228,8 +237,8 @@ def label(key):
     return ", ".join([name.replace("_", " ")] + [f"MTU {m}" for m in mtu] + cc)
 
 
-def do_plot(path, out):
-    run = load(path)
+def do_plot(path, out, *patterns):
+    run = load(path, *patterns)
     if not shutil.which("gnuplot"):
         print("bench: no picture: gnuplot is missing; on Debian: apt-get install gnuplot-nox", file=sys.stderr)
         return 0
@@ -284,8 +293,8 @@ def verdict(a, b, more):
     return ratio, "better" if (ratio > 1) == more else "WORSE"
 
 
-def do_compare(old_path, new_path):
-    old, new = load(old_path), load(new_path)
+def do_compare(old_path, new_path, *patterns):
+    old, new = load(old_path, *patterns), load(new_path, *patterns)
     for what, run in ("before", old), ("after", new):
         print(f"{what}: " + "\n        ".join(about(run)[:2]))
     for k in "machine", "sysctls", "cc", "family", "seconds", "realtime", "options":
