@@ -553,8 +553,34 @@ static void test_host(void)
 	eq_str(ports_text(b.port[UDP]), "80 82 90 5001");
 }
 
+static void test_interval(void)
+{
+	static const struct { uint64_t quiet, wait; } rows[] = {
+		{ 0, 50 }, { 50, 50 }, { 400, 50 }, { 800, 100 }, { 1600, 200 }, { 8000, 1000 }, { 8001, 1000 }, { 1000000, 1000 },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		test("scans are rarer the longer nothing changes: %u ms", (unsigned)rows[i].quiet);
+		eq(interval(rows[i].quiet), rows[i].wait);
+	}
+
+	fresh("what has changed since the last scan is known");
+	rule(IPPROTO_TCP, 1, 65535, 1, true);
+	begin();
+	changed_at = 0;
+	ctx.now = 5;
+	found("80", "");
+	eq(changed_at, 5);
+	ctx.now = 6;
+	found("80", "");
+	eq(changed_at, 5);
+	found("81", "");
+	eq(changed_at, 6);
+}
+
 int main(void)
 {
+	test_interval();
 	test_dumps();
 	test_follow();
 	test_outward();
