@@ -406,6 +406,7 @@ static const char *flow_kind(const struct flow *f, const char **state)
 		*state = tcp_state_name[f->tcp.state];
 		return "tcp";
 	case FLOW_UDP:
+	case FLOW_UDP_SPLICE:
 		*state = f->udp.replied ? "both ways" : "one way";
 		return "udp";
 	case FLOW_PING:
@@ -430,7 +431,7 @@ static void put_flow(struct json_out *o, const struct flow *f, uint64_t now)
 		return;
 	json_open(o, NULL, '{');
 	json_str(o, "protocol", protocol);
-	json_bool(o, "spliced", f->type == FLOW_SPLICE);
+	json_bool(o, "spliced", f->type == FLOW_SPLICE || f->type == FLOW_UDP_SPLICE);
 	json_str(o, "state", state);
 	put_side(o, "guest", &f->side[GUEST]);
 	put_side(o, "host", &f->side[HOST]);
@@ -479,7 +480,7 @@ static void status(struct ctx *c, struct call *call, struct json_out *o)
 	json_int(o, "tcp", n[FLOW_TCP]);
 	json_int(o, "udp", n[FLOW_UDP]);
 	json_int(o, "ping", n[FLOW_PING]);
-	json_int(o, "spliced", n[FLOW_SPLICE]);
+	json_int(o, "spliced", n[FLOW_SPLICE] + n[FLOW_UDP_SPLICE]);
 	json_close(o, '}');
 	put_count(o, "from_guest", s->rx_frames, s->rx_bytes);
 	put_count(o, "to_guest", s->tx_frames, s->tx_bytes);

@@ -76,7 +76,7 @@ struct flow *flow_alloc(struct flows *fs, enum flow_type type, uint64_t now)
 	return f;
 }
 
-static uint32_t hash_guest(const struct flows *fs, enum flow_type type, const struct end *peer, const struct end *our)
+static uint32_t hash_pair(const struct flows *fs, enum flow_type type, const struct end *peer, const struct end *our)
 {
 	struct flow_key k = {
 		.peer = peer->a, .our = our->a, .ports = (uint32_t)peer->port << 16 | our->port, .type = type,
@@ -120,9 +120,9 @@ static void hash_remove(struct flows *fs, struct flow *f, unsigned side)
 	f->hash[side] = f->hnext[side] = FLOW_NONE;
 }
 
-void flow_hash_guest(struct flows *fs, struct flow *f)
+void flow_hash_pair(struct flows *fs, struct flow *f, unsigned side)
 {
-	hash_insert(fs, f, GUEST, hash_guest(fs, f->type, &f->side[GUEST].peer, &f->side[GUEST].our));
+	hash_insert(fs, f, side, hash_pair(fs, f->type, &f->side[side].peer, &f->side[side].our));
 }
 
 void flow_hash_host(struct flows *fs, struct flow *f, uint32_t key)
@@ -131,14 +131,15 @@ void flow_hash_host(struct flows *fs, struct flow *f, uint32_t key)
 	hash_insert(fs, f, HOST, hash_host(fs, f->type, key, &f->side[HOST].peer));
 }
 
-struct flow *flow_find_guest(const struct flows *fs, enum flow_type type, const struct end *peer, const struct end *our)
+struct flow *flow_find_pair(const struct flows *fs, unsigned side, enum flow_type type, const struct end *peer,
+			    const struct end *our)
 {
-	uint32_t i = flow_hash[GUEST][hash_guest(fs, type, peer, our)] - 1;
+	uint32_t i = flow_hash[side][hash_pair(fs, type, peer, our)] - 1;
 
-	for (; i != FLOW_NONE; i = fs->f[i].hnext[GUEST]) {
+	for (; i != FLOW_NONE; i = fs->f[i].hnext[side]) {
 		struct flow *f = &fs->f[i];
 
-		if (f->type == type && end_eq(&f->side[GUEST].peer, peer) && end_eq(&f->side[GUEST].our, our))
+		if (f->type == type && end_eq(&f->side[side].peer, peer) && end_eq(&f->side[side].our, our))
 			return f;
 	}
 	return NULL;

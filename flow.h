@@ -2,7 +2,8 @@
 /* flow.h - the flow table, and on one page the whole of what is known per flow
  *
  * A flow is found by the guest's side: protocol, guest's endpoint, and the endpoint the guest talks to ("our" on that side).
- * A UDP flow is also found by the host's side: the socket and the remote endpoint.
+ * A UDP flow is also found by the host's side: the socket and the remote endpoint; a spliced one by both endpoints on the
+ * client's side, whichever that is.
  *
  * Entries live in a static table and are handed out last-in first-out. A flow that ends leaves the hash tables at once,
  * so it can never match again, and its entry is reused after the current loop turn (flow_bury()).
@@ -18,7 +19,7 @@
 #define FLOW_MAX	(1U << 17)
 #define FLOW_NONE	UINT32_MAX
 
-enum flow_type { FLOW_FREE, FLOW_TCP, FLOW_UDP, FLOW_UDP_PORT, FLOW_PING, FLOW_SPLICE, FLOW_TYPES };
+enum flow_type { FLOW_FREE, FLOW_TCP, FLOW_UDP, FLOW_UDP_PORT, FLOW_PING, FLOW_SPLICE, FLOW_UDP_SPLICE, FLOW_TYPES };
 enum flow_wait { WAIT_NONE, WAIT_READY, WAIT_STALLED, WAIT_LISTS };
 
 /* Guest's side: @peer is the guest's endpoint, @our the one it talks to. Host's side: @peer is the remote endpoint, @our
@@ -85,12 +86,14 @@ struct tcp {
 
 struct udp {
 	uint64_t	used;		/* ms: last datagram, either way */
-	uint32_t	port;		/* FLOW_UDP: index of the FLOW_UDP_PORT with the socket */
-	uint32_t	scope;		/* FLOW_UDP: host's interface, for link-local, multicast and broadcast peers; or 0 */
+	uint32_t	port;		/* FLOW_UDP, FLOW_UDP_SPLICE: index of the FLOW_UDP_PORT with the socket */
+	uint32_t	scope;		/* the same: its interface, for link-local, multicast and broadcast peers; or 0 */
 	uint32_t	listener;	/* FLOW_UDP_PORT: index of the listener it stands for, or FLOW_NONE */
 	uint32_t	refs;		/* FLOW_UDP_PORT: flows that use it, and the listener */
-	int		sock;		/* FLOW_UDP_PORT */
-	bool		replied;	/* FLOW_UDP: datagrams seen both ways: longer timeout */
+	int		sock;		/* FLOW_UDP_PORT; FLOW_UDP_SPLICE: on the far side, connected */
+	uint8_t		near;		/* FLOW_UDP_SPLICE: side of the client, and of the listener */
+	bool		replied;	/* datagrams seen both ways: longer timeout */
+	bool		linkless;	/* FLOW_UDP_PORT: nothing it receives can go to the link */
 	bool		bcast;		/* FLOW_UDP_PORT: SO_BROADCAST is on */
 	bool		many;		/* FLOW_UDP_PORT: sent to many at once, so answers may come from anywhere */
 };
@@ -170,14 +173,26 @@ struct flow *flow_get(const struct flows *fs, uint32_t idx, uint16_t gen);
 /* New flow, in no hash table yet; NULL if the table is full */
 struct flow *flow_alloc(struct flows *fs, enum flow_type type, uint64_t now);
 
-/* Into the hash tables: by f->side[GUEST], and for flows with a socket shared by several, by the host's side too. @key tells
- * sockets apart on the host's side: index of port or listener.
+/* Into the hash tables: by both endpoints of a side, mostly the guest's, and for flows with a socket shared by several, by the
+ * host's side too. @key tells sockets apart on the host's side: index of port or listener.
  */
-void flow_hash_guest(struct flows *fs, struct flow *f);
+void flow_hash_pair(struct flows *fs, struct flow *f, unsigned side);
 void flow_hash_host(struct flows *fs, struct flow *f, uint32_t key);
 
-struct flow *flow_find_guest(const struct flows *fs, enum flow_type type, const struct end *peer, const struct end *our);
+struct flow *flow_find_pair(const struct flows *fs, unsigned side, enum flow_type type, const struct end *peer,
+			    const struct end *our);
 struct flow *flow_find_host(const struct flows *fs, enum flow_type type, uint32_t key, const struct end *peer);
+
+static inline void flow_hash_guest(struct flows *fs, struct flow *f)
+{
+	flow_hash_pair(fs, f, GUEST);
+}
+
+static inline struct flow *flow_find_guest(const struct flows *fs, enum flow_type type, const struct end *peer,
+					   const struct end *our)
+{
+	return flow_find_pair(fs, GUEST, type, peer, our);
+}
 
 /* Out of hash tables and lists at once; the entry is free after flow_bury(). Timer and sockets are the owner's business. */
 void flow_end(struct flows *fs, struct flow *f);

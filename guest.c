@@ -117,7 +117,8 @@ static void flows_end(struct ctx *c, const struct guest *g)
 		case FLOW_PING:
 			icmp_end(c, f);
 			break;
-		case FLOW_SPLICE:	/* has nothing to do with the link */
+		case FLOW_SPLICE:	/* have nothing to do with the link */
+		case FLOW_UDP_SPLICE:
 		case FLOW_UDP_PORT:	/* goes with its last flow, or is a listener's */
 		case FLOW_FREE:
 		case FLOW_TYPES:

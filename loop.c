@@ -13,6 +13,7 @@
 #include "splice.h"
 #include "tcp.h"
 #include "udp.h"
+#include "udp_splice.h"
 
 #define TURN_TIME	100		/* us for flows of a list, before events are looked for again */
 #define EVENTS		64
@@ -65,6 +66,14 @@ static void on_splice(struct ctx *c, union ev_ref ref, uint32_t events)
 		splice_ready(c, f, ref.idx % 2, events);
 }
 
+static void on_udp_splice(struct ctx *c, union ev_ref ref, uint32_t events)
+{
+	struct flow *f = flow_get(&c->flows, ref.idx, ref.gen);
+
+	if (f)
+		udp_splice_ready(c, f, events);
+}
+
 static void on_tcp_listen(struct ctx *c, union ev_ref ref, uint32_t events)
 {
 	(void)events;
@@ -85,6 +94,7 @@ static void (*event_fn[EV_TYPES])(struct ctx *, union ev_ref, uint32_t) = {
 	[EV_UDP_LISTEN]	= on_udp_listen,
 	[EV_PING]	= on_ping,
 	[EV_SPLICE]	= on_splice,
+	[EV_UDP_SPLICE]	= on_udp_splice,
 };
 
 static void on_tcp_timer(struct ctx *c, struct timer *t)
@@ -186,6 +196,9 @@ static void run_list(struct ctx *c, enum flow_wait wait)
 			break;
 		case FLOW_SPLICE:
 			splice_resume(c, f);
+			break;
+		case FLOW_UDP_SPLICE:
+			udp_splice_ready(c, f, EPOLLIN);
 			break;
 		case FLOW_FREE:
 		case FLOW_TYPES:

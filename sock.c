@@ -184,6 +184,26 @@ int sock_udp(const struct end *our, const struct sock_out *o, bool gro, bool pkt
 	return fd;
 }
 
+int sock_udp_to(int fd, const struct end *peer)
+{
+	union sockaddr_any sa;
+	socklen_t len = end_to_sa(peer, 0, &sa);
+
+	if (fd < 0)
+		fd = sock_open(!addr_is_v4(&peer->a), SOCK_DGRAM, IPPROTO_UDP);
+	if (fd < 0)
+		return fd;
+	if (sock_features.udp_gro)
+		opt_set(fd, IPPROTO_UDP, UDP_GRO, 1);
+	if (connect(fd, &sa.sa, len)) {
+		int rc = -errno;
+
+		close(fd);
+		return rc;
+	}
+	return fd;
+}
+
 int sock_ping(bool v6, const struct addr *our, uint16_t id, const struct sock_out *o)
 {
 	struct end at = { .a = *our, .port = id };
@@ -402,4 +422,80 @@ int sock_errqueue(int fd, struct sock_err *e, void *buf, size_t size)
 		if (errqueue_cmsg(cm, e))
 			break;
 	return 0;
+}
+
+/* Control messages of datagrams */
+
+bool sock_to_many(const struct addr *a)
+{
+	return addr_is_multicast(a) || addr_is_bcast(a);
+}
+
+struct sock_anc sock_ancillary(const struct msghdr *m, bool v4)
+{
+	struct sock_anc a = { .our = v4 ? addr_any4 : addr_any6 };
+	bool pktinfo4 = false;
+
+	for (const struct cmsghdr *cm = CMSG_FIRSTHDR(m); cm;
+	     cm = CMSG_NXTHDR((struct msghdr *)m, (struct cmsghdr *)cm)) {
+		if (cm->cmsg_level == IPPROTO_IP && cm->cmsg_type == IP_PKTINFO) {
+			struct in_pktinfo pi;
+
+			memcpy(&pi, CMSG_DATA(cm), sizeof(pi));
+			a.our = addr_from4(pi.ipi_spec_dst.s_addr);
+			a.many = pi.ipi_addr.s_addr != pi.ipi_spec_dst.s_addr;
+			pktinfo4 = true;
+		} else if (cm->cmsg_level == IPPROTO_IPV6 && cm->cmsg_type == IPV6_PKTINFO && !pktinfo4) {
+			struct in6_pktinfo pi;
+
+			memcpy(&pi, CMSG_DATA(cm), sizeof(pi));
+			a.our = addr_from_bytes(&pi.ipi6_addr, false);
+			a.many = sock_to_many(&a.our);
+			if (a.many)
+				a.our = v4 ? addr_any4 : addr_any6;
+		} else if (cm->cmsg_level == IPPROTO_UDP && cm->cmsg_type == UDP_GRO) {
+			int gso;
+
+			memcpy(&gso, CMSG_DATA(cm), sizeof(gso));
+			a.gso = (uint16_t)gso;
+		}
+	}
+	return a;
+}
+
+void sock_cmsg(struct msghdr *m, int level, int type, const void *data, size_t len)
+{
+	struct cmsghdr *cm = (void *)((uint8_t *)m->msg_control + m->msg_controllen);
+
+	memset(cm, 0, CMSG_SPACE(len));
+	cm->cmsg_level = level;
+	cm->cmsg_type = type;
+	cm->cmsg_len = CMSG_LEN(len);
+	memcpy(CMSG_DATA(cm), data, len);
+	m->msg_controllen += CMSG_SPACE(len);
+}
+
+void sock_cmsg_source(struct msghdr *m, const struct side *s, unsigned scope)
+{
+	bool unspec = addr_is_unspec(&s->our.a) || sock_to_many(&s->our.a);
+
+	if (addr_is_v4(&s->peer.a)) {
+		struct in_pktinfo pi = { .ipi_ifindex = (int)scope };
+
+		if (unspec && !scope)
+			return;
+		if (!unspec)
+			pi.ipi_spec_dst.s_addr = addr_v4(&s->our.a);
+		sock_cmsg(m, IPPROTO_IP, IP_PKTINFO, &pi, sizeof(pi));
+	} else if (!unspec) {			/* the interface is in the socket address */
+		struct in6_pktinfo pi = { .ipi6_ifindex = scope };
+
+		memcpy(&pi.ipi6_addr, s->our.a.b, sizeof(s->our.a.b));
+		sock_cmsg(m, IPPROTO_IPV6, IPV6_PKTINFO, &pi, sizeof(pi));
+	}
+}
+
+void sock_cmsg_segment(struct msghdr *m, uint16_t size)
+{
+	sock_cmsg(m, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof(size));
 }

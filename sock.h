@@ -60,6 +60,33 @@ int sock_connect_on(int fd, const struct end *peer, unsigned scope);
  */
 int sock_udp(const struct end *our, const struct sock_out *o, bool gro, bool pktinfo);
 
+/* UDP socket connected to @peer, with UDP_GRO: @fd, which somebody else opened and which is closed on error, or a new one
+ * if that is -1
+ */
+int sock_udp_to(int fd, const struct end *peer);
+
+/* Multicast or broadcast address */
+bool sock_to_many(const struct addr *a);
+
+/* What came with a datagram */
+struct sock_anc {
+	struct addr	our;		/* local address it came to, or that is to answer */
+	uint16_t	gso;		/* size of the datagrams that the kernel joined, 0: just one */
+	bool		many;		/* sent to a multicast or broadcast address */
+};
+
+/* @v4: of the sender's address */
+struct sock_anc sock_ancillary(const struct msghdr *m, bool v4);
+
+/* One more control message, behind the msg_controllen bytes there are. There has to be room for it. */
+void sock_cmsg(struct msghdr *m, int level, int type, const void *data, size_t len);
+
+/* Source address @s->our and interface of a datagram to @s->peer, where they are not the kernel's choice */
+void sock_cmsg_source(struct msghdr *m, const struct side *s, unsigned scope);
+
+/* The payload is datagrams of @size bytes, the last one maybe shorter (UDP_SEGMENT) */
+void sock_cmsg_segment(struct msghdr *m, uint16_t size);
+
 /* Ping socket (icmp(7)) for one identifier, bound to it if possible; @v6 for ICMPv6 */
 int sock_ping(bool v6, const struct addr *our, uint16_t id, const struct sock_out *o);
 

@@ -51,11 +51,11 @@ static struct {
 	unsigned	n;
 } idle;
 
-/* Sockets in the target namespace, not connected: somebody else opens them, and so several at a time */
+/* Sockets in the target namespace, not connected, of TCP and of UDP: somebody else opens them, and so several at a time */
 static struct {
 	int		fd[SOCKS_SPARE];
 	unsigned	n;
-} spare[FAMILIES];
+} spare[2][FAMILIES];
 
 static splice_open_fn *open_socks;
 
@@ -336,19 +336,19 @@ void splice_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t events)
 	splice_resume(c, f);
 }
 
-/* Socket in the target namespace, or -errno */
-static int ns_socket(enum family f)
+int splice_ns_socket(enum family f, uint8_t proto)
 {
+	bool udp = proto == IPPROTO_UDP;
 	int n;
 
-	if (!spare[f].n) {
-		n = open_socks ? open_socks(f == V4 ? AF_INET : AF_INET6, SOCK_STREAM, IPPROTO_TCP, spare[f].fd, SOCKS_SPARE) :
-		    -EAFNOSUPPORT;
+	if (!spare[udp][f].n) {
+		n = open_socks ? open_socks(f == V4 ? AF_INET : AF_INET6, udp ? SOCK_DGRAM : SOCK_STREAM, proto, spare[udp][f].fd,
+					    SOCKS_SPARE) : -EAFNOSUPPORT;
 		if (n < 0)
 			return n;
-		spare[f].n = (unsigned)n;
+		spare[udp][f].n = (unsigned)n;
 	}
-	return spare[f].fd[--spare[f].n];
+	return spare[udp][f].fd[--spare[udp][f].n];
 }
 
 /* Socket that connects to where the other half is: -errno if it can't */
@@ -358,7 +358,7 @@ static int connect_far(unsigned far, const struct side *to)
 
 	if (far == HOST)
 		return sock_connect(to, NULL);
-	fd = ns_socket(addr_family(&to->peer.a));
+	fd = splice_ns_socket(addr_family(&to->peer.a), IPPROTO_TCP);
 	if (fd < 0)
 		return fd;
 	rc = sock_connect_on(fd, &to->peer, 0);

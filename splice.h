@@ -11,6 +11,9 @@ typedef int splice_open_fn(int family, int type, int proto, int *fd, unsigned n)
 /* Before the first connection; without @open, connections into the namespace can't be made */
 void splice_init(splice_open_fn *open);
 
+/* Socket in the target namespace, IPPROTO_TCP or IPPROTO_UDP, from a few that are kept in reserve: descriptor or -errno */
+int splice_ns_socket(enum family f, uint8_t proto);
+
 /**
  * splice_accept() - second half of a connection that was accepted
  * @near:	GUEST or HOST: where

@@ -9,9 +9,10 @@ void stats_log(const struct ctx *c)
 	const uint32_t *n = c->flows.count;
 
 	log_at(LOG_WARNING, "Flows: %u TCP, %u UDP on %u sockets, %u ping, %u spliced",
-	       n[FLOW_TCP], n[FLOW_UDP], n[FLOW_UDP_PORT], n[FLOW_PING], n[FLOW_SPLICE]);
+	       n[FLOW_TCP], n[FLOW_UDP], n[FLOW_UDP_PORT], n[FLOW_PING], n[FLOW_SPLICE] + n[FLOW_UDP_SPLICE]);
 	if (c->splice.flows)
-		log_at(LOG_WARNING, "Spliced: %" PRIu64 " connections, %" PRIu64 " bytes", c->splice.flows, c->splice.bytes);
+		log_at(LOG_WARNING, "Spliced: %" PRIu64 " connections and UDP flows, %" PRIu64 " bytes", c->splice.flows,
+		       c->splice.bytes);
 
 	for (unsigned i = 0; i < GUEST_MAX; i++) {
 		const struct guest *g = &c->guest[i];

@@ -8,7 +8,8 @@
  * mapped to it) need sockets of their own, or answers would seem to come from the wrong one: the guest's side of a port
  * is numbered for that.
  *
- * Towards the guest, datagrams are received straight into frames of the link. Sockets are edge-triggered: they are
+ * Towards the guest, datagrams are received straight into frames of the link, also those that are spliced: these are sent
+ * from there by udp_splice.c, and the frame was not used. Sockets are edge-triggered: they are
  * read until they give less than was asked for, or until the flow is on the ready list (used up its turn) or the
  * stalled list (link full).
  *
@@ -17,6 +18,7 @@
  *
  * Timers (RFC 4787 4.3) run once per idle time: a datagram only leaves a time stamp.
  */
+#include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
@@ -30,6 +32,7 @@
 #include "icmp.h"
 #include "sock.h"
 #include "udp.h"
+#include "udp_splice.h"
 
 #ifndef UDP_GRO
 #define UDP_GRO		104
@@ -48,7 +51,6 @@
 #define TURN_IN		4		/* recvmmsg() calls before other flows have their turn */
 #define TURN_ERRORS	64		/* entries of an error queue, the same */
 #define ERROR_TRIES	4		/* sends again after an error that was another packet's */
-#define ROOM_TRIES	8		/* flows that give way for one descriptor */
 #define ROOM_SPARE 1024			/* flow entries kept free: those that give way are free only after the turn */
 #define SOCKETS_MAX	4		/* of one endpoint of the guest */
 
@@ -56,6 +58,8 @@
 #define KEY_OWN		FLOW_NONE	/* same: by local port, to know our own packets */
 
 #define CMSG_ROOM	256
+
+static_assert(BATCH_IN <= UDP_SPLICE_BATCH, "what can be taken of a batch");
 
 /* Messages on their way out: nothing is kept here between calls */
 static struct {
@@ -72,28 +76,16 @@ static struct {
 static struct {
 	struct mmsghdr		mm[BATCH_IN];
 	struct frame		*frame[BATCH_IN];
+	struct iovec		iov[BATCH_IN];
 	union sockaddr_any	from[BATCH_IN];
 	uint8_t			control[BATCH_IN][CMSG_ROOM] __attribute__((aligned(8)));
 	uint8_t			big[TAP_ROOM];		/* datagram in pieces */
 	uint8_t			quote[UDP_HLEN + 1280];
 } in;
 
-/* What came with a datagram */
-struct ancillary {
-	struct addr	our;		/* local address it came to, or that is to answer */
-	unsigned	ifindex;
-	uint16_t	gso;
-	bool		many;		/* sent to a multicast or broadcast address */
-};
-
 static struct flow *port_of(struct ctx *c, const struct flow *f)
 {
 	return &c->flows.f[f->udp.port];
-}
-
-static bool to_many(const struct addr *a)
-{
-	return addr_is_multicast(a) || addr_is_bcast(a);
 }
 
 /* ---- flows and their sockets ---- */
@@ -117,6 +109,7 @@ void udp_end(struct ctx *c, struct flow *f)
 		return;
 	}
 	timer_clear(&c->wheel, &f->timer);
+	fd_close(f->udp.sock);
 	flow_end(&c->flows, f);
 	port_put(c, port_of(c, f));
 }
@@ -139,6 +132,11 @@ bool udp_make_room(struct ctx *c)
 	return false;
 }
 
+bool udp_gave_way(struct ctx *c, int rc)
+{
+	return (rc == -EMFILE || rc == -ENFILE || rc == -ENOBUFS || rc == -ENOMEM) && udp_make_room(c);
+}
+
 static bool table_crowded(const struct flows *fs)
 {
 	uint32_t n = 0;
@@ -148,7 +146,7 @@ static bool table_crowded(const struct flows *fs)
 	return n >= FLOW_MAX - ROOM_SPARE;
 }
 
-static struct flow *udp_alloc(struct ctx *c, struct guest *g, enum flow_type type)
+struct flow *udp_alloc(struct ctx *c, struct guest *g, enum flow_type type)
 {
 	struct flow *f;
 
@@ -163,7 +161,7 @@ static struct flow *udp_alloc(struct ctx *c, struct guest *g, enum flow_type typ
 
 static uint64_t timeout_of(const struct flow *f)
 {
-	if (f->side[HOST].peer.port == PORT_DNS)
+	if (f->side[!f->udp.near].peer.port == PORT_DNS)
 		return TIMEOUT_DNS;
 	return f->udp.replied ? TIMEOUT_REPLIED : TIMEOUT_SILENT;
 }
@@ -176,6 +174,14 @@ void udp_timeout(struct ctx *c, struct flow *f)
 		udp_end(c, f);
 	else
 		timer_set(&c->wheel, &f->timer, due);
+}
+
+void udp_start(struct ctx *c, struct flow *f)
+{
+	f->udp.used = c->now;
+	f->timer.kind = TIMER_UDP;
+	timer_set(&c->wheel, &f->timer, c->now + timeout_of(f));
+	flow_touch(&c->flows, f);
 }
 
 /* Flow between two endpoints; takes over the reference to @port, also if it fails */
@@ -191,12 +197,10 @@ static struct flow *udp_new(struct ctx *c, struct guest *g, struct flow *port, c
 	}
 	f->side[GUEST] = *guest;
 	f->side[HOST] = *host;
-	f->udp = (struct udp){ .used = c->now, .port = flow_idx(&c->flows, port), .scope = scope, .sock = -1 };
+	f->udp = (struct udp){ .port = flow_idx(&c->flows, port), .scope = scope, .sock = -1 };
 	flow_hash_guest(&c->flows, f);
 	flow_hash_host(&c->flows, f, f->udp.port);
-	f->timer.kind = TIMER_UDP;
-	timer_set(&c->wheel, &f->timer, c->now + timeout_of(f));
-	flow_touch(&c->flows, f);
+	udp_start(c, f);
 	return f;
 }
 
@@ -229,11 +233,9 @@ static int port_socket(struct ctx *c, struct guest *g, const struct end *our, co
 {
 	int fd;
 
-	for (unsigned i = 0; i < ROOM_TRIES; i++) {
+	for (unsigned i = 0; i < UDP_ROOM_TRIES; i++) {
 		fd = sock_udp(our, o, g->tap.caps.uso, false);
-		if (fd != -EMFILE && fd != -ENFILE && fd != -ENOBUFS && fd != -ENOMEM)
-			break;
-		if (!udp_make_room(c))
+		if (!udp_gave_way(c, fd))
 			break;
 	}
 	if (fd < 0)
@@ -303,7 +305,7 @@ static void port_to_many(struct flow *port, const struct addr *to)
 static unsigned scope_of(const struct conf *cf, const struct addr *a)
 {
 	if (addr_is_v4(a))
-		return to_many(a) ? cf->ip[V4].ifindex : 0;
+		return sock_to_many(a) ? cf->ip[V4].ifindex : 0;
 	return fwd_scope(cf, a);
 }
 
@@ -347,7 +349,7 @@ struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 		drop_count(g, DROP_NO_RESOURCE);
 		return NULL;
 	}
-	if (to_many(&host.peer.a))
+	if (sock_to_many(&host.peer.a))
 		port_to_many(port, &host.peer.a);
 	return udp_new(c, g, port, &guest, &host, scope_of(c->cf, &host.peer.a));
 }
@@ -399,50 +401,16 @@ static unsigned port_errors(struct ctx *c, struct flow *port)
 
 /* ---- guest to host ---- */
 
-static void cmsg_put(struct msghdr *m, int level, int type, const void *data, size_t len)
-{
-	struct cmsghdr *cm = (void *)((uint8_t *)m->msg_control + m->msg_controllen);
-
-	memset(cm, 0, CMSG_SPACE(len));
-	cm->cmsg_level = level;
-	cm->cmsg_type = type;
-	cm->cmsg_len = CMSG_LEN(len);
-	memcpy(CMSG_DATA(cm), data, len);
-	m->msg_controllen += CMSG_SPACE(len);
-}
-
-/* Source address and interface, where they are not the kernel's choice */
-static void cmsg_put_source(struct msghdr *m, const struct flow *f)
-{
-	const struct side *host = &f->side[HOST];
-	bool unspec = addr_is_unspec(&host->our.a) || to_many(&host->our.a);
-
-	if (addr_is_v4(&host->peer.a)) {
-		struct in_pktinfo pi = { .ipi_ifindex = (int)f->udp.scope };
-
-		if (unspec && !f->udp.scope)
-			return;
-		if (!unspec)
-			pi.ipi_spec_dst.s_addr = addr_v4(&host->our.a);
-		cmsg_put(m, IPPROTO_IP, IP_PKTINFO, &pi, sizeof(pi));
-	} else if (!unspec) {			/* the interface is in the socket address */
-		struct in6_pktinfo pi = { .ipi6_ifindex = f->udp.scope };
-
-		memcpy(&pi.ipi6_addr, host->our.a.b, sizeof(host->our.a.b));
-		cmsg_put(m, IPPROTO_IPV6, IPV6_PKTINFO, &pi, sizeof(pi));
-	}
-}
-
 /* TTL and DSCP go on as the guest set them, so that traceroute sees the path's routers (ICMP-07) */
 static void cmsg_put_ip(struct msghdr *m, const struct flow *f, const struct pkt *p)
 {
 	bool v4 = addr_is_v4(&f->side[HOST].peer.a);
 	int ttl = MAX(p->ttl, 1), tos = p->tos;
 
-	if (ttl != IPDEFTTL || to_many(&f->side[HOST].peer.a))
-		cmsg_put(m, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TTL : IPV6_HOPLIMIT, &ttl, sizeof(ttl));
+	if (ttl != IPDEFTTL || sock_to_many(&f->side[HOST].peer.a))
+		sock_cmsg(m, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TTL : IPV6_HOPLIMIT, &ttl, sizeof(ttl));
 	if (tos)
-		cmsg_put(m, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TOS : IPV6_TCLASS, &tos, sizeof(tos));
+		sock_cmsg(m, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TOS : IPV6_TCLASS, &tos, sizeof(tos));
 }
 
 /* 0 if the whole packet is one datagram */
@@ -470,10 +438,10 @@ static bool out_add(const struct flow *f, const struct pkt *p)
 	m->msg_iovlen = view_iov(&p->data, m->msg_iov, IOV_OUT - out.niov, &len);
 	if (len < p->data.len)
 		return false;
-	cmsg_put_source(m, f);
+	sock_cmsg_source(m, &f->side[HOST], f->udp.scope);
 	cmsg_put_ip(m, f, p);
 	if (gso)
-		cmsg_put(m, SOL_UDP, UDP_SEGMENT, &gso, sizeof(gso));
+		sock_cmsg_segment(m, gso);
 	if (!m->msg_controllen)
 		m->msg_control = NULL;
 
@@ -596,38 +564,6 @@ void udp_input(struct ctx *c, struct flow *f, struct pkt *pkts)
 
 /* ---- host to guest ---- */
 
-static struct ancillary in_ancillary(const struct msghdr *m, bool v4)
-{
-	struct ancillary a = { .our = v4 ? addr_any4 : addr_any6 };
-	bool pktinfo4 = false;
-
-	for (const struct cmsghdr *cm = CMSG_FIRSTHDR(m); cm;
-	     cm = CMSG_NXTHDR((struct msghdr *)m, (struct cmsghdr *)cm)) {
-		if (cm->cmsg_level == IPPROTO_IP && cm->cmsg_type == IP_PKTINFO) {
-			struct in_pktinfo pi;
-
-			memcpy(&pi, CMSG_DATA(cm), sizeof(pi));
-			a.our = addr_from4(pi.ipi_spec_dst.s_addr);
-			a.many = pi.ipi_addr.s_addr != pi.ipi_spec_dst.s_addr;
-			pktinfo4 = true;
-		} else if (cm->cmsg_level == IPPROTO_IPV6 && cm->cmsg_type == IPV6_PKTINFO && !pktinfo4) {
-			struct in6_pktinfo pi;
-
-			memcpy(&pi, CMSG_DATA(cm), sizeof(pi));
-			a.our = addr_from_bytes(&pi.ipi6_addr, false);
-			a.many = to_many(&a.our);
-			if (a.many)
-				a.our = v4 ? addr_any4 : addr_any6;
-		} else if (cm->cmsg_level == SOL_UDP && cm->cmsg_type == UDP_GRO) {
-			int gso;
-
-			memcpy(&gso, CMSG_DATA(cm), sizeof(gso));
-			a.gso = (uint16_t)gso;
-		}
-	}
-	return a;
-}
-
 bool udp_is_own(const struct flows *fs, const struct end *e)
 {
 	const struct end port = { .a = addr_is_v4(&e->a) ? addr_any4 : addr_any6, .port = e->port };
@@ -636,16 +572,15 @@ bool udp_is_own(const struct flows *fs, const struct end *e)
 }
 
 /* Sent by a socket of ours: on the way to many, it came back (UDP-05) */
-static bool own_packet(const struct flows *fs, const struct end *from, const struct ancillary *a)
+static bool own_packet(const struct flows *fs, const struct end *from, const struct sock_anc *a)
 {
 	return addr_eq(&from->a, &a->our) && udp_is_own(fs, from);
 }
 
 /* New flow for a datagram from the host's side: to a listener, or an answer to what was sent to many */
-static struct flow *port_accept(struct ctx *c, struct flow *port, const struct end *from, const struct ancillary *a,
+static struct flow *port_accept(struct ctx *c, struct flow *port, const struct side *host, const struct sock_anc *a,
 				unsigned scope)
 {
-	const struct side host = { .peer = *from, .our = { a->our, port->side[HOST].our.port } };
 	bool listener = port->udp.listener != FLOW_NONE;
 	struct fwd_rule *rule = listener ? &c->fwd.rule[c->fwd.l[port->udp.listener].rule] : NULL;
 	struct guest *g = flow_guest(c, port);
@@ -653,13 +588,13 @@ static struct flow *port_accept(struct ctx *c, struct flow *port, const struct e
 	struct side guest;
 	struct flow *old;
 
-	if ((!listener && !port->udp.many) || ((!listener || a->many) && own_packet(&c->flows, from, a))) {
+	if ((!listener && !port->udp.many) || ((!listener || a->many) && own_packet(&c->flows, &host->peer, a))) {
 		why = DROP_NO_FLOW;
 	} else if (listener) {
-		why = fwd_in(c->cf, &g->seen, &rule->r, &host, &guest);
+		why = rule->r.outward ? DROP_POLICY : fwd_in(c->cf, &g->seen, &rule->r, host, &guest);
 	} else {
 		guest.peer = port->side[GUEST].peer;
-		guest.our = (struct end){ fwd_icmp_src(c->cf, &g->seen, &from->a), from->port };
+		guest.our = (struct end){ fwd_icmp_src(c->cf, &g->seen, &host->peer.a), host->peer.port };
 	}
 	if (why != DROP_NONE) {
 		drop_count(g, why);
@@ -672,7 +607,7 @@ static struct flow *port_accept(struct ctx *c, struct flow *port, const struct e
 	port->udp.refs++;
 	if (rule)
 		rule->accepted++;
-	return udp_new(c, g, port, &guest, &host, scope);
+	return udp_new(c, g, port, &guest, host, scope);
 }
 
 /* Segments of what the kernel joined, for a link that can't carry it in one frame: first the one it is in, then others */
@@ -716,25 +651,31 @@ static void in_emit(struct ctx *c, const struct flow *f, struct frame *fr, size_
 static bool in_deliver(struct ctx *c, struct flow *port, unsigned i, size_t len)
 {
 	const union sockaddr_any *sa = &in.from[i];
-	struct ancillary a;
-	struct end from;
+	unsigned scope = sa->sa.sa_family == AF_INET6 ? sa->v6.sin6_scope_id : 0;
+	bool listener = port->udp.listener != FLOW_NONE;
+	struct side host;
+	struct sock_anc a;
 	struct flow *f;
 
-	if (!end_from_sa(&from, sa) || !from.port) {
+	if (!end_from_sa(&host.peer, sa) || !host.peer.port) {
 		drop_count(flow_guest(c, port), DROP_PORT_ZERO);
 		return false;
 	}
-	a = in_ancillary(&in.mm[i].msg_hdr, addr_is_v4(&from.a));
-	f = flow_find_host(&c->flows, FLOW_UDP, flow_idx(&c->flows, port), &from);
+	a = sock_ancillary(&in.mm[i].msg_hdr, addr_is_v4(&host.peer.a));
+	host.our = (struct end){ a.our, port->side[HOST].our.port };
+	if (listener && !a.many && udp_splice_take(c, port, &host, scope, in.iov[i].iov_base, len, a.gso))
+		return false;
+
+	f = flow_find_host(&c->flows, FLOW_UDP, flow_idx(&c->flows, port), &host.peer);
 	if (!f)
-		f = port_accept(c, port, &from, &a, sa->sa.sa_family == AF_INET6 ? sa->v6.sin6_scope_id : 0);
+		f = port_accept(c, port, &host, &a, scope);
 	if (!f)
 		return false;
 
-	if (port->udp.listener == FLOW_NONE)
-		f->udp.replied = true;
-	else
+	if (listener)
 		f->side[HOST].our.a = a.our;	/* the address asked last is the one that answers (UDP-10) */
+	else
+		f->udp.replied = true;
 	f->udp.used = c->now;
 	flow_touch(&c->flows, f);
 	f->bytes[HOST] += len;
@@ -742,7 +683,20 @@ static bool in_deliver(struct ctx *c, struct flow *port, unsigned i, size_t len)
 	return true;
 }
 
-/* Up to @n messages into the frames reserved: count or -errno */
+/* Places for a batch: payload of frames, or buffers where nothing can go to the link. How many; 0: the link is full */
+static unsigned in_reserve(struct ctx *c, const struct flow *port)
+{
+	unsigned n;
+
+	if (port->udp.linkless)
+		return udp_splice_buffers(in.iov, BATCH_IN);
+	n = tap_reserve(&flow_guest(c, port)->tap, in.frame, BATCH_IN, TAP_ROOM, TAP_ANY);
+	for (unsigned i = 0; i < n; i++)
+		in.iov[i] = in.frame[i]->pay[0];
+	return n;
+}
+
+/* Up to @n messages into the places reserved: count or -errno */
 static int in_receive(int fd, unsigned n)
 {
 	int rc;
@@ -750,7 +704,7 @@ static int in_receive(int fd, unsigned n)
 	for (unsigned i = 0; i < n; i++)
 		in.mm[i].msg_hdr = (struct msghdr){
 			.msg_name = &in.from[i], .msg_namelen = sizeof(in.from[i]),
-			.msg_iov = &in.frame[i]->pay[0], .msg_iovlen = 1,
+			.msg_iov = &in.iov[i], .msg_iovlen = 1,
 			.msg_control = in.control[i], .msg_controllen = sizeof(in.control[i]),
 		};
 	do
@@ -761,11 +715,10 @@ static int in_receive(int fd, unsigned n)
 
 static void port_read(struct ctx *c, struct flow *port)
 {
-	struct guest *g = flow_guest(c, port);
 	unsigned useless = 0;
 
 	for (unsigned turn = 0; turn < TURN_IN; turn++) {
-		unsigned n = tap_reserve(&g->tap, in.frame, BATCH_IN, TAP_ROOM, TAP_ANY), unused = 0;
+		unsigned n = in_reserve(c, port), unused = 0;
 		int rc;
 
 		if (!n) {
@@ -776,7 +729,9 @@ static void port_read(struct ctx *c, struct flow *port)
 		for (unsigned i = 0; i < n; i++)
 			if ((int)i >= rc || !in_deliver(c, port, i, in.mm[i].msg_len))
 				in.frame[unused++] = in.frame[i];
-		tap_unreserve(&g->tap, in.frame, unused);
+		udp_splice_flush(c);		/* out of the frames */
+		if (!port->udp.linkless)
+			tap_unreserve(&flow_guest(c, port)->tap, in.frame, unused);
 
 		if (rc == -EAGAIN || (rc >= 0 && (unsigned)rc < n))
 			return;
@@ -814,6 +769,7 @@ static struct flow *listener_flow(const struct ctx *c, uint32_t listener)
 static struct flow *listener_port(struct ctx *c, struct guest *g, uint32_t idx)
 {
 	const struct listener *l = &c->fwd.l[idx];
+	const struct rule *r = &c->fwd.rule[l->rule].r;
 	struct flow *port;
 
 	epoll_ctl(c->epfd, EPOLL_CTL_DEL, l->fd, NULL);
@@ -823,8 +779,9 @@ static struct flow *listener_port(struct ctx *c, struct guest *g, uint32_t idx)
 		return NULL;
 	}
 	port->side[HOST].our.port = l->port;
+	port->udp.linkless = r->outward || c->cf->splice_only;
 	flow_hash_host(&c->flows, port, KEY_LISTENER + idx);
-	if (g->tap.caps.uso && sock_features.udp_gro)
+	if ((g->tap.caps.uso || !c->cf->no_splice || r->outward) && sock_features.udp_gro)
 		opt_set(l->fd, SOL_UDP, UDP_GRO, 1);
 	return port;
 }
@@ -857,7 +814,7 @@ void udp_listener_gone(struct fwd *fwd, uint32_t listener)
 		struct flow *f = &c->flows.f[i];
 
 		next = f->lnext;
-		if (f->type == FLOW_UDP && port_of(c, f) == port)
+		if ((f->type == FLOW_UDP || f->type == FLOW_UDP_SPLICE) && port_of(c, f) == port)
 			udp_end(c, f);
 	}
 	flow_end(&c->flows, port);		/* the socket is the listener's */

@@ -3,7 +3,7 @@
  *
  * One host socket for an endpoint of the guest (FLOW_UDP_PORT), bound to the same port where it is free, unconnected:
  * endpoint-independent mapping. One flow (FLOW_UDP) for each pair of endpoints: what no flow asked for is dropped.
- * Flows that start on the host use the listener's socket.
+ * Flows that start on the host use the listener's socket; so do those that are spliced (udp_splice.h).
  */
 #ifndef UDP_H
 #define UDP_H
@@ -31,7 +31,7 @@ bool udp_is_own(const struct flows *fs, const struct end *e);
 
 void udp_timeout(struct ctx *c, struct flow *f);
 
-/* Ends a flow of type FLOW_UDP or FLOW_UDP_PORT, the port with its last flow */
+/* Ends a flow of type FLOW_UDP, FLOW_UDP_SPLICE or FLOW_UDP_PORT, the port with its last flow */
 void udp_end(struct ctx *c, struct flow *f);
 
 /**
@@ -43,5 +43,14 @@ void udp_end(struct ctx *c, struct flow *f);
  * Return: false if there is none to give way
  */
 bool udp_make_room(struct ctx *c);
+
+#define UDP_ROOM_TRIES	8		/* flows that give way for one descriptor */
+
+/* Does @rc say that descriptors or memory are used up, and did a flow give way, so that another try makes sense? */
+bool udp_gave_way(struct ctx *c, int rc);
+
+/* New flow, for which another one may have to give way; NULL if the table is full. Once it is filled in: its life starts. */
+struct flow *udp_alloc(struct ctx *c, struct guest *g, enum flow_type type);
+void udp_start(struct ctx *c, struct flow *f);
 
 #endif /* UDP_H */

@@ -32,6 +32,7 @@
 #include "../passt.h"
 #include "../sock.h"
 #include "../udp.h"
+#include "../udp_splice.h"
 
 static struct ctx c;
 static struct conf cf;
@@ -324,7 +325,7 @@ static inline void out_udp(const struct end *src, const struct end *dst, const v
 }
 
 /* ICMP error of router @from about the packet @i that left the host */
-static void out_error(const struct addr *from, const struct ippkt *i, uint8_t type, uint8_t code, uint32_t rest,
+static inline void out_error(const struct addr *from, const struct ippkt *i, uint8_t type, uint8_t code, uint32_t rest,
 		      size_t quote)
 {
 	size_t hlen = i->v4 ? 20 : 40, len = MIN(hlen + i->l4_len, quote);
@@ -498,6 +499,8 @@ static void link_resume(enum flow_wait list)
 	for (unsigned n = 0; n < 64 && (f = flow_next(&c.flows, list)); n++) {
 		if (f->type == FLOW_PING)
 			icmp_ready(&c, f, EPOLLIN);
+		else if (f->type == FLOW_UDP_SPLICE)
+			udp_splice_ready(&c, f, EPOLLIN);
 		else
 			udp_resume(&c, f);
 		if (f->wait == WAIT_STALLED)
@@ -527,6 +530,8 @@ static unsigned run(void)
 				udp_listen_ready(&c, r.idx, ev[i].events);
 			else if (f && r.type == EV_UDP)
 				udp_ready(&c, f, ev[i].events);
+			else if (f && r.type == EV_UDP_SPLICE)
+				udp_splice_ready(&c, f, ev[i].events);
 			else if (f && r.type == EV_PING)
 				icmp_ready(&c, f, ev[i].events);
 		}
@@ -682,7 +687,7 @@ static void begin(const struct caps *caps)
 	for (uint32_t i = 0; i < c.flows.unused; i++) {
 		struct flow *f = &c.flows.f[i];
 
-		if (f->type == FLOW_UDP && !f->dead)
+		if ((f->type == FLOW_UDP || f->type == FLOW_UDP_SPLICE) && !f->dead)
 			udp_end(&c, f);
 		else if (f->type == FLOW_PING && !f->dead)
 			icmp_end(&c, f);
@@ -698,7 +703,7 @@ static void begin(const struct caps *caps)
 	if (c.epfd > 0)
 		close(c.epfd);
 
-	cf = (struct conf){ 0 };
+	cf = (struct conf){ .no_splice = true };
 	cf.ip[V4] = conf_ip("192.0.2.1", 24, "192.0.2.254");
 	cf.ip[V6] = conf_ip("2001:db8::1", 64, "fe80::1");
 	c.cf = &cf;

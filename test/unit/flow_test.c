@@ -255,10 +255,10 @@ static void test_key(void)
 	ok(!flow_find_host(&fs, FLOW_UDP, 7, &a));
 	ok(!flow_find_host(&fs, FLOW_TCP, 7, &b));
 	buckets = 0;
-	ok(hash_guest(&fs, FLOW_UDP, &a, &b) != hash_guest(&fs, FLOW_UDP, &b, &a));
-	ok(hash_guest(&fs, FLOW_UDP, &a, &b) != hash_guest(&fs, FLOW_TCP, &a, &b));
-	ok(hash_guest(&fs, FLOW_UDP, &a, &b) != hash_guest(&fs, FLOW_UDP, &a, &c));
-	ok(hash_guest(&fs, FLOW_UDP, &b, &a) != hash_guest(&fs, FLOW_UDP, &c, &a));
+	ok(hash_pair(&fs, FLOW_UDP, &a, &b) != hash_pair(&fs, FLOW_UDP, &b, &a));
+	ok(hash_pair(&fs, FLOW_UDP, &a, &b) != hash_pair(&fs, FLOW_TCP, &a, &b));
+	ok(hash_pair(&fs, FLOW_UDP, &a, &b) != hash_pair(&fs, FLOW_UDP, &a, &c));
+	ok(hash_pair(&fs, FLOW_UDP, &b, &a) != hash_pair(&fs, FLOW_UDP, &c, &a));
 	ok(hash_host(&fs, FLOW_UDP, 7, &b) != hash_host(&fs, FLOW_UDP, 7, &c));
 	ok(hash_host(&fs, FLOW_UDP, 7, &a) != hash_host(&fs, FLOW_UDP, 8, &a));
 	ok(hash_host(&fs, FLOW_UDP, 7, &a) != hash_host(&fs, FLOW_UDP, 7, &b));

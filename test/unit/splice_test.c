@@ -474,8 +474,8 @@ static void test_resets(void)
 
 	test("SPL-19 no socket in the namespace: RST to the client");
 	splice_init(open_none);
-	while (spare[V4].n)
-		close(spare[V4].fd[--spare[V4].n]);
+	while (spare[0][V4].n)
+		close(spare[0][V4].fd[--spare[0][V4].n]);
 	client.fd = connect_to(&from.our, 0);
 	fd = accepted(l);
 	splice_accept(&c, HOST, fd, &from, &to);

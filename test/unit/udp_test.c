@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* udp_test.c - UDP on the kernel's own sockets, guest and network played by the test */
-/* LINK: addr.o checksum.o event.o flow.o fwd.o fwd_rules.o icmp.o log.o packet.o pcap.o sock.o tap.o timer.o util.o */
+/* LINK: addr.o checksum.o event.o flow.o fwd.o fwd_rules.o icmp.o log.o packet.o pcap.o sock.o splice.o tap.o timer.o udp_splice.o util.o */
 /* LDFLAGS: -Wl,--wrap=sendmmsg */
 #include <fcntl.h>
 
@@ -587,7 +587,7 @@ static void send_from(int fd, const struct addr *from, const struct end *to, con
 		.msg_control = control,
 	};
 
-	cmsg_put_source(&m, &f);
+	sock_cmsg_source(&m, &f.side[HOST], f.udp.scope);
 	MUST(sendmsg(fd, &m, 0));
 }
 

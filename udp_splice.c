@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* udp_splice.c - datagrams between loopback interfaces: from socket to socket
+ *
+ * A flow (FLOW_UDP_SPLICE) is a client, as seen from the listener's side, the *near* one, and the address it sent to. It has a
+ * socket on the *far* side, connected to what the rule says, and shares the listener's with others: answers leave from there,
+ * with the address that was asked as their source. Both are read in batches. Batches from a listener are of any number of
+ * clients: their datagrams are chained by flow, and sent one flow after the other.
+ *
+ * Payload is received once and sent from where it is. Datagrams that the kernel joined (UDP_GRO) go on as they are
+ * (UDP_SEGMENT), and others that follow each other and have the same length are joined here: one way through the kernel's
+ * stack for many of them. Limits (RFC 768, udp(7)) are those of one datagram.
+ *
+ * What the receiver has no room for is dropped and counted. If nobody is there, the far side's socket is told
+ * (ECONNREFUSED), but the client can't be: its own kernel would have to, and for that kernel there is somebody, the listener.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "event.h"
+#include "sock.h"
+#include "splice.h"
+#include "udp.h"
+#include "udp_splice.h"
+
+#define BATCH		UDP_SPLICE_BATCH
+#define TURN		4		/* batches, before other flows get their turn */
+#define BUF_SIZE	((64U << 10) + 1536)	/* any datagram; of a power of two, all would compete for the same cache lines */
+#define SEGMENTS_LEN	65487		/* bytes of datagrams that are joined: what IPv4 and IPv6 can carry */
+#define ERROR_TRIES	4		/* sends again after an error that was another datagram's */
+#define CMSG_ROOM	(CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(uint16_t)))
+#define NONE		UINT16_MAX
+
+static_assert(BATCH <= 64, "each kernel has UDP_SEGMENT for as many");
+
+static uint8_t payload[BATCH][BUF_SIZE];
+
+/* From listeners: what was taken of a batch */
+static struct {
+	struct {
+		struct iovec	iov;
+		uint16_t	gso;
+		uint16_t	next;	/* of the same flow, or NONE */
+	} d[BATCH];
+	struct flow	*flow[BATCH];	/* in order of their first datagram */
+	unsigned	n, nflows;
+} taken;
+
+/* From the far side */
+static struct {
+	struct mmsghdr	mm[BATCH];
+	struct iovec	iov[BATCH];
+	uint8_t		control[BATCH][CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
+} in;
+
+/* Messages on their way out, all of one flow. Nothing is kept here between calls. */
+static struct {
+	struct mmsghdr	mm[BATCH];
+	struct iovec	iov[BATCH];
+	struct {
+		size_t		len;
+		unsigned	n;	/* datagrams */
+		uint16_t	size;	/* of each, but maybe for the last one */
+		bool		open;	/* one more may be joined */
+	} msg[BATCH];
+	uint8_t		control[BATCH][CMSG_ROOM] __attribute__((aligned(8)));
+	unsigned	n, niov;
+} out;
+
+unsigned udp_splice_buffers(struct iovec *iov, unsigned n)
+{
+	n = MIN(n, BATCH);
+	for (unsigned i = 0; i < n; i++)
+		iov[i] = (struct iovec){ payload[i], TAP_ROOM };
+	return n;
+}
+
+/* ---- out ---- */
+
+/* Next datagram from side @from of the flow, or several of @gso bytes. There is room: a batch out is no larger than one in. */
+static void out_add(struct ctx *c, struct flow *f, unsigned from, const struct iovec *iov, uint16_t gso)
+{
+	size_t len = iov->iov_len;
+	bool joined = gso && len > gso;
+
+	c->splice.bytes += len;
+	f->bytes[from] += len;
+	out.iov[out.niov] = *iov;
+	if (out.n && !joined && len && out.msg[out.n - 1].open && len <= out.msg[out.n - 1].size &&
+	    out.msg[out.n - 1].len + len <= SEGMENTS_LEN) {
+		unsigned i = out.n - 1;
+
+		out.niov++;
+		out.mm[i].msg_hdr.msg_iovlen++;
+		out.msg[i].len += len;
+		out.msg[i].n++;
+		out.msg[i].open = len == out.msg[i].size;
+		return;
+	}
+	out.mm[out.n].msg_hdr = (struct msghdr){ .msg_iov = &out.iov[out.niov++], .msg_iovlen = 1 };
+	out.msg[out.n].len = len;
+	out.msg[out.n].n = joined ? (unsigned)((len + gso - 1) / gso) : 1;
+	out.msg[out.n].size = (uint16_t)(joined ? gso : len);
+	out.msg[out.n].open = !joined && sock_features.udp_gso;
+	out.n++;
+}
+
+/* Addresses, where the socket is not connected, and control messages of message @i */
+static void out_finish(unsigned i, const struct side *to, unsigned scope, union sockaddr_any *sa, socklen_t sa_len)
+{
+	struct msghdr *m = &out.mm[i].msg_hdr;
+
+	m->msg_control = out.control[i];
+	if (to) {
+		m->msg_name = sa;
+		m->msg_namelen = sa_len;
+		sock_cmsg_source(m, to, scope);
+	}
+	if (out.msg[i].n > 1)
+		sock_cmsg_segment(m, out.msg[i].size);
+	if (!m->msg_controllen)
+		m->msg_control = NULL;
+}
+
+/* Message @i datagram by datagram: UDP_SEGMENT can't be had on the way they take. How many could not be sent. */
+static unsigned out_split(int fd, unsigned i)
+{
+	const struct msghdr *m = &out.mm[i].msg_hdr;
+	unsigned lost = 0;
+
+	for (size_t k = 0; k < m->msg_iovlen; k++) {
+		struct iovec rest = m->msg_iov[k];
+
+		while (rest.iov_len) {
+			struct iovec part = { rest.iov_base, MIN(rest.iov_len, out.msg[i].size) };
+			struct msghdr one = *m;
+
+			one.msg_iov = &part;
+			one.msg_iovlen = 1;
+			one.msg_controllen -= CMSG_SPACE(sizeof(uint16_t));	/* the last one */
+			lost += sendmsg(fd, &one, MSG_DONTWAIT | MSG_NOSIGNAL) < 0;
+			rest.iov_base = (uint8_t *)rest.iov_base + part.iov_len;
+			rest.iov_len -= part.iov_len;
+		}
+	}
+	return lost;
+}
+
+/* Message @i was refused with @err, @tries times in a row before: true to try again, otherwise it was sent or is lost */
+static bool out_failed(struct guest *g, int fd, unsigned i, int err, unsigned tries)
+{
+	if (err == EINTR)
+		return true;
+	if (out.msg[i].n > 1 && (err == EINVAL || err == EMSGSIZE || err == EIO)) {
+		g->drops[DROP_SEND] += out_split(fd, i);
+		return false;
+	}
+	if (err != EMSGSIZE && tries < ERROR_TRIES)	/* what became of an earlier datagram: it is off the socket now */
+		return true;
+	g->drops[DROP_SEND] += out.msg[i].n;
+	return false;
+}
+
+/* Sends the batch to @to, NULL: the socket is connected */
+static void out_send(struct guest *g, int fd, const struct side *to, unsigned scope)
+{
+	socklen_t len = 0;
+	union sockaddr_any sa;
+	unsigned tries = 0;
+
+	if (to)
+		len = end_to_sa(&to->peer, scope, &sa);
+	for (unsigned i = 0; i < out.n; i++)
+		out_finish(i, to, scope, &sa, len);
+
+	for (unsigned i = 0; i < out.n;) {
+		int rc = sendmmsg(fd, out.mm + i, out.n - i, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (rc > 0) {
+			i += (unsigned)rc;
+			tries = 0;
+		} else if (rc < 0 && errno == EAGAIN) {		/* full, and so it is for the rest */
+			for (; i < out.n; i++)
+				g->drops[DROP_SEND] += out.msg[i].n;
+		} else if (!out_failed(g, fd, i, rc ? errno : EIO, tries++)) {
+			i++;
+			tries = 0;
+		}
+	}
+	out.n = out.niov = 0;
+}
+
+/* ---- flows, and datagrams from listeners ---- */
+
+static int far_socket(const struct flow *f, const struct end *peer)
+{
+	int fd = -1;
+
+	if (f->udp.near == HOST) {
+		fd = splice_ns_socket(addr_family(&peer->a), IPPROTO_UDP);
+		if (fd < 0)
+			return fd;
+	}
+	return sock_udp_to(fd, peer);
+}
+
+/* Socket on the far side, told of to the loop: 0 or -errno */
+static int far_connect(struct ctx *c, struct flow *f)
+{
+	int rc;
+
+	for (unsigned i = 0; i < UDP_ROOM_TRIES; i++) {
+		f->udp.sock = far_socket(f, &f->side[!f->udp.near].peer);
+		if (!udp_gave_way(c, f->udp.sock))
+			break;
+	}
+	if (f->udp.sock < 0)
+		return f->udp.sock;
+	rc = ev_add(c->epfd, f->udp.sock, EV_UDP_SPLICE, flow_idx(&c->flows, f), f->gen, EPOLLIN | EPOLLET);
+	if (rc)
+		fd_close(f->udp.sock);
+	return rc;
+}
+
+static struct flow *flow_new(struct ctx *c, struct flow *port, const struct side *near, const struct side *to, uint8_t side,
+			     unsigned scope)
+{
+	struct flow *f = udp_alloc(c, flow_guest(c, port), FLOW_UDP_SPLICE);
+	char peer[END_STRLEN];
+	int rc;
+
+	if (!f)
+		return NULL;
+	f->side[side] = *near;
+	f->side[!side] = *to;
+	f->udp = (struct udp){ .port = flow_idx(&c->flows, port), .scope = scope, .near = side };
+	rc = far_connect(c, f);
+	if (rc) {
+		log_limited(LOG_WARNING, "Can't send datagrams to %s: %s", end_fmt(&to->peer, peer), errno_text(-rc));
+		flow_end(&c->flows, f);
+		return NULL;
+	}
+	port->udp.refs++;
+	flow_hash_pair(&c->flows, f, side);
+	udp_start(c, f);
+	c->splice.flows++;
+	return f;
+}
+
+bool udp_splice_take(struct ctx *c, struct flow *port, const struct side *near, unsigned scope, void *p, size_t len,
+		     uint16_t gso)
+{
+	struct fwd_rule *rule = &c->fwd.rule[c->fwd.l[port->udp.listener].rule];
+	uint8_t side = rule->r.outward ? GUEST : HOST;
+	struct guest *g = flow_guest(c, port);
+	uint16_t i = (uint16_t)taken.n;
+	struct flow *f;
+	struct side to;
+
+	if (!fwd_splice(&c->fwd, c->cf, &g->seen, &rule->r, near, &to))
+		return false;
+	f = flow_find_pair(&c->flows, side, FLOW_UDP_SPLICE, &near->peer, &near->our);
+	if (f && f->udp.port != flow_idx(&c->flows, port)) {	/* of a listener that was more to the point, and is gone */
+		udp_end(c, f);
+		f = NULL;
+	}
+	if (!f) {
+		f = flow_new(c, port, near, &to, side, scope);
+		if (!f) {
+			drop_count(g, DROP_NO_RESOURCE);
+			return true;
+		}
+		rule->accepted++;
+	}
+
+	if (f->batch_head == NONE)
+		taken.flow[taken.nflows++] = f;
+	*(f->batch_head == NONE ? &f->batch_head : &taken.d[f->batch_tail].next) = i;
+	f->batch_tail = i;
+	taken.d[i].iov = (struct iovec){ p, len };
+	taken.d[i].gso = gso;
+	taken.d[i].next = NONE;
+	taken.n++;
+	return true;
+}
+
+void udp_splice_flush(struct ctx *c)
+{
+	for (unsigned k = 0; k < taken.nflows; k++) {
+		struct flow *f = taken.flow[k];
+
+		for (uint16_t i = f->batch_head; i != NONE; i = taken.d[i].next)
+			out_add(c, f, f->udp.near, &taken.d[i].iov, taken.d[i].gso);
+		out_send(flow_guest(c, f), f->udp.sock, NULL, 0);
+		f->batch_head = f->batch_tail = NONE;
+		f->udp.used = c->now;
+		flow_touch(&c->flows, f);
+	}
+	taken.n = taken.nflows = 0;
+}
+
+/* ---- from the far side ---- */
+
+/* Count, or -errno */
+static int in_receive(int fd)
+{
+	int rc;
+
+	udp_splice_buffers(in.iov, BATCH);
+	for (unsigned i = 0; i < BATCH; i++)
+		in.mm[i].msg_hdr = (struct msghdr){
+			.msg_iov = &in.iov[i], .msg_iovlen = 1,
+			.msg_control = in.control[i], .msg_controllen = sizeof(in.control[i]),
+		};
+	do
+		rc = recvmmsg(fd, in.mm, BATCH, MSG_DONTWAIT, NULL);
+	while (rc < 0 && errno == EINTR);
+	return rc < 0 ? -errno : rc;
+}
+
+void udp_splice_ready(struct ctx *c, struct flow *f, uint32_t events)
+{
+	const struct flow *port = &c->flows.f[f->udp.port];
+	const struct side *near = &f->side[f->udp.near];
+	bool v4 = addr_is_v4(&near->peer.a);
+	unsigned useless = 0;
+
+	if (events & EPOLLERR && sock_error(f->udp.sock))	/* mostly: nobody was there */
+		drop_count(flow_guest(c, f), DROP_SEND);
+	for (unsigned turn = 0; turn < TURN; turn++) {
+		int n = in_receive(f->udp.sock);
+
+		if (n == -EAGAIN || (n < 0 && useless++))
+			return;
+		if (n < 0)			/* of a datagram sent earlier; it is off the socket now */
+			continue;
+		for (int i = 0; i < n; i++) {
+			in.iov[i].iov_len = in.mm[i].msg_len;
+			out_add(c, f, !f->udp.near, &in.iov[i], sock_ancillary(&in.mm[i].msg_hdr, v4).gso);
+		}
+		out_send(flow_guest(c, f), port->udp.sock, near, f->udp.scope);
+		f->udp.used = c->now;
+		f->udp.replied = true;
+		flow_touch(&c->flows, f);
+		if (n < BATCH)
+			return;
+	}
+	flow_wait(&c->flows, f, WAIT_READY);
+}
