@@ -584,7 +584,7 @@ static const struct opt opts[] = {
 	{ "tcp-ns", 'T', "SPEC", PASTA, p_ports, 0,
 	  "TCP ports of the namespace's loopback interface to forward to the host's; auto by default: those that "
 	  "are bound on the host" },
-	{ "udp-ns", 'U', "SPEC", PASTA, p_ports, 0, "Same, for UDP: none or auto only, for now" },
+	{ "udp-ns", 'U', "SPEC", PASTA, p_ports, 0, "Same, for UDP" },
 	{ "freebind", 0, NULL, BOTH, p_set, CONF(freebind),
 	  "Bind to addresses the host does not have yet" },
 	{ "host-lo-to-ns-lo", 0, NULL, PASTA, p_set, CONF(host_lo_to_ns_lo),

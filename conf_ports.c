@@ -424,10 +424,6 @@ const char *conf_ports(struct rules *t, enum mode mode, char letter, const char 
 		why = parse_list(slash ? slash + 1 : val, &list);
 	if (why)
 		return why;
-	if (letter == 'U' && !list.automatic)
-		return "forwarding from the namespace is not supported yet";
-	if (letter == 'U')
-		return NULL;
 	if (list.automatic && mode != MODE_PASTA)
 		return "\"auto\" takes a namespace, which only pasta has";
 	r.automatic = list.automatic;

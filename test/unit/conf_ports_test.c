@@ -120,7 +120,7 @@ static const struct row {
 	{ "FWD-16 automatic, twice, and exclusions that differ", "tauto tauto,~22",
 	  "!port 1 is already forwarded by option '-t auto'" },
 	{ "from the namespace, automatic", "Tauto", "o:1-65535*?" },
-	{ "from the namespace, automatic, UDP", "Uauto", "" },
+	{ "from the namespace, automatic, UDP", "Uauto", "o:u:1-65535*?" },
 	{ "from the namespace, automatic, less ports", "Tauto,~22", "o:1-21*? o:23-65535*?" },
 	{ "from the namespace, automatic, of ports", "T8080:80,auto", "o:8080>80?" },
 	{ "from the namespace, none", "t80 Tnone Unone", "80" },
@@ -224,7 +224,7 @@ static const struct row {
 	{ "FWD-18 from the namespace, none after all", "t80 T80 T::1/81 Tnone", "80" },
 	{ "FWD-18 to the namespace, none after all", "t80 T80 tnone", "o:80" },
 	{ "from the namespace, twice", "T80:81 T80:82", "!port 80 is already forwarded by option '-T 80:81'" },
-	{ "from the namespace, exclusions", "U~22", "!forwarding from the namespace is not supported yet" },
+	{ "from the namespace, exclusions", "U~22", "o:u:1-21* o:u:23-65535*" },
 	{ "from the namespace, a mistake", "T~22x", "!not a port number" },
 };
 

@@ -637,9 +637,7 @@ static const struct row errors[] = {
 	  "'-u 10-20,15-25'" },
 	{ "FWD-06 exclusions are checked", "pasta -t ~6-5",
 	  "Invalid value \"~6-5\" for -t/--tcp-ports: range runs backwards" },
-	{ "not there yet: -U", "pasta -U 80",
-	  "Invalid value \"80\" for -U/--udp-ns: forwarding from the namespace is not supported yet" },
-	{ "-T is checked", "pasta -U 80-70", "Invalid value \"80-70\" for -U/--udp-ns: range runs backwards" },
+	{ "-U is checked", "pasta -U 80-70", "Invalid value \"80-70\" for -U/--udp-ns: range runs backwards" },
 };
 
 static void test_errors(void)
@@ -761,6 +759,7 @@ static void test_many(void)
 	n = 0;
 	many[n++] = (char *)"pasta";
 	many[n++] = (char *)"-Tnone";
+	many[n++] = (char *)"-Unone";
 	many[n++] = (char *)"-u5";
 	while (n < ARRAY_SIZE(many) - 3) {
 		many[n++] = (char *)"-t1";
@@ -819,11 +818,11 @@ static void test_default_ports(void)
 	static const struct {
 		const char *line, *want;
 	} rows[] = {
-		{ "pasta", "tuT" }, { "pasta -t 80", "uT" }, { "pasta -u none", "tT" }, { "pasta -t none -u none", "T" },
-		{ "pasta --no-tcp", "u" }, { "pasta --no-udp -t auto", "tT" }, { "pasta --no-tcp --no-udp", "" },
-		{ "pasta -T none -U none", "tu" }, { "pasta -t ~22 -u auto,~22", "uuT" }, { "passt", "" },
-		{ "passt -t 80", "" }, { "pasta -T auto -U auto", "Ttu" }, { "pasta -t none -u none -T 80", "" },
-		{ "pasta -t none -u none -T none -U none", "" }, { "pasta -t auto -u auto -T auto -U auto", "tuT" },
+		{ "pasta", "tuTU" }, { "pasta -t 80", "uTU" }, { "pasta -u none", "tTU" }, { "pasta -t none -u none", "TU" },
+		{ "pasta --no-tcp", "uU" }, { "pasta --no-udp -t auto", "tT" }, { "pasta --no-tcp --no-udp", "" },
+		{ "pasta -T none -U none", "tu" }, { "pasta -t ~22 -u auto,~22", "uuTU" }, { "passt", "" },
+		{ "passt -t 80", "" }, { "pasta -T auto -U auto", "TUtu" }, { "pasta -t none -u none -T 80", "U" },
+		{ "pasta -t none -u none -T none -U none", "" }, { "pasta -t auto -u auto -T auto -U auto", "tuTU" },
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
