@@ -8,10 +8,9 @@
 
 # What the program does not do yet, as patterns of cells. Without its line, a cell runs.
 NOT_YET=(
-	'UDP * splice out*'
 )
 # Datagrams from the host's loopback take the link as if told --no-splice. With UDP_SPLICE=1 they are expected to go as TCP goes.
-UDP_SPLICE=0
+UDP_SPLICE=1
 
 # ---- Cells
 

@@ -54,6 +54,7 @@ workload()
 	crr traced:_short_connections c=C s=R to=198.51.100.10 port=7002 count=20
 	tcp traced:_from_loopback c=H s=C to=127.0.0.1 port=8000 up=3000000 down=3000000 rcvbuf=5000
 	crr traced:_short_connections_from_loopback,_v6 c=H s=C to=::1 port=8000 count=20
+	udp traced:_datagrams_from_loopback c=H s=C to=127.0.0.1 port=8000 sizes=0,1400,60000
 	END
 	ok "traced: ping" C ping -nqc 2 -i 0.1 -W 5 198.51.100.10
 	ok "traced: ping, IPv6" C ping -nqc 2 -i 0.1 -W 5 2001:db8:1::10
@@ -63,12 +64,13 @@ workload()
 
 # In the background, with what users ask for: log, capture, statistics, rotation, no namespace left at the end
 container
-traced daemon "$PASTA" --config-net -t 8000 -T 8200 -u 8000 --trace --log-size 100000 --pcap "$T/daemon.pcap" -c "$T/control" "$CPID"
+traced daemon "$PASTA" --config-net -t 8000 -T 8200 -u 8000 -U 8200 --trace --log-size 100000 --pcap "$T/daemon.pcap" -c "$T/control" "$CPID"
 workload
 ok "traced: rules change" "${PASTA%/*}/pesto" -s -A -t 8001 -u 8001 -T 8201 -D -t 8001 -u 8001 -T 8201 "$T/control"
 not "traced: a change fails" "${PASTA%/*}/pesto" -A -t 8002 -t 203.0.113.1/80 "$T/control"
 xfer 20 <<END
 tcp traced:_from_loopback_to_loopback c=C s=H to=127.0.0.1 port=8200 up=3000000 down=3000000 stall=100
+udp traced:_datagrams_from_loopback_to_loopback c=C s=H to=::1 port=8200 sizes=0,1400,60000
 END
 kill -USR1 "$PASTAPID"
 kill -STOP "$PASTAPID"
