@@ -174,7 +174,7 @@ static void input_flush(struct ctx *c, struct guest *g)
 static enum drop input_frame(struct ctx *c, struct guest *g, uint16_t i)
 {
 	enum drop why = pkt_parse(&input_raw[i], &input_pkt[i]);
-	bool whole = false;
+	bool whole = false, full = input_raw[i].off.full;
 
 	if (why || !input_pkt[i].fragment)
 		return why ? why : input_packet(c, g, i);
@@ -182,6 +182,7 @@ static enum drop input_frame(struct ctx *c, struct guest *g, uint16_t i)
 	why = frag_add(&frags_pool, &input_pkt[i], c->now, &input_raw[i], &whole);
 	if (!whole)
 		return why;
+	input_raw[i].off.full = full;
 	why = pkt_parse(&input_raw[i], &input_pkt[i]);
 	if (!why && input_pkt[i].fragment)	/* fragments in fragments */
 		why = DROP_FRAGMENT;

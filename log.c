@@ -57,6 +57,7 @@ const char *const drop_name[] = {
 	[DROP_IP_EXT]		= "ip_ext",
 	[DROP_FRAGMENT]		= "fragment",
 	[DROP_L4_HEADER]	= "l4_header",
+	[DROP_L4_CSUM]		= "l4_csum",
 	[DROP_PROTO]		= "proto",
 	[DROP_PORT_ZERO]	= "port_zero",
 	[DROP_ADDR]		= "addr",

@@ -5,8 +5,9 @@
  * that decides anything is read twice; the payload stays where it is.
  *
  * Checksums: that of the IPv4 header is verified, for a broken header would misdirect the packet. Those of TCP, UDP and
- * ICMP are not: the link is memory, no bit gets lost on it, they are often partial, and what goes on to the host's
- * sockets gets a new checksum anyway. For the same reason offload.partial needs no work on the way from the guest.
+ * ICMP (RFC 9293 3.1, MUST-3) are where the link says that they are complete. A tap device's frames come out of this kernel,
+ * often with partial ones. Those of a virtual machine were put together elsewhere: qemu (7.2) that stops its machine in the
+ * middle of a frame goes on with the rest of another one later.
  *
  * The builders fill frame.hdr backwards from HDR_L4: the transport header starts there, IP and Ethernet end there.
  */
@@ -217,6 +218,18 @@ static size_t parse_tcp(const uint8_t *t, size_t len, struct pkt *p)
 	return hlen;
 }
 
+/* Transport checksum over what is in the frame from @at to @end */
+static bool csum_ok(const struct raw *raw, const uint8_t *l4, size_t at, size_t end, const struct pkt *p)
+{
+	uint64_t sum = 0;
+
+	if (p->proto == IPPROTO_UDP && addr_is_v4(&p->src.a) && !l4[6] && !l4[7])	/* none (RFC 768) */
+		return true;
+	if (p->proto != IPPROTO_ICMP)
+		sum = csum_pseudo(&p->src.a, &p->dst.a, p->proto, (uint32_t)(end - at));
+	return !csum_finish(csum_iov(raw->iov, raw->cnt, at, end - at, sum));
+}
+
 /* @h: headers as copied; the transport header is at @at, the IP payload ends at @end */
 static enum drop parse_l4(const struct raw *raw, const uint8_t *h, size_t at, size_t end, struct pkt *p)
 {
@@ -252,6 +265,8 @@ static enum drop parse_l4(const struct raw *raw, const uint8_t *h, size_t at, si
 	default:
 		return DROP_PROTO;
 	}
+	if (raw->off.full && !csum_ok(raw, l4, at, end, p))
+		return DROP_L4_CSUM;
 	p->data = raw_view(raw, at + hlen, end);
 	if (p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP) {
 		p->off.gso = 0;

@@ -36,6 +36,7 @@ unsigned view_iov(const struct view *v, struct iovec *iov, unsigned max, size_t 
 struct offload {
 	uint16_t	gso;		/* payload bytes per segment of a super-packet, 0: a single packet */
 	bool		partial;	/* transport checksum holds the pseudo-header's sum only */
+	bool		full;		/* it is complete, and all there is to tell whether the frame is what was sent */
 };
 
 /* What the link can do; asked, never assumed */

@@ -79,7 +79,7 @@ static int sock_recv(struct tap *t, struct raw *raw, unsigned max)
 			break;
 		}
 		rx_iov[n] = (struct iovec){ rx + t->rx_at + LEN_BYTES, len };
-		raw[n] = (struct raw){ .iov = &rx_iov[n], .cnt = 1, .len = len };
+		raw[n] = (struct raw){ .iov = &rx_iov[n], .cnt = 1, .len = len, .off = { .full = true } };
 		t->rx_at += LEN_BYTES + len;
 	}
 	return (int)n;

@@ -50,7 +50,7 @@ static void check_parse(const struct raw *raw, const uint8_t *frame)
 {
 	uint8_t *copy = malloc(raw->len + !raw->len);
 	struct iovec iov = { copy, raw->len };
-	struct raw alone = { .iov = &iov, .cnt = 1, .len = raw->len };
+	struct raw alone = { .iov = &iov, .cnt = 1, .len = raw->len, .off = raw->off };
 	struct pkt p, q;
 	enum drop rc;
 

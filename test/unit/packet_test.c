@@ -253,7 +253,7 @@ static void test_bad(void)
 	}
 	test("drop: every reason the parser has");
 	for (enum drop d = DROP_FRAME; d <= DROP_ADDR; d++)
-		ok(d == DROP_FRAGMENT || seen[d]);
+		ok(d == DROP_FRAGMENT || d == DROP_L4_CSUM || seen[d]);
 }
 
 /* Whatever is missing, what is accepted is there */
@@ -844,9 +844,76 @@ static void test_super(void)
 	}
 }
 
+/* One of each, over IPv4 and IPv6, into @b */
+static size_t checked_frame(uint8_t proto, bool v4, size_t len, uint8_t *b)
+{
+	struct tcp_seg s = { .seq = 1, .ack = 2, .win = 3, .flags = TCP_ACK, .wscale = TCP_WSCALE_NONE };
+	struct icmp_hdr h = { .type = 8, .id = 1, .seq = 2 };
+	static const struct caps none;
+	struct net_hdr n = net_make(v4);
+	static uint8_t pay[64];
+	struct frame f;
+
+	for (size_t i = 0; i < sizeof(pay); i++)
+		pay[i] = (uint8_t)(i * 7 + 3);
+	frame_make(&f, pay, sizeof(pay), len, len / 2);
+	if (proto == IPPROTO_TCP)
+		frame_tcp(&f, &n, &s, 1000, &none);
+	else if (proto == IPPROTO_UDP)
+		frame_udp(&f, &n, 0, &none);
+	else
+		frame_icmp(&f, &n, &h);
+	return flatten(&f, b);
+}
+
+/* What a link says is complete is verified, each bit of it, wherever the buffers are cut; and nothing of other links */
+static void test_l4_csum(void)
+{
+	static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP };
+	uint8_t b[FRAME_BUF];
+	struct pkt p;
+
+	for (unsigned i = 0; i < 2 * ARRAY_SIZE(protos); i++) {
+		bool v4 = i & 1;
+		uint8_t proto = protos[i / 2];
+		size_t l4 = net_hdr_len(v4, 0);
+
+		test("VM-04 transport checksum verified: %s over IPv%d", proto == IPPROTO_TCP ? "TCP" : proto == IPPROTO_UDP ?
+		     "UDP" : "ICMP", v4 ? 4 : 6);
+		for (size_t len = 0; len < 40; len += 13) {
+			size_t all = checked_frame(proto, v4, len, b);
+
+			for (size_t at = l4 - 1; at < all; at++) {
+				struct iovec iov[2] = { { b, at }, { b + at, all - at } };
+				struct raw raw = { .iov = iov, .cnt = 2, .len = all, .off = { .full = true } };
+
+				eq(parse(&raw, &p), DROP_NONE);
+				if (at < l4)
+					continue;
+				b[at] ^= (uint8_t)(1 << at % 8);
+				ok(parse(&raw, &p) != DROP_NONE);
+				raw.off.full = false;
+				ok(parse(&raw, &p) != DROP_L4_CSUM);
+				b[at] ^= (uint8_t)(1 << at % 8);
+			}
+		}
+	}
+
+	for (unsigned v4 = 0; v4 < 2; v4++) {
+		size_t all = checked_frame(IPPROTO_UDP, v4, 5, b);
+		struct iovec iov = { b, all };
+		struct raw raw = { .iov = &iov, .cnt = 1, .len = all, .off = { .full = true } };
+
+		test(v4 ? "RFC 768: no UDP checksum over IPv4" : "RFC 8200 8.1: a UDP checksum is no option over IPv6");
+		memset(b + net_hdr_len(v4, 6), 0, 2);
+		eq(parse(&raw, &p), v4 ? DROP_NONE : DROP_L4_CSUM);
+	}
+}
+
 int main(void)
 {
 	test_views();
+	test_l4_csum();
 	test_good();
 	test_bad();
 	test_truncated();
