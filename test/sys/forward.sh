@@ -14,7 +14,7 @@ jobs()
 	for fam in 4 6; do
 		[ $fam = 4 ] && in=198.51.100.2 src=198.51.100.10 || in=2001:db8:1::2 src=2001:db8:1::10
 		echo "tcp FWD-21_TCP_client_is_itself,_v$fam c=R s=C to=$in src=$src port=8000 up=1000 down=1000"
-		echo "udp FWD-21_UDP_client_is_itself,_v$fam c=R s=C to=$in src=$src port=8000 sizes=100"
+		echo "udp FWD-21_UDP-23_UDP_client_is_itself,_v$fam c=R s=C to=$in src=$src port=8000 sizes=100"
 		echo "tcp FWD-21_TCP_client_is_itself,_also_at_another_port,_v$fam c=R s=C to=$in src=$src port=8080 lport=80 up=10 down=10"
 		echo "udp UDP-09_UDP,_another_port,_v$fam c=R s=C to=$in src=$src port=8080 lport=80 sizes=0,100"
 		for p in 0 1 2; do
@@ -80,16 +80,17 @@ pasta_stop
 # Ports that can't be had: one line that names port and option, status 1, nothing left behind
 container
 python3 -c 'import socket, time
-for kind, port in (socket.SOCK_STREAM, 8500), (socket.SOCK_DGRAM, 8501):
-    s = socket.socket(socket.AF_INET6, kind); s.bind(("::", port)); s.listen() if port == 8500 else 0
+for kind, addr, port in (socket.SOCK_STREAM, "::", 8500), (socket.SOCK_DGRAM, "::", 8501), (socket.SOCK_STREAM, "127.0.0.1", 8502), \
+                        (socket.SOCK_DGRAM, "127.0.0.1", 8503), (socket.SOCK_STREAM, "::1", 8504):
+    s = socket.socket(socket.AF_INET6 if ":" in addr else socket.AF_INET, kind); s.bind((addr, port))
+    if kind == socket.SOCK_STREAM: s.listen()
     globals()["s%d" % port] = s
 print("ready", flush=True); time.sleep(1000)' >"$T/taken" 2>&1 &
 wait_for 10 grep -q ready "$T/taken"
-for o in "-t 8500" "-u 8501" "-t 8400-8600" "-t 127.0.0.1/8500" "-t 8500:80"; do
+for o in "-t 8500" "-u 8501" "-t 8400-8600" "-t 127.0.0.1/8500" "-t 8500:80" "-t 0.0.0.0/8502" "-u 8503" "-t 8504"; do
 	out=$(program $o 2>&1)
 	is "FWD-16 $o: taken, status" $? 1
-	like "FWD-16 $o: taken, message" "$out" "${o#* }.*8501|8500.*in use|in use.*850[01]"
-	like "FWD-16 and it names the option" "$out" "${o% *}"
+	like "FWD-16 $o: taken, message" "$out" "Failed to bind port 850[0-4] \\(.*in use\\) for option '$o'"
 	is "FWD-16 one line" "$(grep -vc '^Started as root' <<<"$out")" 1
 done
 is "nothing is left behind" "$(pgrep -c -x 'pasta|passt')" 0

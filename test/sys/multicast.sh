@@ -4,7 +4,8 @@
 . "${0%/*}/lib.sh"
 
 topology
-pasta_up -u 1900 -u 5353 -u 7100
+# An IPv4 socket hears groups that others on the host are members of; one for both families does not
+pasta_up -u 0.0.0.0/1900 -u 5353 -u 7100
 
 # Listens for a text on a group or broadcast address; says who sent how many, once the last has come
 cat >"$T/listen.py" <<'END'
@@ -77,8 +78,53 @@ one "limited broadcast" 255.255.255.255 7100 198.51.100.2
 one "directed broadcast" 198.51.100.255 7100 198.51.100.2
 one "UDP-25 IPv6 multicast" ff15::efc0:988f 5353 2001:db8:1::2
 
+# The other way: the host is a member, and the port of the group is forwarded
+cat >"$T/member.py" <<'END'
+import socket, struct, sys, time
+i = socket.if_nametoindex("ext")
+a = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+a.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, struct.pack("=4s4si", socket.inet_aton("239.255.255.250"), b"\0" * 4, i))
+b = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+b.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, socket.inet_pton(socket.AF_INET6, "ff15::efc0:988f") + struct.pack("@i", i))
+print("ready", flush=True)
+time.sleep(1000)
+END
+python3 "$T/member.py" >"$T/member" 2>&1 & member=$!
+disown
+wait_for 10 grep -q ready "$T/member"
+# A service in the namespace, which answers to what it gets, as those of these groups do
+C python3 -c '
+import select, socket
+s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); s.bind(("::", 1900))
+t = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); t.bind(("::", 5353))
+print("ready", flush=True)
+while True:
+    for r in select.select([s, t], [], [])[0]:
+        d, a = r.recvfrom(100)
+        r.sendto(b"to " + d, a)' >"$T/service" 2>&1 &
+disown
+wait_for 10 grep -q ready "$T/service"
+is "UDP-04 100 datagrams from the network to each group: some are answered, none twice" "$(R python3 -c '
+import socket
+to = ((socket.AF_INET, "239.255.255.250", 1900, "198.51.100.2"), (socket.AF_INET6, "ff15::efc0:988f", 5353, "2001:db8:1::2"))
+for family, group, port, unicast in to:
+    s = socket.socket(family, socket.SOCK_DGRAM)
+    s.setsockopt(socket.IPPROTO_IPV6 if ":" in group else socket.IPPROTO_IP,
+                 socket.IPV6_MULTICAST_IF if ":" in group else socket.IP_MULTICAST_IF,
+                 socket.if_nametoindex("ext") if ":" in group else socket.inet_aton("198.51.100.10"))
+    s.settimeout(5)
+    for i in range(100):
+        s.sendto(b"%d" % i, (group, port))
+    s.sendto(b"last", (unicast, port))
+    seen = []
+    while not seen or seen[-1] != b"to last":
+        seen.append(s.recv(100))
+    print(len(seen) > 10, len(seen) == len(set(seen)))' 2>&1)" "True True
+True True"
+kill $member
+
 # All quiet afterwards: a datagram that went in circles would keep us busy
 ok "UDP-04 UDP-05 the process lives" C ping -nqc 1 -W 5 198.51.100.10
-rests "UDP-05" 2
+rests "UDP-04 UDP-05" 2
 
 done_testing

@@ -73,6 +73,36 @@ ends H C 127.0.0.1 8000 198.51.100.2 8000
 ends H C ::1 8000 2001:db8:1::2 8000
 ends C H 127.0.0.1 8200 127.0.0.1 8200
 
+# server FILE H|C COMMAND...: in the background; it is ready when it says so. servers_end: all of them
+server()
+{
+	${2#H} sh -c 'echo $$ >>"$0"; exec "$@"' "$T/servers" "${@:3}" >"$T/$1" 2>&1 &
+	disown
+	wait_for 5 grep -q ready "$T/$1" || diag "$(cat "$T/$1")"
+}
+servers_end() { local p; for p in $(cat "$T/servers"); do kill "$p"; wait_for 5 gone "$p"; done; rm "$T/servers"; }
+
+# How long an exchange takes, next to one without us. What is corked, or waits for an ACK that is delayed, takes a thousand times as
+# long; what the scheduler makes of two processes or three is some 50 us.
+RR=$TOOLS/../bench/rr
+p50() { "${@:3}" "$RR" tcp "$1" "$2" .1 1 64 2>&1 | sed -n 's/.*"p50_us": \([0-9]*\).*/\1/p'; }
+server rr.C C "$RR" serve 8000
+server rr.H H "$RR" serve 8200
+for way in in out; do
+	for lo in 127.0.0.1 ::1; do
+		for i in {1..5}; do	# others use the machine, too
+			case $way in
+			in)	direct=$(p50 $lo 8000 C) spliced=$(p50 $lo 8000 env) ;;
+			out)	direct=$(p50 $lo 8200 env) spliced=$(p50 $lo 8200 C) ;;
+			esac
+			most=$((2 * ${direct:--1000} + 200))
+			[ "${spliced:-9999}" -gt $most ] || break
+		done
+		le "SPL-10 $way, $lo: median of round trips, us, without us $direct" "$spliced" $most
+	done
+done
+servers_end
+
 # Descriptors: a few are kept for the next connections
 fds() { ls /proc/$PASTAPID/fd | wc -l; }
 xfer 20 < <(for e in "${ends[@]}"; do echo "crr SPL-06_before,_$e count=100"; done)
@@ -149,6 +179,64 @@ l.settimeout(10); s, a = l.accept(); s.send(b"x"); print(a[0])' >"$T/command" 2>
 	is "a command, pasta $o: its status" $? 0
 	is "a command, pasta $o: spliced" "$(cat "$T/command")" 198.51.100.2
 done
+
+# More connections than descriptors, and each would have pipes: who is not served is reset, and nobody gets what is somebody else's
+cat >"$T/limited" <<END
+#!/bin/sh
+ulimit -n 150
+exec "$PASTA" "\$@"
+END
+chmod +x "$T/limited"
+cat >"$T/echo.py" <<'END'
+import asyncio, sys
+async def echo(r, w):
+    try:
+        while d := await r.read(65536):
+            w.write(d)
+            await w.drain()
+    except OSError:
+        pass
+    w.close()
+async def main():
+    await asyncio.start_server(echo, "0.0.0.0", int(sys.argv[1]), backlog=500)
+    print("ready", flush=True)
+    await asyncio.sleep(1000)
+asyncio.run(main())
+END
+cat >"$T/crowd.py" <<'END'
+import asyncio, collections, sys
+async def send(w, data):
+    w.write(data)
+    await w.drain()
+    w.write_eof()
+async def one(i, size):
+    data = bytes([i % 251]) * size
+    try:
+        r, w = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", int(sys.argv[1])), 10)
+        got, _ = await asyncio.wait_for(asyncio.gather(r.read(-1), send(w, data)), 10)
+        w.close()
+    except TimeoutError:
+        return "stuck"
+    except OSError:
+        return "reset"
+    return "good" if got == data else "wrong"
+async def many(count, size):
+    return collections.Counter(await asyncio.gather(*(one(i, size) for i in range(count))))
+crowd, few = asyncio.run(many(200, 300000)), asyncio.run(many(20, 100000))
+print("# of 200:", dict(crowd), file=sys.stderr)
+print(crowd["good"] > 0, crowd["wrong"], crowd["stuck"], few["good"])
+END
+UNLIMITED=$PASTA PASTA=$T/limited
+pasta_up -t 8000 -T 8200
+PASTA=$UNLIMITED
+server echo.C C python3 "$T/echo.py" 8000
+server echo.H H python3 "$T/echo.py" 8200
+is "SPL-19 in: 200 connections, 150 descriptors: some good, none wrong, none stuck, and 20 of 20 afterwards" \
+	"$(python3 "$T/crowd.py" 8000)" "True 0 0 20"
+is "SPL-19 out: 200 connections, 150 descriptors: some good, none wrong, none stuck, and 20 of 20 afterwards" \
+	"$(C python3 "$T/crowd.py" 8200)" "True 0 0 20"
+pasta_stop
+servers_end
 
 # A port of the namespace that somebody has
 container
