@@ -69,6 +69,29 @@ for i in range(20000): s.send(bytes(1400))'
 rests "UDP-26 the receiver takes nothing" 1
 kill "$(cat "$T/stopped")"
 wait_for 5 still
+# A service on the namespace's loopback alone is its own
+cat >"$T/asks.py" <<'END'
+import socket
+for a, f in ("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6):
+    s = socket.socket(f, socket.SOCK_DGRAM); s.bind((a, 8000)); globals()[a] = s
+print("ready", flush=True)
+x = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); x.bind(("2001:db8:1::2", 8000))	# as the last is not in vain
+print(x.recv(100).decode(), flush=True)
+for a in "127.0.0.1", "::1":
+    s = globals()[a]; s.setblocking(False)
+    try:
+        print(a, s.recv(100).decode())
+    except BlockingIOError:
+        print(a, "nothing")
+END
+C python3 "$T/asks.py" >"$T/asks" 2>&1 &
+disown
+wait_for 5 grep -q ready "$T/asks"
+python3 -c 'import socket
+for a, text in ("127.0.0.1", b"exposed"), ("127.0.0.2", b"exposed"), ("::1", b"own address"):
+    s = socket.socket(socket.AF_INET6 if ":" in a else socket.AF_INET, socket.SOCK_DGRAM); s.sendto(text, (a, 8000))'
+wait_for 5 grep -q ::1 "$T/asks"
+is "SPL-16 a service on the namespace's loopback is not exposed" "$(tr '\n' ' ' <"$T/asks")" "ready own address 127.0.0.1 nothing ::1 nothing "
 pasta_stop
 
 # All the other ways
@@ -152,5 +175,18 @@ wait_for 5 grep -q ready "$T/taken"
 out=$(program -U 8600 2>&1)
 is "FWD-16 -U 8600, taken in the namespace: status" $? 1
 like "FWD-16 and the message" "$(grep -v '^Started as root' <<<"$out")" "^Failed to bind port 8600 \(.*in use\) for option '-U 8600'$"
+
+# Nothing but loopback on the host
+ip -6 addr flush dev ext scope global
+ip -6 route flush dev ext
+ip addr flush dev ext
+pasta_up -u 8000 -U 8200
+xfer 5 <<END
+udp SPL-17_local_mode,_in,_IPv4 c=H s=C to=127.0.0.1 port=8000 sizes=1000
+udp SPL-17_local_mode,_in,_IPv6 c=H s=C to=::1 port=8000 sizes=1000
+udp SPL-17_local_mode,_out,_IPv4 c=C s=H to=127.0.0.1 port=8200 sizes=1000
+udp SPL-17_local_mode,_out,_IPv6 c=C s=H to=::1 port=8200 sizes=1000
+END
+pasta_stop
 
 done_testing
