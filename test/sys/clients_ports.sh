@@ -50,6 +50,10 @@ call "podman, ports" "$PASTA" --config-net --pid "$T/p" --tcp-ports '198.51.100.
 	--netns "$NS" --map-guest-addr 169.254.1.2
 is "podman, ports: they are open at status 0, -u none is not said, and no more than these" "$(open_ports)" \
 	"t:*:8103 t:*:8104 t:127.0.0.1:8105 t:198.51.100.2%ext:8101 t:[::1]:8105 u:198.51.100.2%ext:8101 u:198.51.100.2%ext:8102 "
+serves H :: 8100
+unlike "SEC-04 podman, ports: -T none and --no-map-gw: a service on the host's loopback can't be reached" \
+	"$(for a in 127.0.0.1 ::1 198.51.100.1 2001:db8:1::1; do says N $a 8100; done)" sees
+unserve
 serves N 198.51.100.2 81
 is "FWD-21 podman, ports: the client's address is seen" "$(says R 198.51.100.2 8101)" "N sees 198.51.100.10"
 unserve
