@@ -6,7 +6,8 @@
  *
  * The table changes as a whole, or not at all: fwd_replace() opens what is new, and closes what nobody wants any more only
  * if that worked. A port that is in the old table and in the new one keeps its socket, and clients in its backlog notice
- * nothing.
+ * nothing. Only where two can't be bound at a time, one for any address and one for a single one, the old one goes first, and
+ * comes back if the change fails after all.
  *
  * Sockets of outward rules are the namespace's: at start, whoever calls is in there; later, a thread opens them.
  */
@@ -46,6 +47,7 @@ struct opening {
 	const struct conf	*c;
 	const uint8_t		*have;		/* ports that have a listener already, or NULL */
 	bool			patient;	/* at start: ports that somebody has are tried again */
+	bool			changing;	/* the table does: rules that leave make way */
 	uint8_t			*settled;	/* of a weak option: ports that are open, or won't be had; or NULL */
 	uint32_t		taken;		/* of a weak option: others */
 	uint32_t		missing;	/* ports of weak rules that can't be had */
@@ -239,15 +241,21 @@ static bool is_ours(const struct fwd *fwd, const struct rule *r, uint32_t port)
 	return bit_test(fwd->ours[r->outward][r->proto == IPPROTO_UDP], port);
 }
 
-/* A port that is named, and that somebody has, may be free in a moment */
+static bool make_way(struct fwd *fwd, const struct rule *r);
+
+/* A port that is named, and that somebody has, may be free in a moment; or at once, if that is a rule that leaves */
 static int listen_patiently(struct opening *o, const struct fwd_rule *fr, uint32_t port)
 {
 	bool patient = o->patient && !fr->r.weak && !is_ours(o->fwd, &fr->r, port);
 	uint64_t until = now_ms() + PATIENCE;
-	int rc;
+	int rc = listen_port(o, fr, port);
 
-	while ((rc = listen_port(o, fr, port)) == -EADDRINUSE && patient && now_ms() < until)
+	if (rc == -EADDRINUSE && o->changing && make_way(o->fwd, &fr->r))
+		rc = listen_port(o, fr, port);
+	while (rc == -EADDRINUSE && patient && now_ms() < until) {
 		poll(NULL, 0, RETRY_EVERY);
+		rc = listen_port(o, fr, port);
+	}
 	return rc;
 }
 
@@ -505,10 +513,37 @@ static bool takes_over(const struct fwd *fwd, const struct rule *r, const struct
 	       covers(fwd, r, l->port) && rule_same_place(of, r);
 }
 
+/* Ports that rules which leave had to let go of before the end, as another rule has them for another address */
+static struct {
+	struct {
+		uint16_t	rule, port;
+	} p[LISTENERS_MAX];
+	uint32_t	n;
+} let_go;
+
+/* Lets go of what is in the way of a rule that comes: false if there is nothing */
+static bool make_way(struct fwd *fwd, const struct rule *r)
+{
+	uint32_t before = let_go.n;
+
+	for (uint32_t i = 0; i < fwd->n; i++) {
+		const struct listener *l = &fwd->l[i];
+		const struct rule *of = &fwd->rule[l->rule].r;
+
+		if (l->fd < 0 || fate[l->rule] != LEAVES || of->proto != r->proto || of->outward != r->outward ||
+		    !covers(fwd, r, l->port))
+			continue;
+		let_go.p[let_go.n].rule = l->rule;
+		let_go.p[let_go.n++].port = l->port;
+		listener_close(fwd, i);
+	}
+	return let_go.n > before;
+}
+
 static int rule_open(struct fwd *fwd, const struct conf *c, const struct fwd_rule *fr, uint32_t *port)
 {
 	static uint8_t have[(UINT16_MAX + 1) / 8];
-	struct opening o = { .outward = fr->r.outward, .fwd = fwd, .c = c, .have = have };
+	struct opening o = { .outward = fr->r.outward, .fwd = fwd, .c = c, .have = have, .changing = true };
 	bool any = false;
 	int rc;
 
@@ -549,7 +584,7 @@ static int open_new(struct fwd *fwd, const struct conf *c, const struct rules *w
 	return 0;
 }
 
-static void undo(struct fwd *fwd)
+static void undo(struct fwd *fwd, const struct conf *c)
 {
 	for (uint32_t i = 0; i < fwd->n; i++) {
 		struct listener *l = &fwd->l[i];
@@ -564,6 +599,13 @@ static void undo(struct fwd *fwd)
 	for (unsigned i = 0; i < fwd->nrules; i++) {
 		if (fate[i] == COMES)
 			fwd->rule[i] = (struct fwd_rule){ 0 };
+	}
+	for (uint32_t i = 0; i < let_go.n; i++) {
+		const struct fwd_rule *fr = &fwd->rule[let_go.p[i].rule];
+		struct opening o = { .outward = fr->r.outward, .fwd = fwd, .c = c };
+
+		if (listen_port(&o, fr, let_go.p[i].port))
+			log_limited(LOG_WARNING, "Somebody took port %u while rules changed", let_go.p[i].port);
 	}
 }
 
@@ -640,6 +682,7 @@ int fwd_replace(struct fwd *fwd, const struct conf *c, const struct rules *want,
 	int rc = 0;
 
 	memset(fate, 0, sizeof(fate));
+	let_go.n = 0;
 	for (unsigned i = 0; i < want->n && !rc; i++) {
 		*why = (struct fwd_failure){ i, want->rule[i].first };
 		entry[i] = entry_for(fwd, &want->rule[i]);
@@ -649,7 +692,7 @@ int fwd_replace(struct fwd *fwd, const struct conf *c, const struct rules *want,
 	if (!rc)
 		rc = open_new(fwd, c, want, entry, why);
 	if (rc)
-		undo(fwd);
+		undo(fwd, c);
 	else
 		commit(fwd, want, entry);
 	note_ports(fwd);

@@ -165,6 +165,8 @@ Updated configuration ($S)
 xfer 10 <<END
 tcp passt:_added c=R s=C to=198.51.100.2 port=8001 lport=81 up=1000 down=1000
 END
+is "passt: one address in place of any" "$(P -t 127.0.0.1/8001:81; echo $?)" 0
+is "and back" "$(P -t 8001:81; echo $?)" 0
 refused "passt: nothing from a namespace" 'Invalid value "80" for option -T: forwarding from a namespace takes pasta' -A -T 80
 refused "passt: nothing automatic" 'Invalid value "auto" for option -t: "auto" takes a namespace, which only pasta has' -A -t auto
 pasta_stop

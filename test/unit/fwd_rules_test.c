@@ -727,6 +727,49 @@ static void test_changes(void)
 	}
 }
 
+/* listeners_text(), whichever socket it is */
+static const char *ports_text(void)
+{
+	static char buf[512];
+	size_t n = 0;
+
+	for (const char *s = listeners_text(); *s; s++) {
+		if (*s != '=')
+			buf[n++] = *s;
+	}
+	buf[n] = '\0';
+	return buf;
+}
+
+/* Rules for other addresses that can't be bound beside those that leave: these make way, and come back if it fails */
+static void test_other_address(void)
+{
+	static const struct { const char *from, *to, *before, *after; } rows[] = {
+		{ "t80", "t127.0.0.1/80", "t80>80#1", "t80>80#2/4" },
+		{ "u127.0.0.1/80 u::1/81", "u79-81", "u80>80#1/4 u81>81#2/6", "u79-81>79#3" },
+		{ "u127.0.0.1/80 t80", "u80:90 t80", "t80>80#2 u80>80#1/4", "t80>80#2 u80>90#3" },
+		{ "T80", "T127.0.0.1/80", "o:t80>80#1", "o:t80>80#2/4" },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		char name[128];
+
+		snprintf(name, sizeof(name), "FWD-19 %s in place of %s, or not if anything fails", rows[i].to, rows[i].from);
+		fresh(name, rows[i].from);
+		eq_str(ports_text(), rows[i].before);
+		for (unsigned n = 1; n < 50; n++) {
+			world.calls = 0;
+			world.fail_call = n;
+			if (!change(rows[i].to))
+				break;
+			eq_str(ports_text(), rows[i].before);
+			consistent();
+		}
+		eq_str(ports_text(), rows[i].after);
+		consistent();
+	}
+}
+
 /* What is open of automatic rules when other rules come and go */
 static void test_automatic(void)
 {
@@ -972,6 +1015,7 @@ int main(void)
 	test_many();
 	test_full();
 	test_changes();
+	test_other_address();
 	test_automatic();
 	test_outward();
 	test_leads_to_us();
