@@ -65,7 +65,7 @@ pasta_stop
 auto_up
 become "nothing is bound, nothing is forwarded" ""
 binds C tcp 0.0.0.0 8002; a=$BOUND
-become "TCP, any IPv4 address; UDP of the same port with it, as iperf3 has it" "t:8002 u:8002"
+become "UDP-16 TCP, any IPv4 address; UDP of the same port with it, as iperf3 has it" "t:8002 u:8002"
 binds C tcp :: 8003; b=$BOUND
 become "TCP, any IPv6 address" "t:8002 t:8003 u:8002 u:8003"
 binds C udp 198.51.100.2 8004; d=$BOUND
@@ -199,6 +199,26 @@ for o in "-t 8320 -T 8320 --host-lo-to-ns-lo" "-t 8320 -T 8320" "-t 8320 -T 8321
 	unlike "no way round: nobody is there: $o" "$(cat "$T/held")" '[HC] 832'
 	pasta_stop
 done
+
+# All that there is, both ways: the UDP port that goes with a TCP service's is no service, and is there for its datagrams
+all_up
+binds C tcp 0.0.0.0 8330; a=$BOUND
+binds H tcp 127.0.0.1 8331; b=$BOUND
+everything() { { ss -Hlntu | sed 's/^/H /'; C ss -Hlntu | sed 's/^/C /'; } | awk '{ print $1 ":" $2 ":" $6 }' | sort | tr '\n' ' '; }
+want="C:tcp:*%lo:8331 C:tcp:0.0.0.0:8330 C:udp:*%lo:8331 H:tcp:*:8330 H:tcp:127.0.0.1:8331 H:udp:*:8330 "
+everything_is() { [ "$(everything)" = "$want" ]; }
+until_ 2 everything_is
+sleep 0.5	# scans, which are frequent after a change
+is "UDP-16 both ways, UDP next to TCP: ports that are open" "$(everything)" "$want"
+xfer 5 <<END
+udp UDP-16_datagrams_for_the_service_in_the_namespace c=R s=C to=198.51.100.2 src=198.51.100.10 port=8330 sizes=0,1000
+udp UDP-16_the_same,_from_the_host's_loopback c=H s=C to=127.0.0.1 port=8330 sizes=0,1000
+udp UDP-16_datagrams_for_the_service_on_the_host c=C s=H to=127.0.0.1 src=127.0.0.1 port=8331 sizes=0,1000
+END
+is "UDP-16 and afterwards" "$(everything)" "$want"
+pasta_stop
+unbinds "$a"
+unbinds "$b"
 
 # Datagrams, and their port is free as soon as who asked for it is gone
 auto_up

@@ -23,7 +23,7 @@ fds() { find "/proc/$PASTAPID/fd" -type l | wc -l; }
 soak()
 {
 	tap_of python3 "$SYS/soak_ends.py" "$PASTAPID" "$SOAK" "$1" "$(ns_of "$2")" "$(ns_of "$3")" "${@:4}"
-	ok "$1: no flow is left" wait_for 10 no_flows
+	ok "SPL-06 $1: no flow is left" wait_for 10 no_flows
 }
 before=$(fds)
 soak "out" C R 198.51.100.10 7000 198.51.100.10 7000
