@@ -431,13 +431,13 @@ static void p_ports(struct parse *p)
 	p->ports_given[strchr(port_letters, p->o->letter) - port_letters] = true;
 }
 
-/* What pasta does without one of -t, -u, -T and -U */
+/* What pasta does without one of -t, -u, -T and -U. Who closes the gateway's way to the host's loopback wants none to be open. */
 static void default_ports(struct parse *p)
 {
 	struct conf *c = p->c;
 
 	for (unsigned i = 0; c->mode == MODE_PASTA && port_letters[i]; i++) {
-		if (!p->ports_given[i] && !(i % 2 ? c->no_udp : c->no_tcp))
+		if (!p->ports_given[i] && !(i % 2 ? c->no_udp : c->no_tcp) && !(i > 1 && c->no_map_gw))
 			conf_ports(&c->rules, c->mode, port_letters[i], "auto");
 	}
 }
@@ -582,8 +582,8 @@ static const struct opt opts[] = {
 	  "others. none is passt's default; auto, pasta's: ports that are bound in the namespace, while they are" },
 	{ "udp-ports", 'u', "SPEC", BOTH, p_ports, 0, "UDP ports of the host to forward" },
 	{ "tcp-ns", 'T', "SPEC", PASTA, p_ports, 0,
-	  "TCP ports of the namespace's loopback interface to forward to the host's; auto by default: those that "
-	  "are bound on the host" },
+	  "TCP ports of the namespace's loopback interface to forward to the host's; by default, auto: those that "
+	  "are bound on the host, but none with --no-map-gw" },
 	{ "udp-ns", 'U', "SPEC", PASTA, p_ports, 0, "Same, for UDP" },
 	{ "freebind", 0, NULL, BOTH, p_set, CONF(freebind),
 	  "Bind to addresses the host does not have yet" },

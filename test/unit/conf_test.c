@@ -820,7 +820,8 @@ static void test_default_ports(void)
 	} rows[] = {
 		{ "pasta", "tuTU" }, { "pasta -t 80", "uTU" }, { "pasta -u none", "tTU" }, { "pasta -t none -u none", "TU" },
 		{ "pasta --no-tcp", "uU" }, { "pasta --no-udp -t auto", "tT" }, { "pasta --no-tcp --no-udp", "" },
-		{ "pasta -T none -U none", "tu" }, { "pasta -t ~22 -u auto,~22", "uuTU" }, { "passt", "" },
+		{ "pasta -T none -U none", "tu" }, { "pasta --no-map-gw", "tu" }, { "pasta -T auto --no-map-gw", "Ttu" },
+		{ "pasta --map-host-loopback none", "tuTU" }, { "pasta -t ~22 -u auto,~22", "uuTU" }, { "passt", "" },
 		{ "passt -t 80", "" }, { "pasta -T auto -U auto", "TUtu" }, { "pasta -t none -u none -T 80", "U" },
 		{ "pasta -t none -u none -T none -U none", "" }, { "pasta -t auto -u auto -T auto -U auto", "tuTU" },
 	};
