@@ -211,10 +211,17 @@ is "RootlessKit, implicit: the same, from the host's loopback" "$(says H 127.0.0
 is "RootlessKit, implicit: the same, from the host's loopback, IPv6" "$(says H ::1 8142)" "C sees ::1"
 unserve
 serves H 127.0.0.1 8143
+sleep 1.2		# a scan, if there were one
+unlike "RootlessKit --disable-host-loopback: no way to the host's loopback" "$(says C 127.0.0.1 8143)" "sees"
+kill -9 $CPID
+over "RootlessKit, implicit" "$(cat "$T/p")"
+container
+client "RootlessKit, host's loopback" "$PASTA" "${ROOTLESSKIT[@]:0:8}" --tcp-ports=auto --udp-ports=auto --host-lo-to-ns-lo \
+	--pid="$T/p" "$CPID"
 becomes "RootlessKit, neither --tcp-ns nor --udp-ns: the host's loopback" C 127.0.0.1 8143 "H sees 127.0.0.1"
 unserve
 kill -9 $CPID
-over "RootlessKit, implicit" "$(cat "$T/p")"
+over "RootlessKit, host's loopback" "$(cat "$T/p")"
 
 # --detach-netns: mounted where only the child sees it; and with pesto
 CUNSHARE=-Urm container
