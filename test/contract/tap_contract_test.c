@@ -640,7 +640,7 @@ static void check_hostile(unsigned i, const struct raw *raw)
 
 static void test_hostile(void)
 {
-	static const struct offload odd[] = { { 0 }, { 1, true }, { 65535, true }, { 65535, false } };
+	static const struct offload odd[] = { { .gso = 0 }, { .gso = 1, .partial = true }, { .gso = 65535, .partial = true }, { .gso = 65535 } };
 	uint8_t frame[80];
 	unsigned n = 0;
 
