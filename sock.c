@@ -25,6 +25,7 @@
 #define IP_BIND_ADDRESS_NO_PORT	24
 #endif
 
+#define UDP_RCVBUF	(1 << 20)	/* of a listener: what comes in while others have their turn, as far as rmem_max permits */
 #define LISTEN_BACKLOG	4096		/* capped by net.core.somaxconn */
 
 struct sock_features sock_features;
@@ -250,6 +251,7 @@ int sock_listen_on(int fd, uint8_t proto, const struct end *at, bool dual, const
 		opt_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	} else {
 		sock_want_errors(fd, v6);
+		opt_set(fd, SOL_SOCKET, SO_RCVBUF, UDP_RCVBUF);
 		opt_set(fd, IPPROTO_IP, IP_PKTINFO, 1);
 		if (v6)
 			opt_set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
