@@ -94,6 +94,7 @@ struct udp {
 	uint8_t		near;		/* FLOW_UDP_SPLICE: side of the client, and of the listener */
 	bool		replied;	/* datagrams seen both ways: longer timeout */
 	bool		linkless;	/* FLOW_UDP_PORT: nothing it receives can go to the link */
+	bool		single;		/* FLOW_UDP_PORT: several datagrams in a message were refused */
 	bool		bcast;		/* FLOW_UDP_PORT: SO_BROADCAST is on */
 	bool		many;		/* FLOW_UDP_PORT: sent to many at once, so answers may come from anywhere */
 };

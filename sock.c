@@ -25,7 +25,7 @@
 #define IP_BIND_ADDRESS_NO_PORT	24
 #endif
 
-#define UDP_RCVBUF	(1 << 20)	/* of a listener: what comes in while others have their turn, as far as rmem_max permits */
+#define UDP_RCVBUF	(1 << 20)	/* of a listener, while others have their turn; as far as rmem_max permits */
 #define LISTEN_BACKLOG	4096		/* capped by net.core.somaxconn */
 
 struct sock_features sock_features;

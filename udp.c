@@ -64,7 +64,13 @@ static_assert(BATCH_IN <= UDP_SPLICE_BATCH, "what can be taken of a batch");
 /* Messages on their way out: nothing is kept here between calls */
 static struct {
 	struct mmsghdr		mm[BATCH_OUT];
-	const struct pkt	*pkt[BATCH_OUT];
+	const struct pkt	*pkt[BATCH_OUT];	/* the first of those that are joined */
+	struct {
+		uint32_t	len;
+		uint16_t	size;		/* of each datagram, but maybe for the last */
+		uint16_t	n;		/* that were joined here */
+		bool		open;		/* for one more */
+	} msg[BATCH_OUT];
 	uint8_t			control[BATCH_OUT][CMSG_ROOM] __attribute__((aligned(8)));
 	struct iovec		iov[IOV_OUT];
 	union sockaddr_any	to;
@@ -80,6 +86,13 @@ static struct {
 	union sockaddr_any	from[BATCH_IN];
 	uint8_t			control[BATCH_IN][CMSG_ROOM] __attribute__((aligned(8)));
 	uint8_t			big[TAP_ROOM];		/* datagram in pieces */
+	struct {
+		struct flow	*f;		/* NULL: none */
+		struct frame	*fr;
+		size_t		len;
+		uint16_t	size, n;
+		bool		open;
+	} join;					/* datagrams that go to the guest as a super-packet, once there are no more */
 	uint8_t			quote[UDP_HLEN + 1280];
 } in;
 
@@ -419,6 +432,31 @@ static uint16_t segment_size(const struct pkt *p)
 	return p->data.len > p->off.gso ? p->off.gso : 0;
 }
 
+/* One datagram more in the last message: as long as those before it, or the last and shorter. One way through the host's stack
+ * for many, see udp(7), UDP_SEGMENT.
+ */
+static bool out_join(const struct flow *port, const struct pkt *p)
+{
+	unsigned i = out.n - 1, cnt;
+	size_t len;
+
+	if (!out.n || !out.msg[i].open || port->udp.single || segment_size(p) || !p->data.len)
+		return false;
+	if (p->data.len > out.msg[i].size || out.msg[i].len + p->data.len > UDP_SEGMENTS_LEN || p->ttl != out.pkt[i]->ttl ||
+	    p->tos != out.pkt[i]->tos)
+		return false;
+	cnt = view_iov(&p->data, out.iov + out.niov, IOV_OUT - out.niov, &len);
+	if (len < p->data.len)
+		return false;
+
+	out.niov += cnt;
+	out.mm[i].msg_hdr.msg_iovlen += cnt;
+	out.msg[i].len += (uint32_t)len;
+	out.msg[i].n++;
+	out.msg[i].open = len == out.msg[i].size && out.msg[i].n < UDP_SEGMENTS_MAX;
+	return true;
+}
+
 /* Next message; false if the batch has no room for it */
 static bool out_add(const struct flow *f, const struct pkt *p)
 {
@@ -440,48 +478,40 @@ static bool out_add(const struct flow *f, const struct pkt *p)
 		return false;
 	sock_cmsg_source(m, &f->side[HOST], f->udp.scope);
 	cmsg_put_ip(m, f, p);
-	if (gso)
-		sock_cmsg_segment(m, gso);
-	if (!m->msg_controllen)
-		m->msg_control = NULL;
 
 	out.niov += (unsigned)m->msg_iovlen;
+	out.msg[out.n].len = (uint32_t)len;
+	out.msg[out.n].size = gso ? gso : (uint16_t)len;
+	out.msg[out.n].n = 1;
+	out.msg[out.n].open = !gso && len && sock_features.udp_gso;
 	out.pkt[out.n++] = p;
 	return true;
 }
 
-enum verdict { TRY_AGAIN, NEXT_ONE, GIVE_UP };
-
-/* Super-packet in single messages, @m without its last control message, which is UDP_SEGMENT: 0 or errno */
-static int out_split(int fd, const struct msghdr *m, const struct pkt *p)
+/* Does message @i consist of several datagrams? */
+static bool out_is_super(unsigned i)
 {
-	struct view rest = { .iov = m->msg_iov, .cnt = (unsigned)m->msg_iovlen, .len = p->data.len };
-	uint16_t gso = p->off.gso;
-	struct iovec iov[32];
-
-	for (; rest.len; view_skip(&rest, gso)) {
-		struct msghdr one = *m;
-		struct view part = rest;
-		size_t len;
-
-		view_trim(&part, gso);
-		one.msg_iov = iov;
-		one.msg_iovlen = view_iov(&part, iov, ARRAY_SIZE(iov), &len);
-		one.msg_controllen -= CMSG_SPACE(sizeof(gso));
-		if (len < part.len)
-			return EMSGSIZE;
-		if (sendmsg(fd, &one, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-			return errno;
-	}
-	return 0;
+	return out.msg[i].len > out.msg[i].size;
 }
 
-/* Message @i was refused with @err, @tries times in a row before */
-static enum verdict out_failed(struct ctx *c, struct flow *f, struct flow *port, unsigned i, int err, unsigned tries)
+static void out_finish(unsigned i)
+{
+	struct msghdr *m = &out.mm[i].msg_hdr;
+
+	if (out_is_super(i))
+		sock_cmsg_segment(m, out.msg[i].size);
+	if (!m->msg_controllen)
+		m->msg_control = NULL;
+}
+
+enum verdict { TRY_AGAIN, NEXT_ONE, GIVE_UP };
+
+/* A message that begins with @p, of @n datagrams, was refused with @err, @tries times in a row before */
+static enum verdict out_refused(struct ctx *c, struct flow *f, struct flow *port, const struct pkt *p, unsigned n, int err,
+				unsigned tries)
 {
 	const struct addr *to = &f->side[HOST].peer.a;
 	struct guest *g = flow_guest(c, f);
-	uint16_t gso = segment_size(out.pkt[i]);
 	bool queued;
 
 	if (err == EINTR)
@@ -493,19 +523,61 @@ static enum verdict out_failed(struct ctx *c, struct flow *f, struct flow *port,
 		port_to_many(port, to);		/* a network's broadcast address: nothing tells before */
 		return TRY_AGAIN;
 	}
-	if (gso &&
-	    (err == EINVAL || err == EMSGSIZE || err == EIO)) { /* more segments, or larger ones, than it takes */
-		err = out_split(port->udp.sock, &out.mm[i].msg_hdr, out.pkt[i]);
-		if (!err)
-			return NEXT_ONE;
-	}
 	queued = port_errors(c, port);
 	if (queued && err != EMSGSIZE && tries < ERROR_TRIES)	/* another packet's error */
 		return TRY_AGAIN;
-	drop_count(g, DROP_SEND);
+	g->drops[DROP_SEND] += n;
 	if (!queued && err != ENOBUFS)
-		icmp_error_pkt(c, g, err, out.pkt[i]);
+		icmp_error_pkt(c, g, err, p);
 	return NEXT_ONE;
+}
+
+/* Message @i in single ones, without its last control message, which is UDP_SEGMENT. GIVE_UP leaves those that were not sent
+ * in out.msg[i].n.
+ */
+static enum verdict out_split(struct ctx *c, struct flow *f, struct flow *port, unsigned i)
+{
+	const struct msghdr *m = &out.mm[i].msg_hdr;
+	struct view rest = { .iov = m->msg_iov, .cnt = (unsigned)m->msg_iovlen, .len = out.msg[i].len };
+	uint16_t gso = out.msg[i].size;
+	struct iovec iov[32];
+
+	for (; rest.len; view_skip(&rest, gso)) {
+		enum verdict v = TRY_AGAIN;
+		struct msghdr one = *m;
+		struct view part = rest;
+		size_t len;
+
+		view_trim(&part, gso);
+		one.msg_iov = iov;
+		one.msg_iovlen = view_iov(&part, iov, ARRAY_SIZE(iov), &len);
+		one.msg_controllen -= CMSG_SPACE(sizeof(gso));
+		if (len < part.len) {
+			drop_count(flow_guest(c, f), DROP_SEND);
+			continue;
+		}
+		for (unsigned tries = 0; v == TRY_AGAIN; tries++) {
+			if (sendmsg(port->udp.sock, &one, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+				break;
+			v = out_refused(c, f, port, out.pkt[i], 1, errno, tries);
+		}
+		if (v == GIVE_UP) {
+			out.msg[i].n = (uint16_t)((rest.len + gso - 1) / gso);
+			return GIVE_UP;
+		}
+	}
+	return NEXT_ONE;
+}
+
+/* Message @i was refused with @err, @tries times in a row before */
+static enum verdict out_failed(struct ctx *c, struct flow *f, struct flow *port, unsigned i, int err, unsigned tries)
+{
+	/* More segments, or larger ones, than it takes */
+	if (out_is_super(i) && (err == EINVAL || err == EMSGSIZE || err == EIO)) {
+		port->udp.single |= out.msg[i].n > 1;
+		return out_split(c, f, port, i);
+	}
+	return out_refused(c, f, port, out.pkt[i], out.msg[i].n, err, tries);
 }
 
 /* Sends the batch; what fails is dropped and counted, what comes after it is sent nevertheless */
@@ -513,6 +585,8 @@ static void out_flush(struct ctx *c, struct flow *f, struct flow *port)
 {
 	unsigned i = 0, tries = 0;
 
+	for (unsigned k = 0; k < out.n; k++)
+		out_finish(k);
 	while (i < out.n) {
 		int rc = sendmmsg(port->udp.sock, out.mm + i, out.n - i, MSG_DONTWAIT | MSG_NOSIGNAL);
 
@@ -530,8 +604,8 @@ static void out_flush(struct ctx *c, struct flow *f, struct flow *port)
 			i++;
 			continue;
 		case GIVE_UP:
-			flow_guest(c, f)->drops[DROP_SEND] += out.n - i;
-			i = out.n;
+			for (; i < out.n; i++)
+				flow_guest(c, f)->drops[DROP_SEND] += out.msg[i].n;
 			break;
 		}
 	}
@@ -549,7 +623,7 @@ void udp_input(struct ctx *c, struct flow *f, struct pkt *pkts)
 
 	for (; i != PKT_NEXT_NONE; i = pkts[i].next) {
 		f->bytes[GUEST] += pkts[i].data.len;
-		if (!out_add(f, &pkts[i])) {
+		if (!out_join(port, &pkts[i]) && !out_add(f, &pkts[i])) {
 			out_flush(c, f, port);
 			if (!out_add(f, &pkts[i]))
 				drop_count(flow_guest(c, f), DROP_SEND);
@@ -647,6 +721,42 @@ static void in_emit(struct ctx *c, const struct flow *f, struct frame *fr, size_
 	}
 }
 
+/* What was joined goes to the guest */
+static void in_flush(struct ctx *c)
+{
+	if (in.join.f)
+		in_emit(c, in.join.f, in.join.fr, in.join.len, in.join.n > 1 ? in.join.size : 0);
+	in.join.f = NULL;
+}
+
+/* Message @i to the guest, joined with those before it if they are as long, and of the same flow: true if its frame was used.
+ * A frame on the link costs several times what it takes to copy a datagram.
+ */
+static bool in_pass(struct ctx *c, struct flow *f, unsigned i, size_t len, uint16_t gso)
+{
+	struct guest *g = flow_guest(c, f);
+	unsigned hdr = net_hdr_len(addr_is_v4(&f->side[GUEST].our.a), UDP_HLEN) - ETH_HLEN;
+
+	if (in.join.f == f && in.join.open && !gso && len && len <= in.join.size && in.join.len + len <= UDP_SEGMENTS_LEN) {
+		memcpy((uint8_t *)in.join.fr->pay[0].iov_base + in.join.len, in.iov[i].iov_base, len);
+		in.join.len += len;
+		in.join.open = ++in.join.n < UDP_SEGMENTS_MAX && len == in.join.size;
+		return false;
+	}
+	in_flush(c);
+	if (gso || !len || !g->tap.caps.uso || len + hdr > guest_mtu(c, g)) {
+		in_emit(c, f, in.frame[i], len, gso);
+		return true;
+	}
+	in.join.f = f;
+	in.join.fr = in.frame[i];
+	in.join.len = len;
+	in.join.size = (uint16_t)len;
+	in.join.n = 1;
+	in.join.open = true;
+	return true;
+}
+
 /* Message @i, @len bytes: true if its frame was used */
 static bool in_deliver(struct ctx *c, struct flow *port, unsigned i, size_t len)
 {
@@ -679,8 +789,7 @@ static bool in_deliver(struct ctx *c, struct flow *port, unsigned i, size_t len)
 	f->udp.used = c->now;
 	flow_touch(&c->flows, f);
 	f->bytes[HOST] += len;
-	in_emit(c, f, in.frame[i], len, a.gso);
-	return true;
+	return in_pass(c, f, i, len, a.gso);
 }
 
 /* Places for a batch: payload of frames, or buffers where nothing can go to the link. How many; 0: the link is full */
@@ -729,6 +838,7 @@ static void port_read(struct ctx *c, struct flow *port)
 		for (unsigned i = 0; i < n; i++)
 			if ((int)i >= rc || !in_deliver(c, port, i, in.mm[i].msg_len))
 				in.frame[unused++] = in.frame[i];
+		in_flush(c);
 		udp_splice_flush(c);		/* out of the frames */
 		if (!port->udp.linkless)
 			tap_unreserve(&flow_guest(c, port)->tap, in.frame, unused);

@@ -44,6 +44,8 @@ void udp_end(struct ctx *c, struct flow *f);
  */
 bool udp_make_room(struct ctx *c);
 
+#define UDP_SEGMENTS_MAX	64	/* datagrams in one message that UDP_SEGMENT is good for on every kernel */
+#define UDP_SEGMENTS_LEN	65487	/* bytes in them: what IPv4 and IPv6 can carry */
 #define UDP_ROOM_TRIES	8		/* flows that give way for one descriptor */
 
 /* Does @rc say that descriptors or memory are used up, and did a flow give way, so that another try makes sense? */

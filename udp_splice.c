@@ -29,12 +29,11 @@
 #define BATCH		UDP_SPLICE_BATCH
 #define TURN		4		/* batches, before other flows get their turn */
 #define BUF_SIZE	((64U << 10) + 1536)	/* any datagram; of a power of two, all would compete for the same cache lines */
-#define SEGMENTS_LEN	65487		/* bytes of datagrams that are joined: what IPv4 and IPv6 can carry */
 #define ERROR_TRIES	4		/* sends again after an error that was another datagram's */
 #define CMSG_ROOM	(CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(uint16_t)))
 #define NONE		UINT16_MAX
 
-static_assert(BATCH <= 64, "each kernel has UDP_SEGMENT for as many");
+static_assert(BATCH <= UDP_SEGMENTS_MAX, "each kernel has UDP_SEGMENT for as many");
 
 static uint8_t payload[BATCH][BUF_SIZE];
 
@@ -90,7 +89,7 @@ static void out_add(struct ctx *c, struct flow *f, unsigned from, const struct i
 	f->bytes[from] += len;
 	out.iov[out.niov] = *iov;
 	if (out.n && !joined && len && out.msg[out.n - 1].open && len <= out.msg[out.n - 1].size &&
-	    out.msg[out.n - 1].len + len <= SEGMENTS_LEN) {
+	    out.msg[out.n - 1].len + len <= UDP_SEGMENTS_LEN) {
 		unsigned i = out.n - 1;
 
 		out.niov++;

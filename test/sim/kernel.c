@@ -479,7 +479,8 @@ static ssize_t dgram_send(struct fsock *s, const struct msghdr *m)
 	struct dgram d = { .len = iov_len(m->msg_iov, m->msg_iovlen), .ttl = s->ttl, .our = s->local };
 	static uint8_t buf[65536];
 	union sockaddr_any any;
-	size_t at = 0;
+	size_t at = 0, all;
+	uint16_t gso = 0;
 
 	if (s->err)
 		return fail(take_error(s));
@@ -495,8 +496,16 @@ static ssize_t dgram_send(struct fsock *s, const struct msghdr *m)
 	}
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR((struct msghdr *)m, c))
 		if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_SEGMENT)
-			memcpy(&d.gso, CMSG_DATA(c), sizeof(d.gso));
-	return fs_dgram(s, &s->tx, &d) ? (ssize_t)d.len : fail(EAGAIN);
+			memcpy(&gso, CMSG_DATA(c), sizeof(gso));
+	for (at = 0, all = d.len; gso && gso < all - at; at += gso) {	/* as the receiver will see them */
+		d.data = buf + at;
+		d.len = gso;
+		if (!fs_dgram(s, &s->tx, &d))
+			return fail(EAGAIN);
+	}
+	d.data = buf + at;
+	d.len = all - at;
+	return fs_dgram(s, &s->tx, &d) ? (ssize_t)all : fail(EAGAIN);
 }
 
 static void put_cmsg(struct msghdr *m, int level, int type, const void *data, size_t len)

@@ -213,7 +213,7 @@ static void test_joined(void)
 			eq(out.msg[m].n, rows[k].msg[m].n);
 			eq(out.msg[m].size, rows[k].msg[m].size);
 			eq(out.mm[m].msg_hdr.msg_iovlen, out.msg[m].n);
-			ok(out.msg[m].len <= SEGMENTS_LEN);
+			ok(out.msg[m].len <= UDP_SEGMENTS_LEN);
 			in_iov += out.msg[m].len;
 		}
 		eq(in_iov, total);

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""udp_join.py PID CLIENT_NS SERVER_NS TO PORT [FRAMES]: datagrams that wait while the program is stopped, so that all of them are in
+one batch
+
+What arrives is what was sent, in order, both ways; the receiver's interface counts no more than FRAMES for it, if given.
+Prints TAP without a plan.
+"""
+import ctypes
+import os
+import random
+import signal
+import socket
+import sys
+import time
+
+CLONE_NEWNET = 0x40000000
+pid, client_ns, server_ns, to, port = int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4], int(sys.argv[5])
+most = int(sys.argv[6]) if len(sys.argv) > 6 else None
+family = socket.AF_INET6 if ":" in to else socket.AF_INET
+libc = ctypes.CDLL(None, use_errno=True)
+count = 0
+
+
+def enter(path):
+    fd = os.open(path, os.O_RDONLY)
+    if libc.setns(fd, CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), path)
+    os.close(fd)
+
+
+def result(name, good, why=""):
+    global count
+    count += 1
+    print(f"{'ok' if good else 'not ok'} {count} - {name}, {to}")
+    if not good:
+        print(f"# {why}")
+
+
+def new(ns):
+    enter(ns)
+    s = socket.socket(family, socket.SOCK_DGRAM)
+    s.settimeout(3)
+    return s
+
+
+def frames(ns):
+    enter(ns)
+    with open("/proc/thread-self/net/dev") as f:
+        return next(int(line.split(":")[1].split()[1]) for line in f if line.strip().startswith("ext:"))
+
+
+def state():
+    with open(f"/proc/{pid}/stat") as f:
+        return f.read().rpartition(")")[2].split()[0]
+
+
+def held(send, sizes):
+    """Sends them all while nobody looks"""
+    payload = [random.randbytes(n) for n in sizes]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        while state() != "T":
+            time.sleep(0.001)
+        for p in payload:
+            send(p)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    return payload
+
+
+s, c = new(server_ns), new(client_ns)
+s.bind(("", port))
+c.connect((to, port))
+c.send(b"hello")
+peer = s.recvfrom(10)[1]
+s.sendto(b"hello", peer)
+c.recv(10)
+# The interface's MTU is 1500 on the host's side: those of 2000 can't be joined there, and nothing is after them
+batches = [[1000] * 30 + [10], [0, 0] + [1] * 40 + [0], [700] * 20 + [701] * 20, [1400] * 3 + [100, 100] + [1300] * 20,
+           [2000] * 4 + [100] * 30]
+for name, send, receiver, ns in (("out", c.send, s, server_ns), ("in", lambda p: s.sendto(p, peer), c, client_ns)):
+    for sizes in batches:
+        before = frames(ns)
+        payload = held(send, sizes)
+        got = []
+        try:
+            for _ in payload:
+                got.append(receiver.recv(65536))
+        except TimeoutError:
+            pass
+        result(f"UDP-13 {len(sizes)} datagrams in one batch, {name}", got == payload, f"{sizes}: {[len(d) for d in got]}")
+        seen = frames(ns) - before
+        if most and sizes[0] <= 1500:
+            result(f"in few frames, {name}", seen <= most, f"{len(sizes)} datagrams in {seen} frames")
