@@ -232,15 +232,15 @@ static void step_error(struct json_out *o, const char *error, unsigned n, struct
 }
 
 /* What is wrong with the rules in @said, whatever the table, or NULL */
-static const char *not_here(const struct conf *c)
+static const char *not_here(const struct ctx *c)
 {
 	for (const struct rule *r = said.rule; r < said.rule + said.n; r++) {
-		if (r->proto == IPPROTO_TCP && c->no_tcp)
-			return "no TCP here, it is switched off";
-		if (r->proto == IPPROTO_UDP && c->no_udp)
-			return "no UDP here, it is switched off";
-		if (!r->any && !addr_is_unspec(&r->addr) && !c->ip[addr_family(&r->addr)].on)
-			return addr_is_v4(&r->addr) ? "no IPv4 here" : "no IPv6 here";
+		switch (fwd_rule_possible(&c->fwd, c->cf, r)) {
+		case -EPROTONOSUPPORT:
+			return r->proto == IPPROTO_TCP ? "no TCP here, it is switched off" : "no UDP here, it is switched off";
+		case -EAFNOSUPPORT:
+			return r->any ? "no network here" : addr_is_v4(&r->addr) ? "no IPv4 here" : "no IPv6 here";
+		}
 	}
 	return NULL;
 }
@@ -281,7 +281,7 @@ static bool parse_step(const struct ctx *c, unsigned n, struct step *s, struct j
 	} else if (s->action != CLEAR) {
 		why = conf_ports(&said, c->cf->mode, s->letter, s->value);
 		if (!why && s->action == ADD)
-			why = not_here(c->cf);
+			why = not_here(c);
 	}
 	if (!why)
 		return true;

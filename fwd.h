@@ -160,6 +160,9 @@ void fwd_table(const struct fwd *fwd, struct rules *t);
  */
 int fwd_replace(struct fwd *fwd, const struct conf *c, const struct rules *want, struct fwd_failure *why);
 
+/* Can there be such a rule at all? 0; -EAFNOSUPPORT, -EPROTONOSUPPORT, -EOPNOTSUPP: as fwd_replace() */
+int fwd_rule_possible(const struct fwd *fwd, const struct conf *c, const struct rule *r);
+
 /* Listeners of an automatic rule become those whose target is in @bound, a map of ports: false if some could not be had */
 bool fwd_follow(struct fwd *fwd, const struct conf *c, struct fwd_rule *fr, const uint8_t *bound);
 

@@ -646,8 +646,7 @@ static void commit(struct fwd *fwd, const struct rules *want, const uint16_t *en
 		fwd->targets += fwd->rule[i].id && !addr_is_unspec(&fwd->rule[i].r.to_addr);
 }
 
-/* Can there be such a rule at all? 0 or -errno */
-static int rule_possible(const struct fwd *fwd, const struct conf *c, const struct rule *r)
+int fwd_rule_possible(const struct fwd *fwd, const struct conf *c, const struct rule *r)
 {
 	if (r->proto == IPPROTO_TCP ? c->no_tcp : c->no_udp)
 		return -EPROTONOSUPPORT;
@@ -687,7 +686,7 @@ int fwd_replace(struct fwd *fwd, const struct conf *c, const struct rules *want,
 		*why = (struct fwd_failure){ i, want->rule[i].first };
 		entry[i] = entry_for(fwd, &want->rule[i]);
 		if (fate[entry[i]] == COMES)
-			rc = rule_possible(fwd, c, &want->rule[i]);
+			rc = fwd_rule_possible(fwd, c, &want->rule[i]);
 	}
 	if (!rc)
 		rc = open_new(fwd, c, want, entry, why);

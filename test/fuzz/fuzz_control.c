@@ -3,7 +3,7 @@
 /* LDFLAGS: -Wl,--wrap=log_at */
 /* fuzz_control.c - what a client sends: what is answered is Varlink, whatever it is
  *
- * Input: calls, NUL behind each. The table of rules is a simple one here: port 1 can't be had. Ten flows are there.
+ * Input: calls, NUL behind each. The table of rules is a simple one here: port 1 can't be had, port 2 not even be asked for. Ten flows are there.
  */
 
 #include <stdarg.h>
@@ -58,6 +58,13 @@ void fwd_table(const struct fwd *fwd, struct rules *t)
 	*t = (struct rules){ .run_time = true };
 	for (const struct fwd_rule *fr = fwd->rule; fr < fwd->rule + fwd->nrules; fr++)
 		t->rule[t->n++] = fr->r;
+}
+
+int fwd_rule_possible(const struct fwd *fwd, const struct conf *c, const struct rule *r)
+{
+	(void)fwd;
+	(void)c;
+	return r->first != 2 ? 0 : r->proto == IPPROTO_TCP ? -EAFNOSUPPORT : -EPROTONOSUPPORT;
 }
 
 int fwd_replace(struct fwd *fwd, const struct conf *c, const struct rules *t, struct fwd_failure *why)
