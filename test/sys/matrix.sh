@@ -6,12 +6,6 @@
 # with each row of KINDS. What no rule is about has its own rows, OUT. All cells are tried by matrix.py, at once.
 . "${0%/*}/lib.sh"
 
-# What the program does not do yet, as patterns of cells. Without its line, a cell runs.
-NOT_YET=(
-)
-# Datagrams from the host's loopback take the link as if told --no-splice. With UDP_SPLICE=1 they are expected to go as TCP goes.
-UDP_SPLICE=1
-
 # ---- Cells
 
 # One program each, with a container of its own
@@ -129,7 +123,6 @@ rows() { sed -E '/^(#|$)/d; s/\t+/ /g; s/ *\| */|/g; s/ +$//' <<<"$1"; }
 
 declare -A OPTIONS	# of an instance
 declare -A BASE		# first port of a way
-declare -A LEFT		# cells of a pattern in NOT_YET
 CELLS=$T/cells
 
 # Somebody who comes by another interface than that
@@ -143,14 +136,11 @@ another_if()
 	esac
 }
 
-# name PROTO FAMILY WAY KIND: sets NAME; false if there is no such cell, or not yet
+# name PROTO FAMILY WAY KIND: sets NAME; false if there is no such cell
 name()
 {
 	local p
 	NAME="$1 IPv$2 $3, $4"
-	for p in "${NOT_YET[@]}"; do
-		[[ $NAME != $p ]] || { LEFT[$p]=$((${LEFT[$p]:-0} + 1)); return 1; }
-	done
 }
 
 # cell PROTO KIND SPEC ASKED SERVED REFUSED: for the way that is in INST WAY FROM TO ADDR SERVER AT SEEN IF VAIN FAM P
@@ -160,12 +150,6 @@ cell()
 	local from=$FROM server=$SERVER seen=$SEEN at=$AT option n a vain
 
 	name "$proto" "$FAM" "$WAY" "$kind" || return 0
-	if [ "$proto" = UDP ] && [ $UDP_SPLICE = 0 ] && [ "${WAY#splice in}" != "$WAY" ]; then
-		case $FAM in
-		4)	seen=198.51.100.1= at=198.51.100.2 ;;
-		6)	seen=2001:db8:1::1= at=2001:db8:1::2 ;;
-		esac
-	fi
 	case $WAY in "splice out"*) option=-T ;; *) option=-t ;; esac
 	[ "$proto" = TCP ] || option=${option/t/u} option=${option/T/U}
 
@@ -255,10 +239,6 @@ while IFS='|' read -r cells reason; do
 done < <(rows "$NONE")
 with_rules >"$CELLS"
 without_rules >>"$CELLS"
-[ $UDP_SPLICE = 1 ] || [ $LINK = sock ] || diag "not yet: UDP * splice in*: these cells are as those of no-splice"
-for p in "${!LEFT[@]}"; do
-	diag "not yet: $p: ${LEFT[$p]} cells"
-done
 
 nets=(R="$(ns_of R)" H="$(ns_of H)")
 [ $LINK = tap ] && none="-T none -U none" || none=		# but for what follows: ports of one's rules are not for others

@@ -11,17 +11,6 @@ for ns in R C ""; do	# or ports would be used up for a minute
 	$ns sysctl -qw net.ipv4.tcp_max_tw_buckets=100
 done
 
-fds() { find "/proc/$PASTAPID/fd" -type l | wc -l; }
-asked()	{ [ "$(grep -c "Flows:" "$PASTA_LOG")" -gt "$1" ]; }
-flows()
-{
-	local n
-	n=$(grep -c "Flows:" "$PASTA_LOG")
-	kill -USR1 "$PASTAPID"
-	wait_for 5 asked "$n"
-	grep "Flows:" "$PASTA_LOG" | tail -n 1 | sed 's/.*Flows: //'
-}
-no_flows() { [[ $(flows) =~ ^0\ TCP.*\ 0\ spliced ]]; }
 
 # connections COUNT NAME JOB: one after the other
 connections() { xfer 60 <<<"crr PEER-03_$1_connections,_$2 count=$1 $3"; }

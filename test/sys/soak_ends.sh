@@ -8,17 +8,6 @@
 topology
 if [ $LINK = tap ]; then pasta_up -t 8000 -T 8200; else pasta_up -t 8000; fi
 
-asked()	{ [ "$(grep -c "Flows:" "$PASTA_LOG")" -gt "$1" ]; }
-flows()
-{
-	local n
-	n=$(grep -c "Flows:" "$PASTA_LOG")
-	kill -USR1 "$PASTAPID"
-	wait_for 5 asked "$n"
-	grep "Flows:" "$PASTA_LOG" | tail -n 1 | sed 's/.*Flows: //'
-}
-no_flows() { [[ $(flows) =~ ^0\ TCP.*\ 0\ spliced ]]; }
-fds() { find "/proc/$PASTAPID/fd" -type l | wc -l; }
 # NAME CLIENT SERVER ADDRESS PORT AT LPORT
 soak()
 {

@@ -7,17 +7,7 @@ LINK=sock
 topology
 pasta_up -t 8000 -u 8000
 
-descriptors()	{ find "/proc/$PASTAPID/fd" -type l | wc -l; }
-rest()		{ [ "$(descriptors)" = "$NONE" ]; }
-counted()	{ [ "$(grep -c "Flows:" "$PASTA_LOG")" -gt "$1" ]; }
-flows()		# the last line of it, once asked for
-{
-	local n
-	n=$(grep -c "Flows:" "$PASTA_LOG")
-	kill -USR1 "$PASTAPID"
-	wait_for 5 counted "$n"
-	grep "Flows:" "$PASTA_LOG" | tail -n 1 | sed 's/.*Flows: //'
-}
+rest()		{ [ "$(fds)" = "$NONE" ]; }
 moved()		{ [ "$(C awk '/ext:/ { print ($2 > 1000000) + ($10 > 1000000) }' /proc/self/net/dev)" = 2 ]; }
 peers()		{ R ss -Htn state established | wc -l; }
 no_peers()	{ [ "$(peers)" = 0 ]; }
@@ -30,9 +20,9 @@ kill_guest()
 }
 
 kill_guest
-settled() { local a; a=$(descriptors); sleep 0.1; [ "$(descriptors)" = "$a" ]; }
+settled() { local a; a=$(fds); sleep 0.1; [ "$(fds)" = "$a" ]; }
 wait_for 5 settled
-NONE=$(descriptors)
+NONE=$(fds)
 diag "descriptors without a guest: $NONE, resident: $(rss_of $PASTAPID) kB"
 
 bad=0
@@ -59,7 +49,7 @@ for i in range(5):
 done
 is "VM-01 killed $i times, transfers under way: failures" "$bad" 0
 is "VM-01 flows that are left" "$(flows)" "0 TCP, 0 UDP on 0 sockets, 0 ping, 0 spliced"
-is "VM-01 descriptors that are left" "$(descriptors)" "$NONE"
+is "VM-01 descriptors that are left" "$(fds)" "$NONE"
 ok "VM-01 connections that peers have left" wait_for 5 no_peers
 diag "resident after 10, 30, 50 times: ${rss[10]}, ${rss[30]}, ${rss[50]} kB"
 # Pools are touched as they are used, and once in a while more is; a leak goes on and on
