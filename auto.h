@@ -12,7 +12,7 @@ struct bound {
 };
 
 /**
- * auto_start() - first scan, and one a second from then on, if any rule is automatic
+ * auto_start() - first scan, and others from then on, every 50 ms to 1 s, if any rule is automatic
  *
  * After fwd_listen() and while the namespace can be entered, that is, before isolation. Without sock_diag(7), it is said
  * that not everything is forwarded.
