@@ -23,6 +23,10 @@
 #include "log.h"
 #include "netlink_msg.h"
 
+/* Linux 5.16, 6.3; older headers don't have them */
+#define IFLA_GRO_MAX_SIZE	58
+#define IFLA_GRO_IPV4_MAX_SIZE	64
+
 #define QUERY_MAX	65536	/* the kernel builds dumps in pieces of at most 32 KiB, and one object may be larger */
 #define ACK_MAX		8192	/* kernels before 4.3 repeat the request in it */
 #define HELD_MAX	64	/* requests in one datagram: their answers have to fit into the receive buffer */
@@ -379,7 +383,7 @@ bool attr_addr(const struct rtattr *a, bool v6, struct addr *addr)
 
 static void link_each(const struct nlmsghdr *nh, void *arg)
 {
-	const struct rtattr *tb[IFLA_ADDRESS + 8], *a;
+	const struct rtattr *tb[IFLA_GRO_IPV4_MAX_SIZE + 1], *a;
 	struct nl_ifinfo *info = arg;
 	const struct ifinfomsg *ifi;
 
@@ -393,6 +397,8 @@ static void link_each(const struct nlmsghdr *nh, void *arg)
 	attrs_read(nh, sizeof(*ifi), tb, ARRAY_SIZE(tb) - 1);
 	info->ifindex = (unsigned)ifi->ifi_index;
 	info->mtu = attr_u32(tb[IFLA_MTU], 0);
+	info->gro4 = attr_u32(tb[IFLA_GRO_IPV4_MAX_SIZE], 0);
+	info->gro6 = attr_u32(tb[IFLA_GRO_MAX_SIZE], 0);
 	a = tb[IFLA_IFNAME];
 	if (a)
 		memcpy(info->name, RTA_DATA(a), MIN(RTA_PAYLOAD(a), sizeof(info->name) - 1));
@@ -468,6 +474,16 @@ int nl_link_txqlen(struct nl *nl, unsigned ifindex, uint32_t frames)
 
 	link_set(&r, ifindex, 0);
 	req_attr_u32(&r, IFLA_TXQLEN, frames);
+	return nl_talk(nl, &r);
+}
+
+int nl_link_gro(struct nl *nl, unsigned ifindex, uint32_t bytes)
+{
+	struct req r;
+
+	link_set(&r, ifindex, 0);
+	req_attr_u32(&r, IFLA_GRO_MAX_SIZE, bytes);
+	req_attr_u32(&r, IFLA_GRO_IPV4_MAX_SIZE, bytes);
 	return nl_talk(nl, &r);
 }
 

@@ -48,6 +48,7 @@ struct nl_ifinfo {
 	char		name[IFNAMSIZ];
 	struct mac	mac;		/* zero if it has none */
 	uint32_t	mtu;
+	uint32_t	gro4, gro6;	/* largest packet merged from received ones; 0 if the kernel has no such limit */
 };
 
 int nl_link_get(struct nl *nl, unsigned ifindex, struct nl_ifinfo *info);
@@ -80,6 +81,8 @@ bool nl_addr_get(struct nl *nl, bool v6, unsigned ifindex, struct addr *a, uint8
 int nl_link_up(struct nl *nl, unsigned ifindex);
 int nl_link_mtu(struct nl *nl, unsigned ifindex, uint32_t mtu);
 int nl_link_mac(struct nl *nl, unsigned ifindex, const struct mac *mac);
+/* Largest packet merged from received ones. Above 65536, BIG TCP: -EINVAL before Linux 5.19; before 6.3, of IPv6 only. */
+int nl_link_gro(struct nl *nl, unsigned ifindex, uint32_t bytes);
 int nl_link_txqlen(struct nl *nl, unsigned ifindex, uint32_t frames);
 /* Does the kernel give the link an IPv6 link-local address of its own (from its MAC address) when it comes up? */
 int nl_link_autoaddr(struct nl *nl, unsigned ifindex, bool on);

@@ -143,6 +143,27 @@ static uint32_t txqlen(uint32_t mtu)
 	return MIN(MAX(DIV_ROUND_UP(WINDOW_MAX, payload), TXQLEN_MIN), TXQLEN_MAX);
 }
 
+/* Super-packets to the namespace may be larger than IP's length fields can say (BIG TCP) if its kernel lets the device announce that */
+static void set_big_tcp(struct ns_net *n, int fd)
+{
+	struct nl_ifinfo info;
+	int ret;
+
+	if (!n->caps->tso4 || !tun_takes(fd, TAP_ROOM))
+		return;
+	ret = nl_link_gro(&n->ns, n->ifindex, TAP_ROOM);
+	if (!ret)
+		ret = nl_link_get(&n->ns, n->ifindex, &info);
+	if (ret) {
+		debug("Super-packets above 64 KiB not announced: %s", errno_text(-ret));
+		return;
+	}
+	if (info.gro4 == TAP_ROOM)
+		n->caps->tso4 = TAP_ROOM;
+	if (info.gro6 == TAP_ROOM)
+		n->caps->tso6 = TAP_ROOM;
+}
+
 static int tap_in_ns(void *arg)
 {
 	struct ns_net *n = arg;
@@ -168,6 +189,7 @@ static int tap_in_ns(void *arg)
 
 		if (err)
 			debug("Transmit queue length not set: %s", errno_text(-err));
+		set_big_tcp(n, fd);
 	}
 	if (ret) {
 		close(fd);

@@ -25,6 +25,8 @@
 #define DGRAM_HLEN	8		/* of UDP and ICMP alike */
 #define ICMP_HLEN	8
 #define FRAG_HLEN	8		/* IPv6 fragment header */
+#define JUMBO_HLEN	8		/* IPv6 hop-by-hop options with nothing but a jumbogram's length */
+#define IP_MAX		65535		/* what the length fields hold */
 
 #define IP4_DF		0x4000
 #define IP4_MF		0x2000
@@ -37,7 +39,7 @@
 #define HEAD_MAX	(ETH_HLEN + IP6_HLEN + EXT_BYTES + 60)
 
 static_assert(HEAD_MIN >= ETH_HLEN + 60 + 60, "headers of a TCP segment over IPv4 don't fit");
-static_assert(HDR_L4 >= ETH_HLEN + IP6_HLEN, "no room in front of the transport header");
+static_assert(HDR_L4 >= ETH_HLEN + IP6_HLEN + JUMBO_HLEN, "no room in front of the transport header");
 
 void view_skip(struct view *v, size_t n)
 {
@@ -465,22 +467,34 @@ static void put_eth(struct frame *f, uint8_t *h, const struct mac *dmac, const s
 	f->csum_start = f->csum_off = 0;
 }
 
+/* Hop-by-hop options with the one for the length of a jumbogram (RFC 2675 2), @len bytes behind the IPv6 header */
+static void put_jumbo(uint8_t *h, uint8_t proto, uint32_t len)
+{
+	h[0] = proto;
+	h[1] = 0;
+	h[2] = 0xc2;
+	h[3] = 4;
+	put_be32(h + 4, len);
+}
+
 /**
  * put_net() - Ethernet and IP header in front of HDR_L4
  * @proto:	type of what is at HDR_L4
  * @l4:		bytes at HDR_L4
  * @frag:	IPv4 flags and fragment offset
  *
- * The payload is cut to its length first, so that lengths can't disagree.
+ * The payload is cut to its length first, so that lengths can't disagree. A super-packet above 65535 bytes is one as Linux knows
+ * them by the name of BIG TCP: in IPv4 without a length, in IPv6 a jumbogram.
  */
 static void put_net(struct frame *f, const struct net_hdr *n, uint8_t proto, unsigned l4, uint16_t frag)
 {
-	bool v4 = addr_is_v4(&n->src.a);
-	uint8_t *ip = f->hdr + HDR_L4 - (v4 ? IP4_HLEN : IP6_HLEN);
+	bool v4 = addr_is_v4(&n->src.a), jumbo = (v4 ? IP4_HLEN : 0) + l4 + f->len > IP_MAX;
+	unsigned ext = jumbo && !v4 ? JUMBO_HLEN : 0;
+	uint8_t *ip = f->hdr + HDR_L4 - ext - (v4 ? IP4_HLEN : IP6_HLEN);
 
 	trim_payload(f);
 	put_eth(f, ip - ETH_HLEN, &n->dmac, &n->smac, v4 ? ETH_P_IP : ETH_P_IPV6);
-	f->hlen = (uint8_t)net_hdr_len(v4, l4);
+	f->hlen = (uint8_t)(net_hdr_len(v4, l4) + ext);
 	f->v6 = !v4;
 	f->proto = proto;
 
@@ -490,7 +504,7 @@ static void put_net(struct frame *f, const struct net_hdr *n, uint8_t proto, uns
 
 		ip[0] = 0x45;
 		ip[1] = n->tos;
-		put_be16(ip + 2, (uint16_t)(IP4_HLEN + l4 + f->len));
+		put_be16(ip + 2, jumbo ? 0 : (uint16_t)(IP4_HLEN + l4 + f->len));
 		put_be16(ip + 4, n->id);
 		put_be16(ip + 6, frag);
 		ip[8] = n->ttl;
@@ -502,12 +516,14 @@ static void put_net(struct frame *f, const struct net_hdr *n, uint8_t proto, uns
 		memcpy(ip + 10, &csum, 2);
 	} else {
 		put_be32(ip, 6U << 28 | (uint32_t)n->tos << 20);
-		put_be16(ip + 4, (uint16_t)(l4 + f->len));
-		ip[6] = proto;
+		put_be16(ip + 4, jumbo ? 0 : (uint16_t)(l4 + f->len));
+		ip[6] = jumbo ? IPPROTO_HOPOPTS : proto;
 		ip[7] = n->ttl;
 		memcpy(ip + 8, &n->src.a, 16);
 		memcpy(ip + 24, &n->dst.a, 16);
 	}
+	if (ext)
+		put_jumbo(ip + IP6_HLEN, proto, (uint32_t)(JUMBO_HLEN + l4 + f->len));
 }
 
 /**
@@ -526,7 +542,7 @@ static void put_csum(struct frame *f, const struct net_hdr *n, unsigned l4, unsi
 	if (partial) {
 		f->off.partial = true;
 		f->off.gso = f->len > gso ? gso : 0;
-		f->csum_start = (uint16_t)net_hdr_len(!f->v6, 0);
+		f->csum_start = (uint16_t)(f->hlen - l4);
 		f->csum_off = (uint16_t)at;
 		csum = csum_fold(sum);
 	} else {

@@ -43,7 +43,7 @@ struct offload {
 struct caps {
 	uint32_t	mtu;		/* largest IP packet, 68 to 65535 */
 	bool		csum;		/* accepts partial checksums */
-	bool		tso4, tso6;	/* accepts TCP super-packets of up to 65535 bytes of IP */
+	uint32_t	tso4, tso6;	/* largest TCP super-packet it accepts, bytes of IP: 65535, or more; 0: none */
 	bool		uso;		/* accepts UDP super-packets */
 	uint8_t		link_hdr;	/* bytes of the link's own header in front of each frame */
 };
@@ -116,7 +116,9 @@ struct pkt {
  */
 enum drop pkt_parse(const struct raw *raw, struct pkt *p);
 
-#define HDR_L4	72		/* where transport headers start in a frame's header memory */
+#define DGRAM_ROOM	65536		/* holds any datagram */
+
+#define HDR_L4	80		/* where transport headers start in a frame's header memory */
 #define HDR_MAX	(HDR_L4 + 60)
 #define FRAME_IOV	2
 

@@ -134,7 +134,7 @@ int tap_flush(struct tap *t)
 
 bool tap_commit_dgram(struct tap *t, struct frame *f, struct net_hdr *n, const struct icmp_hdr *icmp, size_t len, uint32_t mtu)
 {
-	static uint8_t whole[TAP_ROOM];
+	static uint8_t whole[DGRAM_ROOM];
 	const struct iovec iov = { whole, len };
 	const struct view dgram = { .iov = &iov, .cnt = 1, .len = len };
 	size_t at = 0;
@@ -156,7 +156,7 @@ bool tap_commit_dgram(struct tap *t, struct frame *f, struct net_hdr *n, const s
 		tap_commit(t, f);
 		if (at == len)
 			return true;
-		if (!tap_reserve(t, &f, 1, TAP_ROOM, TAP_ANY))
+		if (!tap_reserve(t, &f, 1, DGRAM_ROOM, TAP_ANY))
 			return false;
 	}
 }

@@ -17,7 +17,7 @@ struct conf;
 struct tap;
 
 #define TAP_SLOTS	128		/* frames on their way */
-#define TAP_ROOM	65536		/* payload bytes in each */
+#define TAP_ROOM	(256 << 10)	/* payload bytes in each: memory is used as it is filled */
 #define TAP_BATCH	256		/* raw frames in a batch */
 #define TAP_QUEUE	(256 << 10)	/* bytes on the queue that are written before the turn is over */
 #define TAP_SINGLES	8		/* batches of one before two are tried */
@@ -129,11 +129,13 @@ void tap_queue_pop(struct tap *t);
  * feature and says in @caps what it got. Return: descriptor, or -errno.
  * tun_adopt(): the same for one that somebody opened and attached, @ifname filled in. -EBADFD: no such device, -EPROTOTYPE:
  * not with the frame format that is expected.
+ * tun_takes(): does the kernel find memory for a frame of @len bytes? Asked before the device is up.
  * tun_attach(): makes the descriptor the link.
  */
 int tun_open(char *ifname, struct caps *caps);
 int tun_adopt(int fd, char *ifname, struct caps *caps);
 void tun_mac(int fd, struct mac *m);	/* the device's own address: the guest's */
+bool tun_takes(int fd, size_t len);
 void tun_attach(struct tap *t, int fd, const struct caps *caps, int pcap);
 
 /* tap_sock.c - a stream socket to a virtual machine, each frame behind its length

@@ -31,6 +31,13 @@ void tcp_init(struct ctx *c)
 	random_bytes(c->secret, sizeof(c->secret));
 }
 
+void tcp_set_segment(struct ctx *c, struct flow *f, const struct pkt *p)
+{
+	f->tcp.mss = seg_mss_to_guest(p->tcp.mss, c->cf->mtu, addr_is_v4(&p->src.a));
+	if (p->ttl != TCP_TTL)
+		f->tcp.flags |= TCPF_FAR;
+}
+
 void tcp_set_state(struct flow *f, enum tcp_state state)
 {
 	struct tcp *t = &f->tcp;
@@ -213,7 +220,7 @@ void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 	}
 
 	out.scope = fwd_scope(c->cf, &host.peer.a);
-	if (p->ttl != 64)			/* not the default: somebody counts hops */
+	if (p->ttl != TCP_TTL)			/* not the default: somebody counts hops */
 		out.ttl = p->ttl;
 	fd = tcp_socket(c, &host, &out);
 	if (fd < 0) {
@@ -232,7 +239,7 @@ void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 	tcp_flow_init(c, f, fd, TCP_CONNECTING);
 	f->tcp.rcv_nxt = f->tcp.rcv_adv = f->tcp.rcv_acked = p->tcp.seq + 1;
 	f->tcp.snd_wnd = p->tcp.win;
-	f->tcp.mss = seg_mss_to_guest(p->tcp.mss, c->cf->mtu, v4);
+	tcp_set_segment(c, f, p);
 	if (p->tcp.wscale == TCP_WSCALE_NONE)
 		f->tcp.rcv_wscale = 0;
 	else

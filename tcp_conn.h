@@ -17,7 +17,10 @@
 #define TCPF_BULK	0x0100	/* answers come in more than KEEP_SIZE bytes */
 #define TCPF_URGENT	0x0200	/* a short read does not mean an empty queue: it stops at urgent data */
 #define TCPF_ERROR	0x0400	/* socket is broken: reset once what it had is delivered */
+#define TCPF_FAR	0x1000	/* the guest's end is somebody it routes for */
 #define TCPF_PROBED	0x0800	/* idle: keep-alive probes under way */
+
+#define TCP_TTL		64		/* what Linux starts with: none less says that nobody routed the packet */
 
 /* Times in ms */
 #define TCP_RTO_INIT	1000		/* RFC 6298 2.1; round trips to the guest are not measured: the link loses nothing */
@@ -38,6 +41,9 @@ void tcp_end(struct ctx *c, struct flow *f);			/* orderly: both sides are done *
 bool tcp_done(struct ctx *c, struct flow *f);			/* ends the flow if both sides are done: true if so */
 void tcp_arm(struct ctx *c, struct flow *f);			/* ends a turn: timer for what is next, or the end if it broke */
 void tcp_reply_rst(struct ctx *c, struct guest *g, const struct pkt *p);	/* to a segment without a flow */
+
+/* What the guest's SYN says of segments to it */
+void tcp_set_segment(struct ctx *c, struct flow *f, const struct pkt *p);
 
 /* tcp_guest.c: to the host's socket */
 bool tcp_write(struct ctx *c, struct flow *f);			/* socket has room: stash, then FIN; false: the flow is gone */

@@ -344,7 +344,7 @@ static bool tcp_syn_answered(struct ctx *c, struct flow *f, const struct pkt *p)
 	t->snd_una = p->tcp.ack;
 	t->snd_wnd = p->tcp.win;
 	t->rcv_nxt = t->rcv_adv = p->tcp.seq + 1;
-	t->mss = seg_mss_to_guest(p->tcp.mss, c->cf->mtu, addr_is_v4(&f->side[GUEST].our.a));
+	tcp_set_segment(c, f, p);
 	if (p->tcp.wscale == TCP_WSCALE_NONE)
 		t->snd_wscale = t->rcv_wscale = 0;
 	else

@@ -189,7 +189,7 @@ static int tcp_push_sock(struct ctx *c, struct flow *f, uint32_t wnd)
 {
 	struct tap *tap = &flow_guest(c, f)->tap;
 	struct tcp *t = &f->tcp;
-	uint32_t each = seg_frame(&tap->caps, t->mss, addr_is_v4(&f->side[GUEST].our.a));
+	uint32_t each = seg_frame(&tap->caps, t->mss, addr_is_v4(&f->side[GUEST].our.a), t->flags & TCPF_FAR);
 	bool again = seq_lt(t->snd_nxt, t->snd_max), short_answer;
 	struct frame *fr[PUSH_FRAMES];
 	struct iovec iov[PUSH_FRAMES];

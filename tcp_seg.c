@@ -46,12 +46,13 @@ uint16_t seg_mss_to_guest(uint16_t theirs, uint32_t mtu, bool v4)
 	return MIN(mss, seg_mss(mtu, v4));
 }
 
-uint32_t seg_frame(const struct caps *c, uint16_t mss, bool v4)
+uint32_t seg_frame(const struct caps *c, uint16_t mss, bool v4, bool far)
 {
-	if (!(v4 ? c->tso4 : c->tso6))
-		return mss;
+	uint32_t tso = v4 ? c->tso4 : c->tso6;
 
-	return (IP_MAX - ip_hlen(v4) - TCP_HLEN) / mss * mss;
+	if (far)
+		tso = MIN(tso, IP_MAX);
+	return tso ? (tso - ip_hlen(v4) - TCP_HLEN) / mss * mss : mss;
 }
 
 uint16_t seg_window(uint32_t nxt, uint32_t want, uint8_t wscale, uint32_t *adv)

@@ -43,8 +43,11 @@ uint16_t seg_mss(uint32_t mtu, bool v4);
 /* Payload bytes of a segment to the guest: its own MSS (0: not given, RFC 9293 3.7.1), and what the link carries */
 uint16_t seg_mss_to_guest(uint16_t theirs, uint32_t mtu, bool v4);
 
-/* Payload bytes of a frame: one segment, or on a link with segmentation offload the most segments that fit 65535 of IP */
-uint32_t seg_frame(const struct caps *c, uint16_t mss, bool v4);
+/**
+ * seg_frame() - payload bytes of a frame: one segment, or the most segments that fit a super-packet of the link's
+ * @far:	somebody behind the link passes it on. To a device that takes only 64 KiB, a larger one goes segment by segment.
+ */
+uint32_t seg_frame(const struct caps *c, uint16_t mss, bool v4, bool far);
 
 /**
  * seg_window() - window field for a right edge

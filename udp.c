@@ -85,7 +85,7 @@ static struct {
 	struct iovec		iov[BATCH_IN];
 	union sockaddr_any	from[BATCH_IN];
 	uint8_t			control[BATCH_IN][CMSG_ROOM] __attribute__((aligned(8)));
-	uint8_t			big[TAP_ROOM];		/* datagram in pieces */
+	uint8_t			big[DGRAM_ROOM];		/* datagram in pieces */
 	struct {
 		struct flow	*f;		/* NULL: none */
 		struct frame	*fr;
@@ -692,7 +692,7 @@ static void in_segments(struct guest *g, struct frame *fr, struct net_hdr *n, si
 	memcpy(in.big, fr->pay[0].iov_base, len);
 	for (at = 0; at < len; at += size) {
 		size = MIN(gso, len - at);
-		if (at && !tap_reserve(&g->tap, &fr, 1, TAP_ROOM, TAP_ANY)) {
+		if (at && !tap_reserve(&g->tap, &fr, 1, DGRAM_ROOM, TAP_ANY)) {
 			drop_count(g, DROP_LINK_FULL);
 			return;
 		}
@@ -799,7 +799,7 @@ static unsigned in_reserve(struct ctx *c, const struct flow *port)
 
 	if (port->udp.linkless)
 		return udp_splice_buffers(in.iov, BATCH_IN);
-	n = tap_reserve(&flow_guest(c, port)->tap, in.frame, BATCH_IN, TAP_ROOM, TAP_ANY);
+	n = tap_reserve(&flow_guest(c, port)->tap, in.frame, BATCH_IN, DGRAM_ROOM, TAP_ANY);
 	for (unsigned i = 0; i < n; i++)
 		in.iov[i] = in.frame[i]->pay[0];
 	return n;

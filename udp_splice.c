@@ -73,7 +73,7 @@ unsigned udp_splice_buffers(struct iovec *iov, unsigned n)
 {
 	n = MIN(n, BATCH);
 	for (unsigned i = 0; i < n; i++)
-		iov[i] = (struct iovec){ payload[i], TAP_ROOM };
+		iov[i] = (struct iovec){ payload[i], DGRAM_ROOM };
 	return n;
 }
 
