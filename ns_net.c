@@ -143,13 +143,13 @@ static uint32_t txqlen(uint32_t mtu)
 	return MIN(MAX(DIV_ROUND_UP(WINDOW_MAX, payload), TXQLEN_MIN), TXQLEN_MAX);
 }
 
-/* Super-packets to the namespace may be larger than IP's length fields can say (BIG TCP) if its kernel lets the device announce that */
+/* Super-packets to the namespace may be larger than IP's length fields can say if its kernel lets the device announce such (BIG TCP) */
 static void set_big_tcp(struct ns_net *n, int fd)
 {
 	struct nl_ifinfo info;
 	int ret;
 
-	if (!n->caps->tso4 || !tun_takes(fd, TAP_ROOM))
+	if (!n->caps->tso4 || !tun_takes(fd, TAP_ROOM + HDR_MAX))
 		return;
 	ret = nl_link_gro(&n->ns, n->ifindex, TAP_ROOM);
 	if (!ret)
@@ -159,9 +159,9 @@ static void set_big_tcp(struct ns_net *n, int fd)
 		return;
 	}
 	if (info.gro4 == TAP_ROOM)
-		n->caps->tso4 = TAP_ROOM;
+		n->caps->tso4 = TAP_SUPER;
 	if (info.gro6 == TAP_ROOM)
-		n->caps->tso6 = TAP_ROOM;
+		n->caps->tso6 = TAP_SUPER;
 }
 
 static int tap_in_ns(void *arg)

@@ -26,7 +26,6 @@
 #define ICMP_HLEN	8
 #define FRAG_HLEN	8		/* IPv6 fragment header */
 #define JUMBO_HLEN	8		/* IPv6 hop-by-hop options with nothing but a jumbogram's length */
-#define IP_MAX		65535		/* what the length fields hold */
 
 #define IP4_DF		0x4000
 #define IP4_MF		0x2000
@@ -488,11 +487,14 @@ static void put_jumbo(uint8_t *h, uint8_t proto, uint32_t len)
  */
 static void put_net(struct frame *f, const struct net_hdr *n, uint8_t proto, unsigned l4, uint16_t frag)
 {
-	bool v4 = addr_is_v4(&n->src.a), jumbo = (v4 ? IP4_HLEN : 0) + l4 + f->len > IP_MAX;
-	unsigned ext = jumbo && !v4 ? JUMBO_HLEN : 0;
-	uint8_t *ip = f->hdr + HDR_L4 - ext - (v4 ? IP4_HLEN : IP6_HLEN);
+	bool v4 = addr_is_v4(&n->src.a), jumbo;
+	unsigned ext;
+	uint8_t *ip;
 
 	trim_payload(f);
+	jumbo = (v4 ? IP4_HLEN : 0) + l4 + f->len > IP_MAX;
+	ext = jumbo && !v4 ? JUMBO_HLEN : 0;
+	ip = f->hdr + HDR_L4 - ext - (v4 ? IP4_HLEN : IP6_HLEN);
 	put_eth(f, ip - ETH_HLEN, &n->dmac, &n->smac, v4 ? ETH_P_IP : ETH_P_IPV6);
 	f->hlen = (uint8_t)(net_hdr_len(v4, l4) + ext);
 	f->v6 = !v4;

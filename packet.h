@@ -116,6 +116,7 @@ struct pkt {
  */
 enum drop pkt_parse(const struct raw *raw, struct pkt *p);
 
+#define IP_MAX		65535U		/* what IP's length fields hold */
 #define DGRAM_ROOM	65536		/* holds any datagram */
 
 #define HDR_L4	80		/* where transport headers start in a frame's header memory */

@@ -13,7 +13,6 @@
 #include "pcap.h"
 
 #define PCAP_MAGIC_NS	0xa1b23c4d
-#define PCAP_SNAPLEN	262144		/* beyond any frame of the link */
 #define PCAP_ETHERNET	1		/* LINKTYPE_ETHERNET */
 #define PCAP_IOV	128		/* pieces of a frame; what is in further ones is left out and counted as cut */
 

@@ -8,6 +8,8 @@
 
 #include "util.h"
 
+#define PCAP_SNAPLEN	262144		/* beyond any frame of the link, and the most that readers take (libpcap, Wireshark) */
+
 /* Creates @path, 0600, with the file header (LINKTYPE_ETHERNET, nanoseconds); descriptor, or -errno */
 int pcap_open(const char *path);
 

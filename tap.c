@@ -10,6 +10,8 @@
 #include "pcap.h"
 #include "tap.h"
 
+static_assert(ETH_HLEN + TAP_SUPER <= PCAP_SNAPLEN, "a captured frame would be more than its readers take");
+
 static struct frame tap_frames[TAP_SLOTS];
 static uint8_t tap_pool[TAP_SLOTS][TAP_ROOM] __attribute__((aligned(4096)));
 

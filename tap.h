@@ -18,6 +18,7 @@ struct tap;
 
 #define TAP_SLOTS	128		/* frames on their way */
 #define TAP_ROOM	(256 << 10)	/* payload bytes in each: memory is used as it is filled */
+#define TAP_SUPER	(TAP_ROOM - ETH_HLEN)	/* largest super-packet, bytes of IP: a frame that fits a capture's record */
 #define TAP_BATCH	256		/* raw frames in a batch */
 #define TAP_QUEUE	(256 << 10)	/* bytes on the queue that are written before the turn is over */
 #define TAP_SINGLES	8		/* batches of one before two are tried */
@@ -129,7 +130,8 @@ void tap_queue_pop(struct tap *t);
  * feature and says in @caps what it got. Return: descriptor, or -errno.
  * tun_adopt(): the same for one that somebody opened and attached, @ifname filled in. -EBADFD: no such device, -EPROTOTYPE:
  * not with the frame format that is expected.
- * tun_takes(): does the kernel find memory for a frame of @len bytes? Asked before the device is up.
+ * tun_takes(): does the kernel find memory for a frame of @len bytes, link's header included? Asked while the device is down; of one
+ * that is up, nothing is known: false.
  * tun_attach(): makes the descriptor the link.
  */
 int tun_open(char *ifname, struct caps *caps);

@@ -111,11 +111,11 @@ static int tun_flush(struct tap *t)
 				return -EAGAIN;
 			if (errno == EBADFD || errno == EBADF || errno == EPIPE)
 				return -errno;
-			/* Out of memory, or the device is down: the frame is lost, as on a cable that is pulled out. Where memory
-			 * is in small pieces, one of 64 KiB still finds some.
+			/* The device is down (EIO), or there is no memory: the frame is lost, as on a cable that is pulled out. Where
+			 * memory is in small pieces, one of 64 KiB still finds some.
 			 */
-			if (f->len > DGRAM_ROOM)
-				t->caps.tso4 = t->caps.tso6 = DGRAM_ROOM - 1;
+			if (errno != EIO && f->hlen + f->len > TUN_FRAME_MAX)
+				t->caps.tso4 = t->caps.tso6 = IP_MAX;
 			t->stats.tx_lost++;
 			log_limited(LOG_DEBUG, "Frame of %zu bytes refused by tap device: %s", f->len, errno_text(errno));
 		}
@@ -149,7 +149,7 @@ static void tun_offloads(int fd, struct caps *caps)
 		if (ioctl(fd, TUNSETOFFLOAD, try[i].flags))
 			continue;
 		caps->csum = true;
-		caps->tso4 = caps->tso6 = try[i].tso ? 65535 : 0;
+		caps->tso4 = caps->tso6 = try[i].tso ? IP_MAX : 0;
 		caps->uso = try[i].uso;
 		return;
 	}
@@ -219,15 +219,15 @@ void tun_mac(int fd, struct mac *m)
 		memcpy(m->b, ifr.ifr_hwaddr.sa_data, sizeof(m->b));
 }
 
-/* To a device that is down nothing can be written (EIO): found out only after there was memory for it */
+/* Nothing can be written to a device that is down (EIO), but that is looked at only once there is memory for the frame */
 bool tun_takes(int fd, size_t len)
 {
-	static uint8_t zero[4096];
-	struct iovec iov[TAP_ROOM / sizeof(zero)];
+	static const uint8_t zero[4096];
+	struct iovec iov[TAP_ROOM / sizeof(zero) + 1];
 	unsigned n = 0;
 
 	for (; len && n < ARRAY_SIZE(iov); n++) {
-		iov[n] = (struct iovec){ zero, MIN(len, sizeof(zero)) };
+		iov[n] = (struct iovec){ (void *)(uintptr_t)zero, MIN(len, sizeof(zero)) };
 		len -= iov[n].iov_len;
 	}
 	return !len && writev(fd, iov, (int)n) < 0 && errno == EIO;

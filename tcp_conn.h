@@ -17,10 +17,10 @@
 #define TCPF_BULK	0x0100	/* answers come in more than KEEP_SIZE bytes */
 #define TCPF_URGENT	0x0200	/* a short read does not mean an empty queue: it stops at urgent data */
 #define TCPF_ERROR	0x0400	/* socket is broken: reset once what it had is delivered */
-#define TCPF_FAR	0x1000	/* the guest's end is somebody it routes for */
 #define TCPF_PROBED	0x0800	/* idle: keep-alive probes under way */
+#define TCPF_FAR	0x1000	/* at the guest's end is somebody it routes for */
 
-#define TCP_TTL		64		/* what Linux starts with: none less says that nobody routed the packet */
+#define TCP_TTL		64		/* Linux' default: with all of it left, nobody has routed the packet */
 
 /* Times in ms */
 #define TCP_RTO_INIT	1000		/* RFC 6298 2.1; round trips to the guest are not measured: the link loses nothing */

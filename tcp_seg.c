@@ -4,7 +4,7 @@
 #include "util.h"
 
 #define TCP_HLEN	20
-#define IP_MAX		65535U
+#define JUMBO_HLEN	8		/* IPv6: length of more than 65535 bytes, in an option (RFC 2675 2) */
 
 static unsigned ip_hlen(bool v4)
 {
@@ -49,10 +49,13 @@ uint16_t seg_mss_to_guest(uint16_t theirs, uint32_t mtu, bool v4)
 uint32_t seg_frame(const struct caps *c, uint16_t mss, bool v4, bool far)
 {
 	uint32_t tso = v4 ? c->tso4 : c->tso6;
+	unsigned hlen = ip_hlen(v4) + TCP_HLEN;
 
 	if (far)
 		tso = MIN(tso, IP_MAX);
-	return tso ? (tso - ip_hlen(v4) - TCP_HLEN) / mss * mss : mss;
+	if (!v4 && tso > IP_MAX)
+		hlen += JUMBO_HLEN;
+	return tso ? (tso - hlen) / mss * mss : mss;
 }
 
 uint16_t seg_window(uint32_t nxt, uint32_t want, uint8_t wscale, uint32_t *adv)

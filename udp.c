@@ -85,7 +85,7 @@ static struct {
 	struct iovec		iov[BATCH_IN];
 	union sockaddr_any	from[BATCH_IN];
 	uint8_t			control[BATCH_IN][CMSG_ROOM] __attribute__((aligned(8)));
-	uint8_t			big[DGRAM_ROOM];		/* datagram in pieces */
+	uint8_t			big[DGRAM_ROOM];	/* datagram in pieces */
 	struct {
 		struct flow	*f;		/* NULL: none */
 		struct frame	*fr;

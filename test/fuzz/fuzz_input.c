@@ -37,7 +37,7 @@
 #define NCONN		4		/* 1 and 2: opened by the guest, 3 and 4: by clients on the host */
 #define HOURS		30
 
-enum { V_V6 = 1, V_OFFLOAD = 2, V_NO_PEEK_OFF = 4, V_WRAP = 8, V_SILENCE = 16, V_BOTH = 32, V_SMALL = 64 };
+enum { V_V6 = 1, V_OFFLOAD = 2, V_NO_PEEK_OFF = 4, V_WRAP = 8, V_SILENCE = 16, V_BOTH = 32, V_SMALL = 64, V_BIG = 128 };
 
 enum step_kind {
 	DO_SYN, DO_SYN_ACK, DO_ACK, DO_DATA, DO_FIN, DO_RST, DO_TCP,
@@ -560,7 +560,7 @@ static void begin(void)
 	static const uint32_t mtu[] = { 1500, 65520, 1280, 9000, 65535, 1500, 1400, 2000 };
 	uint32_t flags = take(1), m = take(1);
 	struct variant v = { .v6 = flags & V_V6, .offload = flags & V_OFFLOAD, .no_peek_off = flags & V_NO_PEEK_OFF,
-			     .wrap = flags & V_WRAP, .fail_at = take(2) };
+			     .wrap = flags & V_WRAP, .big = flags & V_BIG, .fail_at = take(2) };
 	struct conf_ip *other;
 
 	script.mtu = flags & V_SMALL && !v.v6 ? 68 + m * 4 : mtu[m % ARRAY_SIZE(mtu)];

@@ -42,6 +42,7 @@ static struct {
 	struct conn	*cn;
 	bool		open, passive, fin_sent, fin_got, after_host, host_after;
 	uint32_t	total, host_total;	/* bytes to send, each way */
+	uint32_t	burst;			/* of the host's, if larger than usual */
 	uint32_t	una, nxt, edge;		/* sending */
 	uint32_t	rcv, ooo, ooo_end;	/* receiving; one range out of order */
 	bool		ooo_fin;
@@ -268,7 +269,7 @@ static void guest_app(void)
 
 static void host_act(void)
 {
-	uint32_t left = g.host_total - (uint32_t)g.host_sent, n = 1 + below(chance(300) ? 60000 : 2000);
+	uint32_t left = g.host_total - (uint32_t)g.host_sent, n = 1 + below(chance(300) ? MAX(60000, g.burst) : 2000);
 
 	g.host_at = world.now + (chance(30) ? 2 * SEC : (1 + below(20)) * MS);
 	if (link_.full)
@@ -302,6 +303,11 @@ static void prop_set_up(struct run *r)
 	g.total = chance(200) ? below(3) : below(200000);
 	g.host_total = chance(200) ? below(3) : below(200000);
 	g.buffer = 2000 + below(chance(500) ? 10000 : 200000);
+	if (r->v.big && chance(700)) {			/* as large as the largest frames, and several of them */
+		g.host_total = below(3000000);
+		g.buffer = 100000 + below(1000000);
+		g.burst = 500000;
+	}
 	g.passive = chance(500);
 	g.after_host = chance(300);
 	g.host_after = !g.after_host && chance(300);

@@ -115,7 +115,9 @@ void run_begin(struct run *r, const struct script *s, const struct variant *v)
 	world.no_peek_off = v->no_peek_off;
 	world.no_meminfo = v->no_meminfo;
 	if (v->offload)
-		caps.csum = caps.tso4 = caps.tso6 = caps.uso = true;
+		caps.csum = caps.uso = true;
+	if (v->offload)
+		caps.tso4 = caps.tso6 = v->big ? TAP_SUPER : IP_MAX;
 	run_conf(r);
 	for (unsigned i = 1; i < CONNS; i++)
 		conn_init(r, i, NULL);

@@ -17,7 +17,7 @@
 
 /* What kind of world a run is in */
 struct variant {
-	bool		v6, offload, wrap;		/* wrap: sequence numbers about to */
+	bool		v6, offload, big, wrap;		/* wrap: sequence numbers about to */
 	bool		no_peek_off, no_meminfo;	/* kernels without SO_PEEK_OFF for TCP, without SO_MEMINFO */
 	uint64_t	fail_at;			/* n-th call fails, 0: none */
 	bool		fail_on;			/* and all after it */

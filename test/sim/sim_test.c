@@ -3,7 +3,7 @@
  *
  * sim_test [-v] [-t] [FILE.pkt | SEED]...	-v: shows segments, -t: the program's own trace, too
  *
- * Each script runs as IPv4 and IPv6, on links with and without offloads, on kernels with and without SO_PEEK_OFF and
+ * Each script runs as IPv4 and IPv6, on links without offloads, with, and with super-packets above 64 KiB, on kernels with and without SO_PEEK_OFF and
  * SO_MEMINFO (TCP-43), with sequence numbers that wrap; and then again and again, every time with the next system call
  * failing, alone or with all after it, until a run has no more calls to fail. Then the script's expectations are off,
  * but what always has to hold still must.
@@ -39,6 +39,8 @@ static const struct variant variants[] = {
 	{ .v6 = true, .offload = true, .wrap = true },
 	{ .v6 = false, .offload = true, .no_peek_off = true, .no_meminfo = true, .wrap = true },
 	{ .v6 = true, .offload = false },
+	{ .v6 = true, .offload = true, .big = true, .wrap = true },
+	{ .v6 = false, .offload = true, .big = true },
 };
 
 #define FAULT_VARIANTS	2	/* of these, with calls that fail */
@@ -64,7 +66,7 @@ const char *conf_rule_text(const struct rule *r)
 static const char *variant_text(const struct variant *v)
 {
 	static char buf[128];
-	int n = snprintf(buf, sizeof(buf), "%s, %s%s%s", v->v6 ? "IPv6" : "IPv4", v->offload ? "offload" : "no offload",
+	int n = snprintf(buf, sizeof(buf), "%s, %s%s%s", v->v6 ? "IPv6" : "IPv4", !v->offload ? "no offload" : v->big ? "BIG TCP" : "offload",
 			 v->no_meminfo ? ", old kernel" : v->no_peek_off ? ", no SO_PEEK_OFF" : "",
 			 v->wrap ? ", wrapping" : "");
 

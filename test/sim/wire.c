@@ -20,7 +20,7 @@ static uint32_t sum(const uint8_t *p, size_t len, uint32_t s)
 
 static uint32_t pseudo(const struct end *src, const struct end *dst, bool v6, uint8_t proto, size_t len)
 {
-	const uint8_t end[] = { (uint8_t)(len >> 8), (uint8_t)len, 0, proto };
+	const uint8_t end[] = { (uint8_t)(len >> 24), (uint8_t)(len >> 16), (uint8_t)(len >> 8), (uint8_t)len, 0, proto };
 	uint32_t s;
 
 	s = sum(v6 ? src->a.b : src->a.b + 12, v6 ? 16 : 4, 0);
@@ -193,13 +193,36 @@ static const char *check_size(const struct caps *caps, size_t hdr, const struct 
 {
 	if (!w->gso)
 		return w->ip_len > caps->mtu ? "packet larger than the MTU" : NULL;
-	if (w->proto == IPPROTO_TCP && !(w->v6 ? caps->tso6 : caps->tso4))
-		return "super-packet, and the link takes none";
+	if (w->proto == IPPROTO_TCP && w->ip_len > (w->v6 ? caps->tso6 : caps->tso4))
+		return "super-packet, and the link takes none, or none so large";
 	if (w->proto == IPPROTO_UDP && !caps->uso)
 		return "UDP super-packet, and the link takes none";
 	if (hdr + w->gso > caps->mtu)
 		return "segments of a super-packet larger than the MTU";
 	return w->len > w->gso ? NULL : "super-packet of one segment";
+}
+
+/* Length of the IP packet in a frame, of a super-packet as Linux has those that are too large for the length field (BIG TCP): IPv4
+ * without a length, IPv6 with it in a hop-by-hop option (RFC 2675). Returns the length of the header, 0 if it is malformed.
+ */
+static size_t parse_ip_len(const struct frame_out *f, struct wire *w)
+{
+	const uint8_t *p = f->buf + 14;
+	size_t len = f->len - 14;
+
+	w->proto = w->v6 ? p[6] : p[9];
+	w->ip_len = w->v6 ? 40U + get_be16(p + 4) : get_be16(p + 2);
+	if (get_be16(p + (w->v6 ? 4 : 2)) || !w->gso)
+		return w->v6 ? 40 : 20;
+	if (!w->v6) {
+		w->ip_len = len;
+		return len > 65535 ? 20 : 0;
+	}
+	if (len < 48 || w->proto != 0 || p[41] != 0 || p[42] != 0xc2 || p[43] != 4)
+		return 0;
+	w->proto = p[40];
+	w->ip_len = 40U + get_be32(p + 44);
+	return w->ip_len > 40 + 65535 ? 48 : 0;
 }
 
 const char *wire_parse(const struct frame_out *f, const struct caps *caps, struct wire *w)
@@ -221,12 +244,11 @@ const char *wire_parse(const struct frame_out *f, const struct caps *caps, struc
 	hdr = w->v6 ? 40 : 20;
 	if (f->len < 14 + hdr || p[0] >> 4 != (w->v6 ? 6 : 4) || (!w->v6 && p[0] != 0x45))
 		return "IP version or header length";
-	w->ip_len = w->v6 ? 40U + get_be16(p + 4) : get_be16(p + 2);
-	if (w->ip_len != f->len - 14)
+	hdr = parse_ip_len(f, w);
+	if (!hdr || w->ip_len != f->len - 14)
 		return "IP length";
 	if (!w->v6 && sum(p, 20, 0) != 0xffff)
 		return "IPv4 header checksum";
-	w->proto = w->v6 ? p[6] : p[9];
 	w->ttl = w->v6 ? p[7] : p[8];
 	w->src.a = addr_from_bytes(w->v6 ? p + 8 : p + 12, !w->v6);
 	w->dst.a = addr_from_bytes(w->v6 ? p + 24 : p + 16, !w->v6);
@@ -237,5 +259,5 @@ const char *wire_parse(const struct frame_out *f, const struct caps *caps, struc
 		return bad;
 	if (w->proto == IPPROTO_TCP && w->gso && w->len <= w->gso && !w->len)
 		return "super-packet without data";
-	return check_size(caps, (size_t)(w->data - p), w);
+	return check_size(caps, (size_t)(w->data - l4) + (w->v6 ? 40 : 20), w);	/* segments are no jumbograms */
 }

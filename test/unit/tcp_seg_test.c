@@ -236,9 +236,11 @@ static void test_mss_table(void)
 	}
 }
 
-static uint8_t payload[65536];
+static uint8_t payload[262144];
 
-/* Length of the IP packet a frame of @len bytes comes to, as its header says; 0 if header and frame don't agree */
+/* Length of the IP packet a frame of @len bytes comes to, as its header says; 0 if header and frame don't agree. What is above 65535
+ * is said in an option of IPv6's, and nowhere in IPv4.
+ */
 static uint32_t built_ip_len(uint32_t len, uint16_t mss, const struct caps *c, bool v4)
 {
 	struct net_hdr n = { .src = { v4 ? addr_loopback4 : addr_loopback6, 1 }, .ttl = 64 };
@@ -256,52 +258,77 @@ static uint32_t built_ip_len(uint32_t len, uint16_t mss, const struct caps *c, b
 		real += (uint32_t)iov[i].iov_len;
 	ip = (const uint8_t *)iov[0].iov_base + ETH_HLEN;
 	said = v4 ? get_be16(ip + 2) : 40U + get_be16(ip + 4);
+	if (!v4 && said == 40)
+		said += get_be32(ip + 44);
+	else if (!said && real - ETH_HLEN > 65535)
+		said = real - ETH_HLEN;
 	return real - ETH_HLEN == said ? said : 0;
 }
 
-/* What a guest with this MSS gets on a link with this MTU */
-static void check_frame(const struct caps *c, uint16_t theirs, bool v4)
+/* Headers of a packet that is not above @limit: a jumbogram's have 8 bytes more (RFC 2675 2) */
+static uint32_t headers(bool v4, uint32_t limit)
 {
-	uint32_t hdr = v4 ? 40 : 60, mss = seg_mss_to_guest(theirs, c->mtu, v4), len;
+	return v4 ? 40 : limit > 65535 ? 68 : 60;
+}
 
-	len = seg_frame(c, (uint16_t)mss, v4);
-	if (!(v4 ? c->tso4 : c->tso6)) {
+/* What a guest with this MSS gets on a link with this MTU */
+static void check_frame(const struct caps *c, uint16_t theirs, bool v4, bool far)
+{
+	uint32_t tso = v4 ? c->tso4 : c->tso6, limit = far ? MIN(tso, 65535U) : tso, hdr = headers(v4, limit);
+	uint32_t mss = seg_mss_to_guest(theirs, c->mtu, v4), len;
+
+	len = seg_frame(c, (uint16_t)mss, v4, far);
+	ok(mss && mss + headers(v4, 0) <= c->mtu);
+	if (!limit) {
 		eq(len, mss);
-		ok(len + hdr <= c->mtu);
 		return;
 	}
-	ok(mss && mss + hdr <= c->mtu);
 	ok(len >= mss && len % mss == 0);
-	ok(len + hdr <= 65535);
-	ok(len + mss + hdr > 65535);			/* no segment more would fit */
+	ok(len + hdr <= limit);
+	ok(len + mss + hdr > limit);			/* no segment more would fit */
 	ok(len <= sizeof(payload));
 }
 
 static void test_frames(void)
 {
 	static const uint16_t theirs[] = { 0, 1, 88, 89, 536, 1460, 8960, 32767, 65460, 65480, 65535 };
-	static const char *const kind[] = { "single packets", "super-packets" };
+	static const struct { uint32_t limit; const char *name; } kind[] = {
+		{ 0, "single packets" }, { 65535, "super-packets" }, { 131072, "super-packets of 128 KiB" },
+		{ 262130, "super-packets of 256 KiB with Ethernet" }, { 262144, "super-packets of 256 KiB" },
+	};
 
-	for (unsigned tso = 0; tso < 2; tso++) {
+	for (unsigned k = 0; k < ARRAY_SIZE(kind); k++) {
 		for (unsigned v4 = 0; v4 < 2; v4++) {
-			test("TCP-07 no IPv%u packet above 65535 bytes, any MTU, %s", v4 ? 4 : 6, kind[tso]);
-			for (uint32_t mtu = 68; mtu <= 65535; mtu++) {
-				struct caps c = { .mtu = mtu, .csum = true, .tso4 = tso, .tso6 = tso };
-				uint16_t mss = seg_mss_to_guest(65535, mtu, v4);
-				uint32_t len = seg_frame(&c, mss, v4);
+			uint32_t limit = kind[k].limit;
 
-				for (unsigned i = 0; i < ARRAY_SIZE(theirs); i++)
-					check_frame(&c, theirs[i], v4);
-				eq(built_ip_len(len, mss, &c, v4), len + (v4 ? 40 : 60));
+			test("TCP-07 no IPv%u packet above what the link takes, any MTU, %s", v4 ? 4 : 6, kind[k].name);
+			for (uint32_t mtu = 68; mtu <= 65535; mtu += limit > 65535 && mtu % 1000 > 4 ? 7 : 1) {
+				struct caps c = { .mtu = mtu, .csum = true, .tso4 = limit, .tso6 = limit };
+				uint16_t mss = seg_mss_to_guest(65535, mtu, v4);
+				uint32_t len = seg_frame(&c, mss, v4, false);
+
+				for (unsigned i = 0; i < 2 * ARRAY_SIZE(theirs); i++)
+					check_frame(&c, theirs[i / 2], v4, i & 1);
+				eq(built_ip_len(len, mss, &c, v4), len + headers(v4, limit));
+				len = seg_frame(&c, mss, v4, true);
+				eq(built_ip_len(len, mss, &c, v4), len + headers(v4, 0));
 			}
 		}
 	}
 
 	test("offload of one family is not taken for the other's");
-	eq(seg_frame(&(struct caps){ .mtu = 1500, .tso4 = true }, 1460, false), 1460);
-	eq(seg_frame(&(struct caps){ .mtu = 1500, .tso6 = true }, 1460, true), 1460);
-	eq(seg_frame(&(struct caps){ .mtu = 1500, .tso4 = true }, 1460, true), 44 * 1460);
-	eq(seg_frame(&(struct caps){ .mtu = 1500, .tso6 = true }, 1440, false), 45 * 1440);
+	eq(seg_frame(&(struct caps){ .mtu = 1500, .tso4 = 65535 }, 1460, false, false), 1460);
+	eq(seg_frame(&(struct caps){ .mtu = 1500, .tso6 = 65535 }, 1460, true, false), 1460);
+	eq(seg_frame(&(struct caps){ .mtu = 1500, .tso4 = 65535 }, 1460, true, false), 44 * 1460);
+	eq(seg_frame(&(struct caps){ .mtu = 1500, .tso6 = 65535 }, 1440, false, false), 45 * 1440);
+	eq(seg_frame(&(struct caps){ .mtu = 1500, .tso4 = 262144, .tso6 = 65535 }, 1460, true, false), 179 * 1460);
+	eq(seg_frame(&(struct caps){ .mtu = 1500, .tso4 = 262144, .tso6 = 65535 }, 1440, false, false), 45 * 1440);
+	eq(seg_frame(&(struct caps){ .mtu = 1500, .tso4 = 65535, .tso6 = 262144 }, 1440, false, false), 181 * 1440);
+
+	test("somebody who is routed for gets no more than an ordinary device takes");
+	eq(seg_frame(&(struct caps){ .mtu = 1500, .tso4 = 262144 }, 1460, true, true), 44 * 1460);
+	eq(seg_frame(&(struct caps){ .mtu = 1500, .tso6 = 262144 }, 1440, false, true), 45 * 1440);
+	eq(seg_frame(&(struct caps){ .mtu = 1500 }, 1460, true, true), 1460);
 }
 
 static void test_page_size(void)
