@@ -143,7 +143,7 @@ static uint32_t txqlen(uint32_t mtu)
 	return MIN(MAX(DIV_ROUND_UP(WINDOW_MAX, payload), TXQLEN_MIN), TXQLEN_MAX);
 }
 
-/* Super-packets to the namespace may be larger than IP's length fields can say if its kernel lets the device announce such (BIG TCP) */
+/* Super-packets may be larger than IP's length fields can say if the namespace's kernel lets the device announce it (BIG TCP) */
 static void set_big_tcp(struct ns_net *n, int fd)
 {
 	struct nl_ifinfo info;

@@ -217,7 +217,8 @@ static void link_tap(struct ctx *c)
 	}
 	fd = ns_tap(&ns, &conf, &caps);
 	tun_attach(&g->tap, fd, &caps, file.pcap);
-	tun_mac(fd, &g->mac);
+	tun_mac(fd, &g->device);
+	g->mac = g->device;
 	if ((rc = ev_add(c->epfd, fd, EV_TAP, 0, 0, EPOLLIN)))
 		die("Failed to watch the tap device: %s", errno_text(-rc));
 	ns_configure(&ns, &conf);

@@ -111,8 +111,8 @@ static int tun_flush(struct tap *t)
 				return -EAGAIN;
 			if (errno == EBADFD || errno == EBADF || errno == EPIPE)
 				return -errno;
-			/* The device is down (EIO), or there is no memory: the frame is lost, as on a cable that is pulled out. Where
-			 * memory is in small pieces, one of 64 KiB still finds some.
+			/* The device is down (EIO), or there is no memory: the frame is lost, as on a cable that is pulled out.
+			 * Where memory is in small pieces, one of 64 KiB still finds some.
 			 */
 			if (errno != EIO && f->hlen + f->len > TUN_FRAME_MAX)
 				t->caps.tso4 = t->caps.tso6 = IP_MAX;

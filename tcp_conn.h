@@ -18,7 +18,7 @@
 #define TCPF_URGENT	0x0200	/* a short read does not mean an empty queue: it stops at urgent data */
 #define TCPF_ERROR	0x0400	/* socket is broken: reset once what it had is delivered */
 #define TCPF_PROBED	0x0800	/* idle: keep-alive probes under way */
-#define TCPF_FAR	0x1000	/* at the guest's end is somebody it routes for */
+#define TCPF_FAR	0x1000	/* it is not the guest's own: somebody behind it, whose packets it passes on */
 
 #define TCP_TTL		64		/* Linux' default: with all of it left, nobody has routed the packet */
 

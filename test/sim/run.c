@@ -126,7 +126,7 @@ void run_begin(struct run *r, const struct script *s, const struct variant *v)
 	sock_probe();
 	loop_init(&r->c, &r->cf);
 	tap_sim_attach(&r->c.guest[0].tap, &caps);
-	r->c.guest[0].mac = wire_guest_mac;
+	r->c.guest[0].mac = r->c.guest[0].device = wire_guest_mac;
 	if (ev_add(r->c.epfd, world.tap->fd, EV_TAP, 0, 0, EPOLLIN) || fwd_listen(&r->c.fwd, &r->cf, r->c.epfd))
 		run_fail(r, "set-up failed");
 	world.fail_at = v->fail_at;
