@@ -479,6 +479,50 @@ static void test_link(void)
 	eq_str(info.name, "0123456789abcde");
 }
 
+static void test_gro(void)
+{
+	const uint32_t old = 65536, size = 262144;
+	const struct ifinfomsg ifi = { .ifi_index = 5 };
+	const struct rtattr *tb[IFLA_GRO_IPV4_MAX_SIZE + 1];
+	struct nl_ifinfo info;
+	struct nlmsghdr *nh;
+	ssize_t n;
+
+	test("link: largest packet merged from received ones, of each family; 0 if the kernel doesn't say");
+	for (unsigned i = 0; i < 4; i++) {
+		fresh();
+		nh = put(RTM_NEWLINK, 0, 1, &ifi, sizeof(ifi));
+		if (i & 1)
+			attr(nh, IFLA_GRO_MAX_SIZE, &old, 4);
+		if (i & 2)
+			attr(nh, IFLA_GRO_IPV4_MAX_SIZE, &size, 4);
+		attr(nh, 65, &size, 4);				/* newer than we are */
+		put_ack(1, 0);
+		sent();
+		eq(nl_link_get(&nl, 5, &info), 0);
+		eq(info.gro6, i & 1 ? old : 0);
+		eq(info.gro4, i & 2 ? size : 0);
+		requests();
+	}
+
+	test("link: it is set for both families, and a kernel that refuses it says so");
+	fresh();
+	put_ack(1, 0);
+	sent();
+	eq(nl_link_gro(&nl, 5, size), 0);
+	n = recv(kernel, pkt, sizeof(pkt), MSG_DONTWAIT);
+	nh = (void *)pkt;
+	ok(n > 0 && NLMSG_OK(nh, (size_t)n) && nh->nlmsg_type == RTM_NEWLINK);
+	eq(((struct ifinfomsg *)NLMSG_DATA(nh))->ifi_index, 5);
+	eq(((struct ifinfomsg *)NLMSG_DATA(nh))->ifi_change, 0);
+	attrs_read(nh, sizeof(ifi), tb, ARRAY_SIZE(tb) - 1);
+	eq(attr_u32(tb[58], 0), size);
+	eq(attr_u32(tb[64], 0), size);
+	put_ack(1, -EINVAL);
+	sent();
+	eq(nl_link_gro(&nl, 5, size), -EINVAL);
+}
+
 int main(void)
 {
 	test_dump();
@@ -487,5 +531,6 @@ int main(void)
 	test_changes();
 	test_addr();
 	test_link();
+	test_gro();
 	return done();
 }

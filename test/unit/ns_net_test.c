@@ -71,12 +71,22 @@ int tun_adopt(int fd, char *ifname, struct caps *caps)
 	return fd;
 }
 
+/* What the kernel takes of such a device, as far as it could be asked */
+static uint32_t tun_tso;
+static bool tun_room;
+
+bool tun_takes(int fd, size_t len)
+{
+	(void)fd;
+	return tun_room && len > TAP_ROOM;
+}
+
 int tun_open(char *ifname, struct caps *caps)
 {
 	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI };
 	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 
-	(void)caps;
+	caps->tso4 = caps->tso6 = tun_tso;
 	if (fd < 0)
 		return -errno;
 	strcpy(ifr.ifr_name, ifname);
@@ -142,13 +152,15 @@ static bool setup(const char *batch)
 	return !pclose(ip);
 }
 
+static struct caps caps;
+
 /* Start-up as passt.c does it, with @args behind "pasta --config-net": descriptor of the tap device */
 static int start(struct conf *c, struct ns *ns, const char *args)
 {
 	static char *argv[64], buf[1024];
-	struct caps caps = { .mtu = 65535 };
 	int argc = 0, fd;
 
+	caps = (struct caps){ .mtu = 65535 };
 	snprintf(buf, sizeof(buf), "pasta --ns-mac-addr " MAC " %s", args);
 	for (char *s = strtok(buf, " "); s && argc < 63; s = strtok(NULL, " "))
 		argv[argc++] = s;
@@ -629,6 +641,53 @@ static void test_link(void)
 	       "0\n");
 }
 
+/* What is announced of the device, and what the rest of the program may do with it: more than 64 KiB where the kernel has both */
+static void run_big(const char *args)
+{
+	static struct conf c;
+	struct nl_ifinfo info;
+	struct ns ns;
+	struct nl nl;
+
+	start(&c, &ns, args);
+	setns(guest_ns, CLONE_NEWNET);
+	nl_open(&nl);
+	nl_link_get(&nl, nl_ifindex(&nl, c.ns_ifname), &info);
+	printf("%s %s", info.gro4 == TAP_ROOM || info.gro6 == TAP_ROOM ? "announced" : "not announced",
+	       caps.tso4 == (info.gro4 == TAP_ROOM ? TAP_SUPER : tun_tso) ? "and so" : "not so");
+	printf(" %s\n", caps.tso6 == (info.gro6 == TAP_ROOM ? TAP_SUPER : tun_tso) ? "and so" : "not so");
+}
+
+static void test_big(void)
+{
+	static const struct {
+		const char *name;
+		uint32_t tso;
+		bool room;
+		const char *want;
+	} row[] = {
+		{ "no segmentation offload", 0, true, "not announced and so and so\n" },
+		{ "no memory for large frames", 65535, false, "not announced and so and so\n" },
+		{ "large frames", 65535, true, "announced and so and so\n" },
+	};
+	struct nl_ifinfo info;
+	bool known;
+	struct nl nl;
+
+	ok(setup(""));
+	nl_open(&nl);
+	known = !nl_link_get(&nl, nl_ifindex(&nl, "lo"), &info) && nl_link_gro(&nl, info.ifindex, TAP_ROOM) != -EINVAL && info.gro6;
+	nl_close(&nl);
+	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
+		test("super-packets above 64 KiB: %s", row[i].name);
+		tun_tso = row[i].tso;
+		tun_room = row[i].room;
+		ok(setup(ETH0_46 DEF4 DEF6));
+		eq_str(run(run_big, "-q --config-net"), tun_tso && tun_room && !known ? row[0].want : row[i].want);
+	}
+	tun_tso = 0;
+}
+
 static void test_many(void)
 {
 	static char batch[1 << 20];
@@ -699,6 +758,7 @@ int main(void)
 	test_odd();
 	test_link();
 	test_copy();
+	test_big();
 	test_many();
 	return done();
 }

@@ -844,6 +844,69 @@ static void test_super(void)
 	}
 }
 
+/* The header of a packet of @len payload bytes over TCP; without payload in the frame's buffers, and cut to what is there if @cut */
+static const uint8_t *super_header(struct frame *f, bool v4, size_t len, bool cut)
+{
+	struct tcp_seg s = { .seq = 1, .ack = 2, .win = 3, .flags = TCP_ACK, .wscale = TCP_WSCALE_NONE };
+	const struct caps caps = { .csum = true };
+	struct net_hdr n = net_make(v4);
+	static uint8_t pay[262144];
+
+	frame_make(f, pay, len, cut ? sizeof(pay) : len, len / 3);
+	frame_tcp(f, &n, &s, 1400, &caps);
+	eq(f->len, len);
+	eq(f->off.gso, 1400);
+	ok(f->off.partial);
+	eq(f->csum_off, 16);
+	return f->hdr + f->hoff;
+}
+
+/* Above what IP's length fields can say: none in IPv4, and a jumbogram in IPv6 (RFC 2675 2) */
+static void test_jumbo(void)
+{
+	static const size_t row[] = { 1401, 65535 - 40, 65536 - 40, 65535 - 20, 65536 - 20, 65536, 131072, 262144 - 14 - 40 };
+
+	for (size_t i = 0; i < 4 * ARRAY_SIZE(row); i++) {
+		bool v4 = i & 1, cut = i & 2;
+		size_t len = row[i / 4], l4 = 20 + len, ip_len = l4 + (v4 ? 20 : 0);	/* what its length field is about */
+		unsigned hdr = v4 ? 20 : ip_len > 65535 ? 48 : 40;
+		struct net_hdr n = net_make(v4);
+		const uint8_t *h, *ip, *tcp;
+		struct frame f;
+		uint32_t sum;
+
+		test("super-packet over IPv%u of %zu bytes%s", v4 ? 4 : 6, len, cut ? ", more was said than is there" : "");
+		h = super_header(&f, v4, len, cut);
+		ip = h + ETH_HLEN;
+		tcp = ip + hdr;
+		ok(tcp == f.hdr + HDR_L4);
+		ok(f.hoff >= 12);				/* room for the link's own header */
+		eq(f.hlen, ETH_HLEN + hdr + 20);
+		eq(f.csum_start, ETH_HLEN + hdr);
+		eq(f.proto, IPPROTO_TCP);
+		eq(get_be16(h + 12), v4 ? ETH_P_IP : ETH_P_IPV6);
+		eq_mem(h, guest_mac.b, ETH_ALEN);
+		if (v4) {
+			eq(get_be16(ip + 2), ip_len > 65535 ? 0 : ip_len);
+			eq(naive_ip4(ip), 0xffff);
+			eq(ip[9], IPPROTO_TCP);
+		} else {
+			eq(get_be16(ip + 4), ip_len > 65535 ? 0 : ip_len);
+			eq(ip[6], ip_len > 65535 ? IPPROTO_HOPOPTS : IPPROTO_TCP);
+			ok(!memcmp(ip + 8, &n.src.a, 16) && !memcmp(ip + 24, &n.dst.a, 16));
+		}
+		if (hdr == 48) {
+			eq_mem(ip + 40, ((uint8_t[]){ IPPROTO_TCP, 0, 0xc2, 4 }), 4);
+			eq(get_be32(ip + 44), 8 + l4);
+		}
+		eq(get_be16(tcp), n.src.port);
+		/* The pseudo-header has 32 bits for the length (RFC 8200 8.1), IPv4's by Linux' way */
+		sum = naive_sum(v4 ? ip + 12 : ip + 8, v4 ? 8 : 32, 0) + IPPROTO_TCP + (uint32_t)(l4 >> 16) + (l4 & 0xffff);
+		sum = (sum & 0xffff) + (sum >> 16);
+		eq(get_be16(tcp + 16), (sum & 0xffff) + (sum >> 16));
+	}
+}
+
 /* One of each, over IPv4 and IPv6, into @b */
 static size_t checked_frame(uint8_t proto, bool v4, size_t len, uint8_t *b)
 {
@@ -929,5 +992,6 @@ int main(void)
 	test_build_eth();
 	test_fragments();
 	test_super();
+	test_jumbo();
 	return done();
 }
