@@ -92,6 +92,18 @@ for mtu in 65520 1500; do
 	pasta_stop
 done
 
+# Thousands of segments in a packet
+pasta_up -p "$T/link.pcap"
+C ip route add 198.51.100.10/32 via 198.51.100.1 dev ext advmss 88
+C ip route add 2001:db8:1::10/128 via 2001:db8:1::1 dev ext advmss 88
+xfer <<-END
+tcp tiny_segments,_v4 c=C s=R to=198.51.100.10 port=7000 down=30000000
+tcp tiny_segments,_v6 c=C s=R to=2001:db8:1::10 port=7000 down=30000000
+END
+sizes "tiny segments, v4" 4 yes 198.51.100.2 7000
+sizes "tiny segments, v6" 6 yes 2001:db8:1::2 7000
+pasta_stop
+
 # Somebody behind C: what is routed has a TTL less by one, and no packet is larger than other devices take
 pasta_up -p "$T/link.pcap"
 behind in0
