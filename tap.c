@@ -13,7 +13,10 @@
 static_assert(ETH_HLEN + TAP_SUPER <= PCAP_SNAPLEN, "a captured frame would be more than its readers take");
 
 static struct frame tap_frames[TAP_SLOTS];
-static uint8_t tap_pool[TAP_SLOTS][TAP_ROOM] __attribute__((aligned(4096)));
+/* Not a multiple of a page apart: frames of up to 1500 bytes would all be in the same few sets of the caches */
+#define TAP_STRIDE	(TAP_ROOM + 1536)
+
+static uint8_t tap_pool[TAP_SLOTS][TAP_STRIDE] __attribute__((aligned(4096)));
 
 void tap_init(struct tap *t, const struct tap_ops *ops, int fd, const struct caps *caps, int pcap)
 {

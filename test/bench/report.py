@@ -82,12 +82,17 @@ class Run:
     def ratio(self, key, s, what="value"):
         return over(self.median(key, PROGRAM, what), self.median(key, s, what))
 
+    def part(self, key):
+        """Of the limit, which the congestion control slows down as well; where there is none, the value"""
+        limit = figure_of(key).limit
+        return self.ratio(key, limit) if limit and self.values(key, limit) else self.median(key, PROGRAM)
+
     def goals(self, key):
         """Each: text, how far the program is, whether that is enough (None: can't be said)"""
         f, found = figure_of(key), []
         if "+" in key:
             if f.more and f.per:
-                found.append(("0.8 of cubic", over(self.median(key, PROGRAM), self.median(key.split("+")[0], PROGRAM)), .8, True))
+                found.append(("0.8 of cubic", over(self.part(key), self.part(key.split("+")[0])), .8, True))
         elif f.goal:
             kind, n = f.goal
             got = (self.median(key, PROGRAM) if kind == "most" else self.ratio(key, f.limit) if kind == "limit"
