@@ -105,10 +105,22 @@ static void run_conf(struct run *r)
 		addr_parse("fe80::1", 7, &cf->ip[f].our_ll);
 }
 
+/* The program starts with empty hash tables: those of the run before must be, too */
+static void flows_forget(struct flows *fs)
+{
+	for (uint32_t i = 0; i < fs->unused; i++) {
+		if (fs->f[i].type != FLOW_FREE && !fs->f[i].dead)
+			flow_end(fs, &fs->f[i]);
+	}
+	flow_bury(fs);
+}
+
 void run_begin(struct run *r, const struct script *s, const struct variant *v)
 {
 	struct caps caps = { .mtu = s->mtu };
 
+	if (r->c.flows.f)
+		flows_forget(&r->c.flows);
 	*r = (struct run){ .s = s, .v = *v, .strict = !v->fail_at, .verbose = r->verbose, .pend = pend_ring };
 	run_nlines = 0;
 	world_reset(v->wrap ? 77 : 42);
