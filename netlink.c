@@ -396,6 +396,7 @@ static void link_each(const struct nlmsghdr *nh, void *arg)
 	ifi = NLMSG_DATA(nh);
 	attrs_read(nh, sizeof(*ifi), tb, ARRAY_SIZE(tb) - 1);
 	info->ifindex = (unsigned)ifi->ifi_index;
+	info->up = ifi->ifi_flags & IFF_UP;
 	info->mtu = attr_u32(tb[IFLA_MTU], 0);
 	info->gro4 = attr_u32(tb[IFLA_GRO_IPV4_MAX_SIZE], 0);
 	info->gro6 = attr_u32(tb[IFLA_GRO_MAX_SIZE], 0);

@@ -47,6 +47,7 @@ struct nl_ifinfo {
 	unsigned	ifindex;
 	char		name[IFNAMSIZ];
 	struct mac	mac;		/* zero if it has none */
+	bool		up;
 	uint32_t	mtu;
 	uint32_t	gro4, gro6;	/* largest packet merged from received ones; 0 if the kernel has no such limit */
 };

@@ -144,12 +144,12 @@ static uint32_t txqlen(uint32_t mtu)
 }
 
 /* Super-packets may be larger than IP's length fields can say if the namespace's kernel lets the device announce it (BIG TCP) */
-static void set_big_tcp(struct ns_net *n, int fd)
+static void set_big_tcp(struct ns_net *n, int fd, const struct nl_ifinfo *before)
 {
 	struct nl_ifinfo info;
 	int ret;
 
-	if (!n->caps->tso4 || !tun_takes(fd, TAP_ROOM + HDR_MAX))
+	if (!n->caps->tso4 || before->up || !tun_takes(fd, TAP_ROOM + HDR_MAX))
 		return;
 	ret = nl_link_gro(&n->ns, n->ifindex, TAP_ROOM);
 	if (!ret)
@@ -189,7 +189,7 @@ static int tap_in_ns(void *arg)
 
 		if (err)
 			debug("Transmit queue length not set: %s", errno_text(-err));
-		set_big_tcp(n, fd);
+		set_big_tcp(n, fd, &info);
 	}
 	if (ret) {
 		close(fd);

@@ -130,8 +130,8 @@ void tap_queue_pop(struct tap *t);
  * feature and says in @caps what it got. Return: descriptor, or -errno.
  * tun_adopt(): the same for one that somebody opened and attached, @ifname filled in. -EBADFD: no such device, -EPROTOTYPE:
  * not with the frame format that is expected.
- * tun_takes(): does the kernel find memory for a frame of @len bytes, link's header included? Asked while the device is down; of
- * one that is up, nothing is known: false.
+ * tun_takes(): does the kernel find memory for a frame of @len bytes, link's header included? Asked while the device is down:
+ * with one that is up, the namespace gets a frame of zeros, and the answer is false.
  * tun_attach(): makes the descriptor the link.
  */
 int tun_open(char *ifname, struct caps *caps);
