@@ -2,7 +2,8 @@
 """udp_join.py PID CLIENT_NS SERVER_NS TO PORT [FRAMES]: datagrams that wait while the program is stopped, so that all of them are in
 one batch
 
-What arrives is what was sent, in order, both ways; the receiver's interface counts no more than FRAMES for it, if given.
+What arrives is what was sent, in order, both ways; the receiver's interface counts no more than FRAMES for it, if given, and the
+client's, a tap device, drops none of WAITING.
 Prints TAP without a plan.
 """
 import ctypes
@@ -14,6 +15,7 @@ import sys
 import time
 
 CLONE_NEWNET = 0x40000000
+WAITING = 5000  # come in 5 ms, which is how long the program may wait for a CPU
 pid, client_ns, server_ns, to, port = int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4], int(sys.argv[5])
 most = int(sys.argv[6]) if len(sys.argv) > 6 else None
 family = socket.AF_INET6 if ":" in to else socket.AF_INET
@@ -43,10 +45,18 @@ def new(ns):
     return s
 
 
-def frames(ns):
+def device(ns, field):
     enter(ns)
     with open("/proc/thread-self/net/dev") as f:
-        return next(int(line.split(":")[1].split()[1]) for line in f if line.strip().startswith("ext:"))
+        return next(int(line.split(":")[1].split()[field]) for line in f if line.strip().startswith("ext:"))
+
+
+def frames(ns):
+    return device(ns, 1)
+
+
+def dropped(ns):
+    return device(ns, 11)
 
 
 def state():
@@ -92,3 +102,8 @@ for name, send, receiver, ns in (("out", c.send, s, server_ns), ("in", lambda p:
         seen = frames(ns) - before
         if most and sizes[0] <= 1500:
             result(f"in few frames, {name}", seen <= most, f"{len(sizes)} datagrams in {seen} frames")
+if most:
+    before = dropped(client_ns)
+    held(c.send, [1400] * WAITING)
+    lost = dropped(client_ns) - before
+    result(f"{WAITING} datagrams wait for a program that has no CPU", lost == 0, f"the device dropped {lost}")
