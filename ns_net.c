@@ -27,10 +27,10 @@
 /* The device drops what is beyond its queue, and nobody is told. Without super-packets, a guest's kernel sends the largest window
  * it may fill in one burst, in packets of one MTU each: 16 MiB is more than the default tcp_wmem and our window make of it.
  * Datagrams are small whatever the MTU is, and come while we wait for a CPU, up to 5 ms on a busy machine: the least is what
- * comes in 8 ms at a million of them each second. It costs 8 bytes of ring per packet, and memory for those that wait.
+ * comes in 4 ms at a million of them each second. It costs 8 bytes of ring per packet, and memory for those that wait.
  */
 #define WINDOW_MAX	(16U << 20)
-#define TXQLEN_MIN	8192U
+#define TXQLEN_MIN	4096U
 #define TXQLEN_MAX	16384U
 #define HEADERS_MIN	40U		/* of one MTU: IPv4 and TCP without options */
 

@@ -15,7 +15,7 @@ import sys
 import time
 
 CLONE_NEWNET = 0x40000000
-WAITING = 5000  # come in 5 ms, which is how long the program may wait for a CPU
+WAITING = 4000  # come in 4 ms, about as long as the program may wait for a CPU
 pid, client_ns, server_ns, to, port = int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4], int(sys.argv[5])
 most = int(sys.argv[6]) if len(sys.argv) > 6 else None
 family = socket.AF_INET6 if ":" in to else socket.AF_INET

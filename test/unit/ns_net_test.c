@@ -619,7 +619,7 @@ static void test_link(void)
 	static const struct {
 		const char *args, *want;
 	} row[] = {
-		{ "-q --config-net", "65520 qlen 8192" },
+		{ "-q --config-net", "65520 qlen 4096" },
 		{ "-q --config-net -m 1500", "1500 qlen 11492" },
 		{ "-q --config-net -m 1280", "1280 qlen 13531" },
 		{ "-q --config-net -4 -m 68", "68 qlen 16384" },
@@ -637,7 +637,7 @@ static void test_link(void)
 	}
 	test("loopback up, link down without --config-net");
 	ok(setup(ETH0_46 DEF4 DEF6));
-	eq_str(run(run_link, "-q"), "lo LOOPBACK,UP,LOWER_UP 65536 qlen 1000\neth0 BROADCAST,MULTICAST 1500 qlen 8192\n"
+	eq_str(run(run_link, "-q"), "lo LOOPBACK,UP,LOWER_UP 65536 qlen 1000\neth0 BROADCAST,MULTICAST 1500 qlen 4096\n"
 	       "0\n");
 }
 
