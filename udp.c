@@ -65,12 +65,7 @@ static_assert(BATCH_IN <= UDP_SPLICE_BATCH, "what can be taken of a batch");
 static struct {
 	struct mmsghdr		mm[BATCH_OUT];
 	const struct pkt	*pkt[BATCH_OUT];	/* the first of those that are joined */
-	struct {
-		uint32_t	len;
-		uint16_t	size;		/* of each datagram, but maybe for the last */
-		uint16_t	n;		/* that were joined here */
-		bool		open;		/* for one more */
-	} msg[BATCH_OUT];
+	struct udp_run		msg[BATCH_OUT];
 	uint8_t			control[BATCH_OUT][CMSG_ROOM] __attribute__((aligned(8)));
 	struct iovec		iov[IOV_OUT];
 	union sockaddr_any	to;
@@ -89,9 +84,7 @@ static struct {
 	struct {
 		struct flow	*f;		/* NULL: none */
 		struct frame	*fr;
-		size_t		len;
-		uint16_t	size, n;
-		bool		open;
+		struct udp_run	run;
 	} join;					/* datagrams that go to the guest as a super-packet, once there are no more */
 	uint8_t			quote[UDP_HLEN + 1280];
 } in;
@@ -440,10 +433,9 @@ static bool out_join(const struct flow *port, const struct pkt *p)
 	unsigned i = out.n - 1, cnt;
 	size_t len;
 
-	if (!out.n || !out.msg[i].open || port->udp.single || segment_size(p) || !p->data.len)
+	if (!out.n || port->udp.single || segment_size(p) || !udp_run_takes(&out.msg[i], p->data.len))
 		return false;
-	if (p->data.len > out.msg[i].size || out.msg[i].len + p->data.len > UDP_SEGMENTS_LEN || p->ttl != out.pkt[i]->ttl ||
-	    p->tos != out.pkt[i]->tos)
+	if (p->ttl != out.pkt[i]->ttl || p->tos != out.pkt[i]->tos)
 		return false;
 	cnt = view_iov(&p->data, out.iov + out.niov, IOV_OUT - out.niov, &len);
 	if (len < p->data.len)
@@ -451,9 +443,7 @@ static bool out_join(const struct flow *port, const struct pkt *p)
 
 	out.niov += cnt;
 	out.mm[i].msg_hdr.msg_iovlen += cnt;
-	out.msg[i].len += (uint32_t)len;
-	out.msg[i].n++;
-	out.msg[i].open = len == out.msg[i].size && out.msg[i].n < UDP_SEGMENTS_MAX;
+	udp_run_add(&out.msg[i], len);
 	return true;
 }
 
@@ -480,10 +470,7 @@ static bool out_add(const struct flow *f, const struct pkt *p)
 	cmsg_put_ip(m, f, p);
 
 	out.niov += (unsigned)m->msg_iovlen;
-	out.msg[out.n].len = (uint32_t)len;
-	out.msg[out.n].size = gso ? gso : (uint16_t)len;
-	out.msg[out.n].n = 1;
-	out.msg[out.n].open = !gso && len && sock_features.udp_gso;
+	out.msg[out.n] = udp_run_begin(len, gso, sock_features.udp_gso);
 	out.pkt[out.n++] = p;
 	return true;
 }
@@ -562,7 +549,7 @@ static enum verdict out_split(struct ctx *c, struct flow *f, struct flow *port, 
 			v = out_refused(c, f, port, out.pkt[i], 1, errno, tries);
 		}
 		if (v == GIVE_UP) {
-			out.msg[i].n = (uint16_t)((rest.len + gso - 1) / gso);
+			out.msg[i].n = (uint16_t)DIV_ROUND_UP(rest.len, gso);
 			return GIVE_UP;
 		}
 	}
@@ -725,7 +712,7 @@ static void in_emit(struct ctx *c, const struct flow *f, struct frame *fr, size_
 static void in_flush(struct ctx *c)
 {
 	if (in.join.f)
-		in_emit(c, in.join.f, in.join.fr, in.join.len, in.join.n > 1 ? in.join.size : 0);
+		in_emit(c, in.join.f, in.join.fr, in.join.run.len, in.join.run.n > 1 ? in.join.run.size : 0);
 	in.join.f = NULL;
 }
 
@@ -737,10 +724,9 @@ static bool in_pass(struct ctx *c, struct flow *f, unsigned i, size_t len, uint1
 	struct guest *g = flow_guest(c, f);
 	unsigned hdr = net_hdr_len(addr_is_v4(&f->side[GUEST].our.a), UDP_HLEN) - ETH_HLEN;
 
-	if (in.join.f == f && in.join.open && !gso && len && len <= in.join.size && in.join.len + len <= UDP_SEGMENTS_LEN) {
-		memcpy((uint8_t *)in.join.fr->pay[0].iov_base + in.join.len, in.iov[i].iov_base, len);
-		in.join.len += len;
-		in.join.open = ++in.join.n < UDP_SEGMENTS_MAX && len == in.join.size;
+	if (in.join.f == f && !gso && udp_run_takes(&in.join.run, len)) {
+		memcpy((uint8_t *)in.join.fr->pay[0].iov_base + in.join.run.len, in.iov[i].iov_base, len);
+		udp_run_add(&in.join.run, len);
 		return false;
 	}
 	in_flush(c);
@@ -750,10 +736,7 @@ static bool in_pass(struct ctx *c, struct flow *f, unsigned i, size_t len, uint1
 	}
 	in.join.f = f;
 	in.join.fr = in.frame[i];
-	in.join.len = len;
-	in.join.size = (uint16_t)len;
-	in.join.n = 1;
-	in.join.open = true;
+	in.join.run = udp_run_begin(len, 0, true);
 	return true;
 }
 

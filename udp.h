@@ -46,6 +46,35 @@ bool udp_make_room(struct ctx *c);
 
 #define UDP_SEGMENTS_MAX	64	/* datagrams in one message that UDP_SEGMENT is good for on every kernel */
 #define UDP_SEGMENTS_LEN	65487	/* bytes in them: what IPv4 and IPv6 can carry */
+
+/* Datagrams that go on as one, in a message (udp(7), UDP_SEGMENT) or in a super-packet: all as long, the last maybe shorter */
+struct udp_run {
+	uint32_t	len;		/* bytes, of all */
+	uint16_t	size;		/* of each */
+	uint16_t	n;		/* that were joined; what comes as several already is one */
+	bool		open;		/* for one more */
+};
+
+/* Begins with @len bytes, in pieces of @gso if that is neither 0 nor more; @open: others may be joined to a single one */
+static inline struct udp_run udp_run_begin(size_t len, uint16_t gso, bool open)
+{
+	bool several = gso && len > gso;
+
+	return (struct udp_run){ (uint32_t)len, several ? gso : (uint16_t)len, 1, open && !several && len };
+}
+
+/* May a datagram of @len bytes be the next one? */
+static inline bool udp_run_takes(const struct udp_run *r, size_t len)
+{
+	return r->open && len && len <= r->size && r->len + len <= UDP_SEGMENTS_LEN;
+}
+
+static inline void udp_run_add(struct udp_run *r, size_t len)
+{
+	r->len += (uint32_t)len;
+	r->open = ++r->n < UDP_SEGMENTS_MAX && len == r->size;
+}
+
 #define UDP_ROOM_TRIES	8		/* flows that give way for one descriptor */
 
 /* Does @rc say that descriptors or memory are used up, and did a flow give way, so that another try makes sense? */

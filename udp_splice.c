@@ -59,12 +59,7 @@ static struct {
 static struct {
 	struct mmsghdr	mm[BATCH];
 	struct iovec	iov[BATCH];
-	struct {
-		size_t		len;
-		unsigned	n;	/* datagrams */
-		uint16_t	size;	/* of each, but maybe for the last one */
-		bool		open;	/* one more may be joined */
-	} msg[BATCH];
+	struct udp_run	msg[BATCH];	/* @n counts what came as several, too */
 	uint8_t		control[BATCH][CMSG_ROOM] __attribute__((aligned(8)));
 	unsigned	n, niov;
 } out;
@@ -88,22 +83,16 @@ static void out_add(struct ctx *c, struct flow *f, unsigned from, const struct i
 	c->splice.bytes += len;
 	f->bytes[from] += len;
 	out.iov[out.niov] = *iov;
-	if (out.n && !joined && len && out.msg[out.n - 1].open && len <= out.msg[out.n - 1].size &&
-	    out.msg[out.n - 1].len + len <= UDP_SEGMENTS_LEN) {
-		unsigned i = out.n - 1;
-
+	if (out.n && !joined && udp_run_takes(&out.msg[out.n - 1], len)) {
 		out.niov++;
-		out.mm[i].msg_hdr.msg_iovlen++;
-		out.msg[i].len += len;
-		out.msg[i].n++;
-		out.msg[i].open = len == out.msg[i].size;
+		out.mm[out.n - 1].msg_hdr.msg_iovlen++;
+		udp_run_add(&out.msg[out.n - 1], len);
 		return;
 	}
 	out.mm[out.n].msg_hdr = (struct msghdr){ .msg_iov = &out.iov[out.niov++], .msg_iovlen = 1 };
-	out.msg[out.n].len = len;
-	out.msg[out.n].n = joined ? (unsigned)((len + gso - 1) / gso) : 1;
-	out.msg[out.n].size = (uint16_t)(joined ? gso : len);
-	out.msg[out.n].open = !joined && sock_features.udp_gso;
+	out.msg[out.n] = udp_run_begin(len, gso, sock_features.udp_gso);
+	if (joined)
+		out.msg[out.n].n = (uint16_t)DIV_ROUND_UP(len, gso);
 	out.n++;
 }
 
