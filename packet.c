@@ -25,7 +25,6 @@
 #define DGRAM_HLEN	8		/* of UDP and ICMP alike */
 #define ICMP_HLEN	8
 #define FRAG_HLEN	8		/* IPv6 fragment header */
-#define JUMBO_HLEN	8		/* IPv6 hop-by-hop options with nothing but a jumbogram's length */
 
 #define IP4_DF		0x4000
 #define IP4_MF		0x2000

@@ -117,6 +117,7 @@ struct pkt {
 enum drop pkt_parse(const struct raw *raw, struct pkt *p);
 
 #define IP_MAX		65535U		/* what IP's length fields hold */
+#define JUMBO_HLEN	8		/* IPv6: hop-by-hop options with the length of a packet above that (RFC 2675 2) */
 #define DGRAM_ROOM	65536		/* holds any datagram */
 
 #define HDR_L4	80		/* where transport headers start in a frame's header memory */

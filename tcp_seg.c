@@ -4,7 +4,6 @@
 #include "util.h"
 
 #define TCP_HLEN	20
-#define JUMBO_HLEN	8		/* IPv6: length of more than 65535 bytes, in an option (RFC 2675 2) */
 
 static unsigned ip_hlen(bool v4)
 {
