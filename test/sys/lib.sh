@@ -351,7 +351,6 @@ xfer()
 }
 
 mtu_of() { "$1" ip -o link show "$2" | sed -n 's/.* mtu \([0-9]*\) .*/\1/p'; }
-# How often a process went to sleep, so far (it wakes up as often); its resident memory, kB
 # The program's own: descriptors; flows, the last line of its statistics, once asked for
 fds() { find "/proc/$PASTAPID/fd" -type l | wc -l; }
 flows_asked()	{ [ "$(grep -c "Flows:" "$PASTA_LOG")" -gt "$1" ]; }
@@ -365,6 +364,7 @@ flows()
 }
 no_flows() { [[ $(flows) =~ ^0\ TCP.*\ 0\ spliced ]]; }
 
+# How often a process went to sleep, so far (it wakes up as often); its resident memory, kB
 cs_of()	{ awk '/^voluntary_ctxt_switches/ { print $2 }' "/proc/$1/status"; }
 rss_of() { awk '/VmRSS/ { print $2 }' "/proc/$1/status"; }
 

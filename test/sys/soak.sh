@@ -74,17 +74,8 @@ R python3 "$T/serve.py" >"$T/serve.out" 2>&1 &
 wait_for 10 grep -q ready "$T/serve.out"
 
 ticks()		{ awk '{ print $14 + $15 }' "/proc/$PASTAPID/stat"; }
-descriptors()	{ find "/proc/$PASTAPID/fd" -type l | wc -l; }
 tasks()		{ find "/proc/$PASTAPID/task" -mindepth 1 -maxdepth 1 | wc -l; }
-asked()		{ [ "$(grep -c "Flows:" "$PASTA_LOG")" -gt "$1" ]; }
-tcp_flows()
-{
-	local n
-	n=$(grep -c "Flows:" "$PASTA_LOG")
-	kill -USR1 "$PASTAPID"
-	wait_for 5 asked "$n"
-	sed -n 's/.*Flows: \([0-9]*\) TCP.*/\1/p' "$PASTA_LOG" | tail -n 1
-}
+tcp_flows()	{ flows | sed -n 's/^\([0-9]*\) TCP.*/\1/p'; }
 no_tcp_flows()	{ [ "$(tcp_flows)" = 0 ]; }
 
 is "PEER-16 as many descriptors as there may be" \
@@ -99,7 +90,7 @@ for ((i = 0; i < ROUNDS; i++)); do
 	lost=$((lost + DATAGRAMS - ${got:-0}))
 	cost[i]=$(($(ticks) - before))
 	wait_for 5 no_tcp_flows
-	rss[i]=$(rss_of "$PASTAPID") fds[i]=$(descriptors) procs[i]=$(tasks)
+	rss[i]=$(rss_of "$PASTAPID") fds[i]=$(fds) procs[i]=$(tasks)
 done
 diag "ticks ${cost[*]}; kB ${rss[*]}; descriptors ${fds[*]}; tasks ${procs[*]}"
 last=$((ROUNDS - 1))

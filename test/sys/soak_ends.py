@@ -7,22 +7,17 @@ in order, up to the end of file; or else there is an error. Who waits for a side
 
 The one who does it, the actor, is a process of its own, which is killed in the end; the other, the witness, is this one.
 """
-import ctypes, errno, mmap, os, random, select, signal, socket, struct, sys, time
+import errno, mmap, os, random, select, signal, socket, struct, sys, time
+
+import netns
 
 pid, count, label = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 client_ns, server_ns, to, port, at, lport = sys.argv[4:]
 v6 = ":" in to
-libc = ctypes.CDLL(None, use_errno=True)
 PATTERN = random.Random(1).randbytes(1 << 20) * 2
 TAKE = 1 << 18
 PATIENCE = 20
 random.seed(2)
-
-
-def enter(path):
-    with open(path) as f:
-        if libc.setns(f.fileno(), 0x40000000):
-            raise OSError(ctypes.get_errno(), path)
 
 
 def bytes_at(seed, at, n):
@@ -114,7 +109,7 @@ def sizes(direction):
 
 
 def connect(number):
-    enter(client_ns)
+    netns.enter(client_ns)
     s = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET)
     s.settimeout(PATIENCE)
     s.connect((to, int(port)))
@@ -252,7 +247,7 @@ def check_kill(ends, hear, say):
     return ""
 
 
-enter(server_ns)
+netns.enter(server_ns)
 listener = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET)
 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 if v6:

@@ -4,18 +4,13 @@
 Ends of a connection, in every order: FIN on each side before or after its data and the other's, RST, a receiver that sleeps. Both
 ends are in this process.
 """
-import ctypes, itertools, os, socket, struct, sys, time
+import itertools, os, socket, struct, sys, time
 
-libc = ctypes.CDLL(None, use_errno=True)
+import netns
+
 client_ns, server_ns, to, port, at, lport = sys.argv[1:]
 v6 = ":" in to
 number = 0
-
-
-def enter(path):
-    with open(path) as f:
-        if libc.setns(f.fileno(), 0x40000000):
-            raise OSError(ctypes.get_errno(), path)
 
 
 def result(good, name, why=""):
@@ -32,7 +27,7 @@ def check(name, f, *args):
     result(not why, name, why)
 
 
-enter(server_ns)
+netns.enter(server_ns)
 listener = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET)
 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 if v6:
@@ -43,7 +38,7 @@ listener.settimeout(5)
 
 
 def pair(rcvbuf=0):
-    enter(client_ns)
+    netns.enter(client_ns)
     c = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET)
     if rcvbuf:
         c.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)

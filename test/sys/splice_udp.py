@@ -4,37 +4,23 @@
 UDP_SEGMENT and UDP_GRO at either end, several clients that take turns, clients that ask at several addresses, ports nobody
 has yet. Prints TAP without a plan.
 """
-import ctypes
-import os
 import random
 import socket
 import sys
 
+import netns
+
 UDP_SEGMENT, UDP_GRO, IP_PKTINFO = 103, 104, 8
-CLONE_NEWNET = 0x40000000
 client_ns, server_ns, to, port, at, at_port = sys.argv[1:4] + [int(sys.argv[4]), sys.argv[5], int(sys.argv[6])]
 family = socket.AF_INET6 if ":" in to else socket.AF_INET
-libc = ctypes.CDLL(None, use_errno=True)
-count = 0
-
-
-def enter(path):
-    fd = os.open(path, os.O_RDONLY)
-    if libc.setns(fd, CLONE_NEWNET):
-        raise OSError(ctypes.get_errno(), path)
-    os.close(fd)
 
 
 def result(name, good, why=""):
-    global count
-    count += 1
-    print(f"{'ok' if good else 'not ok'} {count} - {name}, {to}")
-    if not good:
-        print(f"# {why}")
+    netns.result(f"{name}, {to}", good, why)
 
 
 def new(ns, gro=False):
-    enter(ns)
+    netns.enter(ns)
     s = socket.socket(family, socket.SOCK_DGRAM)
     s.settimeout(3)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)

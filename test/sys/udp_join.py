@@ -6,7 +6,6 @@ What arrives is what was sent, in order, both ways; the receiver's interface cou
 client's, a tap device, drops none of WAITING.
 Prints TAP without a plan.
 """
-import ctypes
 import os
 import random
 import signal
@@ -14,39 +13,27 @@ import socket
 import sys
 import time
 
-CLONE_NEWNET = 0x40000000
+import netns
+
 WAITING = 4000  # come in 4 ms, about as long as the program may wait for a CPU
 pid, client_ns, server_ns, to, port = int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4], int(sys.argv[5])
 most = int(sys.argv[6]) if len(sys.argv) > 6 else None
 family = socket.AF_INET6 if ":" in to else socket.AF_INET
-libc = ctypes.CDLL(None, use_errno=True)
-count = 0
-
-
-def enter(path):
-    fd = os.open(path, os.O_RDONLY)
-    if libc.setns(fd, CLONE_NEWNET):
-        raise OSError(ctypes.get_errno(), path)
-    os.close(fd)
 
 
 def result(name, good, why=""):
-    global count
-    count += 1
-    print(f"{'ok' if good else 'not ok'} {count} - {name}, {to}")
-    if not good:
-        print(f"# {why}")
+    netns.result(f"{name}, {to}", good, why)
 
 
 def new(ns):
-    enter(ns)
+    netns.enter(ns)
     s = socket.socket(family, socket.SOCK_DGRAM)
     s.settimeout(3)
     return s
 
 
 def device(ns, field):
-    enter(ns)
+    netns.enter(ns)
     with open("/proc/thread-self/net/dev") as f:
         return next(int(line.split(":")[1].split()[field]) for line in f if line.strip().startswith("ext:"))
 
