@@ -17,7 +17,7 @@
 struct guest {
 	struct tap	tap;
 	struct mac	mac;		/* last source MAC address seen; broadcast until then */
-	struct mac	device;		/* the tap device's own */
+	struct mac	device;		/* of its own interface; zero if that is not known */
 	struct seen	seen;
 	uint64_t	drops[DROP_COUNT];
 	struct timer	ndp;		/* unsolicited router advertisements */
