@@ -65,15 +65,30 @@ def held(send, sizes):
     return payload
 
 
+def arrives(send, receiver, word):
+    """Says it until it is heard, as datagrams may be lost; what waited before it is taken: address of who says it"""
+    for _ in range(100):
+        send(word)
+        receiver.settimeout(0.3)
+        try:
+            heard, who = receiver.recvfrom(65536)
+            while heard != word:
+                heard, who = receiver.recvfrom(65536)
+            return who
+        except TimeoutError:
+            pass
+        finally:
+            receiver.settimeout(3)
+    raise TimeoutError(f"{word} never arrived")
+
+
 s, c = new(server_ns), new(client_ns)
 s.bind(("", port))
 c.connect((to, port))
-c.send(b"hello")
-peer = s.recvfrom(10)[1]
-s.sendto(b"hello", peer)
-c.recv(10)
+peer = arrives(c.send, s, b"out")
+arrives(lambda p: s.sendto(p, peer), c, b"in")
 # The interface's MTU is 1500 on the host's side: those of 2000 can't be joined there, and nothing is after them
-batches = [[1000] * 30 + [10], [0, 0] + [1] * 40 + [0], [700] * 20 + [701] * 20, [1400] * 3 + [100, 100] + [1300] * 20,
+batches = [[1000] * 40 + [10], [0, 0] + [1] * 40 + [0], [700] * 20 + [701] * 20, [1400] * 3 + [100, 100] + [1300] * 40,
            [2000] * 4 + [100] * 30]
 for name, send, receiver, ns in (("out", c.send, s, server_ns), ("in", lambda p: s.sendto(p, peer), c, client_ns)):
     for sizes in batches:
@@ -94,3 +109,4 @@ if most:
     held(c.send, [1400] * WAITING)
     lost = dropped(client_ns) - before
     result(f"{WAITING} datagrams wait for a program that has no CPU", lost == 0, f"the device dropped {lost}")
+    arrives(c.send, s, b"end")  # whoever comes next finds empty queues
