@@ -55,7 +55,9 @@ struct fwd {
 	uint16_t	eph_first[2], eph_last[2];	/* ephemeral ports: the host's, the namespace's */
 	uint8_t		ours[2][2][(UINT16_MAX + 1) / 8];	/* ports we listen on: host's or namespace's, TCP's or UDP's */
 
-	/* Opens sockets in the namespace, once we can't enter it any more: up to @n of a family into @fd; how many, or -errno */
+	/* Opens sockets in the namespace, once we can't enter it any more: up to @n of a family (AF_INET, AF_INET6) into @fd; how
+	 * many, or -errno if none
+	 */
 	int		(*ns_sockets)(int family, int type, int proto, int *fd, unsigned n);
 
 	/* A UDP listener is about to be closed: what uses its socket has to end */

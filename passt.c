@@ -270,7 +270,6 @@ static void start_opener(void)
 	if (rc)
 		die("Failed to start the thread that opens sockets in the namespace: %s", errno_text(-rc));
 	ctx.fwd.ns_sockets = ns_opener_sockets;
-	splice_init(ns_opener_sockets);
 }
 
 /* From here on there is a daemon, and a parent that waits for @ready; -1 in the foreground */

@@ -57,13 +57,6 @@ static struct {
 	unsigned	n;
 } spare[2][FAMILIES];
 
-static splice_open_fn *open_socks;
-
-void splice_init(splice_open_fn *open)
-{
-	open_socks = open;
-}
-
 /* Is there an empty pipe, one that holds a whole buffer? */
 static bool pipe_spare(void)
 {
@@ -336,14 +329,16 @@ void splice_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t events)
 	splice_resume(c, f);
 }
 
-int splice_ns_socket(enum family f, uint8_t proto)
+int splice_ns_socket(const struct fwd *fwd, enum family f, uint8_t proto)
 {
 	bool udp = proto == IPPROTO_UDP;
 	int n;
 
 	if (!spare[udp][f].n) {
-		n = open_socks ? open_socks(f == V4 ? AF_INET : AF_INET6, udp ? SOCK_DGRAM : SOCK_STREAM, proto, spare[udp][f].fd,
-					    SOCKS_SPARE) : -EAFNOSUPPORT;
+		if (!fwd->ns_sockets)
+			return -EAFNOSUPPORT;
+		n = fwd->ns_sockets(f == V4 ? AF_INET : AF_INET6, udp ? SOCK_DGRAM : SOCK_STREAM, proto, spare[udp][f].fd,
+				    SOCKS_SPARE);
 		if (n < 0)
 			return n;
 		spare[udp][f].n = (unsigned)n;
@@ -352,13 +347,13 @@ int splice_ns_socket(enum family f, uint8_t proto)
 }
 
 /* Socket that connects to where the other half is: -errno if it can't */
-static int connect_far(unsigned far, const struct side *to)
+static int connect_far(const struct fwd *fwd, unsigned far, const struct side *to)
 {
 	int fd, rc;
 
 	if (far == HOST)
 		return sock_connect(to, NULL);
-	fd = splice_ns_socket(addr_family(&to->peer.a), IPPROTO_TCP);
+	fd = splice_ns_socket(fwd, addr_family(&to->peer.a), IPPROTO_TCP);
 	if (fd < 0)
 		return fd;
 	rc = sock_connect_on(fd, &to->peer, 0);
@@ -379,7 +374,7 @@ void splice_accept(struct ctx *c, unsigned near, int fd, const struct side *from
 	struct flow *f;
 	int conn, rc;
 
-	conn = connect_far(far, to);
+	conn = connect_far(&c->fwd, far, to);
 	f = conn < 0 ? NULL : flow_alloc(&c->flows, FLOW_SPLICE, c->now);
 	if (!f) {
 		if (conn == -ECONNREFUSED)

@@ -5,14 +5,10 @@
 
 #include "passt.h"
 
-/* Opens sockets in the target namespace: up to @n of a family (AF_INET, AF_INET6) into @fd; how many, or -errno if none */
-typedef int splice_open_fn(int family, int type, int proto, int *fd, unsigned n);
-
-/* Before the first connection; without @open, connections into the namespace can't be made */
-void splice_init(splice_open_fn *open);
-
-/* Socket in the target namespace, IPPROTO_TCP or IPPROTO_UDP, from a few that are kept in reserve: descriptor or -errno */
-int splice_ns_socket(enum family f, uint8_t proto);
+/* Socket in the target namespace, IPPROTO_TCP or IPPROTO_UDP, from a few that fwd->ns_sockets keeps in reserve: descriptor or
+ * -errno; -EAFNOSUPPORT if there is no namespace to reach
+ */
+int splice_ns_socket(const struct fwd *fwd, enum family f, uint8_t proto);
 
 /**
  * splice_accept() - second half of a connection that was accepted

@@ -113,6 +113,14 @@ static void out_finish(unsigned i, const struct side *to, unsigned scope, union 
 		m->msg_control = NULL;
 }
 
+/* Is it worth to send again what was refused with @err, @tries times in a row before? What became of an earlier datagram is told
+ * by the next call, and then off the socket (ip(7), IP_RECVERR).
+ */
+static bool out_again(int err, unsigned tries)
+{
+	return err == EINTR || (err != EMSGSIZE && err != EAGAIN && tries < ERROR_TRIES);
+}
+
 /* Message @i datagram by datagram: UDP_SEGMENT can't be had on the way they take. How many could not be sent. */
 static unsigned out_split(int fd, unsigned i)
 {
@@ -125,11 +133,16 @@ static unsigned out_split(int fd, unsigned i)
 		while (rest.iov_len) {
 			struct iovec part = { rest.iov_base, MIN(rest.iov_len, out.msg[i].size) };
 			struct msghdr one = *m;
+			unsigned tries = 0;
+			ssize_t rc;
 
 			one.msg_iov = &part;
 			one.msg_iovlen = 1;
 			one.msg_controllen -= CMSG_SPACE(sizeof(uint16_t));	/* the last one */
-			lost += sendmsg(fd, &one, MSG_DONTWAIT | MSG_NOSIGNAL) < 0;
+			do
+				rc = sendmsg(fd, &one, MSG_DONTWAIT | MSG_NOSIGNAL);
+			while (rc < 0 && out_again(errno, tries++));
+			lost += rc < 0;
 			rest.iov_base = (uint8_t *)rest.iov_base + part.iov_len;
 			rest.iov_len -= part.iov_len;
 		}
@@ -140,13 +153,11 @@ static unsigned out_split(int fd, unsigned i)
 /* Message @i was refused with @err, @tries times in a row before: true to try again, otherwise it was sent or is lost */
 static bool out_failed(struct guest *g, int fd, unsigned i, int err, unsigned tries)
 {
-	if (err == EINTR)
-		return true;
 	if (out.msg[i].n > 1 && (err == EINVAL || err == EMSGSIZE || err == EIO)) {
 		g->drops[DROP_SEND] += out_split(fd, i);
 		return false;
 	}
-	if (err != EMSGSIZE && tries < ERROR_TRIES)	/* what became of an earlier datagram: it is off the socket now */
+	if (out_again(err, tries))
 		return true;
 	g->drops[DROP_SEND] += out.msg[i].n;
 	return false;
@@ -183,12 +194,12 @@ static void out_send(struct guest *g, int fd, const struct side *to, unsigned sc
 
 /* ---- flows, and datagrams from listeners ---- */
 
-static int far_socket(const struct flow *f, const struct end *peer)
+static int far_socket(const struct fwd *fwd, const struct flow *f, const struct end *peer)
 {
 	int fd = -1;
 
 	if (f->udp.near == HOST) {
-		fd = splice_ns_socket(addr_family(&peer->a), IPPROTO_UDP);
+		fd = splice_ns_socket(fwd, addr_family(&peer->a), IPPROTO_UDP);
 		if (fd < 0)
 			return fd;
 	}
@@ -201,7 +212,7 @@ static int far_connect(struct ctx *c, struct flow *f)
 	int rc;
 
 	for (unsigned i = 0; i < UDP_ROOM_TRIES; i++) {
-		f->udp.sock = far_socket(f, &f->side[!f->udp.near].peer);
+		f->udp.sock = far_socket(&c->fwd, f, &f->side[!f->udp.near].peer);
 		if (!udp_gave_way(c, f->udp.sock))
 			break;
 	}

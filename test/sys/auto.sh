@@ -35,7 +35,7 @@ binds()
 	wait_for 10 test -e "$T/bound.$BN" || diag "$(cat "$T/bind.$BN")"
 	BOUND=$(cat "$T/bound.$BN")
 }
-unbinds() { kill "$1"; wait_for 5 gone "$1"; }
+unbinds() { kill "$1"; wait_for 20 gone "$1"; }
 
 # says C|H ADDRESS PORT: what who connects from there hears
 says() { ${1#H} timeout 5 bash -c 'exec 3<>"/dev/tcp/$0/$1" && cat <&3' "$2" "$3" 2>&1; }

@@ -28,7 +28,7 @@ behind()
 	unshare -n bash -c ': >"$0"; exec sleep infinity' "$T/B$BN.up" &
 	BPID=$!
 	disown $BPID
-	wait_for 5 test -e "$T/B$BN.up"
+	wait_for 20 test -e "$T/B$BN.up"
 	ip link add "$1" netns "$CPID" type veth peer name ext netns $BPID
 	C ip link set "$1" up
 	B ip link set lo up
@@ -112,7 +112,7 @@ C ip addr add fd00:9::1/64 dev in0 nodad
 C sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 b_address 10.9.9.2/24 10.9.9.1
 b_address fd00:9::2/64 fd00:9::1 nodad
-wait_for 5 B ping -nqc 1 -W 1 fd00:9::1
+wait_for 20 B ping -nqc 1 -W 1 fd00:9::1
 xfer <<-END
 tcp routed,_v4 c=$(b) s=R to=198.51.100.10 port=7000 down=30000000
 tcp routed,_v6 c=$(b) s=R to=2001:db8:1::10 port=7000 down=30000000
@@ -146,8 +146,8 @@ C ip link set in0 master br0
 C ip link set br0 up
 b_address 198.51.100.77/24 198.51.100.1
 b_address 2001:db8:1::77/64 2001:db8:1::1 nodad
-wait_for 5 B ping -nqc 1 -W 1 198.51.100.10
-wait_for 5 B ping -nqc 1 -W 1 2001:db8:1::10
+wait_for 20 B ping -nqc 1 -W 1 198.51.100.10
+wait_for 20 B ping -nqc 1 -W 1 2001:db8:1::10
 xfer <<-END
 tcp bridged,_v4 c=$(b) s=R to=198.51.100.10 port=7000 down=30000000
 tcp bridged,_v6 c=$(b) s=R to=2001:db8:1::10 port=7000 down=30000000

@@ -21,5 +21,5 @@ client() { # NAME PROGRAM ARG...
 	if [ $rc = 0 ]; then pass "$name: status"; else fail "$name: status" "$rc: $OUT"; fi
 }
 over() { # NAME PID
-	if wait_for 5 gone "$2"; then pass "$1: it ends with the namespace"; else fail "$1: it ends"; kill -9 "$2"; fi
+	if wait_for 20 gone "$2"; then pass "$1: it ends with the namespace"; else fail "$1: it ends"; kill -9 "$2"; fi
 }

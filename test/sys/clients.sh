@@ -75,7 +75,7 @@ os.execve(fd, ["pasta"] + sys.argv[2:], {})
 END
 python3 "$T/memfd.py" "$PASTA" -f -q --no-dhcp --no-dhcpv6 --no-ra --config-net --dhcp-dns --dns-forward 10.255.255.1 --no-map-gw \
 	-a 10.255.255.2 -n 255.255.255.0 -g 10.255.255.1 -4 -I eth0 -t none -u none -T none -U none "$CPID" & p=$!
-wait_for 5 C sh -c 'ip route | grep -q default'
+wait_for 20 C sh -c 'ip route | grep -q default'
 like "nsjail: address" "$(C ip -br addr show eth0)" "10.255.255.2/24"
 works nsjail C
 is "nsjail: still that very process" "$(pgrep -P $$ -x 'pasta|memfd.*|nsjail.*|3|4|5' | grep -c "^$p$")" 1

@@ -28,7 +28,7 @@ serves()
 	wait_for 10 test -e "$T/serve.$SN" || diag "$(cat "$T/serve.$SN.log")"
 	SERVER=$(cat "$T/serve.$SN")
 }
-unserve() { kill "$SERVER"; wait_for 5 gone "$SERVER"; }
+unserve() { kill "$SERVER"; wait_for 20 gone "$SERVER"; }
 # says WHERE ADDRESS PORT: what a client there hears
 says() { ${1#H} timeout 5 bash -c 'exec 3<>"/dev/tcp/$0/$1" && cat <&3' "$2" "$3" 2>&1; }
 says_so() { [ "$(says "$1" "$2" "$3")" = "$4" ]; }
@@ -133,7 +133,7 @@ works "podman, bridge" N
 unshare --net sleep 1000 & K=$!
 disown
 in_net() { [ "$(readlink /proc/$K/ns/net)" != "$(readlink /proc/self/ns/net)" ]; }
-wait_for 5 in_net
+wait_for 20 in_net
 K() { nsenter --net="/proc/$K/ns/net" -- "$@"; }
 N ip link add podman1 type bridge
 N ip link add veth0 type veth peer name eth0 netns $K

@@ -3,26 +3,18 @@
 
 Port 8600 of the host is forwarded, TCP and UDP. The guest's end of everything is in this process, too.
 """
-import ctypes, resource, socket, sys
+import resource, socket, sys
+
+import netns
 from varlink import Varlink
 
-libc = ctypes.CDLL(None, use_errno=True)
 PATH, GUEST, REMOTE = sys.argv[1:]
-HOST = "/proc/self/ns/net"
-home = open(HOST)
-number = 0
-
-
-def enter(path):
-    with open(path) as f:
-        if libc.setns(f.fileno() if path != HOST else home.fileno(), 0x40000000):
-            raise OSError(ctypes.get_errno(), path)
+home = open("/proc/self/ns/net")
+HOST = f"/proc/self/fd/{home.fileno()}"
 
 
 def check(name, got, want):
-    global number
-    number += 1
-    print(f"{'' if got == want else 'not '}ok {number} - {name}" + ("" if got == want else f": got {got}, want {want}"), flush=True)
+    netns.result(name, got == want, f"got {got}, want {want}")
 
 
 def flows(v):
@@ -36,11 +28,11 @@ def end(address, port):
 resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
 v = Varlink(PATH)
 
-enter(GUEST)
+netns.enter(GUEST)
 listener = socket.create_server(("198.51.100.2", 8600), backlog=1000)
 udp = socket.socket(type=socket.SOCK_DGRAM)
 udp.bind(("198.51.100.2", 8600))
-enter(REMOTE)
+netns.enter(REMOTE)
 c = socket.create_connection(("198.51.100.2", 8600), 5)
 u = socket.socket(type=socket.SOCK_DGRAM)
 u.connect(("198.51.100.2", 8600))
@@ -53,7 +45,7 @@ u.send(bytes(100))
 udp.sendto(bytes(200), udp.recvfrom(1000)[1])
 u.settimeout(5)
 u.recv(1000)
-enter(HOST)
+netns.enter(HOST)
 
 port, uport = c.getsockname()[1], u.getsockname()[1]
 f = [f for f in flows(v) if f["guest"]["local"]["port"] in (port, uport)]
@@ -94,4 +86,4 @@ while continues:
     p, continues = slow.reply()
     got += len(p["flows"])
 check("flows: a list that began before many flows ended comes to its end", 0 < got <= n + 10, True)
-print(f"1..{number}")
+print(f"1..{netns.count}")

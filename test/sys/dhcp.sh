@@ -29,7 +29,7 @@ leave()
 {
 	pasta_stop
 	kill "$CPID"
-	wait_for 5 gone "$CPID"
+	wait_for 20 gone "$CPID"
 }
 
 addr4()		{ C ip -4 addr show ext | grep -q '198.51.100.2/24'; }
@@ -48,7 +48,7 @@ client()
 	rm -f "$T/client.pid"
 	# shellcheck disable=SC2016 # of the inner shell
 	C sh -c 'echo $$ >"$0" && exec "$@"' "$T/client.pid" "$@" >"$T/client.log" 2>&1 &
-	wait_for 5 test -s "$T/client.pid"
+	wait_for 20 test -s "$T/client.pid"
 }
 client_stop()
 {
@@ -62,13 +62,13 @@ connected()
 	local who=$1 what=" $2 " failed=$FAILED
 	if [[ $what == *" 4 "* ]]; then
 		ok "CFG-10 $who: IPv4 address" wait_for 15 addr4
-		ok "$who: default route" wait_for 5 route4
+		ok "$who: default route" wait_for 20 route4
 		is "$who: page by IPv4" "$(C curl -s -m 10 http://198.51.100.10/page)" "a page"
 	fi
 	if [[ $what == *" 6 "* ]]; then
 		ok "$who: IPv6 address by DHCPv6" wait_for 15 addr6
 		ok "$who: IPv6 address by its prefix" wait_for 15 slaac
-		ok "$who: default route for IPv6" wait_for 5 route6
+		ok "$who: default route for IPv6" wait_for 20 route6
 		is "$who: page by IPv6" "$(C curl -s -m 10 'http://[2001:db8:1::10]/page')" "a page"
 	fi
 	[ "$FAILED" = "$failed" ]
@@ -116,8 +116,8 @@ if have dhcpcd; then
 	# With -1 it would end, whatever --waitip says, once it has some IPv6 address: that of the prefix comes first
 	client dhcpcd -B -d --noarp ext
 	connected dhcpcd "4 6" || diag "$(cat "$T/client.log")"
-	ok "dhcpcd: names" wait_for 5 names 198.51.100.10
-	ok "dhcpcd: IPv6 names" wait_for 5 names 2001:db8:1::10
+	ok "dhcpcd: names" wait_for 20 names 198.51.100.10
+	ok "dhcpcd: IPv6 names" wait_for 20 names 2001:db8:1::10
 	client_stop
 	leave
 fi
@@ -130,8 +130,8 @@ if have $NETWORKD; then
 	# On a read-only /sys it does not wait for udev
 	client unshare -m bash -c "mount --rbind /sys /sys && mount -o remount,bind,ro /sys && exec $NETWORKD"
 	connected systemd-networkd "4 6" || diag "$(cat "$T/client.log")"
-	ok "CFG-18 systemd-networkd: MTU" wait_for 5 mtu
-	ok "CFG-02 systemd-networkd: addresses for ever" wait_for 5 forever6
+	ok "CFG-18 systemd-networkd: MTU" wait_for 20 mtu
+	ok "CFG-02 systemd-networkd: addresses for ever" wait_for 20 forever6
 	client_stop
 	leave
 fi

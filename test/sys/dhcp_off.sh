@@ -12,7 +12,7 @@ leave()
 {
 	pasta_stop
 	kill "$CPID"
-	wait_for 5 gone "$CPID"
+	wait_for 20 gone "$CPID"
 }
 
 slaac()		{ C ip -6 addr show ext -tentative | grep -q '2001:db8:1:0:.*/64'; }
@@ -32,7 +32,7 @@ done
 pasta_link --no-dhcp
 like "--no-dhcp: no lease" "$(lease 2)" 'no lease, failing'
 ok "CFG-04 address by the prefix, without a client" wait_for 10 slaac
-ok "CFG-04 default route for IPv6, without a client" wait_for 5 route6
+ok "CFG-04 default route for IPv6, without a client" wait_for 20 route6
 is "page by IPv6" "$(C curl -s -m 10 'http://[2001:db8:1::10]/page')" "a page"
 leave
 

@@ -76,7 +76,7 @@ for i in {1..25}; do
 	"$PASTA" --config-net -q -t 8000 -u 8000 -P "$T/r.pid" "$CPID" >"$T/r" 2>&1 || { bad=$((bad + 1)); diag "$i: $(cat "$T/r")"; }
 	p=$(cat "$T/r.pid")
 	finish
-	wait_for 5 gone "$p" || bad=$((bad + 1))
+	wait_for 20 gone "$p" || bad=$((bad + 1))
 done
 is "FWD-01 restarted 25 times: failures" $bad 0
 
@@ -90,10 +90,10 @@ s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 for i in range(100):
     s.sendto(b"x", ("198.51.100.2", 8000))'
 C ip link set ext up
-ok "LIFE-26 L2-10 link down, datagrams for it, and up" wait_for 5 C ip route add default via 198.51.100.1
-ok "LIFE-26 and it answers again" wait_for 5 C ping -nqc 1 -W 1 198.51.100.10
+ok "LIFE-26 L2-10 link down, datagrams for it, and up" wait_for 20 C ip route add default via 198.51.100.1
+ok "LIFE-26 and it answers again" wait_for 20 C ping -nqc 1 -W 1 198.51.100.10
 C ip link del ext
-wait_for 5 gone "$PASTAPID"
+wait_for 20 gone "$PASTAPID"
 finish
 ends "tap device deleted, then the namespace"
 

@@ -37,7 +37,7 @@ for flags in 5002 1002; do		# IFF_TAP | IFF_NO_PI, with and without IFF_VNET_HDR
 	like "it has the address" "$(C ip addr show given)" '198\.51\.100\.2/24'
 	is "a page by way of it" "$(C curl -s -m 10 http://198.51.100.10/page)" "a page"
 	kill "$(cat "$T/pasta.fd.pid")"
-	wait_for 5 gone "$(cat "$T/pasta.fd.pid")"
+	wait_for 20 gone "$(cat "$T/pasta.fd.pid")"
 	rm "$T/pasta.fd.pid"
 done
 

@@ -8,7 +8,7 @@ topology
 # A network behind R: R2, 192.0.2.9 and 2001:db8:2::9
 unshare -n bash -c ': >"$0"; exec sleep infinity' "$T/R2.up" &
 R2=$!
-wait_for 5 test -e "$T/R2.up"
+wait_for 20 test -e "$T/R2.up"
 R2()	{ nsenter --net=/proc/$R2/ns/net -- "$@"; }
 R ip link add far type veth peer name far netns $R2
 R sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1

@@ -178,7 +178,7 @@ topology()
 	: >"$T/R"
 	unshare -n bash -c ': >"$0"; exec sleep infinity' "$T/R.up" &
 	RPID=$!
-	wait_for 5 test -e "$T/R.up"
+	wait_for 20 test -e "$T/R.up"
 	mount --bind /proc/$RPID/ns/net "$T/R"
 	# Nobody may by default. Only groups that exist in the user namespace can be named.
 	[ -n "${NO_PING:-}" ] || sysctl -qw net.ipv4.ping_group_range="0 $((HOST_UID ? 0 : 2147483647))"
@@ -186,7 +186,7 @@ topology()
 		shift
 		"$TOOLS/wan" "$1" "$2" "$3" /proc/self/ns/net ext "$T/R" ext >"$T/wan.log" 2>&1 &
 		WANPID=$!
-		wait_for 5 grep -q ready "$T/wan.log"
+		wait_for 20 grep -q ready "$T/wan.log"
 	else
 		ip link add ext type veth peer name ext netns $RPID
 	fi
@@ -205,7 +205,7 @@ topology()
 	R ip link set ext up
 	ip route add default via 198.51.100.1
 	ip -6 route add default via 2001:db8:1::1
-	wait_for 5 link_up
+	wait_for 20 link_up
 }
 link_up() { ip -br link show ext | grep -q LOWER_UP && ! ip -6 addr show dev ext tentative | grep -q inet6; }
 
@@ -223,7 +223,7 @@ container()
 	unshare ${CUNSHARE--Urn} bash -c ': >"$0"; exec sleep infinity' "$T/C$CN.up" &
 	CPID=$!
 	disown $CPID		# its end is no news
-	wait_for 5 test -e "$T/C$CN.up"
+	wait_for 20 test -e "$T/C$CN.up"
 }
 
 # start_ PROGRAM OPTION...: in the background, as a user would have it: ready when this returns. Sets PASTAPID, PASTA_LOG.
@@ -286,7 +286,7 @@ guest_start()
 	GN=$((${GN:-0} + 1))
 	"$TOOLS/guest" "${@:2}" "$1" "$(ns_of C)" >"$T/guest.$GN.out" 2>"$T/guest.$GN.log" &
 	GUESTPID=$!
-	wait_for 5 grep -q ready "$T/guest.$GN.out" && C ip link set ext txqueuelen 16384
+	wait_for 20 grep -q ready "$T/guest.$GN.out" && C ip link set ext txqueuelen 16384
 }
 
 # guest_address [46]: what --config-net would have given it
@@ -324,13 +324,13 @@ pasta_stop()
 {
 	pasta_may_end
 	kill "$PASTAPID" 2>/dev/null
-	wait_for 5 gone "$PASTAPID"
+	wait_for 20 gone "$PASTAPID"
 	[ -z "${GUESTPID:-}" ] || guest_ended
 }
 guest_ended()
 {
 	local rc=0
-	wait_for 5 gone "$GUESTPID" && wait "$GUESTPID" || rc=$?
+	wait_for 20 gone "$GUESTPID" && wait "$GUESTPID" || rc=$?
 	[ $rc = 0 ] || fail "guest sees the end of the connection" "$rc: $(cat "$T/guest.$GN.log")"
 	GUESTPID=
 }
@@ -361,7 +361,7 @@ flows()
 	local n
 	n=$(grep -c "Flows:" "$PASTA_LOG")
 	kill -USR1 "$PASTAPID"
-	wait_for 5 flows_asked "$n"
+	wait_for 20 flows_asked "$n"
 	grep "Flows:" "$PASTA_LOG" | tail -n 1 | sed 's/.*Flows: //'
 }
 no_flows() { [[ $(flows) =~ ^0\ TCP.*\ 0\ spliced ]]; }

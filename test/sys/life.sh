@@ -6,7 +6,7 @@
 topology
 run() { timeout 20 "$PASTA" "$@"; }		# RC, OUT (stdout), ERR
 try() { run "$@" >"$T/out" 2>"$T/err" </dev/null; RC=$?; OUT=$(cat "$T/out") ERR=$(cat "$T/err"); }
-end() { local p; p=$(cat "$1"); kill "$p" && wait_for 5 gone "$p"; }
+end() { local p; p=$(cat "$1"); kill "$p" && wait_for 20 gone "$p"; }
 
 # ---- 1. In the background only when all is ready, and then nothing of the caller's is held
 container
@@ -72,7 +72,7 @@ wait $f
 like "PID file that is a FIFO" "$(cat "$T/from_fifo")" '^[0-9]+$'
 end "$T/from_fifo"
 "$PASTA" -f --config-net -q -P /proc/self/fd/1 "$CPID" >"$T/stdout" 2>"$T/err" & p=$!
-wait_for 5 test -s "$T/stdout"
+wait_for 20 test -s "$T/stdout"
 is "PID file that is stdout, in the foreground: that and nothing else" "$(cat "$T/stdout")" "$p"
 kill $p
 wait $p
@@ -121,8 +121,8 @@ try --config-net -q -- sh -c 'exit 7'
 is "status of the command" $RC 7
 rm -f "$T/p"
 run --config-net -q -P "$T/p" -- sleep 100 & p=$!
-wait_for 5 test -s "$T/p"
-wait_for 5 pgrep -P "$(cat "$T/p")"
+wait_for 20 test -s "$T/p"
+wait_for 20 pgrep -P "$(cat "$T/p")"
 kill -9 "$(pgrep -P "$(cat "$T/p")")"
 wait $p
 is "command killed by a signal: 128 + 9" $? 137
@@ -150,8 +150,8 @@ is "stdin goes to the command" "$(echo text | run --config-net -q -- cat)" text
 is "a shell without a command" "$(echo 'echo $((6 * 7))' | SHELL=/bin/sh run --config-net -q)" 42
 rm -f "$T/p"
 run --config-net -q -P "$T/p" -- sleep 100 >"$T/out" 2>&1 & p=$!
-wait_for 5 test -s "$T/p"
-wait_for 5 pgrep -P "$(cat "$T/p")"
+wait_for 20 test -s "$T/p"
+wait_for 20 pgrep -P "$(cat "$T/p")"
 c=$(pgrep -P "$(cat "$T/p")")
 kill "$(cat "$T/p")"
 wait $p

@@ -14,7 +14,7 @@ udp datagrams_while_a_capture_runs c=C s=R to=2001:db8:1::10 port=7000 sizes=0,1
 END
 C ping -nqc 1 -W 5 198.51.100.10 >"$T/null"
 kill -USR1 "$PASTAPID"
-wait_for 5 grep -q "From guest" "$PASTA_LOG"
+wait_for 20 grep -q "From guest" "$PASTA_LOG"
 read -r rx tx < <(C awk '/ext:/ { print $3, $11 }' /proc/net/dev)
 pasta_stop		# at once: the kernel there may have more to say at any time
 is "PCAP-01 SEC-07 mode of the file" "$(stat -c %a "$T/link.pcap")" 600
@@ -35,11 +35,11 @@ calm() { local f; f=$(frames); sleep "$1"; [ "$(frames)" = "$f" ]; }
 silent() { local n; wait_for 20 calm 2; n=$(told); calm 3 && [ "$(told)" = "$n" ]; }
 pasta_up --stats 1
 C ping -nqc 1 -W 5 198.51.100.10 >"$T/null"
-ok "--stats 1: counters while there is traffic" wait_for 5 more 0
+ok "--stats 1: counters while there is traffic" wait_for 20 more 0
 ok "--stats 1: nothing once nothing moves" until_ 30 silent
 n=$(told)
 C ping -nqc 1 -W 5 198.51.100.10 >"$T/null"
-ok "--stats 1: and again when something does" wait_for 5 more "$n"
+ok "--stats 1: and again when something does" wait_for 20 more "$n"
 pasta_stop
 
 # Log file
@@ -51,14 +51,14 @@ is "SEC-07 mode of the log" "$(stat -c %a "$T/a.log")" 600
 like "log goes to stderr, too, until the start is over" "$(cat "$T/a.out")" "198.51.100.2"
 is "LOG-02 time stamps rise" "$(sed 1d "$T/a.log" | awk '{ print $1 + 0 }')" "$(sed 1d "$T/a.log" | awk '{ print $1 + 0 }' | sort -n)"
 kill "$p"
-wait_for 5 gone "$p"
+wait_for 20 gone "$p"
 echo old >"$T/a.log"
 program -q -l "$T/a.log" -P "$T/a.pid" >"$T/a.out" 2>&1
 is "--quiet: not a word" "$(cat "$T/a.out")" ""
 unlike "log of another run is gone" "$(cat "$T/a.log")" "old"
 p=$(cat "$T/a.pid")
 kill "$p"
-wait_for 5 gone "$p"
+wait_for 20 gone "$p"
 
 # It stays within its size, whatever is told: a trace of many connections
 pasta_up --trace --log-size 65536
@@ -86,7 +86,7 @@ C python3 "$T/flood.py" >"$T/flood" 2>&1 || diag "$(cat "$T/flood")"
 ok "10,000 senseless frames, and the process lives" C ping -nqc 1 -W 5 198.51.100.10
 le "LOG-05 lines of log" "$(wc -l <"$PASTA_LOG")" 200
 kill -USR1 "$PASTAPID"
-wait_for 5 grep -q Dropped "$PASTA_LOG"
+wait_for 20 grep -q Dropped "$PASTA_LOG"
 like "but they are counted" "$(grep Dropped "$PASTA_LOG")" "[0-9]{3}"
 pasta_stop
 

@@ -11,14 +11,15 @@ its client has ended its half. REFUSED is where nobody answers, DECOYS are servi
 each. HOW is "fixed", or "auto": the port is closed, can be reached within 2 s of the service's start, and is closed within 2 s of
 its end.
 """
-import asyncio, collections, ctypes, os, random, resource, socket, sys, time
+import asyncio, collections, os, random, resource, socket, sys, time
+
+import netns
 
 LIMIT = 2           # seconds, from event to forwarding
 PATIENCE = 5        # for an exchange
 STREAM = 50000
 SIZES = 1, 1000, 8000       # of datagrams; the last is fragmented on its way
 INVERT = bytes(255 - i for i in range(256))
-libc = ctypes.CDLL(None, use_errno=True)
 current = None
 
 Cell = collections.namedtuple("Cell", "name proto client to server at seen ports refused decoys how")
@@ -29,9 +30,7 @@ def sock(ns, proto, addr):
     """A socket of that namespace, not bound"""
     global current
     if ns != current:
-        with open(nets[ns]) as f:
-            if libc.setns(f.fileno(), 0x40000000):
-                raise OSError(ctypes.get_errno(), nets[ns])
+        netns.enter(nets[ns])
         current = ns
     s = socket.socket(socket.AF_INET6 if ":" in addr else socket.AF_INET,
                       socket.SOCK_STREAM if proto == "TCP" else socket.SOCK_DGRAM)

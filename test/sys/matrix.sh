@@ -116,7 +116,7 @@ ip route add default via 203.0.113.10 metric 2000
 ip -6 route add default via 2001:db8:2::10 metric 2000
 R ip addr add 192.0.2.50/32 dev lo
 R ip addr add 2001:db8:50::1/128 dev lo nodad
-wait_for 5 eval '! ip -6 addr show tentative | grep -q inet6'
+wait_for 20 eval '! ip -6 addr show tentative | grep -q inet6'
 
 # rows TABLE: without comments, blanks around bars and more than one tab
 rows() { sed -E '/^(#|$)/d; s/\t+/ /g; s/ *\| */|/g; s/ +$//' <<<"$1"; }

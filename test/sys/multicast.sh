@@ -50,6 +50,7 @@ END
 one() # TITLE GROUP PORT SOURCE
 {
 	local out=$T/heard.$3 r h
+	rm -f "$out".*
 	R python3 "$T/listen.py" "$2" "$3" ext last >"$out.R" 2>&1 & r=$!
 	python3 "$T/listen.py" "$2" 1999 ext stop >"$out.H" 2>&1 & h=$!	# the host is a member, too
 	C python3 "$T/listen.py" "$2" "$3" ext over >"$out.C" 2>&1 & local c=$!

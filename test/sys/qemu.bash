@@ -34,7 +34,7 @@ LINUX=(-kernel "$VM/kernel" -initrd "$VM/initrd" -append "console=ttyS0 quiet pa
 
 mon() { echo "$*" >&7; }
 # Without it, it ends with the case
-vm_kill() { kill -9 "$QEMU"; wait_for 5 gone "$QEMU"; }
+vm_kill() { kill -9 "$QEMU"; wait_for 20 gone "$QEMU"; }
 
 # vm_up [SECONDS]: the guest's shell answers
 vm_up()

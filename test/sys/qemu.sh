@@ -124,7 +124,7 @@ R "$TOOLS/far" tcp 198.51.100.2 7001 15000000 15000000 >"$T/tcp.in" &
 in=$!
 ok "data flows" flows
 mon stop
-ok "VM-04 stopped" wait_for 5 paused
+ok "VM-04 stopped" wait_for 20 paused
 R "$TOOLS/far" tcp 198.51.100.2 7001 100000 100000 >"$T/tcp.late" &
 late=$!
 R "$TOOLS/far" udp 198.51.100.2 7001 100 >"$T/udp.late" &

@@ -34,7 +34,7 @@ type_()
 	: >"$T/console"
 	for ((i = 0; i < ${#1}; i += 8)); do	# the BIOS drops what it has no room for
 		printf '%s' "${1:i:8}" >&6
-		wait_for 5 echoed "${1:0:i+8}"
+		wait_for 20 echoed "${1:0:i+8}"
 	done
 	printf '\r' >&6
 	wait_for 60 says "${3-iPXE> ?$}" && says "$2" && return

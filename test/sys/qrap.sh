@@ -33,7 +33,7 @@ servers()
 servers_stop()
 {
 	kill -9 "$(cat "$T/servers.pid")"
-	wait_for 5 gone "$(cat "$T/servers.pid")"
+	wait_for 20 gone "$(cat "$T/servers.pid")"
 	rm -f /tmp/passt_*.socket
 }
 
@@ -156,7 +156,7 @@ topology
 passt_one()		# OPTION...: at the first default name
 {
 	start_ "$PASST" "$@" || { fail "passt starts"; done_testing; }
-	wait_for 5 test -S /tmp/passt_1.socket
+	wait_for 20 test -S /tmp/passt_1.socket
 }
 
 passt_one -1 -6
@@ -166,7 +166,7 @@ QPID=$!
 ok "passt -1 -6 takes qrap for its one guest" wait_for 10 grep -q 'connected to /tmp/passt_1.socket' "$OUT"
 kill $QPID
 wait $QPID
-ok "passt -1 ends with that guest" wait_for 5 gone "$PASTAPID"
+ok "passt -1 ends with that guest" wait_for 20 gone "$PASTAPID"
 rm -f /tmp/passt_1.socket
 
 command -v qemu-system-x86_64 >/dev/null || { fail "qemu-system-x86_64 is there"; done_testing; }

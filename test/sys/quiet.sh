@@ -54,12 +54,13 @@ END
 
 for to in 198.51.100.10 2001:db8:1::10; do
 	for what in halfclose flood; do
+		rm -f "$T/s"
 		R python3 "$T/server.py" $what >"$T/s" 2>&1 & s=$!
 		wait_for 10 grep -q ready "$T/s"
 		mkfifo "$T/go"
 		C python3 "$T/client.py" $what $to <"$T/go" >"$T/c" 2>&1 & c=$!
 		exec 5>"$T/go"
-		wait_for 10 grep -q waiting "$T/s"
+		wait_for 20 grep -q waiting "$T/s"
 		if [ $what = halfclose ]; then
 			rests "TCP-01 the peer has closed its half, $to" 0
 		else

@@ -25,7 +25,7 @@ reset()
 	ip link set ext up
 	ip addr add "${1:-198.51.100.2/24}" dev ext
 	ip addr add "${2:-2001:db8:1::2/64}" dev ext nodad
-	wait_for 5 link_up
+	wait_for 20 link_up
 }
 
 # An address with a lifetime, no default route

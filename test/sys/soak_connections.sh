@@ -19,10 +19,10 @@ soak()
 {
 	local rss fd
 	connections 1000 "$1,_before" "$3"
-	wait_for 5 no_flows
+	wait_for 20 no_flows
 	rss=$(rss_of "$PASTAPID") fd=$(fds)
 	connections $((SOAK * 1000)) "$1" "$3"
-	ok "$1: no flow is left" wait_for 5 no_flows
+	ok "$1: no flow is left" wait_for 20 no_flows
 	diag "$1: $rss kB, $(rss_of "$PASTAPID") kB after $SOAK,000 more; $fd and $(fds) descriptors"
 	le "PEER-03 $1: descriptors more than before" $(($(fds) - fd)) "$2"
 	le "PEER-03 $1: kB resident more than before" $(($(rss_of "$PASTAPID") - rss)) 64

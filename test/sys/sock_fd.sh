@@ -37,7 +37,7 @@ for n in 7 100; do
 		END
 		kill "$GUESTPID"
 		wait "$GUESTPID" 2>/dev/null
-		ok "descriptor $n, MTU $mtu: it ends when the other end does" wait_for 5 gone "$PASTAPID"
+		ok "descriptor $n, MTU $mtu: it ends when the other end does" wait_for 20 gone "$PASTAPID"
 	done
 done
 

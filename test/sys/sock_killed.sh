@@ -21,7 +21,7 @@ kill_guest()
 
 kill_guest
 settled() { local a; a=$(fds); sleep 0.1; [ "$(fds)" = "$a" ]; }
-wait_for 5 settled
+wait_for 20 settled
 NONE=$(fds)
 diag "descriptors without a guest: $NONE, resident: $(rss_of $PASTAPID) kB"
 
@@ -44,13 +44,13 @@ for i in range(5):
 	kill_guest
 	kill -9 "${jobs[@]}" 2>"$T/null"		# most have seen the end already
 	wait "${jobs[@]}" 2>/dev/null
-	wait_for 5 rest || bad=$((bad + 1))
+	wait_for 20 rest || bad=$((bad + 1))
 	rss[i]=$(rss_of $PASTAPID)
 done
 is "VM-01 killed $i times, transfers under way: failures" "$bad" 0
 is "VM-01 flows that are left" "$(flows)" "0 TCP, 0 UDP on 0 sockets, 0 ping, 0 spliced"
 is "VM-01 descriptors that are left" "$(fds)" "$NONE"
-ok "VM-01 connections that peers have left" wait_for 5 no_peers
+ok "VM-01 connections that peers have left" wait_for 20 no_peers
 diag "resident after 10, 30, 50 times: ${rss[10]}, ${rss[30]}, ${rss[50]} kB"
 # Pools are touched as they are used, and once in a while more is; a leak goes on and on
 more=$((rss[30] - rss[10])) most=$((rss[50] - rss[30]))

@@ -59,12 +59,12 @@ for a, f in ("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6):
     s = socket.socket(f); s.bind((a, 8000)); s.listen(); globals()[a] = s
 print(os.getpid(), flush=True); time.sleep(1000)' >"$T/loopback"; } 2>"$T/null" &
 disown
-wait_for 5 test -s "$T/loopback"
+wait_for 20 test -s "$T/loopback"
 for a in 127.0.0.1 ::1; do
 	is "SPL-16 SPL-08 a service on the namespace's loopback is not exposed, RST: $a" "$(python3 "$T/reset.py" $a 8000)" ConnectionResetError
 done
 kill "$(cat "$T/loopback")"
-wait_for 5 gone "$(cat "$T/loopback")"
+wait_for 20 gone "$(cat "$T/loopback")"
 like "the namespace's own address is not its loopback" "$(C python3 "$T/reset.py" 198.51.100.2 8200)" "^Connection(Refused|Reset)Error$"
 is "SPL-08 nobody listens on the host, RST" "$(C python3 "$T/reset.py" 127.0.0.1 8200)" ConnectionResetError
 
@@ -78,9 +78,9 @@ server()
 {
 	${2#H} sh -c 'echo $$ >>"$0"; exec "$@"' "$T/servers" "${@:3}" >"$T/$1" 2>&1 &
 	disown
-	wait_for 5 grep -q ready "$T/$1" || diag "$(cat "$T/$1")"
+	wait_for 20 grep -q ready "$T/$1" || diag "$(cat "$T/$1")"
 }
-servers_end() { local p; for p in $(cat "$T/servers"); do kill "$p"; wait_for 5 gone "$p"; done; rm "$T/servers"; }
+servers_end() { local p; for p in $(cat "$T/servers"); do kill "$p"; wait_for 20 gone "$p"; done; rm "$T/servers"; }
 
 # How long an exchange takes, next to one without us. What is corked, or waits for an ACK that is delayed, takes a thousand times as
 # long; what the scheduler makes of two processes or three is some 50 us.
@@ -115,7 +115,7 @@ le "SPL-06 descriptors after 2,000 connections, besides spare ones" $(($(fds) - 
 l = socket.socket(); l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); l.bind(("198.51.100.2", 8000)); l.listen()
 print(os.getpid(), flush=True); s = l.accept(); time.sleep(1000)' >"$T/stopped"; } 2>"$T/null" &
 disown
-wait_for 5 test -s "$T/stopped"
+wait_for 20 test -s "$T/stopped"
 python3 -c 'import socket
 s = socket.create_connection(("127.0.0.1", 8000))
 while True: s.send(bytes(100000))' &
@@ -123,7 +123,7 @@ SENDER=$!
 disown
 rests "SPL-01 the receiver is stopped" 1
 kill "$(cat "$T/stopped")" $SENDER
-wait_for 5 still
+wait_for 20 still
 pasta_stop
 
 # All the other ways
@@ -244,7 +244,7 @@ C ip link set lo up
 C python3 -c 'import socket, time
 s = socket.socket(); s.bind(("127.0.0.1", 8600)); s.listen(); print("ready", flush=True); time.sleep(1000)' >"$T/taken" &
 disown
-wait_for 5 grep -q ready "$T/taken"
+wait_for 20 grep -q ready "$T/taken"
 out=$(program -T 8600 2>&1)
 is "FWD-16 -T 8600, taken in the namespace: status" $? 1
 like "FWD-16 and the message" "$(grep -v '^Started as root' <<<"$out")" "^Failed to bind port 8600 \(.*in use\) for option '-T 8600'$"

@@ -62,13 +62,13 @@ rests "UDP-01 nobody is there" 1
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("0.0.0.0", 8000))
 print(os.getpid(), flush=True); time.sleep(1000)' >"$T/stopped"; } 2>"$T/null" &
 disown
-wait_for 5 test -s "$T/stopped"
+wait_for 20 test -s "$T/stopped"
 python3 -c 'import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.connect(("127.0.0.1", 8000))
 for i in range(20000): s.send(bytes(1400))'
 rests "UDP-26 the receiver takes nothing" 1
 kill "$(cat "$T/stopped")"
-wait_for 5 still
+wait_for 20 still
 # A service on the namespace's loopback alone is its own
 cat >"$T/asks.py" <<'END'
 import socket
@@ -86,11 +86,11 @@ for a in "127.0.0.1", "::1":
 END
 C python3 "$T/asks.py" >"$T/asks" 2>&1 &
 disown
-wait_for 5 grep -q ready "$T/asks"
+wait_for 20 grep -q ready "$T/asks"
 python3 -c 'import socket
 for a, text in ("127.0.0.1", b"exposed"), ("127.0.0.2", b"exposed"), ("::1", b"own address"):
     s = socket.socket(socket.AF_INET6 if ":" in a else socket.AF_INET, socket.SOCK_DGRAM); s.sendto(text, (a, 8000))'
-wait_for 5 grep -q ::1 "$T/asks"
+wait_for 20 grep -q ::1 "$T/asks"
 is "SPL-16 a service on the namespace's loopback is not exposed" "$(tr '\n' ' ' <"$T/asks")" "ready own address 127.0.0.1 nothing ::1 nothing "
 pasta_stop
 
@@ -154,11 +154,11 @@ spliced_are() { [ "$(spliced)" = "$1" ]; }
 flows() { for e in "${ends[@]}"; do echo "udp FWD-19_$1,_$e parallel=50 count=1"; done; }
 xfer 10 < <(flows before)
 before=$(fds)
-ok "FWD-19 flows of both ways" wait_for 5 spliced_are 200
+ok "FWD-19 flows of both ways" wait_for 20 spliced_are 200
 ok "FWD-19 a rule is deleted" pesto -D -u 8000
-ok "FWD-19 its flows end, others don't" wait_for 5 spliced_are 100
+ok "FWD-19 its flows end, others don't" wait_for 20 spliced_are 100
 ok "FWD-19 and the other one" pesto -D -U 8200
-ok "FWD-19 no flows" wait_for 5 spliced_are 0
+ok "FWD-19 no flows" wait_for 20 spliced_are 0
 le "FWD-19 descriptors" "$(fds)" $((before - 202))
 ok "FWD-19 both again" pesto -A -u 8000 -U 8200
 xfer 10 < <(flows after)
@@ -171,7 +171,7 @@ C python3 -c 'import socket, time
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("127.0.0.1", 8600)); print("ready", flush=True)
 time.sleep(1000)' >"$T/taken" &
 disown
-wait_for 5 grep -q ready "$T/taken"
+wait_for 20 grep -q ready "$T/taken"
 out=$(program -U 8600 2>&1)
 is "FWD-16 -U 8600, taken in the namespace: status" $? 1
 like "FWD-16 and the message" "$(grep -v '^Started as root' <<<"$out")" "^Failed to bind port 8600 \(.*in use\) for option '-U 8600'$"

@@ -11,26 +11,23 @@
  * network card would take, of a runt or a giant, is status 3. Neither direction waits for the other, and nothing that was read
  * is dropped; the device's own queue (txqueuelen) does drop when it is full, other than a virtual machine's.
  */
+/* LINK: test/tools/device.o */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/if_tun.h>
 #include <net/ethernet.h>
-#include <net/if.h>
-#include <net/if_arp.h>
 #include <netinet/ether.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "device.h"
 
 #define FRAME_MIN	60		/* without checksum */
 #define FRAME_MAX	65550
@@ -46,12 +43,6 @@ static struct buf {
 static const char *path;
 static int tap;
 
-static int fatal(const char *what)
-{
-	fprintf(stderr, "guest: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
 /* Room at the end for @len more bytes; false if there is none */
 static bool room(struct buf *b, size_t len)
 {
@@ -66,39 +57,6 @@ static bool room(struct buf *b, size_t len)
 }
 
 /* Device */
-
-static int tap_open(const char *netns, const char *name, int mtu, const struct ether_addr *mac)
-{
-	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI };
-	int ns = open(netns, O_RDONLY | O_CLOEXEC), fd, s;
-
-	if (ns < 0 || setns(ns, CLONE_NEWNET))
-		fatal(netns);
-	close(ns);
-	fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
-	if (fd < 0 || ioctl(fd, TUNSETIFF, &ifr))
-		fatal("tap device");
-	s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (s < 0)
-		fatal("socket");
-	if (mac) {
-		ifr.ifr_hwaddr.sa_family = ARPHRD_ETHER;
-		memcpy(ifr.ifr_hwaddr.sa_data, mac, ETH_ALEN);
-		if (ioctl(s, SIOCSIFHWADDR, &ifr))
-			fatal("MAC address");
-	}
-	ifr.ifr_mtu = mtu;
-	if (ioctl(s, SIOCSIFMTU, &ifr))
-		fatal("MTU");
-	if (ioctl(s, SIOCGIFFLAGS, &ifr))
-		fatal(name);
-	ifr.ifr_flags |= IFF_UP;
-	if (ioctl(s, SIOCSIFFLAGS, &ifr))
-		fatal(name);
-	close(s);
-	return fd;
-}
 
 /* Frames of the device, as many as there are and fit; how many */
 static unsigned tap_read(void)
@@ -244,7 +202,7 @@ int main(int argc, char **argv)
 	if (argc - optind != 2)
 		return usage();
 	path = argv[optind];
-	tap = tap_open(argv[optind + 1], name, mtu, mac);
+	tap = device_open(argv[optind + 1], name, mtu, mac);
 	do {
 		int s = sock_open();
 

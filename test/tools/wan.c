@@ -7,22 +7,20 @@
  * Behind the rate there is a queue of QUEUE_BYTES, which drops what does not fit. Loss is random, but the same in every run.
  * No offloads: frames are those that a real link would carry. Prints "ready" once both ends are up.
  */
+/* LINK: test/tools/device.o */
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/if_tun.h>
-#include <net/if.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "device.h"
 
 #define FRAME_MAX	1600
 #define RING		(1U << 15)		/* frames under way in one direction */
@@ -56,34 +54,6 @@ static bool lost(void)
 {
 	lcg = lcg * 6364136223846793005ULL + 1442695040888963407ULL;
 	return lcg >> 32 < loss;
-}
-
-static int fatal(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static int tap_open(const char *netns, const char *name)
-{
-	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI };
-	int ns = open(netns, O_RDONLY | O_CLOEXEC), fd, s;
-
-	if (ns < 0 || setns(ns, CLONE_NEWNET))
-		fatal(netns);
-	close(ns);
-	fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
-	if (fd < 0 || ioctl(fd, TUNSETIFF, &ifr))
-		fatal("tap device");
-	s = socket(AF_INET, SOCK_DGRAM, 0);
-	if (s < 0 || ioctl(s, SIOCGIFFLAGS, &ifr))
-		fatal(name);
-	ifr.ifr_flags |= IFF_UP;
-	if (ioctl(s, SIOCSIFFLAGS, &ifr))
-		fatal(name);
-	close(s);
-	return fd;
 }
 
 /* What has come in at @fd, onto the line */
@@ -143,7 +113,7 @@ int main(int argc, char **argv)
 		dir[i].ring = calloc(RING, sizeof(*dir[i].ring));
 		if (!dir[i].ring)
 			fatal("memory");
-		pfd[i].fd = tap_open(argv[4 + 2 * i], argv[5 + 2 * i]);
+		pfd[i].fd = device_open(argv[4 + 2 * i], argv[5 + 2 * i], 0, NULL);
 		pfd[i].events = POLLIN;
 	}
 	puts("ready");

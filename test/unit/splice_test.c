@@ -473,7 +473,7 @@ static void test_resets(void)
 	close(client.fd);
 
 	test("SPL-19 no socket in the namespace: RST to the client");
-	splice_init(open_none);
+	c.fwd.ns_sockets = open_none;
 	while (spare[0][V4].n)
 		close(spare[0][V4].fd[--spare[0][V4].n]);
 	client.fd = connect_to(&from.our, 0);
@@ -483,7 +483,7 @@ static void test_resets(void)
 	eq(pending(client.fd), ECONNRESET);
 	eq(c.flows.count[FLOW_SPLICE], 0);
 	close(client.fd);
-	splice_init(open_here);
+	c.fwd.ns_sockets = open_here;
 
 	test("SPL-19 flow table full: RST to the client");
 	c.flows.unused = FLOW_MAX;
@@ -547,7 +547,7 @@ int main(void)
 {
 	c.epfd = epoll_create1(EPOLL_CLOEXEC);
 	flows_init(&c.flows);
-	splice_init(open_here);
+	c.fwd.ns_sockets = open_here;
 	log_level = LOG_ERR;
 	test_transfers();
 	test_bulk();

@@ -1026,7 +1026,7 @@ static void test_random_in(const struct net *n)
 int main(void)
 {
 	host_init();
-	splice_init(open_here);
+	c.fwd.ns_sockets = open_here;
 	EACH_NET(n) {
 		test_out(n);
 		test_no_gso(n);

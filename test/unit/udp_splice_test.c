@@ -522,20 +522,20 @@ static void test_policy(void)
 
 	test("no socket to be had in the namespace: dropped and counted");
 	set_up(&ways[1]);
-	splice_init(NULL);
-	for (int fd; (fd = splice_ns_socket(V6, IPPROTO_UDP)) >= 0;)	/* those in reserve */
+	c.fwd.ns_sockets = NULL;
+	for (int fd; (fd = splice_ns_socket(&c.fwd, V6, IPPROTO_UDP)) >= 0;)	/* those in reserve */
 		close(fd);
 	say(client, &ask, "x");
 	run();
 	eq(g->drops[DROP_NO_RESOURCE], 1);
 	eq(c.flows.count[FLOW_UDP_SPLICE], 0);
-	splice_init(open_here);
+	c.fwd.ns_sockets = open_here;
 }
 
 int main(void)
 {
 	host_init();
-	splice_init(open_here);
+	c.fwd.ns_sockets = open_here;
 	EACH_WAY(w) {
 		test_both_ways(w);
 		test_segments(w);
