@@ -14,6 +14,7 @@ soak()
 	tap_of python3 "$SYS/soak_ends.py" "$PASTAPID" "$SOAK" "$1" "$(ns_of "$2")" "$(ns_of "$3")" "${@:4}"
 	ok "SPL-06 $1: no flow is left" wait_for 10 no_flows
 }
+wait_for 20 no_flows	# answered by the event loop: start-up is over
 before=$(fds)
 soak "out" C R 198.51.100.10 7000 198.51.100.10 7000
 soak "in" R C 2001:db8:1::2 8000 2001:db8:1::2 8000

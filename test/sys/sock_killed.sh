@@ -20,8 +20,8 @@ kill_guest()
 }
 
 kill_guest
-settled() { local a; a=$(fds); sleep 0.1; [ "$(fds)" = "$a" ]; }
-wait_for 20 settled
+alone()	{ ! ss -Hx state connected | grep -qF "$SOCKET" && no_flows; }
+wait_for 20 alone
 NONE=$(fds)
 diag "descriptors without a guest: $NONE, resident: $(rss_of $PASTAPID) kB"
 
