@@ -282,7 +282,6 @@ static int daemonise(const struct conf *c)
 	if (c->foreground) {
 		ctx.pid = getpid();
 		log_pid(ctx.pid);
-		pidfile_write(file.pid, ctx.pid);
 		return -1;
 	}
 
@@ -305,11 +304,15 @@ static int daemonise(const struct conf *c)
 	return ready[1];
 }
 
-/* Standard streams are let go before the parent is: whoever reads them to the end must not wait for a daemon */
+/* Whoever has seen the PID file may send signals. Standard streams are let go before the parent is: whoever reads them to the end
+ * must not wait for a daemon.
+ */
 static void announce(int ready)
 {
 	log_running(ready < 0);
-	if (ready >= 0) {
+	if (ready < 0) {
+		pidfile_write(file.pid, ctx.pid);
+	} else {
 		for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 			dup2(file.null, fd);
 		fd_write_all(ready, "", 1);

@@ -77,6 +77,13 @@ is "PID file that is stdout, in the foreground: that and nothing else" "$(cat "$
 kill $p
 wait $p
 is "SIGTERM in the foreground: status" $? 0
+for i in {1..20}; do
+	"$PASTA" -f --config-net -q -P "$T/fifo" "$CPID" 2>"$T/err" & p=$!
+	read -r got <"$T/fifo"
+	kill "$got"
+	wait $p || break
+done
+is "SIGTERM as soon as the PID file is written: status" $? 0
 try --pid 1234 --config-net -- true
 is "--pid 1234: refused" $RC 1
 try --pid-file="$T/x" -- true

@@ -223,6 +223,10 @@ with contextlib.closing(socket.socket(socket.AF_UNIX)) as live:
     procs.append(passt(start=own))
     p.ok(wait_until(lambda: os.path.exists(paths[5])), "no -s: what is no socket, or somebody else's, is passed over")
     p.ok(os.path.isfile(paths[3]), "and left alone")
+    S = paths[5]
+    g = connect()
+    up(g, "no -s, number 5 works")
+    g.close()
 for proc in procs:
     rc, out = end(proc)
     p.eq(rc, 0, "no -s: ends")
