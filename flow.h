@@ -49,6 +49,19 @@ enum tcp_state {
 extern const char *const tcp_state_name[TCP_STATES];
 
 /* snd_: towards the guest; rcv_: from the guest (RFC 9293 3.3.1). Sequence numbers wrap. Times in ms, 0: not set. */
+/* How many flows send at the same time: seen anew after each round, which is so many bytes of all of them */
+struct senders {
+	uint64_t	bytes, squares;	/* of this round: sum of what each flow sent, and of that squared */
+	uint32_t	n;		/* in the last round, 0: there was none */
+	uint16_t	round;
+};
+
+/* One of them */
+struct sender {
+	uint32_t	bytes;		/* in this round */
+	uint16_t	round;
+};
+
 struct tcp {
 	int		sock;
 	uint8_t		state;		/* enum tcp_state; written by tcp_set_state() alone */
@@ -76,6 +89,7 @@ struct tcp {
 	uint32_t	keep, keep_len;		/* slot with bytes read off the socket and not acknowledged */
 	uint32_t	room, room_asked;	/* bytes the socket would take: now, and when it was asked */
 	uint32_t	room_size;		/* the same for an empty socket */
+	struct sender	sender;
 
 	uint32_t	rto;
 	uint64_t	rtx_at;		/* retransmission or window probe due */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* input.c - a batch from the guest goes to responders and flows; the only demultiplexer
  *
- * Packets of one flow are chained, and the flow is handed the chain once the batch is sorted, in the order in which flows came
- * up: consecutive segments become one system call, however they are mixed with those of other flows.
+ * Packets of one flow are chained, and the flow is handed the chain once the batch is sorted: consecutive segments become one
+ * system call, however they are mixed with those of other flows.
  */
 #include <errno.h>
 #include <string.h>
@@ -13,6 +13,8 @@
 #include "input.h"
 #include "tcp.h"
 #include "udp.h"
+
+#define SMALL		1500		/* bytes of payload */
 
 /* One batch: scratch, means nothing between calls */
 static struct raw input_raw[TAP_BATCH];
@@ -155,19 +157,31 @@ static void input_leftover(struct ctx *c, struct guest *g, uint16_t i)
 	}
 }
 
-/* Flows touched so far get their chains */
+static void input_chain(struct ctx *c, struct guest *g, struct flow *f)
+{
+	if (f->dead)				/* gave way to a newer one of this batch */
+		return;
+	if (f->type == FLOW_TCP)
+		input_leftover(c, g, tcp_input(c, f, input_pkt));
+	else
+		udp_input(c, f, input_pkt);
+}
+
+/* Flows touched so far get their chains: those of one small packet first, as others may take long */
 static void input_flush(struct ctx *c, struct guest *g)
 {
+	unsigned rest = 0;
+
 	for (unsigned i = 0; i < input_flows; i++) {
 		struct flow *f = &c->flows.f[input_flow[i]];
 
-		if (f->dead)			/* gave way to a newer one of this batch */
-			continue;
-		if (f->type == FLOW_TCP)
-			input_leftover(c, g, tcp_input(c, f, input_pkt));
+		if (f->batch_head == f->batch_tail && input_pkt[f->batch_tail].data.len < SMALL)
+			input_chain(c, g, f);
 		else
-			udp_input(c, f, input_pkt);
+			input_flow[rest++] = input_flow[i];
 	}
+	for (unsigned i = 0; i < rest; i++)
+		input_chain(c, g, &c->flows.f[input_flow[i]]);
 	input_flows = 0;
 }
 

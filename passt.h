@@ -19,6 +19,7 @@ struct guest {
 	struct mac	mac;		/* last source MAC address seen; broadcast until then */
 	struct mac	device;		/* of its own interface; zero if that is not known */
 	struct seen	seen;
+	struct senders	senders;	/* TCP flows that share the link's queue to us */
 	uint64_t	drops[DROP_COUNT];
 	struct timer	ndp;		/* unsolicited router advertisements */
 	unsigned	adverts;	/* sent so far */

@@ -24,11 +24,11 @@
 #define VIRTIO_NET_HDR_GSO_UDP_L4	5
 #endif
 
-/* Largest frame with its header: 65535 bytes of IP. A batch ends when there is no room for another one: what is read is
- * sent while it is still in the cache.
+/* Largest frame with its header: 65535 bytes of IP. A batch ends when there is no room for another one, after four of these: what
+ * is read is sent while it is still in the cache, and what comes behind does not wait for long.
  */
 #define TUN_FRAME_MAX	(sizeof(struct virtio_net_hdr_v1) + ETH_HLEN + 65535)
-#define TUN_RX_SIZE	(520 << 10)
+#define TUN_RX_SIZE	(264 << 10)
 
 static uint8_t tun_rx[TUN_RX_SIZE] __attribute__((aligned(4096)));
 static struct iovec tun_rx_iov[TAP_BATCH];

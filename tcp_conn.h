@@ -48,7 +48,7 @@ void tcp_set_segment(struct ctx *c, struct flow *f, const struct pkt *p);
 /* tcp_guest.c: to the host's socket */
 bool tcp_write(struct ctx *c, struct flow *f);			/* socket has room: stash, then FIN; false: the flow is gone */
 void tcp_ack_due(struct ctx *c, struct flow *f);		/* sends, or schedules, what the guest is owed */
-uint32_t tcp_offer(struct tcp *t);				/* bytes from the guest there is room for */
+uint32_t tcp_offer(const struct senders *s, struct tcp *t);	/* bytes from the guest there is room for */
 
 /* tcp_host.c: to the guest */
 bool tcp_emit(struct ctx *c, struct flow *f, uint8_t flags, uint32_t seq, struct frame *fr);

@@ -12,7 +12,10 @@
 #include "tcp_buf.h"
 #include "tcp_conn.h"
 
-#define WINDOW_MAX	(512U << 10)	/* offered at once: the link's round trip is short, more would only wait in its queue */
+/* Offered at once, to all flows that send much: the link's round trip is short, more would only wait in its queue, and others
+ * behind it
+ */
+#define WINDOW_MAX	(512U << 10)
 #define ROOM_STEP	(256U << 10)	/* bytes sent before the socket is asked again */
 #define GATHER_IOV	512		/* buffers of consecutive segments in one sendmsg() */
 
@@ -23,7 +26,7 @@ static struct {
 	uint32_t	len;
 } gather;
 
-uint32_t tcp_offer(struct tcp *t)
+uint32_t tcp_offer(const struct senders *s, struct tcp *t)
 {
 	uint32_t open = seq_lt(t->rcv_nxt, t->rcv_adv) ? t->rcv_adv - t->rcv_nxt : 0, extra, offer, room;
 	bool grown;
@@ -58,7 +61,7 @@ uint32_t tcp_offer(struct tcp *t)
 	/* Shut although no send failed, as there is no stash left: room that is made later must be told of */
 	if (!offer && !(t->flags & TCPF_BLOCKED) && !sock_want_write(t->sock))
 		t->flags |= TCPF_BLOCKED;
-	return MIN(offer, WINDOW_MAX);
+	return MIN(offer, seg_share(s, WINDOW_MAX));
 }
 
 /* Passes the guest's FIN on, once everything before it is */
@@ -433,7 +436,7 @@ void tcp_ack_due(struct ctx *c, struct flow *f)
 	if (t->state < TCP_SYN_RCVD)
 		return;
 	if (!now && open < 2U * t->rcv_mss && !(t->flags & TCPF_GUEST_FIN)) {
-		uint32_t offer = tcp_offer(t);
+		uint32_t offer = tcp_offer(&flow_guest(c, f)->senders, t);
 
 		now = offer > open && offer - open >= MIN(2U * t->rcv_mss, offer / 2);
 	}
@@ -446,6 +449,7 @@ void tcp_ack_due(struct ctx *c, struct flow *f)
 
 uint16_t tcp_input(struct ctx *c, struct flow *f, struct pkt *pkts)
 {
+	uint64_t before = f->bytes[GUEST];
 	uint16_t i = f->batch_head;
 
 	f->batch_head = f->batch_tail = PKT_NEXT_NONE;
@@ -460,6 +464,7 @@ uint16_t tcp_input(struct ctx *c, struct flow *f, struct pkt *pkts)
 	}
 
 	gather_send(c, f);
+	seg_count(&flow_guest(c, f)->senders, &f->tcp.sender, (uint32_t)(f->bytes[GUEST] - before));
 	tcp_push_soon(c, f);
 	tcp_ack_due(c, f);
 	tcp_arm(c, f);

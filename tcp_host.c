@@ -50,9 +50,9 @@ bool tcp_emit(struct ctx *c, struct flow *f, uint8_t flags, uint32_t seq, struct
 		s.mss = seg_mss(c->cf->mtu, v4);
 		if (t->rcv_wscale)
 			s.wscale = t->rcv_wscale;
-		s.win = seg_window(t->rcv_nxt, MIN(tcp_offer(t), UINT16_MAX), 0, &t->rcv_adv);
+		s.win = seg_window(t->rcv_nxt, MIN(tcp_offer(&g->senders, t), UINT16_MAX), 0, &t->rcv_adv);
 	} else if (!(flags & TCP_RST)) {
-		s.win = seg_window(t->rcv_nxt, tcp_offer(t), t->rcv_wscale, &t->rcv_adv);
+		s.win = seg_window(t->rcv_nxt, tcp_offer(&g->senders, t), t->rcv_wscale, &t->rcv_adv);
 	}
 	if (flags & TCP_ACK) {
 		s.ack = t->rcv_nxt;

@@ -4,6 +4,8 @@
 #include "util.h"
 
 #define TCP_HLEN	20
+#define ROUND		(2U << 20)	/* bytes that flows send before it is seen anew how many they are */
+#define SHARE_MIN	(128U << 10)
 
 static unsigned ip_hlen(bool v4)
 {
@@ -68,6 +70,22 @@ uint16_t seg_window(uint32_t nxt, uint32_t want, uint8_t wscale, uint32_t *adv)
 	win = MAX(win, MIN(want ? DIV_ROUND_UP(open, unit) : open / unit, UINT16_MAX));
 	*adv = seq_max(*adv, nxt + (win << wscale));
 	return (uint16_t)win;
+}
+
+void seg_count(struct senders *s, struct sender *one, uint32_t len)
+{
+	if (one->round != s->round)
+		*one = (struct sender){ .round = s->round };
+	s->squares += (uint64_t)len * (2ULL * one->bytes + len);
+	s->bytes += len;
+	one->bytes += len;
+	if (s->bytes >= ROUND)
+		*s = (struct senders){ .n = (uint32_t)(s->bytes * s->bytes / s->squares), .round = (uint16_t)(s->round + 1) };
+}
+
+uint32_t seg_share(const struct senders *s, uint32_t all)
+{
+	return MAX(all / MAX(s->n, 1U), SHARE_MIN);
 }
 
 uint32_t seg_isn(const uint64_t key[2], const struct end *a, const struct end *b, uint64_t now)

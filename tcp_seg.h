@@ -3,6 +3,7 @@
 #ifndef TCP_SEG_H
 #define TCP_SEG_H
 
+#include "flow.h"
 #include "packet.h"
 
 /* Sequence numbers wrap (RFC 9293 3.4) */
@@ -58,6 +59,17 @@ uint32_t seg_frame(const struct caps *c, uint16_t mss, bool v4, bool far);
  * Return: value of the window field, at @wscale
  */
 uint16_t seg_window(uint32_t nxt, uint32_t want, uint8_t wscale, uint32_t *adv);
+
+/**
+ * seg_count() - a flow sent @len bytes
+ *
+ * n flows that send as much are n, whatever others send little beside them: that is (sum of x)^2 / sum of x^2, with x what each
+ * has sent in a round.
+ */
+void seg_count(struct senders *s, struct sender *one, uint32_t len);
+
+/* What each flow may have on its way, of @all bytes: two super-packets at least */
+uint32_t seg_share(const struct senders *s, uint32_t all);
 
 /* Initial sequence number (RFC 6528): hash of the endpoints, and a clock of 4 microseconds */
 uint32_t seg_isn(const uint64_t key[2], const struct end *a, const struct end *b, uint64_t now);

@@ -384,6 +384,66 @@ static void test_isn(void)
 	ok(seg_isn(key, &a, &b, 5) != isn);
 }
 
+static void test_senders(void)
+{
+	static const struct {
+		unsigned many, each, few, little, n;	/* @many flows send @each, in turn, and @few send @little */
+	} row[] = {
+		{ 1, 65536, 0, 0, 1 },
+		{ 1, 1, 0, 0, 1 },
+		{ 2, 65536, 0, 0, 2 },
+		{ 4, 65536, 0, 0, 4 },
+		{ 4, 262144, 0, 0, 4 },
+		{ 4, 65536, 50, 1, 4 },			/* ping-pongs */
+		{ 1, 65536, 100, 100, 1 },
+		{ 2, 65536, 2, 32768, 3 },		/* 6^2 / (2 * 4 + 2) = 3.6 */
+		{ 100, 1000, 0, 0, 100 },
+		{ 1000, 100, 0, 0, 1000 },
+	};
+	static struct sender f[1000];
+	struct senders s;
+
+	test("seg_count: flows that send much, however many there are beside them");
+	for (unsigned i = 0; i < ARRAY_SIZE(row); i++) {
+		unsigned k = row[i].many + row[i].few, got = 0;
+
+		memset(f, 0, sizeof(f));
+		s = (struct senders){ .round = UINT16_MAX - 1 };	/* wraps */
+		for (unsigned turn = 0; s.round != 2; turn++) {
+			for (unsigned j = 0; j < k && s.round != 2; j++)
+				seg_count(&s, &f[j], j < row[i].many ? row[i].each : row[i].little);
+			got = s.n;
+		}
+		ok(got == row[i].n || got + 1 == row[i].n);
+		if (got != row[i].n && got + 1 != row[i].n)
+			printf("# row %u: %u\n", i, got);
+	}
+
+	test("seg_count: one goes on when others have ended");
+	memset(f, 0, sizeof(f));
+	s = (struct senders){ 0 };
+	for (unsigned i = 0; i < 64; i++)
+		seg_count(&s, &f[i % 8], 65536);
+	eq(s.n, 8);
+	for (unsigned i = 0; i < 2 * ROUND / 65536; i++)
+		seg_count(&s, &f[0], 65536);
+	eq(s.n, 1);
+	seg_count(&s, &f[0], 0);
+	eq(s.n, 1);
+
+	test("seg_share: all of it for one, equal parts, and never less than two super-packets");
+	s.n = 0;
+	eq(seg_share(&s, 512 << 10), 512 << 10);
+	s.n = 1;
+	eq(seg_share(&s, 512 << 10), 512 << 10);
+	s.n = 3;
+	eq(seg_share(&s, 512 << 10), (512 << 10) / 3);
+	s.n = 4;
+	eq(seg_share(&s, 512 << 10), 128 << 10);
+	s.n = 1000;
+	eq(seg_share(&s, 512 << 10), 128 << 10);
+}
+
 int main(void)
 {
 	test_seq();
@@ -396,5 +456,6 @@ int main(void)
 	test_frames();
 	test_page_size();
 	test_isn();
+	test_senders();
 	return done();
 }
