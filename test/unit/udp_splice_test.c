@@ -5,7 +5,7 @@
  * their ports.
  */
 /* LINK: addr.o checksum.o event.o flow.o fwd.o fwd_rules.o icmp.o log.o packet.o pcap.o sock.o splice.o tap.o timer.o udp.o util.o */
-/* LDFLAGS: -Wl,--wrap=sendmmsg */
+/* LDFLAGS: -Wl,--wrap=sendmmsg -Wl,--wrap=sendmsg */
 #include <netinet/udp.h>
 
 #include "../../udp_splice.c"
@@ -20,10 +20,12 @@
 #define TO_IN		2000
 #define TO_OUT		2100
 
-/* sendmmsg() fails at these calls (bits, first call first), with this error; how often it was called, and for how much */
+/* sendmmsg() fails at these calls (bits, first call first), sendmsg() at those, with this error each; how often the first one was
+ * called, and for how much
+ */
 static struct {
-	uint32_t	fail_calls;
-	int		fail_errno;
+	uint32_t	fail_calls, fail_singles;
+	int		fail_errno, single_errno;
 	unsigned	calls, messages;
 } kernel;
 
@@ -44,6 +46,20 @@ int __wrap_sendmmsg(int fd, struct mmsghdr *mm, unsigned n, int flags)
 	rc = __real_sendmmsg(fd, mm, n, flags);
 	kernel.messages += rc > 0 ? (unsigned)rc : 0;
 	return rc;
+}
+
+ssize_t __real_sendmsg(int fd, const struct msghdr *m, int flags);
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags);
+
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags)
+{
+	bool fail = kernel.fail_singles & 1;
+
+	kernel.fail_singles >>= 1;
+	if (!fail)
+		return __real_sendmsg(fd, m, flags);
+	errno = kernel.single_errno;
+	return -1;
 }
 
 static int open_here(int family, int type, int proto, int *fd, unsigned n)
@@ -282,6 +298,47 @@ static void test_segments(const struct way *w)
 	}
 	ok(host_recv(server, got_text, sizeof(got_text), NULL) < 0);
 	eq(drops(), 0);
+}
+
+static void test_singles(const struct way *w)
+{
+	static const struct {
+		int err;
+		uint32_t singles;		/* sendmsg() that are refused, first call first */
+		unsigned arrive, drops;		/* of 3 */
+	} row[] = {
+		{ EINTR, 0x3f, 3, 0 },
+		{ ECONNREFUSED, 0x2, 3, 0 },	/* what became of an earlier one */
+		{ ECONNREFUSED, 0xf, 3, 0 },
+		{ ECONNREFUSED, 0x1f, 2, 1 },	/* of this one, then */
+		{ EMSGSIZE, 0x2, 2, 1 },
+		{ EAGAIN, 0x5, 1, 2 },
+	};
+	static const char text[3000];
+	static char got_text[2000];
+	int gso = 1000;
+
+	test("%s: single datagrams of a message that are refused", w->name);
+	for (unsigned i = 0; i < ARRAY_SIZE(row); i++) {
+		unsigned arrived = 0;
+
+		set_up(w);
+		say(client, &ask, "first");	/* the listener asks for UDP_GRO from here on */
+		run();
+		ok(gets(server, "first", NULL));
+		setsockopt(client, IPPROTO_UDP, UDP_SEGMENT, &gso, sizeof(gso));
+		host_send(client, &ask, text, sizeof(text));
+		kernel.fail_calls = 1;
+		kernel.fail_errno = EINVAL;
+		kernel.fail_singles = row[i].singles;
+		kernel.single_errno = row[i].err;
+		run();
+		while (host_recv(server, got_text, sizeof(got_text), NULL) == 1000)
+			arrived++;
+		eq(arrived, row[i].arrive);
+		eq(drops(), row[i].drops);
+		eq(kernel.fail_singles, 0);
+	}
 }
 
 static void test_clients(const struct way *w)
@@ -539,6 +596,7 @@ int main(void)
 	EACH_WAY(w) {
 		test_both_ways(w);
 		test_segments(w);
+		test_singles(w);
 		test_clients(w);
 		test_errors(w);
 		test_end(w);
