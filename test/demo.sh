@@ -32,6 +32,7 @@ topology
 mkdir "$T/www"
 echo "A page from the server outside." >"$T/www/page"
 truncate -s 2G "$T/www/2GB"
+cat "$T/www/2GB" >/dev/null	# into the page cache, which is not what is measured
 
 cat >"$T/server.py" <<'END'
 import http.server, sys
