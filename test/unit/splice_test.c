@@ -389,10 +389,10 @@ static void test_stopped(void)
 		settle();
 	settle();
 	eq(c.flows.wait[WAIT_READY].head, FLOW_NONE);
-	before = turns;				/* the kernel's timers may still move a little */
+	before = turns;				/* the kernel still moves a little; a spin would be many thousands */
 	for (uint64_t end = now_ms() + 500; now_ms() < end; )
 		turn(50);
-	ok(turns - before < 30);
+	ok(turns - before < 200);
 	arrive(&client, &server);
 	arrive(&server, &client);
 	over();
