@@ -352,6 +352,17 @@ xfer()
 	tap_of sh -c '"$0" -t "$1" <"$2"' "$TOOLS/xfer" "${1:-15}" "$T/jobs"
 }
 
+# Congestion controls that are tried: those of the kernel that its namespaces may have (test/sys/run sees to that)
+ccs()	{ tr ' ' '\n' </proc/sys/net/ipv4/tcp_allowed_congestion_control | grep -xE 'cubic|bbr'; }
+# congestion CC: of connections from now on
+congestion()
+{
+	local ns
+	for ns in R "" C; do
+		ok "$1 in ${ns:-H}" $ns sysctl -qw "net.ipv4.tcp_congestion_control=$1"
+	done
+}
+
 mtu_of() { "$1" ip -o link show "$2" | sed -n 's/.* mtu \([0-9]*\) .*/\1/p'; }
 # The program's own: descriptors; flows, the last line of its statistics, once asked for
 fds() { find "/proc/$PASTAPID/fd" -type l | wc -l; }

@@ -28,14 +28,8 @@ jobs() # LABEL
 for mtu in 1280 1500 9000 65520; do
 	pasta_up -m $mtu -t 8000
 	is "MTU $mtu" "$(mtu_of C ext)" $mtu
-	for cc in cubic bbr; do
-		[ $cc = cubic ] || case " $(cat /proc/sys/net/ipv4/tcp_available_congestion_control) " in
-		*" bbr "*) ;;
-		*) diag "no bbr on this kernel"; continue ;;
-		esac
-		for ns in R "" C; do
-			$ns sysctl -qw net.ipv4.tcp_congestion_control=$cc
-		done
+	for cc in $(ccs); do
+		congestion "$cc"
 		xfer < <(jobs "MTU_$mtu,_$cc")
 	done
 	pasta_stop

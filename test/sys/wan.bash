@@ -21,10 +21,8 @@ jobs() # BYTES
 	done
 }
 
-for cc in cubic bbr; do
-	for ns in R "" C; do
-		$ns sysctl -qw net.ipv4.tcp_congestion_control=$cc
-	done
+for cc in $(ccs); do
+	congestion "$cc"
 	xfer 30 < <(jobs "$BYTES" | sed "s/^tcp /&${RTT}\_ms,_0.3_%_lost,_$cc,_/")
 done
 
