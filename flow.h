@@ -48,7 +48,6 @@ enum tcp_state {
 
 extern const char *const tcp_state_name[TCP_STATES];
 
-/* snd_: towards the guest; rcv_: from the guest (RFC 9293 3.3.1). Sequence numbers wrap. Times in ms, 0: not set. */
 /* How many flows send at the same time: seen anew after each round, which is so many bytes of all of them */
 struct senders {
 	uint64_t	bytes, squares;	/* of this round: sum of what each flow sent, and of that squared */
@@ -62,6 +61,7 @@ struct sender {
 	uint16_t	round;
 };
 
+/* snd_: towards the guest; rcv_: from the guest (RFC 9293 3.3.1). Sequence numbers wrap. Times in ms, 0: not set. */
 struct tcp {
 	int		sock;
 	uint8_t		state;		/* enum tcp_state; written by tcp_set_state() alone */
@@ -105,6 +105,7 @@ struct udp {
 	uint32_t	listener;	/* FLOW_UDP_PORT: index of the listener it stands for, or FLOW_NONE */
 	uint32_t	refs;		/* FLOW_UDP_PORT: flows that use it, and the listener */
 	int		sock;		/* FLOW_UDP_PORT; FLOW_UDP_SPLICE: on the far side, connected */
+	uint8_t		batch;		/* FLOW_UDP_PORT: messages that are expected at once */
 	uint8_t		near;		/* FLOW_UDP_SPLICE: side of the client, and of the listener */
 	bool		replied;	/* datagrams seen both ways: longer timeout */
 	bool		linkless;	/* FLOW_UDP_PORT: nothing it receives can go to the link */

@@ -227,7 +227,7 @@ static struct flow *port_new(struct ctx *c, struct guest *g, int fd, uint32_t li
 
 	if (!port)
 		return NULL;
-	port->udp = (struct udp){ .sock = fd, .refs = 1, .listener = listener };
+	port->udp = (struct udp){ .sock = fd, .refs = 1, .listener = listener, .batch = BATCH_IN };
 	if (ev_add(c->epfd, fd, EV_UDP, flow_idx(&c->flows, port), port->gen, EPOLLIN | EPOLLET)) {
 		flow_end(&c->flows, port);
 		return NULL;
@@ -778,11 +778,11 @@ static bool in_deliver(struct ctx *c, struct flow *port, unsigned i, size_t len)
 /* Places for a batch: payload of frames, or buffers where nothing can go to the link. How many; 0: the link is full */
 static unsigned in_reserve(struct ctx *c, const struct flow *port)
 {
-	unsigned n;
+	unsigned n = port->udp.batch;
 
 	if (port->udp.linkless)
-		return udp_splice_buffers(in.iov, BATCH_IN);
-	n = tap_reserve(&flow_guest(c, port)->tap, in.frame, BATCH_IN, DGRAM_ROOM, TAP_ANY);
+		return udp_splice_buffers(in.iov, n);
+	n = tap_reserve(&flow_guest(c, port)->tap, in.frame, n, DGRAM_ROOM, TAP_ANY);
 	for (unsigned i = 0; i < n; i++)
 		in.iov[i] = in.frame[i]->pay[0];
 	return n;
@@ -805,6 +805,19 @@ static int in_receive(int fd, unsigned n)
 	return rc < 0 ? -errno : rc;
 }
 
+/* The next batch is larger if this one, of @n places, was full, and smaller if it was far from that: a ping-pong is not charged
+ * what it takes to prepare for a flood
+ */
+static void in_adapt(struct flow *port, int got, unsigned n)
+{
+	int places = port->udp.batch;
+
+	if (got == (int)n)
+		port->udp.batch = (uint8_t)MIN(2 * places, BATCH_IN);
+	else if (got < places / 2)
+		port->udp.batch = (uint8_t)MAX(places / 2, 2);
+}
+
 static void port_read(struct ctx *c, struct flow *port)
 {
 	unsigned useless = 0;
@@ -818,6 +831,7 @@ static void port_read(struct ctx *c, struct flow *port)
 			return;
 		}
 		rc = in_receive(port->udp.sock, n);
+		in_adapt(port, rc, n);
 		for (unsigned i = 0; i < n; i++)
 			if ((int)i >= rc || !in_deliver(c, port, i, in.mm[i].msg_len))
 				in.frame[unused++] = in.frame[i];

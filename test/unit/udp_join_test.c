@@ -143,6 +143,12 @@ static void set_up(const struct net *n, const struct caps *caps)
 	}
 }
 
+static struct flow *the_port(void)
+{
+	return flow_find_guest(&c.flows, FLOW_UDP_PORT, &guest, &(struct end){
+		.a = addr_is_v4(&guest.a) ? addr_any4 : addr_any6 });
+}
+
 /* The servers learn who the guest is */
 static void greet(void)
 {
@@ -154,12 +160,7 @@ static void greet(void)
 	}
 	got_clear();
 	kernel.nsent = 0;
-}
-
-static struct flow *the_port(void)
-{
-	return flow_find_guest(&c.flows, FLOW_UDP_PORT, &guest, &(struct end){
-		.a = addr_is_v4(&guest.a) ? addr_any4 : addr_any6 });
+	the_port()->udp.batch = BATCH_IN;	/* whatever that made of it */
 }
 
 /* Bytes of datagram number @nr */

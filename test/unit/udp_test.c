@@ -1116,6 +1116,7 @@ static void test_link_full(const struct net *n)
 static void test_flood(const struct net *n)
 {
 	struct end guest = E(n->guest, 40016), gw = E(n->gw, 7013), at = E(n->loopback, 7013), from;
+	struct flow *port;
 	char buf[8];
 	int fd;
 
@@ -1126,14 +1127,28 @@ static void test_flood(const struct net *n)
 	ok(host_recv(fd, buf, sizeof(buf), &from) == 4);
 	for (unsigned k = 0; k < BATCH_IN * TURN_IN + 20; k++)
 		host_send(fd, &from, NULL, 0);
-	udp_ready(&c, flow_find_guest(&c.flows, FLOW_UDP_PORT, &guest, &(struct end){
-		.a = addr_is_v4(&guest.a) ? addr_any4 : addr_any6 }), EPOLLIN);
+	port = flow_find_guest(&c.flows, FLOW_UDP_PORT, &guest, &(struct end){
+		.a = addr_is_v4(&guest.a) ? addr_any4 : addr_any6 });
+	udp_ready(&c, port, EPOLLIN);
 	tap_flush(&g->tap);
 	eq(ngot, BATCH_IN * TURN_IN);
 	ok(c.flows.wait[WAIT_READY].head != FLOW_NONE);
 	run();
 	eq(ngot, BATCH_IN * TURN_IN + 20);
 	ok(c.flows.wait[WAIT_READY].head == FLOW_NONE);
+
+	test("%s: a socket that gets one at a time is read in small batches, until there are many again", n->name);
+	for (unsigned k = 0; k < 5; k++) {
+		host_send(fd, &from, NULL, 0);
+		run();
+	}
+	eq(port->udp.batch, 2);
+	got_clear();
+	for (unsigned k = 0; k < 2 * BATCH_IN; k++)
+		host_send(fd, &from, NULL, 0);
+	run();
+	eq(ngot, 2 * BATCH_IN);
+	ok(port->udp.batch >= BATCH_IN / 2);
 	close(fd);
 }
 
