@@ -9,8 +9,8 @@
  * A client prints one line of JSON: rate, per second; count; failed: datagrams that never came back, and were sent again, or
  * connections that broke; and how long an exchange took, median and 99th percentile.
  *
- * A single flow is a blocking socket, several are on one epoll descriptor. Clients of crr close with RST, as ports in TIME-WAIT
- * would soon be all there are; the server closes when it sees that.
+ * A single flow is a blocking socket, several are on one epoll descriptor. Clients close with RST, as ports in TIME-WAIT would soon
+ * be all there are, theirs or the program's; the server closes when it sees that.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -76,6 +76,13 @@ static void watch(int ep, int op, int fd, uint32_t events)
 	struct epoll_event e = { .events = events, .data.fd = fd };
 
 	check(epoll_ctl(ep, op, fd, &e), "epoll_ctl");
+}
+
+static void end_with_rst(int fd)
+{
+	const struct linger rst = { .l_onoff = 1 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &rst, sizeof(rst));
 }
 
 static void no_delay(int fd)
@@ -192,10 +199,12 @@ static int flow_open(void)
 		fatal("flows");
 	}
 	check(connect(fd, &to.sa, to_len), "connect");
-	if (type == SOCK_STREAM)
+	if (type == SOCK_STREAM) {
 		no_delay(fd);
-	else
+		end_with_rst(fd);
+	} else {
 		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &again, sizeof(again));
+	}
 	for (request(fd); recv(fd, buf, size, MSG_WAITALL) != (ssize_t)size; request(fd)) {
 		if (type == SOCK_STREAM || (errno != EAGAIN && errno != ECONNREFUSED) || ++tries > 20)
 			fatal("first response");
@@ -288,7 +297,6 @@ static void crr_open(int ep)
 
 static void crr(uint64_t ns, unsigned n)
 {
-	const struct linger rst = { 1, 0 };
 	struct epoll_event ev[EVENTS];
 	uint64_t begin = now_ns();
 	int ep = epoll_create1(0), k;
@@ -308,7 +316,7 @@ static void crr(uint64_t ns, unsigned n)
 				took(now_ns() - flows[fd].since);
 			else
 				res.failed++;
-			setsockopt(fd, SOL_SOCKET, SO_LINGER, &rst, sizeof(rst));
+			end_with_rst(fd);
 			close(fd);
 			crr_open(ep);
 		}
