@@ -20,7 +20,7 @@ asleep=$(sleeps)
 ok "without the option, it sleeps while there is nothing to be done ($asleep times)" [ "$asleep" -ge 25 ]
 pasta_stop
 
-pasta_up -T none -U none --busy-poll 500000
+pasta_up -T none -U none --busy-poll 1000000
 C ping -nqc 1 -W 5 198.51.100.10 >"$T/null"
 le "with it, it does not go to sleep between them" "$(sleeps)" 5
 cpu_of() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }

@@ -352,8 +352,12 @@ xfer()
 	tap_of sh -c '"$0" -t "$1" <"$2"' "$TOOLS/xfer" "${1:-15}" "$T/jobs"
 }
 
-# Congestion controls that are tried: those of the kernel that its namespaces may have (test/sys/run sees to that)
-ccs()	{ tr ' ' '\n' </proc/sys/net/ipv4/tcp_allowed_congestion_control | grep -xE 'cubic|bbr'; }
+# Congestion controls that are tried: those of the two that namespaces may have (test/sys/run sees to that), or what they have anyway
+ccs()
+{
+	tr ' ' '\n' </proc/sys/net/ipv4/tcp_allowed_congestion_control | grep -xE 'cubic|bbr' ||
+		cat /proc/sys/net/ipv4/tcp_congestion_control
+}
 # congestion CC: of connections from now on
 congestion()
 {
