@@ -197,10 +197,17 @@ static void streams_open(void)
 	}
 }
 
+void isolate_hide(void)
+{
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
+		die("Couldn't keep others from tracing this process: %s", errno_text(errno));
+}
+
 void isolate_early(const struct conf *c, int keep)
 {
 	int keep_all[] = { keep, fd_in_path(c->netns), fd_in_path(c->userns) };
 
+	isolate_hide();
 	streams_open();
 	isolate_fds(keep_all, ARRAY_SIZE(keep_all));
 
@@ -252,6 +259,7 @@ void isolate_user(const struct conf *c)
 		die("Couldn't drop supplementary groups: %s", errno_text(errno));
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid))
 		die("Couldn't change to UID %u, GID %u: %s", uid, gid, errno_text(errno));
+	isolate_hide();
 	prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
 	caps_keep(CAPS_STARTUP);
 }
@@ -300,6 +308,7 @@ void isolate_prefork(const struct conf *c)
 
 	if (!caps_have(CAP_SYS_ADMIN) && unshare(CLONE_NEWUSER))
 		die("Couldn't create user namespace: %s", errno_text(errno));
+	isolate_hide();
 	if (unshare(flags))
 		die("Couldn't create isolating namespaces: %s", errno_text(errno));
 	root_empty(c->chroot_fallback);
@@ -579,7 +588,7 @@ static void isolate_last(unsigned mode, uint64_t keep)
 	caps_drop(keep);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		die("Couldn't set no_new_privs: %s", errno_text(errno));
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	isolate_hide();
 	landlock();
 	filter_syscalls(mode);
 }

@@ -105,10 +105,40 @@ static bool is_own_userns(int fd)
 	       own.st_dev == other.st_dev && own.st_ino == other.st_ino;
 }
 
+/* With fs.suid_dumpable 1 (proc_sys_fs(5)), a change of credentials makes a process dumpable: setns(), too, unless the
+ * namespace is a child of ours that belongs to our user. isolate_hide() would come too late then.
+ */
+static bool join_exposes(int fd)
+{
+	int sysctl = open("/proc/sys/fs/suid_dumpable", O_RDONLY | O_CLOEXEC), parent;
+	char mode = '0';
+	uid_t owner;
+	bool ours;
+
+	if (sysctl < 0)
+		return false;
+	if (read(sysctl, &mode, 1) != 1)
+		mode = '0';
+	close(sysctl);
+	if (mode != '1')
+		return false;
+
+	parent = ioctl(fd, NS_GET_PARENT);
+	ours = parent >= 0 && is_own_userns(parent) && !ioctl(fd, NS_GET_OWNER_UID, &owner) && owner == geteuid();
+	fd_close(parent);
+	return !ours;
+}
+
 static void join_userns(int fd, const char *path)
 {
-	if (!is_own_userns(fd) && setns(fd, CLONE_NEWUSER))
-		die("Couldn't join user namespace %s: %s", path, errno_text(errno));
+	if (!is_own_userns(fd)) {
+		if (join_exposes(fd))
+			die("Couldn't join user namespace %s: processes there could trace this one, as fs.suid_dumpable is 1",
+			    path);
+		if (setns(fd, CLONE_NEWUSER))
+			die("Couldn't join user namespace %s: %s", path, errno_text(errno));
+		isolate_hide();
+	}
 	close(fd);
 }
 
@@ -120,43 +150,111 @@ static int owner_of(int netns)
 
 /* The command */
 
+#define COMMAND_FDS	2		/* network namespace, user namespace */
+
 struct command {
 	const struct conf	*c;
 	uid_t			uid;
 	gid_t			gid;
 	bool			own_userns;
-	int			go[2];
+	int			go[2];		/* the child's, ours: descriptors of its namespaces come, then it may go */
 };
 
-static int write_file(const char *path, const char *text)
+static int write_close(int fd, const char *text)
 {
-	int fd = open(path, O_WRONLY | O_CLOEXEC), rc;
+	int rc = fd < 0 ? fd : fd_write_all(fd, text, strlen(text));
 
-	if (fd < 0)
-		return -errno;
-	rc = fd_write_all(fd, text, strlen(text));
-	close(fd);
+	fd_close(fd);
 	return rc;
+}
+
+static int open_to_write(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
 }
 
 /* Our user becomes root in there. Where that isn't permitted, it runs as the overflow user: better than not. */
 static void command_map_user(const struct command *cmd)
 {
+	int uid_map, gid_map, setgroups, rc, rc_gid;
 	char map[64];
-	int rc, rc_gid;
 
-	/* Who changed user can't write here otherwise */
+	/* Files of a process that is not dumpable belong to root (proc(5)). No stranger is in this namespace yet. */
 	prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+	uid_map = open_to_write("/proc/self/uid_map");
+	gid_map = open_to_write("/proc/self/gid_map");
+	setgroups = open_to_write("/proc/self/setgroups");
+	isolate_hide();
 
 	snprintf(map, sizeof(map), "0 %u 1\n", cmd->uid);
-	rc = write_file("/proc/self/uid_map", map);
+	rc = write_close(uid_map, map);
 
 	/* user_namespaces(7): who has no privilege outside has to give up setgroups() first */
-	write_file("/proc/self/setgroups", "deny");
+	write_close(setgroups, "deny");
 	snprintf(map, sizeof(map), "0 %u 1\n", cmd->gid);
-	rc_gid = write_file("/proc/self/gid_map", map);
+	rc_gid = write_close(gid_map, map);
 	if (rc || rc_gid)
 		warn("Couldn't map user and group in new user namespace: %s", errno_text(rc ? -rc : -rc_gid));
+}
+
+/* Descriptors of the command's namespaces, in one message (unix(7), SCM_RIGHTS) */
+struct handover {
+	struct msghdr	m;
+	struct iovec	iov;
+	char		byte;
+	_Alignas(struct cmsghdr) char c[CMSG_SPACE(COMMAND_FDS * sizeof(int))];
+};
+
+static void handover_init(struct handover *o)
+{
+	*o = (struct handover){ .iov = { &o->byte, 1 } };
+	o->m = (struct msghdr){ .msg_iov = &o->iov, .msg_iovlen = 1, .msg_control = o->c, .msg_controllen = sizeof(o->c) };
+}
+
+/* The parent can't open them: that takes a child that is dumpable */
+static void command_send_namespaces(const struct command *cmd)
+{
+	int fd[COMMAND_FDS];
+	struct handover o;
+	struct cmsghdr *h;
+	unsigned n = 0;
+
+	fd[n++] = open_ns("/proc/self/ns/net", "network");
+	if (cmd->own_userns)
+		fd[n++] = open_ns("/proc/self/ns/user", "user");
+
+	handover_init(&o);
+	o.m.msg_controllen = CMSG_SPACE(n * sizeof(*fd));
+	h = CMSG_FIRSTHDR(&o.m);
+	h->cmsg_len = CMSG_LEN(n * sizeof(*fd));
+	h->cmsg_level = SOL_SOCKET;
+	h->cmsg_type = SCM_RIGHTS;
+	memcpy(CMSG_DATA(h), fd, n * sizeof(*fd));
+	if (sendmsg(cmd->go[0], &o.m, 0) < 0)
+		die("Couldn't hand over namespaces of the command: %s", errno_text(errno));
+	while (n)
+		close(fd[--n]);
+}
+
+static void command_take_namespaces(const struct command *cmd, int fd[COMMAND_FDS])
+{
+	size_t want = (cmd->own_userns ? 2 : 1) * sizeof(*fd);
+	struct handover o;
+	struct cmsghdr *h;
+	ssize_t n;
+
+	handover_init(&o);
+	do
+		n = recvmsg(cmd->go[1], &o.m, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (!n)
+		exit(EXIT_FAILURE);		/* the child said why */
+	h = n < 0 ? NULL : CMSG_FIRSTHDR(&o.m);
+	if (!h || h->cmsg_len != CMSG_LEN(want))
+		die("Couldn't take over namespaces of the command: %s", errno_text(n < 0 ? errno : EMFILE));
+	memcpy(fd, CMSG_DATA(h), want);
 }
 
 static void command_set_up(const struct command *cmd)
@@ -173,7 +271,7 @@ static void command_set_up(const struct command *cmd)
 		warn("Couldn't mount /proc for the command: %s", errno_text(errno));
 
 	/* Group 0 may ping: that is us */
-	write_file("/proc/sys/net/ipv4/ping_group_range", "0 0");
+	write_close(open_to_write("/proc/sys/net/ipv4/ping_group_range"), "0 0");
 
 	gethostname(host, sizeof(host) - 1);
 	snprintf(name, sizeof(name), cmd->c->hostname[0] ? "%s" : "pasta-%s",
@@ -196,7 +294,7 @@ static char *const *shell_args(const char **file)
 	return args;
 }
 
-/* PID 1 in its namespaces, with nothing of ours but the standard streams and the pipe */
+/* PID 1 in its namespaces, with nothing of ours but the standard streams and the socket */
 static int command_child(void *arg)
 {
 	const struct command *cmd = arg;
@@ -206,6 +304,7 @@ static int command_child(void *arg)
 	char go;
 
 	isolate_fds(cmd->go, 1);
+	command_send_namespaces(cmd);
 	command_set_up(cmd);
 
 	/* Whoever is to run it has died: don't */
@@ -228,15 +327,14 @@ static void open_command(struct ns *ns, const struct conf *c)
 {
 	struct command cmd = { .c = c, .uid = geteuid(), .gid = getegid(), .own_userns = !c->netns_only };
 	int flags = CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | SIGCHLD;
-	char path[64];
-	int err;
+	int fd[COMMAND_FDS], err;
 
 	if (cmd.own_userns)
 		flags |= CLONE_NEWUSER;
 	if (!c->no_pidns)
 		flags |= CLONE_NEWPID;
-	if (pipe2(cmd.go, O_CLOEXEC))
-		die("Couldn't open pipe: %s", errno_text(errno));
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, cmd.go))
+		die("Couldn't open socket pair: %s", errno_text(errno));
 
 	ns->child = clone(command_child, stack + sizeof(stack), flags, &cmd);
 	if (ns->child < 0 && cmd.own_userns) {
@@ -254,12 +352,10 @@ static void open_command(struct ns *ns, const struct conf *c)
 	close(cmd.go[0]);
 	ns->go = cmd.go[1];
 
-	snprintf(path, sizeof(path), "/proc/%i/ns/net", ns->child);
-	ns->netns = open_ns(path, "network");
-	if (cmd.own_userns) {
-		snprintf(path, sizeof(path), "/proc/%i/ns/user", ns->child);
-		join_userns(open_ns(path, "user"), path);
-	}
+	command_take_namespaces(&cmd, fd);
+	ns->netns = fd[0];
+	if (cmd.own_userns)
+		join_userns(fd[1], "of the command");
 }
 
 /* Targets that exist */
