@@ -53,6 +53,7 @@ struct fwd {
 
 	int		epfd;
 	uint16_t	eph_first[2], eph_last[2];	/* ephemeral ports: the host's, the namespace's */
+	uint32_t	auto_first;		/* lowest port of the host's that opens because the namespace has it bound */
 	uint8_t		ours[2][2][(UINT16_MAX + 1) / 8];	/* ports we listen on: host's or namespace's, TCP's or UDP's */
 
 	/* Opens sockets in the namespace, once we can't enter it any more: up to @n of a family (AF_INET, AF_INET6) into @fd; how

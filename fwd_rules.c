@@ -703,6 +703,7 @@ bool fwd_follow(struct fwd *fwd, const struct conf *c, struct fwd_rule *fr, cons
 	static uint8_t have[(UINT16_MAX + 1) / 8];
 	struct opening o = { .outward = fr->r.outward, .fwd = fwd, .c = c };
 	const struct rule *r = &fr->r;
+	uint32_t first = r->weak && !r->outward ? MAX(r->first, fwd->auto_first) : r->first;
 	bool all = true, closed = false;
 
 	memset(have, 0, sizeof(have));
@@ -719,7 +720,7 @@ bool fwd_follow(struct fwd *fwd, const struct conf *c, struct fwd_rule *fr, cons
 		listener_close(fwd, i);
 		closed = true;
 	}
-	for (uint32_t port = next_port(fwd, r, r->first); port <= r->last; port = next_port(fwd, r, port + 1)) {
+	for (uint32_t port = next_port(fwd, r, first); port <= r->last; port = next_port(fwd, r, port + 1)) {
 		if (!bit_test(bound, rule_to(r, (uint16_t)port)) || bit_test(have, port) ||
 		    (r->weak && is_ephemeral(fwd, !r->outward, port)))
 			continue;

@@ -363,6 +363,7 @@ int main(int argc, char **argv)
 	listen_all(&ctx);
 	if (pasta())
 		auto_start(&ctx, &ns);
+	ctx.fwd.auto_first = sock_low_ports;	/* what the namespace binds from now on takes no privilege of ours */
 	if (pasta())
 		ns_watch(&ns, &conf, ctx.epfd);
 	process_events(&ctx);

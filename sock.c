@@ -30,6 +30,7 @@
 
 struct sock_features sock_features;
 uint32_t sock_wmem_max = UINT32_MAX;
+uint32_t sock_low_ports = 1024;
 
 static bool opt_set(int fd, int level, int name, int value)
 {
@@ -43,23 +44,23 @@ static int sock_open(bool v6, int type, int proto)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Third number of tcp_wmem in the network namespace of the host's sockets */
-static uint32_t tcp_wmem_max(void)
+/* Last number of a file of sysctl(8)'s, as the network namespace of the host's sockets has it; @otherwise if there is none */
+static uint32_t sysctl_last(const char *path, uint32_t otherwise)
 {
-	int fd = open("/proc/sys/net/ipv4/tcp_wmem", O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char buf[64];
 	uint64_t max;
 	ssize_t n, at;
 
 	if (fd < 0)
-		return UINT32_MAX;
+		return otherwise;
 	n = read(fd, buf, sizeof(buf));
 	close(fd);
 	while (n > 0 && buf[n - 1] == '\n')
 		n--;
 	for (at = n; at > 0 && buf[at - 1] >= '0' && buf[at - 1] <= '9'; )
 		at--;
-	return n > 0 && parse_num(buf + at, (size_t)(n - at), UINT32_MAX, &max) ? (uint32_t)max : UINT32_MAX;
+	return n > 0 && parse_num(buf + at, (size_t)(n - at), UINT32_MAX, &max) ? (uint32_t)max : otherwise;
 }
 
 void sock_probe(void)
@@ -69,7 +70,8 @@ void sock_probe(void)
 	socklen_t len = sizeof(mem);
 	int fd;
 
-	sock_wmem_max = tcp_wmem_max();
+	sock_wmem_max = sysctl_last("/proc/sys/net/ipv4/tcp_wmem", UINT32_MAX);
+	sock_low_ports = sysctl_last("/proc/sys/net/ipv4/ip_unprivileged_port_start", 1024);
 	if ((fd = sock_open(false, SOCK_STREAM, IPPROTO_TCP)) >= 0) {
 		s->peek_off = opt_set(fd, SOL_SOCKET, SO_PEEK_OFF, 0);	/* Linux 6.9, 05ea491641d3 */
 		s->meminfo = !getsockopt(fd, SOL_SOCKET, SO_MEMINFO, mem, &len);
@@ -155,6 +157,8 @@ static void sock_want_errors(int fd, bool v6)
 
 int sock_udp(const struct end *our, const struct sock_out *o, bool gro, bool pktinfo)
 {
+	/* The port is the guest's choice: a privilege of ours, which is for rules, must not make it one of the host's services */
+	const struct end at = { our->a, our->port < sock_low_ports ? 0 : our->port };
 	bool v6 = !addr_is_v4(&our->a);
 	int fd, rc;
 
@@ -171,7 +175,7 @@ int sock_udp(const struct end *our, const struct sock_out *o, bool gro, bool pkt
 
 	rc = sock_leave(fd, v6, o);
 	if (!rc) {
-		rc = sock_bind(fd, our, o ? o->scope : 0);
+		rc = sock_bind(fd, &at, o ? o->scope : 0);
 		if (rc == -EADDRINUSE || rc == -EACCES) {
 			const struct end any = { .a = our->a };
 

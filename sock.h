@@ -29,6 +29,9 @@ extern struct sock_features sock_features;
 /* Bytes a TCP send buffer may grow to: tcp(7), tcp_wmem; UINT32_MAX if unknown */
 extern uint32_t sock_wmem_max;
 
+/* Ports below take a privilege: ip(7), ip_unprivileged_port_start */
+extern uint32_t sock_low_ports;
+
 void sock_probe(void);
 
 /* Where a socket leaves the host: -o, --outbound-if4/6, as conf_ip has them */
@@ -54,7 +57,8 @@ int sock_connect_on(int fd, const struct end *peer, unsigned scope);
 
 /**
  * sock_udp() - UDP socket for one endpoint of the guest, unconnected
- * @our:	address (unspecified: any) and port to bind; another port is taken if that one is not free
+ * @our:	address (unspecified: any) and port to bind; another port is taken if that one is not free, or a low one,
+ *		whatever privilege there is
  *
  * The error queue is on (IP_RECVERR), as are UDP_GRO with @gro, IP_PKTINFO with @pktinfo.
  */

@@ -109,6 +109,17 @@ is "FWD-03 nor bound in the namespace" "$(C ss -Hlnt; C ss -Hlnu)" ""
 unbinds "$own"
 pasta_stop
 
+# What the namespace binds while we run takes no privilege, whatever we have it for
+privileged 1024
+auto_up
+binds C udp 0.0.0.0 67; a=$BOUND
+binds C tcp 0.0.0.0 8021; own=$BOUND
+become "low ports don't open because the namespace binds them" "t:8021 u:8021"
+unbinds "$a"
+unbinds "$own"
+pasta_stop
+privileged 0
+
 # Exclusions, addresses, names
 container
 for p in 22 80 8030 8031 8032; do binds C tcp 0.0.0.0 $p; done

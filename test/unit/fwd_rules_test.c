@@ -830,6 +830,14 @@ static void test_automatic(void)
 	eq(change(""), 0);
 	eq(world.open, 0);
 
+	fresh("no low port opens because somebody binds it later, unless it is named", "tauto t81:81,auto Tauto");
+	bit_set(bound, 81);
+	fwd.auto_first = 82;
+	for (unsigned i = 0; i < 3; i++)
+		ok(fwd_follow(&fwd, &c, &fwd.rule[i], bound));
+	eq_str(listeners_text(), "t81>81#2 t82>82#1 o:t80-82>80#3");
+	fwd.auto_first = 0;
+
 	fresh("automatic, of a link-local address", "tfe80::1/auto");
 	c.ip[V6].ifindex = 6;
 	ok(fwd_follow(&fwd, &c, &fwd.rule[0], bound));

@@ -112,6 +112,37 @@ static void test_port_taken(const struct net *n)
 	close(fd);
 }
 
+/* The namespace is the test's own, so that it has the privilege */
+static void test_port_low(const struct net *n)
+{
+	static const uint16_t low[] = { 1, 53, 67, 123, 514, 547, 1023 };
+	struct end guest = E(n->guest, 0), server = E(n->server, 7), gw = E(n->gw, 7), at = E(n->loopback, 7), from;
+	struct ippkt i;
+	char buf[8];
+	int fd;
+
+	test("%s: a low port of the guest's is none of the host's, answers come to the guest's own", n->name);
+	begin(NULL);
+	fd = host_socket(&at);
+	for (unsigned k = 0; k < ARRAY_SIZE(low); k++) {
+		guest.port = low[k];
+		guest_say(&guest, &server, "question");
+		if (!ok(out_read(&i)) || !ok(i.src.port >= sock_low_ports))
+			continue;
+		out_udp(&server, &i.src, "answer", 6);
+		run();
+		ok(ngot == 1 && end_eq(&got[0].ip.dst, &guest));
+		got_clear();
+		guest_say(&guest, &gw, "host");
+		ok(host_recv(fd, buf, sizeof(buf), &from) == 4 && from.port >= sock_low_ports);
+	}
+	eq(low[ARRAY_SIZE(low) - 1], sock_low_ports - 1);
+	guest.port = (uint16_t)sock_low_ports;
+	guest_say(&guest, &server, "question");
+	ok(out_read(&i) && i.src.port == guest.port);
+	close(fd);
+}
+
 static void test_batch(const struct net *n)
 {
 	struct end guest = E(n->guest, 40002), server = E(n->server, 7);
@@ -1176,6 +1207,7 @@ int main(void)
 	EACH_NET(n) {
 		test_both_ways(n);
 		test_port_taken(n);
+		test_port_low(n);
 		test_batch(n);
 		test_many(n);
 		test_gso_out(n);
