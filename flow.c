@@ -37,7 +37,9 @@ struct flow_key {
 
 void flows_init(struct flows *fs)
 {
-	*fs = (struct flows){ .f = flow_table, .free = FLOW_NONE, .dead = FLOW_NONE, .lru = { FLOW_NONE, FLOW_NONE } };
+	*fs = (struct flows){ .f = flow_table, .free = FLOW_NONE, .dead = FLOW_NONE };
+	for (unsigned i = 0; i < LRU_LISTS; i++)
+		fs->lru[i] = (struct flow_list){ FLOW_NONE, FLOW_NONE };
 	for (unsigned i = 0; i < WAIT_LISTS; i++)
 		fs->wait[i] = (struct flow_list){ FLOW_NONE, FLOW_NONE };
 	random_bytes(fs->key, sizeof(fs->key));
@@ -69,7 +71,7 @@ struct flow *flow_alloc(struct flows *fs, enum flow_type type, uint64_t now)
 		.type = (uint8_t)type, .gen = gen, .created = now,
 		.batch_head = UINT16_MAX, .batch_tail = UINT16_MAX,
 		.hnext = { FLOW_NONE, FLOW_NONE }, .wprev = FLOW_NONE, .wnext = FLOW_NONE,
-		.lprev = FLOW_NONE, .lnext = FLOW_NONE,
+		.lru = LRU_LISTS, .lprev = FLOW_NONE, .lnext = FLOW_NONE,
 		.hash = { FLOW_NONE, FLOW_NONE },
 	};
 	fs->count[type]++;
@@ -196,20 +198,21 @@ struct flow *flow_next(struct flows *fs, enum flow_wait wait)
 
 static void lru_remove(struct flows *fs, struct flow *f)
 {
-	struct flow_list *l = &fs->lru;
+	struct flow_list *l = &fs->lru[f->lru];
 
-	if (!f->on_lru)
+	if (f->lru == LRU_LISTS)
 		return;
 
 	*(f->lprev == FLOW_NONE ? &l->head : &fs->f[f->lprev].lnext) = f->lnext;
 	*(f->lnext == FLOW_NONE ? &l->tail : &fs->f[f->lnext].lprev) = f->lprev;
 	f->lprev = f->lnext = FLOW_NONE;
-	f->on_lru = false;
+	f->lru = LRU_LISTS;
 }
 
-void flow_touch(struct flows *fs, struct flow *f)
+void flow_touch(struct flows *fs, struct flow *f, bool answered)
 {
-	struct flow_list *l = &fs->lru;
+	enum flow_lru lru = f->type == FLOW_UDP ? LRU_SILENT : LRU_SOCKET_SILENT;
+	struct flow_list *l = &fs->lru[lru += answered];
 	uint32_t idx = flow_idx(fs, f);
 
 	if (l->tail == idx)
@@ -219,12 +222,12 @@ void flow_touch(struct flows *fs, struct flow *f)
 	f->lprev = l->tail;
 	*(l->tail == FLOW_NONE ? &l->head : &fs->f[l->tail].lnext) = idx;
 	l->tail = idx;
-	f->on_lru = true;
+	f->lru = (uint8_t)lru;
 }
 
-struct flow *flow_oldest(const struct flows *fs)
+struct flow *flow_oldest(const struct flows *fs, enum flow_lru lru)
 {
-	return fs->lru.head == FLOW_NONE ? NULL : &fs->f[fs->lru.head];
+	return fs->lru[lru].head == FLOW_NONE ? NULL : &fs->f[fs->lru[lru].head];
 }
 
 void flow_end(struct flows *fs, struct flow *f)

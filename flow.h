@@ -22,6 +22,12 @@
 enum flow_type { FLOW_FREE, FLOW_TCP, FLOW_UDP, FLOW_UDP_PORT, FLOW_PING, FLOW_SPLICE, FLOW_UDP_SPLICE, FLOW_TYPES };
 enum flow_wait { WAIT_NONE, WAIT_READY, WAIT_STALLED, WAIT_LISTS };
 
+/* Datagram flows, those idle for longest first: what was never answered gives way before what was. Those that have a socket to
+ * themselves (FLOW_UDP_PORT of an endpoint of the guest, FLOW_PING, FLOW_UDP_SPLICE) are on lists of their own, so that a
+ * socket is found as soon as an entry (FLOW_UDP).
+ */
+enum flow_lru { LRU_SILENT, LRU_ANSWERED, LRU_SOCKET_SILENT, LRU_SOCKET_ANSWERED, LRU_LISTS };
+
 /* Guest's side: @peer is the guest's endpoint, @our the one it talks to. Host's side: @peer is the remote endpoint, @our
  * the local address and port of the socket.
  */
@@ -104,10 +110,12 @@ struct udp {
 	uint32_t	scope;		/* the same: its interface, for link-local, multicast and broadcast peers; or 0 */
 	uint32_t	listener;	/* FLOW_UDP_PORT: index of the listener it stands for, or FLOW_NONE */
 	uint32_t	refs;		/* FLOW_UDP_PORT: flows that use it, and the listener */
+	uint32_t	flows;		/* FLOW_UDP_PORT: first of those flows, FLOW_NONE: there is none */
+	uint32_t	prev, next;	/* FLOW_UDP, FLOW_UDP_SPLICE: others of the same port */
 	int		sock;		/* FLOW_UDP_PORT; FLOW_UDP_SPLICE: on the far side, connected */
 	uint8_t		batch;		/* FLOW_UDP_PORT: messages that are expected at once */
 	uint8_t		near;		/* FLOW_UDP_SPLICE: side of the client, and of the listener */
-	bool		replied;	/* datagrams seen both ways: longer timeout */
+	bool		replied;	/* datagrams seen both ways: longer timeout; FLOW_UDP_PORT: by one of its flows */
 	bool		linkless;	/* FLOW_UDP_PORT: nothing it receives can go to the link */
 	bool		single;		/* FLOW_UDP_PORT: several datagrams in a message were refused */
 	bool		bcast;		/* FLOW_UDP_PORT: SO_BROADCAST is on */
@@ -119,6 +127,7 @@ struct ping {
 	int		sock;
 	uint16_t	id;		/* the guest's identifier */
 	uint8_t		ttl;		/* as set on the socket, 0: the default */
+	bool		replied;	/* somebody answered */
 	bool		bcast;		/* SO_BROADCAST is on */
 };
 
@@ -143,13 +152,13 @@ struct flow {
 	uint8_t		wait;		/* enum flow_wait */
 	uint8_t		guest;		/* index of the guest it belongs to */
 	bool		dead;		/* ended in this loop turn */
-	bool		on_lru;
+	uint8_t		lru;		/* enum flow_lru, LRU_LISTS: on none */
 	uint16_t	gen;		/* of this entry, 10 bits: told from events of an earlier owner */
 	uint16_t	batch_head, batch_tail;	/* this batch's packets of the flow, PKT_NEXT_NONE: none */
 	uint32_t	hash[2], hnext[2];	/* bucket and chain of GUEST and HOST side; FLOW_NONE: in no table */
 	uint32_t	host_key;	/* of the HOST side's table: which socket */
 	uint32_t	wprev, wnext;	/* ready or stalled list; free and dead list use wnext */
-	uint32_t	lprev, lnext;	/* datagram flows: least recently used first */
+	uint32_t	lprev, lnext;	/* list of enum flow_lru */
 	struct side	side[2];
 	struct timer	timer;
 	uint64_t	created;	/* ms */
@@ -172,7 +181,7 @@ struct flows {
 	uint32_t	dead;
 	uint32_t	count[FLOW_TYPES];
 	struct flow_list wait[WAIT_LISTS];
-	struct flow_list lru;		/* FLOW_UDP, FLOW_UDP_PORT without flows, FLOW_PING */
+	struct flow_list lru[LRU_LISTS];
 	uint64_t	key[2];		/* of the hash */
 };
 
@@ -219,8 +228,8 @@ void flow_wait(struct flows *fs, struct flow *f, enum flow_wait wait);
 /* First flow of a list, taken off, or NULL */
 struct flow *flow_next(struct flows *fs, enum flow_wait wait);
 
-/* Datagram flows: note activity; least recently used one, or NULL */
-void flow_touch(struct flows *fs, struct flow *f);
-struct flow *flow_oldest(const struct flows *fs);
+/* Datagram flow was active; @answered: there was an answer, ever. First flow of a list, idle for longest, or NULL. */
+void flow_touch(struct flows *fs, struct flow *f, bool answered);
+struct flow *flow_oldest(const struct flows *fs, enum flow_lru lru);
 
 #endif /* FLOW_H */

@@ -256,6 +256,7 @@ void icmp_end(struct ctx *c, struct flow *f)
 	timer_clear(&c->wheel, &f->timer);
 	fd_close(f->ping.sock);
 	f->ping.sock = -1;
+	flow_guest(c, f)->sockets--;
 	flow_end(&c->flows, f);
 }
 
@@ -269,7 +270,7 @@ void icmp_timeout(struct ctx *c, struct flow *f)
 		timer_set(&c->wheel, &f->timer, due);
 }
 
-static int ping_socket(struct ctx *c, const struct side *host, uint16_t id)
+static int ping_socket(struct ctx *c, struct guest *g, const struct side *host, uint16_t id)
 {
 	bool v6 = !addr_is_v4(&host->peer.a), local = addr_is_loopback(&host->peer.a);
 	const struct sock_out o = {
@@ -278,6 +279,8 @@ static int ping_socket(struct ctx *c, const struct side *host, uint16_t id)
 	};
 	int fd = -EMFILE;
 
+	if (!udp_socket_room(c, g))
+		return fd;
 	for (unsigned i = 0; i < ROOM_TRIES; i++) {
 		fd = sock_ping(v6, &host->our.a, id, &o);
 		if (fd != -EMFILE && fd != -ENFILE && fd != -ENOBUFS && fd != -ENOMEM)
@@ -303,24 +306,22 @@ static struct flow *ping_open(struct ctx *c, struct guest *g, const struct pkt *
 			icmp_error_pkt(c, g, EACCES, p);
 		return NULL;
 	}
-	fd = ping_socket(c, &host, guest->peer.port);
+	fd = ping_socket(c, g, &host, guest->peer.port);
 	if (fd < 0) {
 		log_limited(LOG_WARNING, "No ping socket: %s%s", errno_text(-fd),
 			    sock_features.ping ? "" : ", see net.ipv4.ping_group_range in icmp(7)");
 		drop_count(g, DROP_NO_RESOURCE);
 		return NULL;
 	}
-	f = flow_alloc(&c->flows, FLOW_PING, c->now);
+	f = udp_alloc(c, g, FLOW_PING);
 	if (!f || ev_add(c->epfd, fd, EV_PING, flow_idx(&c->flows, f), f->gen, EPOLLIN | EPOLLET)) {
 		drop_count(g, DROP_NO_RESOURCE);
 		fd_close(fd);
 		if (f)
 			flow_end(&c->flows, f);
-		else
-			udp_make_room(c);		/* for the next one */
 		return NULL;
 	}
-	f->guest = (uint8_t)(g - c->guest);
+	g->sockets++;
 	f->side[GUEST] = *guest;
 	f->side[HOST] = host;
 	f->ping = (struct ping){ .sock = fd, .id = guest->peer.port };
@@ -458,7 +459,7 @@ void icmp_input(struct ctx *c, struct guest *g, const struct pkt *p)
 	ping_send(c, f, p);
 	f->bytes[GUEST] += p->data.len;
 	f->ping.used = c->now;
-	flow_touch(&c->flows, f);
+	flow_touch(&c->flows, f, f->ping.replied);
 }
 
 /* TTL of a message that came, or 0 */
@@ -503,7 +504,8 @@ static bool ping_reply(struct ctx *c, struct flow *f, const union sockaddr_any *
 
 	f->bytes[HOST] += len;
 	f->ping.used = c->now;
-	flow_touch(&c->flows, f);
+	f->ping.replied = true;
+	flow_touch(&c->flows, f, true);
 	return true;
 }
 

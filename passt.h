@@ -21,6 +21,7 @@ struct guest {
 	struct seen	seen;
 	struct senders	senders;	/* TCP flows that share the link's queue to us */
 	uint64_t	drops[DROP_COUNT];
+	uint32_t	sockets;	/* of its datagram flows: what listeners have is not among them */
 	struct timer	ndp;		/* unsolicited router advertisements */
 	unsigned	adverts;	/* sent so far */
 	struct timer	probe;		/* until the guest has spoken */
@@ -35,6 +36,7 @@ struct ctx {
 	struct fwd	fwd;
 	struct wheel	wheel;
 	struct timer	accept;		/* listeners that wait for a descriptor */
+	uint32_t	sockets_max;	/* of one guest's datagram flows, 0: as many as there are */
 	int		epfd;
 	struct {
 		uint64_t	flows, bytes;

@@ -147,7 +147,7 @@ static struct flow *tcp_flow_alloc(struct ctx *c)
 
 	if (!f) {
 		log_limited(LOG_WARNING, "Flow table full, connection refused");
-		udp_make_room(c);		/* for the next try: entries are free after the turn */
+		udp_make_entry(c);		/* for the next try: entries are free after the turn */
 	}
 	return f;
 }

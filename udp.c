@@ -25,6 +25,7 @@
 #include <netinet/udp.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "checksum.h"
@@ -51,7 +52,8 @@
 #define TURN_IN		4		/* recvmmsg() calls before other flows have their turn */
 #define TURN_ERRORS	64		/* entries of an error queue, the same */
 #define ERROR_TRIES	4		/* sends again after an error that was another packet's */
-#define ROOM_SPARE 1024			/* flow entries kept free: those that give way are free only after the turn */
+#define FLOWS_AT_ONCE	16		/* that end with their socket */
+#define ROOM_SPARE	1024		/* flow entries kept free: those that give way are free only after the turn */
 #define SOCKETS_MAX	4		/* of one endpoint of the guest */
 
 #define KEY_LISTENER	FLOW_MAX	/* host's side of FLOW_UDP_PORT: listener's index above this */
@@ -96,46 +98,131 @@ static struct flow *port_of(struct ctx *c, const struct flow *f)
 
 /* ---- flows and their sockets ---- */
 
+/* Of a FLOW_UDP_PORT that is no listener's, or of a FLOW_UDP_SPLICE */
+static void socket_close(struct ctx *c, struct flow *f)
+{
+	if (f->udp.sock < 0)
+		return;
+	fd_close(f->udp.sock);
+	f->udp.sock = -1;
+	flow_guest(c, f)->sockets--;
+}
+
 static void port_put(struct ctx *c, struct flow *port)
 {
 	if (--port->udp.refs)
 		return;
-	fd_close(port->udp.sock);		/* not a listener's, which keeps the first reference */
+	socket_close(c, port);			/* not a listener's, which keeps the first reference */
 	flow_end(&c->flows, port);
+}
+
+/* @f is one of the flows of @port, and is none any more */
+static void port_add(struct ctx *c, struct flow *port, struct flow *f)
+{
+	f->udp.prev = FLOW_NONE;
+	f->udp.next = port->udp.flows;
+	if (f->udp.next != FLOW_NONE)
+		c->flows.f[f->udp.next].udp.prev = flow_idx(&c->flows, f);
+	port->udp.flows = flow_idx(&c->flows, f);
+}
+
+static void port_remove(struct ctx *c, struct flow *port, const struct flow *f)
+{
+	*(f->udp.prev == FLOW_NONE ? &port->udp.flows : &c->flows.f[f->udp.prev].udp.next) = f->udp.next;
+	if (f->udp.next != FLOW_NONE)
+		c->flows.f[f->udp.next].udp.prev = f->udp.prev;
 }
 
 void udp_end(struct ctx *c, struct flow *f)
 {
 	if (f->type == FLOW_UDP_PORT) {		/* goes with its last flow; without a socket until then */
-		if (f->udp.listener == FLOW_NONE) {
-			fd_close(f->udp.sock);
-			f->udp.sock = -1;
-		}
+		if (f->udp.listener == FLOW_NONE)
+			socket_close(c, f);
 		flow_wait(&c->flows, f, WAIT_NONE);
 		return;
 	}
 	timer_clear(&c->wheel, &f->timer);
-	fd_close(f->udp.sock);
+	socket_close(c, f);			/* a FLOW_UDP has none */
 	flow_end(&c->flows, f);
+	port_remove(c, port_of(c, f), f);
 	port_put(c, port_of(c, f));
+}
+
+/* ---- who gives way ---- */
+
+/* Ends the flows of a port, and it with the last one, but no more at once than the time of others permits: how many */
+static unsigned port_empty(struct ctx *c, struct flow *port)
+{
+	uint32_t idx;
+	unsigned i;
+
+	for (i = 0; i < FLOWS_AT_ONCE && (idx = port->udp.flows) != FLOW_NONE; i++) {
+		if (c->flows.f[idx].batch_head != PKT_NEXT_NONE)
+			break;
+		udp_end(c, &c->flows.f[idx]);
+	}
+	return i;
+}
+
+/* false: it is in use at the moment */
+static bool gives_way(struct ctx *c, struct flow *f)
+{
+	if (f->type == FLOW_UDP_PORT)
+		return port_empty(c, f);
+	if (f->batch_head != PKT_NEXT_NONE)
+		return false;
+	if (f->type == FLOW_PING)
+		icmp_end(c, f);
+	else
+		udp_end(c, f);
+	return true;
+}
+
+/* First flow of a list that is not in use at the moment; false: none */
+static bool oldest_gives_way(struct ctx *c, enum flow_lru lru)
+{
+	struct flow *f;
+
+	for (unsigned i = 0; i < 2 * TAP_BATCH && (f = flow_oldest(&c->flows, lru)); i++) {
+		if (gives_way(c, f))
+			return true;
+		flow_touch(&c->flows, f, lru == LRU_ANSWERED || lru == LRU_SOCKET_ANSWERED);
+	}
+	return false;
 }
 
 bool udp_make_room(struct ctx *c)
 {
-	struct flow *f;
+	return oldest_gives_way(c, LRU_SOCKET_SILENT) || oldest_gives_way(c, LRU_SOCKET_ANSWERED);
+}
 
-	for (unsigned i = 0; i < 2 * TAP_BATCH && (f = flow_oldest(&c->flows)); i++) {
-		if (f->batch_head != PKT_NEXT_NONE) {
-			flow_touch(&c->flows, f);
-			continue;
-		}
-		if (f->type == FLOW_PING)
-			icmp_end(c, f);
-		else
-			udp_end(c, f);
-		return true;
-	}
-	return false;
+bool udp_make_entry(struct ctx *c)
+{
+	return oldest_gives_way(c, LRU_SILENT) || oldest_gives_way(c, LRU_SOCKET_SILENT) ||
+	       oldest_gives_way(c, LRU_ANSWERED) || oldest_gives_way(c, LRU_SOCKET_ANSWERED);
+}
+
+void udp_limit(struct ctx *c)
+{
+	uint32_t ports = c->fwd.eph_last[false] - c->fwd.eph_first[false] + 1U;
+	struct rlimit lim;
+
+	c->sockets_max = MAX(ports / 2, 1U);
+	if (!getrlimit(RLIMIT_NOFILE, &lim) && lim.rlim_cur / 2 < c->sockets_max)
+		c->sockets_max = MAX((uint32_t)lim.rlim_cur / 2, 1U);
+}
+
+bool udp_socket_room(struct ctx *c, struct guest *g)
+{
+	for (unsigned i = 0; i < UDP_ROOM_TRIES && c->sockets_max && g->sockets >= c->sockets_max; i++)
+		udp_make_room(c);
+	return !c->sockets_max || g->sockets < c->sockets_max;
+}
+
+static void port_touch(struct ctx *c, struct flow *port)
+{
+	if (port->udp.listener == FLOW_NONE)
+		flow_touch(&c->flows, port, port->udp.replied);
 }
 
 bool udp_gave_way(struct ctx *c, int rc)
@@ -157,7 +244,7 @@ struct flow *udp_alloc(struct ctx *c, struct guest *g, enum flow_type type)
 	struct flow *f;
 
 	if (table_crowded(&c->flows))
-		udp_make_room(c);
+		udp_make_entry(c);
 	f = flow_alloc(&c->flows, type, c->now);
 	if (!f)
 		return NULL;
@@ -187,7 +274,9 @@ void udp_start(struct ctx *c, struct flow *f)
 	f->udp.used = c->now;
 	f->timer.kind = TIMER_UDP;
 	timer_set(&c->wheel, &f->timer, c->now + timeout_of(f));
-	flow_touch(&c->flows, f);
+	flow_touch(&c->flows, f, false);
+	port_add(c, port_of(c, f), f);
+	port_touch(c, port_of(c, f));
 }
 
 /* Flow between two endpoints; takes over the reference to @port, also if it fails */
@@ -227,7 +316,7 @@ static struct flow *port_new(struct ctx *c, struct guest *g, int fd, uint32_t li
 
 	if (!port)
 		return NULL;
-	port->udp = (struct udp){ .sock = fd, .refs = 1, .listener = listener, .batch = BATCH_IN };
+	port->udp = (struct udp){ .sock = fd, .refs = 1, .listener = listener, .flows = FLOW_NONE, .batch = BATCH_IN };
 	if (ev_add(c->epfd, fd, EV_UDP, flow_idx(&c->flows, port), port->gen, EPOLLIN | EPOLLET)) {
 		flow_end(&c->flows, port);
 		return NULL;
@@ -239,6 +328,8 @@ static int port_socket(struct ctx *c, struct guest *g, const struct end *our, co
 {
 	int fd;
 
+	if (!udp_socket_room(c, g))
+		return -EMFILE;
 	for (unsigned i = 0; i < UDP_ROOM_TRIES; i++) {
 		fd = sock_udp(our, o, g->tap.caps.uso, false);
 		if (!udp_gave_way(c, fd))
@@ -272,6 +363,7 @@ static struct flow *port_get(struct ctx *c, struct guest *g, const struct end *s
 		fd_close(fd);
 		return NULL;
 	}
+	g->sockets++;
 	port->side[GUEST] = guest;
 	port->side[HOST].peer.a = port->side[HOST].our.a = our.a;
 	local_port(fd, &port->side[HOST].our);
@@ -620,7 +712,8 @@ void udp_input(struct ctx *c, struct flow *f, struct pkt *pkts)
 
 	f->udp.used = c->now;
 	f->udp.replied |= port->udp.listener != FLOW_NONE;
-	flow_touch(&c->flows, f);
+	flow_touch(&c->flows, f, f->udp.replied);
+	port_touch(c, port);
 }
 
 /* ---- host to guest ---- */
@@ -768,9 +861,10 @@ static bool in_deliver(struct ctx *c, struct flow *port, unsigned i, size_t len)
 	if (listener)
 		f->side[HOST].our.a = a.our;	/* the address asked last is the one that answers (UDP-10) */
 	else
-		f->udp.replied = true;
+		f->udp.replied = port->udp.replied = true;
 	f->udp.used = c->now;
-	flow_touch(&c->flows, f);
+	flow_touch(&c->flows, f, f->udp.replied);
+	port_touch(c, port);
 	f->bytes[HOST] += len;
 	return in_pass(c, f, i, len, a.gso);
 }
@@ -913,16 +1007,10 @@ void udp_listener_gone(struct fwd *fwd, uint32_t listener)
 {
 	struct ctx *c = container_of(fwd, struct ctx, fwd);
 	struct flow *port = listener_flow(c, listener);
-	uint32_t next;
 
 	if (!port)
 		return;
-	for (uint32_t i = c->flows.lru.head; i != FLOW_NONE && port->udp.refs > 1; i = next) {
-		struct flow *f = &c->flows.f[i];
-
-		next = f->lnext;
-		if ((f->type == FLOW_UDP || f->type == FLOW_UDP_SPLICE) && port_of(c, f) == port)
-			udp_end(c, f);
-	}
+	while (port->udp.flows != FLOW_NONE)
+		udp_end(c, &c->flows.f[port->udp.flows]);
 	flow_end(&c->flows, port);		/* the socket is the listener's */
 }

@@ -35,14 +35,25 @@ void udp_timeout(struct ctx *c, struct flow *f);
 void udp_end(struct ctx *c, struct flow *f);
 
 /**
- * udp_make_room() - descriptors or flows are exhausted: the datagram flow idle for longest gives way (UDP, or echo)
+ * udp_make_room() - descriptors are exhausted: the socket idle for longest gives way, of datagram flows (UDP, or echo)
+ * udp_make_entry() - flows are exhausted: a datagram flow does
  *
- * Its entry is free after this turn, its descriptor at once, if no other flow uses it. Flows with packets in the
- * current batch stay.
+ * What was never answered goes first: a guest, or a stranger, that sends without end can't end what is in use. A
+ * descriptor is free at once, but if many flows use it, after several calls; an entry is after this turn. Flows with
+ * packets in the current batch stay.
  *
  * Return: false if there is none to give way
  */
 bool udp_make_room(struct ctx *c);
+bool udp_make_entry(struct ctx *c);
+
+/* A guest's datagram flows have no more than half of the descriptors, and of the host's ephemeral ports (ip(7),
+ * ip_local_port_range): from now on, once both are known
+ */
+void udp_limit(struct ctx *c);
+
+/* May there be one socket more of a datagram flow of @g, once others gave way? Each is counted in g->sockets. */
+bool udp_socket_room(struct ctx *c, struct guest *g);
 
 #define UDP_SEGMENTS_MAX	64	/* datagrams in one message that UDP_SEGMENT is good for on every kernel */
 #define UDP_SEGMENTS_LEN	65487	/* bytes in them: what IPv4 and IPv6 can carry */

@@ -211,6 +211,8 @@ static int far_connect(struct ctx *c, struct flow *f)
 {
 	int rc;
 
+	if (!udp_socket_room(c, flow_guest(c, f)))
+		return -EMFILE;
 	for (unsigned i = 0; i < UDP_ROOM_TRIES; i++) {
 		f->udp.sock = far_socket(&c->fwd, f, &f->side[!f->udp.near].peer);
 		if (!udp_gave_way(c, f->udp.sock))
@@ -243,6 +245,7 @@ static struct flow *flow_new(struct ctx *c, struct flow *port, const struct side
 		return NULL;
 	}
 	port->udp.refs++;
+	flow_guest(c, f)->sockets++;
 	flow_hash_pair(&c->flows, f, side);
 	udp_start(c, f);
 	c->splice.flows++;
@@ -296,7 +299,7 @@ void udp_splice_flush(struct ctx *c)
 		out_send(flow_guest(c, f), f->udp.sock, NULL, 0);
 		f->batch_head = f->batch_tail = NONE;
 		f->udp.used = c->now;
-		flow_touch(&c->flows, f);
+		flow_touch(&c->flows, f, f->udp.replied);
 	}
 	taken.n = taken.nflows = 0;
 }
@@ -343,7 +346,7 @@ void udp_splice_ready(struct ctx *c, struct flow *f, uint32_t events)
 		out_send(flow_guest(c, f), port->udp.sock, near, f->udp.scope);
 		f->udp.used = c->now;
 		f->udp.replied = true;
-		flow_touch(&c->flows, f);
+		flow_touch(&c->flows, f, true);
 		if (n < BATCH)
 			return;
 	}

@@ -55,7 +55,7 @@ static unsigned nlive;
 static struct list {
 	struct flow	*f[LIVE];
 	unsigned	n;
-} wait_model[WAIT_LISTS], lru_model, dead_model;
+} wait_model[WAIT_LISTS], lru_model[LRU_LISTS], dead_model;
 
 static void list_del(struct list *l, const struct flow *f)
 {
@@ -75,7 +75,9 @@ static void list_add(struct list *l, struct flow *f)
 static void model_fresh(void)
 {
 	fresh();
-	nlive = lru_model.n = dead_model.n = 0;
+	nlive = dead_model.n = 0;
+	for (unsigned i = 0; i < LRU_LISTS; i++)
+		lru_model[i].n = 0;
 	for (unsigned i = 0; i < WAIT_LISTS; i++)
 		wait_model[i].n = 0;
 }
@@ -120,7 +122,7 @@ static void add_one(void)
 	if (nlive == LIVE || search_guest(type, &s.peer, &s.our))
 		return;
 	f = flow_alloc(&fs, type, 5);
-	if (!ok(f) || !ok(f->type == type && f->wait == WAIT_NONE && !f->on_lru && !f->dead))
+	if (!ok(f) || !ok(f->type == type && f->wait == WAIT_NONE && f->lru == LRU_LISTS && !f->dead))
 		return;
 	ok(f->hash[GUEST] == FLOW_NONE && f->hash[HOST] == FLOW_NONE && f->batch_head == UINT16_MAX && f->created == 5);
 	f->side[GUEST] = s;
@@ -150,7 +152,8 @@ static void end_one(void)
 	flow_end(&fs, f);
 	for (unsigned w = 0; w < WAIT_LISTS; w++)
 		list_del(&wait_model[w], f);
-	list_del(&lru_model, f);
+	for (unsigned l = 0; l < LRU_LISTS; l++)
+		list_del(&lru_model[l], f);
 	list_add(&dead_model, f);
 	live[i] = live[--nlive];
 }
@@ -353,8 +356,12 @@ static void check_lists(void)
 		for (unsigned i = 0; i < wait_model[w].n; i++)
 			wrong += wait_model[w].f[i]->wait != w;
 	}
-	ok(list_is(fs.lru.head, fs.lru.tail, true, &lru_model));
-	ok(flow_oldest(&fs) == (lru_model.n ? lru_model.f[0] : NULL));
+	for (enum flow_lru l = 0; l < LRU_LISTS; l++) {
+		ok(list_is(fs.lru[l].head, fs.lru[l].tail, true, &lru_model[l]));
+		ok(flow_oldest(&fs, l) == (lru_model[l].n ? lru_model[l].f[0] : NULL));
+		for (unsigned i = 0; i < lru_model[l].n; i++)
+			wrong += lru_model[l].f[i]->lru != l;
+	}
 	eq(wrong, 0);
 }
 
@@ -362,6 +369,7 @@ static void list_op(void)
 {
 	struct flow *f = nlive ? live[below(nlive)].f : NULL, *next;
 	enum flow_wait w = (enum flow_wait)below(WAIT_LISTS);
+	bool answered = below(2);
 
 	switch (below(8)) {
 	case 0:
@@ -387,9 +395,10 @@ static void list_op(void)
 	case 5:
 		if (!f)
 			return;
-		flow_touch(&fs, f);
-		list_del(&lru_model, f);
-		list_add(&lru_model, f);
+		flow_touch(&fs, f, answered);
+		for (unsigned l = 0; l < LRU_LISTS; l++)
+			list_del(&lru_model[l], f);
+		list_add(&lru_model[f->type == FLOW_UDP ? answered : 2 + answered], f);
 		return;
 	default:
 		if (!f)
@@ -434,7 +443,7 @@ static void test_full(void)
 		a.a.w[3] = n;
 		f->side[GUEST] = (struct side){ a, b };
 		flow_hash_guest(&fs, f);
-		flow_touch(&fs, f);
+		flow_touch(&fs, f, false);
 		if (n > FLOW_MAX)
 			break;
 	}
@@ -446,7 +455,7 @@ static void test_full(void)
 	}
 	eq(lost, 0);
 
-	f = flow_oldest(&fs);
+	f = flow_oldest(&fs, LRU_SOCKET_SILENT);
 	ok(f == &fs.f[0]);
 	flow_end(&fs, f);
 	ok(!flow_alloc(&fs, FLOW_TCP, 0));
@@ -455,7 +464,7 @@ static void test_full(void)
 	ok(!flow_alloc(&fs, FLOW_TCP, 0));
 	eq(fs.count[FLOW_TCP], FLOW_MAX - 1);
 	eq(fs.count[FLOW_UDP], 1);
-	ok(flow_oldest(&fs) == &fs.f[1]);
+	ok(flow_oldest(&fs, LRU_SOCKET_SILENT) == &fs.f[1]);
 
 	/* Last in, first out: what is in cache is used next */
 	flow_end(&fs, &fs.f[70]);

@@ -1090,6 +1090,153 @@ static void test_exhaustion(const struct net *n)
 	eq(ngot, 1);
 }
 
+/* A question that is answered: true if the guest got the answer */
+static bool asks(const struct end *guest, const struct end *server)
+{
+	struct ippkt i;
+	bool there;
+
+	got_clear();
+	out_drain();
+	guest_say(guest, server, "q");
+	if (!out_read(&i))
+		return false;
+	out_udp(&i.dst, &i.src, "a", 1);
+	run();
+	there = ngot == 1 && end_eq(&got[0].ip.dst, guest) && end_eq(&got[0].ip.src, server);
+	got_clear();
+	return there;
+}
+
+static void ping(const struct end *guest, const struct end *to)
+{
+	bool v4 = addr_is_v4(&guest->a);
+
+	guest_len[0] = guest_eth(guest_frame[0], icmp_write(guest_frame[0] + 14, &guest->a, &to->a, 64, v4 ? 8 : 128, 0,
+						   (uint32_t)guest->port << 16, "ping", 4));
+	guest_send(1);
+}
+
+#define SHARE	50
+
+static void test_share(const struct net *n)
+{
+	struct end guest = E(n->guest, 9000), server = E(n->server, 7), other = E(n->server2, 7);
+	unsigned fds, most = 0, sent = 0;
+	struct ippkt i;
+
+	test("%s: a guest has no more sockets than its share, what was answered stays", n->name);
+	begin(NULL);
+	fds = fds_open();
+	c.sockets_max = SHARE;
+	ok(asks(&guest, &server));
+	for (unsigned k = 0; k < 3000; k++) {
+		c.now++;
+		guest.port = (uint16_t)(10000 + k);
+		guest_say(&guest, &server, "q");
+		sent += out_read(&i) && i.src.port == guest.port;
+		most = MAX(most, fds_open() - fds);
+	}
+	eq(sent, 3000);
+	eq(most, SHARE);
+	eq(g->sockets, SHARE);
+	eq(c.flows.count[FLOW_UDP_PORT], SHARE);
+	guest.port = 9000;
+	out_udp(&server, &guest, "late", 4);
+	run();
+	ok(ngot == 1 && payload_is(&got[0].ip, "late"));
+
+	test("%s: the newest of those that were not answered is, if it is", n->name);
+	guest.port = 12999;
+	got_clear();
+	out_udp(&server, &guest, "a", 1);
+	run();
+	eq(ngot, 1);
+	got_clear();
+	guest.port = 10000;			/* gave way */
+	out_udp(&server, &guest, "a", 1);
+	run();
+	eq(ngot, 0);
+
+	test("%s: among those that were answered, the one idle for longest gives way", n->name);
+	for (unsigned k = 0; k < 2 * SHARE; k++) {
+		guest.port = (uint16_t)(20000 + k);
+		ok(asks(&guest, &server));
+		guest.port = 9000;
+		ok(asks(&guest, &server));
+	}
+	eq(g->sockets, SHARE);
+	eq(c.flows.count[FLOW_UDP_PORT], SHARE);
+
+	test("%s: echo has its part of the same share", n->name);
+	for (unsigned k = 0; k < 3 * SHARE; k++) {
+		guest.port = (uint16_t)(500 + k);
+		ping(&guest, &server);
+		out_drain();
+	}
+	eq(g->sockets, SHARE);
+	eq(g->drops[DROP_NO_RESOURCE], 0);
+	ok(c.flows.count[FLOW_PING] + c.flows.count[FLOW_UDP_PORT] == SHARE);
+	guest.port = 9000;
+	ok(asks(&guest, &server));
+
+	test("%s: a socket of many flows gives way, too", n->name);
+	begin(NULL);
+	c.sockets_max = 2;
+	guest.port = 9000;
+	ok(asks(&guest, &other));
+	guest.port = 9001;
+	for (unsigned k = 0; k < 1000; k++) {
+		server.port = (uint16_t)(1000 + k);
+		guest_say(&guest, &server, "q");
+		out_drain();
+	}
+	eq(c.flows.count[FLOW_UDP], 1001);
+	guest.port = 9002;
+	for (unsigned k = 0; k < 20 && c.flows.count[FLOW_UDP] > 2; k++)
+		guest_say(&guest, &server, "q");
+	eq(c.flows.count[FLOW_UDP], 2);
+	ok(out_read(&i) && i.src.port == 9002);
+	guest.port = 9000;
+	ok(asks(&guest, &other));
+
+	begin(NULL);
+	eq(fds_open(), fds);
+	eq(g->sockets, 0);
+	c.sockets_max = 0;
+}
+
+/* Strangers, each with an address and port of its own */
+static void test_strangers(const struct net *n)
+{
+	struct end guest = E(n->guest, 9000), server = E(n->server, 7), stranger = E(n->server2, 0);
+	const struct end at = E(n->guest, 5000);
+
+	test("%s: no number of strangers at a forwarded port ends what was answered", n->name);
+	begin(NULL);
+	publish(5000, 5000, 5000);
+	eq(fwd_listen(&c.fwd, &cf, c.epfd), 0);
+	ok(asks(&guest, &server));
+	for (unsigned k = 0; k < FLOW_MAX + 20000; k++) {
+		stranger.a.w[3] = htonl((10U << 24) + k / 1000);
+		stranger.port = (uint16_t)(1 + k % 1000);
+		out_udp(&stranger, &at, "x", 1);
+		if (k % 64 == 63) {
+			run();
+			got_clear();
+		}
+	}
+	run();
+	ok(c.flows.count[FLOW_UDP] >= FLOW_MAX - 2 * ROOM_SPARE);
+	got_clear();
+	out_udp(&server, &guest, "late", 4);
+	run();
+	ok(ngot == 1 && payload_is(&got[0].ip, "late"));
+	guest.port = 9001;
+	ok(asks(&guest, &server));
+	eq(g->drops[DROP_NO_RESOURCE], 0);
+}
+
 static void test_link_full(const struct net *n)
 {
 	struct end guest = E(n->guest, 40015), gw = E(n->gw, 7012), at = E(n->loopback, 7012), from;
@@ -1204,6 +1351,7 @@ int main(void)
 	most.rlim_cur = most.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &most);
 	host_init();
+	host_allow_ping();
 	EACH_NET(n) {
 		test_both_ways(n);
 		test_port_taken(n);
@@ -1225,6 +1373,8 @@ int main(void)
 		test_two_names(n);
 		test_timeouts(n);
 		test_exhaustion(n);
+		test_share(n);
+		test_strangers(n);
 		test_link_full(n);
 		test_flood(n);
 		test_policy(n);
