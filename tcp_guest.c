@@ -158,15 +158,15 @@ static void gather_send(struct ctx *c, struct flow *f)
 	gather.len = 0;
 }
 
-/* Payload of an acceptable segment: the part that is next and new is gathered */
-static void tcp_take(struct ctx *c, struct flow *f, const struct pkt *p)
+/* Payload of an acceptable segment, its first byte is number @seq: the part that is next and new is gathered */
+static void tcp_take(struct ctx *c, struct flow *f, const struct pkt *p, uint32_t seq)
 {
 	uint32_t len = (uint32_t)p->data.len, skip, take;
 	struct tcp *t = &f->tcp;
 	struct view v = p->data;
 	size_t got;
 
-	take = seg_trim(p->tcp.seq, len, t->rcv_nxt, t->rcv_adv, &skip);
+	take = seg_trim(seq, len, t->rcv_nxt, t->rcv_adv, &skip);
 	t->rcv_mss = MAX(t->rcv_mss, p->off.gso ? p->off.gso : (uint16_t)MIN(len, UINT16_MAX));
 
 	if (take < len) {			/* gap, overlap, or beyond the window: tell where we are */
@@ -329,6 +329,7 @@ static bool tcp_syn_answered(struct ctx *c, struct flow *f, const struct pkt *p)
 {
 	struct tcp *t = &f->tcp;
 	bool ack_ok = p->tcp.flags & TCP_ACK && p->tcp.ack == t->snd_max;
+	uint32_t offered;
 
 	if (p->tcp.flags & TCP_RST) {
 		if (ack_ok)
@@ -344,9 +345,12 @@ static bool tcp_syn_answered(struct ctx *c, struct flow *f, const struct pkt *p)
 		return false;
 	}
 
+	/* The window of our SYN begins here: its numbers were not known when it was sent */
+	offered = t->rcv_adv - t->rcv_nxt;
 	t->snd_una = p->tcp.ack;
 	t->snd_wnd = p->tcp.win;
-	t->rcv_nxt = t->rcv_adv = p->tcp.seq + 1;
+	t->rcv_nxt = p->tcp.seq + 1;
+	t->rcv_adv = t->rcv_nxt + offered;
 	tcp_set_segment(c, f, p);
 	if (p->tcp.wscale == TCP_WSCALE_NONE)
 		t->snd_wscale = t->rcv_wscale = 0;
@@ -367,6 +371,21 @@ static void tcp_established(struct flow *f)
 	tcp_set_state(f, TCP_ESTABLISHED);
 }
 
+/* Payload that begins with number @seq, and the FIN behind it (RFC 9293 3.10.7.4, seventh and eighth check) */
+static void tcp_text(struct ctx *c, struct flow *f, const struct pkt *p, uint32_t seq)
+{
+	struct tcp *t = &f->tcp;
+
+	if (p->data.len)
+		tcp_take(c, f, p, seq);
+	if (!(p->tcp.flags & TCP_FIN))
+		return;
+	if (!(t->flags & TCPF_GUEST_FIN) && seq + (uint32_t)p->data.len == t->rcv_nxt)
+		tcp_take_fin(c, f, t->rcv_nxt);
+	else
+		t->flags |= TCPF_ACK_NOW;
+}
+
 /* One segment; false if the flow is gone */
 static bool tcp_segment(struct ctx *c, struct flow *f, const struct pkt *p)
 {
@@ -382,8 +401,10 @@ static bool tcp_segment(struct ctx *c, struct flow *f, const struct pkt *p)
 			tcp_end(c, f);
 		return !f->dead;
 	case TCP_SYN_SENT:
-		if (tcp_syn_answered(c, f, p))
+		if (tcp_syn_answered(c, f, p)) {
 			tcp_established(f);
+			tcp_text(c, f, p, t->rcv_nxt);		/* may have some: RFC 9293 3.10.7.3, fourth check */
+		}
 		return !f->dead;
 	case TCP_SYN_RCVD:
 	case TCP_ESTABLISHED:
@@ -409,15 +430,8 @@ static bool tcp_segment(struct ctx *c, struct flow *f, const struct pkt *p)
 		t->snd_una = p->tcp.ack;
 		tcp_established(f);
 	}
-	if (!tcp_ack(c, f, p))
-		return true;
-	if (p->data.len)
-		tcp_take(c, f, p);
-	if (p->tcp.flags & TCP_FIN && !(t->flags & TCPF_GUEST_FIN) &&
-	    p->tcp.seq + (uint32_t)p->data.len == t->rcv_nxt)
-		tcp_take_fin(c, f, t->rcv_nxt);
-	else if (p->tcp.flags & TCP_FIN)
-		t->flags |= TCPF_ACK_NOW;
+	if (tcp_ack(c, f, p))
+		tcp_text(c, f, p, p->tcp.seq);
 	return true;
 }
 
@@ -447,10 +461,28 @@ void tcp_ack_due(struct ctx *c, struct flow *f)
 		t->ack_at = c->now + TCP_ACK_DELAY;
 }
 
+/* Within a batch, order does not matter: first segment of the chain at @head in the order of sequence numbers */
+static uint16_t tcp_order(const struct tcp *t, struct pkt *pkts, uint16_t head)
+{
+	uint32_t nxt = t->rcv_nxt;
+	uint16_t i = head;
+
+	if (pkts[head].next == PKT_NEXT_NONE || t->state == TCP_CONNECTING)
+		return head;
+	if (t->state == TCP_SYN_SENT) {		/* its number is known by the guest's answer */
+		while (i != PKT_NEXT_NONE && (~pkts[i].tcp.flags & (TCP_SYN | TCP_ACK) || pkts[i].tcp.ack != t->snd_max))
+			i = pkts[i].next;
+		if (i == PKT_NEXT_NONE)
+			return head;
+		nxt = pkts[i].tcp.seq + 1;
+	}
+	return seg_sort(pkts, head, nxt, t->state == TCP_SYN_RCVD);
+}
+
 uint16_t tcp_input(struct ctx *c, struct flow *f, struct pkt *pkts)
 {
 	uint64_t before = f->bytes[GUEST];
-	uint16_t i = f->batch_head;
+	uint16_t i = tcp_order(&f->tcp, pkts, f->batch_head);
 
 	f->batch_head = f->batch_tail = PKT_NEXT_NONE;
 	for (; i != PKT_NEXT_NONE; i = pkts[i].next) {

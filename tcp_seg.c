@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* tcp_seg.c - TCP arithmetic without sockets */
+#include <assert.h>
+
 #include "tcp_seg.h"
 #include "util.h"
 
@@ -32,6 +34,71 @@ uint32_t seg_trim(uint32_t seq, uint32_t len, uint32_t nxt, uint32_t edge, uint3
 		end = edge;
 	*skip = nxt - seq;
 	return seq_lt(nxt, end) ? end - nxt : 0;
+}
+
+static_assert(TAP_BATCH <= 256, "a place in the batch has 8 bits of the sort key");
+
+/* By sequence number, then length in sequence space, then place in the batch. RST comes last: no data was sent after it. */
+static uint64_t sort_key(const struct pkt *p, uint32_t base, uint16_t i)
+{
+	uint64_t len = p->data.len + !!(p->tcp.flags & TCP_SYN) + !!(p->tcp.flags & TCP_FIN);
+
+	if (p->tcp.flags & TCP_RST)
+		len = 0xffffff;
+	return (uint64_t)(p->tcp.seq - base) << 32 | MIN(len, 0xffffffU) << 8 | i;
+}
+
+/* Shell's sort, with Ciura's gaps: no memory, and no input is far slower than others */
+static void sort_keys(uint64_t *key, unsigned n)
+{
+	static const uint8_t gaps[] = { 132, 57, 23, 10, 4, 1 };
+
+	for (unsigned g = 0; g < ARRAY_SIZE(gaps); g++) {
+		for (unsigned i = gaps[g]; i < n; i++) {
+			uint64_t k = key[i];
+			unsigned j = i;
+
+			for (; j >= gaps[g] && key[j - gaps[g]] > k; j -= gaps[g])
+				key[j] = key[j - gaps[g]];
+			key[j] = k;
+		}
+	}
+}
+
+uint16_t seg_sort(struct pkt *pkts, uint16_t head, uint32_t nxt, bool opening)
+{
+	const uint32_t base = nxt - (1U << 31);
+	uint64_t key[TAP_BATCH];
+	uint16_t *link = &head;
+
+	while (*link != PKT_NEXT_NONE) {
+		uint16_t *start = link, i;
+		bool sorted = true;
+		unsigned n = 0;
+
+		for (i = *link; i != PKT_NEXT_NONE; i = pkts[i].next) {
+			const struct tcp_seg *s = &pkts[i].tcp;
+
+			if ((s->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && !(opening && s->seq == nxt - 1))
+				break;
+			key[n] = sort_key(&pkts[i], base, i);
+			sorted &= !n || key[n - 1] < key[n];
+			link = &pkts[i].next;
+			n++;
+		}
+		if (!sorted) {
+			sort_keys(key, n);
+			link = start;
+			for (unsigned k = 0; k < n; k++) {
+				*link = key[k] & 0xff;
+				link = &pkts[*link].next;
+			}
+			*link = i;
+		}
+		if (i != PKT_NEXT_NONE)		/* the SYN stays where it is */
+			link = &pkts[i].next;
+	}
+	return head;
 }
 
 uint16_t seg_mss(uint32_t mtu, bool v4)

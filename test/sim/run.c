@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* run.c - one run: the program set up in the simulated world, its loop turned, the guest's segments built and noted */
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,8 +20,14 @@
 #define TURNS_MAX	4000	/* loop turns without a pause: it spins */
 #define PIECE		1400	/* segments of a guest's super-packet */
 #define LOG_LINES	40
+#define AHEAD_MAX	512
 
 static struct wire pend_ring[PEND_MAX];
+static struct ahead {			/* what the guest sent since the loop ran: one batch */
+	struct conn	*cn;
+	uint32_t	seq, end;
+} ahead[AHEAD_MAX];
+static unsigned nahead;
 static char run_lines[LOG_LINES][200];
 static unsigned run_nlines;
 
@@ -282,6 +289,7 @@ bool run_until(struct run *r, uint64_t until, bool frame)
 		return false;
 	world.limit = until > world.now ? until : world.now;
 	world.idle = false;
+	nahead = 0;			/* what comes from now on is another batch */
 	while (!world.idle) {
 		int rc;
 
@@ -326,6 +334,19 @@ static void push(struct run *r, struct wire *w, bool super)
 	(r->carry ? r->carry : tap_sim_push)(frame, len, &off);
 }
 
+/* Numbers [@seq, @end) came in the window: those in order must be taken, and those of the same batch that they lead to */
+static void note_range(struct conn *cn, uint32_t seq, uint32_t end)
+{
+	if (nahead < AHEAD_MAX)
+		ahead[nahead++] = (struct ahead){ cn, seq, end };
+	for (unsigned i = 0; i < nahead; i++) {
+		if (ahead[i].cn != cn || !seq_le(ahead[i].seq, cn->sent) || !seq_lt(cn->sent, ahead[i].end))
+			continue;
+		cn->sent = ahead[i].end;
+		i = UINT_MAX;				/* from the start: it may lead to another one */
+	}
+}
+
 /* What the guest said, for the checks of what comes back */
 static void note_sent(struct run *r, struct conn *cn, const struct wire *w, bool ignored)
 {
@@ -347,15 +368,15 @@ static void note_sent(struct run *r, struct conn *cn, const struct wire *w, bool
 	cn->sent_max = seq_max(cn->sent_max, end);
 	if (w->flags & TCP_RST)
 		cn->reset = true;
-	if (!ignored && !r->carry && w->flags & TCP_ACK && seq_le(seq, cn->sent) && cn->o_known) {
+	if (w->flags & TCP_SYN && !ignored)
+		cn->sent = 1;
+	if (!ignored && !r->carry && w->flags & TCP_ACK && cn->o_known) {
 		uint32_t in = seq_lt(cn->adv, end) ? cn->adv : end;
 
 		if (w->flags & TCP_FIN && in == cn->adv && end == in + 1)
 			in = end - 1;
-		cn->sent = seq_max(cn->sent, in);
+		note_range(cn, seq, in);
 	}
-	if (w->flags & TCP_SYN && !ignored)
-		cn->sent = 1;
 }
 
 void guest_tcp(struct run *r, struct conn *cn, uint8_t flags, uint32_t seq, uint32_t len, uint32_t ack, uint16_t win,
@@ -375,7 +396,7 @@ void guest_tcp(struct run *r, struct conn *cn, uint8_t flags, uint32_t seq, uint
 		if (at + n < len)
 			w.flags &= (uint8_t)~(TCP_PSH | TCP_FIN);
 		for (uint32_t i = 0; i < n; i++)
-			data[i] = pattern(TO_HOST, cn->peer.port, (uint32_t)(seq - 1 + at + i));
+			data[i] = pattern(TO_HOST, cn->peer.port, (uint32_t)(seq - !(flags & TCP_SYN) + at + i));
 		note_sent(r, cn, &w, ignored);
 		push(r, &w, !by && n > PIECE);
 		at += n;

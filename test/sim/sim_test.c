@@ -11,7 +11,7 @@
 /* LINK: addr.o answer.o arp.o checksum.o dhcp.o dhcpv6.o event.o flow.o frag.o fwd.o fwd_rules.o icmp.o input.o log.o guest.o loop.o tap_sock.o */
 /* LINK: ndp.o packet.o pcap.o sock.o splice.o tap.o tcp.o tcp_guest.o tcp_host.o tcp_seg.o timer.o udp.o udp_splice.o unix.o util.o */
 /* LINK: test/sim/check.o test/sim/kernel.o test/sim/pools.o test/sim/prop.o test/sim/run.o test/sim/script.o */
-/* LINK: test/sim/steps.o test/sim/tap_sim.o test/sim/wire.o test/sim/world.o */
+/* LINK: test/sim/shuffle.o test/sim/steps.o test/sim/tap_sim.o test/sim/wire.o test/sim/world.o */
 /* LDFLAGS: -Wl,--wrap=clock_gettime,--wrap=getrandom,--wrap=epoll_create1,--wrap=epoll_ctl,--wrap=epoll_wait */
 /* LDFLAGS: -Wl,--wrap=poll,--wrap=socket,--wrap=setsockopt,--wrap=getsockopt,--wrap=ioctl,--wrap=bind,--wrap=listen */
 /* LDFLAGS: -Wl,--wrap=connect,--wrap=accept4,--wrap=getsockname,--wrap=getpeername,--wrap=shutdown,--wrap=close */
@@ -28,6 +28,7 @@
 #include "../t.h"
 #include "prop.h"
 #include "run.h"
+#include "shuffle.h"
 
 #define FAULTS_MAX	2000
 #define CHILD_TIME	120	/* s of processor time, with sanitizers */
@@ -143,7 +144,9 @@ static bool run_all(const struct script *s)
 	return true;
 }
 
-static bool run_random(uint64_t seed)
+typedef bool random_fn(struct run *r, uint64_t seed);
+
+static bool run_random(random_fn *random, uint64_t seed)
 {
 	struct variant v = variants[seed % ARRAY_SIZE(variants)];
 	static struct script s = { .name = "random", .mtu = 1500 };
@@ -152,7 +155,7 @@ static bool run_random(uint64_t seed)
 	at->runs++;
 	at->seed = seed;
 	run_begin(&run, &s, &v);
-	if (!run.failed && prop_run(&run, seed))
+	if (!run.failed && random(&run, seed))
 		return true;
 	printf("# seed %llu, %s: %s\n", (unsigned long long)seed, variant_text(&v), run.why);
 	run_log_print();
@@ -160,7 +163,7 @@ static bool run_random(uint64_t seed)
 }
 
 /* In a process of its own: what crashes is a failure of this test alone, and says in which run */
-static bool in_child(const struct script *s, uint64_t first, uint64_t last)
+static bool in_child(const struct script *s, random_fn *random, uint64_t first, uint64_t last)
 {
 	int status;
 	pid_t pid;
@@ -175,7 +178,7 @@ static bool in_child(const struct script *s, uint64_t first, uint64_t last)
 		if (s)
 			good = run_all(s);
 		for (uint64_t seed = first; !s && seed <= last && good; seed++)
-			good = run_random(seed);
+			good = run_random(random, seed);
 		at->good = good;
 		fflush(stdout);
 		_exit(!good);
@@ -194,7 +197,7 @@ static void test_script(const char *path)
 	bool good = script_read(&s, path);
 
 	test("%s: %s", s.name, s.title);
-	ok(good && in_child(&s, 0, 0));
+	ok(good && in_child(&s, NULL, 0, 0));
 	if (good)
 		printf("# %u runs\n", at->runs);
 }
@@ -220,7 +223,7 @@ int main(int argc, char **argv)
 			continue;
 		}
 		test("random, seed %s", argv[i]);
-		ok(in_child(NULL, seed, seed));
+		ok(in_child(NULL, prop_run, seed, seed) && in_child(NULL, shuffle_run, seed, seed));
 	}
 	if (optind < argc)
 		return done();
@@ -233,6 +236,8 @@ int main(int argc, char **argv)
 		test_script(g.gl_pathv[i]);
 	globfree(&g);
 	test("TCP-30 byte-exact both ways under loss, duplication and reordering, %i seeds", seeds);
-	ok(in_child(NULL, 1, (uint64_t)seeds));
+	ok(in_child(NULL, prop_run, 1, (uint64_t)seeds));
+	test("batches in random order: all that leads on is taken, and acknowledged once, %i seeds", 4 * seeds);
+	ok(in_child(NULL, shuffle_run, 1, 4 * (uint64_t)seeds));
 	return done();
 }

@@ -444,6 +444,77 @@ static void test_senders(void)
 	eq(seg_share(&s, 512 << 10), 128 << 10);
 }
 
+/* ---- order of a batch */
+
+static struct pkt sort_pkt[TAP_BATCH];
+
+static void sort_put(unsigned i, uint32_t seq, uint32_t len, uint8_t flags)
+{
+	sort_pkt[i] = (struct pkt){ .tcp = { .seq = seq, .flags = flags }, .data = { .len = len }, .next = (uint16_t)(i + 1) };
+}
+
+/* Chain of the first @n packets, sorted: the next one of each is where the slow reference, by selection, has it */
+static bool sort_check(unsigned n, uint32_t nxt, bool opening, const uint8_t *want)
+{
+	uint16_t i;
+	unsigned k = 0;
+
+	sort_pkt[n - 1].next = PKT_NEXT_NONE;
+	i = seg_sort(sort_pkt, 0, nxt, opening);
+	for (; i != PKT_NEXT_NONE && k < n && i == want[k]; i = sort_pkt[i].next)
+		k++;
+	return k == n && i == PKT_NEXT_NONE;
+}
+
+static void test_sort(void)
+{
+	static uint8_t want[TAP_BATCH];
+
+	test("seg_sort: any order of a full batch, numbers that wrap, compared with a sort by selection");
+	for (unsigned round = 0; round < 200; round++) {
+		uint32_t nxt = bases[round % ARRAY_SIZE(bases)];
+		unsigned n = round % 3 ? 1 + (unsigned)rand() % TAP_BATCH : TAP_BATCH;
+		bool used[TAP_BATCH] = { false };
+
+		for (unsigned i = 0; i < n; i++)	/* in reverse, all alike, few values, many */
+			sort_put(i, round == 0 ? nxt + (n - i) * 10 : round == 1 ? nxt : nxt - 500 + (uint32_t)rand() % (round % 2 ? 20 : 100000),
+				 (uint32_t)rand() % 2 * 10, TCP_ACK);
+		for (unsigned k = 0; k < n; k++) {
+			unsigned best = n;
+
+			for (unsigned i = 0; i < n; i++)
+				if (!used[i] && (best == n || seq_lt(sort_pkt[i].tcp.seq, sort_pkt[best].tcp.seq) ||
+						 (sort_pkt[i].tcp.seq == sort_pkt[best].tcp.seq &&
+						  sort_pkt[i].data.len < sort_pkt[best].data.len)))
+					best = i;
+			used[best] = true;
+			want[k] = (uint8_t)best;
+		}
+		ok(sort_check(n, nxt, false, want));
+	}
+}
+
+static void test_sort_control(void)
+{
+	test("seg_sort: no segment passes a SYN; one that opens this connection is the first");
+	sort_put(0, 300, 10, TCP_ACK);
+	sort_put(1, 100, 10, TCP_ACK);
+	sort_put(2, 99, 0, TCP_SYN);
+	sort_put(3, 400, 10, TCP_ACK);
+	sort_put(4, 200, 10, TCP_ACK);
+	ok(sort_check(5, 100, false, (const uint8_t[]){ 1, 0, 2, 4, 3 }));
+	for (unsigned i = 0; i < 5; i++)
+		sort_pkt[i].next = (uint16_t)(i + 1);
+	ok(sort_check(5, 100, true, (const uint8_t[]){ 2, 1, 4, 0, 3 }));
+
+	test("seg_sort: at one number, empty segments, FIN, data, RST");
+	sort_put(0, 100, 0, TCP_RST);
+	sort_put(1, 100, 20, TCP_ACK);
+	sort_put(2, 100, 0, TCP_FIN | TCP_ACK);
+	sort_put(3, 100, 0, TCP_ACK);
+	ok(sort_check(4, 100, false, (const uint8_t[]){ 3, 2, 1, 0 }));
+}
+
 int main(void)
 {
 	test_seq();
@@ -457,5 +528,7 @@ int main(void)
 	test_page_size();
 	test_isn();
 	test_senders();
+	test_sort();
+	test_sort_control();
 	return done();
 }
