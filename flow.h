@@ -124,8 +124,9 @@ struct udp {
 
 struct ping {
 	uint64_t	used;		/* ms: last echo request or reply */
+	uint64_t	asked;		/* ms: first request since anything came back, or 0 */
 	int		sock;
-	uint16_t	id;		/* the guest's identifier */
+	uint16_t	id;		/* the guest's identifier; the socket has another one */
 	uint8_t		ttl;		/* as set on the socket, 0: the default */
 	bool		replied;	/* somebody answered */
 	bool		bcast;		/* SO_BROADCAST is on */

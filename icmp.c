@@ -3,7 +3,9 @@
  *
  * One ping socket, one flow, for an identifier of the guest and a destination. The kernel answers for nobody: what
  * comes back was sent by the host that was asked, with the TTL it arrived with, and only the identifier is the
- * guest's again. The socket is bound to the guest's identifier where that is possible.
+ * guest's again. The socket's identifier is the kernel's choice: identifiers belong to the whole host, IPv4 and IPv6
+ * together, and a guest must not keep other programs from using one. A guest's share of sockets bounds them; a program that
+ * binds one of ours gets its replies, while we go on with another one.
  *
  * Errors quote the guest's packet as the guest sent it. They are as long as RFC 1812 4.3.2.3 and RFC 4443 2.4 (c)
  * allow, never answer what must not be answered (RFC 1122 3.2.2, RFC 4443 2.4 (e)), and are limited in rate (RFC 4443
@@ -49,6 +51,7 @@ enum {
 #define RATE_BURST	200			/* ms that may be used up at once */
 
 #define PING_TIMEOUT	60000			/* ms: RFC 5508 REQ-2 */
+#define PING_SILENT	10000			/* ms without a reply or error: another socket is tried */
 #define PING_TURN	16			/* messages read before other flows have their turn */
 #define PING_TRIES	3			/* sends again after an error that was another packet's */
 #define ROOM_TRIES	8			/* flows that give way for one descriptor */
@@ -270,7 +273,7 @@ void icmp_timeout(struct ctx *c, struct flow *f)
 		timer_set(&c->wheel, &f->timer, due);
 }
 
-static int ping_socket(struct ctx *c, struct guest *g, const struct side *host, uint16_t id)
+static int ping_socket(struct ctx *c, struct guest *g, const struct side *host)
 {
 	bool v6 = !addr_is_v4(&host->peer.a), local = addr_is_loopback(&host->peer.a);
 	const struct sock_out o = {
@@ -282,7 +285,7 @@ static int ping_socket(struct ctx *c, struct guest *g, const struct side *host, 
 	if (!udp_socket_room(c, g))
 		return fd;
 	for (unsigned i = 0; i < ROOM_TRIES; i++) {
-		fd = sock_ping(v6, &host->our.a, id, &o);
+		fd = sock_ping(v6, &host->our.a, &o);
 		if (fd != -EMFILE && fd != -ENFILE && fd != -ENOBUFS && fd != -ENOMEM)
 			break;
 		if (!udp_make_room(c))
@@ -306,7 +309,7 @@ static struct flow *ping_open(struct ctx *c, struct guest *g, const struct pkt *
 			icmp_error_pkt(c, g, EACCES, p);
 		return NULL;
 	}
-	fd = ping_socket(c, g, &host, guest->peer.port);
+	fd = ping_socket(c, g, &host);
 	if (fd < 0) {
 		log_limited(LOG_WARNING, "No ping socket: %s%s", errno_text(-fd),
 			    sock_features.ping ? "" : ", see net.ipv4.ping_group_range in icmp(7)");
@@ -385,6 +388,7 @@ static unsigned ping_errors(struct ctx *c, struct flow *f)
 	for (n = 0; n < PING_TURN; n++) {
 		if (sock_errqueue(f->ping.sock, &e, msg, sizeof(msg)))
 			return n;
+		f->ping.asked = 0;
 		ping_error(c, f, &e, msg);
 	}
 	flow_wait(&c->flows, f, WAIT_READY);
@@ -450,12 +454,18 @@ void icmp_input(struct ctx *c, struct guest *g, const struct pkt *p)
 		return;
 	}
 	f = flow_find_guest(&c->flows, FLOW_PING, &guest.peer, &guest.our);
+	if (f && f->ping.asked && c->now - f->ping.asked > PING_SILENT) {
+		icmp_end(c, f);			/* its identifier may be another program's by now */
+		f = NULL;
+	}
 	if (!f)
 		f = ping_open(c, g, p, &guest);
 	if (!f)
 		return;
 
 	ping_set_ttl(f, p->ttl);
+	if (!f->ping.asked)
+		f->ping.asked = c->now;
 	ping_send(c, f, p);
 	f->bytes[GUEST] += p->data.len;
 	f->ping.used = c->now;
@@ -503,6 +513,7 @@ static bool ping_reply(struct ctx *c, struct flow *f, const union sockaddr_any *
 		drop_count(g, DROP_LINK_FULL);
 
 	f->bytes[HOST] += len;
+	f->ping.asked = 0;
 	f->ping.used = c->now;
 	f->ping.replied = true;
 	flow_touch(&c->flows, f, true);

@@ -209,25 +209,22 @@ int sock_udp_to(int fd, const struct end *peer)
 	return fd;
 }
 
-int sock_ping(bool v6, const struct addr *our, uint16_t id, const struct sock_out *o)
+int sock_ping(bool v6, const struct addr *our, const struct sock_out *o)
 {
-	struct end at = { .a = *our, .port = id };
+	const struct end at = { .a = *our };
 	int fd, rc;
 
 	if ((fd = sock_open(v6, SOCK_DGRAM, v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP)) < 0)
 		return fd;
 
-	/* On by default for ping sockets: they would share an identifier, and one would get all the replies */
-	opt_set(fd, SOL_SOCKET, SO_REUSEADDR, 0);
+	/* SO_REUSEADDR stays on, the default of ping sockets: an identifier that the kernel picked is nobody's so far, and
+	 * bind() to it, later, by another program must not fail.
+	 */
 	sock_want_errors(fd, v6);
 	opt_set(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVHOPLIMIT : IP_RECVTTL, 1);
 	rc = sock_leave(fd, v6, o);
-	if (!rc && sock_bind(fd, &at, o ? o->scope : 0)) {
-		/* Identifier taken, or bind() denied: the kernel picks one at the first message, icmp.c translates */
-		at.port = 0;
-		if (!addr_is_unspec(our))
-			rc = sock_bind(fd, &at, o ? o->scope : 0);
-	}
+	if (!rc && !addr_is_unspec(our))	/* otherwise, the first message binds it */
+		rc = sock_bind(fd, &at, o ? o->scope : 0);
 	if (rc) {
 		close(fd);
 		return rc;

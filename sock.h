@@ -91,8 +91,8 @@ void sock_cmsg_source(struct msghdr *m, const struct side *s, unsigned scope);
 /* The payload is datagrams of @size bytes, the last one maybe shorter (UDP_SEGMENT) */
 void sock_cmsg_segment(struct msghdr *m, uint16_t size);
 
-/* Ping socket (icmp(7)) for one identifier, bound to it if possible; @v6 for ICMPv6 */
-int sock_ping(bool v6, const struct addr *our, uint16_t id, const struct sock_out *o);
+/* Ping socket (icmp(7)); @v6 for ICMPv6. The kernel picks the identifier, and another program that wants it can have it. */
+int sock_ping(bool v6, const struct addr *our, const struct sock_out *o);
 
 /**
  * sock_listen() - listening TCP socket, or bound UDP socket for forwarding

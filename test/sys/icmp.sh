@@ -64,4 +64,27 @@ for id in 0, 1, 65535:
 print(n, "done")
 END
 is "ICMP-01 ICMP-06 identifier and sequence number 0, 1, 65535" "$(C python3 "$T/echo.py" 2>&1 | tail -n 5)" "18 done"
+
+# A guest's ping keeps neither a ping of the host's nor another program from an identifier
+cat >"$T/ids.py" <<'END'
+import socket, sys
+v6 = ":" in sys.argv[1]
+family, proto = (socket.AF_INET6, socket.IPPROTO_ICMPV6) if v6 else (socket.AF_INET, socket.IPPROTO_ICMP)
+n = 0
+for id in range(0, 65536, 97):
+    with socket.socket(family, socket.SOCK_DGRAM, proto) as s:
+        s.bind(("::" if v6 else "0.0.0.0", id))
+        if "answered" in sys.argv:
+            s.settimeout(10)
+            s.sendto(bytes([128 if v6 else 8, 0, 0, 0, 0, 0, id >> 8, id & 255]), (sys.argv[1], 0))
+            s.recv(100)
+        n += 1
+print(n)
+END
+C sysctl -qw net.ipv4.ping_group_range="0 0"
+for a in 198.51.100.10 2001:db8:1::10; do
+	is "the guest pings $a with identifiers over the whole range" "$(C python3 "$T/ids.py" $a answered 2>&1 | tail -n 1)" 676
+	is "and the host binds each of them" "$(python3 "$T/ids.py" $a 2>&1 | tail -n 1)" 676
+	like "and pings with one of the guest's" "$(ping -nqc 1 -W 5 -e 97 $a)" "1 received"
+done
 done_testing
