@@ -21,8 +21,8 @@
 #include "checksum.h"
 #include "event.h"
 #include "icmp.h"
+#include "reclaim.h"
 #include "sock.h"
-#include "udp.h"
 
 /* RFC 792, RFC 4443 */
 enum {
@@ -54,7 +54,6 @@ enum {
 #define PING_SILENT	10000			/* ms without a reply or error: another socket is tried */
 #define PING_TURN	16			/* messages read before other flows have their turn */
 #define PING_TRIES	3			/* sends again after an error that was another packet's */
-#define ROOM_TRIES	8			/* flows that give way for one descriptor */
 #define IOV_OUT		128
 
 /* ---- errors ---- */
@@ -282,13 +281,11 @@ static int ping_socket(struct ctx *c, struct guest *g, const struct side *host)
 	};
 	int fd = -EMFILE;
 
-	if (!udp_socket_room(c, g))
+	if (!reclaim_share(c, g))
 		return fd;
-	for (unsigned i = 0; i < ROOM_TRIES; i++) {
+	for (unsigned i = 0; i < RECLAIM_TRIES; i++) {
 		fd = sock_ping(v6, &host->our.a, &o);
-		if (fd != -EMFILE && fd != -ENFILE && fd != -ENOBUFS && fd != -ENOMEM)
-			break;
-		if (!udp_make_room(c))
+		if (!reclaim_for(c, fd))
 			break;
 	}
 	return fd;
@@ -316,7 +313,7 @@ static struct flow *ping_open(struct ctx *c, struct guest *g, const struct pkt *
 		drop_count(g, DROP_NO_RESOURCE);
 		return NULL;
 	}
-	f = udp_alloc(c, g, FLOW_PING);
+	f = reclaim_alloc(c, g, FLOW_PING);
 	if (!f || ev_add(c->epfd, fd, EV_PING, flow_idx(&c->flows, f), f->gen, EPOLLIN | EPOLLET)) {
 		drop_count(g, DROP_NO_RESOURCE);
 		fd_close(fd);

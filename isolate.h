@@ -17,8 +17,9 @@
  */
 void isolate_hide(void);
 
-/* Hides the process (isolate_hide), closes every descriptor above stderr but @keep (-1: none) and those that namespaces are given by, opens /dev/null for
- * closed standard streams, and drops capabilities that no later step needs. Messages go to stderr; may die().
+/* Hides the process (isolate_hide), closes every descriptor above stderr but @keep (-1: none) and those that namespaces are
+ * given by, opens /dev/null for closed standard streams, and drops capabilities that no later step needs. Messages go to
+ * stderr; may die().
  */
 void isolate_early(const struct conf *c, int keep);
 

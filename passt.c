@@ -21,10 +21,10 @@
 #include "ns.h"
 #include "pcap.h"
 #include "pesto.h"
+#include "reclaim.h"
 #include "sock.h"
 #include "splice.h"
 #include "stats.h"
-#include "udp.h"
 #include "unix.h"
 
 static struct conf conf;
@@ -362,7 +362,7 @@ int main(int argc, char **argv)
 	else
 		link_socket(&ctx);
 	listen_all(&ctx);
-	udp_limit(&ctx);
+	reclaim_limit(&ctx);
 	if (pasta())
 		auto_start(&ctx, &ns);
 	ctx.fwd.auto_first = sock_low_ports;	/* what the namespace binds from now on takes no privilege of ours */

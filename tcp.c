@@ -16,11 +16,11 @@
 
 #include "event.h"
 #include "icmp.h"
+#include "reclaim.h"
 #include "sock.h"
 #include "splice.h"
 #include "tcp_buf.h"
 #include "tcp_conn.h"
-#include "udp.h"
 
 #define TCP_EVENTS	(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
 #define ACCEPT_BATCH	64
@@ -147,7 +147,7 @@ static struct flow *tcp_flow_alloc(struct ctx *c)
 
 	if (!f) {
 		log_limited(LOG_WARNING, "Flow table full, connection refused");
-		udp_make_entry(c);		/* for the next try: entries are free after the turn */
+		reclaim_entry(c);		/* for the next try: entries are free after the turn */
 	}
 	return f;
 }
@@ -157,7 +157,7 @@ static int tcp_socket(struct ctx *c, const struct side *host, const struct sock_
 {
 	int fd = sock_connect(host, out);
 
-	if ((fd == -EMFILE || fd == -ENFILE) && udp_make_room(c))
+	if ((fd == -EMFILE || fd == -ENFILE) && reclaim_socket(c))
 		fd = sock_connect(host, out);
 	return fd;
 }

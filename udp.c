@@ -25,12 +25,12 @@
 #include <netinet/udp.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "checksum.h"
 #include "event.h"
 #include "icmp.h"
+#include "reclaim.h"
 #include "sock.h"
 #include "udp.h"
 #include "udp_splice.h"
@@ -52,8 +52,6 @@
 #define TURN_IN		4		/* recvmmsg() calls before other flows have their turn */
 #define TURN_ERRORS	64		/* entries of an error queue, the same */
 #define ERROR_TRIES	4		/* sends again after an error that was another packet's */
-#define FLOWS_AT_ONCE	16		/* that end with their socket */
-#define ROOM_SPARE	1024		/* flow entries kept free: those that give way are free only after the turn */
 #define SOCKETS_MAX	4		/* of one endpoint of the guest */
 
 #define KEY_LISTENER	FLOW_MAX	/* host's side of FLOW_UDP_PORT: listener's index above this */
@@ -148,108 +146,10 @@ void udp_end(struct ctx *c, struct flow *f)
 	port_put(c, port_of(c, f));
 }
 
-/* ---- who gives way ---- */
-
-/* Ends the flows of a port, and it with the last one, but no more at once than the time of others permits: how many */
-static unsigned port_empty(struct ctx *c, struct flow *port)
-{
-	uint32_t idx;
-	unsigned i;
-
-	for (i = 0; i < FLOWS_AT_ONCE && (idx = port->udp.flows) != FLOW_NONE; i++) {
-		if (c->flows.f[idx].batch_head != PKT_NEXT_NONE)
-			break;
-		udp_end(c, &c->flows.f[idx]);
-	}
-	return i;
-}
-
-/* false: it is in use at the moment */
-static bool gives_way(struct ctx *c, struct flow *f)
-{
-	if (f->type == FLOW_UDP_PORT)
-		return port_empty(c, f);
-	if (f->batch_head != PKT_NEXT_NONE)
-		return false;
-	if (f->type == FLOW_PING)
-		icmp_end(c, f);
-	else
-		udp_end(c, f);
-	return true;
-}
-
-/* First flow of a list that is not in use at the moment; false: none */
-static bool oldest_gives_way(struct ctx *c, enum flow_lru lru)
-{
-	struct flow *f;
-
-	for (unsigned i = 0; i < 2 * TAP_BATCH && (f = flow_oldest(&c->flows, lru)); i++) {
-		if (gives_way(c, f))
-			return true;
-		flow_touch(&c->flows, f, lru == LRU_ANSWERED || lru == LRU_SOCKET_ANSWERED);
-	}
-	return false;
-}
-
-bool udp_make_room(struct ctx *c)
-{
-	return oldest_gives_way(c, LRU_SOCKET_SILENT) || oldest_gives_way(c, LRU_SOCKET_ANSWERED);
-}
-
-bool udp_make_entry(struct ctx *c)
-{
-	return oldest_gives_way(c, LRU_SILENT) || oldest_gives_way(c, LRU_SOCKET_SILENT) ||
-	       oldest_gives_way(c, LRU_ANSWERED) || oldest_gives_way(c, LRU_SOCKET_ANSWERED);
-}
-
-void udp_limit(struct ctx *c)
-{
-	uint32_t ports = c->fwd.eph_last[false] - c->fwd.eph_first[false] + 1U;
-	struct rlimit lim;
-
-	c->sockets_max = MAX(ports / 2, 1U);
-	if (!getrlimit(RLIMIT_NOFILE, &lim) && lim.rlim_cur / 2 < c->sockets_max)
-		c->sockets_max = MAX((uint32_t)lim.rlim_cur / 2, 1U);
-}
-
-bool udp_socket_room(struct ctx *c, struct guest *g)
-{
-	for (unsigned i = 0; i < UDP_ROOM_TRIES && c->sockets_max && g->sockets >= c->sockets_max; i++)
-		udp_make_room(c);
-	return !c->sockets_max || g->sockets < c->sockets_max;
-}
-
 static void port_touch(struct ctx *c, struct flow *port)
 {
 	if (port->udp.listener == FLOW_NONE)
 		flow_touch(&c->flows, port, port->udp.replied);
-}
-
-bool udp_gave_way(struct ctx *c, int rc)
-{
-	return (rc == -EMFILE || rc == -ENFILE || rc == -ENOBUFS || rc == -ENOMEM) && udp_make_room(c);
-}
-
-static bool table_crowded(const struct flows *fs)
-{
-	uint32_t n = 0;
-
-	for (unsigned i = 0; i < FLOW_TYPES; i++)
-		n += fs->count[i];
-	return n >= FLOW_MAX - ROOM_SPARE;
-}
-
-struct flow *udp_alloc(struct ctx *c, struct guest *g, enum flow_type type)
-{
-	struct flow *f;
-
-	if (table_crowded(&c->flows))
-		udp_make_entry(c);
-	f = flow_alloc(&c->flows, type, c->now);
-	if (!f)
-		return NULL;
-	f->guest = (uint8_t)(g - c->guest);
-	return f;
 }
 
 static uint64_t timeout_of(const struct flow *f)
@@ -283,7 +183,7 @@ void udp_start(struct ctx *c, struct flow *f)
 static struct flow *udp_new(struct ctx *c, struct guest *g, struct flow *port, const struct side *guest,
 			    const struct side *host, unsigned scope)
 {
-	struct flow *f = udp_alloc(c, g, FLOW_UDP);
+	struct flow *f = reclaim_alloc(c, g, FLOW_UDP);
 
 	if (!f) {
 		drop_count(g, DROP_NO_RESOURCE);
@@ -312,7 +212,7 @@ static void local_port(int fd, struct end *our)
 /* Entry for a socket; its descriptor's events come here from now on */
 static struct flow *port_new(struct ctx *c, struct guest *g, int fd, uint32_t listener)
 {
-	struct flow *port = udp_alloc(c, g, FLOW_UDP_PORT);
+	struct flow *port = reclaim_alloc(c, g, FLOW_UDP_PORT);
 
 	if (!port)
 		return NULL;
@@ -328,11 +228,11 @@ static int port_socket(struct ctx *c, struct guest *g, const struct end *our, co
 {
 	int fd;
 
-	if (!udp_socket_room(c, g))
+	if (!reclaim_share(c, g))
 		return -EMFILE;
-	for (unsigned i = 0; i < UDP_ROOM_TRIES; i++) {
+	for (unsigned i = 0; i < RECLAIM_TRIES; i++) {
 		fd = sock_udp(our, o, g->tap.caps.uso, false);
-		if (!udp_gave_way(c, fd))
+		if (!reclaim_for(c, fd))
 			break;
 	}
 	if (fd < 0)

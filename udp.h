@@ -34,27 +34,6 @@ void udp_timeout(struct ctx *c, struct flow *f);
 /* Ends a flow of type FLOW_UDP, FLOW_UDP_SPLICE or FLOW_UDP_PORT, the port with its last flow */
 void udp_end(struct ctx *c, struct flow *f);
 
-/**
- * udp_make_room() - descriptors are exhausted: the socket idle for longest gives way, of datagram flows (UDP, or echo)
- * udp_make_entry() - flows are exhausted: a datagram flow does
- *
- * What was never answered goes first: a guest, or a stranger, that sends without end can't end what is in use. A
- * descriptor is free at once, but if many flows use it, after several calls; an entry is after this turn. Flows with
- * packets in the current batch stay.
- *
- * Return: false if there is none to give way
- */
-bool udp_make_room(struct ctx *c);
-bool udp_make_entry(struct ctx *c);
-
-/* A guest's datagram flows have no more than half of the descriptors, and of the host's ephemeral ports (ip(7),
- * ip_local_port_range): from now on, once both are known
- */
-void udp_limit(struct ctx *c);
-
-/* May there be one socket more of a datagram flow of @g, once others gave way? Each is counted in g->sockets. */
-bool udp_socket_room(struct ctx *c, struct guest *g);
-
 #define UDP_SEGMENTS_MAX	64	/* datagrams in one message that UDP_SEGMENT is good for on every kernel */
 #define UDP_SEGMENTS_LEN	65487	/* bytes in them: what IPv4 and IPv6 can carry */
 
@@ -86,13 +65,7 @@ static inline void udp_run_add(struct udp_run *r, size_t len)
 	r->open = ++r->n < UDP_SEGMENTS_MAX && len == r->size;
 }
 
-#define UDP_ROOM_TRIES	8		/* flows that give way for one descriptor */
-
-/* Does @rc say that descriptors or memory are used up, and did a flow give way, so that another try makes sense? */
-bool udp_gave_way(struct ctx *c, int rc);
-
-/* New flow, for which another one may have to give way; NULL if the table is full. Once it is filled in: its life starts. */
-struct flow *udp_alloc(struct ctx *c, struct guest *g, enum flow_type type);
+/* A new flow is filled in: its life starts */
 void udp_start(struct ctx *c, struct flow *f);
 
 #endif /* UDP_H */

@@ -21,6 +21,7 @@
 #include <sys/socket.h>
 
 #include "event.h"
+#include "reclaim.h"
 #include "sock.h"
 #include "splice.h"
 #include "udp.h"
@@ -211,11 +212,11 @@ static int far_connect(struct ctx *c, struct flow *f)
 {
 	int rc;
 
-	if (!udp_socket_room(c, flow_guest(c, f)))
+	if (!reclaim_share(c, flow_guest(c, f)))
 		return -EMFILE;
-	for (unsigned i = 0; i < UDP_ROOM_TRIES; i++) {
+	for (unsigned i = 0; i < RECLAIM_TRIES; i++) {
 		f->udp.sock = far_socket(&c->fwd, f, &f->side[!f->udp.near].peer);
-		if (!udp_gave_way(c, f->udp.sock))
+		if (!reclaim_for(c, f->udp.sock))
 			break;
 	}
 	if (f->udp.sock < 0)
@@ -229,7 +230,7 @@ static int far_connect(struct ctx *c, struct flow *f)
 static struct flow *flow_new(struct ctx *c, struct flow *port, const struct side *near, const struct side *to, uint8_t side,
 			     unsigned scope)
 {
-	struct flow *f = udp_alloc(c, flow_guest(c, port), FLOW_UDP_SPLICE);
+	struct flow *f = reclaim_alloc(c, flow_guest(c, port), FLOW_UDP_SPLICE);
 	char peer[END_STRLEN];
 	int rc;
 

@@ -10,7 +10,7 @@
  * relative to what was sent and seen, and carry the pattern of the stream, so that whole connections are a few bytes.
  */
 /* LINK: addr.o answer.o arp.o checksum.o dhcp.o dhcpv6.o event.o flow.o fwd.o fwd_rules.o icmp.o input.o log.o guest.o loop.o tap_sock.o ndp.o */
-/* LINK: packet.o pcap.o sock.o splice.o tap.o tcp.o tcp_guest.o tcp_host.o tcp_seg.o timer.o udp.o udp_splice.o unix.o util.o */
+/* LINK: packet.o pcap.o reclaim.o sock.o splice.o tap.o tcp.o tcp_guest.o tcp_host.o tcp_seg.o timer.o udp.o udp_splice.o unix.o util.o */
 /* LINK: test/sim/check.o test/sim/kernel.o test/sim/pools.o test/sim/run.o test/sim/tap_sim.o test/sim/wire.o */
 /* LINK: test/sim/world.o */
 /* LDFLAGS: -Wl,--wrap=clock_gettime,--wrap=getrandom,--wrap=epoll_create1,--wrap=epoll_ctl,--wrap=epoll_wait */
@@ -93,7 +93,7 @@ static uint32_t take(unsigned bytes)
 }
 
 /* Lists hold who they should, forwards and backwards, and nobody twice */
-static void check_list(const struct flow_list *l, enum flow_wait wait)
+static void check_list(const struct flow_list *l, enum flow_wait wait, enum flow_lru lru)
 {
 	const struct flows *fs = &run.c.flows;
 	uint32_t last = FLOW_NONE, n = 0;
@@ -103,7 +103,7 @@ static void check_list(const struct flow_list *l, enum flow_wait wait)
 
 		check(f->type != FLOW_FREE && !f->dead, "a flow on a list is gone");
 		if (wait == WAIT_NONE) {
-			check(f->on_lru && f->lprev == last, "list of those used: links");
+			check(f->lru == lru && f->lprev == last, "list of those used: links");
 			check(f->type != FLOW_TCP, "TCP on the list of datagram flows");
 		} else {
 			check(f->wait == wait && f->wprev == last, "waiting list: links");
@@ -119,9 +119,10 @@ static void check_flows(void)
 	const struct flows *fs = &run.c.flows;
 	uint32_t n[FLOW_TYPES] = { 0 };
 
-	check_list(&fs->wait[WAIT_READY], WAIT_READY);
-	check_list(&fs->wait[WAIT_STALLED], WAIT_STALLED);
-	check_list(&fs->lru, WAIT_NONE);
+	check_list(&fs->wait[WAIT_READY], WAIT_READY, LRU_LISTS);
+	check_list(&fs->wait[WAIT_STALLED], WAIT_STALLED, LRU_LISTS);
+	for (unsigned i = 0; i < LRU_LISTS; i++)
+		check_list(&fs->lru[i], WAIT_NONE, (enum flow_lru)i);
 	for (uint32_t i = 0; i < fs->unused; i++) {
 		const struct flow *f = &fs->f[i];
 

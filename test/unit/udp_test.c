@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* udp_test.c - UDP on the kernel's own sockets, guest and network played by the test */
-/* LINK: addr.o checksum.o event.o flow.o fwd.o fwd_rules.o icmp.o log.o packet.o pcap.o sock.o splice.o tap.o timer.o udp_splice.o util.o */
+/* LINK: addr.o checksum.o event.o flow.o fwd.o fwd_rules.o icmp.o log.o packet.o pcap.o reclaim.o sock.o splice.o tap.o timer.o udp_splice.o util.o */
 /* LDFLAGS: -Wl,--wrap=sendmmsg */
 #include <fcntl.h>
 
 #include "../../udp.c"
+#include "../../reclaim.h"
 #include "../dgram.h"
 
 /* sendmmsg() fails at these calls (bits, first call first), with this error */
@@ -1083,7 +1084,7 @@ static void test_exhaustion(const struct net *n)
 	}
 	eq(g->drops[DROP_NO_RESOURCE], 0);
 	eq(c.flows.count[FLOW_UDP_PORT], 1);
-	ok(c.flows.count[FLOW_UDP] <= FLOW_MAX - 1 && c.flows.count[FLOW_UDP] >= FLOW_MAX - 2 * ROOM_SPARE);
+	ok(c.flows.count[FLOW_UDP] <= FLOW_MAX - 1 && c.flows.count[FLOW_UDP] >= FLOW_MAX - 2 * RECLAIM_SPARE);
 	got_clear();
 	out_udp(&server, &guest, "a", 1);
 	run();
@@ -1227,7 +1228,7 @@ static void test_strangers(const struct net *n)
 		}
 	}
 	run();
-	ok(c.flows.count[FLOW_UDP] >= FLOW_MAX - 2 * ROOM_SPARE);
+	ok(c.flows.count[FLOW_UDP] >= FLOW_MAX - 2 * RECLAIM_SPARE);
 	got_clear();
 	out_udp(&server, &guest, "late", 4);
 	run();

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* reclaim.c - descriptors or flow entries are used up, or a guest's share is: which datagram flow gives way */
+#include <errno.h>
+#include <sys/resource.h>
+
+#include "icmp.h"
+#include "reclaim.h"
+#include "udp.h"
+
+#define FLOWS_AT_ONCE	16		/* that end with their socket */
+
+/* Ends the flows of a port, and it with the last one, but no more at once than the time of others permits: how many */
+static unsigned port_empty(struct ctx *c, struct flow *port)
+{
+	uint32_t idx;
+	unsigned i;
+
+	for (i = 0; i < FLOWS_AT_ONCE && (idx = port->udp.flows) != FLOW_NONE; i++) {
+		if (c->flows.f[idx].batch_head != PKT_NEXT_NONE)
+			break;
+		udp_end(c, &c->flows.f[idx]);
+	}
+	return i;
+}
+
+/* false: it is in use at the moment */
+static bool gives_way(struct ctx *c, struct flow *f)
+{
+	if (f->type == FLOW_UDP_PORT)
+		return port_empty(c, f);
+	if (f->batch_head != PKT_NEXT_NONE)
+		return false;
+	if (f->type == FLOW_PING)
+		icmp_end(c, f);
+	else
+		udp_end(c, f);
+	return true;
+}
+
+/* First flow of a list that is not in use at the moment; false: none */
+static bool oldest_gives_way(struct ctx *c, enum flow_lru lru)
+{
+	struct flow *f;
+
+	for (unsigned i = 0; i < 2 * TAP_BATCH && (f = flow_oldest(&c->flows, lru)); i++) {
+		if (gives_way(c, f))
+			return true;
+		flow_touch(&c->flows, f, lru == LRU_ANSWERED || lru == LRU_SOCKET_ANSWERED);
+	}
+	return false;
+}
+
+bool reclaim_socket(struct ctx *c)
+{
+	return oldest_gives_way(c, LRU_SOCKET_SILENT) || oldest_gives_way(c, LRU_SOCKET_ANSWERED);
+}
+
+bool reclaim_entry(struct ctx *c)
+{
+	return oldest_gives_way(c, LRU_SILENT) || oldest_gives_way(c, LRU_SOCKET_SILENT) ||
+	       oldest_gives_way(c, LRU_ANSWERED) || oldest_gives_way(c, LRU_SOCKET_ANSWERED);
+}
+
+void reclaim_limit(struct ctx *c)
+{
+	uint32_t ports = c->fwd.eph_last[false] - c->fwd.eph_first[false] + 1U;
+	struct rlimit lim;
+
+	c->sockets_max = MAX(ports / 2, 1U);
+	if (!getrlimit(RLIMIT_NOFILE, &lim) && lim.rlim_cur / 2 < c->sockets_max)
+		c->sockets_max = MAX((uint32_t)lim.rlim_cur / 2, 1U);
+}
+
+bool reclaim_share(struct ctx *c, struct guest *g)
+{
+	for (unsigned i = 0; i < RECLAIM_TRIES && c->sockets_max && g->sockets >= c->sockets_max; i++)
+		reclaim_socket(c);
+	return !c->sockets_max || g->sockets < c->sockets_max;
+}
+
+bool reclaim_for(struct ctx *c, int rc)
+{
+	return (rc == -EMFILE || rc == -ENFILE || rc == -ENOBUFS || rc == -ENOMEM) && reclaim_socket(c);
+}
+
+static bool table_crowded(const struct flows *fs)
+{
+	uint32_t n = 0;
+
+	for (unsigned i = 0; i < FLOW_TYPES; i++)
+		n += fs->count[i];
+	return n >= FLOW_MAX - RECLAIM_SPARE;
+}
+
+struct flow *reclaim_alloc(struct ctx *c, struct guest *g, enum flow_type type)
+{
+	struct flow *f;
+
+	if (table_crowded(&c->flows))
+		reclaim_entry(c);
+	f = flow_alloc(&c->flows, type, c->now);
+	if (!f)
+		return NULL;
+	f->guest = (uint8_t)(g - c->guest);
+	return f;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* reclaim.h - descriptors and flow entries are bounded: datagram flows (UDP, echo) give way, for every protocol
+ *
+ * Flows that were never answered go first, the one idle for longest before others (enum flow_lru): a guest, or a stranger, that
+ * sends without end can't end flows that are in use. Flows with packets in the current batch stay.
+ */
+#ifndef RECLAIM_H
+#define RECLAIM_H
+
+#include "passt.h"
+
+#define RECLAIM_TRIES	8		/* flows that give way for one descriptor */
+#define RECLAIM_SPARE	1024		/* entries kept free: those of flows that give way are free only after the turn */
+
+/**
+ * reclaim_socket() - descriptors are used up: the socket idle for longest gives way
+ * reclaim_entry() - flow entries are used up: a datagram flow does
+ *
+ * A descriptor is free at once, but if many flows use it, after several calls; an entry is after this turn.
+ *
+ * Return: false if there is none to give way
+ */
+bool reclaim_socket(struct ctx *c);
+bool reclaim_entry(struct ctx *c);
+
+/* Is @rc an -errno of descriptors or memory that are used up, and did a flow give way, so that another try makes sense? */
+bool reclaim_for(struct ctx *c, int rc);
+
+/* A guest's datagram flows have no more than half of the descriptors, and of the host's ephemeral ports (ip(7),
+ * ip_local_port_range): from now on, once both are known
+ */
+void reclaim_limit(struct ctx *c);
+
+/* May there be one socket more of a datagram flow of @g, once others gave way? Each is counted in g->sockets. */
+bool reclaim_share(struct ctx *c, struct guest *g);
+
+/* New datagram flow, for which another one may have to give way; NULL if the table is full */
+struct flow *reclaim_alloc(struct ctx *c, struct guest *g, enum flow_type type);
+
+#endif /* RECLAIM_H */
