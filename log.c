@@ -58,6 +58,7 @@ const char *const drop_name[] = {
 	[DROP_FRAGMENT]		= "fragment",
 	[DROP_L4_HEADER]	= "l4_header",
 	[DROP_L4_CSUM]		= "l4_csum",
+	[DROP_SEGMENTS]		= "segments",
 	[DROP_PROTO]		= "proto",
 	[DROP_PORT_ZERO]	= "port_zero",
 	[DROP_ADDR]		= "addr",

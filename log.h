@@ -87,6 +87,7 @@ enum drop {
 	DROP_FRAGMENT,		/* fragment: overlap, tiny, out of time or of room */
 	DROP_L4_HEADER,		/* transport header: cut, data offset, length */
 	DROP_L4_CSUM,		/* transport checksum, where the link has no other protection */
+	DROP_SEGMENTS,		/* super-packet of more segments, or smaller ones, than GSO_SEGS_MAX and GSO_SIZE_MIN allow */
 	DROP_PROTO,		/* transport protocol not carried */
 	DROP_PORT_ZERO,		/* port 0 */
 	DROP_ADDR,		/* loopback, unspecified, or multicast where it makes no sense */

@@ -488,6 +488,15 @@ int nl_link_gro(struct nl *nl, unsigned ifindex, uint32_t bytes)
 	return nl_talk(nl, &r);
 }
 
+int nl_link_gso_segs(struct nl *nl, unsigned ifindex, uint32_t segs)
+{
+	struct req r;
+
+	link_set(&r, ifindex, 0);
+	req_attr_u32(&r, IFLA_GSO_MAX_SEGS, segs);
+	return nl_talk(nl, &r);
+}
+
 int nl_link_autoaddr(struct nl *nl, unsigned ifindex, bool on)
 {
 	const uint8_t mode = on ? IN6_ADDR_GEN_MODE_EUI64 : IN6_ADDR_GEN_MODE_NONE;

@@ -84,6 +84,8 @@ int nl_link_mtu(struct nl *nl, unsigned ifindex, uint32_t mtu);
 int nl_link_mac(struct nl *nl, unsigned ifindex, const struct mac *mac);
 /* Largest packet merged from received ones. Above 65536, BIG TCP: -EINVAL before Linux 5.19; before 6.3, of IPv6 only. */
 int nl_link_gro(struct nl *nl, unsigned ifindex, uint32_t bytes);
+/* Most segments of a super-packet that the kernel gives to the device; Linux 4.16 */
+int nl_link_gso_segs(struct nl *nl, unsigned ifindex, uint32_t segs);
 int nl_link_txqlen(struct nl *nl, unsigned ifindex, uint32_t frames);
 /* Does the kernel give the link an IPv6 link-local address of its own (from its MAC address) when it comes up? */
 int nl_link_autoaddr(struct nl *nl, unsigned ifindex, bool on);

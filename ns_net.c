@@ -409,6 +409,18 @@ static int configure_link(struct ns_net *n)
 	return ret;
 }
 
+/* The kernel segments what would be more, so that what pkt_parse() drops comes from no honest sender. Also if the device was made
+ * by somebody else (--fd).
+ */
+static void limit_segments(struct ns_net *n)
+{
+	unsigned ifindex = n->c->splice_only ? 0 : nl_ifindex(&n->ns, n->c->ns_ifname);
+	int ret = ifindex ? nl_link_gso_segs(&n->ns, ifindex, GSO_SEGS_MAX) : 0;
+
+	if (ret)
+		debug("Segments of super-packets not limited: %s", errno_text(-ret));
+}
+
 static int configure_in_ns(void *arg)
 {
 	struct ns_net *n = arg;
@@ -422,6 +434,7 @@ static int configure_in_ns(void *arg)
 	ret = nl_link_up(&n->ns, lo);
 	if (ret)
 		warn("Failed to bring up loopback interface in namespace: %s", errno_text(-ret));
+	limit_segments(n);
 	ret = n->c->config_net ? configure_link(n) : 0;
 	nl_close(&n->ns);
 	return ret;

@@ -230,6 +230,13 @@ static bool csum_ok(const struct raw *raw, const uint8_t *l4, size_t at, size_t 
 	return !csum_finish(csum_iov(raw->iov, raw->cnt, at, end - at, sum));
 }
 
+static bool segments_ok(size_t len, uint16_t gso)
+{
+	size_t n = DIV_ROUND_UP(len, gso);
+
+	return n <= GSO_SEGS_MAX && (gso >= GSO_SIZE_MIN || n <= DIV_ROUND_UP(len, GSO_SIZE_MIN));
+}
+
 /* @h: headers as copied; the transport header is at @at, the IP payload ends at @end */
 static enum drop parse_l4(const struct raw *raw, const uint8_t *h, size_t at, size_t end, struct pkt *p)
 {
@@ -276,7 +283,7 @@ static enum drop parse_l4(const struct raw *raw, const uint8_t *h, size_t at, si
 		return DROP_PORT_ZERO;
 	if (p->off.gso >= p->data.len)
 		p->off.gso = 0;
-	return DROP_NONE;
+	return !p->off.gso || segments_ok(p->data.len, p->off.gso) ? DROP_NONE : DROP_SEGMENTS;
 }
 
 /* What both IP versions have in common once the header is read: addresses, fragments, transport */

@@ -32,6 +32,12 @@ bool view_copy(const struct view *v, size_t at, void *to, size_t n);
 /* Fills up to @max iovecs with the visible bytes; returns how many, and in *@len how many bytes they cover */
 unsigned view_iov(const struct view *v, struct iovec *iov, unsigned max, size_t *len);
 
+/* A super-packet of the guest has no more segments than GSO_SEGS_MAX; those below GSO_SIZE_MIN bytes are no more than as many of
+ * that size would be. A few bytes of header can't claim 65,535 datagrams then.
+ */
+#define GSO_SEGS_MAX	128U
+#define GSO_SIZE_MIN	64U
+
 /* What one side leaves to the other: of a packet from the guest, or to it */
 struct offload {
 	uint16_t	gso;		/* payload bytes per segment of a super-packet, 0: a single packet */

@@ -253,7 +253,7 @@ static void test_bad(void)
 	}
 	test("drop: every reason the parser has");
 	for (enum drop d = DROP_FRAME; d <= DROP_ADDR; d++)
-		ok(d == DROP_FRAGMENT || d == DROP_L4_CSUM || seen[d]);
+		ok(d == DROP_FRAGMENT || d == DROP_L4_CSUM || d == DROP_SEGMENTS || seen[d]);
 }
 
 /* Whatever is missing, what is accepted is there */
@@ -813,10 +813,38 @@ static void test_fragments(void)
 }
 
 /* Super-packets: up to what IP's length fields can say */
+static const struct { size_t len; uint16_t gso; enum drop want; } segs_row[] = {
+	{ 0, 1, DROP_NONE }, { 1, 1, DROP_NONE }, { 2, 1, DROP_SEGMENTS }, { 64, 63, DROP_SEGMENTS }, { 64, 64, DROP_NONE },
+	{ 65, 63, DROP_NONE }, { 126, 63, DROP_NONE }, { 128, 63, DROP_SEGMENTS }, { 128, 64, DROP_NONE },
+	{ 8192, 64, DROP_NONE }, { 8193, 64, DROP_SEGMENTS }, { 65000, 1, DROP_SEGMENTS }, { 64000, 500, DROP_NONE },
+	{ 64001, 500, DROP_SEGMENTS }, { 65000, 507, DROP_SEGMENTS }, { 65000, 508, DROP_NONE }, { 100, 0, DROP_NONE },
+	{ 100, 65535, DROP_NONE }, { 1000, 1460, DROP_NONE },
+};
+
 static void test_super(void)
 {
 	static uint8_t pay[FRAME_BUF], b[FRAME_BUF];
 	struct caps caps = { .csum = true };
+
+	test("super-packets: segments that are too many, or too small for their number, are dropped");
+	for (size_t i = 0; i < 4 * ARRAY_SIZE(segs_row); i++) {
+		struct net_hdr n = net_make(i & 1);
+		size_t len = segs_row[i / 4].len;
+		struct iovec iov = { .iov_base = b };
+		struct raw raw = { .iov = &iov, .cnt = 1 };
+		struct tcp_seg s = { .flags = TCP_ACK, .wscale = TCP_WSCALE_NONE };
+		struct frame f;
+		struct pkt p;
+
+		frame_make(&f, pay, sizeof(pay), len, len / 2);
+		if (i & 2)
+			frame_tcp(&f, &n, &s, 0, &caps);
+		else
+			frame_udp(&f, &n, 0, &caps);
+		raw.len = iov.iov_len = flatten(&f, b);
+		raw.off.gso = segs_row[i / 4].gso;
+		eq(pkt_parse(&raw, &p), segs_row[i / 4].want);
+	}
 
 	test("super-packet of 65535 bytes of IP, one byte less in the frame is an error");
 	for (int v4 = 0; v4 < 2; v4++) {
