@@ -132,9 +132,9 @@ void guest_lost(struct ctx *c, struct guest *g, int err)
 	bool closed = err == -ECONNRESET || err == -EPIPE;
 
 	if (err == -EPROTO)
-		warn("Guest's socket: length of a frame makes no sense, closing");
+		log_limited(LOG_WARNING, "Guest's socket: length of a frame makes no sense, closing");
 	else
-		info("Guest disconnected%s%s", closed ? "" : ": ", closed ? "" : errno_text(-err));
+		log_limited(LOG_INFO, "Guest disconnected%s%s", closed ? "" : ": ", closed ? "" : errno_text(-err));
 
 	flows_end(c, g);
 	frags_forget(&frags_pool);
@@ -165,15 +165,15 @@ void guest_knock(struct ctx *c, int fd)
 	if (conn < 0)
 		return;
 	if (g->tap.fd >= 0) {
-		info("Another guest wanted to connect, refused");
+		log_limited(LOG_INFO, "Another guest wanted to connect, refused");
 		close(conn);
 		return;
 	}
 	rc = guest_attach(c, g, conn);
 	if (rc) {
-		warn("Failed to watch the guest's socket: %s", errno_text(-rc));
+		log_limited(LOG_WARNING, "Failed to watch the guest's socket: %s", errno_text(-rc));
 		close(conn);
 		return;
 	}
-	info("Guest connected");
+	log_limited(LOG_INFO, "Guest connected");
 }
