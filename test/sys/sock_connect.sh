@@ -101,6 +101,14 @@ for i in range(100):
     g.close()
 g = connect()
 up(g, "VM-01 after 100 more, of which half did not wait for an answer")
+for i in range(50):
+    other = Guest(unix(S))
+    other.ended()
+    other.close()
+for what in "Guest connected", "Guest disconnected", "Another guest":
+    with open(TMP + "/passt.log") as f:
+        n = sum(what in line for line in f)
+    p.ok(1 <= n <= 20, "LOG-05 %s: a few lines stand for all" % what, n)
 
 # ---- What ends a connection, and what does not
 
