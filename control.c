@@ -305,7 +305,7 @@ static bool client_answer(struct ctx *c, struct client *cl)
 		cl->in_seen = 0;
 	}
 	if (cl->out.full) {
-		warn("Control: an answer doesn't fit, closing");
+		log_limited(LOG_WARNING, "Control: an answer doesn't fit, closing");
 		return false;
 	}
 	if (cl->call.oneway) {

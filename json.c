@@ -16,24 +16,6 @@ static const char *skip_space(const char *s, const char *end)
 	return s;
 }
 
-/* Bytes of the UTF-8 sequence (RFC 3629) at @s, 0 if there is none: overlong, a surrogate, beyond U+10FFFF, cut */
-static unsigned utf8_len(const char *s, const char *end)
-{
-	const uint8_t *b = (const uint8_t *)s;
-	unsigned n = b[0] < 0x80 ? 1 : b[0] < 0xc2 ? 0 : b[0] < 0xe0 ? 2 : b[0] < 0xf0 ? 3 : b[0] < 0xf5 ? 4 : 0;
-
-	if ((size_t)(end - s) < n)
-		return 0;
-	for (unsigned i = 1; i < n; i++) {
-		if ((b[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	if ((b[0] == 0xe0 && b[1] < 0xa0) || (b[0] == 0xed && b[1] > 0x9f) ||
-	    (b[0] == 0xf0 && b[1] < 0x90) || (b[0] == 0xf4 && b[1] > 0x8f))
-		return 0;
-	return n;
-}
-
 /* Four hexadecimal digits */
 static bool take_hex(const char **s, const char *end, uint32_t *v)
 {

@@ -2,8 +2,8 @@
 /* log.c - messages to stderr, system log or file
  *
  * One message is one line and one system call for each place it goes to: the text is built once, in the middle of a
- * static buffer, and each place's prefix is copied in front of it. Control characters, which a guest may have chosen,
- * become '?'.
+ * static buffer, and each place's prefix is copied in front of it. Control characters and invalid UTF-8, which a guest
+ * or a client may have chosen, become '?'.
  *
  * Until log_running(), the text goes to stderr as it is: callers quote it. A log file, or without one the system log,
  * gets it as well. The system log is a datagram socket to /dev/log, because libc's syslog() opens files, and cannot
@@ -170,10 +170,7 @@ static void log_text(int level, bool to_stderr, const char *fmt, va_list ap)
 	len = n < 0 ? 0 : MIN((size_t)n, TEXT_MAX - 1);
 	while (len && text[len - 1] == '\n')
 		len--;
-	for (size_t i = 0; i < len; i++) {
-		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
-			text[i] = '?';
-	}
+	text_safe(text, len);
 
 	if (lg.syslog >= 0 && !(lg.running && lg.to_stderr))
 		write_syslog(level, text, len);

@@ -156,12 +156,14 @@ static void p_version(struct parse *p)
 
 /* Calls */
 
+/* Whoever answers may be anybody: it is made safe for the terminal that it ends up on */
 static void text_of(const struct json *v, const char *name, char buf[static TEXT_MAX])
 {
 	struct json m;
 
 	if (!json_member(v, name, &m) || !json_get_str(&m, buf, TEXT_MAX))
 		buf[0] = '\0';
+	text_safe(buf, strlen(buf));
 }
 
 static int64_t int_of(const struct json *v, const char *name)

@@ -117,6 +117,49 @@ bool parse_num(const char *s, size_t len, uint64_t max, uint64_t *v)
 	return true;
 }
 
+unsigned utf8_len(const char *s, const char *end)
+{
+	const uint8_t *b = (const uint8_t *)s;
+	unsigned n = b[0] < 0x80 ? 1 : b[0] < 0xc2 ? 0 : b[0] < 0xe0 ? 2 : b[0] < 0xf0 ? 3 : b[0] < 0xf5 ? 4 : 0;
+
+	if ((size_t)(end - s) < n)
+		return 0;
+	for (unsigned i = 1; i < n; i++) {
+		if ((b[i] & 0xc0) != 0x80)
+			return 0;
+	}
+	if ((b[0] == 0xe0 && b[1] < 0xa0) || (b[0] == 0xed && b[1] > 0x9f) ||
+	    (b[0] == 0xf0 && b[1] < 0x90) || (b[0] == 0xf4 && b[1] > 0x8f))
+		return 0;
+	return n;
+}
+
+/* What a terminal would obey instead of showing it: C0 and C1 controls, DEL (ECMA-48 5.2, 5.3); and, as they turn the order of
+ * what is shown around, U+2028 to U+202E and U+2066 to U+2069 (UAX 9)
+ */
+static bool is_control(const uint8_t *b, unsigned n)
+{
+	if (n == 1)
+		return *b < ' ' || *b == 0x7f;
+	if (n == 2)
+		return b[0] == 0xc2 && b[1] < 0xa0;
+	return n == 3 && b[0] == 0xe2 && ((b[1] == 0x80 && b[2] >= 0xa8 && b[2] <= 0xae) ||
+					  (b[1] == 0x81 && b[2] >= 0xa6 && b[2] <= 0xa9));
+}
+
+void text_safe(char *s, size_t len)
+{
+	const char *end = s + len;
+
+	while (s < end) {
+		unsigned n = utf8_len(s, end);
+		bool bad = !n || is_control((const uint8_t *)s, n);
+
+		for (n = n ? n : 1; n; n--, s++)
+			*s = bad ? '?' : *s;
+	}
+}
+
 void random_bytes(void *buf, size_t len)
 {
 	static const char failed[] = "getrandom() failed\n";

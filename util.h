@@ -106,6 +106,16 @@ int pidfile_open(const char *path);
  */
 bool parse_num(const char *s, size_t len, uint64_t max, uint64_t *v);
 
+/* Bytes of the UTF-8 sequence (RFC 3629) at @s, 0 if there is none: overlong, a surrogate, beyond U+10FFFF, cut at @end */
+unsigned utf8_len(const char *s, const char *end);
+
+/**
+ * text_safe() - makes text from outside one that a terminal or a log can take
+ *
+ * Each byte of control characters, of characters that change the direction of text, and of what is no UTF-8 becomes '?'.
+ */
+void text_safe(char *s, size_t len);
+
 /* Fills @buf from getrandom(2); ends the process if the kernel can't */
 void random_bytes(void *buf, size_t len);
 

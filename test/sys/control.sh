@@ -152,6 +152,30 @@ refused "FWD-24 a port that takes a privilege" "Failed to bind port 80 (Permissi
 not "FWD-24 and nothing has changed" listens 8001
 pasta_stop
 
+# Whoever answers may be anybody
+python3 - "$T/fake" >"$T/fake.out" <<'END' &
+import json, socket, sys
+bad = "\x1b]0;title\x07\x1b[31m\u009b2J\u202e\x7f\n"
+rule = {"direction": "in", "protocol": "tcp", "address": bad, "interface": bad, "first": 1, "last": 1, "to": 1, "to_address": bad}
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[1])
+s.listen()
+print("ready", flush=True)
+for error in None, bad, "org.passt.control.BindFailed", "org.passt.control.InvalidRule", "org.passt.control.NoSuchRule":
+    c = s.accept()[0]
+    c.settimeout(5)
+    while call := c.recv(65536):
+        p = {"product": bad, "rules": [rule]} if error is None else dict.fromkeys(["option", "value", "reason", "parameter"], bad)
+        c.sendall(json.dumps({"parameters": p} | ({"error": error} if error else {})).encode() + b"\0")
+END
+fake=$!
+wait_for 20 grep -qx ready "$T/fake.out"
+for i in {1..5}; do "$PESTO" -d -s "$T/fake"; done >"$T/shown" 2>&1
+wait $fake
+like "pesto shows what a stranger answers" "$(cat "$T/shown")" "TCP .*Failed to bind.*Invalid value.*Nothing to delete"
+is "and none of it is a command to the terminal" "$(LC_ALL=C.UTF-8 grep -anP '[\x00-\x08\x0b-\x1f\x7f-\x9f\x{202e}]' "$T/shown")" ""
+is "nor invalid UTF-8" "$(iconv -f UTF-8 -t UTF-8 "$T/shown" 2>&1 >/dev/null)" ""
+
 # passt
 passt_start -c "$S" -t 8001
 guest_up

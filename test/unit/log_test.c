@@ -135,7 +135,9 @@ static void test_lines(void)
 	static const struct { const char *text, *want; } row[] = {
 		{ "plain", "plain\n" }, { "end\n", "end\n" }, { "ends\n\n\n", "ends\n" }, { "a\nb", "a?b\n" },
 		{ "", "\n" },
-		{ "host\r\033[2Jname\t\x7f", "host??[2Jname??\n" }, { "\xc3\xa4", "\xc3\xa4\n" }, { "%s%n", "%s%n\n" },
+		{ "host\r\033[2Jname\t\x7f", "host??[2Jname??\n" }, { "\xc3\xa4", "\xc3\xa4\n" },
+		{ "\xc2\x9b" "31m", "??31m\n" }, { "\x9b" "31m\xff", "?31m?\n" }, { "\xe2\x82\xac", "\xe2\x82\xac\n" },
+		{ "\xe2\x82", "??\n" }, { "\xe2\x80\xae.exe", "???.exe\n" }, { "%s%n", "%s%n\n" },
 	};
 	char text[3 * TEXT_MAX];
 	int out[2];

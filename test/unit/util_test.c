@@ -160,6 +160,30 @@ static void test_pidfile_special(const char *dir)
 	eq(status, 0);
 }
 
+static void test_text(void)
+{
+	static const struct { const char *text, *want; } row[] = {
+		{ "", "" }, { "plain text ~", "plain text ~" }, { "a\tb\x1b]0;x\x07", "a?b?]0;x?" }, { "\x7f", "?" },
+		{ "\xc2\x80\xc2\x9f\xc2\xa0", "????\xc2\xa0" }, { "\x9b\x80\xff", "???" },
+		{ "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80" },
+		{ "\xc0\x9b\xe0\x82\x9b\xf0\x80\x82\x9b", "?????????" },	/* U+009B, overlong */
+		{ "\xed\xa0\x80\xf4\x90\x80\x80", "???????" }, { "\xc3", "?" }, { "\xe2\x82\x1b", "???" },
+		{ "\xe2\x80\xa7\xe2\x80\xa8\xe2\x80\xae\xe2\x80\xaf", "\xe2\x80\xa7??????\xe2\x80\xaf" },
+		{ "\xe2\x81\xa5\xe2\x81\xa6\xe2\x81\xa9\xe2\x81\xaa", "\xe2\x81\xa5??????\xe2\x81\xaa" },
+	};
+	char buf[64];
+
+	test("text_safe: controls, and what is no UTF-8, become question marks");
+	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
+		snprintf(buf, sizeof(buf), "%s", row[i].text);
+		text_safe(buf, strlen(buf));
+		eq_str(buf, row[i].want);
+	}
+	memcpy(buf, "\xe2\x82\xac", 4);
+	text_safe(buf, 2);			/* not beyond what it may look at */
+	eq_str(buf, "??\xac");
+}
+
 static void test_rest(void)
 {
 	uint8_t a[300] = { 0 }, b[300] = { 0 };
@@ -200,6 +224,7 @@ int main(void)
 	test_siphash();
 	test_parse_num();
 	test_bits();
+	test_text();
 	test_rest();
 	if (!mkdtemp(dir))
 		return 1;
