@@ -76,7 +76,9 @@ struct tcp {
 	uint8_t		dup_acks;
 	uint16_t	flags;		/* TCPF_* in tcp_conn.h */
 	uint16_t	mss;		/* payload bytes of a segment to the guest */
+	uint16_t	mss_most;	/* the same, were it not for the path's MTU behind the guest */
 	uint16_t	rcv_mss;	/* largest segment seen from the guest */
+	uint32_t	mss_until;	/* s: a smaller @mss holds until then */
 
 	uint32_t	snd_una, snd_nxt;
 	uint32_t	snd_max;	/* highest snd_nxt ever: after a timeout, snd_nxt goes back */

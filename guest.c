@@ -97,6 +97,7 @@ void guest_forget(struct ctx *c, struct guest *g)
 	for (unsigned i = V4; i < FAMILIES; i++)
 		g->seen.addr[i] = c->cf->ip[i].addr;
 	g->seen.ll = c->cf->ip[V6].ns_ll;
+	g->pmtu = (struct pmtus){ 0 };
 }
 
 /* Nobody is there to hear of it but the host's peers */

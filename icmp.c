@@ -202,6 +202,7 @@ static void send_error(struct ctx *c, struct guest *g, struct frame *fr, const s
 	const struct end src = { .a = *from }, dst = { .a = *to };
 	struct net_hdr n = net_hdr_to_guest(c, g, &src, &dst);
 
+	n.id = tap_ids(&g->tap, 1);
 	frame_icmp(fr, &n, h);
 	tap_commit(&g->tap, fr);
 }
@@ -506,7 +507,7 @@ static bool ping_reply(struct ctx *c, struct flow *f, const union sockaddr_any *
 	n = net_hdr_to_guest(c, g, &src, &to);
 	if (ttl)
 		n.ttl = ttl;
-	if (!tap_commit_dgram(&g->tap, fr, &n, &h, len, guest_mtu(c, g)))
+	if (!tap_commit_dgram(&g->tap, fr, &n, &h, len, guest_pmtu(c, g, &to.a)))
 		drop_count(g, DROP_LINK_FULL);
 
 	f->bytes[HOST] += len;

@@ -416,6 +416,67 @@ static enum drop parse_ip6(const struct raw *raw, uint8_t *h, struct pkt *p)
 	return parse_rest(raw, h, at, end, p);
 }
 
+/* Addresses of a quoted IPv4 header at @ip; returns the bytes in front of the transport header, 0 if there is none */
+static size_t quote_ip4(const uint8_t *ip, size_t len, struct quote *q)
+{
+	uint32_t src, dst;
+
+	if (len < IP4_HLEN || ip[0] >> 4 != 4 || get_be16(ip + 6) & IP4_OFF)
+		return 0;
+	memcpy(&src, ip + 12, 4);
+	memcpy(&dst, ip + 16, 4);
+	q->src.a = addr_from4(src);
+	q->dst.a = addr_from4(dst);
+	q->proto = ip[9];
+	q->len = get_be16(ip + 2);
+	return MAX((ip[0] & 15U) * 4, IP4_HLEN);
+}
+
+static size_t quote_ip6(const uint8_t *h, size_t len, struct quote *q)
+{
+	size_t at = ETH_HLEN + IP6_HLEN;
+	const uint8_t *ip = h + ETH_HLEN;
+	struct pkt inner = { 0 };
+
+	if (len < IP6_HLEN || ip[0] >> 4 != 6)
+		return 0;
+	inner.proto = ip[6];
+	if (skip_ext(h, &at, ETH_HLEN + len, &inner) || inner.frag.off)
+		return 0;
+	memcpy(&q->src.a, ip + 8, 16);
+	memcpy(&q->dst.a, ip + 24, 16);
+	if (addr_is_v4(&q->src.a) || addr_is_v4(&q->dst.a))
+		return 0;
+	q->proto = inner.proto;
+	q->len = get_be16(ip + 4);
+	if (q->len)				/* else a jumbogram */
+		q->len += IP6_HLEN;
+	return at - ETH_HLEN;
+}
+
+bool pkt_quote(const struct pkt *error, struct quote *q)
+{
+	size_t len = MIN(error->data.len, HEAD_MAX - ETH_HLEN), at;
+	uint8_t h[HEAD_MAX];
+	const uint8_t *l4;
+
+	*q = (struct quote){ 0 };
+	if (!view_copy(&error->data, 0, h + ETH_HLEN, len))
+		return false;
+	at = error->ethertype == ETH_P_IP ? quote_ip4(h + ETH_HLEN, len, q) : quote_ip6(h, len, q);
+	if (!at || len < at + DGRAM_HLEN)
+		return false;
+	l4 = h + ETH_HLEN + at;
+	if (q->proto == IPPROTO_TCP || q->proto == IPPROTO_UDP) {
+		q->src.port = get_be16(l4);
+		q->dst.port = get_be16(l4 + 2);
+		q->seq = get_be32(l4 + 4);
+	} else {
+		q->dst.port = get_be16(l4 + 4);
+	}
+	return true;
+}
+
 enum drop pkt_parse(const struct raw *raw, struct pkt *p)
 {
 	uint8_t h[HEAD_MAX];
@@ -513,7 +574,7 @@ static void put_net(struct frame *f, const struct net_hdr *n, uint8_t proto, uns
 		ip[0] = 0x45;
 		ip[1] = n->tos;
 		put_be16(ip + 2, jumbo ? 0 : (uint16_t)(IP4_HLEN + l4 + f->len));
-		put_be16(ip + 4, n->id);
+		put_be16(ip + 4, (uint16_t)n->id);
 		put_be16(ip + 6, frag);
 		ip[8] = n->ttl;
 		ip[9] = proto;
@@ -604,7 +665,7 @@ static void put_udp(uint8_t *u, const struct net_hdr *n, size_t len)
 
 void frame_udp(struct frame *f, const struct net_hdr *n, uint16_t gso, const struct caps *c)
 {
-	put_net(f, n, IPPROTO_UDP, UDP_HLEN, IP4_DF);
+	put_net(f, n, IPPROTO_UDP, UDP_HLEN, 0);
 	put_udp(f->hdr + HDR_L4, n, f->len);
 	put_csum(f, n, UDP_HLEN, 6, c->csum, gso);
 }
@@ -623,7 +684,7 @@ void frame_icmp(struct frame *f, const struct net_hdr *n, const struct icmp_hdr 
 	uint8_t *i = f->hdr + HDR_L4;
 
 	put_icmp(i, h);
-	put_net(f, n, v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6, ICMP_HLEN, IP4_DF);
+	put_net(f, n, v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6, ICMP_HLEN, 0);
 	if (v4) {
 		uint64_t sum = csum_add(i, ICMP_HLEN, 0);	/* RFC 792: no pseudo-header */
 		uint16_t csum = csum_finish(csum_iov(f->pay, f->npay, 0, f->len, sum));

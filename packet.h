@@ -122,6 +122,19 @@ struct pkt {
  */
 enum drop pkt_parse(const struct raw *raw, struct pkt *p);
 
+/* A packet of ours, as the guest quotes it in an ICMP error */
+struct quote {
+	struct end	src, dst;	/* our endpoint and the guest's; of an echo reply, its identifier is @dst's port */
+	uint8_t		proto;
+	uint32_t	len;		/* of the IP packet; 0: does not say */
+	uint32_t	seq;		/* of TCP */
+};
+
+/* Reads what an ICMP error quotes: IP header, and 8 bytes of the transport header. False if it is cut before these, or is not the
+ * first fragment.
+ */
+bool pkt_quote(const struct pkt *error, struct quote *q);
+
 #define IP_MAX		65535U		/* what IP's length fields hold */
 #define JUMBO_HLEN	8		/* IPv6: hop-by-hop options with the length of a packet above that (RFC 2675 2) */
 #define DGRAM_ROOM	65536		/* holds any datagram */
@@ -150,7 +163,7 @@ struct net_hdr {
 	struct mac	dmac, smac;
 	struct end	src, dst;
 	uint8_t		ttl, tos;
-	uint16_t	id;		/* IPv4 identification */
+	uint32_t	id;		/* identification: of IPv4 datagrams, 16 bits of it, and of IPv6 fragments */
 };
 
 /* Sum of headers in front of @l4 bytes of transport header */
@@ -159,7 +172,11 @@ static inline unsigned net_hdr_len(bool v4, unsigned l4)
 	return ETH_HLEN + (v4 ? 20 : 40) + l4;
 }
 
-/* Builders. Payload: the first @f->len bytes of @f->pay. Lengths and checksums come out finished, or partial with @c. */
+/* Builders. Payload: the first @f->len bytes of @f->pay. Lengths and checksums come out finished, or partial with @c.
+ *
+ * IPv4: TCP's segments have DF, as their size follows the path's MTU (RFC 1191). Datagrams have none, so that routers behind
+ * the guest can fragment them: whether their sender wanted that is not known. Each needs its own identification (RFC 6864 4.3).
+ */
 void frame_tcp(struct frame *f, const struct net_hdr *n, const struct tcp_seg *s, uint16_t gso, const struct caps *c);
 void frame_udp(struct frame *f, const struct net_hdr *n, uint16_t gso, const struct caps *c);
 void frame_icmp(struct frame *f, const struct net_hdr *n, const struct icmp_hdr *h);

@@ -8,6 +8,7 @@
 #include "fwd.h"
 #include "log.h"
 #include "packet.h"
+#include "pmtu.h"
 #include "tap.h"
 #include "timer.h"
 
@@ -19,6 +20,7 @@ struct guest {
 	struct mac	mac;		/* last source MAC address seen; broadcast until then */
 	struct mac	device;		/* of its own interface; zero if that is not known */
 	struct seen	seen;
+	struct pmtus	pmtu;		/* of whom it forwards to */
 	struct senders	senders;	/* TCP flows that share the link's queue to us */
 	uint64_t	drops[DROP_COUNT];
 	uint32_t	sockets;	/* of its datagram flows: what listeners have is not among them */
@@ -57,6 +59,14 @@ static inline void drop_count(struct guest *g, enum drop why)
 static inline uint32_t guest_mtu(const struct ctx *c, const struct guest *g)
 {
 	return c->cf->mtu ? MIN(c->cf->mtu, g->tap.caps.mtu) : g->tap.caps.mtu;
+}
+
+/* Largest IP packet that is a datagram to @a, at the guest or behind it */
+static inline uint32_t guest_pmtu(const struct ctx *c, const struct guest *g, const struct addr *a)
+{
+	uint32_t link = guest_mtu(c, g), path = pmtu_get(&g->pmtu, a, link, c->now);
+
+	return path < link && addr_is_v4(a) ? MIN(MAX(path, PMTU_DGRAM4), link) : path;
 }
 
 /* Guest a flow belongs to */

@@ -21,6 +21,7 @@ static uint8_t tap_pool[TAP_SLOTS][TAP_STRIDE] __attribute__((aligned(4096)));
 void tap_init(struct tap *t, const struct tap_ops *ops, int fd, const struct caps *caps, int pcap)
 {
 	*t = (struct tap){ .ops = ops, .caps = *caps, .fd = fd, .pcap = pcap, .burst = 1, .frame = tap_frames };
+	random_bytes(&t->ids, sizeof(t->ids));
 	tap_reset(t);
 }
 
@@ -144,6 +145,7 @@ bool tap_commit_dgram(struct tap *t, struct frame *f, struct net_hdr *n, const s
 	const struct view dgram = { .iov = &iov, .cnt = 1, .len = len };
 	size_t at = 0;
 
+	n->id = tap_ids(t, 1);
 	if (net_hdr_len(addr_is_v4(&n->src.a), 8) - ETH_HLEN + len <= mtu) {
 		f->len = len;
 		if (icmp)
@@ -155,7 +157,6 @@ bool tap_commit_dgram(struct tap *t, struct frame *f, struct net_hdr *n, const s
 	}
 
 	memcpy(whole, f->pay[0].iov_base, len);		/* the frame's own buffer takes the first piece */
-	n->id = (uint16_t)t->stats.tx_frames;		/* does not repeat while fragments are on their way */
 	while (true) {
 		at = frame_fragment(f, n, icmp, &dgram, at, mtu);
 		tap_commit(t, f);

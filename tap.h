@@ -62,6 +62,7 @@ struct tap {
 	uint32_t		qbytes;		/* on the queue */
 	uint32_t		held;		/* stream: bytes of the oldest frame already written */
 	uint32_t		rx_at, rx_end;	/* stream: bytes read and not yet passed on */
+	uint32_t		ids;		/* identification of the next datagram: counted from a random number on */
 
 	struct tap_stats	stats;
 };
@@ -90,6 +91,13 @@ unsigned tap_reserve(struct tap *t, struct frame **f, unsigned n, size_t room, e
 
 /* Gives back the last @n frames of a reservation, unused */
 void tap_unreserve(struct tap *t, struct frame **f, unsigned n);
+
+/* Identification of the first of @n datagrams to the guest (RFC 6864): the kernel numbers those of a super-packet one by one */
+static inline uint32_t tap_ids(struct tap *t, unsigned n)
+{
+	t->ids += n;
+	return t->ids - n;
+}
 
 /* Hands a built frame to the link, which writes it now or at the next tap_flush(), in order */
 void tap_commit(struct tap *t, struct frame *f);

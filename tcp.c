@@ -33,7 +33,8 @@ void tcp_init(struct ctx *c)
 
 void tcp_set_segment(struct ctx *c, struct flow *f, const struct pkt *p)
 {
-	f->tcp.mss = seg_mss_to_guest(p->tcp.mss, c->cf->mtu, addr_is_v4(&p->src.a));
+	f->tcp.mss_most = seg_mss_to_guest(p->tcp.mss, c->cf->mtu, addr_is_v4(&p->src.a));
+	tcp_size(c, f);
 	if (p->ttl != TCP_TTL || !mac_eq(&p->smac, &flow_guest(c, f)->device))	/* routed, or bridged */
 		f->tcp.flags |= TCPF_FAR;
 }

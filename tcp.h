@@ -15,6 +15,13 @@ void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p);
  */
 uint16_t tcp_input(struct ctx *c, struct flow *f, struct pkt *pkts);
 
+/**
+ * tcp_too_big() - a segment with number @seq was too large for a path behind the guest, where packets of @mtu bytes pass
+ *
+ * Return: DROP_NONE, or the reason not to believe it
+ */
+enum drop tcp_too_big(struct ctx *c, struct flow *f, uint32_t seq, uint32_t mtu);
+
 /* Host's side: the flow's socket, or a listener, has something to say */
 void tcp_ready(struct ctx *c, struct flow *f, uint32_t events);
 void tcp_accept(struct ctx *c, uint32_t listener);

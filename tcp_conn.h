@@ -53,6 +53,7 @@ uint32_t tcp_offer(const struct senders *s, struct tcp *t);	/* bytes from the gu
 /* tcp_host.c: to the guest */
 bool tcp_emit(struct ctx *c, struct flow *f, uint8_t flags, uint32_t seq, struct frame *fr);
 void tcp_push(struct ctx *c, struct flow *f);
+void tcp_size(struct ctx *c, struct flow *f);			/* of segments, by the guest's MSS and the path's MTU */
 
 /* The same at once for a flow that has little to say; for one that moves much, when others had their turn */
 static inline void tcp_push_soon(struct ctx *c, struct flow *f)

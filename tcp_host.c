@@ -234,6 +234,38 @@ static uint32_t tcp_usable(const struct tcp *t)
 	return seq_lt(t->snd_nxt, edge) ? edge - t->snd_nxt : 0;
 }
 
+void tcp_size(struct ctx *c, struct flow *f)
+{
+	const struct addr *a = &f->side[GUEST].peer.a;
+	struct tcp *t = &f->tcp;
+
+	t->mss = seg_mss(pmtu_get(&flow_guest(c, f)->pmtu, a, IP_MAX, c->now), addr_is_v4(a));
+	t->mss = MIN(t->mss, t->mss_most);
+	if (t->mss < t->mss_most)
+		t->mss_until = (uint32_t)((c->now + PMTU_AGE) / 1000);
+}
+
+/* What was sent is lost, as far as it was too large: all of it again at once, RFC 1191 6.4 */
+enum drop tcp_too_big(struct ctx *c, struct flow *f, uint32_t seq, uint32_t mtu)
+{
+	struct tcp *t = &f->tcp;
+	uint16_t before = t->mss;
+
+	if (!tcp_synced(t) || seq_lt(seq, t->snd_una) || !seq_lt(seq, t->snd_max))
+		return DROP_TCP_SEQ;
+	pmtu_set(&flow_guest(c, f)->pmtu, &f->side[GUEST].peer.a, mtu, c->now);
+	tcp_size(c, f);
+	if (t->mss >= before)
+		return DROP_NONE;
+
+	t->snd_nxt = t->snd_una;
+	t->rtx_at = c->now + t->rto;
+	t->dup_acks = 0;
+	if (f->wait == WAIT_NONE)
+		flow_wait(&c->flows, f, WAIT_READY);
+	return DROP_NONE;
+}
+
 /**
  * tcp_push() - send the guest what its window allows: lost bytes again, then new ones, then the FIN
  *
@@ -248,6 +280,8 @@ void tcp_push(struct ctx *c, struct flow *f)
 
 	if (!tcp_synced(t))
 		return;
+	if (t->mss < t->mss_most && c->now / 1000 >= t->mss_until)
+		tcp_size(c, f);
 
 	for (;;) {
 		uint32_t wnd = tcp_usable(t);

@@ -687,11 +687,12 @@ static void in_emit(struct ctx *c, const struct flow *f, struct frame *fr, size_
 {
 	struct guest *g = flow_guest(c, f);
 	struct net_hdr n = net_hdr_to_guest(c, g, &f->side[GUEST].our, &f->side[GUEST].peer);
-	uint32_t mtu = guest_mtu(c, g);
+	uint32_t mtu = guest_pmtu(c, g, &n.dst.a);
 	unsigned hdr = net_hdr_len(addr_is_v4(&n.src.a), UDP_HLEN) - ETH_HLEN;
 
 	if (gso && gso < len && g->tap.caps.uso && gso + hdr <= mtu) {
 		fr->len = len;
+		n.id = tap_ids(&g->tap, (unsigned)DIV_ROUND_UP(len, gso));
 		frame_udp(fr, &n, gso, &g->tap.caps);
 		tap_commit(&g->tap, fr);
 	} else if (gso && gso < len) {
@@ -723,7 +724,7 @@ static bool in_pass(struct ctx *c, struct flow *f, unsigned i, size_t len, uint1
 		return false;
 	}
 	in_flush(c);
-	if (gso || !len || !g->tap.caps.uso || len + hdr > guest_mtu(c, g)) {
+	if (gso || !len || !g->tap.caps.uso || len + hdr > guest_pmtu(c, g, &f->side[GUEST].peer.a)) {
 		in_emit(c, f, in.frame[i], len, gso);
 		return true;
 	}

@@ -10,7 +10,7 @@
  * relative to what was sent and seen, and carry the pattern of the stream, so that whole connections are a few bytes.
  */
 /* LINK: addr.o answer.o arp.o checksum.o dhcp.o dhcpv6.o event.o flow.o fwd.o fwd_rules.o icmp.o input.o log.o guest.o loop.o tap_sock.o ndp.o */
-/* LINK: packet.o pcap.o reclaim.o sock.o splice.o tap.o tcp.o tcp_guest.o tcp_host.o tcp_seg.o timer.o udp.o udp_splice.o unix.o util.o */
+/* LINK: packet.o pcap.o pmtu.o reclaim.o sock.o splice.o tap.o tcp.o tcp_guest.o tcp_host.o tcp_seg.o timer.o udp.o udp_splice.o unix.o util.o */
 /* LINK: test/sim/check.o test/sim/kernel.o test/sim/pools.o test/sim/run.o test/sim/tap_sim.o test/sim/wire.o */
 /* LINK: test/sim/world.o */
 /* LDFLAGS: -Wl,--wrap=clock_gettime,--wrap=getrandom,--wrap=epoll_create1,--wrap=epoll_ctl,--wrap=epoll_wait */
@@ -43,7 +43,7 @@ enum step_kind {
 	DO_SYN, DO_SYN_ACK, DO_ACK, DO_DATA, DO_FIN, DO_RST, DO_TCP,
 	DO_CONNECTED, DO_ERROR, DO_BYTES, DO_EOF, DO_SOCK_ROOM, DO_CLIENT,
 	DO_UDP, DO_UDP_HOST, DO_UDP_ERROR, DO_UDP_CLIENT, DO_PING, DO_PING_HOST,
-	DO_IP, DO_RAW, DO_TIME, DO_LINK, DO_FAIL, DO_CONNECT_ERR, DO_NEW_ROOM,
+	DO_IP, DO_RAW, DO_TIME, DO_LINK, DO_FAIL, DO_CONNECT_ERR, DO_NEW_ROOM, DO_TOO_BIG,
 	DO_COUNT
 };
 
@@ -547,6 +547,10 @@ static void step(void)
 	case DO_NEW_ROOM:
 		v = take(2);
 		world.room = v == UINT16_MAX ? ROOM_AUTO : MAX(v, 1);	/* a new socket has some */
+		break;
+	case DO_TOO_BIG:
+		v = take(2);
+		guest_too_big(&run, &run.conn[n], v & 1 ? IPPROTO_UDP : IPPROTO_TCP, v, run.conn[n].got - take(2), false);
 		break;
 	case DO_COUNT:
 		break;

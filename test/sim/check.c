@@ -35,6 +35,8 @@ static bool check_data(struct run *r, struct conn *cn, const struct wire *w)
 	for (size_t i = 0; i < w->len; i++)
 		if (w->data[i] != pattern(TO_GUEST, cn->peer.port, at + i))
 			return run_fail(r, "byte %zu of the stream to the guest is wrong: %s", at + i, wire_text(r, w));
+	if (r->strict && w->len > cn->small && world.now < cn->small_until)
+		return run_fail(r, "segment larger than what the path takes, %u: %s", cn->small, wire_text(r, w));
 	if (w->len > cn->mss)
 		return run_fail(r, "segment larger than the guest's MSS of %u: %s", cn->mss, wire_text(r, w));
 	/* But a probe of a closed window is one byte, RFC 9293 3.8.6.1 */

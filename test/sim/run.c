@@ -251,6 +251,12 @@ static bool pend_frame(struct run *r, const struct frame_out *f)
 
 	if (bad)
 		return run_fail(r, "frame to the guest: %s", bad);
+	if (!w.v6 && w.proto == IPPROTO_UDP) {
+		if (r->udp_seen && (uint16_t)(w.id - r->udp_id - 1) >= UINT16_MAX / 2)
+			return run_fail(r, "RFC 6864: identification %u again, or out of turn: after %u", w.id, r->udp_id);
+		r->udp_seen = true;			/* the kernel numbers what a super-packet has, one by one */
+		r->udp_id = (uint16_t)(w.id + (w.gso ? (w.len - 1) / w.gso : 0));
+	}
 	if (!w.gso || w.proto != IPPROTO_TCP)
 		return pend_add(r, &w);
 	for (size_t at = 0; at < w.len; at += w.gso) {
@@ -414,6 +420,35 @@ void guest_udp(struct run *r, struct conn *cn, size_t len)
 	for (size_t i = 0; i < len; i++)
 		data[i] = pattern(TO_HOST, cn->peer.port, i);
 	push(r, &w, false);
+}
+
+void guest_too_big(struct run *r, struct conn *cn, uint8_t proto, uint32_t mtu, uint32_t seq, bool astray)
+{
+	static const uint8_t none[1200];
+	static uint8_t frame[14 + 40 + 60 + sizeof(none)];
+	uint32_t hdr = r->v.v6 ? 40 : 20, least = r->v.v6 ? 1280 : 128;
+	struct wire ours = {
+		.v6 = r->v.v6, .proto = proto, .ttl = 63, .src = cn->peer, .dst = cn->guest, .seq = cn->o_isn + seq,
+		.flags = TCP_ACK, .wscale = -1, .data = none, .len = sizeof(none),
+	};
+	struct wire w = {
+		.v6 = r->v.v6, .proto = r->v.v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP, .ttl = 64, .type = r->v.v6 ? 2 : 3,
+		.code = r->v.v6 ? 0 : 4, .src = { .a = cn->guest.a, .port = (uint16_t)(mtu >> 16) },
+		.dst = { .a = astray ? run_addr_text(r, "203.0.113.77") : cn->peer.a }, .seq = mtu & 0xffff,
+		.data = frame + 14, .len = hdr + 8,
+	};
+	struct flow *f = proto == IPPROTO_TCP ? run_flow(r, cn) : NULL;
+
+	wire_build(frame, &ours, false);
+	push(r, &w, false);
+	if (astray || !f || f->tcp.state < TCP_ESTABLISHED || seq_lt(cn->o_isn + seq, f->tcp.snd_una) || !seq_lt(cn->o_isn + seq, f->tcp.snd_max))
+		return;
+	if (!mtu)
+		mtu = 1006;		/* next one below 1,240 bytes, RFC 1191 7.1 */
+	else if (mtu < least)
+		mtu = r->v.v6 ? UINT16_MAX : least;
+	cn->small = (uint16_t)(mtu - hdr - 20);
+	cn->small_until = world.now + 600 * SEC;
 }
 
 /* Rules go away, too: nothing is listened to any more, and the flows of listeners' sockets are gone */

@@ -31,6 +31,8 @@ struct conn {
 	bool		reused;		/* a connection of the same addresses was before: its segments may still come */
 	int		g_wscale, o_wscale;	/* -1: not offered */
 	uint16_t	mss;
+	uint16_t	small;		/* a path's MTU allows no more than that, until: */
+	uint64_t	small_until;	/* ns */
 	uint32_t	edge;		/* right edge of the guest's window, the farthest it ever was */
 	uint32_t	sent;		/* guest's numbers sent in order, in the window: we have to take these */
 	uint32_t	sent_max;	/* any of the guest's */
@@ -53,6 +55,8 @@ struct run {
 	uint64_t	woken;		/* wakeups at the last check */
 	struct wire	*pend;		/* segments to the guest nobody looked at yet; payload is checked already */
 	unsigned	pend_head, pend_len;
+	bool		udp_seen;
+	uint16_t	udp_id;		/* identification of the last datagram to the guest */
 	char		why[512];	/* first failure */
 	unsigned	line;		/* of the script, where the run is */
 	bool		failed, verbose;
@@ -84,6 +88,8 @@ void conn_init(struct run *r, unsigned n, const struct end *to);
 void guest_tcp(struct run *r, struct conn *cn, uint8_t flags, uint32_t seq, uint32_t len, uint32_t ack, uint16_t win,
 	       uint16_t mss, int wscale, uint32_t by, bool ignored);
 void guest_udp(struct run *r, struct conn *cn, size_t len);
+/* A router behind the guest can't pass on what we sent: number @seq of TCP, or a datagram. @astray: sent to somebody else */
+void guest_too_big(struct run *r, struct conn *cn, uint8_t proto, uint32_t mtu, uint32_t seq, bool astray);
 
 /* check.c: what always holds. Each returns false, and fails the run, if it does not. */
 bool check_segment(struct run *r, struct wire *w);

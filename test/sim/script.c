@@ -191,6 +191,12 @@ static bool parse_guest(struct step *t, struct words *w, char *options)
 		t->op = out ? OP_UDP_SEND : OP_UDP_EXPECT;
 		return w->n == 5 && number(w->w[4], &t->n);
 	}
+	if (!strcmp(w->w[3], "too-big") && w->n >= 6) {
+		t->op = OP_TOO_BIG;
+		t->flag = w->n == 7 && !strcmp(w->w[6], "astray");
+		t->m = ABSENT;
+		return out && number(w->w[4], &t->n) && (!strcmp(w->w[5], "udp") || number(w->w[5], &t->m)) && w->n == 6U + t->flag;
+	}
 	if (!strcmp(w->w[3], "icmp") && w->n >= 5) {
 		t->op = OP_ICMP_EXPECT;
 		snprintf(t->word, sizeof(t->word), "%s", w->w[4]);

@@ -5,6 +5,7 @@
  *	TIME guest < SEGMENT [by N]		we send, nothing else and at no other time
  *	TIME guest < bytes A:B [ack N]		data, however it is cut, PSH at its end
  *	TIME guest < acks			any number of ACKs with nothing else; +0~T: for so long
+ *	TIME guest > too-big MTU SEQ|udp [astray]	ICMP error that quotes our segment, or a datagram; not sent to its source
  *	TIME guest > udp N | < udp N | < icmp WHAT | < nothing
  *	TIME host WHAT				the socket's side: see script_ops[] in script.c
  *	TIME flow WHAT | link WHAT | conn N [new] [to ADDR:PORT]
@@ -27,7 +28,7 @@
 #define ABSENT		(INT64_MIN + 1)	/* not mentioned */
 
 enum op {
-	OP_SEND, OP_EXPECT, OP_EXPECT_BYTES, OP_NOTHING, OP_ACKS, OP_UDP_SEND, OP_UDP_EXPECT, OP_ICMP_EXPECT,
+	OP_SEND, OP_EXPECT, OP_EXPECT_BYTES, OP_NOTHING, OP_ACKS, OP_TOO_BIG, OP_UDP_SEND, OP_UDP_EXPECT, OP_ICMP_EXPECT,
 	OP_CONNECT, OP_WRITABLE, OP_ERROR, OP_DATA,
 	OP_URGENT, OP_EOF, OP_ROOM, OP_TOLD, OP_GOT, OP_SHUTDOWN, OP_NO_SHUTDOWN,
 	OP_CLOSED, OP_RESET, OP_OPEN, OP_ACCEPT, OP_FAIL, OP_UNREAD,

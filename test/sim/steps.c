@@ -429,6 +429,11 @@ static bool run_step(struct run *r, const struct step *t)
 			return false;
 		guest_udp(r, cur(r), (size_t)t->n);
 		return true;
+	case OP_TOO_BIG:
+		if (!advance(r, t) || !unexpected(r))
+			return false;
+		guest_too_big(r, cur(r), t->m == ABSENT ? IPPROTO_UDP : IPPROTO_TCP, (uint32_t)t->n, (uint32_t)t->m, t->flag);
+		return true;
 	case OP_EXPECT:
 		return expect_cut(r, t);
 	case OP_EXPECT_BYTES:

@@ -249,6 +249,9 @@ const char *wire_parse(const struct frame_out *f, const struct caps *caps, struc
 		return "IP length";
 	if (!w->v6 && sum(p, 20, 0) != 0xffff)
 		return "IPv4 header checksum";
+	if (!w->v6 && get_be16(p + 6) != (w->proto == IPPROTO_TCP ? 0x4000 : 0))
+		return "DF: segments must have it, datagrams must not";
+	w->id = w->v6 ? 0 : get_be16(p + 4);
 	w->ttl = w->v6 ? p[7] : p[8];
 	w->src.a = addr_from_bytes(w->v6 ? p + 8 : p + 12, !w->v6);
 	w->dst.a = addr_from_bytes(w->v6 ? p + 24 : p + 16, !w->v6);

@@ -21,6 +21,7 @@ struct wire {
 	size_t		len;
 	size_t		ip_len;
 	uint16_t	gso;
+	uint16_t	id;			/* of an IPv4 datagram */
 	uint64_t	at;			/* ns */
 };
 

@@ -295,6 +295,49 @@ static void test_truncated(void)
 	}
 }
 
+/* A packet of the guest's is as good as one of ours to be quoted: what the parser reads of it is in the quote, or nothing */
+static void test_quote(void)
+{
+	uint8_t b[FRAME_BUF];
+	struct cut c;
+	struct pkt p;
+
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		size_t full = unhex(good[i].hex, b), read = 0;
+		bool v4, l4, rest;
+
+		cut_make(&c, b, full, 0, full);
+		if (!eq(parse(&c.raw, &p), DROP_NONE) || p.ethertype == ETH_P_ARP) {
+			cut_free(&c);
+			continue;
+		}
+		v4 = p.ethertype == ETH_P_IP;
+		l4 = !p.fragment && (p.proto == IPPROTO_TCP || p.proto == IPPROTO_UDP);
+		rest = p.fragment && p.frag.off;
+		test("quoted, cut at every byte: %s", good[i].name);
+		for (size_t len = 0; len <= p.ip.len; len++) {
+			struct pkt e = { .ethertype = p.ethertype, .data = p.ip };
+			struct quote q;
+
+			view_trim(&e.data, len);
+			if (!pkt_quote(&e, &q))
+				continue;
+			read++;
+			ok(len >= (v4 ? 28 : 48) && !rest);
+			ok(addr_eq(&q.src.a, &p.src.a) && addr_eq(&q.dst.a, &p.dst.a));
+			eq(q.len, p.ip.len);
+			if (!p.fragment)
+				eq(q.proto, p.proto);
+			if (l4)
+				ok(q.src.port == p.src.port && q.dst.port == p.dst.port);
+			if (l4 && p.proto == IPPROTO_TCP)
+				eq(q.seq, p.tcp.seq);
+		}
+		eq(!read, rest);
+		cut_free(&c);
+	}
+}
+
 static void test_padded(void)
 {
 	uint8_t b[FRAME_BUF];
@@ -522,7 +565,7 @@ static void check_built(struct frame *f, const struct net_hdr *n, uint8_t proto,
 	if (v4) {
 		eq(naive_ip4(b + ETH_HLEN), 0xffff);
 		eq(get_be16(b + ETH_HLEN + 4), n->id);
-		eq(get_be16(b + ETH_HLEN + 6), 0x4000);
+		eq(get_be16(b + ETH_HLEN + 6), proto == IPPROTO_TCP ? 0x4000 : 0);	/* DF: for TCP alone */
 	} else {
 		eq(get_be32(b + ETH_HLEN), 0x6b800000);
 	}
@@ -1008,6 +1051,7 @@ int main(void)
 	test_good();
 	test_bad();
 	test_truncated();
+	test_quote();
 	test_padded();
 	test_single_fetch();
 	test_short_buffers();

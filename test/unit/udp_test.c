@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* udp_test.c - UDP on the kernel's own sockets, guest and network played by the test */
-/* LINK: addr.o checksum.o event.o flow.o fwd.o fwd_rules.o icmp.o log.o packet.o pcap.o reclaim.o sock.o splice.o tap.o timer.o udp_splice.o util.o */
+/* LINK: addr.o checksum.o event.o flow.o fwd.o fwd_rules.o icmp.o log.o packet.o pcap.o pmtu.o reclaim.o sock.o splice.o tap.o timer.o udp_splice.o util.o */
 /* LDFLAGS: -Wl,--wrap=sendmmsg */
 #include <fcntl.h>
 
@@ -328,6 +328,69 @@ static void test_fragments(const struct net *n)
 		eq(drops(), 0);
 		close(fd);
 	}
+}
+
+/* How datagrams of @size reach @guest: fragments of at most @mtu bytes, that are whole together */
+static void expect_pieces(int fd, const struct end *to, const uint8_t *text, size_t size, uint32_t mtu, unsigned pieces)
+{
+	static uint8_t whole[65536 + 8];
+
+	got_clear();
+	host_send(fd, to, text, size);
+	run();
+	if (pieces == 1) {
+		ok(ngot == 1 && got[0].ip.good && !got[0].ip.frag && got[0].ip.len == size);
+		return;
+	}
+	eq(ngot, pieces);
+	if (eq(reassemble(whole, mtu), size + 8))
+		eq_mem(whole + 8, text, size);
+}
+
+static void test_path_mtu(const struct net *n)
+{
+	struct end guest = E(n->guest, 40005), gw = E(n->gw, 7009), at = E(n->loopback, 7009), from;
+	const struct caps uso = { .mtu = 65535, .csum = true, .uso = true };
+	bool v4 = n == nets;
+	static uint8_t text[5000];
+	struct addr other;
+	char buf[64];
+	int fd, gso = 1400;
+
+	test("%s: datagrams to an address behind the guest are as large as its path takes, for ten minutes", n->name);
+	begin(&uso);
+	memset(text, 'x', sizeof(text));
+	fd = host_socket(&at);
+	guest_say(&guest, &gw, "send");
+	if (!ok(host_recv(fd, buf, sizeof(buf), &from) == 4))
+		return;
+	other = gw.a;
+	pmtu_set(&g->pmtu, &other, 1300, c.now);
+	expect_pieces(fd, &from, text, 5000, 65535, 1);
+	pmtu_set(&g->pmtu, &guest.a, 1300, c.now);
+	expect_pieces(fd, &from, text, 1000, 1300, 1);
+	expect_pieces(fd, &from, text, v4 ? 1272 : 1252, 1300, 1);
+	expect_pieces(fd, &from, text, 1410, 1300, 2);
+	expect_pieces(fd, &from, text, 5000, 1300, v4 ? 4 : 5);
+
+	test("%s: and so are those that the kernel joined", n->name);
+	setsockopt(fd, SOL_UDP, UDP_SEGMENT, &gso, sizeof(gso));
+	got_clear();
+	host_send(fd, &from, text, 4200);
+	run();
+	eq(ngot, 6);
+	for (unsigned k = 0; k < ngot; k++)
+		ok(got[k].ip.good && got[k].ip.frag && got[k].len - 14 <= 1300);
+	gso = 0;
+	setsockopt(fd, SOL_UDP, UDP_SEGMENT, &gso, sizeof(gso));
+
+	test("%s: none is made smaller than routers can do themselves", n->name);
+	pmtu_set(&g->pmtu, &guest.a, 1, c.now);
+	expect_pieces(fd, &from, text, 1000, v4 ? 552 : 1280, v4 ? 2 : 1);
+	c.now += PMTU_AGE;
+	expect_pieces(fd, &from, text, 5000, 65535, 1);
+	eq(drops(), 0);
+	close(fd);
 }
 
 /* ICMP error in got[@k]: type, code, and a quote of the guest's datagram from @src to @dst */
@@ -1361,6 +1424,7 @@ int main(void)
 		test_many(n);
 		test_gso_out(n);
 		test_gso_in(n);
+		test_path_mtu(n);
 		test_fragments(n);
 		test_refused(n);
 		test_traceroute(n);
