@@ -29,7 +29,7 @@ static inline enum family addr_family(const struct addr *a)
 #define DOMAIN_MAX	256		/* RFC 1035 2.3.4, with the terminator */
 #define RULES_MAX	1024
 
-/* One family's view of guest and host. Addresses of the other family never occur in it; unspecified means none. */
+/* One family's view of guest and host. Addresses of the other family never occur in it, but for @dns_host; unspecified means none. */
 struct conf_ip {
 	bool		on;
 	bool		addr_given, gw_given, plen_given;	/* by option, not from the host */
@@ -49,7 +49,10 @@ struct conf_ip {
 	struct addr	dns_forward;		/* guest-side address whose port 53 and 853 go to @dns_host: as
 						 * given, or one of @dns that stands for a resolver on loopback
 						 */
-	struct addr	dns_host;		/* resolver as the host reaches it, loopback included */
+	struct addr	dns_host;		/* resolver as the host reaches it, loopback included; of the other
+						 * family where the host has none of this one
+						 */
+	unsigned	dns_scope;		/* its interface, if it is link-local and resolv.conf names one; or 0 */
 
 	struct addr	dns[DNS_MAX];		/* servers handed to the guest */
 	unsigned	ndns;

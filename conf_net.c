@@ -162,8 +162,29 @@ bool conf_search_add(struct conf *c, const char *s, size_t len)
 /* Servers and search list of the host, in its order (resolv.conf(5)) */
 struct resolv {
 	struct addr	dns[FAMILIES][DNS_MAX];
+	unsigned	scope[FAMILIES][DNS_MAX];	/* interface of a link-local one, 0: not given */
 	unsigned	ndns[FAMILIES];
 };
+
+/* Interface in "fe80::1%eth0", by name or index (RFC 4007 11); 0 if there is none */
+static unsigned resolv_scope(const char *s)
+{
+	char name[IFNAMSIZ];
+	uint64_t index;
+	size_t len;
+
+	s += strcspn(s, " \t%");
+	if (*s != '%')
+		return 0;
+	len = strcspn(++s, " \t");
+	if (parse_num(s, len, INT32_MAX, &index))
+		return (unsigned)index;
+	if (len >= sizeof(name))
+		return 0;
+	memcpy(name, s, len);
+	name[len] = '\0';
+	return if_nametoindex(name);
+}
 
 static void resolv_server(struct resolv *r, const char *s)
 {
@@ -175,8 +196,10 @@ static void resolv_server(struct resolv *r, const char *s)
 	if (addr_is_unspec(&a))				/* resolv.conf(5): the local machine */
 		a = addr_is_v4(&a) ? addr_loopback4 : addr_loopback6;
 	f = addr_family(&a);
-	if (r->ndns[f] < DNS_MAX)
+	if (r->ndns[f] < DNS_MAX) {
+		r->scope[f][r->ndns[f]] = f == V6 && addr_is_linklocal(&a) ? resolv_scope(s) : 0;
 		r->dns[f][r->ndns[f]++] = a;
+	}
 }
 
 /* The last "search" or "domain" line counts. Domains that don't fit are left out, as are names that can't be one. */
@@ -240,7 +263,45 @@ static void dns_add(struct conf_ip *ip, const struct addr *server, bool forward_
 	ip->dns[ip->ndns++] = a;
 }
 
-static void dns_complete(struct conf *c, enum family f, const struct resolv *r)
+/* The resolver of a family as the host reaches it, of options or of the host's configuration */
+struct resolver {
+	struct addr	a;			/* unspecified: there is none */
+	unsigned	scope;
+};
+
+static struct resolver dns_first(const struct conf *c, enum family f, const struct resolv *r)
+{
+	const struct conf_ip *ip = &c->ip[f];
+
+	if (!addr_is_unspec(&ip->dns_host))
+		return (struct resolver){ ip->dns_host, 0 };
+	if (c->dns_given && ip->ndns)
+		return (struct resolver){ ip->dns[0], 0 };
+	return (struct resolver){ r->dns[f][0], r->scope[f][0] };
+}
+
+/* Where --dns-forward leads. Without a resolver of the family, to one of the other family, that the host can reach whichever the
+ * guest has; and it is what the guest is told of.
+ */
+static void dns_forward_to(struct conf *c, enum family f, const struct resolver first[FAMILIES])
+{
+	struct conf_ip *ip = &c->ip[f];
+	const struct resolver *to = &first[f];
+
+	if (addr_is_unspec(&to->a)) {
+		to = &first[f == V4 ? V6 : V4];
+		if (addr_is_unspec(&to->a)) {
+			info("%s: no resolver on the host for --dns-forward", family_name[f]);
+			return;
+		}
+		if (!ip->ndns && !c->dns_given)
+			ip->dns[ip->ndns++] = ip->dns_forward;
+	}
+	ip->dns_host = to->a;
+	ip->dns_scope = to->scope;
+}
+
+static void dns_complete(struct conf *c, enum family f, const struct resolv *r, const struct resolver first[FAMILIES])
 {
 	struct conf_ip *ip = &c->ip[f];
 	const struct addr *list = c->dns_given ? ip->dns : r->dns[f];
@@ -253,14 +314,8 @@ static void dns_complete(struct conf *c, enum family f, const struct resolv *r)
 	for (unsigned i = 0; i < n; i++)
 		dns_add(ip, &server[i], forward_given);
 
-	if (forward_given && addr_is_unspec(&ip->dns_host)) {
-		if (n)
-			ip->dns_host = server[0];
-		else if (r->ndns[f])
-			ip->dns_host = r->dns[f][0];
-		else
-			info("%s: no resolver on the host for --dns-forward", family_name[f]);
-	}
+	if (forward_given && addr_is_unspec(&ip->dns_host))
+		dns_forward_to(c, f, first);
 }
 
 /* Without -n: class A, B or C (RFC 791 2.3) for an address from the command line; /64 for IPv6 (RFC 4291 2.5.1) */
@@ -303,6 +358,7 @@ static void ip_complete(struct conf *c, enum family f)
 
 void conf_complete(struct conf *c)
 {
+	struct resolver first[FAMILIES];
 	static struct resolv r;
 
 	if (c->mtu && c->mtu < 1280 && c->ip[V6].on) {		/* RFC 8200 5 */
@@ -311,6 +367,8 @@ void conf_complete(struct conf *c)
 	}
 
 	resolv_read(c, &r);
+	for (enum family f = V4; f < FAMILIES; f++)
+		first[f] = dns_first(c, f, &r);
 	for (enum family f = V4; f < FAMILIES; f++) {
 		struct conf_ip *ip = &c->ip[f];
 
@@ -319,7 +377,7 @@ void conf_complete(struct conf *c)
 			continue;
 		}
 		ip_complete(c, f);
-		dns_complete(c, f, &r);
+		dns_complete(c, f, &r, first);
 	}
 	if (c->dhcp_dns && !c->ip[V4].ndns && !c->ip[V6].ndns && !c->dns_given)
 		info("No DNS server to tell the guest about");

@@ -6,7 +6,7 @@
  *	destination		becomes				where
  *	loopback, unspecified	(dropped)
  *	multicast, broadcast	itself, UDP only
- *	--dns-forward		--dns-host			ports 53 and 853, TCP and UDP
+ *	--dns-forward		--dns-host			ports 53 and 853, TCP and UDP; of either family
  *	--map-host-loopback	127.0.0.1 or ::1
  *	--map-guest-addr	the guest's address, which is the host's too
  *	any other		itself
@@ -102,6 +102,8 @@ enum drop fwd_out(const struct conf *c, const struct seen *s, uint8_t proto, con
 	if (addr_is_unspec(&to))			/* no resolver, no address of our own */
 		return DROP_POLICY;
 
+	f = addr_family(&to);				/* the host's side, from here on */
+	ip = &c->ip[f];
 	host->peer = (struct end){ to, dst->port };
 	host->our = (struct end){ f == V4 ? addr_any4 : addr_any6, src->port };
 	if (!addr_is_loopback(&to) && !is_map(&to, &ip->addr) && !addr_is_unspec(&ip->out_addr))
@@ -188,6 +190,20 @@ struct addr fwd_icmp_src(const struct conf *c, const struct seen *s, const struc
 unsigned fwd_scope(const struct conf *c, const struct addr *a)
 {
 	return addr_is_linklocal(a) || addr_is_multicast(a) ? c->ip[addr_family(a)].ifindex : 0;
+}
+
+struct sock_out fwd_leave(const struct conf *c, const struct end *asked, const struct addr *to)
+{
+	const struct conf_ip *ip = &c->ip[addr_family(&asked->a)];
+	struct sock_out o = {
+		.ifname = addr_is_loopback(to) ? "" : c->ip[addr_family(to)].out_if,
+		.scope = fwd_scope(c, to), .freebind = c->freebind,
+	};
+
+	/* The resolver, and not a neighbour of the same name */
+	if (addr_is_linklocal(to) && ip->dns_scope && is_dns(IPPROTO_UDP, asked->port) && is_map(&asked->a, &ip->dns_forward))
+		o.scope = ip->dns_scope;
+	return o;
 }
 
 bool fwd_is_target(const struct fwd *fwd, const struct conf *c, const struct addr *a)

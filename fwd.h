@@ -12,6 +12,7 @@
 #include "conf.h"
 #include "flow.h"
 #include "log.h"
+#include "sock.h"
 #include "util.h"
 
 #define LISTENERS_MAX	(1U << 17)	/* all ports of TCP and of UDP */
@@ -66,7 +67,7 @@ struct fwd {
 };
 
 /**
- * fwd_out() - where a flow the guest starts goes on the host
+ * fwd_out() - where a flow the guest starts goes on the host: not always to the family that the guest uses, see --dns-forward
  * @c:		configuration
  * @s:		what was learned of the guest
  * @proto:	IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP or IPPROTO_ICMPV6
@@ -117,6 +118,11 @@ bool fwd_is_target(const struct fwd *fwd, const struct conf *c, const struct add
 
 /* Interface index for a link-local or multicast destination on the host, or 0 */
 unsigned fwd_scope(const struct conf *c, const struct addr *a);
+
+/* How a flow that the guest starts leaves the host: interfaces, by the family of @to, where fwd_out() leads what was sent to
+ * @asked
+ */
+struct sock_out fwd_leave(const struct conf *c, const struct end *asked, const struct addr *to);
 
 /**
  * fwd_listen() - open the sockets of all rules of conf.rule, and register them with epoll

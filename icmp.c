@@ -90,11 +90,28 @@ static bool by_errno(int err, uint32_t info, bool v4, struct icmp_hdr *h)
 	return false;
 }
 
+/* Message for what happened to a packet that went on as one of the other family: a resolver's, see fwd_out(). The kernel's errno
+ * has types and codes as RFC 7915 4.2 and 5.2 translate them, but for "time exceeded"; packets' sizes differ by their headers.
+ */
+static bool by_translation(const struct sock_err *e, bool v4, struct icmp_hdr *h)
+{
+	uint32_t info = v4 ? e->info - MIN(e->info, IP6_HLEN - IP4_HLEN) : e->info + (IP6_HLEN - IP4_HLEN);
+
+	if (e->origin == (v4 ? SO_EE_ORIGIN_ICMP6 : SO_EE_ORIGIN_ICMP) &&
+	    e->type == (v4 ? ICMP6_TIME_EXCEEDED : ICMP4_TIME_EXCEEDED)) {
+		*h = (struct icmp_hdr){ .type = v4 ? ICMP4_TIME_EXCEEDED : ICMP6_TIME_EXCEEDED, .code = e->code };
+		return true;
+	}
+	return by_errno(e->err, info, v4, h);
+}
+
 /* Message as it came from the network, or one for the errno */
 static bool by_error(const struct sock_err *e, bool v4, struct icmp_hdr *h)
 {
 	bool param, big;
 
+	if (!addr_is_unspec(&e->dst.a) && addr_is_v4(&e->dst.a) != v4)
+		return by_translation(e, v4, h);
 	if (e->origin != (v4 ? SO_EE_ORIGIN_ICMP : SO_EE_ORIGIN_ICMP6))
 		return by_errno(e->err, e->info, v4, h);
 
@@ -151,10 +168,11 @@ static struct addr error_source(struct ctx *c, const struct guest *g, const stru
 {
 	const struct conf_ip *ip = &c->cf->ip[addr_family(dst)];
 
-	if (addr_family(&e->offender.a) == addr_family(dst) && !addr_is_unspec(&e->offender.a)) {
+	if (!addr_is_unspec(&e->offender.a)) {
 		if (addr_eq(&e->offender.a, &e->dst.a)) /* the destination itself, under the guest's name for it */
 			return *dst;
-		return fwd_icmp_src(c->cf, &g->seen, &e->offender.a);
+		if (addr_family(&e->offender.a) == addr_family(dst))
+			return fwd_icmp_src(c->cf, &g->seen, &e->offender.a);
 	}
 	if (!addr_is_unspec(&ip->gw))
 		return ip->gw;
@@ -273,13 +291,10 @@ void icmp_timeout(struct ctx *c, struct flow *f)
 		timer_set(&c->wheel, &f->timer, due);
 }
 
-static int ping_socket(struct ctx *c, struct guest *g, const struct side *host)
+static int ping_socket(struct ctx *c, struct guest *g, const struct end *asked, const struct side *host)
 {
-	bool v6 = !addr_is_v4(&host->peer.a), local = addr_is_loopback(&host->peer.a);
-	const struct sock_out o = {
-		.ifname = local ? "" : c->cf->ip[v6 ? V6 : V4].out_if,
-		.scope = fwd_scope(c->cf, &host->peer.a), .freebind = c->cf->freebind,
-	};
+	const struct sock_out o = fwd_leave(c->cf, asked, &host->peer.a);
+	bool v6 = !addr_is_v4(&host->peer.a);
 	int fd = -EMFILE;
 
 	if (!reclaim_share(c, g))
@@ -307,7 +322,7 @@ static struct flow *ping_open(struct ctx *c, struct guest *g, const struct pkt *
 			icmp_error_pkt(c, g, EACCES, p);
 		return NULL;
 	}
-	fd = ping_socket(c, g, &host);
+	fd = ping_socket(c, g, &guest->our, &host);
 	if (fd < 0) {
 		log_limited(LOG_WARNING, "No ping socket: %s%s", errno_text(-fd),
 			    sock_features.ping ? "" : ", see net.ipv4.ping_group_range in icmp(7)");

@@ -200,9 +200,7 @@ static void tcp_refuse(struct ctx *c, struct guest *g, const struct end *src, co
 
 void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 {
-	const bool v4 = addr_is_v4(&p->dst.a);
-	const struct conf_ip *ip = &c->cf->ip[v4 ? V4 : V6];
-	struct sock_out out = { .ifname = ip->out_if, .freebind = c->cf->freebind };
+	struct sock_out out;
 	struct side host;
 	struct flow *f;
 	enum drop why;
@@ -220,7 +218,7 @@ void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 		return;
 	}
 
-	out.scope = fwd_scope(c->cf, &host.peer.a);
+	out = fwd_leave(c->cf, &p->dst, &host.peer.a);
 	if (p->ttl != TCP_TTL)			/* not the default: somebody counts hops */
 		out.ttl = p->ttl;
 	fd = tcp_socket(c, &host, &out);

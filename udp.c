@@ -240,13 +240,13 @@ static int port_socket(struct ctx *c, struct guest *g, const struct end *our, co
 	return fd;
 }
 
-/* Socket of the guest's endpoint @src on the host, number @nr of its kind; with a reference for the caller */
-static struct flow *port_get(struct ctx *c, struct guest *g, const struct end *src, uint16_t nr,
+/* Socket of the guest's endpoint @src on the host, for addresses of the family of @any, number @nr of its kind; with a reference
+ * for the caller
+ */
+static struct flow *port_get(struct ctx *c, struct guest *g, const struct end *src, const struct addr *any, uint16_t nr,
 			     const struct sock_out *o)
 {
-	const struct side guest = {
-		.peer = *src, .our = { .a = addr_is_v4(&src->a) ? addr_any4 : addr_any6, .port = nr },
-	};
+	const struct side guest = { .peer = *src, .our = { .a = *any, .port = nr } };
 	const struct end our = { .a = guest.our.a, .port = src->port };
 	struct flow *port = flow_find_guest(&c->flows, FLOW_UDP_PORT, &guest.peer, &guest.our);
 	int fd;
@@ -299,25 +299,25 @@ static void port_to_many(struct flow *port, const struct addr *to)
 	}
 }
 
-/* Host's interface for a destination, 0: routes decide, as they do for IPv4 link-local addresses */
-static unsigned scope_of(const struct conf *cf, const struct addr *a)
+/* Host's interface for a destination, 0: routes decide, as they do for IPv4 link-local addresses; @scope: fwd_leave()'s */
+static unsigned scope_of(const struct conf *cf, const struct addr *a, unsigned scope)
 {
 	if (addr_is_v4(a))
 		return sock_to_many(a) ? cf->ip[V4].ifindex : 0;
-	return fwd_scope(cf, a);
+	return scope;
 }
 
 /* Opens, or finds, a socket whose answers from @host->peer belong to no other flow */
-static struct flow *port_free_for(struct ctx *c, struct guest *g, const struct end *src, const struct side *host)
+static struct flow *port_free_for(struct ctx *c, struct guest *g, const struct end *src, const struct side *host,
+				  struct sock_out o)
 {
-	const struct conf *cf = c->cf;
-	bool local = addr_is_loopback(&host->peer.a);
-	const struct conf_ip *ip = &cf->ip[addr_family(&src->a)];
-	struct sock_out o = { .ifname = local ? "" : ip->out_if, .freebind = cf->freebind };
-	uint16_t first = local && *ip->out_if ? SOCKETS_MAX : 0; /* not bound to the interface: sockets of their own */
+	const char *out_if = c->cf->ip[addr_family(&host->peer.a)].out_if;
+	const struct addr *any = addr_is_v4(&host->peer.a) ? &addr_any4 : &addr_any6;
+	uint16_t first = *out_if && !*o.ifname ? SOCKETS_MAX : 0; /* not bound to the interface: sockets of their own */
 
+	o.scope = 0;				/* for all destinations */
 	for (uint16_t i = 0; i < SOCKETS_MAX; i++) {
-		struct flow *port = port_get(c, g, src, first + i, &o);
+		struct flow *port = port_get(c, g, src, any, first + i, &o);
 
 		if (!port)
 			return NULL;
@@ -331,6 +331,7 @@ static struct flow *port_free_for(struct ctx *c, struct guest *g, const struct e
 struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 {
 	const struct side guest = { .peer = p->src, .our = p->dst };
+	struct sock_out leave;
 	struct flow *port;
 	struct side host;
 	enum drop why;
@@ -342,14 +343,15 @@ struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 			icmp_error_pkt(c, g, EACCES, p);
 		return NULL;
 	}
-	port = port_free_for(c, g, &p->src, &host);
+	leave = fwd_leave(c->cf, &p->dst, &host.peer.a);
+	port = port_free_for(c, g, &p->src, &host, leave);
 	if (!port) {
 		drop_count(g, DROP_NO_RESOURCE);
 		return NULL;
 	}
 	if (sock_to_many(&host.peer.a))
 		port_to_many(port, &host.peer.a);
-	return udp_new(c, g, port, &guest, &host, scope_of(c->cf, &host.peer.a));
+	return udp_new(c, g, port, &guest, &host, scope_of(c->cf, &host.peer.a, leave.scope));
 }
 
 /* ---- errors ---- */

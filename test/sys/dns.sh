@@ -45,6 +45,70 @@ pasta_up --dns-forward $F6
 xfer 5 < <(query forward_over_IPv6 $F6 R 2001:db8:1::10)
 pasta_stop
 
+# The other family's resolver, where there is none of the guest's
+resolv "nameserver 2001:db8:1::10"
+pasta_up --dns-forward $F
+xfer 5 < <(query IPv4_to_an_IPv6_resolver $F R 2001:db8:1::10)
+xfer 5 <<END
+udp IPv4_to_an_IPv6_resolver,_DTLS c=C s=R to=$F at=2001:db8:1::10 port=853 sizes=40,4096
+udp-error IPv4_to_an_IPv6_resolver_that_is_not_there c=C to=$F port=53 want=ECONNREFUSED
+END
+pasta_stop
+pasta_up -4 --dns-forward $F --outbound-if6 ext
+xfer 5 < <(query IPv4_to_an_IPv6_resolver,_-4 $F R 2001:db8:1::10)
+pasta_stop
+resolv "nameserver 198.51.100.10"
+pasta_up --dns-forward $F6
+xfer 5 < <(query IPv6_to_an_IPv4_resolver $F6 R 198.51.100.10)
+xfer 5 <<END
+udp-error IPv6_to_an_IPv4_resolver_that_is_not_there c=C to=$F6 port=53 want=ECONNREFUSED
+END
+pasta_stop
+pasta_up -6 --dns-forward $F6
+xfer 5 < <(query IPv6_to_an_IPv4_resolver,_-6 $F6 R 198.51.100.10)
+pasta_stop
+resolv "nameserver ::1"
+pasta_up --dns-forward $F --outbound-if4 ext --no-map-gw
+xfer 5 < <(query IPv4_to_an_IPv6_resolver_on_loopback $F H ::1)
+pasta_stop
+resolv "nameserver 127.0.0.53"
+pasta_up --dns-forward $F6 --outbound-if4 ext --no-map-gw
+xfer 5 < <(query IPv6_to_an_IPv4_resolver_on_loopback $F6 H 127.0.0.53)
+pasta_stop
+
+# A link-local one, on an interface that the guest has nothing to do with, and that another neighbour has, too
+ip link add other type veth peer name other netns "$RPID"
+R ip link set other up
+ip link set other up
+R ip addr add fe80::53/64 dev other nodad
+R ip addr add fe80::53/64 dev ext nodad
+ll_up() { ip -6 addr show dev other | grep fe80 | grep -v tentative; }
+ok "link-local addresses on the other link" wait_for 20 ll_up
+cat >"$T/ll.py" <<'END'
+import socket
+s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"other")
+s.bind(("::", 53))
+t = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
+t.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"other")
+t.bind(("::", 53))
+t.listen()
+print("ready", flush=True)
+q, who = s.recvfrom(100)
+s.sendto(q + b" answered", who)
+t.accept()[0].sendall(b"connected")
+END
+R python3 "$T/ll.py" >"$T/ll" 2>&1 &
+disown
+wait_for 20 grep -q ready "$T/ll"
+resolv "nameserver fe80::53%other"
+pasta_up --dns-forward $F
+is "link-local resolver of another interface" "$(C python3 -c "import socket
+s = socket.socket(); s.settimeout(3)
+u = socket.socket(type=socket.SOCK_DGRAM); u.settimeout(3); u.sendto(b'query', ('$F', 53)); print(*u.recvfrom(100), end=', ')
+s.connect(('$F', 53)); print(s.recv(100))" 2>&1)" "b'query answered' ('$F', 53), b'connected'"
+pasta_stop
+
 resolv "nameserver 203.0.113.53"
 pasta_up -D 198.51.100.10 -t 8000 --dns-forward $F
 xfer 5 < <(query DNS-08_servers_given_by_-D_serve_for_--dns-forward $F R 198.51.100.10)

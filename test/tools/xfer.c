@@ -90,10 +90,16 @@ static bool netns_enter(struct job *j, const char *path)
 	return true;
 }
 
+/* Family of an address: the server's may be another than the client's, see --dns-forward */
+static bool is_v6(const struct job *j, const char *text)
+{
+	return text ? strchr(text, ':') != NULL : j->v6;
+}
+
 static socklen_t sa_make(struct job *j, const char *text, unsigned port, union sa *sa)
 {
 	memset(sa, 0, sizeof(*sa));
-	if (j->v6) {
+	if (is_v6(j, text)) {
 		char addr[64], *scope;
 
 		snprintf(addr, sizeof(addr), "%s", text ? text : "::");
@@ -111,9 +117,9 @@ static socklen_t sa_make(struct job *j, const char *text, unsigned port, union s
 	return inet_pton(AF_INET, text ? text : "0.0.0.0", &sa->v4.sin_addr) == 1 ? sizeof(sa->v4) : 0;
 }
 
-static int sock_new(struct job *j, int type)
+static int sock_new(struct job *j, const char *text, int type)
 {
-	int fd = socket(j->v6 ? AF_INET6 : AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), size = 4 << 20;
+	int fd = socket(is_v6(j, text) ? AF_INET6 : AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), size = 4 << 20;
 
 	if (fd < 0) {
 		failed(j, "socket: %s", strerror(errno));
@@ -134,12 +140,12 @@ int sock_server(struct job *j, int type)
 
 	if (!netns_enter(j, j->server))
 		return -1;
-	fd = sock_new(j, type);
+	fd = sock_new(j, j->at, type);
 	if (fd < 0)
 		return -1;
 	len = sa_make(j, j->at, j->lport, &sa);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));	/* not for clients: two might get the same port */
-	if (j->v6)
+	if (is_v6(j, j->at))
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
 	if (!len || bind(fd, &sa.sa, len) || (type == SOCK_STREAM && listen(fd, 4096))) {
 		failed(j, "listen: %s", strerror(errno));
@@ -157,7 +163,7 @@ int sock_client(struct job *j, int type, bool conn)
 
 	if (!netns_enter(j, j->client))
 		return -1;
-	fd = sock_new(j, type);
+	fd = sock_new(j, j->to, type);
 	if (fd < 0 || !conn)
 		return fd;
 	len = sa_make(j, j->to, j->port, &sa);

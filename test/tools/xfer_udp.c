@@ -51,7 +51,7 @@ static bool round_trip(struct job *j, int fd, int server, uint64_t seed, size_t 
 			return false;
 	}
 	for (unsigned i = 0; i < batch; i++) {
-		socklen_t salen = j->v6 ? sizeof(from[i].v6) : sizeof(from[i].v4);
+		socklen_t salen = from[i].sa.sa_family == AF_INET6 ? sizeof(from[i].v6) : sizeof(from[i].v4);
 
 		if (sendto(server, pattern(seed, i * 64 + 8, len), len, 0, &from[i].sa, salen) != (ssize_t)len)
 			return failed(j, "server: send of %zu: %s", len, strerror(errno));
@@ -87,7 +87,7 @@ static bool round_all(struct job *j, const int *fd, int server, uint64_t seed)
 			return false;
 	}
 	for (unsigned i = j->parallel; i-- > 0;) {
-		socklen_t salen = j->v6 ? sizeof(from[i].v6) : sizeof(from[i].v4);
+		socklen_t salen = from[i].sa.sa_family == AF_INET6 ? sizeof(from[i].v6) : sizeof(from[i].v4);
 
 		if (sendto(server, buf[i], LEN, 0, &from[i].sa, salen) != LEN)
 			return failed(j, "server: send: %s", strerror(errno));

@@ -139,8 +139,24 @@ static const struct {
 	  "198.51.100.53 | 10.9.9.9>127.0.0.7", "| ->-" },
 	{ "--dns-host and a resolver on loopback", "--dns-host 203.0.113.7", "nameserver 127.0.0.53\n",
 	  "192.0.2.1 | 192.0.2.1>203.0.113.7", "| ->-" },
-	{ "--dns-forward, no resolver of that family", "--dns-forward fd00::53", "nameserver 198.51.100.53\n",
-	  "198.51.100.53 | ->-", "| fd00::53>-" },
+	{ "--dns-forward, resolver of the other family", "--dns-forward fd00::53", "nameserver 198.51.100.53\n",
+	  "198.51.100.53 | ->-", "fd00::53 | fd00::53>198.51.100.53" },
+	{ "--dns-forward, IPv6-only resolvers", "--dns-forward 169.254.1.1", "nameserver 2001:db8:53::1\nnameserver ::1\n",
+	  "169.254.1.1 | 169.254.1.1>2001:db8:53::1", "2001:db8:53::1,2001:db8::1 | 2001:db8::1>::1" },
+	{ "--dns-forward, resolver of the other family on loopback", "--dns-forward 169.254.1.1 --no-map-gw", "nameserver ::1\n",
+	  "169.254.1.1 | 169.254.1.1>::1", "| ->-" },
+	{ "--dns-forward of both families, one resolver", "--dns-forward 169.254.1.1 --dns-forward fd00::53",
+	  "nameserver 127.0.0.53\n", "169.254.1.1 | 169.254.1.1>127.0.0.53", "fd00::53 | fd00::53>127.0.0.53" },
+	{ "--dns-forward of both families, both have one", "--dns-forward 169.254.1.1 --dns-forward fd00::53",
+	  "nameserver 2001:db8:53::1\nnameserver 198.51.100.53\n", "198.51.100.53 | 169.254.1.1>198.51.100.53",
+	  "2001:db8:53::1 | fd00::53>2001:db8:53::1" },
+	{ "--dns-forward, resolver of the other family, which is off", "-4 --dns-forward 169.254.1.1",
+	  "nameserver 2001:db8:53::1\n", "169.254.1.1 | 169.254.1.1>2001:db8:53::1", "| ->-" },
+	{ "the same, -6", "-6 --dns-forward fd00::53", "nameserver 198.51.100.53\n", "| ->-", "fd00::53 | fd00::53>198.51.100.53" },
+	{ "--dns-host of the other family", "--dns-forward 169.254.1.1 --dns-host 2001:db8:53::7", "",
+	  "169.254.1.1 | 169.254.1.1>2001:db8:53::7", "| ->2001:db8:53::7" },
+	{ "-D of the other family", "--dns-forward 169.254.1.1 -D 2001:db8:53::7", "nameserver ::1\n",
+	  "| 169.254.1.1>2001:db8:53::7", "2001:db8:53::7 | ->-" },
 	{ "-4", "-4", "nameserver 198.51.100.53\nnameserver ::1\n", "198.51.100.53 | ->-", "| ->-" },
 	{ "-6", "-6 -D 198.51.100.53 -D 2001:db8:53::1", "", "| ->-", "2001:db8:53::1 | ->-" },
 	{ "no file but an empty one", "", "", "| ->-", "| ->-" },
@@ -173,6 +189,17 @@ static void test_dns(void)
 	run_parse(&conf, 1, (char *[]){ (char *)"pasta", NULL });
 	conf_complete(&conf);
 	eq_str(show_dns(V4), "| ->-");
+
+	test("--dns-forward: link-local resolvers keep the interface they have in resolv.conf, by name or index");
+	complete("-4 --dns-forward 169.254.1.1", "nameserver fe80::53%lo\n", HOST_FULL);
+	eq_str(show_dns(V4), "169.254.1.1 | 169.254.1.1>fe80::53");
+	eq(conf.ip[V4].dns_scope, if_nametoindex("lo"));
+	complete("--dns-forward fd00::53", "nameserver fe80::53%77 # there\n", HOST_FULL);
+	eq(conf.ip[V6].dns_scope, 77);
+	complete("--dns-forward fd00::53", "nameserver fe80::53%nosuchinterfaceatall\n", HOST_FULL);
+	eq(conf.ip[V6].dns_scope, 0);
+	complete("--dns-forward fd00::53", "nameserver fe80::53\n", HOST_FULL);
+	eq(conf.ip[V6].dns_scope, 0);
 
 	test("no resolver for --dns-forward: said once");
 	complete("--dns-forward 10.9.9.9", "", HOST_FULL);

@@ -35,7 +35,7 @@ struct setup {
 
 enum setups {
 	PLAIN, NO_MAP, DNS_LO, DNS_GW, DNS_FWD, DNS_NONE, MAPS, OUT, V4_ONLY, V6_ONLY, NOTHING, SEEN, LL_GW, LL_ONLY,
-	NO_GW, LOCAL_GW
+	NO_GW, LOCAL_GW, DNS_OTHER
 };
 
 static const struct setup setups[] = {
@@ -68,6 +68,8 @@ static const struct setup setups[] = {
 	[NO_GW] = { "no gateway", .our_ll = "fe80::1" },
 	[LOCAL_GW] = { "--map-host-loopback none", .gw4 = "169.254.2.2", .gw6 = "fe80::1", .our_ll = "fe80::1",
 		       .ns_ll = "fe80::15" },
+	[DNS_OTHER] = { "resolvers of the other family", .gw4 = "10.0.2.2", .gw6 = "2001:db8::2", .fwd4 = "169.254.1.1",
+			.fwd6 = "64:ff9b:1::1", .dns4 = "fe80::53", .dns6 = "127.0.0.53", .out4 = "192.0.2.9", .out6 = "2001:db8::9" },
 };
 
 static void set_up(const struct setup *u, struct conf *c, struct seen *s)
@@ -144,6 +146,11 @@ static const struct out {
 	{ "no resolver, loopback is none either", DNS_NONE, U, G4, "10.0.2.2", 53, DROP_POLICY, NULL, NULL },
 	{ "no resolver, other ports", DNS_NONE, U, G4, "10.0.2.2", 123, DROP_NONE, "127.0.0.1", NULL },
 
+	{ "resolver of the other family", DNS_OTHER, U, G4, "169.254.1.1", 53, DROP_NONE, "fe80::53", "2001:db8::9" },
+	{ "resolver of the other family, TCP", DNS_OTHER, T, G4, "169.254.1.1", 853, DROP_NONE, "fe80::53", "2001:db8::9" },
+	{ "resolver of the other family, IPv6", DNS_OTHER, U, G6, "64:ff9b:1::1", 853, DROP_NONE, "127.0.0.53", "0.0.0.0" },
+	{ "resolver of the other family, other ports", DNS_OTHER, U, G6, "64:ff9b:1::1", 80, DROP_NONE, "64:ff9b:1::1", "2001:db8::9" },
+
 	{ "FWD-20 own address of the host", MAPS, T, G4, "169.254.1.2", 80, DROP_NONE, G4, NULL },
 	{ "FWD-20 own address of the host, IPv6", MAPS, U, G6, "2001:db8::4", 80, DROP_NONE, G6, NULL },
 	{ "FWD-20 own address, echo", MAPS, I4, G4, "169.254.1.2", 0, DROP_NONE, G4, NULL },
@@ -203,6 +210,41 @@ static void test_out(void)
 		eq(host.peer.port, o->port);
 		eq_str(text(&host.our.a), text(&from));
 		eq(host.our.port, 40000);
+	}
+}
+
+static void test_leave(void)
+{
+	static const struct {
+		const char	*asked;
+		uint16_t	port;
+		const char	*to, *ifname;
+		unsigned	scope;
+	} rows[] = {
+		{ "169.254.1.1", 53, "fe80::53", "six", 77 },		/* the resolver's interface */
+		{ "169.254.1.1", 853, "fe80::53", "six", 77 },
+		{ "fe80::53", 53, "fe80::53", "six", 6 },		/* a neighbour's */
+		{ "64:ff9b:1::1", 53, "127.0.0.53", "", 0 },
+		{ "64:ff9b:1::1", 53, "198.51.100.53", "four", 0 },
+		{ "198.51.100.1", 80, "198.51.100.1", "four", 0 },
+		{ "10.0.2.2", 80, "127.0.0.1", "", 0 },
+		{ "ff02::1", 80, "ff02::1", "six", 6 },
+	};
+	struct conf c;
+	struct seen s;
+
+	set_up(&setups[DNS_OTHER], &c, &s);
+	c.ip[V4].dns_scope = 77;
+	strcpy(c.ip[V4].out_if, "four");
+	strcpy(c.ip[V6].out_if, "six");
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct end asked = { A(rows[i].asked), rows[i].port };
+		struct addr to = A(rows[i].to);
+		struct sock_out o = fwd_leave(&c, &asked, &to);
+
+		test("out: interface by the host's side: %s, port %u, to %s", rows[i].asked, rows[i].port, rows[i].to);
+		eq_str(o.ifname, rows[i].ifname);
+		eq(o.scope, rows[i].scope);
 	}
 }
 
@@ -474,6 +516,7 @@ static void test_splice(void)
 int main(void)
 {
 	test_out();
+	test_leave();
 	test_in();
 	test_never_loopback();
 	test_is_target();

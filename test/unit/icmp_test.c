@@ -542,6 +542,58 @@ static void test_relayed(const struct net *n)
 	ok(ngot == 1 && addr_eq(&got[0].ip.src.a, &(struct end){ .a = A(n->gw) }.a));
 }
 
+/* The host's side of the flow is of the other family: a resolver's */
+static void test_translated(const struct net *n)
+{
+	static const struct {
+		int err;
+		uint8_t from[FAMILIES][2], to[FAMILIES][2];	/* type and code: from is of the host's family, to of the guest's */
+	} cases[] = {
+		{ ECONNREFUSED,	{ { 1, 4 }, { 3, 3 } }, { { 3, 3 }, { 1, 4 } } },
+		{ EHOSTUNREACH,	{ { 1, 3 }, { 3, 1 } }, { { 3, 1 }, { 1, 3 } } },
+		{ ENETUNREACH,	{ { 1, 0 }, { 3, 0 } }, { { 3, 0 }, { 1, 0 } } },
+		{ EACCES,	{ { 1, 1 }, { 3, 13 } }, { { 3, 13 }, { 1, 1 } } },
+		{ EHOSTUNREACH,	{ { 3, 0 }, { 11, 0 } }, { { 11, 0 }, { 3, 0 } } },
+		{ EMSGSIZE,	{ { 2, 0 }, { 3, 4 } }, { { 3, 4 }, { 2, 0 } } },
+	};
+	enum family f = n == nets ? V4 : V6;
+	const struct net *other = &nets[f == V4 ? V6 : V4];
+	struct sock_err e = { .origin = f == V4 ? SO_EE_ORIGIN_ICMP6 : SO_EE_ORIGIN_ICMP, .dst = E(other->server, 53) };
+
+	test("%s: errors of the other family are translated", n->name);
+	begin(NULL);
+	for (unsigned k = 0; k < ARRAY_SIZE(cases); k++) {
+		e.err = cases[k].err;
+		e.type = cases[k].from[f][0];
+		e.code = cases[k].from[f][1];
+		e.info = 1400;
+		e.offender = E(other->router, 0);
+		got_clear();
+		c.now += 10;
+		tell(n, &e, n->server, 10);
+		if (!eq(ngot, 1))
+			continue;
+		ok(got[0].ip.good && got[0].ip.type == cases[k].to[f][0] && got[0].ip.code == cases[k].to[f][1]);
+		eq(got[0].ip.rest, e.err != EMSGSIZE ? 0 : f == V4 ? 1380 : 1420);
+		ok(addr_eq(&got[0].ip.src.a, &(struct end){ .a = A(n->gw) }.a));
+	}
+
+	test("%s: from the destination itself, under the guest's name for it, of the other family", n->name);
+	e.offender = e.dst;
+	e.err = ECONNREFUSED;
+	got_clear();
+	c.now += 10;
+	tell(n, &e, n->server, 10);
+	ok(ngot == 1 && addr_eq(&got[0].ip.src.a, &(struct end){ .a = A(n->server) }.a));
+
+	test("%s: what has no translation is dropped", n->name);
+	e.err = EPROTO;
+	got_clear();
+	c.now += 10;
+	tell(n, &e, n->server, 10);
+	eq(ngot, 0);
+}
+
 static void test_silence(const struct net *n)
 {
 	static const char *const none[][3] = {
@@ -615,6 +667,7 @@ int main(void)
 		test_link_full(n);
 		test_map(n);
 		test_relayed(n);
+		test_translated(n);
 		test_silence(n);
 	}
 	begin(NULL);
