@@ -229,7 +229,7 @@ static void test_gso_out(const struct net *n)
 		{ 3500, 1000, 1000, 4,		"some segments, the last one shorter" },
 		{ 1000, 1000, 1000, 1,		"one segment" },
 		{ 60000, 1400, 1400, 43,	"as long as it gets" },
-		{ 200, 1, 1, 200,		"more segments than the kernel takes at once" },
+		{ 12800, 100, 100, 128,		"as many segments as a guest may claim" },
 	};
 	struct end guest = E(n->guest, 40003), gw = E(n->gw, 7007), at = E(n->loopback, 7007);
 	static uint8_t frame[14 + 65536], text[65536];
