@@ -81,4 +81,14 @@ table inet t {
 }
 END
 through masqueraded
+pasta_stop
+
+# Nothing is known of the path: TCP learns it, in both families
+pasta_up
+behind
+B ip link set ext mtu 1500
+xfer <<-END
+tcp an_unknown_path,_IPv4 c=$(b) s=R to=198.51.100.10 port=7002 down=3000000
+tcp an_unknown_path,_IPv6 c=$(b) s=R to=2001:db8:1::10 port=7002 down=3000000
+END
 done_testing
