@@ -33,7 +33,7 @@ int guest_listen(char *path)
 		if (fd == -EADDRINUSE)
 			die("Socket path %s already in use", path);
 		if (fd < 0)
-			die("Failed to listen on socket path %s: %s", path, errno_text(-fd));
+			die("Failed to listen on socket path %s: %s", path, file_text(-fd));
 		return fd;
 	}
 
@@ -43,7 +43,7 @@ int guest_listen(char *path)
 		if (fd >= 0)
 			return fd;
 	}
-	die("Failed to listen on any socket up to %s: %s; see -s/--socket", path, errno_text(-fd));
+	die("Failed to listen on any socket up to %s: %s; see -s/--socket", path, file_text(-fd));
 }
 
 bool guest_fd_ok(int fd)

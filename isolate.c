@@ -218,31 +218,9 @@ void isolate_early(const struct conf *c, int keep)
 
 /* User */
 
-/* UID 0 of a user namespace that isn't the initial one is just another user */
-static bool is_real_root(void)
-{
-	unsigned inside, outside, count;
-	char map[128];
-	ssize_t n;
-	int fd;
-
-	if (geteuid())
-		return false;
-
-	fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return true;
-	n = read(fd, map, sizeof(map) - 1);
-	close(fd);
-	if (n <= 0)
-		return true;
-	map[n] = '\0';
-	return sscanf(map, "%u %u %u", &inside, &outside, &count) == 3 && !inside && !outside && count == UINT32_MAX;
-}
-
 void isolate_user(const struct conf *c)
 {
-	bool root = is_real_root();
+	bool root = real_root();
 	uid_t uid = c->uid;
 	gid_t gid = c->gid;
 

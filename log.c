@@ -246,12 +246,17 @@ static int file_open(const char *path, uint64_t size, const char *version)
 	struct stat st;
 	int n, rc;
 
-	lg.file = fd_above_std(open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0600));
-	if (lg.file < 0) {
-		rc = lg.file;
-		lg.file = -1;
+	n = file_create(path, O_RDWR);
+	n = n < 0 ? n : fd_above_std(n);
+	if (n < 0)
+		return n;
+	lg.file = n;
+
+	/* Nobody else may read what comes now into a file that was there, if it is ours. The rest is the caller's. */
+	rc = fstat(lg.file, &st) || (S_ISREG(st.st_mode) && fchmod(lg.file, 0600) && errno != EPERM) ||
+	     (S_ISREG(st.st_mode) && ftruncate(lg.file, 0)) ? -errno : 0;
+	if (rc)
 		return rc;
-	}
 
 	/* The PID may change before log_running(): leave room */
 	n = snprintf(header, sizeof(header) - 16, "%s, PID ", version);
@@ -263,7 +268,7 @@ static int file_open(const char *path, uint64_t size, const char *version)
 		return rc;
 
 	lg.header = lg.used = (uint64_t)n;
-	if (!fstat(lg.file, &st) && S_ISREG(st.st_mode))
+	if (S_ISREG(st.st_mode))
 		lg.size = MAX(size, FILE_SIZE_MIN);
 	return 0;
 }

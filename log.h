@@ -57,13 +57,13 @@ _Noreturn void die(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /**
  * log_open() - choose where messages go
  * @name:	program name, for the system log
- * @file:	path of a log file, created 0600 and truncated, or NULL
+ * @file:	path of a log file, created by file_create() or truncated, its mode 0600, or NULL
  * @size:	bytes at which the file gives up its oldest half
  * @version:	first line of the file, together with the PID
  *
  * Until log_running(), messages also go to stderr.
  *
- * Return: 0, or -errno if the file or its header can't be written
+ * Return: 0, or -errno, -FILE_... if the file or its header can't be written
  */
 int log_open(const char *name, const char *file, uint64_t size, const char *version);
 

@@ -47,9 +47,9 @@ static bool pasta(void)
 static void remove_sockets(void)
 {
 	if (file.listen >= 0)
-		unlink(conf.socket);
+		unix_remove(conf.socket);
 	if (file.control >= 0)
-		unlink(conf.control);
+		unix_remove(conf.control);
 }
 
 /* Only who may change what we are told to do may connect */
@@ -59,7 +59,7 @@ static void open_control(const char *path)
 	if (file.control == -EADDRINUSE)
 		die("Control socket %s already in use", path);
 	if (file.control < 0)
-		die("Failed to listen on control socket %s: %s", path, errno_text(-file.control));
+		die("Failed to listen on control socket %s: %s", path, file_text(-file.control));
 }
 
 static void open_files(struct conf *c)
@@ -76,14 +76,14 @@ static void open_files(struct conf *c)
 		open_control(c->control);
 	if ((rc = log_open(pasta() ? "pasta" : "passt", *c->log_file ? c->log_file : NULL, c->log_size,
 			   VERSION)))
-		die("Failed to open log file %s: %s", c->log_file, errno_text(-rc));
+		die("Failed to open log file %s: %s", c->log_file, file_text(-rc));
 
 	file.pid = *c->pid_file ? pidfile_open(c->pid_file) : -1;
 	if (*c->pid_file && file.pid < 0)
-		die("Failed to open PID file %s: %s", c->pid_file, errno_text(-file.pid));
+		die("Failed to open PID file %s: %s", c->pid_file, file_text(-file.pid));
 	file.pcap = *c->pcap ? pcap_open(c->pcap) : -1;
 	if (*c->pcap && file.pcap < 0)
-		die("Failed to open capture file %s: %s", c->pcap, errno_text(-file.pcap));
+		die("Failed to open capture file %s: %s", c->pcap, file_text(-file.pcap));
 }
 
 /* As many descriptors as we may have: each flow needs one */

@@ -36,9 +36,9 @@ int pcap_open(const char *path)
 	struct stat st;
 	int fd, rc;
 
-	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	fd = file_create(path, O_WRONLY);
 	if (fd < 0)
-		return -errno;
+		return fd;
 
 	/* A file that was there before: nobody else may read the new contents. Pipes and devices are the caller's. */
 	if (fstat(fd, &st) || (S_ISREG(st.st_mode) && (fchmod(fd, 0600) || ftruncate(fd, 0)))) {

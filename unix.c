@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* unix.c - sockets with a path: to listen on, and to connect to */
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -8,6 +10,7 @@
 #include <unistd.h>
 
 #include "unix.h"
+#include "util.h"
 
 #define BACKLOG		128		/* who can't wait is refused if it is full */
 
@@ -23,32 +26,48 @@ static int unix_socket(const char *path, int flags, struct sockaddr_un *a)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Takes the place of a socket nobody listens on: 0, -EADDRINUSE if somebody does, other -errno */
-static int clear_path(int fd, const struct sockaddr_un *a)
+/* Takes the place of a socket nobody listens on, @name in @dir: 0, -EADDRINUSE if somebody does, other -errno, -FILE_LINK */
+static int clear_path(int fd, const struct sockaddr_un *a, int dir, const char *name)
 {
 	struct stat st;
 
+	if (real_root() && !fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) && S_ISLNK(st.st_mode))
+		return -FILE_LINK;
 	if (!connect(fd, (const struct sockaddr *)a, sizeof(*a)) || errno == EAGAIN)	/* its queue is full */
 		return -EADDRINUSE;
 	if (errno == ENOENT)
 		return 0;
 	if (errno != ECONNREFUSED)
 		return -errno;
-	if (lstat(a->sun_path, &st) || !S_ISSOCK(st.st_mode))
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) || !S_ISSOCK(st.st_mode))
 		return -ENOTSOCK;
-	return unlink(a->sun_path) ? -errno : 0;
+	return unlinkat(dir, name, 0) ? -errno : 0;
+}
+
+void unix_remove(const char *path)
+{
+	char name[NAME_MAX + 1];
+	int dir = file_dir(path, name);
+	struct stat st;
+
+	if (dir >= 0 && !fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) && S_ISSOCK(st.st_mode))
+		unlinkat(dir, name, 0);
+	fd_close(dir);
 }
 
 int unix_listen(const char *path, mode_t mode)
 {
+	char name[NAME_MAX + 1];
 	struct sockaddr_un a;
-	int fd, rc;
+	int fd, dir, rc;
 	mode_t mask;
 
 	fd = unix_socket(path, SOCK_NONBLOCK, &a);
 	if (fd < 0)
 		return fd;
-	rc = clear_path(fd, &a);
+	dir = file_dir(path, name);
+	rc = dir < 0 ? dir : clear_path(fd, &a, dir, name);
+	fd_close(dir);
 	close(fd);
 	if (rc)
 		return rc;

@@ -9,11 +9,15 @@
  * unix_listen() - stream socket listening at @path, non-blocking
  * @mode:	of the file, less the process's umask
  *
- * A socket nobody listens on any more is replaced.
+ * A socket nobody listens on any more is replaced. Links on the way are followed as by file_dir(), at the path by nobody who
+ * is root.
  *
- * Return: descriptor; -EADDRINUSE: somebody listens there; -ENOTSOCK: something else is there; other -errno
+ * Return: descriptor; -EADDRINUSE: somebody listens there; -ENOTSOCK: something else is there; other -errno, -FILE_LINK
  */
 int unix_listen(const char *path, mode_t mode);
+
+/* Removes the socket at @path, if it is one */
+void unix_remove(const char *path);
 
 /* Stream socket connected to @path, blocking: descriptor or -errno */
 int unix_connect(const char *path);

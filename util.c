@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* util.c - descriptor helpers, PID file, clock, numbers, SipHash, errno texts */
+/* util.c - descriptor helpers, files by path, PID file, clock, numbers, SipHash, errno texts */
 
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -52,11 +55,206 @@ int fd_write_all(int fd, const void *buf, size_t len)
 	return 0;
 }
 
-/* Number N of a path /proc/self/fd/N or /dev/fd/N, -1 for any other path */
+bool real_root(void)
+{
+	unsigned inside, outside, count;
+	char map[128];
+	ssize_t n;
+	int fd;
+
+	if (geteuid())
+		return false;
+
+	fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return true;
+	n = read(fd, map, sizeof(map) - 1);
+	close(fd);
+	if (n <= 0)
+		return true;
+	map[n] = '\0';
+	return sscanf(map, "%u %u %u", &inside, &outside, &count) == 3 && !inside && !outside && count == UINT32_MAX;
+}
+
+/* Files that are named by a path */
+
+#define DIR_FLAGS	(O_PATH | O_DIRECTORY | O_CLOEXEC)
+#define LINKS_MAX	40		/* on the way to a file, path_resolution(7) */
+
+struct walk {
+	int		dir;
+	unsigned	links;
+	char		rest[2 * PATH_MAX];	/* of the path, as seen from there */
+};
+
+/* Links there are the kernel's: to what a process has open, and not always a path (proc(5)) */
+static bool on_procfs(int fd)
+{
+	struct statfs s;
+
+	return !fstatfs(fd, &s) && s.f_type == PROC_SUPER_MAGIC;
+}
+
+/* A symbolic link on the way, @after is the path behind it: its text comes in front of that. 0, -errno or -FILE_LINK */
+static int walk_link(struct walk *w, int link, const char *after)
+{
+	char text[sizeof(w->rest)];
+	struct stat st;
+	ssize_t n;
+
+	if (fstat(link, &st))
+		return -errno;
+	if (st.st_uid || ++w->links > LINKS_MAX)
+		return -FILE_LINK;
+	n = readlinkat(link, "", text, PATH_MAX);
+	if (n < 0)
+		return -errno;
+	if (n + 1 + strlen(after) >= sizeof(text))
+		return -ENAMETOOLONG;
+	text[n] = '/';
+	strcpy(text + n + 1, after);
+	strcpy(w->rest, text);
+	if (*text != '/')
+		return 0;
+	close(w->dir);
+	w->dir = open("/", DIR_FLAGS);
+	return w->dir < 0 ? -errno : 0;
+}
+
+/* Into the folder @name, or where a link of that name leads; @after is the path behind it, and @w->rest on return */
+static int walk_step(struct walk *w, const char *name, const char *after)
+{
+	int next = openat(w->dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC), rc;
+	struct stat st;
+
+	if (next >= 0 && !fstat(next, &st) && S_ISLNK(st.st_mode)) {
+		if (!on_procfs(w->dir)) {
+			rc = walk_link(w, next, after);
+			close(next);
+			return rc;
+		}
+		close(next);
+		next = openat(w->dir, name, DIR_FLAGS);
+	}
+	if (next < 0)
+		return -errno;
+	close(w->dir);
+	w->dir = next;
+	memmove(w->rest, after, strlen(after) + 1);
+	return 0;
+}
+
+/* The folder that a path's last name is in, by links of root's only */
+static int walk(struct walk *w, const char *path, char name[static NAME_MAX + 1])
+{
+	w->dir = open(*path == '/' ? "/" : ".", DIR_FLAGS);
+	if (w->dir < 0)
+		return -errno;
+	if (strlen(path) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	strcpy(w->rest, path);
+	while (true) {
+		const char *at = w->rest + strspn(w->rest, "/"), *after;
+		size_t len = strcspn(at, "/");
+		int rc;
+
+		if (len > NAME_MAX)
+			return -ENAMETOOLONG;
+		memcpy(name, at, len);
+		name[len] = '\0';
+		after = at + len + strspn(at + len, "/");
+		if (!*after)
+			return !*path ? -ENOENT : !len || at[len] ? -EISDIR : 0;
+		rc = walk_step(w, name, after);
+		if (rc)
+			return rc;
+	}
+}
+
+/* The same for those whose rights are no more than those of the links' owners: by all links */
+static int parent_of(const char *path, char name[static NAME_MAX + 1])
+{
+	const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+	char dir[PATH_MAX];
+	int fd;
+
+	if (strlen(path) >= PATH_MAX || strlen(base) > NAME_MAX)
+		return -ENAMETOOLONG;
+	snprintf(dir, sizeof(dir), "%.*s", slash ? (int)MAX(slash - path, 1) : 1, slash ? path : ".");
+	strcpy(name, base);
+	fd = open(dir, DIR_FLAGS);
+	return fd < 0 ? -errno : fd;
+}
+
+int file_dir(const char *path, char *name)
+{
+	struct walk w = { .dir = -1 };
+	int rc;
+
+	if (!real_root())
+		return parent_of(path, name);
+	rc = walk(&w, path, name);
+	if (!rc)
+		return w.dir;
+	fd_close(w.dir);
+	return rc;
+}
+
+/* May root write to @st, found in the folder @dir? Rules of protected_regular, protected_fifos and protected_hardlinks in
+ * proc_sys_fs(5), also where these are off, and in folders that anybody may write to without the sticky bit. 0 or -FILE_...
+ */
+static int root_refuses(const struct stat *dir, const struct stat *st)
+{
+	bool shared = dir->st_mode & S_IWOTH || (dir->st_mode & S_ISVTX && dir->st_mode & S_IWGRP);
+	bool others = dir->st_uid || dir->st_mode & (S_IWOTH | S_IWGRP);
+
+	if (S_ISLNK(st->st_mode))
+		return -FILE_LINK;
+	if (shared && st->st_uid && st->st_uid != dir->st_uid)
+		return -FILE_FOREIGN;
+	return others && S_ISREG(st->st_mode) && st->st_nlink > 1 ? -FILE_NAMES : 0;
+}
+
+/* @name in the folder @dir, as root. What is there is looked at before it is opened, as that may have effects, and after. */
+static int root_create(int dir, const char *name, int flags)
+{
+	struct stat d, st, got;
+	int fd, rc, extra;
+
+	if (fstat(dir, &d))
+		return -errno;
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW)) {
+		fd = errno == ENOENT ? openat(dir, name, flags | O_CREAT | O_EXCL | O_NOFOLLOW, 0600) : -1;
+		return fd < 0 ? -errno : fd;
+	}
+	rc = root_refuses(&d, &st);
+	if (rc)
+		return rc;
+
+	/* A FIFO is to wait for its reader, nothing else is to wait */
+	extra = O_NOFOLLOW | (S_ISFIFO(st.st_mode) ? 0 : O_NONBLOCK);
+	fd = openat(dir, name, flags | extra);
+	if (fd < 0)
+		return errno == ELOOP ? -FILE_LINK : -errno;
+	if (fstat(fd, &got) || got.st_dev != st.st_dev || got.st_ino != st.st_ino) {
+		close(fd);
+		return -FILE_LINK;
+	}
+	if (extra & O_NONBLOCK)
+		fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+	return fd;
+}
+
+/* Number N of a path /proc/self/fd/N or /dev/fd/N, or of a standard stream; -1 for any other path */
 static int fd_of_path(const char *path)
 {
 	static const char *const dir[] = { "/proc/self/fd/", "/dev/fd/" };
+	static const char *const stream[] = { "/dev/stdin", "/dev/stdout", "/dev/stderr" };
 
+	for (size_t i = 0; i < ARRAY_SIZE(stream); i++) {
+		if (!strcmp(path, stream[i]))
+			return (int)i;
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(dir); i++) {
 		size_t len = strlen(dir[i]);
 		uint64_t n;
@@ -67,17 +265,47 @@ static int fd_of_path(const char *path)
 	return -1;
 }
 
+int file_create(const char *path, int flags)
+{
+	char name[NAME_MAX + 1];
+	int dir, fd;
+
+	flags |= O_CLOEXEC | O_NOCTTY;
+	if (fd_of_path(path) >= 0 || !real_root()) {
+		fd = open(path, flags | O_CREAT, 0600);
+		return fd < 0 ? -errno : fd;
+	}
+	dir = file_dir(path, name);
+	if (dir < 0)
+		return dir;
+	fd = root_create(dir, name, flags);
+	close(dir);
+	return fd;
+}
+
+const char *file_text(int err)
+{
+	switch (err) {
+	case FILE_LINK:
+		return "root follows no symbolic link here";
+	case FILE_FOREIGN:
+		return "it belongs to another user, in a folder that is everybody's";
+	case FILE_NAMES:
+		return "it has another name (hard link), in a folder that others may write to";
+	default:
+		return errno_text(err);
+	}
+}
+
 int pidfile_open(const char *path)
 {
 	int fd = fd_of_path(path), flags;
 
 	/* The descriptor itself: opening anew would truncate a file, and fails for sockets and others' pipes */
 	flags = fd < 0 ? -1 : fcntl(fd, F_GETFL);
-	if (flags >= 0 && (flags & O_ACCMODE) != O_RDONLY)
-		fd = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-	else
-		fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
-
+	if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY)
+		return file_create(path, O_WRONLY);
+	fd = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	return fd < 0 ? -errno : fd;
 }
 

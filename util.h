@@ -81,6 +81,39 @@ void fd_close(int fd);
  */
 int fd_write_all(int fd, const void *buf, size_t len);
 
+/* UID 0 of the initial user namespace? That of any other one is just another user. */
+bool real_root(void);
+
+/* Beside errno values, which are below 4096 */
+enum {
+	FILE_LINK = 4096,	/* a symbolic link that is not followed */
+	FILE_FOREIGN,		/* somebody else's file in a folder that is everybody's */
+	FILE_NAMES,		/* a file with several names in a folder that others may write to */
+};
+
+/* Text for what functions below return, negated */
+const char *file_text(int err);
+
+/**
+ * file_dir() - open the folder that a file is in, and leave the file's name in @name (NAME_MAX + 1 bytes)
+ *
+ * For real root, links of other users are not followed on the way; for others, all are.
+ *
+ * Return: descriptor (O_PATH), or -errno, -FILE_LINK
+ */
+int file_dir(const char *path, char *name);
+
+/**
+ * file_create() - open a file to write to, or create it with mode 0600; what is in it stays
+ * @flags:	O_WRONLY or O_RDWR
+ *
+ * Real root follows no symbolic link to it, none of another user on the way there, and doesn't touch what others may have put
+ * in its place. /proc/self/fd/N, the standard streams by name, FIFOs and devices are fine.
+ *
+ * Return: descriptor, or -errno, -FILE_...
+ */
+int file_create(const char *path, int flags);
+
 /**
  * pidfile_write() - write "PID\n" to an open file and close it
  * @fd:		descriptor opened by pidfile_open(), -1 to do nothing
@@ -93,7 +126,7 @@ void pidfile_write(int fd, pid_t pid);
  *
  * Never renames into place: the file may exist, be watched, or be a pipe.
  *
- * Return: descriptor, or -errno
+ * Return: descriptor, or -errno, -FILE_... as file_create()
  */
 int pidfile_open(const char *path);
 
