@@ -6,8 +6,8 @@
  * handled without.
  *
  * The table of system calls is the one place that says what the loop may call. A call that is not in it ends the
- * process with SIGSYS, its number in the kernel's audit log (type 1326). Libc's own needs are in it, too: both C
- * libraries are tested, and 32-bit names are there where they exist.
+ * process with SIGSYS, its number in the kernel's audit log (type 1326). A row may be for one value of an argument only.
+ * Libc's own needs are in it, too: both C libraries are tested, and 32-bit names are there where they exist.
  *
  * Capabilities, Landlock and prctl() are used through plain system calls: no library is needed, and the headers may be
  * older than the kernel.
@@ -18,6 +18,7 @@
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -27,6 +28,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <grp.h>
@@ -326,7 +328,8 @@ enum {
 	BOTH	= PASTA | PASST,
 	OPENER	= PASST << 1,		/* the thread in the target namespace, see ns_opener_start() */
 	ALL	= BOTH | OPENER,
-	REFUSED	= OPENER << 1,		/* fails with ENOMEM, for what libc can do without */
+	CONTROL	= OPENER << 1,		/* with a control socket */
+	REFUSED	= CONTROL << 1,		/* fails with ENOMEM, for what libc can do without */
 };
 
 /* Sanitizers call more, to report what they found most of all */
@@ -395,11 +398,12 @@ enum {
 #define __NR_ftruncate64	NONE
 #endif
 
-/* Only with this second argument, which isn't 0 */
-#define WITH(arg)	((int64_t)(arg) << 32)
+/* Only with this value of argument @i, counted from 0. All of them are int or unsigned: the kernel takes the low 32 bits. */
+#define WITH(i, value)	((int64_t)((i) + 1) << 24 | (int64_t)(value) << 32)
+#define OURSELVES	0		/* as a value: the number of the process, and of its only thread */
 
 static const struct {
-	int64_t		nr;		/* with the second argument, if only that is allowed */
+	int64_t		nr;		/* with the value of an argument, if only that is allowed */
 	unsigned	modes;
 	const char	*what_for;
 } allowed[] = {
@@ -425,7 +429,9 @@ static const struct {
 
 	/* A flow's life */
 	{ __NR_epoll_ctl,		BOTH,	"flows" },
-	{ __NR_socket,			ALL,	"flows" },
+	{ __NR_socket | WITH(0, AF_INET), ALL,	"flows; types and protocols: see emit_socket()" },
+	{ __NR_socket | WITH(0, AF_INET6), ALL,	"flows, the same" },
+	{ __NR_socket | WITH(0, AF_UNIX), CONTROL, "spare descriptor, unix_spare()" },
 	{ __NR_bind,			BOTH,	"flows" },
 	{ __NR_connect,			BOTH,	"flows" },
 	{ __NR_listen,			BOTH,	"ports that open later" },
@@ -436,14 +442,14 @@ static const struct {
 	{ __NR_getsockname,		BOTH,	"flows" },
 	{ __NR_shutdown,		BOTH,	"flows" },
 	{ __NR_close,			BOTH,	"flows" },
-	{ __NR_pipe2,			PASTA,	"loopback bypass" },
-	{ __NR_fcntl | WITH(F_SETPIPE_SZ), PASTA, "loopback bypass" },
-	{ __NR_fcntl | WITH(F_GETPIPE_SZ), PASTA, "loopback bypass" },
-	{ __NR_fcntl | WITH(F_SETFD), BOTH, "musl without SOCK_CLOEXEC" },
-	{ __NR_fcntl | WITH(F_SETFL), BOTH, "musl without SOCK_NONBLOCK" },
-	{ __NR_ioctl | WITH(TIOCOUTQ), BOTH, "room in a socket, without SO_MEMINFO" },
+	{ __NR_pipe2 | WITH(1, O_CLOEXEC | O_NONBLOCK), PASTA, "loopback bypass; not O_NOTIFICATION_PIPE" },
+	{ __NR_fcntl | WITH(1, F_SETPIPE_SZ), PASTA, "loopback bypass" },
+	{ __NR_fcntl | WITH(1, F_GETPIPE_SZ), PASTA, "loopback bypass" },
+	{ __NR_fcntl | WITH(1, F_SETFD), BOTH, "musl without SOCK_CLOEXEC" },
+	{ __NR_fcntl | WITH(1, F_SETFL), BOTH, "musl without SOCK_NONBLOCK" },
+	{ __NR_ioctl | WITH(1, TIOCOUTQ), BOTH, "room in a socket, without SO_MEMINFO" },
 	{ __NR_getrandom,		BOTH,	"identifiers" },
-	{ __NR_socketcall,		ALL,	"all of the socket calls, LIFE-07" },
+	{ __NR_socketcall,		ALL,	"all of the socket calls, LIFE-07; no filter sees their arguments" },
 
 	/* Start-up's last step */
 	{ __NR_dup2,			BOTH,	"a daemon lets go of its standard streams" },
@@ -476,8 +482,8 @@ static const struct {
 	{ __NR_rt_sigaction,		BOTH,	"abort(), LIFE-08" },
 	{ __NR_getpid,			BOTH,	"abort(), LIFE-08" },
 	{ __NR_gettid,			BOTH,	"abort(), LIFE-08" },
-	{ __NR_tgkill,			BOTH,	"abort(), LIFE-08" },
-	{ __NR_tkill,			BOTH,	"abort() of musl, LIFE-08" },
+	{ __NR_tgkill | WITH(0, OURSELVES), BOTH, "abort(), LIFE-08" },
+	{ __NR_tkill | WITH(0, OURSELVES), BOTH, "abort() of musl, LIFE-08" },
 #ifdef SANITIZED
 	{ __NR_mmap,			BOTH,	"sanitizers" },
 #else
@@ -493,7 +499,7 @@ static const struct {
 	{ __NR_open,			BOTH,	"sanitizers' reports: fails, for Landlock and the empty root" },
 	{ __NR_openat,			BOTH,	"the same" },
 	{ __NR_readlink,		BOTH,	"sanitizers' reports" },
-	{ __NR_ioctl | WITH(TCGETS),	BOTH,	"sanitizers' reports" },
+	{ __NR_ioctl | WITH(1, TCGETS),	BOTH,	"sanitizers' reports" },
 #endif
 };
 
@@ -521,39 +527,86 @@ static const struct {
 #error "name the audit architecture"
 #endif
 
-/* Where the low half of the second argument is */
-#define SECOND	(offsetof(struct seccomp_data, args[1]) + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0))
+#define NUMBER		offsetof(struct seccomp_data, nr)
+/* The low half of argument @i */
+#define ARGUMENT(i)	(offsetof(struct seccomp_data, args) + 8 * (i) + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0))
+
+#define ROW_MAX		20		/* instructions */
+
+static struct sock_filter filter[5 + ROW_MAX * ARRAY_SIZE(allowed)];
+static unsigned short filter_len;
+
+static unsigned emit(uint16_t code, uint32_t k, uint8_t jt, uint8_t jf)
+{
+	filter[filter_len] = (struct sock_filter){ .code = code, .jt = jt, .jf = jf, .k = k };
+	return filter_len++;
+}
+
+static void emit_load(size_t offset)
+{
+	emit(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset, 0, 0);
+}
+
+/* Goes on if what was loaded is @k: where else, is to be filled in */
+static unsigned emit_only(uint32_t k)
+{
+	return emit(BPF_JMP | BPF_JEQ | BPF_K, k, 0, 0);
+}
+
+/* Only types and protocols of flows: others would have the kernel load what few look after. Jumps that leave come to @miss. */
+static unsigned emit_socket(unsigned miss[static 2])
+{
+	static const uint32_t proto[] = { 0, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, IPPROTO_ICMPV6 };
+	const unsigned last = ARRAY_SIZE(proto) - 1;
+
+	emit_load(ARGUMENT(1));
+	emit(BPF_ALU | BPF_AND | BPF_K, ~(uint32_t)(SOCK_CLOEXEC | SOCK_NONBLOCK), 0, 0);
+	emit(BPF_JMP | BPF_JEQ | BPF_K, SOCK_STREAM, 1, 0);
+	miss[0] = emit_only(SOCK_DGRAM);
+	emit_load(ARGUMENT(2));
+	for (unsigned i = 0; i < last; i++)
+		emit(BPF_JMP | BPF_JEQ | BPF_K, proto[i], (uint8_t)(last - i), 0);
+	miss[1] = emit_only(proto[last]);
+	return 2;
+}
+
+/* One row: begins and ends with the number loaded, so that the next row may be for the same call */
+static void emit_row(int64_t row, uint32_t verdict)
+{
+	uint32_t nr = row & 0xffffff, value = (uint32_t)((uint64_t)row >> 32);
+	unsigned arg = row >> 24 & 0xff, start = emit_only(nr), miss[3], n = 0;
+
+	if (arg) {
+		emit_load(ARGUMENT(arg - 1));
+		miss[n++] = emit_only(value == OURSELVES ? (uint32_t)getpid() : value);
+	}
+	if (nr == __NR_socket)
+		n += emit_socket(miss + n);
+	emit(BPF_RET | BPF_K, verdict, 0, 0);
+	while (n--)
+		filter[miss[n]].jf = (uint8_t)(filter_len - miss[n] - 1);
+	if (arg)
+		emit_load(NUMBER);
+	filter[start].jf = (uint8_t)(filter_len - start - 1);
+}
 
 /* Allows the rows of @mode, and nothing else */
 static void filter_syscalls(unsigned mode)
 {
-	static struct sock_filter f[5 + 5 * ARRAY_SIZE(allowed)];
-	struct sock_fprog prog = { .filter = f };
-	unsigned short n = 0;
+	struct sock_fprog prog = { .filter = filter };
 
-#define EMIT(...)	(f[n++] = (struct sock_filter)__VA_ARGS__)
-	EMIT(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)));
-	EMIT(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCH, 1, 0));
-	EMIT(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS));
-	EMIT(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)));
+	filter_len = 0;
+	emit_load(offsetof(struct seccomp_data, arch));
+	emit(BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCH, 1, 0);
+	emit(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
+	emit_load(NUMBER);
 	for (unsigned i = 0; i < ARRAY_SIZE(allowed); i++) {
-		uint32_t nr = (uint32_t)allowed[i].nr, second = (uint32_t)((uint64_t)allowed[i].nr >> 32);
-
-		if (allowed[i].nr == NONE || !(allowed[i].modes & mode))
-			continue;
-		EMIT(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, second ? 4 : 1));
-		if (second) {
-			EMIT(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, SECOND));
-			EMIT(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, second, 0, 1));
-		}
-		EMIT(BPF_STMT(BPF_RET | BPF_K,
-			      allowed[i].modes & REFUSED ? SECCOMP_RET_ERRNO | ENOMEM : SECCOMP_RET_ALLOW));
-		if (second)
-			EMIT(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)));
+		if (allowed[i].nr != NONE && allowed[i].modes & mode)
+			emit_row(allowed[i].nr,
+				 allowed[i].modes & REFUSED ? SECCOMP_RET_ERRNO | ENOMEM : SECCOMP_RET_ALLOW);
 	}
-	EMIT(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS));
-#undef EMIT
-	prog.len = n;
+	emit(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
+	prog.len = filter_len;
 
 	/* SPEC_ALLOW: no costly mitigation of speculation where a filter brings one; nothing here is secret */
 	if (syscall(__NR_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &prog) &&
@@ -574,7 +627,7 @@ static void isolate_last(unsigned mode, uint64_t keep)
 void isolate_late(const struct conf *c)
 {
 	/* Low ports that open later: of the namespace, where that is a privilege of ours and of nobody else's; or by pesto */
-	isolate_last(1U << c->mode, c->ports_later ? CAP(CAP_NET_BIND_SERVICE) : 0);
+	isolate_last(1U << c->mode | (c->control[0] ? CONTROL : 0), c->ports_later ? CAP(CAP_NET_BIND_SERVICE) : 0);
 }
 
 void isolate_client(void)

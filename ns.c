@@ -619,9 +619,13 @@ static struct {
 	int	netns;
 } opener;
 
-/* As many sockets as asked for, or as there are descriptors for */
+/* As many sockets as asked for, or as there are descriptors for. For another family, the filter would end us. */
 static void open_sockets(const struct request *r, struct answer *a)
 {
+	if (r->family != AF_INET && r->family != AF_INET6) {
+		a->n = -EAFNOSUPPORT;
+		return;
+	}
 	for (a->n = 0; (unsigned)a->n < MIN(r->n, NS_OPENER_MAX); a->n++) {
 		int fd = socket(r->family, r->type | SOCK_CLOEXEC | SOCK_NONBLOCK, r->proto);
 

@@ -337,6 +337,21 @@ static const struct {
 	{ "stat",	__NR_stat,	{ (long)"/", (long)"/", 0, 0 }, 0 },	/* its number is that of F_SETFL */
 #endif
 	{ "wait4",	__NR_wait4,	{ -1, 0, WNOHANG, 0 }, PASST },
+	{ "socket(AF_UNIX), without a control socket", __NR_socket, { AF_UNIX, SOCK_STREAM, 0 }, 0 },
+	{ "socket(AF_UNIX) in the low half", __NR_socket, { AF_UNIX | (long)((uint64_t)AF_INET << 32), SOCK_STREAM, 0 }, 0 },
+	{ "socket(AF_NETLINK)", __NR_socket, { AF_NETLINK, SOCK_RAW, 0 }, 0 },
+	{ "socket(AF_PACKET)", __NR_socket, { AF_PACKET, SOCK_DGRAM, 0 }, 0 },
+	{ "socket(AF_ALG)", __NR_socket, { AF_ALG, SOCK_SEQPACKET, 0 }, 0 },
+	{ "socket(AF_VSOCK)", __NR_socket, { AF_VSOCK, SOCK_STREAM, 0 }, 0 },
+	{ "socket(SOCK_RAW)", __NR_socket, { AF_INET, SOCK_RAW, IPPROTO_ICMP }, 0 },
+	{ "socket(SOCK_PACKET)", __NR_socket, { AF_INET, SOCK_PACKET | SOCK_CLOEXEC, 0 }, 0 },
+	{ "socket(SCTP)", __NR_socket, { AF_INET, SOCK_STREAM, IPPROTO_SCTP }, 0 },
+	{ "socket(MPTCP)", __NR_socket, { AF_INET6, SOCK_STREAM, 262 }, 0 },
+	{ "socket(L2TP)", __NR_socket, { AF_INET6, SOCK_DGRAM, 115 }, 0 },
+	{ "tgkill() of another process", __NR_tgkill, { 1, 1, 0 }, 0 },
+	{ "tgkill() of all", __NR_tgkill, { -1, 1, 0 }, 0 },
+	{ "tkill() of another thread", __NR_tkill, { 1, 0 }, 0 },
+	{ "pipe2(), a notification pipe", __NR_pipe2, { 0, O_EXCL | O_CLOEXEC | O_NONBLOCK }, 0 },
 };
 
 struct call_case {
@@ -365,6 +380,25 @@ static void late_foreign_arch(const void *arg)
 	_exit(rc > 0 ? 0 : 1);
 }
 #endif
+
+/* Those of flows, in both families. Of an argument that is an int, the kernel looks at 32 bits. */
+static void late_sockets(void)
+{
+	static const struct { int type, proto, proto6; } row[] = {
+		{ SOCK_STREAM, IPPROTO_TCP, IPPROTO_TCP }, { SOCK_DGRAM, IPPROTO_UDP, IPPROTO_UDP }, { SOCK_DGRAM, 0, 0 },
+		{ SOCK_DGRAM, IPPROTO_ICMP, IPPROTO_ICMPV6 },
+	};
+	const long high = (long)((uint64_t)AF_UNIX << 32);
+	int fd;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(row); i++) {
+		fd = socket(AF_INET, row[i].type | SOCK_NONBLOCK | SOCK_CLOEXEC, row[i].proto);
+		need(fd >= 0 || errno == EACCES);	/* ping sockets are not everybody's */
+		fd = socket(AF_INET6, row[i].type | SOCK_NONBLOCK | SOCK_CLOEXEC, row[i].proto6);
+		need(fd >= 0 || errno == EACCES || errno == EAFNOSUPPORT);
+	}
+	need(syscall(__NR_socket, AF_INET | high, SOCK_STREAM | high, 0 | high) >= 0);
+}
 
 /* A connection's life, time, and what C libraries call beneath: none of it may be forbidden */
 static void late_works(const void *arg)
@@ -403,6 +437,24 @@ static void late_works(const void *arg)
 	need(mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED && errno == ENOMEM);
 #endif
 	need(waitpid(-1, &status, WNOHANG) < 0 && errno == ECHILD);
+	late_sockets();
+	need(!syscall(__NR_tgkill, getpid(), syscall(__NR_gettid), 0) && !syscall(__NR_tkill, getpid(), 0));
+	need(!pipe2((int[2]){ 0 }, O_NONBLOCK | O_CLOEXEC));
+}
+
+/* With a control socket, one more family is in the filter, and not the next one */
+static void late_control(const void *arg)
+{
+	struct conf c = { .foreground = true, .control = "/run/socket" };
+
+	become(ORDINARY);
+	isolate_user(&c);
+	isolate_prefork(&c);
+	isolate_late(&c);
+	need(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) >= 0);
+	late_sockets();
+	if (arg)
+		socket(AF_NETLINK, SOCK_RAW, 0);
 }
 
 /* Messages, with every errno there is, and nobody to read them */
@@ -469,7 +521,10 @@ static void late_opener(const void *arg)
 	become(ORDINARY);
 	isolate_opener();
 	need(socket(AF_INET, SOCK_STREAM, 0) >= 0 && !read(fd, &(char){ 0 }, 1) && write(fd, "", 1) == 1);
-	if (arg)
+	late_sockets();
+	if (arg && *(const int *)arg == AF_UNIX)
+		socket(AF_UNIX, SOCK_STREAM, 0);
+	else if (arg)
 		connect(3, NULL, 0);
 }
 
@@ -513,7 +568,11 @@ static void test_late(void)
 	}
 	test("isolate_opener(): sockets, and nothing else");
 	eq(child_run(late_opener, NULL), 0);
-	eq(child_run(late_opener, ""), -SIGSYS);
+	eq(child_run(late_opener, &(int){ 0 }), -SIGSYS);
+	eq(child_run(late_opener, &(int){ AF_UNIX }), -SIGSYS);
+	test("with a control socket: AF_UNIX, and no other family");
+	eq(child_run(late_control, NULL), 0);
+	eq(child_run(late_control, ""), -SIGSYS);
 }
 
 static void test_table(void)
