@@ -109,18 +109,19 @@ static void try(pid_t pid, const char *name)
 
 int main(int argc, char **argv)
 {
-	char last[32];
+	char load[128];
+	const char *last;
 
 	if (argc != 2)
 		return 2;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	printf("ready\n");
-	while (read_file("/proc/sys/kernel/ns_last_pid", last, sizeof(last))) {
-		pid_t newest = atoi(last);
+	while (read_file("/proc/loadavg", load, sizeof(load)) && (last = strrchr(load, ' '))) {
+		pid_t newest = atoi(last);	/* the PID given last, proc(5) */
 
 		for (pid_t pid = newest; pid > 1 && pid > newest - RECENT; pid--)
 			try(pid, argv[1]);
 	}
-	perror("/proc/sys/kernel/ns_last_pid");
+	perror("/proc/loadavg");
 	return 1;
 }
