@@ -5,14 +5,15 @@
  * sends it. DROP_NONE and no length: the packet is fine, and needs no reply. What is switched off (--no-ndp and the
  * like) never gets here; an address family that is off, or lacks an address, gives DROP_POLICY.
  *
- * No state: there is one guest, one address per family, and it is leased for ever. Replies go to the MAC address that
- * the frame came from.
+ * No state of their own: there is one guest, one address per family, and it is leased for ever. Replies go to the MAC
+ * address that the frame came from.
  */
 #ifndef ANSWER_H
 #define ANSWER_H
 
 #include "conf.h"
 #include "log.h"
+#include "neigh.h"
 #include "packet.h"
 
 #define ANSWER_MAX	1500
@@ -20,19 +21,21 @@
 struct answer {
 	size_t		len;		/* bytes of payload, 0: no reply */
 	struct mac	dmac;
-	struct end	src, dst;	/* of the reply; UDP ports for DHCP and DHCPv6 */
+	struct end	src, dst;	/* of the reply; UDP ports for DHCP and DHCPv6; ARP: @src is who speaks */
 	uint8_t		ttl;
 	struct icmp_hdr	icmp;		/* NDP: header in front of the payload */
 };
 
-/* RFC 826, RFC 5227: answers for every address but the guest's own; not probes, announcements. @out: ARP packet. */
-enum drop arp_answer(const struct conf *c, const struct pkt *p, uint8_t *out, struct answer *a);
+/* RFC 826, RFC 5227: answers for every address but the guest's own, with the MAC address of a neighbour, or ours; not
+ * probes, announcements. @out: ARP packet.
+ */
+enum drop arp_answer(const struct conf *c, const struct neighs *n, const struct pkt *p, uint8_t *out, struct answer *a);
 
 /* RFC 4861: neighbour and router solicitations. @out: what follows the 8 bytes of ICMPv6 header. */
-enum drop ndp_answer(const struct conf *c, const struct pkt *p, uint8_t *out, struct answer *a);
+enum drop ndp_answer(const struct conf *c, const struct neighs *n, const struct pkt *p, uint8_t *out, struct answer *a);
 
-/* Unsolicited router advertisement (RFC 4861 6.2.4), to all nodes */
-void ndp_advert(const struct conf *c, uint8_t *out, struct answer *a);
+/* Unsolicited router advertisement (RFC 4861 6.2.4), to all nodes; @mac: of its source, conf_ip.our_ll */
+void ndp_advert(const struct conf *c, const struct mac *mac, uint8_t *out, struct answer *a);
 
 /* Milliseconds until the next unsolicited one, @n sent so far (RFC 4861 6.2.4). Never soon: solicited ones go first. */
 unsigned ndp_interval(unsigned n);
@@ -43,9 +46,25 @@ enum drop dhcp_answer(const struct conf *c, const struct pkt *p, uint8_t *out, s
 /* RFC 8415, 3646, 4704; @p is UDP to port 547 */
 enum drop dhcpv6_answer(const struct conf *c, const struct pkt *p, uint8_t *out, struct answer *a);
 
-/* ARP request or neighbour solicitation for @target, to find a guest that has not spoken yet */
-void arp_solicit(const struct conf *c, const struct addr *target, uint8_t *out, struct answer *a);
-void ndp_solicit(const struct conf *c, const struct addr *target, uint8_t *out, struct answer *a);
+/* ARP request or neighbour solicitation for @target, to find a guest that has not spoken yet; @mac: of the sender, the
+ * gateway or conf_ip.our_ll
+ */
+void arp_solicit(const struct conf *c, const struct mac *mac, const struct addr *target, uint8_t *out,
+		 struct answer *a);
+void ndp_solicit(const struct conf *c, const struct mac *mac, const struct addr *target, uint8_t *out,
+		 struct answer *a);
+
+/**
+ * arp_announce(), ndp_announce() - another answer to a question that was answered: @who has the MAC address @mac by now
+ * @to, @guest:	addresses of the guest, which has an entry for it; @to may be a group
+ *
+ * Gratuitous ARP (RFC 5944 4.6), neighbour advertisement that overrides (RFC 4861 7.2.4, 7.2.6). As an answer to one
+ * guest, it leaves the entry reachable: one that was announced to all would be probed again by each guest that uses it.
+ */
+void arp_announce(const struct addr *who, const struct mac *mac, const struct mac *guest, uint8_t *out,
+		  struct answer *a);
+void ndp_announce(const struct addr *who, const struct mac *mac, const struct addr *to, const struct mac *guest,
+		  uint8_t *out, struct answer *a);
 
 /* For the responders: bytes of a reply, one after the other. What does not fit is left out, whole: see out_room(). */
 struct out {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* arp.c - every IPv4 address is ours, but for the guest's own (RFC 826, RFC 5227) */
+/* arp.c - every IPv4 address but the guest's own is a neighbour's that is known, or ours (RFC 826, RFC 5227) */
 
 #include <net/if_arp.h>
 #include <string.h>
@@ -22,7 +22,7 @@ static void arp_fill(uint8_t *out, uint16_t op, const struct mac *sha, const str
 	addr_to_bytes(tpa, out + ARP_TPA);
 }
 
-enum drop arp_answer(const struct conf *c, const struct pkt *p, uint8_t *out, struct answer *a)
+enum drop arp_answer(const struct conf *c, const struct neighs *n, const struct pkt *p, uint8_t *out, struct answer *a)
 {
 	struct addr asker, target;
 	uint8_t arp[ARP_LEN];
@@ -50,17 +50,29 @@ enum drop arp_answer(const struct conf *c, const struct pkt *p, uint8_t *out, st
 	if (addr_is_unspec(&asker) || addr_eq(&asker, &target) || addr_eq(&target, &c->ip[V4].addr))
 		return DROP_NONE;
 
-	arp_fill(out, ARPOP_REPLY, &c->our_mac, &target, &sha, &asker);
+	arp_fill(out, ARPOP_REPLY, neigh_mac(n, c, &target, &p->smac), &target, &sha, &asker);
 	a->len = ARP_LEN;
 	a->dmac = p->smac;
+	a->src.a = target;
+	a->dst.a = asker;
 	return DROP_NONE;
 }
 
-void arp_solicit(const struct conf *c, const struct addr *target, uint8_t *out, struct answer *a)
+void arp_solicit(const struct conf *c, const struct mac *mac, const struct addr *target, uint8_t *out,
+		 struct answer *a)
 {
 	const struct addr *gw = &c->ip[V4].gw;
 	static const struct mac none;
 
 	*a = (struct answer){ .len = ARP_LEN, .dmac = { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } } };
-	arp_fill(out, ARPOP_REQUEST, &c->our_mac, addr_is_unspec(gw) ? &addr_any4 : gw, &none, target);
+	a->src.a = addr_is_unspec(gw) ? addr_any4 : *gw;
+	a->dst.a = *target;
+	arp_fill(out, ARPOP_REQUEST, mac, &a->src.a, &none, target);
+}
+
+void arp_announce(const struct addr *who, const struct mac *mac, const struct mac *guest, uint8_t *out,
+		  struct answer *a)
+{
+	*a = (struct answer){ .len = ARP_LEN, .dmac = *guest, .src.a = *who, .dst.a = *who };
+	arp_fill(out, ARPOP_REPLY, mac, who, mac, who);
 }

@@ -21,6 +21,7 @@ enum ev_type {
 	EV_PING,		/* idx: flow */
 	EV_SPLICE,		/* idx: twice that of the flow, 1 more for the host's side */
 	EV_UDP_SPLICE,		/* idx: flow */
+	EV_NEIGH,		/* netlink socket: neighbours of the host */
 	EV_NETNS,		/* inotify, pidfd or mount table: the namespace may be gone */
 	EV_CONTROL,		/* idx: client on the control socket, or the one behind the last: a client connects */
 	EV_TYPES

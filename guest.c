@@ -94,6 +94,7 @@ void guest_probe(struct ctx *c, struct guest *g)
 void guest_forget(struct ctx *c, struct guest *g)
 {
 	g->mac = mac_any;
+	memset(g->told, 0, sizeof(g->told));
 	for (unsigned i = V4; i < FAMILIES; i++)
 		g->seen.addr[i] = c->cf->ip[i].addr;
 	g->seen.ll = c->cf->ip[V6].ns_ll;

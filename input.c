@@ -27,7 +27,15 @@ static unsigned input_flows;
 
 struct net_hdr net_hdr_to_guest(const struct ctx *c, const struct guest *g, const struct end *src, const struct end *dst)
 {
-	return (struct net_hdr){ .dmac = g->mac, .smac = c->cf->our_mac, .src = *src, .dst = *dst, .ttl = 255 };
+	return (struct net_hdr){
+		.dmac = g->mac, .smac = *neigh_mac(&c->neigh, c->cf, &src->a, &g->mac),
+		.src = *src, .dst = *dst, .ttl = 255,
+	};
+}
+
+static struct told *input_told(const struct ctx *c, struct guest *g, const struct addr *a)
+{
+	return &g->told[neigh_hash(&c->neigh, a) % TOLD];
 }
 
 /* Who the guest is, by what it sends */
@@ -46,7 +54,10 @@ static void input_learn(const struct ctx *c, struct guest *g, const struct pkt *
 static void input_answer(struct ctx *c, struct guest *g, uint16_t ethertype, uint8_t proto, const struct answer *a,
 			 const uint8_t *out)
 {
-	struct net_hdr n = { .dmac = a->dmac, .smac = c->cf->our_mac, .src = a->src, .dst = a->dst, .ttl = a->ttl };
+	struct net_hdr n = {
+		.dmac = a->dmac, .smac = *neigh_mac(&c->neigh, c->cf, &a->src.a, &g->mac),
+		.src = a->src, .dst = a->dst, .ttl = a->ttl,
+	};
 	struct frame *f;
 
 	if (!tap_reserve(&g->tap, &f, 1, a->len, TAP_ANY)) {
@@ -63,6 +74,26 @@ static void input_answer(struct ctx *c, struct guest *g, uint16_t ethertype, uin
 	else
 		frame_icmp(f, &n, &a->icmp);
 	tap_commit(&g->tap, f);
+	neigh_asked(&c->neigh, &a->src.a);
+	*input_told(c, g, &a->src.a) = (struct told){ a->src.a, a->dst.a, n.smac };
+}
+
+void input_neighbour(struct ctx *c, struct guest *g, const struct addr *who)
+{
+	const struct mac *mac = neigh_mac(&c->neigh, c->cf, who, &g->mac);
+	const struct told *told = input_told(c, g, who);
+	struct answer a = { 0 };
+	uint8_t out[ANSWER_MAX];
+
+	if (!addr_eq(&told->a, who) || mac_eq(&told->mac, mac))
+		return;
+	if (addr_is_v4(who)) {
+		arp_announce(who, mac, &g->mac, out, &a);
+		input_answer(c, g, ETH_P_ARP, 0, &a, out);
+	} else {
+		ndp_announce(who, mac, &told->to, &g->mac, out, &a);
+		input_answer(c, g, ETH_P_IPV6, IPPROTO_ICMPV6, &a, out);
+	}
 }
 
 enum { NDP_RS = 133, NDP_REDIRECT = 137, ICMPV6_ECHO = 128, MLD_FIRST = 130, MLD_LAST = 132, MLD2_REPORT = 143 };
@@ -75,11 +106,11 @@ static bool input_local(struct ctx *c, struct guest *g, const struct pkt *p, enu
 	uint8_t out[ANSWER_MAX];
 
 	if (p->ethertype == ETH_P_ARP) {
-		*why = arp_answer(cf, p, out, &a);
+		*why = arp_answer(cf, &c->neigh, p, out, &a);
 	} else if (p->proto == IPPROTO_ICMPV6 && p->icmp.type >= NDP_RS && p->icmp.type <= NDP_REDIRECT) {
 		bool off = cf->no_ndp || (cf->no_ra && p->icmp.type == NDP_RS);
 
-		*why = off ? DROP_POLICY : ndp_answer(cf, p, out, &a);
+		*why = off ? DROP_POLICY : ndp_answer(cf, &c->neigh, p, out, &a);
 	} else if (p->proto == IPPROTO_ICMPV6 &&
 		   ((p->icmp.type >= MLD_FIRST && p->icmp.type <= MLD_LAST) || p->icmp.type == MLD2_REPORT)) {
 		*why = DROP_NONE;		/* multicast listeners: nothing to answer, the link floods nothing */
@@ -276,7 +307,7 @@ void input_ndp_timer(struct ctx *c, struct guest *g)
 	struct answer a = { 0 };
 	uint8_t out[ANSWER_MAX];
 
-	ndp_advert(c->cf, out, &a);
+	ndp_advert(c->cf, neigh_mac(&c->neigh, c->cf, &c->cf->ip[V6].our_ll, &g->mac), out, &a);
 	input_answer(c, g, ETH_P_IPV6, IPPROTO_ICMPV6, &a, out);
 	g->adverts++;
 	input_ndp_start(c, g);
@@ -289,11 +320,11 @@ void input_probe(struct ctx *c, struct guest *g)
 	uint8_t out[ANSWER_MAX];
 
 	if (ip[V4].on && !addr_is_unspec(&ip[V4].addr)) {
-		arp_solicit(c->cf, &ip[V4].addr, out, &a);
+		arp_solicit(c->cf, neigh_mac(&c->neigh, c->cf, &ip[V4].gw, &g->mac), &ip[V4].addr, out, &a);
 		input_answer(c, g, ETH_P_ARP, 0, &a, out);
 	}
 	if (ip[V6].on && !addr_is_unspec(&ip[V6].addr) && !c->cf->no_ndp) {
-		ndp_solicit(c->cf, &ip[V6].addr, out, &a);
+		ndp_solicit(c->cf, neigh_mac(&c->neigh, c->cf, &ip[V6].our_ll, &g->mac), &ip[V6].addr, out, &a);
 		input_answer(c, g, ETH_P_IPV6, IPPROTO_ICMPV6, &a, out);
 	}
 }

@@ -17,6 +17,8 @@
 
 #define TURN_TIME	100		/* us for flows of a list, before events are looked for again */
 #define EVENTS		64
+#define NEIGH_TURN	16		/* datagrams about neighbours, before others have their turn */
+#define NEIGH_AGAIN	1000		/* ms between dumps, and between filters */
 
 static void on_tap(struct ctx *c, union ev_ref ref, uint32_t events)
 {
@@ -74,6 +76,22 @@ static void on_udp_splice(struct ctx *c, union ev_ref ref, uint32_t events)
 		udp_splice_ready(c, f, events);
 }
 
+/* Limited: on a busy segment, neighbours change all the time */
+static void on_neigh(struct ctx *c, union ev_ref ref, uint32_t events)
+{
+	struct addr a;
+
+	(void)ref;
+	(void)events;
+	for (unsigned i = 0; i < NEIGH_TURN && neigh_read(&c->neigh) != -EAGAIN; i++) {
+		while (neigh_next(&c->neigh, &a))
+			for (unsigned k = 0; k < GUEST_MAX; k++)
+				input_neighbour(c, &c->guest[k], &a);
+	}
+	if (neigh_waits(&c->neigh) && !timer_armed(&c->neigh_again))
+		timer_set(&c->wheel, &c->neigh_again, c->now + NEIGH_AGAIN);
+}
+
 static void on_tcp_listen(struct ctx *c, union ev_ref ref, uint32_t events)
 {
 	(void)events;
@@ -95,6 +113,7 @@ static void (*event_fn[EV_TYPES])(struct ctx *, union ev_ref, uint32_t) = {
 	[EV_PING]	= on_ping,
 	[EV_SPLICE]	= on_splice,
 	[EV_UDP_SPLICE]	= on_udp_splice,
+	[EV_NEIGH]	= on_neigh,
 };
 
 static void on_tcp_timer(struct ctx *c, struct timer *t)
@@ -122,6 +141,16 @@ static void on_probe_timer(struct ctx *c, struct timer *t)
 	guest_probe(c, container_of(t, struct guest, probe));
 }
 
+static void on_neigh_timer(struct ctx *c, struct timer *t)
+{
+	int rc = neigh_again(&c->neigh);
+
+	if (rc == -EBUSY)
+		timer_set(&c->wheel, t, c->now + NEIGH_AGAIN);
+	else if (rc)
+		debug("Neighbours: %s", errno_text(-rc));
+}
+
 static void on_accept_timer(struct ctx *c, struct timer *t)
 {
 	(void)t;
@@ -134,6 +163,7 @@ static void (*timer_fn[TIMER_KINDS])(struct ctx *, struct timer *) = {
 	[TIMER_PING]	= on_ping_timer,
 	[TIMER_NDP]	= on_ndp_timer,
 	[TIMER_PROBE]	= on_probe_timer,
+	[TIMER_NEIGH]	= on_neigh_timer,
 	[TIMER_ACCEPT]	= on_accept_timer,
 };
 
@@ -158,6 +188,7 @@ int loop_init(struct ctx *c, const struct conf *cf)
 	flows_init(&c->flows);
 	wheel_init(&c->wheel, c->now);
 	c->accept.kind = TIMER_ACCEPT;
+	c->neigh_again.kind = TIMER_NEIGH;
 	c->fwd.udp_gone = udp_listener_gone;
 	tcp_init(c);
 	for (unsigned i = 0; i < GUEST_MAX; i++) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* ndp.c - every IPv6 address is ours, but for the guest's own; and we are its router (RFC 4861, 4862, 8106)
+/* ndp.c - every IPv6 address but the guest's own is a neighbour's that is known, or ours; and we are its router
+ * (RFC 4861, 4862, 8106)
  *
  * What is advertised holds for ever: prefix, servers and search list never expire, and the default route is refreshed
  * long before it does. All in one packet of at most 1280 bytes, as RFC 8200 has every link carry.
@@ -25,7 +26,10 @@
 
 #define RA_MANAGED	0x80
 #define RA_OTHER	0x40
-#define NA_FLAGS	0xe0000000U	/* router, solicited, override */
+/* Always a router: a host that sees the flag go takes its default route away (RFC 4861 7.2.5) */
+#define NA_ROUTER	0x80000000U
+#define NA_SOLICITED	0x40000000U
+#define NA_OVERRIDE	0x20000000U
 
 #define PREFIX_LEN	64		/* the only one SLAAC works with, whatever the address was configured with */
 #define PREFIX_FLAGS	0xc0		/* on-link, autonomous */
@@ -113,7 +117,7 @@ static void dns_put(struct out *o, const struct conf *c)
 }
 
 /* RFC 4861 4.2: reachable time and retransmission timer are left to the guest */
-static void ra_fill(const struct conf *c, uint8_t *buf, struct answer *a)
+static void ra_fill(const struct conf *c, const struct mac *mac, uint8_t *buf, struct answer *a)
 {
 	const struct conf_ip *ip = &c->ip[V6];
 	struct out o = { .b = buf, .max = RA_MAX };
@@ -123,7 +127,7 @@ static void ra_fill(const struct conf *c, uint8_t *buf, struct answer *a)
 		flags = RA_OTHER | (addr_is_global(&ip->addr) ? RA_MANAGED : 0);
 
 	out_zero(&o, 8);
-	lladdr_put(&o, OPT_SLLA, &c->our_mac);
+	lladdr_put(&o, OPT_SLLA, mac);
 	if (c->mtu >= 1280) {
 		out_u8(&o, OPT_MTU);
 		out_u8(&o, 1);
@@ -138,16 +142,39 @@ static void ra_fill(const struct conf *c, uint8_t *buf, struct answer *a)
 	a->src.a = ip->our_ll;
 }
 
-void ndp_advert(const struct conf *c, uint8_t *out, struct answer *a)
+void ndp_advert(const struct conf *c, const struct mac *mac, uint8_t *out, struct answer *a)
 {
 	*a = (struct answer){ .dmac = all_nodes_mac, .dst.a = all_nodes };
-	ra_fill(c, out, a);
+	ra_fill(c, mac, out, a);
+}
+
+/* Everything of a neighbour advertisement but who it is to (RFC 4861 4.4) */
+static void na_fill(const struct addr *target, const struct mac *mac, uint32_t flags, uint8_t *buf, struct answer *a)
+{
+	struct out o = { .b = buf, .max = ANSWER_MAX };
+
+	out_addr(&o, target);
+	lladdr_put(&o, OPT_TLLA, mac);
+	answer_icmp(a, ND_NEIGHBOR_ADVERT, flags, &o);
+	a->src.a = *target;
+}
+
+void ndp_announce(const struct addr *who, const struct mac *mac, const struct addr *to, const struct mac *guest,
+		  uint8_t *out, struct answer *a)
+{
+	if (addr_is_multicast(to)) {
+		*a = (struct answer){ .dmac = all_nodes_mac, .dst.a = all_nodes };
+		na_fill(who, mac, NA_ROUTER | NA_OVERRIDE, out, a);
+	} else {
+		*a = (struct answer){ .dmac = *guest, .dst.a = *to };
+		na_fill(who, mac, NA_ROUTER | NA_SOLICITED | NA_OVERRIDE, out, a);
+	}
 }
 
 /* RFC 4861 7.1.1, 7.2.3, 7.2.4 */
-static enum drop ns_answer(const struct conf *c, const struct pkt *p, uint8_t *buf, struct answer *a)
+static enum drop ns_answer(const struct conf *c, const struct neighs *n, const struct pkt *p, uint8_t *buf,
+			   struct answer *a)
 {
-	struct out o = { .b = buf, .max = ANSWER_MAX };
 	struct addr target;
 	bool slla;
 
@@ -160,23 +187,21 @@ static enum drop ns_answer(const struct conf *c, const struct pkt *p, uint8_t *b
 	if (addr_eq(&target, &p->src.a) || addr_eq(&target, &c->ip[V6].addr) || addr_eq(&target, &c->ip[V6].ns_ll))
 		return DROP_NONE;
 
-	out_addr(&o, &target);
-	lladdr_put(&o, OPT_TLLA, &c->our_mac);
-	answer_icmp(a, ND_NEIGHBOR_ADVERT, NA_FLAGS, &o);
+	na_fill(&target, neigh_mac(n, c, &target, &p->smac), NA_ROUTER | NA_SOLICITED | NA_OVERRIDE, buf, a);
 	a->dmac = p->smac;
-	a->src.a = target;
 	a->dst.a = p->src.a;
 	return DROP_NONE;
 }
 
 /* RFC 4861 6.1.1, 6.2.6: at once, and to the asker alone if it has an address */
-static enum drop rs_answer(const struct conf *c, const struct pkt *p, uint8_t *buf, struct answer *a)
+static enum drop rs_answer(const struct conf *c, const struct neighs *n, const struct pkt *p, uint8_t *buf,
+			   struct answer *a)
 {
 	bool slla;
 
 	if (!options_ok(&p->data, 0, &slla) || (slla && addr_is_unspec(&p->src.a)))
 		return DROP_RESPONDER;
-	ndp_advert(c, buf, a);
+	ndp_advert(c, neigh_mac(n, c, &c->ip[V6].our_ll, &p->smac), buf, a);
 	if (!addr_is_unspec(&p->src.a)) {
 		a->dmac = p->smac;
 		a->dst.a = p->src.a;
@@ -184,7 +209,7 @@ static enum drop rs_answer(const struct conf *c, const struct pkt *p, uint8_t *b
 	return DROP_NONE;
 }
 
-enum drop ndp_answer(const struct conf *c, const struct pkt *p, uint8_t *out, struct answer *a)
+enum drop ndp_answer(const struct conf *c, const struct neighs *n, const struct pkt *p, uint8_t *out, struct answer *a)
 {
 	*a = (struct answer){ 0 };
 	if (!c->ip[V6].on)
@@ -194,9 +219,9 @@ enum drop ndp_answer(const struct conf *c, const struct pkt *p, uint8_t *out, st
 
 	switch (p->icmp.type) {
 	case ND_ROUTER_SOLICIT:
-		return rs_answer(c, p, out, a);
+		return rs_answer(c, n, p, out, a);
 	case ND_NEIGHBOR_SOLICIT:
-		return ns_answer(c, p, out, a);
+		return ns_answer(c, n, p, out, a);
 	case ND_NEIGHBOR_ADVERT:
 		return DROP_NONE;	/* to ndp_solicit(), or unsolicited; MAC addresses are learned from any frame */
 	default:
@@ -214,13 +239,14 @@ unsigned ndp_interval(unsigned n)
 	return ADVERT_MIN + r % (ADVERT_MAX - ADVERT_MIN + 1);
 }
 
-void ndp_solicit(const struct conf *c, const struct addr *target, uint8_t *out, struct answer *a)
+void ndp_solicit(const struct conf *c, const struct mac *mac, const struct addr *target, uint8_t *out,
+		 struct answer *a)
 {
 	struct out o = { .b = out, .max = ANSWER_MAX };
 	const uint8_t *t = target->b + 13;
 
 	out_addr(&o, target);
-	lladdr_put(&o, OPT_SLLA, &c->our_mac);
+	lladdr_put(&o, OPT_SLLA, mac);
 
 	/* Solicited-node address (RFC 4291 2.7.1) */
 	*a = (struct answer){ .dmac = { { 0x33, 0x33, 0xff, t[0], t[1], t[2] } },

@@ -197,7 +197,7 @@ static ssize_t nl_recv(const struct nl *nl, void *buf, size_t size)
 	return msg.msg_flags & MSG_TRUNC ? -EMSGSIZE : n;
 }
 
-static int nl_send(const struct nl *nl, const void *buf, size_t len)
+int nl_send(const struct nl *nl, const void *buf, size_t len)
 {
 	ssize_t n;
 

@@ -54,6 +54,9 @@ typedef void (*nl_each)(const struct nlmsghdr *nh, void *arg);
  */
 int nl_query(struct nl *nl, struct req *r, nl_each each, void *arg);
 
+/* One datagram to the kernel: 0, or -errno; with a request for a dump, its first part is there then */
+int nl_send(const struct nl *nl, const void *buf, size_t len);
+
 /* Make a change: 0, also if it is in effect already, or -errno; while @nl holds requests, 0 */
 int nl_talk(struct nl *nl, struct req *r);
 

@@ -204,6 +204,20 @@ static void process_events(struct ctx *c)
 		timer_set(&c->wheel, &stats_timer, c->now + 1000ULL * conf.stats_interval);
 }
 
+/* Neighbours of the host, as the guest is to see them. It can do without: then all have our address. */
+static void follow_neighbours(struct ctx *c)
+{
+	int fd = conf.splice_only ? -ENODEV : neigh_start(&c->neigh, &conf), rc;
+
+	if (fd == -ENODEV)
+		return;
+	rc = fd < 0 ? fd : ev_add(c->epfd, fd, EV_NEIGH, 0, 0, EPOLLIN);
+	if (rc)
+		debug("Neighbours of the host are not known: %s", errno_text(-rc));
+	else if (neigh_waits(&c->neigh))
+		timer_set(&c->wheel, &c->neigh_again, c->now);
+}
+
 /* Guest's link: the tap device, and its address; or none */
 static void link_tap(struct ctx *c)
 {
@@ -357,6 +371,7 @@ int main(int argc, char **argv)
 	conf_complete(&conf);
 	if ((rc = loop_init(&ctx, &conf)))
 		die("Failed to set up event loop: %s", errno_text(-rc));
+	follow_neighbours(&ctx);
 	if (pasta())
 		link_tap(&ctx);
 	else

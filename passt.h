@@ -7,12 +7,21 @@
 #include "flow.h"
 #include "fwd.h"
 #include "log.h"
+#include "neigh.h"
 #include "packet.h"
 #include "pmtu.h"
 #include "tap.h"
 #include "timer.h"
 
 #define GUEST_MAX	1
+
+#define TOLD		512		/* addresses */
+
+/* MAC addresses that a guest was told, by address (neigh_hash()): their changes concern it */
+struct told {
+	struct addr	a, to;		/* to: the guest's address that it was told */
+	struct mac	mac;
+};
 
 /* What belongs to one guest: its link, what was learned of it, what was dropped on its behalf */
 struct guest {
@@ -28,6 +37,7 @@ struct guest {
 	unsigned	adverts;	/* sent so far */
 	struct timer	probe;		/* until the guest has spoken */
 	unsigned	probe_wait;	/* ms until the next one */
+	struct told	told[TOLD];
 	uint64_t	icmp_next;	/* rate limit of ICMP errors: ms at which the next one is due on average */
 };
 
@@ -37,6 +47,8 @@ struct ctx {
 	struct flows	flows;
 	struct fwd	fwd;
 	struct wheel	wheel;
+	struct neighs	neigh;
+	struct timer	neigh_again;	/* reads all of them again */
 	struct timer	accept;		/* listeners that wait for a descriptor */
 	uint32_t	sockets_max;	/* of one guest's datagram flows, 0: as many as there are */
 	int		epfd;

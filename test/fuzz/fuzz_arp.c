@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* LINK: addr.o answer.o checksum.o log.o packet.o util.o */
+/* LINK: addr.o answer.o checksum.o log.o neigh.o neigh_filter.o netlink.o packet.o util.o */
 /* fuzz_arp.c - ARP: only requests for others are answered, and each says what was asked for */
 
 #include "../../arp.c"
 #include "responder_fuzz.h"
 
+static const struct neighs hood;
+
 static enum drop run(const struct conf *c, const struct pkt *p, uint8_t *out, struct answer *a)
 {
 	if (p->ethertype == ETH_P_ARP)
-		return arp_answer(c, p, out, a);
+		return arp_answer(c, &hood, p, out, a);
 	*a = (struct answer){ 0 };
 	return DROP_PROTO;
 }

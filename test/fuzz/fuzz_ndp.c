@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* LINK: addr.o answer.o checksum.o log.o packet.o util.o */
+/* LINK: addr.o answer.o checksum.o log.o neigh.o neigh_filter.o netlink.o packet.o util.o */
 /* fuzz_ndp.c - NDP: every reply is an advertisement a host must accept (RFC 4861 6.1.2, 7.1.2) */
 
 #include "../../ndp.c"
 #include "responder_fuzz.h"
 
+static const struct neighs hood;
+
 static enum drop run(const struct conf *c, const struct pkt *p, uint8_t *out, struct answer *a)
 {
 	if (p->ethertype == ETH_P_IPV6 && p->proto == IPPROTO_ICMPV6)
-		return ndp_answer(c, p, out, a);
+		return ndp_answer(c, &hood, p, out, a);
 	*a = (struct answer){ 0 };
 	return DROP_PROTO;
 }

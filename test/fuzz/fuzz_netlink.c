@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* LINK: addr.o log.o util.o */
+/* LINK: addr.o log.o neigh_filter.o util.o */
 /* fuzz_netlink.c - answers of the kernel: whatever they are, what is inserted for them is well-formed and of our
  * interface
  *
  * Input: one byte, its lowest bit the family, then one datagram, in answer to whatever was asked; sequence number 1.
  */
 
+#include "../../neigh.c"
 #include "../../netlink.c"
 #include "../../netlink_route.c"
 
@@ -102,6 +103,34 @@ static void check_addr(const struct nlmsghdr *nh)
 	CHECK(!(attr_u32(tb[IFA_FLAGS], 0) & ~(uint32_t)(IFA_F_NODAD | IFA_F_NOPREFIXROUTE)));
 }
 
+/* The same as a notification: who is in the table is a neighbour, and only its addresses are named */
+static void check_neighbours(void)
+{
+	static const struct conf cf = {
+		.ip[V4] = { .on = true, .ifindex = FROM_IF, .addr.b = { [10] = 0xff, 0xff, 192, 0, 2, 2 } },
+		.ip[V6] = { .on = true, .ifindex = FROM_IF },
+	};
+	static struct neighs n;
+	uint32_t count = 0;
+	struct addr a;
+
+	n = (struct neighs){ .cf = &cf, .nl = from, .dumping = true, .nl.seq = 1 };
+	if (neigh_read(&n))
+		return;
+	while (neigh_next(&n, &a)) {
+		CHECK(neigh_mac(&n, &cf, &a, &cf.our_mac) != &cf.our_mac);
+		CHECK(!addr_eq(&a, &cf.ip[V4].addr) && !addr_is_multicast(&a) && !addr_is_loopback(&a));
+	}
+	CHECK(n.len == 0);
+	for (unsigned i = 0; i < NEIGH_SETS * NEIGH_WAYS; i++) {
+		const struct neigh *e = &n.e[i / NEIGH_WAYS][i % NEIGH_WAYS];
+
+		CHECK(!e->used || (!(e->mac.b[0] & 1) && !mac_is_zero(&e->mac)));
+		count += e->used;
+	}
+	CHECK(count == n.count);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct nl_copy cp = { .from = &from, .to = &to, .from_if = FROM_IF, .to_if = TO_IF, .v6 = size && data[0] & 1 };
@@ -127,6 +156,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	answer(data, size);
 	if (!nl_link_get(&from, FROM_IF, &info))
 		CHECK(memchr(info.name, '\0', sizeof(info.name)));
+	answer(data, size);
+	check_neighbours();
 
 	answer(data, size);
 	nl_hold(&to);

@@ -1,9 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* LINK: addr.o answer.o checksum.o log.o packet.o util.o */
+/* LINK: addr.o answer.o checksum.o log.o neigh.o neigh_filter.o netlink.o packet.o util.o */
 
 #include "../../arp.c"
 #include "../responder.h"
 #include "../t.h"
+
+static struct neighs hood;		/* neighbours that are known */
+
+static enum drop answer(const struct conf *c, const struct pkt *p, uint8_t *out, struct answer *a)
+{
+	return arp_answer(c, &hood, p, out, a);
+}
+
+/* @a becomes the only neighbour that is known, 02:00:00:00:00:aa */
+static void know(const struct addr *a)
+{
+	const struct neigh e = { .a = *a, .mac = { { 2, [5] = 0xaa } }, .used = true };
+
+	hood = (struct neighs){ .count = 1 };
+	hood.e[neigh_hash(&hood, a) % NEIGH_SETS][0] = e;
+}
 
 /* Ethernet: broadcast, from the guest 52:54:00:12:34:56, ARP; Ethernet and IPv4, then operation */
 #define ETH		"ffffffffffff 525400123456 0806"
@@ -66,7 +82,7 @@ static void check_row(size_t i)
 	struct answer a;
 
 	test("arp: %s", row[i].name);
-	eq(r_run(arp_answer, &c, frame, len, &a, &reply), row[i].rc);
+	eq(r_run(answer, &c, frame, len, &a, &reply), row[i].rc);
 	eq(a.len, row[i].reply ? ARP_LEN : 0);
 	if (row[i].reply && a.len) {
 		eq(r_hex(row[i].reply, want), sizeof(want));
@@ -74,7 +90,7 @@ static void check_row(size_t i)
 		ok(mac_eq(&a.dmac, &guest));
 	}
 	for (size_t n = 0; n < 14 + 28; n++) {
-		ok(r_run(arp_answer, &c, frame, n, &a, &reply) != DROP_NONE);
+		ok(r_run(answer, &c, frame, n, &a, &reply) != DROP_NONE);
 		eq(a.len, 0);
 	}
 }
@@ -88,13 +104,13 @@ static void test_off(void)
 
 	test("arp: silent without IPv4");
 	c.ip[V4].on = false;
-	eq(r_run(arp_answer, &c, frame, len, &a, &reply), DROP_POLICY);
+	eq(r_run(answer, &c, frame, len, &a, &reply), DROP_POLICY);
 	eq(a.len, 0);
 
 	test("arp: guest without an address gets answers");
 	c = r_conf();
 	c.ip[V4].addr = (struct addr){ 0 };
-	eq(r_run(arp_answer, &c, frame, len, &a, &reply), DROP_NONE);
+	eq(r_run(answer, &c, frame, len, &a, &reply), DROP_NONE);
 	eq(a.len, ARP_LEN);
 }
 
@@ -106,7 +122,7 @@ static void test_solicit(void)
 	struct answer a;
 
 	test("arp: we ask for the guest, from the gateway's address");
-	arp_solicit(&c, &c.ip[V4].addr, out, &a);
+	arp_solicit(&c, &c.our_mac, &c.ip[V4].addr, out, &a);
 	eq(a.len, ARP_LEN);
 	ok(mac_eq(&a.dmac, &broadcast));
 	r_hex("0001 0800 06 04 0001 9a559a559a55 c0000201 000000000000 c000020f", want);
@@ -114,9 +130,42 @@ static void test_solicit(void)
 
 	test("arp: we ask for the guest, without a gateway");
 	c.ip[V4].gw = (struct addr){ 0 };
-	arp_solicit(&c, &c.ip[V4].addr, out, &a);
+	arp_solicit(&c, &c.our_mac, &c.ip[V4].addr, out, &a);
 	r_hex("0001 0800 06 04 0001 9a559a559a55 00000000 000000000000 c000020f", want);
 	eq_mem(out, want, sizeof(want));
+}
+
+static void test_neighbour(void)
+{
+	uint8_t frame[128], want[ARP_LEN], out[ANSWER_MAX], *reply;
+	size_t len = r_hex(REQUEST GUEST ZERO "c000024d", frame);
+	const struct addr who = addr_from4(htonl(0xc000024d));
+	struct conf c = r_conf();
+	struct answer a;
+
+	test("CFG-16 arp: a neighbour that is known has its own MAC address, and nobody else has it");
+	know(&who);
+	eq(r_run(answer, &c, frame, len, &a, &reply), DROP_NONE);
+	r_hex("0001 0800 06 04 0002 0200000000aa c000024d 525400123456 c000020f", want);
+	eq_mem(reply, want, sizeof(want));
+	ok(addr_eq(&a.src.a, &who));
+	len = r_hex(REQUEST GUEST ZERO "c000024e", frame);
+	eq(r_run(answer, &c, frame, len, &a, &reply), DROP_NONE);
+	eq_mem(reply + ARP_SHA, c.our_mac.b, 6);
+
+	test("CFG-16 arp: but who asks from that very address is told ours");
+	len = r_hex("ffffffffffff 0200000000aa 0806 0001 0800 06 04 0001 0200000000aa c000020f" ZERO "c000024d", frame);
+	eq(r_run(answer, &c, frame, len, &a, &reply), DROP_NONE);
+	eq_mem(reply + ARP_SHA, c.our_mac.b, 6);
+	hood.count = 0;
+
+	test("RFC 5944 4.6 arp: gratuitous reply");
+	arp_announce(&who, &(struct mac){ { 2, [5] = 0xbb } }, &(struct mac){ { 2, [5] = 0xcc } }, out, &a);
+	eq(a.len, ARP_LEN);
+	r_hex("0001 0800 06 04 0002 0200000000bb c000024d 0200000000bb c000024d", want);
+	eq_mem(out, want, sizeof(want));
+	r_hex("0200000000cc", want);
+	eq_mem(a.dmac.b, want, 6);
 }
 
 int main(void)
@@ -125,5 +174,6 @@ int main(void)
 		check_row(i);
 	test_off();
 	test_solicit();
+	test_neighbour();
 	return done();
 }

@@ -1,9 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* LINK: addr.o answer.o checksum.o log.o packet.o util.o */
+/* LINK: addr.o answer.o checksum.o log.o neigh.o neigh_filter.o netlink.o packet.o util.o */
 
 #include "../../ndp.c"
 #include "../responder.h"
 #include "../t.h"
+
+static struct neighs hood;		/* neighbours that are known */
+
+static enum drop answer(const struct conf *c, const struct pkt *p, uint8_t *out, struct answer *a)
+{
+	return ndp_answer(c, &hood, p, out, a);
+}
+
+/* @a becomes the only neighbour that is known, 02:00:00:00:00:aa */
+static void know(const struct addr *a)
+{
+	const struct neigh e = { .a = *a, .mac = { { 2, [5] = 0xaa } }, .used = true };
+
+	hood = (struct neighs){ .count = 1 };
+	hood.e[neigh_hash(&hood, a) % NEIGH_SETS][0] = e;
+}
 
 static const struct mac guest_mac = { { 0x52, 0x54, 0, 0x12, 0x34, 0x56 } };
 static const struct mac nodes_mac = { { 0x33, 0x33, 0, 0, 0, 1 } };	/* RFC 2464 7: of ff02::1 */
@@ -84,10 +100,10 @@ static void cuts(const struct conf *c, const uint8_t *frame, size_t len)
 	struct answer a;
 
 	for (size_t n = 0; n < len; n++) {
-		ok(r_run(ndp_answer, c, frame, n, &a, &reply) != DROP_NONE);
+		ok(r_run(answer, c, frame, n, &a, &reply) != DROP_NONE);
 		memcpy(part, frame, n);
 		r_fix(part, n);
-		r_run(ndp_answer, c, part, n, &a, &reply);
+		r_run(answer, c, part, n, &a, &reply);
 		ok(a.len % 8 == 0);
 	}
 }
@@ -101,7 +117,7 @@ static void test_ns(void)
 		struct answer a;
 
 		test("ndp: %s", ns_row[i].name);
-		eq(r_run(ndp_answer, &c, frame, len, &a, &reply), ns_row[i].rc);
+		eq(r_run(answer, &c, frame, len, &a, &reply), ns_row[i].rc);
 		eq(a.len, ns_row[i].target ? 24 : 0);
 		if (ns_row[i].target && a.len) {
 			r_hex(ns_row[i].target, want);
@@ -196,14 +212,14 @@ static void test_ra(void)
 
 		test("CFG-04 ndp: solicitation answered at once: %s", ra_row[i].name);
 		ra_row[i].change(&c);
-		eq(r_run(ndp_answer, &c, frame, len, &a, &reply), DROP_NONE);
+		eq(r_run(answer, &c, frame, len, &a, &reply), DROP_NONE);
 		check_ra(&c, &a, reply, i);
 		ok(mac_eq(&a.dmac, &guest_mac));
 		eq_mem(&a.dst.a, frame + 22, 16);
 		cuts(&c, frame, len);
 
 		test("CFG-01 ndp: unsolicited: %s", ra_row[i].name);
-		ndp_advert(&c, out, &a);
+		ndp_advert(&c, &c.our_mac, out, &a);
 		check_ra(&c, &a, out, i);
 		ok(mac_eq(&a.dmac, &nodes_mac));
 		ok(addr_eq(&a.dst.a, &nodes));
@@ -229,13 +245,13 @@ static void test_rs(void)
 		struct answer a;
 
 		test("ndp: router solicitation %s", row[i].name);
-		eq(r_run(ndp_answer, &c, frame, len, &a, &reply), row[i].rc);
+		eq(r_run(answer, &c, frame, len, &a, &reply), row[i].rc);
 		if (ok(!a.len == !!row[i].rc) && a.len) {
 			eq(addr_eq(&a.dst.a, &nodes), row[i].multicast);
 			eq(mac_eq(&a.dmac, &nodes_mac), row[i].multicast);
 		}
 		c.ip[V6].on = false;
-		eq(r_run(ndp_answer, &c, frame, len, &a, &reply), DROP_POLICY);
+		eq(r_run(answer, &c, frame, len, &a, &reply), DROP_POLICY);
 		eq(a.len, 0);
 	}
 }
@@ -258,7 +274,7 @@ static void test_long(void)
 		c.search[i][63] = c.search[i][127] = c.search[i][191] = '.';
 		c.search[i][253] = '\0';
 	}
-	ndp_advert(&c, out, &a);
+	ndp_advert(&c, &c.our_mac, out, &a);
 	ok(a.len <= 1280 - 48);
 	while (at < a.len && ok(out[at + 1])) {
 		if (out[at] == OPT_RDNSS)
@@ -273,12 +289,12 @@ static void test_long(void)
 
 	test("ndp: a list that fits to the byte, and one that does not");
 	c.search[4][9] = '\0';				/* 1020 and 11 are 1031, padded to 1032 */
-	ndp_advert(&c, out, &a);
+	ndp_advert(&c, &c.our_mac, out, &a);
 	eq(a.len, 1232);
 	c.search[4][9] = 'e';
 	c.search[4][11] = '\0';				/* 1033 */
 	c.nsearch = 5;
-	ndp_advert(&c, out, &a);
+	ndp_advert(&c, &c.our_mac, out, &a);
 	eq(a.len, 1232 - 1032 + 1024);
 }
 
@@ -309,7 +325,7 @@ static void test_solicit(void)
 	test("ndp: we ask for the guest");
 	c.ip[V6].addr.b[13] = 0xab;
 	c.ip[V6].addr.b[14] = 0xcd;
-	ndp_solicit(&c, &c.ip[V6].addr, out, &a);
+	ndp_solicit(&c, &c.our_mac, &c.ip[V6].addr, out, &a);
 	eq(a.len, r_hex("20010db8000100020000000000abcd15 01 01 9a559a559a55", want));
 	eq_mem(out, want, 24);
 	eq(a.icmp.type, 135);
@@ -322,6 +338,45 @@ static void test_solicit(void)
 	eq_mem(&a.dmac, want, 6);
 }
 
+static void test_neighbour(void)
+{
+	uint8_t frame[256], want[64], out[ANSWER_MAX], *reply;
+	size_t len = make(frame, "ff", GUEST, NODE_77, NS OTHER SLLA);
+	struct conf c = r_conf();
+	struct answer a;
+	struct addr who;
+
+	test("CFG-16 ndp: a neighbour that is known has its own MAC address");
+	r_hex(OTHER, who.b);
+	know(&who);
+	eq(r_run(answer, &c, frame, len, &a, &reply), DROP_NONE);
+	r_hex(OTHER "02 01 0200000000aa", want);
+	eq_mem(reply, want, 24);
+
+	test("CFG-16 ndp: and so has a router that we speak for, in its advertisements");
+	know(&c.ip[V6].our_ll);
+	len = make(frame, "ff", GUEST_LL, ROUTERS, RS SLLA);
+	eq(r_run(answer, &c, frame, len, &a, &reply), DROP_NONE);
+	r_hex("01 01 0200000000aa", want);
+	eq_mem(reply + 8, want, 8);
+	hood.count = 0;
+
+	test("RFC 4861 7.2.6 ndp: unsolicited advertisement, to all nodes, overrides");
+	ndp_announce(&who, &(struct mac){ { 2, [5] = 0xbb } }, &nodes, &guest_mac, out, &a);
+	eq(a.len, r_hex(OTHER "02 01 0200000000bb", want));
+	eq_mem(out, want, 24);
+	eq(a.icmp.type, 136);
+	eq(a.icmp.rest, 0xa0000000);		/* router, override; not solicited */
+	eq(a.ttl, 255);
+	ok(addr_eq(&a.src.a, &who) && addr_eq(&a.dst.a, &nodes) && mac_eq(&a.dmac, &nodes_mac));
+
+	test("RFC 4861 7.2.4 ndp: the same, to a guest that had asked: reachable");
+	ndp_announce(&who, &(struct mac){ { 2, [5] = 0xbb } }, &c.ip[V6].addr, &guest_mac, out, &a);
+	eq_mem(out, want, 24);
+	eq(a.icmp.rest, 0xe0000000);
+	ok(addr_eq(&a.src.a, &who) && addr_eq(&a.dst.a, &c.ip[V6].addr) && mac_eq(&a.dmac, &guest_mac));
+}
+
 int main(void)
 {
 	test_ns();
@@ -330,5 +385,6 @@ int main(void)
 	test_long();
 	test_interval();
 	test_solicit();
+	test_neighbour();
 	return done();
 }

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* neigh.c - MAC addresses of the host's neighbours: a dump of the kernel's table, and its notifications
+ *
+ * Notifications that change nothing are mostly dropped by a filter (neigh_filter.c). The rest is read as it comes, a
+ * limited number at a time.
+ *
+ * Parts of a dump and notifications share one queue, in the order in which things happened. Notifications that didn't fit
+ * into it are lost, and the kernel reports it (ENOBUFS): then the whole table is read again, and entries that are not
+ * in it any more go.
+ */
+#include <errno.h>
+#include <net/if_arp.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "log.h"
+#include "neigh.h"
+#include "netlink_msg.h"
+
+#define DATAGRAM_MAX	16384	/* larger than a part of a dump, at most 8 KiB for a reader with little room */
+#define START_MAX	65536	/* datagrams of the first dump */
+
+static alignas(NLMSG_ALIGNTO) uint8_t datagram[DATAGRAM_MAX];
+
+/* ---- the table ---- */
+
+uint32_t neigh_hash(const struct neighs *n, const struct addr *a)
+{
+	uint64_t half[2];
+
+	memcpy(half, a->b, sizeof(half));
+	half[0] = ((half[0] ^ n->key[0]) * 0x9e3779b97f4a7c15ULL) ^ half[1] ^ n->key[1];
+	half[0] ^= half[0] >> 32;
+	return (uint32_t)((half[0] * 0xd6e8feb86659fd93ULL) >> 32);
+}
+
+/* Way of @a in its set, or NEIGH_WAYS */
+static unsigned way_of(const struct neigh *set, const struct addr *a)
+{
+	unsigned i;
+
+	for (i = 0; i < NEIGH_WAYS; i++)
+		if (set[i].used && addr_eq(&set[i].a, a))
+			break;
+	return i;
+}
+
+const struct mac *neigh_find(const struct neighs *n, const struct conf *cf, const struct addr *a,
+			     const struct mac *guest)
+{
+	const struct neigh *set = n->e[neigh_hash(n, a) % NEIGH_SETS];
+	unsigned i = way_of(set, a);
+
+	return i < NEIGH_WAYS && !mac_eq(&set[i].mac, guest) ? &set[i].mac : &cf->our_mac;
+}
+
+/* @e becomes another one, or none. If the filter has it, notifications that matter now may be lost already. */
+static void leave(struct neighs *n, const struct neigh *e)
+{
+	n->dirty = true;
+	if (!e->filtered)
+		return;
+	n->lost = true;
+	neigh_filter(n, false);
+}
+
+static void drop_entry(struct neighs *n, struct neigh *e)
+{
+	leave(n, e);
+	e->used = false;
+	n->count--;
+}
+
+/* Where a new entry goes: a free one, or the oldest */
+static unsigned way_free(const struct neighs *n, const struct neigh *set)
+{
+	unsigned oldest = 0;
+
+	for (unsigned i = 0; i < NEIGH_WAYS; i++) {
+		if (!set[i].used)
+			return i;
+		if (n->clock - set[i].age > n->clock - set[oldest].age)
+			oldest = i;
+	}
+	return oldest;
+}
+
+static void put(struct neighs *n, const struct addr *a, const struct mac *mac)
+{
+	struct neigh *set = n->e[neigh_hash(n, a) % NEIGH_SETS];
+	unsigned i = way_of(set, a);
+
+	if (i == NEIGH_WAYS)
+		i = way_free(n, set);
+	if (!set[i].used || !addr_eq(&set[i].a, a) || !mac_eq(&set[i].mac, mac)) {
+		leave(n, &set[i]);
+		n->count += !set[i].used;
+		set[i] = (struct neigh){ .a = *a, .mac = *mac, .used = true };
+	}
+	set[i].round = n->round;
+	set[i].age = n->clock++;
+}
+
+static void forget(struct neighs *n, const struct addr *a)
+{
+	struct neigh *set = n->e[neigh_hash(n, a) % NEIGH_SETS];
+	unsigned i = way_of(set, a);
+
+	if (i < NEIGH_WAYS)
+		drop_entry(n, &set[i]);
+}
+
+/* Entries that the dump which has just ended didn't have are gone */
+static void sweep(struct neighs *n)
+{
+	for (unsigned i = 0; i < NEIGH_SETS * NEIGH_WAYS; i++) {
+		struct neigh *e = &n->e[i / NEIGH_WAYS][i % NEIGH_WAYS];
+
+		if (e->used && e->round != n->round)
+			drop_entry(n, e);
+	}
+}
+
+/* ---- what is a neighbour of the guest's ---- */
+
+static bool is(const struct addr *a, const struct addr *what)
+{
+	return !addr_is_unspec(what) && addr_eq(a, what);
+}
+
+/* Is @a another host for the guest, on its own link? Not where it is mapped to the host itself, or is the guest's. */
+static bool is_neighbour(const struct conf *cf, const struct addr *a)
+{
+	const struct conf_ip *ip = &cf->ip[addr_family(a)];
+
+	if (addr_is_unspec(a) || addr_is_loopback(a) || addr_is_multicast(a) || addr_is_bcast(a))
+		return false;
+	if (is(a, &ip->addr) || is(a, &ip->ns_ll) || is(a, &ip->map_loopback) || is(a, &ip->map_guest) ||
+	    is(a, &ip->dns_forward) || (is(a, &ip->our_ll) && !is(a, &ip->gw)))
+		return false;
+	if (is(a, &ip->gw) || !ip->addr_given || (!addr_is_v4(a) && addr_is_linklocal(a)))
+		return true;
+	return addr_in_prefix(a, &ip->addr, ip->plen);	/* other networks of the host are behind the guest's router */
+}
+
+/* ---- messages ---- */
+
+/* RTM_NEWNEIGH, RTM_DELNEIGH into the table: true if the neighbour @a is there */
+static bool take(struct neighs *n, const struct nlmsghdr *nh, struct addr *a)
+{
+	const struct ndmsg *ndm = NLMSG_DATA(nh);
+	const struct rtattr *tb[NDA_LLADDR + 1];
+	const struct conf_ip *ip;
+	struct mac mac;
+	bool v6;
+
+	if (!msg_has(nh, sizeof(*ndm)) || (ndm->ndm_family != AF_INET && ndm->ndm_family != AF_INET6))
+		return false;
+	v6 = ndm->ndm_family == AF_INET6;
+	ip = &n->cf->ip[v6 ? V6 : V4];
+	if (!ip->on || ndm->ndm_ifindex <= 0 || (unsigned)ndm->ndm_ifindex != ip->ifindex)
+		return false;
+	attrs_read(nh, sizeof(*ndm), tb, ARRAY_SIZE(tb) - 1);
+	if (ndm->ndm_flags & NTF_PROXY || !attr_addr(tb[NDA_DST], v6, a) || addr_is_v4(a) == v6)
+		return false;
+
+	if (nh->nlmsg_type == RTM_NEWNEIGH && ndm->ndm_state & NEIGH_STATES && tb[NDA_LLADDR] &&
+	    RTA_PAYLOAD(tb[NDA_LLADDR]) == sizeof(mac.b)) {
+		memcpy(mac.b, RTA_DATA(tb[NDA_LLADDR]), sizeof(mac.b));
+		if (!mac_is_zero(&mac) && !(mac.b[0] & 1) && is_neighbour(n->cf, a)) {
+			put(n, a, &mac);
+			return true;
+		}
+	}
+	forget(n, a);
+	return false;
+}
+
+bool neigh_next(struct neighs *n, struct addr *a)
+{
+	while (n->len >= sizeof(struct nlmsghdr)) {
+		const struct nlmsghdr *nh = (const void *)(datagram + n->at);
+		size_t step;
+
+		if (!NLMSG_OK(nh, n->len))
+			break;
+		step = MIN(n->len, (size_t)NLMSG_ALIGN(nh->nlmsg_len));
+		n->at += step;
+		n->len -= step;
+		if (nh->nlmsg_type == RTM_NEWNEIGH || nh->nlmsg_type == RTM_DELNEIGH) {
+			if (take(n, nh, a))
+				return true;
+		} else if (n->dumping && nh->nlmsg_seq == n->nl.seq &&
+			   (nh->nlmsg_type == NLMSG_DONE || nh->nlmsg_type == NLMSG_ERROR)) {
+			n->dumping = false;
+			/* An interrupted one may lack entries; those that changed had notifications (CFG-17) */
+			if (nh->nlmsg_type == NLMSG_DONE && !(nh->nlmsg_flags & NLM_F_DUMP_INTR))
+				sweep(n);
+		}
+	}
+	n->len = 0;
+	return false;
+}
+
+int neigh_read(struct neighs *n)
+{
+	struct sockaddr_nl from = { 0 };
+	struct iovec iov = { datagram, sizeof(datagram) };
+	struct msghdr m = { .msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t len;
+
+	n->at = n->len = 0;
+	do
+		len = recvmsg(n->nl.fd, &m, MSG_DONTWAIT);
+	while (len < 0 && errno == EINTR);
+	if (len < 0 && errno != ENOBUFS)
+		return -EAGAIN;			/* there are no other errors */
+	if (len < 0 || m.msg_flags & MSG_TRUNC) {
+		n->lost = true;
+		return -ENOBUFS;
+	}
+	if (!from.nl_pid)			/* of the kernel's */
+		n->len = (size_t)len;
+	return 0;
+}
+
+int neigh_dump(struct neighs *n)
+{
+	const struct conf_ip *ip = n->cf->ip;
+	const struct ndmsg ndm = { .ndm_family = AF_UNSPEC };
+	struct req r;
+	int rc;
+
+	if (n->dumping)
+		return -EBUSY;
+	req_start(&r, RTM_GETNEIGH, NLM_F_DUMP, &ndm, sizeof(ndm));
+	if (ip[V4].ifindex == ip[V6].ifindex || !ip[V4].ifindex || !ip[V6].ifindex)
+		req_attr_u32(&r, NDA_IFINDEX, ip[V4].ifindex ? ip[V4].ifindex : ip[V6].ifindex);
+	req_head(&r)->nlmsg_seq = ++n->nl.seq;
+	rc = nl_send(&n->nl, req_head(&r), req_head(&r)->nlmsg_len);
+	if (rc)
+		return rc;
+	n->dumping = true;
+	n->lost = false;
+	n->round++;
+	return 0;
+}
+
+void neigh_asked(struct neighs *n, const struct addr *a)
+{
+	if (n->ll || !n->cf || n->nl.fd < 0 || addr_is_v4(a) || !addr_is_linklocal(a) || !is_neighbour(n->cf, a))
+		return;
+	n->ll = true;
+	neigh_filter(n, true);
+	if (neigh_dump(n))
+		n->lost = true;
+}
+
+int neigh_again(struct neighs *n)
+{
+	int rc = 0;
+
+	if (n->lost)
+		return neigh_dump(n);
+	if (n->dirty && !n->dumping) {
+		n->dirty = false;
+		rc = neigh_filter(n, true);
+	}
+	return rc;
+}
+
+int neigh_start(struct neighs *n, const struct conf *cf)
+{
+	const int group = RTNLGRP_NEIGH;
+	struct addr a;
+	int rc;
+
+	n->cf = cf;
+	n->nl.fd = -1;
+	if (!cf->ip[V4].ifindex && !cf->ip[V6].ifindex)
+		return -ENODEV;
+	random_bytes(n->key, sizeof(n->key));
+	rc = nl_open(&n->nl);
+	if (rc)
+		return rc;
+	rc = neigh_filter(n, false);
+	if (rc)
+		debug("Neighbours: no filter for notifications: %s", errno_text(-rc));
+	if (setsockopt(n->nl.fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)))
+		rc = -errno;
+	else
+		rc = neigh_dump(n);
+	if (rc) {
+		nl_close(&n->nl);
+		return rc;
+	}
+	for (unsigned i = 0; n->dumping && i < START_MAX && neigh_read(n) != -EAGAIN; i++)
+		while (neigh_next(n, &a))
+			;
+	neigh_again(n);
+	return n->nl.fd;
+}

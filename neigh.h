@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* neigh.h - MAC addresses of the host's neighbours, as the host's kernel knows them
+ *
+ * The guest is on the host's segment, as far as it can see: hosts there have their own MAC addresses, not ours. The
+ * table follows the kernel's (rtnetlink(7)): a dump at start, then a notification for each change. Addresses that are
+ * not in it have our MAC address: hosts that the kernel doesn't know (yet), and addresses that are, or stand for, the
+ * host itself.
+ *
+ * One table for the process, as it is about the host. Neighbours can fill it up, so it has a fixed size, and the oldest
+ * of a few entries gives way.
+ */
+#ifndef NEIGH_H
+#define NEIGH_H
+
+#include "conf.h"
+#include "netlink.h"
+
+#define NEIGH_SETS	256		/* a power of two */
+#define NEIGH_WAYS	4
+
+/* States in which the kernel knows the MAC address */
+#define NEIGH_STATES	(NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT)
+
+struct neigh {
+	struct addr	a;
+	struct mac	mac;
+	bool		used;
+	bool		filtered;	/* a notification that names both would be dropped */
+	uint8_t		round;		/* last dump it was seen in, or after */
+	uint32_t	age;		/* of the last message about it */
+};
+
+struct neighs {
+	const struct conf *cf;
+	struct nl	nl;		/* in the host's namespace; -1: none */
+	bool		dumping;	/* a dump is under way */
+	bool		lost;		/* notifications may have been lost since it began: another one is needed */
+	bool		ll;		/* a guest has asked for an IPv6 link-local neighbour */
+	bool		dirty;		/* the table has changed since the filter was made */
+	uint8_t		round;		/* of dumps */
+	uint32_t	clock;		/* of messages */
+	uint32_t	count;		/* entries used */
+	uint64_t	key[2];
+	struct neigh	e[NEIGH_SETS][NEIGH_WAYS];
+	size_t		at, len;	/* datagram that is being read: rest of it in neigh.c */
+};
+
+/**
+ * neigh_start() - learn the neighbours of the template interfaces, and follow them from now on
+ * @cf:		complete; kept
+ *
+ * In the host's network namespace, before a seccomp filter is in place: it opens a socket. The table is as complete as
+ * the kernel's when it returns.
+ *
+ * Return: descriptor to wait for (EPOLLIN), or -errno; -ENODEV if there is no interface to have neighbours
+ */
+int neigh_start(struct neighs *n, const struct conf *cf);
+
+/* Asks for all of the table again, without waiting for it: 0, or -errno; -EBUSY while a dump is under way */
+int neigh_dump(struct neighs *n);
+
+/* What needn't be done at once: is there some of it? And does it: 0, or -errno; -EBUSY: later */
+static inline bool neigh_waits(const struct neighs *n)
+{
+	return n->lost || (n->dirty && !n->dumping);
+}
+int neigh_again(struct neighs *n);
+
+/* Filter for notifications; @known: drops those that repeat entries of the table. 0, or -errno: the one before stays */
+int neigh_filter(struct neighs *n, bool known);
+
+/* Next datagram: 0, -EAGAIN if there is none, or -ENOBUFS if some were lost, which sets @n->lost */
+int neigh_read(struct neighs *n);
+
+/* Next neighbour of that datagram whose MAC address is new or confirmed, in @a; false at its end */
+bool neigh_next(struct neighs *n, struct addr *a);
+
+/* A guest was told the MAC address of @a. Link-local neighbours, which hardly anybody asks for, are followed from then on. */
+void neigh_asked(struct neighs *n, const struct addr *a);
+
+/* Hash of @a, keyed: 32 bits, the lowest ones are good */
+uint32_t neigh_hash(const struct neighs *n, const struct addr *a);
+
+const struct mac *neigh_find(const struct neighs *n, const struct conf *cf, const struct addr *a,
+			     const struct mac *guest);
+
+/* MAC address that @a has for the guest @guest: the neighbour's or ours, and never the guest's own */
+static inline const struct mac *neigh_mac(const struct neighs *n, const struct conf *cf, const struct addr *a,
+					  const struct mac *guest)
+{
+	return n->count ? neigh_find(n, cf, a, guest) : &cf->our_mac;
+}
+
+#endif /* NEIGH_H */
