@@ -4,8 +4,10 @@
  * All is level-triggered: either a client's calls are waited for, or that it takes what is there for it, never both. So
  * one that doesn't read isn't read from either, and costs a slot and nothing else.
  *
- * What is no call at all, or longer than one may be, ends the connection, as does the end of a client's calls once all
- * are answered. An event handles one call, or one buffer of an answer: a client can't keep the loop to itself.
+ * The connection ends with what is no call, or is longer than one may be; after PATIENCE without a whole call, so that a
+ * client of another protocol, which waits for a greeting, notices; and, once all calls are answered, after the client's
+ * end. A client that is being answered may take its time. An event handles one call, or one buffer of an answer: a client
+ * can't keep the loop to itself.
  */
 #include <errno.h>
 #include <string.h>
@@ -21,12 +23,14 @@
 #define NAME_MAX_	256			/* of a method, and of what errors quote */
 #define GRACE		500			/* ms of silence, before a client has to give way */
 #define RETRY		1000			/* ms, if there is no descriptor left */
+#define PATIENCE	5000			/* ms, for a whole call */
 
 struct client {
 	int		fd;			/* -1: free */
 	uint16_t	gen;
 	uint32_t	events;			/* waited for */
 	uint64_t	heard;			/* ms: when it last did something */
+	struct timer	patience;		/* armed while a call is waited for */
 	bool		eof;			/* no calls will come any more */
 	uint32_t	in_at, in_len, in_seen;	/* unread bytes of @in, and how many of them have no end of a call */
 	uint32_t	out_at;			/* bytes of @out that were sent */
@@ -297,6 +301,7 @@ static bool client_answer(struct ctx *c, struct client *cl)
 		len = next_call(cl);
 		if (len < 0)
 			return true;
+		timer_clear(&c->wheel, &cl->patience);
 		ok = json_read(cl->in + cl->in_at, (size_t)len, &v) && call_begin(c, cl, &v);
 		if (!ok)
 			debug("Control: what a client sent is no call, closing");
@@ -337,6 +342,10 @@ static bool client_serve(struct ctx *c, struct client *cl, uint32_t events)
 	if (want != cl->events && ev_mod(c->epfd, cl->fd, EV_CONTROL, (uint32_t)(cl - ct.client), cl->gen, want))
 		return false;
 	cl->events = want;
+	if (busy)
+		timer_clear(&c->wheel, &cl->patience);
+	else if (!timer_armed(&cl->patience))
+		timer_set(&c->wheel, &cl->patience, c->now + PATIENCE);
 	return true;
 }
 
@@ -357,20 +366,25 @@ static void undeafen(struct ctx *c)
 	ev_mod(c->epfd, ct.fd, EV_CONTROL, LISTENER, 0, EPOLLIN);
 }
 
-static void on_retry(struct ctx *c, struct timer *t)
-{
-	(void)t;
-	undeafen(c);
-}
-
 static void client_close(struct ctx *c, struct client *cl)
 {
+	timer_clear(&c->wheel, &cl->patience);
 	close(cl->fd);
 	cl->fd = -1;
 	cl->gen = (cl->gen + 1) & 0x3ff;
 	if (ct.spare < 0)
 		ct.spare = unix_spare();
 	undeafen(c);
+}
+
+static void on_timer(struct ctx *c, struct timer *t)
+{
+	if (t == &ct.retry) {
+		undeafen(c);
+		return;
+	}
+	debug("Control: no call within %u ms, closing", PATIENCE);
+	client_close(c, container_of(t, struct client, patience));
 }
 
 /* A free slot, or the client that is idle for longest; NULL: none */
@@ -432,6 +446,7 @@ static void admit(struct ctx *c)
 	cl->in_at = cl->in_len = cl->in_seen = cl->out_at = 0;
 	cl->out = (struct json_out){ .b = cl->buf, .max = sizeof(cl->buf) };
 	cl->call = (struct call){ 0 };
+	timer_set(&c->wheel, &cl->patience, c->now + PATIENCE);
 	if (ev_add(c->epfd, fd, EV_CONTROL, (uint32_t)(cl - ct.client), cl->gen, EPOLLIN))
 		client_close(c, cl);
 }
@@ -448,11 +463,13 @@ static void on_control(struct ctx *c, union ev_ref ref, uint32_t events)
 
 int control_start(struct ctx *c, int fd)
 {
-	for (unsigned i = 0; i < CONTROL_CLIENTS; i++)
-		ct.client[i].fd = -1;
+	for (struct client *cl = ct.client; cl < ct.client + CONTROL_CLIENTS; cl++) {
+		cl->fd = -1;
+		cl->patience.kind = TIMER_CONTROL;
+	}
 	ct.fd = fd;
 	ct.spare = unix_spare();
 	loop_on_event(EV_CONTROL, on_control);
-	loop_on_timer(TIMER_CONTROL, on_retry);
+	loop_on_timer(TIMER_CONTROL, on_timer);
 	return ev_add(c->epfd, fd, EV_CONTROL, LISTENER, 0, EPOLLIN);
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """control.py SOCKET PID PROGRAM - the control socket as its clients have it, good ones and bad ones"""
-import json, os, resource, socket, sys, time
+import json, os, resource, socket, sys, threading, time
 from varlink import Error, Varlink
 
 PATH, PID, PROGRAM = sys.argv[1], int(sys.argv[2]), sys.argv[3]
@@ -382,6 +382,54 @@ def no_descriptor():
         v.s.close()
     return same(got, 10 * [("BindFailed", dict(step=0, option="t", value="20500", port=20500, reason="Too many open files"))])
 
+
+def silence():
+    """Ends of clients, by what they say, in s; None: there was none in 7 s"""
+    lazy, asked, seconds = Varlink(PATH), 0, {}
+    lazy.s.setblocking(False)
+    try:
+        while True:                                     # it asks for more than it takes
+            lazy.s.send(b'{"method":"org.passt.control.Rules"}\0')
+            asked += 1
+    except BlockingIOError:
+        lazy.s.settimeout(10)
+
+    def said(name, first, then=None):
+        with Varlink(PATH, 0.5) as v:
+            if first:
+                v.s.sendall(first)
+            start = time.monotonic()
+            while time.monotonic() < start + 7:
+                try:
+                    if not v.s.recv(65536):
+                        seconds[name] = round(time.monotonic() - start)
+                        return
+                except TimeoutError:
+                    if then:
+                        v.s.sendall(then)               # twice a second
+                except (BrokenPipeError, ConnectionResetError):
+                    seconds[name] = round(time.monotonic() - start)
+                    return
+
+    call = b'{"method":"org.passt.control.Status"}\0'
+    clients = [("nothing", b""), ("half a call", call[:9]), ("a byte at a time", b" ", b" "), ("one call", call),
+               ("oneway", call[:-2] + b',"oneway":true}\0'), ("calls", call, call),
+               ("one call, half of another", call + call[:9]), ("no JSON", b"hello\n")]
+    threads = [threading.Thread(target=said, args=c) for c in clients]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    lazy.s.shutdown(socket.SHUT_WR)
+    replies = 0
+    while lazy.recv():
+        replies += 1
+    lazy.s.close()
+    return same((seconds, replies), (dict.fromkeys([c[0] for c in clients if c[0] != "calls"], 5), asked))
+
+
+if PROGRAM == "pasta":
+    case("who makes no whole call for 5 s is cut off; who calls, or has not taken the answer, is not")(silence)
 
 if PROGRAM == "pasta":                                  # whose limits root of its user namespace may set
     case("no descriptor left: clients are served all the same")(no_descriptor)
