@@ -711,6 +711,12 @@ static void check(const struct parse *p)
 		die("MTU %u is less than %u, the least that IPv6 needs", c->mtu, MTU_MIN6);
 }
 
+/* A command, or a shell, that has our stderr? */
+static bool starts_command(const struct conf *c)
+{
+	return c->mode == MODE_PASTA && !c->ns_pid && !c->netns[0];
+}
+
 void conf_parse(struct conf *c, int argc, char **argv)
 {
 	const char *slash = argc ? strrchr(argv[0], '/') : NULL, *name = slash ? slash + 1 : argc ? argv[0] : "";
@@ -731,4 +737,6 @@ void conf_parse(struct conf *c, int argc, char **argv)
 		conf_runas(c, p.runas);
 
 	log_level = c->trace ? LOG_TRACE : c->debug ? LOG_DEBUG : c->quiet ? LOG_WARNING : LOG_INFO;
+	if (log_level == LOG_INFO && starts_command(c))
+		log_stderr_quiet();
 }

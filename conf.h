@@ -167,13 +167,18 @@ void conf_parse(struct conf *c, int argc, char **argv);
 /* After the host's network is known: derived values, conflicts that only now show, resolv.conf. May die(). */
 void conf_complete(struct conf *c);
 
-/* What a user wants to know at start: interfaces, addresses, DHCP, DNS */
+/* What a user wants to know at start: interfaces, addresses, DHCP, DNS, rules, and how to start a guest */
 void conf_print(const struct conf *c);
 
 /* Text of the option a rule came from, or that would make it, for messages: "-t 8080:80"; valid until the next call */
 const char *conf_rule_text(const struct rule *r);
 
 #define RULE_STRLEN	(2 * ADDR_STRLEN + IFNAMSIZ + 48)
+
+#define RULE_SHOW_STRLEN	(2 * ADDR_STRLEN + IFNAMSIZ + 80)
+
+/* Rule as tables show it, "TCP [127.0.0.1]%eth0:80-90  =>  180-190 ", into @buf, which is returned */
+const char *conf_rule_show(const struct rule *r, char buf[static RULE_SHOW_STRLEN]);
 
 /* Rule as the option that makes it, "-t 127.0.0.1%eth0/80-90:180-190", into @buf, which is returned */
 const char *conf_rule_fmt(const struct rule *r, char buf[static RULE_STRLEN]);

@@ -427,46 +427,101 @@ static void print6(const struct conf *c, const struct conf_ip *ip)
 	print_names(c, ip);
 }
 
-void conf_print(const struct conf *c)
+/* What both families have a value for, or one of them: "TITLE: eth0 (IPv4), wlan0 (IPv6)" */
+static void print_interfaces(const char *title, char name[FAMILIES][IFNAMSIZ])
 {
-	char mac[MAC_STRLEN], a[ADDR_STRLEN], b[ADDR_STRLEN], name[IFNAMSIZ];
+	const char *v4 = name[V4][0] ? " (IPv4)" : "", *v6 = name[V6][0] ? " (IPv6)" : "";
 
-	if (!log_enabled(LOG_INFO))
-		return;
-	if (c->splice_only) {
-		info("No link: forwarding between loopback interfaces only");
-		return;
-	}
-	for (enum family f = V4; f < FAMILIES; f++) {
-		if (c->ip[f].on && c->ip[f].ifindex && if_indextoname(c->ip[f].ifindex, name))
-			info("Template interface, %s: %s", family_name[f], name);
-	}
-	if (c->ns_ifname[0])
-		info("Namespace interface: %s", c->ns_ifname);
-	info("MAC:");
-	info("    host: %s", mac_fmt(&c->our_mac, mac));
+	if (*v4 || *v6)
+		info("%s: %s%s%s%s%s", title, name[V4], v4, *v4 && *v6 ? ", " : "", name[V6], v6);
+}
+
+static void print_host_side(const struct conf *c)
+{
+	char template[FAMILIES][IFNAMSIZ] = { "", "" }, out[FAMILIES][IFNAMSIZ] = { "", "" }, a[ADDR_STRLEN];
 
 	for (enum family f = V4; f < FAMILIES; f++) {
 		const struct conf_ip *ip = &c->ip[f];
 
-		if (!ip->on)
-			continue;
-		if (ip->local)
-			info("%s: no network on the host, local addresses only", family_name[f]);
-		if (!ip->no_map_loopback)
-			info("Host's loopback: %s", addr_fmt(&ip->map_loopback, a));
-		if (!ip->no_map_guest)
-			info("Host's own address: %s for %s", addr_fmt(&ip->map_guest, a), addr_fmt(&ip->addr, b));
-		if (!addr_is_unspec(&ip->dns_forward) && !addr_is_unspec(&ip->dns_host))
-			info("DNS queries to %s go to %s", addr_fmt(&ip->dns_forward, a), addr_fmt(&ip->dns_host, b));
-		if (f == V4)
-			print4(c, ip);
-		else
-			print6(c, ip);
+		if (ip->on && ip->ifindex && !if_indextoname(ip->ifindex, template[f]))
+			template[f][0] = '\0';
+		if (ip->on)
+			memcpy(out[f], ip->out_if, IFNAMSIZ);
 	}
+	print_interfaces("Template interface", template);
+	print_interfaces("Outbound interface", out);
+	for (enum family f = V4; f < FAMILIES; f++) {
+		if (c->ip[f].on && !addr_is_unspec(&c->ip[f].out_addr))
+			info("Outbound %s address: %s", family_name[f], addr_fmt(&c->ip[f].out_addr, a));
+	}
+}
+
+/* Addresses of the guest's side that lead to the host, or to a resolver */
+static void print_mapped(const struct conf_ip *ip, enum family f)
+{
+	char a[ADDR_STRLEN], b[ADDR_STRLEN];
+
+	if (!ip->no_map_loopback)
+		info("    NAT to host %s: %s", f == V4 ? "127.0.0.1" : "::1", addr_fmt(&ip->map_loopback, a));
+	if (!ip->no_map_guest)
+		info("    NAT to host %s: %s", addr_fmt(&ip->addr, b), addr_fmt(&ip->map_guest, a));
+	if (!addr_is_unspec(&ip->dns_forward) && !addr_is_unspec(&ip->dns_host))
+		info("    DNS queries to %s go to %s", addr_fmt(&ip->dns_forward, a), addr_fmt(&ip->dns_host, b));
+}
+
+static void print_guest_side(const struct conf *c)
+{
+	char mac[MAC_STRLEN];
+
+	if (c->ns_ifname[0])
+		info("Namespace interface: %s", c->ns_ifname);
+	info("MAC:");
+	info("    host: %s", mac_fmt(&c->our_mac, mac));
+	for (enum family f = V4; f < FAMILIES; f++) {
+		if (c->ip[f].on)
+			print_mapped(&c->ip[f], f);
+	}
+	for (enum family f = V4; f < FAMILIES; f++) {
+		if (c->ip[f].on && c->ip[f].local)
+			info("%s: no network on the host, local mode: link-local addresses only", family_name[f]);
+		if (c->ip[f].on && f == V4)
+			print4(c, &c->ip[f]);
+		else if (c->ip[f].on)
+			print6(c, &c->ip[f]);
+	}
+}
+
+static void print_rules(const struct rules *t, const char *title, bool outward)
+{
+	char buf[RULE_SHOW_STRLEN];
+
+	info("%s", title);
+	for (const struct rule *r = t->rule; r < t->rule + t->n; r++) {
+		if (r->outward == outward)
+			info("    %s", conf_rule_show(r, buf));
+	}
+}
+
+void conf_print(const struct conf *c)
+{
+	if (!log_enabled(LOG_INFO))
+		return;
+	if (c->control[0])
+		info("Configuration socket: %s", c->control);
+	if (c->splice_only) {
+		info("No link: forwarding between loopback interfaces only");
+	} else {
+		print_host_side(c);
+		print_guest_side(c);
+	}
+	print_rules(&c->rules, "Inbound forwarding rules (HOST):", false);
+	if (c->mode == MODE_PASTA)
+		print_rules(&c->rules, "Outbound forwarding rules (SPLICE):", true);
+	if (c->pcap[0])
+		info("Saving packet capture to %s", c->pcap);
 	if (!c->socket[0])
 		return;
-	info("A guest may connect now, started by:");
+	info("You can now start qemu (>= 7.2):");
 	info("    qemu ... -device virtio-net-pci,netdev=s -netdev stream,id=s,server=off,addr.type=unix,addr.path=%s",
 	     c->socket);
 	info("or, before qemu 7.2:");

@@ -81,6 +81,24 @@ const char *conf_rule_fmt(const struct rule *r, char buf[static RULE_STRLEN])
 	return buf;
 }
 
+const char *conf_rule_show(const struct rule *r, char buf[static RULE_SHOW_STRLEN])
+{
+	const char *ifname = r->outward && r->any && !r->ifname[0] ? "lo" : r->ifname;
+	char at[ADDR_STRLEN], to[ADDR_STRLEN];
+	int n;
+
+	n = snprintf(buf, RULE_SHOW_STRLEN, "%s [%s]%s%s", r->proto == IPPROTO_TCP ? "TCP" : "UDP",
+		     r->any ? "*" : addr_fmt(&r->addr, at), ifname[0] ? "%" : "", ifname);
+	n += format_range(buf + n, RULE_SHOW_STRLEN - (size_t)n, ":", r->first, r->last);
+	n += snprintf(buf + n, RULE_SHOW_STRLEN - (size_t)n, "  =>  ");
+	if (!addr_is_unspec(&r->to_addr))
+		n += snprintf(buf + n, RULE_SHOW_STRLEN - (size_t)n, "%s:", addr_fmt(&r->to_addr, to));
+	n += format_range(buf + n, RULE_SHOW_STRLEN - (size_t)n, "", r->to, r->to + (unsigned)(r->last - r->first));
+	snprintf(buf + n, RULE_SHOW_STRLEN - (size_t)n, " %s%s", r->weak ? " (best effort)" : "",
+		 r->automatic ? " (auto-scan)" : "");
+	return buf;
+}
+
 const char *conf_rule_text(const struct rule *r)
 {
 	const struct rule_text *t = &rule_text[r->opt];
@@ -230,7 +248,7 @@ static const char *rule_add(struct rules *t, const struct rule *r)
 			continue;
 		if (rule_same(o, r))
 			return NULL;
-		snprintf(why, sizeof(why), "port %u is already forwarded by option '%s'",
+		snprintf(why, sizeof(why), "Overlapping port specifier: port %u is already forwarded by option '%s'",
 			 (unsigned)MAX(r->first, o->first), conf_rule_text(o));
 		return why;
 	}

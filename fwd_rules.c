@@ -290,9 +290,16 @@ static int listen_rule(struct opening *o, const struct fwd_rule *fr, uint32_t *p
 	return 0;
 }
 
+/* Both of the texts that callers know of this error from other programs, in one line */
 static int failed(const struct rule *r, uint32_t port, int rc)
 {
-	err("Failed to bind port %u (%s) for option '%s'", port, errno_text(-rc), conf_rule_text(r));
+	const char *ifname = r->outward && r->any && !r->ifname[0] ? "lo" : r->ifname, *why = errno_text(-rc);
+	char a[ADDR_STRLEN];
+
+	err("Failed to bind port %u (%s) for option '%s': Couldn't listen on requested ports: "
+	    "Listen failed for %s %s port %s%s%s/%u: %s", port, why, conf_rule_text(r), r->outward ? "SPLICE" : "HOST",
+	    r->proto == IPPROTO_TCP ? "TCP" : "UDP", r->any ? "*" : addr_fmt(&r->addr, a), ifname[0] ? "%" : "", ifname,
+	    port, why);
 	return rc;
 }
 
@@ -362,7 +369,8 @@ static int listen_weak(struct opening *o, const struct fwd_rule *fr, const struc
 	if (o->fwd->used > before)
 		return 0;
 	if (o->why)
-		err("Failed to bind any port (%s) for option '%s'", errno_text(-o->why), conf_rule_text(&fr->r));
+		err("Failed to bind any port (%s) for option '%s': Couldn't listen on requested ports",
+		    errno_text(-o->why), conf_rule_text(&fr->r));
 	else
 		warn("Nothing is left to forward for option '%s'", conf_rule_text(&fr->r));
 	return o->why;

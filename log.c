@@ -5,9 +5,9 @@
  * static buffer, and each place's prefix is copied in front of it. Control characters and invalid UTF-8, which a guest
  * or a client may have chosen, become '?'.
  *
- * Until log_running(), the text goes to stderr as it is: callers quote it. A log file, or without one the system log,
- * gets it as well. The system log is a datagram socket to /dev/log, because libc's syslog() opens files, and cannot
- * be told when.
+ * On stderr, the text stays as it is, as callers quote it; with debug messages, it has times. Until log_running(), a log file,
+ * or without one the system log, gets it as well. The system log is a datagram socket to /dev/log, because libc's syslog()
+ * opens files, at a time of its own.
  *
  * A log file stays between half its size and its size once it has grown there: before it would exceed the size, the
  * newest half moves to just behind the first line, in the same descriptor, as later on there is no directory to
@@ -38,10 +38,11 @@ int log_level = LOG_INFO;
 static struct {
 	int		file, syslog;	/* descriptors, -1: not open */
 	bool		to_stderr, running;
+	bool		stderr_quiet;	/* by log_stderr_quiet() */
 	char		name[NAME_MAX_LEN];
 	pid_t		pid;
 	bool		pid_told;	/* by log_pid(): getpid() would be wrong */
-	uint64_t	start;		/* ms: time stamps count from here */
+	uint64_t	start;		/* ms: time stamps count from here; 0: no message yet */
 	uint64_t	size;		/* limit of the file, 0: none */
 	uint64_t	used;		/* bytes in the file */
 	uint64_t	header;		/* bytes of its first line */
@@ -131,13 +132,21 @@ static char *put_prefix(char *text, const char *prefix, size_t len)
 	return memcpy(text - len, prefix, len);
 }
 
+static void start_clock(void)
+{
+	if (!lg.start)
+		lg.start = now_ms();
+}
+
 static void write_stamped(int level, char *text, size_t len, bool file)
 {
-	uint64_t ms = now_ms() - lg.start;
 	char prefix[PREFIX_MAX];
+	uint64_t ms;
 	char *line;
 	int n;
 
+	start_clock();
+	ms = now_ms() - lg.start;
 	n = snprintf(prefix, sizeof(prefix), "%llu.%03u %s: ", (unsigned long long)ms / 1000, (unsigned)(ms % 1000),
 		     level_name(level));
 	line = put_prefix(text, prefix, (size_t)n);
@@ -176,7 +185,7 @@ static void log_text(int level, bool to_stderr, const char *fmt, va_list ap)
 		write_syslog(level, text, len);
 
 	text[len++] = '\n';
-	if (to_stderr && lg.running && log_level >= LOG_DEBUG)
+	if (to_stderr && log_level >= LOG_DEBUG)
 		write_stamped(level, text, len, false);
 	else if (to_stderr && write(STDERR_FILENO, text, len) < 0)
 		errno = saved;		/* closed, or nobody reads it: nothing to be done */
@@ -192,7 +201,7 @@ void log_at(int level, const char *fmt, ...)
 	if (!log_enabled(level))
 		return;
 	va_start(ap, fmt);
-	log_text(level, lg.to_stderr, fmt, ap);
+	log_text(level, lg.to_stderr && !(lg.stderr_quiet && level > LOG_WARNING), fmt, ap);
 	va_end(ap);
 }
 
@@ -289,7 +298,7 @@ int log_open(const char *name, const char *file, uint64_t size, const char *vers
 {
 	snprintf(lg.name, sizeof(lg.name), "%s", name);
 	lg.pid = getpid();
-	lg.start = now_ms();
+	start_clock();
 	if (file)
 		return file_open(file, size, version);
 	lg.syslog = syslog_open();
@@ -300,6 +309,11 @@ void log_pid(pid_t pid)
 {
 	lg.pid = pid;
 	lg.pid_told = true;
+}
+
+void log_stderr_quiet(void)
+{
+	lg.stderr_quiet = true;
 }
 
 void log_running(bool to_stderr)

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -19,6 +20,7 @@
 #include "isolate.h"
 #include "loop.h"
 #include "ns.h"
+#include "opt.h"
 #include "pcap.h"
 #include "pesto.h"
 #include "reclaim.h"
@@ -64,6 +66,7 @@ static void open_control(const char *path)
 
 static void open_files(struct conf *c)
 {
+	char version[64];
 	int rc;
 
 	if ((file.null = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0)
@@ -74,16 +77,16 @@ static void open_files(struct conf *c)
 		file.listen = guest_listen(c->socket);
 	if (*c->control)
 		open_control(c->control);
-	if ((rc = log_open(pasta() ? "pasta" : "passt", *c->log_file ? c->log_file : NULL, c->log_size,
-			   VERSION)))
-		die("Failed to open log file %s: %s", c->log_file, file_text(-rc));
+	snprintf(version, sizeof(version), "%s %s", conf_name(c), opts_version_text);
+	if ((rc = log_open(conf_name(c), *c->log_file ? c->log_file : NULL, c->log_size, version)))
+		die("Couldn't open log file %s: %s", c->log_file, file_text(-rc));
 
 	file.pid = *c->pid_file ? pidfile_open(c->pid_file) : -1;
 	if (*c->pid_file && file.pid < 0)
-		die("Failed to open PID file %s: %s", c->pid_file, file_text(-file.pid));
+		die("Couldn't open PID file %s: %s", c->pid_file, file_text(-file.pid));
 	file.pcap = *c->pcap ? pcap_open(c->pcap) : -1;
 	if (*c->pcap && file.pcap < 0)
-		die("Failed to open capture file %s: %s", c->pcap, file_text(-file.pcap));
+		die("Couldn't open pcap file %s: %s", c->pcap, file_text(-file.pcap));
 }
 
 /* As many descriptors as we may have: each flow needs one */

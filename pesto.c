@@ -5,6 +5,7 @@
  * side: values are passed on as they are, and have the same grammar as on its command line.
  */
 #include <errno.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,7 +113,7 @@ static const struct opt opts[] = {
 	{ "help", 'h', NULL, 1, p_help, 0, "Show this text and exit" },
 	{ "version", 0, NULL, 1, p_version, 0, "Show the version and exit" },
 	{ "debug", 'd', NULL, 1, p_debug, 0, "Show what is sent and answered" },
-	{ "show", 's', NULL, 1, p_show, 0, "Show all rules; with a change, before and after it" },
+	{ "show", 's', NULL, 1, p_show, 0, "Show all rules, as without options; with a change, before and after it" },
 
 	{ .help = "Changes, in their order", .modes = 1 },
 	{ "add", 'A', NULL, 1, p_add, 0,
@@ -182,6 +183,19 @@ static bool bool_of(const struct json *v, const char *name)
 	return json_member(v, name, &m) && json_get_bool(&m, &b) && b;
 }
 
+/* A port that can't be had, with both texts that callers know of this error: by option, and by address */
+static _Noreturn void not_bound(const char *option, const char *value, int port, const char *reason)
+{
+	const char *slash = strchr(value, '/'), *addr = slash ? value + (*value == '[') : "*";
+	size_t len = strcspn(addr, "]/"), rest = addr[len] == ']' ? strcspn(addr + len + 1, "/") : 0;
+	bool outward = *option == 'T' || *option == 'U';
+
+	die("Failed to bind port %i (%s) for option '-%s %s': Couldn't listen on requested ports: "
+	    "Listen failed for %s %s port %s%.*s%.*s%s/%i: %s", port, reason, option, value, outward ? "SPLICE" : "HOST",
+	    *option == 't' || *option == 'T' ? "TCP" : "UDP", *addr == '%' ? "*" : "", (int)len, addr,
+	    (int)rest, rest ? addr + len + 1 : "", outward && !slash ? "%lo" : "", port, reason);
+}
+
 /* Option as it was given: "-t 8080:80" */
 static _Noreturn void refused(const struct json *answer, const char *error)
 {
@@ -195,7 +209,7 @@ static _Noreturn void refused(const struct json *answer, const char *error)
 	text_of(&p, "reason", reason);
 	text_of(&p, "parameter", parameter);
 	if (!strcmp(error, CONTROL_INTERFACE ".BindFailed"))
-		die("Failed to bind port %i (%s) for option '-%s %s'", (int)int_of(&p, "port"), reason, option, value);
+		not_bound(option, value, (int)int_of(&p, "port"), reason);
 	if (!strcmp(error, CONTROL_INTERFACE ".InvalidRule"))
 		die("Invalid value \"%s\" for option -%s: %s", value, option, reason);
 	if (!strcmp(error, CONTROL_INTERFACE ".NoSuchRule"))
@@ -214,6 +228,8 @@ static size_t receive(int fd, const char *path)
 			continue;
 		if (n <= 0)
 			die("No answer from %s: %s", path, n ? errno_text(errno) : "the connection was closed");
+		if (answer_buf[0] != '{')		/* a server that speaks first, and another language */
+			die("What %s answers is not Varlink", path);
 		len += (size_t)n;
 	}
 	return len - 1;
@@ -242,41 +258,48 @@ static struct json call(int fd, const char *path, const char *text, size_t len)
 
 /* Rules */
 
-static void print_ports(int64_t first, int64_t last)
+/* Member that is an address, or not there: false if it is something else */
+static bool addr_of(const struct json *v, const char *name, struct addr *a)
 {
-	printf(first == last ? "%i" : "%i-%i", (int)first, (int)last);
+	char text[TEXT_MAX];
+
+	text_of(v, name, text);
+	*a = addr_any6;
+	return !*text || addr_parse(text, strlen(text), a);
 }
 
-static void print_rule(const struct json *r, bool outward)
+/* False if @v is no rule */
+static bool rule_of(const struct json *v, struct rule *r)
 {
-	char protocol[TEXT_MAX], addr[TEXT_MAX], ifname[TEXT_MAX], to[TEXT_MAX];
-	int64_t first = int_of(r, "first"), last = int_of(r, "last"), to_first = int_of(r, "to");
+	char text[TEXT_MAX];
 
-	text_of(r, "protocol", protocol);
-	text_of(r, "address", addr);
-	text_of(r, "interface", ifname);
-	text_of(r, "to_address", to);
-	if (outward && !*addr && !*ifname)
-		strcpy(ifname, "lo");
-	printf("    %s [%s]%s%s:", strcmp(protocol, "tcp") ? "UDP" : "TCP", *addr ? addr : "*", *ifname ? "%" : "", ifname);
-	print_ports(first, last);
-	printf("  =>  ");
-	if (*to)
-		printf("[%s]:", to);
-	print_ports(to_first, to_first + last - first);
-	printf(" %s%s\n", bool_of(r, "weak") ? " (best effort)" : "", bool_of(r, "automatic") ? " (auto-scan)" : "");
+	*r = (struct rule){
+		.first = (uint16_t)int_of(v, "first"), .last = (uint16_t)int_of(v, "last"), .to = (uint16_t)int_of(v, "to"),
+		.weak = bool_of(v, "weak"), .automatic = bool_of(v, "automatic"),
+	};
+	text_of(v, "protocol", text);
+	r->proto = strcmp(text, "tcp") ? IPPROTO_UDP : IPPROTO_TCP;
+	text_of(v, "direction", text);
+	r->outward = !strcmp(text, "out");
+	text_of(v, "address", text);
+	r->any = !*text;
+	text_of(v, "interface", text);
+	snprintf(r->ifname, sizeof(r->ifname), "%.*s", IFNAMSIZ - 1, text);
+	return addr_of(v, "address", &r->addr) && addr_of(v, "to_address", &r->to_addr);
 }
 
-static void print_table(const struct json *rules, bool outward)
+static void print_table(const struct json *rules, bool outward, const char *path)
 {
-	struct json in = *rules, r;
-	char direction[TEXT_MAX];
+	char text[RULE_SHOW_STRLEN];
+	struct json in = *rules, v;
+	struct rule r;
 
 	printf("  %s\n", outward ? "SPLICE" : "HOST");
-	while (json_next(&in, &r)) {
-		text_of(&r, "direction", direction);
-		if (!strcmp(direction, "out") == outward)
-			print_rule(&r, outward);
+	while (json_next(&in, &v)) {
+		if (!rule_of(&v, &r))
+			die("What %s answers is no list of rules", path);
+		if (r.outward == outward)
+			printf("    %s\n", conf_rule_show(&r, text));
 	}
 }
 
@@ -293,9 +316,9 @@ static void show(int fd, const char *path, const char *title)
 	if (!json_member(&p, "rules", &list) || json_type(&list) != JSON_ARRAY)
 		die("What %s answers is no list of rules", path);
 	printf("%s (%s)\n", title, path);
-	print_table(&list, false);
+	print_table(&list, false, path);
 	if (strcmp(product, "passt"))
-		print_table(&list, true);
+		print_table(&list, true, path);
 	fflush(stdout);
 }
 
@@ -334,7 +357,7 @@ int pesto_main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);		/* an error will do */
 	isolate_client();
 
-	if (p.show)
+	if (p.show || !p.steps)
 		show(fd, path, p.steps ? "Previous configuration" : "passt/pasta configuration");
 	if (p.steps)
 		call(fd, path, call_buf, p.call.len);

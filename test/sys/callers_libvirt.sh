@@ -75,10 +75,13 @@ if p.ok(rc == 0, "all options", err):
     p.ok(os.path.exists(S) and os.path.exists(P), "and leaves socket and PID file to libvirt")
 clean()
 
-# No option; QEMU ends before it ever connected: SIGTERM
-rc, out, err = start()
+# Hardly an option; QEMU ends before it ever connected: SIGTERM
+rc, out, err = start("--tcp-ports", "2022:22")
 if p.ok(rc == 0, "no options", err):
-    p.has(err, "DHCP:", "no options: says what it chose")
+    for words in ("Template interface: ext (IPv4), ext (IPv6)\n", "\n    NAT to host 127.0.0.1: 198.51.100.1\n",
+                  "\nDHCP:\n    assign: 198.51.100.2\n", "\nInbound forwarding rules (HOST):\n    TCP [*]:2022  =>  22 \n",
+                  "\nYou can now start qemu", "stream,id=s,server=off,addr.type=unix,addr.path=" + S + "\n"):
+        p.has(err, words, "text at start: " + words.strip())
     pid = pid_of()
     begin = time.monotonic()
     p.ok(stop(pid), "SIGTERM, nobody was connected")
@@ -116,12 +119,17 @@ clean()
 # Negative tests of its users: status 1, and words for them
 port = socket.create_server(("0.0.0.0", 7777))
 for what, options, words in (
-        ("FWD-16 port in use", ["--tcp-ports", "7777"], ["7777", "Address already in use"]),
-        ("FWD-24 low port", ["--tcp-ports", "22"], ["22", "Permission denied"] if WHO else []),
-        ("interface that is not there", ["--interface", "none0"], ["none0"]),
-        ("directory that is not there", ["--log-file", "/nothing/log"], ["/nothing/log"]),
+        ("FWD-16 port in use", ["--tcp-ports", "7777"], ["Failed to bind port 7777 (Address already in use) for option '-t 7777'",
+         "Listen failed for HOST TCP port */7777: Address already in use", "Couldn't listen on requested ports"]),
+        ("FWD-24 low port", ["--tcp-ports", "22"], ["Failed to bind port 22 (Permission denied)",
+         "Listen failed for HOST TCP port */22: Permission denied"] if WHO else []),
+        ("interface that is not there", ["--interface", "none0"], ["Invalid interface name none0: No such device"]),
+        ("directory that is not there", ["--log-file", "/nothing/log"], ["Couldn't open log file /nothing/log: No such file or directory"]),
         ("no such port", ["--tcp-ports", "65536"], ["65536"]),
-        ("address of nobody", ["--tcp-ports", "192.0.2.77/80"], ["192.0.2.77"]),
+        ("overlapping ports", ["--tcp-ports", "8000-9000", "--tcp-ports", "8001"], ["Overlapping port specifier", "8001"]),
+        ("overlapping ports in a list", ["--udp-ports", "127.0.0.1/80,70-90:7070-7090"], ["Overlapping port specifier", "80"]),
+        ("address of nobody", ["--tcp-ports", "192.0.2.77/8080"], ["Failed to bind port 8080 (",
+         "Listen failed for HOST TCP port 192.0.2.77/8080: Cannot assign requested address"]),
         ("socket's directory is not there", ["--socket", "/nothing/socket"], ["/nothing/socket"])):
     if not words:
         continue

@@ -163,7 +163,8 @@ is "FWD-25 podman, bridge: that is closed, the other one's is not" "$(open_ports
 
 serves H 0.0.0.0 8137
 is "FWD-16 podman, bridge: a port that is taken" "$("$PESTO" --add -t 0.0.0.0/8138 -t '[::]/8138' -t 0.0.0.0/8137 -t '[::]/8137' "$SOCKET" 2>&1; echo $?)" \
-	"Failed to bind port 8137 (Address already in use) for option '-t 0.0.0.0/8137'
+	"Failed to bind port 8137 (Address already in use) for option '-t 0.0.0.0/8137': Couldn't listen on requested ports: \
+Listen failed for HOST TCP port 0.0.0.0/8137: Address already in use
 1"
 unserve
 not "FWD-16 podman, bridge: and nothing of that call is open" listens 8138

@@ -26,6 +26,15 @@ Updated configuration ($S)
     TCP [*]:8001  =>  81 
   SPLICE
     TCP [*]%lo:9001  =>  9001 "
+is "no option: the tables, as --show" "$(P; echo $?)" "$(P -s; echo $?)"
+is "no rule to add: the same" "$(P -A)" "$(P -s)"
+is "addresses, as tables show them" "$(P -C HOST -A -t '[::]%ext/8181:[2001:db8::7]/8280' -u 0.0.0.0/8181:10.0.0.1/80 -t ::1/8182 -s | sed 1,/^Upd/d)" "  HOST
+    TCP [::]%ext:8181  =>  2001:db8::7:8280 
+    UDP [0.0.0.0]:8181  =>  10.0.0.1:80 
+    TCP [::1]:8182  =>  8182 
+  SPLICE
+    TCP [*]%lo:9001  =>  9001 "
+P -t 8001:81
 is "FWD-25 Podman adds, again and again" "$(for i in 1 2 3; do status --add -t 0.0.0.0/8080 -t '[::]/8080' -u 0.0.0.0/8080-8089; done)" "0
 0
 0"
@@ -77,15 +86,25 @@ refused() # NAME MESSAGE OPTION...
 {
 	is "$1" "$(P "${@:3}") $?" "$2 1"
 }
-refused "FWD-16 a port that is taken" "Failed to bind port 8300 (Address already in use) for option '-t 0.0.0.0/8300:1'" \
+cant() # PORT REASON OPTION PLACE
+{
+	echo "Failed to bind port $1 ($2) for option '$3': Couldn't listen on requested ports: Listen failed for $4/$1: $2"
+}
+refused "FWD-16 a port that is taken" "$(cant 8300 "Address already in use" "-t 0.0.0.0/8300:1" "HOST TCP port 0.0.0.0")" \
 	-C HOST -A -t 8301 -t 0.0.0.0/8300:1 -u 8302
-refused "another target" "Invalid value \"8001:82\" for option -t: port 8001 is already forwarded by option '-t 8001:81'" -A -t 8001:82
+refused "another target" "Invalid value \"8001:82\" for option -t: Overlapping port specifier: port 8001 is already forwarded by option '-t 8001:81'" -A -t 8001:82
 refused "not a port" 'Invalid value "22x" for option -t: not a port number' -A -t 22x
 refused "no such table" 'Invalid value "host" for -C/--clear: HOST or SPLICE expected' -C host
 refused "FWD-27 a protocol that nobody forwards" "pesto: unrecognized option '--sctp-ports=80'" -A --sctp-ports=80
 refused "FWD-27 the same, by letter" "pesto: invalid option -- 'X'" -A -X 80
-refused "an address of nobody's" "Failed to bind port 8400 (Cannot assign requested address) for option '-t 203.0.113.1/8400'" \
+refused "an address of nobody's" "$(cant 8400 "Cannot assign requested address" "-t 203.0.113.1/8400" "HOST TCP port 203.0.113.1")" \
 	-A -t 203.0.113.1/8400
+refused "an address of nobody's, IPv6" "$(cant 8400 "Cannot assign requested address" "-u [2001:db8::99]/8400" "HOST UDP port 2001:db8::99")" \
+	-A -u "[2001:db8::99]/8400"
+refused "the same, with an interface" "$(cant 8400 "Cannot assign requested address" "-t [2001:db8::99]%ext/8400" \
+	"HOST TCP port 2001:db8::99%ext")" -A -t "[2001:db8::99]%ext/8400"
+refused "no such interface" "$(cant 8400 "No such device" "-t %none/8400" "HOST TCP port *%none")" -A -t %none/8400
+refused "FWD-16 any address" "$(cant 8300 "Address already in use" "-t 8299-8301" "HOST TCP port *")" -A -t 8299-8301
 refused "two paths" "pesto: the path of one control socket expected; see --help" -s nosuch
 is "nobody there" "$("$PESTO" -s "$T/nosuch" 2>&1) $?" "Failed to connect to $T/nosuch: No such file or directory 1"
 is "FWD-19 nothing has changed" "$(P -s)" "$before"
@@ -147,7 +166,7 @@ exec setpriv --bounding-set=-net_bind_service "$PASTA" "\$@"
 END
 chmod +x "$T/unprivileged"
 start_ "$T/unprivileged" -c "$S" --config-net -t none -u none "$CPID"
-refused "FWD-24 a port that takes a privilege" "Failed to bind port 80 (Permission denied) for option '-t 127.0.0.1/80'" \
+refused "FWD-24 a port that takes a privilege" "$(cant 80 "Permission denied" "-t 127.0.0.1/80" "HOST TCP port 127.0.0.1")" \
 	-A -t 8001 -t 127.0.0.1/80
 not "FWD-24 and nothing has changed" listens 8001
 pasta_stop

@@ -337,16 +337,25 @@ static void test_addresses(void)
 	}
 }
 
-static void test_print(void)
+/* What conf_print() says about options, on a host */
+static const char *banner(const char *line, const char *resolv, enum host h)
 {
-	test("banner: the DHCP block as callers parse it");
-	complete("-D 198.51.100.53 -S example -M 02:00:00:00:00:01", "", HOST_FULL);
+	complete(line, resolv, h);
 	run.log[0] = '\0';
 	conf_print(&conf);
-	ok(strstr(run.log, "\nDHCP:\n    assign: 192.0.2.2\n    mask: 255.255.255.0\n    router: 192.0.2.1\n"));
-	ok(strstr(run.log, "\nDNS:\n    198.51.100.53\nDNS search list:\n    example\n"));
-	ok(strstr(run.log, "\nNDP/DHCPv6:\n    assign: 2001:db8::2\n    router: 2001:db8::1\n"));
-	ok(strstr(run.log, "MAC:\n    host: 02:00:00:00:00:01\n"));
+	return run.log;
+}
+
+static void test_print(void)
+{
+	const char *s;
+
+	test("banner: the DHCP block as callers parse it");
+	s = banner("-D 198.51.100.53 -S example -M 02:00:00:00:00:01", "", HOST_FULL);
+	ok(strstr(s, "\nDHCP:\n    assign: 192.0.2.2\n    mask: 255.255.255.0\n    router: 192.0.2.1\n"));
+	ok(strstr(s, "\nDNS:\n    198.51.100.53\nDNS search list:\n    example\n"));
+	ok(strstr(s, "\nNDP/DHCPv6:\n    assign: 2001:db8::2\n    router: 2001:db8::1\n"));
+	ok(strstr(s, "MAC:\n    host: 02:00:00:00:00:01\n"));
 
 	test("banner: what is left with --no-dhcpv6 and --no-ndp, mappings, interfaces");
 	complete("--no-dhcpv6 --dns-forward 10.9.9.9 --map-guest-addr 169.254.1.2", "nameserver 127.0.0.53\n",
@@ -356,33 +365,52 @@ static void test_print(void)
 	run.log[0] = '\0';
 	conf_print(&conf);
 	ok(strstr(run.log, "\nNDP:\n") && !strstr(run.log, "DHCPv6") && !strstr(run.log, "search"));
-	ok(strstr(run.log, "\nDNS queries to 10.9.9.9 go to 127.0.0.53\n") && !strstr(run.log, "queries to -"));
-	ok(strstr(run.log, "\nHost's own address: 169.254.1.2 for 192.0.2.2\n"));
-	ok(strstr(run.log, "\nHost's loopback: 192.0.2.1\n") && strstr(run.log,
-		 "\nHost's loopback: 2001:db8::1\n"));
-	ok(!strncmp(run.log, "Template interface, IPv4: lo\nNamespace interface: tap7\nMAC:\n", 60));
-	ok(!strstr(run.log, "interface, IPv6"));
-	complete("--no-ndp", "", HOST_NONE);
+	ok(strstr(run.log, "\n    DNS queries to 10.9.9.9 go to 127.0.0.53\n") && !strstr(run.log, "queries to -"));
+	ok(strstr(run.log, "\n    NAT to host 192.0.2.2: 169.254.1.2\n"));
+	ok(strstr(run.log, "\n    NAT to host 127.0.0.1: 192.0.2.1\n"));
+	ok(strstr(run.log, "\n    NAT to host ::1: 2001:db8::1\n"));
+	ok(!strncmp(run.log, "Template interface: lo (IPv4)\nNamespace interface: tap7\nMAC:\n", 58));
+	conf.ip[V6].ifindex = conf.ip[V4].ifindex;
 	run.log[0] = '\0';
 	conf_print(&conf);
-	ok(strstr(run.log, "\nDHCPv6:\n") && !strstr(run.log, "\nDNS") && !strstr(run.log, "Template"));
-	ok(strstr(run.log, "IPv4: no network on the host, local addresses only\n"));
-	complete("--no-ndp --no-dhcpv6 -6", "", HOST_FULL);
+	ok(!strncmp(run.log, "Template interface: lo (IPv4), lo (IPv6)\n", 41));
+	s = banner("--no-ndp", "", HOST_NONE);
+	ok(strstr(s, "\nDHCPv6:\n") && !strstr(s, "\nDNS") && !strstr(s, "Template"));
+	ok(strstr(s, "IPv4: no network on the host, local mode"));
+	ok(!strstr(banner("--no-ndp --no-dhcpv6 -6", "", HOST_FULL), "assign"));
+	ok(!strstr(banner("--no-map-gw", "", HOST_FULL), "NAT"));
+
+	test("banner: what leaves by an interface or from an address of the user's, capture, control socket");
+	s = banner("-o 192.0.2.9 -o 2001:db8::9 --outbound-if6 eth7 -p x.pcap -c x.socket", "", HOST_FULL);
+	ok(strstr(s, "\nOutbound interface: eth7 (IPv6)\n") || !strncmp(s + strlen("Configuration socket: x.socket\n"),
+		  "Outbound interface: eth7 (IPv6)\n", 32));
+	ok(strstr(s, "\nOutbound IPv4 address: 192.0.2.9\nOutbound IPv6 address: 2001:db8::9\n"));
+	ok(strstr(s, "Configuration socket: ") == s && strstr(s, "\nSaving packet capture to ") && strstr(s, "x.pcap\n"));
+
+	test("banner: forwarding rules, by who listens");
+	s = banner("-t 8080:80 -u 127.0.0.1/53 -T 5432 -U none", "", HOST_FULL);
+	ok(strstr(s, "\nInbound forwarding rules (HOST):\n    TCP [*]:8080  =>  80 \n    UDP [127.0.0.1]:53  =>  53 \n"
+		  "Outbound forwarding rules (SPLICE):\n    TCP [*]%lo:5432  =>  5432 \n"));
+	s = banner("-t none -u none -T none -U none --splice-only", "", HOST_FULL);
+	eq_str(s, "No link: forwarding between loopback interfaces only\nInbound forwarding rules (HOST):\n"
+	       "Outbound forwarding rules (SPLICE):\n");
+
+	test("banner: a guest may come: only where one connects");
+	complete("", "", HOST_FULL);
+	conf.mode = MODE_PASST;
+	strcpy(conf.socket, "/tmp/s");
 	run.log[0] = '\0';
 	conf_print(&conf);
-	ok(!strstr(run.log, "assign"));
+	ok(strstr(run.log, "\nYou can now start qemu (>= 7.2):\n    qemu ") && strstr(run.log, "addr.path=/tmp/s\n"));
+	ok(strstr(run.log, "\nInbound forwarding rules (HOST):\n") && !strstr(run.log, "SPLICE"));
+	ok(!strstr(banner("", "", HOST_FULL), "qemu"));
 
 	test("banner: nothing of what is switched off");
-	complete("-4 --no-dhcp", "", HOST_FULL);
-	run.log[0] = '\0';
-	conf_print(&conf);
-	ok(run.log[0] && !strstr(run.log, "DHCP") && !strstr(run.log, "NDP"));
+	s = banner("-4 --no-dhcp", "", HOST_FULL);
+	ok(s[0] && !strstr(s, "DHCP") && !strstr(s, "NDP"));
 
 	test("banner: empty with --quiet");
-	complete("-q", "", HOST_FULL);
-	run.log[0] = '\0';
-	conf_print(&conf);
-	eq_str(run.log, "");
+	eq_str(banner("-q", "", HOST_FULL), "");
 }
 
 static void test_runas(void)

@@ -118,7 +118,7 @@ static const struct row {
 	{ "FWD-18 automatic, then none", "tauto uauto tnone", "u:1-65535*?" },
 	{ "FWD-18 none, then automatic", "t80 tnone tauto", "1-65535*?" },
 	{ "FWD-16 automatic, twice, and exclusions that differ", "tauto tauto,~22",
-	  "!port 1 is already forwarded by option '-t auto'" },
+	  "!Overlapping port specifier: port 1 is already forwarded by option '-t auto'" },
 	{ "from the namespace, automatic", "Tauto", "o:1-65535*?" },
 	{ "from the namespace, automatic, UDP", "Uauto", "o:u:1-65535*?" },
 	{ "from the namespace, automatic, less ports", "Tauto,~22", "o:1-21*? o:23-65535*?" },
@@ -151,11 +151,11 @@ static const struct row {
 	  "0.0.0.0/80>10.0.0.1/80 ::/80>fc00::1/80" },
 
 	{ "FWD-16 two target addresses", "t0.0.0.0/80:10.0.0.1 t0.0.0.0/80:10.0.0.2",
-	  "!port 80 is already forwarded by option '-t 0.0.0.0/80:10.0.0.1'" },
+	  "!Overlapping port specifier: port 80 is already forwarded by option '-t 0.0.0.0/80:10.0.0.1'" },
 	{ "FWD-16 target address, and none", "t0.0.0.0/80:10.0.0.1 t0.0.0.0/80",
-	  "!port 80 is already forwarded by option '-t 0.0.0.0/80:10.0.0.1'" },
+	  "!Overlapping port specifier: port 80 is already forwarded by option '-t 0.0.0.0/80:10.0.0.1'" },
 	{ "FWD-16 all to two addresses", "t0.0.0.0/all:10.0.0.1,all:10.0.0.2",
-	  "!port 1 is already forwarded by option '-t 0.0.0.0/all:10.0.0.1,all:10.0.0.2'" },
+	  "!Overlapping port specifier: port 1 is already forwarded by option '-t 0.0.0.0/all:10.0.0.1,all:10.0.0.2'" },
 	{ "target address, and any to listen on", "t80:10.0.0.1/80",
 	  "!a target's address takes one to listen on, 0.0.0.0/ or [::]/ for any" },
 	{ "target address, and any of an interface", "t%eth0/80:[fc00::1]/80",
@@ -185,14 +185,14 @@ static const struct row {
 	{ "target address of automatic forwarding", "tauto:10.0.0.1/80", "!\"auto\" has no target" },
 	{ "target address of an exclusion", "t~22:10.0.0.1/80", "!an exclusion has no target" },
 
-	{ "exclusions that differ", "t~22 t~33", "!port 1 is already forwarded by option '-t ~22'" },
-	{ "all, and all but one", "tall t~33", "!port 1 is already forwarded by option '-t all'" },
+	{ "exclusions that differ", "t~22 t~33", "!Overlapping port specifier: port 1 is already forwarded by option '-t ~22'" },
+	{ "all, and all but one", "tall t~33", "!Overlapping port specifier: port 1 is already forwarded by option '-t all'" },
 	{ "exclusions that differ at the end", "u~1-65534 u~1-100",
-	  "!port 65535 is already forwarded by option '-u ~1-65534'" },
+	  "!Overlapping port specifier: port 65535 is already forwarded by option '-u ~1-65534'" },
 	{ "FWD-16 port with two targets, in what exclusions leave", "t10-20,~15 t16:99",
-	  "!port 16 is already forwarded by option '-t 10-20,~15'" },
+	  "!Overlapping port specifier: port 16 is already forwarded by option '-t 10-20,~15'" },
 	{ "FWD-16 port with two targets, beside all", "tall,80:1 t80:2",
-	  "!port 80 is already forwarded by option '-t all,80:1'" },
+	  "!Overlapping port specifier: port 80 is already forwarded by option '-t all,80:1'" },
 	{ "nothing", "t", "!port missing" },
 	{ "nothing excluded", "t~", "!port missing" },
 	{ "FWD-06 end of an exclusion missing", "t~5-", "!port missing" },
@@ -223,7 +223,7 @@ static const struct row {
 	{ "from the namespace, another port", "T80:81 t80", "o:80>81 80" },
 	{ "FWD-18 from the namespace, none after all", "t80 T80 T::1/81 Tnone", "80" },
 	{ "FWD-18 to the namespace, none after all", "t80 T80 tnone", "o:80" },
-	{ "from the namespace, twice", "T80:81 T80:82", "!port 80 is already forwarded by option '-T 80:81'" },
+	{ "from the namespace, twice", "T80:81 T80:82", "!Overlapping port specifier: port 80 is already forwarded by option '-T 80:81'" },
 	{ "from the namespace, exclusions", "U~22", "o:u:1-21* o:u:23-65535*" },
 	{ "from the namespace, a mistake", "T~22x", "!not a port number" },
 };
@@ -325,9 +325,22 @@ static void test_format(void)
 		{ "t0.0.0.0/all:10.0.0.1,auto", "-t 0.0.0.0/all:10.0.0.1,auto" },
 		{ "t::1/auto", "-t [::1]/auto" }, { "t::/80:fc00::1/1,auto", "-t [::]/80:[fc00::1]/1,auto" },
 	};
+	static const struct {
+		const char *specs, *want;
+	} shown[] = {
+		{ "t80", "TCP [*]:80  =>  80 " }, { "u80-90:180-190", "UDP [*]:80-90  =>  180-190 " },
+		{ "t127.0.0.1/80", "TCP [127.0.0.1]:80  =>  80 " }, { "t::1/80", "TCP [::1]:80  =>  80 " },
+		{ "t%eth0/80", "TCP [*]%eth0:80  =>  80 " }, { "u[fe80::1%eth0]/80", "UDP [fe80::1]%eth0:80  =>  80 " },
+		{ "t0.0.0.0/80:10.0.0.1/81", "TCP [0.0.0.0]:80  =>  10.0.0.1:81 " },
+		{ "t::/80-81:[fc00::1]/82-83", "TCP [::]:80-81  =>  fc00::1:82-83 " },
+		{ "tall", "TCP [*]:1-65535  =>  1-65535  (best effort)" },
+		{ "uauto", "UDP [*]:1-65535  =>  1-65535  (best effort) (auto-scan)" },
+		{ "t80,auto", "TCP [*]:80  =>  80  (auto-scan)" },
+		{ "T80", "TCP [*]%lo:80  =>  80 " }, { "U127.0.0.1/80:81", "UDP [127.0.0.1]:80  =>  81 " },
+	};
 	static struct conf c;
 	static struct rules t;
-	char buf[RULE_STRLEN], again[RULE_STRLEN];
+	char buf[RULE_STRLEN], again[RULE_STRLEN], show[RULE_SHOW_STRLEN];
 
 	for (unsigned i = 0; i < ARRAY_SIZE(exact); i++) {
 		test("rule as an option: %s", exact[i].specs);
@@ -352,6 +365,12 @@ static void test_format(void)
 		}
 	}
 
+	test("rule as tables show it");
+	for (unsigned i = 0; i < ARRAY_SIZE(shown); i++) {
+		eq_str(parse(&c, shown[i].specs), NULL);
+		eq_str(conf_rule_show(&c.rules.rule[0], show), shown[i].want);
+	}
+
 	test("the longest");
 	ok(addr_parse("2001:db8:1111:2222:3333:4444:5555:6666", 38, &c.rules.rule[0].addr));
 	c.rules.rule[0] = (struct rule){ .proto = IPPROTO_TCP, .automatic = true, .addr = c.rules.rule[0].addr,
@@ -359,6 +378,9 @@ static void test_format(void)
 					 .first = 10000, .last = 55534, .to = 10001 };
 	eq_str(conf_rule_fmt(&c.rules.rule[0], buf), "-t [2001:db8:1111:2222:3333:4444:5555:6666]%interface-of-15/"
 	       "10000-55534:[2001:db8:1111:2222:3333:4444:5555:6666]/10001-55535,auto");
+	c.rules.rule[0].weak = true;
+	eq_str(conf_rule_show(&c.rules.rule[0], show), "TCP [2001:db8:1111:2222:3333:4444:5555:6666]%interface-of-15:"
+	       "10000-55534  =>  2001:db8:1111:2222:3333:4444:5555:6666:10001-55535  (best effort) (auto-scan)");
 }
 
 /* As many stretches as there is room for */

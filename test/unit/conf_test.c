@@ -621,19 +621,19 @@ static const struct row errors[] = {
 	{ "multicast, TCP", "pasta -t 224.0.0.1/80",
 	  "Invalid value \"224.0.0.1/80\" for -t/--tcp-ports: not a unicast address" },
 	{ "FWD-16 port with two targets", "pasta -t 8088-8090 -t 8089:99",
-	  "Invalid value \"8089:99\" for -t/--tcp-ports: port 8089 is already forwarded by option '-t "
+	  "Invalid value \"8089:99\" for -t/--tcp-ports: Overlapping port specifier: port 8089 is already forwarded by option '-t "
 	  "8088-8090'" },
 	{ "FWD-16 port with two targets, same range", "pasta -t 80:1 -t 80:2",
-	  "Invalid value \"80:2\" for -t/--tcp-ports: port 80 is already forwarded by option '-t "
+	  "Invalid value \"80:2\" for -t/--tcp-ports: Overlapping port specifier: port 80 is already forwarded by option '-t "
 	  "80:1'" },
 	{ "FWD-16 part of a range again", "pasta -t 10-12 -t 10-11",
-	  "Invalid value \"10-11\" for -t/--tcp-ports: port 10 is already forwarded by option '-t "
+	  "Invalid value \"10-11\" for -t/--tcp-ports: Overlapping port specifier: port 10 is already forwarded by option '-t "
 	  "10-12'" },
 	{ "FWD-16 other part of a range again", "pasta -t 10-12 -t 11-12:11-12",
-	  "Invalid value \"11-12:11-12\" for -t/--tcp-ports: port 11 is already forwarded by option "
+	  "Invalid value \"11-12:11-12\" for -t/--tcp-ports: Overlapping port specifier: port 11 is already forwarded by option "
 	  "'-t 10-12'" },
 	{ "FWD-16 ranges that overlap", "pasta -u 10-20,15-25",
-	  "Invalid value \"10-20,15-25\" for -u/--udp-ports: port 15 is already forwarded by option "
+	  "Invalid value \"10-20,15-25\" for -u/--udp-ports: Overlapping port specifier: port 15 is already forwarded by option "
 	  "'-u 10-20,15-25'" },
 	{ "FWD-06 exclusions are checked", "pasta -t ~6-5",
 	  "Invalid value \"~6-5\" for -t/--tcp-ports: range runs backwards" },

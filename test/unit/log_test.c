@@ -113,6 +113,44 @@ static void test_places(void)
 	eq_str(packet(file[0]), "61.007 info: hello\n");
 	eq_str(packet(file[0]), "61.007 trace: packet\n");
 
+	test("LOG-02 with debug messages, times from the first line on, start-up's, too; they don't run back");
+	lg.running = false;
+	lg.start = 0;
+	clock_ms = 90000;
+	debug("first");
+	clock_ms += 1;
+	warn("second");
+	eq(log_open("pasta", "/dev/null", 0, "v"), 0);
+	fd_close(lg.file);
+	lg.file = -1;
+	info("third");
+	log_running(true);
+	clock_ms += 2499;
+	info("fourth");
+	eq_str(packet(out[0]), "0.000 debug: first\n");
+	eq_str(packet(out[0]), "0.001 warning: second\n");
+	eq_str(packet(out[0]), "0.001 info: third\n");
+	eq_str(packet(out[0]), "2.500 info: fourth\n");
+	eq_str(packet(out[0]), "");
+	for (int i = 0; i < 3; i++)
+		packet(file[0]);
+	lg.file = file[1];
+	log_level = LOG_INFO;
+
+	test("stderr of a command: warnings only; log file and system log get the rest, too");
+	lg.running = false;
+	log_stderr_quiet();
+	info("hello");
+	warn("oh");
+	log_running(true);
+	info("hello again");
+	eq_str(packet(out[0]), "oh\n");
+	eq_str(packet(out[0]), "");
+	eq_str(packet(file[0]), "2.500 info: hello\n");
+	eq_str(packet(file[0]), "2.500 warning: oh\n");
+	eq_str(packet(file[0]), "2.500 info: hello again\n");
+	lg.stderr_quiet = false;
+
 	test("messages keep errno, also if nobody reads them");
 	close(sys[0]);
 	close(file[0]);
