@@ -5,7 +5,7 @@
 # make check-sys			the program between network namespaces
 # make test				both, after installing what they need
 # make bench [PEERS=...] [BENCH_ARGS=...]	measurements beside other binaries and the limits: half an hour; doc/performance.md
-# make lint, fuzz T=60, demo, static, install, clean
+# make lint, fuzz T=60, demo, static, install, uninstall, clean
 
 CC	?= cc
 PROVE	?= prove
@@ -15,7 +15,11 @@ prefix	?= /usr/local
 bindir	?= $(prefix)/bin
 mandir	?= $(prefix)/share/man
 
-VERSION	:= $(shell git describe --tags --always --dirty 2>/dev/null || cat VERSION 2>/dev/null || echo unknown)
+# YYYYMMDD.COMMIT: callers compare the day. A tarball of "git archive" has both in the file VERSION, as may any other; without
+# that, and without git, the day is that of this file.
+VERSION	:= $(shell grep -sv Format VERSION | tr -d -)
+VERSION	:= $(or $(VERSION),$(shell TZ=UTC0 git -c safe.directory='*' log -1 --date=format-local:%Y%m%d --format=%cd.%h 2>/dev/null),\
+	$(shell date -ur Makefile +%Y%m%d).unknown)
 
 B	:= build$(if $(SAN),/san)
 OUT	:= $(if $(filter build,$(B)),,$(B)/)
@@ -64,8 +68,8 @@ $(B)/%.o: %.c $(B)/flags
 	$(Q)$(CC) $(FLAGS) $(DEFINE) -MMD -MP -c -o $@ $<
 
 # The version is known to these only, so that a commit doesn't rebuild the rest
-$(B)/opt.o $(B)/passt.o $(B)/qrap.o: DEFINE = -DVERSION='"$(VERSION)"'
-$(B)/opt.o $(B)/passt.o $(B)/qrap.o: $(B)/version
+$(B)/opt.o $(B)/qrap.o: DEFINE = -DVERSION='"$(VERSION)"'
+$(B)/opt.o $(B)/qrap.o: $(B)/version
 
 # Files that change when a setting does
 $(B)/flags: SETTING = $(CC) $(FLAGS)
@@ -127,18 +131,23 @@ demo: all $(TOOLS)
 bench: all $(TOOLS) $(BENCH)
 	test/bench/bench run --program $(CURDIR)/$(OUT)pasta --build $(CURDIR)/$(B) --peers "$(PEERS)" $(BENCH_ARGS)
 
+# Hard links: AppArmor attaches a profile by the path behind symbolic links, and pasta's is not passt's
 install: all
 	install -D $(OUT)passt $(DESTDIR)$(bindir)/passt
-	ln -sf passt $(DESTDIR)$(bindir)/pasta
-	ln -sf passt $(DESTDIR)$(bindir)/pesto
+	ln -f $(DESTDIR)$(bindir)/passt $(DESTDIR)$(bindir)/pasta
+	ln -f $(DESTDIR)$(bindir)/passt $(DESTDIR)$(bindir)/pesto
 	$(if $(QRAP),install -D $(QRAP) $(DESTDIR)$(bindir)/qrap)
 	$(foreach m,$(wildcard doc/*.1),install -D -m 644 $(m) $(DESTDIR)$(mandir)/man1/$(notdir $(m));)
+
+uninstall:
+	rm -f $(addprefix $(DESTDIR)$(bindir)/,passt pasta pesto qrap) \
+		$(addprefix $(DESTDIR)$(mandir)/man1/,$(notdir $(wildcard doc/*.1)))
 
 clean:
 	rm -rf build passt pasta pesto qrap passt.static
 
 FORCE:
-.PHONY: all static check check-sys test fuzz fuzz-run lint demo bench install clean FORCE
+.PHONY: all static check check-sys test fuzz fuzz-run lint demo bench install uninstall clean FORCE
 .DELETE_ON_ERROR:
 
 -include $(OBJ:.o=.d) $(UNIT:%=%.d) $(FUZZ:%=%.d) $(wildcard $(B)/test/*/*.d)

@@ -41,7 +41,7 @@ int opts_parse(const struct opts *t, struct parse *p, int argc, char **argv);
 /* Option as messages name it: "-m/--mtu", or "--trace" */
 const char *opt_text(const struct opt *o, char buf[static OPT_STRLEN]);
 
-/* As -DVERSION has it */
+/* "YYYYMMDD.COMMIT", day and ID of the commit it was built from: callers compare the day */
 extern const char opts_version_text[];
 
 /* Both end the process: all of the text is on stdout, also if that is a pipe, and the status 0, or 1 if it can't be */

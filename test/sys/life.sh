@@ -90,7 +90,11 @@ try --pid-file="$T/x" -- true
 is "--pid-file: refused" $RC 1
 try -q -P "$T/none/pid" -- true
 is "PID file that can't be made: status" $RC 1
-like "PID file that can't be made: message, also with --quiet" "$ERR" "$T/none/pid"
+for o in "-P PID" "-l log" "-p pcap"; do	# a test suite of libvirt's has these words
+	try -q ${o% *} "$T/none/file" -- true
+	is "${o#* } file that can't be made: status" $RC 1
+	is "${o#* } file that can't be made: message, also with --quiet" "$ERR" "Couldn't open ${o#* } file $T/none/file: No such file or directory"
+done
 
 # ---- 3, 4. Statuses, messages, probes
 try --xyz
@@ -102,6 +106,9 @@ try --xyz --version
 is "unknown option before --version: status" $RC 1
 is "--version in a pipe: status, text on stdout" "$(run --version 2>/dev/null | head -n 1 | grep -c '^pasta [^ ]'; echo ${PIPESTATUS[0]})" "1
 0"
+for name in passt pasta pesto; do	# Podman compares the day
+	like "$name --version: day and commit" "$("${PASTA%/*}/$name" --version | head -n 1)" "^$name [0-9]{8}\\.[0-9a-f]{7,}$"
+done
 is "--host-lo-to-ns-lo --version: status" "$(run --host-lo-to-ns-lo --version >/dev/null 2>&1; echo $?)" 0
 try --help
 is "--help: status" $RC 0
@@ -122,6 +129,65 @@ try --config-net -q "$CPID"
 is "LIFE-24 no /dev/net/tun: status" $RC 1
 like "LIFE-24 no /dev/net/tun: message" "$ERR" "/dev/net/tun: No such"
 umount /dev/net
+
+# ---- What it says, and where: callers read it, and what a command says on stderr
+configured="Template interface: ext (IPv4), ext (IPv6)
+Namespace interface: ext
+MAC:
+    host: 9a:55:9a:55:9a:55
+    NAT to host 127.0.0.1: 198.51.100.1
+    NAT to host ::1: 2001:db8:1::1
+DHCP:
+    assign: 198.51.100.2
+    mask: 255.255.255.0
+    router: 198.51.100.1
+NDP/DHCPv6:
+    assign: 2001:db8:1::2
+    router: 2001:db8:1::1
+    our link-local: fe80::1
+Inbound forwarding rules (HOST):
+    TCP [127.0.0.1]:8080-8081  =>  80-81 
+    UDP [*]:5000  =>  5000 
+Outbound forwarding rules (SPLICE):
+    TCP [*]%lo:5432  =>  5432 "
+rules=(-t 127.0.0.1/8080-8081:80-81 -u 5000 -T 5432 -U none)
+resolv ""
+try --config-net "${rules[@]}" -P "$T/p" "$CPID"
+is "a daemon shows the configuration on stderr" "$(grep -v '^Started as root' <<<"$ERR")" "$configured"
+is "and nothing on stdout" "$OUT" ""
+end "$T/p"
+try --config-net "${rules[@]}" -- sh -c 'echo output; echo error >&2'
+is "a command: nothing but what it says itself, stderr" "$ERR" error
+is "a command: nothing but what it says itself, stdout" "$OUT" output
+try -f --config-net "${rules[@]}" -- true
+is "a command in the foreground: the same" "$ERR" ""
+is "a shell: the same" "$(SHELL=/bin/true run --config-net 2>&1 </dev/null)" ""
+try --config-net -l "$T/log" "${rules[@]}" -- true
+is "a command: nothing, with a log file" "$ERR" ""
+is "which has the configuration" "$(sed -n 's/^[0-9.]* info: //p' "$T/log" | grep -v '^Started as root')" "$configured"
+like "and the version in its first line" "$(head -n 1 "$T/log")" "^pasta [0-9]{8}\\.[0-9a-f]+, PID"
+try --config-net -m 1000 -- true
+like "a command: warnings are shown" "$ERR" "^MTU 1000 .*IPv4 only$"
+for o in -d --trace; do
+	try --config-net $o "${rules[@]}" -- true
+	is "a command with $o: the configuration" "$(sed -n '/info: Template/,/SPLICE/s/^[0-9.]* info: //p' <<<"$ERR")" "${configured%
+*}"
+	is "LOG-02 $o: times on all lines" "$(grep -cv '^[0-9]*\.[0-9][0-9][0-9] [a-z]*: ' <<<"$ERR")" 0
+	ok "LOG-02 $o: times that don't run back" sort -nc <(sed 's/ .*//' <<<"$ERR")
+done
+try -d --xyz
+like "an error behind -d" "$ERR" "unrecognized option '--xyz'$"
+
+# ---- Installed: AppArmor goes by the path, behind symbolic links
+mkdir -p "$T/root/bin" && ln -s passt "$T/root/bin/pasta"	# as it was once
+ok "make install" make -C "$TOP" -o all install DESTDIR="$T/root" prefix=
+is "programs are one file by three names" "$(cd "$T/root/bin" && stat -c '%n %h %F' passt pasta pesto)" "passt 3 regular file
+pasta 3 regular file
+pesto 3 regular file"
+is "and go by these" "$("$T/root/bin/pesto" --version | head -c 6)" "pesto "
+ok "make install, again" make -C "$TOP" -o all install DESTDIR="$T/root" prefix=
+ok "make uninstall" make -C "$TOP" uninstall DESTDIR="$T/root" prefix=
+is "leaves nothing" "$(find "$T/root" ! -type d)" ""
 
 # ---- Commands
 try --config-net -q -- sh -c 'exit 7'
