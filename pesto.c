@@ -268,7 +268,7 @@ static bool addr_of(const struct json *v, const char *name, struct addr *a)
 	return !*text || addr_parse(text, strlen(text), a);
 }
 
-/* False if @v is no rule */
+/* False if @v is a rule with addresses that are none to us: all but these is in @r */
 static bool rule_of(const struct json *v, struct rule *r)
 {
 	char text[TEXT_MAX];
@@ -288,18 +288,19 @@ static bool rule_of(const struct json *v, struct rule *r)
 	return addr_of(v, "address", &r->addr) && addr_of(v, "to_address", &r->to_addr);
 }
 
-static void print_table(const struct json *rules, bool outward, const char *path)
+static void print_table(const struct json *rules, bool outward)
 {
 	char text[RULE_SHOW_STRLEN];
 	struct json in = *rules, v;
 	struct rule r;
+	bool known;
 
 	printf("  %s\n", outward ? "SPLICE" : "HOST");
 	while (json_next(&in, &v)) {
-		if (!rule_of(&v, &r))
-			die("What %s answers is no list of rules", path);
+		known = rule_of(&v, &r);
 		if (r.outward == outward)
-			printf("    %s\n", conf_rule_show(&r, text));
+			printf("    %s%s\n", known ? conf_rule_show(&r, text) : r.proto == IPPROTO_TCP ? "TCP" : "UDP",
+			       known ? "" : " rule with an address of an unknown kind");
 	}
 }
 
@@ -316,9 +317,9 @@ static void show(int fd, const char *path, const char *title)
 	if (!json_member(&p, "rules", &list) || json_type(&list) != JSON_ARRAY)
 		die("What %s answers is no list of rules", path);
 	printf("%s (%s)\n", title, path);
-	print_table(&list, false, path);
+	print_table(&list, false);
 	if (strcmp(product, "passt"))
-		print_table(&list, true, path);
+		print_table(&list, true);
 	fflush(stdout);
 }
 
