@@ -29,7 +29,9 @@ static inline enum family addr_family(const struct addr *a)
 #define DOMAIN_MAX	256		/* RFC 1035 2.3.4, with the terminator */
 #define RULES_MAX	1024
 
-/* One family's view of guest and host. Addresses of the other family never occur in it, but for @dns_host; unspecified means none. */
+/* One family's view of guest and host. Addresses of the other family never occur in it, but for @dns_host; unspecified means
+ * none.
+ */
 struct conf_ip {
 	bool		on;
 	bool		addr_given, gw_given, plen_given;	/* by option, not from the host */
