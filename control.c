@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "accept.h"
 #include "control.h"
 #include "loop.h"
 #include "opt.h"
@@ -380,6 +381,8 @@ static void client_close(struct ctx *c, struct client *cl)
 static void on_timer(struct ctx *c, struct timer *t)
 {
 	if (t == &ct.retry) {
+		if (ct.spare < 0)
+			ct.spare = unix_spare();
 		undeafen(c);
 		return;
 	}
@@ -433,12 +436,13 @@ static void admit(struct ctx *c)
 		return;
 	if (!cl)
 		cl = client_slot(true);
-	fd = accept4(ct.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (fd < 0) {
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-			make_room(c);		/* the event comes again */
+	fd = accept_take(c, ct.fd, NULL, false);
+	if (fd == -EMFILE || fd == -ENFILE || fd == -ENOBUFS || fd == -ENOMEM)
+		make_room(c);			/* the event comes again */
+	else if (fd < 0 && fd != -EAGAIN)
+		deafen(c, RETRY);
+	if (fd < 0)
 		return;
-	}
 	cl->fd = fd;
 	cl->events = EPOLLIN;
 	cl->heard = c->now;

@@ -44,7 +44,7 @@ struct fwd {
 	uint32_t	n;			/* entries ever used */
 	uint32_t	used;			/* those that are now */
 	uint32_t	free;			/* those that aren't: first index + 1, or 0 */
-	uint32_t	paused;			/* left alone for want of a descriptor: the same */
+	uint32_t	paused, paused_last;	/* left alone for want of a descriptor, oldest first: the same (accept.h) */
 	uint32_t	max;			/* that there are descriptors for */
 
 	struct fwd_rule	rule[ENTRIES_MAX];

@@ -450,12 +450,15 @@ int fwd_listen_ns(struct fwd *fwd, const struct conf *c, int epfd)
 
 static void unpause(struct fwd *fwd, uint32_t i)
 {
-	uint32_t *p = &fwd->paused;
+	uint32_t *p = &fwd->paused, before = 0;
 
-	while (*p && *p != i + 1)
-		p = &fwd->l[*p - 1].next;
-	if (*p)
-		*p = fwd->l[i].next;
+	for (; *p && *p != i + 1; p = &fwd->l[*p - 1].next)
+		before = *p;
+	if (!*p)
+		return;
+	*p = fwd->l[i].next;
+	if (fwd->paused_last == i + 1)
+		fwd->paused_last = before;
 }
 
 static void listener_close(struct fwd *fwd, uint32_t i)

@@ -7,6 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "accept.h"
 #include "event.h"
 #include "frag.h"
 #include "guest.h"
@@ -163,9 +164,14 @@ void guest_knock(struct ctx *c, int fd)
 
 	if (g->tap.fd >= 0 && link_dead(&g->tap))
 		return;				/* after this turn, there is room */
-	conn = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (conn < 0)
+	conn = accept_take(c, fd, NULL, false);
+	if (conn < 0) {
+		if (conn != -EAGAIN) {
+			log_limited(LOG_WARNING, "Can't accept a guest, it waits: %s", errno_text(-conn));
+			accept_pause(c, EV_GUEST, fd, 0);
+		}
 		return;
+	}
 	if (g->tap.fd >= 0) {
 		log_limited(LOG_INFO, "Another guest wanted to connect, refused");
 		close(conn);
@@ -178,4 +184,12 @@ void guest_knock(struct ctx *c, int fd)
 		return;
 	}
 	log_limited(LOG_INFO, "Guest connected");
+}
+
+void guest_knock_again(struct ctx *c)
+{
+	int fd;
+
+	if (accept_next_guest(c, &fd))
+		guest_knock(c, fd);
 }

@@ -24,6 +24,7 @@ bool guest_fd_ok(int fd);
 /* Guests may connect to @fd from now on: 0, or -errno; and one does */
 int guest_await(struct ctx *c, int fd);
 void guest_knock(struct ctx *c, int fd);
+void guest_knock_again(struct ctx *c);		/* the socket was left alone for want of a descriptor */
 
 /* The link of @g is there, on the socket of a virtual machine: 0, or -errno */
 int guest_attach(struct ctx *c, struct guest *g, int fd);

@@ -445,6 +445,7 @@ static const struct {
 	{ __NR_pipe2 | WITH(1, O_CLOEXEC | O_NONBLOCK), PASTA, "loopback bypass; not O_NOTIFICATION_PIPE" },
 	{ __NR_fcntl | WITH(1, F_SETPIPE_SZ), PASTA, "loopback bypass" },
 	{ __NR_fcntl | WITH(1, F_GETPIPE_SZ), PASTA, "loopback bypass" },
+	{ __NR_fcntl | WITH(1, F_DUPFD_CLOEXEC), BOTH, "are there descriptors left for what comes in?" },
 	{ __NR_fcntl | WITH(1, F_SETFD), BOTH, "musl without SOCK_CLOEXEC" },
 	{ __NR_fcntl | WITH(1, F_SETFL), BOTH, "musl without SOCK_NONBLOCK" },
 	{ __NR_ioctl | WITH(1, TIOCOUTQ), BOTH, "room in a socket, without SO_MEMINFO" },

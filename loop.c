@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 
+#include "accept.h"
 #include "guest.h"
 #include "icmp.h"
 #include "input.h"
@@ -151,10 +152,22 @@ static void on_neigh_timer(struct ctx *c, struct timer *t)
 		debug("Neighbours: %s", errno_text(-rc));
 }
 
+/* Listening sockets that were left alone: a few, and more in the next turn while there are descriptors for them */
+static void accept_again(struct ctx *c)
+{
+	bool done = tcp_accept_again(c);
+
+	guest_knock_again(c);
+	if (!accept_waiting(c))
+		timer_clear(&c->wheel, &c->accept.timer);
+	else
+		timer_set(&c->wheel, &c->accept.timer, c->now + (done ? ACCEPT_PAUSE : 0));
+}
+
 static void on_accept_timer(struct ctx *c, struct timer *t)
 {
 	(void)t;
-	tcp_accept_again(c);
+	accept_again(c);
 }
 
 static void (*timer_fn[TIMER_KINDS])(struct ctx *, struct timer *) = {
@@ -187,8 +200,8 @@ int loop_init(struct ctx *c, const struct conf *cf)
 	c->now = now_ms();
 	flows_init(&c->flows);
 	wheel_init(&c->wheel, c->now);
-	c->accept.kind = TIMER_ACCEPT;
 	c->neigh_again.kind = TIMER_NEIGH;
+	accept_init(c);
 	c->fwd.udp_gone = udp_listener_gone;
 	tcp_init(c);
 	for (unsigned i = 0; i < GUEST_MAX; i++) {
@@ -267,6 +280,8 @@ static int turn_end(struct ctx *c)
 		run_list(c, WAIT_STALLED);
 	while ((t = timer_expire(&c->wheel, c->now)))
 		timer_fn[t->kind](c, t);
+	if (c->flows.dead != FLOW_NONE && accept_waiting(c))	/* their descriptors are free */
+		accept_again(c);
 
 	for (unsigned i = 0; i < GUEST_MAX && !rc; i++)
 		rc = turn_link(c, &c->guest[i]);

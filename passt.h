@@ -49,8 +49,12 @@ struct ctx {
 	struct wheel	wheel;
 	struct neighs	neigh;
 	struct timer	neigh_again;	/* reads all of them again */
-	struct timer	accept;		/* listeners that wait for a descriptor */
 	uint32_t	sockets_max;	/* of one guest's datagram flows, 0: as many as there are */
+	struct {
+		struct timer	timer;	/* when listening sockets that wait for a descriptor are looked at again */
+		int		guest;	/* the one for guests if it waits, or -1 */
+		uint32_t	fds;	/* that the process may have (RLIMIT_NOFILE) */
+	} accept;
 	int		epfd;
 	struct {
 		uint64_t	flows, bytes;

@@ -7,6 +7,7 @@
 #include "reclaim.h"
 #include "udp.h"
 
+#define OLD_ONES	64		/* flows that are looked at, of each list */
 #define FLOWS_AT_ONCE	16		/* that end with their socket */
 
 /* Ends the flows of a port, and it with the last one, but no more at once than the time of others permits: how many */
@@ -53,6 +54,22 @@ static bool oldest_gives_way(struct ctx *c, enum flow_lru lru)
 bool reclaim_socket(struct ctx *c)
 {
 	return oldest_gives_way(c, LRU_SOCKET_SILENT) || oldest_gives_way(c, LRU_SOCKET_ANSWERED);
+}
+
+bool reclaim_below(struct ctx *c, int limit)
+{
+	for (enum flow_lru l = LRU_SOCKET_SILENT; l <= LRU_SOCKET_ANSWERED; l++) {
+		uint32_t i = c->flows.lru[l].head;
+
+		for (unsigned n = 0; i != FLOW_NONE && n < OLD_ONES; n++, i = c->flows.f[i].lnext) {
+			struct flow *f = &c->flows.f[i];
+			int fd = f->type == FLOW_PING ? f->ping.sock : f->udp.sock;
+
+			if (fd >= 0 && fd < limit && gives_way(c, f))
+				return true;
+		}
+	}
+	return false;
 }
 
 bool reclaim_entry(struct ctx *c)

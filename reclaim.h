@@ -23,6 +23,9 @@
 bool reclaim_socket(struct ctx *c);
 bool reclaim_entry(struct ctx *c);
 
+/* The same for what comes in: one of those idle for longest that has a descriptor below @limit, which is no one's reserve */
+bool reclaim_below(struct ctx *c, int limit);
+
 /* Is @rc an -errno of descriptors or memory that are used up, and did a flow give way, so that another try makes sense? */
 bool reclaim_for(struct ctx *c, int rc);
 

@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "accept.h"
 #include "event.h"
 #include "sock.h"
 #include "splice.h"
@@ -57,17 +58,20 @@ static struct {
 	unsigned	n;
 } spare[2][FAMILIES];
 
-/* Is there an empty pipe, one that holds a whole buffer? */
-static bool pipe_spare(void)
+/* Is there an empty pipe, one that holds a whole buffer? Not of the reserve (accept.h): there is a way without. */
+static bool pipe_spare(const struct ctx *c)
 {
 	int fd[2];
+	bool ok;
 
 	if (idle.n)
 		return true;
 	if (pipe2(fd, O_NONBLOCK | O_CLOEXEC))
 		return false;
+	ok = MAX(fd[0], fd[1]) < accept_limit(c);
 	/* Refused, and less than the default, if the user has many: pipe(7), pipe-user-pages-soft */
-	if (fcntl(fd[0], F_SETPIPE_SZ, PIPE_SIZE) < 0 && fcntl(fd[0], F_GETPIPE_SZ) < (int)BUF_SIZE) {
+	ok = ok && (fcntl(fd[0], F_SETPIPE_SZ, PIPE_SIZE) >= 0 || fcntl(fd[0], F_GETPIPE_SZ) >= (int)BUF_SIZE);
+	if (!ok) {
 		close(fd[0]);
 		close(fd[1]);
 		return false;
@@ -76,11 +80,11 @@ static bool pipe_spare(void)
 	return true;
 }
 
-static bool way_pipe(struct splice_way *w)
+static bool way_pipe(const struct ctx *c, struct splice_way *w)
 {
 	if (w->pipe[0] >= 0)
 		return true;
-	if (!pipe_spare())
+	if (!pipe_spare(c))
 		return false;
 	memcpy(w->pipe, idle.fd[--idle.n], sizeof(w->pipe));
 	return true;
@@ -152,12 +156,12 @@ static size_t way_written(struct splice *s, unsigned from, ssize_t n, size_t wan
 }
 
 /* What is left of a message goes into the pipe: there is one, and it holds as much */
-static void way_keep(struct splice *s, unsigned from, const uint8_t *p, size_t len)
+static void way_keep(const struct ctx *c, struct splice *s, unsigned from, const uint8_t *p, size_t len)
 {
 	struct splice_way *w = &s->way[from];
 	ssize_t n = -1;
 
-	while (way_pipe(w) && (n = write(w->pipe[1], p, len)) < 0 && errno == EINTR)
+	while (way_pipe(c, w) && (n = write(w->pipe[1], p, len)) < 0 && errno == EINTR)
 		;
 	if (n == (ssize_t)len) {
 		w->queued = (uint32_t)n;
@@ -180,10 +184,10 @@ static ssize_t send_all(int fd, size_t len)
 }
 
 /* One read, one write: bytes moved */
-static size_t way_pass(struct splice *s, unsigned from)
+static size_t way_pass(const struct ctx *c, struct splice *s, unsigned from)
 {
 	struct splice_way *w = &s->way[from];
-	bool keep = pipe_spare();
+	bool keep = pipe_spare(c);
 	ssize_t n = recv(s->sock[from], buf, sizeof(buf), MSG_DONTWAIT | (keep ? 0 : MSG_PEEK));
 	uint8_t before = w->flags;
 	size_t sent;
@@ -200,18 +204,18 @@ static size_t way_pass(struct splice *s, unsigned from)
 		while (sent && recv(s->sock[from], NULL, sent, MSG_TRUNC | MSG_DONTWAIT) < 0 && errno == EINTR)
 			;
 	} else if (sent < (size_t)n && !(w->flags & WAY_DONE)) {
-		way_keep(s, from, buf + sent, (size_t)n - sent);
+		way_keep(c, s, from, buf + sent, (size_t)n - sent);
 	}
 	return sent;
 }
 
 /* From the socket into the pipe: bytes */
-static size_t way_fill(struct splice *s, unsigned from)
+static size_t way_fill(const struct ctx *c, struct splice *s, unsigned from)
 {
 	struct splice_way *w = &s->way[from];
 	ssize_t n;
 
-	if (!way_pipe(w)) {
+	if (!way_pipe(c, w)) {
 		w->flags &= (uint8_t)~WAY_BULK;
 		return 0;
 	}
@@ -258,7 +262,7 @@ static void way_run(struct ctx *c, struct flow *f, unsigned from)
 			flow_wait(&c->flows, f, WAIT_READY);
 			break;
 		} else {
-			moved += w->flags & WAY_BULK ? way_fill(s, from) : way_pass(s, from);
+			moved += w->flags & WAY_BULK ? way_fill(c, s, from) : way_pass(c, s, from);
 		}
 	}
 	if (!w->queued)
@@ -329,8 +333,9 @@ void splice_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t events)
 	splice_resume(c, f);
 }
 
-int splice_ns_socket(const struct fwd *fwd, enum family f, uint8_t proto)
+int splice_ns_socket(const struct ctx *c, enum family f, uint8_t proto)
 {
+	const struct fwd *fwd = &c->fwd;
 	bool udp = proto == IPPROTO_UDP;
 	int n;
 
@@ -338,7 +343,7 @@ int splice_ns_socket(const struct fwd *fwd, enum family f, uint8_t proto)
 		if (!fwd->ns_sockets)
 			return -EAFNOSUPPORT;
 		n = fwd->ns_sockets(f == V4 ? AF_INET : AF_INET6, udp ? SOCK_DGRAM : SOCK_STREAM, proto, spare[udp][f].fd,
-				    SOCKS_SPARE);
+				    accept_plenty(c) ? SOCKS_SPARE : 1);
 		if (n < 0)
 			return n;
 		spare[udp][f].n = (unsigned)n;
@@ -347,13 +352,13 @@ int splice_ns_socket(const struct fwd *fwd, enum family f, uint8_t proto)
 }
 
 /* Socket that connects to where the other half is: -errno if it can't */
-static int connect_far(const struct fwd *fwd, unsigned far, const struct side *to)
+static int connect_far(const struct ctx *c, unsigned far, const struct side *to)
 {
 	int fd, rc;
 
 	if (far == HOST)
 		return sock_connect(to, NULL);
-	fd = splice_ns_socket(fwd, addr_family(&to->peer.a), IPPROTO_TCP);
+	fd = splice_ns_socket(c, addr_family(&to->peer.a), IPPROTO_TCP);
 	if (fd < 0)
 		return fd;
 	rc = sock_connect_on(fd, &to->peer, 0);
@@ -374,7 +379,7 @@ void splice_accept(struct ctx *c, unsigned near, int fd, const struct side *from
 	struct flow *f;
 	int conn, rc;
 
-	conn = connect_far(&c->fwd, far, to);
+	conn = connect_far(c, far, to);
 	f = conn < 0 ? NULL : flow_alloc(&c->flows, FLOW_SPLICE, c->now);
 	if (!f) {
 		if (conn == -ECONNREFUSED)

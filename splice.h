@@ -5,10 +5,10 @@
 
 #include "passt.h"
 
-/* Socket in the target namespace, IPPROTO_TCP or IPPROTO_UDP, from a few that fwd->ns_sockets keeps in reserve: descriptor or
- * -errno; -EAFNOSUPPORT if there is no namespace to reach
+/* Socket in the target namespace, IPPROTO_TCP or IPPROTO_UDP, from a few that are kept, unless descriptors are scarce:
+ * descriptor or -errno; -EAFNOSUPPORT if there is no namespace to reach
  */
-int splice_ns_socket(const struct fwd *fwd, enum family f, uint8_t proto);
+int splice_ns_socket(const struct ctx *c, enum family f, uint8_t proto);
 
 /**
  * splice_accept() - second half of a connection that was accepted

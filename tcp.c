@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "accept.h"
 #include "event.h"
 #include "icmp.h"
 #include "reclaim.h"
@@ -24,7 +25,7 @@
 
 #define TCP_EVENTS	(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
 #define ACCEPT_BATCH	64
-#define ACCEPT_PAUSE	500		/* ms */
+#define AGAIN_BATCH	4		/* listeners that were left alone, in a turn */
 
 void tcp_init(struct ctx *c)
 {
@@ -314,17 +315,16 @@ static int tcp_accept_one(struct ctx *c, const struct listener *l)
 	struct fwd_rule *rule = &c->fwd.rule[l->rule];
 	struct guest *g = &c->guest[0];
 	union sockaddr_any from, to;
-	socklen_t len = sizeof(from);
+	socklen_t len = sizeof(to);
 	struct side host, guest;
 	enum drop why;
 	struct flow *f;
 	int fd;
 
-	fd = accept4(l->fd, &from.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	fd = accept_take(c, l->fd, &from, !rule->r.outward);
 	if (fd < 0)
-		return -errno;
+		return fd;
 
-	len = sizeof(to);
 	why = getsockname(fd, &to.sa, &len) || !end_from_sa(&host.peer, &from) || !end_from_sa(&host.our, &to) ? DROP_ADDR :
 	      DROP_NONE;
 	if (!why && fwd_splice(&c->fwd, c->cf, &g->seen, &rule->r, &host, &guest)) {
@@ -360,47 +360,34 @@ static int tcp_accept_one(struct ctx *c, const struct listener *l)
 	return 0;
 }
 
-/* Clients wait in the backlog: without this, the listener would wake the loop until there is a descriptor */
-static void accept_pause(struct ctx *c, uint32_t listener)
+/* What there is, as far as it goes: false if clients have to wait in the backlog */
+static bool tcp_accept_all(struct ctx *c, uint32_t listener)
 {
-	struct listener *l = &c->fwd.l[listener];
+	const struct listener *l = fwd_listener(&c->fwd, listener, IPPROTO_TCP);
+	int rc = 0;
 
-	if (ev_mod(c->epfd, l->fd, EV_TCP_LISTEN, listener, 0, 0))
-		return;
-	l->next = c->fwd.paused;
-	c->fwd.paused = listener + 1;
-	if (!timer_armed(&c->accept))
-		timer_set(&c->wheel, &c->accept, c->now + ACCEPT_PAUSE);
+	for (unsigned i = 0; l && !rc && i < ACCEPT_BATCH; i++)
+		rc = tcp_accept_one(c, l);
+	if (!rc || rc == -EAGAIN)
+		return true;
+	log_limited(LOG_WARNING, "Can't accept connection on port %u, it waits: %s", l->port, errno_text(-rc));
+	accept_pause(c, EV_TCP_LISTEN, l->fd, listener);
+	return false;
 }
 
 void tcp_accept(struct ctx *c, uint32_t listener)
 {
-	const struct listener *l = fwd_listener(&c->fwd, listener, IPPROTO_TCP);
-
-	for (unsigned i = 0; l && i < ACCEPT_BATCH; i++) {
-		int rc = tcp_accept_one(c, l);
-
-		if (rc == -ECONNABORTED || rc == -EINTR)
-			continue;
-		if (rc && rc != -EAGAIN) {
-			log_limited(LOG_WARNING, "Can't accept connection on port %u: %s", l->port, errno_text(-rc));
-			accept_pause(c, listener);
-		}
-		if (rc)
-			break;
-	}
+	tcp_accept_all(c, listener);
 }
 
-void tcp_accept_again(struct ctx *c)
+bool tcp_accept_again(struct ctx *c)
 {
-	struct fwd *fwd = &c->fwd;
+	uint32_t i;
 
-	while (fwd->paused) {
-		uint32_t i = fwd->paused - 1;
-
-		fwd->paused = fwd->l[i].next;
-		ev_mod(c->epfd, fwd->l[i].fd, EV_TCP_LISTEN, i, 0, EPOLLIN);
-	}
+	for (unsigned n = 0; n < AGAIN_BATCH; n++)
+		if (!accept_next_listener(c, &i) || !tcp_accept_all(c, i))
+			return true;
+	return !c->fwd.paused;
 }
 
 static void tcp_emit_syn(struct ctx *c, struct flow *f)

@@ -25,7 +25,7 @@ enum drop tcp_too_big(struct ctx *c, struct flow *f, uint32_t seq, uint32_t mtu)
 /* Host's side: the flow's socket, or a listener, has something to say */
 void tcp_ready(struct ctx *c, struct flow *f, uint32_t events);
 void tcp_accept(struct ctx *c, uint32_t listener);
-void tcp_accept_again(struct ctx *c);		/* listeners that were left alone for want of a descriptor */
+bool tcp_accept_again(struct ctx *c);		/* listeners that were left alone: false if it was others' turn before the last */
 
 /* Flow's turn again: it was ready or stalled */
 void tcp_resume(struct ctx *c, struct flow *f);

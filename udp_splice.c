@@ -20,6 +20,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "accept.h"
 #include "event.h"
 #include "reclaim.h"
 #include "sock.h"
@@ -195,12 +196,14 @@ static void out_send(struct guest *g, int fd, const struct side *to, unsigned sc
 
 /* ---- flows, and datagrams from listeners ---- */
 
-static int far_socket(const struct fwd *fwd, const struct flow *f, const struct end *peer)
+static int far_socket(const struct ctx *c, const struct flow *f, const struct end *peer)
 {
 	int fd = -1;
 
 	if (f->udp.near == HOST) {
-		fd = splice_ns_socket(fwd, addr_family(&peer->a), IPPROTO_UDP);
+		if (!accept_room(c, 1))
+			return -EMFILE;
+		fd = splice_ns_socket(c, addr_family(&peer->a), IPPROTO_UDP);
 		if (fd < 0)
 			return fd;
 	}
@@ -215,8 +218,8 @@ static int far_connect(struct ctx *c, struct flow *f)
 	if (!reclaim_share(c, flow_guest(c, f)))
 		return -EMFILE;
 	for (unsigned i = 0; i < RECLAIM_TRIES; i++) {
-		f->udp.sock = far_socket(&c->fwd, f, &f->side[!f->udp.near].peer);
-		if (!reclaim_for(c, f->udp.sock))
+		f->udp.sock = far_socket(c, f, &f->side[!f->udp.near].peer);
+		if (f->udp.sock == -EMFILE && f->udp.near == HOST ? !reclaim_below(c, accept_limit(c)) : !reclaim_for(c, f->udp.sock))
 			break;
 	}
 	if (f->udp.sock < 0)

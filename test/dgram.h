@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "t.h"
+#include "../accept.h"
 #include "../event.h"
 #include "../icmp.h"
 #include "../passt.h"
@@ -439,6 +440,7 @@ static void host_init(void)
 	host_default_routes("out", true);
 	sock_probe();
 	flows_init(&c.flows);
+	accept_init(&c);
 	log_level = LOG_ERR;
 }
 

@@ -494,9 +494,11 @@ static void test_paused(void)
 		eq(add("t80", &id[0]), 0);
 		eq(add("t81-82", &id[1]), 0);
 		eq(add("t83", &id[2]), 0);
-		for (i = 0; i < 4; i++) {	/* as tcp.c does */
+		for (i = 0; i < 4; i++) {	/* as accept.c does, the last one first */
 			fwd.l[i].next = fwd.paused;
 			fwd.paused = i + 1;
+			if (!i)
+				fwd.paused_last = 1;
 		}
 		for (unsigned j = 0; j < 3; j++) {
 			unsigned left = 0;
@@ -505,6 +507,7 @@ static void test_paused(void)
 			for (i = fwd.paused; i && left <= 4; i = fwd.l[i - 1].next, left++)
 				ok(fwd.l[i - 1].fd >= 0);
 			eq(left, fwd.used);
+			eq(left ? fwd.l[fwd.paused_last - 1].next : 0, 0);
 			consistent();
 		}
 		eq(fwd.paused, 0);
