@@ -157,7 +157,7 @@ static struct frame *get_frame(struct guest *g)
 {
 	struct frame *fr;
 
-	if (tap_reserve(&g->tap, &fr, 1, DGRAM_ROOM, TAP_ANY))
+	if (tap_reserve(&g->tap, &fr, 1, DGRAM_ROOM, TAP_ANSWER))
 		return fr;
 	drop_count(g, DROP_LINK_FULL);
 	return NULL;
@@ -548,7 +548,7 @@ static int ping_read(struct ctx *c, struct flow *f)
 	ssize_t n;
 	int rc;
 
-	if (!tap_reserve(&g->tap, &fr, 1, DGRAM_ROOM, TAP_ANY)) {
+	if (!tap_reserve(&g->tap, &fr, 1, DGRAM_ROOM, TAP_ANSWER)) {
 		flow_wait(&c->flows, f, WAIT_STALLED);
 		return -EBUSY;
 	}

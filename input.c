@@ -60,7 +60,7 @@ static void input_answer(struct ctx *c, struct guest *g, uint16_t ethertype, uin
 	};
 	struct frame *f;
 
-	if (!tap_reserve(&g->tap, &f, 1, a->len, TAP_ANY)) {
+	if (!tap_reserve(&g->tap, &f, 1, a->len, TAP_VITAL)) {
 		drop_count(g, DROP_LINK_FULL);
 		return;
 	}

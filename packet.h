@@ -154,6 +154,7 @@ struct frame {
 	uint16_t	csum_start;	/* from the Ethernet header on, if @off.partial */
 	uint16_t	csum_off;
 	uint16_t	slot;		/* index in the link's pool */
+	bool		ahead;		/* goes ahead of what waits for the link */
 	bool		v6;
 	uint8_t		proto;		/* of the transport header; for super-packets */
 };

@@ -12,11 +12,13 @@
 
 static_assert(ETH_HLEN + TAP_SUPER <= PCAP_SNAPLEN, "a captured frame would be more than its readers take");
 
-static struct frame tap_frames[TAP_SLOTS];
+static struct frame tap_frames[TAP_FRAMES];
 /* Not a multiple of a page apart: frames of up to 1500 bytes would all be in the same few sets of the caches */
 #define TAP_STRIDE	(TAP_ROOM + 1536)
+#define SPARE_STRIDE	(DGRAM_ROOM + 1536)
 
 static uint8_t tap_pool[TAP_SLOTS][TAP_STRIDE] __attribute__((aligned(4096)));
+static uint8_t spare_pool[TAP_SPARE][SPARE_STRIDE] __attribute__((aligned(4096)));
 
 void tap_init(struct tap *t, const struct tap_ops *ops, int fd, const struct caps *caps, int pcap)
 {
@@ -27,12 +29,15 @@ void tap_init(struct tap *t, const struct tap_ops *ops, int fd, const struct cap
 
 void tap_reset(struct tap *t)
 {
-	for (unsigned i = 0; i < TAP_SLOTS; i++) {
+	for (unsigned i = 0; i < TAP_FRAMES; i++)
 		t->frame[i].slot = (uint16_t)i;
+	for (unsigned i = 0; i < TAP_SLOTS; i++)
 		t->stack[TAP_SLOTS - 1 - i] = (uint16_t)i;
-	}
+	for (unsigned i = 0; i < TAP_SPARE; i++)
+		t->spare[TAP_SPARE - 1 - i] = (uint16_t)(TAP_SLOTS + i);
 	t->nfree = TAP_SLOTS;
-	t->qhead = t->qlen = 0;
+	t->nspare = TAP_SPARE;
+	t->qhead = t->qlen = t->qahead = 0;
 	t->qbytes = t->held = 0;
 	t->full = t->more = false;
 }
@@ -69,26 +74,62 @@ void tap_recv_done(struct tap *t)
 
 static void slot_free(struct tap *t, const struct frame *f)
 {
+	if (f->slot >= TAP_SLOTS) {
+		assert(t->nspare < TAP_SPARE);
+		t->spare[t->nspare++] = f->slot;
+		return;
+	}
 	assert(t->nfree < TAP_SLOTS);
 	t->stack[t->nfree++] = f->slot;
 }
 
+static struct frame *slot_take(struct tap *t, uint16_t slot, uint8_t *room, size_t len, enum tap_how how)
+{
+	struct frame *f = &t->frame[slot];
+
+	f->pay[0] = (struct iovec){ room, len };
+	f->npay = 1;
+	f->len = 0;
+	f->ahead = how == TAP_ANSWER || how == TAP_VITAL;
+	return f;
+}
+
+/* One answer while the link is full: others wait in all slots there are, and this one would be lost */
+static unsigned spare_reserve(struct tap *t, struct frame **f, size_t room, enum tap_how how)
+{
+	uint16_t slot;
+
+	assert(room <= DGRAM_ROOM);
+	if (t->nspare <= (how == TAP_VITAL ? 0 : TAP_SPARE / 2))
+		return 0;
+	slot = t->spare[--t->nspare];
+	*f = slot_take(t, slot, spare_pool[slot - TAP_SLOTS], room, how);
+	return 1;
+}
+
+static bool is_answer(enum tap_how how)
+{
+	return how == TAP_ANSWER || how == TAP_VITAL || how == TAP_LAST;
+}
+
 unsigned tap_reserve(struct tap *t, struct frame **f, unsigned n, size_t room, enum tap_how how)
 {
-	(void)how;
 	assert(room <= TAP_ROOM);
 	if (t->fd < 0)
 		return 0;
+	if (is_answer(how) && t->full)
+		return spare_reserve(t, f, room, how);
 	if (t->full && t->qbytes >= TAP_QUEUE)
 		return 0;
 	if (n > t->nfree && !t->full)
 		tap_flush(t);
+	if (!t->nfree && is_answer(how))
+		return spare_reserve(t, f, room, how);
 	n = MIN(n, t->nfree);
 	for (unsigned i = 0; i < n; i++) {
-		f[i] = &t->frame[t->stack[--t->nfree]];
-		f[i]->pay[0] = (struct iovec){ tap_pool[f[i]->slot], room };
-		f[i]->npay = 1;
-		f[i]->len = 0;
+		uint16_t slot = t->stack[--t->nfree];
+
+		f[i] = slot_take(t, slot, tap_pool[slot], room, how);
 	}
 	return n;
 }
@@ -104,9 +145,25 @@ void tap_queue_pop(struct tap *t)
 	const struct frame *f = tap_queued(t, 0);
 
 	t->qbytes -= (uint32_t)(f->hlen + f->len);
+	t->qahead = (uint16_t)(t->qahead - f->ahead);
 	slot_free(t, f);
-	t->qhead = (t->qhead + 1) % TAP_SLOTS;
+	t->qhead = (t->qhead + 1) % TAP_FRAMES;
 	t->qlen--;
+}
+
+/* Behind all others; or only behind those that went ahead before, and a frame of which a part is written */
+static void queue_put(struct tap *t, const struct frame *f)
+{
+	unsigned at = t->qlen++;
+
+	if (f->ahead) {
+		unsigned first = t->qahead + (t->held && !tap_queued(t, 0)->ahead);
+
+		for (; at > first; at--)
+			t->queue[(t->qhead + at) % TAP_FRAMES] = t->queue[(t->qhead + at - 1) % TAP_FRAMES];
+		t->qahead++;
+	}
+	t->queue[(t->qhead + at) % TAP_FRAMES] = f->slot;
 }
 
 void tap_commit(struct tap *t, struct frame *f)
@@ -121,7 +178,7 @@ void tap_commit(struct tap *t, struct frame *f)
 	t->stats.tx_bytes += f->hlen + f->len;
 
 	t->ops->commit(t, f);
-	t->queue[(t->qhead + t->qlen++) % TAP_SLOTS] = f->slot;
+	queue_put(t, f);
 	t->qbytes += (uint32_t)(f->hlen + f->len);
 	if ((t->ops->eager || t->qbytes >= TAP_QUEUE) && !t->full)
 		tap_flush(t);
@@ -162,7 +219,7 @@ bool tap_commit_dgram(struct tap *t, struct frame *f, struct net_hdr *n, const s
 		tap_commit(t, f);
 		if (at == len)
 			return true;
-		if (!tap_reserve(t, &f, 1, DGRAM_ROOM, TAP_ANY))
+		if (!tap_reserve(t, &f, 1, DGRAM_ROOM, TAP_LAST))	/* one that began isn't lost for want of a slot */
 			return false;
 	}
 }

@@ -17,6 +17,8 @@ struct conf;
 struct tap;
 
 #define TAP_SLOTS	128		/* frames on their way */
+#define TAP_SPARE	128		/* more of them, for answers, while the link is full */
+#define TAP_FRAMES	(TAP_SLOTS + TAP_SPARE)
 #define TAP_ROOM	(256 << 10)	/* payload bytes in each: memory is used as it is filled */
 #define TAP_SUPER	(TAP_ROOM - ETH_HLEN)	/* largest super-packet, bytes of IP: a frame that fits a capture's record */
 #define TAP_BATCH	256		/* raw frames in a batch */
@@ -54,11 +56,14 @@ struct tap {
 	uint16_t		burst;		/* frames expected in the next batch */
 	uint16_t		singles;	/* batches of one so far */
 
-	struct frame		*frame;		/* TAP_SLOTS of them */
+	struct frame		*frame;		/* TAP_FRAMES of them, the spare ones last */
 	uint16_t		stack[TAP_SLOTS];	/* free slots, top last */
 	uint16_t		nfree;
-	uint16_t		queue[TAP_SLOTS];	/* committed slots, a ring */
+	uint16_t		spare[TAP_SPARE];	/* the same of spare ones */
+	uint16_t		nspare;
+	uint16_t		queue[TAP_FRAMES];	/* committed slots, a ring */
 	uint16_t		qhead, qlen;
+	uint16_t		qahead;		/* of them, those that go ahead of others */
 	uint32_t		qbytes;		/* on the queue */
 	uint32_t		held;		/* stream: bytes of the oldest frame already written */
 	uint32_t		rx_at, rx_end;	/* stream: bytes read and not yet passed on */
@@ -70,7 +75,13 @@ struct tap {
 /* How a frame's length is known when it is reserved */
 enum tap_how {
 	TAP_EXACT,		/* to the byte, but for the last: TCP */
-	TAP_ANY,		/* not before it is filled: datagrams, replies */
+	TAP_ANY,		/* not before it is filled: datagrams */
+	/* Answers: the same, of at most DGRAM_ROOM bytes. Nobody keeps one until the link takes more, so there are spare slots
+	 * for them. Two kinds belong to no flow, and go ahead of frames that wait.
+	 */
+	TAP_ANSWER,		/* echo and errors: half of the spare slots, ahead */
+	TAP_VITAL,		/* ARP, NDP, DHCP, without which there is no link: all of them, ahead */
+	TAP_LAST,		/* RST, and the rest of a datagram that began: half of them, in order */
 };
 
 /* Sets up slots and pool; @fd and @ops come from the backend's open function */
@@ -84,6 +95,8 @@ void tap_recv_done(struct tap *t);
  * tap_reserve() - slots for frames to the guest
  * @f:		filled with up to @n frames, each with @room bytes of payload buffer in pay[0]
  * @room:	payload bytes needed in each, up to TAP_ROOM
+ *
+ * Answers are reserved one at a time, and get a spare slot if there is no other.
  *
  * Return: number of frames reserved; fewer than @n, down to 0, if the link is full; 0 if there is no guest
  */
@@ -128,7 +141,7 @@ static inline bool tap_takes(const struct tap *t)
 /* Backends' helpers: queued frame number @i, the oldest is 0; take that one off the queue, its slot free again */
 static inline struct frame *tap_queued(const struct tap *t, unsigned i)
 {
-	return &t->frame[t->queue[(t->qhead + i) % TAP_SLOTS]];
+	return &t->frame[t->queue[(t->qhead + i) % TAP_FRAMES]];
 }
 void tap_queue_pop(struct tap *t);
 

@@ -130,7 +130,7 @@ static struct msghdr tx_queued(const struct tap *t, struct iovec *iov, size_t sk
 
 static int sock_flush(struct tap *t)
 {
-	struct iovec iov[TAP_SLOTS * (2 + FRAME_IOV)];
+	struct iovec iov[TAP_FRAMES * (2 + FRAME_IOV)];		/* no more than sendmsg() takes, UIO_MAXIOV */
 	size_t sum, done;
 	struct msghdr mh = tx_queued(t, iov, t->held, &sum);
 	ssize_t n;

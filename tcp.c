@@ -115,7 +115,7 @@ void tcp_reply_rst(struct ctx *c, struct guest *g, const struct pkt *p)
 	struct net_hdr n = net_hdr_to_guest(c, g, &p->dst, &p->src);
 	struct frame *fr;
 
-	if (p->tcp.flags & TCP_RST || !tap_reserve(&g->tap, &fr, 1, 0, TAP_ANY))
+	if (p->tcp.flags & TCP_RST || !tap_reserve(&g->tap, &fr, 1, 0, TAP_LAST))
 		return;
 
 	if (p->tcp.flags & TCP_ACK) {		/* RFC 9293 3.10.7.1 */
@@ -193,7 +193,7 @@ static void tcp_refuse(struct ctx *c, struct guest *g, const struct end *src, co
 		drop_count(g, DROP_NO_RESOURCE);
 		return;
 	}
-	if (tap_reserve(&g->tap, &fr, 1, 0, TAP_ANY)) {
+	if (tap_reserve(&g->tap, &fr, 1, 0, TAP_LAST)) {
 		frame_tcp(fr, &n, &s, 0, &g->tap.caps);
 		tap_commit(&g->tap, fr);
 	}

@@ -41,7 +41,7 @@ bool tcp_emit(struct ctx *c, struct flow *f, uint8_t flags, uint32_t seq, struct
 	struct tcp *t = &f->tcp;
 	struct net_hdr n;
 
-	if (!fr && !tap_reserve(&g->tap, &fr, 1, 0, TAP_ANY)) {
+	if (!fr && !tap_reserve(&g->tap, &fr, 1, 0, flags & TCP_RST ? TAP_LAST : TAP_ANY)) {
 		flow_wait(&c->flows, f, WAIT_STALLED);
 		return false;
 	}

@@ -402,6 +402,67 @@ static void test_full(void)
 	far->close();
 }
 
+#define AHEAD	1000000			/* sequence numbers of answers */
+
+/* Everything that is on the link and in its queue, in the order of arrival: how many frames, their sequence numbers in @seq */
+static unsigned drain(unsigned *seq, unsigned max)
+{
+	struct frame_out f;
+	unsigned n = 0;
+	struct wire w;
+
+	do {
+		tap_flush(&tap);
+		while (n < max && far->recv(&f) && ok(!wire_parse(&f, &tap.caps, &w)))
+			seq[n++] = w.seq;
+	} while (tap.qlen && n < max);
+	return n;
+}
+
+/* Answers while the link is full of other frames: in spare slots, and ahead; a flow's last word too, but in order */
+static void test_answers(void)
+{
+	static unsigned seq[4096];
+	unsigned n, queued, last = 0, ahead = 0, got_n, next = 0, next_ahead = AHEAD, before = 0;
+	struct frame *f;
+
+	test("VM-04 %s: full: answers are not lost, and go first; each kind has its share of the spare slots", far->name);
+	begin();
+	if (far->block)
+		far->block(true);
+	n = fill(0, 9000);
+	queued = tap.qlen;
+	eq(tap_reserve(&tap, &f, 1, 0, TAP_ANY), 0);
+	for (; tap_reserve(&tap, &f, 1, 10, ahead > last ? TAP_LAST : TAP_ANSWER);)
+		put(f, ahead > last ? n + last++ : AHEAD + ahead++, 10, 0);
+	eq(last + ahead, TAP_SPARE / 2);
+	eq(tap_reserve(&tap, &f, 1, 0, TAP_ANSWER), 0);
+	for (; tap_reserve(&tap, &f, 1, DGRAM_ROOM, TAP_VITAL); ahead++)
+		put(f, AHEAD + ahead, 20, 0);
+	eq(last + ahead, TAP_SPARE);
+	eq(tap_flush(&tap), -EAGAIN);
+	eq(tap.qlen, queued + TAP_SPARE);
+
+	if (far->block)
+		far->block(false);
+	got_n = drain(seq, ARRAY_SIZE(seq));
+	eq(got_n, n + TAP_SPARE);
+	for (unsigned i = 0; i < got_n; i++) {
+		if (seq[i] < AHEAD) {
+			eq(seq[i], next++);
+		} else {
+			eq(seq[i], next_ahead++);
+			before = next;
+		}
+	}
+	ok(before <= n - queued + 1);		/* what the link held, and what was cut short */
+	eq(next, n + last);
+	eq(tap.nfree, TAP_SLOTS);
+	eq(tap.nspare, TAP_SPARE);
+	eq(tap.qahead, 0);
+	far->close();
+}
+
 static void test_reset(void)
 {
 	struct frame_out o;
@@ -667,7 +728,7 @@ static void test_hostile(void)
 int main(void)
 {
 	static void (*const cases[])(void) = {
-		test_order, test_reserve, test_unreserve, test_full, test_reset, test_absent, test_run_out, test_gone,
+		test_order, test_reserve, test_unreserve, test_full, test_answers, test_reset, test_absent, test_run_out, test_gone,
 		test_super, test_largest, test_recv, test_recv_super, test_hostile,
 	};
 

@@ -197,8 +197,8 @@ bool check_idle(struct run *r)
 	}
 	if (socks != fs_count(FS_TCP))
 		return run_fail(r, "%u sockets open, of %u flows", fs_count(FS_TCP), socks);
-	if (t->nfree + t->qlen != TAP_SLOTS)
-		return run_fail(r, "slots of the link lost: %u free, %u queued", t->nfree, t->qlen);
+	if (t->nfree + t->nspare + t->qlen != TAP_FRAMES)
+		return run_fail(r, "slots of the link lost: %u and %u free, %u queued", t->nfree, t->nspare, t->qlen);
 	if (t->qlen && world.link_room)
 		return run_fail(r, "I5: frames queued, and the link has room");
 	if (!check_udp(r))
