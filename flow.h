@@ -74,6 +74,7 @@ struct tcp {
 	uint8_t		snd_wscale, rcv_wscale;
 	uint8_t		retries;	/* timeouts in a row without progress */
 	uint8_t		dup_acks;
+	uint8_t		ttl;		/* of the guest's SYN */
 	uint16_t	flags;		/* TCPF_* in tcp_conn.h */
 	uint16_t	mss;		/* payload bytes of a segment to the guest */
 	uint16_t	mss_most;	/* the same, were it not for the path's MTU behind the guest */

@@ -226,7 +226,10 @@ static void input_leftover(struct ctx *c, struct guest *g, uint16_t i)
 		if (f) {
 			input_pkt[i].next = PKT_NEXT_NONE;
 			f->batch_head = f->batch_tail = i;
-			tcp_input(c, f, input_pkt);
+			if (tcp_input(c, f, input_pkt) == i) {	/* ended that flow, too */
+				input_pkt[i].next = next;
+				continue;
+			}
 		}
 		i = next;
 	}

@@ -127,6 +127,21 @@ int sock_connect_on(int fd, const struct end *peer, unsigned scope)
 	return connect(fd, &sa.sa, len) && errno != EINPROGRESS ? -errno : 0;
 }
 
+static void sock_errors(int fd, bool v6, bool on)
+{
+	opt_set(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVERR : IP_RECVERR, on);
+}
+
+static void sock_want_errors(int fd, bool v6)
+{
+	sock_errors(fd, v6, true);
+}
+
+void sock_connected(int fd, bool v6)
+{
+	sock_errors(fd, v6, false);
+}
+
 int sock_connect(const struct side *host, const struct sock_out *o)
 {
 	const struct end from = { .a = host->our.a };
@@ -137,6 +152,8 @@ int sock_connect(const struct side *host, const struct sock_out *o)
 		return fd;
 
 	rc = sock_leave(fd, v6, o);
+	if (o && o->ttl)
+		sock_want_errors(fd, v6);
 	if (!rc && !addr_is_unspec(&from.a)) {
 		opt_set(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
 		rc = sock_bind(fd, &from, o ? o->scope : 0);
@@ -148,11 +165,6 @@ int sock_connect(const struct side *host, const struct sock_out *o)
 		return rc;
 	}
 	return fd;
-}
-
-static void sock_want_errors(int fd, bool v6)
-{
-	opt_set(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVERR : IP_RECVERR, 1);
 }
 
 int sock_udp(const struct end *our, const struct sock_out *o, bool gro, bool pktinfo)

@@ -46,11 +46,14 @@ struct sock_out {
  * sock_connect() - TCP socket with connect() under way
  * @host:	peer to connect to; our.a to bind first, if it is specified
  *
- * TCP_NODELAY is set.
+ * TCP_NODELAY is set. With a TTL, the error queue is on (IP_RECVERR): routers' answers come with their address. sock_connected()
+ * ends that, as it makes an error of each hint that a connection in use gets (ip(7)).
  *
  * Return: descriptor, also when the connection is still being made, or -errno as connect() gave it
  */
 int sock_connect(const struct side *host, const struct sock_out *o);
+
+void sock_connected(int fd, bool v6);
 
 /* connect() of a socket that somebody else opened, under way: 0 or -errno. TCP_NODELAY is set. */
 int sock_connect_on(int fd, const struct end *peer, unsigned scope);

@@ -164,16 +164,16 @@ static int tcp_socket(struct ctx *c, const struct side *host, const struct sock_
 	return fd;
 }
 
-/* What the guest is told of a connection that can't be made: RST, or the ICMP message that fits */
-static void tcp_refuse(struct ctx *c, struct guest *g, const struct end *src, const struct end *dst, uint32_t isn, int err)
+/* What the guest is told of a connection that can't be made: RST, or the ICMP message that came, or that fits */
+static void tcp_refuse(struct ctx *c, struct guest *g, const struct end *src, const struct end *dst, uint32_t isn,
+		       const struct sock_err *e)
 {
-	struct sock_err e = { .err = err, .origin = SO_EE_ORIGIN_LOCAL };
 	struct tcp_seg s = { .flags = TCP_RST | TCP_ACK, .ack = isn + 1, .wscale = TCP_WSCALE_NONE };
 	struct net_hdr n = net_hdr_to_guest(c, g, dst, src);
 	struct frame *fr;
 	uint8_t l4[8];
 
-	switch (err) {
+	switch (e->origin == SO_EE_ORIGIN_LOCAL ? e->err : EHOSTUNREACH) {
 	case EHOSTUNREACH:
 	case ENETUNREACH:
 	case EHOSTDOWN:
@@ -183,7 +183,7 @@ static void tcp_refuse(struct ctx *c, struct guest *g, const struct end *src, co
 		put_be16(l4, src->port);
 		put_be16(l4 + 2, dst->port);
 		put_be32(l4 + 4, isn);
-		icmp_error(c, g, &e, src, dst, IPPROTO_TCP, l4, sizeof(l4));
+		icmp_error(c, g, e, src, dst, IPPROTO_TCP, l4, sizeof(l4));
 		return;
 	case ETIMEDOUT:				/* the guest's own SYN is given up at about the same time */
 	case EMFILE:
@@ -224,7 +224,7 @@ void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 		out.ttl = p->ttl;
 	fd = tcp_socket(c, &host, &out);
 	if (fd < 0) {
-		tcp_refuse(c, g, &p->src, &p->dst, p->tcp.seq, -fd);
+		tcp_refuse(c, g, &p->src, &p->dst, p->tcp.seq, &(struct sock_err){ .err = -fd, .origin = SO_EE_ORIGIN_LOCAL });
 		return;
 	}
 	if (!(f = tcp_flow_alloc(c))) {
@@ -239,6 +239,7 @@ void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 	tcp_flow_init(c, f, fd, TCP_CONNECTING);
 	f->tcp.rcv_nxt = f->tcp.rcv_adv = f->tcp.rcv_acked = p->tcp.seq + 1;
 	f->tcp.snd_wnd = p->tcp.win;
+	f->tcp.ttl = p->ttl;
 	tcp_set_segment(c, f, p);
 	if (p->tcp.wscale == TCP_WSCALE_NONE)
 		f->tcp.rcv_wscale = 0;
@@ -265,21 +266,35 @@ static void tcp_note(struct tcp *t, uint32_t events)
 		t->flags |= TCPF_READABLE;
 }
 
+/* Why connect() failed: who said so is known where the guest counts hops (sock_connect()) */
+static struct sock_err tcp_failure(const struct tcp *t)
+{
+	struct sock_err e;
+	uint8_t quote[8];
+
+	if (t->ttl == TCP_TTL || sock_errqueue(t->sock, &e, quote, sizeof(quote)))
+		e = (struct sock_err){ .err = sock_error(t->sock), .origin = SO_EE_ORIGIN_LOCAL };
+	if (!e.err)
+		e.err = ECONNREFUSED;
+	return e;
+}
+
 /* connect() is over */
 static void tcp_connected(struct ctx *c, struct flow *f, uint32_t events)
 {
 	struct tcp *t = &f->tcp;
-	int err;
 
 	if (events & (EPOLLERR | EPOLLHUP)) {
-		err = sock_error(t->sock);
-		tcp_refuse(c, flow_guest(c, f), &f->side[GUEST].peer, &f->side[GUEST].our, t->rcv_nxt - 1,
-			   err ? err : ECONNREFUSED);
+		struct sock_err e = tcp_failure(t);
+
+		tcp_refuse(c, flow_guest(c, f), &f->side[GUEST].peer, &f->side[GUEST].our, t->rcv_nxt - 1, &e);
 		tcp_end(c, f);
 		return;
 	}
 	if (!(events & EPOLLOUT))
 		return;
+	if (t->ttl != TCP_TTL)
+		sock_connected(t->sock, !addr_is_v4(&f->side[HOST].peer.a));
 
 	tcp_note(t, events);
 	tcp_set_state(f, TCP_SYN_RCVD);

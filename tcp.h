@@ -10,8 +10,8 @@ void tcp_init(struct ctx *c);
 /* A segment that belongs to no flow: opens one, or is answered with RST */
 void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p);
 
-/* This batch's segments of a flow, f->batch_head on, in @pkts; returns the first one behind the end of the flow, or
- * PKT_NEXT_NONE: it may be the start of another one
+/* This batch's segments of a flow, f->batch_head on, in @pkts; returns the first one behind the end of the flow, or that ended it
+ * as it starts another, or PKT_NEXT_NONE
  */
 uint16_t tcp_input(struct ctx *c, struct flow *f, struct pkt *pkts);
 

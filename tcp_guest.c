@@ -479,6 +479,20 @@ static uint16_t tcp_order(const struct tcp *t, struct pkt *pkts, uint16_t head)
 	return seg_sort(pkts, head, nxt, t->state == TCP_SYN_RCVD);
 }
 
+/* Another SYN while connect() is under way, and not the same again: somebody who counts hops goes on to the next, or the guest has
+ * a new connection. This one ends, and @p starts another.
+ */
+static bool tcp_replaced(struct ctx *c, struct flow *f, const struct pkt *p)
+{
+	const struct tcp *t = &f->tcp;
+
+	if (t->state != TCP_CONNECTING || (p->tcp.flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) != TCP_SYN ||
+	    (p->ttl == t->ttl && p->tcp.seq + 1 == t->rcv_nxt))
+		return false;
+	tcp_end(c, f);
+	return true;
+}
+
 uint16_t tcp_input(struct ctx *c, struct flow *f, struct pkt *pkts)
 {
 	uint64_t before = f->bytes[GUEST];
@@ -486,6 +500,8 @@ uint16_t tcp_input(struct ctx *c, struct flow *f, struct pkt *pkts)
 
 	f->batch_head = f->batch_tail = PKT_NEXT_NONE;
 	for (; i != PKT_NEXT_NONE; i = pkts[i].next) {
+		if (tcp_replaced(c, f, &pkts[i]))
+			return i;
 		if (!tcp_segment(c, f, &pkts[i])) {
 			gather.cnt = 0;
 			gather.len = 0;

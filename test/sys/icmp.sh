@@ -44,6 +44,58 @@ is "ICMP-07 traceroute with echo requests, IPv4" "$(C traceroute -I -n -q 1 -w 5
 	"1 198.51.100.10, 2 192.0.2.9"
 is "ICMP-07 traceroute with echo requests, IPv6" "$(C traceroute -6 -I -n -q 1 -w 5 -m 5 2001:db8:2::9 | hops)" \
 	"1 2001:db8:1::10, 2 2001:db8:2::9"
+
+# TCP: one router more, and R3 behind it. Port 80 is closed, 7000 is not.
+unshare -n bash -c ': >"$0"; exec sleep infinity' "$T/R3.up" &
+R3=$!
+wait_for 20 test -e "$T/R3.up"
+R3()	{ nsenter --net=/proc/$R3/ns/net -- "$@"; }
+R2 ip link add farther type veth peer name far netns $R3
+R2 sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+R2 ip addr add 192.0.3.1/24 dev farther
+R2 ip addr add 2001:db8:3::1/64 dev farther nodad
+R2 ip link set farther up
+R3 ip addr add 192.0.3.9/24 dev far
+R3 ip addr add 2001:db8:3::9/64 dev far nodad
+R3 ip link set far up
+R3 ip route add default via 192.0.3.1
+R3 ip -6 route add default via 2001:db8:3::1
+R ip route add 192.0.0.0/16 via 192.0.2.9
+R ip -6 route add 2001:db8:3::/48 via 2001:db8:2::9
+R2 ip route add unreachable 192.0.4.0/24
+R2 ip -6 route add unreachable 2001:db8:3:4::/64
+R2 ip route add prohibit 192.0.5.0/24
+R2 ip -6 route add prohibit 2001:db8:3:5::/64
+R3 python3 -c 'import socket, time
+l = socket.create_server(("", 7000), family=socket.AF_INET6, dualstack_ipv6=True); print("ready", flush=True); time.sleep(1000)' \
+	>"$T/R3.listens" 2>&1 &
+disown
+wait_for 20 grep -q ready "$T/R3.listens"
+wait_for 10 ping -nqc 1 -W 1 192.0.3.9
+wait_for 10 ping -nqc 1 -W 1 2001:db8:3::9
+PATH4="1 198.51.100.10, 2 192.0.2.9, 3 192.0.3.9" PATH6="1 2001:db8:1::10, 2 2001:db8:2::9, 3 2001:db8:3::9"
+trace() { C traceroute -T -n -q 1 -w 5 -m 6 "$@" 2>&1; }
+report() { C mtr -T -n -c 2 -i 0.2 -G 1 -m 6 --csv "$@" 2>&1 | awk -F, 'NR > 1 { printf "%s%s %s %d", s, $5, $6, $7; s = ", " }'; }
+for port in 80 7000; do
+	is "ICMP-07 traceroute -T, IPv4, port $port" "$(trace -p $port 192.0.3.9 | hops)" "$PATH4"
+	is "ICMP-07 traceroute -T, IPv6, port $port" "$(trace -6 -p $port 2001:db8:3::9 | hops)" "$PATH6"
+	is "ICMP-07 traceroute -T, the same source port again and again, port $port" \
+		"$(trace -p $port --sport=30000 192.0.3.9 | hops)" "$PATH4"
+	is "ICMP-07 mtr -T, IPv4, port $port, no loss" "$(report -P $port 192.0.3.9)" "${PATH4//,/ 0,} 0"
+	is "ICMP-07 mtr -T, IPv6, port $port, no loss" "$(report -6 -P $port 2001:db8:3::9)" "${PATH6//,/ 0,} 0"
+done
+like "ICMP-07 traceroute -T, a router that has no way, IPv4" "$(trace 192.0.4.4)" "2 +192.0.2.9 .*!H"
+like "ICMP-07 traceroute -T, a router that has no way, IPv6" "$(trace -6 2001:db8:3:4::4)" "2 +2001:db8:2::9 .*!N"
+like "ICMP-07 traceroute -T, a router that prohibits, IPv4" "$(trace 192.0.5.5)" "2 +192.0.2.9 .*!X"
+like "ICMP-07 traceroute -T, a router that prohibits, IPv6" "$(trace -6 2001:db8:3:5::5)" "2 +2001:db8:2::9 .*!X"
+
+R nft -f - <<<'table inet silent { chain o { type filter hook output priority 0; icmp type time-exceeded drop; icmpv6 type time-exceeded drop; }; }'
+is "ICMP-07 traceroute -T, the same source port, a router that is silent, IPv4" "$(trace -w 0.5 --sport=30001 192.0.3.9 | hops)" \
+	"${PATH4/ 198.51.100.10/ *}"
+is "ICMP-07 traceroute -T, the same source port, a router that is silent, IPv6" "$(trace -6 -w 0.5 --sport=30001 2001:db8:3::9 | hops)" \
+	"${PATH6/ 2001:db8:1::10/ *}"
+R nft delete table inet silent
+
 like "ping with a TTL of 1" "$(C ping -nc 1 -t 1 -W 5 192.0.2.9)" "From 198.51.100.10 icmp_seq=1 Time to live exceeded"
 
 cat >"$T/echo.py" <<'END'
