@@ -141,6 +141,7 @@ void guest_lost(struct ctx *c, struct guest *g, int err)
 
 	flows_end(c, g);
 	frags_forget(&frags_pool);
+	timer_clear(&c->wheel, &g->link);
 	timer_clear(&c->wheel, &g->ndp);
 	timer_clear(&c->wheel, &g->probe);
 	fd_close(g->tap.fd);

@@ -170,6 +170,13 @@ static void on_accept_timer(struct ctx *c, struct timer *t)
 	accept_again(c);
 }
 
+/* Nothing to do but to wake up: each turn writes what is queued */
+static void on_link_timer(struct ctx *c, struct timer *t)
+{
+	(void)c;
+	(void)t;
+}
+
 static void (*timer_fn[TIMER_KINDS])(struct ctx *, struct timer *) = {
 	[TIMER_TCP]	= on_tcp_timer,
 	[TIMER_UDP]	= on_udp_timer,
@@ -178,6 +185,7 @@ static void (*timer_fn[TIMER_KINDS])(struct ctx *, struct timer *) = {
 	[TIMER_PROBE]	= on_probe_timer,
 	[TIMER_NEIGH]	= on_neigh_timer,
 	[TIMER_ACCEPT]	= on_accept_timer,
+	[TIMER_LINK]	= on_link_timer,
 };
 
 void loop_on_event(enum ev_type type, void (*fn)(struct ctx *c, union ev_ref ref, uint32_t events))
@@ -208,6 +216,7 @@ int loop_init(struct ctx *c, const struct conf *cf)
 		struct guest *g = &c->guest[i];
 
 		g->tap.fd = -1;
+		g->link.kind = TIMER_LINK;
 		g->ndp.kind = TIMER_NDP;
 		g->probe.kind = TIMER_PROBE;
 		guest_forget(c, g);
@@ -258,12 +267,15 @@ static int turn_link(struct ctx *c, struct guest *g)
 {
 	struct tap *t = &g->tap;
 	int rc = tap_flush(t);
+	bool wait = t->full && !t->starved;
 
 	if (rc && rc != -EAGAIN)
 		return rc;
-	if (t->full != t->armed && t->fd >= 0) {
-		if (!ev_mod(c->epfd, t->fd, EV_TAP, (uint32_t)(g - c->guest), 0, EPOLLIN | (t->full ? EPOLLOUT : 0)))
-			t->armed = t->full;
+	if (t->starved)
+		timer_set(&c->wheel, &g->link, c->now + TAP_RETRY);
+	if (wait != t->armed && t->fd >= 0) {
+		if (!ev_mod(c->epfd, t->fd, EV_TAP, (uint32_t)(g - c->guest), 0, EPOLLIN | (wait ? EPOLLOUT : 0)))
+			t->armed = wait;
 	}
 	return 0;
 }

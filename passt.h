@@ -33,6 +33,7 @@ struct guest {
 	struct senders	senders;	/* TCP flows that share the link's queue to us */
 	uint64_t	drops[DROP_COUNT];
 	uint32_t	sockets;	/* of its datagram flows: what listeners have is not among them */
+	struct timer	link;		/* when a link that is out of memory is tried again */
 	struct timer	ndp;		/* unsolicited router advertisements */
 	unsigned	adverts;	/* sent so far */
 	struct timer	probe;		/* until the guest has spoken */

@@ -39,7 +39,7 @@ void tap_reset(struct tap *t)
 	t->nspare = TAP_SPARE;
 	t->qhead = t->qlen = t->qahead = 0;
 	t->qbytes = t->held = 0;
-	t->full = t->more = false;
+	t->full = t->starved = t->more = false;
 }
 
 /* The batch grows while it comes back full, and shrinks to what came. With one frame at a time, as in a ping-pong, a second read
@@ -190,6 +190,7 @@ int tap_flush(struct tap *t)
 
 	if (!t->qlen)
 		return 0;
+	t->starved = false;
 	rc = t->ops->flush(t);
 	t->full = rc == -EAGAIN;
 	return rc;

@@ -24,6 +24,7 @@ struct tap;
 #define TAP_BATCH	256		/* raw frames in a batch */
 #define TAP_QUEUE	(256 << 10)	/* bytes on the queue that are written before the turn is over */
 #define TAP_SINGLES	8		/* batches of one before two are tried */
+#define TAP_RETRY	10		/* ms */
 
 /* One backend. commit runs once per frame, the others once per batch. */
 struct tap_ops {
@@ -35,7 +36,9 @@ struct tap_ops {
 	void		(*recv_done)(struct tap *);
 	/* Fill in the link's own header in front of a frame that is built */
 	void		(*commit)(struct tap *, struct frame *);
-	/* Write what is queued, oldest first: 0, -EAGAIN if the link is full, other -errno: link lost */
+	/* Write what is queued, oldest first: 0, -EAGAIN if the link is full (sets @starved if no event will tell when it isn't), other
+	 * -errno: link lost
+	 */
 	int		(*flush)(struct tap *);
 };
 
@@ -51,7 +54,8 @@ struct tap {
 	int			fd;		/* -1: no guest connected */
 	int			pcap;		/* capture file, or -1 */
 	bool			full;		/* the link refused a frame: wait for it to become writable */
-	bool			armed;		/* and the loop does */
+	bool			starved;	/* for want of memory: it seems writable, and is tried again after TAP_RETRY */
+	bool			armed;		/* the loop waits for it to become writable */
 	bool			more;		/* frames are here that no event will tell of: tap_recv() again */
 	uint16_t		burst;		/* frames expected in the next batch */
 	uint16_t		singles;	/* batches of one so far */

@@ -138,8 +138,12 @@ static int sock_flush(struct tap *t)
 	do
 		n = sendmsg(t->fd, &mh, MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
-	if (n < 0)			/* out of memory passes, like a full socket */
-		return errno == ENOBUFS || errno == ENOMEM ? -EAGAIN : -errno;
+	if (n < 0 && (errno == ENOBUFS || errno == ENOMEM)) {	/* passes, like a full socket */
+		t->starved = true;
+		return -EAGAIN;
+	}
+	if (n < 0)
+		return -errno;
 
 	for (done = t->held + (size_t)n; t->qlen; tap_queue_pop(t)) {
 		size_t bytes = sock_bytes(tap_queued(t, 0));

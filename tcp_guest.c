@@ -479,8 +479,8 @@ static uint16_t tcp_order(const struct tcp *t, struct pkt *pkts, uint16_t head)
 	return seg_sort(pkts, head, nxt, t->state == TCP_SYN_RCVD);
 }
 
-/* Another SYN while connect() is under way, and not the same again: somebody who counts hops goes on to the next, or the guest has
- * a new connection. This one ends, and @p starts another.
+/* Another SYN while connect() is under way, and not the same again: a program that counts hops goes on to the next, or the guest
+ * has a new connection. This one ends, and @p starts another.
  */
 static bool tcp_replaced(struct ctx *c, struct flow *f, const struct pkt *p)
 {

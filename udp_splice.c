@@ -218,8 +218,10 @@ static int far_connect(struct ctx *c, struct flow *f)
 	if (!reclaim_share(c, flow_guest(c, f)))
 		return -EMFILE;
 	for (unsigned i = 0; i < RECLAIM_TRIES; i++) {
-		f->udp.sock = far_socket(c, f, &f->side[!f->udp.near].peer);
-		if (f->udp.sock == -EMFILE && f->udp.near == HOST ? !reclaim_below(c, accept_limit(c)) : !reclaim_for(c, f->udp.sock))
+		bool inbound = f->udp.near == HOST;
+
+		rc = f->udp.sock = far_socket(c, f, &f->side[!f->udp.near].peer);
+		if (inbound && rc == -EMFILE ? !reclaim_below(c, accept_limit(c)) : !reclaim_for(c, rc))
 			break;
 	}
 	if (f->udp.sock < 0)

@@ -77,6 +77,10 @@ static int sim_flush(struct tap *t)
 			fs_wake(world.tap, EPOLLOUT);
 			return -EAGAIN;
 		}
+		if (sim_fault("tap_memory", ENOMEM)) {
+			t->starved = true;
+			return -EAGAIN;
+		}
 		if (!world.link_room || world.out_len == LINK_MAX) {
 			world.tap->nospace = true;
 			return -EAGAIN;

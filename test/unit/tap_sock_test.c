@@ -666,6 +666,7 @@ static void test_full(void)
 		out_error = waits[i];
 		eq(tap_flush(&tap), -EAGAIN);
 		ok(tap.full);
+		eq(tap.starved, waits[i] != EAGAIN);
 		out_error = 0;
 		eq(tap_flush(&tap), 0);
 		arrived();
