@@ -36,8 +36,8 @@ struct tap_ops {
 	void		(*recv_done)(struct tap *);
 	/* Fill in the link's own header in front of a frame that is built */
 	void		(*commit)(struct tap *, struct frame *);
-	/* Write what is queued, oldest first: 0, -EAGAIN if the link is full (sets @starved if no event will tell when it isn't), other
-	 * -errno: link lost
+	/* Write what is queued, oldest first: 0, -EAGAIN if the link is full, other -errno: link lost. Sets @starved if it is
+	 * full and no event will tell when it isn't.
 	 */
 	int		(*flush)(struct tap *);
 };

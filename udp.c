@@ -209,15 +209,16 @@ static void local_port(int fd, struct end *our)
 		our->port = e.port;
 }
 
-/* Entry for a socket; its descriptor's events come here from now on */
+/* Entry for a socket; its descriptor's events come here from now on. A listener's is registered, and stays so if this fails. */
 static struct flow *port_new(struct ctx *c, struct guest *g, int fd, uint32_t listener)
 {
+	int (*watch)(int, int, enum ev_type, uint32_t, uint16_t, uint32_t) = listener == FLOW_NONE ? ev_add : ev_mod;
 	struct flow *port = reclaim_alloc(c, g, FLOW_UDP_PORT);
 
 	if (!port)
 		return NULL;
 	port->udp = (struct udp){ .sock = fd, .refs = 1, .listener = listener, .flows = FLOW_NONE, .batch = BATCH_IN };
-	if (ev_add(c->epfd, fd, EV_UDP, flow_idx(&c->flows, port), port->gen, EPOLLIN | EPOLLET)) {
+	if (watch(c->epfd, fd, EV_UDP, flow_idx(&c->flows, port), port->gen, EPOLLIN | EPOLLET)) {
 		flow_end(&c->flows, port);
 		return NULL;
 	}
@@ -876,12 +877,9 @@ static struct flow *listener_port(struct ctx *c, struct guest *g, uint32_t idx)
 	const struct rule *r = &c->fwd.rule[l->rule].r;
 	struct flow *port;
 
-	epoll_ctl(c->epfd, EPOLL_CTL_DEL, l->fd, NULL);
 	port = port_new(c, g, l->fd, idx);
-	if (!port) {
-		ev_add(c->epfd, l->fd, EV_UDP_LISTEN, idx, 0, EPOLLIN);
+	if (!port)
 		return NULL;
-	}
 	port->side[HOST].our.port = l->port;
 	port->udp.linkless = r->outward || c->cf->splice_only;
 	flow_hash_host(&c->flows, port, KEY_LISTENER + idx);
