@@ -37,7 +37,7 @@ union ev_ref {
 /* Registers @fd once; flows' sockets are edge-triggered and never modified. 0, or -errno. */
 int ev_add(int epfd, int fd, enum ev_type type, uint32_t idx, uint16_t gen, uint32_t events);
 
-/* Changes what a listener, the link's descriptor or a control client waits for; not for flows, but for a UDP listener that becomes one */
+/* Changes what a listener, the link's descriptor or a control client waits for, or makes a flow's of a UDP listener */
 int ev_mod(int epfd, int fd, enum ev_type type, uint32_t idx, uint16_t gen, uint32_t events);
 
 #endif /* EVENT_H */
