@@ -39,9 +39,9 @@ void flows_init(struct flows *fs)
 {
 	*fs = (struct flows){ .f = flow_table, .free = FLOW_NONE, .dead = FLOW_NONE };
 	for (unsigned i = 0; i < LRU_LISTS; i++)
-		fs->lru[i] = (struct flow_list){ FLOW_NONE, FLOW_NONE };
+		fs->lru[i] = (struct flow_list){ .head = FLOW_NONE, .tail = FLOW_NONE };
 	for (unsigned i = 0; i < WAIT_LISTS; i++)
-		fs->wait[i] = (struct flow_list){ FLOW_NONE, FLOW_NONE };
+		fs->wait[i] = (struct flow_list){ .head = FLOW_NONE, .tail = FLOW_NONE };
 	random_bytes(fs->key, sizeof(fs->key));
 }
 
@@ -207,6 +207,7 @@ static void lru_remove(struct flows *fs, struct flow *f)
 	*(f->lnext == FLOW_NONE ? &l->tail : &fs->f[f->lnext].lprev) = f->lprev;
 	f->lprev = f->lnext = FLOW_NONE;
 	f->lru = LRU_LISTS;
+	l->n--;
 }
 
 void flow_touch(struct flows *fs, struct flow *f, bool answered)
@@ -223,6 +224,7 @@ void flow_touch(struct flows *fs, struct flow *f, bool answered)
 	*(l->tail == FLOW_NONE ? &l->head : &fs->f[l->tail].lnext) = idx;
 	l->tail = idx;
 	f->lru = (uint8_t)lru;
+	l->n++;
 }
 
 struct flow *flow_oldest(const struct flows *fs, enum flow_lru lru)

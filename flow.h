@@ -22,9 +22,9 @@
 enum flow_type { FLOW_FREE, FLOW_TCP, FLOW_UDP, FLOW_UDP_PORT, FLOW_PING, FLOW_SPLICE, FLOW_UDP_SPLICE, FLOW_TYPES };
 enum flow_wait { WAIT_NONE, WAIT_READY, WAIT_STALLED, WAIT_LISTS };
 
-/* Datagram flows, those idle for longest first: what was never answered gives way before what was. Those that have a socket to
- * themselves (FLOW_UDP_PORT of an endpoint of the guest, FLOW_PING, FLOW_UDP_SPLICE) are on lists of their own, so that a
- * socket is found as soon as an entry (FLOW_UDP).
+/* Datagram flows, those idle for longest first: what was never answered gives way before what was (reclaim.h). Those that have a
+ * socket to themselves (FLOW_UDP_PORT of an endpoint of the guest, FLOW_PING, FLOW_UDP_SPLICE) are on lists of their own, so
+ * that a socket is found as soon as an entry (FLOW_UDP).
  */
 enum flow_lru { LRU_SILENT, LRU_ANSWERED, LRU_SOCKET_SILENT, LRU_SOCKET_ANSWERED, LRU_LISTS };
 
@@ -177,6 +177,7 @@ struct flow {
 
 struct flow_list {
 	uint32_t	head, tail;
+	uint32_t	n;		/* of enum flow_lru: flows on it */
 };
 
 struct flows {

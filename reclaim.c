@@ -9,6 +9,7 @@
 
 #define OLD_ONES	64		/* flows that are looked at, of each list */
 #define FLOWS_AT_ONCE	16		/* that end with their socket */
+#define SILENT_PART	8		/* one in so many flows may be unanswered, and be safe from others that are */
 
 /* Ends the flows of a port, and it with the last one, but no more at once than the time of others permits: how many */
 static unsigned port_empty(struct ctx *c, struct flow *port)
@@ -51,31 +52,66 @@ static bool oldest_gives_way(struct ctx *c, enum flow_lru lru)
 	return false;
 }
 
-bool reclaim_socket(struct ctx *c)
+/* Do @silent unanswered flows give way before @answered others? Unless they are few: answers are on their way to these, and in a
+ * table full of old flows, new ones would end each other.
+ */
+static bool silent_first(uint32_t silent, uint32_t answered)
 {
-	return oldest_gives_way(c, LRU_SOCKET_SILENT) || oldest_gives_way(c, LRU_SOCKET_ANSWERED);
+	return silent > answered / (SILENT_PART - 1);
 }
 
-bool reclaim_below(struct ctx *c, int limit)
+/* The list of sockets that gives way first, and the other one */
+static enum flow_lru sockets_first(const struct flows *fs)
 {
-	for (enum flow_lru l = LRU_SOCKET_SILENT; l <= LRU_SOCKET_ANSWERED; l++) {
-		uint32_t i = c->flows.lru[l].head;
+	bool silent = silent_first(fs->lru[LRU_SOCKET_SILENT].n, fs->lru[LRU_SOCKET_ANSWERED].n);
 
-		for (unsigned n = 0; i != FLOW_NONE && n < OLD_ONES; n++, i = c->flows.f[i].lnext) {
-			struct flow *f = &c->flows.f[i];
-			int fd = f->type == FLOW_PING ? f->ping.sock : f->udp.sock;
+	return silent ? LRU_SOCKET_SILENT : LRU_SOCKET_ANSWERED;
+}
 
-			if (fd >= 0 && fd < limit && gives_way(c, f))
-				return true;
-		}
+static enum flow_lru sockets_second(enum flow_lru first)
+{
+	return first == LRU_SOCKET_SILENT ? LRU_SOCKET_ANSWERED : LRU_SOCKET_SILENT;
+}
+
+bool reclaim_socket(struct ctx *c)
+{
+	enum flow_lru first = sockets_first(&c->flows);
+
+	return oldest_gives_way(c, first) || oldest_gives_way(c, sockets_second(first));
+}
+
+/* The same, of those with a descriptor below @limit */
+static bool oldest_below(struct ctx *c, enum flow_lru lru, int limit)
+{
+	uint32_t i = c->flows.lru[lru].head;
+
+	for (unsigned n = 0; i != FLOW_NONE && n < OLD_ONES; n++, i = c->flows.f[i].lnext) {
+		struct flow *f = &c->flows.f[i];
+		int fd = f->type == FLOW_PING ? f->ping.sock : f->udp.sock;
+
+		if (fd >= 0 && fd < limit && gives_way(c, f))
+			return true;
 	}
 	return false;
 }
 
+bool reclaim_below(struct ctx *c, int limit)
+{
+	enum flow_lru first = sockets_first(&c->flows);
+
+	return oldest_below(c, first, limit) || oldest_below(c, sockets_second(first), limit);
+}
+
 bool reclaim_entry(struct ctx *c)
 {
-	return oldest_gives_way(c, LRU_SILENT) || oldest_gives_way(c, LRU_SOCKET_SILENT) ||
-	       oldest_gives_way(c, LRU_ANSWERED) || oldest_gives_way(c, LRU_SOCKET_ANSWERED);
+	static const enum flow_lru list[] = { LRU_SILENT, LRU_SOCKET_SILENT, LRU_ANSWERED, LRU_SOCKET_ANSWERED };
+	const struct flow_list *l = c->flows.lru;
+	bool silent = silent_first(l[LRU_SILENT].n + l[LRU_SOCKET_SILENT].n, l[LRU_ANSWERED].n + l[LRU_SOCKET_ANSWERED].n);
+
+	for (unsigned i = 0; i < ARRAY_SIZE(list); i++)
+		if (oldest_gives_way(c, list[(i + (silent ? 0 : 2)) % ARRAY_SIZE(list)]))
+			return true;
+	return false;
 }
 
 void reclaim_limit(struct ctx *c)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* reclaim.h - descriptors and flow entries are bounded: datagram flows (UDP, echo) give way, for every protocol
  *
- * Flows that were never answered go first, the one idle for longest before others (enum flow_lru): a guest, or a stranger, that
- * sends without end can't end flows that are in use. Flows with packets in the current batch stay.
+ * Flows that were never answered go first, the one idle for longest before others (enum flow_lru): a guest, or a stranger,
+ * that sends without end can't end flows that are in use. As long as no more than one in eight is unanswered, answered ones
+ * go first: a busy server's table is full of old flows, and an answer must find the new one. Flows with packets in the
+ * current batch stay.
  */
 #ifndef RECLAIM_H
 #define RECLAIM_H

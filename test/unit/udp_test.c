@@ -1232,6 +1232,21 @@ static void test_share(const struct net *n)
 	eq(g->sockets, SHARE);
 	eq(c.flows.count[FLOW_UDP_PORT], SHARE);
 
+	test("%s: questions at the same time don't end each other, however full the share is of old answers", n->name);
+	for (unsigned k = 0; k < SHARE / 10; k++) {
+		guest.port = (uint16_t)(21000 + k);
+		guest_say(&guest, &server, "q");
+	}
+	out_drain();
+	got_clear();
+	for (unsigned k = 0; k < SHARE / 10; k++) {
+		guest.port = (uint16_t)(21000 + k);
+		out_udp(&server, &guest, "a", 1);
+	}
+	run();
+	eq(ngot, SHARE / 10);
+	eq(g->sockets, SHARE);
+
 	test("%s: echo has its part of the same share", n->name);
 	for (unsigned k = 0; k < 3 * SHARE; k++) {
 		guest.port = (uint16_t)(500 + k);
