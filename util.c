@@ -325,7 +325,16 @@ void pidfile_write(int fd, pid_t pid)
 	close(fd);
 }
 
-bool parse_num(const char *s, size_t len, uint64_t max, uint64_t *v)
+/* Value of a digit, or a number above all bases */
+static unsigned digit_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return (unsigned)(c - '0');
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10 : 16;
+}
+
+static bool parse_digits(const char *s, size_t len, unsigned base, uint64_t max, uint64_t *v)
 {
 	uint64_t n = 0;
 
@@ -333,16 +342,38 @@ bool parse_num(const char *s, size_t len, uint64_t max, uint64_t *v)
 		return false;
 
 	for (size_t i = 0; i < len; i++) {
-		unsigned digit = (unsigned)s[i] - '0';
+		unsigned digit = digit_value(s[i]);
 
-		if (digit > 9 || n > (UINT64_MAX - digit) / 10)
+		if (digit >= base || n > (UINT64_MAX - digit) / base)
 			return false;
-		n = n * 10 + digit;
+		n = n * base + digit;
 		if (n > max)
 			return false;
 	}
 	*v = n;
 	return true;
+}
+
+bool parse_num(const char *s, size_t len, uint64_t max, uint64_t *v)
+{
+	return parse_digits(s, len, 10, max, v);
+}
+
+bool parse_num_c(const char *s, size_t len, unsigned base, uint64_t max, uint64_t *v)
+{
+	const char *end = s + len;
+
+	while (s < end && (*s == ' ' || (*s >= '\t' && *s <= '\r')))
+		s++;
+	if (s < end && (*s == '+' || *s == '-')) {
+		if (*s++ == '-')
+			max = 0;
+	}
+	if (!base && end - s > 1 && *s == '0') {
+		base = (s[1] | 0x20) == 'x' ? 16 : (s[1] | 0x20) == 'b' ? 2 : 8;
+		s += base == 8 ? 1 : 2;
+	}
+	return parse_digits(s, (size_t)(end - s), base ? base : 10, max, v);
 }
 
 unsigned utf8_len(const char *s, const char *end)

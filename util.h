@@ -149,6 +149,16 @@ unsigned utf8_len(const char *s, const char *end);
  */
 void text_safe(char *s, size_t len);
 
+/**
+ * parse_num_c() - number as strtoul(3) reads it: white space and a plus sign may precede it, nothing may follow it
+ * @base:	10, or 0: hexadecimal after 0x, binary after 0b, octal after 0, decimal otherwise
+ *
+ * A number below zero is none: strtoul() would wrap it round.
+ *
+ * Return: as parse_num()
+ */
+bool parse_num_c(const char *s, size_t len, unsigned base, uint64_t max, uint64_t *v);
+
 /* Fills @buf from getrandom(2); ends the process if the kernel can't */
 void random_bytes(void *buf, size_t len);
 

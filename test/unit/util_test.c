@@ -51,6 +51,37 @@ static void test_parse_num(void)
 	eq(v, 12);
 }
 
+static void test_parse_num_c(void)
+{
+	static const struct { const char *text; unsigned base; uint64_t max; bool good; uint64_t value; } row[] = {
+		{ "1500", 0, 65535, true, 1500 }, { "0x5dc", 0, 65535, true, 1500 }, { "0X5DC", 0, 65535, true, 1500 },
+		{ "02734", 0, 65535, true, 1500 }, { "0b101", 0, 9, true, 5 }, { "0B11", 0, 9, true, 3 },
+		{ " \t\n\v\f\r15", 0, 99, true, 15 }, { "+15", 0, 99, true, 15 }, { " +0xf", 0, 99, true, 15 },
+		{ "0", 0, 0, true, 0 }, { "00", 0, 0, true, 0 }, { "-0", 0, 9, true, 0 }, { "-00", 10, 9, true, 0 },
+		{ "08080", 10, 9999, true, 8080 }, { " 8080", 10, 9999, true, 8080 }, { "+8080", 10, 9999, true, 8080 },
+		{ "0xffffffffffffffff", 0, UINT64_MAX, true, UINT64_MAX },
+		{ "0x1f90", 10, 65535, false, 0 }, { "0b11", 10, 99, false, 0 }, { "08", 0, 99, false, 0 },
+		{ "0x", 0, 99, false, 0 }, { "0b", 0, 99, false, 0 }, { "0xg", 0, 99, false, 0 }, { "0b2", 0, 99, false, 0 },
+		{ "", 0, 99, false, 0 }, { " ", 0, 99, false, 0 }, { "+", 0, 99, false, 0 }, { "-", 0, 99, false, 0 },
+		{ "-1", 0, UINT64_MAX, false, 0 }, { "+-1", 0, 99, false, 0 }, { "++1", 0, 99, false, 0 },
+		{ "+ 1", 0, 99, false, 0 }, { "1 ", 0, 99, false, 0 }, { "1.5", 0, 99, false, 0 }, { "1k", 0, 99, false, 0 },
+		{ "0x10000000000000000", 0, UINT64_MAX, false, 0 }, { "02000000000000000000000", 0, UINT64_MAX, false, 0 },
+		{ "0x10000", 0, 65535, false, 0 }, { "\xb1", 0, UINT64_MAX, false, 0 }, { "@", 0, UINT64_MAX, false, 0 },
+	};
+	uint64_t v;
+
+	test("CLI-06 parse_num_c: as strtoul(3) reads them, but nothing below zero");
+	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
+		v = 0;
+		if (!eq(parse_num_c(row[i].text, strlen(row[i].text), row[i].base, row[i].max, &v), row[i].good))
+			printf("# \"%s\"\n", row[i].text);
+		if (row[i].good && !eq(v, row[i].value))
+			printf("# \"%s\"\n", row[i].text);
+	}
+	ok(parse_num_c("0x123", 4, 0, 999, &v));
+	eq(v, 0x12);
+}
+
 static void test_bits(void)
 {
 	uint8_t map[16] = { 0 }, wire[5] = { 0 };
@@ -223,6 +254,7 @@ int main(void)
 
 	test_siphash();
 	test_parse_num();
+	test_parse_num_c();
 	test_bits();
 	test_text();
 	test_rest();
