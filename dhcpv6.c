@@ -329,9 +329,9 @@ static void names_put(struct out *o, const struct conf *c, const struct request 
 		if (b.len)
 			opt_put(o, OPT_DNS, buf, b.len);
 	}
-	if (r->fqdn.data && r->wants_fqdn && c->fqdn[0]) {
+	if (r->wants_fqdn && c->fqdn[0]) {	/* also without a name of the client's own */
 		b.len = 0;
-		out_u8(&b, FQDN_N | (r->fqdn.data[0] & FQDN_S ? FQDN_O : 0));
+		out_u8(&b, FQDN_N | (r->fqdn.data && r->fqdn.data[0] & FQDN_S ? FQDN_O : 0));
 		if (out_name(&b, c->fqdn))
 			opt_put(o, OPT_FQDN, buf, b.len);
 	}
