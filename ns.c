@@ -323,12 +323,28 @@ static int command_child(void *arg)
 	die("Couldn't run %s: %s", file, errno_text(errno));
 }
 
+/* A descriptor that a path stands for has done its duty; isolate_early() spared it */
+static void close_given(const char *path)
+{
+	uint64_t fd;
+
+	if (!strncmp(path, "/proc/self/fd/", 14) && parse_num(path + 14, strlen(path + 14), INT32_MAX, &fd) &&
+	    fd > STDERR_FILENO)
+		close((int)fd);
+}
+
 static void open_command(struct ns *ns, const struct conf *c)
 {
-	struct command cmd = { .c = c, .uid = geteuid(), .gid = getegid(), .own_userns = !c->netns_only };
+	bool given = c->userns[0];	/* the namespaces are made in one that exists */
+	struct command cmd = { .c = c, .uid = geteuid(), .gid = getegid(), .own_userns = !given && !c->netns_only };
 	int flags = CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | SIGCHLD;
-	int fd[COMMAND_FDS], err;
+	int fd[COMMAND_FDS], err, userns;
 
+	if (given) {
+		userns = open_ns(c->userns, "user");
+		close_given(c->userns);
+		join_userns(userns, c->userns);
+	}
 	if (cmd.own_userns)
 		flags |= CLONE_NEWUSER;
 	if (!c->no_pidns)
@@ -436,16 +452,6 @@ static void watch_prepare(struct ns *ns, const char *path)
 		watch_name(ns, path);
 	else if (ns->watch[WATCH_PID] < 0)
 		watch_proc(ns, pid);
-}
-
-/* A descriptor that a path stands for has done its duty; isolate_early() spared it */
-static void close_given(const char *path)
-{
-	uint64_t fd;
-
-	if (!strncmp(path, "/proc/self/fd/", 14) && parse_num(path + 14, strlen(path + 14), INT32_MAX, &fd) &&
-	    fd > STDERR_FILENO)
-		close((int)fd);
 }
 
 static void open_existing(struct ns *ns, const struct conf *c, const char *netns)
