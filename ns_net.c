@@ -63,6 +63,16 @@ static unsigned named_interface(struct nl *nl, const char *name)
 	return ifindex;
 }
 
+/* Interface of --outbound-if4, --outbound-if6 or -o: sockets are bound to it by name, one by one, so it may come later */
+static unsigned outbound_interface(struct nl *nl, const char *name, enum family f)
+{
+	unsigned ifindex = *name ? nl_ifindex(nl, name) : 0;
+
+	if (*name && !ifindex)
+		warn("Outbound interface %s doesn't exist: nothing leaves the host by %s until it does", name, family_name[f]);
+	return ifindex;
+}
+
 static void host_family(struct nl *nl, struct conf *c, enum family f)
 {
 	struct conf_ip *ip = &c->ip[f];
@@ -70,11 +80,10 @@ static void host_family(struct nl *nl, struct conf *c, enum family f)
 	uint8_t plen;
 	bool has_addr;
 
+	ip->ifindex = outbound_interface(nl, ip->out_if, f);
 	if (c->ifname[0])
 		ip->ifindex = named_interface(nl, c->ifname);
-	else if (ip->out_if[0])
-		ip->ifindex = named_interface(nl, ip->out_if);
-	else
+	if (!ip->ifindex)
 		ip->ifindex = nl_template(nl, f == V6);
 
 	has_addr = ip->ifindex && nl_addr_get(nl, f == V6, ip->ifindex, &a, &plen, NULL);

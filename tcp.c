@@ -178,6 +178,7 @@ static void tcp_refuse(struct ctx *c, struct guest *g, const struct end *src, co
 	case ENETUNREACH:
 	case EHOSTDOWN:
 	case ENETDOWN:
+	case ENODEV:				/* the interface to leave by doesn't exist, or not yet */
 	case EACCES:
 	case EPERM:
 		put_be16(l4, src->port);

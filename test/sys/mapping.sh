@@ -49,6 +49,32 @@ tcp SEC-04_--map-host-loopback_none c=C s=R to=198.51.100.1 at=198.51.100.1 port
 END
 pasta_stop
 
+# An interface to leave by that doesn't exist yet
+if [ $LINK = tap ]; then
+	pasta_up --outbound-if4 later --outbound-if6 later
+	like "--outbound-if4 of no interface: a warning" "$(cat "$T/pasta.$PN.out")" "Outbound interface later doesn't exist.*IPv4"
+	like "--outbound-if6 of no interface: a warning" "$(cat "$T/pasta.$PN.out")" "Outbound interface later doesn't exist.*IPv6"
+	xfer 5 <<END
+error --outbound-if4_of_no_interface:_nothing_leaves c=C to=198.51.100.10 port=7000 want=ENETUNREACH
+error --outbound-if6_of_no_interface:_nothing_leaves c=C to=2001:db8:1::10 port=7000 want=ENETUNREACH
+END
+	ip link add later type veth peer name later netns $RPID
+	ip addr add 203.0.113.2/24 dev later
+	ip addr add 2001:db8:2::2/64 dev later nodad
+	R ip addr add 203.0.113.1/24 dev later
+	R ip addr add 2001:db8:2::1/64 dev later nodad
+	ip link set later up
+	R ip link set later up
+	wait_for 20 ping -c1 -W1 203.0.113.1 >/dev/null 2>&1
+	xfer 5 <<END
+tcp --outbound-if4,_once_it_exists c=C s=R to=203.0.113.1 src=203.0.113.2 port=7000 up=1000 down=1000
+udp --outbound-if4,_once_it_exists,_UDP c=C s=R to=203.0.113.1 src=203.0.113.2 port=7000 sizes=100
+tcp --outbound-if6,_once_it_exists c=C s=R to=2001:db8:2::1 src=2001:db8:2::2 port=7000 up=1000 down=1000
+END
+	pasta_stop
+	ip link del later
+fi
+
 # UDP-22: one source address for all
 ip addr add 198.51.100.3/24 dev ext
 ip addr add 2001:db8:1::3/64 dev ext nodad
