@@ -37,9 +37,10 @@ struct parse {
 	const struct opt *o;		/* row of the option being parsed, and its argument */
 	const char	*val;
 	const char	*runas;
-	bool		only[FAMILIES];
+	enum family	only;		/* the last of -4 and -6, or FAMILIES */
 	bool		ports_given[4];	/* -t, -u, -T, -U */
-	bool		netmask;	/* -n given */
+	bool		netmask;	/* -n given, and no prefix length of -a after it */
+	bool		dns_none;	/* the last -D is "none" */
 	uint8_t		mask_plen;
 };
 
@@ -52,6 +53,14 @@ static _Noreturn void bad(const struct parse *p, const char *why)
 	char buf[OPT_STRLEN];
 
 	die("Invalid value \"%.256s\" for %s: %s", p->val, opt_text(p->o, buf), why);
+}
+
+/* A list that is full: the rest of it is not worth to fail for */
+static void left_out(const struct parse *p, const char *why)
+{
+	char buf[OPT_STRLEN];
+
+	warn("\"%.256s\" is left out of %s: %s", p->val, opt_text(p->o, buf), why);
 }
 
 static void unsupported(struct parse *p)
@@ -112,12 +121,12 @@ static void p_quiet(struct parse *p)
 
 static void p_ipv4_only(struct parse *p)
 {
-	p->only[V4] = true;
+	p->only = V4;
 }
 
 static void p_ipv6_only(struct parse *p)
 {
-	p->only[V6] = true;
+	p->only = V6;
 }
 
 static void p_path(struct parse *p)
@@ -125,11 +134,17 @@ static void p_path(struct parse *p)
 	copy_text(p, member(p), PATH_MAX);
 }
 
-static void p_pid(struct parse *p)
+/* The last of --userns and --netns-only counts */
+static void p_userns(struct parse *p)
 {
-	if (*p->val && p->val[strspn(p->val, "0123456789")] == '\0')
-		bad(p, "path of a file expected; a process to join is named without an option");
 	p_path(p);
+	p->c->netns_only = false;
+}
+
+static void p_netns_only(struct parse *p)
+{
+	p->c->netns_only = true;
+	p->c->userns[0] = '\0';
 }
 
 static void p_ifname(struct parse *p)
@@ -158,20 +173,20 @@ static void p_mac(struct parse *p)
 	*(struct mac *)member(p) = m;
 }
 
-/* Number in the range, or bad(): the reason @why says what was expected */
+/* Number in the range, written as C has it; or bad(), with the reason @why */
 static uint64_t number(const struct parse *p, uint64_t min, uint64_t max, const char *why)
 {
 	uint64_t v;
 
-	if (!parse_num(p->val, strlen(p->val), max, &v) || v < min)
+	if (!parse_num_c(p->val, strlen(p->val), 0, max, &v) || v < min)
 		bad(p, why);
 	return v;
 }
 
 static void p_stats(struct parse *p)
 {
-	p->c->stats_interval = (unsigned)number(p, 1, INT_MAX / 1000, "seconds expected, at least 1");
-	p->c->stats_on = true;
+	p->c->stats_interval = (unsigned)number(p, 0, INT_MAX / 1000, "seconds expected");
+	p->c->stats_on = p->c->stats_interval;
 }
 
 static void p_busy_poll(struct parse *p)
@@ -191,9 +206,17 @@ static void p_socket(struct parse *p)
 	p_path(p);
 }
 
+/* The guest's link: the last of -s and -F counts */
+static void p_link_socket(struct parse *p)
+{
+	p_socket(p);
+	p->c->link_fd = -1;
+}
+
 static void p_fd(struct parse *p)
 {
 	p->c->link_fd = (int)number(p, 0, INT_MAX, "descriptor number expected");
+	p->c->socket[0] = '\0';
 }
 
 static void p_mtu(struct parse *p)
@@ -272,18 +295,23 @@ static struct conf_ip *ip_of(const struct parse *p, const struct addr *a)
 
 static void p_address(struct parse *p)
 {
-	const char *slash = strchr(p->val, '/');
-	size_t len = slash ? (size_t)(slash - p->val) : strlen(p->val);
-	struct addr a = guest_addr_arg(p, p->val, len);
+	const char *slash = strchr(p->val, '/'), *s = p->val;
+	size_t len = slash ? (size_t)(slash - s) : strlen(s);
+	bool brackets = len >= 2 && *s == '[' && s[len - 1] == ']';
+	struct addr a = guest_addr_arg(p, s + brackets, len - 2 * brackets);
+	unsigned skip = addr_is_v4(&a) && memchr(s, ':', len) ? 96 : 0;		/* RFC 4291 2.5.5.2: IPv4-mapped */
 	struct conf_ip *ip = ip_of(p, &a);
-	uint64_t plen = 0;
+	uint64_t plen = skip;
 
-	if (slash && (!parse_num(slash + 1, strlen(slash + 1), addr_is_v4(&a) ? 32 : 128, &plen) || !plen))
+	if (slash && (!parse_num_c(slash + 1, strlen(slash + 1), 10, addr_is_v4(&a) ? 32 + skip : 128, &plen) ||
+		      plen <= skip))
 		bad(p, "not a prefix length");
 	ip->addr = a;
 	ip->addr_given = true;
-	ip->plen = (uint8_t)plen;
+	ip->plen = (uint8_t)(plen - skip);
 	ip->plen_given = slash;
+	if (slash && addr_is_v4(&a))
+		p->netmask = false;
 }
 
 static void p_netmask(struct parse *p)
@@ -291,7 +319,7 @@ static void p_netmask(struct parse *p)
 	struct addr a;
 	uint64_t plen;
 
-	if (!parse_num(p->val, strlen(p->val), 32, &plen)) {
+	if (!parse_num_c(p->val, strlen(p->val), 0, 32, &plen)) {
 		if (!addr_parse(p->val, strlen(p->val), &a) || !addr_is_v4(&a))
 			bad(p, "neither a number of bits from 1 to 32 nor an IPv4 mask");
 		for (plen = 0; plen < 32 && addr_mask4((unsigned)plen) != addr_v4(&a); plen++)
@@ -342,16 +370,20 @@ static void p_dns(struct parse *p)
 	struct conf_ip *ip;
 	struct addr a;
 
-	c->dns_given = true;
 	if (!*p->val || !strcmp(p->val, "none")) {
 		c->ip[V4].ndns = c->ip[V6].ndns = 0;
+		c->ip[V4].dns_given = c->ip[V6].dns_given = p->dns_none = true;
 		return;
 	}
 	a = addr_arg(p, p->val, strlen(p->val));
+	if (p->dns_none)
+		c->ip[V4].dns_given = c->ip[V6].dns_given = p->dns_none = false;
 	ip = ip_of(p, &a);
+	ip->dns_given = true;
 	if (ip->ndns == DNS_MAX)
-		bad(p, "more than 8 servers");
-	ip->dns[ip->ndns++] = a;
+		left_out(p, "more than 8 servers");
+	else
+		ip->dns[ip->ndns++] = a;
 }
 
 static void p_search(struct parse *p)
@@ -366,10 +398,16 @@ static void p_search(struct parse *p)
 	while (*(s += strspn(s, " \t"))) {
 		size_t len = strcspn(s, " \t");
 
+		if (len == 1 && *s == '.') {		/* resolv.conf(5): the root, which is no suffix */
+			s++;
+			continue;
+		}
 		if (!conf_domain_ok(s, len))
 			bad(p, "not a list of domains");
-		if (!conf_search_add(p->c, s, len))
-			bad(p, "more than 8 domains");
+		if (!conf_search_add(p->c, s, len)) {
+			left_out(p, "more than 8 domains");
+			return;
+		}
 		s += len;
 	}
 }
@@ -431,13 +469,13 @@ static void p_ports(struct parse *p)
 	p->ports_given[strchr(port_letters, p->o->letter) - port_letters] = true;
 }
 
-/* What pasta does without one of -t, -u, -T and -U. Who closes the gateway's way to the host's loopback wants none to be open. */
+/* Rules of pasta for each of -t, -u, -T and -U that is not given */
 static void default_ports(struct parse *p)
 {
 	struct conf *c = p->c;
 
 	for (unsigned i = 0; c->mode == MODE_PASTA && port_letters[i]; i++) {
-		if (!p->ports_given[i] && !(i % 2 ? c->no_udp : c->no_tcp) && !(i > 1 && c->no_map_gw))
+		if (!p->ports_given[i] && !(i % 2 ? c->no_udp : c->no_tcp))
 			conf_ports(&c->rules, c->mode, port_letters[i], "auto");
 	}
 }
@@ -465,12 +503,12 @@ static const struct opt opts[] = {
 	{ "debug", 'd', NULL, BOTH, p_debug, 0, "Tell more" },
 	{ "trace", 0, NULL, BOTH, p_trace, 0, "Tell everything, down to single packets" },
 	{ "stats", 0, "SECONDS", BOTH, p_stats, 0,
-	  "Print counters at this interval, unless nothing moved" },
+	  "Print counters at this interval, unless nothing moved; 0: never" },
 	{ "log-file", 'l', "PATH", BOTH, p_path, CONF(log_file),
 	  "Log to a file instead of the system log" },
 	{ "log-size", 0, "BYTES", BOTH, p_log_size, 0,
 	  "Size at which the log file gives up its oldest half; 1 MiB by default" },
-	{ "pid", 'P', "PATH", BOTH, p_pid, CONF(pid_file), "Write the process ID to a file" },
+	{ "pid", 'P', "PATH", BOTH, p_path, CONF(pid_file), "Write the process ID to a file" },
 	{ "pcap", 'p', "PATH", BOTH, p_path, CONF(pcap),
 	  "Record all frames on the guest's link, in pcap format" },
 	{ "runas", 0, "USER[:GROUP]", BOTH, p_runas, 0,
@@ -486,9 +524,11 @@ static const struct opt opts[] = {
 	{ .help = "Namespace", .modes = PASTA },
 	{ "netns", 0, "PATH|NAME", PASTA, p_netns, 0,
 	  "Network namespace to connect, instead of a process or a command" },
-	{ "userns", 0, "PATH", PASTA, p_path, CONF(userns), "User namespace to join first" },
-	{ "netns-only", 0, NULL, PASTA, p_set, CONF(netns_only),
-	  "Stay in the user namespace, do not join the one that owns the network namespace" },
+	{ "userns", 0, "PATH", PASTA, p_userns, CONF(userns),
+	  "User namespace to join first; the namespaces of a command are made in it" },
+	{ "netns-only", 0, NULL, PASTA, p_netns_only, 0,
+	  "Stay in the user namespace, do not join the one that owns the network namespace; of this and --userns, the "
+	  "last counts" },
 	{ "no-netns-quit", 0, NULL, PASTA, p_set, CONF(no_netns_quit),
 	  "Go on when the path of the namespace is deleted" },
 	{ "no-pidns", 0, NULL, PASTA, p_set, CONF(no_pidns), "No PID namespace for the command" },
@@ -505,10 +545,10 @@ static const struct opt opts[] = {
 	  "With --config-net, set one address a family only" },
 
 	{ .help = "Guest", .modes = PASST },
-	{ "socket", 's', "PATH", PASST, p_socket, CONF(socket),
+	{ "socket", 's', "PATH", PASST, p_link_socket, CONF(socket),
 	  "UNIX domain socket the guest connects to; by default, the first of /tmp/passt_1.socket, "
 	  "/tmp/passt_2.socket and so on that is free" },
-	{ "socket-path", 0, "PATH", PASST, p_socket, CONF(socket), NULL },
+	{ "socket-path", 0, "PATH", PASST, p_link_socket, CONF(socket), NULL },
 	{ "vhost-user", 0, NULL, PASST, unsupported, 0, NULL },
 	{ "print-capabilities", 0, NULL, PASST, unsupported, 0, NULL },
 	{ "one-off", '1', NULL, PASST, p_set, CONF(one_off), "Quit when the guest disconnects" },
@@ -526,17 +566,18 @@ static const struct opt opts[] = {
 	{ "address", 'a', "ADDR[/BITS]", BOTH, p_address, 0,
 	  "The guest's address, one for IPv4 and one for IPv6; by default, that of the template "
 	  "interface" },
-	{ "netmask", 'n', "BITS|MASK", BOTH, p_netmask, 0, "The guest's IPv4 mask" },
+	{ "netmask", 'n', "BITS|MASK", BOTH, p_netmask, 0,
+	  "The guest's IPv4 mask; of this option and the bits of --address, the last one counts" },
 	{ "gateway", 'g', "ADDR", BOTH, p_gateway, 0,
 	  "The guest's default gateway, one for IPv4 and one for IPv6" },
 	{ "outbound", 'o', "ADDR|NAME", BOTH, p_outbound, 0,
 	  "Source address, or interface, of what leaves the host" },
 	{ "outbound-if4", 0, "NAME", BOTH, p_ifname, CONF_IP(V4, out_if),
-	  "Interface by which IPv4 leaves the host" },
+	  "Interface by which IPv4 leaves the host; it may appear later" },
 	{ "outbound-if6", 0, "NAME", BOTH, p_ifname, CONF_IP(V6, out_if),
-	  "Interface by which IPv6 leaves the host" },
-	{ "ipv4-only", '4', NULL, BOTH, p_ipv4_only, 0, "No IPv6" },
-	{ "ipv6-only", '6', NULL, BOTH, p_ipv6_only, 0, "No IPv4" },
+	  "Interface by which IPv6 leaves the host; it may appear later" },
+	{ "ipv4-only", '4', NULL, BOTH, p_ipv4_only, 0, "No IPv6; the last of -4 and -6 counts" },
+	{ "ipv6-only", '6', NULL, BOTH, p_ipv6_only, 0, "No IPv4; the last of -4 and -6 counts" },
 	{ "no-tcp", 0, NULL, BOTH, p_set, CONF(no_tcp), "No TCP" },
 	{ "no-udp", 0, NULL, BOTH, p_set, CONF(no_udp), "No UDP" },
 	{ "no-icmp", 0, NULL, BOTH, p_set, CONF(no_icmp), "No ICMP echo, IPv4 and IPv6" },
@@ -548,7 +589,8 @@ static const struct opt opts[] = {
 
 	{ .help = "Names", .modes = BOTH },
 	{ "dns", 'D', "ADDR|none", BOTH, p_dns, 0,
-	  "DNS server for the guest, any number of times; by default, those of /etc/resolv.conf" },
+	  "DNS server for the guest, as it is, any number of times; by default, and for a family without one, those of "
+	  "/etc/resolv.conf" },
 	{ "search", 'S', "LIST|none", BOTH, p_search, 0,
 	  "Search domains for the guest, separated by spaces; by default, those of /etc/resolv.conf" },
 	{ "dhcp-dns", 0, NULL, BOTH, p_set, CONF(dhcp_dns),
@@ -576,27 +618,27 @@ static const struct opt opts[] = {
 	{ .help = "Forwarding to the guest", .modes = BOTH },
 	{ "tcp-ports", 't', "SPEC", BOTH, p_ports, 0,
 	  "TCP ports of the host to forward, any number of times. SPEC is none, or [ADDR[%NAME]/]PORTS: "
-	  "bound to an address, an interface, or any. PORTS is a list, separated by commas, of "
+	  "bound to an address (* is any), an interface, or any. PORTS is a list, separated by commas, of "
 	  "PORT[-PORT][:[ADDR/]PORT[-PORT]]: on the host, and in the guest where that differs; ~PORT[-PORT]: "
 	  "excluded; all[:ADDR]: those that are neither ephemeral nor in use. Nothing but exclusions means all "
 	  "others. none is passt's default; auto, pasta's: ports that are bound in the namespace, while they are" },
 	{ "udp-ports", 'u', "SPEC", BOTH, p_ports, 0, "UDP ports of the host to forward" },
 	{ "tcp-ns", 'T', "SPEC", PASTA, p_ports, 0,
 	  "TCP ports of the namespace's loopback interface to forward to the host's; by default, auto: those that "
-	  "are bound on the host, but none with --no-map-gw" },
+	  "are bound on the host, also with --no-map-gw" },
 	{ "udp-ns", 'U', "SPEC", PASTA, p_ports, 0, "Same, for UDP" },
 	{ "freebind", 0, NULL, BOTH, p_set, CONF(freebind),
 	  "Bind to addresses the host does not have yet" },
 	{ "host-lo-to-ns-lo", 0, NULL, PASTA, p_set, CONF(host_lo_to_ns_lo),
 	  "Connections from the host's loopback address go to the same one in the namespace; by default, to "
 	  "the namespace's own address" },
-	{ "no-splice", 0, NULL, PASTA, p_set, CONF(no_splice),
-	  "Connections from the host's loopback address pass the link, as all others do" },
+	{ "no-splice", 0, NULL, BOTH, p_set, CONF(no_splice),
+	  "Connections from the host's loopback address pass the link, as all others do: always so with passt" },
 	{ "splice-only", 0, NULL, PASTA, p_set, CONF(splice_only),
 	  "No link and no network: only connections from loopback to loopback are forwarded" },
 
 	{ .help = "Without effect, for compatibility", .modes = BOTH },
-	{ "stderr", 0, NULL, BOTH, p_ignore, 0, "Messages go to stderr while in the foreground, always" },
+	{ "stderr", 'e', NULL, BOTH, p_ignore, 0, "Messages go to stderr while in the foreground, always" },
 	{ "migrate-exit", 0, NULL, BOTH, p_ignore, 0, "Deprecated" },
 	{ "migrate-no-linger", 0, NULL, BOTH, p_ignore, 0, "Deprecated" },
 };
@@ -673,41 +715,45 @@ static void defaults(struct conf *c, const char *name)
 	}
 }
 
-/* Options that only make sense, or none, together */
-static void check(const struct parse *p)
+/* Rules that can't be, or that lead nowhere */
+static void check_ports(struct conf *c)
 {
-	struct conf *c = p->c;
-	struct conf_ip *ip4 = &c->ip[V4];
-
-	if (p->only[V4] && p->only[V6])
-		die("-4/--ipv4-only and -6/--ipv6-only exclude each other");
-	ip4->on = !p->only[V6];
-	c->ip[V6].on = !p->only[V4];
-
-	if (p->netmask) {
-		if (ip4->plen_given && ip4->plen != p->mask_plen)
-			die("-n/--netmask contradicts the prefix length given with -a/--address");
-		ip4->plen = p->mask_plen;
-		ip4->plen_given = true;
-	}
+	const struct rule *warned = NULL;
 
 	for (const struct rule *r = c->rules.rule; r < c->rules.rule + c->rules.n; r++) {
 		if (r->proto == IPPROTO_TCP ? c->no_tcp : c->no_udp)
 			die("Option '%s' and --no-%s exclude each other", conf_rule_text(r),
 			    r->proto == IPPROTO_TCP ? "tcp" : "udp");
 		c->ports_later |= r->outward && r->automatic;
+		if (c->no_splice && rule_needs_splice(r) && (!warned || warned->opt != r->opt)) {
+			warn("Option '%s': the guest's loopback can't be reached over the link, clients will be refused",
+			     conf_rule_text(r));
+			warned = r;
+		}
 	}
 	c->ports_later |= *c->control;
+}
 
+/* Options that only make sense, or none, together */
+static void check(const struct parse *p)
+{
+	struct conf *c = p->c;
+	struct conf_ip *ip4 = &c->ip[V4];
+
+	ip4->on = p->only != V6;
+	c->ip[V6].on = p->only != V4;
+
+	if (p->netmask) {
+		ip4->plen = p->mask_plen;
+		ip4->plen_given = true;
+	}
+
+	check_ports(c);
 	if (c->no_splice && c->splice_only)
 		die("--no-splice and --splice-only exclude each other");
 	if (c->link_fd >= 0 && c->splice_only)
 		die("-F/--fd and --splice-only exclude each other");
-	if (c->link_fd >= 0 && c->socket[0])
-		die("-F/--fd and -s/--socket exclude each other");
-	if (c->userns[0] && c->netns_only)
-		die("--userns and --netns-only exclude each other");
-	if (p->only[V6] && c->mtu && c->mtu < MTU_MIN6)
+	if (p->only == V6 && c->mtu && c->mtu < MTU_MIN6)
 		die("MTU %u is less than %u, the least that IPv6 needs", c->mtu, MTU_MIN6);
 }
 
@@ -720,7 +766,7 @@ static bool starts_command(const struct conf *c)
 void conf_parse(struct conf *c, int argc, char **argv)
 {
 	const char *slash = argc ? strrchr(argv[0], '/') : NULL, *name = slash ? slash + 1 : argc ? argv[0] : "";
-	struct parse p = { .c = c };
+	struct parse p = { .c = c, .only = FAMILIES };
 	int i;
 
 	defaults(c, name);

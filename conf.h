@@ -34,7 +34,7 @@ static inline enum family addr_family(const struct addr *a)
  */
 struct conf_ip {
 	bool		on;
-	bool		addr_given, gw_given, plen_given;	/* by option, not from the host */
+	bool		addr_given, gw_given, plen_given, dns_given;	/* by option, not from the host */
 	bool		no_map_loopback;	/* once complete: @map_loopback is unspecified */
 	bool		no_map_guest;		/* same for @map_guest */
 	bool		local;			/* host has no network of this family: local mode */
@@ -92,6 +92,12 @@ static inline bool rule_same(const struct rule *a, const struct rule *b)
 	       a->first == b->first && a->last == b->last && a->to == b->to && addr_eq(&a->to_addr, &b->to_addr);
 }
 
+/* Is its target one that only splicing reaches: the guest's loopback? */
+static inline bool rule_needs_splice(const struct rule *r)
+{
+	return !r->outward && addr_is_loopback(&r->to_addr);
+}
+
 /* A table of rules */
 struct rules {
 	struct rule	rule[RULES_MAX];
@@ -146,7 +152,7 @@ struct conf {
 	char		hostname[DOMAIN_MAX], fqdn[DOMAIN_MAX];
 	char		search[SEARCH_MAX][DOMAIN_MAX];
 	unsigned	nsearch;
-	bool		dns_given, search_given;	/* -D, -S, also "none" */
+	bool		search_given;			/* -S, also "none" */
 
 	struct rules	rules;
 	bool		ports_later;		/* ports may open while the loop runs */

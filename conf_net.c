@@ -115,13 +115,13 @@ void conf_runas(struct conf *c, const char *spec)
 	const char *group = spec[len] ? spec + len + 1 : NULL;
 	uint64_t uid, gid;
 
-	if (parse_num(spec, len, UINT32_MAX - 1, &uid)) {
+	if (parse_num_c(spec, len, 0, UINT32_MAX - 1, &uid)) {
 		if (!group && !find_entry(passwd_path, NULL, 0, &uid, &gid))
 			gid = uid;
 	} else if (!len || !find_entry(passwd_path, spec, len, &uid, &gid)) {
 		die("Invalid value \"%.256s\" for --runas: no such user", spec);
 	}
-	if (group && !parse_num(group, strlen(group), UINT32_MAX - 1, &gid) &&
+	if (group && !parse_num_c(group, strlen(group), 0, UINT32_MAX - 1, &gid) &&
 	    (!*group || !find_entry(group_path, group, strlen(group), &gid, NULL)))
 		die("Invalid value \"%.256s\" for --runas: no such group", spec);
 
@@ -239,10 +239,12 @@ static void resolv_read(struct conf *c, struct resolv *r)
 	}
 }
 
-/* One server for the guest. What leads to loopback, or is loopback, goes by way of --dns-forward or of that address. */
+/* One server for the guest. A server of the host's on loopback, or at the address that leads to loopback, goes by way of
+ * --dns-forward or of that address. One of -D on loopback is the guest's own.
+ */
 static void dns_add(struct conf_ip *ip, const struct addr *server, bool forward_given)
 {
-	bool mapped = addr_is_loopback(server) ||
+	bool mapped = (addr_is_loopback(server) && !ip->dns_given) ||
 		      (!addr_is_unspec(&ip->map_loopback) && addr_eq(server, &ip->map_loopback));
 	struct addr a = *server;
 
@@ -275,7 +277,7 @@ static struct resolver dns_first(const struct conf *c, enum family f, const stru
 
 	if (!addr_is_unspec(&ip->dns_host))
 		return (struct resolver){ ip->dns_host, 0 };
-	if (c->dns_given && ip->ndns)
+	if (ip->dns_given && ip->ndns)
 		return (struct resolver){ ip->dns[0], 0 };
 	return (struct resolver){ r->dns[f][0], r->scope[f][0] };
 }
@@ -294,7 +296,7 @@ static void dns_forward_to(struct conf *c, enum family f, const struct resolver 
 			info("%s: no resolver on the host for --dns-forward", family_name[f]);
 			return;
 		}
-		if (!ip->ndns && !c->dns_given)
+		if (!ip->ndns && !ip->dns_given)
 			ip->dns[ip->ndns++] = ip->dns_forward;
 	}
 	ip->dns_host = to->a;
@@ -304,8 +306,8 @@ static void dns_forward_to(struct conf *c, enum family f, const struct resolver 
 static void dns_complete(struct conf *c, enum family f, const struct resolv *r, const struct resolver first[FAMILIES])
 {
 	struct conf_ip *ip = &c->ip[f];
-	const struct addr *list = c->dns_given ? ip->dns : r->dns[f];
-	unsigned n = c->dns_given ? ip->ndns : r->ndns[f];
+	const struct addr *list = ip->dns_given ? ip->dns : r->dns[f];
+	unsigned n = ip->dns_given ? ip->ndns : r->ndns[f];
 	bool forward_given = !addr_is_unspec(&ip->dns_forward);
 	struct addr server[DNS_MAX];
 
@@ -379,7 +381,7 @@ void conf_complete(struct conf *c)
 		ip_complete(c, f);
 		dns_complete(c, f, &r, first);
 	}
-	if (c->dhcp_dns && !c->ip[V4].ndns && !c->ip[V6].ndns && !c->dns_given)
+	if (c->dhcp_dns && !c->ip[V4].ndns && !c->ip[V6].ndns && !c->ip[V4].dns_given && !c->ip[V6].dns_given)
 		info("No DNS server to tell the guest about");
 }
 

@@ -2,11 +2,13 @@
 /* conf_ports.c - grammar of port forwarding: -t, -u, -T, -U
  *
  *	SPEC	= "none" | [[ADDR][%NAME]/]ITEM[,ITEM]...
- *	ADDR	= IPv4 address | IPv6 address | [IPv6 address] | [IPv6 address%NAME]
+ *	ADDR	= "*" | IPv4 address | IPv6 address | [IPv6 address] | [IPv6 address%NAME]
  *	ITEM	= RANGE[:TARGET] | ~RANGE | "all"[:TO] | "auto"
  *	TARGET	= [TO/]RANGE | TO[/]
  *	TO	= IPv4 address | IPv6 address | [IPv6 address]
  *	RANGE	= PORT[-PORT]
+ *
+ * PORT is decimal; white space and a plus sign may precede it, as strtoul(3) has it.
  *
  * The first slash ends an address to listen on, unless what is in front of it is none and begins with an item: then it
  * is a target's.
@@ -110,6 +112,13 @@ const char *conf_rule_text(const struct rule *r)
 	return buf;
 }
 
+static bool is(const char *s, const char *end, const char *word)
+{
+	size_t len = strlen(word);
+
+	return (size_t)(end - s) == len && !memcmp(s, word, len);
+}
+
 /* What is in front of the slash, from @s to @end, into @r */
 static const char *parse_place(const char *s, const char *end, struct rule *r)
 {
@@ -133,7 +142,7 @@ static const char *parse_place(const char *s, const char *end, struct rule *r)
 	}
 	end = MIN(end, close);
 
-	r->any = s == end && close[0] != ']';
+	r->any = close[0] != ']' && (s == end || is(s, end, "*"));
 	if (r->any)
 		return NULL;
 	if (!addr_parse(s, (size_t)(end - s), &r->addr))
@@ -163,7 +172,7 @@ static const char *parse_port(const char *s, const char *end, unsigned least, ui
 
 	if (s == end)
 		return "port missing";
-	if (!parse_num(s, (size_t)(end - s), UINT64_MAX, &v)) {
+	if (!parse_num_c(s, (size_t)(end - s), 10, UINT64_MAX, &v)) {
 		while (s < end && *s >= '0' && *s <= '9')
 			s++;
 		return s == end ? "port above 65535" : "not a port number";
@@ -210,8 +219,6 @@ static const char *parse_to_addr(const char *s, const char *end, struct addr *to
 		return "target is not an IPv4 or IPv6 address";
 	if (addr_is_multicast(to) || addr_is_bcast(to))
 		return "target is not a unicast address";
-	if (addr_is_loopback(to))
-		return "loopback can't be reached in the guest";
 	if (addr_is_unspec(to))
 		*to = addr_any6;
 	return NULL;
@@ -256,13 +263,6 @@ static const char *rule_add(struct rules *t, const struct rule *r)
 		return "too many port ranges";
 	t->rule[t->n++] = *r;
 	return NULL;
-}
-
-static bool is(const char *s, const char *end, const char *word)
-{
-	size_t len = strlen(word);
-
-	return (size_t)(end - s) == len && !memcmp(s, word, len);
 }
 
 /* A list as a whole */

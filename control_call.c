@@ -240,6 +240,8 @@ static const char *not_here(const struct ctx *c)
 			return r->proto == IPPROTO_TCP ? "no TCP here, it is switched off" : "no UDP here, it is switched off";
 		case -EAFNOSUPPORT:
 			return r->any ? "no network here" : addr_is_v4(&r->addr) ? "no IPv4 here" : "no IPv6 here";
+		case -ENETUNREACH:
+			return "the guest's loopback can't be reached over the link, and nothing is spliced here";
 		}
 	}
 	return NULL;

@@ -149,8 +149,10 @@ enum drop fwd_in(const struct conf *c, const struct seen *s, const struct rule *
 	guest->peer.port = rule_to(r, host->our.port);
 	if (addr_is_unspec(&guest->peer.a) || addr_is_unspec(&client))
 		return DROP_ADDR;
-	/* A target that is us, or of another family */
-	return addr_eq(&guest->peer.a, &client) || addr_family(&guest->peer.a) != f ? DROP_ADDR : DROP_NONE;
+	/* A target that is us, or of another family, or that only fwd_splice() reaches */
+	if (addr_eq(&guest->peer.a, &client) || addr_family(&guest->peer.a) != f || addr_is_loopback(&guest->peer.a))
+		return DROP_ADDR;
+	return DROP_NONE;
 }
 
 bool fwd_splice(const struct fwd *fwd, const struct conf *c, const struct seen *s, const struct rule *r, const struct side *from,
@@ -170,9 +172,9 @@ bool fwd_splice(const struct fwd *fwd, const struct conf *c, const struct seen *
 	to->peer = (struct end){ addr_is_unspec(&r->to_addr) ? lo : r->to_addr, rule_to(r, from->our.port) };
 	if (addr_family(&to->peer.a) != f)
 		return false;
-	if (r->outward || !addr_is_unspec(&r->to_addr))
+	if (r->outward)
 		return true;
-	if (!c->host_lo_to_ns_lo) {
+	if (addr_is_unspec(&r->to_addr) && !c->host_lo_to_ns_lo) {
 		to->peer.a = addr_is_unspec(&s->addr[f]) ? c->ip[f].addr : s->addr[f];
 		if (addr_is_unspec(&to->peer.a) || c->splice_only)	/* none, or no link that would have it */
 			to->peer.a = f == V4 ? addr_loopback4 : addr_loopback6;

@@ -98,9 +98,10 @@ enum drop fwd_in(const struct conf *c, const struct seen *s, const struct rule *
  * @from:	peer: client; our: local address and port it came to; in the namespace if @r is outward
  * @to:		filled in: peer: what to connect to
  *
- * From the host: if the client is on loopback. To the namespace's own address, so that a service on its loopback stays
- * its own; to loopback where it has no address, or with --host-lo-to-ns-lo, unless that is a port of ours, which would lead
- * back and round for ever. From the namespace: if it came to loopback, or to an address that the rule names.
+ * From the host: if the client is on loopback. To the rule's target, loopback included: this is the only way to a target
+ * there. Without one, to the namespace's own address, so that a service on its loopback stays its own; to loopback where it
+ * has no address, or with --host-lo-to-ns-lo. Never to a port of ours, which would lead back and round for ever. From the
+ * namespace: if it came to loopback, or to an address that the rule names.
  */
 bool fwd_splice(const struct fwd *fwd, const struct conf *c, const struct seen *s, const struct rule *r, const struct side *from,
 		struct side *to);
@@ -165,11 +166,12 @@ void fwd_table(const struct fwd *fwd, struct rules *t);
  * Of weak rules, those ports are opened that can be had.
  *
  * Return: 0; -EAFNOSUPPORT, -EPROTONOSUPPORT: switched off; -EOPNOTSUPP: from a namespace, and there is none;
- *	   -EMFILE: no descriptor left; or why a port could not be bound
+ *	   -ENETUNREACH: to the guest's loopback, and nothing is spliced; -EMFILE: no descriptor left; or why a port
+ *	   could not be bound
  */
 int fwd_replace(struct fwd *fwd, const struct conf *c, const struct rules *want, struct fwd_failure *why);
 
-/* Can there be such a rule at all? 0; -EAFNOSUPPORT, -EPROTONOSUPPORT, -EOPNOTSUPP: as fwd_replace() */
+/* Can there be such a rule at all? 0; -EAFNOSUPPORT, -EPROTONOSUPPORT, -EOPNOTSUPP, -ENETUNREACH: as fwd_replace() */
 int fwd_rule_possible(const struct fwd *fwd, const struct conf *c, const struct rule *r);
 
 /* Listeners of an automatic rule become those whose target is in @bound, a map of ports: false if some could not be had */

@@ -663,6 +663,8 @@ int fwd_rule_possible(const struct fwd *fwd, const struct conf *c, const struct 
 		return -EPROTONOSUPPORT;
 	if (r->outward && !fwd->ns_sockets)
 		return -EOPNOTSUPP;
+	if (rule_needs_splice(r) && c->no_splice)
+		return -ENETUNREACH;
 	return rule_harmless(c, r) ? 0 : -EAFNOSUPPORT;
 }
 

@@ -389,6 +389,8 @@ int main(int argc, char **argv)
 	process_events(&ctx);
 	if (file.control >= 0 && (rc = control_start(&ctx, file.control)))
 		die("Failed to watch the control socket: %s", errno_text(-rc));
+	if (file.listen >= 0)
+		info("UNIX domain socket bound at %s", conf.socket);
 	conf_print(&conf);
 
 	isolate_prefork(&conf);

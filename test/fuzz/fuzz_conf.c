@@ -48,7 +48,6 @@ static void check_rules(const struct conf *c)
 		CHECK(r->proto == IPPROTO_TCP || r->proto == IPPROTO_UDP);
 		CHECK(!r->weak || r->to == r->first);
 		CHECK(addr_is_unspec(&r->to_addr) || (!r->any && addr_is_v4(&r->addr) == addr_is_v4(&r->to_addr)));
-		CHECK(!addr_is_loopback(&r->to_addr));
 		check_text(r->ifname, sizeof(r->ifname));
 		CHECK(conf_rule_text(r)[0] == '-');
 		check_again(r);
@@ -67,7 +66,7 @@ static void check_conf(const struct conf *c)
 		const struct conf_ip *ip = &c->ip[f];
 
 		CHECK(ip->ndns <= DNS_MAX && ip->plen <= (f == V4 ? 32 : 128));
-		CHECK(addr_family(&ip->addr) == f && addr_family(&ip->gw) == f && addr_family(&ip->dns_host) == f);
+		CHECK(addr_family(&ip->addr) == f && addr_family(&ip->gw) == f);
 		CHECK(!addr_is_loopback(&ip->addr) && !addr_is_loopback(&ip->map_loopback));
 		for (unsigned i = 0; i < ip->ndns; i++)
 			CHECK(addr_family(&ip->dns[i]) == f);
@@ -92,7 +91,7 @@ static void complete(struct conf *c, const char *resolv, size_t len)
 	check_conf(c);
 	for (enum family f = V4; f < FAMILIES; f++) {
 		for (unsigned i = 0; c->ip[f].on && i < c->ip[f].ndns; i++)
-			CHECK(!addr_is_loopback(&c->ip[f].dns[i]) && !addr_is_unspec(&c->ip[f].dns[i]));
+			CHECK((c->ip[f].dns_given || !addr_is_loopback(&c->ip[f].dns[i])) && !addr_is_unspec(&c->ip[f].dns[i]));
 	}
 }
 

@@ -212,8 +212,8 @@ is "RootlessKit, implicit: the same, from the host's loopback" "$(says H 127.0.0
 is "RootlessKit, implicit: the same, from the host's loopback, IPv6" "$(says H ::1 8142)" "C sees ::1"
 unserve
 serves H 127.0.0.1 8143
-sleep 1.2		# a scan, if there were one
-unlike "RootlessKit --disable-host-loopback: no way to the host's loopback" "$(says C 127.0.0.1 8143)" "sees"
+becomes "RootlessKit, --no-map-gw and no --tcp-ns: still automatic" C 127.0.0.1 8143 "H sees 127.0.0.1"
+unlike "SEC-04 RootlessKit --disable-host-loopback: the gateway leads nowhere" "$(says C 10.0.2.2 8143)" "sees"
 kill -9 $CPID
 over "RootlessKit, implicit" "$(cat "$T/p")"
 container

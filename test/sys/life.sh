@@ -84,8 +84,28 @@ for i in {1..20}; do
 	wait $p || break
 done
 is "SIGTERM as soon as the PID file is written: status" $? 0
-try --pid 1234 --config-net -- true
-is "--pid 1234: refused" $RC 1
+(cd "$T" && run --pid 1234 -e --config-net -- true 2>"$T/null")
+is "--pid 1234, and -e: status" $? 0
+like "--pid 1234: a file of that name" "$(cat "$T/1234")" "^[1-9][0-9]*$"
+for o in "-4 -6:inet6" "-6 -4:inet" "-46:inet6" "--ipv6-only --ipv4-only:inet"; do
+	is "CLI-02 ${o%:*}: the last one counts" "$("$PASTA" -q --config-net ${o%:*} -- ip -o addr show scope global 2>/dev/null |
+		awk '{ print $3 }' | sort -u)" "${o#*:}"
+done
+container
+try -q --config-net --userns "/proc/$CPID/ns/user" -- readlink /proc/self/ns/user
+is "--userns PATH COMMAND: the command is in that namespace" "$RC $OUT$ERR" "0 $(readlink "/proc/$CPID/ns/user")"
+try -q --config-net --userns "/proc/$CPID/ns/user" -- ip -br addr show ext
+like "--userns PATH COMMAND: its network is set up" "$RC $OUT$ERR" "^0 ext .*198.51.100.2/24 2001:db8:1::2/64"
+try -q --config-net --userns "/proc/$CPID/ns/user" --no-pidns -- sh -c 'exit 7'
+is "--userns PATH COMMAND: status" "$RC$ERR" 7
+try --config-net --userns "$T/none/userns" -- true
+is "--userns of no file, COMMAND: status" $RC 1
+like "--userns of no file, COMMAND: message" "$ERR" "Couldn't open user namespace $T/none/userns: No such file"
+try --config-net --userns /etc/passwd -- true
+is "--userns of no namespace, COMMAND: status" $RC 1
+like "--userns of no namespace, COMMAND: message" "$ERR" "Couldn't join user namespace /etc/passwd: "
+try -q --config-net --userns "$T/none/userns" --netns-only -- true
+is "CLI-02 --userns, then --netns-only: the last one counts" "$RC$ERR" "0"
 try --pid-file="$T/x" -- true
 is "--pid-file: refused" $RC 1
 try -q -P "$T/none/pid" -- true

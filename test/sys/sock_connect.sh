@@ -57,6 +57,27 @@ def settled(pid):
     return n
 
 
+# ---- What it says of the socket
+
+def isolated(proc):
+    """Everything is set up"""
+    status = "/proc/%d/status" % proc.pid
+    wait_until(lambda: proc.poll() is not None or "Seccomp:\t2" in open(status).read())
+
+
+for options, path in (("-s", S), S), (("--socket=" + S,), S), ((), "/tmp/passt_1.socket"):
+    proc = passt(*options)
+    isolated(proc)
+    rc, out = end(proc)
+    p.eq((rc, [line for line in out.splitlines() if "bound" in line]), (0, ["UNIX domain socket bound at " + path]),
+         "UNIX domain socket bound at " + path)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+proc = passt("-s", S, "-q")
+isolated(proc)
+p.eq(end(proc), (0, ""), "and with --quiet, nothing")
+os.unlink(S)
+
 # ---- One after the other
 
 proc = passt("-s", S, "-l", TMP + "/passt.log", "-t", str(PORT), "-u", str(PORT))

@@ -238,6 +238,30 @@ is "SPL-19 out: 200 connections, 150 descriptors: some good, none wrong, none st
 pasta_stop
 servers_end
 
+# A target on the namespace's loopback: for clients on the host's, and nobody else. One that leads back to us leads nowhere.
+pasta_up -t 0.0.0.0/8500-8502:127.0.0.1/90-92 -t '[::]/8500:[::1]/90' -t 127.0.0.1/8510:127.0.0.53 -t 198.51.100.2/8510:127.0.0.1/90 \
+	-t 0.0.0.0/8520:127.0.0.1/8521 -T 8521:8520
+xfer 10 <<END
+tcp FWD-26_target_on_loopback,_IPv4 c=H s=C to=127.0.0.1 at=127.0.0.1 src=127.0.0.1 port=8500 lport=90 up=100000 down=100000
+tcp FWD-26_target_on_loopback,_IPv6 c=H s=C to=::1 at=::1 src=::1 port=8500 lport=90 up=100000 down=100000
+tcp FWD-26_target_on_loopback,_the_end_of_a_range c=H s=C to=127.0.0.9 at=127.0.0.1 port=8502 lport=92 up=10 down=10
+tcp FWD-26_target_on_loopback,_another_address c=H s=C to=127.0.0.1 at=127.0.0.53 port=8510 up=10 down=10
+crr FWD-26_target_on_loopback,_100_connections c=H s=C to=127.0.0.1 at=127.0.0.1 port=8500 lport=90 count=100
+END
+server own.C C python3 -c 'import socket, time
+for a in "127.0.0.1", "::1":
+    s = socket.socket(socket.AF_INET6 if ":" in a else socket.AF_INET); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind((a, 90)); s.listen(); globals()[a] = s
+print("ready", flush=True); time.sleep(1000)'
+for a in 198.51.100.2 2001:db8:1::2; do
+	is "SPL-16 target on loopback: reset for others: $a" "$(R python3 "$T/reset.py" $a 8500)" ConnectionResetError
+	is "SPL-16 target on loopback: reset for the host's own address: $a" "$(python3 "$T/reset.py" $a 8500)" ConnectionResetError
+done
+is "SPL-16 target on loopback, listening on one address: reset for others" "$(R python3 "$T/reset.py" 198.51.100.2 8510)" ConnectionResetError
+is "target on loopback that is our own port: reset, and no loop" "$(python3 "$T/reset.py" 127.0.0.1 8520)" ConnectionResetError
+servers_end
+pasta_stop
+
 # A port of the namespace that somebody has
 container
 C ip link set lo up

@@ -94,6 +94,41 @@ wait_for 20 grep -q ::1 "$T/asks"
 is "SPL-16 a service on the namespace's loopback is not exposed" "$(tr '\n' ' ' <"$T/asks")" "ready own address 127.0.0.1 nothing ::1 nothing "
 pasta_stop
 
+# A target on the namespace's loopback: for clients on the host's, and nobody else
+pasta_up -u 0.0.0.0/8500-8502:127.0.0.1/90-92 -u '[::]/8500:[::1]/90' -u 127.0.0.1/8510:127.0.0.53
+xfer 5 <<END
+udp FWD-26_target_on_loopback,_IPv4 c=H s=C to=127.0.0.1 at=127.0.0.1 src=127.0.0.1 port=8500 lport=90 sizes=0,100,9000
+udp FWD-26_target_on_loopback,_IPv6 c=H s=C to=::1 at=::1 src=::1 port=8500 lport=90 sizes=0,100,9000
+udp FWD-26_target_on_loopback,_the_end_of_a_range c=H s=C to=127.0.0.9 at=127.0.0.1 port=8502 lport=92 sizes=100
+udp FWD-26_target_on_loopback,_another_address c=H s=C to=127.0.0.1 at=127.0.0.53 port=8510 sizes=100
+END
+C python3 -c 'import selectors, socket
+sel = selectors.DefaultSelector()
+for a in "127.0.0.1", "::1":
+    s = socket.socket(socket.AF_INET6 if ":" in a else socket.AF_INET, socket.SOCK_DGRAM); s.bind((a, 90)); sel.register(s, 1)
+print("ready", flush=True)
+last = 0
+while last < 2:
+    for k, _ in sel.select():
+        d = k.fileobj.recv(100)
+        print(d.decode(), flush=True)
+        last += d == b"last"' >"$T/lo_asks" &
+disown
+wait_for 20 grep -q ready "$T/lo_asks"
+cat >"$T/send.py" <<'END'
+import socket, sys
+for a in sys.argv[2:]:
+    s = socket.socket(socket.AF_INET6 if ":" in a else socket.AF_INET, socket.SOCK_DGRAM)
+    for i in range(3):
+        s.sendto(sys.argv[1].encode(), (a, 8500))
+END
+R python3 "$T/send.py" other 198.51.100.2 2001:db8:1::2
+python3 "$T/send.py" own 198.51.100.2 2001:db8:1::2
+python3 "$T/send.py" last 127.0.0.1 ::1
+wait_for 20 test "$(grep -c last "$T/lo_asks")" -ge 2 || diag "$(cat "$T/lo_asks")"
+is "SPL-16 target on loopback: nothing from others, UDP" "$(grep -c -e other -e own "$T/lo_asks")" 0
+pasta_stop
+
 # All the other ways
 pasta_up -u 8000 --host-lo-to-ns-lo
 xfer 5 <<END

@@ -119,8 +119,8 @@ static void put_names(const struct conf *c)
 {
 	put_text("hostname", c->hostname);
 	put_text("fqdn", c->fqdn);
-	if (c->dns_given)
-		put("dns");
+	if (c->ip[V4].dns_given || c->ip[V6].dns_given)
+		put(!c->ip[V6].dns_given ? "dns-4" : !c->ip[V4].dns_given ? "dns-6" : "dns");
 	if (c->search_given)
 		put("search");
 	for (unsigned i = 0; i < c->nsearch; i++)
@@ -346,7 +346,7 @@ static const struct row clients[] = {
 	  "quiet no_tcp no_udp no_icmp no_dhcp no_dhcpv6 no_ndp no_ra freebind mac=52:55:0a:00:02:02 "
 	  "mtu=1500 pid_file=/f ifname=eth0 addr4=10.0.2.15 plen4=24 gw4=10.0.2.2 lo4=10.0.2.4 "
 	  "guest4=10.0.2.5 fwd4=10.0.2.3 host4=192.0.2.53 dns4=10.0.2.3 outif4=eth2 off6 outif6=eth3 "
-	  "fqdn=a.example dns search s=a s=b.c s=d" },
+	  "fqdn=a.example dns-4 search s=a s=b.c s=d" },
 	{ "qemus/qemu's options, but for the link",
 	  "pasta -4 -a 20.20.20.21 -g 20.20.20.1 -n 255.255.255.0 -m 1500 -t 80,3389 -u 3389 -H QEMU "
 	  "-M 52:54:00:11:22:33 --runas 0:0 -P /var/run/passt.pid -l /var/log/passt.log -q",
@@ -398,6 +398,31 @@ static const struct row grammar[] = {
 	{ "netmask without address", "pasta -n 255.255.255.254", "plen4=31" },
 	{ "netmask in bits", "pasta -n 32", "plen4=32" },
 	{ "netmask that says it again", "pasta -a 10.0.0.1/24 -n 255.255.255.0", "addr4=10.0.0.1 plen4=24" },
+	{ "CLI-02 prefix length, then netmask: the last", "pasta -a 10.0.0.1/24 -n 16", "addr4=10.0.0.1 plen4=16" },
+	{ "CLI-02 netmask, then prefix length: the last", "pasta -n 16 -a 10.0.0.1/24", "addr4=10.0.0.1 plen4=24" },
+	{ "CLI-02 netmask, then an address without", "pasta -n 16 -a 10.0.0.1", "addr4=10.0.0.1 plen4=16" },
+	{ "CLI-02 netmask, prefix length, netmask", "pasta -n 16 -a 10.0.0.1/24 -n 30", "addr4=10.0.0.1 plen4=30" },
+	{ "CLI-02 netmask, and IPv6's prefix length", "pasta -n 16 -a fd00::1/64 -a 10.0.0.1",
+	  "addr4=10.0.0.1 plen4=16 addr6=fd00::1 plen6=64" },
+	{ "address, mapped", "pasta -a ::ffff:10.0.0.1/120", "addr4=10.0.0.1 plen4=24" },
+	{ "addresses in brackets", "pasta -a [fd00::1]/48 -a [10.0.0.1]", "addr4=10.0.0.1 addr6=fd00::1 plen6=48" },
+	{ "CLI-06 numbers as C has them: hexadecimal", "pasta -m 0x5dc -n 0x18 --log-size 0x10000 --stats 0xa -F 0x7",
+	  "stats=10 log_size=65536 mtu=1500 fd=7 plen4=24" },
+	{ "CLI-06 numbers as C has them: octal", "pasta -m 02734 -n 030", "mtu=1500 plen4=24" },
+	{ "CLI-06 numbers as C has them: space, plus sign", "pasta -m ' 1500' -n '\t+24' --stats +5 --log-size ' +65536'",
+	  "stats=5 log_size=65536 mtu=1500 plen4=24" },
+	{ "CLI-06 minus zero", "pasta -m -0", "mtu=0" },
+	{ "CLI-06 prefix length, decimal", "pasta -a '10.0.0.1/ +024'", "addr4=10.0.0.1 plen4=24" },
+	{ "CLI-06 numbers of a user, as C has them", "pasta --runas 0x10:+7", "runas=16:7" },
+	{ "counters, never", "pasta --stats 5 --stats 0", "" },
+	{ "CLI-02 -4, then -6", "pasta -4 -6", "off4" },
+	{ "CLI-02 -6, then -4", "pasta -6 --ipv4-only", "off6" },
+	{ "CLI-02 -4, -6, -4, in one word", "pasta -464", "off6" },
+	{ "CLI-03 --stderr's letter", "pasta -e -fe", "foreground" },
+	{ "a PID file's name may be a number", "pasta --pid 1234", "pid_file=1234" },
+	{ "user namespace for a command", "pasta --userns /u -- true", "userns=/u -- true" },
+	{ "CLI-02 user namespace, then --netns-only: the last", "pasta --userns /u --netns-only -- true", "netns_only -- true" },
+	{ "CLI-02 --netns-only, then a user namespace: the last", "pasta --netns-only --userns /u 7", "pid=7 userns=/u" },
 	{ "UDP-22 outbound addresses", "pasta -o 192.0.2.9 -o 2001:db8::9", "out4=192.0.2.9 out6=2001:db8::9" },
 	{ "outbound interface", "pasta -o wg0", "outif4=wg0 outif6=wg0" },
 	{ "MTU left alone", "pasta -m 0", "mtu=0" },
@@ -410,11 +435,16 @@ static const struct row grammar[] = {
 	  "pasta --map-host-loopback 10.0.0.1 --map-host-loopback none --map-host-loopback fd00::1",
 	  "lo4=10.0.0.1 lo4=none lo6=fd00::1" },
 	{ "DNS-07 order of -D and -t", "pasta -D 192.0.2.53 -t 80 -u 53",
-	  "dns4=192.0.2.53 dns t:80>80 u:53>53" },
+	  "dns4=192.0.2.53 dns-4 t:80>80 u:53>53" },
 	{ "DNS servers", "pasta -D 192.0.2.53 -D 2001:db8::53 -D 192.0.2.54",
 	  "dns4=192.0.2.53 dns4=192.0.2.54 dns6=2001:db8::53 dns" },
+	{ "DNS-07 servers of one family leave the other's", "pasta -D 2001:db8::53", "dns6=2001:db8::53 dns-6" },
+	{ "DNS servers, then none", "pasta -D 192.0.2.53 -D 2001:db8::53 -D none", "dns" },
 	{ "DNS servers, then none, then another", "pasta -D 192.0.2.53 -D none -D 192.0.2.54",
-	  "dns4=192.0.2.54 dns" },
+	  "dns4=192.0.2.54 dns-4" },
+	{ "DNS servers, none, and one of the other family", "pasta -D 192.0.2.53 -D none -D none -D ::1", "dns6=::1 dns-6" },
+	{ "DNS servers on loopback", "pasta -D 127.0.0.1 -D 127.0.0.53 -D ::1",
+	  "dns4=127.0.0.1 dns4=127.0.0.53 dns6=::1 dns" },
 	{ "DNS option, empty", "pasta -D ''", "dns" },
 	{ "search list, several options", "pasta -S 'a.example b_c.example.' -S d -S none -S ' e  f '",
 	  "search s=e s=f" },
@@ -438,6 +468,9 @@ static const struct row grammar[] = {
 	{ "FWD-10 brackets and interface", "pasta -t [fe80::1%eth0]/80 -t [fe80::2]%eth0/80 -t fe80::3%eth0/80",
 	  "t:fe80::1%eth0/80>80 t:fe80::2%eth0/80>80 t:fe80::3%eth0/80>80" },
 	{ "FWD-10 nothing before the slash", "pasta -t /80", "t:80>80" },
+	{ "FWD-10 any address, written out", "pasta -t */80 -u *%eth0/81:82", "t:80>80 u:%eth0/81>82" },
+	{ "CLI-06 space and plus sign of ports", "pasta -t '80, 81: +82' -t '127.0.0.1/ 080-+081'",
+	  "t:80>80 t:81>82 t:127.0.0.1/80-81>80" },
 	{ "any address of one family", "pasta -t 0.0.0.0/80 -t ::/80 -t 80",
 	  "t:0.0.0.0/80>80 t:::/80>80 t:80>80" },
 	{ "multicast, UDP", "pasta -u 224.0.0.251/5353", "u:224.0.0.251/5353>5353" },
@@ -464,9 +497,6 @@ static const struct row errors[] = {
 	{ "argument missing", "pasta --mtu", "pasta: option '--mtu' requires an argument" },
 	{ "argument missing, letter", "pasta -fm", "pasta: option requires an argument -- 'm'" },
 	{ "--pid-file", "pasta --pid-file=F", "pasta: unrecognized option '--pid-file=F'" },
-	{ "--pid with a PID", "pasta --pid 1234",
-	  "Invalid value \"1234\" for -P/--pid: path of a file expected; a process to join is named "
-	  "without an option" },
 	{ "passt's option", "pasta -s /tmp/s", "-s/--socket is for passt mode only" },
 	{ "passt's option, --one-off", "pasta -1", "-1/--one-off is for passt mode only" },
 	{ "--splice-only without splicing", "pasta --splice-only --no-splice", "--no-splice and --splice-only exclude each other" },
@@ -476,7 +506,6 @@ static const struct row errors[] = {
 	{ "not there yet: --vhost-user", "passt --vhost-user", "--vhost-user is not supported yet" },
 	{ "passt takes no argument", "passt -f 1234", "passt: unexpected argument '1234'" },
 	{ "pasta's option", "passt --config-net", "--config-net is for pasta mode only" },
-	{ "--socket and --fd", "passt -s /tmp/s -F 3", "-F/--fd and -s/--socket exclude each other" },
 	{ "--socket, empty", "passt -s ''", "Invalid value \"\" for -s/--socket: empty" },
 	{ "--socket, 108 bytes", "passt -s " PATH_108,
 	  "Invalid value \"" PATH_108 "\" for -s/--socket: longer than the 107 bytes that the path of a socket may "
@@ -487,14 +516,9 @@ static const struct row errors[] = {
 	{ "PID of many digits", "pasta -- 99999999999999999999999", "Invalid PID \"99999999999999999999999\"" },
 	{ "--netns and PID", "pasta --netns x 1", "Both --netns and a PID given" },
 	{ "--netns and command", "pasta --netns x true", "Both --netns and a command given" },
-	{ "--userns and --netns-only", "pasta --netns-only --userns /u",
-	  "--userns and --netns-only exclude each other" },
-	{ "-4 and -6", "pasta -6 -4", "-4/--ipv4-only and -6/--ipv6-only exclude each other" },
 	{ "FWD-11 -t and --no-tcp", "pasta -t 80 --no-tcp", "Option '-t 80' and --no-tcp exclude each other" },
 	{ "FWD-11 -u and --no-udp", "pasta --no-udp -u 53:5353",
 	  "Option '-u 53:5353' and --no-udp exclude each other" },
-	{ "-n against -a", "pasta -n 16 -a 10.0.0.1/24",
-	  "-n/--netmask contradicts the prefix length given with -a/--address" },
 	{ "small MTU with -6", "pasta -m 1279 -6", "MTU 1279 is less than 1280, the least that IPv6 needs" },
 
 	{ "NL-22 interface name of 16 bytes", "pasta -I 0123456789abcdef",
@@ -558,17 +582,17 @@ static const struct row errors[] = {
 	  "Invalid value \"127.0.0.1\" for --dns-forward: loopback address" },
 	{ "loopback mapped to itself", "pasta --map-host-loopback ::1",
 	  "Invalid value \"::1\" for --map-host-loopback: loopback address" },
-	{ "ninth server",
-	  "pasta -D 1.1.1.1 -D 1.1.1.1 -D 1.1.1.1 -D 1.1.1.1 -D 1.1.1.1 -D 1.1.1.1 -D 1.1.1.1 -D "
-	  "1.1.1.1 -D 2.2.2.2",
-	  "Invalid value \"2.2.2.2\" for -D/--dns: more than 8 servers" },
-	{ "ninth domain", "pasta -S 'a b c d e f g h i'",
-	  "Invalid value \"a b c d e f g h i\" for -S/--search: more than 8 domains" },
 	{ "domain", "pasta -S a..b", "Invalid value \"a..b\" for -S/--search: not a list of domains" },
 	{ "hostname", "pasta -H 'a b'", "Invalid value \"a b\" for -H/--hostname: not a host name" },
 	{ "log size", "pasta --log-size 40959",
 	  "Invalid value \"40959\" for --log-size: bytes expected, at least 40960" },
-	{ "stats", "pasta --stats 0", "Invalid value \"0\" for --stats: seconds expected, at least 1" },
+	{ "stats", "pasta --stats -1", "Invalid value \"-1\" for --stats: seconds expected" },
+	{ "CLI-06 a size below zero", "pasta --log-size -1",
+	  "Invalid value \"-1\" for --log-size: bytes expected, at least 40960" },
+	{ "CLI-06 bits with a blank behind", "pasta -n '24 '",
+	  "Invalid value \"24 \" for -n/--netmask: neither a number of bits from 1 to 32 nor an IPv4 mask" },
+	{ "address, mapped, with bits of the other family", "pasta -a ::ffff:10.0.0.1/96",
+	  "Invalid value \"::ffff:10.0.0.1/96\" for -a/--address: not a prefix length" },
 	{ "descriptor", "pasta --fd -1", "Invalid value \"-1\" for -F/--fd: descriptor number expected" },
 	{ "user", "pasta --runas nobody-has-this-name",
 	  "Invalid value \"nobody-has-this-name\" for --runas: no such user" },
@@ -812,6 +836,44 @@ static void test_levels(void)
 	}
 }
 
+/* Lines that are taken, with a warning */
+static void test_warnings(void)
+{
+	static const struct row rows[] = {
+		{ "ninth server", "pasta -D 1.1.1.1 -D 1.1.1.2 -D 1.1.1.3 -D 1.1.1.4 -D 1.1.1.5 -D 1.1.1.6 -D 1.1.1.7 -D "
+		  "1.1.1.8 -D 1.1.1.9 -D ::2", "\"1.1.1.9\" is left out of -D/--dns: more than 8 servers\n" },
+		{ "ninth domain", "pasta -S 'a b c d e f g h i j'",
+		  "\"a b c d e f g h i j\" is left out of -S/--search: more than 8 domains\n" },
+		{ "target on loopback, no splicing", "pasta -u 0.0.0.0/5-9:127.0.0.1/6-10,~7 --no-splice",
+		  "Option '-u 0.0.0.0/5-9:127.0.0.1/6-10,~7': the guest's loopback can't be reached over the link, clients "
+		  "will be refused\n" },
+		{ "target on loopback, virtual machine", "passt -t 80 -t [::]/81:[::1]/82",
+		  "Option '-t [::]/81:[::1]/82': the guest's loopback can't be reached over the link, clients will be refused\n" },
+		{ "target on loopback", "pasta -t [::]/81:[::1]/82", "" },
+		{ "target on the host's loopback, no splicing inwards", "pasta --no-splice -T [::1]/81:[::1]/82", "" },
+		{ "virtual machine: nothing is spliced anyway", "passt --no-splice", "" },
+		{ "search list: the root", "pasta -S '. a .'", "" },
+	};
+
+	for (const struct row *r = rows; r < rows + ARRAY_SIZE(rows); r++) {
+		test("taken, with a warning: %s", r->name);
+		ok(run_parse(&conf, split(r->line), argv));
+		eq_str(run.error, "");
+		eq_str(run.log, r->want);
+	}
+	eq(conf.nsearch, 1);
+
+	test("the guest's link: the last of -s and -F");
+	ok(run_parse(&conf, split("passt -s /a -F 7"), argv));
+	eq(conf.link_fd, 7);
+	eq_str(conf.socket, "");
+	ok(run_parse(&conf, split("passt -F 7 --socket /a -c /b"), argv));
+	eq(conf.link_fd, -1);
+	eq_str(conf.socket, "/a");
+	ok(run_parse(&conf, split("passt -F 7 -c /b"), argv));
+	eq(conf.link_fd, 7);
+}
+
 /* What is automatic where no option says so, or some do: "tuTU" */
 static void test_default_ports(void)
 {
@@ -820,7 +882,8 @@ static void test_default_ports(void)
 	} rows[] = {
 		{ "pasta", "tuTU" }, { "pasta -t 80", "uTU" }, { "pasta -u none", "tTU" }, { "pasta -t none -u none", "TU" },
 		{ "pasta --no-tcp", "uU" }, { "pasta --no-udp -t auto", "tT" }, { "pasta --no-tcp --no-udp", "" },
-		{ "pasta -T none -U none", "tu" }, { "pasta --no-map-gw", "tu" }, { "pasta -T auto --no-map-gw", "Ttu" },
+		{ "pasta -T none -U none", "tu" }, { "pasta --no-map-gw", "tuTU" }, { "pasta -T auto --no-map-gw", "TtuU" },
+		{ "pasta --no-map-gw -T none -U none", "tu" },
 		{ "pasta --map-host-loopback none", "tuTU" }, { "pasta -t ~22 -u auto,~22", "uuTU" }, { "passt", "" },
 		{ "passt -t 80", "" }, { "pasta -T auto -U auto", "TUtu" }, { "pasta -t none -u none -T 80", "U" },
 		{ "pasta -t none -u none -T none -U none", "" }, { "pasta -t auto -u auto -T auto -U auto", "tuTU" },
@@ -945,6 +1008,7 @@ int main(void)
 	test_paths();
 	test_many();
 	test_levels();
+	test_warnings();
 	test_default_ports();
 	test_output();
 	return done();

@@ -318,6 +318,9 @@ static const struct in {
 	{ "target address, and a client that is us", PLAIN, T, "127.0.0.1", DROP_ADDR, NULL, NULL, SAME_TO("10.0.2.2") },
 	{ "target address of another family", PLAIN, T, "198.51.100.1", DROP_ADDR, NULL, NULL, SAME_TO("fc00::2") },
 	{ "link-local target", LL_GW, T, "fe80::9", DROP_NONE, "fe80::9", "fe80::16", SAME_TO("fe80::16") },
+	{ "SPL-16 target on loopback, which no packet reaches", PLAIN, T, "198.51.100.1", DROP_ADDR, NULL, NULL, SAME_TO("127.0.0.1") },
+	{ "SPL-16 target on loopback, UDP, IPv6", PLAIN, U, "2001:db8:1::1", DROP_ADDR, NULL, NULL, SAME_TO("::1") },
+	{ "SPL-16 target on loopback, and a client there", MAPS, T, "127.0.0.1", DROP_ADDR, NULL, NULL, SAME_TO("127.0.0.1") },
 };
 
 static void test_in(void)
@@ -461,6 +464,7 @@ static const struct splice_row {
 	uint16_t	to_port;
 	bool		outward, named, lo, no_splice, only, no_addr, seen;
 	uint16_t	ours;		/* we listen to this port in the namespace */
+	const char	*target;	/* of the rule, NULL: none */
 } splice_rows[] = {
 	{ "SPL-16 from loopback", "127.0.0.1", "127.0.0.1", 8080, "10.0.2.15", 80, .lo = false },
 	{ "SPL-13 the last port of a range", "::1", "::1", 8089, "2001:db8::15", 89, .lo = false },
@@ -486,13 +490,28 @@ static const struct splice_row {
 	{ "another port is ours", "127.0.0.1", "127.0.0.1", 8080, "127.0.0.1", 80, .lo = true, .ours = 8080 },
 	{ "to its address, with the port on loopback ours", "127.0.0.1", "127.0.0.1", 8080, "10.0.2.15", 80, .ours = 80 },
 	{ "outward, with the port ours", "127.0.0.1", "127.0.0.1", 8080, "127.0.0.1", 80, .outward = true, .ours = 80 },
+	{ "target", "127.0.0.1", "127.0.0.1", 8080, "10.89.0.2", 80, .target = "10.89.0.2" },
+	{ "target on loopback", "127.0.0.1", "127.0.0.1", 8081, "127.0.0.1", 81, .target = "127.0.0.1" },
+	{ "target on loopback, another address", "127.0.0.1", "127.0.0.9", 8080, "127.0.0.53", 80, .target = "127.0.0.53" },
+	{ "target on loopback, IPv6", "::1", "::1", 8080, "::1", 80, .target = "::1" },
+	{ "target on loopback, came to another address", "127.0.0.1", "192.0.2.1", 8080, "127.0.0.1", 80, .target = "127.0.0.1" },
+	{ "target on loopback, --splice-only", "::1", "::1", 8080, "::1", 80, .only = true, .target = "::1" },
+	{ "target on loopback, --host-lo-to-ns-lo", "127.0.0.1", "127.0.0.2", 8080, "127.0.0.1", 80, .lo = true,
+	  .target = "127.0.0.1" },
+	{ "target on loopback, --no-splice", "127.0.0.1", "127.0.0.1", 8080, NULL, 0, .no_splice = true, .target = "127.0.0.1" },
+	{ "SPL-16 target on loopback, from elsewhere", "192.0.2.7", "192.0.2.1", 8080, NULL, 0, .target = "127.0.0.1" },
+	{ "SPL-16 target on loopback, from the host's own address", "2001:db8::1", "2001:db8::1", 8080, NULL, 0, .target = "::1" },
+	{ "target on loopback, of the other family", "127.0.0.1", "127.0.0.1", 8080, NULL, 0, .target = "::1" },
+	{ "target on loopback, back to us", "127.0.0.1", "127.0.0.1", 8083, NULL, 0, .target = "127.0.0.1", .ours = 83 },
+	{ "outward, target on loopback, with the port ours", "::1", "::1", 8083, "::1", 83, .outward = true, .named = true,
+	  .target = "::1", .ours = 83 },
 };
 
 static void test_splice(void)
 {
 	for (const struct splice_row *t = splice_rows; t < splice_rows + ARRAY_SIZE(splice_rows); t++) {
 		const struct rule r = { .proto = IPPROTO_TCP, .outward = t->outward, .any = !t->named, .first = 8080,
-					.last = 8089, .to = 80 };
+					.last = 8089, .to = 80, .to_addr = A(t->target) };
 		const struct side from = { { A(t->client), 40000 }, { A(t->came_to), t->port } };
 		struct conf c = { .no_splice = t->no_splice, .splice_only = t->only, .host_lo_to_ns_lo = t->lo };
 		struct seen s = { .addr = { addr_any4, addr_any6 } };
