@@ -24,6 +24,7 @@
 #include "loop.h"
 #include "netlink_msg.h"
 #include "udp.h"
+#include "udp_splice.h"
 
 #define SCAN_LEAST	50		/* ms between scans: just after something has changed, */
 #define SCAN_MOST	1000		/* and at rest; in between, an eighth of the time since then */
@@ -63,7 +64,9 @@ static bool is_candidate(const struct dump *d, struct end e, bool lo)
 
 	if (d->host ? !any && !loopback : loopback && !c->cf->host_lo_to_ns_lo && !c->cf->splice_only)
 		return false;
-	if (d->host && d->proto == UDP && udp_is_own(&c->flows, &e))
+	if (d->proto == UDP && d->host && udp_is_own(&c->flows, &e))
+		return false;
+	if (d->proto == UDP && udp_splice_is_own(&c->flows, d->host ? HOST : GUEST, &e))
 		return false;
 	if (lo && addr_is_unspec(&e.a))
 		e.a = addr_is_v4(&e.a) ? addr_loopback4 : addr_loopback6;

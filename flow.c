@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* flow.c - flow table: static entries, two chained hash tables, lists threaded through the entries
+/* flow.c - flow table: static entries, chained hash tables, lists threaded through the entries
  *
  * Everything is O(1): links are indices in the entries. Memory is touched as flows come to exist: entries never used are
  * not on the free list but above @unused, and hash heads hold index + 1, so that zero pages mean empty.
@@ -12,7 +12,7 @@
 #define HASH_SIZE	(1U << 17)
 
 static struct flow flow_table[FLOW_MAX];
-static uint32_t flow_hash[2][HASH_SIZE];
+static uint32_t flow_hash[FLOW_TABLES][HASH_SIZE];
 
 const char *const tcp_state_name[] = {
 	[TCP_CLOSED]		= "CLOSED",
@@ -70,9 +70,9 @@ struct flow *flow_alloc(struct flows *fs, enum flow_type type, uint64_t now)
 	*f = (struct flow){
 		.type = (uint8_t)type, .gen = gen, .created = now,
 		.batch_head = UINT16_MAX, .batch_tail = UINT16_MAX,
-		.hnext = { FLOW_NONE, FLOW_NONE }, .wprev = FLOW_NONE, .wnext = FLOW_NONE,
+		.hnext = { FLOW_NONE, FLOW_NONE, FLOW_NONE, FLOW_NONE }, .wprev = FLOW_NONE, .wnext = FLOW_NONE,
 		.lru = LRU_LISTS, .lprev = FLOW_NONE, .lnext = FLOW_NONE,
-		.hash = { FLOW_NONE, FLOW_NONE },
+		.hash = { FLOW_NONE, FLOW_NONE, FLOW_NONE, FLOW_NONE },
 	};
 	fs->count[type]++;
 	return f;
@@ -94,32 +94,32 @@ static uint32_t hash_host(const struct flows *fs, enum flow_type type, uint32_t 
 	return (uint32_t)siphash(fs->key, &k, sizeof(k)) % HASH_SIZE;
 }
 
-static void hash_insert(struct flows *fs, struct flow *f, unsigned side, uint32_t hash)
+static void hash_insert(struct flows *fs, struct flow *f, unsigned table, uint32_t hash)
 {
-	uint32_t *head = &flow_hash[side][hash];
+	uint32_t *head = &flow_hash[table][hash];
 
-	assert(f->hash[side] == FLOW_NONE);
-	f->hash[side] = hash;
-	f->hnext[side] = *head - 1;		/* 0, empty, becomes FLOW_NONE */
+	assert(f->hash[table] == FLOW_NONE);
+	f->hash[table] = hash;
+	f->hnext[table] = *head - 1;		/* 0, empty, becomes FLOW_NONE */
 	*head = flow_idx(fs, f) + 1;
 }
 
-static void hash_remove(struct flows *fs, struct flow *f, unsigned side)
+static void hash_remove(struct flows *fs, struct flow *f, unsigned table)
 {
 	uint32_t *head, i, idx = flow_idx(fs, f);
 
-	if (f->hash[side] == FLOW_NONE)
+	if (f->hash[table] == FLOW_NONE)
 		return;
 
-	head = &flow_hash[side][f->hash[side]];
+	head = &flow_hash[table][f->hash[table]];
 	if (*head == idx + 1) {
-		*head = f->hnext[side] + 1;
+		*head = f->hnext[table] + 1;
 	} else {
-		for (i = *head - 1; fs->f[i].hnext[side] != idx; )
-			i = fs->f[i].hnext[side];
-		fs->f[i].hnext[side] = f->hnext[side];
+		for (i = *head - 1; fs->f[i].hnext[table] != idx; )
+			i = fs->f[i].hnext[table];
+		fs->f[i].hnext[table] = f->hnext[table];
 	}
-	f->hash[side] = f->hnext[side] = FLOW_NONE;
+	f->hash[table] = f->hnext[table] = FLOW_NONE;
 }
 
 void flow_hash_pair(struct flows *fs, struct flow *f, unsigned side)
@@ -155,6 +155,41 @@ struct flow *flow_find_host(const struct flows *fs, enum flow_type type, uint32_
 		struct flow *f = &fs->f[i];
 
 		if (f->type == type && f->host_key == key && end_eq(&f->side[HOST].peer, peer))
+			return f;
+	}
+	return NULL;
+}
+
+/* Endpoints of a flow by number */
+static const struct end *end_of(const struct flow *f, unsigned n)
+{
+	const struct side *s = &f->side[n / 2];
+
+	return n % 2 ? &s->our : &s->peer;
+}
+
+void flow_hash_end(struct flows *fs, struct flow *f, unsigned table, uint32_t key, const struct end *e)
+{
+	struct flow *old = flow_find_end(fs, table, f->type, key, e);
+	uint8_t n = 0;
+
+	if (old)
+		hash_remove(fs, old, table);
+	while (end_of(f, n) != e)
+		n++;
+	f->end_key[table - BY_ANSWER] = key;
+	f->end_at[table - BY_ANSWER] = n;
+	hash_insert(fs, f, table, hash_host(fs, f->type, key, e));
+}
+
+struct flow *flow_find_end(const struct flows *fs, unsigned table, enum flow_type type, uint32_t key, const struct end *e)
+{
+	uint32_t i = flow_hash[table][hash_host(fs, type, key, e)] - 1;
+
+	for (; i != FLOW_NONE; i = fs->f[i].hnext[table]) {
+		struct flow *f = &fs->f[i];
+
+		if (f->type == type && f->end_key[table - BY_ANSWER] == key && end_eq(end_of(f, f->end_at[table - BY_ANSWER]), e))
 			return f;
 	}
 	return NULL;
@@ -236,8 +271,8 @@ void flow_end(struct flows *fs, struct flow *f)
 {
 	assert(!f->dead);
 
-	hash_remove(fs, f, GUEST);
-	hash_remove(fs, f, HOST);
+	for (unsigned table = 0; table < FLOW_TABLES; table++)
+		hash_remove(fs, f, table);
 	flow_wait(fs, f, WAIT_NONE);
 	lru_remove(fs, f);
 

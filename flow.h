@@ -3,7 +3,7 @@
  *
  * A flow is found by the guest's side: protocol, guest's endpoint, and the endpoint the guest talks to ("our" on that side).
  * A UDP flow is also found by the host's side: the socket and the remote endpoint; a spliced one by both endpoints on the
- * client's side, whichever that is.
+ * client's side, whichever that is. Two more tables have flows by one of their endpoints and a number (udp.c, udp_splice.c).
  *
  * Entries live in a static table and are handed out last-in first-out. A flow that ends leaves the hash tables at once,
  * so it can never match again, and its entry is reused after the current loop turn (flow_bury()).
@@ -36,6 +36,9 @@ struct side {
 };
 
 enum { GUEST, HOST };
+
+/* Tables: two by side, two by an endpoint */
+enum { BY_ANSWER = HOST + 1, BY_CLIENT, FLOW_TABLES };
 
 /* States of RFC 9293 3.3.2 as the guest sees us, from the side that is played towards it */
 enum tcp_state {
@@ -115,7 +118,10 @@ struct udp {
 	uint32_t	refs;		/* FLOW_UDP_PORT: flows that use it, and the listener */
 	uint32_t	flows;		/* FLOW_UDP_PORT: first of those flows, FLOW_NONE: there is none */
 	uint32_t	prev, next;	/* FLOW_UDP, FLOW_UDP_SPLICE: others of the same port */
-	int		sock;		/* FLOW_UDP_PORT; FLOW_UDP_SPLICE: on the far side, connected */
+	uint32_t	parent;		/* FLOW_UDP_SPLICE: whose server answered from another port; index + 1, or 0: */
+	uint32_t	child;		/* all four. The first of those, */
+	uint32_t	sib_next, sib_prev; /* and those of the same parent */
+	int		sock;		/* FLOW_UDP_PORT; FLOW_UDP_SPLICE: on the far side, or of a child on the near one */
 	uint8_t		batch;		/* FLOW_UDP_PORT: messages that are expected at once */
 	uint8_t		near;		/* FLOW_UDP_SPLICE: side of the client, and of the listener */
 	bool		replied;	/* datagrams seen both ways: longer timeout; FLOW_UDP_PORT: by one of its flows */
@@ -159,8 +165,10 @@ struct flow {
 	uint8_t		lru;		/* enum flow_lru, LRU_LISTS: on none */
 	uint16_t	gen;		/* of this entry, 10 bits: told from events of an earlier owner */
 	uint16_t	batch_head, batch_tail;	/* this batch's packets of the flow, PKT_NEXT_NONE: none */
-	uint32_t	hash[2], hnext[2];	/* bucket and chain of GUEST and HOST side; FLOW_NONE: in no table */
+	uint32_t	hash[FLOW_TABLES], hnext[FLOW_TABLES];	/* bucket and chain; FLOW_NONE: not in that table */
 	uint32_t	host_key;	/* of the HOST side's table: which socket */
+	uint32_t	end_key[2];	/* BY_ANSWER, BY_CLIENT: the number, */
+	uint8_t		end_at[2];	/* and the endpoint's place in @side */
 	uint32_t	wprev, wnext;	/* ready or stalled list; free and dead list use wnext */
 	uint32_t	lprev, lnext;	/* list of enum flow_lru */
 	struct side	side[2];
@@ -212,6 +220,17 @@ void flow_hash_host(struct flows *fs, struct flow *f, uint32_t key);
 struct flow *flow_find_pair(const struct flows *fs, unsigned side, enum flow_type type, const struct end *peer,
 			    const struct end *our);
 struct flow *flow_find_host(const struct flows *fs, enum flow_type type, uint32_t key, const struct end *peer);
+
+/**
+ * flow_hash_end() - into one more table
+ * @table:	BY_ANSWER or BY_CLIENT; @f is not in it
+ * @key:	number
+ * @e:		one of the endpoints in @f->side, which doesn't change from now on
+ *
+ * Where there already is one of the type with that number and endpoint, it leaves the table: the last one counts.
+ */
+void flow_hash_end(struct flows *fs, struct flow *f, unsigned table, uint32_t key, const struct end *e);
+struct flow *flow_find_end(const struct flows *fs, unsigned table, enum flow_type type, uint32_t key, const struct end *e);
 
 static inline void flow_hash_guest(struct flows *fs, struct flow *f)
 {

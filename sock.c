@@ -2,6 +2,7 @@
 /* sock.c - host sockets: how they are opened, and what this kernel can do with them */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <linux/tcp.h>
@@ -25,6 +26,7 @@
 #define IP_BIND_ADDRESS_NO_PORT	24
 #endif
 
+#define LOOPBACK_IF	1		/* interface index, in each namespace */
 #define UDP_RCVBUF	(1 << 20)	/* of a listener, while others have their turn; as far as rmem_max permits */
 #define LISTEN_BACKLOG	4096		/* capped by net.core.somaxconn */
 
@@ -201,24 +203,85 @@ int sock_udp(const struct end *our, const struct sock_out *o, bool gro, bool pkt
 	return fd;
 }
 
-int sock_udp_to(int fd, const struct end *peer)
+/* @fd, or a new socket, with UDP_GRO */
+static int udp_open_gro(int fd, bool v6)
 {
-	union sockaddr_any sa;
-	socklen_t len = end_to_sa(peer, 0, &sa);
-
 	if (fd < 0)
-		fd = sock_open(!addr_is_v4(&peer->a), SOCK_DGRAM, IPPROTO_UDP);
+		fd = sock_open(v6, SOCK_DGRAM, IPPROTO_UDP);
+	if (fd >= 0 && sock_features.udp_gro)
+		opt_set(fd, IPPROTO_UDP, UDP_GRO, 1);
+	return fd;
+}
+
+/* What was sent on this machine comes by the loopback interface, whatever its addresses are; that of @from has to be its own:
+ * linux/filter.h, SKF_AD_IFINDEX is the device that a packet arrived at, not its scope as in IPV6_PKTINFO
+ */
+static int filter_local(int fd, const struct addr *from)
+{
+	const bool v4 = addr_is_v4(from);
+	const uint8_t words = addr_is_loopback(from) ? 0 : v4 ? 1 : 4;
+	struct sock_filter f[12] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_IFINDEX)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, LOOPBACK_IF, (uint8_t)(2 * words), !words),
+	};
+	struct sock_fprog prog = { .filter = f, .len = 2 };
+
+	for (uint8_t i = 0; i < words; i++) {
+		const uint32_t at = v4 ? 12 : 8 + 4U * i;	/* source address: RFC 791 3.1, RFC 8200 3 */
+
+		f[prog.len++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)SKF_NET_OFF + at);
+		f[prog.len++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ntohl(from->w[v4 ? 3 : i]), 0,
+							     (uint8_t)(2 * (words - i) - 1));
+	}
+	f[prog.len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, UINT32_MAX);
+	f[prog.len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0);
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) ? -errno : 0;
+}
+
+int sock_udp_local(int fd, const struct end *peer)
+{
+	int rc;
+
+	fd = udp_open_gro(fd, !addr_is_v4(&peer->a));
 	if (fd < 0)
 		return fd;
-	if (sock_features.udp_gro)
-		opt_set(fd, IPPROTO_UDP, UDP_GRO, 1);
-	if (connect(fd, &sa.sa, len)) {
-		int rc = -errno;
-
+	rc = filter_local(fd, &peer->a);
+	if (rc) {
 		close(fd);
 		return rc;
 	}
 	return fd;
+}
+
+int sock_udp_to(int fd, const struct side *s, unsigned scope)
+{
+	const struct end from = { .a = s->our.a };
+	union sockaddr_any sa;
+	socklen_t len = end_to_sa(&s->peer, scope, &sa);
+	int rc;
+
+	fd = udp_open_gro(fd, !addr_is_v4(&s->peer.a));
+	if (fd < 0)
+		return fd;
+	rc = sock_bind(fd, &from, scope);
+	if (!rc && connect(fd, &sa.sa, len))
+		rc = -errno;
+	if (rc) {
+		close(fd);
+		return rc;
+	}
+	return fd;
+}
+
+struct end sock_name(int fd)
+{
+	struct end e = { .port = 0 };
+	union sockaddr_any sa = { 0 };
+	socklen_t len = sizeof(sa);
+
+	if (!getsockname(fd, &sa.sa, &len))
+		end_from_sa(&e, &sa);
+	return e;
 }
 
 int sock_ping(bool v6, const struct addr *our, const struct sock_out *o)
@@ -468,6 +531,8 @@ struct sock_anc sock_ancillary(const struct msghdr *m, bool v4)
 			a.many = sock_to_many(&a.our);
 			if (a.many)
 				a.our = v4 ? addr_any4 : addr_any6;
+			else if (addr_is_linklocal(&a.our) && !addr_is_v4(&a.our))
+				a.scope = pi.ipi6_ifindex;
 		} else if (cm->cmsg_level == IPPROTO_UDP && cm->cmsg_type == UDP_GRO) {
 			int gso;
 

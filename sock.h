@@ -67,10 +67,21 @@ int sock_connect_on(int fd, const struct end *peer, unsigned scope);
  */
 int sock_udp(const struct end *our, const struct sock_out *o, bool gro, bool pktinfo);
 
-/* UDP socket connected to @peer, with UDP_GRO: @fd, which somebody else opened and which is closed on error, or a new one
- * if that is -1
+/**
+ * sock_udp_local() - UDP socket for a server that may answer from another port, or another address of its machine
+ * @fd:		opened by somebody else, and closed on error; -1: a new one
+ * @peer:	the server
+ *
+ * Not connected, and not bound before it sends. It takes what was sent on its own machine, or in its namespace, and what
+ * comes from @peer's address, and nothing else: the kernel drops that. UDP_GRO is set.
  */
-int sock_udp_to(int fd, const struct end *peer);
+int sock_udp_local(int fd, const struct end *peer);
+
+/* UDP socket connected to @s->peer, bound to an ephemeral port of @s->our.a; UDP_GRO and @fd as above */
+int sock_udp_to(int fd, const struct side *s, unsigned scope);
+
+/* Local address and port of a socket; unspecified and 0 as long as it has none */
+struct end sock_name(int fd);
 
 /* Multicast or broadcast address */
 bool sock_to_many(const struct addr *a);
@@ -78,6 +89,7 @@ bool sock_to_many(const struct addr *a);
 /* What came with a datagram */
 struct sock_anc {
 	struct addr	our;		/* local address it came to, or that is to answer */
+	unsigned	scope;		/* interface of @our, if that is link-local and IPv6, or 0 */
 	uint16_t	gso;		/* size of the datagrams that the kernel joined, 0: just one */
 	bool		many;		/* sent to a multicast or broadcast address */
 };

@@ -8,6 +8,12 @@
  * mapped to it) need sockets of their own, or answers would seem to come from the wrong one: the guest's side of a port
  * is numbered for that.
  *
+ * A server of the guest's doesn't always answer from the address that was asked: bound to any, it takes the one that its
+ * kernel picks; nor always from that port: it may have one for each client (RFC 1350 4). What is of no flow is looked up
+ * among flows that came to listeners. By its port and client (BY_ANSWER), it is an answer of that flow. By client alone
+ * (BY_CLIENT), it begins a flow of its own, to where the client is, which the guest may see under another name, from the
+ * address that the client had asked.
+ *
  * Towards the guest, datagrams are received straight into frames of the link, also those that are spliced: these are sent
  * from there by udp_splice.c, and the frame was not used. Sockets are edge-triggered: they are
  * read until they give less than was asked for, or until the flow is on the ready list (used up its turn) or the
@@ -44,6 +50,7 @@
 #define TIMEOUT_SILENT	120000		/* sent to, never answered */
 #define TIMEOUT_DNS	30000		/* a query is over after that, whatever the resolver */
 #define PORT_DNS	53
+#define PORT_CLIENT	1024		/* those below are services' */
 
 #define UDP_HLEN	8
 #define BATCH_OUT	64		/* messages in one sendmmsg() */
@@ -139,6 +146,8 @@ void udp_end(struct ctx *c, struct flow *f)
 		flow_wait(&c->flows, f, WAIT_NONE);
 		return;
 	}
+	if (f->type == FLOW_UDP_SPLICE)
+		udp_splice_alone(c, f);
 	timer_clear(&c->wheel, &f->timer);
 	socket_close(c, f);			/* a FLOW_UDP has none */
 	flow_end(&c->flows, f);
@@ -163,6 +172,8 @@ void udp_timeout(struct ctx *c, struct flow *f)
 {
 	uint64_t due = f->udp.used + timeout_of(f);
 
+	if (f->udp.child)			/* which need its socket */
+		due = MAX(due, c->now + TIMEOUT_DNS);
 	if (c->now >= due)
 		udp_end(c, f);
 	else
@@ -197,16 +208,6 @@ static struct flow *udp_new(struct ctx *c, struct guest *g, struct flow *port, c
 	flow_hash_host(&c->flows, f, f->udp.port);
 	udp_start(c, f);
 	return f;
-}
-
-static void local_port(int fd, struct end *our)
-{
-	union sockaddr_any sa = { 0 };
-	socklen_t len = sizeof(sa);
-	struct end e;
-
-	if (!getsockname(fd, &sa.sa, &len) && end_from_sa(&e, &sa))
-		our->port = e.port;
 }
 
 /* Entry for a socket; its descriptor's events come here from now on. A listener's is registered, and stays so if this fails. */
@@ -267,7 +268,7 @@ static struct flow *port_get(struct ctx *c, struct guest *g, const struct end *s
 	g->sockets++;
 	port->side[GUEST] = guest;
 	port->side[HOST].peer.a = port->side[HOST].our.a = our.a;
-	local_port(fd, &port->side[HOST].our);
+	port->side[HOST].our.port = sock_name(fd).port;
 	port->side[HOST].peer.port = port->side[HOST].our.port;
 	flow_hash_guest(&c->flows, port);
 	flow_hash_host(&c->flows, port, KEY_OWN);
@@ -329,15 +330,43 @@ static struct flow *port_free_for(struct ctx *c, struct guest *g, const struct e
 	return NULL;
 }
 
+/* A flow that came to a listener, for what the guest answers in another way than expected */
+static void hash_client(struct ctx *c, struct flow *f)
+{
+	const struct side *s = &f->side[GUEST];
+
+	if (f->hash[BY_ANSWER] == FLOW_NONE)
+		flow_hash_end(&c->flows, f, BY_ANSWER, s->peer.port, &s->our);
+	if (f->hash[BY_CLIENT] == FLOW_NONE)
+		flow_hash_end(&c->flows, f, BY_CLIENT, 0, &s->our);
+}
+
+/* The client of a listener's that @dst is for the guest, or NULL. Under a name that is not its own, a port of a service is what
+ * fwd_out() says it is.
+ */
+static const struct flow *client_of(const struct ctx *c, const struct end *dst)
+{
+	const struct flow *f = flow_find_end(&c->flows, BY_CLIENT, FLOW_UDP, 0, dst);
+
+	return f && (dst->port >= PORT_CLIENT || end_eq(dst, &f->side[HOST].peer)) ? f : NULL;
+}
+
 struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 {
 	const struct side guest = { .peer = p->src, .our = p->dst };
+	const struct flow *client = NULL;
+	struct flow *port, *answered;
 	struct sock_out leave;
-	struct flow *port;
 	struct side host;
 	enum drop why;
 
 	why = c->cf->no_udp ? DROP_POLICY : fwd_out(c->cf, &g->seen, IPPROTO_UDP, &p->src, &p->dst, &host);
+	if (why == DROP_NONE && (answered = flow_find_end(&c->flows, BY_ANSWER, FLOW_UDP, p->src.port, &p->dst)))
+		return answered;
+	if (why == DROP_NONE && (client = client_of(c, &p->dst))) {
+		host.peer = client->side[HOST].peer;
+		host.our.a = client->side[HOST].our.a;
+	}
 	if (why != DROP_NONE) {
 		drop_count(g, why);
 		if (why == DROP_POLICY)
@@ -352,7 +381,7 @@ struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 	}
 	if (sock_to_many(&host.peer.a))
 		port_to_many(port, &host.peer.a);
-	return udp_new(c, g, port, &guest, &host, scope_of(c->cf, &host.peer.a, leave.scope));
+	return udp_new(c, g, port, &guest, &host, scope_of(c->cf, &host.peer.a, client ? client->udp.scope : leave.scope));
 }
 
 /* ---- errors ---- */
@@ -753,6 +782,8 @@ static bool in_deliver(struct ctx *c, struct flow *port, unsigned i, size_t len)
 	}
 	a = sock_ancillary(&in.mm[i].msg_hdr, addr_is_v4(&host.peer.a));
 	host.our = (struct end){ a.our, port->side[HOST].our.port };
+	if (!scope)				/* a link-local address may be asked from a global one */
+		scope = a.scope;
 	if (listener && !a.many && udp_splice_take(c, port, &host, scope, in.iov[i].iov_base, len, a.gso))
 		return false;
 
@@ -762,10 +793,13 @@ static bool in_deliver(struct ctx *c, struct flow *port, unsigned i, size_t len)
 	if (!f)
 		return false;
 
-	if (listener)
+	if (listener) {
 		f->side[HOST].our.a = a.our;	/* the address asked last is the one that answers (UDP-10) */
-	else
+		f->udp.scope = scope;
+		hash_client(c, f);
+	} else {
 		f->udp.replied = port->udp.replied = true;
+	}
 	f->udp.used = c->now;
 	flow_touch(&c->flows, f, f->udp.replied);
 	port_touch(c, port);

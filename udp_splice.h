@@ -32,7 +32,13 @@ bool udp_splice_take(struct ctx *c, struct flow *port, const struct side *near, 
 /* End of a batch */
 void udp_splice_flush(struct ctx *c);
 
-/* The far side's socket has something to say; or it is the flow's turn again */
+/* Flow is about to end: it takes its children with it, and leaves its parent's list */
+void udp_splice_alone(struct ctx *c, struct flow *f);
+
+/* Is that a socket of ours on the far side, where that is @side? */
+bool udp_splice_is_own(const struct flows *fs, unsigned side, const struct end *e);
+
+/* The flow's socket has something to say; or it is its turn again */
 void udp_splice_ready(struct ctx *c, struct flow *f, uint32_t events);
 
 #endif /* UDP_SPLICE_H */

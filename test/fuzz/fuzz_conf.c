@@ -66,7 +66,8 @@ static void check_conf(const struct conf *c)
 		const struct conf_ip *ip = &c->ip[f];
 
 		CHECK(ip->ndns <= DNS_MAX && ip->plen <= (f == V4 ? 32 : 128));
-		CHECK(addr_family(&ip->addr) == f && addr_family(&ip->gw) == f);
+		CHECK(addr_family(&ip->addr) == f && addr_family(&ip->gw) == f && addr_family(&ip->dns_forward) == f);
+		CHECK(addr_family(&ip->dns_host) == f || !addr_is_unspec(&ip->dns_host));
 		CHECK(!addr_is_loopback(&ip->addr) && !addr_is_loopback(&ip->map_loopback));
 		for (unsigned i = 0; i < ip->ndns; i++)
 			CHECK(addr_family(&ip->dns[i]) == f);

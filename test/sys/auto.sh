@@ -221,12 +221,18 @@ everything_is() { [ "$(everything)" = "$want" ]; }
 until_ 2 everything_is
 sleep 0.5	# scans, which are frequent after a change
 is "UDP-16 both ways, UDP next to TCP: ports that are open" "$(everything)" "$want"
+# Of ranges that are not what the program takes for ephemeral ports
+C sysctl -qw net.ipv4.ip_local_port_range="20000 20999"
+sysctl -qw net.ipv4.ip_local_port_range="21000 21999"
 xfer 5 <<END
 udp UDP-16_datagrams_for_the_service_in_the_namespace c=R s=C to=198.51.100.2 src=198.51.100.10 port=8330 sizes=0,1000
 udp UDP-16_the_same,_from_the_host's_loopback c=H s=C to=127.0.0.1 port=8330 sizes=0,1000
 udp UDP-16_datagrams_for_the_service_on_the_host c=C s=H to=127.0.0.1 src=127.0.0.1 port=8331 sizes=0,1000
 END
-is "UDP-16 and afterwards" "$(everything)" "$want"
+own='C:udp:0.0.0.0:20[0-9]+ .*H:udp:0.0.0.0:21[0-9]+ '
+like "UDP-16 datagrams take sockets of the program's own" "$(everything)" "$own"
+sleep 0.5
+is "UDP-16 and afterwards: they are no services" "$(everything | sed -E 's/(C:udp:0.0.0.0:20|H:udp:0.0.0.0:21)[0-9]+ //g')" "$want"
 pasta_stop
 unbinds "$a"
 unbinds "$b"

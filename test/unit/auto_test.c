@@ -20,6 +20,7 @@ static int refuse;			/* every new one, with this */
 static unsigned opened;
 static bool in_ns;			/* that is where they are opened */
 static uint16_t guests_port;		/* the guest sends datagrams from it: UDP socket of ours on the host */
+static uint16_t splice_port[2];	/* a spliced flow has it, on that side */
 
 struct sock_features sock_features = { .ipv6 = true };
 
@@ -70,6 +71,12 @@ bool udp_is_own(const struct flows *fs, const struct end *e)
 {
 	ok(fs == &ctx.flows);
 	return guests_port && e->port == guests_port;
+}
+
+bool udp_splice_is_own(const struct flows *fs, unsigned side, const struct end *e)
+{
+	ok(fs == &ctx.flows);
+	return splice_port[side] && e->port == splice_port[side];
 }
 
 const char *conf_rule_text(const struct rule *r)
@@ -168,7 +175,7 @@ static void fresh(const char *name)
 	refuse = 0;
 	opened = 0;
 	in_ns = false;
-	guests_port = 0;
+	guests_port = splice_port[HOST] = splice_port[GUEST] = 0;
 }
 
 static void rule(uint8_t proto, uint16_t first, uint16_t last, uint16_t to, bool weak)
@@ -535,6 +542,8 @@ static void test_host(void)
 	begin();
 	scan_from(true);
 	guests_port = 5000;
+	splice_port[HOST] = 5002;
+	splice_port[GUEST] = 5003;
 	put_sock("127.0.0.1", 90, L);
 	put_sock("127.0.0.2", 90, L);
 	end(0);
@@ -544,13 +553,15 @@ static void test_host(void)
 	end(0);
 	put_sock("0.0.0.0", 5000, U);
 	put_sock("0.0.0.0", 5001, U);
+	put_sock("0.0.0.0", 5002, U);
+	put_sock("0.0.0.0", 5003, U);
 	end(0);
 	put_sock("::", 53, U);
 	put_sock("::", 80, U);
 	end(0);
 	eq(find_bound(&ctx, true, &b), 0);
 	eq_str(ports_text(b.port[TCP]), "82 90");
-	eq_str(ports_text(b.port[UDP]), "80 82 90 5001");
+	eq_str(ports_text(b.port[UDP]), "80 82 90 5001 5003");
 }
 
 static void test_interval(void)

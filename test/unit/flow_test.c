@@ -267,6 +267,42 @@ static void test_key(void)
 	ok(hash_host(&fs, FLOW_UDP, 7, &a) != hash_host(&fs, FLOW_UDP, 7, &b));
 }
 
+/* Tables by a number and an endpoint: one flow for each, the last */
+static void test_by_end(void)
+{
+	struct end a = { addr_loopback4, 1 }, b = { addr_loopback4, 2 };
+	struct flow *f[3];
+
+	test("by a number and any endpoint: each part counts, the last flow does, and none that has ended");
+	fresh();
+	buckets = 1;
+	for (unsigned i = 0; i < 3; i++) {
+		f[i] = flow_alloc(&fs, FLOW_UDP, 0);
+		f[i]->side[GUEST] = (struct side){ a, b };
+		f[i]->side[HOST] = (struct side){ b, a };
+	}
+	flow_hash_end(&fs, f[0], BY_ANSWER, 7, &f[0]->side[GUEST].peer);
+	flow_hash_end(&fs, f[0], BY_CLIENT, 8, &f[0]->side[GUEST].our);
+	ok(flow_find_end(&fs, BY_ANSWER, FLOW_UDP, 7, &a) == f[0] && flow_find_end(&fs, BY_CLIENT, FLOW_UDP, 8, &b) == f[0]);
+	ok(!flow_find_end(&fs, BY_ANSWER, FLOW_UDP, 7, &b) && !flow_find_end(&fs, BY_ANSWER, FLOW_UDP, 8, &a));
+	ok(!flow_find_end(&fs, BY_ANSWER, FLOW_UDP_SPLICE, 7, &a) && !flow_find_end(&fs, BY_CLIENT, FLOW_UDP, 7, &a));
+	flow_hash_end(&fs, f[1], BY_ANSWER, 7, &f[1]->side[HOST].our);
+	ok(flow_find_end(&fs, BY_ANSWER, FLOW_UDP, 7, &a) == f[1] && f[0]->hash[BY_ANSWER] == FLOW_NONE);
+	flow_hash_end(&fs, f[2], BY_ANSWER, 7, &f[2]->side[HOST].peer);
+	flow_end(&fs, f[1]);
+	ok(!flow_find_end(&fs, BY_ANSWER, FLOW_UDP, 7, &a) && flow_find_end(&fs, BY_ANSWER, FLOW_UDP, 7, &b) == f[2]);
+	flow_hash_end(&fs, f[0], BY_ANSWER, 7, &f[0]->side[GUEST].peer);
+	ok(flow_find_end(&fs, BY_ANSWER, FLOW_UDP, 7, &a) == f[0]);
+	flow_end(&fs, f[0]);
+	flow_end(&fs, f[2]);
+	ok(!flow_find_end(&fs, BY_CLIENT, FLOW_UDP, 8, &b) && !flow_find_end(&fs, BY_ANSWER, FLOW_UDP, 7, &b));
+	for (unsigned t = 0; t < FLOW_TABLES; t++)
+		for (unsigned i = 0; i < HASH_SIZE; i++)
+			if (flow_hash[t][i] && !ok(!"empty buckets are empty"))
+				break;
+	buckets = 0;
+}
+
 static void test_closed_never_matches(void)
 {
 	struct end a = { addr_loopback4, 1 }, b = { addr_loopback4, 2 };
@@ -496,6 +532,7 @@ static void test_reuse_is_clean(void)
 int main(void)
 {
 	test_key();
+	test_by_end();
 	test_closed_never_matches();
 	test_generations();
 	test_reuse_is_clean();

@@ -689,7 +689,7 @@ static void send_from(int fd, const struct addr *from, const struct end *to, con
 static void test_listener(const struct net *n)
 {
 	struct end client = E(n->loopback, 0), far = E(n->server, 5555), gw = E(n->gw, 0), guest = E(n->guest, 2000);
-	struct end to = E(n->guest, 1000), from;
+	struct end to = E(n->guest, 1000), from, other = E(addr_is_v4(&guest.a) ? "192.0.2.33" : "2001:db8::33", 2000);
 	char buf[64];
 	struct ippkt i;
 	int fd;
@@ -707,6 +707,20 @@ static void test_listener(const struct net *n)
 	guest_say(&guest, &far, "response");
 	ok(out_read(&i) && payload_is(&i, "response") && end_eq(&i.src, &to) && end_eq(&i.dst, &far));
 
+	test("%s: so does an answer from another address of the guest's, and one from another port by a flow of its own", n->name);
+	guest_say(&other, &far, "elsewhere");
+	ok(out_read(&i) && payload_is(&i, "elsewhere") && end_eq(&i.src, &to) && end_eq(&i.dst, &far));
+	eq(c.flows.count[FLOW_UDP], 1);
+	other.port++;
+	guest_say(&other, &far, "new port");
+	ok(out_read(&i) && payload_is(&i, "new port") && addr_eq(&i.src.a, &to.a) && i.src.port != to.port && end_eq(&i.dst, &far));
+	eq(c.flows.count[FLOW_UDP], 2);
+	from = i.src;
+	got_clear();
+	out_udp(&far, &from, "there", 5);
+	run();
+	ok(ngot == 1 && payload_is(&got[0].ip, "there") && end_eq(&got[0].ip.src, &far) && end_eq(&got[0].ip.dst, &other));
+
 	test("UDP-10 %s: a connected client on the host's loopback is answered from where it asked", n->name);
 	got_clear();
 	fd = host_socket(&client);
@@ -714,10 +728,20 @@ static void test_listener(const struct net *n)
 	host_send(fd, &to, "request", 7);
 	run();
 	if (ok(ngot == 1 && payload_is(&got[0].ip, "request") && addr_eq(&got[0].ip.src.a, &gw.a))) {
-		from = got[0].ip.src;
+		other = from = got[0].ip.src;
 		guest_say(&guest, &from, "response");
 		ok(host_recv(fd, buf, sizeof(buf), &from) == 8);
 		ok(end_eq(&from, &to));
+
+		test("%s: or from a new port, at the address it asked", n->name);
+		guest.port++;
+		guest_say(&guest, &other, "new port");
+		ok(host_recv(fd, buf, sizeof(buf), &from) == 8 && addr_eq(&from.a, &to.a) && from.port != to.port);
+		got_clear();
+		host_send(fd, &from, "there", 5);
+		run();
+		ok(ngot == 1 && payload_is(&got[0].ip, "there") && end_eq(&got[0].ip.src, &other) && end_eq(&got[0].ip.dst, &guest));
+		guest.port--;
 	}
 	close(fd);
 	eq(drops(), 0);
