@@ -213,39 +213,54 @@ static int udp_open_gro(int fd, bool v6)
 	return fd;
 }
 
-/* What was sent on this machine comes by the loopback interface, whatever its addresses are; that of @from has to be its own:
- * linux/filter.h, SKF_AD_IFINDEX is the device that a packet arrived at, not its scope as in IPV6_PKTINFO
+#define FILTER_ADDR	8		/* instructions at most */
+
+/* Instructions of socket(7), SO_ATTACH_FILTER, that go on if @a is the source of a packet (RFC 791 3.1, RFC 8200 3), and @skip
+ * further if it is not: how many
  */
-static int filter_local(int fd, const struct addr *from)
+static unsigned filter_source(struct sock_filter *f, const struct addr *a, unsigned skip)
 {
-	const bool v4 = addr_is_v4(from);
-	const uint8_t words = addr_is_loopback(from) ? 0 : v4 ? 1 : 4;
-	struct sock_filter f[12] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_IFINDEX)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, LOOPBACK_IF, (uint8_t)(2 * words), !words),
-	};
-	struct sock_fprog prog = { .filter = f, .len = 2 };
+	bool v4 = addr_is_v4(a);
+	unsigned words = v4 ? 1 : 4, n = 0;
 
-	for (uint8_t i = 0; i < words; i++) {
-		const uint32_t at = v4 ? 12 : 8 + 4U * i;	/* source address: RFC 791 3.1, RFC 8200 3 */
+	for (unsigned i = 0; i < words; i++) {
+		uint32_t at = (uint32_t)SKF_NET_OFF + (v4 ? 12 : 8 + 4 * i), want = ntohl(a->w[4 - words + i]);
 
-		f[prog.len++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)SKF_NET_OFF + at);
-		f[prog.len++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ntohl(from->w[v4 ? 3 : i]), 0,
-							     (uint8_t)(2 * (words - i) - 1));
+		f[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, at);
+		f[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, want, 0, (uint8_t)(2 * (words - 1 - i) + skip));
 	}
-	f[prog.len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, UINT32_MAX);
+	return n;
+}
+
+/* Takes what @from sent, and others that may answer for it, see sock_udp_from(): 0 or -errno */
+static int filter_from(int fd, const struct addr *from, bool local)
+{
+	const struct addr also[] = { *from, addr_loopback4 };
+	unsigned n = addr_is_v4(from) && addr_is_loopback(from) ? 2 : 1;
+	struct sock_filter f[3 + 2 * (FILTER_ADDR + 1) + 1];
+	struct sock_fprog prog = { .filter = f };
+
+	if (local) {		/* linux/filter.h, SKF_AD_IFINDEX: where it arrived, not its scope as in IPV6_PKTINFO */
+		f[prog.len++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_IFINDEX));
+		f[prog.len++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, LOOPBACK_IF, 0, 1);
+		f[prog.len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, UINT32_MAX);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		prog.len = (unsigned short)(prog.len + filter_source(f + prog.len, &also[i], 1));
+		f[prog.len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, UINT32_MAX);
+	}
 	f[prog.len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0);
 	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) ? -errno : 0;
 }
 
-int sock_udp_local(int fd, const struct end *peer)
+int sock_udp_from(int fd, const struct addr *from, bool local)
 {
 	int rc;
 
-	fd = udp_open_gro(fd, !addr_is_v4(&peer->a));
+	fd = udp_open_gro(fd, !addr_is_v4(from));
 	if (fd < 0)
 		return fd;
-	rc = filter_local(fd, &peer->a);
+	rc = filter_from(fd, from, local);
 	if (rc) {
 		close(fd);
 		return rc;

@@ -68,14 +68,15 @@ int sock_connect_on(int fd, const struct end *peer, unsigned scope);
 int sock_udp(const struct end *our, const struct sock_out *o, bool gro, bool pktinfo);
 
 /**
- * sock_udp_local() - UDP socket for a server that may answer from another port, or another address of its machine
+ * sock_udp_from() - UDP socket for a server that may answer from another port, or another address of its machine
  * @fd:		opened by somebody else, and closed on error; -1: a new one
- * @peer:	the server
+ * @from:	the server's address
+ * @local:	what was sent on its own machine, or in its namespace, is taken, too, from whatever address
  *
- * Not connected, and not bound before it sends. It takes what was sent on its own machine, or in its namespace, and what
- * comes from @peer's address, and nothing else: the kernel drops that. UDP_GRO is set.
+ * Not connected, and not bound before it sends. The kernel drops what comes from elsewhere; but 127.0.0.1 answers for all of
+ * 127.0.0.0/8, as it is what kernels pick. UDP_GRO is set.
  */
-int sock_udp_local(int fd, const struct end *peer);
+int sock_udp_from(int fd, const struct addr *from, bool local);
 
 /* UDP socket connected to @s->peer, bound to an ephemeral port of @s->our.a; UDP_GRO and @fd as above */
 int sock_udp_to(int fd, const struct side *s, unsigned scope);

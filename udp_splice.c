@@ -6,9 +6,9 @@
  * with the address that was asked as their source. Both are read in batches. Batches from a listener are of any number of
  * clients: their datagrams are chained by flow, and sent one flow after the other.
  *
- * Answers come from the far side's own machine or namespace, from any of its addresses: a server that is bound to any takes
- * the one that its kernel picks. The kernel drops what comes from elsewhere (sock_udp_local()). A server may also have a port of
- * its own for each client (RFC 1350 4): what comes from another port than the one that was asked gets a flow of its own, a
+ * Answers come from the address that was asked or, in the namespace, from any of its addresses: a server that is bound to any
+ * takes the one that its kernel picks. The kernel drops what comes from elsewhere (sock_udp_from()). A server may also have a
+ * port of its own for each client (RFC 1350 4): what comes from another port than the one that was asked gets a flow of its own, a
  * *child*, with a socket on the near side, connected to the client and bound to the address it had asked and a new port.
  * What the client sends there goes to that port of the server's, from the parent's far socket, as the server has to see the
  * same client. A child ends with its parent, which stays as long as there are any.
@@ -225,7 +225,10 @@ static int own_socket(const struct ctx *c, const struct flow *f)
 		if (fd < 0)
 			return fd;
 	}
-	return parent ? sock_udp_to(fd, &f->side[side], parent->udp.scope) : sock_udp_local(fd, &f->side[side].peer);
+	if (parent)
+		return sock_udp_to(fd, &f->side[side], parent->udp.scope);
+	/* Whoever is in the namespace is the guest; on the host, other users have sockets, too */
+	return sock_udp_from(fd, &f->side[side].peer.a, side == GUEST);
 }
 
 /* Opens it, and tells the loop: 0 or -errno */

@@ -76,9 +76,6 @@ out()
 		echo "plain, outward, to $to|plain|C|any|$to|6000|H|any|6000|"
 		echo "TFTP, outward, to $to|tftp|C|any|$to|6069|H|any|69|any"
 	done
-	echo "from another address, outward|other|C|any|127.0.0.1|6000|H|any|6000|198.51.100.2"
-	echo "from another address, outward, IPv6|other|C|any|::1|6000|H|any|6000|2001:db8:1::2"
-	echo "TFTP from another address, outward|tftp|C|any|127.0.0.1|6069|H|any|69|198.51.100.2"
 	echo "TFTP, outward, by an address that the rule names|tftp|C|any|198.51.100.2|6169|H|any|69|any"
 }
 pasta_up -u 5000 -u 1069:69 --host-lo-to-ns-lo -U 6000 -U 6069:69 -U 198.51.100.2/6169:69
@@ -102,7 +99,7 @@ def sock(ns, family, to=None):
     s = socket.socket(family, socket.SOCK_DGRAM)
     s.settimeout(3)
     return s
-near, far, stranger, ask, port, at, reach = sys.argv[1:]
+near, far, stranger, ask, port, at, reach = sys.argv[1:8]
 f = socket.AF_INET6 if ":" in ask else socket.AF_INET
 s = sock(far, f)
 s.bind((at, int(port)))
@@ -110,10 +107,10 @@ c = sock(near, f)
 c.sendto(b"question", (ask, int(port)))
 peer = s.recvfrom(100)[1]
 x = sock(stranger, f)
-x.bind(("", int(port)))                 # as the server's
-y = sock(stranger, f)
+x.bind((sys.argv[8] if sys.argv[8:] else "", int(port)))        # as the server's
+senders = [x] if sys.argv[8:] else [x, sock(stranger, f)]
 for to in reach.split(","):
-    for z in x, y:
+    for z in senders:
         z.sendto(b"injected", (to, peer[1]))
 s.sendto(b"answer", peer)
 got = [c.recvfrom(100)[0]]
@@ -144,6 +141,10 @@ strangers "in" "$(ns_of H)" "$(ns_of C)" /run/netns/X 127.0.0.1 5000 0.0.0.0 10.
 strangers "in, IPv6" "$(ns_of H)" "$(ns_of C)" /run/netns/X ::1 5000 :: fd09::1,2001:db8:1::2
 strangers "out" "$(ns_of C)" "$(ns_of H)" "$(ns_of R)" 127.0.0.1 6000 0.0.0.0 198.51.100.2
 strangers "out, IPv6" "$(ns_of C)" "$(ns_of H)" "$(ns_of R)" ::1 6000 :: 2001:db8:1::2
+strangers "out, another user of the host" "$(ns_of C)" "$(ns_of H)" "$(ns_of H)" 127.0.0.1 6000 127.0.0.1 127.0.0.1 127.0.0.3
+strangers "out, another user of the host, by its address" "$(ns_of C)" "$(ns_of H)" "$(ns_of H)" 127.0.0.1 6000 127.0.0.1 \
+	127.0.0.1 198.51.100.2
+strangers "out, another user of the host, IPv6" "$(ns_of C)" "$(ns_of H)" "$(ns_of H)" ::1 6000 ::1 ::1 2001:db8:1::2
 pasta_stop
 
 done_testing
