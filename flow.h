@@ -110,6 +110,16 @@ struct tcp {
 	uint64_t	challenged_at;	/* last acknowledgment of an empty segment out of the window */
 };
 
+/* What was sent to a group or broadcast address a moment ago, and may be answered by anybody there */
+#define UDP_ASKED	6
+
+struct udp_asked {
+	uint32_t	at;		/* ms, its low half */
+	uint32_t	scope;		/* interface it left by, 0: routes decided */
+	uint32_t	broadcast;	/* address of an IPv4 network's, in network order; 0: a group, or all */
+	uint16_t	port;		/* 0: entry is free */
+};
+
 struct udp {
 	uint64_t	used;		/* ms: last datagram, either way */
 	uint32_t	port;		/* FLOW_UDP, FLOW_UDP_SPLICE: index of the FLOW_UDP_PORT with the socket */
@@ -128,7 +138,8 @@ struct udp {
 	bool		linkless;	/* FLOW_UDP_PORT: nothing it receives can go to the link */
 	bool		single;		/* FLOW_UDP_PORT: several datagrams in a message were refused */
 	bool		bcast;		/* FLOW_UDP_PORT: SO_BROADCAST is on */
-	bool		many;		/* FLOW_UDP_PORT: sent to many at once, so answers may come from anywhere */
+	bool		many;		/* FLOW_UDP: to a group or broadcast address; FLOW_UDP_PORT: ready for that */
+	struct udp_asked asked[UDP_ASKED];	/* FLOW_UDP_PORT: the last ones */
 };
 
 struct ping {

@@ -23,6 +23,7 @@
 #include "icmp.h"
 #include "reclaim.h"
 #include "sock.h"
+#include "udp.h"
 
 /* RFC 792, RFC 4443 */
 enum {
@@ -419,6 +420,7 @@ static bool ping_failed(struct ctx *c, struct flow *f, const struct pkt *p, int 
 	if (err == EACCES && !f->ping.bcast && addr_is_v4(&f->side[HOST].peer.a)) {
 		f->ping.bcast = true;
 		opt_set(f->ping.sock, SOL_SOCKET, SO_BROADCAST, 1);
+		opt_set(f->ping.sock, IPPROTO_IP, IP_PKTINFO, 1);
 		return true;
 	}
 	queued = ping_errors(c, f);
@@ -497,11 +499,21 @@ static uint8_t ttl_received(struct msghdr *m)
 	return (uint8_t)ttl;
 }
 
-/* Reply of @len bytes behind its header @head in @fr to the guest: true if the frame was used */
-static bool ping_reply(struct ctx *c, struct flow *f, const union sockaddr_any *sa, const uint8_t *head, uint8_t ttl,
-		       struct frame *fr, size_t len)
+/* Was a broadcast address asked that the sender answers to, a moment ago? */
+static bool ping_answers(const struct ctx *c, const struct flow *f, const struct end *from, const struct msghdr *m)
 {
+	const struct sock_anc a = sock_ancillary(m, true);
+
+	return f->ping.bcast && c->now - f->ping.used <= UDP_ANSWER_TIME &&
+	       udp_from_network(from, &a, &f->side[HOST].peer.a);
+}
+
+/* Reply @m, of @len bytes behind its header @head in @fr, to the guest: true if the frame was used */
+static bool ping_reply(struct ctx *c, struct flow *f, struct msghdr *m, const uint8_t *head, struct frame *fr, size_t len)
+{
+	const union sockaddr_any *sa = m->msg_name;
 	struct guest *g = flow_guest(c, f);
+	uint8_t ttl = ttl_received(m);
 	const struct addr *asked = &f->side[HOST].peer.a;
 	bool v4 = addr_is_v4(asked);
 	struct icmp_hdr h = {
@@ -511,13 +523,18 @@ static bool ping_reply(struct ctx *c, struct flow *f, const union sockaddr_any *
 	struct end from, src = { .a = f->side[GUEST].our.a };
 	struct net_hdr n;
 
-	if (head[0] != h.type || !end_from_sa(&from, sa) || (!addr_eq(&from.a, asked) && !f->ping.bcast &&
-							     !addr_is_multicast(asked))) {
+	if (head[0] != h.type || !end_from_sa(&from, sa)) {
 		drop_count(g, DROP_NO_FLOW);
 		return false;
 	}
-	if (!addr_eq(&from.a, asked))		/* one of many */
+	if (addr_eq(&from.a, asked)) {
+		f->ping.used = c->now;
+	} else if (ping_answers(c, f, &from, m)) {	/* one of many: its answer is no reason to wait for more */
 		src.a = fwd_icmp_src(c->cf, &g->seen, &from.a);
+	} else {
+		drop_count(g, DROP_NO_FLOW);
+		return false;
+	}
 
 	n = net_hdr_to_guest(c, g, &src, &to);
 	if (ttl)
@@ -527,7 +544,6 @@ static bool ping_reply(struct ctx *c, struct flow *f, const union sockaddr_any *
 
 	f->bytes[HOST] += len;
 	f->ping.asked = 0;
-	f->ping.used = c->now;
 	f->ping.replied = true;
 	flow_touch(&c->flows, f, true);
 	return true;
@@ -558,7 +574,7 @@ static int ping_read(struct ctx *c, struct flow *f)
 	while (n < 0 && errno == EINTR);
 	rc = n < 0 ? -errno : 0;
 
-	if (n < ICMP_HLEN || !ping_reply(c, f, &sa, head, ttl_received(&m), fr, (size_t)n - ICMP_HLEN))
+	if (n < ICMP_HLEN || !ping_reply(c, f, &m, head, fr, (size_t)n - ICMP_HLEN))
 		tap_unreserve(&g->tap, &fr, 1);
 	return rc;
 }

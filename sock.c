@@ -33,6 +33,7 @@
 struct sock_features sock_features;
 uint32_t sock_wmem_max = UINT32_MAX;
 uint32_t sock_low_ports = 1024;
+static bool bind_any;			/* addresses of others can be bound, too (ip_nonlocal_bind) */
 
 static bool opt_set(int fd, int level, int name, int value)
 {
@@ -74,6 +75,8 @@ void sock_probe(void)
 
 	sock_wmem_max = sysctl_last("/proc/sys/net/ipv4/tcp_wmem", UINT32_MAX);
 	sock_low_ports = sysctl_last("/proc/sys/net/ipv4/ip_unprivileged_port_start", 1024);
+	bind_any = sysctl_last("/proc/sys/net/ipv4/ip_nonlocal_bind", 0) ||
+		   sysctl_last("/proc/sys/net/ipv6/ip_nonlocal_bind", 0);
 	if ((fd = sock_open(false, SOCK_STREAM, IPPROTO_TCP)) >= 0) {
 		s->peek_off = opt_set(fd, SOL_SOCKET, SO_PEEK_OFF, 0);	/* Linux 6.9, 05ea491641d3 */
 		s->meminfo = !getsockopt(fd, SOL_SOCKET, SO_MEMINFO, mem, &len);
@@ -201,6 +204,19 @@ int sock_udp(const struct end *our, const struct sock_out *o, bool gro, bool pkt
 		return rc;
 	}
 	return fd;
+}
+
+bool sock_is_local(const struct addr *a, unsigned scope)
+{
+	int fd = bind_any ? -1 : sock_open(!addr_is_v4(a), SOCK_DGRAM, IPPROTO_UDP);
+	bool local;
+
+	if (fd < 0)
+		return false;
+	opt_set(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+	local = !sock_bind(fd, &(struct end){ .a = *a }, scope);
+	close(fd);
+	return local;
 }
 
 /* @fd, or a new socket, with UDP_GRO */
@@ -536,6 +552,7 @@ struct sock_anc sock_ancillary(const struct msghdr *m, bool v4)
 
 			memcpy(&pi, CMSG_DATA(cm), sizeof(pi));
 			a.our = addr_from4(pi.ipi_spec_dst.s_addr);
+			a.ifindex = (unsigned)pi.ipi_ifindex;
 			a.many = pi.ipi_addr.s_addr != pi.ipi_spec_dst.s_addr;
 			pktinfo4 = true;
 		} else if (cm->cmsg_level == IPPROTO_IPV6 && cm->cmsg_type == IPV6_PKTINFO && !pktinfo4) {
@@ -543,6 +560,7 @@ struct sock_anc sock_ancillary(const struct msghdr *m, bool v4)
 
 			memcpy(&pi, CMSG_DATA(cm), sizeof(pi));
 			a.our = addr_from_bytes(&pi.ipi6_addr, false);
+			a.ifindex = pi.ipi6_ifindex;
 			a.many = sock_to_many(&a.our);
 			if (a.many)
 				a.our = v4 ? addr_any4 : addr_any6;

@@ -84,6 +84,9 @@ int sock_udp_to(int fd, const struct side *s, unsigned scope);
 /* Local address and port of a socket; unspecified and 0 as long as it has none */
 struct end sock_name(int fd);
 
+/* Is that an address of this host's? false too where the kernel doesn't tell (ip_nonlocal_bind) */
+bool sock_is_local(const struct addr *a, unsigned scope);
+
 /* Multicast or broadcast address */
 bool sock_to_many(const struct addr *a);
 
@@ -92,6 +95,7 @@ struct sock_anc {
 	struct addr	our;		/* local address it came to, or that is to answer */
 	unsigned	scope;		/* interface of @our, if that is link-local and IPv6, or 0 */
 	uint16_t	gso;		/* size of the datagrams that the kernel joined, 0: just one */
+	unsigned	ifindex;	/* interface it came in by, 0: not known */
 	bool		many;		/* sent to a multicast or broadcast address */
 };
 

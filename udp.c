@@ -281,7 +281,7 @@ static void opt_set(int fd, int level, int name, int value)
 		debug("UDP socket option %i: %s", name, errno_text(errno));
 }
 
-/* Socket is going to send to many: answers may come from anyone, and our own packets must not come back to us */
+/* Socket is going to send to many: our own packets must not come back to us, and where answers come from has to be known */
 static void port_to_many(struct flow *port, const struct addr *to)
 {
 	int fd = port->udp.sock;
@@ -299,6 +299,15 @@ static void port_to_many(struct flow *port, const struct addr *to)
 		port->udp.bcast = true;
 		opt_set(fd, SOL_SOCKET, SO_BROADCAST, 1);
 	}
+}
+
+/* And to somebody new, of whom only the kernel knows whether this is a network's broadcast address: it is to tell (EACCES) */
+static void port_to_one(struct flow *port)
+{
+	if (!port->udp.bcast)
+		return;
+	port->udp.bcast = false;
+	opt_set(port->udp.sock, SOL_SOCKET, SO_BROADCAST, 0);
 }
 
 /* Host's interface for a destination, 0: routes decide, as they do for IPv4 link-local addresses; @scope: fwd_leave()'s */
@@ -355,7 +364,7 @@ struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 {
 	const struct side guest = { .peer = p->src, .our = p->dst };
 	const struct flow *client = NULL;
-	struct flow *port, *answered;
+	struct flow *port, *f, *answered;
 	struct sock_out leave;
 	struct side host;
 	enum drop why;
@@ -381,7 +390,12 @@ struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 	}
 	if (sock_to_many(&host.peer.a))
 		port_to_many(port, &host.peer.a);
-	return udp_new(c, g, port, &guest, &host, scope_of(c->cf, &host.peer.a, client ? client->udp.scope : leave.scope));
+	else
+		port_to_one(port);
+	f = udp_new(c, g, port, &guest, &host, scope_of(c->cf, &host.peer.a, client ? client->udp.scope : leave.scope));
+	if (f)
+		f->udp.many = sock_to_many(&host.peer.a);
+	return f;
 }
 
 /* ---- errors ---- */
@@ -532,6 +546,7 @@ static enum verdict out_refused(struct ctx *c, struct flow *f, struct flow *port
 
 	if (err == EACCES && !port->udp.bcast && addr_is_v4(to) && !addr_is_multicast(to)) {
 		port_to_many(port, to);		/* a network's broadcast address: nothing tells before */
+		f->udp.many = true;
 		return TRY_AGAIN;
 	}
 	queued = port_errors(c, port);
@@ -642,6 +657,8 @@ void udp_input(struct ctx *c, struct flow *f, struct pkt *pkts)
 	}
 	out_flush(c, f, port);
 
+	if (f->udp.many)
+		udp_asks(c, port, f);
 	f->udp.used = c->now;
 	f->udp.replied |= port->udp.listener != FLOW_NONE;
 	flow_touch(&c->flows, f, f->udp.replied);
@@ -674,7 +691,7 @@ static struct flow *port_accept(struct ctx *c, struct flow *port, const struct s
 	struct side guest;
 	struct flow *old;
 
-	if ((!listener && !port->udp.many) || ((!listener || a->many) && own_packet(&c->flows, &host->peer, a))) {
+	if (listener ? a->many && own_packet(&c->flows, &host->peer, a) : !udp_answers(c, port, &host->peer, a)) {
 		why = DROP_NO_FLOW;
 	} else if (listener) {
 		why = rule->r.outward ? DROP_POLICY : fwd_in(c->cf, &g->seen, &rule->r, host, &guest);
@@ -788,6 +805,8 @@ static bool in_deliver(struct ctx *c, struct flow *port, unsigned i, size_t len)
 		return false;
 
 	f = flow_find_host(&c->flows, FLOW_UDP, flow_idx(&c->flows, port), &host.peer);
+	if (f && scope && f->udp.scope && scope != f->udp.scope)
+		f = NULL;			/* the same link-local address on another link is somebody else */
 	if (!f)
 		f = port_accept(c, port, &host, &a, scope);
 	if (!f)

@@ -9,6 +9,7 @@
 #define UDP_H
 
 #include "passt.h"
+#include "sock.h"
 
 /* New flow for a datagram from the guest, or NULL (dropped and counted, an ICMP error sent where there is one) */
 struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p);
@@ -33,6 +34,20 @@ void udp_timeout(struct ctx *c, struct flow *f);
 
 /* Ends a flow of type FLOW_UDP, FLOW_UDP_SPLICE or FLOW_UDP_PORT, the port with its last flow */
 void udp_end(struct ctx *c, struct flow *f);
+
+/* Answers to a group are late by intent: up to 500 ms for mDNS (RFC 6762 6), up to as many seconds as the question's MX says for
+ * SSDP, of which 5 are the most that is used (UPnP Device Architecture 1.3.2)
+ */
+#define UDP_ANSWER_TIME	5000		/* ms */
+
+/* The flow @f of @port to a group or broadcast address has just sent something */
+void udp_asks(const struct ctx *c, struct flow *port, const struct flow *f);
+
+/* Is a datagram from @from, with what is known of its way, an answer to that? */
+bool udp_answers(const struct ctx *c, struct flow *port, const struct end *from, const struct sock_anc *a);
+
+/* Did it come from outside, and from a network with that broadcast address unless that is NULL? */
+bool udp_from_network(const struct end *from, const struct sock_anc *a, const struct addr *broadcast);
 
 #define UDP_SEGMENTS_MAX	64	/* datagrams in one message that UDP_SEGMENT is good for on every kernel */
 #define UDP_SEGMENTS_LEN	65487	/* bytes in them: what IPv4 and IPv6 can carry */

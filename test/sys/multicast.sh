@@ -79,6 +79,57 @@ one "limited broadcast" 255.255.255.255 7100 198.51.100.2
 one "directed broadcast" 198.51.100.255 7100 198.51.100.2
 one "UDP-25 IPv6 multicast" ff15::efc0:988f 5353 2001:db8:1::2
 
+# Who was asked is heard, for some seconds: from the port that was asked, and from outside
+cat >"$T/ask.py" <<'END'
+import socket, sys
+group, port, own = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+v6 = ":" in group
+s = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+if v6:
+    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, socket.if_nametoindex("ext"))
+s.bind(("", own))
+s.settimeout(20)
+s.sendto(b"who is there", (group, port))
+heard = []
+while heard[-1:] != ["end"]:
+    heard.append(s.recv(100).decode())
+    print(*heard, flush=True)
+END
+# tell.py FROM PORT TO PORT TEXT
+cat >"$T/tell.py" <<'END'
+import socket, sys
+a, port, to, at, text = sys.argv[1:]
+s = socket.socket(socket.AF_INET6 if ":" in a else socket.AF_INET, socket.SOCK_DGRAM)
+s.bind((a, int(port)))
+s.sendto(text.encode(), (to, int(at)))
+END
+# asked OWN_PORT GROUP PORT HOST REMOTE LOOPBACK; and 5 s later, with another remote host, asked_late
+asked()
+{
+	C python3 "$T/ask.py" "$2" "$3" "$1" >"$T/asked.$1" 2>&1 &
+	wait_for 10 listens "$1" u
+	R python3 "$T/tell.py" "$5" $(($3 + 1)) "$4" "$1" wrong_port
+	python3 "$T/tell.py" "$4" "$3" "$4" "$1" host
+	python3 "$T/tell.py" "$6" "$3" "$6" "$1" loopback
+	R python3 "$T/tell.py" "$5" "$3" "$4" "$1" here
+	wait_for 10 grep -q here "$T/asked.$1"
+}
+asked_late() # TITLE OWN_PORT PORT HOST REMOTE REMOTE2
+{
+	R python3 "$T/tell.py" "$6" "$3" "$4" "$2" late
+	R python3 "$T/tell.py" "$5" "$3" "$4" "$2" end
+	wait_for 10 grep -q end "$T/asked.$2"
+	is "$1: whoever was asked is heard, for some seconds, nobody else" "$(tail -n 1 "$T/asked.$2")" "here end"
+}
+asked 40010 239.255.255.250 1950 198.51.100.2 198.51.100.10 127.0.0.1
+asked 40011 198.51.100.255 7150 198.51.100.2 198.51.100.10 127.0.0.1
+asked 40012 ff15::efc0:988f 5350 2001:db8:1::2 2001:db8:1::10 ::1
+sleep 5.2		# longer than answers may take
+asked_late "UDP-06 SSDP" 40010 1950 198.51.100.2 198.51.100.10 198.51.100.1
+asked_late "directed broadcast" 40011 7150 198.51.100.2 198.51.100.10 198.51.100.1
+asked_late "UDP-25 IPv6 multicast" 40012 5350 2001:db8:1::2 2001:db8:1::10 2001:db8:1::1
+
 # The other way: the host is a member, and the port of the group is forwarded
 cat >"$T/member.py" <<'END'
 import socket, struct, sys, time

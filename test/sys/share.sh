@@ -62,12 +62,15 @@ for p in range(1, 65536):
 print(n > 65000)
 END2
 sockets() { ss -Hanu | wc -l; }
+# What is listed while it changes may be there twice
+settled() { local a; a=$(ss -Hanu); read -rt 0.2 <> <(:) || :; [ "$(ss -Hanu)" = "$a" ]; }
 for to in 198.51.100.10 2001:db8:1::10; do
 	case $to in
 	*:*)	from=2001:db8:1::2 family=INET6 ;;
 	*)	from=198.51.100.2 family=INET ;;
 	esac
 	is "one datagram from each port to $to" "$(C python3 "$T/spray.py" $to $from)" True
+	wait_for 20 settled
 	le "takes half of the ephemeral ports" "$(sockets)" 505
 	is "and leaves the rest to the host's own programs" "$(python3 -c "
 import socket
@@ -89,6 +92,7 @@ if [ "$LINK" = tap ]; then
 	ulimit -n 256
 	pasta_up --no-map-gw
 	is "one datagram from each port, 256 descriptors" "$(C python3 "$T/spray.py" 198.51.100.10 198.51.100.2)" True
+	wait_for 20 settled
 	le "takes half of them" "$(sockets)" 133
 	le "and no more are open" "$(fds)" 160
 fi

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* icmp_test.c - echo through the kernel's ping sockets, and errors, guest and network played by the test */
-/* LINK: accept.o addr.o checksum.o event.o flow.o fwd.o fwd_rules.o log.o packet.o pcap.o pmtu.o reclaim.o sock.o splice.o tap.o timer.o udp.o udp_splice.o util.o */
+/* LINK: accept.o addr.o checksum.o event.o flow.o fwd.o fwd_rules.o log.o packet.o pcap.o pmtu.o reclaim.o sock.o splice.o tap.o timer.o udp.o udp_splice.o udp_asked.o util.o */
 #include "../../icmp.c"
 #include "../dgram.h"
 
@@ -108,6 +108,34 @@ static void test_never_forged(const struct net *n)
 	out_reply(n, n->server, &i, 64);
 	run();
 	expect_reply(n, 0, n->server, 5, 1, 64);
+}
+
+static void test_broadcast(void)
+{
+	const struct net *n = &nets[0];
+	struct ippkt i;
+
+	test("a broadcast address answers for some seconds, by hosts of its network, however many go on");
+	begin(NULL);
+	guest_icmp(n->guest, "192.0.2.255", 64, n->echo, ID_SEQ(5, 1), "payload", 7);
+	if (!ok(out_read(&i)))
+		return;
+	out_reply(n, n->server, &i, 64);	/* of another one */
+	run();
+	eq(ngot, 0);
+	for (unsigned k = 0; k < 5; k++) {
+		c.now += k ? UDP_ANSWER_TIME / 4 : 0;
+		out_reply(n, "192.0.2.77", &i, 64);
+		run();
+		expect_reply(n, k, "192.0.2.77", 5, 1, 64);
+	}
+	c.now++;
+	out_reply(n, "192.0.2.77", &i, 64);
+	run();
+	eq(ngot, 5);
+	eq(g->drops[DROP_NO_FLOW], 2);
+	pass(PING_TIMEOUT - UDP_ANSWER_TIME);
+	eq(c.flows.count[FLOW_PING], 0);
 }
 
 /* A program of the host wants identifier @id, 0: any; its socket, or -errno */
@@ -670,6 +698,7 @@ int main(void)
 		test_translated(n);
 		test_silence(n);
 	}
+	test_broadcast();
 	begin(NULL);
 	return done();
 }

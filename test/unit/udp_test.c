@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* udp_test.c - UDP on the kernel's own sockets, guest and network played by the test */
-/* LINK: accept.o addr.o checksum.o event.o flow.o fwd.o fwd_rules.o icmp.o log.o packet.o pcap.o pmtu.o reclaim.o sock.o splice.o tap.o timer.o udp_splice.o util.o */
+/* LINK: accept.o addr.o checksum.o event.o flow.o fwd.o fwd_rules.o icmp.o log.o packet.o pcap.o pmtu.o reclaim.o sock.o splice.o tap.o timer.o udp_splice.o udp_asked.o util.o */
 /* LDFLAGS: -Wl,--wrap=sendmmsg */
 #include <fcntl.h>
 
@@ -632,6 +632,127 @@ static void test_multicast(const struct net *n)
 	   end_eq(&got[0].ip.dst, &guest));
 	guest_say(&guest, &device, "tell more");
 	ok(out_read(&i) && payload_is(&i, "tell more") && end_eq(&i.dst, &device));
+}
+
+/* A program of the host's sends from @from to where the guest asks from: true if the guest hears of it */
+static bool host_reaches(const struct addr *from, const struct end *to, uint16_t port)
+{
+	const struct end at = { *from, port };
+	union sockaddr_any sa;
+	int fd = host_socket(&at);
+
+	got_clear();
+	MUST(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, addr_is_loopback(from) ? "lo" : "out", 4));
+	MUST(sendto(fd, "let me in", 9, 0, &sa.sa, end_to_sa(to, 0, &sa)));
+	close(fd);
+	run();
+	return ngot;
+}
+
+static bool reaches(const struct end *from, const struct end *to)
+{
+	got_clear();
+	out_udp(from, to, "let me in", 9);
+	run();
+	return ngot == 1 && payload_is(&got[0].ip, "let me in");
+}
+
+static void test_asked(const struct net *n)
+{
+	struct end guest = E(n->guest, 40010), group = E(n->group, 1900), other = E(n->group, 5353), lo = E(n->loopback, 40010);
+	struct end device = E(n->server, 1900), second = E(n->server2, 1900), wrong = E(n->server, 1901), third = E(n->router, 1900);
+	struct addr own = A(n->guest), own2 = addr_is_v4(&own) ? A("192.0.2.9") : A("2001:db8::9");
+	struct flow *port;
+
+	test("%s: who was asked by multicast is heard for some seconds, nobody else", n->name);
+	begin(NULL);
+	guest_say(&guest, &device, "not to many");
+	ok(!reaches(&second, &guest));
+	guest_say(&guest, &group, "who is there");
+	ok(!reaches(&wrong, &guest));
+	ok(reaches(&second, &guest));
+	ok(reaches(&device, &guest));
+	c.now += UDP_ANSWER_TIME;
+	ok(reaches(&third, &guest));
+	c.now++;
+	third.a.b[15]++;
+	ok(!reaches(&third, &guest));
+	ok(reaches(&second, &guest));		/* has a flow */
+	second.port++;
+	ok(!reaches(&second, &guest));
+
+	test("%s: neither is the host itself, from whatever address", n->name);
+	guest_say(&guest, &group, "who is there");
+	ok(!host_reaches(&lo.a, &lo, 1900));
+	ok(!host_reaches(&own, &guest, 1900));
+	ok(!host_reaches(&own2, &guest, 1900));
+	ok(reaches(&third, &guest));
+
+	test("%s: nor who comes by another interface", n->name);
+	port = flow_find_guest(&c.flows, FLOW_UDP_PORT, &guest, &(struct end){
+		.a = addr_is_v4(&guest.a) ? addr_any4 : addr_any6 });
+	ok(port && port->udp.asked[0].scope == if_nametoindex("out"));
+	port->udp.asked[0].scope++;
+	third.a.b[15]++;
+	ok(!reaches(&third, &guest));
+
+	test("%s: ports of several groups are asked, the last six count", n->name);
+	begin(NULL);
+	guest_say(&guest, &group, "who is there");
+	c.now += UDP_ANSWER_TIME - 100;
+	guest_say(&guest, &other, "who is there");
+	other = device;
+	other.port = 5353;
+	ok(reaches(&device, &guest) && reaches(&other, &guest));
+	c.now += 200;
+	third.a.b[15]++;
+	ok(!reaches(&third, &guest));
+	third.port = 5353;
+	ok(reaches(&third, &guest));
+	for (uint16_t k = 0; k < UDP_ASKED; k++) {
+		c.now++;
+		group.port = (uint16_t)(2000 + k);
+		guest_say(&guest, &group, "who is there");
+	}
+	third.a.b[15]++;
+	ok(!reaches(&third, &guest));
+	for (third.port = 2000; third.port < 2000 + UDP_ASKED; third.port++)
+		ok(reaches(&third, &guest));
+}
+
+/* Networks' broadcast addresses: that they are some is known of no other kind of address than what the kernel says */
+static void test_asked_broadcast(void)
+{
+	struct end guest = E("192.0.2.1", 9998), net = E("192.0.2.255", 9999), all = E("255.255.255.255", 9999);
+	struct end near = E("192.0.2.77", 9999), far = E("198.51.100.7", 9999), lo = E("127.0.0.1", 9998), one = E("192.0.2.76", 5);
+	const struct addr own2 = A("192.0.2.9");
+
+	for (unsigned k = 0; k < 3; k++) {
+		test("UDP-06 answers to broadcast: those of the network, for some seconds, %s",
+		     k == 0 ? "asked" : k == 1 ? "asked after all networks were" : "asked between flows to single hosts");
+		begin(NULL);
+		if (k == 1) {
+			guest_say(&guest, &all, "who is there");
+			c.now += UDP_ANSWER_TIME + 1;
+			ok(!reaches(&near, &guest));
+		} else if (k == 2) {
+			guest_say(&guest, &net, "who is there");
+			c.now += UDP_ANSWER_TIME + 1;
+			guest_say(&guest, &one, "you");
+		}
+		guest_say(&guest, &net, "who is there");
+		ok(!reaches(&far, &guest));
+		ok(!host_reaches(&lo.a, &lo, 9999));
+		ok(!host_reaches(&own2, &guest, 9999));
+		near.port = 9998;
+		ok(!reaches(&near, &guest));
+		near.port = 9999;
+		ok(reaches(&near, &guest));
+		near.a.b[15]++;
+		c.now += UDP_ANSWER_TIME + 1;
+		ok(!reaches(&near, &guest));
+		eq(g->drops[DROP_SEND], 0);
+	}
 }
 
 static void test_broadcast(void)
@@ -1470,6 +1591,7 @@ int main(void)
 		test_unreachable(n);
 		test_send_errors(n);
 		test_multicast(n);
+		test_asked(n);
 		test_listener(n);
 		test_listener_ranges(n);
 		test_rule_gone(n);
@@ -1484,6 +1606,7 @@ int main(void)
 		test_policy(n);
 	}
 	test_broadcast();
+	test_asked_broadcast();
 	test_same_view();
 	test_link_local();
 	test_out_addr();
