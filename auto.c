@@ -23,6 +23,7 @@
 #include "auto.h"
 #include "loop.h"
 #include "netlink_msg.h"
+#include "sock_filter.h"
 #include "udp.h"
 #include "udp_splice.h"
 
@@ -33,7 +34,6 @@
 #define KERNEL_CLOSE	7
 #define KERNEL_LISTEN	10
 
-#define LOOPBACK_IF	1		/* interface index, in each namespace */
 
 enum { TCP, UDP };
 

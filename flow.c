@@ -10,6 +10,7 @@
 #include "util.h"
 
 #define HASH_SIZE	(1U << 17)
+#define HASH_MASK	(FLOW_NONE >> 1)	/* what is kept in an entry: in a chain, the others are told apart by it alone */
 
 static struct flow flow_table[FLOW_MAX];
 static uint32_t flow_hash[FLOW_TABLES][HASH_SIZE];
@@ -84,19 +85,19 @@ static uint32_t hash_pair(const struct flows *fs, enum flow_type type, const str
 		.peer = peer->a, .our = our->a, .ports = (uint32_t)peer->port << 16 | our->port, .type = type,
 	};
 
-	return (uint32_t)siphash(fs->key, &k, sizeof(k)) % HASH_SIZE;
+	return (uint32_t)siphash(fs->key, &k, sizeof(k)) & HASH_MASK;
 }
 
 static uint32_t hash_host(const struct flows *fs, enum flow_type type, uint32_t key, const struct end *peer)
 {
 	struct flow_key k = { .peer = peer->a, .our.w = { key }, .ports = peer->port, .type = type };
 
-	return (uint32_t)siphash(fs->key, &k, sizeof(k)) % HASH_SIZE;
+	return (uint32_t)siphash(fs->key, &k, sizeof(k)) & HASH_MASK;
 }
 
 static void hash_insert(struct flows *fs, struct flow *f, unsigned table, uint32_t hash)
 {
-	uint32_t *head = &flow_hash[table][hash];
+	uint32_t *head = &flow_hash[table][hash % HASH_SIZE];
 
 	assert(f->hash[table] == FLOW_NONE);
 	f->hash[table] = hash;
@@ -111,7 +112,7 @@ static void hash_remove(struct flows *fs, struct flow *f, unsigned table)
 	if (f->hash[table] == FLOW_NONE)
 		return;
 
-	head = &flow_hash[table][f->hash[table]];
+	head = &flow_hash[table][f->hash[table] % HASH_SIZE];
 	if (*head == idx + 1) {
 		*head = f->hnext[table] + 1;
 	} else {
@@ -136,12 +137,13 @@ void flow_hash_host(struct flows *fs, struct flow *f, uint32_t key)
 struct flow *flow_find_pair(const struct flows *fs, unsigned side, enum flow_type type, const struct end *peer,
 			    const struct end *our)
 {
-	uint32_t i = flow_hash[side][hash_pair(fs, type, peer, our)] - 1;
+	uint32_t hash = hash_pair(fs, type, peer, our), i = flow_hash[side][hash % HASH_SIZE] - 1;
 
 	for (; i != FLOW_NONE; i = fs->f[i].hnext[side]) {
 		struct flow *f = &fs->f[i];
 
-		if (f->type == type && end_eq(&f->side[side].peer, peer) && end_eq(&f->side[side].our, our))
+		if (f->hash[side] == hash && f->type == type && end_eq(&f->side[side].peer, peer) &&
+		    end_eq(&f->side[side].our, our))
 			return f;
 	}
 	return NULL;
@@ -149,12 +151,12 @@ struct flow *flow_find_pair(const struct flows *fs, unsigned side, enum flow_typ
 
 struct flow *flow_find_host(const struct flows *fs, enum flow_type type, uint32_t key, const struct end *peer)
 {
-	uint32_t i = flow_hash[HOST][hash_host(fs, type, key, peer)] - 1;
+	uint32_t hash = hash_host(fs, type, key, peer), i = flow_hash[HOST][hash % HASH_SIZE] - 1;
 
 	for (; i != FLOW_NONE; i = fs->f[i].hnext[HOST]) {
 		struct flow *f = &fs->f[i];
 
-		if (f->type == type && f->host_key == key && end_eq(&f->side[HOST].peer, peer))
+		if (f->hash[HOST] == hash && f->type == type && f->host_key == key && end_eq(&f->side[HOST].peer, peer))
 			return f;
 	}
 	return NULL;
@@ -184,12 +186,13 @@ void flow_hash_end(struct flows *fs, struct flow *f, unsigned table, uint32_t ke
 
 struct flow *flow_find_end(const struct flows *fs, unsigned table, enum flow_type type, uint32_t key, const struct end *e)
 {
-	uint32_t i = flow_hash[table][hash_host(fs, type, key, e)] - 1;
+	uint32_t hash = hash_host(fs, type, key, e), i = flow_hash[table][hash % HASH_SIZE] - 1;
+	unsigned n = table - BY_ANSWER;
 
 	for (; i != FLOW_NONE; i = fs->f[i].hnext[table]) {
 		struct flow *f = &fs->f[i];
 
-		if (f->type == type && f->end_key[table - BY_ANSWER] == key && end_eq(end_of(f, f->end_at[table - BY_ANSWER]), e))
+		if (f->hash[table] == hash && f->type == type && f->end_key[n] == key && end_eq(end_of(f, f->end_at[n]), e))
 			return f;
 	}
 	return NULL;

@@ -138,6 +138,7 @@ struct udp {
 	bool		linkless;	/* FLOW_UDP_PORT: nothing it receives can go to the link */
 	bool		single;		/* FLOW_UDP_PORT: several datagrams in a message were refused */
 	bool		bcast;		/* FLOW_UDP_PORT: SO_BROADCAST is on */
+	bool		filtered;	/* FLOW_UDP_PORT: the kernel drops what none of its flows is about */
 	bool		many;		/* FLOW_UDP: to a group or broadcast address; FLOW_UDP_PORT: ready for that */
 	struct udp_asked asked[UDP_ASKED];	/* FLOW_UDP_PORT: the last ones */
 };
@@ -176,7 +177,7 @@ struct flow {
 	uint8_t		lru;		/* enum flow_lru, LRU_LISTS: on none */
 	uint16_t	gen;		/* of this entry, 10 bits: told from events of an earlier owner */
 	uint16_t	batch_head, batch_tail;	/* this batch's packets of the flow, PKT_NEXT_NONE: none */
-	uint32_t	hash[FLOW_TABLES], hnext[FLOW_TABLES];	/* bucket and chain; FLOW_NONE: not in that table */
+	uint32_t	hash[FLOW_TABLES], hnext[FLOW_TABLES];	/* hash and chain; FLOW_NONE: not in that table */
 	uint32_t	host_key;	/* of the HOST side's table: which socket */
 	uint32_t	end_key[2];	/* BY_ANSWER, BY_CLIENT: the number, */
 	uint8_t		end_at[2];	/* and the endpoint's place in @side */

@@ -64,6 +64,9 @@ struct fwd {
 
 	/* A UDP listener is about to be closed: what uses its socket has to end */
 	void		(*udp_gone)(struct fwd *fwd, uint32_t listener);
+
+	/* A rule names a UDP port of the host's that somebody has: true if it was a flow of the guest's, which has ended */
+	bool		(*udp_wanted)(struct fwd *fwd, uint16_t port);
 };
 
 /**

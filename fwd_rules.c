@@ -243,7 +243,7 @@ static bool is_ours(const struct fwd *fwd, const struct rule *r, uint32_t port)
 
 static bool make_way(struct fwd *fwd, const struct rule *r);
 
-/* A port that is named, and that somebody has, may be free in a moment; or at once, if that is a rule that leaves */
+/* A port that is named, and that somebody has, may be free in a moment; or at once, if that is a rule that leaves, or a flow */
 static int listen_patiently(struct opening *o, const struct fwd_rule *fr, uint32_t port)
 {
 	bool patient = o->patient && !fr->r.weak && !is_ours(o->fwd, &fr->r, port);
@@ -251,6 +251,9 @@ static int listen_patiently(struct opening *o, const struct fwd_rule *fr, uint32
 	int rc = listen_port(o, fr, port);
 
 	if (rc == -EADDRINUSE && o->changing && make_way(o->fwd, &fr->r))
+		rc = listen_port(o, fr, port);
+	if (rc == -EADDRINUSE && !fr->r.weak && !fr->r.outward && fr->r.proto == IPPROTO_UDP && o->fwd->udp_wanted &&
+	    o->fwd->udp_wanted(o->fwd, (uint16_t)port))
 		rc = listen_port(o, fr, port);
 	while (rc == -EADDRINUSE && patient && now_ms() < until) {
 		poll(NULL, 0, RETRY_EVERY);

@@ -211,6 +211,7 @@ int loop_init(struct ctx *c, const struct conf *cf)
 	c->neigh_again.kind = TIMER_NEIGH;
 	accept_init(c);
 	c->fwd.udp_gone = udp_listener_gone;
+	c->fwd.udp_wanted = udp_port_wanted;
 	tcp_init(c);
 	for (unsigned i = 0; i < GUEST_MAX; i++) {
 		struct guest *g = &c->guest[i];

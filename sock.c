@@ -2,7 +2,6 @@
 /* sock.c - host sockets: how they are opened, and what this kernel can do with them */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/filter.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <linux/tcp.h>
@@ -13,6 +12,7 @@
 
 #include "log.h"
 #include "sock.h"
+#include "sock_filter.h"
 #include "util.h"
 
 /* Older headers don't have them */
@@ -26,7 +26,6 @@
 #define IP_BIND_ADDRESS_NO_PORT	24
 #endif
 
-#define LOOPBACK_IF	1		/* interface index, in each namespace */
 #define UDP_RCVBUF	(1 << 20)	/* of a listener, while others have their turn; as far as rmem_max permits */
 #define LISTEN_BACKLOG	4096		/* capped by net.core.somaxconn */
 
@@ -227,46 +226,6 @@ static int udp_open_gro(int fd, bool v6)
 	if (fd >= 0 && sock_features.udp_gro)
 		opt_set(fd, IPPROTO_UDP, UDP_GRO, 1);
 	return fd;
-}
-
-#define FILTER_ADDR	8		/* instructions at most */
-
-/* Instructions of socket(7), SO_ATTACH_FILTER, that go on if @a is the source of a packet (RFC 791 3.1, RFC 8200 3), and @skip
- * further if it is not: how many
- */
-static unsigned filter_source(struct sock_filter *f, const struct addr *a, unsigned skip)
-{
-	bool v4 = addr_is_v4(a);
-	unsigned words = v4 ? 1 : 4, n = 0;
-
-	for (unsigned i = 0; i < words; i++) {
-		uint32_t at = (uint32_t)SKF_NET_OFF + (v4 ? 12 : 8 + 4 * i), want = ntohl(a->w[4 - words + i]);
-
-		f[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, at);
-		f[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, want, 0, (uint8_t)(2 * (words - 1 - i) + skip));
-	}
-	return n;
-}
-
-/* Takes what @from sent, and others that may answer for it, see sock_udp_from(): 0 or -errno */
-static int filter_from(int fd, const struct addr *from, bool local)
-{
-	const struct addr also[] = { *from, addr_loopback4 };
-	unsigned n = addr_is_v4(from) && addr_is_loopback(from) ? 2 : 1;
-	struct sock_filter f[3 + 2 * (FILTER_ADDR + 1) + 1];
-	struct sock_fprog prog = { .filter = f };
-
-	if (local) {		/* linux/filter.h, SKF_AD_IFINDEX: where it arrived, not its scope as in IPV6_PKTINFO */
-		f[prog.len++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_IFINDEX));
-		f[prog.len++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, LOOPBACK_IF, 0, 1);
-		f[prog.len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, UINT32_MAX);
-	}
-	for (unsigned i = 0; i < n; i++) {
-		prog.len = (unsigned short)(prog.len + filter_source(f + prog.len, &also[i], 1));
-		f[prog.len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, UINT32_MAX);
-	}
-	f[prog.len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0);
-	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) ? -errno : 0;
 }
 
 int sock_udp_from(int fd, const struct addr *from, bool local)

@@ -60,6 +60,7 @@
 #define TURN_ERRORS	64		/* entries of an error queue, the same */
 #define ERROR_TRIES	4		/* sends again after an error that was another packet's */
 #define SOCKETS_MAX	4		/* of one endpoint of the guest */
+#define UNASKED_MANY	(BATCH_IN / 2)	/* datagrams of a batch that no flow is about: a flood */
 
 #define KEY_LISTENER	FLOW_MAX	/* host's side of FLOW_UDP_PORT: listener's index above this */
 #define KEY_OWN		FLOW_NONE	/* same: by local port, to know our own packets */
@@ -124,6 +125,7 @@ static void port_put(struct ctx *c, struct flow *port)
 /* @f is one of the flows of @port, and is none any more */
 static void port_add(struct ctx *c, struct flow *port, struct flow *f)
 {
+	udp_unfilter(port);
 	f->udp.prev = FLOW_NONE;
 	f->udp.next = port->udp.flows;
 	if (f->udp.next != FLOW_NONE)
@@ -281,35 +283,6 @@ static void opt_set(int fd, int level, int name, int value)
 		debug("UDP socket option %i: %s", name, errno_text(errno));
 }
 
-/* Socket is going to send to many: our own packets must not come back to us, and where answers come from has to be known */
-static void port_to_many(struct flow *port, const struct addr *to)
-{
-	int fd = port->udp.sock;
-	bool v4 = addr_is_v4(to);
-
-	if (!port->udp.many) {
-		port->udp.many = true;
-		if (v4)
-			opt_set(fd, IPPROTO_IP, IP_MULTICAST_LOOP, 0);
-		else
-			opt_set(fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 0);
-		opt_set(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_PKTINFO : IPV6_RECVPKTINFO, 1);
-	}
-	if (v4 && !port->udp.bcast && !addr_is_multicast(to)) {
-		port->udp.bcast = true;
-		opt_set(fd, SOL_SOCKET, SO_BROADCAST, 1);
-	}
-}
-
-/* And to somebody new, of whom only the kernel knows whether this is a network's broadcast address: it is to tell (EACCES) */
-static void port_to_one(struct flow *port)
-{
-	if (!port->udp.bcast)
-		return;
-	port->udp.bcast = false;
-	opt_set(port->udp.sock, SOL_SOCKET, SO_BROADCAST, 0);
-}
-
 /* Host's interface for a destination, 0: routes decide, as they do for IPv4 link-local addresses; @scope: fwd_leave()'s */
 static unsigned scope_of(const struct conf *cf, const struct addr *a, unsigned scope)
 {
@@ -389,9 +362,9 @@ struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 		return NULL;
 	}
 	if (sock_to_many(&host.peer.a))
-		port_to_many(port, &host.peer.a);
+		udp_to_many(port, &host.peer.a);
 	else
-		port_to_one(port);
+		udp_to_one(port);
 	f = udp_new(c, g, port, &guest, &host, scope_of(c->cf, &host.peer.a, client ? client->udp.scope : leave.scope));
 	if (f)
 		f->udp.many = sock_to_many(&host.peer.a);
@@ -545,7 +518,7 @@ static enum verdict out_refused(struct ctx *c, struct flow *f, struct flow *port
 		return GIVE_UP;
 
 	if (err == EACCES && !port->udp.bcast && addr_is_v4(to) && !addr_is_multicast(to)) {
-		port_to_many(port, to);		/* a network's broadcast address: nothing tells before */
+		udp_to_many(port, to);		/* a network's broadcast address: nothing tells before */
 		f->udp.many = true;
 		return TRY_AGAIN;
 	}
@@ -875,6 +848,7 @@ static void port_read(struct ctx *c, struct flow *port)
 
 	for (unsigned turn = 0; turn < TURN_IN; turn++) {
 		unsigned n = in_reserve(c, port), unused = 0;
+		uint64_t unasked = flow_guest(c, port)->drops[DROP_NO_FLOW];
 		int rc;
 
 		if (!n) {
@@ -890,6 +864,8 @@ static void port_read(struct ctx *c, struct flow *port)
 		udp_splice_flush(c);		/* out of the frames */
 		if (!port->udp.linkless)
 			tap_unreserve(&flow_guest(c, port)->tap, in.frame, unused);
+		if (flow_guest(c, port)->drops[DROP_NO_FLOW] - unasked >= UNASKED_MANY)
+			udp_filter(c, port);
 
 		if (rc == -EAGAIN || (rc >= 0 && (unsigned)rc < n))
 			return;
@@ -913,6 +889,13 @@ void udp_ready(struct ctx *c, struct flow *f, uint32_t events)
 void udp_resume(struct ctx *c, struct flow *f)
 {
 	udp_ready(c, f, EPOLLIN);
+}
+
+/* Ends all flows of a port, and the port with them if it is no listener's */
+static void port_end(struct ctx *c, struct flow *port)
+{
+	while (port->udp.flows != FLOW_NONE)
+		udp_end(c, &c->flows.f[port->udp.flows]);
 }
 
 /* Entry that stands for a listener, or NULL while it is silent */
@@ -957,6 +940,23 @@ void udp_listen_ready(struct ctx *c, uint32_t listener, uint32_t events)
 		drop_count(&c->guest[0], DROP_NO_RESOURCE);
 }
 
+bool udp_port_wanted(struct fwd *fwd, uint16_t port)
+{
+	struct ctx *c = container_of(fwd, struct ctx, fwd);
+	const struct addr any[] = { addr_any4, addr_any6 };
+	struct flow *f;
+	bool was = false;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(any); i++) {
+		f = flow_find_host(&c->flows, FLOW_UDP_PORT, KEY_OWN, &(struct end){ any[i], port });
+		if (!f)
+			continue;
+		port_end(c, f);
+		was = true;
+	}
+	return was;
+}
+
 void udp_listener_gone(struct fwd *fwd, uint32_t listener)
 {
 	struct ctx *c = container_of(fwd, struct ctx, fwd);
@@ -964,7 +964,6 @@ void udp_listener_gone(struct fwd *fwd, uint32_t listener)
 
 	if (!port)
 		return;
-	while (port->udp.flows != FLOW_NONE)
-		udp_end(c, &c->flows.f[port->udp.flows]);
+	port_end(c, port);
 	flow_end(&c->flows, port);		/* the socket is the listener's */
 }

@@ -9,7 +9,8 @@
 #define UDP_H
 
 #include "passt.h"
-#include "sock.h"
+
+struct sock_anc;
 
 /* New flow for a datagram from the guest, or NULL (dropped and counted, an ICMP error sent where there is one) */
 struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p);
@@ -20,6 +21,9 @@ void udp_input(struct ctx *c, struct flow *f, struct pkt *pkts);
 /* Host's side: socket of a FLOW_UDP_PORT, or of a listener that was silent until now */
 void udp_ready(struct ctx *c, struct flow *f, uint32_t events);
 void udp_listen_ready(struct ctx *c, uint32_t listener, uint32_t events);
+
+/* fwd->udp_wanted: a guest's choice of a port is no reason for a rule not to have it */
+bool udp_port_wanted(struct fwd *fwd, uint16_t port);
 
 /* fwd->udp_gone: ends the flows of a listener that is about to be closed */
 void udp_listener_gone(struct fwd *fwd, uint32_t listener);
@@ -40,6 +44,13 @@ void udp_end(struct ctx *c, struct flow *f);
  */
 #define UDP_ANSWER_TIME	5000		/* ms */
 
+/* The socket of @port is going to send to the group or broadcast address @to: our own packets must not come back to us, and by
+ * which way answers do has to be known; or to somebody new, of whom only the kernel knows whether this is a network's
+ * broadcast address: it is to tell (EACCES).
+ */
+void udp_to_many(struct flow *port, const struct addr *to);
+void udp_to_one(struct flow *port);
+
 /* The flow @f of @port to a group or broadcast address has just sent something */
 void udp_asks(const struct ctx *c, struct flow *port, const struct flow *f);
 
@@ -48,6 +59,12 @@ bool udp_answers(const struct ctx *c, struct flow *port, const struct end *from,
 
 /* Did it come from outside, and from a network with that broadcast address unless that is NULL? */
 bool udp_from_network(const struct end *from, const struct sock_anc *a, const struct addr *broadcast);
+
+/* Many datagrams came to a port that nobody had asked for. Each costs its share of a system call and a search, and a wake-up
+ * if it is alone; where the peers are few, the kernel can tell without us. Until others may be asked.
+ */
+void udp_filter(const struct ctx *c, struct flow *port);
+void udp_unfilter(struct flow *port);
 
 #define UDP_SEGMENTS_MAX	64	/* datagrams in one message that UDP_SEGMENT is good for on every kernel */
 #define UDP_SEGMENTS_LEN	65487	/* bytes in them: what IPv4 and IPv6 can carry */

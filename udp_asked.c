@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* udp_asked.c - answers to what was sent to a group or to a broadcast address: from anybody, but not for ever
+/* udp_asked.c - who was asked by a socket of the guest's, and so is heard
  *
- * Who answers is not known before, so that an endpoint-dependent filter (RFC 4787 5) has nothing to go by. What is known is when
- * somebody was asked, which port, and by which interface, and this is what an answer has to agree with. From then on there is a
- * flow for whoever answered, as for any other.
+ * The flow table says who: an endpoint-dependent filter (RFC 4787 5). Two things are beyond it. To a group or a broadcast
+ * address, anybody may answer: what is known is when somebody was asked, which port, and by which interface, and this is
+ * what an answer has to agree with. From then on there is a flow for whoever answered, as for any other. And of what nobody
+ * asked for there may be so much that the kernel has to drop it.
  */
-#include "udp.h"
+#include <errno.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
-#define LOOPBACK_IF	1		/* in every network namespace */
+#include "sock.h"
+#include "sock_filter.h"
+#include "udp.h"
 
 /* Bits of an IPv4 address that a network's broadcast address may have set: as many as are alike at its end */
 static uint32_t host_bits(uint32_t broadcast)
@@ -34,6 +39,40 @@ bool udp_from_network(const struct end *from, const struct sock_anc *a, const st
 	 * with IPv4 if the sender was bound to one
 	 */
 	return !sock_is_local(&from->a, addr_is_linklocal(&from->a) ? a->ifindex : 0);
+}
+
+static void opt_set(int fd, int level, int name, int value)
+{
+	if (setsockopt(fd, level, name, &value, sizeof(value)))
+		debug("UDP socket option %i: %s", name, errno_text(errno));
+}
+
+void udp_to_many(struct flow *port, const struct addr *to)
+{
+	int fd = port->udp.sock;
+	bool v4 = addr_is_v4(to);
+
+	if (!port->udp.many) {
+		udp_unfilter(port);
+		port->udp.many = true;
+		if (v4)
+			opt_set(fd, IPPROTO_IP, IP_MULTICAST_LOOP, 0);
+		else
+			opt_set(fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 0);
+		opt_set(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_PKTINFO : IPV6_RECVPKTINFO, 1);
+	}
+	if (v4 && !port->udp.bcast && !addr_is_multicast(to)) {
+		port->udp.bcast = true;
+		opt_set(fd, SOL_SOCKET, SO_BROADCAST, 1);
+	}
+}
+
+void udp_to_one(struct flow *port)
+{
+	if (!port->udp.bcast)
+		return;
+	port->udp.bcast = false;
+	opt_set(port->udp.sock, SOL_SOCKET, SO_BROADCAST, 0);
 }
 
 void udp_asks(const struct ctx *c, struct flow *port, const struct flow *f)
@@ -69,4 +108,26 @@ bool udp_answers(const struct ctx *c, struct flow *port, const struct end *from,
 			return true;
 	}
 	return false;
+}
+
+void udp_filter(const struct ctx *c, struct flow *port)
+{
+	struct end peer[FILTER_PEERS];
+	unsigned n = 0;
+
+	if (port->udp.filtered || port->udp.many || port->udp.listener != FLOW_NONE)
+		return;
+	for (uint32_t i = port->udp.flows; i != FLOW_NONE; i = c->flows.f[i].udp.next) {
+		if (n == FILTER_PEERS)
+			return;
+		peer[n++] = c->flows.f[i].side[HOST].peer;
+	}
+	port->udp.filtered = n && !filter_peers(port->udp.sock, peer, n);
+}
+
+/* Others may be asked from now on */
+void udp_unfilter(struct flow *port)
+{
+	if (port->udp.filtered)
+		port->udp.filtered = filter_none(port->udp.sock);
 }

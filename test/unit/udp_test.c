@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* udp_test.c - UDP on the kernel's own sockets, guest and network played by the test */
-/* LINK: accept.o addr.o checksum.o event.o flow.o fwd.o fwd_rules.o icmp.o log.o packet.o pcap.o pmtu.o reclaim.o sock.o splice.o tap.o timer.o udp_splice.o udp_asked.o util.o */
+/* LINK: accept.o addr.o checksum.o event.o flow.o fwd.o fwd_rules.o icmp.o log.o packet.o pcap.o pmtu.o reclaim.o sock.o sock_filter.o splice.o tap.o timer.o udp_splice.o udp_asked.o util.o */
 /* LDFLAGS: -Wl,--wrap=sendmmsg */
 #include <fcntl.h>
 
@@ -997,6 +997,25 @@ static void test_rule_gone(const struct net *n)
 	udp_listen_ready(&c, 0, EPOLLIN);
 	close(host_socket(&client));
 	eq(drops(), 0);
+
+	test("FWD-19 %s: a port that a flow of the guest's has is no less the rule's", n->name);
+	c.fwd.udp_wanted = udp_port_wanted;
+	inside.port = 2001;
+	guest_say(&inside, &server, "mine");
+	ok(out_read(&i) && i.src.port == 2001);
+	r.first = 2000;
+	r.last = 2001;
+	rules(&r);
+	to.port = 2001;
+	guest.port = 3001;
+	got_clear();
+	out_udp(&far, &to, "request", 7);
+	run();
+	ok(ngot == 1 && end_eq(&got[0].ip.dst, &guest));
+	guest_say(&inside, &server, "still");
+	ok(out_read(&i) && i.src.port != 2001);
+	rules(NULL);
+	c.fwd.udp_wanted = NULL;
 }
 
 static void test_clients(const struct net *n)
@@ -1554,6 +1573,51 @@ static void test_flood(const struct net *n)
 	close(fd);
 }
 
+static void test_unasked(const struct net *n)
+{
+	struct end guest = E(n->guest, 40018), a = E(n->server, 7), b = E(n->server2, 7), c2 = E(n->router, 7), bad = E(n->server, 8);
+	struct end group = E(n->group, 1900), device = E(n->server, 1900);
+	struct addr router = A(n->router);
+	struct flow *port;
+	struct ippkt i;
+
+	test("%s: the kernel drops a flood of what nobody asked for, and nothing else", n->name);
+	begin(NULL);
+	guest_say(&guest, &a, "x");
+	guest_say(&guest, &b, "x");
+	port = &c.flows.f[flow_find_guest(&c.flows, FLOW_UDP, &guest, &b)->udp.port];
+	for (unsigned k = 0; k < 3 * BATCH_IN; k++)
+		out_udp(k % 2 ? &c2 : &bad, &guest, "flood", 5);
+	run();
+	ok(port->udp.filtered);
+	eq(g->drops[DROP_NO_FLOW], 3 * BATCH_IN);
+	for (unsigned k = 0; k < 100; k++)
+		out_udp(k % 2 ? &c2 : &bad, &guest, "flood", 5);
+	eq(run(), 0);
+	eq(g->drops[DROP_NO_FLOW], 3 * BATCH_IN);
+	ok(reaches(&a, &guest) && reaches(&b, &guest));
+
+	test("%s: errors pass it, and so does whoever is asked later", n->name);
+	out_drain();
+	got_clear();
+	guest_say(&guest, &a, "x");
+	ok(out_read(&i));
+	out_error(&router, &i, addr_is_v4(&guest.a) ? 3 : 1, addr_is_v4(&guest.a) ? 3 : 4, 0, 576);
+	run();
+	ok(ngot == 1 && got[0].ip.proto == (addr_is_v4(&guest.a) ? IPPROTO_ICMP : IPPROTO_ICMPV6));
+	guest_say(&guest, &c2, "x");
+	ok(!port->udp.filtered);
+	ok(reaches(&a, &guest) && reaches(&b, &guest) && reaches(&c2, &guest));
+	for (unsigned k = 0; k < 3 * BATCH_IN; k++)
+		out_udp(&bad, &guest, "flood", 5);
+	run();
+	ok(port->udp.filtered);
+	ok(reaches(&a, &guest) && reaches(&b, &guest) && reaches(&c2, &guest));
+	guest_say(&guest, &group, "who is there");
+	ok(!port->udp.filtered);
+	ok(reaches(&device, &guest));
+}
+
 static void test_policy(const struct net *n)
 {
 	struct end guest = E(n->guest, 40017), server = E(n->server, 7);
@@ -1603,6 +1667,7 @@ int main(void)
 		test_strangers(n);
 		test_link_full(n);
 		test_flood(n);
+		test_unasked(n);
 		test_policy(n);
 	}
 	test_broadcast();
