@@ -34,7 +34,6 @@
 #define KERNEL_CLOSE	7
 #define KERNEL_LISTEN	10
 
-
 enum { TCP, UDP };
 
 static struct timer timer = { .kind = TIMER_AUTO };

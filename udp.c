@@ -286,6 +286,8 @@ static void opt_set(int fd, int level, int name, int value)
 /* Host's interface for a destination, 0: routes decide, as they do for IPv4 link-local addresses; @scope: fwd_leave()'s */
 static unsigned scope_of(const struct conf *cf, const struct addr *a, unsigned scope)
 {
+	if (sock_to_many(a) && *cf->ip[addr_family(a)].out_if)
+		return 0;			/* the one that the socket is bound to */
 	if (addr_is_v4(a))
 		return sock_to_many(a) ? cf->ip[V4].ifindex : 0;
 	return scope;

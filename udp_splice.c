@@ -8,8 +8,8 @@
  *
  * Answers come from the address that was asked or, in the namespace, from any of its addresses: a server that is bound to any
  * takes the one that its kernel picks. The kernel drops what comes from elsewhere (sock_udp_from()). A server may also have a
- * port of its own for each client (RFC 1350 4): what comes from another port than the one that was asked gets a flow of its own, a
- * *child*, with a socket on the near side, connected to the client and bound to the address it had asked and a new port.
+ * port of its own for each client (RFC 1350 4): what comes from another port than the one that was asked gets a flow of its
+ * own, a *child*, with a socket on the near side, connected to the client and bound to the address it had asked and a new port.
  * What the client sends there goes to that port of the server's, from the parent's far socket, as the server has to see the
  * same client. A child ends with its parent, which stays as long as there are any.
  *
