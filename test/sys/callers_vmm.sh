@@ -151,7 +151,9 @@ p.eq(run([PASST, "nothing"])[0], 1, "an argument: not for passt")
 # Default path: the first that is free, in a /tmp of its own
 shutil.copy(PASST, "/run/passt")
 rc, out, err = run(["unshare", "-m", "sh", "-c", "mount -t tmpfs none /tmp && for i in 1 2 3; do "
-                    "/run/passt -P /run/p && cat /run/p || exit; [ $i != 1 ] || kill -9 $(cat /run/p); done; ls /tmp"])
+                    "/run/passt -P /run/p && cat /run/p || exit; [ $i != 1 ] || { kill -9 $(cat /run/p); "
+                    "n=0; while [ $n -lt 1000 ] && kill -0 $(cat /run/p) 2>/dev/null; do n=$((n + 1)); sleep .01; done; "
+                    "}; done; ls /tmp"])
 out = out.split()
 p.eq((rc, out[3:]), (0, ["passt_1.socket", "passt_2.socket"]), "default paths: one that was left, then another")
 for path, at in (("/tmp/passt_1.socket", 0), ("/tmp/passt_2.socket", err.rfind("start qemu"))):

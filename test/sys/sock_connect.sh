@@ -69,7 +69,7 @@ for options, path in (("-s", S), S), (("--socket=" + S,), S), ((), "/tmp/passt_1
     proc = passt(*options)
     isolated(proc)
     rc, out = end(proc)
-    p.eq((rc, [line for line in out.splitlines() if "bound" in line]), (0, ["UNIX domain socket bound at " + path]),
+    p.eq((rc, [line for line in out.splitlines() if "bound at" in line]), (0, ["UNIX domain socket bound at " + path]),
          "UNIX domain socket bound at " + path)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
