@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* sock_filter.c - what the kernel drops before it gets to a UDP socket: socket(7), SO_ATTACH_FILTER
+/* sock_filter.c - what the kernel drops before it gets to a UDP socket (SO_ATTACH_FILTER)
  *
  * Programs are classic BPF. The packet they see begins with the UDP header; SKF_NET_OFF leads to the IP header.
  */
