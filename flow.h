@@ -128,6 +128,7 @@ struct udp {
 	uint32_t	refs;		/* FLOW_UDP_PORT: flows that use it, and the listener */
 	uint32_t	flows;		/* FLOW_UDP_PORT: first of those flows, FLOW_NONE: there is none */
 	uint32_t	prev, next;	/* FLOW_UDP, FLOW_UDP_SPLICE: others of the same port */
+	uint32_t	unasked;	/* FLOW_UDP_PORT: datagrams that none of its flows was about */
 	uint32_t	parent;		/* FLOW_UDP_SPLICE: whose server answered from another port; index + 1, or 0: */
 	uint32_t	child;		/* all four. The first of those, */
 	uint32_t	sib_next, sib_prev; /* and those of the same parent */

@@ -60,7 +60,7 @@
 #define TURN_ERRORS	64		/* entries of an error queue, the same */
 #define ERROR_TRIES	4		/* sends again after an error that was another packet's */
 #define SOCKETS_MAX	4		/* of one endpoint of the guest */
-#define UNASKED_MANY	(BATCH_IN / 2)	/* datagrams of a batch that no flow is about: a flood */
+#define UNASKED_MANY	64		/* datagrams of a port that no flow was about, before the kernel has to see to them */
 
 #define KEY_LISTENER	FLOW_MAX	/* host's side of FLOW_UDP_PORT: listener's index above this */
 #define KEY_OWN		FLOW_NONE	/* same: by local port, to know our own packets */
@@ -866,8 +866,11 @@ static void port_read(struct ctx *c, struct flow *port)
 		udp_splice_flush(c);		/* out of the frames */
 		if (!port->udp.linkless)
 			tap_unreserve(&flow_guest(c, port)->tap, in.frame, unused);
-		if (flow_guest(c, port)->drops[DROP_NO_FLOW] - unasked >= UNASKED_MANY)
+		port->udp.unasked += (uint32_t)(flow_guest(c, port)->drops[DROP_NO_FLOW] - unasked);
+		if (port->udp.unasked >= UNASKED_MANY) {
 			udp_filter(c, port);
+			port->udp.unasked = 0;
+		}
 
 		if (rc == -EAGAIN || (rc >= 0 && (unsigned)rc < n))
 			return;
