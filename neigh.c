@@ -67,7 +67,7 @@ static void leave(struct neighs *n, const struct neigh *e)
 static void drop_entry(struct neighs *n, struct neigh *e)
 {
 	leave(n, e);
-	e->used = false;
+	e->used = e->filtered = false;
 	n->count--;
 }
 

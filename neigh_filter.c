@@ -161,7 +161,9 @@ int neigh_filter(struct neighs *n, bool known)
 	for (unsigned i = 0; i < NEIGH_SETS * NEIGH_WAYS; i++) {
 		struct neigh *e = &n->e[i / NEIGH_WAYS][i % NEIGH_WAYS];
 
-		e->filtered = known && e->used && pairs < PAIRS_MAX;
+		if (!e->used)		/* its memory may not be there yet */
+			continue;
+		e->filtered = known && pairs < PAIRS_MAX;
 		pairs += e->filtered;
 		if (e->filtered)
 			drop_known(&code, e);

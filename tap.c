@@ -29,8 +29,6 @@ void tap_init(struct tap *t, const struct tap_ops *ops, int fd, const struct cap
 
 void tap_reset(struct tap *t)
 {
-	for (unsigned i = 0; i < TAP_FRAMES; i++)
-		t->frame[i].slot = (uint16_t)i;
 	for (unsigned i = 0; i < TAP_SLOTS; i++)
 		t->stack[TAP_SLOTS - 1 - i] = (uint16_t)i;
 	for (unsigned i = 0; i < TAP_SPARE; i++)
@@ -87,6 +85,7 @@ static struct frame *slot_take(struct tap *t, uint16_t slot, uint8_t *room, size
 {
 	struct frame *f = &t->frame[slot];
 
+	f->slot = slot;
 	f->pay[0] = (struct iovec){ room, len };
 	f->npay = 1;
 	f->len = 0;
