@@ -116,7 +116,8 @@ unsigned tap_reserve(struct tap *t, struct frame **f, unsigned n, size_t room, e
 	assert(room <= TAP_ROOM);
 	if (t->fd < 0)
 		return 0;
-	if (is_answer(how) && t->full)
+	/* What has to keep its order waits behind others anyway, and has a slot like theirs while there is one */
+	if (is_answer(how) && t->full && (how != TAP_LAST || t->qbytes >= TAP_QUEUE))
 		return spare_reserve(t, f, room, how);
 	if (t->full && t->qbytes >= TAP_QUEUE)
 		return 0;

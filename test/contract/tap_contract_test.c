@@ -463,6 +463,32 @@ static void test_answers(void)
 	far->close();
 }
 
+/* A datagram in fragments that begins while the link is full, and has slots, is there as a whole */
+static void test_fragments(void)
+{
+	const struct net_hdr h = { .src = { addr_from4(htonl(0xc6336401)), 1 }, .dst = { addr_from4(htonl(0xc6336402)), 2 } };
+	struct frame *f;
+	unsigned n = 0;
+
+	test("VM-04 %s: full: of datagrams in fragments, none begins that does not end", far->name);
+	begin();
+	if (far->block)
+		far->block(true);
+	for (unsigned i = 0; i < 100000 && !tap.full && tap_reserve(&tap, &f, 1, 9000, TAP_EXACT); i++) {
+		put(f, i, 9000, 0);
+		tap_flush(&tap);
+	}
+	ok(tap.full);
+	for (; n < 100 && tap_reserve(&tap, &f, 1, DGRAM_ROOM, TAP_ANY); n++) {
+		struct net_hdr to = h;
+
+		memset(f->pay[0].iov_base, 0, 60000);
+		ok(tap_commit_dgram(&tap, f, &to, NULL, 60000, 1500));
+	}
+	ok(n >= 2);
+	far->close();
+}
+
 static void test_reset(void)
 {
 	struct frame_out o;
@@ -728,7 +754,8 @@ static void test_hostile(void)
 int main(void)
 {
 	static void (*const cases[])(void) = {
-		test_order, test_reserve, test_unreserve, test_full, test_answers, test_reset, test_absent, test_run_out, test_gone,
+		test_order, test_reserve, test_unreserve, test_full, test_answers, test_fragments, test_reset, test_absent,
+		test_run_out, test_gone,
 		test_super, test_largest, test_recv, test_recv_super, test_hostile,
 	};
 
