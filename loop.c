@@ -152,7 +152,9 @@ static void on_neigh_timer(struct ctx *c, struct timer *t)
 		debug("Neighbours: %s", errno_text(-rc));
 }
 
-/* Listening sockets that were left alone: a few, and more in the next turn while there are descriptors for them */
+/* Listening sockets that were left alone: a few, and more a ms later while there are descriptors for them. A timer that is due now
+ * would fire in this turn.
+ */
 static void accept_again(struct ctx *c)
 {
 	bool done = tcp_accept_again(c);
@@ -161,7 +163,7 @@ static void accept_again(struct ctx *c)
 	if (!accept_waiting(c))
 		timer_clear(&c->wheel, &c->accept.timer);
 	else
-		timer_set(&c->wheel, &c->accept.timer, c->now + (done ? ACCEPT_PAUSE : 0));
+		timer_set(&c->wheel, &c->accept.timer, c->now + (done ? ACCEPT_PAUSE : 1));
 }
 
 static void on_accept_timer(struct ctx *c, struct timer *t)

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* loop_test.c - what one turn does */
+/* LINK: accept.o addr.o answer.o arp.o checksum.o dhcp.o dhcpv6.o event.o flow.o frag.o fwd.o fwd_rules.o guest.o icmp.o input.o log.o ndp.o */
+/* LINK: neigh.o neigh_filter.o netlink.o packet.o pcap.o pmtu.o reclaim.o sock.o sock_filter.o splice.o tap.o tap_sock.o tcp.o tcp_buf.o */
+/* LINK: tcp_guest.o tcp_host.o tcp_seg.o timer.o udp.o udp_asked.o udp_splice.o unix.o util.o */
+#include <netinet/in.h>
+#include <unistd.h>
+
+#include "../t.h"
+#include "../../loop.c"
+#include "../../sock.h"
+
+#define LISTENERS	10
+
+const char *conf_rule_text(const struct rule *r)
+{
+	(void)r;
+	return "";
+}
+
+static struct ctx c;
+static struct conf cf;
+static struct listener listeners[LISTENERS];
+
+static unsigned paused(void)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = c.fwd.paused; i; i = listeners[i - 1].next)
+		n++;
+	return n;
+}
+
+/* Nobody waits at them by now */
+static void test_listeners(void)
+{
+	const struct end at = { .a = addr_loopback4 };
+	unsigned left;
+
+	test("I6 PEER-05 listening sockets that were left alone: a few in a turn, the rest in the next ones");
+	c.fwd.l = listeners;
+	c.fwd.rule[0].r.proto = IPPROTO_TCP;
+	for (uint32_t i = 0; i < LISTENERS; i++) {
+		listeners[i].fd = sock_listen(IPPROTO_TCP, &at, false, NULL);
+		eq(ev_add(c.epfd, listeners[i].fd, EV_TCP_LISTEN, i, 0, EPOLLIN), 0);
+		accept_pause(&c, EV_TCP_LISTEN, listeners[i].fd, i);
+	}
+	timer_set(&c.wheel, &c.accept.timer, c.now);
+	for (left = LISTENERS; left; left = paused()) {
+		eq(turn_end(&c), 0);
+		eq(left - paused(), MIN(left, 4));
+		c.now++;
+	}
+	eq(turn_end(&c), 0);
+	ok(!accept_waiting(&c) && !timer_armed(&c.accept.timer));
+	for (unsigned i = 0; i < LISTENERS; i++)
+		close(listeners[i].fd);
+}
+
+int main(void)
+{
+	eq(loop_init(&c, &cf), 0);
+	test_listeners();
+	return done();
+}
