@@ -136,6 +136,7 @@ struct udp {
 	uint8_t		batch;		/* FLOW_UDP_PORT: messages that are expected at once */
 	uint8_t		near;		/* FLOW_UDP_SPLICE: side of the client, and of the listener */
 	bool		replied;	/* datagrams seen both ways: longer timeout; FLOW_UDP_PORT: by one of its flows */
+	bool		inbound;	/* FLOW_UDP: began on the host's side: it is the guest who answers */
 	bool		linkless;	/* FLOW_UDP_PORT: nothing it receives can go to the link */
 	bool		single;		/* FLOW_UDP_PORT: several datagrams in a message were refused */
 	bool		bcast;		/* FLOW_UDP_PORT: SO_BROADCAST is on */

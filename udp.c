@@ -635,7 +635,7 @@ void udp_input(struct ctx *c, struct flow *f, struct pkt *pkts)
 	if (f->udp.many)
 		udp_asks(c, port, f);
 	f->udp.used = c->now;
-	f->udp.replied |= port->udp.listener != FLOW_NONE;
+	f->udp.replied |= f->udp.inbound;
 	flow_touch(&c->flows, f, f->udp.replied);
 	port_touch(c, port);
 }
@@ -663,8 +663,8 @@ static struct flow *port_accept(struct ctx *c, struct flow *port, const struct s
 	struct fwd_rule *rule = listener ? &c->fwd.rule[c->fwd.l[port->udp.listener].rule] : NULL;
 	struct guest *g = flow_guest(c, port);
 	enum drop why = DROP_NONE;
+	struct flow *old, *f;
 	struct side guest;
-	struct flow *old;
 
 	if (listener ? a->many && own_packet(&c->flows, &host->peer, a) : !udp_answers(c, port, &host->peer, a)) {
 		why = DROP_NO_FLOW;
@@ -685,7 +685,10 @@ static struct flow *port_accept(struct ctx *c, struct flow *port, const struct s
 	port->udp.refs++;
 	if (rule)
 		rule->accepted++;
-	return udp_new(c, g, port, &guest, host, scope);
+	f = udp_new(c, g, port, &guest, host, scope);
+	if (f)
+		f->udp.inbound = true;
+	return f;
 }
 
 /* Segments of what the kernel joined, for a link that can't carry it in one frame: first the one it is in, then others */
@@ -792,7 +795,8 @@ static bool in_deliver(struct ctx *c, struct flow *port, unsigned i, size_t len)
 		f->udp.scope = scope;
 		hash_client(c, f);
 	} else {
-		f->udp.replied = port->udp.replied = true;
+		port->udp.replied = true;
+		f->udp.replied |= !f->udp.inbound;	/* what was sent to many, any number of strangers may answer */
 	}
 	f->udp.used = c->now;
 	flow_touch(&c->flows, f, f->udp.replied);

@@ -696,6 +696,18 @@ static void test_asked(const struct net *n)
 	third.a.b[15]++;
 	ok(!reaches(&third, &guest));
 
+	test("%s: who was heard, and not answered, gives way like any stranger", n->name);
+	begin(NULL);
+	guest_say(&guest, &group, "who is there");
+	second.port = 1900;
+	for (unsigned k = 0; k < 3; k++)
+		ok(reaches(&device, &guest) && reaches(&second, &guest));
+	eq(c.flows.lru[LRU_ANSWERED].n, 0);
+	guest_say(&guest, &device, "tell more");
+	eq(c.flows.lru[LRU_ANSWERED].n, 1);
+	ok(reaches(&device, &guest));
+	eq(c.flows.lru[LRU_ANSWERED].n, 1);
+
 	test("%s: ports of several groups are asked, the last six count", n->name);
 	begin(NULL);
 	guest_say(&guest, &group, "who is there");
