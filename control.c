@@ -416,15 +416,24 @@ static bool evict(struct ctx *c)
 	return true;
 }
 
-/* No descriptor for a client that waits: the spare one is for that; there is another once a client has gone */
-static void make_room(struct ctx *c)
+static bool is_scarce(int rc)
 {
-	if (ct.spare < 0) {
-		evict(c);
-		return;
-	}
+	return rc == -EMFILE || rc == -ENFILE || rc == -ENOBUFS || rc == -ENOMEM;
+}
+
+/* Next client that waits. The spare descriptor is for one that finds no other, and given up only here: a flow would have it
+ * otherwise. There is another once a client has gone.
+ */
+static int take_client(const struct ctx *c)
+{
+	int fd = accept_take(c, ct.fd, NULL, false);
+
+	if (!is_scarce(fd) || ct.spare < 0)
+		return fd;
 	close(ct.spare);
-	ct.spare = -1;
+	fd = accept_take(c, ct.fd, NULL, false);
+	ct.spare = fd < 0 ? unix_spare() : -1;
+	return fd;
 }
 
 static void admit(struct ctx *c)
@@ -436,9 +445,9 @@ static void admit(struct ctx *c)
 		return;
 	if (!cl)
 		cl = client_slot(true);
-	fd = accept_take(c, ct.fd, NULL, false);
-	if (fd == -EMFILE || fd == -ENFILE || fd == -ENOBUFS || fd == -ENOMEM)
-		make_room(c);			/* the event comes again */
+	fd = take_client(c);
+	if (is_scarce(fd))
+		evict(c);			/* the event comes again */
 	else if (fd < 0 && fd != -EAGAIN)
 		deafen(c, RETRY);
 	if (fd < 0)
