@@ -36,6 +36,7 @@
 #define TURNS		4000		/* without time passing: it spins */
 #define NCONN		4		/* 1 and 2: opened by the guest, 3 and 4: by clients on the host */
 #define HOURS		30
+#define SYN_MAX		1400		/* bytes with a SYN in one frame */
 
 enum { V_V6 = 1, V_OFFLOAD = 2, V_NO_PEEK_OFF = 4, V_WRAP = 8, V_SILENCE = 16, V_BOTH = 32, V_SMALL = 64, V_BIG = 128 };
 
@@ -248,7 +249,8 @@ static void segment(unsigned n, uint8_t flags, uint32_t seq, uint32_t len, uint3
 
 	if (syn && (!f || f->tcp.state < TCP_SYN_RCVD || batched))		/* where the pattern begins */
 		seq = 0;
-	if (syn && (batched || (!f && conn[n].used)))
+	/* In several frames, each has another number, and ends the connection before it while connect() is under way */
+	if (syn && (batched || (!f && conn[n].used) || len > SYN_MAX))
 		cn->reused = true;
 	if (syn && !(flags & TCP_ACK))
 		conn[n].used = true;
