@@ -182,6 +182,10 @@ void conf_print(const struct conf *c);
 const char *conf_rule_text(const struct rule *r);
 
 #define RULE_STRLEN	(2 * ADDR_STRLEN + IFNAMSIZ + 48)
+#define RULE_TEXT_MAX	MAX(RULE_STRLEN, 128)		/* of conf_rule_text() */
+
+/* Reason why a rule can't be: a port, and the text of another rule. libvirt's tests look for the first words. */
+#define RULE_OVERLAP	"Overlapping port specifier: port %u is already forwarded by option '%s'"
 
 #define RULE_SHOW_STRLEN	(2 * ADDR_STRLEN + IFNAMSIZ + 80)
 

@@ -104,7 +104,7 @@ const char *conf_rule_show(const struct rule *r, char buf[static RULE_SHOW_STRLE
 const char *conf_rule_text(const struct rule *r)
 {
 	const struct rule_text *t = &rule_text[r->opt];
-	static char buf[MAX(RULE_STRLEN, 128)];
+	static char buf[RULE_TEXT_MAX];
 
 	if (r->opt == RULES_MAX)
 		return conf_rule_fmt(r, buf);
@@ -255,8 +255,7 @@ static const char *rule_add(struct rules *t, const struct rule *r)
 			continue;
 		if (rule_same(o, r))
 			return NULL;
-		snprintf(why, sizeof(why), "Overlapping port specifier: port %u is already forwarded by option '%s'",
-			 (unsigned)MAX(r->first, o->first), conf_rule_text(o));
+		snprintf(why, sizeof(why), RULE_OVERLAP, (unsigned)MAX(r->first, o->first), conf_rule_text(o));
 		return why;
 	}
 	if (t->n == RULES_MAX)

@@ -7,6 +7,7 @@
  * A change is made on a copy of the table of rules, step by step, which then replaces the table as a whole, or not at all.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "auto.h"
@@ -329,7 +330,7 @@ static void report_failure(const struct ctx *c, const struct json *steps, const 
 	struct json in = *steps, v;
 	static struct step s, last;
 	unsigned at = 0;
-	char text[RULE_STRLEN];
+	char text[RULE_STRLEN], why[RULE_TEXT_MAX + 96];
 
 	conf_rule_fmt(&want.rule[f->rule], text);	/* of none: one that was there */
 	last = (struct step){ .letter = text[1] };
@@ -346,9 +347,15 @@ static void report_failure(const struct ctx *c, const struct json *steps, const 
 			}
 		}
 	}
-	step_error(o, ERROR("BindFailed"), at, &last);
-	json_int(o, "port", f->port);
-	json_str(o, "reason", errno_text(-rc));
+	if (f->in_the_way.first) {
+		snprintf(why, sizeof(why), RULE_OVERLAP, (unsigned)f->port, conf_rule_text(&f->in_the_way));
+		step_error(o, ERROR("InvalidRule"), at, &last);
+	} else {
+		snprintf(why, sizeof(why), "%s", errno_text(-rc));
+		step_error(o, ERROR("BindFailed"), at, &last);
+		json_int(o, "port", f->port);
+	}
+	json_str(o, "reason", why);
 	reply_end(o, false);
 }
 

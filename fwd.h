@@ -155,6 +155,7 @@ int fwd_listen_ns(struct fwd *fwd, const struct conf *c, int epfd);
 struct fwd_failure {
 	unsigned	rule;
 	uint16_t	port;
+	struct rule	in_the_way;	/* of ours, which has that port, or meant to; none if its first is 0 */
 };
 
 /* The table as it is, in the order in which rules came; for fwd_replace() */

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -293,12 +294,42 @@ static int listen_rule(struct opening *o, const struct fwd_rule *fr, uint32_t *p
 	return 0;
 }
 
-/* Both of the texts that callers know of this error from other programs, in one line */
-static int failed(const struct rule *r, uint32_t port, int rc)
+/* Can there not be listeners of both with one port? Any address is one of both families, and no interface is each. */
+static bool places_meet(const struct rule *a, const struct rule *b)
 {
-	const char *ifname = r->outward && r->any && !r->ifname[0] ? "lo" : r->ifname, *why = errno_text(-rc);
-	char a[ADDR_STRLEN];
+	if (a->proto != b->proto || a->outward != b->outward ||
+	    (a->ifname[0] && b->ifname[0] && strcmp(a->ifname, b->ifname)))
+		return false;
+	if (a->any || b->any)
+		return true;
+	return addr_is_v4(&a->addr) == addr_is_v4(&b->addr) &&
+	       (addr_is_unspec(&a->addr) || addr_is_unspec(&b->addr) || addr_eq(&a->addr, &b->addr));
+}
 
+/* Rule of ours that keeps @r from @port; NULL: somebody else does */
+static const struct rule *in_the_way(const struct fwd *fwd, const struct rule *r, uint32_t port)
+{
+	for (const struct listener *l = fwd->l; l < fwd->l + fwd->n; l++) {
+		const struct rule *of = &fwd->rule[l->rule].r;
+
+		if (l->fd >= 0 && l->port == port && of != r && places_meet(of, r))
+			return of;
+	}
+	return NULL;
+}
+
+/* Both of the texts that callers know of this error from other programs, in one line */
+static int failed(const struct fwd *fwd, const struct rule *r, uint32_t port, int rc)
+{
+	const struct rule *other = rc == -EADDRINUSE ? in_the_way(fwd, r, port) : NULL;
+	const char *ifname = r->outward && r->any && !r->ifname[0] ? "lo" : r->ifname, *why = errno_text(-rc);
+	char a[ADDR_STRLEN], text[RULE_TEXT_MAX];
+
+	if (other) {
+		snprintf(text, sizeof(text), "%s", conf_rule_text(r));
+		err("Invalid option '%s': " RULE_OVERLAP, text, port, conf_rule_text(other));
+		return rc;
+	}
 	err("Failed to bind port %u (%s) for option '%s': Couldn't listen on requested ports: "
 	    "Listen failed for %s %s port %s%s%s/%u: %s", port, why, conf_rule_text(r), r->outward ? "SPLICE" : "HOST",
 	    r->proto == IPPROTO_TCP ? "TCP" : "UDP", r->any ? "*" : addr_fmt(&r->addr, a), ifname[0] ? "%" : "", ifname,
@@ -336,7 +367,7 @@ static int listen_option(struct opening *o, const struct fwd_rule *fr, const str
 		if (rc == -EMFILE)
 			return too_many(o->fwd->used + weak_ports(o, fr, port));
 		if (rc)
-			return failed(&fr->r, port, rc);
+			return failed(o->fwd, &fr->r, port, rc);
 	}
 	return 0;
 }
@@ -417,7 +448,7 @@ static int listen_all(struct opening *o)
 
 	for (const struct fwd_rule *fr = o->fwd->rule; !rc && fr < end; fr++) {
 		if (is_lasting(o, fr, false) && (rc = listen_rule(o, fr, &port)))
-			failed(&fr->r, port, rc);
+			failed(o->fwd, &fr->r, port, rc);
 	}
 	for (const struct fwd_rule *fr = o->fwd->rule; !rc && fr < end; fr = next) {
 		for (next = fr + 1; next < end && next->r.opt == fr->r.opt && next->r.weak == fr->r.weak; next++)
@@ -584,15 +615,20 @@ static int open_new(struct fwd *fwd, const struct conf *c, const struct rules *w
 {
 	for (unsigned least = 3; least-- > 0;) {
 		for (unsigned i = 0; i < want->n; i++) {
+			const struct rule *r;
 			uint32_t port = 0;
 			int rc;
 
 			if (fate[entry[i]] != COMES || exactness(&want->rule[i]) != least)
 				continue;
 			rc = rule_open(fwd, c, &fwd->rule[entry[i]], &port);
-			*why = (struct fwd_failure){ i, (uint16_t)port };
-			if (rc)
-				return rc;
+			*why = (struct fwd_failure){ .rule = i, .port = (uint16_t)port };
+			if (!rc)
+				continue;
+			r = rc == -EADDRINUSE ? in_the_way(fwd, &fwd->rule[entry[i]].r, port) : NULL;
+			if (r)
+				why->in_the_way = *r;
+			return rc;
 		}
 	}
 	return 0;
@@ -699,7 +735,7 @@ int fwd_replace(struct fwd *fwd, const struct conf *c, const struct rules *want,
 	memset(fate, 0, sizeof(fate));
 	let_go.n = 0;
 	for (unsigned i = 0; i < want->n && !rc; i++) {
-		*why = (struct fwd_failure){ i, want->rule[i].first };
+		*why = (struct fwd_failure){ .rule = i, .port = want->rule[i].first };
 		entry[i] = entry_for(fwd, &want->rule[i]);
 		if (fate[entry[i]] == COMES)
 			rc = fwd_rule_possible(fwd, c, &want->rule[i]);

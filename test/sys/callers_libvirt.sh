@@ -128,6 +128,8 @@ for what, options, words in (
         ("no such port", ["--tcp-ports", "65536"], ["65536"]),
         ("overlapping ports", ["--tcp-ports", "8000-9000", "--tcp-ports", "8001"], ["Overlapping port specifier", "8001"]),
         ("overlapping ports in a list", ["--udp-ports", "127.0.0.1/80,70-90:7070-7090"], ["Overlapping port specifier", "80"]),
+        ("overlapping addresses", ["--udp-ports", "127.0.0.1/7100", "--udp-ports", "7000-7200"],
+         ["Overlapping port specifier", "7100", "127.0.0.1/7100"]),
         ("address of nobody", ["--tcp-ports", "192.0.2.77/8080"], ["Failed to bind port 8080 (",
          "Listen failed for HOST TCP port 192.0.2.77/8080: Cannot assign requested address"]),
         ("socket's directory is not there", ["--socket", "/nothing/socket"], ["/nothing/socket"])):

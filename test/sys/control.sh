@@ -93,6 +93,10 @@ cant() # PORT REASON OPTION PLACE
 refused "FWD-16 a port that is taken" "$(cant 8300 "Address already in use" "-t 0.0.0.0/8300:1" "HOST TCP port 0.0.0.0")" \
 	-C HOST -A -t 8301 -t 0.0.0.0/8300:1 -u 8302
 refused "another target" "Invalid value \"8001:82\" for option -t: Overlapping port specifier: port 8001 is already forwarded by option '-t 8001:81'" -A -t 8001:82
+refused "FWD-16 another address, which that one includes" "Invalid value \"127.0.0.1/8001\" for option -t: \
+Overlapping port specifier: port 8001 is already forwarded by option '-t 8001:81'" -A -t 127.0.0.1/8001
+refused "FWD-16 the same within a change" "Invalid value \"8303\" for option -u: \
+Overlapping port specifier: port 8303 is already forwarded by option '-u [::1]/8303:3'" -A -u "[::1]/8303:3" -u 8303
 refused "not a port" 'Invalid value "22x" for option -t: not a port number' -A -t 22x
 refused "no such table" 'Invalid value "host" for -C/--clear: HOST or SPLICE expected' -C host
 refused "FWD-27 a protocol that nobody forwards" "pesto: unrecognized option '--sctp-ports=80'" -A --sctp-ports=80
