@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -38,6 +39,7 @@ static struct ns ns;
  */
 static struct {
 	int pid, pcap, null, listen, control;
+	bool pid_new;		/* the PID file was not there before */
 } file = { .listen = -1, .control = -1 };
 
 static bool pasta(void)
@@ -46,12 +48,26 @@ static bool pasta(void)
 }
 
 /* Failed before anything was ready: nothing is left behind */
-static void remove_sockets(void)
+static void remove_files(void)
 {
 	if (file.listen >= 0)
-		unix_remove(conf.socket);
+		file_remove(conf.socket, S_IFSOCK);
 	if (file.control >= 0)
-		unix_remove(conf.control);
+		file_remove(conf.control, S_IFSOCK);
+	if (file.pid_new)
+		file_remove(conf.pid_file, S_IFREG);
+}
+
+static void open_pid_file(const char *path)
+{
+	struct stat st;
+
+	file.pid_new = lstat(path, &st) && errno == ENOENT;
+	file.pid = pidfile_open(path);
+	if (file.pid >= 0)
+		return;
+	file.pid_new = false;
+	die("Couldn't open PID file %s: %s", path, file_text(-file.pid));
 }
 
 /* Only who may change what we are told to do may connect */
@@ -72,7 +88,7 @@ static void open_files(struct conf *c)
 	if ((file.null = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0)
 		die("Failed to open /dev/null: %s", errno_text(errno));
 
-	atexit(remove_sockets);			/* first: if another has them, the files are that one's, too */
+	atexit(remove_files);			/* first: if another has them, the files are that one's, too */
 	if (!pasta() && c->link_fd < 0)
 		file.listen = guest_listen(c->socket);
 	if (*c->control)
@@ -81,9 +97,9 @@ static void open_files(struct conf *c)
 	if ((rc = log_open(conf_name(c), *c->log_file ? c->log_file : NULL, c->log_size, version)))
 		die("Couldn't open log file %s: %s", c->log_file, file_text(-rc));
 
-	file.pid = *c->pid_file ? pidfile_open(c->pid_file) : -1;
-	if (*c->pid_file && file.pid < 0)
-		die("Couldn't open PID file %s: %s", c->pid_file, file_text(-file.pid));
+	file.pid = -1;
+	if (*c->pid_file)
+		open_pid_file(c->pid_file);
 	file.pcap = *c->pcap ? pcap_open(c->pcap) : -1;
 	if (*c->pcap && file.pcap < 0)
 		die("Couldn't open pcap file %s: %s", c->pcap, file_text(-file.pcap));
@@ -290,6 +306,18 @@ static void start_opener(void)
 	ctx.fwd.ns_sockets = ns_opener_sockets;
 }
 
+/* Whoever has seen the PID file may send signals. On an error, @daemon (0: there is none) has to end, and all that it made. */
+static void write_pid_file(pid_t pid, pid_t daemon)
+{
+	int rc = pidfile_write(file.pid, pid);
+
+	if (!rc)
+		return;
+	if (daemon)
+		kill(daemon, SIGTERM);
+	die("Couldn't write PID file %s: %s", conf.pid_file, errno_text(-rc));
+}
+
 /* From here on there is a daemon, and a parent that waits for @ready; -1 in the foreground */
 static int daemonise(const struct conf *c)
 {
@@ -310,7 +338,7 @@ static int daemonise(const struct conf *c)
 		fd_write_all(ready[0], &pid, sizeof(pid));	/* in its PID namespace, it is number 1 */
 		if (read(ready[0], &ok, 1) != 1)
 			_exit(1);		/* the child said why */
-		pidfile_write(file.pid, pid);
+		write_pid_file(pid, pid);
 		_exit(0);
 	}
 
@@ -322,15 +350,11 @@ static int daemonise(const struct conf *c)
 	return ready[1];
 }
 
-/* Whoever has seen the PID file may send signals. Standard streams are let go before the parent is: whoever reads them to the end
- * must not wait for a daemon.
- */
+/* Standard streams are let go before the parent is: whoever reads them to the end must not wait for a daemon */
 static void announce(int ready)
 {
 	log_running(ready < 0);
-	if (ready < 0) {
-		pidfile_write(file.pid, ctx.pid);
-	} else {
+	if (ready >= 0) {
 		for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 			dup2(file.null, fd);
 		fd_write_all(ready, "", 1);
@@ -338,6 +362,7 @@ static void announce(int ready)
 	}
 	close(file.null);
 	file.listen = file.control = -1;	/* they stay */
+	file.pid_new = false;
 	if (pasta())
 		ns_go(&ns);
 }
@@ -396,6 +421,8 @@ int main(int argc, char **argv)
 	isolate_prefork(&conf);
 	ready = daemonise(&conf);
 	signals_init(&ctx);			/* a signalfd tells the process that registered it, so after fork() */
+	if (ready < 0)
+		write_pid_file(ctx.pid, 0);
 	if (pasta())
 		start_opener();
 	isolate_late(&conf);

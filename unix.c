@@ -44,17 +44,6 @@ static int clear_path(int fd, const struct sockaddr_un *a, int dir, const char *
 	return unlinkat(dir, name, 0) ? -errno : 0;
 }
 
-void unix_remove(const char *path)
-{
-	char name[NAME_MAX + 1];
-	int dir = file_dir(path, name);
-	struct stat st;
-
-	if (dir >= 0 && !fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) && S_ISSOCK(st.st_mode))
-		unlinkat(dir, name, 0);
-	fd_close(dir);
-}
-
 int unix_listen(const char *path, mode_t mode)
 {
 	char name[NAME_MAX + 1];

@@ -16,9 +16,6 @@
  */
 int unix_listen(const char *path, mode_t mode);
 
-/* Removes the socket at @path, if it is one */
-void unix_remove(const char *path);
-
 /* Stream socket connected to @path, blocking: descriptor or -errno */
 int unix_connect(const char *path);
 

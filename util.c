@@ -297,6 +297,17 @@ const char *file_text(int err)
 	}
 }
 
+void file_remove(const char *path, mode_t type)
+{
+	char name[NAME_MAX + 1];
+	int dir = file_dir(path, name);
+	struct stat st;
+
+	if (dir >= 0 && !fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) && (st.st_mode & S_IFMT) == type)
+		unlinkat(dir, name, 0);
+	fd_close(dir);
+}
+
 int pidfile_open(const char *path)
 {
 	int fd = fd_of_path(path), flags;
@@ -309,20 +320,20 @@ int pidfile_open(const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
-void pidfile_write(int fd, pid_t pid)
+int pidfile_write(int fd, pid_t pid)
 {
 	char buf[16];
-	int len;
+	int len, rc;
 
 	if (fd < 0)
-		return;
+		return 0;
 
 	len = snprintf(buf, sizeof(buf), "%i\n", pid);
-	fd_write_all(fd, buf, (size_t)len);
+	rc = fd_write_all(fd, buf, (size_t)len);
 	/* What an older one left behind that; not what somebody's stream has in front of it */
 	if (lseek(fd, 0, SEEK_CUR) == len)
 		(void)!ftruncate(fd, len);
-	close(fd);
+	return close(fd) && !rc ? -errno : rc;
 }
 
 /* Value of a digit, or a number above all bases */

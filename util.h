@@ -114,12 +114,17 @@ int file_dir(const char *path, char *name);
  */
 int file_create(const char *path, int flags);
 
+/* Removes the file with this path, if it is of this type, S_IF... */
+void file_remove(const char *path, mode_t type);
+
 /**
  * pidfile_write() - write "PID\n" to an open file and close it
  * @fd:		descriptor opened by pidfile_open(), -1 to do nothing
  * @pid:	process ID, in the caller's PID namespace
+ *
+ * Return: 0, or -errno
  */
-void pidfile_write(int fd, pid_t pid);
+int pidfile_write(int fd, pid_t pid);
 
 /**
  * pidfile_open() - open, or create with mode 0600, a PID file, FIFO, or /proc/self/fd/N

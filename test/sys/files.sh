@@ -127,4 +127,25 @@ for o in -P -l; do
 	like "$o: a FIFO" "$RC $(cat "$T/from_fifo")" '^0 .*[0-9]+'
 done
 
+# What fails leaves no PID file and no socket behind, but the file that was there
+mkdir -m 777 "$T/failed"
+port_of_nobody="-t 203.0.113.1/8000"
+for o in "$port_of_nobody" "-i nosuch" "-p $T/nosuch/pcap"; do
+	try "$PASST" -q $o -P "$T/failed/pid" -s "$T/failed/socket" -c "$T/failed/control"
+	is "passt $o: nothing is left" "$RC $(wc -l <<<"$ERR") $(ls -A "$T/failed")" "1 1 "
+	try "$PASTA" -q $o -P "$T/failed/pid" -c "$T/failed/control" -- true
+	is "pasta $o: nothing is left" "$RC $(wc -l <<<"$ERR") $(ls -A "$T/failed")" "1 1 "
+done
+touch "$T/failed/pid"
+try "$PASST" -q $port_of_nobody -P "$T/failed/pid" -s "$T/failed/socket"
+is "a PID file that was there stays, and empty" "$RC $(stat -c %s "$T/failed/pid")" "1 0"
+rm "$T/failed/pid"
+for program in "$PASST -s $T/failed/socket" "$PASST -f -s $T/failed/socket" "$PASTA -- true"; do
+	set -- $program
+	try "$1" -q -P /dev/full "${@:2}"
+	is "${program##*/}: a PID file that can't be written" "$RC $ERR" \
+		"1 Couldn't write PID file /dev/full: No space left on device"
+	ok "${program##*/}: nobody is left" wait_for 10 eval '! pgrep -x "pasta|passt"'
+done
+
 done_testing

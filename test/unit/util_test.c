@@ -126,7 +126,7 @@ static void test_pidfile_file(const char *dir)
 	fd = pidfile_open(path);
 	ok(fd >= 0);
 	ok(fcntl(fd, F_GETFD) & FD_CLOEXEC);
-	pidfile_write(fd, 12345);
+	eq(pidfile_write(fd, 12345), 0);
 	eq(fcntl(fd, F_GETFD), -1);
 	eq(stat(path, &st), 0);
 	eq(st.st_mode & 07777, 0600);
@@ -144,7 +144,8 @@ static void test_pidfile_file(const char *dir)
 	snprintf(path, sizeof(path), "%s/none/pid", dir);
 	eq(pidfile_open(path), -ENOENT);
 	eq(pidfile_open(dir), -EISDIR);
-	pidfile_write(-1, 7);
+	eq(pidfile_write(-1, 7), 0);
+	eq(pidfile_write(pidfile_open("/dev/full"), 7), -ENOSPC);
 }
 
 static void test_pidfile_special(const char *dir)
