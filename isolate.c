@@ -238,7 +238,7 @@ void isolate_user(const struct conf *c)
 	if (setgroups(0, NULL) && errno != EPERM)
 		die("Couldn't drop supplementary groups: %s", errno_text(errno));
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid))
-		die("Couldn't change to UID %u, GID %u: %s", uid, gid, errno_text(errno));
+		die("%sCouldn't change to UID %u, GID %u: %s", c->runas ? "--runas: " : "", uid, gid, errno_text(errno));
 	isolate_hide();
 	prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
 	caps_keep(CAPS_STARTUP);

@@ -89,6 +89,16 @@ if [ "$HOST_UID" = 0 ]; then
 	is "and again" "$RC $ERR" "0 "
 	(cd "$T/own" && "$PASTA" -q --config-net -P relative -- true)
 	like "a relative path" "$(cat "$T/own/relative")" '^[0-9]+$'
+	# Another user may write to what root lets him
+	echo "here before" >"$T/real/public"
+	chmod 666 "$T/real/public"
+	for o in -l -p; do
+		try setpriv --reuid $OTHER --regid $OTHER --clear-groups "$PASTA" -q --config-net $o "$T/real/public" -- true
+		is "$o: a file of another user's, for everybody: status" "$RC $ERR" "0 "
+		unlike "$o: a file of another user's, for everybody" "$(tr -d '\0' <"$T/real/public")" "here before"
+	done
+	try setpriv --reuid $OTHER --regid $OTHER --clear-groups "$PASTA" -q --runas 0 -- true
+	is "--runas of somebody else" "$RC $ERR" "1 --runas: Couldn't change to UID 0, GID 0: Operation not permitted"
 else
 	# The kernel's own rules are what protects an ordinary user
 	echo "here before" >"$T/real/file"
