@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* opt.c - options of a command line, from a table: parser and help */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "log.h"
 #include "opt.h"
+#include "util.h"
 
 #ifndef VERSION
 #define VERSION		"0"
@@ -27,10 +29,15 @@ const char *opt_text(const struct opt *o, char buf[static OPT_STRLEN])
 #define HELP_COL	34
 #define HELP_WIDTH	100
 
+void output_check(void)
+{
+	if (fflush(stdout) || ferror(stdout))
+		die("Couldn't write to standard output: %s", errno_text(errno));
+}
+
 static _Noreturn void output_done(void)
 {
-	if (fflush(stdout))
-		exit(EXIT_FAILURE);
+	output_check();
 	exit(EXIT_SUCCESS);
 }
 

@@ -48,4 +48,7 @@ extern const char opts_version_text[];
 _Noreturn void opts_help(const struct opts *t, const char *usage);
 _Noreturn void opts_version(const char *name);
 
+/* Writes out stdout, and ends the process with a line and status 1 if that, or something before it, failed */
+void output_check(void);
+
 #endif /* OPT_H */

@@ -110,6 +110,8 @@ refused "the same, with an interface" "$(cant 8400 "Cannot assign requested addr
 refused "no such interface" "$(cant 8400 "No such device" "-t %none/8400" "HOST TCP port *%none")" -A -t %none/8400
 refused "FWD-16 any address" "$(cant 8300 "Address already in use" "-t 8299-8301" "HOST TCP port *")" -A -t 8299-8301
 refused "two paths" "pesto: the path of one control socket expected; see --help" -s nosuch
+is "output that can't be written" "$("$PESTO" "$S" 2>&1 >/dev/full) $?" "Couldn't write to standard output: No space left on device 1"
+is "no standard output" "$("$PESTO" "$S" 2>&1 >&-) $?" "Couldn't write to standard output: Bad file descriptor 1"
 is "nobody there" "$("$PESTO" -s "$T/nosuch" 2>&1) $?" "Failed to connect to $T/nosuch: No such file or directory 1"
 is "FWD-19 nothing has changed" "$(P -s)" "$before"
 

@@ -130,6 +130,9 @@ for name in passt pasta pesto; do	# Podman compares the day
 	like "$name --version: day and commit" "$("${PASTA%/*}/$name" --version | head -n 1)" "^$name [0-9]{8}\\.[0-9a-f]{7,}$"
 done
 is "--host-lo-to-ns-lo --version: status" "$(run --host-lo-to-ns-lo --version >/dev/null 2>&1; echo $?)" 0
+for o in --version --help; do
+	is "$o that can't be written" "$("$PASTA" $o 2>&1 >/dev/full) $?" "Couldn't write to standard output: No space left on device 1"
+done
 try --help
 is "--help: status" $RC 0
 for o in --map-host-loopback --map-guest-addr --dns-forward --host-lo-to-ns-lo --netns-only --no-netns-quit; do
