@@ -154,7 +154,8 @@ static void p_ifname(struct parse *p)
 	if (strlen(s) >= IFNAMSIZ)
 		bad(p, "interface name of more than 15 bytes");
 	for (; *s; s++) {
-		if (*s <= ' ' || *s == '/' || *s == ':' || *s == 0x7f)
+		/* The kernel numbers "tun%d" itself, and takes no other percent sign */
+		if (*s <= ' ' || *s == '/' || *s == ':' || *s == '%' || *s == 0x7f)
 			bad(p, "not an interface name");
 	}
 	if (!strcmp(p->val, ".") || !strcmp(p->val, ".."))

@@ -532,6 +532,8 @@ static const struct row errors[] = {
 	  "Invalid value \"a b\" for -i/--interface: not an interface name" },
 	{ "interface name with a control character", "pasta -i a\x7f",
 	  "Invalid value \"a\x7f\" for -i/--interface: not an interface name" },
+	{ "interface name that the kernel would number", "pasta -I tun%d",
+	  "Invalid value \"tun%d\" for -I/--ns-ifname: not an interface name" },
 	{ "interface name, empty", "pasta --outbound-if4 ''", "Invalid value \"\" for --outbound-if4: empty" },
 	{ "interface name, dot", "pasta -I ..",
 	  "Invalid value \"..\" for -I/--ns-ifname: not an interface name" },
