@@ -350,7 +350,9 @@ static int daemonise(const struct conf *c)
 	return ready[1];
 }
 
-/* Standard streams are let go before the parent is: whoever reads them to the end must not wait for a daemon */
+/* All is ready: who reads the PID file may count on it. Standard streams are let go before the parent is: whoever reads them to
+ * the end must not wait for a daemon.
+ */
 static void announce(int ready)
 {
 	log_running(ready < 0);
@@ -363,6 +365,8 @@ static void announce(int ready)
 	close(file.null);
 	file.listen = file.control = -1;	/* they stay */
 	file.pid_new = false;
+	if (ready < 0)
+		write_pid_file(ctx.pid, 0);
 	if (pasta())
 		ns_go(&ns);
 }
@@ -421,8 +425,6 @@ int main(int argc, char **argv)
 	isolate_prefork(&conf);
 	ready = daemonise(&conf);
 	signals_init(&ctx);			/* a signalfd tells the process that registered it, so after fork() */
-	if (ready < 0)
-		write_pid_file(ctx.pid, 0);
 	if (pasta())
 		start_opener();
 	isolate_late(&conf);
