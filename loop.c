@@ -152,8 +152,8 @@ static void on_neigh_timer(struct ctx *c, struct timer *t)
 		debug("Neighbours: %s", errno_text(-rc));
 }
 
-/* Listening sockets that were left alone: a few, and more a ms later while there are descriptors for them. A timer that is due now
- * would fire in this turn.
+/* Listening sockets that were left alone: a few, and more a ms later while there are descriptors for them. A timer that is
+ * due now would fire in this turn.
  */
 static void accept_again(struct ctx *c)
 {
