@@ -73,11 +73,14 @@ static enum flow_lru sockets_second(enum flow_lru first)
 	return first == LRU_SOCKET_SILENT ? LRU_SOCKET_ANSWERED : LRU_SOCKET_SILENT;
 }
 
+/* Unanswered ones that can't give way, as all of them have packets in the current batch, are no reason for an answered one to */
 bool reclaim_socket(struct ctx *c)
 {
 	enum flow_lru first = sockets_first(&c->flows);
 
-	return oldest_gives_way(c, first) || oldest_gives_way(c, sockets_second(first));
+	if (oldest_gives_way(c, first))
+		return true;
+	return (first != LRU_SOCKET_SILENT || !c->flows.lru[first].n) && oldest_gives_way(c, sockets_second(first));
 }
 
 /* The same, of those with a descriptor below @limit */

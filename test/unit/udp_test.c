@@ -1461,6 +1461,29 @@ static void test_share(const struct net *n)
 	c.sockets_max = 0;
 }
 
+/* More flows at once than the share has sockets: none of those can give way */
+static void test_share_batch(const struct net *n)
+{
+	struct end guest = E(n->guest, 9000), server = E(n->server, 7);
+
+	test("%s: a batch that is larger than the share ends nothing that was answered", n->name);
+	begin(NULL);
+	c.sockets_max = SHARE;
+	ok(asks(&guest, &server));
+	for (unsigned k = 0; k < 2 * SHARE; k++) {
+		guest.port = (uint16_t)(10000 + k);
+		guest_udp(k, &guest, &server, 64, "q", 1);
+	}
+	guest_send(2 * SHARE);
+	eq(g->sockets, SHARE);
+	eq(g->drops[DROP_NO_RESOURCE], SHARE + 1);
+	guest.port = 9000;
+	out_udp(&server, &guest, "late", 4);
+	run();
+	ok(ngot == 1 && payload_is(&got[0].ip, "late"));
+	c.sockets_max = 0;
+}
+
 /* Strangers, each with an address and port of its own */
 static void test_strangers(const struct net *n)
 {
@@ -1676,6 +1699,7 @@ int main(void)
 		test_timeouts(n);
 		test_exhaustion(n);
 		test_share(n);
+		test_share_batch(n);
 		test_strangers(n);
 		test_link_full(n);
 		test_flood(n);
