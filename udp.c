@@ -325,14 +325,15 @@ static void hash_client(struct ctx *c, struct flow *f)
 		flow_hash_end(&c->flows, f, BY_CLIENT, 0, &s->our);
 }
 
-/* The client of a listener's that @dst is for the guest, or NULL. Under a name that is not its own, a port of a service is what
- * fwd_out() says it is.
+/* The client of a listener's that @dst is for the guest, or NULL; @to is where fwd_out() leads. Anybody may seem to come from a
+ * service that the guest asks, or from an address that stands for something of the host's: so it is no port of a service, and
+ * under its own name only where that is no other thing's.
  */
-static const struct flow *client_of(const struct ctx *c, const struct end *dst)
+static const struct flow *client_of(const struct ctx *c, const struct end *dst, const struct end *to)
 {
 	const struct flow *f = flow_find_end(&c->flows, BY_CLIENT, FLOW_UDP, 0, dst);
 
-	return f && (dst->port >= PORT_CLIENT || end_eq(dst, &f->side[HOST].peer)) ? f : NULL;
+	return f && dst->port >= PORT_CLIENT && (end_eq(dst, to) || !end_eq(dst, &f->side[HOST].peer)) ? f : NULL;
 }
 
 struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p)
@@ -347,7 +348,7 @@ struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 	why = c->cf->no_udp ? DROP_POLICY : fwd_out(c->cf, &g->seen, IPPROTO_UDP, &p->src, &p->dst, &host);
 	if (why == DROP_NONE && (answered = flow_find_end(&c->flows, BY_ANSWER, FLOW_UDP, p->src.port, &p->dst)))
 		return answered;
-	if (why == DROP_NONE && (client = client_of(c, &p->dst))) {
+	if (why == DROP_NONE && (client = client_of(c, &p->dst, &host.peer))) {
 		host.peer = client->side[HOST].peer;
 		host.our.a = client->side[HOST].our.a;
 	}

@@ -819,6 +819,38 @@ static void send_from(int fd, const struct addr *from, const struct end *to, con
 	MUST(sendmsg(fd, &m, 0));
 }
 
+/* Strangers seem to come from where the guest asks: the address that leads to the host's loopback, a service */
+static void test_stranger_names(const struct net *n)
+{
+	struct end gw = E(n->gw, 7012), at = E(n->loopback, 7012), to = E(n->guest, 1000), guest = E(n->guest, 2000), from;
+	struct end dns = E(n->server, 53);
+	struct ippkt i;
+	char buf[64];
+	int fd;
+
+	test("%s: a stranger by the name of the host's loopback doesn't get what the guest sends there", n->name);
+	begin(NULL);
+	publish(1000, 1000, 2000);
+	eq(fwd_listen(&c.fwd, &cf, c.epfd), 0);
+	out_udp(&gw, &to, "it is me", 8);
+	run();
+	ok(ngot == 1 && end_eq(&got[0].ip.src, &gw) && end_eq(&got[0].ip.dst, &guest));
+	fd = host_socket(&at);
+	guest.port = 40020;
+	guest_say(&guest, &gw, "question");
+	ok(host_recv(fd, buf, sizeof(buf), &from) == 8);
+	close(fd);
+
+	test("%s: nor says a stranger by the name of a service from which of the host's addresses that is asked", n->name);
+	to.a.b[15] = 9;
+	got_clear();
+	out_udp(&dns, &to, "it is me", 8);
+	run();
+	ok(ngot == 1 && end_eq(&got[0].ip.src, &dns));
+	guest_say(&guest, &dns, "question");
+	ok(out_read(&i) && end_eq(&i.dst, &dns) && addr_eq(&i.src.a, &guest.a));
+}
+
 static void test_listener(const struct net *n)
 {
 	struct end client = E(n->loopback, 0), far = E(n->server, 5555), gw = E(n->gw, 0), guest = E(n->guest, 2000);
@@ -1692,6 +1724,7 @@ int main(void)
 		test_multicast(n);
 		test_asked(n);
 		test_listener(n);
+		test_stranger_names(n);
 		test_listener_ranges(n);
 		test_rule_gone(n);
 		test_clients(n);
