@@ -122,7 +122,6 @@ static void signals_init(struct ctx *c)
 	sigset_t set;
 	int fd, rc;
 
-	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
@@ -390,6 +389,7 @@ int main(int argc, char **argv)
 	if (pesto_is_meant(argv[0]))
 		return pesto_main(argc, argv);
 	conf_parse(&conf, argc, argv);
+	signal(SIGPIPE, SIG_IGN);		/* whoever reads our lines may have read enough */
 	isolate_early(&conf, conf.link_fd);
 	open_files(&conf);
 	isolate_user(&conf);

@@ -268,6 +268,19 @@ for closed in "0<&-" "1>&-" "2>&-" "0<&- 1>&- 2>&-"; do
 	end "$T/p"
 done
 
+unread='import os, subprocess, sys
+r, w = os.pipe()
+os.close(r)
+sys.exit(subprocess.run(sys.argv[1:], stdout=w, stderr=w).returncode)'
+timeout 20 python3 -c "$unread" "$PASTA" --config-net -P "$T/p" "$CPID"
+is "streams that nobody reads: status" $? 0
+ok "streams that nobody reads: it works" C ping -nqc 1 -W 5 198.51.100.10
+end "$T/p"
+timeout 20 python3 -c "$unread" "$PASST" -s "$T/unread" -P "$T/p"
+is "passt, streams that nobody reads: status" $? 0
+end "$T/p"
+is "the command's SIGPIPE is the usual one" "$("$PASTA" --config-net -q -- sh -c 'kill -PIPE $$; (kill -PIPE $(sh -c "echo \$PPID")); echo $?')" 141
+
 # ---- 9. The name alone decides
 mkdir "$T/bin" && cp -L "$PASTA" "$T/bin/pasta" && chmod 755 "$T/bin" "$T/bin/pasta"
 is "a copy" "$("$T/bin/pasta" --config-net -q -- echo works)" works
