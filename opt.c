@@ -94,6 +94,19 @@ _Noreturn void opts_version(const char *name)
 	output_done();
 }
 
+/* All names that @len bytes are the beginning of, as getopt_long(3) lists them */
+static _Noreturn void ambiguous(const struct opts *t, const char *arg, size_t len)
+{
+	char list[768] = "";
+	size_t n = 0;
+
+	for (const struct opt *o = t->row; o < t->row + t->n && n < sizeof(list); o++) {
+		if (o->name && !strncmp(o->name, arg + 2, len))
+			n += (size_t)snprintf(list + n, sizeof(list) - n, " '--%s'", o->name);
+	}
+	die("%s: option '%.128s' is ambiguous; possibilities:%s", t->name, arg, list);
+}
+
 /* Row of a long option's name, @len bytes: exact, or unambiguous as a prefix. May die(). */
 static const struct opt *find_long(const struct opts *t, const char *arg, size_t len)
 {
@@ -105,8 +118,7 @@ static const struct opt *find_long(const struct opts *t, const char *arg, size_t
 		if (!o->name[len])
 			return o;
 		if (found)
-			die("%s: option '%.256s' is ambiguous; it may be '--%s' or '--%s'", t->name, arg, found->name,
-			    o->name);
+			ambiguous(t, arg, len);
 		found = o;
 	}
 	if (!found)

@@ -492,7 +492,7 @@ static const struct row errors[] = {
 	{ "unknown option before --version", "pasta --xyz --version", "pasta: unrecognized option '--xyz'" },
 	{ "unknown letter", "pasta -fZ", "pasta: invalid option -- 'Z'" },
 	{ "ambiguous", "pasta --dhcp",
-	  "pasta: option '--dhcp' is ambiguous; it may be '--dhcp-dns' or '--dhcp-search'" },
+	  "pasta: option '--dhcp' is ambiguous; possibilities: '--dhcp-dns' '--dhcp-search'" },
 	{ "no argument allowed", "pasta --quiet=1", "pasta: option '--quiet' doesn't allow an argument" },
 	{ "argument missing", "pasta --mtu", "pasta: option '--mtu' requires an argument" },
 	{ "argument missing, letter", "pasta -fm", "pasta: option requires an argument -- 'm'" },
