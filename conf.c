@@ -678,6 +678,14 @@ static void run_option(struct parse *p, const struct opt *o, const char *val)
 	o->parse(p);
 }
 
+/* A number as strtol(3) reads it, in decimal, and none below zero? */
+static bool is_pid(const char *s)
+{
+	s += strspn(s, " \t\n\v\f\r");
+	s += *s == '+';
+	return *s && !s[strspn(s, "0123456789")];
+}
+
 /* What is behind the options: a PID, or a command with its arguments */
 static void parse_operands(struct conf *c, char **argv)
 {
@@ -685,8 +693,8 @@ static void parse_operands(struct conf *c, char **argv)
 
 	if (!argv[0])
 		return;
-	if (!argv[1] && *argv[0] && argv[0][strspn(argv[0], "0123456789")] == '\0') {
-		if (!parse_num(argv[0], strlen(argv[0]), INT_MAX, &pid) || !pid)
+	if (!argv[1] && is_pid(argv[0])) {
+		if (!parse_num_c(argv[0], strlen(argv[0]), 10, INT_MAX, &pid) || !pid)
 			die("Invalid PID \"%.256s\"", argv[0]);
 		c->ns_pid = (pid_t)pid;
 	} else {

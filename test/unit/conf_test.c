@@ -414,6 +414,8 @@ static const struct row grammar[] = {
 	{ "CLI-06 minus zero", "pasta -m -0", "mtu=0" },
 	{ "CLI-06 prefix length, decimal", "pasta -a '10.0.0.1/ +024'", "addr4=10.0.0.1 plen4=24" },
 	{ "CLI-06 numbers of a user, as C has them", "pasta --runas 0x10:+7", "runas=16:7" },
+	{ "CLI-06 a PID, as C has numbers", "pasta ' +0123'", "pid=123" },
+	{ "not a PID, but a command's name", "pasta '12 '", "-- 12 " },
 	{ "counters, never", "pasta --stats 5 --stats 0", "" },
 	{ "CLI-02 -4, then -6", "pasta -4 -6", "off4" },
 	{ "CLI-02 -6, then -4", "pasta -6 --ipv4-only", "off6" },
