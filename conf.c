@@ -216,7 +216,7 @@ static void p_link_socket(struct parse *p)
 
 static void p_fd(struct parse *p)
 {
-	p->c->link_fd = (int)number(p, 0, INT_MAX, "descriptor number expected");
+	p->c->link_fd = p->c->link_given = (int)number(p, 0, INT_MAX, "descriptor number expected");
 	p->c->socket[0] = '\0';
 }
 

@@ -136,6 +136,7 @@ struct conf {
 	struct mac	our_mac;		/* -M: gateway's MAC as the guest sees it */
 	uint32_t	mtu;			/* as advertised to the guest; 0: do not assign */
 	int		link_fd;		/* --fd, or -1 */
+	int		link_given;		/* number it was given by, for messages */
 	char		socket[PATH_MAX];	/* -s: what guests connect to */
 	bool		one_off;		/* -1: the first guest is the last */
 

@@ -257,7 +257,7 @@ int ns_tap(const struct ns *ns, struct conf *c, struct caps *caps)
 	if (c->link_fd >= 0) {
 		fd = tun_adopt(c->link_fd, c->ns_ifname, caps);
 		if (fd < 0)
-			die("Invalid value \"%i\" for -F/--fd: %s", c->link_fd, fd == -EBADFD ? "not a tap device" :
+			die("Invalid value \"%i\" for -F/--fd: %s", c->link_given, fd == -EBADFD ? "not a tap device" :
 			    fd == -EPROTOTYPE ? "not created with IFF_TAP and IFF_NO_PI" : errno_text(-fd));
 		return fd;
 	}

@@ -105,6 +105,22 @@ static void open_files(struct conf *c)
 		die("Couldn't open pcap file %s: %s", c->pcap, file_text(-file.pcap));
 }
 
+/* A link that is a standard stream, as inetd's children have it, gets another number: a daemon lets go of these
+ * streams, and nobody's messages belong on a link.
+ */
+static void link_above_std(struct conf *c)
+{
+	int fd;
+
+	if (c->link_fd < 0 || c->link_fd > STDERR_FILENO)
+		return;
+	fd = fcntl(c->link_fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	if (fd < 0)
+		return;				/* there is none: found out in time */
+	close(c->link_fd);
+	c->link_fd = fd;
+}
+
 /* As many descriptors as we may have: each flow needs one */
 static void raise_limits(void)
 {
@@ -266,7 +282,7 @@ static void link_socket(struct ctx *c)
 
 	g->tap.pcap = file.pcap;
 	if (conf.link_fd >= 0 && !guest_fd_ok(conf.link_fd))
-		die("Invalid value \"%i\" for -F/--fd: not a connected stream socket", conf.link_fd);
+		die("Invalid value \"%i\" for -F/--fd: not a connected stream socket", conf.link_given);
 	rc = file.listen >= 0 ? guest_await(c, file.listen) : guest_attach(c, g, conf.link_fd);
 	if (rc)
 		die("Failed to watch the guest's socket: %s", errno_text(-rc));
@@ -390,6 +406,7 @@ int main(int argc, char **argv)
 		return pesto_main(argc, argv);
 	conf_parse(&conf, argc, argv);
 	signal(SIGPIPE, SIG_IGN);		/* whoever reads our lines may have read enough */
+	link_above_std(&conf);
 	isolate_early(&conf, conf.link_fd);
 	open_files(&conf);
 	isolate_user(&conf);

@@ -41,4 +41,39 @@ for n in 7 100; do
 	done
 done
 
+# A standard stream, in the background and not: it answers an ARP request
+cat >"$T/stream.py" <<'END'
+import os, socket, struct, subprocess, sys
+n, passt = int(sys.argv[1]), sys.argv[2:]
+a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+a.settimeout(10)
+streams = [subprocess.DEVNULL] * 3
+streams[n] = b
+p = subprocess.Popen(passt + ["-F", str(n)], stdin=streams[0], stdout=streams[1], stderr=streams[2])
+b.close()
+if "-f" not in passt:
+    assert p.wait(10) == 0
+mac = bytes.fromhex("020000000001")
+guest, gateway = (socket.inet_aton("198.51.100." + x) for x in "21")
+arp = b"\xff" * 6 + mac + struct.pack("!HHHBBH", 0x0806, 1, 0x0800, 6, 4, 1) + mac + guest + bytes(6) + gateway
+a.sendall(struct.pack("!I", len(arp)) + arp)
+f = a.makefile("rb")
+while True:
+    frame = f.read(struct.unpack("!I", f.read(4))[0])
+    if frame[12:14] == b"\x08\x06" and frame[20:22] == b"\x00\x02":
+        break
+a.shutdown(socket.SHUT_RDWR)
+if "-f" in passt:
+    assert p.wait(10) == 0
+END
+for n in 0 1 2; do
+	for how in -f -q; do
+		ok "VM-11 descriptor $n is the link, $how" \
+			timeout 60 python3 "$T/stream.py" $n "$PASST" -q $how -P "$T/pid"
+		ok "VM-11 descriptor $n is the link, $how: it ends" wait_for 20 gone "$(cat "$T/pid")"
+	done
+done
+out=$("$PASST" -q -F 0 2>&1 </dev/null)
+is "VM-11 a standard stream that is no link" "$? $out" '1 Invalid value "0" for -F/--fd: not a connected stream socket'
+
 done_testing
