@@ -321,7 +321,7 @@ static void start_opener(void)
 	ctx.fwd.ns_sockets = ns_opener_sockets;
 }
 
-/* Whoever has seen the PID file may send signals. On an error, @daemon (0: there is none) has to end, and all that it made. */
+/* Whoever has seen the PID file may send signals. On an error, @daemon (0: there is none) has to end. */
 static void write_pid_file(pid_t pid, pid_t daemon)
 {
 	int rc = pidfile_write(file.pid, pid);
@@ -365,8 +365,8 @@ static int daemonise(const struct conf *c)
 	return ready[1];
 }
 
-/* All is ready: who reads the PID file may count on it. Standard streams are let go before the parent is: whoever reads them to
- * the end must not wait for a daemon.
+/* All is ready: who reads the PID file may count on it. Standard streams are let go before the parent is: whoever
+ * reads them to the end must not wait for a daemon.
  */
 static void announce(int ready)
 {

@@ -40,8 +40,8 @@ int pcap_open(const char *path)
 	if (fd < 0)
 		return fd;
 
-	/* A file that was there before: nobody else may read the new contents, unless its owner lets us write there. Pipes and
-	 * devices are the caller's.
+	/* A file that was there before: nobody else may read the new contents, unless it is its owner who lets us
+	 * write there. Pipes and devices are the caller's.
 	 */
 	if (fstat(fd, &st) || (S_ISREG(st.st_mode) && ((fchmod(fd, 0600) && errno != EPERM) || ftruncate(fd, 0)))) {
 		rc = -errno;
