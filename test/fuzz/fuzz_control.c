@@ -76,7 +76,7 @@ int fwd_replace(struct fwd *fwd, const struct conf *c, const struct rules *t, st
 
 		CHECK(r->first && r->first <= r->last && r->to && r->to + (r->last - r->first) <= UINT16_MAX);
 		CHECK(memchr(r->ifname, '\0', sizeof(r->ifname)));
-		*why = (struct fwd_failure){ i, r->first };
+		*why = (struct fwd_failure){ .rule = i, .port = r->first };
 		if (r->first == 1 && !r->weak)
 			return -EADDRINUSE;
 	}
