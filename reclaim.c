@@ -78,9 +78,7 @@ bool reclaim_socket(struct ctx *c)
 {
 	enum flow_lru first = sockets_first(&c->flows);
 
-	if (oldest_gives_way(c, first))
-		return true;
-	return (first != LRU_SOCKET_SILENT || !c->flows.lru[first].n) && oldest_gives_way(c, sockets_second(first));
+	return oldest_gives_way(c, first) || (first == LRU_SOCKET_ANSWERED && oldest_gives_way(c, LRU_SOCKET_SILENT));
 }
 
 /* The same, of those with a descriptor below @limit */
