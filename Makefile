@@ -78,7 +78,13 @@ $(B)/flags $(B)/version: FORCE
 	@mkdir -p $(@D)
 	@echo '$(SETTING)' | cmp -s - $@ || echo '$(SETTING)' > $@
 
-# A test names the objects it needs in lines "/* LINK: a.o test/sim/b.o */", linker options in "/* LDFLAGS: ... */"
+# Tests are linked with the program's objects: those that define what the test itself does not. A test names others that it needs
+# in lines "/* LINK: test/sim/b.o */", linker options in "/* LDFLAGS: ... */".
+LIB	:= $(B)/passt.a
+$(LIB): $(filter-out $(B)/passt.o,$(OBJ))
+	@echo "ar $@"; rm -f $@
+	$(Q)$(AR) rcsT $@ $^
+
 needs	= $(addprefix $(B)/,$(shell sed -n 's|^/\* LINK: \(.*\) \*/$$|\1|p' $(1)))
 options	= $(shell sed -n 's|^/\* LDFLAGS: \(.*\) \*/$$|\1|p' $(1))
 
@@ -87,9 +93,9 @@ FUZZ_MAIN = test/fuzz/replay.c
 $(FUZZ): MAIN = $(FUZZ_MAIN)
 
 .SECONDEXPANSION:
-$(UNIT) $(FUZZ) $(TOOLS) $(BENCH): $(B)/%: %.c $(B)/flags $$(call needs,$$*.c)
-	@mkdir -p $(@D); echo "cc $@"
-	$(Q)$(LINK) -MMD -MP -MF $@.d -o $@ $< $(MAIN) $(call needs,$<) $(call options,$<)
+$(UNIT) $(FUZZ) $(TOOLS) $(BENCH): $(B)/%: $(B)/%.o $$(call needs,$$*.c) $(LIB)
+	@echo "ld $@"
+	$(Q)$(LINK) -o $@ $< $(MAIN) $(call needs,$*.c) $(LIB) $(call options,$*.c)
 
 check: $(UNIT) $(FUZZ)
 	$(PROVE) -j2 -e test/tools/run $(UNIT) $(FUZZ)
@@ -150,4 +156,4 @@ FORCE:
 .PHONY: all static check check-sys test fuzz fuzz-run lint demo bench install uninstall clean FORCE
 .DELETE_ON_ERROR:
 
--include $(OBJ:.o=.d) $(UNIT:%=%.d) $(FUZZ:%=%.d) $(wildcard $(B)/test/*/*.d)
+-include $(OBJ:.o=.d) $(wildcard $(B)/test/*/*.d $(B)/doc/platform/*.d)

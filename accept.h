@@ -12,7 +12,7 @@
 #define ACCEPT_H
 
 #include "event.h"
-#include "passt.h"
+#include "ctx.h"
 
 #define ACCEPT_RESERVE	16		/* descriptors, at least */
 #define ACCEPT_PAUSE	500		/* ms */

@@ -4,7 +4,7 @@
 #define AUTO_H
 
 #include "ns.h"
-#include "passt.h"
+#include "ctx.h"
 
 /* Ports that are bound, by protocol (0: TCP, 1: UDP) */
 struct bound {

@@ -10,7 +10,7 @@
 #define CONTROL_H
 
 #include "json.h"
-#include "passt.h"
+#include "ctx.h"
 
 #define CONTROL_CLIENTS	16
 #define CONTROL_IN	(128U << 10)	/* longest call */

@@ -1,95 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* guest.c - a guest comes and goes: the socket it connects to, and what begins and ends with its link */
-#include <errno.h>
-#include <poll.h>
-#include <stdio.h>
+/* guest.c - one guest: its addresses as learned, and headers to it */
 #include <string.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-#include "accept.h"
-#include "event.h"
-#include "frag.h"
-#include "guest.h"
-#include "icmp.h"
-#include "input.h"
-#include "tcp.h"
-#include "udp.h"
-#include "unix.h"
-
-#define DEFAULT_PATH	"/tmp/passt_%u.socket"
-#define DEFAULT_PATHS	100
-
-#define PROBE_FIRST	1000		/* ms: RFC 4861 10, RETRANS_TIMER; doubled up to the next */
-#define PROBE_MOST	32000
+#include "ctx.h"
 
 static const struct mac mac_any = { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } };
 
-int guest_listen(char *path)
+bool guest_heard(const struct guest *g)
 {
-	int fd;
-
-	if (*path) {
-		fd = unix_listen(path, 0777);
-		if (fd == -EADDRINUSE)
-			die("Socket path %s already in use", path);
-		if (fd < 0)
-			die("Failed to listen on socket path %s: %s", path, file_text(-fd));
-		return fd;
-	}
-
-	for (unsigned i = 1; i <= DEFAULT_PATHS; i++) {
-		snprintf(path, PATH_MAX, DEFAULT_PATH, i);
-		fd = unix_listen(path, 0777);
-		if (fd >= 0)
-			return fd;
-	}
-	die("Failed to listen on any socket up to %s: %s; see -s/--socket", path, file_text(-fd));
+	return !mac_eq(&g->mac, &mac_any);
 }
 
-bool guest_fd_ok(int fd)
+struct net_hdr guest_hdr(const struct ctx *c, const struct guest *g, const struct end *src, const struct end *dst)
 {
-	struct sockaddr_un a;
-	int type;
-	socklen_t len = sizeof(type), alen = sizeof(a);
-
-	return !getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) && type == SOCK_STREAM &&
-	       !getpeername(fd, (struct sockaddr *)&a, &alen);
-}
-
-int guest_await(struct ctx *c, int fd)
-{
-	return ev_add(c->epfd, fd, EV_GUEST, 0, 0, EPOLLIN);
-}
-
-void guest_up(struct ctx *c, struct guest *g)
-{
-	g->adverts = 0;
-	input_ndp_start(c, g);
-}
-
-int guest_attach(struct ctx *c, struct guest *g, int fd)
-{
-	const struct tap_stats stats = g->tap.stats;
-	int rc = ev_add(c->epfd, fd, EV_TAP, (uint32_t)(g - c->guest), 0, EPOLLIN);
-
-	if (rc)
-		return rc;
-	tap_sock_attach(&g->tap, fd, g->tap.pcap);
-	g->tap.stats = stats;
-	guest_up(c, g);
-	g->probe_wait = PROBE_FIRST;
-	guest_probe(c, g);
-	return 0;
-}
-
-void guest_probe(struct ctx *c, struct guest *g)
-{
-	if (g->tap.fd < 0 || !mac_eq(&g->mac, &mac_any))
-		return;
-	input_probe(c, g);
-	timer_set(&c->wheel, &g->probe, c->now + g->probe_wait);
-	g->probe_wait = MIN(2 * g->probe_wait, PROBE_MOST);
+	return (struct net_hdr){
+		.dmac = g->mac, .smac = *neigh_mac(&c->neigh, c->cf, &src->a, &g->mac),
+		.src = *src, .dst = *dst, .ttl = 255,
+	};
 }
 
 void guest_forget(struct ctx *c, struct guest *g)
@@ -100,97 +27,4 @@ void guest_forget(struct ctx *c, struct guest *g)
 		g->seen.addr[i] = c->cf->ip[i].addr;
 	g->seen.ll = c->cf->ip[V6].ns_ll;
 	g->pmtu = (struct pmtus){ 0 };
-}
-
-/* Nobody is there to hear of it but the host's peers */
-static void flows_end(struct ctx *c, const struct guest *g)
-{
-	for (uint32_t i = 0; i < c->flows.unused; i++) {
-		struct flow *f = &c->flows.f[i];
-
-		if (f->dead || flow_guest(c, f) != g)
-			continue;
-		switch ((enum flow_type)f->type) {
-		case FLOW_TCP:
-			tcp_abort(c, f, false);
-			break;
-		case FLOW_UDP:
-			udp_end(c, f);
-			break;
-		case FLOW_PING:
-			icmp_end(c, f);
-			break;
-		case FLOW_SPLICE:	/* have nothing to do with the link */
-		case FLOW_UDP_SPLICE:
-		case FLOW_UDP_PORT:	/* goes with its last flow, or is a listener's */
-		case FLOW_FREE:
-		case FLOW_TYPES:
-			break;
-		}
-	}
-}
-
-void guest_lost(struct ctx *c, struct guest *g, int err)
-{
-	bool closed = err == -ECONNRESET || err == -EPIPE;
-
-	if (err == -EPROTO)
-		log_limited(LOG_WARNING, "Guest's socket: length of a frame makes no sense, closing");
-	else
-		log_limited(LOG_INFO, "Guest disconnected%s%s", closed ? "" : ": ", closed ? "" : errno_text(-err));
-
-	flows_end(c, g);
-	frags_forget(&frags_pool);
-	timer_clear(&c->wheel, &g->link);
-	timer_clear(&c->wheel, &g->ndp);
-	timer_clear(&c->wheel, &g->probe);
-	fd_close(g->tap.fd);
-	g->tap.fd = -1;
-	tap_reset(&g->tap);
-	guest_forget(c, g);
-}
-
-/* Has the other end of the link gone, though nobody noticed yet? */
-static bool link_dead(const struct tap *t)
-{
-	struct pollfd p = { .fd = t->fd, .events = POLLRDHUP };
-
-	return poll(&p, 1, 0) > 0;
-}
-
-void guest_knock(struct ctx *c, int fd)
-{
-	struct guest *g = &c->guest[0];
-	int conn, rc;
-
-	if (g->tap.fd >= 0 && link_dead(&g->tap))
-		return;				/* after this turn, there is room */
-	conn = accept_take(c, fd, NULL, false);
-	if (conn < 0) {
-		if (conn != -EAGAIN) {
-			log_limited(LOG_WARNING, "Can't accept a guest, it waits: %s", errno_text(-conn));
-			accept_pause(c, EV_GUEST, fd, 0);
-		}
-		return;
-	}
-	if (g->tap.fd >= 0) {
-		log_limited(LOG_INFO, "Another guest wanted to connect, refused");
-		close(conn);
-		return;
-	}
-	rc = guest_attach(c, g, conn);
-	if (rc) {
-		log_limited(LOG_WARNING, "Failed to watch the guest's socket: %s", errno_text(-rc));
-		close(conn);
-		return;
-	}
-	log_limited(LOG_INFO, "Guest connected");
-}
-
-void guest_knock_again(struct ctx *c)
-{
-	int fd;
-
-	if (accept_next_guest(c, &fd))
-		guest_knock(c, fd);
 }

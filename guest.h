@@ -1,44 +1,55 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* guest.h - a guest comes and goes: the socket it connects to, and what begins and ends with its link
- *
- * Where the link is a socket, there may be no guest for a while, and another one later: flows, and what was learned of the
- * guest, end with its connection. Listeners stay, and connections that arrive meanwhile wait for the next guest, as they
- * would for one that is still booting.
- */
+/* guest.h - one guest: its link, its addresses as learned, its drops and timers */
 #ifndef GUEST_H
 #define GUEST_H
 
-#include "passt.h"
+#include "fwd.h"
+#include "neigh.h"
+#include "packet.h"
+#include "pmtu.h"
+#include "tap.h"
 
-/**
- * guest_listen() - the socket that guests connect to
- * @path:	in a buffer of PATH_MAX bytes; empty: the first /tmp/passt_N.socket nobody listens on, filled in
- *
- * A socket nobody listens on any more is replaced. May die(). Return: descriptor
- */
-int guest_listen(char *path);
+struct ctx;
 
-/* Is @fd something that can be a guest: a connected stream socket? */
-bool guest_fd_ok(int fd);
+#define TOLD		512		/* addresses */
 
-/* Guests may connect to @fd from now on: 0, or -errno; and one does */
-int guest_await(struct ctx *c, int fd);
-void guest_knock(struct ctx *c, int fd);
-void guest_knock_again(struct ctx *c);		/* the socket was left alone for want of a descriptor */
+/* MAC addresses that a guest was told, by address (neigh_hash()): their changes concern it */
+struct told {
+	struct addr	a, to;		/* to: the guest's address that it was told */
+	struct mac	mac;
+};
 
-/* The link of @g is there, on the socket of a virtual machine: 0, or -errno */
-int guest_attach(struct ctx *c, struct guest *g, int fd);
+/* What belongs to one guest: its link, what was learned of it, what was dropped on its behalf */
+struct guest {
+	struct tap	tap;
+	struct mac	mac;		/* last source MAC address seen; broadcast until then */
+	struct mac	device;		/* of its own interface; zero if that is not known */
+	struct seen	seen;
+	struct pmtus	pmtu;		/* of whom it forwards to */
+	struct senders	senders;	/* TCP flows that share the link's queue to us */
+	uint64_t	drops[DROP_COUNT];
+	uint32_t	sockets;	/* of its datagram flows: what listeners have is not among them */
+	struct timer	link;		/* when a link that is out of memory is tried again */
+	struct timer	ndp;		/* unsolicited router advertisements */
+	unsigned	adverts;	/* sent so far */
+	struct timer	probe;		/* until the guest has spoken */
+	unsigned	probe_wait;	/* ms until the next one */
+	struct told	told[TOLD];
+	uint64_t	icmp_next;	/* rate limit of ICMP errors: ms at which the next one is due on average */
+};
 
-/* Its link is set up, whichever it is: starts to talk to it */
-void guest_up(struct ctx *c, struct guest *g);
-
-/* The link was lost with -errno @err: everything of this guest's ends */
-void guest_lost(struct ctx *c, struct guest *g, int err);
+static inline void drop_count(struct guest *g, enum drop why)
+{
+	g->drops[why]++;
+}
 
 /* Nothing was learned of it yet */
 void guest_forget(struct ctx *c, struct guest *g);
 
-/* Timer of @g->probe: looks for a guest that has not spoken yet */
-void guest_probe(struct ctx *c, struct guest *g);
+/* Has it sent anything yet? Until then, its MAC address is the broadcast one. */
+bool guest_heard(const struct guest *g);
+
+/* Ethernet addresses and defaults of a header towards the guest */
+struct net_hdr guest_hdr(const struct ctx *c, const struct guest *g, const struct end *src, const struct end *dst);
 
 #endif /* GUEST_H */

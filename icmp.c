@@ -219,7 +219,7 @@ static void send_error(struct ctx *c, struct guest *g, struct frame *fr, const s
 		       const struct addr *from, const struct addr *to)
 {
 	const struct end src = { .a = *from }, dst = { .a = *to };
-	struct net_hdr n = net_hdr_to_guest(c, g, &src, &dst);
+	struct net_hdr n = guest_hdr(c, g, &src, &dst);
 
 	n.id = tap_ids(&g->tap, 1);
 	frame_icmp(fr, &n, h);
@@ -536,7 +536,7 @@ static bool ping_reply(struct ctx *c, struct flow *f, struct msghdr *m, const ui
 		return false;
 	}
 
-	n = net_hdr_to_guest(c, g, &src, &to);
+	n = guest_hdr(c, g, &src, &to);
 	if (ttl)
 		n.ttl = ttl;
 	if (!tap_commit_dgram(&g->tap, fr, &n, &h, len, guest_pmtu(c, g, &to.a)))

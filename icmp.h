@@ -3,7 +3,7 @@
 #ifndef ICMP_H
 #define ICMP_H
 
-#include "passt.h"
+#include "ctx.h"
 #include "sock.h"
 
 /* Echo request from the guest; anything else is dropped and counted */

@@ -25,14 +25,6 @@ static unsigned input_flows;
 #define PORT_DHCP	67
 #define PORT_DHCPV6	547
 
-struct net_hdr net_hdr_to_guest(const struct ctx *c, const struct guest *g, const struct end *src, const struct end *dst)
-{
-	return (struct net_hdr){
-		.dmac = g->mac, .smac = *neigh_mac(&c->neigh, c->cf, &src->a, &g->mac),
-		.src = *src, .dst = *dst, .ttl = 255,
-	};
-}
-
 static struct told *input_told(const struct ctx *c, struct guest *g, const struct addr *a)
 {
 	return &g->told[neigh_hash(&c->neigh, a) % TOLD];

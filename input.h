@@ -3,7 +3,7 @@
 #ifndef INPUT_H
 #define INPUT_H
 
-#include "passt.h"
+#include "ctx.h"
 
 /* The guest's link is readable: one batch. 0, or -errno if the link is lost */
 int input_ready(struct ctx *c, struct guest *g);

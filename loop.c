@@ -7,7 +7,7 @@
 #include <errno.h>
 
 #include "accept.h"
-#include "guest.h"
+#include "attach.h"
 #include "icmp.h"
 #include "input.h"
 #include "loop.h"
@@ -34,7 +34,7 @@ static void on_tap(struct ctx *c, union ev_ref ref, uint32_t events)
 static void on_guest(struct ctx *c, union ev_ref ref, uint32_t events)
 {
 	(void)events;
-	guest_knock(c, ref.fd);
+	attach_knock(c, ref.fd);
 }
 
 static void on_tcp(struct ctx *c, union ev_ref ref, uint32_t events)
@@ -139,7 +139,7 @@ static void on_ndp_timer(struct ctx *c, struct timer *t)
 
 static void on_probe_timer(struct ctx *c, struct timer *t)
 {
-	guest_probe(c, container_of(t, struct guest, probe));
+	attach_probe(c, container_of(t, struct guest, probe));
 }
 
 static void on_neigh_timer(struct ctx *c, struct timer *t)
@@ -159,7 +159,7 @@ static void accept_again(struct ctx *c)
 {
 	bool done = tcp_accept_again(c);
 
-	guest_knock_again(c);
+	attach_knock_again(c);
 	if (!accept_waiting(c))
 		timer_clear(&c->wheel, &c->accept.timer);
 	else

@@ -4,7 +4,7 @@
 #define LOOP_H
 
 #include "event.h"
-#include "passt.h"
+#include "ctx.h"
 
 /* Sets up everything of @c but links and listeners: 0, or -errno */
 int loop_init(struct ctx *c, const struct conf *cf);

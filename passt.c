@@ -17,7 +17,7 @@
 
 #include "auto.h"
 #include "control.h"
-#include "guest.h"
+#include "attach.h"
 #include "isolate.h"
 #include "loop.h"
 #include "ns.h"
@@ -90,7 +90,7 @@ static void open_files(struct conf *c)
 
 	atexit(remove_files);			/* first: if another has them, the files are that one's, too */
 	if (!pasta() && c->link_fd < 0)
-		file.listen = guest_listen(c->socket);
+		file.listen = attach_listen(c->socket);
 	if (*c->control)
 		open_control(c->control);
 	snprintf(version, sizeof(version), "%s %s", conf_name(c), opts_version_text);
@@ -271,7 +271,7 @@ static void link_tap(struct ctx *c)
 	if ((rc = ev_add(c->epfd, fd, EV_TAP, 0, 0, EPOLLIN)))
 		die("Failed to watch the tap device: %s", errno_text(-rc));
 	ns_configure(&ns, &conf);
-	guest_up(c, g);
+	attach_up(c, g);
 }
 
 /* Guest's link: a connected socket, or one that guests connect to */
@@ -281,9 +281,9 @@ static void link_socket(struct ctx *c)
 	int rc;
 
 	g->tap.pcap = file.pcap;
-	if (conf.link_fd >= 0 && !guest_fd_ok(conf.link_fd))
+	if (conf.link_fd >= 0 && !attach_fd_ok(conf.link_fd))
 		die("Invalid value \"%i\" for -F/--fd: not a connected stream socket", conf.link_given);
-	rc = file.listen >= 0 ? guest_await(c, file.listen) : guest_attach(c, g, conf.link_fd);
+	rc = file.listen >= 0 ? attach_await(c, file.listen) : attach_guest(c, g, conf.link_fd);
 	if (rc)
 		die("Failed to watch the guest's socket: %s", errno_text(-rc));
 }
@@ -393,7 +393,7 @@ static void link_lost(int err)
 		err("Link to the guest lost: %s", errno_text(-err));
 		quit(1);
 	}
-	guest_lost(&ctx, &ctx.guest[0], err);
+	attach_lost(&ctx, &ctx.guest[0], err);
 	if (conf.one_off || conf.link_fd >= 0)
 		quit(0);
 }

@@ -9,7 +9,7 @@
 #ifndef RECLAIM_H
 #define RECLAIM_H
 
-#include "passt.h"
+#include "ctx.h"
 
 #define RECLAIM_TRIES	8		/* flows that give way for one descriptor */
 #define RECLAIM_SPARE	1024		/* entries kept free: those of flows that give way are free only after the turn */

@@ -3,7 +3,7 @@
 #ifndef SPLICE_H
 #define SPLICE_H
 
-#include "passt.h"
+#include "ctx.h"
 
 /* Socket in the target namespace, IPPROTO_TCP or IPPROTO_UDP, from a few that are kept, unless descriptors are scarce:
  * descriptor or -errno; -EAFNOSUPPORT if there is no namespace to reach

@@ -3,7 +3,7 @@
 #ifndef STATS_H
 #define STATS_H
 
-#include "passt.h"
+#include "ctx.h"
 
 /* Flows, frames and bytes, and every reason for which something was dropped, at level notice: also with --quiet */
 void stats_log(const struct ctx *c);

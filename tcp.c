@@ -112,7 +112,7 @@ void tcp_arm(struct ctx *c, struct flow *f)
 void tcp_reply_rst(struct ctx *c, struct guest *g, const struct pkt *p)
 {
 	struct tcp_seg s = { .flags = TCP_RST, .wscale = TCP_WSCALE_NONE };
-	struct net_hdr n = net_hdr_to_guest(c, g, &p->dst, &p->src);
+	struct net_hdr n = guest_hdr(c, g, &p->dst, &p->src);
 	struct frame *fr;
 
 	if (p->tcp.flags & TCP_RST || !tap_reserve(&g->tap, &fr, 1, 0, TAP_LAST))
@@ -169,7 +169,7 @@ static void tcp_refuse(struct ctx *c, struct guest *g, const struct end *src, co
 		       const struct sock_err *e)
 {
 	struct tcp_seg s = { .flags = TCP_RST | TCP_ACK, .ack = isn + 1, .wscale = TCP_WSCALE_NONE };
-	struct net_hdr n = net_hdr_to_guest(c, g, dst, src);
+	struct net_hdr n = guest_hdr(c, g, dst, src);
 	struct frame *fr;
 	uint8_t l4[8];
 

@@ -3,7 +3,7 @@
 #ifndef TCP_H
 #define TCP_H
 
-#include "passt.h"
+#include "ctx.h"
 
 void tcp_init(struct ctx *c);
 

@@ -61,7 +61,7 @@ bool tcp_emit(struct ctx *c, struct flow *f, uint8_t flags, uint32_t seq, struct
 		t->ack_at = 0;
 	}
 
-	n = net_hdr_to_guest(c, g, &gs->our, &gs->peer);
+	n = guest_hdr(c, g, &gs->our, &gs->peer);
 	frame_tcp(fr, &n, &s, t->mss, &g->tap.caps);
 	tap_commit(&g->tap, fr);
 	return true;

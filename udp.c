@@ -714,7 +714,7 @@ static void in_segments(struct guest *g, struct frame *fr, struct net_hdr *n, si
 static void in_emit(struct ctx *c, const struct flow *f, struct frame *fr, size_t len, uint16_t gso)
 {
 	struct guest *g = flow_guest(c, f);
-	struct net_hdr n = net_hdr_to_guest(c, g, &f->side[GUEST].our, &f->side[GUEST].peer);
+	struct net_hdr n = guest_hdr(c, g, &f->side[GUEST].our, &f->side[GUEST].peer);
 	uint32_t mtu = guest_pmtu(c, g, &n.dst.a);
 	unsigned hdr = net_hdr_len(addr_is_v4(&n.src.a), UDP_HLEN) - ETH_HLEN;
 

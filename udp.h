@@ -8,7 +8,7 @@
 #ifndef UDP_H
 #define UDP_H
 
-#include "passt.h"
+#include "ctx.h"
 
 struct sock_anc;
 

@@ -9,7 +9,7 @@
 
 #include <sys/uio.h>
 
-#include "passt.h"
+#include "ctx.h"
 
 #define UDP_SPLICE_BATCH	32	/* datagrams, or what the kernel made of several */
 

@@ -30,7 +30,7 @@
 #include "../accept.h"
 #include "../event.h"
 #include "../icmp.h"
-#include "../passt.h"
+#include "../ctx.h"
 #include "../sock.h"
 #include "../udp.h"
 #include "../udp_splice.h"
@@ -42,7 +42,7 @@ static int outside = -1;		/* tun device */
 
 #define MUST(x)	do { if ((x) < 0) { printf("Bail out! %s: %s\n", #x, strerror(errno)); exit(1); } } while (0)
 
-struct net_hdr net_hdr_to_guest(const struct ctx *ctx, const struct guest *guest, const struct end *src,
+struct net_hdr guest_hdr(const struct ctx *ctx, const struct guest *guest, const struct end *src,
 				const struct end *dst)
 {
 	return (struct net_hdr){ .dmac = guest->mac, .smac = ctx->cf->our_mac, .src = *src, .dst = *dst, .ttl = 255 };

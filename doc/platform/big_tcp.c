@@ -5,7 +5,6 @@
  * What the kernel has is asked as ns_net.c does it: can the device announce such packets, and is there memory? A segment without ACK
  * is answered with RST, which acknowledges all of it (RFC 9293 3.10.7.1): so it tells how much the kernel saw.
  */
-/* LINK: addr.o log.o netlink.o util.o */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>

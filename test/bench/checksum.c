@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* LINK: addr.o */
 /* checksum.c - what a checksum costs, beside the copies that a byte takes anyway: GB/s, best of some runs
  *
  * Sizes are of a short segment, of one at MTU 1500, and of the largest. Each is hot in a cache: one buffer again and again, or

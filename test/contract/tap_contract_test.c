@@ -3,7 +3,6 @@
  *
  * The other end of a link is a handful of functions: struct far_end. A new backend adds one, and nothing else.
  */
-/* LINK: addr.o checksum.o log.o packet.o pcap.o tap.o tap_sock.o tap_tun.o util.o */
 /* LINK: test/sim/tap_sim.o test/sim/wire.o test/sim/world.o */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* LINK: addr.o util.o log.o */
 /* LDFLAGS: -Wl,--wrap=die,--wrap=log_at */
 /* fuzz_conf.c - command line and resolv.conf: arguments are lines, an empty one ends them; resolv.conf is the rest */
 

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* LINK: addr.o conf_ports.o flow.o json.o log.o opt.o timer.o unix.o util.o */
 /* LDFLAGS: -Wl,--wrap=log_at */
 /* fuzz_control.c - what a client sends: what is answered is Varlink, whatever it is
  *

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* LINK: addr.o answer.o checksum.o log.o packet.o util.o */
 /* fuzz_dhcp.c - DHCP: every reply is well-formed, no longer than the client takes, and gives nothing but our address */
 
 #include "../../dhcp.c"

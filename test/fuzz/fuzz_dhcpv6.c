@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* LINK: addr.o answer.o checksum.o log.o packet.o util.o */
 /* fuzz_dhcpv6.c - DHCPv6: every reply is well-formed, fits 1280 bytes, and gives our address once at most */
 
 #include "../../dhcpv6.c"

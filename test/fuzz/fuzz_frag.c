@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* LINK: addr.o checksum.o packet.o util.o */
 /* fuzz_frag.c - reassembly: any order, any overlap, any number of datagrams
  *
  * Input: records of 6 bytes, one fragment each (see struct rec). With REC_RAW the payload is what follows in the input,

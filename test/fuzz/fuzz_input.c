@@ -9,8 +9,6 @@
  * step comes in the same batch. Numbers are big-endian, those behind the end of the input are 0. TCP segments are
  * relative to what was sent and seen, and carry the pattern of the stream, so that whole connections are a few bytes.
  */
-/* LINK: addr.o answer.o arp.o checksum.o dhcp.o dhcpv6.o event.o flow.o fwd.o fwd_rules.o icmp.o input.o log.o guest.o loop.o tap_sock.o ndp.o */
-/* LINK: accept.o neigh.o neigh_filter.o netlink.o packet.o pcap.o pmtu.o reclaim.o sock.o sock_filter.o splice.o tap.o tcp.o tcp_guest.o tcp_host.o tcp_seg.o timer.o udp.o udp_splice.o unix.o udp_asked.o util.o */
 /* LINK: test/sim/check.o test/sim/kernel.o test/sim/pools.o test/sim/run.o test/sim/tap_sim.o test/sim/wire.o */
 /* LINK: test/sim/world.o */
 /* LDFLAGS: -Wl,--wrap=clock_gettime,--wrap=getrandom,--wrap=epoll_create1,--wrap=epoll_ctl,--wrap=epoll_wait */

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* LINK: log.o util.o */
 /* fuzz_json.c - a text that is JSON: taken apart and written anew, it is JSON, and taken apart again the same */
 
 #include <stdlib.h>

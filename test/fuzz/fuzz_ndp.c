@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* LINK: addr.o answer.o checksum.o log.o neigh.o neigh_filter.o netlink.o packet.o util.o */
 /* fuzz_ndp.c - NDP: every reply is an advertisement a host must accept (RFC 4861 6.1.2, 7.1.2) */
 
 #include "../../ndp.c"

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* LINK: addr.o log.o neigh_filter.o util.o */
 /* fuzz_netlink.c - answers of the kernel: whatever they are, what is inserted for them is well-formed and of our
  * interface
  *

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* LINK: addr.o checksum.o util.o */
 /* fuzz_packet.c - parser: whatever the frame and however it is cut into buffers
  *
  * Input: size of the first buffer, size of the further ones (0: one buffer), options, then the frame. Options: gso in

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* LINK: addr.o checksum.o log.o packet.o pcap.o tap.o util.o */
 /* LDFLAGS: -Wl,--wrap=recv */
 /* fuzz_stream.c - the stream from a virtual machine: the same frames, whatever the pieces it comes in
  *

@@ -3,7 +3,7 @@
 #ifndef RUN_H
 #define RUN_H
 
-#include "../../passt.h"
+#include "../../ctx.h"
 #include "script.h"
 #include "wire.h"
 #include "world.h"

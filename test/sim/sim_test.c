@@ -8,8 +8,6 @@
  * failing, alone or with all after it, until a run has no more calls to fail. Then the script's expectations are off,
  * but what always has to hold still must.
  */
-/* LINK: addr.o answer.o arp.o checksum.o dhcp.o dhcpv6.o event.o flow.o frag.o fwd.o fwd_rules.o icmp.o input.o log.o guest.o loop.o tap_sock.o */
-/* LINK: accept.o ndp.o neigh.o neigh_filter.o netlink.o packet.o pcap.o pmtu.o reclaim.o sock.o sock_filter.o splice.o tap.o tcp.o tcp_guest.o tcp_host.o tcp_seg.o timer.o udp.o udp_splice.o unix.o udp_asked.o util.o */
 /* LINK: test/sim/check.o test/sim/kernel.o test/sim/pools.o test/sim/prop.o test/sim/run.o test/sim/script.o */
 /* LINK: test/sim/shuffle.o test/sim/steps.o test/sim/tap_sim.o test/sim/wire.o test/sim/world.o */
 /* LDFLAGS: -Wl,--wrap=clock_gettime,--wrap=getrandom,--wrap=epoll_create1,--wrap=epoll_ctl,--wrap=epoll_wait */

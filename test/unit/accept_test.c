@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* accept_test.c - descriptors are scarce: who may have one, and who waits */
-/* LINK: addr.o event.o flow.o fwd.o fwd_rules.o log.o sock.o sock_filter.o timer.o util.o */
 
 #include <netinet/in.h>
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* auto_test.c - what sock_diag says is bound, and the rules that follow it: canned answers in place of the kernel's */
-/* LINK: addr.o fwd.o fwd_rules.o log.o netlink.o timer.o util.o */
 /* LDFLAGS: -Wl,--wrap=fd_close */
 #include <sys/socket.h>
 #include <sys/time.h>

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* LINK: addr.o */
 
 #include "../../checksum.c"
 #include "../t.h"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* conf_net_test.c - what follows from options, resolv.conf and the host's network; users and groups */
-/* LINK: addr.o conf.o conf_ports.o opt.o util.o log.o */
 /* LDFLAGS: -Wl,--wrap=die,--wrap=exit,--wrap=log_at */
 
 #include "../t.h"

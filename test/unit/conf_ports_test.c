@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* conf_ports_test.c - values of -t, -u, -T, -U: the rules they become, or why they are refused */
-/* LINK: addr.o util.o log.o */
 /* LDFLAGS: -Wl,--wrap=log_at */
 
 #include "../t.h"

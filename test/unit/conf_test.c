@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* conf_test.c - command lines: what they set, or the one line they are refused with */
-/* LINK: addr.o conf_net.o conf_ports.o log.o util.o */
 /* LDFLAGS: -Wl,--wrap=die,--wrap=exit,--wrap=log_at */
 
 #include <ctype.h>

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* control_test.c - who connects to the control socket gets in, whatever else uses up descriptors */
-/* LINK: accept.o addr.o conf_ports.o control_call.o event.o flow.o fwd.o fwd_rules.o json.o log.o opt.o sock.o sock_filter.o timer.o */
-/* LINK: unix.o util.o */
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/un.h>

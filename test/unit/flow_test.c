@@ -3,7 +3,6 @@
  *
  * Random operations, with a hash that is good, or that puts all flows into the first and the last buckets.
  */
-/* LINK: addr.o util.o */
 #include "../t.h"
 #include "../../util.h"
 

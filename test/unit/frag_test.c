@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* LINK: addr.o checksum.o packet.o util.o */
 /* frag_test.c - reassembly of fragments from the guest (UDP-24, SEC-02) */
 
 #include "../../frag.c"

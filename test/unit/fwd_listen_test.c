@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fwd_listen_test.c - what is listened to at start, with stubs in place of sockets */
-/* LINK: addr.o util.o log.o conf_ports.o fwd.o */
 /* LDFLAGS: -Wl,--wrap=getrlimit */
 
 #include <sys/mman.h>

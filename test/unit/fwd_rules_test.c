@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fwd_rules_test.c - rules that come and go while the loop runs, with stubs in place of sockets */
-/* LINK: addr.o util.o log.o conf_ports.o fwd.o */
 /* LDFLAGS: -Wl,--wrap=fd_close,--wrap=getrlimit */
 
 #include "../t.h"

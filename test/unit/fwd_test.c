@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fwd_test.c - address mapping as tables */
-/* LINK: addr.o util.o */
 
 #include "../t.h"
 #include "../../fwd.c"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* icmp_test.c - echo through the kernel's ping sockets, and errors, guest and network played by the test */
-/* LINK: accept.o addr.o checksum.o event.o flow.o fwd.o fwd_rules.o log.o packet.o pcap.o pmtu.o reclaim.o sock.o sock_filter.o splice.o tap.o timer.o udp.o udp_splice.o udp_asked.o util.o */
 #include "../../icmp.c"
 #include "../dgram.h"
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* isolate_test.c - what is left after each step, as root and as an ordinary user */
-/* LINK: log.o util.o */
 #include "../t.h"
 #include "../../isolate.c"
 #include "../child.h"

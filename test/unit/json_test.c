@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* json_test.c - which texts are JSON (RFC 8259), what is in them, and what is written */
-/* LINK: log.o util.o */
 
 #include "../t.h"
 #include "../../json.c"

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* LINK: util.o */
 
 #define now_ms	fake_now_ms
 #include "../../log.c"

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* loop_test.c - what one turn does */
-/* LINK: accept.o addr.o answer.o arp.o checksum.o dhcp.o dhcpv6.o event.o flow.o frag.o fwd.o fwd_rules.o guest.o icmp.o input.o log.o ndp.o */
-/* LINK: neigh.o neigh_filter.o netlink.o packet.o pcap.o pmtu.o reclaim.o sock.o sock_filter.o splice.o tap.o tap_sock.o tcp.o tcp_buf.o */
-/* LINK: tcp_guest.o tcp_host.o tcp_seg.o timer.o udp.o udp_asked.o udp_splice.o unix.o util.o */
 #include <netinet/in.h>
 #include <unistd.h>
 

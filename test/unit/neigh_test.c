@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* LINK: addr.o log.o neigh_filter.o netlink.o util.o */
 /* neigh_test.c - neighbours of the host, from a kernel of canned messages: a socket pair in place of a netlink socket */
 
 #include <fcntl.h>

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* LINK: addr.o log.o util.o */
 /* The engine against a kernel of canned answers: one end of a socket pair in place of a netlink socket. What the kernel
  * would answer is queued beforehand; what it was asked can be read back.
  */

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* LINK: addr.o conf.o conf_net.o conf_ports.o opt.o log.o netlink.o netlink_route.o util.o */
 /* Host set-ups made with ip(8) in a network namespace, and what becomes of them in a second one:
  *
  *	host namespace				guest namespace

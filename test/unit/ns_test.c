@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* ns_test.c - namespaces created and entered, and their end noticed, as root and as an ordinary user */
-/* LINK: event.o isolate.o log.o util.o */
 #include "../t.h"
 #include "../../ns.c"
 #include "../child.h"

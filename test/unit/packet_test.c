@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* LINK: addr.o checksum.o util.o */
 /* packet_test.c - views, parser, builders
  *
  * Checksums are verified by naive_sum(), which shares nothing with checksum.c (ICMP-06).

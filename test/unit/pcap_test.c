@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* LINK: addr.o checksum.o log.o util.o */
 /* pcap_test.c - capture files (PCAP-01) */
 
 #include "../../pcap.c"

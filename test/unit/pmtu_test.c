@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* pmtu_test.c - path MTUs: what is known of an address, for how long, and what it can't be made to be */
-/* LINK: addr.o util.o */
 #include "../t.h"
 #include "../../pmtu.c"
 

@@ -3,7 +3,6 @@
  *
  * What this kernel has is tried against what sock_probe() says; what an older one lacks is refused by a filter.
  */
-/* LINK: addr.o log.o util.o sock_filter.o */
 #include "../t.h"
 #include "../../sock.c"
 #include "../child.h"

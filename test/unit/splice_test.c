@@ -4,7 +4,6 @@
  * One loop, our own, serves both ends: nothing is left to time. Small buffers make every read and write end in EAGAIN sooner
  * or later; system calls are made to fail, or to be short, by wrappers.
  */
-/* LINK: accept.o addr.o event.o flow.o fwd.o fwd_rules.o log.o sock.o sock_filter.o timer.o util.o */
 /* LDFLAGS: -Wl,--wrap=splice,--wrap=recv,--wrap=send,--wrap=pipe2,--wrap=write */
 
 #include <dirent.h>

@@ -4,7 +4,6 @@
  * recv() and sendmsg() on descriptor PLAYED are played, so that they give and take as many bytes as a test says. Real
  * sockets, blocking ones, so that a call that waits is found, come last.
  */
-/* LINK: addr.o checksum.o log.o packet.o pcap.o tap.o util.o */
 /* LDFLAGS: -Wl,--wrap=recv -Wl,--wrap=sendmsg */
 #include "../../tap_sock.c"
 #include "../t.h"

@@ -3,7 +3,6 @@
  *
  * What every backend promises is in test/contract; the backend here does what a test tells it.
  */
-/* LINK: addr.o checksum.o log.o packet.o pcap.o util.o */
 #include "../t.h"
 #include "../../tap.c"
 

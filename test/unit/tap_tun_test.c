@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* tap_tun_test.c - frames read from a tap device always find room, and what it refuses is lost and told; read() and writev() are played */
-/* LINK: addr.o checksum.o log.o packet.o pcap.o tap.o util.o */
 /* LDFLAGS: -Wl,--wrap=read,--wrap=writev */
 #include "../../tap_tun.c"
 #include "../t.h"

@@ -3,7 +3,6 @@
  *
  * Each flow's bytes follow a pattern of their own, so that a block handed to two of them is noticed.
  */
-/* LINK: util.o */
 #include "../t.h"
 #include "../../tcp_buf.c"
 

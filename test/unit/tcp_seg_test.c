@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* tcp_seg_test.c - TCP arithmetic: tables, and every byte counted one by one around wrapping sequence numbers */
-/* LINK: addr.o checksum.o packet.o util.o */
 #include "../t.h"
 #include "../../tcp_seg.c"
 

@@ -3,7 +3,6 @@
  *
  * What counts is the same everywhere: the receiver gets each datagram once, as it was sent, those of a flow in order.
  */
-/* LINK: accept.o addr.o checksum.o event.o flow.o fwd.o fwd_rules.o icmp.o log.o packet.o pcap.o pmtu.o reclaim.o sock.o sock_filter.o splice.o tap.o timer.o udp_splice.o udp_asked.o util.o */
 /* LDFLAGS: -Wl,--wrap=sendmmsg -Wl,--wrap=sendmsg */
 #include "../../udp.c"
 #include "../dgram.h"

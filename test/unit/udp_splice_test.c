@@ -4,7 +4,6 @@
  * The target namespace is our own: its address is 192.0.2.1 or 2001:db8::1, and servers there are told from the listeners by
  * their ports.
  */
-/* LINK: accept.o addr.o checksum.o event.o flow.o fwd.o fwd_rules.o icmp.o log.o packet.o pcap.o pmtu.o reclaim.o sock.o sock_filter.o splice.o tap.o timer.o udp.o udp_asked.o util.o */
 /* LDFLAGS: -Wl,--wrap=sendmmsg -Wl,--wrap=sendmsg */
 #include <netinet/udp.h>
 

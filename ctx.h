@@ -1,46 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* passt.h - the running process: one member per owning module, nothing else */
-#ifndef PASST_H
-#define PASST_H
+/* ctx.h - the running process: one member per owning module, nothing else */
+#ifndef CTX_H
+#define CTX_H
 
 #include "conf.h"
 #include "flow.h"
-#include "fwd.h"
+#include "guest.h"
 #include "log.h"
-#include "neigh.h"
-#include "packet.h"
-#include "pmtu.h"
-#include "tap.h"
 #include "timer.h"
 
 #define GUEST_MAX	1
-
-#define TOLD		512		/* addresses */
-
-/* MAC addresses that a guest was told, by address (neigh_hash()): their changes concern it */
-struct told {
-	struct addr	a, to;		/* to: the guest's address that it was told */
-	struct mac	mac;
-};
-
-/* What belongs to one guest: its link, what was learned of it, what was dropped on its behalf */
-struct guest {
-	struct tap	tap;
-	struct mac	mac;		/* last source MAC address seen; broadcast until then */
-	struct mac	device;		/* of its own interface; zero if that is not known */
-	struct seen	seen;
-	struct pmtus	pmtu;		/* of whom it forwards to */
-	struct senders	senders;	/* TCP flows that share the link's queue to us */
-	uint64_t	drops[DROP_COUNT];
-	uint32_t	sockets;	/* of its datagram flows: what listeners have is not among them */
-	struct timer	link;		/* when a link that is out of memory is tried again */
-	struct timer	ndp;		/* unsolicited router advertisements */
-	unsigned	adverts;	/* sent so far */
-	struct timer	probe;		/* until the guest has spoken */
-	unsigned	probe_wait;	/* ms until the next one */
-	struct told	told[TOLD];
-	uint64_t	icmp_next;	/* rate limit of ICMP errors: ms at which the next one is due on average */
-};
 
 struct ctx {
 	const struct conf *cf;
@@ -67,11 +36,6 @@ struct ctx {
 	uint64_t	secret[2];	/* key of initial sequence numbers (RFC 6528) */
 };
 
-static inline void drop_count(struct guest *g, enum drop why)
-{
-	g->drops[why]++;
-}
-
 /* Largest IP packet to the guest */
 static inline uint32_t guest_mtu(const struct ctx *c, const struct guest *g)
 {
@@ -92,7 +56,4 @@ static inline struct guest *flow_guest(struct ctx *c, const struct flow *f)
 	return &c->guest[f->guest];
 }
 
-/* Ethernet addresses and defaults of a header towards the guest */
-struct net_hdr net_hdr_to_guest(const struct ctx *c, const struct guest *g, const struct end *src, const struct end *dst);
-
-#endif /* PASST_H */
+#endif /* CTX_H */

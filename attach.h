@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* attach.h - a guest comes and goes: the socket it connects to, and what begins and ends with its link
+ *
+ * Where the link is a socket, there may be no guest for a while, and another one later: flows, and what was learned of the
+ * guest, end with its connection. Listeners stay, and connections that arrive meanwhile wait for the next guest, as they
+ * would for one that is still booting.
+ */
+#ifndef ATTACH_H
+#define ATTACH_H
+
+#include "ctx.h"
+
+/**
+ * attach_listen() - the socket that guests connect to
+ * @path:	in a buffer of PATH_MAX bytes; empty: the first /tmp/passt_N.socket nobody listens on, filled in
+ *
+ * A socket nobody listens on any more is replaced. May die(). Return: descriptor
+ */
+int attach_listen(char *path);
+
+/* Is @fd something that can be a guest: a connected stream socket? */
+bool attach_fd_ok(int fd);
+
+/* Guests may connect to @fd from now on: 0, or -errno; and one does */
+int attach_await(struct ctx *c, int fd);
+void attach_knock(struct ctx *c, int fd);
+void attach_knock_again(struct ctx *c);		/* the socket was left alone for want of a descriptor */
+
+/* The link of @g is there, on the socket of a virtual machine: 0, or -errno */
+int attach_guest(struct ctx *c, struct guest *g, int fd);
+
+/* Its link is set up, whichever it is: starts to talk to it */
+void attach_up(struct ctx *c, struct guest *g);
+
+/* The link was lost with -errno @err: everything of this guest's ends */
+void attach_lost(struct ctx *c, struct guest *g, int err);
+
+/* Timer of @g->probe: looks for a guest that has not spoken yet */
+void attach_probe(struct ctx *c, struct guest *g);
+
+#endif /* ATTACH_H */
