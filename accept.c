@@ -9,7 +9,6 @@
 #include "accept.h"
 
 #define OTHERS		256		/* descriptors that are no listener's and no flow's, at most: start-up, spares, clients */
-#define EACH_FLOW	6		/* of a flow, at most: a spliced one has two sockets and two pipes */
 #define ABORTED_MAX	64		/* clients that left again, before others have their turn */
 
 void accept_init(struct ctx *c)
@@ -30,11 +29,7 @@ int accept_limit(const struct ctx *c)
 
 bool accept_plenty(const struct ctx *c)
 {
-	uint64_t used = OTHERS + c->fwd.used;
-
-	for (unsigned i = FLOW_FREE + 1; i < FLOW_TYPES; i++)
-		used += (uint64_t)c->flows.count[i] * (i == FLOW_SPLICE ? EACH_FLOW : 1);
-	return used < (uint32_t)accept_limit(c);
+	return (uint64_t)OTHERS + c->fwd.used + c->flows.fds < (uint32_t)accept_limit(c);
 }
 
 bool accept_room(const struct ctx *c, unsigned n)

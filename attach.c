@@ -11,10 +11,7 @@
 #include "attach.h"
 #include "event.h"
 #include "frag.h"
-#include "icmp.h"
 #include "input.h"
-#include "tcp.h"
-#include "udp.h"
 #include "unix.h"
 
 #define DEFAULT_PATH	"/tmp/passt_%u.socket"
@@ -96,25 +93,8 @@ static void flows_end(struct ctx *c, const struct guest *g)
 	for (uint32_t i = 0; i < c->flows.unused; i++) {
 		struct flow *f = &c->flows.f[i];
 
-		if (f->dead || flow_guest(c, f) != g)
-			continue;
-		switch ((enum flow_type)f->type) {
-		case FLOW_TCP:
-			tcp_abort(c, f, false);
-			break;
-		case FLOW_UDP:
-			udp_end(c, f);
-			break;
-		case FLOW_PING:
-			icmp_end(c, f);
-			break;
-		case FLOW_SPLICE:	/* have nothing to do with the link */
-		case FLOW_UDP_SPLICE:
-		case FLOW_UDP_PORT:	/* goes with its last flow, or is a listener's */
-		case FLOW_FREE:
-		case FLOW_TYPES:
-			break;
-		}
+		if (f->type != FLOW_FREE && !f->dead && flow_guest(c, f) == g)
+			f->ops->end(c, f);
 	}
 }
 

@@ -21,7 +21,6 @@
 #include <string.h>
 
 #include "auto.h"
-#include "loop.h"
 #include "netlink_msg.h"
 #include "sock_filter.h"
 #include "udp.h"
@@ -162,7 +161,7 @@ static uint64_t interval(uint64_t quiet)
 	return MAX(MIN(quiet / 8, SCAN_MOST), SCAN_LEAST);
 }
 
-static void on_timer(struct ctx *c, struct timer *t)
+void auto_scan(struct ctx *c)
 {
 	for (unsigned outward = 0; outward < 2; outward++) {
 		int rc = look(c, outward);
@@ -172,7 +171,7 @@ static void on_timer(struct ctx *c, struct timer *t)
 				    outward ? "on the host" : "in the namespace", errno_text(-rc));
 	}
 	if (any_rule(&c->fwd))
-		timer_set(&c->wheel, t, c->now + interval(c->now - changed_at));
+		timer_set(&c->wheel, &timer, c->now + interval(c->now - changed_at));
 }
 
 /* What has to be done in the namespace: the socket that asks, and the first listeners */
@@ -199,7 +198,6 @@ void auto_start(struct ctx *c, const struct ns *ns)
 		rc = look(c, false);
 	if (rc)
 		info("Can't find out what is bound, so not everything is forwarded automatically: %s", errno_text(-rc));
-	loop_on_timer(TIMER_AUTO, on_timer);
 	changed_at = c->now;
 	if (any)
 		timer_set(&c->wheel, &timer, c->now + SCAN_LEAST);

@@ -19,6 +19,9 @@ struct bound {
  */
 void auto_start(struct ctx *c, const struct ns *ns);
 
+/* TIMER_AUTO: the next one */
+void auto_scan(struct ctx *c);
+
 /* Rules have changed: the next scan is now */
 void auto_again(struct ctx *c);
 

@@ -16,7 +16,6 @@
 
 #include "accept.h"
 #include "control.h"
-#include "loop.h"
 #include "opt.h"
 #include "unix.h"
 
@@ -378,7 +377,7 @@ static void client_close(struct ctx *c, struct client *cl)
 	undeafen(c);
 }
 
-static void on_timer(struct ctx *c, struct timer *t)
+void control_timer(struct ctx *c, struct timer *t)
 {
 	if (t == &ct.retry) {
 		if (ct.spare < 0)
@@ -464,7 +463,7 @@ static void admit(struct ctx *c)
 		client_close(c, cl);
 }
 
-static void on_control(struct ctx *c, union ev_ref ref, uint32_t events)
+void control_event(struct ctx *c, union ev_ref ref, uint32_t events)
 {
 	struct client *cl = &ct.client[ref.idx];
 
@@ -482,7 +481,5 @@ int control_start(struct ctx *c, int fd)
 	}
 	ct.fd = fd;
 	ct.spare = unix_spare();
-	loop_on_event(EV_CONTROL, on_control);
-	loop_on_timer(TIMER_CONTROL, on_timer);
 	return ev_add(c->epfd, fd, EV_CONTROL, LISTENER, 0, EPOLLIN);
 }

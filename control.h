@@ -9,8 +9,9 @@
 #ifndef CONTROL_H
 #define CONTROL_H
 
-#include "json.h"
 #include "ctx.h"
+#include "event.h"
+#include "json.h"
 
 #define CONTROL_CLIENTS	16
 #define CONTROL_IN	(128U << 10)	/* longest call */
@@ -28,6 +29,10 @@ struct call {
 
 /* Clients may connect to @fd from now on: 0, or -errno */
 int control_start(struct ctx *c, int fd);
+
+/* EV_CONTROL, TIMER_CONTROL */
+void control_event(struct ctx *c, union ev_ref ref, uint32_t events);
+void control_timer(struct ctx *c, struct timer *t);
 
 /* Between control.c and control_call.c: org.passt.control, and how it is answered */
 

@@ -406,42 +406,14 @@ static void put_side(struct json_out *o, const char *name, const struct side *s)
 	json_close(o, '}');
 }
 
-/* Protocol, if flows of this type are shown, or NULL; and the state */
-static const char *flow_kind(const struct flow *f, const char **state)
-{
-	*state = "established";
-	switch ((enum flow_type)f->type) {
-	case FLOW_TCP:
-		*state = tcp_state_name[f->tcp.state];
-		return "tcp";
-	case FLOW_UDP:
-	case FLOW_UDP_SPLICE:
-		*state = f->udp.replied ? "both ways" : "one way";
-		return "udp";
-	case FLOW_PING:
-		return addr_is_v4(&f->side[GUEST].peer.a) ? "icmp" : "icmpv6";
-	case FLOW_SPLICE:
-		if (f->splice.connecting)
-			*state = "connecting";
-		return "tcp";
-	case FLOW_FREE:
-	case FLOW_UDP_PORT:
-	case FLOW_TYPES:
-		break;
-	}
-	return NULL;
-}
-
 static void put_flow(struct json_out *o, const struct flow *f, uint64_t now)
 {
-	const char *state, *protocol = f->dead ? NULL : flow_kind(f, &state);
-
-	if (!protocol)
+	if (f->type == FLOW_FREE || f->dead || !f->ops->state)
 		return;
 	json_open(o, NULL, '{');
-	json_str(o, "protocol", protocol);
-	json_bool(o, "spliced", f->type == FLOW_SPLICE || f->type == FLOW_UDP_SPLICE);
-	json_str(o, "state", state);
+	json_str(o, "protocol", f->ops->name[addr_family(&f->side[GUEST].peer.a)]);
+	json_bool(o, "spliced", f->ops->spliced);
+	json_str(o, "state", f->ops->state(f));
 	put_side(o, "guest", &f->side[GUEST]);
 	put_side(o, "host", &f->side[HOST]);
 	json_int(o, "from_guest", (int64_t)f->bytes[GUEST]);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* event.h - epoll registration with typed references; knows no protocol
  *
- * The table from type to handler is passt.c's. A reference carries the generation of what it points to, so that an event
+ * A reference carries the generation of what it points to, so that an event
  * that was already fetched when its owner died is recognised and dropped.
  */
 #ifndef EVENT_H
@@ -14,13 +14,9 @@ enum ev_type {
 	EV_TAP,			/* idx: guest whose link it is */
 	EV_GUEST,		/* UNIX socket: a guest connects */
 	EV_SIGNAL,		/* signalfd */
-	EV_TCP,			/* idx: flow */
+	EV_FLOW,		/* idx: flow, side: of its socket */
 	EV_TCP_LISTEN,		/* idx: listener */
-	EV_UDP,			/* idx: flow that owns the socket */
 	EV_UDP_LISTEN,		/* idx: listener */
-	EV_PING,		/* idx: flow */
-	EV_SPLICE,		/* idx: twice that of the flow, 1 more for the host's side */
-	EV_UDP_SPLICE,		/* idx: flow */
 	EV_NEIGH,		/* netlink socket: neighbours of the host */
 	EV_NETNS,		/* inotify, pidfd or mount table: the namespace may be gone */
 	EV_CONTROL,		/* idx: client on the control socket, or the one behind the last: a client connects */
@@ -30,12 +26,16 @@ enum ev_type {
 union ev_ref {
 	uint64_t	u64;
 	struct {
-		uint64_t	type : 6, gen : 10, idx : 24, fd : 24;
+		uint64_t	type : 5, side : 1, gen : 10, idx : 24, fd : 24;
 	};
 };
 
 /* Registers @fd once; flows' sockets are edge-triggered and never modified. 0, or -errno. */
 int ev_add(int epfd, int fd, enum ev_type type, uint32_t idx, uint16_t gen, uint32_t events);
+
+/* The same for the socket of flow @idx on @side, edge-triggered */
+int ev_add_flow(int epfd, int fd, uint32_t idx, uint16_t gen, unsigned side, uint32_t events);
+int ev_mod_flow(int epfd, int fd, uint32_t idx, uint16_t gen, unsigned side, uint32_t events);
 
 /* Changes what a listener, the link's descriptor or a control client waits for, or makes a flow's of a UDP listener */
 int ev_mod(int epfd, int fd, enum ev_type type, uint32_t idx, uint16_t gen, uint32_t events);

@@ -53,7 +53,7 @@ struct flow *flow_get(const struct flows *fs, uint32_t idx, uint16_t gen)
 	return idx < fs->unused && f->type != FLOW_FREE && !f->dead && f->gen == gen ? f : NULL;
 }
 
-struct flow *flow_alloc(struct flows *fs, enum flow_type type, uint64_t now)
+struct flow *flow_alloc(struct flows *fs, const struct flow_ops *ops, uint64_t now)
 {
 	struct flow *f;
 	uint16_t gen;
@@ -69,13 +69,15 @@ struct flow *flow_alloc(struct flows *fs, enum flow_type type, uint64_t now)
 
 	gen = f->gen;
 	*f = (struct flow){
-		.type = (uint8_t)type, .gen = gen, .created = now,
+		.ops = ops, .type = (uint8_t)ops->type, .gen = gen, .created = now,
 		.batch_head = UINT16_MAX, .batch_tail = UINT16_MAX,
 		.hnext = { FLOW_NONE, FLOW_NONE, FLOW_NONE, FLOW_NONE }, .wprev = FLOW_NONE, .wnext = FLOW_NONE,
 		.lru = LRU_LISTS, .lprev = FLOW_NONE, .lnext = FLOW_NONE,
 		.hash = { FLOW_NONE, FLOW_NONE, FLOW_NONE, FLOW_NONE },
 	};
-	fs->count[type]++;
+	fs->count[ops->type]++;
+	fs->used++;
+	fs->fds += ops->fds;
 	return f;
 }
 
@@ -250,8 +252,8 @@ static void lru_remove(struct flows *fs, struct flow *f)
 
 void flow_touch(struct flows *fs, struct flow *f, bool answered)
 {
-	enum flow_lru lru = f->type == FLOW_UDP ? LRU_SILENT : LRU_SOCKET_SILENT;
-	struct flow_list *l = &fs->lru[lru += answered];
+	enum flow_lru lru = (f->ops->shares ? LRU_SILENT : LRU_SOCKET_SILENT) + answered;
+	struct flow_list *l = &fs->lru[lru];
 	uint32_t idx = flow_idx(fs, f);
 
 	if (l->tail == idx)
@@ -280,6 +282,8 @@ void flow_end(struct flows *fs, struct flow *f)
 	lru_remove(fs, f);
 
 	fs->count[f->type]--;
+	fs->used--;
+	fs->fds -= f->ops->fds;
 	f->dead = true;
 	f->gen = (f->gen + 1) % (1U << 10);
 	f->wnext = fs->dead;

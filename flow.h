@@ -20,6 +20,27 @@
 #define FLOW_NONE	UINT32_MAX
 
 enum flow_type { FLOW_FREE, FLOW_TCP, FLOW_UDP, FLOW_UDP_PORT, FLOW_PING, FLOW_SPLICE, FLOW_UDP_SPLICE, FLOW_TYPES };
+
+struct ctx;
+struct flow;
+
+/* The verbs of a type of flow. Each may end @f. */
+struct flow_ops {
+	enum flow_type	type;
+	const char	*name[2];		/* for users, IPv4 and IPv6; NULL: an internal one, not shown */
+	uint8_t		fds;			/* descriptors of one flow, at most */
+	bool		spliced;
+	bool		shares;			/* its socket is that of another flow */
+	const char	*(*state)(const struct flow *f);	/* for users; NULL if there is no @name */
+	/* Events of its socket on @side, edge-triggered */
+	void		(*ready)(struct ctx *c, struct flow *f, unsigned side, uint32_t events);
+	/* Its turn on the ready or the stalled list */
+	void		(*resume)(struct ctx *c, struct flow *f);
+	void		(*timeout)(struct ctx *c, struct flow *f);
+	/* Its guest is gone, or it gives way. A socket with many flows ends after several calls. false: all of it is in use */
+	bool		(*end)(struct ctx *c, struct flow *f);
+};
+
 enum flow_wait { WAIT_NONE, WAIT_READY, WAIT_STALLED, WAIT_LISTS };
 
 /* Datagram flows, those idle for longest first: what was never answered gives way before what was (reclaim.h). Those that have a
@@ -121,6 +142,8 @@ struct udp_asked {
 };
 
 struct udp {
+	int		sock;		/* FLOW_UDP_PORT; FLOW_UDP_SPLICE: on the far side, or of a child on the near one */
+	uint32_t	unasked;	/* FLOW_UDP_PORT: datagrams that none of its flows was about */
 	uint64_t	used;		/* ms: last datagram, either way */
 	uint32_t	port;		/* FLOW_UDP, FLOW_UDP_SPLICE: index of the FLOW_UDP_PORT with the socket */
 	uint32_t	scope;		/* the same: its interface, for link-local, multicast and broadcast peers; or 0 */
@@ -128,11 +151,9 @@ struct udp {
 	uint32_t	refs;		/* FLOW_UDP_PORT: flows that use it, and the listener */
 	uint32_t	flows;		/* FLOW_UDP_PORT: first of those flows, FLOW_NONE: there is none */
 	uint32_t	prev, next;	/* FLOW_UDP, FLOW_UDP_SPLICE: others of the same port */
-	uint32_t	unasked;	/* FLOW_UDP_PORT: datagrams that none of its flows was about */
 	uint32_t	parent;		/* FLOW_UDP_SPLICE: whose server answered from another port; index + 1, or 0: */
 	uint32_t	child;		/* all four. The first of those, */
 	uint32_t	sib_next, sib_prev; /* and those of the same parent */
-	int		sock;		/* FLOW_UDP_PORT; FLOW_UDP_SPLICE: on the far side, or of a child on the near one */
 	uint8_t		batch;		/* FLOW_UDP_PORT: messages that are expected at once */
 	uint8_t		near;		/* FLOW_UDP_SPLICE: side of the client, and of the listener */
 	bool		replied;	/* datagrams seen both ways: longer timeout; FLOW_UDP_PORT: by one of its flows */
@@ -146,12 +167,12 @@ struct udp {
 };
 
 struct ping {
-	uint64_t	used;		/* ms: last echo request or reply */
-	uint64_t	asked;		/* ms: first request since anything came back, or 0 */
 	int		sock;
 	uint16_t	id;		/* the guest's identifier; the socket has another one */
 	uint8_t		ttl;		/* as set on the socket, 0: the default */
 	bool		replied;	/* somebody answered */
+	uint64_t	used;		/* ms: last echo request or reply */
+	uint64_t	asked;		/* ms: first request since anything came back, or 0 */
 	bool		bcast;		/* SO_BROADCAST is on */
 };
 
@@ -172,7 +193,8 @@ struct splice {
 };
 
 struct flow {
-	uint8_t		type;		/* enum flow_type */
+	const struct flow_ops *ops;
+	uint8_t		type;		/* enum flow_type: that of @ops, FLOW_FREE: none */
 	uint8_t		wait;		/* enum flow_wait */
 	uint8_t		guest;		/* index of the guest it belongs to */
 	bool		dead;		/* ended in this loop turn */
@@ -190,6 +212,7 @@ struct flow {
 	uint64_t	created;	/* ms */
 	uint64_t	bytes[2];	/* of payload, by the side they came from */
 	union {
+		int		sock;	/* first member of tcp, udp and ping */
 		struct tcp	tcp;
 		struct udp	udp;
 		struct ping	ping;
@@ -206,7 +229,8 @@ struct flows {
 	struct flow	*f;		/* FLOW_MAX entries, in flow.c */
 	uint32_t	free, unused;	/* free list; first entry never used */
 	uint32_t	dead;
-	uint32_t	count[FLOW_TYPES];
+	uint32_t	count[FLOW_TYPES], used;	/* by type, and in all */
+	uint32_t	fds;		/* descriptors of all, at most */
 	struct flow_list wait[WAIT_LISTS];
 	struct flow_list lru[LRU_LISTS];
 	uint64_t	key[2];		/* of the hash */
@@ -223,7 +247,7 @@ static inline uint32_t flow_idx(const struct flows *fs, const struct flow *f)
 struct flow *flow_get(const struct flows *fs, uint32_t idx, uint16_t gen);
 
 /* New flow, in no hash table yet; NULL if the table is full */
-struct flow *flow_alloc(struct flows *fs, enum flow_type type, uint64_t now);
+struct flow *flow_alloc(struct flows *fs, const struct flow_ops *ops, uint64_t now);
 
 /* Into the hash tables: by both endpoints of a side, mostly the guest's, and for flows with a socket shared by several, by the
  * host's side too. @key tells sockets apart on the host's side: index of port or listener.

@@ -273,7 +273,7 @@ void icmp_error_pkt(struct ctx *c, struct guest *g, int err, const struct pkt *p
 
 /* ---- echo ---- */
 
-void icmp_end(struct ctx *c, struct flow *f)
+static void ping_end(struct ctx *c, struct flow *f)
 {
 	timer_clear(&c->wheel, &f->timer);
 	fd_close(f->ping.sock);
@@ -282,12 +282,12 @@ void icmp_end(struct ctx *c, struct flow *f)
 	flow_end(&c->flows, f);
 }
 
-void icmp_timeout(struct ctx *c, struct flow *f)
+static void ping_timeout(struct ctx *c, struct flow *f)
 {
 	uint64_t due = f->ping.used + PING_TIMEOUT;
 
 	if (c->now >= due)
-		icmp_end(c, f);
+		ping_end(c, f);
 	else
 		timer_set(&c->wheel, &f->timer, due);
 }
@@ -330,8 +330,8 @@ static struct flow *ping_open(struct ctx *c, struct guest *g, const struct pkt *
 		drop_count(g, DROP_NO_RESOURCE);
 		return NULL;
 	}
-	f = reclaim_alloc(c, g, FLOW_PING);
-	if (!f || ev_add(c->epfd, fd, EV_PING, flow_idx(&c->flows, f), f->gen, EPOLLIN | EPOLLET)) {
+	f = reclaim_alloc(c, g, &ping_flow);
+	if (!f || ev_add_flow(c->epfd, fd, flow_idx(&c->flows, f), f->gen, HOST, EPOLLIN)) {
 		drop_count(g, DROP_NO_RESOURCE);
 		fd_close(fd);
 		if (f)
@@ -343,7 +343,7 @@ static struct flow *ping_open(struct ctx *c, struct guest *g, const struct pkt *
 	f->side[HOST] = host;
 	f->ping = (struct ping){ .sock = fd, .id = guest->peer.port };
 	flow_hash_guest(&c->flows, f);
-	f->timer.kind = TIMER_PING;
+	f->timer.kind = TIMER_FLOW;
 	timer_set(&c->wheel, &f->timer, c->now + PING_TIMEOUT);
 	return f;
 }
@@ -470,7 +470,7 @@ void icmp_input(struct ctx *c, struct guest *g, const struct pkt *p)
 	}
 	f = flow_find_guest(&c->flows, FLOW_PING, &guest.peer, &guest.our);
 	if (f && f->ping.asked && c->now - f->ping.asked > PING_SILENT) {
-		icmp_end(c, f);			/* its identifier may be another program's by now */
+		ping_end(c, f);			/* its identifier may be another program's by now */
 		f = NULL;
 	}
 	if (!f)
@@ -579,10 +579,11 @@ static int ping_read(struct ctx *c, struct flow *f)
 	return rc;
 }
 
-void icmp_ready(struct ctx *c, struct flow *f, uint32_t events)
+static void ping_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t events)
 {
 	unsigned useless = 0;
 
+	(void)side;
 	if (events & EPOLLERR && !ping_errors(c, f))
 		sock_error(f->ping.sock);
 	for (unsigned i = 0; i < PING_TURN; i++) {
@@ -595,3 +596,27 @@ void icmp_ready(struct ctx *c, struct flow *f, uint32_t events)
 	}
 	flow_wait(&c->flows, f, WAIT_READY);
 }
+
+static void ping_resume(struct ctx *c, struct flow *f)
+{
+	ping_ready(c, f, HOST, EPOLLIN);
+}
+
+static bool ping_gone(struct ctx *c, struct flow *f)
+{
+	if (f->batch_head != PKT_NEXT_NONE)
+		return false;
+	ping_end(c, f);
+	return true;
+}
+
+static const char *ping_state(const struct flow *f)
+{
+	(void)f;
+	return "established";
+}
+
+const struct flow_ops ping_flow = {
+	.type = FLOW_PING, .name = { "icmp", "icmpv6" }, .fds = 1, .state = ping_state,
+	.ready = ping_ready, .resume = ping_resume, .timeout = ping_timeout, .end = ping_gone,
+};

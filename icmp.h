@@ -6,14 +6,11 @@
 #include "ctx.h"
 #include "sock.h"
 
+/* Echo: the guest's identifier and whom it asks */
+extern const struct flow_ops ping_flow;
+
 /* Echo request from the guest; anything else is dropped and counted */
 void icmp_input(struct ctx *c, struct guest *g, const struct pkt *p);
-
-/* Reply, or error, on a ping socket */
-void icmp_ready(struct ctx *c, struct flow *f, uint32_t events);
-
-void icmp_timeout(struct ctx *c, struct flow *f);
-void icmp_end(struct ctx *c, struct flow *f);
 
 /**
  * icmp_error() - tell the guest that a packet of its own failed

@@ -8,82 +8,28 @@
 
 #include "accept.h"
 #include "attach.h"
-#include "icmp.h"
 #include "input.h"
 #include "loop.h"
-#include "splice.h"
 #include "tcp.h"
 #include "udp.h"
-#include "udp_splice.h"
 
 #define TURN_TIME	100		/* us for flows of a list, before events are looked for again */
-#define EVENTS		64
 #define NEIGH_TURN	16		/* datagrams about neighbours, before others have their turn */
 #define NEIGH_AGAIN	1000		/* ms between dumps, and between filters */
 
-static void on_tap(struct ctx *c, union ev_ref ref, uint32_t events)
+static void tap_event(struct ctx *c, struct guest *g, uint32_t events)
 {
-	struct guest *g = &c->guest[ref.idx];
-
 	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
 		c->link_error = input_ready(c, g);
 	if (events & EPOLLOUT)
 		g->tap.full = false;
 }
 
-static void on_guest(struct ctx *c, union ev_ref ref, uint32_t events)
-{
-	(void)events;
-	attach_knock(c, ref.fd);
-}
-
-static void on_tcp(struct ctx *c, union ev_ref ref, uint32_t events)
-{
-	struct flow *f = flow_get(&c->flows, ref.idx, ref.gen);
-
-	if (f)
-		tcp_ready(c, f, events);
-}
-
-static void on_udp(struct ctx *c, union ev_ref ref, uint32_t events)
-{
-	struct flow *f = flow_get(&c->flows, ref.idx, ref.gen);
-
-	if (f)
-		udp_ready(c, f, events);
-}
-
-static void on_ping(struct ctx *c, union ev_ref ref, uint32_t events)
-{
-	struct flow *f = flow_get(&c->flows, ref.idx, ref.gen);
-
-	if (f)
-		icmp_ready(c, f, events);
-}
-
-static void on_splice(struct ctx *c, union ev_ref ref, uint32_t events)
-{
-	struct flow *f = flow_get(&c->flows, ref.idx / 2, ref.gen);
-
-	if (f)
-		splice_ready(c, f, ref.idx % 2, events);
-}
-
-static void on_udp_splice(struct ctx *c, union ev_ref ref, uint32_t events)
-{
-	struct flow *f = flow_get(&c->flows, ref.idx, ref.gen);
-
-	if (f)
-		udp_splice_ready(c, f, events);
-}
-
 /* Limited: on a busy segment, neighbours change all the time */
-static void on_neigh(struct ctx *c, union ev_ref ref, uint32_t events)
+static void neigh_event(struct ctx *c)
 {
 	struct addr a;
 
-	(void)ref;
-	(void)events;
 	for (unsigned i = 0; i < NEIGH_TURN && neigh_read(&c->neigh) != -EAGAIN; i++) {
 		while (neigh_next(&c->neigh, &a))
 			for (unsigned k = 0; k < GUEST_MAX; k++)
@@ -93,61 +39,51 @@ static void on_neigh(struct ctx *c, union ev_ref ref, uint32_t events)
 		timer_set(&c->wheel, &c->neigh_again, c->now + NEIGH_AGAIN);
 }
 
-static void on_tcp_listen(struct ctx *c, union ev_ref ref, uint32_t events)
+static void flow_event(struct ctx *c, union ev_ref ref, uint32_t events)
 {
-	(void)events;
-	tcp_accept(c, ref.idx);
+	struct flow *f = flow_get(&c->flows, ref.idx, ref.gen);
+
+	if (f)
+		f->ops->ready(c, f, ref.side, events);
 }
 
-static void on_udp_listen(struct ctx *c, union ev_ref ref, uint32_t events)
+/* false: the event is the process's */
+static bool take_event(struct ctx *c, union ev_ref ref, uint32_t events)
 {
-	udp_listen_ready(c, ref.idx, events);
+	switch ((enum ev_type)ref.type) {
+	case EV_FLOW:
+		flow_event(c, ref, events);
+		return true;
+	case EV_TAP:
+		tap_event(c, &c->guest[ref.idx], events);
+		return true;
+	case EV_GUEST:
+		attach_knock(c, ref.fd);
+		return true;
+	case EV_TCP_LISTEN:
+		tcp_accept(c, ref.idx);
+		return true;
+	case EV_UDP_LISTEN:
+		udp_listen_ready(c, ref.idx, events);
+		return true;
+	case EV_NEIGH:
+		neigh_event(c);
+		return true;
+	case EV_SIGNAL:
+	case EV_NETNS:
+	case EV_CONTROL:
+	case EV_TYPES:
+		break;
+	}
+	return false;
 }
 
-static void (*event_fn[EV_TYPES])(struct ctx *, union ev_ref, uint32_t) = {
-	[EV_TAP]	= on_tap,
-	[EV_GUEST]	= on_guest,
-	[EV_TCP]	= on_tcp,
-	[EV_TCP_LISTEN]	= on_tcp_listen,
-	[EV_UDP]	= on_udp,
-	[EV_UDP_LISTEN]	= on_udp_listen,
-	[EV_PING]	= on_ping,
-	[EV_SPLICE]	= on_splice,
-	[EV_UDP_SPLICE]	= on_udp_splice,
-	[EV_NEIGH]	= on_neigh,
-};
-
-static void on_tcp_timer(struct ctx *c, struct timer *t)
-{
-	tcp_timeout(c, container_of(t, struct flow, timer));
-}
-
-static void on_udp_timer(struct ctx *c, struct timer *t)
-{
-	udp_timeout(c, container_of(t, struct flow, timer));
-}
-
-static void on_ping_timer(struct ctx *c, struct timer *t)
-{
-	icmp_timeout(c, container_of(t, struct flow, timer));
-}
-
-static void on_ndp_timer(struct ctx *c, struct timer *t)
-{
-	input_ndp_timer(c, container_of(t, struct guest, ndp));
-}
-
-static void on_probe_timer(struct ctx *c, struct timer *t)
-{
-	attach_probe(c, container_of(t, struct guest, probe));
-}
-
-static void on_neigh_timer(struct ctx *c, struct timer *t)
+static void neigh_timeout(struct ctx *c)
 {
 	int rc = neigh_again(&c->neigh);
 
 	if (rc == -EBUSY)
-		timer_set(&c->wheel, t, c->now + NEIGH_AGAIN);
+		timer_set(&c->wheel, &c->neigh_again, c->now + NEIGH_AGAIN);
 	else if (rc)
 		debug("Neighbours: %s", errno_text(-rc));
 }
@@ -166,38 +102,41 @@ static void accept_again(struct ctx *c)
 		timer_set(&c->wheel, &c->accept.timer, c->now + (done ? ACCEPT_PAUSE : 1));
 }
 
-static void on_accept_timer(struct ctx *c, struct timer *t)
+static void flow_timeout(struct ctx *c, struct flow *f)
 {
-	(void)t;
-	accept_again(c);
+	f->ops->timeout(c, f);
 }
 
-/* Nothing to do but to wake up: each turn writes what is queued */
-static void on_link_timer(struct ctx *c, struct timer *t)
+/* false: the timer is the process's */
+static bool take_timer(struct ctx *c, struct timer *t)
 {
-	(void)c;
-	(void)t;
-}
-
-static void (*timer_fn[TIMER_KINDS])(struct ctx *, struct timer *) = {
-	[TIMER_TCP]	= on_tcp_timer,
-	[TIMER_UDP]	= on_udp_timer,
-	[TIMER_PING]	= on_ping_timer,
-	[TIMER_NDP]	= on_ndp_timer,
-	[TIMER_PROBE]	= on_probe_timer,
-	[TIMER_NEIGH]	= on_neigh_timer,
-	[TIMER_ACCEPT]	= on_accept_timer,
-	[TIMER_LINK]	= on_link_timer,
-};
-
-void loop_on_event(enum ev_type type, void (*fn)(struct ctx *c, union ev_ref ref, uint32_t events))
-{
-	event_fn[type] = fn;
-}
-
-void loop_on_timer(enum timer_kind kind, void (*fn)(struct ctx *c, struct timer *t))
-{
-	timer_fn[kind] = fn;
+	switch ((enum timer_kind)t->kind) {
+	case TIMER_FLOW:
+		flow_timeout(c, container_of(t, struct flow, timer));
+		return true;
+	case TIMER_NDP:
+		input_ndp_timer(c, container_of(t, struct guest, ndp));
+		return true;
+	case TIMER_PROBE:
+		attach_probe(c, container_of(t, struct guest, probe));
+		return true;
+	case TIMER_NEIGH:
+		neigh_timeout(c);
+		return true;
+	case TIMER_ACCEPT:
+		accept_again(c);
+		return true;
+	case TIMER_LINK:			/* only to wake up: each turn writes the queue */
+		return true;
+	case TIMER_NS:
+	case TIMER_STATS:
+	case TIMER_AUTO:
+	case TIMER_CONTROL:
+	case TIMER_NONE:
+	case TIMER_KINDS:
+		break;
+	}
+	return false;
 }
 
 int loop_init(struct ctx *c, const struct conf *cf)
@@ -239,27 +178,7 @@ static void run_list(struct ctx *c, enum flow_wait wait)
 	while (last != FLOW_NONE && (f = flow_next(&c->flows, wait))) {
 		bool more = flow_idx(&c->flows, f) != last;
 
-		switch ((enum flow_type)f->type) {
-		case FLOW_TCP:
-			tcp_resume(c, f);
-			break;
-		case FLOW_UDP:
-		case FLOW_UDP_PORT:
-			udp_resume(c, f);
-			break;
-		case FLOW_PING:
-			icmp_ready(c, f, EPOLLIN);
-			break;
-		case FLOW_SPLICE:
-			splice_resume(c, f);
-			break;
-		case FLOW_UDP_SPLICE:
-			udp_splice_ready(c, f, EPOLLIN);
-			break;
-		case FLOW_FREE:
-		case FLOW_TYPES:
-			break;
-		}
+		f->ops->resume(c, f);
 		if (!more || now_us() >= until)
 			break;
 	}
@@ -283,25 +202,14 @@ static int turn_link(struct ctx *c, struct guest *g)
 	return 0;
 }
 
-static int turn_end(struct ctx *c)
+/* Flows that have more to do, or wait for the link; before timers, which may find it done */
+static void turn_flows(struct ctx *c)
 {
-	struct timer *t;
-	int rc = 0;
-
 	if (c->guest[0].tap.more && !c->link_error)
 		c->link_error = input_ready(c, &c->guest[0]);
 	run_list(c, WAIT_READY);
 	if (tap_takes(&c->guest[0].tap))
 		run_list(c, WAIT_STALLED);
-	while ((t = timer_expire(&c->wheel, c->now)))
-		timer_fn[t->kind](c, t);
-	if (c->flows.dead != FLOW_NONE && accept_waiting(c))	/* their descriptors are free */
-		accept_again(c);
-
-	for (unsigned i = 0; i < GUEST_MAX && !rc; i++)
-		rc = turn_link(c, &c->guest[i]);
-	flow_bury(&c->flows);
-	return rc;
 }
 
 /* epoll_wait(), with --busy-poll: awake, while the last event is recent */
@@ -310,37 +218,60 @@ static int wait_events(struct ctx *c, struct epoll_event *ev, int timeout)
 	int n = 0;
 
 	if (!c->cf->busy_poll || !timeout)
-		return epoll_wait(c->epfd, ev, EVENTS, timeout);
+		return epoll_wait(c->epfd, ev, LOOP_EVENTS, timeout);
 	if (timeout > 0)
 		c->awake_until = MIN(c->awake_until, now_us() + 1000ULL * (unsigned)timeout);
 	while (!n && now_us() < c->awake_until)
-		n = epoll_wait(c->epfd, ev, EVENTS, 0);
+		n = epoll_wait(c->epfd, ev, LOOP_EVENTS, 0);
 	if (!n)
-		n = epoll_wait(c->epfd, ev, EVENTS, timeout);
+		n = epoll_wait(c->epfd, ev, LOOP_EVENTS, timeout);
 	if (n > 0)
 		c->awake_until = now_us() + c->cf->busy_poll;
 	return n;
 }
 
-int loop_once(struct ctx *c)
+void loop_wait(struct ctx *c, struct turn *t)
 {
-	const struct tap *t = &c->guest[0].tap;
-	bool busy = c->flows.wait[WAIT_READY].head != FLOW_NONE || t->more ||
-		    (c->flows.wait[WAIT_STALLED].head != FLOW_NONE && tap_takes(t));
-	struct epoll_event ev[EVENTS];
-	int n, rc;
+	const struct tap *tap = &c->guest[0].tap;
+	bool busy = c->flows.wait[WAIT_READY].head != FLOW_NONE || tap->more ||
+		    (c->flows.wait[WAIT_STALLED].head != FLOW_NONE && tap_takes(tap));
 
-	n = wait_events(c, ev, busy ? 0 : wheel_timeout(&c->wheel, c->now));
-	if (n < 0 && errno != EINTR)
-		return -errno;
-
+	t->i = 0;
+	t->flows_done = false;
+	t->n = wait_events(c, t->ev, busy ? 0 : wheel_timeout(&c->wheel, c->now));
+	if (t->n < 0 && errno != EINTR)
+		c->link_error = -errno;
 	c->now = now_ms();
-	for (int i = 0; i < n; i++) {
-		union ev_ref ref = { .u64 = ev[i].data.u64 };
+}
 
-		event_fn[ref.type](c, ref, ev[i].events);
+bool loop_next(struct ctx *c, struct turn *t)
+{
+	while (t->i < t->n) {
+		const struct epoll_event *ev = &t->ev[t->i++];
+
+		t->ref.u64 = ev->data.u64;
+		t->events = ev->events;
+		if (!take_event(c, t->ref, ev->events))
+			return true;
 	}
-	rc = turn_end(c);
+	if (!t->flows_done)
+		turn_flows(c);
+	t->flows_done = true;
+	while ((t->timer = timer_expire(&c->wheel, c->now)))
+		if (!take_timer(c, t->timer))
+			return true;
+	return false;
+}
+
+int loop_end(struct ctx *c)
+{
+	int rc = 0;
+
+	if (c->flows.dead != FLOW_NONE && accept_waiting(c))	/* their descriptors are free */
+		accept_again(c);
+	for (unsigned i = 0; i < GUEST_MAX && !rc; i++)
+		rc = turn_link(c, &c->guest[i]);
+	flow_bury(&c->flows);
 	if (c->link_error)
 		rc = c->link_error;
 	c->link_error = 0;

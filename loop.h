@@ -1,23 +1,52 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* loop.h - one turn of the event loop */
+/* loop.h - one turn of the event loop
+ *
+ *	loop_wait(c, &t);
+ *	while (loop_next(c, &t))
+ *		the process's own event or timer, in @t
+ *	loop_end(c);
+ */
 #ifndef LOOP_H
 #define LOOP_H
 
-#include "event.h"
 #include "ctx.h"
+#include "event.h"
+
+#define LOOP_EVENTS	64		/* of a turn, at most */
+
+struct turn {
+	struct timer	*timer;		/* due: of the process; NULL: an event is */
+	union ev_ref	ref;
+	uint32_t	events;
+
+	struct epoll_event ev[LOOP_EVENTS];
+	int		n, i;		/* events, and those that were handled */
+	bool		flows_done;
+};
 
 /* Sets up everything of @c but links and listeners: 0, or -errno */
 int loop_init(struct ctx *c, const struct conf *cf);
 
-/* Handlers of what belongs to the process, not to the data path: signals, namespace watch, their timers */
-void loop_on_event(enum ev_type type, void (*fn)(struct ctx *c, union ev_ref ref, uint32_t events));
-void loop_on_timer(enum timer_kind kind, void (*fn)(struct ctx *c, struct timer *t));
+/* Sleeps until there is an event, a timer is due, or not at all if flows have more to do */
+void loop_wait(struct ctx *c, struct turn *t);
 
-/**
- * loop_once() - wait for events, handle them, and do what is due at the end of a turn
- *
- * Return: 0, or -errno if the guest's link was lost
+/* Handles what is due, up to an event or a timer that belongs to the process, not to the data path: signals, namespace watch,
+ * control clients, statistics. false: there is no more in this turn
  */
-int loop_once(struct ctx *c);
+bool loop_next(struct ctx *c, struct turn *t);
+
+/* Writes queues, buries flows that ended: 0, or -errno if the guest's link was lost */
+int loop_end(struct ctx *c);
+
+/* A turn without anything of the process's */
+static inline int loop_once(struct ctx *c)
+{
+	struct turn t;
+
+	loop_wait(c, &t);
+	while (loop_next(c, &t))
+		;
+	return loop_end(c);
+}
 
 #endif /* LOOP_H */

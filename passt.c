@@ -169,12 +169,11 @@ static void child_ended(void)
 	quit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
 }
 
-static void on_signal(struct ctx *c, union ev_ref ref, uint32_t events)
+static void read_signals(struct ctx *c, int fd)
 {
 	struct signalfd_siginfo si;
 
-	(void)events;
-	while (read(ref.fd, &si, sizeof(si)) == sizeof(si)) {
+	while (read(fd, &si, sizeof(si)) == sizeof(si)) {
 		switch (si.ssi_signo) {
 		case SIGUSR1:
 			stats_log(c);
@@ -201,37 +200,47 @@ static void check_namespace(void)
 	quit(0);
 }
 
-static void on_netns(struct ctx *c, union ev_ref ref, uint32_t events)
-{
-	(void)c;
-	(void)ref;
-	(void)events;
-	check_namespace();
-}
-
 static struct timer ns_timer = { .kind = TIMER_NS };
-
-static void on_ns_timer(struct ctx *c, struct timer *t)
-{
-	check_namespace();
-	timer_set(&c->wheel, t, c->now + NS_POLL);
-}
-
 static struct timer stats_timer = { .kind = TIMER_STATS };
 
-static void on_stats_timer(struct ctx *c, struct timer *t)
+static void process_event(struct ctx *c, union ev_ref ref, uint32_t events)
 {
-	if (stats_moved(c))
-		stats_log(c);
-	timer_set(&c->wheel, t, c->now + 1000ULL * conf.stats_interval);
+	switch (ref.type) {
+	case EV_SIGNAL:
+		read_signals(c, ref.fd);
+		break;
+	case EV_NETNS:
+		check_namespace();
+		break;
+	case EV_CONTROL:
+		control_event(c, ref, events);
+		break;
+	}
 }
 
-static void process_events(struct ctx *c)
+static void process_timer(struct ctx *c, struct timer *t)
 {
-	loop_on_event(EV_SIGNAL, on_signal);
-	loop_on_event(EV_NETNS, on_netns);
-	loop_on_timer(TIMER_NS, on_ns_timer);
-	loop_on_timer(TIMER_STATS, on_stats_timer);
+	switch (t->kind) {
+	case TIMER_NS:
+		check_namespace();
+		timer_set(&c->wheel, t, c->now + NS_POLL);
+		break;
+	case TIMER_STATS:
+		if (stats_moved(c))
+			stats_log(c);
+		timer_set(&c->wheel, t, c->now + 1000ULL * conf.stats_interval);
+		break;
+	case TIMER_AUTO:
+		auto_scan(c);
+		break;
+	case TIMER_CONTROL:
+		control_timer(c, t);
+		break;
+	}
+}
+
+static void start_timers(struct ctx *c)
+{
 	if (ns.poll)
 		timer_set(&c->wheel, &ns_timer, c->now + NS_POLL);
 	if (conf.stats_interval)
@@ -400,6 +409,7 @@ static void link_lost(int err)
 
 int main(int argc, char **argv)
 {
+	struct turn turn;
 	int rc, ready;
 
 	if (pesto_is_meant(argv[0]))
@@ -432,7 +442,7 @@ int main(int argc, char **argv)
 	ctx.fwd.auto_first = sock_low_ports;	/* what the namespace binds from now on takes no privilege of ours */
 	if (pasta())
 		ns_watch(&ns, &conf, ctx.epfd);
-	process_events(&ctx);
+	start_timers(&ctx);
 	if (file.control >= 0 && (rc = control_start(&ctx, file.control)))
 		die("Failed to watch the control socket: %s", errno_text(-rc));
 	if (file.listen >= 0)
@@ -448,7 +458,14 @@ int main(int argc, char **argv)
 	announce(ready);
 
 	while (true) {
-		if ((rc = loop_once(&ctx)))
+		loop_wait(&ctx, &turn);
+		while (loop_next(&ctx, &turn)) {
+			if (turn.timer)
+				process_timer(&ctx, turn.timer);
+			else
+				process_event(&ctx, turn.ref, turn.events);
+		}
+		if ((rc = loop_end(&ctx)))
 			link_lost(rc);
 	}
 }

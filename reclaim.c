@@ -3,41 +3,10 @@
 #include <errno.h>
 #include <sys/resource.h>
 
-#include "icmp.h"
 #include "reclaim.h"
-#include "udp.h"
 
 #define OLD_ONES	64		/* flows that are looked at, of each list */
-#define FLOWS_AT_ONCE	16		/* that end with their socket */
 #define SILENT_PART	8		/* one in so many flows may be unanswered, and be safe from others that are */
-
-/* Ends the flows of a port, and it with the last one, but no more at once than the time of others permits: how many */
-static unsigned port_empty(struct ctx *c, struct flow *port)
-{
-	uint32_t idx;
-	unsigned i;
-
-	for (i = 0; i < FLOWS_AT_ONCE && (idx = port->udp.flows) != FLOW_NONE; i++) {
-		if (c->flows.f[idx].batch_head != PKT_NEXT_NONE)
-			break;
-		udp_end(c, &c->flows.f[idx]);
-	}
-	return i;
-}
-
-/* false: it is in use at the moment */
-static bool gives_way(struct ctx *c, struct flow *f)
-{
-	if (f->type == FLOW_UDP_PORT)
-		return port_empty(c, f);
-	if (f->batch_head != PKT_NEXT_NONE)
-		return false;
-	if (f->type == FLOW_PING)
-		icmp_end(c, f);
-	else
-		udp_end(c, f);
-	return true;
-}
 
 /* First flow of a list that is not in use at the moment; false: none */
 static bool oldest_gives_way(struct ctx *c, enum flow_lru lru)
@@ -45,7 +14,7 @@ static bool oldest_gives_way(struct ctx *c, enum flow_lru lru)
 	struct flow *f;
 
 	for (unsigned i = 0; i < 2 * TAP_BATCH && (f = flow_oldest(&c->flows, lru)); i++) {
-		if (gives_way(c, f))
+		if (f->ops->end(c, f))
 			return true;
 		flow_touch(&c->flows, f, lru == LRU_ANSWERED || lru == LRU_SOCKET_ANSWERED);
 	}
@@ -88,9 +57,8 @@ static bool oldest_below(struct ctx *c, enum flow_lru lru, int limit)
 
 	for (unsigned n = 0; i != FLOW_NONE && n < OLD_ONES; n++, i = c->flows.f[i].lnext) {
 		struct flow *f = &c->flows.f[i];
-		int fd = f->type == FLOW_PING ? f->ping.sock : f->udp.sock;
 
-		if (fd >= 0 && fd < limit && gives_way(c, f))
+		if (f->sock >= 0 && f->sock < limit && f->ops->end(c, f))
 			return true;
 	}
 	return false;
@@ -137,24 +105,14 @@ bool reclaim_for(struct ctx *c, int rc)
 	return (rc == -EMFILE || rc == -ENFILE || rc == -ENOBUFS || rc == -ENOMEM) && reclaim_socket(c);
 }
 
-static bool table_crowded(const struct flows *fs)
-{
-	uint32_t n = 0;
-
-	for (unsigned i = 0; i < FLOW_TYPES; i++)
-		n += fs->count[i];
-	return n >= FLOW_MAX - RECLAIM_SPARE;
-}
-
-struct flow *reclaim_alloc(struct ctx *c, struct guest *g, enum flow_type type)
+struct flow *reclaim_alloc(struct ctx *c, struct guest *g, const struct flow_ops *ops)
 {
 	struct flow *f;
 
-	if (table_crowded(&c->flows))
+	if (c->flows.used >= FLOW_MAX - RECLAIM_SPARE)
 		reclaim_entry(c);
-	f = flow_alloc(&c->flows, type, c->now);
-	if (!f)
-		return NULL;
-	f->guest = (uint8_t)(g - c->guest);
+	f = flow_alloc(&c->flows, ops, c->now);
+	if (f)
+		f->guest = (uint8_t)(g - c->guest);
 	return f;
 }

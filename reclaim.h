@@ -39,7 +39,7 @@ void reclaim_limit(struct ctx *c);
 /* May there be one socket more of a datagram flow of @g, once others gave way? Each is counted in g->sockets. */
 bool reclaim_share(struct ctx *c, struct guest *g);
 
-/* New datagram flow, for which another one may have to give way; NULL if the table is full */
-struct flow *reclaim_alloc(struct ctx *c, struct guest *g, enum flow_type type);
+/* New flow, for which a datagram flow may have to give way; NULL if the table is full */
+struct flow *reclaim_alloc(struct ctx *c, struct guest *g, const struct flow_ops *ops);
 
 #endif /* RECLAIM_H */

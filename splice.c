@@ -22,10 +22,11 @@
 
 #include "accept.h"
 #include "event.h"
+#include "reclaim.h"
 #include "sock.h"
 #include "splice.h"
 
-#define SPLICE_EVENTS	(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
+#define SPLICE_EVENTS	(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI)
 #define SPLICE_FLAGS	(SPLICE_F_MOVE | SPLICE_F_NONBLOCK)	/* Linux 4.19 doesn't look at O_NONBLOCK */
 
 #define BUF_SIZE	(64U << 10)	/* as much as an empty pipe holds */
@@ -295,7 +296,7 @@ static void splice_end(struct ctx *c, struct flow *f)
 	flow_end(&c->flows, f);
 }
 
-void splice_resume(struct ctx *c, struct flow *f)
+static void splice_resume(struct ctx *c, struct flow *f)
 {
 	struct splice *s = &f->splice;
 
@@ -307,7 +308,7 @@ void splice_resume(struct ctx *c, struct flow *f)
 		splice_end(c, f);
 }
 
-void splice_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t events)
+static void splice_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t events)
 {
 	struct splice *s = &f->splice;
 	struct splice_way *w = &s->way[side];
@@ -369,7 +370,7 @@ static int connect_far(const struct ctx *c, unsigned far, const struct side *to)
 
 static int splice_add(struct ctx *c, const struct flow *f, unsigned side)
 {
-	return ev_add(c->epfd, f->splice.sock[side], EV_SPLICE, flow_idx(&c->flows, f) * 2 + side, f->gen, SPLICE_EVENTS);
+	return ev_add_flow(c->epfd, f->splice.sock[side], flow_idx(&c->flows, f), f->gen, side, SPLICE_EVENTS);
 }
 
 void splice_accept(struct ctx *c, unsigned near, int fd, const struct side *from, const struct side *to)
@@ -380,7 +381,7 @@ void splice_accept(struct ctx *c, unsigned near, int fd, const struct side *from
 	int conn, rc;
 
 	conn = connect_far(c, far, to);
-	f = conn < 0 ? NULL : flow_alloc(&c->flows, FLOW_SPLICE, c->now);
+	f = conn < 0 ? NULL : reclaim_alloc(c, &c->guest[0], &splice_flow);
 	if (!f) {
 		if (conn == -ECONNREFUSED)
 			debug("Nobody listens at %s", end_fmt(&to->peer, peer));
@@ -409,3 +410,21 @@ void splice_accept(struct ctx *c, unsigned near, int fd, const struct side *from
 		splice_end(c, f);
 	}
 }
+
+/* Its guest is gone: reset, so that nobody takes what there was for all of it */
+static bool splice_gone(struct ctx *c, struct flow *f)
+{
+	f->splice.reset = true;
+	splice_end(c, f);
+	return true;
+}
+
+static const char *splice_state(const struct flow *f)
+{
+	return f->splice.connecting ? "connecting" : "established";
+}
+
+const struct flow_ops splice_flow = {
+	.type = FLOW_SPLICE, .name = { "tcp", "tcp" }, .fds = 6, .spliced = true, .state = splice_state,
+	.ready = splice_ready, .resume = splice_resume, .end = splice_gone,
+};

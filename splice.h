@@ -5,6 +5,8 @@
 
 #include "ctx.h"
 
+extern const struct flow_ops splice_flow;
+
 /* Socket in the target namespace, IPPROTO_TCP or IPPROTO_UDP, from a few that are kept, unless descriptors are scarce:
  * descriptor or -errno; -EAFNOSUPPORT if there is no namespace to reach
  */
@@ -21,11 +23,5 @@ void splice_accept(struct ctx *c, unsigned near, int fd, const struct side *from
 
 /* Refuses what was accepted after all: RST */
 void splice_refuse(int fd);
-
-/* The socket on one side has something to say */
-void splice_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t events);
-
-/* Flow's turn again: it was ready */
-void splice_resume(struct ctx *c, struct flow *f);
 
 #endif /* SPLICE_H */

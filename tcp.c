@@ -23,7 +23,7 @@
 #include "tcp_buf.h"
 #include "tcp_conn.h"
 
-#define TCP_EVENTS	(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
+#define TCP_EVENTS	(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI)
 #define ACCEPT_BATCH	64
 #define AGAIN_BATCH	4		/* listeners that were left alone, in a turn */
 
@@ -132,7 +132,7 @@ static void tcp_flow_init(struct ctx *c, struct flow *f, int sock, enum tcp_stat
 {
 	struct tcp *t = &f->tcp;
 
-	f->timer.kind = TIMER_TCP;
+	f->timer.kind = TIMER_FLOW;
 	t->sock = sock;
 	t->peek_off = PEEK_OFF_NONE;
 	t->rcv_wscale = TCP_WSCALE;
@@ -143,14 +143,12 @@ static void tcp_flow_init(struct ctx *c, struct flow *f, int sock, enum tcp_stat
 	tcp_set_state(f, state);
 }
 
-static struct flow *tcp_flow_alloc(struct ctx *c)
+static struct flow *tcp_flow_alloc(struct ctx *c, struct guest *g)
 {
-	struct flow *f = flow_alloc(&c->flows, FLOW_TCP, c->now);
+	struct flow *f = reclaim_alloc(c, g, &tcp_flow);
 
-	if (!f) {
+	if (!f)
 		log_limited(LOG_WARNING, "Flow table full, connection refused");
-		reclaim_entry(c);		/* for the next try: entries are free after the turn */
-	}
 	return f;
 }
 
@@ -228,13 +226,12 @@ void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 		tcp_refuse(c, g, &p->src, &p->dst, p->tcp.seq, &(struct sock_err){ .err = -fd, .origin = SO_EE_ORIGIN_LOCAL });
 		return;
 	}
-	if (!(f = tcp_flow_alloc(c))) {
+	if (!(f = tcp_flow_alloc(c, g))) {
 		close(fd);
 		drop_count(g, DROP_NO_RESOURCE);
 		return;
 	}
 
-	f->guest = (uint8_t)(g - c->guest);
 	f->side[GUEST] = (struct side){ .peer = p->src, .our = p->dst };
 	f->side[HOST] = host;
 	tcp_flow_init(c, f, fd, TCP_CONNECTING);
@@ -248,7 +245,7 @@ void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 		f->tcp.snd_wscale = MIN(p->tcp.wscale, 14);
 
 	flow_hash_guest(&c->flows, f);
-	if (ev_add(c->epfd, fd, EV_TCP, flow_idx(&c->flows, f), f->gen, TCP_EVENTS)) {
+	if (ev_add_flow(c->epfd, fd, flow_idx(&c->flows, f), f->gen, HOST, TCP_EVENTS)) {
 		drop_count(g, DROP_NO_RESOURCE);
 		tcp_end(c, f);
 	}
@@ -305,10 +302,11 @@ static void tcp_connected(struct ctx *c, struct flow *f, uint32_t events)
 	tcp_arm(c, f);
 }
 
-void tcp_ready(struct ctx *c, struct flow *f, uint32_t events)
+static void tcp_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t events)
 {
 	struct tcp *t = &f->tcp;
 
+	(void)side;
 	if (t->state == TCP_CONNECTING) {
 		tcp_connected(c, f, events);
 		return;
@@ -352,7 +350,7 @@ static int tcp_accept_one(struct ctx *c, const struct listener *l)
 		why = rule->r.outward ? DROP_POLICY : fwd_in(c->cf, &g->seen, &rule->r, &host, &guest);
 	if (!why && flow_find_guest(&c->flows, FLOW_TCP, &guest.peer, &guest.our))
 		why = DROP_TCP_STATE;		/* two clients that look the same to the guest */
-	f = why ? NULL : tcp_flow_alloc(c);
+	f = why ? NULL : tcp_flow_alloc(c, g);
 	if (!f) {
 		drop_count(g, why ? why : DROP_NO_RESOURCE);
 		splice_refuse(fd);
@@ -364,7 +362,7 @@ static int tcp_accept_one(struct ctx *c, const struct listener *l)
 	tcp_flow_init(c, f, fd, TCP_SYN_SENT);
 	f->tcp.snd_max = f->tcp.snd_nxt = f->tcp.snd_una + 1;
 	flow_hash_guest(&c->flows, f);
-	if (ev_add(c->epfd, fd, EV_TCP, flow_idx(&c->flows, f), f->gen, TCP_EVENTS)) {
+	if (ev_add_flow(c->epfd, fd, flow_idx(&c->flows, f), f->gen, HOST, TCP_EVENTS)) {
 		drop_count(g, DROP_NO_RESOURCE);
 		tcp_abort(c, f, false);
 		return 0;
@@ -411,7 +409,7 @@ static void tcp_emit_syn(struct ctx *c, struct flow *f)
 	tcp_emit(c, f, f->tcp.state == TCP_SYN_SENT ? TCP_SYN : TCP_SYN | TCP_ACK, f->tcp.snd_una, NULL);
 }
 
-void tcp_resume(struct ctx *c, struct flow *f)
+static void tcp_resume(struct ctx *c, struct flow *f)
 {
 	struct tcp *t = &f->tcp;
 
@@ -469,7 +467,7 @@ static void tcp_idle(struct ctx *c, struct flow *f)
 	tcp_probe(c, f);
 }
 
-void tcp_timeout(struct ctx *c, struct flow *f)
+static void tcp_timeout(struct ctx *c, struct flow *f)
 {
 	struct tcp *t = &f->tcp;
 
@@ -487,3 +485,19 @@ void tcp_timeout(struct ctx *c, struct flow *f)
 	if (!f->dead && !tcp_done(c, f))
 		tcp_arm(c, f);
 }
+
+static bool tcp_gone(struct ctx *c, struct flow *f)
+{
+	tcp_abort(c, f, false);
+	return true;
+}
+
+static const char *tcp_state(const struct flow *f)
+{
+	return tcp_state_name[f->tcp.state];
+}
+
+const struct flow_ops tcp_flow = {
+	.type = FLOW_TCP, .name = { "tcp", "tcp" }, .fds = 1, .state = tcp_state,
+	.ready = tcp_ready, .resume = tcp_resume, .timeout = tcp_timeout, .end = tcp_gone,
+};

@@ -5,6 +5,8 @@
 
 #include "ctx.h"
 
+extern const struct flow_ops tcp_flow;
+
 void tcp_init(struct ctx *c);
 
 /* A segment that belongs to no flow: opens one, or is answered with RST */
@@ -22,15 +24,9 @@ uint16_t tcp_input(struct ctx *c, struct flow *f, struct pkt *pkts);
  */
 enum drop tcp_too_big(struct ctx *c, struct flow *f, uint32_t seq, uint32_t mtu);
 
-/* Host's side: the flow's socket, or a listener, has something to say */
-void tcp_ready(struct ctx *c, struct flow *f, uint32_t events);
+/* A listener has clients */
 void tcp_accept(struct ctx *c, uint32_t listener);
 bool tcp_accept_again(struct ctx *c);		/* listeners that were left alone: false if it was others' turn before the last */
-
-/* Flow's turn again: it was ready or stalled */
-void tcp_resume(struct ctx *c, struct flow *f);
-
-void tcp_timeout(struct ctx *c, struct flow *f);
 
 /* Ends a flow, at once: RST to the host's peer, and to the guest if it is to hear of it */
 void tcp_abort(struct ctx *c, struct flow *f, bool tell_guest);

@@ -60,6 +60,7 @@
 #define TURN_ERRORS	64		/* entries of an error queue, the same */
 #define ERROR_TRIES	4		/* sends again after an error that was another packet's */
 #define SOCKETS_MAX	4		/* of one endpoint of the guest */
+#define FLOWS_AT_ONCE	16		/* that end with their socket */
 #define UNASKED_MANY	64		/* datagrams of a port that no flow was about, before the kernel has to see to them */
 
 #define KEY_LISTENER	FLOW_MAX	/* host's side of FLOW_UDP_PORT: listener's index above this */
@@ -142,12 +143,6 @@ static void port_remove(struct ctx *c, struct flow *port, const struct flow *f)
 
 void udp_end(struct ctx *c, struct flow *f)
 {
-	if (f->type == FLOW_UDP_PORT) {		/* goes with its last flow; without a socket until then */
-		if (f->udp.listener == FLOW_NONE)
-			socket_close(c, f);
-		flow_wait(&c->flows, f, WAIT_NONE);
-		return;
-	}
 	if (f->type == FLOW_UDP_SPLICE)
 		udp_splice_alone(c, f);
 	timer_clear(&c->wheel, &f->timer);
@@ -170,7 +165,7 @@ static uint64_t timeout_of(const struct flow *f)
 	return f->udp.replied ? TIMEOUT_REPLIED : TIMEOUT_SILENT;
 }
 
-void udp_timeout(struct ctx *c, struct flow *f)
+static void udp_timeout(struct ctx *c, struct flow *f)
 {
 	uint64_t due = f->udp.used + timeout_of(f);
 
@@ -185,7 +180,7 @@ void udp_timeout(struct ctx *c, struct flow *f)
 void udp_start(struct ctx *c, struct flow *f)
 {
 	f->udp.used = c->now;
-	f->timer.kind = TIMER_UDP;
+	f->timer.kind = TIMER_FLOW;
 	timer_set(&c->wheel, &f->timer, c->now + timeout_of(f));
 	flow_touch(&c->flows, f, false);
 	port_add(c, port_of(c, f), f);
@@ -196,7 +191,7 @@ void udp_start(struct ctx *c, struct flow *f)
 static struct flow *udp_new(struct ctx *c, struct guest *g, struct flow *port, const struct side *guest,
 			    const struct side *host, unsigned scope)
 {
-	struct flow *f = reclaim_alloc(c, g, FLOW_UDP);
+	struct flow *f = reclaim_alloc(c, g, &udp_flow);
 
 	if (!f) {
 		drop_count(g, DROP_NO_RESOURCE);
@@ -215,13 +210,13 @@ static struct flow *udp_new(struct ctx *c, struct guest *g, struct flow *port, c
 /* Entry for a socket; its descriptor's events come here from now on. A listener's is registered, and stays so if this fails. */
 static struct flow *port_new(struct ctx *c, struct guest *g, int fd, uint32_t listener)
 {
-	int (*watch)(int, int, enum ev_type, uint32_t, uint16_t, uint32_t) = listener == FLOW_NONE ? ev_add : ev_mod;
-	struct flow *port = reclaim_alloc(c, g, FLOW_UDP_PORT);
+	int (*watch)(int, int, uint32_t, uint16_t, unsigned, uint32_t) = listener == FLOW_NONE ? ev_add_flow : ev_mod_flow;
+	struct flow *port = reclaim_alloc(c, g, &udp_port_flow);
 
 	if (!port)
 		return NULL;
 	port->udp = (struct udp){ .sock = fd, .refs = 1, .listener = listener, .flows = FLOW_NONE, .batch = BATCH_IN };
-	if (watch(c->epfd, fd, EV_UDP, flow_idx(&c->flows, port), port->gen, EPOLLIN | EPOLLET)) {
+	if (watch(c->epfd, fd, flow_idx(&c->flows, port), port->gen, HOST, EPOLLIN)) {
 		flow_end(&c->flows, port);
 		return NULL;
 	}
@@ -885,8 +880,9 @@ static void port_read(struct ctx *c, struct flow *port)
 	flow_wait(&c->flows, port, WAIT_READY);
 }
 
-void udp_ready(struct ctx *c, struct flow *f, uint32_t events)
+static void port_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t events)
 {
+	(void)side;
 	if (f->udp.sock < 0)
 		return;
 	f->udp.refs++;				/* stays here even if its last flow gives way to another one */
@@ -896,10 +892,51 @@ void udp_ready(struct ctx *c, struct flow *f, uint32_t events)
 	port_put(c, f);
 }
 
-void udp_resume(struct ctx *c, struct flow *f)
+static void port_resume(struct ctx *c, struct flow *f)
 {
-	udp_ready(c, f, EPOLLIN);
+	port_ready(c, f, HOST, EPOLLIN);
 }
+
+/* Ends flows of a port, and it with the last one, but no more at once than the time of others permits */
+static bool port_gone(struct ctx *c, struct flow *port)
+{
+	uint32_t idx;
+	unsigned i;
+
+	for (i = 0; i < FLOWS_AT_ONCE && (idx = port->udp.flows) != FLOW_NONE; i++) {
+		if (c->flows.f[idx].batch_head != PKT_NEXT_NONE)
+			break;
+		udp_end(c, &c->flows.f[idx]);
+	}
+	return i;
+}
+
+static bool udp_gone(struct ctx *c, struct flow *f)
+{
+	if (f->batch_head != PKT_NEXT_NONE)
+		return false;
+	udp_end(c, f);
+	return true;
+}
+
+static const char *udp_state(const struct flow *f)
+{
+	return f->udp.replied ? "both ways" : "one way";
+}
+
+const struct flow_ops udp_flow = {
+	.type = FLOW_UDP, .name = { "udp", "udp" }, .shares = true, .state = udp_state,
+	.timeout = udp_timeout, .end = udp_gone,
+};
+
+const struct flow_ops udp_port_flow = {
+	.type = FLOW_UDP_PORT, .fds = 1, .ready = port_ready, .resume = port_resume, .end = port_gone,
+};
+
+const struct flow_ops udp_splice_flow = {
+	.type = FLOW_UDP_SPLICE, .name = { "udp", "udp" }, .fds = 1, .spliced = true, .state = udp_state,
+	.ready = udp_splice_ready, .resume = udp_splice_resume, .timeout = udp_timeout, .end = udp_gone,
+};
 
 /* Ends all flows of a port, and the port with them if it is no listener's */
 static void port_end(struct ctx *c, struct flow *port)
@@ -943,7 +980,7 @@ void udp_listen_ready(struct ctx *c, uint32_t listener, uint32_t events)
 		return;
 	port = listener_port(c, &c->guest[0], listener);
 	if (port) {
-		udp_ready(c, port, events);
+		port_ready(c, port, HOST, events);
 		return;
 	}
 	for (unsigned i = 0; i < BATCH_IN && recv(l->fd, NULL, 0, MSG_DONTWAIT | MSG_TRUNC) >= 0; i++)

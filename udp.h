@@ -12,14 +12,15 @@
 
 struct sock_anc;
 
+extern const struct flow_ops udp_flow, udp_port_flow, udp_splice_flow;
+
 /* New flow for a datagram from the guest, or NULL (dropped and counted, an ICMP error sent where there is one) */
 struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p);
 
 /* This batch's datagrams of a flow, f->batch_head on, in @pkts; takes the chain off the flow */
 void udp_input(struct ctx *c, struct flow *f, struct pkt *pkts);
 
-/* Host's side: socket of a FLOW_UDP_PORT, or of a listener that was silent until now */
-void udp_ready(struct ctx *c, struct flow *f, uint32_t events);
+/* Host's side: a listener that was silent until now */
 void udp_listen_ready(struct ctx *c, uint32_t listener, uint32_t events);
 
 /* fwd->udp_wanted: a guest's choice of a port is no reason for a rule not to have it */
@@ -28,15 +29,10 @@ bool udp_port_wanted(struct fwd *fwd, uint16_t port);
 /* fwd->udp_gone: ends the flows of a listener that is about to be closed */
 void udp_listener_gone(struct fwd *fwd, uint32_t listener);
 
-/* Flow's turn again: its socket was not read to the end */
-void udp_resume(struct ctx *c, struct flow *f);
-
 /* Is that the socket of one of the guest's endpoints? */
 bool udp_is_own(const struct flows *fs, const struct end *e);
 
-void udp_timeout(struct ctx *c, struct flow *f);
-
-/* Ends a flow of type FLOW_UDP, FLOW_UDP_SPLICE or FLOW_UDP_PORT, the port with its last flow */
+/* Ends a flow of type FLOW_UDP or FLOW_UDP_SPLICE, the port with its last flow */
 void udp_end(struct ctx *c, struct flow *f);
 
 /* Answers to a group are late by intent: up to 500 ms for mDNS (RFC 6762 6), up to as many seconds as the question's MX says for

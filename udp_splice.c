@@ -247,7 +247,7 @@ static int own_open(struct ctx *c, struct flow *f)
 	}
 	if (f->udp.sock < 0)
 		return f->udp.sock;
-	rc = ev_add(c->epfd, f->udp.sock, EV_UDP_SPLICE, flow_idx(&c->flows, f), f->gen, EPOLLIN | EPOLLET);
+	rc = ev_add_flow(c->epfd, f->udp.sock, flow_idx(&c->flows, f), f->gen, !f->udp.near, EPOLLIN);
 	if (rc)
 		fd_close(f->udp.sock);
 	return rc;
@@ -256,7 +256,7 @@ static int own_open(struct ctx *c, struct flow *f)
 static struct flow *flow_new(struct ctx *c, struct flow *port, const struct side *near, const struct side *to, uint8_t side,
 			     unsigned scope)
 {
-	struct flow *f = reclaim_alloc(c, flow_guest(c, port), FLOW_UDP_SPLICE);
+	struct flow *f = reclaim_alloc(c, flow_guest(c, port), &udp_splice_flow);
 	char peer[END_STRLEN];
 	int rc;
 
@@ -433,7 +433,7 @@ static struct flow *child_new(struct ctx *c, struct flow *parent, const struct e
 
 	flow_touch(&c->flows, parent, parent->udp.replied);
 	child_room(c, parent);
-	f = reclaim_alloc(c, flow_guest(c, parent), FLOW_UDP_SPLICE);
+	f = reclaim_alloc(c, flow_guest(c, parent), &udp_splice_flow);
 	if (!f)
 		return NULL;
 	f->side[near] = (struct side){ parent->side[near].peer, { .a = parent->side[near].our.a } };
@@ -555,10 +555,11 @@ static void pass_near(struct ctx *c, struct flow *f, unsigned n)
 	send_near(c, last);
 }
 
-void udp_splice_ready(struct ctx *c, struct flow *f, uint32_t events)
+void udp_splice_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t events)
 {
 	unsigned useless = 0;
 
+	(void)side;
 	if (events & EPOLLERR && sock_error(f->udp.sock))	/* mostly: nobody was there */
 		drop_count(flow_guest(c, f), DROP_SEND);
 	for (unsigned turn = 0; turn < TURN; turn++) {
@@ -577,4 +578,9 @@ void udp_splice_ready(struct ctx *c, struct flow *f, uint32_t events)
 			return;
 	}
 	flow_wait(&c->flows, f, WAIT_READY);
+}
+
+void udp_splice_resume(struct ctx *c, struct flow *f)
+{
+	udp_splice_ready(c, f, !f->udp.near, EPOLLIN);
 }

@@ -499,12 +499,7 @@ static void link_resume(enum flow_wait list)
 	struct flow *f;
 
 	for (unsigned n = 0; n < 64 && (f = flow_next(&c.flows, list)); n++) {
-		if (f->type == FLOW_PING)
-			icmp_ready(&c, f, EPOLLIN);
-		else if (f->type == FLOW_UDP_SPLICE)
-			udp_splice_ready(&c, f, EPOLLIN);
-		else
-			udp_resume(&c, f);
+		f->ops->resume(&c, f);
 		if (f->wait == WAIT_STALLED)
 			break;
 	}
@@ -530,12 +525,8 @@ static unsigned run(void)
 
 			if (r.type == EV_UDP_LISTEN)
 				udp_listen_ready(&c, r.idx, ev[i].events);
-			else if (f && r.type == EV_UDP)
-				udp_ready(&c, f, ev[i].events);
-			else if (f && r.type == EV_UDP_SPLICE)
-				udp_splice_ready(&c, f, ev[i].events);
-			else if (f && r.type == EV_PING)
-				icmp_ready(&c, f, ev[i].events);
+			else if (f)
+				f->ops->ready(&c, f, r.side, ev[i].events);
 		}
 		if (ready)
 			link_resume(WAIT_READY);
@@ -558,10 +549,7 @@ static void pass(uint64_t ms)
 		while ((t = timer_expire(&c.wheel, c.now))) {
 			struct flow *f = container_of(t, struct flow, timer);
 
-			if (t->kind == TIMER_PING)
-				icmp_timeout(&c, f);
-			else
-				udp_timeout(&c, f);
+			f->ops->timeout(&c, f);
 		}
 		flow_bury(&c.flows);
 	}
@@ -689,10 +677,8 @@ static void begin(const struct caps *caps)
 	for (uint32_t i = 0; i < c.flows.unused; i++) {
 		struct flow *f = &c.flows.f[i];
 
-		if ((f->type == FLOW_UDP || f->type == FLOW_UDP_SPLICE) && !f->dead)
-			udp_end(&c, f);
-		else if (f->type == FLOW_PING && !f->dead)
-			icmp_end(&c, f);
+		if ((f->type == FLOW_UDP || f->type == FLOW_UDP_SPLICE || f->type == FLOW_PING) && !f->dead)
+			ok(f->ops->end(&c, f));
 	}
 	flow_bury(&c.flows);
 	for (uint32_t i = 0; i < c.flows.unused; i++)

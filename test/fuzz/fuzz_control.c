@@ -24,21 +24,19 @@ void __wrap_log_at(int level, const char *fmt, ...)
 	(void)fmt;
 }
 
+static const char *state(const struct flow *f)
+{
+	return tcp_state_name[f->tcp.state];
+}
+
+static const struct flow_ops verbs[] = {
+	{ .type = FLOW_TCP, .name = { "tcp", "tcp" }, .state = state },
+	{ .type = FLOW_SPLICE, .name = { "tcp", "tcp" }, .spliced = true, .state = state },
+};
+
 void auto_again(struct ctx *c)
 {
 	(void)c;
-}
-
-void loop_on_event(enum ev_type type, void (*fn)(struct ctx *c, union ev_ref ref, uint32_t events))
-{
-	(void)type;
-	(void)fn;
-}
-
-void loop_on_timer(enum timer_kind kind, void (*fn)(struct ctx *c, struct timer *t))
-{
-	(void)kind;
-	(void)fn;
 }
 
 int ev_add(int epfd, int fd, enum ev_type type, uint32_t idx, uint16_t gen, uint32_t events)
@@ -139,7 +137,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ctx.cf = &conf;
 	flows_init(&ctx.flows);
 	for (unsigned i = 0; i < 10; i++) {
-		struct flow *f = flow_alloc(&ctx.flows, i % 2 ? FLOW_UDP : FLOW_TCP, 0);
+		struct flow *f = flow_alloc(&ctx.flows, &verbs[i % 2], 0);
 
 		if (i % 2 == 0)
 			f->tcp.state = TCP_ESTABLISHED;

@@ -116,7 +116,7 @@ static void check_list(const struct flow_list *l, enum flow_wait wait, enum flow
 static void check_flows(void)
 {
 	const struct flows *fs = &run.c.flows;
-	uint32_t n[FLOW_TYPES] = { 0 };
+	uint32_t n[FLOW_TYPES] = { 0 }, used = 0, fds = 0;
 
 	check_list(&fs->wait[WAIT_READY], WAIT_READY, LRU_LISTS);
 	check_list(&fs->wait[WAIT_STALLED], WAIT_STALLED, LRU_LISTS);
@@ -128,6 +128,8 @@ static void check_flows(void)
 		if (f->type == FLOW_FREE)
 			continue;
 		n[f->type]++;
+		used++;
+		fds += f->ops->fds;
 		check(!f->dead, "dead, and not buried");
 		check(f->batch_head == PKT_NEXT_NONE, "packets of a batch that is over");
 		check(f->wait != WAIT_READY || world.idle == false, "ready, and the loop sleeps");
@@ -137,6 +139,7 @@ static void check_flows(void)
 	}
 	for (unsigned t = FLOW_TCP; t < FLOW_TYPES; t++)
 		check(n[t] == fs->count[t], "number of flows");
+	check(used == fs->used && fds == fs->fds, "number of all flows, and of their descriptors");
 }
 
 /* One segment, as the guest sees it */

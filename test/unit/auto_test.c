@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "../t.h"
+#include "../../event.h"
 #include "../../sock.h"
 #include "../../auto.c"
 
@@ -90,12 +91,6 @@ int ns_call(const struct ns *ns, int (*fn)(void *), void *arg)
 	(void)fn;
 	(void)arg;
 	return -EPERM;
-}
-
-void loop_on_timer(enum timer_kind kind, void (*fn)(struct ctx *c, struct timer *t))
-{
-	(void)kind;
-	(void)fn;
 }
 
 static uint8_t dgram[65536];

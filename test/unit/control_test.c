@@ -17,18 +17,6 @@ void auto_again(struct ctx *ctx)
 	(void)ctx;
 }
 
-void loop_on_event(enum ev_type type, void (*fn)(struct ctx *ctx, union ev_ref ref, uint32_t events))
-{
-	(void)type;
-	(void)fn;
-}
-
-void loop_on_timer(enum timer_kind kind, void (*fn)(struct ctx *ctx, struct timer *t))
-{
-	(void)kind;
-	(void)fn;
-}
-
 static unsigned clients(void)
 {
 	unsigned n = 0;
@@ -47,7 +35,7 @@ static void use_up(void)
 
 static void event(uint32_t idx)
 {
-	on_control(&c, (union ev_ref){ .type = EV_CONTROL, .idx = idx }, EPOLLIN);
+	control_event(&c, (union ev_ref){ .type = EV_CONTROL, .idx = idx }, EPOLLIN);
 }
 
 int main(void)
@@ -85,7 +73,7 @@ int main(void)
 	use_up();
 	for (unsigned i = 0; i < CONTROL_CLIENTS; i++)
 		if (ct.client[i].fd >= 0)
-			on_control(&c, (union ev_ref){ .type = EV_CONTROL, .idx = i, .gen = ct.client[i].gen }, EPOLLHUP);
+			control_event(&c, (union ev_ref){ .type = EV_CONTROL, .idx = i, .gen = ct.client[i].gen }, EPOLLHUP);
 	ok(!clients() && !ct.deaf && ct.spare >= 0);
 	use_up();
 	event(LISTENER);

@@ -23,6 +23,12 @@ static uint64_t test_hash(const uint64_t key[2], const void *data, size_t len)
 
 static struct flows fs;
 
+static const struct flow_ops verbs[FLOW_TYPES] = {
+	[FLOW_TCP]	= { .type = FLOW_TCP, .fds = 3 },
+	[FLOW_UDP]	= { .type = FLOW_UDP, .shares = true },
+	[FLOW_PING]	= { .type = FLOW_PING },
+};
+
 static void fresh(void)
 {
 	memset(flow_table, 0, sizeof(flow_table));
@@ -120,7 +126,7 @@ static void add_one(void)
 
 	if (nlive == LIVE || search_guest(type, &s.peer, &s.our))
 		return;
-	f = flow_alloc(&fs, type, 5);
+	f = flow_alloc(&fs, &verbs[type], 5);
 	if (!ok(f) || !ok(f->type == type && f->wait == WAIT_NONE && f->lru == LRU_LISTS && !f->dead))
 		return;
 	ok(f->hash[GUEST] == FLOW_NONE && f->hash[HOST] == FLOW_NONE && f->batch_head == UINT16_MAX && f->created == 5);
@@ -201,6 +207,8 @@ static void check_counts(void)
 		n[live[i].type]++;
 	for (unsigned t = 0; t < FLOW_TYPES; t++)
 		eq(fs.count[t], n[t]);
+	eq(fs.used, nlive);
+	eq(fs.fds, 3 * n[FLOW_TCP]);
 }
 
 /* TCP-21: whatever comes and goes, the table finds what a linear search does */
@@ -243,7 +251,7 @@ static void test_key(void)
 	test("TCP-21 keys: each part of them tells flows apart, and nothing else does");
 	fresh();
 	eq(sizeof(struct flow_key), 2 * sizeof(struct addr) + 8);
-	f = flow_alloc(&fs, FLOW_UDP, 0);
+	f = flow_alloc(&fs, &verbs[FLOW_UDP], 0);
 	f->side[GUEST] = (struct side){ a, b };
 	f->side[HOST] = (struct side){ b, a };
 	buckets = 1;
@@ -276,7 +284,7 @@ static void test_by_end(void)
 	fresh();
 	buckets = 1;
 	for (unsigned i = 0; i < 3; i++) {
-		f[i] = flow_alloc(&fs, FLOW_UDP, 0);
+		f[i] = flow_alloc(&fs, &verbs[FLOW_UDP], 0);
 		f[i]->side[GUEST] = (struct side){ a, b };
 		f[i]->side[HOST] = (struct side){ b, a };
 	}
@@ -310,7 +318,7 @@ static void test_closed_never_matches(void)
 
 	test("TCP-20 a closed flow never matches, and the same addresses may be used again at once");
 	fresh();
-	f = flow_alloc(&fs, FLOW_TCP, 0);
+	f = flow_alloc(&fs, &verbs[FLOW_TCP], 0);
 	f->side[GUEST] = (struct side){ a, b };
 	flow_hash_guest(&fs, f);
 	flow_wait(&fs, f, WAIT_READY);
@@ -324,7 +332,7 @@ static void test_closed_never_matches(void)
 	eq(fs.count[FLOW_TCP], 0);
 
 	/* Still this turn: the entry is not handed out again */
-	g = flow_alloc(&fs, FLOW_TCP, 0);
+	g = flow_alloc(&fs, &verbs[FLOW_TCP], 0);
 	ok(g != f);
 	g->side[GUEST] = (struct side){ a, b };
 	flow_hash_guest(&fs, g);
@@ -332,7 +340,7 @@ static void test_closed_never_matches(void)
 	flow_bury(&fs);
 	ok(flow_find_guest(&fs, FLOW_TCP, &a, &b) == g);
 	ok(!flow_get(&fs, 0, gen) && !flow_get(&fs, 0, f->gen));
-	ok(flow_alloc(&fs, FLOW_UDP, 0) == f);
+	ok(flow_alloc(&fs, &verbs[FLOW_UDP], 0) == f);
 	ok(!flow_get(&fs, 0, gen));
 	ok(flow_get(&fs, 0, f->gen) == f);
 }
@@ -345,12 +353,12 @@ static void test_generations(void)
 
 	test("generations: an event of an earlier owner is recognised, 1023 owners long");
 	fresh();
-	f = flow_alloc(&fs, FLOW_TCP, 0);
+	f = flow_alloc(&fs, &verbs[FLOW_TCP], 0);
 	first = last = f->gen;
 	for (unsigned i = 1; i < 1024; i++) {
 		flow_end(&fs, f);
 		flow_bury(&fs);
-		f = flow_alloc(&fs, FLOW_TCP, 0);
+		f = flow_alloc(&fs, &verbs[FLOW_TCP], 0);
 		same += f->gen == first || f->gen == last;
 		got_old += flow_get(&fs, 0, last) || flow_get(&fs, 0, first);
 		big += f->gen >= 1024;
@@ -361,7 +369,7 @@ static void test_generations(void)
 	eq(big, 0);
 	flow_end(&fs, f);
 	flow_bury(&fs);
-	ok(flow_alloc(&fs, FLOW_TCP, 0)->gen == first);
+	ok(flow_alloc(&fs, &verbs[FLOW_TCP], 0)->gen == first);
 	ok(!flow_get(&fs, 1, 0));			/* never used */
 	ok(!flow_get(&fs, FLOW_MAX - 1, 0));
 	ok(!flow_get(&fs, (1U << 24) - 1, 0));		/* as far as an event's reference can say */
@@ -474,7 +482,7 @@ static void test_full(void)
 
 	test("table full: no flow, all others are found, and each one buried makes room for one");
 	fresh();
-	for (n = 0; (f = flow_alloc(&fs, FLOW_TCP, n)); n++) {
+	for (n = 0; (f = flow_alloc(&fs, &verbs[FLOW_TCP], n)); n++) {
 		a.a.w[3] = n;
 		f->side[GUEST] = (struct side){ a, b };
 		flow_hash_guest(&fs, f);
@@ -493,10 +501,10 @@ static void test_full(void)
 	f = flow_oldest(&fs, LRU_SOCKET_SILENT);
 	ok(f == &fs.f[0]);
 	flow_end(&fs, f);
-	ok(!flow_alloc(&fs, FLOW_TCP, 0));
+	ok(!flow_alloc(&fs, &verbs[FLOW_TCP], 0));
 	flow_bury(&fs);
-	ok(flow_alloc(&fs, FLOW_UDP, 0) == f);
-	ok(!flow_alloc(&fs, FLOW_TCP, 0));
+	ok(flow_alloc(&fs, &verbs[FLOW_UDP], 0) == f);
+	ok(!flow_alloc(&fs, &verbs[FLOW_TCP], 0));
 	eq(fs.count[FLOW_TCP], FLOW_MAX - 1);
 	eq(fs.count[FLOW_UDP], 1);
 	ok(flow_oldest(&fs, LRU_SOCKET_SILENT) == &fs.f[1]);
@@ -506,9 +514,9 @@ static void test_full(void)
 	flow_bury(&fs);
 	flow_end(&fs, &fs.f[90000]);
 	flow_bury(&fs);
-	ok(flow_alloc(&fs, FLOW_TCP, 0) == &fs.f[90000]);
-	ok(flow_alloc(&fs, FLOW_TCP, 0) == &fs.f[70]);
-	ok(!flow_alloc(&fs, FLOW_TCP, 0));
+	ok(flow_alloc(&fs, &verbs[FLOW_TCP], 0) == &fs.f[90000]);
+	ok(flow_alloc(&fs, &verbs[FLOW_TCP], 0) == &fs.f[70]);
+	ok(!flow_alloc(&fs, &verbs[FLOW_TCP], 0));
 }
 
 static void test_reuse_is_clean(void)
@@ -517,13 +525,13 @@ static void test_reuse_is_clean(void)
 
 	test("an entry used again has nothing of its earlier owner but the generation");
 	fresh();
-	f = flow_alloc(&fs, FLOW_TCP, 1);
+	f = flow_alloc(&fs, &verbs[FLOW_TCP], 1);
 	memset(&f->tcp, 0xff, sizeof(f->tcp));
 	f->guest = 9;
 	f->host_key = 9;
 	flow_end(&fs, f);
 	flow_bury(&fs);
-	f = flow_alloc(&fs, FLOW_PING, 2);
+	f = flow_alloc(&fs, &verbs[FLOW_PING], 2);
 	ok(!f->tcp.stash && !f->tcp.keep && !f->tcp.promised && !f->ping.id && !f->guest && !f->host_key);
 	ok(!timer_armed(&f->timer) && f->created == 2);
 }

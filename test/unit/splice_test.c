@@ -184,9 +184,9 @@ static bool turn(int wait)
 	for (int i = 0; i < n; i++) {
 		union ev_ref ref = { .u64 = ev[i].data.u64 };
 
-		f = flow_get(&c.flows, ref.idx / 2, ref.gen);
+		f = flow_get(&c.flows, ref.idx, ref.gen);
 		if (f)
-			splice_ready(&c, f, ref.idx % 2, ev[i].events);
+			splice_ready(&c, f, ref.side, ev[i].events);
 	}
 	f = flow_next(&c.flows, WAIT_READY);
 	if (f)

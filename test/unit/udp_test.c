@@ -1616,7 +1616,7 @@ static void test_flood(const struct net *n)
 		host_send(fd, &from, NULL, 0);
 	port = flow_find_guest(&c.flows, FLOW_UDP_PORT, &guest, &(struct end){
 		.a = addr_is_v4(&guest.a) ? addr_any4 : addr_any6 });
-	udp_ready(&c, port, EPOLLIN);
+	port->ops->ready(&c, port, HOST, EPOLLIN);
 	tap_flush(&g->tap);
 	eq(ngot, BATCH_IN * TURN_IN);
 	ok(c.flows.wait[WAIT_READY].head != FLOW_NONE);
