@@ -246,6 +246,7 @@ void loop_wait(struct ctx *c, struct turn *t)
 
 bool loop_next(struct ctx *c, struct turn *t)
 {
+	t->timer = NULL;
 	while (t->i < t->n) {
 		const struct epoll_event *ev = &t->ev[t->i++];
 
