@@ -12,7 +12,7 @@
 #define ANSWER_H
 
 #include "conf.h"
-#include "log.h"
+#include "drop.h"
 #include "neigh.h"
 #include "packet.h"
 

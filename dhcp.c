@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "answer.h"
+#include "log.h"
 
 /* Fixed part: offsets (RFC 2131 2) */
 enum {

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "answer.h"
+#include "log.h"
 
 #define PORT_CLIENT	546
 #define PORT_SERVER	547

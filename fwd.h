@@ -10,8 +10,8 @@
 #define FWD_H
 
 #include "conf.h"
+#include "drop.h"
 #include "flow.h"
-#include "log.h"
 #include "sock.h"
 #include "util.h"
 

@@ -22,6 +22,7 @@
 
 #include "event.h"
 #include "fwd.h"
+#include "log.h"
 #include "sock.h"
 
 #define FD_RESERVE	64		/* descriptors for all else, until the first flow */

@@ -49,31 +49,6 @@ static struct {
 	off_t		pid_at;		/* where the PID is in it */
 } lg = { .file = -1, .syslog = -1, .to_stderr = true };
 
-const char *const drop_name[] = {
-	[DROP_NONE]		= "none",
-	[DROP_FRAME]		= "frame",
-	[DROP_ETHERTYPE]	= "ethertype",
-	[DROP_IP_HEADER]	= "ip_header",
-	[DROP_IP_CSUM]		= "ip_csum",
-	[DROP_IP_EXT]		= "ip_ext",
-	[DROP_FRAGMENT]		= "fragment",
-	[DROP_L4_HEADER]	= "l4_header",
-	[DROP_L4_CSUM]		= "l4_csum",
-	[DROP_SEGMENTS]		= "segments",
-	[DROP_PROTO]		= "proto",
-	[DROP_PORT_ZERO]	= "port_zero",
-	[DROP_ADDR]		= "addr",
-	[DROP_POLICY]		= "policy",
-	[DROP_TCP_STATE]	= "tcp_state",
-	[DROP_TCP_SEQ]		= "tcp_seq",
-	[DROP_NO_FLOW]		= "no_flow",
-	[DROP_NO_RESOURCE]	= "no_resource",
-	[DROP_SEND]		= "send",
-	[DROP_LINK_FULL]	= "link_full",
-	[DROP_RESPONDER]	= "responder",
-};
-_Static_assert(ARRAY_SIZE(drop_name) == DROP_COUNT, "every reason to drop has a name");
-
 static const char *level_name(int level)
 {
 	static const char *const name[] = {
@@ -331,10 +306,4 @@ void log_running(bool to_stderr)
 			return;
 		lg.used = (uint64_t)lseek(lg.file, 0, SEEK_END);	/* the parent may have written, too */
 	}
-}
-
-void log_fds(int fds[2])
-{
-	fds[0] = lg.syslog;
-	fds[1] = lg.file;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* log.h - leveled messages to stderr, system log or file; drop counters by reason
+/* log.h - leveled messages to stderr, system log or file
  *
  * Levels are those of syslog(3), plus one below for per-packet traces. A disabled level costs one comparison and
  * no system call. After log_running(), nothing here allocates or opens.
@@ -76,36 +76,5 @@ void log_stderr_quiet(void);
 
 /* The start-up is over: @to_stderr stays on in the foreground, off in a daemon. The PID is that of the survivor. */
 void log_running(bool to_stderr);
-
-/* Descriptors to keep across close_range(): those of system log and file, -1 when not open */
-void log_fds(int fds[2]);
-
-/* Why something was not delivered. Names in log.c; every drop is one of these. */
-enum drop {
-	DROP_NONE,		/* not dropped: the packet is fine */
-	DROP_FRAME,		/* frame shorter than its headers */
-	DROP_ETHERTYPE,		/* neither ARP, IPv4 nor IPv6 */
-	DROP_IP_HEADER,		/* version, header length, total length */
-	DROP_IP_CSUM,		/* IPv4 header checksum */
-	DROP_IP_EXT,		/* IPv6 extension header chain: too long, cut, or not for us */
-	DROP_FRAGMENT,		/* fragment: overlap, tiny, out of time or of room */
-	DROP_L4_HEADER,		/* transport header: cut, data offset, length */
-	DROP_L4_CSUM,		/* transport checksum, where the link has no other protection */
-	DROP_SEGMENTS,		/* super-packet of more segments, or smaller ones, than GSO_SEGS_MAX and GSO_SIZE_MIN allow */
-	DROP_PROTO,		/* transport protocol not carried */
-	DROP_PORT_ZERO,		/* port 0 */
-	DROP_ADDR,		/* loopback, unspecified, or multicast where it makes no sense */
-	DROP_POLICY,		/* switched off, or no mapping for the destination */
-	DROP_TCP_STATE,		/* segment makes no sense in this state */
-	DROP_TCP_SEQ,		/* out of the window, or out of order */
-	DROP_NO_FLOW,		/* answer from the host's side that no flow asked for */
-	DROP_NO_RESOURCE,	/* flow table, socket or memory exhausted */
-	DROP_SEND,		/* host socket refused it */
-	DROP_LINK_FULL,		/* datagram towards the guest, and no slot free */
-	DROP_RESPONDER,		/* ARP, NDP, DHCP, DHCPv6: malformed or not for us */
-	DROP_COUNT
-};
-
-extern const char *const drop_name[DROP_COUNT];
 
 #endif /* LOG_H */

@@ -13,7 +13,7 @@
 #include <linux/if_ether.h>
 
 #include "addr.h"
-#include "log.h"
+#include "drop.h"
 #include "util.h"
 
 /* A cursor over buffers that cannot pass its end */

@@ -7,6 +7,7 @@
 #ifndef RESPONDER_FUZZ_H
 #define RESPONDER_FUZZ_H
 
+#include "../../log.h"
 #include "../responder.h"
 
 #define CHECK(x)	((x) ? (void)0 : abort())

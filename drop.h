@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* drop.h - reasons for which something was not delivered, and their names */
+#ifndef DROP_H
+#define DROP_H
+
+/* doc/pasta.1 explains the names */
+#define DROPS(DROP)												\
+	DROP(DROP_NONE, "none")			/* not dropped: the packet is fine */				\
+	DROP(DROP_FRAME, "frame")		/* frame shorter than its headers */				\
+	DROP(DROP_ETHERTYPE, "ethertype")	/* neither ARP, IPv4 nor IPv6 */				\
+	DROP(DROP_IP_HEADER, "ip_header")	/* version, header length, total length */			\
+	DROP(DROP_IP_CSUM, "ip_csum")		/* IPv4 header checksum */					\
+	DROP(DROP_IP_EXT, "ip_ext")		/* IPv6 extension header chain: too long, cut, or not for us */	\
+	DROP(DROP_FRAGMENT, "fragment")		/* fragment: overlap, tiny, out of time or of room */		\
+	DROP(DROP_L4_HEADER, "l4_header")	/* transport header: cut, data offset, length */		\
+	DROP(DROP_L4_CSUM, "l4_csum")		/* transport checksum, on links without other protection */	\
+	DROP(DROP_SEGMENTS, "segments")		/* more segments than GSO_SEGS_MAX, or below GSO_SIZE_MIN */	\
+	DROP(DROP_PROTO, "proto")		/* transport protocol not carried */				\
+	DROP(DROP_PORT_ZERO, "port_zero")	/* port 0 */							\
+	DROP(DROP_ADDR, "addr")			/* loopback, unspecified, multicast out of place */		\
+	DROP(DROP_POLICY, "policy")		/* switched off, or no mapping for the destination */		\
+	DROP(DROP_TCP_STATE, "tcp_state")	/* segment makes no sense in this state */			\
+	DROP(DROP_TCP_SEQ, "tcp_seq")		/* out of the window, or out of order */			\
+	DROP(DROP_NO_FLOW, "no_flow")		/* answer from the host's side that no flow asked for */	\
+	DROP(DROP_NO_RESOURCE, "no_resource")	/* flow table, socket or memory exhausted */			\
+	DROP(DROP_SEND, "send")			/* host socket refused it */					\
+	DROP(DROP_LINK_FULL, "link_full")	/* datagram towards the guest, and no slot free */		\
+	DROP(DROP_RESPONDER, "responder")	/* ARP, NDP, DHCP, DHCPv6: malformed or not for us */
+
+#define DROP_(reason, name)	reason,
+enum drop { DROPS(DROP_) DROP_COUNT };
+#undef DROP_
+
+extern const char *const drop_name[DROP_COUNT];
+
+#endif /* DROP_H */
