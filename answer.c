@@ -79,12 +79,12 @@ bool out_name(struct out *o, const char *name)
 	return true;
 }
 
-unsigned out_search(struct out *o, const struct conf *c)
+unsigned out_search(struct out *o, const struct net *net)
 {
 	unsigned i, n = 0;
 
-	for (i = 0; i < c->nsearch; i++)
-		n += out_name(o, c->search[i]);
+	for (i = 0; i < net->search.n; i++)
+		n += out_name(o, net->search.name[i]);
 	return n;
 }
 

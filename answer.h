@@ -11,7 +11,6 @@
 #ifndef ANSWER_H
 #define ANSWER_H
 
-#include "conf.h"
 #include "drop.h"
 #include "neigh.h"
 #include "packet.h"
@@ -29,29 +28,29 @@ struct answer {
 /* RFC 826, RFC 5227: answers for every address but the guest's own, with the MAC address of a neighbour, or ours; not
  * probes, announcements. @out: ARP packet.
  */
-enum drop arp_answer(const struct conf *c, const struct neighs *n, const struct pkt *p, uint8_t *out, struct answer *a);
+enum drop arp_answer(const struct net *net, const struct neighs *n, const struct pkt *p, uint8_t *out, struct answer *a);
 
 /* RFC 4861: neighbour and router solicitations. @out: what follows the 8 bytes of ICMPv6 header. */
-enum drop ndp_answer(const struct conf *c, const struct neighs *n, const struct pkt *p, uint8_t *out, struct answer *a);
+enum drop ndp_answer(const struct net *net, const struct neighs *n, const struct pkt *p, uint8_t *out, struct answer *a);
 
-/* Unsolicited router advertisement (RFC 4861 6.2.4), to all nodes; @mac: of its source, conf_ip.our_ll */
-void ndp_advert(const struct conf *c, const struct mac *mac, uint8_t *out, struct answer *a);
+/* Unsolicited router advertisement (RFC 4861 6.2.4), to all nodes; @mac: of its source, net_ip.our_ll */
+void ndp_advert(const struct net *net, const struct mac *mac, uint8_t *out, struct answer *a);
 
 /* Milliseconds until the next unsolicited one, @n sent so far (RFC 4861 6.2.4). Never soon: solicited ones go first. */
 unsigned ndp_interval(unsigned n);
 
 /* RFC 2131, 2132, 3397, 4039, 4702; @p is UDP to port 67 */
-enum drop dhcp_answer(const struct conf *c, const struct pkt *p, uint8_t *out, struct answer *a);
+enum drop dhcp_answer(const struct net *net, const struct pkt *p, uint8_t *out, struct answer *a);
 
 /* RFC 8415, 3646, 4704; @p is UDP to port 547 */
-enum drop dhcpv6_answer(const struct conf *c, const struct pkt *p, uint8_t *out, struct answer *a);
+enum drop dhcpv6_answer(const struct net *net, const struct pkt *p, uint8_t *out, struct answer *a);
 
 /* ARP request or neighbour solicitation for @target, to find a guest that has not spoken yet; @mac: of the sender, the
- * gateway or conf_ip.our_ll
+ * gateway or net_ip.our_ll
  */
-void arp_solicit(const struct conf *c, const struct mac *mac, const struct addr *target, uint8_t *out,
+void arp_solicit(const struct net *net, const struct mac *mac, const struct addr *target, uint8_t *out,
 		 struct answer *a);
-void ndp_solicit(const struct conf *c, const struct mac *mac, const struct addr *target, uint8_t *out,
+void ndp_solicit(const struct net *net, const struct mac *mac, const struct addr *target, uint8_t *out,
 		 struct answer *a);
 
 /**
@@ -89,7 +88,7 @@ void out_addr(struct out *o, const struct addr *a);	/* 4 or 16 bytes */
 bool out_name(struct out *o, const char *name);
 
 /* As many names of @c's search list as fit, in order; returns how many */
-unsigned out_search(struct out *o, const struct conf *c);
+unsigned out_search(struct out *o, const struct net *net);
 
 /* Global address that may be handed out: neither missing nor link-local */
 bool addr_is_global(const struct addr *a);

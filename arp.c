@@ -22,14 +22,14 @@ static void arp_fill(uint8_t *out, uint16_t op, const struct mac *sha, const str
 	addr_to_bytes(tpa, out + ARP_TPA);
 }
 
-enum drop arp_answer(const struct conf *c, const struct neighs *n, const struct pkt *p, uint8_t *out, struct answer *a)
+enum drop arp_answer(const struct net *net, const struct neighs *n, const struct pkt *p, uint8_t *out, struct answer *a)
 {
 	struct addr asker, target;
 	uint8_t arp[ARP_LEN];
 	struct mac sha;
 
 	*a = (struct answer){ 0 };
-	if (!c->ip[V4].on)
+	if (!net->ip[V4].on)
 		return DROP_POLICY;
 	if (!view_copy(&p->data, 0, arp, sizeof(arp)) || memcmp(arp, arp_ethernet_ip4, sizeof(arp_ethernet_ip4)))
 		return DROP_RESPONDER;
@@ -47,10 +47,10 @@ enum drop arp_answer(const struct conf *c, const struct neighs *n, const struct 
 		return DROP_RESPONDER;
 
 	/* Probes and announcements (RFC 5227 1.1), and what only the guest itself may answer */
-	if (addr_is_unspec(&asker) || addr_eq(&asker, &target) || addr_eq(&target, &c->ip[V4].addr))
+	if (addr_is_unspec(&asker) || addr_eq(&asker, &target) || addr_eq(&target, &net->ip[V4].guest.addr))
 		return DROP_NONE;
 
-	arp_fill(out, ARPOP_REPLY, neigh_mac(n, c, &target, &p->smac), &target, &sha, &asker);
+	arp_fill(out, ARPOP_REPLY, neigh_mac(n, net, &target, &p->smac), &target, &sha, &asker);
 	a->len = ARP_LEN;
 	a->dmac = p->smac;
 	a->src.a = target;
@@ -58,10 +58,10 @@ enum drop arp_answer(const struct conf *c, const struct neighs *n, const struct 
 	return DROP_NONE;
 }
 
-void arp_solicit(const struct conf *c, const struct mac *mac, const struct addr *target, uint8_t *out,
+void arp_solicit(const struct net *net, const struct mac *mac, const struct addr *target, uint8_t *out,
 		 struct answer *a)
 {
-	const struct addr *gw = &c->ip[V4].gw;
+	const struct addr *gw = &net->ip[V4].gw;
 	static const struct mac none;
 
 	*a = (struct answer){ .len = ARP_LEN, .dmac = { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } } };

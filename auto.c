@@ -151,7 +151,7 @@ static int look(struct ctx *c, bool outward)
 		changed_at = c->now;
 	}
 	for (; !rc && fr; fr = next_rule(&c->fwd, fr + 1, outward))
-		fwd_follow(&c->fwd, c->cf, fr, bound.port[fr->r.proto == IPPROTO_UDP]);
+		fwd_follow(&c->fwd, &c->net, fr, bound.port[fr->r.proto == IPPROTO_UDP]);
 	return rc;
 }
 

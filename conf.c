@@ -29,6 +29,8 @@
 #define LOG_SIZE_MIN	(40 * 1024)
 #define NETNS_DIR	"/run/netns/"	/* where ip-netns(8) keeps names */
 
+static const char *passwd_path = "/etc/passwd", *group_path = "/etc/group";
+
 static const struct mac mac_default = { { 0x9a, 0x55, 0x9a, 0x55, 0x9a, 0x55 } };
 
 /* State of parsing that struct conf does not keep */
@@ -36,8 +38,6 @@ struct parse {
 	struct conf	*c;
 	const struct opt *o;		/* row of the option being parsed, and its argument */
 	const char	*val;
-	const char	*runas;
-	enum family	only;		/* the last of -4 and -6, or FAMILIES */
 	bool		ports_given[4];	/* -t, -u, -T, -U */
 	bool		netmask;	/* -n given, and no prefix length of -a after it */
 	bool		dns_none;	/* the last -D is "none" */
@@ -68,6 +68,35 @@ static void unsupported(struct parse *p)
 	char buf[OPT_STRLEN];
 
 	die("%s%s%.256s is not supported yet", opt_text(p->o, buf), p->val ? " " : "", p->val ? p->val : "");
+}
+
+bool conf_domain_ok(const char *s, size_t len)
+{
+	size_t label = 0;
+
+	if (len && s[len - 1] == '.')
+		len--;
+	if (!len || len > DOMAIN_MAX - 3)		/* RFC 1035 2.3.4: 255 bytes with first length and root */
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		unsigned char ch = (unsigned char)s[i];
+
+		if (ch == '.' ? !label : ch <= ' ' || ch >= 0x7f || strchr("\"\\/,;:@()[]<>", ch))
+			return false;
+		label = ch == '.' ? 0 : label + 1;
+		if (label > 63)
+			return false;
+	}
+	return label;
+}
+
+bool conf_search_add(struct search *l, const char *s, size_t len)
+{
+	if (l->n == SEARCH_MAX)
+		return false;
+	memcpy(l->name[l->n], s, len);
+	l->name[l->n++][len] = '\0';
+	return true;
 }
 
 static void copy_text(const struct parse *p, char *to, size_t size)
@@ -121,12 +150,14 @@ static void p_quiet(struct parse *p)
 
 static void p_ipv4_only(struct parse *p)
 {
-	p->only = V4;
+	p->c->ip[V4].off = false;
+	p->c->ip[V6].off = true;
 }
 
 static void p_ipv6_only(struct parse *p)
 {
-	p->only = V6;
+	p->c->ip[V4].off = true;
+	p->c->ip[V6].off = false;
 }
 
 static void p_path(struct parse *p)
@@ -216,7 +247,7 @@ static void p_link_socket(struct parse *p)
 
 static void p_fd(struct parse *p)
 {
-	p->c->link_fd = p->c->link_given = (int)number(p, 0, INT_MAX, "descriptor number expected");
+	p->c->link_fd = (int)number(p, 0, INT_MAX, "descriptor number expected");
 	p->c->socket[0] = '\0';
 }
 
@@ -244,9 +275,66 @@ static void p_netns(struct parse *p)
 	copy_text(p, to, (size_t)(p->c->netns + sizeof(p->c->netns) - to));
 }
 
+/* Field @n of a line of passwd(5) or group(5), with its length */
+static const char *field(const char *s, unsigned n, size_t *len)
+{
+	while (n-- && *(s += strcspn(s, ":")))
+		s++;
+	*len = strcspn(s, ":");
+	return s;
+}
+
+static bool field_num(const char *line, unsigned n, uint64_t *v)
+{
+	size_t len;
+	const char *s = field(line, n, &len);
+
+	return parse_num(s, len, UINT32_MAX - 1, v);
+}
+
+/* Entry of passwd(5) or group(5) by name, or by number if @name is NULL: its ID, and from passwd, the group's */
+static bool find_entry(const char *path, const char *name, size_t name_len, uint64_t *id, uint64_t *gid)
+{
+	static struct lines l;
+	bool found = false;
+	const char *s;
+
+	if (lines_open(&l, path))
+		return false;
+	while ((s = lines_next(&l))) {
+		uint64_t v;
+
+		if (found || !field_num(s, 2, &v))
+			continue;
+		if (name ? strcspn(s, ":") != name_len || strncmp(s, name, name_len) : v != *id)
+			continue;
+		if (gid && !field_num(s, 3, gid))
+			continue;
+		*id = v;
+		found = true;
+	}
+	return found;
+}
+
+/* User and group, names or numbers */
 static void p_runas(struct parse *p)
 {
-	p->runas = p->val;
+	const char *s = p->val, *group = strchr(s, ':');
+	size_t len = group ? (size_t)(group++ - s) : strlen(s);
+	uint64_t uid, gid;
+
+	if (parse_num_c(s, len, 0, UINT32_MAX - 1, &uid)) {
+		if (!group && !find_entry(passwd_path, NULL, 0, &uid, &gid))
+			gid = uid;
+	} else if (!len || !find_entry(passwd_path, s, len, &uid, &gid)) {
+		bad(p, "no such user");
+	}
+	if (group && !parse_num_c(group, strlen(group), 0, UINT32_MAX - 1, &gid) &&
+	    (!*group || !find_entry(group_path, group, strlen(group), &gid, NULL)))
+		bad(p, "no such group");
+	p->c->uid = (uid_t)uid;
+	p->c->gid = (gid_t)gid;
+	p->c->runas = true;
 }
 
 static void p_hostname(struct parse *p)
@@ -308,9 +396,7 @@ static void p_address(struct parse *p)
 		      plen <= skip))
 		bad(p, "not a prefix length");
 	ip->addr = a;
-	ip->addr_given = true;
 	ip->plen = (uint8_t)(plen - skip);
-	ip->plen_given = slash;
 	if (slash && addr_is_v4(&a))
 		p->netmask = false;
 }
@@ -337,10 +423,8 @@ static void p_netmask(struct parse *p)
 static void p_gateway(struct parse *p)
 {
 	struct addr a = guest_addr_arg(p, p->val, strlen(p->val));
-	struct conf_ip *ip = ip_of(p, &a);
 
-	ip->gw = a;
-	ip->gw_given = true;
+	ip_of(p, &a)->gw = a;
 }
 
 static void p_outbound(struct parse *p)
@@ -393,7 +477,7 @@ static void p_search(struct parse *p)
 
 	p->c->search_given = true;
 	if (!*s || !strcmp(s, "none")) {
-		p->c->nsearch = 0;
+		p->c->search.n = 0;
 		return;
 	}
 	while (*(s += strspn(s, " \t"))) {
@@ -405,7 +489,7 @@ static void p_search(struct parse *p)
 		}
 		if (!conf_domain_ok(s, len))
 			bad(p, "not a list of domains");
-		if (!conf_search_add(p->c, s, len)) {
+		if (!conf_search_add(&p->c->search, s, len)) {
 			left_out(p, "more than 8 domains");
 			return;
 		}
@@ -716,12 +800,17 @@ static void defaults(struct conf *c, const char *name)
 	c->dhcp_dns = c->dhcp_search = c->no_splice = c->mode == MODE_PASST;
 
 	for (enum family f = V4; f < FAMILIES; f++) {
-		struct conf_ip *ip = &c->ip[f];
+		const struct addr none = f == V4 ? addr_any4 : addr_any6;
 
-		ip->on = true;
-		ip->addr = ip->gw = ip->our_ll = ip->ns_ll = f == V4 ? addr_any4 : addr_any6;
-		ip->map_loopback = ip->map_guest = ip->dns_forward = ip->dns_host = ip->out_addr = ip->addr;
+		c->ip[f] = (struct conf_ip){ .addr = none, .gw = none, .map_loopback = none, .map_guest = none,
+					     .dns_forward = none, .dns_host = none, .out_addr = none };
 	}
+}
+
+/* A command, or a shell, that has our stderr? */
+static bool starts_command(const struct conf *c)
+{
+	return c->mode == MODE_PASTA && !c->ns_pid && !c->netns[0];
 }
 
 /* Rules that can't be, or that lead nowhere */
@@ -747,35 +836,26 @@ static void check_ports(struct conf *c)
 static void check(const struct parse *p)
 {
 	struct conf *c = p->c;
-	struct conf_ip *ip4 = &c->ip[V4];
 
-	ip4->on = p->only != V6;
-	c->ip[V6].on = p->only != V4;
-
-	if (p->netmask) {
-		ip4->plen = p->mask_plen;
-		ip4->plen_given = true;
-	}
-
+	if (p->netmask)
+		c->ip[V4].plen = p->mask_plen;
 	check_ports(c);
 	if (c->no_splice && c->splice_only)
 		die("--no-splice and --splice-only exclude each other");
 	if (c->link_fd >= 0 && c->splice_only)
 		die("-F/--fd and --splice-only exclude each other");
-	if (p->only == V6 && c->mtu && c->mtu < MTU_MIN6)
+	if (c->ip[V4].off && c->mtu && c->mtu < MTU_MIN6)
 		die("MTU %u is less than %u, the least that IPv6 needs", c->mtu, MTU_MIN6);
-}
 
-/* A command, or a shell, that has our stderr? */
-static bool starts_command(const struct conf *c)
-{
-	return c->mode == MODE_PASTA && !c->ns_pid && !c->netns[0];
+	c->foreground |= starts_command(c);		/* its status is ours */
+	c->config_net &= !c->splice_only;
+	c->no_ra |= c->config_net;		/* they would add a second address, with DAD, and a second default route */
 }
 
 void conf_parse(struct conf *c, int argc, char **argv)
 {
 	const char *slash = argc ? strrchr(argv[0], '/') : NULL, *name = slash ? slash + 1 : argc ? argv[0] : "";
-	struct parse p = { .c = c, .only = FAMILIES };
+	struct parse p = { .c = c };
 	int i;
 
 	defaults(c, name);
@@ -788,8 +868,6 @@ void conf_parse(struct conf *c, int argc, char **argv)
 		parse_operands(c, argv + i);
 	default_ports(&p);
 	check(&p);
-	if (p.runas)
-		conf_runas(c, p.runas);
 
 	log_level = c->trace ? LOG_TRACE : c->debug ? LOG_DEBUG : c->quiet ? LOG_WARNING : LOG_INFO;
 	if (log_level == LOG_INFO && starts_command(c))

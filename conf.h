@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* conf.h - what the user asked for, and what start-up made of it; read-only once the loop runs */
+/* conf.h - options: written by conf_parse() only */
 #ifndef CONF_H
 #define CONF_H
 
@@ -29,38 +29,25 @@ static inline enum family addr_family(const struct addr *a)
 #define DOMAIN_MAX	256		/* RFC 1035 2.3.4, with the terminator */
 #define RULES_MAX	1024
 
-/* One family's view of guest and host. Addresses of the other family never occur in it, but for @dns_host; unspecified means
- * none.
- */
+/* Options of one family. Unspecified address, prefix length 0, empty name: not given. */
 struct conf_ip {
-	bool		on;
-	bool		addr_given, gw_given, plen_given, dns_given;	/* by option, not from the host */
-	bool		no_map_loopback;	/* once complete: @map_loopback is unspecified */
-	bool		no_map_guest;		/* same for @map_guest */
-	bool		local;			/* host has no network of this family: local mode */
-	unsigned	ifindex;		/* template interface on the host, 0: none */
-
-	struct addr	addr;			/* the guest's */
+	bool		off;			/* by -4 or -6 */
+	bool		no_map_loopback, no_map_guest;	/* "none" */
+	bool		dns_given;		/* also "none" */
 	uint8_t		plen;
-	struct addr	gw;			/* guest's default gateway: us */
-	struct addr	our_ll;			/* our link-local address on the link (IPv6) */
-	struct addr	ns_ll;			/* the guest's own link-local address, if we set it (IPv6) */
-
-	struct addr	map_loopback;		/* guest-side address that stands for the host's loopback */
-	struct addr	map_guest;		/* guest-side address that stands for the host's own global address */
-	struct addr	dns_forward;		/* guest-side address whose port 53 and 853 go to @dns_host: as
-						 * given, or one of @dns that stands for a resolver on loopback
-						 */
-	struct addr	dns_host;		/* resolver as the host reaches it, loopback included; of the other
-						 * family where the host has none of this one
-						 */
-	unsigned	dns_scope;		/* its interface, if it is link-local and resolv.conf names one; or 0 */
-
-	struct addr	dns[DNS_MAX];		/* servers handed to the guest */
+	struct addr	addr;			/* the guest's */
+	struct addr	gw;
+	struct addr	map_loopback, map_guest, dns_forward, dns_host;
+	struct addr	dns[DNS_MAX];
 	unsigned	ndns;
+	struct addr	out_addr;		/* -o: source address on the host */
+	char		out_if[IFNAMSIZ];	/* --outbound-if4, --outbound-if6 */
+};
 
-	struct addr	out_addr;		/* -o: source of what leaves the host */
-	char		out_if[IFNAMSIZ];	/* --outbound-if4/6 */
+/* Search list of a resolver */
+struct search {
+	char		name[SEARCH_MAX][DOMAIN_MAX];
+	unsigned	n;
 };
 
 /* One forwarding rule: what arrives at addresses and ports of the host (-t, -u) goes to the guest; or the other way round */
@@ -136,7 +123,6 @@ struct conf {
 	struct mac	our_mac;		/* -M: gateway's MAC as the guest sees it */
 	uint32_t	mtu;			/* as advertised to the guest; 0: do not assign */
 	int		link_fd;		/* --fd, or -1 */
-	int		link_given;		/* number it was given by, for messages */
 	char		socket[PATH_MAX];	/* -s: what guests connect to */
 	bool		one_off;		/* -1: the first guest is the last */
 
@@ -151,8 +137,7 @@ struct conf {
 	bool		no_splice;		/* what comes from the host's loopback takes the link, too */
 	bool		splice_only;		/* there is no link */
 	char		hostname[DOMAIN_MAX], fqdn[DOMAIN_MAX];
-	char		search[SEARCH_MAX][DOMAIN_MAX];
-	unsigned	nsearch;
+	struct search	search;
 	bool		search_given;			/* -S, also "none" */
 
 	struct rules	rules;
@@ -172,12 +157,6 @@ static inline const char *conf_name(const struct conf *c)
  * Only parses and checks: nothing is opened but the user and group files for --runas, no address is looked up.
  */
 void conf_parse(struct conf *c, int argc, char **argv);
-
-/* After the host's network is known: derived values, conflicts that only now show, resolv.conf. May die(). */
-void conf_complete(struct conf *c);
-
-/* What a user wants to know at start: interfaces, addresses, DHCP, DNS, rules, and how to start a guest */
-void conf_print(const struct conf *c);
 
 /* Text of the option a rule came from, or that would make it, for messages: "-t 8080:80"; valid until the next call */
 const char *conf_rule_text(const struct rule *r);
@@ -206,15 +185,10 @@ const char *conf_rule_fmt(const struct rule *r, char buf[static RULE_STRLEN]);
  */
 const char *conf_ports(struct rules *t, enum mode mode, char letter, const char *val);
 
-/* Between conf.c, conf_ports.c and conf_net.c */
-
 /* Usable as a domain name (RFC 1035 2.3.4)? */
 bool conf_domain_ok(const char *s, size_t len);
 
-/* Appends to the search list; false if there is no room */
-bool conf_search_add(struct conf *c, const char *s, size_t len);
-
-/* User and group of --runas, names or numbers. May die(). */
-void conf_runas(struct conf *c, const char *spec);
+/* Appends to a search list; false if there is no room */
+bool conf_search_add(struct search *l, const char *s, size_t len);
 
 #endif /* CONF_H */

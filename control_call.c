@@ -236,7 +236,7 @@ static void step_error(struct json_out *o, const char *error, unsigned n, struct
 static const char *not_here(const struct ctx *c)
 {
 	for (const struct rule *r = said.rule; r < said.rule + said.n; r++) {
-		switch (fwd_rule_possible(&c->fwd, c->cf, r)) {
+		switch (fwd_rule_possible(&c->fwd, &c->net, r)) {
 		case -EPROTONOSUPPORT:
 			return r->proto == IPPROTO_TCP ? "no TCP here, it is switched off" : "no UDP here, it is switched off";
 		case -EAFNOSUPPORT:
@@ -376,7 +376,7 @@ static void change(struct ctx *c, struct call *call, struct json_out *o)
 		if (!read_step(&v, &s, o) || !do_step(c, n, &s, o))
 			return;
 	}
-	rc = fwd_replace(&c->fwd, c->cf, &want, &f);
+	rc = fwd_replace(&c->fwd, &c->net, &want, &f);
 	if (rc) {
 		report_failure(c, &steps, &f, rc, o);
 		return;

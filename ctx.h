@@ -7,12 +7,14 @@
 #include "flow.h"
 #include "guest.h"
 #include "log.h"
+#include "net.h"
 #include "timer.h"
 
 #define GUEST_MAX	1
 
 struct ctx {
 	const struct conf *cf;
+	struct net	net;
 	struct guest	guest[GUEST_MAX];
 	struct flows	flows;
 	struct fwd	fwd;

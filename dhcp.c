@@ -141,7 +141,7 @@ static bool request_parse(const struct pkt *p, uint8_t *msg, struct request *r)
 }
 
 /* Type of the reply, 0 for none: RFC 2131 4.3.1 to 4.3.5, RFC 4039 3 */
-static uint8_t reply_type(const struct conf_ip *ip, const struct request *r)
+static uint8_t reply_type(const struct net_ip *ip, const struct request *r)
 {
 	const struct addr *addr = addr_is_unspec(&r->requested) ? &r->ciaddr : &r->requested;
 
@@ -151,7 +151,7 @@ static uint8_t reply_type(const struct conf_ip *ip, const struct request *r)
 	case REQUEST:
 		if (!addr_is_unspec(&r->server) && !addr_eq(&r->server, &ip->gw))
 			return 0;	/* another server was selected */
-		return addr_is_unspec(addr) || addr_eq(addr, &ip->addr) ? ACK : NAK;
+		return addr_is_unspec(addr) || addr_eq(addr, &ip->guest.addr) ? ACK : NAK;
 	case INFORM:
 		return ACK;
 	case DECLINE:
@@ -197,11 +197,11 @@ static void opt_addrs(struct out *o, uint8_t code, const struct addr *addr, unsi
 }
 
 /* RFC 3442: a router outside of the guest's network takes a route of its own. Option 3 is for older clients. */
-static void opt_routes(struct out *o, const struct conf_ip *ip)
+static void opt_routes(struct out *o, const struct net_ip *ip)
 {
 	uint8_t b[14] = { [0] = 32 };
 
-	if (addr_in_prefix(&ip->gw, &ip->addr, ip->plen))
+	if (addr_in_prefix(&ip->gw, &ip->guest.addr, ip->guest.plen))
 		return;
 	addr_to_bytes(&ip->gw, b + 1);		/* gateway/32, on the link: router 0.0.0.0 */
 	addr_to_bytes(&ip->gw, b + 10);		/* 0/0 */
@@ -209,7 +209,7 @@ static void opt_routes(struct out *o, const struct conf_ip *ip)
 }
 
 /* RFC 3397, in as many options as it takes (RFC 3396) */
-static void opt_search(struct out *o, const struct conf *c)
+static void opt_search(struct out *o, const struct net *net)
 {
 	uint8_t b[ANSWER_MAX];
 	size_t room = o->max - o->len;
@@ -217,35 +217,35 @@ static void opt_search(struct out *o, const struct conf *c)
 
 	/* Two bytes of header for each 255 of content */
 	list.max = MIN(sizeof(b), room - MIN(room, 2 * DIV_ROUND_UP(room, 257)));
-	out_search(&list, c);
+	out_search(&list, net);
 	for (size_t at = 0; at < list.len; at += 255)
 		opt_bytes(o, OPT_SEARCH, b + at, MIN(list.len - at, 255));
 }
 
 /* RFC 4702 4: no server updates any name here, and clients learn it. Encoded as the client did. */
-static void opt_fqdn(struct out *o, const struct conf *c, const struct request *r)
+static void opt_fqdn(struct out *o, const struct net *net, const struct request *r)
 {
 	uint8_t b[3 + 255] = { FQDN_N, 255, 255 };
 	struct out f = { .b = b, .len = 3, .max = 255 };
 
-	if (!r->fqdn || !c->fqdn[0])
+	if (!r->fqdn || !net->cf->fqdn[0])
 		return;
 	if (r->fqdn[1] & FQDN_S)
 		b[0] |= FQDN_O;
 	if (r->fqdn[1] & FQDN_E) {
 		b[0] |= FQDN_E;
-		if (!out_name(&f, c->fqdn))
+		if (!out_name(&f, net->cf->fqdn))
 			return;
 	} else {
-		out_bytes(&f, c->fqdn, strlen(c->fqdn));
+		out_bytes(&f, net->cf->fqdn, strlen(net->cf->fqdn));
 	}
 	if (f.len > 3)
 		opt_bytes(o, OPT_FQDN, b, f.len);
 }
 
-static void options_fill(struct out *o, const struct conf *c, const struct request *r, uint8_t type)
+static void options_fill(struct out *o, const struct net *net, const struct request *r, uint8_t type)
 {
-	const struct conf_ip *ip = &c->ip[V4];
+	const struct net_ip *ip = &net->ip[V4];
 	uint8_t mtu[2];
 
 	opt_bytes(o, OPT_TYPE, &type, 1);
@@ -259,28 +259,28 @@ static void options_fill(struct out *o, const struct conf *c, const struct reque
 		opt_be32(o, OPT_LEASE, FOREVER);
 	if (r->type == DISCOVER && type == ACK)
 		opt_bytes(o, OPT_RAPID, NULL, 0);
-	opt_be32(o, OPT_MASK, ntohl(addr_mask4(ip->plen)));
+	opt_be32(o, OPT_MASK, ntohl(addr_mask4(ip->guest.plen)));
 	opt_routes(o, ip);
 	opt_addrs(o, OPT_ROUTER, &ip->gw, 1);
-	if (c->dhcp_dns)
-		opt_addrs(o, OPT_DNS, ip->dns, ip->ndns);
-	if (c->mtu) {
-		put_be16(mtu, (uint16_t)MIN(c->mtu, UINT16_MAX));
+	if (net->cf->dhcp_dns)
+		opt_addrs(o, OPT_DNS, ip->guest.dns, ip->guest.ndns);
+	if (net->cf->mtu) {
+		put_be16(mtu, (uint16_t)MIN(net->cf->mtu, UINT16_MAX));
 		opt_bytes(o, OPT_MTU, mtu, sizeof(mtu));
 	}
-	if (c->hostname[0] && wants(r, OPT_HOSTNAME))
-		opt_bytes(o, OPT_HOSTNAME, c->hostname, strlen(c->hostname));
-	opt_fqdn(o, c, r);
-	if (c->dhcp_search && wants(r, OPT_SEARCH))
-		opt_search(o, c);
+	if (net->cf->hostname[0] && wants(r, OPT_HOSTNAME))
+		opt_bytes(o, OPT_HOSTNAME, net->cf->hostname, strlen(net->cf->hostname));
+	opt_fqdn(o, net, r);
+	if (net->cf->dhcp_search && wants(r, OPT_SEARCH))
+		opt_search(o, net);
 }
 
 /* Where the reply goes: RFC 2131 4.1 */
-static void reply_to(const struct conf_ip *ip, const struct pkt *p, const uint8_t *msg, const struct request *r,
+static void reply_to(const struct net_ip *ip, const struct pkt *p, const uint8_t *msg, const struct request *r,
 		     uint8_t type, struct answer *a)
 {
 	static const struct mac broadcast = { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } };
-	const struct addr *to = addr_is_unspec(&r->ciaddr) ? &ip->addr : &r->ciaddr;
+	const struct addr *to = addr_is_unspec(&r->ciaddr) ? &ip->guest.addr : &r->ciaddr;
 
 	if (r->type == INFORM && addr_is_unspec(&r->ciaddr))
 		to = &p->src.a;
@@ -296,16 +296,16 @@ static void reply_to(const struct conf_ip *ip, const struct pkt *p, const uint8_
 	}
 }
 
-enum drop dhcp_answer(const struct conf *c, const struct pkt *p, uint8_t *out, struct answer *a)
+enum drop dhcp_answer(const struct net *net, const struct pkt *p, uint8_t *out, struct answer *a)
 {
-	const struct conf_ip *ip = &c->ip[V4];
+	const struct net_ip *ip = &net->ip[V4];
 	struct out o = { .b = out };
 	uint8_t msg[ANSWER_MAX];
 	struct request r;
 	uint8_t type;
 
 	*a = (struct answer){ 0 };
-	if (!ip->on || addr_is_unspec(&ip->addr) || addr_is_unspec(&ip->gw))
+	if (!ip->on || addr_is_unspec(&ip->guest.addr) || addr_is_unspec(&ip->gw))
 		return DROP_POLICY;
 	if (!request_parse(p, msg, &r) || r.type < DISCOVER || r.type > INFORM || r.type == OFFER || r.type == ACK ||
 	    r.type == NAK)
@@ -326,9 +326,9 @@ enum drop dhcp_answer(const struct conf *c, const struct pkt *p, uint8_t *out, s
 	if (type == ACK && r.type != DISCOVER)
 		memcpy(out + M_CIADDR, msg + M_CIADDR, 4);
 	if (type != NAK && r.type != INFORM)
-		addr_to_bytes(&ip->addr, out + M_YIADDR);
+		addr_to_bytes(&ip->guest.addr, out + M_YIADDR);
 
-	options_fill(&o, c, &r, type);
+	options_fill(&o, net, &r, type);
 	o.max++;
 	out_u8(&o, OPT_END);
 	if (o.len < REPLY_MIN)

@@ -151,11 +151,11 @@ static bool request_parse(const struct pkt *p, uint8_t *msg, struct request *r)
 }
 
 /* RFC 8415 11.4: the same as long as our MAC address is */
-static void duid_fill(const struct conf *c, uint8_t duid[static DUID_LEN])
+static void duid_fill(const struct net *net, uint8_t duid[static DUID_LEN])
 {
 	put_be16(duid, DUID_LL);
 	put_be16(duid + 2, 1);		/* Ethernet */
-	memcpy(duid + 4, c->our_mac.b, sizeof(c->our_mac.b));
+	memcpy(duid + 4, net->cf->our_mac.b, sizeof(net->cf->our_mac.b));
 }
 
 /* RFC 8415 16: what a message must have and must not have; other types are not for servers */
@@ -318,35 +318,35 @@ static uint16_t confirm(const struct request *r, const struct addr *addr)
 }
 
 /* RFC 3646 3, 4; RFC 4704 4, 6 */
-static void names_put(struct out *o, const struct conf *c, const struct request *r)
+static void names_put(struct out *o, const struct net *net, const struct request *r)
 {
-	const struct conf_ip *ip = &c->ip[V6];
+	const struct net_ip *ip = &net->ip[V6];
 	uint8_t buf[REPLY_MAX];
 	struct out b = { .b = buf, .max = sizeof(buf) };
 
-	if (c->dhcp_dns) {
-		for (unsigned i = 0; i < ip->ndns; i++)
-			out_addr(&b, &ip->dns[i]);
+	if (net->cf->dhcp_dns) {
+		for (unsigned i = 0; i < ip->guest.ndns; i++)
+			out_addr(&b, &ip->guest.dns[i]);
 		if (b.len)
 			opt_put(o, OPT_DNS, buf, b.len);
 	}
-	if (r->wants_fqdn && c->fqdn[0]) {	/* also without a name of the client's own */
+	if (r->wants_fqdn && net->cf->fqdn[0]) {	/* also without a name of the client's own */
 		b.len = 0;
 		out_u8(&b, FQDN_N | (r->fqdn.data && r->fqdn.data[0] & FQDN_S ? FQDN_O : 0));
-		if (out_name(&b, c->fqdn))
+		if (out_name(&b, net->cf->fqdn))
 			opt_put(o, OPT_FQDN, buf, b.len);
 	}
-	if (c->dhcp_search && out_room(o, HEAD_LEN)) {
+	if (net->cf->dhcp_search && out_room(o, HEAD_LEN)) {
 		b = (struct out){ .b = buf, .max = o->max - o->len - HEAD_LEN };
-		if (out_search(&b, c))
+		if (out_search(&b, net))
 			opt_put(o, OPT_SEARCH, buf, b.len);
 	}
 }
 
 /* What follows the identifiers; false if nothing at all is to be sent. RFC 8415 18.3, 18.4. */
-static bool reply_fill(struct out *o, const struct conf *c, const struct pkt *p, const struct request *r)
+static bool reply_fill(struct out *o, const struct net *net, const struct pkt *p, const struct request *r)
 {
-	const struct addr *addr = &c->ip[V6].addr;
+	const struct addr *addr = &net->ip[V6].guest.addr;
 	static const uint8_t preferred = 255;	/* no need to wait for another server's offer */
 	uint16_t status;
 
@@ -378,20 +378,20 @@ static bool reply_fill(struct out *o, const struct conf *c, const struct pkt *p,
 		break;
 	}
 	ias_put(o, r, addr);
-	names_put(o, c, r);
+	names_put(o, net, r);
 	return true;
 }
 
-enum drop dhcpv6_answer(const struct conf *c, const struct pkt *p, uint8_t *out, struct answer *a)
+enum drop dhcpv6_answer(const struct net *net, const struct pkt *p, uint8_t *out, struct answer *a)
 {
 	struct out o = { .b = out, .max = REPLY_MAX };
 	uint8_t msg[ANSWER_MAX], duid[DUID_LEN];
 	struct request r;
 
 	*a = (struct answer){ 0 };
-	if (!c->ip[V6].on)
+	if (!net->ip[V6].on)
 		return DROP_POLICY;
-	duid_fill(c, duid);
+	duid_fill(net, duid);
 	if (addr_is_unspec(&p->src.a) || !request_parse(p, msg, &r) || !request_valid(&r, duid))
 		return DROP_RESPONDER;
 
@@ -400,10 +400,10 @@ enum drop dhcpv6_answer(const struct conf *c, const struct pkt *p, uint8_t *out,
 	opt_put(&o, OPT_SERVERID, duid, sizeof(duid));
 	if (r.client.data)
 		opt_put(&o, OPT_CLIENTID, r.client.data, r.client.len);
-	if (!reply_fill(&o, c, p, &r))
+	if (!reply_fill(&o, net, p, &r))
 		return DROP_RESPONDER;
 
-	a->src = (struct end){ c->ip[V6].our_ll, PORT_SERVER };
+	a->src = (struct end){ net->ip[V6].our_ll, PORT_SERVER };
 	a->dst = (struct end){ p->src.a, PORT_CLIENT };
 	a->dmac = p->smac;
 	a->ttl = TTL;

@@ -1,28 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* fwd.h - which address becomes which, and what listens
- *
- * All mapping between the guest's view and the host's is here, as pure functions over struct conf and what was
- * learned of the guest. Order, outbound: DNS forward (ports 53 and 853), host loopback, host's own address, everything
- * else as it is. Inbound: a client on the host's loopback, or with the guest's own address, can't be shown as it is, and
- * becomes the address that leads back to it. Loopback addresses never pass the link, in either direction.
- */
+/* fwd.h - the table of forwarding rules, and what listens for them */
 #ifndef FWD_H
 #define FWD_H
 
 #include "conf.h"
 #include "drop.h"
 #include "flow.h"
+#include "net.h"
 #include "sock.h"
 #include "util.h"
 
 #define LISTENERS_MAX	(1U << 17)	/* all ports of TCP and of UDP */
 #define ENTRIES_MAX	(2 * RULES_MAX)	/* while a table replaces another one, there are both */
-
-/* Addresses the guest was seen to use; at first those assigned to it */
-struct seen {
-	struct addr	addr[FAMILIES];		/* last global (or private) source address */
-	struct addr	ll;			/* last IPv6 link-local one */
-};
 
 struct listener {
 	int		fd;			/* -1: entry is free */
@@ -70,66 +59,7 @@ struct fwd {
 };
 
 /**
- * fwd_out() - where a flow the guest starts goes on the host: not always to the family that the guest uses, see --dns-forward
- * @c:		configuration
- * @s:		what was learned of the guest
- * @proto:	IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP or IPPROTO_ICMPV6
- * @src:	guest's endpoint
- * @dst:	endpoint it wants to reach
- * @host:	filled in: peer to connect or send to, own address to bind (unspecified: the kernel's choice), and
- *		@src's port
- *
- * Return: DROP_NONE, DROP_ADDR or DROP_POLICY
- */
-enum drop fwd_out(const struct conf *c, const struct seen *s, uint8_t proto, const struct end *src,
-		  const struct end *dst, struct side *host);
-
-/**
- * fwd_in() - how a connection or datagram that arrived on the host looks to the guest
- * @r:		rule of the listener
- * @host:	peer: client; our: local address and port it came to
- * @guest:	filled in: peer: endpoint in the guest; our: the client as the guest sees it
- *
- * Return: DROP_NONE, DROP_ADDR or DROP_POLICY
- */
-enum drop fwd_in(const struct conf *c, const struct seen *s, const struct rule *r, const struct side *host,
-		 struct side *guest);
-
-/**
- * fwd_splice() - does a connection that was accepted, or a datagram, go straight to a socket on the other side?
- * @r:		rule of the listener
- * @from:	peer: client; our: local address and port it came to; in the namespace if @r is outward
- * @to:		filled in: peer: what to connect to
- *
- * From the host: if the client is on loopback. To the rule's target, loopback included: this is the only way to a target
- * there. Without one, to the namespace's own address, so that a service on its loopback stays its own; to loopback where it
- * has no address, or with --host-lo-to-ns-lo. Never to a port of ours, which would lead back and round for ever. From the
- * namespace: if it came to loopback, or to an address that the rule names.
- */
-bool fwd_splice(const struct fwd *fwd, const struct conf *c, const struct seen *s, const struct rule *r, const struct side *from,
-		struct side *to);
-
-/**
- * fwd_icmp_src() - guest-side address for a router or host that sent an ICMP error
- * @a:		address as the host saw it
- *
- * Return: address to show; @a itself wherever it can be shown, otherwise the gateway's
- */
-struct addr fwd_icmp_src(const struct conf *c, const struct seen *s, const struct addr *a);
-
-/* Is @a a rule's target, and not the address assigned? That it speaks doesn't make it the guest's own. */
-bool fwd_is_target(const struct fwd *fwd, const struct conf *c, const struct addr *a);
-
-/* Interface index for a link-local or multicast destination on the host, or 0 */
-unsigned fwd_scope(const struct conf *c, const struct addr *a);
-
-/* How a flow that the guest starts leaves the host: interfaces, by the family of @to, where fwd_out() leads what was sent to
- * @asked
- */
-struct sock_out fwd_leave(const struct conf *c, const struct end *asked, const struct addr *to);
-
-/**
- * fwd_listen() - open the sockets of all rules of conf.rule, and register them with epoll
+ * fwd_listen() - open the sockets of all rules of conf.rules, and register them with epoll
  * @epfd:	epoll descriptor, events EV_TCP_LISTEN and EV_UDP_LISTEN with the listener's index
  *
  * One dual-stack socket for a port without an address where both families are on, and two only where the kernel has
@@ -146,10 +76,10 @@ struct sock_out fwd_leave(const struct conf *c, const struct end *asked, const s
  *
  * Return: 0, or -errno
  */
-int fwd_listen(struct fwd *fwd, const struct conf *c, int epfd);
+int fwd_listen(struct fwd *fwd, const struct net *c, int epfd);
 
 /* The same for outward rules, in the target namespace: whoever calls is there. Bound to its loopback interface. */
-int fwd_listen_ns(struct fwd *fwd, const struct conf *c, int epfd);
+int fwd_listen_ns(struct fwd *fwd, const struct net *c, int epfd);
 
 /* Rule of the table that could not be had, and which of its ports: index into the one that was wanted */
 struct fwd_failure {
@@ -173,13 +103,13 @@ void fwd_table(const struct fwd *fwd, struct rules *t);
  *	   -ENETUNREACH: to the guest's loopback, and nothing is spliced; -EMFILE: no descriptor left; or why a port
  *	   could not be bound
  */
-int fwd_replace(struct fwd *fwd, const struct conf *c, const struct rules *want, struct fwd_failure *why);
+int fwd_replace(struct fwd *fwd, const struct net *c, const struct rules *want, struct fwd_failure *why);
 
 /* Can there be such a rule at all? 0; -EAFNOSUPPORT, -EPROTONOSUPPORT, -EOPNOTSUPP, -ENETUNREACH: as fwd_replace() */
-int fwd_rule_possible(const struct fwd *fwd, const struct conf *c, const struct rule *r);
+int fwd_rule_possible(const struct fwd *fwd, const struct net *c, const struct rule *r);
 
 /* Listeners of an automatic rule become those whose target is in @bound, a map of ports: false if some could not be had */
-bool fwd_follow(struct fwd *fwd, const struct conf *c, struct fwd_rule *fr, const uint8_t *bound);
+bool fwd_follow(struct fwd *fwd, const struct net *c, struct fwd_rule *fr, const uint8_t *bound);
 
 /* Would a connection, or datagram, to @e be one to a listener of ours: on the host, or, @outward, in the namespace? */
 bool fwd_leads_to_us(const struct fwd *fwd, bool outward, uint8_t proto, const struct end *e);

@@ -23,6 +23,7 @@
 #include "event.h"
 #include "fwd.h"
 #include "log.h"
+#include "map.h"
 #include "sock.h"
 
 #define FD_RESERVE	64		/* descriptors for all else, until the first flow */
@@ -37,7 +38,7 @@
 /* What becomes of each entry while the table changes */
 static enum fate { LEAVES, STAYS, COMES } fate[ENTRIES_MAX];
 
-static bool usable(const struct conf *c, enum family f)
+static bool usable(const struct net *c, enum family f)
 {
 	return c->ip[f].on && (f == V4 || sock_features.ipv6);
 }
@@ -46,7 +47,7 @@ static bool usable(const struct conf *c, enum family f)
 struct opening {
 	bool			outward;
 	struct fwd		*fwd;
-	const struct conf	*c;
+	const struct net	*c;
 	const uint8_t		*have;		/* ports that have a listener already, or NULL */
 	bool			patient;	/* at start: ports that somebody has are tried again */
 	bool			changing;	/* the table does: rules that leave make way */
@@ -56,13 +57,13 @@ struct opening {
 	int			why;		/* for the last of these */
 };
 
-static bool rule_usable(const struct conf *c, const struct rule *r)
+static bool rule_usable(const struct net *c, const struct rule *r)
 {
 	return r->any ? usable(c, V4) || usable(c, V6) : usable(c, addr_family(&r->addr));
 }
 
 /* Or is it at least no mistake? All addresses of a family that is off are none; callers name those of both (Podman does). */
-static bool rule_harmless(const struct conf *c, const struct rule *r)
+static bool rule_harmless(const struct net *c, const struct rule *r)
 {
 	return rule_usable(c, r) || (!r->any && addr_is_unspec(&r->addr));
 }
@@ -132,7 +133,7 @@ static uint32_t listeners_max(void)
 /* More in rules without @weak is said before the first is opened */
 static int check_limits(struct opening *o)
 {
-	const struct rules *t = &o->c->rules;
+	const struct rules *t = &o->c->cf->rules;
 	uint64_t n = 0;
 
 	o->fwd->max = listeners_max();
@@ -176,7 +177,7 @@ static int listen_in_ns(const struct fwd *fwd, uint8_t proto, const struct end *
 static int listen_one(struct opening *o, const struct fwd_rule *fr, const struct addr *a, bool dual, uint32_t port)
 {
 	bool lo = fr->r.outward && !fr->r.ifname[0] && addr_is_unspec(a);
-	struct sock_out out = { .ifname = lo ? "lo" : fr->r.ifname, .freebind = o->c->freebind };
+	struct sock_out out = { .ifname = lo ? "lo" : fr->r.ifname, .freebind = o->c->cf->freebind };
 	enum ev_type type = fr->r.proto == IPPROTO_TCP ? EV_TCP_LISTEN : EV_UDP_LISTEN;
 	struct end at = { *a, (uint16_t)port };
 	struct fwd *fwd = o->fwd;
@@ -186,7 +187,7 @@ static int listen_one(struct opening *o, const struct fwd_rule *fr, const struct
 	if (fwd->used >= fwd->max)
 		return -EMFILE;
 	if (addr_is_linklocal(a) && !fr->r.ifname[0])	/* bound to an interface, an address needs no other scope */
-		out.scope = fwd_scope(o->c, a);
+		out.scope = map_scope(o->c, a);
 	fd = fr->r.outward ? listen_in_ns(fwd, fr->r.proto, &at, dual, &out) : sock_listen(fr->r.proto, &at, dual, &out);
 	if (fd < 0)
 		return fd;
@@ -412,16 +413,16 @@ static int listen_weak(struct opening *o, const struct fwd_rule *fr, const struc
 }
 
 /* The table as it is at start: entries that can't be of use are free */
-static void rules_init(struct fwd *fwd, const struct conf *c)
+static void rules_init(struct fwd *fwd, const struct net *c)
 {
 	static struct listener listeners[LISTENERS_MAX];
 
 	fwd->l = listeners;
 	fwd->n = fwd->used = fwd->free = fwd->paused = fwd->targets = fwd->last_id = 0;
 	memset(fwd->ours, 0, sizeof(fwd->ours));
-	fwd->nrules = c->rules.n;
-	for (unsigned i = 0; i < c->rules.n; i++) {
-		const struct rule *r = &c->rules.rule[i];
+	fwd->nrules = c->cf->rules.n;
+	for (unsigned i = 0; i < c->cf->rules.n; i++) {
+		const struct rule *r = &c->cf->rules.rule[i];
 
 		fwd->rule[i] = (struct fwd_rule){ .r = *r };
 		if (rule_harmless(c, r)) {
@@ -460,7 +461,7 @@ static int listen_all(struct opening *o)
 	return rc;
 }
 
-int fwd_listen(struct fwd *fwd, const struct conf *c, int epfd)
+int fwd_listen(struct fwd *fwd, const struct net *c, int epfd)
 {
 	struct opening o = { .fwd = fwd, .c = c, .patient = true };
 
@@ -472,7 +473,7 @@ int fwd_listen(struct fwd *fwd, const struct conf *c, int epfd)
 	return listen_all(&o);
 }
 
-int fwd_listen_ns(struct fwd *fwd, const struct conf *c, int epfd)
+int fwd_listen_ns(struct fwd *fwd, const struct net *c, int epfd)
 {
 	struct opening o = { .outward = true, .fwd = fwd, .c = c, .patient = true };
 
@@ -586,7 +587,7 @@ static bool make_way(struct fwd *fwd, const struct rule *r)
 	return let_go.n > before;
 }
 
-static int rule_open(struct fwd *fwd, const struct conf *c, const struct fwd_rule *fr, uint32_t *port)
+static int rule_open(struct fwd *fwd, const struct net *c, const struct fwd_rule *fr, uint32_t *port)
 {
 	static uint8_t have[(UINT16_MAX + 1) / 8];
 	struct opening o = { .outward = fr->r.outward, .fwd = fwd, .c = c, .have = have, .changing = true };
@@ -611,7 +612,7 @@ static int rule_open(struct fwd *fwd, const struct conf *c, const struct fwd_rul
 }
 
 /* All that comes, exact rules first: what is less exact leaves these ports to them */
-static int open_new(struct fwd *fwd, const struct conf *c, const struct rules *want, const uint16_t *entry,
+static int open_new(struct fwd *fwd, const struct net *c, const struct rules *want, const uint16_t *entry,
 		    struct fwd_failure *why)
 {
 	for (unsigned least = 3; least-- > 0;) {
@@ -635,7 +636,7 @@ static int open_new(struct fwd *fwd, const struct conf *c, const struct rules *w
 	return 0;
 }
 
-static void undo(struct fwd *fwd, const struct conf *c)
+static void undo(struct fwd *fwd, const struct net *c)
 {
 	for (uint32_t i = 0; i < fwd->n; i++) {
 		struct listener *l = &fwd->l[i];
@@ -697,13 +698,13 @@ static void commit(struct fwd *fwd, const struct rules *want, const uint16_t *en
 		fwd->targets += fwd->rule[i].id && !addr_is_unspec(&fwd->rule[i].r.to_addr);
 }
 
-int fwd_rule_possible(const struct fwd *fwd, const struct conf *c, const struct rule *r)
+int fwd_rule_possible(const struct fwd *fwd, const struct net *c, const struct rule *r)
 {
-	if (r->proto == IPPROTO_TCP ? c->no_tcp : c->no_udp)
+	if (r->proto == IPPROTO_TCP ? c->cf->no_tcp : c->cf->no_udp)
 		return -EPROTONOSUPPORT;
 	if (r->outward && !fwd->ns_sockets)
 		return -EOPNOTSUPP;
-	if (rule_needs_splice(r) && c->no_splice)
+	if (rule_needs_splice(r) && c->cf->no_splice)
 		return -ENETUNREACH;
 	return rule_harmless(c, r) ? 0 : -EAFNOSUPPORT;
 }
@@ -728,7 +729,7 @@ static uint16_t entry_for(struct fwd *fwd, const struct rule *r)
 	return unused;
 }
 
-int fwd_replace(struct fwd *fwd, const struct conf *c, const struct rules *want, struct fwd_failure *why)
+int fwd_replace(struct fwd *fwd, const struct net *c, const struct rules *want, struct fwd_failure *why)
 {
 	uint16_t entry[RULES_MAX];
 	int rc = 0;
@@ -751,7 +752,7 @@ int fwd_replace(struct fwd *fwd, const struct conf *c, const struct rules *want,
 	return rc;
 }
 
-bool fwd_follow(struct fwd *fwd, const struct conf *c, struct fwd_rule *fr, const uint8_t *bound)
+bool fwd_follow(struct fwd *fwd, const struct net *c, struct fwd_rule *fr, const uint8_t *bound)
 {
 	static uint8_t have[(UINT16_MAX + 1) / 8];
 	struct opening o = { .outward = fr->r.outward, .fwd = fwd, .c = c };

@@ -14,7 +14,7 @@ bool guest_heard(const struct guest *g)
 struct net_hdr guest_hdr(const struct ctx *c, const struct guest *g, const struct end *src, const struct end *dst)
 {
 	return (struct net_hdr){
-		.dmac = g->mac, .smac = *neigh_mac(&c->neigh, c->cf, &src->a, &g->mac),
+		.dmac = g->mac, .smac = *neigh_mac(&c->neigh, &c->net, &src->a, &g->mac),
 		.src = *src, .dst = *dst, .ttl = 255,
 	};
 }
@@ -24,7 +24,7 @@ void guest_forget(struct ctx *c, struct guest *g)
 	g->mac = mac_any;
 	memset(g->told, 0, sizeof(g->told));
 	for (unsigned i = V4; i < FAMILIES; i++)
-		g->seen.addr[i] = c->cf->ip[i].addr;
-	g->seen.ll = c->cf->ip[V6].ns_ll;
+		g->seen.addr[i] = c->net.ip[i].guest.addr;
+	g->seen.ll = c->net.ip[V6].guest.ll;
 	g->pmtu = (struct pmtus){ 0 };
 }

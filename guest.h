@@ -3,7 +3,7 @@
 #ifndef GUEST_H
 #define GUEST_H
 
-#include "fwd.h"
+#include "map.h"
 #include "neigh.h"
 #include "packet.h"
 #include "pmtu.h"

@@ -91,7 +91,7 @@ static bool by_errno(int err, uint32_t info, bool v4, struct icmp_hdr *h)
 	return false;
 }
 
-/* Message for what happened to a packet that went on as one of the other family: a resolver's, see fwd_out(). The kernel's errno
+/* Message for what happened to a packet that went on as one of the other family: a resolver's, see map_out(). The kernel's errno
  * has types and codes as RFC 7915 4.2 and 5.2 translate them, but for "time exceeded"; packets' sizes differ by their headers.
  */
 static bool by_translation(const struct sock_err *e, bool v4, struct icmp_hdr *h)
@@ -131,17 +131,17 @@ static bool by_error(const struct sock_err *e, bool v4, struct icmp_hdr *h)
 	return true;
 }
 
-static bool may_answer(const struct conf *cf, const struct addr *src, const struct addr *dst)
+static bool may_answer(const struct net *net, const struct addr *src, const struct addr *dst)
 {
-	const struct conf_ip *ip = &cf->ip[addr_family(dst)];
+	const struct guest_ip *g = &net->ip[addr_family(dst)].guest;
 
 	if (addr_is_unspec(src) || addr_is_multicast(src) || addr_is_bcast(src))
 		return false;
 	if (addr_is_multicast(dst) || addr_is_bcast(dst))
 		return false;
 	/* Broadcast address of the guest's network */
-	return !(addr_is_v4(dst) && ip->plen && ip->plen < 31 && addr_in_prefix(dst, &ip->addr, ip->plen) &&
-		 !~(addr_v4(dst) | addr_mask4(ip->plen)));
+	return !(addr_is_v4(dst) && g->plen && g->plen < 31 && addr_in_prefix(dst, &g->addr, g->plen) &&
+		 !~(addr_v4(dst) | addr_mask4(g->plen)));
 }
 
 /* One every RATE ms, RATE_BURST ms of them at once */
@@ -167,13 +167,13 @@ static struct frame *get_frame(struct guest *g)
 /* Who seems to say it: the one it came from, where the guest can be shown that, or the gateway */
 static struct addr error_source(struct ctx *c, const struct guest *g, const struct sock_err *e, const struct addr *dst)
 {
-	const struct conf_ip *ip = &c->cf->ip[addr_family(dst)];
+	const struct net_ip *ip = &c->net.ip[addr_family(dst)];
 
 	if (!addr_is_unspec(&e->offender.a)) {
 		if (addr_eq(&e->offender.a, &e->dst.a)) /* the destination itself, under the guest's name for it */
 			return *dst;
 		if (addr_family(&e->offender.a) == addr_family(dst))
-			return fwd_icmp_src(c->cf, &g->seen, &e->offender.a);
+			return map_icmp_src(&c->net, &g->seen, &e->offender.a);
 	}
 	if (!addr_is_unspec(&ip->gw))
 		return ip->gw;
@@ -236,7 +236,7 @@ void icmp_error(struct ctx *c, struct guest *g, const struct sock_err *e, const 
 	uint8_t *p, ttl;
 	size_t hlen;
 
-	if (!by_error(e, v4, &h) || !may_answer(c->cf, &src->a, &dst->a) || !rate_ok(g, c->now) || !(fr = get_frame(g)))
+	if (!by_error(e, v4, &h) || !may_answer(&c->net, &src->a, &dst->a) || !rate_ok(g, c->now) || !(fr = get_frame(g)))
 		return;
 
 	p = fr->pay[0].iov_base;
@@ -259,7 +259,7 @@ void icmp_error_pkt(struct ctx *c, struct guest *g, int err, const struct pkt *p
 	struct addr from;
 	size_t len;
 
-	if (!by_errno(err, 0, v4, &h) || !may_answer(c->cf, &p->src.a, &p->dst.a) || !rate_ok(g, c->now) ||
+	if (!by_errno(err, 0, v4, &h) || !may_answer(&c->net, &p->src.a, &p->dst.a) || !rate_ok(g, c->now) ||
 	    !(fr = get_frame(g)))
 		return;
 
@@ -294,7 +294,7 @@ static void ping_timeout(struct ctx *c, struct flow *f)
 
 static int ping_socket(struct ctx *c, struct guest *g, const struct end *asked, const struct side *host)
 {
-	const struct sock_out o = fwd_leave(c->cf, asked, &host->peer.a);
+	const struct sock_out o = map_leave(&c->net, asked, &host->peer.a);
 	bool v6 = !addr_is_v4(&host->peer.a);
 	int fd = -EMFILE;
 
@@ -316,7 +316,7 @@ static struct flow *ping_open(struct ctx *c, struct guest *g, const struct pkt *
 	enum drop why;
 	int fd;
 
-	why = c->cf->no_icmp ? DROP_POLICY : fwd_out(c->cf, &g->seen, p->proto, &guest->peer, &guest->our, &host);
+	why = c->cf->no_icmp ? DROP_POLICY : map_out(&c->net, &g->seen, p->proto, &guest->peer, &guest->our, &host);
 	if (why != DROP_NONE) {
 		drop_count(g, why);
 		if (why == DROP_POLICY)
@@ -436,7 +436,7 @@ static void ping_send(struct ctx *c, struct flow *f, const struct pkt *p)
 {
 	uint8_t head[ICMP_HLEN] = { p->icmp.type };
 	struct iovec iov[1 + IOV_OUT] = { { head, sizeof(head) } };
-	unsigned scope = fwd_scope(c->cf, &f->side[HOST].peer.a), tries = 0;
+	unsigned scope = map_scope(&c->net, &f->side[HOST].peer.a), tries = 0;
 	const struct end to = { .a = f->side[HOST].peer.a };
 	struct msghdr m = { .msg_iov = iov };
 	union sockaddr_any sa;
@@ -530,7 +530,7 @@ static bool ping_reply(struct ctx *c, struct flow *f, struct msghdr *m, const ui
 	if (addr_eq(&from.a, asked)) {
 		f->ping.used = c->now;
 	} else if (ping_answers(c, f, &from, m)) {	/* one of many: its answer is no reason to wait for more */
-		src.a = fwd_icmp_src(c->cf, &g->seen, &from.a);
+		src.a = map_icmp_src(&c->net, &g->seen, &from.a);
 	} else {
 		drop_count(g, DROP_NO_FLOW);
 		return false;

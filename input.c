@@ -38,7 +38,7 @@ static void input_learn(const struct ctx *c, struct guest *g, const struct pkt *
 
 	if (!mac_eq(&g->mac, &p->smac))
 		g->mac = p->smac;
-	if (!addr_is_unspec(a) && !addr_eq(a, seen) && !fwd_is_target(&c->fwd, c->cf, a))
+	if (!addr_is_unspec(a) && !addr_eq(a, seen) && !map_is_target(&c->fwd, &c->net, a))
 		*seen = *a;
 }
 
@@ -47,7 +47,7 @@ static void input_answer(struct ctx *c, struct guest *g, uint16_t ethertype, uin
 			 const uint8_t *out)
 {
 	struct net_hdr n = {
-		.dmac = a->dmac, .smac = *neigh_mac(&c->neigh, c->cf, &a->src.a, &g->mac),
+		.dmac = a->dmac, .smac = *neigh_mac(&c->neigh, &c->net, &a->src.a, &g->mac),
 		.src = a->src, .dst = a->dst, .ttl = a->ttl,
 	};
 	struct frame *f;
@@ -72,7 +72,7 @@ static void input_answer(struct ctx *c, struct guest *g, uint16_t ethertype, uin
 
 void input_neighbour(struct ctx *c, struct guest *g, const struct addr *who)
 {
-	const struct mac *mac = neigh_mac(&c->neigh, c->cf, who, &g->mac);
+	const struct mac *mac = neigh_mac(&c->neigh, &c->net, who, &g->mac);
 	const struct told *told = input_told(c, g, who);
 	struct answer a = { 0 };
 	uint8_t out[ANSWER_MAX];
@@ -98,18 +98,18 @@ static bool input_local(struct ctx *c, struct guest *g, const struct pkt *p, enu
 	uint8_t out[ANSWER_MAX];
 
 	if (p->ethertype == ETH_P_ARP) {
-		*why = arp_answer(cf, &c->neigh, p, out, &a);
+		*why = arp_answer(&c->net, &c->neigh, p, out, &a);
 	} else if (p->proto == IPPROTO_ICMPV6 && p->icmp.type >= NDP_RS && p->icmp.type <= NDP_REDIRECT) {
 		bool off = cf->no_ndp || (cf->no_ra && p->icmp.type == NDP_RS);
 
-		*why = off ? DROP_POLICY : ndp_answer(cf, &c->neigh, p, out, &a);
+		*why = off ? DROP_POLICY : ndp_answer(&c->net, &c->neigh, p, out, &a);
 	} else if (p->proto == IPPROTO_ICMPV6 &&
 		   ((p->icmp.type >= MLD_FIRST && p->icmp.type <= MLD_LAST) || p->icmp.type == MLD2_REPORT)) {
 		*why = DROP_NONE;		/* multicast listeners: nothing to answer, the link floods nothing */
 	} else if (p->proto == IPPROTO_UDP && p->dst.port == PORT_DHCP && addr_is_v4(&p->dst.a) && !cf->no_dhcp) {
-		*why = dhcp_answer(cf, p, out, &a);
+		*why = dhcp_answer(&c->net, p, out, &a);
 	} else if (p->proto == IPPROTO_UDP && p->dst.port == PORT_DHCPV6 && !addr_is_v4(&p->dst.a) && !cf->no_dhcpv6) {
-		*why = dhcpv6_answer(cf, p, out, &a);
+		*why = dhcpv6_answer(&c->net, p, out, &a);
 	} else {
 		return false;
 	}
@@ -293,7 +293,7 @@ int input_ready(struct ctx *c, struct guest *g)
 
 void input_ndp_start(struct ctx *c, struct guest *g)
 {
-	if (c->cf->ip[V6].on && !c->cf->no_ndp && !c->cf->no_ra)
+	if (c->net.ip[V6].on && !c->cf->no_ndp && !c->cf->no_ra)
 		timer_set(&c->wheel, &g->ndp, c->now + ndp_interval(g->adverts));
 }
 
@@ -302,7 +302,7 @@ void input_ndp_timer(struct ctx *c, struct guest *g)
 	struct answer a = { 0 };
 	uint8_t out[ANSWER_MAX];
 
-	ndp_advert(c->cf, neigh_mac(&c->neigh, c->cf, &c->cf->ip[V6].our_ll, &g->mac), out, &a);
+	ndp_advert(&c->net, neigh_mac(&c->neigh, &c->net, &c->net.ip[V6].our_ll, &g->mac), out, &a);
 	input_answer(c, g, ETH_P_IPV6, IPPROTO_ICMPV6, &a, out);
 	g->adverts++;
 	input_ndp_start(c, g);
@@ -310,16 +310,16 @@ void input_ndp_timer(struct ctx *c, struct guest *g)
 
 void input_probe(struct ctx *c, struct guest *g)
 {
-	const struct conf_ip *ip = c->cf->ip;
+	const struct net_ip *ip = c->net.ip;
 	struct answer a = { 0 };
 	uint8_t out[ANSWER_MAX];
 
-	if (ip[V4].on && !addr_is_unspec(&ip[V4].addr)) {
-		arp_solicit(c->cf, neigh_mac(&c->neigh, c->cf, &ip[V4].gw, &g->mac), &ip[V4].addr, out, &a);
+	if (ip[V4].on && !addr_is_unspec(&ip[V4].guest.addr)) {
+		arp_solicit(&c->net, neigh_mac(&c->neigh, &c->net, &ip[V4].gw, &g->mac), &ip[V4].guest.addr, out, &a);
 		input_answer(c, g, ETH_P_ARP, 0, &a, out);
 	}
-	if (ip[V6].on && !addr_is_unspec(&ip[V6].addr) && !c->cf->no_ndp) {
-		ndp_solicit(c->cf, neigh_mac(&c->neigh, c->cf, &ip[V6].our_ll, &g->mac), &ip[V6].addr, out, &a);
+	if (ip[V6].on && !addr_is_unspec(&ip[V6].guest.addr) && !c->cf->no_ndp) {
+		ndp_solicit(&c->net, neigh_mac(&c->neigh, &c->net, &ip[V6].our_ll, &g->mac), &ip[V6].guest.addr, out, &a);
 		input_answer(c, g, ETH_P_IPV6, IPPROTO_ICMPV6, &a, out);
 	}
 }

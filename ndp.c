@@ -85,27 +85,27 @@ static void prefix_put(struct out *o, const struct addr *addr)
 }
 
 /* RFC 8106 5.1, 5.2. A search list is of no use without servers, and has confused clients. */
-static void dns_put(struct out *o, const struct conf *c)
+static void dns_put(struct out *o, const struct net *net)
 {
-	const struct conf_ip *ip = &c->ip[V6];
+	const struct net_ip *ip = &net->ip[V6];
 	size_t start, len;
 	struct out list;
 
-	if (!c->dhcp_dns || !ip->ndns || !out_room(o, 8 + 16 * ip->ndns))
+	if (!net->cf->dhcp_dns || !ip->guest.ndns || !out_room(o, 8 + 16 * ip->guest.ndns))
 		return;
 	out_u8(o, OPT_RDNSS);
-	out_u8(o, (uint8_t)(1 + 2 * ip->ndns));
+	out_u8(o, (uint8_t)(1 + 2 * ip->guest.ndns));
 	out_zero(o, 2);
 	out_be32(o, FOREVER);
-	for (unsigned i = 0; i < ip->ndns; i++)
-		out_addr(o, &ip->dns[i]);
+	for (unsigned i = 0; i < ip->guest.ndns; i++)
+		out_addr(o, &ip->guest.dns[i]);
 
 	start = o->len;
-	if (!c->dhcp_search || !out_room(o, 8))
+	if (!net->cf->dhcp_search || !out_room(o, 8))
 		return;
 	/* Room for padding: what is left, and so the list, is a multiple of 8 */
 	list = (struct out){ .b = o->b + start + 8, .max = (o->max - start - 8) / 8 * 8 };
-	if (!out_search(&list, c))
+	if (!out_search(&list, net))
 		return;
 	len = ROUND_UP(list.len, 8);
 	out_zero(&list, len - list.len);
@@ -117,35 +117,35 @@ static void dns_put(struct out *o, const struct conf *c)
 }
 
 /* RFC 4861 4.2: reachable time and retransmission timer are left to the guest */
-static void ra_fill(const struct conf *c, const struct mac *mac, uint8_t *buf, struct answer *a)
+static void ra_fill(const struct net *net, const struct mac *mac, uint8_t *buf, struct answer *a)
 {
-	const struct conf_ip *ip = &c->ip[V6];
+	const struct net_ip *ip = &net->ip[V6];
 	struct out o = { .b = buf, .max = RA_MAX };
 	uint32_t flags = 0;
 
-	if (!c->no_dhcpv6)
-		flags = RA_OTHER | (addr_is_global(&ip->addr) ? RA_MANAGED : 0);
+	if (!net->cf->no_dhcpv6)
+		flags = RA_OTHER | (addr_is_global(&ip->guest.addr) ? RA_MANAGED : 0);
 
 	out_zero(&o, 8);
 	lladdr_put(&o, OPT_SLLA, mac);
-	if (c->mtu >= 1280) {
+	if (net->cf->mtu >= 1280) {
 		out_u8(&o, OPT_MTU);
 		out_u8(&o, 1);
 		out_zero(&o, 2);
-		out_be32(&o, c->mtu);
+		out_be32(&o, net->cf->mtu);
 	}
-	prefix_put(&o, &ip->addr);
-	dns_put(&o, c);
+	prefix_put(&o, &ip->guest.addr);
+	dns_put(&o, net);
 
 	answer_icmp(a, ND_ROUTER_ADVERT, (uint32_t)CUR_HOP_LIMIT << 24 | flags << 16 |
 					 (addr_is_unspec(&ip->gw) ? 0 : ROUTER_LIFETIME), &o);
 	a->src.a = ip->our_ll;
 }
 
-void ndp_advert(const struct conf *c, const struct mac *mac, uint8_t *out, struct answer *a)
+void ndp_advert(const struct net *net, const struct mac *mac, uint8_t *out, struct answer *a)
 {
 	*a = (struct answer){ .dmac = all_nodes_mac, .dst.a = all_nodes };
-	ra_fill(c, mac, out, a);
+	ra_fill(net, mac, out, a);
 }
 
 /* Everything of a neighbour advertisement but who it is to (RFC 4861 4.4) */
@@ -172,7 +172,7 @@ void ndp_announce(const struct addr *who, const struct mac *mac, const struct ad
 }
 
 /* RFC 4861 7.1.1, 7.2.3, 7.2.4 */
-static enum drop ns_answer(const struct conf *c, const struct neighs *n, const struct pkt *p, uint8_t *buf,
+static enum drop ns_answer(const struct net *net, const struct neighs *n, const struct pkt *p, uint8_t *buf,
 			   struct answer *a)
 {
 	struct addr target;
@@ -184,24 +184,24 @@ static enum drop ns_answer(const struct conf *c, const struct neighs *n, const s
 		return DROP_RESPONDER;
 	if (addr_is_unspec(&p->src.a))		/* duplicate address detection: nobody else has it */
 		return slla ? DROP_RESPONDER : DROP_NONE;
-	if (addr_eq(&target, &p->src.a) || addr_eq(&target, &c->ip[V6].addr) || addr_eq(&target, &c->ip[V6].ns_ll))
+	if (addr_eq(&target, &p->src.a) || addr_eq(&target, &net->ip[V6].guest.addr) || addr_eq(&target, &net->ip[V6].guest.ll))
 		return DROP_NONE;
 
-	na_fill(&target, neigh_mac(n, c, &target, &p->smac), NA_ROUTER | NA_SOLICITED | NA_OVERRIDE, buf, a);
+	na_fill(&target, neigh_mac(n, net, &target, &p->smac), NA_ROUTER | NA_SOLICITED | NA_OVERRIDE, buf, a);
 	a->dmac = p->smac;
 	a->dst.a = p->src.a;
 	return DROP_NONE;
 }
 
 /* RFC 4861 6.1.1, 6.2.6: at once, and to the asker alone if it has an address */
-static enum drop rs_answer(const struct conf *c, const struct neighs *n, const struct pkt *p, uint8_t *buf,
+static enum drop rs_answer(const struct net *net, const struct neighs *n, const struct pkt *p, uint8_t *buf,
 			   struct answer *a)
 {
 	bool slla;
 
 	if (!options_ok(&p->data, 0, &slla) || (slla && addr_is_unspec(&p->src.a)))
 		return DROP_RESPONDER;
-	ndp_advert(c, neigh_mac(n, c, &c->ip[V6].our_ll, &p->smac), buf, a);
+	ndp_advert(net, neigh_mac(n, net, &net->ip[V6].our_ll, &p->smac), buf, a);
 	if (!addr_is_unspec(&p->src.a)) {
 		a->dmac = p->smac;
 		a->dst.a = p->src.a;
@@ -209,19 +209,19 @@ static enum drop rs_answer(const struct conf *c, const struct neighs *n, const s
 	return DROP_NONE;
 }
 
-enum drop ndp_answer(const struct conf *c, const struct neighs *n, const struct pkt *p, uint8_t *out, struct answer *a)
+enum drop ndp_answer(const struct net *net, const struct neighs *n, const struct pkt *p, uint8_t *out, struct answer *a)
 {
 	*a = (struct answer){ 0 };
-	if (!c->ip[V6].on)
+	if (!net->ip[V6].on)
 		return DROP_POLICY;
 	if (p->ttl != HOP_LIMIT || p->icmp.code)
 		return DROP_RESPONDER;
 
 	switch (p->icmp.type) {
 	case ND_ROUTER_SOLICIT:
-		return rs_answer(c, n, p, out, a);
+		return rs_answer(net, n, p, out, a);
 	case ND_NEIGHBOR_SOLICIT:
-		return ns_answer(c, n, p, out, a);
+		return ns_answer(net, n, p, out, a);
 	case ND_NEIGHBOR_ADVERT:
 		return DROP_NONE;	/* to ndp_solicit(), or unsolicited; MAC addresses are learned from any frame */
 	default:
@@ -239,7 +239,7 @@ unsigned ndp_interval(unsigned n)
 	return ADVERT_MIN + r % (ADVERT_MAX - ADVERT_MIN + 1);
 }
 
-void ndp_solicit(const struct conf *c, const struct mac *mac, const struct addr *target, uint8_t *out,
+void ndp_solicit(const struct net *net, const struct mac *mac, const struct addr *target, uint8_t *out,
 		 struct answer *a)
 {
 	struct out o = { .b = out, .max = ANSWER_MAX };
@@ -250,7 +250,7 @@ void ndp_solicit(const struct conf *c, const struct mac *mac, const struct addr 
 
 	/* Solicited-node address (RFC 4291 2.7.1) */
 	*a = (struct answer){ .dmac = { { 0x33, 0x33, 0xff, t[0], t[1], t[2] } },
-			      .src.a = c->ip[V6].our_ll,
+			      .src.a = net->ip[V6].our_ll,
 			      .dst.a = { .b = { 0xff, 2, [11] = 1, 0xff, t[0], t[1], t[2] } } };
 	answer_icmp(a, ND_NEIGHBOR_SOLICIT, 0, &o);
 }

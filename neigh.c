@@ -45,13 +45,13 @@ static unsigned way_of(const struct neigh *set, const struct addr *a)
 	return i;
 }
 
-const struct mac *neigh_find(const struct neighs *n, const struct conf *cf, const struct addr *a,
+const struct mac *neigh_find(const struct neighs *n, const struct net *net, const struct addr *a,
 			     const struct mac *guest)
 {
 	const struct neigh *set = n->e[neigh_hash(n, a) % NEIGH_SETS];
 	unsigned i = way_of(set, a);
 
-	return i < NEIGH_WAYS && !mac_eq(&set[i].mac, guest) ? &set[i].mac : &cf->our_mac;
+	return i < NEIGH_WAYS && !mac_eq(&set[i].mac, guest) ? &set[i].mac : &net->cf->our_mac;
 }
 
 /* @e becomes another one, or none. If the filter has it, notifications that matter now may be lost already. */
@@ -129,18 +129,20 @@ static bool is(const struct addr *a, const struct addr *what)
 }
 
 /* Is @a another host for the guest, on its own link? Not where it is mapped to the host itself, or is the guest's. */
-static bool is_neighbour(const struct conf *cf, const struct addr *a)
+static bool is_neighbour(const struct net *net, const struct addr *a)
 {
-	const struct conf_ip *ip = &cf->ip[addr_family(a)];
+	enum family f = addr_family(a);
+	const struct net_ip *ip = &net->ip[f];
 
 	if (addr_is_unspec(a) || addr_is_loopback(a) || addr_is_multicast(a) || addr_is_bcast(a))
 		return false;
-	if (is(a, &ip->addr) || is(a, &ip->ns_ll) || is(a, &ip->map_loopback) || is(a, &ip->map_guest) ||
+	if (is(a, &ip->guest.addr) || is(a, &ip->guest.ll) || is(a, &ip->map_loopback) || is(a, &ip->map_guest) ||
 	    is(a, &ip->dns_forward) || (is(a, &ip->our_ll) && !is(a, &ip->gw)))
 		return false;
-	if (is(a, &ip->gw) || !ip->addr_given || (!addr_is_v4(a) && addr_is_linklocal(a)))
+	if (is(a, &ip->gw) || addr_is_unspec(&net->cf->ip[f].addr) || (f == V6 && addr_is_linklocal(a)))
 		return true;
-	return addr_in_prefix(a, &ip->addr, ip->plen);	/* other networks of the host are behind the guest's router */
+	/* Other networks of the host are behind the guest's router */
+	return addr_in_prefix(a, &ip->guest.addr, ip->guest.plen);
 }
 
 /* ---- messages ---- */
@@ -150,14 +152,14 @@ static bool take(struct neighs *n, const struct nlmsghdr *nh, struct addr *a)
 {
 	const struct ndmsg *ndm = NLMSG_DATA(nh);
 	const struct rtattr *tb[NDA_LLADDR + 1];
-	const struct conf_ip *ip;
+	const struct net_ip *ip;
 	struct mac mac;
 	bool v6;
 
 	if (!msg_has(nh, sizeof(*ndm)) || (ndm->ndm_family != AF_INET && ndm->ndm_family != AF_INET6))
 		return false;
 	v6 = ndm->ndm_family == AF_INET6;
-	ip = &n->cf->ip[v6 ? V6 : V4];
+	ip = &n->net->ip[v6 ? V6 : V4];
 	if (!ip->on || ndm->ndm_ifindex <= 0 || (unsigned)ndm->ndm_ifindex != ip->ifindex)
 		return false;
 	attrs_read(nh, sizeof(*ndm), tb, ARRAY_SIZE(tb) - 1);
@@ -167,7 +169,7 @@ static bool take(struct neighs *n, const struct nlmsghdr *nh, struct addr *a)
 	if (nh->nlmsg_type == RTM_NEWNEIGH && ndm->ndm_state & NEIGH_STATES && tb[NDA_LLADDR] &&
 	    RTA_PAYLOAD(tb[NDA_LLADDR]) == sizeof(mac.b)) {
 		memcpy(mac.b, RTA_DATA(tb[NDA_LLADDR]), sizeof(mac.b));
-		if (!mac_is_zero(&mac) && !(mac.b[0] & 1) && is_neighbour(n->cf, a)) {
+		if (!mac_is_zero(&mac) && !(mac.b[0] & 1) && is_neighbour(n->net, a)) {
 			put(n, a, &mac);
 			return true;
 		}
@@ -226,7 +228,7 @@ int neigh_read(struct neighs *n)
 
 int neigh_dump(struct neighs *n)
 {
-	const struct conf_ip *ip = n->cf->ip;
+	const struct net_ip *ip = n->net->ip;
 	const struct ndmsg ndm = { .ndm_family = AF_UNSPEC };
 	struct req r;
 	int rc;
@@ -248,7 +250,7 @@ int neigh_dump(struct neighs *n)
 
 void neigh_asked(struct neighs *n, const struct addr *a)
 {
-	if (n->ll || !n->cf || n->nl.fd < 0 || addr_is_v4(a) || !addr_is_linklocal(a) || !is_neighbour(n->cf, a))
+	if (n->ll || !n->net || n->nl.fd < 0 || addr_is_v4(a) || !addr_is_linklocal(a) || !is_neighbour(n->net, a))
 		return;
 	n->ll = true;
 	neigh_filter(n, true);
@@ -269,15 +271,15 @@ int neigh_again(struct neighs *n)
 	return rc;
 }
 
-int neigh_start(struct neighs *n, const struct conf *cf)
+int neigh_start(struct neighs *n, const struct net *net)
 {
 	const int group = RTNLGRP_NEIGH;
 	struct addr a;
 	int rc;
 
-	n->cf = cf;
+	n->net = net;
 	n->nl.fd = -1;
-	if (!cf->ip[V4].ifindex && !cf->ip[V6].ifindex)
+	if (!net->ip[V4].ifindex && !net->ip[V6].ifindex)
 		return -ENODEV;
 	random_bytes(n->key, sizeof(n->key));
 	rc = nl_open(&n->nl);

@@ -12,7 +12,7 @@
 #ifndef NEIGH_H
 #define NEIGH_H
 
-#include "conf.h"
+#include "net.h"
 #include "netlink.h"
 
 #define NEIGH_SETS	256		/* a power of two */
@@ -31,7 +31,7 @@ struct neigh {
 };
 
 struct neighs {
-	const struct conf *cf;
+	const struct net *net;
 	struct nl	nl;		/* in the host's namespace; -1: none */
 	bool		dumping;	/* a dump is under way */
 	bool		lost;		/* notifications may have been lost since it began: another one is needed */
@@ -47,14 +47,14 @@ struct neighs {
 
 /**
  * neigh_start() - learn the neighbours of the template interfaces, and follow them from now on
- * @cf:		complete; kept
+ * @net:	kept
  *
  * In the host's network namespace, before a seccomp filter is in place: it opens a socket. The table is as complete as
  * the kernel's when it returns.
  *
  * Return: descriptor to wait for (EPOLLIN), or -errno; -ENODEV if there is no interface to have neighbours
  */
-int neigh_start(struct neighs *n, const struct conf *cf);
+int neigh_start(struct neighs *n, const struct net *net);
 
 /* Asks for all of the table again, without waiting for it: 0, or -errno; -EBUSY while a dump is under way */
 int neigh_dump(struct neighs *n);
@@ -81,14 +81,14 @@ void neigh_asked(struct neighs *n, const struct addr *a);
 /* Hash of @a, keyed: 32 bits, the lowest ones are good */
 uint32_t neigh_hash(const struct neighs *n, const struct addr *a);
 
-const struct mac *neigh_find(const struct neighs *n, const struct conf *cf, const struct addr *a,
+const struct mac *neigh_find(const struct neighs *n, const struct net *net, const struct addr *a,
 			     const struct mac *guest);
 
 /* MAC address that @a has for the guest @guest: the neighbour's or ours, and never the guest's own */
-static inline const struct mac *neigh_mac(const struct neighs *n, const struct conf *cf, const struct addr *a,
+static inline const struct mac *neigh_mac(const struct neighs *n, const struct net *net, const struct addr *a,
 					  const struct mac *guest)
 {
-	return n->count ? neigh_find(n, cf, a, guest) : &cf->our_mac;
+	return n->count ? neigh_find(n, net, a, guest) : &net->cf->our_mac;
 }
 
 #endif /* NEIGH_H */

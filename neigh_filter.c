@@ -127,7 +127,7 @@ static void drop_link_local(struct code *p)
 /* Parts of a dump (NLM_F_MULTI) have several messages: they pass. So do errors. */
 static void always(const struct neighs *n, struct code *p)
 {
-	const struct conf_ip *ip = n->cf->ip;
+	const struct net_ip *ip = n->net->ip;
 
 	load(p, BPF_H, AT_FLAGS);
 	op(p, BPF_JMP | BPF_JSET | BPF_K, htons(NLM_F_MULTI), 0, 1);

@@ -3,13 +3,14 @@
 #ifndef NS_H
 #define NS_H
 
-#include "conf.h"
+#include "net.h"
 #include "netlink.h"
 #include "packet.h"
 
 struct ns {
 	int		netns;		/* the target network namespace, until start-up is over */
 	pid_t		child;		/* COMMAND's process, 0: none */
+	char		ifname[IFNAMSIZ];	/* of the tap device, or empty */
 	int		go;		/* write end: lets the command run; -1: none */
 	int		watch[3];	/* pidfd, inotify, mount table; -1: not used */
 	int		dirfd;		/* where the namespace's name is, or -1 */
@@ -38,14 +39,13 @@ void ns_open(struct ns *ns, const struct conf *c);
  */
 int ns_call(const struct ns *ns, int (*fn)(void *), void *arg);
 
-/* Host's side of the set-up: template interfaces, addresses, gateways into @c. Never fails because of the host's routing. */
-void ns_host_network(struct conf *c);
+/* Creates the tap device, or takes @link (-1: none) for it: descriptor, capabilities, and its name in @ns. May die(). */
+int ns_tap(struct ns *ns, struct net *net, int link, struct caps *caps);
 
-/* Creates the tap device, and sets it up if --config-net was given: descriptor and capabilities. May die(). */
-int ns_tap(const struct ns *ns, struct conf *c, struct caps *caps);
-
-/* Addresses, routes, MTU, link up; loopback up. Last: the link, so that who waits for it finds the rest done. May die(). */
-void ns_configure(const struct ns *ns, struct conf *c);
+/* Loopback up; with --config-net: addresses, routes, MTU. Last: the link up, so that who waits for it finds the rest done.
+ * A family that can't be had there is switched off in @net. May die().
+ */
+void ns_configure(struct ns *ns, struct net *net);
 
 /* Starts to watch for the namespace's end; called before isolation. Events: EV_NETNS */
 void ns_watch(struct ns *ns, const struct conf *c, int epfd);

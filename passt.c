@@ -28,6 +28,7 @@
 #include "sock.h"
 #include "splice.h"
 #include "stats.h"
+#include "summary.h"
 #include "unix.h"
 
 static struct conf conf;
@@ -35,10 +36,10 @@ static struct ctx ctx;
 static struct ns ns;
 
 /* Files the user named: opened as the user, before anything is given up. @listen, @control: what guests and clients connect
- * to, or -1.
+ * to, @link: --fd, or -1.
  */
 static struct {
-	int pid, pcap, null, listen, control;
+	int pid, pcap, null, listen, control, link;
 	bool pid_new;		/* the PID file was not there before */
 } file = { .listen = -1, .control = -1 };
 
@@ -108,17 +109,14 @@ static void open_files(struct conf *c)
 /* A link that is a standard stream, as inetd's children have it, gets another number: a daemon lets go of these
  * streams, and nobody's messages belong on a link.
  */
-static void link_above_std(struct conf *c)
+static int link_above_std(int given)
 {
-	int fd;
+	int fd = given >= 0 && given <= STDERR_FILENO ? fcntl(given, F_DUPFD_CLOEXEC, STDERR_FILENO + 1) : -1;
 
-	if (c->link_fd < 0 || c->link_fd > STDERR_FILENO)
-		return;
-	fd = fcntl(c->link_fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	if (fd < 0)
-		return;				/* there is none: found out in time */
-	close(c->link_fd);
-	c->link_fd = fd;
+		return given;			/* if there is none, that is found out in time */
+	close(given);
+	return fd;
 }
 
 /* As many descriptors as we may have: each flow needs one */
@@ -250,7 +248,7 @@ static void start_timers(struct ctx *c)
 /* Neighbours of the host, as the guest is to see them. It can do without: then all have our address. */
 static void follow_neighbours(struct ctx *c)
 {
-	int fd = conf.splice_only ? -ENODEV : neigh_start(&c->neigh, &conf), rc;
+	int fd = conf.splice_only ? -ENODEV : neigh_start(&c->neigh, &c->net), rc;
 
 	if (fd == -ENODEV)
 		return;
@@ -269,17 +267,16 @@ static void link_tap(struct ctx *c)
 	int fd, rc;
 
 	if (conf.splice_only) {
-		conf.config_net = false;
-		ns_configure(&ns, &conf);
+		ns_configure(&ns, &c->net);
 		return;
 	}
-	fd = ns_tap(&ns, &conf, &caps);
+	fd = ns_tap(&ns, &c->net, file.link, &caps);
 	tun_attach(&g->tap, fd, &caps, file.pcap);
 	tun_mac(fd, &g->device);
 	g->mac = g->device;
 	if ((rc = ev_add(c->epfd, fd, EV_TAP, 0, 0, EPOLLIN)))
 		die("Failed to watch the tap device: %s", errno_text(-rc));
-	ns_configure(&ns, &conf);
+	ns_configure(&ns, &c->net);
 	attach_up(c, g);
 }
 
@@ -290,9 +287,9 @@ static void link_socket(struct ctx *c)
 	int rc;
 
 	g->tap.pcap = file.pcap;
-	if (conf.link_fd >= 0 && !attach_fd_ok(conf.link_fd))
-		die("Invalid value \"%i\" for -F/--fd: not a connected stream socket", conf.link_given);
-	rc = file.listen >= 0 ? attach_await(c, file.listen) : attach_guest(c, g, conf.link_fd);
+	if (file.link >= 0 && !attach_fd_ok(file.link))
+		die("Invalid value \"%i\" for -F/--fd: not a connected stream socket", conf.link_fd);
+	rc = file.listen >= 0 ? attach_await(c, file.listen) : attach_guest(c, g, file.link);
 	if (rc)
 		die("Failed to watch the guest's socket: %s", errno_text(-rc));
 }
@@ -301,7 +298,7 @@ static int listen_in_ns(void *arg)
 {
 	struct ctx *c = arg;
 
-	return fwd_listen_ns(&c->fwd, c->cf, c->epfd);
+	return fwd_listen_ns(&c->fwd, &c->net, c->epfd);
 }
 
 /* Ports of the host, and of the namespace's loopback */
@@ -309,7 +306,7 @@ static void listen_all(struct ctx *c)
 {
 	bool outward = pasta() && file.control >= 0;
 
-	if (fwd_listen(&c->fwd, &conf, c->epfd))
+	if (fwd_listen(&c->fwd, &c->net, c->epfd))
 		exit(EXIT_FAILURE);		/* it said why */
 	for (unsigned i = 0; i < conf.rules.n; i++)
 		outward |= conf.rules.rule[i].outward;
@@ -416,18 +413,16 @@ int main(int argc, char **argv)
 		return pesto_main(argc, argv);
 	conf_parse(&conf, argc, argv);
 	signal(SIGPIPE, SIG_IGN);		/* whoever reads our lines may have read enough */
-	link_above_std(&conf);
-	isolate_early(&conf, conf.link_fd);
+	file.link = link_above_std(conf.link_fd);
+	isolate_early(&conf, file.link);
 	open_files(&conf);
 	isolate_user(&conf);
 	if (pasta())
 		ns_open(&ns, &conf);
-	conf.foreground |= ns.child > 0;	/* a command's status is ours */
 	raise_limits();				/* the command keeps its own */
 
 	sock_probe();
-	ns_host_network(&conf);
-	conf_complete(&conf);
+	net_start(&ctx.net, &conf);
 	if ((rc = loop_init(&ctx, &conf)))
 		die("Failed to set up event loop: %s", errno_text(-rc));
 	follow_neighbours(&ctx);
@@ -447,7 +442,7 @@ int main(int argc, char **argv)
 		die("Failed to watch the control socket: %s", errno_text(-rc));
 	if (file.listen >= 0)
 		info("UNIX domain socket bound at %s", conf.socket);
-	conf_print(&conf);
+	summary_print(&ctx.net, ns.ifname, conf.socket);
 
 	isolate_prefork(&conf);
 	ready = daemonise(&conf);

@@ -210,7 +210,7 @@ void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 		tcp_reply_rst(c, g, p);
 		return;
 	}
-	why = c->cf->no_tcp ? DROP_POLICY : fwd_out(c->cf, &g->seen, IPPROTO_TCP, &p->src, &p->dst, &host);
+	why = c->cf->no_tcp ? DROP_POLICY : map_out(&c->net, &g->seen, IPPROTO_TCP, &p->src, &p->dst, &host);
 	if (why) {
 		drop_count(g, why);
 		if (why == DROP_POLICY)
@@ -218,7 +218,7 @@ void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 		return;
 	}
 
-	out = fwd_leave(c->cf, &p->dst, &host.peer.a);
+	out = map_leave(&c->net, &p->dst, &host.peer.a);
 	if (p->ttl != TCP_TTL)			/* not the default: somebody counts hops */
 		out.ttl = p->ttl;
 	fd = tcp_socket(c, &host, &out);
@@ -341,13 +341,13 @@ static int tcp_accept_one(struct ctx *c, const struct listener *l)
 
 	why = getsockname(fd, &to.sa, &len) || !end_from_sa(&host.peer, &from) || !end_from_sa(&host.our, &to) ? DROP_ADDR :
 	      DROP_NONE;
-	if (!why && fwd_splice(&c->fwd, c->cf, &g->seen, &rule->r, &host, &guest)) {
+	if (!why && map_splice(&c->fwd, &c->net, &g->seen, &rule->r, &host, &guest)) {
 		rule->accepted++;
 		splice_accept(c, rule->r.outward ? GUEST : HOST, fd, &host, &guest);
 		return 0;
 	}
 	if (!why)
-		why = rule->r.outward ? DROP_POLICY : fwd_in(c->cf, &g->seen, &rule->r, &host, &guest);
+		why = rule->r.outward ? DROP_POLICY : map_in(&c->net, &g->seen, &rule->r, &host, &guest);
 	if (!why && flow_find_guest(&c->flows, FLOW_TCP, &guest.peer, &guest.our))
 		why = DROP_TCP_STATE;		/* two clients that look the same to the guest */
 	f = why ? NULL : tcp_flow_alloc(c, g);

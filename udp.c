@@ -278,13 +278,13 @@ static void opt_set(int fd, int level, int name, int value)
 		debug("UDP socket option %i: %s", name, errno_text(errno));
 }
 
-/* Host's interface for a destination, 0: routes decide, as they do for IPv4 link-local addresses; @scope: fwd_leave()'s */
-static unsigned scope_of(const struct conf *cf, const struct addr *a, unsigned scope)
+/* Host's interface for a destination, 0: routes decide, as they do for IPv4 link-local addresses; @scope: map_leave()'s */
+static unsigned scope_of(const struct net *net, const struct addr *a, unsigned scope)
 {
-	if (sock_to_many(a) && *cf->ip[addr_family(a)].out_if)
+	if (sock_to_many(a) && *net->cf->ip[addr_family(a)].out_if)
 		return 0;			/* the one that the socket is bound to */
 	if (addr_is_v4(a))
-		return sock_to_many(a) ? cf->ip[V4].ifindex : 0;
+		return sock_to_many(a) ? net->ip[V4].ifindex : 0;
 	return scope;
 }
 
@@ -320,7 +320,7 @@ static void hash_client(struct ctx *c, struct flow *f)
 		flow_hash_end(&c->flows, f, BY_CLIENT, 0, &s->our);
 }
 
-/* The client of a listener's that @dst is for the guest, or NULL; @to is where fwd_out() leads. Anybody may seem to come from a
+/* The client of a listener's that @dst is for the guest, or NULL; @to is where map_out() leads. Anybody may seem to come from a
  * service that the guest asks, or from an address that stands for something of the host's: so it is no port of a service, and
  * under its own name only where that is no other thing's.
  */
@@ -340,7 +340,7 @@ struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 	struct side host;
 	enum drop why;
 
-	why = c->cf->no_udp ? DROP_POLICY : fwd_out(c->cf, &g->seen, IPPROTO_UDP, &p->src, &p->dst, &host);
+	why = c->cf->no_udp ? DROP_POLICY : map_out(&c->net, &g->seen, IPPROTO_UDP, &p->src, &p->dst, &host);
 	if (why == DROP_NONE && (answered = flow_find_end(&c->flows, BY_ANSWER, FLOW_UDP, p->src.port, &p->dst)))
 		return answered;
 	if (why == DROP_NONE && (client = client_of(c, &p->dst, &host.peer))) {
@@ -353,7 +353,7 @@ struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 			icmp_error_pkt(c, g, EACCES, p);
 		return NULL;
 	}
-	leave = fwd_leave(c->cf, &p->dst, &host.peer.a);
+	leave = map_leave(&c->net, &p->dst, &host.peer.a);
 	port = port_free_for(c, g, &p->src, &host, leave);
 	if (!port) {
 		drop_count(g, DROP_NO_RESOURCE);
@@ -363,7 +363,7 @@ struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 		udp_to_many(port, &host.peer.a);
 	else
 		udp_to_one(port);
-	f = udp_new(c, g, port, &guest, &host, scope_of(c->cf, &host.peer.a, client ? client->udp.scope : leave.scope));
+	f = udp_new(c, g, port, &guest, &host, scope_of(&c->net, &host.peer.a, client ? client->udp.scope : leave.scope));
 	if (f)
 		f->udp.many = sock_to_many(&host.peer.a);
 	return f;
@@ -665,10 +665,10 @@ static struct flow *port_accept(struct ctx *c, struct flow *port, const struct s
 	if (listener ? a->many && own_packet(&c->flows, &host->peer, a) : !udp_answers(c, port, &host->peer, a)) {
 		why = DROP_NO_FLOW;
 	} else if (listener) {
-		why = rule->r.outward ? DROP_POLICY : fwd_in(c->cf, &g->seen, &rule->r, host, &guest);
+		why = rule->r.outward ? DROP_POLICY : map_in(&c->net, &g->seen, &rule->r, host, &guest);
 	} else {
 		guest.peer = port->side[GUEST].peer;
-		guest.our = (struct end){ fwd_icmp_src(c->cf, &g->seen, &host->peer.a), host->peer.port };
+		guest.our = (struct end){ map_icmp_src(&c->net, &g->seen, &host->peer.a), host->peer.port };
 	}
 	if (why != DROP_NONE) {
 		drop_count(g, why);

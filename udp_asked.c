@@ -78,14 +78,14 @@ void udp_to_one(struct flow *port)
 void udp_asks(const struct ctx *c, struct flow *port, const struct flow *f)
 {
 	const struct end *to = &f->side[HOST].peer;
-	const struct conf_ip *ip = &c->cf->ip[addr_family(&to->a)];
+	const struct net_ip *ip = &c->net.ip[addr_family(&to->a)];
 	bool group = sock_to_many(&to->a);
 	struct udp_asked now = { .at = (uint32_t)c->now, .scope = f->udp.scope, .port = to->port };
 	struct udp_asked *a, *old = port->udp.asked;
 
 	if (!group) {
 		now.broadcast = addr_v4(&to->a);
-		now.scope = addr_in_prefix(&to->a, &ip->addr, ip->plen) ? ip->ifindex : 0;
+		now.scope = addr_in_prefix(&to->a, &ip->guest.addr, ip->guest.plen) ? ip->ifindex : 0;
 	}
 	for (a = port->udp.asked; a < port->udp.asked + UDP_ASKED; a++) {
 		if (a->port == now.port && a->scope == now.scope && a->broadcast == now.broadcast)

@@ -289,7 +289,7 @@ bool udp_splice_take(struct ctx *c, struct flow *port, const struct side *near, 
 	struct flow *f;
 	struct side to;
 
-	if (!fwd_splice(&c->fwd, c->cf, &g->seen, &rule->r, near, &to))
+	if (!map_splice(&c->fwd, &c->net, &g->seen, &rule->r, near, &to))
 		return false;
 	f = flow_find_pair(&c->flows, side, FLOW_UDP_SPLICE, &near->peer, &near->our);
 	if (f && f->udp.port != flow_idx(&c->flows, port)) {	/* of a listener that was more to the point, and is gone */

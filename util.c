@@ -516,3 +516,40 @@ const char *errno_text(int err)
 	return strerror(err);			/* musl: a table */
 #endif
 }
+
+int lines_open(struct lines *l, const char *path)
+{
+	l->at = l->len = 0;
+	l->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	return l->fd < 0 ? -errno : 0;
+}
+
+/* Next byte, or -1 at the end */
+static int lines_byte(struct lines *l)
+{
+	if (l->at == l->len) {
+		ssize_t n = read(l->fd, l->buf, sizeof(l->buf));
+
+		if (n <= 0)
+			return -1;
+		l->at = 0;
+		l->len = (size_t)n;
+	}
+	return (unsigned char)l->buf[l->at++];
+}
+
+char *lines_next(struct lines *l)
+{
+	size_t n = 0;
+	int ch;
+
+	while ((ch = lines_byte(l)) >= 0 && ch != '\n') {
+		if (n < sizeof(l->line) - 1)
+			l->line[n++] = (char)ch;
+	}
+	l->line[n] = '\0';
+	if (n || ch >= 0)
+		return l->line;
+	close(l->fd);
+	return NULL;
+}

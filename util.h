@@ -176,4 +176,18 @@ uint64_t siphash(const uint64_t key[2], const void *data, size_t len);
 /* Text for an errno value, without locale, allocation or system call */
 const char *errno_text(int err);
 
+/* A text file, line by line; the rest of a line that is too long is left out */
+struct lines {
+	int	fd;
+	size_t	at, len;
+	char	buf[4096];
+	char	line[1024];
+};
+
+/* 0, or -errno */
+int lines_open(struct lines *l, const char *path);
+
+/* Next line, without its end, or NULL at the end of the file, which is closed */
+char *lines_next(struct lines *l);
+
 #endif /* UTIL_H */

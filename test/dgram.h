@@ -649,22 +649,19 @@ static inline void guest_say(const struct end *src, const struct end *dst, const
 
 /* ---- set-up of one test ---- */
 
-static struct conf_ip conf_ip(const char *addr, uint8_t plen, const char *gw)
+static struct net_ip net_ip(const char *addr, uint8_t plen, const char *gw)
 {
 	struct addr a = A(addr), any = addr_is_v4(&a) ? addr_any4 : addr_any6;
 
-	return (struct conf_ip){
+	return (struct net_ip){
 		.on = true,
-		.addr = a,
-		.plen = plen,
+		.guest = { .addr = a, .plen = plen, .ll = any },
 		.gw = A(gw),
 		.our_ll = addr_is_v4(&a) ? any : A("fe80::1"),
-		.ns_ll = any,
 		.map_loopback = A(gw),
 		.map_guest = any,
 		.dns_forward = any,
 		.dns_host = any,
-		.out_addr = any,
 		.ifindex = if_nametoindex("out"),
 	};
 }
@@ -692,14 +689,16 @@ static void begin(const struct caps *caps)
 		close(c.epfd);
 
 	cf = (struct conf){ .no_splice = true };
-	cf.ip[V4] = conf_ip("192.0.2.1", 24, "192.0.2.254");
-	cf.ip[V6] = conf_ip("2001:db8::1", 64, "fe80::1");
-	c.cf = &cf;
+	c.net.ip[V4] = net_ip("192.0.2.1", 24, "192.0.2.254");
+	c.net.ip[V6] = net_ip("2001:db8::1", 64, "fe80::1");
+	cf.ip[V4].out_addr = addr_any4;
+	cf.ip[V6].out_addr = addr_any6;
+	c.cf = c.net.cf = &cf;
 	c.now = 1000000;
 	wheel_init(&c.wheel, c.now);
 	MUST(c.epfd = epoll_create1(EPOLL_CLOEXEC));
 	memset(g, 0, sizeof(*g));
-	g->seen = (struct seen){ .addr = { cf.ip[V4].addr, cf.ip[V6].addr } };
+	g->seen = (struct seen){ .addr = { c.net.ip[V4].guest.addr, c.net.ip[V6].guest.addr } };
 	got_clear();
 	out_drain();
 	link_init(caps ? caps : &plain);

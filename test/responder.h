@@ -15,35 +15,37 @@
 #include "../answer.h"
 #include "../checksum.h"
 
-typedef enum drop responder(const struct conf *c, const struct pkt *p, uint8_t *out, struct answer *a);
+typedef enum drop responder(const struct net *c, const struct pkt *p, uint8_t *out, struct answer *a);
 
 #define R_AREA		(1 << 17)	/* bytes in front of a guard page, more than any frame has */
 
+static struct conf r_cf;			/* options, as r_net() made them */
+
 /* Guest 52:54:00:12:34:56 is 192.0.2.15/24 and 2001:db8:1:2::15/64, we are 9a:55:9a:55:9a:55, 192.0.2.1 and fe80::1 */
-__attribute__((unused)) static struct conf r_conf(void)
+__attribute__((unused)) static struct net r_net(void)
 {
 	static const char *const v6[] = { "2001:db8:1:2::15", "fe80::1", "fe80::15", "2001:db8::53", "2001:db8::54" };
-	struct conf c = {
+	struct net c = { .cf = &r_cf, .search = { { "example.com", "b.example.org" }, 2 } };
+	struct net_ip *ip = &c.ip[V4];
+	struct addr *const to[] = { &c.ip[V6].guest.addr, &c.ip[V6].our_ll, &c.ip[V6].guest.ll, &c.ip[V6].guest.dns[0],
+				    &c.ip[V6].guest.dns[1] };
+
+	r_cf = (struct conf){
 		.our_mac = { { 0x9a, 0x55, 0x9a, 0x55, 0x9a, 0x55 } }, .mtu = 65520,
 		.dhcp_dns = true, .dhcp_search = true,
 		.hostname = "guest", .fqdn = "guest.example.com",
-		.search = { "example.com", "b.example.org" }, .nsearch = 2,
 	};
-	struct conf_ip *ip = &c.ip[V4];
-	struct addr *const to[] = { &c.ip[V6].addr, &c.ip[V6].our_ll, &c.ip[V6].ns_ll, &c.ip[V6].dns[0],
-				    &c.ip[V6].dns[1] };
-
 	for (size_t i = 0; i < ARRAY_SIZE(v6); i++)
 		assert(addr_parse(v6[i], strlen(v6[i]), to[i]));
 	c.ip[V6].gw = c.ip[V6].our_ll;
-	c.ip[V6].ndns = 2;
-	c.ip[V6].plen = 64;
-	ip->addr = addr_from4(htonl(0xc000020f));
+	c.ip[V6].guest.ndns = 2;
+	c.ip[V6].guest.plen = 64;
+	ip->guest.addr = addr_from4(htonl(0xc000020f));
 	ip->gw = addr_from4(htonl(0xc0000201));
-	ip->plen = 24;
-	ip->dns[0] = addr_from4(htonl(0xc0000235));
-	ip->dns[1] = addr_from4(htonl(0xc6336435));
-	ip->ndns = 2;
+	ip->guest.plen = 24;
+	ip->guest.dns[0] = addr_from4(htonl(0xc0000235));
+	ip->guest.dns[1] = addr_from4(htonl(0xc6336435));
+	ip->guest.ndns = 2;
 	ip->on = c.ip[V6].on = true;
 	return c;
 }
@@ -112,7 +114,7 @@ __attribute__((unused)) static uint8_t *r_guard(unsigned which)
  *
  * Runs twice, over different leftovers in @answer and the reply's buffer: every byte of a reply must have been written.
  */
-__attribute__((unused)) static enum drop r_run(responder *fn, const struct conf *c, const uint8_t *frame, size_t len,
+__attribute__((unused)) static enum drop r_run(responder *fn, const struct net *c, const uint8_t *frame, size_t len,
 					       struct answer *answer, uint8_t **reply)
 {
 	uint8_t *f = r_guard(0) - len, *out[2] = { r_guard(1) - ANSWER_MAX, r_guard(2) - ANSWER_MAX };

@@ -6,7 +6,7 @@
 
 static const struct neighs hood;
 
-static enum drop run(const struct conf *c, const struct pkt *p, uint8_t *out, struct answer *a)
+static enum drop run(const struct net *c, const struct pkt *p, uint8_t *out, struct answer *a)
 {
 	if (p->ethertype == ETH_P_ARP)
 		return arp_answer(c, &hood, p, out, a);
@@ -16,7 +16,7 @@ static enum drop run(const struct conf *c, const struct pkt *p, uint8_t *out, st
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct conf c = fuzz_conf(size ? data[0] : 0);
+	const struct net c = fuzz_net(size ? data[0] : 0);
 	const uint8_t *reply, *ask = data + 1 + ETH_HLEN;
 	struct answer a = { 0 };
 
@@ -24,9 +24,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!reply)
 		return 0;
 	CHECK(a.len == ARP_LEN && get_be16(reply + ARP_OP) == 2 && get_be16(ask + ARP_OP) == 1);
-	CHECK(!memcmp(reply + ARP_SHA, c.our_mac.b, 6) && !memcmp(reply + ARP_THA, ask + ARP_SHA, 6));
+	CHECK(!memcmp(reply + ARP_SHA, r_cf.our_mac.b, 6) && !memcmp(reply + ARP_THA, ask + ARP_SHA, 6));
 	CHECK(!memcmp(reply + ARP_SPA, ask + ARP_TPA, 4) && !memcmp(reply + ARP_TPA, ask + ARP_SPA, 4));
 	CHECK(get_be32(ask + ARP_SPA) && memcmp(ask + ARP_SPA, ask + ARP_TPA, 4));
-	CHECK(addr_is_unspec(&c.ip[V4].addr) || memcmp(ask + ARP_TPA, c.ip[V4].addr.b + 12, 4));
+	CHECK(addr_is_unspec(&c.ip[V4].guest.addr) || memcmp(ask + ARP_TPA, c.ip[V4].guest.addr.b + 12, 4));
 	return 0;
 }

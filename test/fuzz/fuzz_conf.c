@@ -14,7 +14,8 @@ _Noreturn void __wrap_exit(int status);
 #include "../../opt.c"
 #include "../../conf.c"
 #include "../../conf_ports.c"
-#include "../../conf_net.c"
+#include "../../net.c"
+#include "../../summary.h"
 #include "../conf_run.h"
 
 #define CHECK(x)	do { if (!(x)) __builtin_trap(); } while (0)
@@ -53,20 +54,26 @@ static void check_rules(const struct conf *c)
 	}
 }
 
+static void check_search(const struct search *l)
+{
+	CHECK(l->n <= SEARCH_MAX);
+	for (unsigned i = 0; i < l->n; i++)
+		CHECK(conf_domain_ok(l->name[i], strlen(l->name[i])));
+}
+
 static void check_conf(const struct conf *c)
 {
 	check_text(c->netns, sizeof(c->netns));
 	check_text(c->ns_ifname, sizeof(c->ns_ifname));
 	check_text(c->hostname, sizeof(c->hostname));
-	CHECK(c->mtu <= MTU_MAX && c->nsearch <= SEARCH_MAX);
-	for (unsigned i = 0; i < c->nsearch; i++)
-		CHECK(conf_domain_ok(c->search[i], strlen(c->search[i])));
+	CHECK(c->mtu <= MTU_MAX);
+	check_search(&c->search);
 	for (enum family f = V4; f < FAMILIES; f++) {
 		const struct conf_ip *ip = &c->ip[f];
 
 		CHECK(ip->ndns <= DNS_MAX && ip->plen <= (f == V4 ? 32 : 128));
 		CHECK(addr_family(&ip->addr) == f && addr_family(&ip->gw) == f && addr_family(&ip->dns_forward) == f);
-		CHECK(addr_family(&ip->dns_host) == f || !addr_is_unspec(&ip->dns_host));
+		CHECK(addr_family(&ip->dns_host) == f);
 		CHECK(!addr_is_loopback(&ip->addr) && !addr_is_loopback(&ip->map_loopback));
 		for (unsigned i = 0; i < ip->ndns; i++)
 			CHECK(addr_family(&ip->dns[i]) == f);
@@ -74,10 +81,11 @@ static void check_conf(const struct conf *c)
 	check_rules(c);
 }
 
-static void complete(struct conf *c, const char *resolv, size_t len)
+static void check_net(const struct conf *c, const char *resolv, size_t len)
 {
 	static char path[32];
 	static int fd = -1;
+	static struct net net;
 
 	if (fd < 0)
 		fd = memfd_create("resolv.conf", 0);
@@ -86,12 +94,23 @@ static void complete(struct conf *c, const char *resolv, size_t len)
 	resolv_path = path;
 	if (setjmp(run.end))
 		return;
-	conf_complete(c);
-	conf_print(c);
-	check_conf(c);
+	from_options(&net, c);
+	net.ip[V4].gw = no_gw4;
+	net.ip[V6].gw = default_ll;
+	complete(&net);
+	summary_print(&net, c->ns_ifname, c->socket);
+	check_search(&net.search);
 	for (enum family f = V4; f < FAMILIES; f++) {
-		for (unsigned i = 0; c->ip[f].on && i < c->ip[f].ndns; i++)
-			CHECK((c->ip[f].dns_given || !addr_is_loopback(&c->ip[f].dns[i])) && !addr_is_unspec(&c->ip[f].dns[i]));
+		const struct net_ip *ip = &net.ip[f];
+		const struct guest_ip *g = &ip->guest;
+
+		CHECK(g->ndns <= DNS_MAX && g->plen <= (f == V4 ? 32 : 128));
+		CHECK(addr_family(&g->addr) == f && addr_family(&ip->gw) == f && addr_family(&ip->dns_forward) == f);
+		CHECK(addr_family(&ip->dns_host) == f || !addr_is_unspec(&ip->dns_host));
+		CHECK(!addr_is_loopback(&g->addr) && !addr_is_loopback(&ip->map_loopback));
+		for (unsigned i = 0; i < g->ndns; i++)
+			CHECK(addr_family(&g->dns[i]) == f && (c->ip[f].dns_given || !addr_is_loopback(&g->dns[i])) &&
+			      !addr_is_unspec(&g->dns[i]));
 	}
 }
 
@@ -117,7 +136,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	passwd_path = group_path = "/dev/null";
 	if (run_parse(&c, argc, argv)) {
 		check_conf(&c);
-		complete(&c, s, (size_t)(end - s));
+		check_net(&c, s, (size_t)(end - s));
 	} else {
 		CHECK(run.status == EXIT_SUCCESS || (run.status == EXIT_FAILURE && run.error[0]));
 	}

@@ -57,14 +57,14 @@ void fwd_table(const struct fwd *fwd, struct rules *t)
 		t->rule[t->n++] = fr->r;
 }
 
-int fwd_rule_possible(const struct fwd *fwd, const struct conf *c, const struct rule *r)
+int fwd_rule_possible(const struct fwd *fwd, const struct net *c, const struct rule *r)
 {
 	(void)fwd;
 	(void)c;
 	return r->first != 2 ? 0 : r->proto == IPPROTO_TCP ? -EAFNOSUPPORT : -EPROTONOSUPPORT;
 }
 
-int fwd_replace(struct fwd *fwd, const struct conf *c, const struct rules *t, struct fwd_failure *why)
+int fwd_replace(struct fwd *fwd, const struct net *c, const struct rules *t, struct fwd_failure *why)
 {
 	(void)c;
 	CHECK(t->n <= RULES_MAX);
@@ -125,7 +125,7 @@ static void check_answers(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct conf conf = { .mode = MODE_PASTA, .ip = { { .on = true }, { .on = true } } };
+	static struct conf conf = { .mode = MODE_PASTA };
 	struct client *cl = &ct.client[0];
 	static struct ctx ctx;
 	unsigned calls = 0;
@@ -134,7 +134,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size > 65536)
 		return 0;
 	ctx.fwd = (struct fwd){ .nrules = 0 };
-	ctx.cf = &conf;
+	ctx.cf = ctx.net.cf = &conf;
+	ctx.net.ip[V4].on = ctx.net.ip[V6].on = true;
 	flows_init(&ctx.flows);
 	for (unsigned i = 0; i < 10; i++) {
 		struct flow *f = flow_alloc(&ctx.flows, &verbs[i % 2], 0);

@@ -4,7 +4,7 @@
 #include "../../dhcp.c"
 #include "responder_fuzz.h"
 
-static enum drop run(const struct conf *c, const struct pkt *p, uint8_t *out, struct answer *a)
+static enum drop run(const struct net *c, const struct pkt *p, uint8_t *out, struct answer *a)
 {
 	if (p->ethertype == ETH_P_IP && p->proto == IPPROTO_UDP && p->dst.port == 67)
 		return dhcp_answer(c, p, out, a);
@@ -14,7 +14,7 @@ static enum drop run(const struct conf *c, const struct pkt *p, uint8_t *out, st
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct conf c = fuzz_conf(size ? data[0] : 0);
+	const struct net c = fuzz_net(size ? data[0] : 0);
 	const uint8_t *reply;
 	struct answer a = { 0 };
 	struct request r = { 0 };
@@ -27,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CHECK(a.len >= REPLY_MIN && a.len <= ANSWER_MAX - HEADERS);
 	CHECK(a.src.port == 67 && a.dst.port == 68 && addr_eq(&a.src.a, &c.ip[V4].gw) && !addr_is_unspec(&a.dst.a));
 	CHECK(reply[M_OP] == BOOTREPLY && get_be32(reply + M_MAGIC) == MAGIC && !get_be32(reply + M_GIADDR));
-	addr_to_bytes(&c.ip[V4].addr, addr);
+	addr_to_bytes(&c.ip[V4].guest.addr, addr);
 	CHECK(!get_be32(reply + M_YIADDR) || !memcmp(reply + M_YIADDR, addr, 4));
 
 	/* Option by option up to the end, nothing but padding behind it; then by the parser */

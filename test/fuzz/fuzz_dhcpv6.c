@@ -4,7 +4,7 @@
 #include "../../dhcpv6.c"
 #include "responder_fuzz.h"
 
-static enum drop run(const struct conf *c, const struct pkt *p, uint8_t *out, struct answer *a)
+static enum drop run(const struct net *c, const struct pkt *p, uint8_t *out, struct answer *a)
 {
 	if (p->ethertype == ETH_P_IPV6 && p->proto == IPPROTO_UDP && p->dst.port == PORT_SERVER)
 		return dhcpv6_answer(c, p, out, a);
@@ -13,7 +13,7 @@ static enum drop run(const struct conf *c, const struct pkt *p, uint8_t *out, st
 }
 
 /* Leases in the reply; all must be ours, unless they have ended */
-static unsigned leases(const struct conf *c, const struct opt *ia)
+static unsigned leases(const struct net *c, const struct opt *ia)
 {
 	struct opt o = { 0 };
 	unsigned n = 0;
@@ -23,7 +23,7 @@ static unsigned leases(const struct conf *c, const struct opt *ia)
 		CHECK(get_be32(o.data + 16) == get_be32(o.data + 20));
 		if (!get_be32(o.data + 16))
 			continue;
-		CHECK(addr_eq(&a, &c->ip[V6].addr) && !addr_is_unspec(&a));
+		CHECK(addr_eq(&a, &c->ip[V6].guest.addr) && !addr_is_unspec(&a));
 		n++;
 	}
 	return n;
@@ -31,7 +31,7 @@ static unsigned leases(const struct conf *c, const struct opt *ia)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct conf c = fuzz_conf(size ? data[0] : 0);
+	const struct net c = fuzz_net(size ? data[0] : 0);
 	uint8_t duid[DUID_LEN];
 	const uint8_t *reply;
 	struct answer a = { 0 };

@@ -332,7 +332,7 @@ static void op_host(enum step_kind op, unsigned n)
 static void op_client(unsigned n)
 {
 	struct fsock *l = fs_listener(FS_LISTEN, !run.v.v6);
-	struct end to = { .a = run.cf.ip[run.v.v6 ? V6 : V4].addr };
+	struct end to = { .a = run.c.net.ip[run.v.v6 ? V6 : V4].guest.addr };
 	struct conn *cn = &run.conn[n];
 
 	if (n <= NCONN / 2 || !l)
@@ -370,7 +370,7 @@ static void op_dgram_host(enum step_kind op, unsigned n)
 	if (!s)
 		return;
 	d.peer.port = (uint16_t)(d.peer.port + (kind >> 6));
-	d.our.a = run.cf.ip[run.v.v6 ? V6 : V4].addr;
+	d.our.a = run.c.net.ip[run.v.v6 ? V6 : V4].guest.addr;
 	if (op == DO_UDP_ERROR && kind & 1) {
 		s->err = ECONNREFUSED;
 		fs_wake(s, EPOLLERR);
@@ -569,7 +569,7 @@ static void begin(void)
 	uint32_t flags = take(1), m = take(1);
 	struct variant v = { .v6 = flags & V_V6, .offload = flags & V_OFFLOAD, .no_peek_off = flags & V_NO_PEEK_OFF,
 			     .wrap = flags & V_WRAP, .big = flags & V_BIG, .fail_at = take(2) };
-	struct conf_ip *other;
+	struct net_ip *other;
 
 	script.mtu = flags & V_SMALL && !v.v6 ? 68 + m * 4 : mtu[m % ARRAY_SIZE(mtu)];
 	memset(&frags_pool, 0, sizeof(frags_pool));
@@ -583,13 +583,13 @@ static void begin(void)
 		run.conn[n].peer.port = (uint16_t)(CLIENT_PORT + n);
 	}
 	if (flags & V_BOTH) {
-		other = &run.cf.ip[v.v6 ? V4 : V6];
+		other = &run.c.net.ip[v.v6 ? V4 : V6];
 		other->on = true;
-		addr_parse(v.v6 ? "198.51.100.2" : "2001:db8::2", v.v6 ? 12 : 11, &other->addr);
+		addr_parse(v.v6 ? "198.51.100.2" : "2001:db8::2", v.v6 ? 12 : 11, &other->guest.addr);
 		addr_parse(v.v6 ? "198.51.100.1" : "2001:db8::1", v.v6 ? 12 : 11, &other->gw);
 		other->map_loopback = other->gw;
-		other->plen = v.v6 ? 24 : 64;
-		run.c.guest[0].seen.addr[v.v6 ? V4 : V6] = other->addr;
+		other->guest.plen = v.v6 ? 24 : 64;
+		run.c.guest[0].seen.addr[v.v6 ? V4 : V6] = other->guest.addr;
 	}
 }
 

@@ -6,7 +6,7 @@
 
 static const struct neighs hood;
 
-static enum drop run(const struct conf *c, const struct pkt *p, uint8_t *out, struct answer *a)
+static enum drop run(const struct net *c, const struct pkt *p, uint8_t *out, struct answer *a)
 {
 	if (p->ethertype == ETH_P_IPV6 && p->proto == IPPROTO_ICMPV6)
 		return ndp_answer(c, &hood, p, out, a);
@@ -16,7 +16,7 @@ static enum drop run(const struct conf *c, const struct pkt *p, uint8_t *out, st
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct conf c = fuzz_conf(size ? data[0] : 0);
+	const struct net c = fuzz_net(size ? data[0] : 0);
 	bool rdnss = false, dnssl = false, is_ra;
 	struct answer a = { 0 };
 	const uint8_t *reply;
@@ -33,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		at = 8;
 	} else {
 		CHECK(!memcmp(reply, a.src.a.b, 16) && !addr_is_multicast(&a.dst.a));
-		CHECK(!addr_eq(&a.src.a, &c.ip[V6].addr) && !addr_eq(&a.src.a, &a.dst.a));
+		CHECK(!addr_eq(&a.src.a, &c.ip[V6].guest.addr) && !addr_eq(&a.src.a, &a.dst.a));
 		at = 16;
 	}
 	while (at < a.len) {

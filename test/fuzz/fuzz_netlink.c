@@ -105,20 +105,21 @@ static void check_addr(const struct nlmsghdr *nh)
 /* The same as a notification: who is in the table is a neighbour, and only its addresses are named */
 static void check_neighbours(void)
 {
-	static const struct conf cf = {
-		.ip[V4] = { .on = true, .ifindex = FROM_IF, .addr.b = { [10] = 0xff, 0xff, 192, 0, 2, 2 } },
+	static const struct conf cf;
+	static const struct net net = {
+		.cf = &cf,
+		.ip[V4] = { .on = true, .ifindex = FROM_IF, .guest.addr.b = { [10] = 0xff, 0xff, 192, 0, 2, 2 } },
 		.ip[V6] = { .on = true, .ifindex = FROM_IF },
-	};
-	static struct neighs n;
+	};	static struct neighs n;
 	uint32_t count = 0;
 	struct addr a;
 
-	n = (struct neighs){ .cf = &cf, .nl = from, .dumping = true, .nl.seq = 1 };
+	n = (struct neighs){ .net = &net, .nl = from, .dumping = true, .nl.seq = 1 };
 	if (neigh_read(&n))
 		return;
 	while (neigh_next(&n, &a)) {
-		CHECK(neigh_mac(&n, &cf, &a, &cf.our_mac) != &cf.our_mac);
-		CHECK(!addr_eq(&a, &cf.ip[V4].addr) && !addr_is_multicast(&a) && !addr_is_loopback(&a));
+		CHECK(neigh_mac(&n, &net, &a, &cf.our_mac) != &cf.our_mac);
+		CHECK(!addr_eq(&a, &net.ip[V4].guest.addr) && !addr_is_multicast(&a) && !addr_is_loopback(&a));
 	}
 	CHECK(n.len == 0);
 	for (unsigned i = 0; i < NEIGH_SETS * NEIGH_WAYS; i++) {

@@ -16,42 +16,42 @@ enum { S_RAW = 1, S_NO_DNS = 2, S_LONG = 4, S_NO_ADDR = 8, S_NO_GW = 16, S_NO_NA
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static struct conf fuzz_conf(uint8_t set)
+static struct net fuzz_net(uint8_t set)
 {
-	struct conf c = r_conf();
+	struct net c = r_net();
 
 	if (set & S_LONG) {
-		c.nsearch = SEARCH_MAX;
+		c.search.n = SEARCH_MAX;
 		for (unsigned i = 0; i < SEARCH_MAX; i++)
-			memset(c.search[i], 'a', 30 * i + 20);
+			memset(c.search.name[i], 'a', 30 * i + 20);
 		for (unsigned i = 0; i < SEARCH_MAX; i++)
 			for (unsigned k = 20; k < 30 * i + 20; k += 31)
-				c.search[i][k] = '.';
+				c.search.name[i][k] = '.';
 	}
 	for (unsigned v = 0; v < FAMILIES; v++) {
 		if (set & S_LONG) {
-			c.ip[v].ndns = DNS_MAX;
+			c.ip[v].guest.ndns = DNS_MAX;
 			for (unsigned i = 2; i < DNS_MAX; i++)
-				c.ip[v].dns[i] = c.ip[v].dns[0];
+				c.ip[v].guest.dns[i] = c.ip[v].guest.dns[0];
 		}
 		if (set & S_NO_DNS)
-			c.ip[v].ndns = 0;
+			c.ip[v].guest.ndns = 0;
 		if (set & S_NO_ADDR)
-			c.ip[v].addr = (struct addr){ 0 };
+			c.ip[v].guest.addr = (struct addr){ 0 };
 		if (set & S_NO_GW)
 			c.ip[v].gw = (struct addr){ 0 };
 		if (set & S_PLEN)
-			c.ip[v].plen = 32;
+			c.ip[v].guest.plen = 32;
 	}
 	if (set & S_NO_NAMES)
-		c.hostname[0] = c.fqdn[0] = '\0';
+		r_cf.hostname[0] = r_cf.fqdn[0] = '\0';
 	if (set & S_NO_MTU)
-		c.mtu = 0;
+		r_cf.mtu = 0;
 	return c;
 }
 
 /* Frame of the input to its reply, NULL if there is none; what holds for all responders is checked */
-static const uint8_t *fuzz_run(responder *fn, const struct conf *c, const uint8_t *data, size_t size, struct answer *a)
+static const uint8_t *fuzz_run(responder *fn, const struct net *c, const uint8_t *data, size_t size, struct answer *a)
 {
 	static uint8_t frame[R_AREA];
 	uint8_t *reply;

@@ -86,6 +86,7 @@ void conn_init(struct run *r, unsigned n, const struct end *to)
 static void run_conf(struct run *r)
 {
 	struct conf *cf = &r->cf;
+	struct net *net = &r->c.net;
 	enum family f = r->v.v6 ? V6 : V4;
 
 	const struct rule any = { .any = true, .first = LISTEN_PORT, .last = LISTEN_PORT };
@@ -94,22 +95,23 @@ static void run_conf(struct run *r)
 		.mode = MODE_PASTA, .our_mac = wire_our_mac, .mtu = r->s->mtu, .link_fd = -1, .no_ra = true,
 		.rules = { .rule = { any, any }, .n = 2 },
 	};
+	net->cf = cf;
 	cf->rules.rule[0].proto = IPPROTO_TCP;
 	cf->rules.rule[0].to = SERVER_PORT;
 	cf->rules.rule[1].proto = IPPROTO_UDP;
 	cf->rules.rule[1].to = 53;
 	for (unsigned i = 0; i < FAMILIES; i++) {
-		struct conf_ip *ip = &cf->ip[i];
+		struct net_ip *ip = &net->ip[i];
 
-		ip->addr = ip->gw = ip->our_ll = ip->ns_ll = ip->map_loopback = ip->map_guest = ip->dns_forward =
-			ip->dns_host = ip->out_addr = i == V4 ? addr_any4 : addr_any6;
+		ip->guest.addr = ip->gw = ip->our_ll = ip->guest.ll = ip->map_loopback = ip->map_guest = ip->dns_forward =
+			ip->dns_host = cf->ip[i].out_addr = i == V4 ? addr_any4 : addr_any6;
 		ip->on = i == f;
 	}
-	cf->ip[f].addr = run_addr_text(r, "198.51.100.2");
-	cf->ip[f].gw = cf->ip[f].map_loopback = run_addr_text(r, "198.51.100.1");
-	cf->ip[f].plen = r->v.v6 ? 64 : 24;
+	net->ip[f].guest.addr = run_addr_text(r, "198.51.100.2");
+	net->ip[f].gw = net->ip[f].map_loopback = run_addr_text(r, "198.51.100.1");
+	net->ip[f].guest.plen = r->v.v6 ? 64 : 24;
 	if (r->v.v6)
-		addr_parse("fe80::1", 7, &cf->ip[f].our_ll);
+		addr_parse("fe80::1", 7, &net->ip[f].our_ll);
 }
 
 /* The program starts with empty hash tables: those of the run before must be, too */
@@ -146,7 +148,7 @@ void run_begin(struct run *r, const struct script *s, const struct variant *v)
 	loop_init(&r->c, &r->cf);
 	tap_sim_attach(&r->c.guest[0].tap, &caps);
 	r->c.guest[0].mac = r->c.guest[0].device = wire_guest_mac;
-	if (ev_add(r->c.epfd, world.tap->fd, EV_TAP, 0, 0, EPOLLIN) || fwd_listen(&r->c.fwd, &r->cf, r->c.epfd))
+	if (ev_add(r->c.epfd, world.tap->fd, EV_TAP, 0, 0, EPOLLIN) || fwd_listen(&r->c.fwd, &r->c.net, r->c.epfd))
 		run_fail(r, "set-up failed");
 	world.fail_at = v->fail_at;
 	world.fail_on = v->fail_on;
@@ -458,7 +460,7 @@ static bool rules_end(struct run *r)
 	struct fwd *fwd = &r->c.fwd;
 	struct fwd_failure why;
 
-	if (!fwd_replace(fwd, &r->cf, &none, &why) && !fwd->used && !fs_count(FS_LISTEN) && !fs_count(FS_UDP) &&
+	if (!fwd_replace(fwd, &r->c.net, &none, &why) && !fwd->used && !fs_count(FS_LISTEN) && !fs_count(FS_UDP) &&
 	    !r->c.flows.count[FLOW_UDP_PORT])
 		return true;
 	return run_fail(r, "something is left of a rule");

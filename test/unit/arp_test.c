@@ -6,7 +6,7 @@
 
 static struct neighs hood;		/* neighbours that are known */
 
-static enum drop answer(const struct conf *c, const struct pkt *p, uint8_t *out, struct answer *a)
+static enum drop answer(const struct net *c, const struct pkt *p, uint8_t *out, struct answer *a)
 {
 	return arp_answer(c, &hood, p, out, a);
 }
@@ -77,7 +77,7 @@ static void check_row(size_t i)
 	static const struct mac guest = { { 0x52, 0x54, 0, 0x12, 0x34, 0x56 } };
 	uint8_t frame[128], want[ARP_LEN], *reply;
 	size_t len = r_hex(row[i].frame, frame);
-	struct conf c = r_conf();
+	struct net c = r_net();
 	struct answer a;
 
 	test("arp: %s", row[i].name);
@@ -98,7 +98,7 @@ static void test_off(void)
 {
 	uint8_t frame[128], *reply;
 	size_t len = r_hex(row[0].frame, frame);
-	struct conf c = r_conf();
+	struct net c = r_net();
 	struct answer a;
 
 	test("arp: silent without IPv4");
@@ -107,8 +107,8 @@ static void test_off(void)
 	eq(a.len, 0);
 
 	test("arp: guest without an address gets answers");
-	c = r_conf();
-	c.ip[V4].addr = (struct addr){ 0 };
+	c = r_net();
+	c.ip[V4].guest.addr = (struct addr){ 0 };
 	eq(r_run(answer, &c, frame, len, &a, &reply), DROP_NONE);
 	eq(a.len, ARP_LEN);
 }
@@ -116,12 +116,12 @@ static void test_off(void)
 static void test_solicit(void)
 {
 	static const struct mac broadcast = { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } };
-	struct conf c = r_conf();
+	struct net c = r_net();
 	uint8_t out[ANSWER_MAX], want[ARP_LEN];
 	struct answer a;
 
 	test("arp: we ask for the guest, from the gateway's address");
-	arp_solicit(&c, &c.our_mac, &c.ip[V4].addr, out, &a);
+	arp_solicit(&c, &r_cf.our_mac, &c.ip[V4].guest.addr, out, &a);
 	eq(a.len, ARP_LEN);
 	ok(mac_eq(&a.dmac, &broadcast));
 	r_hex("0001 0800 06 04 0001 9a559a559a55 c0000201 000000000000 c000020f", want);
@@ -129,7 +129,7 @@ static void test_solicit(void)
 
 	test("arp: we ask for the guest, without a gateway");
 	c.ip[V4].gw = (struct addr){ 0 };
-	arp_solicit(&c, &c.our_mac, &c.ip[V4].addr, out, &a);
+	arp_solicit(&c, &r_cf.our_mac, &c.ip[V4].guest.addr, out, &a);
 	r_hex("0001 0800 06 04 0001 9a559a559a55 00000000 000000000000 c000020f", want);
 	eq_mem(out, want, sizeof(want));
 }
@@ -139,7 +139,7 @@ static void test_neighbour(void)
 	uint8_t frame[128], want[ARP_LEN], out[ANSWER_MAX], *reply;
 	size_t len = r_hex(REQUEST GUEST ZERO "c000024d", frame);
 	const struct addr who = addr_from4(htonl(0xc000024d));
-	struct conf c = r_conf();
+	struct net c = r_net();
 	struct answer a;
 
 	test("CFG-16 arp: a neighbour that is known has its own MAC address, and nobody else has it");
@@ -150,12 +150,12 @@ static void test_neighbour(void)
 	ok(addr_eq(&a.src.a, &who));
 	len = r_hex(REQUEST GUEST ZERO "c000024e", frame);
 	eq(r_run(answer, &c, frame, len, &a, &reply), DROP_NONE);
-	eq_mem(reply + ARP_SHA, c.our_mac.b, 6);
+	eq_mem(reply + ARP_SHA, r_cf.our_mac.b, 6);
 
 	test("CFG-16 arp: but who asks from that very address is told ours");
 	len = r_hex("ffffffffffff 0200000000aa 0806 0001 0800 06 04 0001 0200000000aa c000020f" ZERO "c000024d", frame);
 	eq(r_run(answer, &c, frame, len, &a, &reply), DROP_NONE);
-	eq_mem(reply + ARP_SHA, c.our_mac.b, 6);
+	eq_mem(reply + ARP_SHA, r_cf.our_mac.b, 6);
 	hood.count = 0;
 
 	test("RFC 5944 4.6 arp: gratuitous reply");

@@ -164,8 +164,8 @@ static void fresh(const char *name)
 	scan_from(false);
 	memset(&ctx.fwd, 0, sizeof(ctx.fwd));
 	memset(&conf, 0, sizeof(conf));
-	conf.ip[V4].on = conf.ip[V6].on = true;
-	ctx.cf = &conf;
+	ctx.net.ip[V4].on = ctx.net.ip[V6].on = true;
+	ctx.cf = ctx.net.cf = &conf;
 	refuse = 0;
 	opened = 0;
 	in_ns = false;
@@ -182,7 +182,7 @@ static void rule(uint8_t proto, uint16_t first, uint16_t last, uint16_t to, bool
 /* Rules of conf are those there are */
 static void begin(void)
 {
-	eq(fwd_listen(&ctx.fwd, &conf, 99), 0);
+	eq(fwd_listen(&ctx.fwd, &ctx.net, 99), 0);
 	ctx.fwd.ns_sockets = ns_sockets;
 	ctx.fwd.eph_first[0] = 32768;
 	ctx.fwd.eph_last[0] = 60999;
@@ -256,7 +256,7 @@ static void test_dumps(void)
 		rule(IPPROTO_TCP, 80, 81, 80, false);
 		conf.rules.rule[0].outward = true;
 		begin();
-		eq(fwd_follow(&ctx.fwd, &conf, &ctx.fwd.rule[0], (const uint8_t[8192]){ [10] = 3 }), true);
+		eq(fwd_follow(&ctx.fwd, &ctx.net, &ctx.fwd.rule[0], (const uint8_t[8192]){ [10] = 3 }), true);
 		conf.host_lo_to_ns_lo = true;
 		if (fallback)
 			put_sock("127.0.0.1", 80, L);

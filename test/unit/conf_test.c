@@ -77,14 +77,12 @@ static void put_ip(const struct conf *c, enum family f)
 	const struct conf_ip *ip = &c->ip[f];
 	char suffix = f == V4 ? '4' : '6';
 
-	if (!ip->on)
+	if (ip->off)
 		put("off%c", suffix);
 	put_addr("addr", f, &ip->addr);
-	ok(ip->addr_given == !addr_is_unspec(&ip->addr));
-	if (ip->plen_given)
+	if (ip->plen)
 		put("plen%c=%u", suffix, ip->plen);
 	put_addr("gw", f, &ip->gw);
-	ok(ip->gw_given == !addr_is_unspec(&ip->gw));
 	put_addr("lo", f, &ip->map_loopback);
 	if (ip->no_map_loopback)
 		put("lo%c=none", suffix);
@@ -122,8 +120,8 @@ static void put_names(const struct conf *c)
 		put(!c->ip[V6].dns_given ? "dns-4" : !c->ip[V4].dns_given ? "dns-6" : "dns");
 	if (c->search_given)
 		put("search");
-	for (unsigned i = 0; i < c->nsearch; i++)
-		put_text("s", c->search[i]);
+	for (unsigned i = 0; i < c->search.n; i++)
+		put_text("s", c->search.name[i]);
 }
 
 static void put_numbers(const struct conf *c)
@@ -154,12 +152,12 @@ static const char *dumped(const struct conf *c)
 		const char	*name;
 		bool		on;
 	} flags[] = {
-		{ "foreground", c->foreground }, { "quiet", c->quiet }, { "debug", c->debug }, { "trace", c->trace },
+		{ "foreground", c->foreground && !starts_command(c) }, { "quiet", c->quiet }, { "debug", c->debug }, { "trace", c->trace },
 		{ "chroot_fallback", c->chroot_fallback }, { "netns_only", c->netns_only },
 		{ "no_netns_quit", c->no_netns_quit }, { "no_pidns", c->no_pidns }, { "config_net", c->config_net },
 		{ "no_copy_routes", c->no_copy_routes }, { "no_copy_addrs", c->no_copy_addrs }, { "no_tcp", c->no_tcp },
 		{ "no_udp", c->no_udp }, { "no_icmp", c->no_icmp }, { "no_dhcp", c->no_dhcp },
-		{ "no_dhcpv6", c->no_dhcpv6 }, { "no_ndp", c->no_ndp }, { "no_ra", c->no_ra },
+		{ "no_dhcpv6", c->no_dhcpv6 }, { "no_ndp", c->no_ndp }, { "no_ra", c->no_ra && !c->config_net },
 		{ "dhcp_dns", c->dhcp_dns }, { "dhcp_search", c->dhcp_search }, { "no_map_gw", c->no_map_gw },
 		{ "lo_to_lo", c->host_lo_to_ns_lo },
 		{ "freebind", c->freebind },
@@ -265,7 +263,7 @@ static const struct row clients[] = {
 	  "pasta -f -q --no-dhcp --no-dhcpv6 --no-ra --config-net --dhcp-dns --dns-forward 10.0.2.3 "
 	  "--no-icmp --no-map-gw -a 10.0.2.15 -n 255.255.255.0 -g 10.0.2.2 -a fd00::15 -g fd00::2 -I "
 	  "eth0 -t none -u none -T none -U none 1234",
-	  "foreground quiet config_net no_icmp no_dhcp no_dhcpv6 no_ra dhcp_dns no_map_gw pid=1234 "
+	  "foreground quiet config_net no_icmp no_dhcp no_dhcpv6 dhcp_dns no_map_gw pid=1234 "
 	  "ns_ifname=eth0 addr4=10.0.2.15 plen4=24 gw4=10.0.2.2 fwd4=10.0.2.3 addr6=fd00::15 "
 	  "gw6=fd00::2" },
 	{ "nsjail without TCP: -t none is no conflict",
@@ -290,7 +288,7 @@ static const struct row clients[] = {
 	  "--tcp-ports none --udp-ports none --ns-ifname eth0 --address 192.168.1.100 --netmask "
 	  "255.255.255.0 --gateway 192.168.1.1 --mac-addr 52:54:00:12:34:56 --dns-forward 192.168.1.1 "
 	  "--search none -- 31337",
-	  "config_net no_dhcp no_dhcpv6 no_ra no_map_gw pid=31337 mac=52:54:00:12:34:56 "
+	  "config_net no_dhcp no_dhcpv6 no_map_gw pid=31337 mac=52:54:00:12:34:56 "
 	  "ns_ifname=eth0 addr4=192.168.1.100 plen4=24 gw4=192.168.1.1 fwd4=192.168.1.1 search" },
 	{ "drop",
 	  "pasta --config-net --dns-forward 169.254.1.1 --pid /d/pid --no-map-gw --log-file /d/log "
@@ -376,11 +374,11 @@ static const struct row grammar[] = {
 	{ "CLI-03 deprecated options",
 	  "pasta --stderr --no-copy-routes --no-copy-addrs --migrate-exit --migrate-no-linger",
 	  "no_copy_routes no_copy_addrs" },
-	{ "letters together, value attached", "pasta -fqm1500 -4t80",
-	  "foreground quiet mtu=1500 off6 t:80>80" },
+	{ "letters together, value attached", "pasta -fqm1500 -4t80 --netns /n",
+	  "foreground quiet mtu=1500 netns=/n off6 t:80>80" },
 	{ "value that looks like an option", "pasta -P -q", "pid_file=-q" },
-	{ "abbreviations", "pasta --foregr --qui --ipv4 --addr=10.0.0.1",
-	  "foreground quiet addr4=10.0.0.1 off6" },
+	{ "abbreviations", "pasta --foregr --qui --ipv4 --addr=10.0.0.1 1234",
+	  "foreground quiet pid=1234 addr4=10.0.0.1 off6" },
 	{ "exact name that begins another", "pasta --netns x --pid /f",
 	  "pid_file=/f netns=/run/netns/x" },
 	{ "-- in front of a command", "pasta -q -- -x 1", "quiet -- -x 1" },
@@ -419,7 +417,7 @@ static const struct row grammar[] = {
 	{ "CLI-02 -4, then -6", "pasta -4 -6", "off4" },
 	{ "CLI-02 -6, then -4", "pasta -6 --ipv4-only", "off6" },
 	{ "CLI-02 -4, -6, -4, in one word", "pasta -464", "off6" },
-	{ "CLI-03 --stderr's letter", "pasta -e -fe", "foreground" },
+	{ "CLI-03 --stderr's letter", "pasta -e -fe --netns /n", "foreground netns=/n" },
 	{ "a PID file's name may be a number", "pasta --pid 1234", "pid_file=1234" },
 	{ "user namespace for a command", "pasta --userns /u -- true", "userns=/u -- true" },
 	{ "CLI-02 user namespace, then --netns-only: the last", "pasta --userns /u --netns-only -- true", "netns_only -- true" },
@@ -864,7 +862,7 @@ static void test_warnings(void)
 		eq_str(run.error, "");
 		eq_str(run.log, r->want);
 	}
-	eq(conf.nsearch, 1);
+	eq(conf.search.n, 1);
 
 	test("the guest's link: the last of -s and -F");
 	ok(run_parse(&conf, split("passt -s /a -F 7"), argv));

@@ -159,7 +159,7 @@ static const struct {
 };
 
 /* Every cut of a frame, lengths in the headers left alone, and again put right */
-static void cuts(const struct conf *c, const uint8_t *frame, size_t len)
+static void cuts(const struct net *c, const uint8_t *frame, size_t len)
 {
 	uint8_t part[2048], *reply;
 	struct answer a;
@@ -174,7 +174,7 @@ static void cuts(const struct conf *c, const uint8_t *frame, size_t len)
 }
 
 /* @opts: options wanted, or NULL not to look at them */
-static void check_reply(const struct conf *c, const uint8_t *frame, const struct answer *a, const uint8_t *reply,
+static void check_reply(const struct net *c, const uint8_t *frame, const struct answer *a, const uint8_t *reply,
 			const char *opts, const char *ciaddr, const char *yiaddr, const char *to)
 {
 	uint8_t want[2048] = { 2, 1, 6 };			/* reply, Ethernet */
@@ -206,7 +206,7 @@ static void test_rows(void)
 	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
 		uint8_t frame[2048], *reply;
 		size_t len = make(frame, &row[i].m);
-		struct conf c = r_conf();
+		struct net c = r_net();
 		struct answer a;
 
 		test("dhcp: %s", row[i].name);
@@ -233,7 +233,7 @@ static void test_fixed(void)
 	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++) {
 		uint8_t frame[2048], *reply;
 		size_t len = make(frame, &m);
-		struct conf c = r_conf();
+		struct net c = r_net();
 		struct answer a;
 
 		test("dhcp: %s", fixed[i].name);
@@ -266,7 +266,7 @@ static void test_overload(void)
 		const struct msg m = { FRESH, over[i].opts };
 		uint8_t frame[2048], *reply;
 		size_t len = make(frame, &m);
-		struct conf c = r_conf();
+		struct net c = r_net();
 		struct answer a;
 
 		test("CFG-10 dhcp: overload, %s", over[i].name);
@@ -302,7 +302,7 @@ static void test_mask(void)
 	size_t len = make(frame, &discover);
 
 	for (unsigned plen = 0; plen <= 32; plen++) {
-		struct conf c = r_conf();
+		struct net c = r_net();
 		const uint8_t *mask;
 		struct answer a;
 		uint32_t want = 0;
@@ -311,7 +311,7 @@ static void test_mask(void)
 		test("CFG-09 dhcp: mask of /%u", plen);
 		for (unsigned i = 0; i < plen; i++)
 			want |= 1U << (31 - i);
-		c.ip[V4].plen = (uint8_t)plen;
+		c.ip[V4].guest.plen = (uint8_t)plen;
 		r_run(dhcp_answer, &c, frame, len, &a, &reply);
 		mask = find(&a, reply, OPT_MASK, &n);
 		if (ok(mask) && eq(n, 4))
@@ -322,21 +322,21 @@ static void test_mask(void)
 	}
 }
 
-static void c_all(struct conf *c)	{ (void)c; }
-static void c_dns_off(struct conf *c)	{ c->dhcp_dns = false; }
-static void c_no_dns(struct conf *c)	{ c->ip[V4].ndns = 0; }
-static void c_search_off(struct conf *c) { c->dhcp_search = false; }
-static void c_no_search(struct conf *c)	{ c->nsearch = 0; }
-static void c_no_name(struct conf *c)	{ c->hostname[0] = '\0'; }
-static void c_mtu(struct conf *c)	{ c->mtu = 1400; }
-static void c_no_mtu(struct conf *c)	{ c->mtu = 0; }
-static void c_big_mtu(struct conf *c)	{ c->mtu = 65536; }
-static void c_31(struct conf *c)	{ c->ip[V4].plen = 31; c->ip[V4].gw = addr_from4(htonl(0xc000020e)); }
-static void c_32(struct conf *c)	{ c->ip[V4].plen = 32; }
+static void c_all(struct net *c)	{ (void)c; }
+static void c_dns_off(struct net *c)	{ (void)c; r_cf.dhcp_dns = false; }
+static void c_no_dns(struct net *c)	{ c->ip[V4].guest.ndns = 0; }
+static void c_search_off(struct net *c) { (void)c; r_cf.dhcp_search = false; }
+static void c_no_search(struct net *c)	{ c->search.n = 0; }
+static void c_no_name(struct net *c)	{ (void)c; r_cf.hostname[0] = '\0'; }
+static void c_mtu(struct net *c)	{ (void)c; r_cf.mtu = 1400; }
+static void c_no_mtu(struct net *c)	{ (void)c; r_cf.mtu = 0; }
+static void c_big_mtu(struct net *c)	{ (void)c; r_cf.mtu = 65536; }
+static void c_31(struct net *c)	{ c->ip[V4].guest.plen = 31; c->ip[V4].gw = addr_from4(htonl(0xc000020e)); }
+static void c_32(struct net *c)	{ c->ip[V4].guest.plen = 32; }
 
 static void test_conf(void)
 {
-	static const struct { const char *name; void (*change)(struct conf *c); const char *opts; } var[] = {
+	static const struct { const char *name; void (*change)(struct net *c); const char *opts; } var[] = {
 		{ "CFG-18 everything", c_all, R_HEAD(2) R_LEASE R_REST },
 		{ "--no-dhcp-dns", c_dns_off, R_HEAD(2) R_LEASE R_MASK R_ROUTER R_MTU R_NAME R_SEARCH END },
 		{ "no servers", c_no_dns, R_HEAD(2) R_LEASE R_MASK R_ROUTER R_MTU R_NAME R_SEARCH END },
@@ -359,7 +359,7 @@ static void test_conf(void)
 	size_t len = make(frame, &discover);
 
 	for (size_t i = 0; i < ARRAY_SIZE(var); i++) {
-		struct conf c = r_conf();
+		struct net c = r_net();
 		struct answer a;
 
 		test("dhcp: %s", var[i].name);
@@ -378,13 +378,13 @@ static void test_off(void)
 	struct answer a;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(what); i++) {
-		struct conf c = r_conf();
+		struct net c = r_net();
 
 		test("%s", what[i]);
 		if (i == 0)
 			c.ip[V4].gw = (struct addr){ 0 };
 		else if (i == 1)
-			c.ip[V4].addr = addr_any4;
+			c.ip[V4].guest.addr = addr_any4;
 		else
 			c.ip[V4].on = false;
 		eq(r_run(dhcp_answer, &c, frame, len, &a, &reply), DROP_POLICY);
@@ -430,19 +430,19 @@ static void test_size(void)
 		const struct msg m = { FRESH, size[i].opts };
 		uint8_t frame[2048], *reply;
 		size_t n = 0, len = make(frame, &m);
-		struct conf c = r_conf();
+		struct net c = r_net();
 		struct answer a;
 
 		test("dhcp: long lists, %s", size[i].name);
 		for (unsigned k = 0; k < DNS_MAX; k++)
-			c.ip[V4].dns[k] = c.ip[V4].gw;
-		c.ip[V4].ndns = DNS_MAX;
-		c.nsearch = SEARCH_MAX;
+			c.ip[V4].guest.dns[k] = c.ip[V4].gw;
+		c.ip[V4].guest.ndns = DNS_MAX;
+		c.search.n = SEARCH_MAX;
 		/* 253 characters, 255 bytes: labels of 63, 63, 63, 61 */
 		for (unsigned k = 0; k < SEARCH_MAX; k++) {
-			memset(c.search[k], 'a' + (int)k, 253);
-			c.search[k][63] = c.search[k][127] = c.search[k][191] = '.';
-			c.search[k][253] = '\0';
+			memset(c.search.name[k], 'a' + (int)k, 253);
+			c.search.name[k][63] = c.search.name[k][127] = c.search.name[k][191] = '.';
+			c.search.name[k][253] = '\0';
 		}
 		eq(r_run(dhcp_answer, &c, frame, len, &a, &reply), DROP_NONE);
 		ok(a.len <= size[i].max);
@@ -457,17 +457,17 @@ static void test_fit(void)
 {
 	uint8_t frame[2048], *reply;
 	size_t len = make(frame, &discover);
-	struct conf c = r_conf();
+	struct net c = r_net();
 	struct answer a;
 
 	test("dhcp: a list that fills 576 bytes of IP, and one byte more");
 	for (unsigned i = 0; i < DNS_MAX; i++)
-		c.ip[V4].dns[i] = c.ip[V4].gw;
-	c.ip[V4].ndns = DNS_MAX;
-	c.nsearch = 1;
+		c.ip[V4].guest.dns[i] = c.ip[V4].gw;
+	c.ip[V4].guest.ndns = DNS_MAX;
+	c.search.n = 1;
 	for (unsigned n = 231; n <= 232; n++) {		/* and 2 more bytes in wire format */
-		memset(c.search[0], 'a', n);
-		c.search[0][63] = c.search[0][127] = c.search[0][191] = '.';
+		memset(c.search.name[0], 'a', n);
+		c.search.name[0][63] = c.search.name[0][127] = c.search.name[0][191] = '.';
 		r_run(dhcp_answer, &c, frame, len, &a, &reply);
 		eq(a.len, n == 231 ? 548 : 313);
 	}
@@ -479,19 +479,19 @@ static void test_whole(void)
 	const struct msg m = { FRESH, TYPE(1) "39 02 05dc" END };
 	uint8_t frame[2048], *reply;
 	size_t len = make(frame, &m);
-	struct conf c = r_conf();
+	struct net c = r_net();
 	struct answer a;
 
 	test("dhcp: no name is cut in the middle");
-	c.nsearch = SEARCH_MAX;
+	c.search.n = SEARCH_MAX;
 	for (unsigned k = 0; k < SEARCH_MAX; k++) {
-		memset(c.search[k], 'a' + (int)k, 198);
-		c.search[k][63] = c.search[k][127] = c.search[k][191] = '.';
-		c.search[k][198] = '\0';
+		memset(c.search.name[k], 'a' + (int)k, 198);
+		c.search.name[k][63] = c.search.name[k][127] = c.search.name[k][191] = '.';
+		c.search.name[k][198] = '\0';
 	}
 	for (unsigned i = 0; i < DNS_MAX; i++)
-		c.ip[V4].dns[i] = c.ip[V4].gw;
-	c.ip[V4].ndns = DNS_MAX;
+		c.ip[V4].guest.dns[i] = c.ip[V4].gw;
+	c.ip[V4].guest.ndns = DNS_MAX;
 	r_run(dhcp_answer, &c, frame, len, &a, &reply);
 	eq(search_count(&a, reply), 5);
 	eq(a.len, 312 + 1000 + 2 * 4 + 1);
@@ -503,7 +503,7 @@ static void test_message_size(void)
 	static uint8_t frame[70000];
 	uint8_t *reply;
 	size_t len = make(frame, &(struct msg){ FRESH, "" });
-	struct conf c = r_conf();
+	struct net c = r_net();
 	struct answer a;
 
 	test("dhcp: messages of 1500 bytes, and more");
@@ -527,15 +527,15 @@ static void test_long_fqdn(void)
 		const struct msg m = { FRESH, enc[i].opts };
 		uint8_t frame[2048], *reply;
 		size_t n = 0, len = make(frame, &m);
-		struct conf c = r_conf();
+		struct net c = r_net();
 		struct answer a;
 
 		test("dhcp: name of %zu characters, and of one more", enc[i].most);
-		c.nsearch = 0;
+		c.search.n = 0;
 		for (size_t k = enc[i].most; k <= enc[i].most + 1; k++) {
-			memset(c.fqdn, 'f', k);
-			c.fqdn[63] = c.fqdn[127] = c.fqdn[191] = '.';
-			c.fqdn[k] = '\0';
+			memset(r_cf.fqdn, 'f', k);
+			r_cf.fqdn[63] = r_cf.fqdn[127] = r_cf.fqdn[191] = '.';
+			r_cf.fqdn[k] = '\0';
 			r_run(dhcp_answer, &c, frame, len, &a, &reply);
 			eq(!!find(&a, reply, OPT_FQDN, &n), k == enc[i].most);
 			eq(n, enc[i].most + enc[i].extra);
@@ -549,16 +549,16 @@ static void test_split(void)
 	const struct msg m = { FRESH, TYPE(1) "39 02 05dc" END };
 	uint8_t frame[2048], want[320], *reply;
 	size_t len = make(frame, &m), n = 0, first = 0;
-	struct conf c = r_conf();
+	struct net c = r_net();
 	const uint8_t *opt;
 	struct answer a;
 
 	test("dhcp: search list of 320 bytes in two options");
-	c.nsearch = 4;
+	c.search.n = 4;
 	for (unsigned k = 0; k < 4; k++) {
-		memset(c.search[k], 'a' + (int)k, 78);		/* labels of 63 and 14 */
-		c.search[k][63] = '.';
-		c.search[k][78] = '\0';
+		memset(c.search.name[k], 'a' + (int)k, 78);		/* labels of 63 and 14 */
+		c.search.name[k][63] = '.';
+		c.search.name[k][78] = '\0';
 		want[n] = 63;
 		memset(want + n + 1, 'a' + (int)k, 63);
 		want[n + 64] = 14;

@@ -171,7 +171,7 @@ static size_t make(uint8_t *f, const char *src, const char *dst, const char *msg
 }
 
 /* Every cut of a frame, lengths in the headers left alone, and again put right */
-static void cuts(const struct conf *c, const uint8_t *frame, size_t len)
+static void cuts(const struct net *c, const uint8_t *frame, size_t len)
 {
 	uint8_t part[2048], *reply;
 	struct answer a;
@@ -185,7 +185,7 @@ static void cuts(const struct conf *c, const uint8_t *frame, size_t len)
 	}
 }
 
-static void check(const struct conf *c, const char *msg, const char *want)
+static void check(const struct net *c, const char *msg, const char *want)
 {
 	uint8_t frame[2048], hex[2048], *reply;
 	size_t len = make(frame, GUEST_LL, SERVERS, msg);
@@ -207,7 +207,7 @@ static void check(const struct conf *c, const char *msg, const char *want)
 
 static void test_rows(void)
 {
-	const struct conf c = r_conf();
+	const struct net c = r_net();
 
 	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
 		test("dhcpv6: %s", row[i].name);
@@ -215,17 +215,17 @@ static void test_rows(void)
 	}
 }
 
-static void c_dns_off(struct conf *c)		{ c->dhcp_dns = false; }
-static void c_no_dns(struct conf *c)		{ c->ip[V6].ndns = 0; }
-static void c_search_off(struct conf *c)	{ c->dhcp_search = false; }
-static void c_no_search(struct conf *c)		{ c->nsearch = 0; }
-static void c_one(struct conf *c)		{ c->nsearch = 1; c->ip[V6].ndns = 1; }
-static void c_local(struct conf *c)		{ c->ip[V6].addr = c->ip[V6].ns_ll; }
-static void c_no_addr(struct conf *c)		{ c->ip[V6].addr = (struct addr){ 0 }; }
+static void c_dns_off(struct net *c)		{ (void)c; r_cf.dhcp_dns = false; }
+static void c_no_dns(struct net *c)		{ c->ip[V6].guest.ndns = 0; }
+static void c_search_off(struct net *c)	{ (void)c; r_cf.dhcp_search = false; }
+static void c_no_search(struct net *c)		{ c->search.n = 0; }
+static void c_one(struct net *c)		{ c->search.n = 1; c->ip[V6].guest.ndns = 1; }
+static void c_local(struct net *c)		{ c->ip[V6].guest.addr = c->ip[V6].guest.ll; }
+static void c_no_addr(struct net *c)		{ c->ip[V6].guest.addr = (struct addr){ 0 }; }
 
 static void test_conf(void)
 {
-	static const struct { const char *name; void (*change)(struct conf *c); const char *msg, *reply; } var[] = {
+	static const struct { const char *name; void (*change)(struct net *c); const char *msg, *reply; } var[] = {
 		{ "--no-dhcp-dns", c_dns_off, SOL CID NA("000c"), ADV IDS PREF R_NA R_SEARCH },
 		{ "no servers", c_no_dns, SOL CID NA("000c"), ADV IDS PREF R_NA R_SEARCH },
 		{ "--no-dhcp-search", c_search_off, SOL CID NA("000c"), ADV IDS PREF R_NA R_DNS },
@@ -239,7 +239,7 @@ static void test_conf(void)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(var); i++) {
-		struct conf c = r_conf();
+		struct net c = r_net();
 
 		test("dhcpv6: %s", var[i].name);
 		var[i].change(&c);
@@ -257,7 +257,7 @@ static void test_unicast(void)
 		{ "RELEASE", REL CID SID, true }, { "DECLINE", DEC CID SID, true },
 		{ "INFORMATION-REQUEST", INF CID, false }, { "REQUEST to another server", REQ CID BAD_SID, false },
 	};
-	const struct conf c = r_conf();
+	const struct net c = r_net();
 
 	for (size_t i = 0; i < ARRAY_SIZE(uni); i++) {
 		uint8_t frame[2048], want[64], *reply;
@@ -276,7 +276,7 @@ static void test_off(void)
 {
 	uint8_t frame[2048], *reply;
 	size_t len = make(frame, GUEST_LL, SERVERS, SOL CID NA("000c"));
-	struct conf c = r_conf();
+	struct net c = r_net();
 	struct answer a;
 
 	test("dhcpv6: silent without IPv6");
@@ -285,8 +285,8 @@ static void test_off(void)
 	eq(a.len, 0);
 
 	test("dhcpv6: the server's DUID follows its MAC address");
-	c = r_conf();
-	c.our_mac.b[5] = 0x66;
+	c = r_net();
+	r_cf.our_mac.b[5] = 0x66;
 	eq(r_run(dhcpv6_answer, &c, frame, len, &a, &reply), DROP_NONE);
 	eq(reply[17], 0x66);
 }
@@ -309,19 +309,19 @@ static void test_long(void)
 {
 	static char msg[8192];
 	uint8_t frame[2048], *reply;
-	struct conf c = r_conf();
+	struct net c = r_net();
 	struct answer a;
 	size_t len;
 
 	test("CFG-11 dhcpv6: long lists are cut at whole entries");
 	for (unsigned k = 0; k < DNS_MAX; k++)
-		c.ip[V6].dns[k] = c.ip[V6].addr;
-	c.ip[V6].ndns = DNS_MAX;
-	c.nsearch = SEARCH_MAX;
+		c.ip[V6].guest.dns[k] = c.ip[V6].guest.addr;
+	c.ip[V6].guest.ndns = DNS_MAX;
+	c.search.n = SEARCH_MAX;
 	for (unsigned k = 0; k < SEARCH_MAX; k++) {	/* 253 characters, 255 bytes: labels of 63, 63, 63, 61 */
-		memset(c.search[k], 'a' + (int)k, 253);
-		c.search[k][63] = c.search[k][127] = c.search[k][191] = '.';
-		c.search[k][253] = '\0';
+		memset(c.search.name[k], 'a' + (int)k, 253);
+		c.search.name[k][63] = c.search.name[k][127] = c.search.name[k][191] = '.';
+		c.search.name[k][253] = '\0';
 	}
 	len = make(frame, GUEST_LL, SERVERS, SOL CID NA("000c"));
 	eq(r_run(dhcpv6_answer, &c, frame, len, &a, &reply), DROP_NONE);

@@ -121,6 +121,8 @@ static char said[4096];
 	"Failed to bind port " port " (" why ") for option '-" opt " " val "'" REQUESTED		\
 	": Listen failed for HOST " proto " port " place "/" port ": " why
 
+static struct net net;
+
 /* fwd_listen() for options in @opts, "t 80" or "u 80", with what it says on stderr in @said */
 static int listen_with(struct fwd *fwd, struct conf *c, const char *const *options)
 {
@@ -140,7 +142,7 @@ static int listen_with(struct fwd *fwd, struct conf *c, const char *const *optio
 	}
 	dup2(fd[1], STDERR_FILENO);
 	close(fd[1]);
-	rc = fwd_listen(fwd, c, 99);
+	rc = fwd_listen(fwd, &net, 99);
 	dup2(saved, STDERR_FILENO);
 	close(saved);
 	n = read(fd[0], said, sizeof(said) - 1);
@@ -164,8 +166,9 @@ static void fresh(struct conf *c, const char *name)
 	ephemeral_path = "/nonexistent";
 	sock_features.ipv6 = true;
 	*c = (struct conf){ 0 };
-	c->ip[V4] = (struct conf_ip){ .on = true, .ifindex = 4, .map_loopback = addr_any4 };
-	c->ip[V6] = (struct conf_ip){ .on = true, .ifindex = 6, .map_loopback = addr_any6 };
+	net.cf = c;
+	net.ip[V4] = (struct net_ip){ .on = true, .ifindex = 4, .map_loopback = addr_any4 };
+	net.ip[V6] = (struct net_ip){ .on = true, .ifindex = 6, .map_loopback = addr_any6 };
 }
 
 #define OPTIONS(...)	((const char *const []){ __VA_ARGS__, NULL })
@@ -212,14 +215,14 @@ static void test_listen(void)
 	eq(fwd.n, 0);
 
 	fresh(&c, "FWD-09 -4: IPv4 only, an IPv6 address is left out");
-	c.ip[V6].on = false;
+	net.ip[V6].on = false;
 	eq(listen_with(&fwd, &c, OPTIONS("t 80", "t ::1/81")), 0);
 	eq(fwd.n, 1);
 	ok(!world.l[0].dual && addr_is_v4(&world.l[0].at.a));
 	eq_str(said, "No IPv6: nothing forwarded for option '-t ::1/81'\n");
 
 	fresh(&c, "FWD-09 -6: IPv6 only");
-	c.ip[V4].on = false;
+	net.ip[V4].on = false;
 	eq(listen_with(&fwd, &c, OPTIONS("t 80", "t 127.0.0.1/81")), 0);
 	eq(fwd.n, 1);
 	ok(!world.l[0].dual && !addr_is_v4(&world.l[0].at.a));
@@ -478,7 +481,7 @@ static void test_weak(void)
 
 	fresh(&c, "FWD-12 -4: ports of IPv6 addresses take no descriptors");
 	ephemeral(WIDE);
-	c.ip[V6].on = false;
+	net.ip[V6].on = false;
 	world.limit = 100;
 	eq(listen_with(&fwd, &c, OPTIONS("t all", "u ::1/all")), -EMFILE);
 	ok(strstr(said, "\n1634 ports to forward need 1698 open files, but the limit is 100 (RLIMIT_NOFILE)\n"));
@@ -492,7 +495,7 @@ static void test_weak(void)
 	eq(world.l[2].scope, 0);
 
 	fresh(&c, "FWD-09 -4, and all of an IPv6 address: said once, also of several ranges");
-	c.ip[V6].on = false;
+	net.ip[V6].on = false;
 	eq(listen_with(&fwd, &c, OPTIONS("t ::1/~22,~33", "t ::1/70,72", "t 80")), 0);
 	eq_str(ports_text(&fwd, &c), "t:80");
 	eq_str(said, "No IPv6: nothing forwarded for option '-t ::1/~22,~33'\n"

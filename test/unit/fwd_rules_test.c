@@ -33,6 +33,7 @@ static struct {
 
 static struct fwd fwd;
 static struct conf c;
+static struct net net = { .cf = &c };
 static bool listens_in_ns;		/* who calls sock_listen() */
 static struct fwd_failure failure;	/* of the last change that failed */
 
@@ -265,13 +266,13 @@ static void fresh(const char *name, const char *specs)
 	memset(sk, 0, sizeof(sk));
 	memset(&c, 0, sizeof(c));
 	ephemeral_path = "/nonexistent";
-	c.ip[V4].on = c.ip[V6].on = true;
+	net.ip[V4].on = net.ip[V6].on = true;
 	eq_str(options(&c.rules, specs), NULL);
 	fwd.udp_gone = on_udp_gone;
 	fwd.ns_sockets = NULL;
-	eq(fwd_listen(&fwd, &c, 99), 0);
+	eq(fwd_listen(&fwd, &net, 99), 0);
 	listens_in_ns = true;
-	eq(fwd_listen_ns(&fwd, &c, 99), 0);
+	eq(fwd_listen_ns(&fwd, &net, 99), 0);
 	listens_in_ns = false;
 	fwd.ns_sockets = ns_sockets;
 	remember();
@@ -293,7 +294,7 @@ static int add(const char *spec, uint32_t *id)
 		return -ENOSPC;
 	if (conf_ports(&want, MODE_PASTA, spec[0], spec + 1))
 		return -EEXIST;
-	rc = fwd_replace(&fwd, &c, &want, &failure);
+	rc = fwd_replace(&fwd, &net, &want, &failure);
 	for (unsigned i = 0; !rc && i < fwd.nrules; i++) {
 		if (fwd.rule[i].id && rule_same(&fwd.rule[i].r, &one.rule[0]))
 			*id = fwd.rule[i].id;
@@ -316,7 +317,7 @@ static int del(uint32_t id)
 		}
 		eq(n, want.n - 1);
 		want.n = n;
-		return fwd_replace(&fwd, &c, &want, &failure);
+		return fwd_replace(&fwd, &net, &want, &failure);
 	}
 	return -ENOENT;
 }
@@ -423,8 +424,8 @@ static void test_refused(void)
 		world.fail_add = r->fail_add;
 		if (r->limit)
 			fwd.max = r->limit - FD_RESERVE;
-		c.ip[V4].on = !r->off4;
-		c.ip[V6].on = !r->off6;
+		net.ip[V4].on = !r->off4;
+		net.ip[V6].on = !r->off6;
 		c.no_tcp = r->no_tcp;
 		c.no_udp = r->no_udp;
 		eq(add(r->rule, &id), r->rc);
@@ -453,9 +454,9 @@ static void test_refused(void)
 	consistent();
 
 	fresh("a rule for a family that is off isn't in the table", "");
-	c.ip[V6].on = false;
+	net.ip[V6].on = false;
 	eq_str(conf_ports(&c.rules, MODE_PASTA, 't', "::1/80"), NULL);
-	eq(fwd_listen(&fwd, &c, 99), 0);
+	eq(fwd_listen(&fwd, &net, 99), 0);
 	eq(fwd.rule[0].id, 0);
 	eq(add("t80", &id), 0);
 	eq(fwd.l[0].rule, 0);
@@ -674,7 +675,7 @@ static int change(const char *specs)
 {
 	want = (struct rules){ .run_time = true };
 	eq_str(options(&want, specs), NULL);
-	return fwd_replace(&fwd, &c, &want, &failure);
+	return fwd_replace(&fwd, &net, &want, &failure);
 }
 
 /* The table is what was wanted, IDs and counters of what was there before are kept, and the same again is no change */
@@ -785,7 +786,7 @@ static void test_automatic(void)
 	eq_str(listeners_text(), "=u82-83>82#2");
 
 	test("and leave to others what they have");
-	ok(!fwd_follow(&fwd, &c, &fwd.rule[0], bound));
+	ok(!fwd_follow(&fwd, &net, &fwd.rule[0], bound));
 	eq_str(listeners_text(), "u80-81>80#1 =u82-83>82#2");
 	consistent();
 
@@ -794,7 +795,7 @@ static void test_automatic(void)
 	eq(change("uauto uall,~1-81,~84-65535 u81-82:1-2"), 0);
 	eq_str(listeners_text(), "=u80>80#1 =u81-82>1#3 =u83>83#2");
 	eq(world.ngone, 0);
-	all = fwd_follow(&fwd, &c, &fwd.rule[0], bound);
+	all = fwd_follow(&fwd, &net, &fwd.rule[0], bound);
 	ok(!all);
 	consistent();
 
@@ -803,7 +804,7 @@ static void test_automatic(void)
 	eq(change("uauto uall,~1-81,~84-65535"), 0);
 	eq_str(listeners_text(), "=u80>80#1 =u82-83>82#2");
 	eq(world.ngone, 1);
-	fwd_follow(&fwd, &c, &fwd.rule[0], bound);
+	fwd_follow(&fwd, &net, &fwd.rule[0], bound);
 	eq_str(listeners_text(), "=u80>80#1 u81>81#1 =u82-83>82#2");
 	consistent();
 
@@ -820,12 +821,12 @@ static void test_automatic(void)
 
 	fresh("a port of an automatic rule is closed: its UDP flows end; TCP's, outward as well", "tauto uauto Tauto");
 	for (unsigned i = 0; i < 3; i++)
-		ok(fwd_follow(&fwd, &c, &fwd.rule[i], bound));
+		ok(fwd_follow(&fwd, &net, &fwd.rule[i], bound));
 	remember();
 	eq_str(listeners_text(), "=t80-82>80#1 =u80-82>80#2 =o:t80-82>80#3");
 	bit_clear(bound, 81);
 	for (unsigned i = 0; i < 3; i++)
-		ok(fwd_follow(&fwd, &c, &fwd.rule[i], bound));
+		ok(fwd_follow(&fwd, &net, &fwd.rule[i], bound));
 	eq_str(listeners_text(), "=t80>80#1 =t82>82#1 =u80>80#2 =u82>82#2 =o:t80>80#3 =o:t82>82#3");
 	eq(world.ngone, 1);
 	consistent();
@@ -836,13 +837,13 @@ static void test_automatic(void)
 	bit_set(bound, 81);
 	fwd.auto_first = 82;
 	for (unsigned i = 0; i < 3; i++)
-		ok(fwd_follow(&fwd, &c, &fwd.rule[i], bound));
+		ok(fwd_follow(&fwd, &net, &fwd.rule[i], bound));
 	eq_str(listeners_text(), "t81>81#2 t82>82#1 o:t80-82>80#3");
 	fwd.auto_first = 0;
 
 	fresh("automatic, of a link-local address", "tfe80::1/auto");
-	c.ip[V6].ifindex = 6;
-	ok(fwd_follow(&fwd, &c, &fwd.rule[0], bound));
+	net.ip[V6].ifindex = 6;
+	ok(fwd_follow(&fwd, &net, &fwd.rule[0], bound));
 	eq(world.scope, 6);
 }
 
@@ -871,7 +872,7 @@ static void test_outward(void)
 	for (unsigned f = V4; f < FAMILIES; f++) {
 		fresh("outward: one where the other family is off", "");
 		world.no_bindtodevice = true;
-		c.ip[f].on = false;
+		net.ip[f].on = false;
 		eq(change("T80"), 0);
 		eq(world.open, 1);
 		consistent();
@@ -973,11 +974,11 @@ static void test_full(void)
 
 	fresh("FWD-19 1,024 rules are replaced by 1,024 others", "");
 	many(&want, 1000, 2, 10000);
-	eq(fwd_replace(&fwd, &c, &want, &failure), 0);
+	eq(fwd_replace(&fwd, &net, &want, &failure), 0);
 	eq(world.open, RULES_MAX);
 	first = fwd.last_id;
 	many(&want, 1001, 2, 10000);
-	eq(fwd_replace(&fwd, &c, &want, &failure), 0);
+	eq(fwd_replace(&fwd, &net, &want, &failure), 0);
 	eq(world.open, RULES_MAX);
 	eq(world.ngone, RULES_MAX);
 	eq(fwd.last_id, first + RULES_MAX);
@@ -987,7 +988,7 @@ static void test_full(void)
 	test("FWD-19 by 1,024 others for the same ports, whose sockets are handed over");
 	world.calls = world.ngone = 0;
 	many(&want, 1001, 2, 20000);
-	eq(fwd_replace(&fwd, &c, &want, &failure), 0);
+	eq(fwd_replace(&fwd, &net, &want, &failure), 0);
 	eq(world.calls + world.ngone, 0);
 	eq(world.open, RULES_MAX);
 	eq(fwd.nrules, ENTRIES_MAX);
@@ -997,7 +998,7 @@ static void test_full(void)
 	first = fwd.last_id;
 	world.taken = 1000 + 2 * (RULES_MAX - 1);
 	many(&want, 1000, 2, 10000);
-	eq(fwd_replace(&fwd, &c, &want, &failure), -EADDRINUSE);
+	eq(fwd_replace(&fwd, &net, &want, &failure), -EADDRINUSE);
 	eq(failure.rule, RULES_MAX - 1);
 	eq(failure.port, world.taken);
 	eq(world.open, RULES_MAX);

@@ -3,20 +3,20 @@
 #include "../../icmp.c"
 #include "../dgram.h"
 
-struct net {
+struct subnet {
 	const char *name, *guest, *gw, *server, *server2, *router, *loopback;
 	uint8_t echo, reply, exceeded, unreach, refused, too_big, too_big_code;
 	size_t max;
 };
 
-static const struct net nets[] = {
+static const struct subnet nets[] = {
 	{ "IPv4", "192.0.2.1", "192.0.2.254", "198.51.100.7", "198.51.100.8", "203.0.113.9", "127.0.0.1",
 	  8, 0, 11, 3, 3, 3, 4, 576 },
 	{ "IPv6", "2001:db8::1", "fe80::1", "2001:db8:1::7", "2001:db8:1::8", "2001:db8:2::9", "::1",
 	  128, 129, 3, 1, 4, 2, 0, 1280 },
 };
 
-#define EACH_NET(n)	for (const struct net *n = nets; n < nets + ARRAY_SIZE(nets); n++)
+#define EACH_NET(n)	for (const struct subnet *n = nets; n < nets + ARRAY_SIZE(nets); n++)
 #define ID_SEQ(id, seq)	((uint32_t)(id) << 16 | (seq))
 
 /* Echo request of the guest, or another message, at once */
@@ -31,13 +31,13 @@ static void guest_icmp(const char *from, const char *to, uint8_t ttl, uint8_t ty
 	guest_send(1);
 }
 
-static void guest_ping(const struct net *n, uint8_t ttl, uint16_t id, uint16_t seq)
+static void guest_ping(const struct subnet *n, uint8_t ttl, uint16_t id, uint16_t seq)
 {
 	guest_icmp(n->guest, n->server, ttl, n->echo, ID_SEQ(id, seq), "payload", 7);
 }
 
 /* Answer of @from to the request @i */
-static void out_reply(const struct net *n, const char *from, const struct ippkt *i, uint8_t ttl)
+static void out_reply(const struct subnet *n, const char *from, const struct ippkt *i, uint8_t ttl)
 {
 	static uint8_t p[65536];
 	struct addr src = A(from);
@@ -45,7 +45,7 @@ static void out_reply(const struct net *n, const char *from, const struct ippkt 
 	out_write(p, icmp_write(p, &src, &i->src.a, ttl, n->reply, 0, i->rest, i->data, i->len));
 }
 
-static void expect_reply(const struct net *n, unsigned k, const char *from, uint16_t id, uint16_t seq, uint8_t ttl)
+static void expect_reply(const struct subnet *n, unsigned k, const char *from, uint16_t id, uint16_t seq, uint8_t ttl)
 {
 	struct addr src = A(from), dst = A(n->guest);
 	const struct ippkt *i = &got[k].ip;
@@ -60,7 +60,7 @@ static void expect_reply(const struct net *n, unsigned k, const char *from, uint
 	ok(i->len == 7 && !memcmp(i->data, "payload", 7));
 }
 
-static void test_echo(const struct net *n)
+static void test_echo(const struct subnet *n)
 {
 	static const struct {
 		const char *name;
@@ -89,7 +89,7 @@ static void test_echo(const struct net *n)
 	}
 }
 
-static void test_never_forged(const struct net *n)
+static void test_never_forged(const struct subnet *n)
 {
 	struct ippkt i;
 
@@ -111,7 +111,7 @@ static void test_never_forged(const struct net *n)
 
 static void test_broadcast(void)
 {
-	const struct net *n = &nets[0];
+	const struct subnet *n = &nets[0];
 	struct ippkt i;
 
 	test("a broadcast address answers for some seconds, by hosts of its network, however many go on");
@@ -138,7 +138,7 @@ static void test_broadcast(void)
 }
 
 /* A program of the host wants identifier @id, 0: any; its socket, or -errno */
-static int host_ping(const struct net *n, uint16_t id)
+static int host_ping(const struct subnet *n, uint16_t id)
 {
 	bool v6 = n != nets;
 	struct end at = { .a = v6 ? addr_any6 : addr_any4, .port = id };
@@ -153,7 +153,7 @@ static int host_ping(const struct net *n, uint16_t id)
 	return -errno;
 }
 
-static void test_id(const struct net *n)
+static void test_id(const struct subnet *n)
 {
 	struct addr router = A(n->router);
 	struct ippkt i, j;
@@ -215,7 +215,7 @@ static void test_id(const struct net *n)
 }
 
 /* Identifiers of the guest's over the whole range, and between them programs of the host that want theirs */
-static void test_ids(const struct net *n)
+static void test_ids(const struct subnet *n)
 {
 	unsigned refused = 0, lost = 0;
 	struct rlimit many;
@@ -249,7 +249,7 @@ static void test_ids(const struct net *n)
 	eq(drops(), 0);
 }
 
-static void test_refused(const struct net *n)
+static void test_refused(const struct subnet *n)
 {
 	unsigned fds;
 	struct ippkt i;
@@ -267,7 +267,7 @@ static void test_refused(const struct net *n)
 }
 
 /* ICMP error in got[@k], about echo request @id, @seq to the server */
-static void expect_error(const struct net *n, unsigned k, const char *from, uint8_t type, uint8_t code, uint16_t id,
+static void expect_error(const struct subnet *n, unsigned k, const char *from, uint8_t type, uint8_t code, uint16_t id,
 			 uint16_t seq)
 {
 	struct addr src = A(from), dst = A(n->guest), server = A(n->server);
@@ -286,7 +286,7 @@ static void expect_error(const struct net *n, unsigned k, const char *from, uint
 	eq(quoted.rest, ID_SEQ(id, seq));
 }
 
-static void test_errors(const struct net *n)
+static void test_errors(const struct subnet *n)
 {
 	struct addr router = A(n->router);
 	struct ippkt i;
@@ -322,7 +322,7 @@ static void test_errors(const struct net *n)
 	ok(out_read(&i) && (i.rest & 0xffff) == 2);
 }
 
-static void test_local(const struct net *n)
+static void test_local(const struct subnet *n)
 {
 	test("%s: the gateway's address is the host's loopback", n->name);
 	begin(NULL);
@@ -331,7 +331,7 @@ static void test_local(const struct net *n)
 	expect_reply(n, 0, n->gw, 3, 1, 64);
 }
 
-static void test_fragments(const struct net *n)
+static void test_fragments(const struct subnet *n)
 {
 	static const size_t sizes[] = { 1273, 2000, 9000, 40000 };
 	static uint8_t data[40000], whole[65536 + 8], frame[65536];
@@ -362,7 +362,7 @@ static void test_fragments(const struct net *n)
 	}
 }
 
-static void test_not_echo(const struct net *n)
+static void test_not_echo(const struct subnet *n)
 {
 	static const uint8_t types[] = { 1, 3, 4, 9, 11, 12, 13, 15, 17, 130, 200, 255 };
 	struct ippkt i;
@@ -383,7 +383,7 @@ static void test_not_echo(const struct net *n)
 	expect_error(n, 0, n->gw, n->unreach, addr_is_v4(&got[0].ip.src.a) ? 13 : 1, 4, 1);
 }
 
-static void test_timeout(const struct net *n)
+static void test_timeout(const struct subnet *n)
 {
 	unsigned fds;
 	struct ippkt i;
@@ -407,7 +407,7 @@ static void test_timeout(const struct net *n)
 	eq(wheel_timeout(&c.wheel, c.now), -1);
 }
 
-static void test_scan(const struct net *n)
+static void test_scan(const struct subnet *n)
 {
 	struct rlimit old, few;
 	struct addr to = A(n->server), from = A(n->guest);
@@ -433,7 +433,7 @@ static void test_scan(const struct net *n)
 	eq(drops(), 0);
 }
 
-static void test_link_full(const struct net *n)
+static void test_link_full(const struct subnet *n)
 {
 	struct ippkt i;
 
@@ -460,7 +460,7 @@ static void test_link_full(const struct net *n)
 }
 
 /* icmp_error() about a UDP datagram of @len bytes */
-static void tell(const struct net *n, const struct sock_err *e, const char *to, size_t len)
+static void tell(const struct subnet *n, const struct sock_err *e, const char *to, size_t len)
 {
 	static uint8_t l4[9000];
 	struct end src = E(n->guest, 1111), dst = E(to, 2222);
@@ -472,7 +472,7 @@ static void tell(const struct net *n, const struct sock_err *e, const char *to, 
 	tap_flush(&g->tap);
 }
 
-static void test_map(const struct net *n)
+static void test_map(const struct subnet *n)
 {
 	static const struct {
 		int err;
@@ -515,7 +515,7 @@ static void test_map(const struct net *n)
 	}
 }
 
-static void test_relayed(const struct net *n)
+static void test_relayed(const struct subnet *n)
 {
 	struct sock_err e = {
 		.err = EHOSTUNREACH,
@@ -570,7 +570,7 @@ static void test_relayed(const struct net *n)
 }
 
 /* The host's side of the flow is of the other family: a resolver's */
-static void test_translated(const struct net *n)
+static void test_translated(const struct subnet *n)
 {
 	static const struct {
 		int err;
@@ -584,7 +584,7 @@ static void test_translated(const struct net *n)
 		{ EMSGSIZE,	{ { 2, 0 }, { 3, 4 } }, { { 3, 4 }, { 2, 0 } } },
 	};
 	enum family f = n == nets ? V4 : V6;
-	const struct net *other = &nets[f == V4 ? V6 : V4];
+	const struct subnet *other = &nets[f == V4 ? V6 : V4];
 	struct sock_err e = { .origin = f == V4 ? SO_EE_ORIGIN_ICMP6 : SO_EE_ORIGIN_ICMP, .dst = E(other->server, 53) };
 
 	test("%s: errors of the other family are translated", n->name);
@@ -621,7 +621,7 @@ static void test_translated(const struct net *n)
 	eq(ngot, 0);
 }
 
-static void test_silence(const struct net *n)
+static void test_silence(const struct subnet *n)
 {
 	static const char *const none[][3] = {
 		{ "239.1.2.3", "255.255.255.255", "192.0.2.255" }, { "ff02::1", "ff15::1", "ff0e::77" },

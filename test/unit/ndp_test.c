@@ -6,7 +6,7 @@
 
 static struct neighs hood;		/* neighbours that are known */
 
-static enum drop answer(const struct conf *c, const struct pkt *p, uint8_t *out, struct answer *a)
+static enum drop answer(const struct net *c, const struct pkt *p, uint8_t *out, struct answer *a)
 {
 	return ndp_answer(c, &hood, p, out, a);
 }
@@ -93,7 +93,7 @@ static const struct {
 };
 
 /* Every cut of a frame, lengths in the headers left alone, and again put right */
-static void cuts(const struct conf *c, const uint8_t *frame, size_t len)
+static void cuts(const struct net *c, const uint8_t *frame, size_t len)
 {
 	uint8_t part[512], *reply;
 	struct answer a;
@@ -112,7 +112,7 @@ static void test_ns(void)
 	for (size_t i = 0; i < ARRAY_SIZE(ns_row); i++) {
 		uint8_t frame[256], want[24], *reply;
 		size_t len = make(frame, ns_row[i].hops, ns_row[i].src, ns_row[i].dst, ns_row[i].msg);
-		struct conf c = r_conf();
+		struct net c = r_net();
 		struct answer a;
 
 		test("ndp: %s", ns_row[i].name);
@@ -144,25 +144,25 @@ static void test_ns(void)
 #define RA_DNSSL	"1f 05 0000 ffffffff 07 6578616d706c65 03 636f6d 00 " \
 			"01 62 07 6578616d706c65 03 6f7267 00 00000000 "
 
-static void ra_all(struct conf *c)		{ (void)c; }
-static void ra_no_gw(struct conf *c)		{ c->ip[V6].gw = (struct addr){ 0 }; }
-static void ra_no_dhcpv6(struct conf *c)	{ c->no_dhcpv6 = true; }
-static void ra_local(struct conf *c)		{ c->ip[V6].addr = c->ip[V6].ns_ll; }
-static void ra_no_addr(struct conf *c)		{ c->ip[V6].addr = (struct addr){ 0 }; }
-static void ra_plen(struct conf *c)		{ c->ip[V6].plen = 128; }
-static void ra_mtu_none(struct conf *c)		{ c->mtu = 0; }
-static void ra_mtu_1279(struct conf *c)		{ c->mtu = 1279; }
-static void ra_mtu_1280(struct conf *c)		{ c->mtu = 1280; }
-static void ra_no_dns(struct conf *c)		{ c->ip[V6].ndns = 0; }
-static void ra_dns_off(struct conf *c)		{ c->dhcp_dns = false; }
-static void ra_search_off(struct conf *c)	{ c->dhcp_search = false; }
-static void ra_no_search(struct conf *c)	{ c->nsearch = 0; }
-static void ra_one_search(struct conf *c)	{ c->nsearch = 1; }
-static void ra_bad_search(struct conf *c)	{ strcpy(c->search[0], "a..b"); }
+static void ra_all(struct net *c)		{ (void)c; }
+static void ra_no_gw(struct net *c)		{ c->ip[V6].gw = (struct addr){ 0 }; }
+static void ra_no_dhcpv6(struct net *c)	{ (void)c; r_cf.no_dhcpv6 = true; }
+static void ra_local(struct net *c)		{ c->ip[V6].guest.addr = c->ip[V6].guest.ll; }
+static void ra_no_addr(struct net *c)		{ c->ip[V6].guest.addr = (struct addr){ 0 }; }
+static void ra_plen(struct net *c)		{ c->ip[V6].guest.plen = 128; }
+static void ra_mtu_none(struct net *c)		{ (void)c; r_cf.mtu = 0; }
+static void ra_mtu_1279(struct net *c)		{ (void)c; r_cf.mtu = 1279; }
+static void ra_mtu_1280(struct net *c)		{ (void)c; r_cf.mtu = 1280; }
+static void ra_no_dns(struct net *c)		{ c->ip[V6].guest.ndns = 0; }
+static void ra_dns_off(struct net *c)		{ (void)c; r_cf.dhcp_dns = false; }
+static void ra_search_off(struct net *c)	{ (void)c; r_cf.dhcp_search = false; }
+static void ra_no_search(struct net *c)	{ c->search.n = 0; }
+static void ra_one_search(struct net *c)	{ c->search.n = 1; }
+static void ra_bad_search(struct net *c)	{ strcpy(c->search.name[0], "a..b"); }
 
 static const struct {
 	const char	*name;
-	void		(*change)(struct conf *c);
+	void		(*change)(struct net *c);
 	uint32_t	head;			/* current hop limit, flags, router lifetime */
 	const char	*payload;
 } ra_row[] = {
@@ -188,7 +188,7 @@ static const struct {
 	  "1f 03 0000 ffffffff 01 62 07 6578616d706c65 03 6f7267 00 00" },
 };
 
-static void check_ra(const struct conf *c, const struct answer *a, const uint8_t *reply, size_t i)
+static void check_ra(const struct net *c, const struct answer *a, const uint8_t *reply, size_t i)
 {
 	uint8_t want[ANSWER_MAX];
 
@@ -206,7 +206,7 @@ static void test_ra(void)
 	for (size_t i = 0; i < ARRAY_SIZE(ra_row); i++) {
 		uint8_t frame[256], out[ANSWER_MAX], *reply;
 		size_t len = make(frame, "ff", GUEST_LL, ROUTERS, RS SLLA);
-		struct conf c = r_conf();
+		struct net c = r_net();
 		struct answer a;
 
 		test("CFG-04 ndp: solicitation answered at once: %s", ra_row[i].name);
@@ -218,7 +218,7 @@ static void test_ra(void)
 		cuts(&c, frame, len);
 
 		test("CFG-01 ndp: unsolicited: %s", ra_row[i].name);
-		ndp_advert(&c, &c.our_mac, out, &a);
+		ndp_advert(&c, &r_cf.our_mac, out, &a);
 		check_ra(&c, &a, out, i);
 		ok(mac_eq(&a.dmac, &nodes_mac));
 		ok(addr_eq(&a.dst.a, &nodes));
@@ -240,7 +240,7 @@ static void test_rs(void)
 	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
 		uint8_t frame[256], *reply;
 		size_t len = make(frame, row[i].hops, row[i].src, ROUTERS, row[i].msg);
-		struct conf c = r_conf();
+		struct net c = r_net();
 		struct answer a;
 
 		test("ndp: router solicitation %s", row[i].name);
@@ -258,22 +258,22 @@ static void test_rs(void)
 /* As much as the configuration can hold: the advertisement must fit 1280 bytes of IP */
 static void test_long(void)
 {
-	struct conf c = r_conf();
+	struct net c = r_net();
 	uint8_t out[ANSWER_MAX];
 	struct answer a;
 	size_t at = 8, names = 0;
 
 	test("ndp: long lists are cut at whole entries");
 	for (unsigned i = 0; i < DNS_MAX; i++)
-		c.ip[V6].dns[i] = c.ip[V6].addr;
-	c.ip[V6].ndns = DNS_MAX;
-	c.nsearch = SEARCH_MAX;
+		c.ip[V6].guest.dns[i] = c.ip[V6].guest.addr;
+	c.ip[V6].guest.ndns = DNS_MAX;
+	c.search.n = SEARCH_MAX;
 	for (unsigned i = 0; i < SEARCH_MAX; i++) {	/* 253 characters: four labels of 63, 63, 63 and 61 */
-		memset(c.search[i], 'a' + (int)i, 253);
-		c.search[i][63] = c.search[i][127] = c.search[i][191] = '.';
-		c.search[i][253] = '\0';
+		memset(c.search.name[i], 'a' + (int)i, 253);
+		c.search.name[i][63] = c.search.name[i][127] = c.search.name[i][191] = '.';
+		c.search.name[i][253] = '\0';
 	}
-	ndp_advert(&c, &c.our_mac, out, &a);
+	ndp_advert(&c, &r_cf.our_mac, out, &a);
 	ok(a.len <= 1280 - 48);
 	while (at < a.len && ok(out[at + 1])) {
 		if (out[at] == OPT_RDNSS)
@@ -287,13 +287,13 @@ static void test_long(void)
 	eq(names, 4);
 
 	test("ndp: a list that fits to the byte, and one that does not");
-	c.search[4][9] = '\0';				/* 1020 and 11 are 1031, padded to 1032 */
-	ndp_advert(&c, &c.our_mac, out, &a);
+	c.search.name[4][9] = '\0';				/* 1020 and 11 are 1031, padded to 1032 */
+	ndp_advert(&c, &r_cf.our_mac, out, &a);
 	eq(a.len, 1232);
-	c.search[4][9] = 'e';
-	c.search[4][11] = '\0';				/* 1033 */
-	c.nsearch = 5;
-	ndp_advert(&c, &c.our_mac, out, &a);
+	c.search.name[4][9] = 'e';
+	c.search.name[4][11] = '\0';				/* 1033 */
+	c.search.n = 5;
+	ndp_advert(&c, &r_cf.our_mac, out, &a);
 	eq(a.len, 1232 - 1032 + 1024);
 }
 
@@ -317,14 +317,14 @@ static void test_interval(void)
 
 static void test_solicit(void)
 {
-	struct conf c = r_conf();
+	struct net c = r_net();
 	uint8_t out[ANSWER_MAX], want[64];
 	struct answer a;
 
 	test("ndp: we ask for the guest");
-	c.ip[V6].addr.b[13] = 0xab;
-	c.ip[V6].addr.b[14] = 0xcd;
-	ndp_solicit(&c, &c.our_mac, &c.ip[V6].addr, out, &a);
+	c.ip[V6].guest.addr.b[13] = 0xab;
+	c.ip[V6].guest.addr.b[14] = 0xcd;
+	ndp_solicit(&c, &r_cf.our_mac, &c.ip[V6].guest.addr, out, &a);
 	eq(a.len, r_hex("20010db8000100020000000000abcd15 01 01 9a559a559a55", want));
 	eq_mem(out, want, 24);
 	eq(a.icmp.type, 135);
@@ -341,7 +341,7 @@ static void test_neighbour(void)
 {
 	uint8_t frame[256], want[64], out[ANSWER_MAX], *reply;
 	size_t len = make(frame, "ff", GUEST, NODE_77, NS OTHER SLLA);
-	struct conf c = r_conf();
+	struct net c = r_net();
 	struct answer a;
 	struct addr who;
 
@@ -370,10 +370,10 @@ static void test_neighbour(void)
 	ok(addr_eq(&a.src.a, &who) && addr_eq(&a.dst.a, &nodes) && mac_eq(&a.dmac, &nodes_mac));
 
 	test("RFC 4861 7.2.4 ndp: the same, to a guest that had asked: reachable");
-	ndp_announce(&who, &(struct mac){ { 2, [5] = 0xbb } }, &c.ip[V6].addr, &guest_mac, out, &a);
+	ndp_announce(&who, &(struct mac){ { 2, [5] = 0xbb } }, &c.ip[V6].guest.addr, &guest_mac, out, &a);
 	eq_mem(out, want, 24);
 	eq(a.icmp.rest, 0xe0000000);
-	ok(addr_eq(&a.src.a, &who) && addr_eq(&a.dst.a, &c.ip[V6].addr) && mac_eq(&a.dmac, &guest_mac));
+	ok(addr_eq(&a.src.a, &who) && addr_eq(&a.dst.a, &c.ip[V6].guest.addr) && mac_eq(&a.dmac, &guest_mac));
 }
 
 int main(void)

@@ -12,6 +12,7 @@
 
 static struct neighs n;
 static struct conf cf;
+static struct net net;
 static int kernel = -1;
 
 static const struct mac ours = { { 0x9a, 0x55, 0x9a, 0x55, 0x9a, 0x55 } };
@@ -39,16 +40,17 @@ static void fresh(void)
 	kernel = sv[1];
 	fcntl(kernel, F_SETFL, O_NONBLOCK);
 	cf = (struct conf){ .our_mac = ours };
-	cf.ip[V4] = (struct conf_ip){
-		.on = true, .ifindex = IF4, .addr = A("192.0.2.2"), .plen = 24, .gw = A("192.0.2.1"),
+	net.cf = &cf;
+	net.ip[V4] = (struct net_ip){
+		.on = true, .ifindex = IF4, .guest = { .addr = A("192.0.2.2"), .plen = 24, .ll = addr_any4 }, .gw = A("192.0.2.1"),
 		.map_loopback = A("192.0.2.1"), .map_guest = A("192.0.2.9"), .dns_forward = A("192.0.2.8"),
-		.ns_ll = addr_any4, .our_ll = addr_any4,
+		.our_ll = addr_any4,
 	};
-	cf.ip[V6] = (struct conf_ip){
-		.on = true, .ifindex = IF6, .addr = A("2001:db8::2"), .plen = 64, .gw = A("fe80::99"),
-		.our_ll = A("fe80::1"), .ns_ll = A("fe80::2"),
+	net.ip[V6] = (struct net_ip){
+		.on = true, .ifindex = IF6, .guest = { A("2001:db8::2"), 64, .ll = A("fe80::2") }, .gw = A("fe80::99"),
+		.our_ll = A("fe80::1"),
 	};
-	n = (struct neighs){ .cf = &cf, .nl.fd = sv[0], .key = { 123, 456 }, .ll = true };
+	n = (struct neighs){ .net = &net, .nl.fd = sv[0], .key = { 123, 456 }, .ll = true };
 }
 
 /* A message of the kernel's in the making, and several of them in one datagram */
@@ -134,7 +136,7 @@ static bool has(const char *s, const struct mac *mac)
 	static const struct mac guest = { { 2, 9, 9, 9, 9, 9 } };
 	struct addr a = A(s);
 
-	return mac_eq(neigh_mac(&n, &cf, &a, &guest), mac);
+	return mac_eq(neigh_mac(&n, &net, &a, &guest), mac);
 }
 
 static void test_basic(void)
@@ -167,7 +169,7 @@ static void test_basic(void)
 	test("the guest's own MAC address is never a neighbour's");
 	put_neigh(RTM_NEWNEIGH, NUD_REACHABLE, "192.0.2.10", &one);
 	eq(heard(&a), 1);
-	ok(mac_eq(neigh_mac(&n, &cf, &a, &one), &ours) && mac_eq(neigh_mac(&n, &cf, &a, &two), &one));
+	ok(mac_eq(neigh_mac(&n, &net, &a, &one), &ours) && mac_eq(neigh_mac(&n, &net, &a, &two), &one));
 }
 
 static void test_states(void)
@@ -210,8 +212,8 @@ static void test_ours(void)
 
 	test("a gateway that isn't mapped is a neighbour, link-local or not");
 	fresh();
-	cf.ip[V4].map_loopback = addr_any4;
-	cf.ip[V6].our_ll = A("fe80::99");
+	net.ip[V4].map_loopback = addr_any4;
+	net.ip[V6].our_ll = A("fe80::99");
 	put_neigh(RTM_NEWNEIGH, NUD_REACHABLE, "192.0.2.1", &one);
 	put_neigh(RTM_NEWNEIGH, NUD_REACHABLE, "fe80::99", &two);
 	eq(heard(NULL), 2);
@@ -219,9 +221,10 @@ static void test_ours(void)
 
 	test("where the guest has another network than the host, only hosts in that, and the gateway");
 	fresh();
-	cf.ip[V4].addr_given = cf.ip[V6].addr_given = true;
-	cf.ip[V4].map_loopback = addr_any4;
-	cf.ip[V4].gw = A("10.0.0.1");
+	cf.ip[V4].addr = net.ip[V4].guest.addr;
+	cf.ip[V6].addr = net.ip[V6].guest.addr;
+	net.ip[V4].map_loopback = addr_any4;
+	net.ip[V4].gw = A("10.0.0.1");
 	put_neigh(RTM_NEWNEIGH, NUD_REACHABLE, "192.0.3.10", &one);
 	put_neigh(RTM_NEWNEIGH, NUD_REACHABLE, "2001:db8:1::10", &one);
 	eq(heard(NULL), 0);
@@ -266,7 +269,7 @@ static void test_not(void)
 	nh = put_msg(RTM_NEWNEIGH, 0, 0, &six, sizeof(six));
 	put_attr(nh, NDA_DST, mapped.b, 16);	/* ::ffff:192.0.2.10 is no address of IPv4 */
 	put_attr(nh, NDA_LLADDR, one.b, 6);
-	cf.ip[V6].on = false;
+	net.ip[V6].on = false;
 	put_neigh(RTM_NEWNEIGH, NUD_REACHABLE, "2001:db8::10", &one);
 	eq(heard(NULL), 0);
 	eq(n.count, 0);
@@ -377,7 +380,7 @@ static void test_full(void)
 	for (unsigned i = 49999; i > 49999 - 256; i--) {
 		put_be16(a.b + 12, (uint16_t)(i >> 16));
 		put_be16(a.b + 14, (uint16_t)i);
-		known += mac_eq(neigh_mac(&n, &cf, &a, &two), &one);
+		known += mac_eq(neigh_mac(&n, &net, &a, &two), &one);
 	}
 	ok(known > 240);
 	eq(neigh_dump(&n), 0);

@@ -25,6 +25,7 @@ static int test_socket(int family, int type, int proto)
 }
 
 #define socket test_socket
+#include "../../net.c"
 #include "../../ns_net.c"
 #undef socket
 #include "../t.h"
@@ -152,6 +153,7 @@ static bool setup(const char *batch)
 }
 
 static struct caps caps;
+static struct net net;
 
 /* Start-up as passt.c does it, with @args behind "pasta --config-net": descriptor of the tap device */
 static int start(struct conf *c, struct ns *ns, const char *args)
@@ -166,10 +168,9 @@ static int start(struct conf *c, struct ns *ns, const char *args)
 	argv[argc] = NULL;
 	conf_parse(c, argc, argv);
 	*ns = (struct ns){ .netns = guest_ns };
-	ns_host_network(c);
-	conf_complete(c);
-	fd = ns_tap(ns, c, &caps);
-	ns_configure(ns, c);
+	net_start(&net, c);
+	fd = ns_tap(ns, &net, c->link_fd, &caps);
+	ns_configure(ns, &net);
 	return fd;
 }
 
@@ -231,7 +232,7 @@ static void run_and_show(const char *args)
 
 	start(&c, &ns, args);
 	setns(guest_ns, CLONE_NEWNET);
-	show(c.ns_ifname, show_what);
+	show(ns.ifname, show_what);
 }
 
 /* The host has more routes than the list shows: some of them, and how many there are */
@@ -278,11 +279,11 @@ static void run_conf(const char *args)
 
 	start(&c, &ns, args);
 	for (enum family f = V4; f < FAMILIES; f++) {
-		const struct conf_ip *ip = &c.ip[f];
+		const struct net_ip *ip = &net.ip[f];
 
 		if (!ip->on)
 			continue;
-		printf("%s %s/%u gw %s", c.ns_ifname, addr_fmt(&ip->addr, a), ip->plen, addr_fmt(&ip->gw, gw));
+		printf("%s %s/%u gw %s", ns.ifname, addr_fmt(&ip->guest.addr, a), ip->guest.plen, addr_fmt(&ip->gw, gw));
 		if (f == V6)
 			printf(" ll %s", addr_fmt(&ip->our_ll, ll));
 		printf("%s%s\n", ip->local ? " local" : "", ip->ifindex ? "" : " no interface");
@@ -608,7 +609,7 @@ static void run_link(const char *args)
 		struct nl nl;
 
 		nl_open(&nl);
-		nl_link_get(&nl, nl_ifindex(&nl, c.ns_ifname), &info);
+		nl_link_get(&nl, nl_ifindex(&nl, ns.ifname), &info);
 		printf("%s, MAC %s\n", c.no_ra ? "no RAs" : "RAs", mac_is_zero(&c.ns_mac) || mac_eq(&c.ns_mac, &info.mac) ? "as asked" : "another");
 	}
 }
@@ -651,7 +652,7 @@ static void run_big(const char *args)
 	start(&c, &ns, args);
 	setns(guest_ns, CLONE_NEWNET);
 	nl_open(&nl);
-	nl_link_get(&nl, nl_ifindex(&nl, c.ns_ifname), &info);
+	nl_link_get(&nl, nl_ifindex(&nl, ns.ifname), &info);
 	printf("%s %s", info.gro4 == TAP_ROOM || info.gro6 == TAP_ROOM ? "announced" : "not announced",
 	       caps.tso4 == (info.gro4 == TAP_ROOM ? TAP_SUPER : tun_tso) ? "and so" : "not so");
 	printf(" %s\n", caps.tso6 == (info.gro6 == TAP_ROOM ? TAP_SUPER : tun_tso) ? "and so" : "not so");

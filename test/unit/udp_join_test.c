@@ -108,16 +108,16 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags)
 
 /* ---- one guest, a server on the host's loopback ---- */
 
-struct net {
+struct subnet {
 	const char *name, *guest, *gw, *server, *server2, *loopback;
 };
 
-static const struct net nets[] = {
+static const struct subnet nets[] = {
 	{ "IPv4", "192.0.2.1", "192.0.2.254", "198.51.100.7", "198.51.100.8", "127.0.0.1" },
 	{ "IPv6", "2001:db8::1", "fe80::1", "2001:db8:1::7", "2001:db8:1::8", "::1" },
 };
 
-#define EACH_NET(n)	for (const struct net *n = nets; n < nets + ARRAY_SIZE(nets); n++)
+#define EACH_NET(n)	for (const struct subnet *n = nets; n < nets + ARRAY_SIZE(nets); n++)
 
 #define SERVERS	3
 
@@ -125,7 +125,7 @@ static const struct caps uso = { .mtu = 65535, .csum = true, .uso = true };
 static struct end guest, gw[SERVERS], from[SERVERS];	/* servers as the guest sees them, and how they see the guest */
 static int server[SERVERS] = { -1, -1, -1 };
 
-static void set_up(const struct net *n, const struct caps *caps)
+static void set_up(const struct subnet *n, const struct caps *caps)
 {
 	begin(caps);
 	memset(&kernel, 0, sizeof(kernel));
@@ -272,7 +272,7 @@ static const struct {
 	{ "just too much",		{ R(32, 1985), R(1, 1968) }, { { 32, 1985 }, { 1, 1968 } } },
 };
 
-static void test_out(const struct net *n)
+static void test_out(const struct subnet *n)
 {
 	for (unsigned k = 0; k < ARRAY_SIZE(outs); k++) {
 		unsigned m = 0;
@@ -298,7 +298,7 @@ static void test_out(const struct net *n)
 	}
 }
 
-static void test_no_gso(const struct net *n)
+static void test_no_gso(const struct subnet *n)
 {
 	const struct run_of batch[RUNS] = { R(70, 100), R(3, 7) };
 
@@ -314,7 +314,7 @@ static void test_no_gso(const struct net *n)
 	eq(drops(), 0);
 }
 
-static void test_controls(const struct net *n)
+static void test_controls(const struct subnet *n)
 {
 	const struct run_of batch[RUNS] = { RX(3, 100, .ttl = 5, .tos = 0xb8), R(1, 200) };
 	struct end far = E(n->server, 5555), to = E(n->guest, 1000);
@@ -327,7 +327,7 @@ static void test_controls(const struct net *n)
 	test("%s: source, TTL and DSCP hold for all in a message, its segments' size comes last", n->name);
 	set_up(n, NULL);
 	publish(1000, 1000, 41000);
-	eq(fwd_listen(&c.fwd, &cf, c.epfd), 0);
+	eq(fwd_listen(&c.fwd, &c.net, c.epfd), 0);
 	out_udp(&far, &to, "request", 7);
 	run();
 	eq(ngot, 1);
@@ -349,7 +349,7 @@ static void test_controls(const struct net *n)
 }
 
 /* Packets with many buffers each, as none of today's links gives them: one batch by hand */
-static void test_buffers(const struct net *n)
+static void test_buffers(const struct subnet *n)
 {
 	static const struct {
 		const char	*what;
@@ -395,7 +395,7 @@ static void test_buffers(const struct net *n)
 	}
 }
 
-static void test_refused(const struct net *n)
+static void test_refused(const struct subnet *n)
 {
 	static const int errors[] = { EINVAL, EIO, EMSGSIZE };
 	const struct run_of batch[RUNS] = { R(3, 500), R(1, 100), R(1, 700), RX(4, 200, .ttl = 63), R(2, 150) };
@@ -447,7 +447,7 @@ static void test_refused(const struct net *n)
 	server_got(0, batch);
 }
 
-static void test_large(const struct net *n)
+static void test_large(const struct subnet *n)
 {
 	const struct run_of large[RUNS] = { R(3, 1900), R(1, 1501) };
 	struct end far = E(n->server, 7);
@@ -470,7 +470,7 @@ static void test_large(const struct net *n)
 }
 
 /* Refused as one, and then some of them too: calls that fail, and datagrams that are missing */
-static void test_refused_twice(const struct net *n)
+static void test_refused_twice(const struct subnet *n)
 {
 	static const struct {
 		int		err;
@@ -503,7 +503,7 @@ static void test_refused_twice(const struct net *n)
 	}
 }
 
-static void test_errors(const struct net *n)
+static void test_errors(const struct subnet *n)
 {
 	static const struct {
 		int		err;
@@ -637,7 +637,7 @@ static unsigned guest_got(unsigned k, const struct end *src, const struct run_of
 	return k;
 }
 
-static void test_in(const struct net *n)
+static void test_in(const struct subnet *n)
 {
 	for (unsigned k = 0; k < ARRAY_SIZE(ins); k++) {
 		unsigned m = 0;
@@ -675,7 +675,7 @@ static void link_opens(void)
 	} while (g->tap.qlen);
 }
 
-static void test_in_alone(const struct net *n)
+static void test_in_alone(const struct subnet *n)
 {
 	const struct run_of some[RUNS] = { R(3, 100), R(1, 50) }, many[RUNS] = { R(150, 100) };
 	unsigned hdr = net_hdr_len(addr_is_v4(&guest.a), UDP_HLEN) - ETH_HLEN;
@@ -731,7 +731,7 @@ static void test_in_alone(const struct net *n)
 }
 
 /* Letters are servers, one datagram each: what the guest gets is in groups */
-static void test_in_flows(const struct net *n)
+static void test_in_flows(const struct subnet *n)
 {
 	static const struct {
 		const char *sent, *frames;
@@ -771,7 +771,7 @@ static int open_here(int family, int type, int proto, int *fd, unsigned n)
 }
 
 /* A client on the host's loopback, which is spliced, and one far away */
-static void test_in_mixed(const struct net *n)
+static void test_in_mixed(const struct subnet *n)
 {
 	struct end far = E(n->server, 5555), to = E(n->guest, 1000), local = E(n->loopback, 0), at = E(n->guest, 41000);
 	static const char order[] = "rrlrllrr";
@@ -782,7 +782,7 @@ static void test_in_mixed(const struct net *n)
 	set_up(n, &uso);
 	cf.no_splice = false;
 	publish(1000, 1000, 41000);
-	eq(fwd_listen(&c.fwd, &cf, c.epfd), 0);
+	eq(fwd_listen(&c.fwd, &c.net, c.epfd), 0);
 	client = host_socket(&local);
 	target = host_socket(&at);
 	local.port = 1000;
@@ -821,7 +821,7 @@ static void test_in_mixed(const struct net *n)
 	close(target);
 }
 
-static void test_in_gives_way(const struct net *n)
+static void test_in_gives_way(const struct subnet *n)
 {
 	const struct run_of two[RUNS] = { R(2, 200) }, one[RUNS] = { R(1, 200) };
 	static const uint16_t order[] = { 5555, 5555, 5556, 5556, 5555 };
@@ -830,7 +830,7 @@ static void test_in_gives_way(const struct net *n)
 	test("%s: a flow gives way to the next one while its datagrams wait: they arrive", n->name);
 	set_up(n, &uso);
 	publish(1000, 1000, 41000);
-	eq(fwd_listen(&c.fwd, &cf, c.epfd), 0);
+	eq(fwd_listen(&c.fwd, &c.net, c.epfd), 0);
 	c.flows.used += FLOW_MAX;	/* as if the table were full */
 	for (unsigned k = 0; k < ARRAY_SIZE(order); k++) {
 		far.port = order[k];
@@ -858,7 +858,7 @@ static void test_in_same_view(void)
 	test("UDP-08 two clients the guest can't tell apart: no frame has datagrams of both");
 	set_up(nets, &uso);
 	publish(1000, 1000, 41000);
-	eq(fwd_listen(&c.fwd, &cf, c.epfd), 0);
+	eq(fwd_listen(&c.fwd, &c.net, c.epfd), 0);
 	for (unsigned k = 0; k < 2; k++) {
 		at = E(k ? "127.0.0.3" : "127.0.0.2", 5557);
 		fd[k] = host_socket(&at);
@@ -923,7 +923,7 @@ static void expect(unsigned s, unsigned *next, size_t *at, const uint8_t *p, siz
 
 static const size_t lengths[] = { 0, 1, 200, 200, 200, 200, 200, 200, 199, 201, 1400 };
 
-static void test_random_out(const struct net *n)
+static void test_random_out(const struct subnet *n)
 {
 	static const int refusals[] = { 0, 0, 0, 0, EINVAL, EIO, EMSGSIZE };
 	static uint8_t buf[65536];
@@ -983,7 +983,7 @@ static void expect_frames(unsigned *next, size_t *at)
 	got_clear();
 }
 
-static void test_random_in(const struct net *n)
+static void test_random_in(const struct subnet *n)
 {
 	unsigned files;
 

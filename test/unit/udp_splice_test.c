@@ -104,8 +104,8 @@ static void set_up(const struct way *w)
 	publish(PORT_OUT, PORT_OUT, TO_OUT);
 	cf.rules.rule[1].outward = true;
 	c.fwd.udp_gone = udp_listener_gone;
-	eq(fwd_listen(&c.fwd, &cf, c.epfd), 0);
-	eq(fwd_listen_ns(&c.fwd, &cf, c.epfd), 0);
+	eq(fwd_listen(&c.fwd, &c.net, c.epfd), 0);
+	eq(fwd_listen_ns(&c.fwd, &c.net, c.epfd), 0);
 	memset(&kernel, 0, sizeof(kernel));
 	memset(&c.splice, 0, sizeof(c.splice));
 	ask = E(w->ask, w->port);
@@ -496,7 +496,7 @@ static void test_end(const struct way *w)
 		if (c.flows.f[i].type == FLOW_UDP_SPLICE)
 			flow_wait(&c.flows, &c.flows.f[i], WAIT_READY);
 	say(client, &ask, "late");
-	eq(fwd_replace(&c.fwd, &cf, &none, &why), 0);
+	eq(fwd_replace(&c.fwd, &c.net, &none, &why), 0);
 	run();
 	eq(c.flows.count[FLOW_UDP_SPLICE] + c.flows.count[FLOW_UDP_PORT], 0);
 	ok(!flow_oldest(&c.flows, LRU_SOCKET_SILENT) && !flow_oldest(&c.flows, LRU_SOCKET_ANSWERED));
@@ -602,7 +602,7 @@ static void test_children(const struct way *w)
 	say(other[1], &seen, "from a new port");
 	run();
 	eq(c.flows.count[FLOW_UDP_SPLICE], 3);
-	eq(fwd_replace(&c.fwd, &cf, &none, &why), 0);
+	eq(fwd_replace(&c.fwd, &c.net, &none, &why), 0);
 	flow_bury(&c.flows);
 	eq(c.flows.count[FLOW_UDP_SPLICE] + c.flows.count[FLOW_UDP_PORT], 0);
 	eq(g->sockets, 0);

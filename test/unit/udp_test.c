@@ -28,25 +28,25 @@ int __wrap_sendmmsg(int fd, struct mmsghdr *mm, unsigned n, int flags)
 }
 
 /* Both families by one set of cases */
-struct net {
+struct subnet {
 	const char *name, *guest, *gw, *server, *server2, *router, *loopback, *group;
 };
 
-static const struct net nets[] = {
+static const struct subnet nets[] = {
 	{ "IPv4", "192.0.2.1", "192.0.2.254", "198.51.100.7", "198.51.100.8", "203.0.113.9", "127.0.0.1",
 	  "239.255.255.250" },
 	{ "IPv6", "2001:db8::1", "fe80::1", "2001:db8:1::7", "2001:db8:1::8", "2001:db8:2::9", "::1",
 	  "ff15::efc0:988f" },
 };
 
-#define EACH_NET(n)	for (const struct net *n = nets; n < nets + ARRAY_SIZE(nets); n++)
+#define EACH_NET(n)	for (const struct subnet *n = nets; n < nets + ARRAY_SIZE(nets); n++)
 
 static bool payload_is(const struct ippkt *i, const char *text)
 {
 	return i->good && i->len == strlen(text) && !memcmp(i->data, text, i->len);
 }
 
-static void test_both_ways(const struct net *n)
+static void test_both_ways(const struct subnet *n)
 {
 	struct end guest = E(n->guest, 40000), server = E(n->server, 7), other = E(n->server2, 7);
 	struct ippkt i;
@@ -92,7 +92,7 @@ static void test_both_ways(const struct net *n)
 	ok(ngot == 1 && payload_is(&got[0].ip, ""));
 }
 
-static void test_port_taken(const struct net *n)
+static void test_port_taken(const struct subnet *n)
 {
 	struct end guest = E(n->guest, 40001), server = E(n->server, 7), any = { .port = 40001 };
 	struct ippkt i;
@@ -113,7 +113,7 @@ static void test_port_taken(const struct net *n)
 }
 
 /* The namespace is the test's own, so that it has the privilege */
-static void test_port_low(const struct net *n)
+static void test_port_low(const struct subnet *n)
 {
 	static const uint16_t low[] = { 1, 53, 67, 123, 514, 547, 1023 };
 	struct end guest = E(n->guest, 0), server = E(n->server, 7), gw = E(n->gw, 7), at = E(n->loopback, 7), from;
@@ -143,7 +143,7 @@ static void test_port_low(const struct net *n)
 	close(fd);
 }
 
-static void test_batch(const struct net *n)
+static void test_batch(const struct subnet *n)
 {
 	struct end guest = E(n->guest, 40002), server = E(n->server, 7);
 	uint8_t text[1400];
@@ -167,7 +167,7 @@ static void test_batch(const struct net *n)
 
 #define MANY	4096			/* flows: many batches, each of as many flows as it has datagrams */
 
-static void test_many(const struct net *n)
+static void test_many(const struct subnet *n)
 {
 	struct end guest = E(n->guest, 0), server = E(n->server, 7);
 	static bool seen[65536];
@@ -217,7 +217,7 @@ static unsigned collect(int fd, size_t *total, size_t *largest)
 	return n;
 }
 
-static void test_gso_out(const struct net *n)
+static void test_gso_out(const struct subnet *n)
 {
 	static const struct {
 		size_t len, largest;
@@ -254,7 +254,7 @@ static void test_gso_out(const struct net *n)
 	}
 }
 
-static void test_gso_in(const struct net *n)
+static void test_gso_in(const struct subnet *n)
 {
 	struct end guest = E(n->guest, 40004), gw = E(n->gw, 7008), at = E(n->loopback, 7008), from;
 	const struct caps uso = { .mtu = 65535, .csum = true, .uso = true };
@@ -288,7 +288,7 @@ static void test_gso_in(const struct net *n)
 	}
 }
 
-static void test_fragments(const struct net *n)
+static void test_fragments(const struct subnet *n)
 {
 	static const size_t sizes[] = { 1273, 1472, 1473, 4000, 8192, 60000, 65507 };
 	struct end guest = E(n->guest, 40005), gw = E(n->gw, 7009), at = E(n->loopback, 7009), from;
@@ -346,7 +346,7 @@ static void expect_pieces(int fd, const struct end *to, const uint8_t *text, siz
 		eq_mem(whole + 8, text, size);
 }
 
-static void test_path_mtu(const struct net *n)
+static void test_path_mtu(const struct subnet *n)
 {
 	struct end guest = E(n->guest, 40005), gw = E(n->gw, 7009), at = E(n->loopback, 7009), from;
 	const struct caps uso = { .mtu = 65535, .csum = true, .uso = true };
@@ -413,7 +413,7 @@ static void expect_error(unsigned k, const char *from, uint8_t type, uint8_t cod
 	ok(got[k].len - 14 <= (i->v4 ? 576 : 1280));
 }
 
-static void test_refused(const struct net *n)
+static void test_refused(const struct subnet *n)
 {
 	struct end guest = E(n->guest, 40006), server = E(n->server, 9), gw = E(n->gw, 9), other = E(n->server2, 7);
 	struct addr router = A(n->router);
@@ -478,7 +478,7 @@ static void test_refused(const struct net *n)
 	eq(drops(), 0);
 }
 
-static void test_traceroute(const struct net *n)
+static void test_traceroute(const struct subnet *n)
 {
 	struct end guest = E(n->guest, 40007), server = E(n->server, 33434);
 	struct addr router = A(n->router);
@@ -518,7 +518,7 @@ static void test_traceroute(const struct net *n)
 	ok(out_read(&i) && i.ttl == 64 && i.tos == 0xb9);
 }
 
-static void test_unreachable(const struct net *n)
+static void test_unreachable(const struct subnet *n)
 {
 	struct end guest = E(n->guest, 40008), server = E(n->server, 7);
 	struct addr router = A(n->router);
@@ -544,7 +544,7 @@ static void test_unreachable(const struct net *n)
 	eq(got[0].ip.rest, 1400);
 }
 
-static void test_send_errors(const struct net *n)
+static void test_send_errors(const struct subnet *n)
 {
 	static const struct {
 		int err;
@@ -592,7 +592,7 @@ static void join(int fd, const struct addr *group)
 	MUST(setsockopt(fd, addr_is_v4(group) ? IPPROTO_IP : IPPROTO_IPV6, MCAST_JOIN_GROUP, &r, sizeof(r)));
 }
 
-static void test_multicast(const struct net *n)
+static void test_multicast(const struct subnet *n)
 {
 	struct end guest = E(n->guest, 1900), group = E(n->group, 1900), device = E(n->server, 1900);
 	struct ippkt i;
@@ -600,7 +600,7 @@ static void test_multicast(const struct net *n)
 	test("%s %s: multicast leaves the host, with its TTL", addr_is_v4(&guest.a) ? "UDP-06" : "UDP-25", n->name);
 	begin(NULL);
 	publish(1900, 1900, 1900);
-	eq(fwd_listen(&c.fwd, &cf, c.epfd), 0);
+	eq(fwd_listen(&c.fwd, &c.net, c.epfd), 0);
 	guest_udp(0, &guest, &group, 2, "M-SEARCH", 8);
 	guest_send(1);
 	if (!ok(out_read(&i)))
@@ -656,7 +656,7 @@ static bool reaches(const struct end *from, const struct end *to)
 	return ngot == 1 && payload_is(&got[0].ip, "let me in");
 }
 
-static void test_asked(const struct net *n)
+static void test_asked(const struct subnet *n)
 {
 	struct end guest = E(n->guest, 40010), group = E(n->group, 1900), other = E(n->group, 5353), lo = E(n->loopback, 40010);
 	struct end device = E(n->server, 1900), second = E(n->server2, 1900), wrong = E(n->server, 1901), third = E(n->router, 1900);
@@ -778,7 +778,7 @@ static void test_broadcast(void)
 		test("UDP-06 UDP-05 broadcast to %s leaves the host, and is not forwarded back", all[k]);
 		begin(NULL);
 		publish(9999, 9999, 9999);
-		eq(fwd_listen(&c.fwd, &cf, c.epfd), 0);
+		eq(fwd_listen(&c.fwd, &c.net, c.epfd), 0);
 		guest_say(&guest, &to, "hello all");
 		if (!ok(out_read(&i)))
 			continue;
@@ -819,7 +819,7 @@ static void send_from(int fd, const struct addr *from, const struct end *to, con
 }
 
 /* Strangers seem to come from where the guest asks: the address that leads to the host's loopback, a service */
-static void test_stranger_names(const struct net *n)
+static void test_stranger_names(const struct subnet *n)
 {
 	struct end gw = E(n->gw, 7012), at = E(n->loopback, 7012), to = E(n->guest, 1000), guest = E(n->guest, 2000), from;
 	struct end dns = E(n->server, 53);
@@ -830,7 +830,7 @@ static void test_stranger_names(const struct net *n)
 	test("%s: a stranger by the name of the host's loopback doesn't get what the guest sends there", n->name);
 	begin(NULL);
 	publish(1000, 1000, 2000);
-	eq(fwd_listen(&c.fwd, &cf, c.epfd), 0);
+	eq(fwd_listen(&c.fwd, &c.net, c.epfd), 0);
 	out_udp(&gw, &to, "it is me", 8);
 	run();
 	ok(ngot == 1 && end_eq(&got[0].ip.src, &gw) && end_eq(&got[0].ip.dst, &guest));
@@ -850,7 +850,7 @@ static void test_stranger_names(const struct net *n)
 	ok(out_read(&i) && end_eq(&i.dst, &dns) && addr_eq(&i.src.a, &guest.a));
 }
 
-static void test_listener(const struct net *n)
+static void test_listener(const struct subnet *n)
 {
 	struct end client = E(n->loopback, 0), far = E(n->server, 5555), gw = E(n->gw, 0), guest = E(n->guest, 2000);
 	struct end to = E(n->guest, 1000), from, other = E(addr_is_v4(&guest.a) ? "192.0.2.33" : "2001:db8::33", 2000);
@@ -861,7 +861,7 @@ static void test_listener(const struct net *n)
 	test("%s: a datagram to a published port reaches the guest, with its client's address", n->name);
 	begin(NULL);
 	publish(1000, 1000, 2000);
-	eq(fwd_listen(&c.fwd, &cf, c.epfd), 0);
+	eq(fwd_listen(&c.fwd, &c.net, c.epfd), 0);
 	out_udp(&far, &to, "request", 7);
 	run();
 	ok(ngot == 1 && payload_is(&got[0].ip, "request") && end_eq(&got[0].ip.src, &far) &&
@@ -935,7 +935,7 @@ static void test_listener(const struct net *n)
 	expect_error(0, n->server, i.v4 ? 3 : 1, i.v4 ? 3 : 4, &guest, &far, "late");
 }
 
-static void test_listener_ranges(const struct net *n)
+static void test_listener_ranges(const struct subnet *n)
 {
 	static const struct {
 		uint16_t first, last, to, ask, guest;
@@ -952,7 +952,7 @@ static void test_listener_ranges(const struct net *n)
 		     cases[k].last, cases[k].guest);
 		begin(NULL);
 		publish(cases[k].first, cases[k].last, cases[k].to);
-		eq(fwd_listen(&c.fwd, &cf, c.epfd), 0);
+		eq(fwd_listen(&c.fwd, &c.net, c.epfd), 0);
 		out_udp(&far, &to, "request", 7);
 		run();
 		ok(ngot == 1 && end_eq(&got[0].ip.dst, &guest));
@@ -979,10 +979,10 @@ static void rules(const struct rule *r)
 	want.n = r ? 1 : 0;
 	if (r)
 		want.rule[0] = *r;
-	eq(fwd_replace(&c.fwd, &cf, &want, &why), 0);
+	eq(fwd_replace(&c.fwd, &c.net, &want, &why), 0);
 }
 
-static void test_rule_gone(const struct net *n)
+static void test_rule_gone(const struct subnet *n)
 {
 	struct end guest = E(n->guest, 2000), to = E(n->guest, 1000), far = E(n->server, 5555), client = E(n->guest, 1000);
 	struct end inside = E(n->guest, 40020), server = E(n->server, 7);
@@ -993,7 +993,7 @@ static void test_rule_gone(const struct net *n)
 	test("FWD-19 %s: a rule that comes while the loop runs forwards", n->name);
 	begin(NULL);
 	c.fwd.udp_gone = udp_listener_gone;
-	eq(fwd_listen(&c.fwd, &cf, c.epfd), 0);
+	eq(fwd_listen(&c.fwd, &c.net, c.epfd), 0);
 	guest_say(&inside, &server, "others");
 	ok(out_read(&i));
 	files = open_files();
@@ -1061,7 +1061,7 @@ static void test_rule_gone(const struct net *n)
 	c.fwd.udp_wanted = NULL;
 }
 
-static void test_clients(const struct net *n)
+static void test_clients(const struct subnet *n)
 {
 	struct end guest = E(n->guest, 53), to = E(n->guest, 5300), far = E(n->server, 0);
 	char text[16];
@@ -1071,7 +1071,7 @@ static void test_clients(const struct net *n)
 	test("UDP-08 %s: 100 clients at once, each gets its own answer", n->name);
 	begin(NULL);
 	publish(5300, 5300, 53);
-	eq(fwd_listen(&c.fwd, &cf, c.epfd), 0);
+	eq(fwd_listen(&c.fwd, &c.net, c.epfd), 0);
 	for (k = 0; k < 100; k++) {
 		far.port = (uint16_t)(3000 + k);
 		snprintf(text, sizeof(text), "q%u", k);
@@ -1121,7 +1121,7 @@ static void test_same_view(void)
 	test("UDP-08 two clients the guest can't tell apart: the last one is answered, by one flow");
 	begin(NULL);
 	publish(1000, 1000, 2000);
-	eq(fwd_listen(&c.fwd, &cf, c.epfd), 0);
+	eq(fwd_listen(&c.fwd, &c.net, c.epfd), 0);
 	for (unsigned k = 0; k < 2; k++) {
 		from = E(k ? "127.0.0.3" : "127.0.0.2", 5557);
 		fd[k] = host_socket(&from);
@@ -1147,7 +1147,7 @@ static void test_link_local(void)
 	host_address(s4, s6, "out", NULL, NULL, "fe80::5", 64);
 	g->seen.ll = guest.a;
 	publish(1000, 1000, 2000);
-	eq(fwd_listen(&c.fwd, &cf, c.epfd), 0);
+	eq(fwd_listen(&c.fwd, &c.net, c.epfd), 0);
 	out_udp(&neighbour, &to, "request", 7);
 	run();
 	ok(ngot == 1 && end_eq(&got[0].ip.src, &neighbour) && end_eq(&got[0].ip.dst, &guest));
@@ -1165,7 +1165,7 @@ static void test_link_local(void)
 	}
 }
 
-static void test_two_names(const struct net *n)
+static void test_two_names(const struct subnet *n)
 {
 	struct end guest = E(n->guest, 40011), one = E(n->gw, 7010), two = one, at = E(n->loopback, 7010), from[2];
 	char buf[64];
@@ -1175,8 +1175,8 @@ static void test_two_names(const struct net *n)
 	begin(NULL);
 	two.a = addr_is_v4(&one.a) ? A("192.0.2.253") : A("fe80::2");
 	two.port = one.port = at.port = 53;
-	cf.ip[addr_family(&one.a)].dns_forward = two.a;
-	cf.ip[addr_family(&one.a)].dns_host = at.a;
+	c.net.ip[addr_family(&one.a)].dns_forward = two.a;
+	c.net.ip[addr_family(&one.a)].dns_host = at.a;
 	fd = host_socket(&at);
 	guest_say(&guest, &one, "one");
 	ok(host_recv(fd, buf, sizeof(buf), &from[0]) == 3);
@@ -1227,7 +1227,7 @@ static void test_out_addr(void)
 	close(fd);
 }
 
-static void test_timeouts(const struct net *n)
+static void test_timeouts(const struct subnet *n)
 {
 	static const struct {
 		uint16_t port;
@@ -1282,7 +1282,7 @@ static void test_timeouts(const struct net *n)
 		test("RFC 4787 %s: a flow from outside, %s", n->name, answered ? "answered" : "not answered");
 		begin(NULL);
 		publish(5000, 5000, 40013);
-		eq(fwd_listen(&c.fwd, &cf, c.epfd), 0);
+		eq(fwd_listen(&c.fwd, &c.net, c.epfd), 0);
 		out_udp(&server, &(struct end){ guest.a, 5000 }, "x", 1);
 		run();
 		if (answered)
@@ -1295,7 +1295,7 @@ static void test_timeouts(const struct net *n)
 	}
 }
 
-static void test_exhaustion(const struct net *n)
+static void test_exhaustion(const struct subnet *n)
 {
 	struct end guest = E(n->guest, 0), server = E(n->server, 53);
 	struct rlimit old, few = { 256, 256 };
@@ -1390,7 +1390,7 @@ static void ping(const struct end *guest, const struct end *to)
 
 #define SHARE	50
 
-static void test_share(const struct net *n)
+static void test_share(const struct subnet *n)
 {
 	struct end guest = E(n->guest, 9000), server = E(n->server, 7), other = E(n->server2, 7);
 	unsigned fds, most = 0, sent = 0;
@@ -1493,7 +1493,7 @@ static void test_share(const struct net *n)
 }
 
 /* More flows at once than the share has sockets: none of those can give way */
-static void test_share_batch(const struct net *n)
+static void test_share_batch(const struct subnet *n)
 {
 	struct end guest = E(n->guest, 9000), server = E(n->server, 7);
 
@@ -1516,7 +1516,7 @@ static void test_share_batch(const struct net *n)
 }
 
 /* Strangers, each with an address and port of its own */
-static void test_strangers(const struct net *n)
+static void test_strangers(const struct subnet *n)
 {
 	struct end guest = E(n->guest, 9000), server = E(n->server, 7), stranger = E(n->server2, 0);
 	const struct end at = E(n->guest, 5000);
@@ -1524,7 +1524,7 @@ static void test_strangers(const struct net *n)
 	test("%s: no number of strangers at a forwarded port ends what was answered", n->name);
 	begin(NULL);
 	publish(5000, 5000, 5000);
-	eq(fwd_listen(&c.fwd, &cf, c.epfd), 0);
+	eq(fwd_listen(&c.fwd, &c.net, c.epfd), 0);
 	ok(asks(&guest, &server));
 	for (unsigned k = 0; k < FLOW_MAX + 20000; k++) {
 		stranger.a.w[3] = htonl((10U << 24) + k / 1000);
@@ -1546,7 +1546,7 @@ static void test_strangers(const struct net *n)
 	eq(g->drops[DROP_NO_RESOURCE], 0);
 }
 
-static void test_link_full(const struct net *n)
+static void test_link_full(const struct subnet *n)
 {
 	struct end guest = E(n->guest, 40015), gw = E(n->gw, 7012), at = E(n->loopback, 7012), from;
 	uint32_t k;
@@ -1579,7 +1579,7 @@ static void test_link_full(const struct net *n)
 	test("%s: a full link does not make a listener spin", n->name);
 	begin(NULL);
 	publish(5000, 5000, 5000);
-	eq(fwd_listen(&c.fwd, &cf, c.epfd), 0);
+	eq(fwd_listen(&c.fwd, &c.net, c.epfd), 0);
 	fd = host_socket(&at);
 	at = E(n->loopback, 5000);
 	link_room = 0;
@@ -1600,7 +1600,7 @@ static void test_link_full(const struct net *n)
 	close(fd);
 }
 
-static void test_flood(const struct net *n)
+static void test_flood(const struct subnet *n)
 {
 	struct end guest = E(n->guest, 40016), gw = E(n->gw, 7013), at = E(n->loopback, 7013), from;
 	struct flow *port;
@@ -1639,7 +1639,7 @@ static void test_flood(const struct net *n)
 	close(fd);
 }
 
-static void test_unasked(const struct net *n)
+static void test_unasked(const struct subnet *n)
 {
 	struct end guest = E(n->guest, 40018), a = E(n->server, 7), b = E(n->server2, 7), c2 = E(n->router, 7), bad = E(n->server, 8);
 	struct end group = E(n->group, 1900), device = E(n->server, 1900);
@@ -1684,7 +1684,7 @@ static void test_unasked(const struct net *n)
 	ok(reaches(&device, &guest));
 }
 
-static void test_policy(const struct net *n)
+static void test_policy(const struct subnet *n)
 {
 	struct end guest = E(n->guest, 40017), server = E(n->server, 7);
 	bool v4 = addr_is_v4(&guest.a);

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* conf_net_test.c - what follows from options, resolv.conf and the host's network; users and groups */
+/* net_test.c - what follows from options, resolv.conf and the host's network; users and groups */
 /* LDFLAGS: -Wl,--wrap=die,--wrap=exit,--wrap=log_at */
 
+#include <fcntl.h>
+
 #include "../t.h"
-#include "../../conf_net.c"
+#include "../../conf.c"
+#include "../../net.c"
+#include "../../summary.h"
 #include "../conf_run.h"
 
 static struct conf conf;
-static char path[] = "/tmp/conf_net_test.XXXXXX";
+static struct net net;
+static char path[] = "/tmp/net_test.XXXXXX";
 
 static void write_file(const char *text)
 {
@@ -23,32 +28,33 @@ static void write_file(const char *text)
 /* What the host's network gives, where options leave it open */
 enum host { HOST_FULL, HOST_NONE, HOST_LL_GW };
 
-static void host_network(struct conf *c, enum host h)
+static void host_network(enum host h)
 {
 	static const char *const text[][3] = {
 		[HOST_FULL] = { "192.0.2.2", "192.0.2.1", "2001:db8::1" },
 		[HOST_LL_GW] = { "192.0.2.2", "192.0.2.1", "fe80::7" },
 		[HOST_NONE] = { NULL, "169.254.2.2", "fe80::1" },
 	};
-	struct conf_ip *ip4 = &c->ip[V4], *ip6 = &c->ip[V6];
+	struct net_ip *ip4 = &net.ip[V4], *ip6 = &net.ip[V6];
+	bool given4 = !addr_is_unspec(&ip4->guest.addr), given6 = !addr_is_unspec(&ip6->guest.addr);
 
-	ip4->local = h == HOST_NONE && !ip4->addr_given;
-	ip6->local = h == HOST_NONE && !ip6->addr_given;
-	if (text[h][0] && !ip4->addr_given) {
-		ok(addr_parse(text[h][0], strlen(text[h][0]), &ip4->addr));
-		ip4->plen = ip4->plen_given ? ip4->plen : 24;
+	ip4->local = h == HOST_NONE && !given4;
+	ip6->local = h == HOST_NONE && !given6;
+	if (text[h][0] && !given4) {
+		ok(addr_parse(text[h][0], strlen(text[h][0]), &ip4->guest.addr));
+		ip4->guest.plen = ip4->guest.plen ? ip4->guest.plen : 24;
 	}
-	if (text[h][0] && !ip6->addr_given) {
-		ok(addr_parse("2001:db8::2", 11, &ip6->addr));
-		ip6->plen = ip6->plen_given ? ip6->plen : 64;
+	if (text[h][0] && !given6) {
+		ok(addr_parse("2001:db8::2", 11, &ip6->guest.addr));
+		ip6->guest.plen = ip6->guest.plen ? ip6->guest.plen : 64;
 	}
-	if (!ip4->gw_given)
+	if (addr_is_unspec(&ip4->gw))
 		ok(addr_parse(text[h][1], strlen(text[h][1]), &ip4->gw));
-	if (!ip6->gw_given)
+	if (addr_is_unspec(&ip6->gw))
 		ok(addr_parse(text[h][2], strlen(text[h][2]), &ip6->gw));
 }
 
-static void complete(const char *line, const char *resolv, enum host h)
+static void run_net(const char *line, const char *resolv, enum host h)
 {
 	static char words[1024];
 	char *argv[64];
@@ -63,11 +69,12 @@ static void complete(const char *line, const char *resolv, enum host h)
 	resolv_path = path;
 	ok(run_parse(&conf, argc, argv));
 	eq_str(run.error, "");
-	host_network(&conf, h);
+	from_options(&net, &conf);
+	host_network(h);
 	run.log[0] = '\0';
 	if (setjmp(run.end))
 		return;
-	conf_complete(&conf);
+	complete(&net);
 }
 
 static const char *show(const struct addr *a)
@@ -82,12 +89,12 @@ static const char *show(const struct addr *a)
 static const char *show_dns(enum family f)
 {
 	static char buf[2][512];
-	const struct conf_ip *ip = &conf.ip[f];
+	const struct net_ip *ip = &net.ip[f];
 	char *s = buf[f];
 	int n = 0;
 
-	for (unsigned i = 0; i < ip->ndns; i++)
-		n += snprintf(s + n, sizeof(buf[0]) - (size_t)n, "%s%s", i ? "," : "", show(&ip->dns[i]));
+	for (unsigned i = 0; i < ip->guest.ndns; i++)
+		n += snprintf(s + n, sizeof(buf[0]) - (size_t)n, "%s%s", i ? "," : "", show(&ip->guest.dns[i]));
 	snprintf(s + n, sizeof(buf[0]) - (size_t)n, "%s| %s>%s", n ? " " : "", show(&ip->dns_forward),
 			 show(&ip->dns_host));
 	return s;
@@ -190,31 +197,32 @@ static void test_dns(void)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(dns); i++) {
 		test("resolvers: %s", dns[i].name);
-		complete(dns[i].line, dns[i].resolv, HOST_FULL);
+		run_net(dns[i].line, dns[i].resolv, HOST_FULL);
 		eq_str(show_dns(V4), dns[i].v4);
 		eq_str(show_dns(V6), dns[i].v6);
 	}
 
 	test("resolvers: no file at all");
-	complete("", "", HOST_FULL);
+	run_net("", "", HOST_FULL);
 	resolv_path = "/nonexistent/resolv.conf";
 	run_parse(&conf, 1, (char *[]){ (char *)"pasta", NULL });
-	conf_complete(&conf);
+	from_options(&net, &conf);
+	complete(&net);
 	eq_str(show_dns(V4), "| ->-");
 
 	test("--dns-forward: link-local resolvers keep the interface they have in resolv.conf, by name or index");
-	complete("-4 --dns-forward 169.254.1.1", "nameserver fe80::53%lo\n", HOST_FULL);
+	run_net("-4 --dns-forward 169.254.1.1", "nameserver fe80::53%lo\n", HOST_FULL);
 	eq_str(show_dns(V4), "169.254.1.1 | 169.254.1.1>fe80::53");
-	eq(conf.ip[V4].dns_scope, if_nametoindex("lo"));
-	complete("--dns-forward fd00::53", "nameserver fe80::53%77 # there\n", HOST_FULL);
-	eq(conf.ip[V6].dns_scope, 77);
-	complete("--dns-forward fd00::53", "nameserver fe80::53%nosuchinterfaceatall\n", HOST_FULL);
-	eq(conf.ip[V6].dns_scope, 0);
-	complete("--dns-forward fd00::53", "nameserver fe80::53\n", HOST_FULL);
-	eq(conf.ip[V6].dns_scope, 0);
+	eq(net.ip[V4].dns_scope, if_nametoindex("lo"));
+	run_net("--dns-forward fd00::53", "nameserver fe80::53%77 # there\n", HOST_FULL);
+	eq(net.ip[V6].dns_scope, 77);
+	run_net("--dns-forward fd00::53", "nameserver fe80::53%nosuchinterfaceatall\n", HOST_FULL);
+	eq(net.ip[V6].dns_scope, 0);
+	run_net("--dns-forward fd00::53", "nameserver fe80::53\n", HOST_FULL);
+	eq(net.ip[V6].dns_scope, 0);
 
 	test("no resolver for --dns-forward: said once");
-	complete("--dns-forward 10.9.9.9", "", HOST_FULL);
+	run_net("--dns-forward 10.9.9.9", "", HOST_FULL);
 	eq_str(run.log, "IPv4: no resolver on the host for --dns-forward\n");
 }
 
@@ -238,10 +246,10 @@ static void test_search(void)
 		char got[512] = "";
 
 		test("search: %s", rows[i].name);
-		complete(rows[i].line, rows[i].resolv, HOST_FULL);
-		for (unsigned j = 0; j < conf.nsearch; j++) {
+		run_net(rows[i].line, rows[i].resolv, HOST_FULL);
+		for (unsigned j = 0; j < net.search.n; j++) {
 			strcat(got, j ? " " : "");
-			strcat(got, conf.search[j]);
+			strcat(got, net.search.name[j]);
 		}
 		eq_str(got, rows[i].want);
 	}
@@ -251,29 +259,27 @@ static void test_search(void)
 	memcpy(line, "search b ", 9);
 	memcpy(line + sizeof(line) - 30, "\nnameserver 198.51.100.53\n", 26);
 	line[sizeof(line) - 4] = '\0';
-	complete("", line, HOST_FULL);
-	eq(conf.nsearch, 1);
-	eq_str(conf.search[0], "b");
-	eq(conf.ip[V4].ndns, 1);
+	run_net("", line, HOST_FULL);
+	eq(net.search.n, 1);
+	eq_str(net.search.name[0], "b");
+	eq(net.ip[V4].guest.ndns, 1);
 }
 
 /* Address/length, gateway, loopback, guest's, our link-local, as "-" where there is none */
 static const char *show_ip(enum family f)
 {
 	static char buf[512];
-	const struct conf_ip *ip = &conf.ip[f];
+	const struct net_ip *ip = &net.ip[f];
 
 	if (!ip->on)
 		return "off";
-	snprintf(buf, sizeof(buf), "%s/%u", show(&ip->addr), ip->plen);
+	snprintf(buf, sizeof(buf), "%s/%u", show(&ip->guest.addr), ip->guest.plen);
 	snprintf(buf + strlen(buf), sizeof(buf) - strlen(buf), " gw %s lo %s", show(&ip->gw),
 			 show(&ip->map_loopback));
 	snprintf(buf + strlen(buf), sizeof(buf) - strlen(buf), " guest %s", show(&ip->map_guest));
 	if (f == V6)
 		snprintf(buf + strlen(buf), sizeof(buf) - strlen(buf), " ll %s", show(&ip->our_ll));
-	ok(addr_family(&ip->addr) == f && addr_family(&ip->map_loopback) == f && addr_family(&ip->map_guest) == f);
-	ok(ip->no_map_loopback == addr_is_unspec(&ip->map_loopback));
-	ok(ip->no_map_guest == addr_is_unspec(&ip->map_guest));
+	ok(addr_family(&ip->guest.addr) == f && addr_family(&ip->map_loopback) == f && addr_family(&ip->map_guest) == f);
 	return buf;
 }
 
@@ -343,18 +349,20 @@ static void test_addresses(void)
 
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
 		test("addresses: %s", rows[i].name);
-		complete(rows[i].line, "", rows[i].host);
+		run_net(rows[i].line, "", rows[i].host);
 		eq_str(show_ip(V4), rows[i].v4);
 		eq_str(show_ip(V6), rows[i].v6);
 	}
 }
 
-/* What conf_print() says about options, on a host */
+static const char *ifname = "";
+
+/* What summary_print() says about options, on a host */
 static const char *banner(const char *line, const char *resolv, enum host h)
 {
-	complete(line, resolv, h);
+	run_net(line, resolv, h);
 	run.log[0] = '\0';
-	conf_print(&conf);
+	summary_print(&net, ifname, conf.socket);
 	return run.log;
 }
 
@@ -370,22 +378,23 @@ static void test_print(void)
 	ok(strstr(s, "MAC:\n    host: 02:00:00:00:00:01\n"));
 
 	test("banner: what is left with --no-dhcpv6 and --no-ndp, mappings, interfaces");
-	complete("--no-dhcpv6 --dns-forward 10.9.9.9 --map-guest-addr 169.254.1.2", "nameserver 127.0.0.53\n",
+	run_net("--no-dhcpv6 --dns-forward 10.9.9.9 --map-guest-addr 169.254.1.2", "nameserver 127.0.0.53\n",
 		 HOST_FULL);
-	conf.ip[V4].ifindex = if_nametoindex("lo");
-	strcpy(conf.ns_ifname, "tap7");
+	net.ip[V4].ifindex = if_nametoindex("lo");
+	ifname = "tap7";
 	run.log[0] = '\0';
-	conf_print(&conf);
+	summary_print(&net, ifname, conf.socket);
 	ok(strstr(run.log, "\nNDP:\n") && !strstr(run.log, "DHCPv6") && !strstr(run.log, "search"));
 	ok(strstr(run.log, "\n    DNS queries to 10.9.9.9 go to 127.0.0.53\n") && !strstr(run.log, "queries to -"));
 	ok(strstr(run.log, "\n    NAT to host 192.0.2.2: 169.254.1.2\n"));
 	ok(strstr(run.log, "\n    NAT to host 127.0.0.1: 192.0.2.1\n"));
 	ok(strstr(run.log, "\n    NAT to host ::1: 2001:db8::1\n"));
 	ok(!strncmp(run.log, "Template interface: lo (IPv4)\nNamespace interface: tap7\nMAC:\n", 58));
-	conf.ip[V6].ifindex = conf.ip[V4].ifindex;
+	net.ip[V6].ifindex = net.ip[V4].ifindex;
 	run.log[0] = '\0';
-	conf_print(&conf);
+	summary_print(&net, ifname, conf.socket);
 	ok(!strncmp(run.log, "Template interface: lo (IPv4), lo (IPv6)\n", 41));
+	ifname = "";
 	s = banner("--no-ndp", "", HOST_NONE);
 	ok(strstr(s, "\nDHCPv6:\n") && !strstr(s, "\nDNS") && !strstr(s, "Template"));
 	ok(strstr(s, "IPv4: no network on the host, local mode"));
@@ -408,11 +417,11 @@ static void test_print(void)
 	       "Outbound forwarding rules (SPLICE):\n");
 
 	test("banner: a guest may come: only where one connects");
-	complete("", "", HOST_FULL);
+	run_net("", "", HOST_FULL);
 	conf.mode = MODE_PASST;
 	strcpy(conf.socket, "/tmp/s");
 	run.log[0] = '\0';
-	conf_print(&conf);
+	summary_print(&net, ifname, conf.socket);
 	ok(strstr(run.log, "\nYou can now start qemu (>= 7.2):\n    qemu ") && strstr(run.log, "addr.path=/tmp/s\n"));
 	ok(strstr(run.log, "\nInbound forwarding rules (HOST):\n") && !strstr(run.log, "SPLICE"));
 	ok(!strstr(banner("", "", HOST_FULL), "qemu"));
@@ -447,9 +456,12 @@ static void test_runas(void)
 		{ "alice:", 0, 0, "Invalid value \"alice:\" for --runas: no such group" },
 		{ "", 0, 0, "Invalid value \"\" for --runas: no such user" },
 	};
-	char group[] = "/tmp/conf_net_group.XXXXXX";
+	char group[] = "/tmp/net_group.XXXXXX";
 	int fd = mkstemp(group);
+	struct parse p = { .c = &conf };
 
+	for (p.o = opts; !p.o->name || strcmp(p.o->name, "runas"); p.o++)
+		;
 	write_file("root:x:0:0:root:/:/\nshort\nbroken:x:y:z\n:x:4:4\nalice:x:1001:2001:A:/:/\nbob:x:1002:2002\n"
 		   "minus:x:4294967295:1\nb:x:1003:2003::");
 	ok(!fd_write_all(fd, "root:x:0:\nstaff:x:3001:alice,bob\n", 33));
@@ -459,9 +471,10 @@ static void test_runas(void)
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
 		test("--runas %s", rows[i].spec);
 		memset(&conf, 0, sizeof(conf));
+		p.val = rows[i].spec;
 		run.error[0] = '\0';
 		if (!setjmp(run.end))
-			conf_runas(&conf, rows[i].spec);
+			p_runas(&p);
 		eq_str(run.error, rows[i].error);
 		eq(conf.uid, rows[i].uid);
 		eq(conf.gid, rows[i].gid);

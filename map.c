@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* fwd.c - which address becomes which
+/* map.c - which address becomes which
  *
  * Mapping, outbound: the first line that matches decides.
  *
@@ -26,7 +26,7 @@
 
 #include <netinet/in.h>
 
-#include "fwd.h"
+#include "map.h"
 
 static const struct addr local_gw4 = { .b = { [10] = 0xff, 0xff, 169, 254, 2, 2 } };
 
@@ -37,32 +37,32 @@ static bool is_map(const struct addr *a, const struct addr *map)
 }
 
 /* Us, as the guest sees it */
-static struct addr us(const struct conf *c, enum family f)
+static struct addr us(const struct net *net, enum family f)
 {
-	const struct conf_ip *ip = &c->ip[f];
+	const struct net_ip *ip = &net->ip[f];
 
 	if (!addr_is_unspec(&ip->gw))
 		return ip->gw;
 	return f == V6 ? ip->our_ll : local_gw4;
 }
 
-static bool guest_owns(const struct conf *c, const struct seen *s, const struct addr *a)
+static bool guest_owns(const struct net *net, const struct seen *s, const struct addr *a)
 {
 	enum family f = addr_family(a);
-	const struct conf_ip *ip = &c->ip[f];
+	const struct net_ip *ip = &net->ip[f];
 
-	return is_map(a, &ip->addr) || is_map(a, &s->addr[f]) || is_map(a, &s->ll) || is_map(a, &ip->ns_ll);
+	return is_map(a, &ip->guest.addr) || is_map(a, &s->addr[f]) || is_map(a, &s->ll) || is_map(a, &ip->guest.ll);
 }
 
-static bool switched_off(const struct conf *c, uint8_t proto, enum family f)
+static bool switched_off(const struct net *net, uint8_t proto, enum family f)
 {
 	switch (proto) {
 	case IPPROTO_TCP:
-		return c->no_tcp || !c->ip[f].on;
+		return net->cf->no_tcp || !net->ip[f].on;
 	case IPPROTO_UDP:
-		return c->no_udp || !c->ip[f].on;
+		return net->cf->no_udp || !net->ip[f].on;
 	default:
-		return c->no_icmp || !c->ip[f].on;
+		return net->cf->no_icmp || !net->ip[f].on;
 	}
 }
 
@@ -78,15 +78,15 @@ static bool is_group(const struct addr *a)
 	return addr_is_multicast(a) || addr_is_bcast(a);
 }
 
-enum drop fwd_out(const struct conf *c, const struct seen *s, uint8_t proto, const struct end *src,
+enum drop map_out(const struct net *net, const struct seen *s, uint8_t proto, const struct end *src,
 		  const struct end *dst, struct side *host)
 {
 	enum family f = addr_family(&dst->a);
-	const struct conf_ip *ip = &c->ip[f];
+	const struct net_ip *ip = &net->ip[f];
 	struct addr to = dst->a;
 
 	(void)s;
-	if (switched_off(c, proto, f))
+	if (switched_off(net, proto, f))
 		return DROP_POLICY;
 	if (addr_is_unspec(&src->a) || addr_is_loopback(&src->a) || is_group(&src->a))
 		return DROP_ADDR;
@@ -98,70 +98,70 @@ enum drop fwd_out(const struct conf *c, const struct seen *s, uint8_t proto, con
 	else if (is_map(&to, &ip->map_loopback))
 		to = f == V4 ? addr_loopback4 : addr_loopback6;
 	else if (is_map(&to, &ip->map_guest))
-		to = ip->addr;
+		to = ip->guest.addr;
 	if (addr_is_unspec(&to))			/* no resolver, no address of our own */
 		return DROP_POLICY;
 
 	f = addr_family(&to);				/* the host's side, from here on */
-	ip = &c->ip[f];
+	ip = &net->ip[f];
 	host->peer = (struct end){ to, dst->port };
 	host->our = (struct end){ f == V4 ? addr_any4 : addr_any6, src->port };
-	if (!addr_is_loopback(&to) && !is_map(&to, &ip->addr) && !addr_is_unspec(&ip->out_addr))
-		host->our.a = ip->out_addr;
+	if (!addr_is_loopback(&to) && !is_map(&to, &ip->guest.addr) && !addr_is_unspec(&net->cf->ip[f].out_addr))
+		host->our.a = net->cf->ip[f].out_addr;
 	return DROP_NONE;
 }
 
 /* Guest's address for a client: link-local to link-local, otherwise the one it used last, or was given */
-static struct addr guest_addr(const struct conf *c, const struct seen *s, const struct addr *client)
+static struct addr guest_addr(const struct net *net, const struct seen *s, const struct addr *client)
 {
 	enum family f = addr_family(client);
-	const struct conf_ip *ip = &c->ip[f];
+	const struct net_ip *ip = &net->ip[f];
 	struct addr ll = addr_any6, a = s->addr[f];
 
 	if (f == V6)
-		ll = addr_is_unspec(&s->ll) ? ip->ns_ll : s->ll;
+		ll = addr_is_unspec(&s->ll) ? ip->guest.ll : s->ll;
 	if (addr_is_unspec(&a))
-		a = ip->addr;
+		a = ip->guest.addr;
 	if (!addr_is_unspec(&ll) && (addr_is_linklocal(client) || addr_is_unspec(&a)))
 		return ll;
 	return a;
 }
 
-enum drop fwd_in(const struct conf *c, const struct seen *s, const struct rule *r, const struct side *host,
+enum drop map_in(const struct net *net, const struct seen *s, const struct rule *r, const struct side *host,
 		 struct side *guest)
 {
 	struct addr client = host->peer.a;
 	enum family f = addr_family(&client);
-	const struct conf_ip *ip = &c->ip[f];
+	const struct net_ip *ip = &net->ip[f];
 
-	if (switched_off(c, r->proto, f) || c->splice_only)
+	if (switched_off(net, r->proto, f) || net->cf->splice_only)
 		return DROP_POLICY;
 	if (addr_is_unspec(&client) || is_group(&client))
 		return DROP_ADDR;
 
 	if (addr_is_loopback(&client))
-		client = addr_is_unspec(&ip->map_loopback) ? us(c, f) : ip->map_loopback;
-	else if (guest_owns(c, s, &client) || is_map(&client, &r->to_addr))
-		client = addr_is_unspec(&ip->map_guest) ? us(c, f) : ip->map_guest;
+		client = addr_is_unspec(&ip->map_loopback) ? us(net, f) : ip->map_loopback;
+	else if (guest_owns(net, s, &client) || is_map(&client, &r->to_addr))
+		client = addr_is_unspec(&ip->map_guest) ? us(net, f) : ip->map_guest;
 
 	guest->our = (struct end){ client, host->peer.port };
-	guest->peer.a = addr_is_unspec(&r->to_addr) ? guest_addr(c, s, &client) : r->to_addr;
+	guest->peer.a = addr_is_unspec(&r->to_addr) ? guest_addr(net, s, &client) : r->to_addr;
 	guest->peer.port = rule_to(r, host->our.port);
 	if (addr_is_unspec(&guest->peer.a) || addr_is_unspec(&client))
 		return DROP_ADDR;
-	/* A target that is us, or of another family, or that only fwd_splice() reaches */
+	/* A target that is us, or of another family, or that only map_splice() reaches */
 	if (addr_eq(&guest->peer.a, &client) || addr_family(&guest->peer.a) != f || addr_is_loopback(&guest->peer.a))
 		return DROP_ADDR;
 	return DROP_NONE;
 }
 
-bool fwd_splice(const struct fwd *fwd, const struct conf *c, const struct seen *s, const struct rule *r, const struct side *from,
+bool map_splice(const struct fwd *fwd, const struct net *net, const struct seen *s, const struct rule *r, const struct side *from,
 		struct side *to)
 {
 	enum family f = addr_family(&from->peer.a);
 	struct addr lo = f == V4 ? addr_loopback4 : addr_loopback6;
 
-	if (!r->outward && (c->no_splice || !addr_is_loopback(&from->peer.a)))
+	if (!r->outward && (net->cf->no_splice || !addr_is_loopback(&from->peer.a)))
 		return false;
 	if (addr_is_loopback(&from->our.a))
 		lo = from->our.a;		/* 127.0.0.0/8: the same one */
@@ -174,32 +174,32 @@ bool fwd_splice(const struct fwd *fwd, const struct conf *c, const struct seen *
 		return false;
 	if (r->outward)
 		return true;
-	if (addr_is_unspec(&r->to_addr) && !c->host_lo_to_ns_lo) {
-		to->peer.a = addr_is_unspec(&s->addr[f]) ? c->ip[f].addr : s->addr[f];
-		if (addr_is_unspec(&to->peer.a) || c->splice_only)	/* none, or no link that would have it */
+	if (addr_is_unspec(&r->to_addr) && !net->cf->host_lo_to_ns_lo) {
+		to->peer.a = addr_is_unspec(&s->addr[f]) ? net->ip[f].guest.addr : s->addr[f];
+		if (addr_is_unspec(&to->peer.a) || net->cf->splice_only)	/* none, or no link that would have it */
 			to->peer.a = f == V4 ? addr_loopback4 : addr_loopback6;
 	}
 	return !fwd_leads_to_us(fwd, true, r->proto, &to->peer);	/* and back, and round again */
 }
 
-struct addr fwd_icmp_src(const struct conf *c, const struct seen *s, const struct addr *a)
+struct addr map_icmp_src(const struct net *net, const struct seen *s, const struct addr *a)
 {
-	if (addr_is_unspec(a) || addr_is_loopback(a) || is_group(a) || guest_owns(c, s, a))
-		return us(c, addr_family(a));
+	if (addr_is_unspec(a) || addr_is_loopback(a) || is_group(a) || guest_owns(net, s, a))
+		return us(net, addr_family(a));
 	return *a;
 }
 
-unsigned fwd_scope(const struct conf *c, const struct addr *a)
+unsigned map_scope(const struct net *net, const struct addr *a)
 {
-	return addr_is_linklocal(a) || addr_is_multicast(a) ? c->ip[addr_family(a)].ifindex : 0;
+	return addr_is_linklocal(a) || addr_is_multicast(a) ? net->ip[addr_family(a)].ifindex : 0;
 }
 
-struct sock_out fwd_leave(const struct conf *c, const struct end *asked, const struct addr *to)
+struct sock_out map_leave(const struct net *net, const struct end *asked, const struct addr *to)
 {
-	const struct conf_ip *ip = &c->ip[addr_family(&asked->a)];
+	const struct net_ip *ip = &net->ip[addr_family(&asked->a)];
 	struct sock_out o = {
-		.ifname = addr_is_loopback(to) ? "" : c->ip[addr_family(to)].out_if,
-		.scope = fwd_scope(c, to), .freebind = c->freebind,
+		.ifname = addr_is_loopback(to) ? "" : net->cf->ip[addr_family(to)].out_if,
+		.scope = map_scope(net, to), .freebind = net->cf->freebind,
 	};
 
 	/* The resolver, and not a neighbour of the same name */
@@ -208,9 +208,9 @@ struct sock_out fwd_leave(const struct conf *c, const struct end *asked, const s
 	return o;
 }
 
-bool fwd_is_target(const struct fwd *fwd, const struct conf *c, const struct addr *a)
+bool map_is_target(const struct fwd *fwd, const struct net *net, const struct addr *a)
 {
-	if (!fwd->targets || addr_eq(a, &c->ip[addr_family(a)].addr))
+	if (!fwd->targets || addr_eq(a, &net->ip[addr_family(a)].guest.addr))
 		return false;
 	for (const struct fwd_rule *r = fwd->rule; r < fwd->rule + fwd->nrules; r++) {
 		if (r->id && is_map(a, &r->r.to_addr))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* fwd_test.c - address mapping as tables */
+/* map_test.c - address mapping as tables */
 
 #include "../t.h"
-#include "../../fwd.c"
+#include "../../map.c"
 
 static struct addr A(const char *s)
 {
@@ -23,7 +23,7 @@ static const char *text(const struct addr *a)
 	return addr_fmt(a, buf[n++ % 4]);
 }
 
-/* Options that matter here, as conf_complete() leaves them; the guest is 10.0.2.15 and 2001:db8::15 throughout */
+/* Options that matter here, as net_start() leaves them; the guest is 10.0.2.15 and 2001:db8::15 throughout */
 struct setup {
 	const char	*name;
 	const char	*gw4, *gw6, *lo4, *lo6, *guest4, *guest6, *fwd4, *fwd6, *dns4, *dns6, *out4, *out6;
@@ -71,19 +71,24 @@ static const struct setup setups[] = {
 			.fwd6 = "64:ff9b:1::1", .dns4 = "fe80::53", .dns6 = "127.0.0.53", .out4 = "192.0.2.9", .out6 = "2001:db8::9" },
 };
 
-static void set_up(const struct setup *u, struct conf *c, struct seen *s)
-{
-	struct conf_ip *ip4 = &c->ip[V4], *ip6 = &c->ip[V6];
+static struct conf conf;
 
-	*c = (struct conf){ .no_tcp = u->no_tcp, .no_udp = u->no_udp, .no_icmp = u->no_icmp };
-	*ip4 = (struct conf_ip){
-		.on = !u->off4, .ifindex = 4, .addr = A("10.0.2.15"), .gw = A(u->gw4), .map_loopback = A(u->lo4),
-		.map_guest = A(u->guest4), .dns_forward = A(u->fwd4), .dns_host = A(u->dns4), .out_addr = A(u->out4),
+static void set_up(const struct setup *u, struct net *c, struct seen *s)
+{
+	struct net_ip *ip4 = &c->ip[V4], *ip6 = &c->ip[V6];
+
+	conf = (struct conf){ .no_tcp = u->no_tcp, .no_udp = u->no_udp, .no_icmp = u->no_icmp };
+	conf.ip[V4].out_addr = A(u->out4);
+	conf.ip[V6].out_addr = A(u->out6);
+	*c = (struct net){ .cf = &conf };
+	*ip4 = (struct net_ip){
+		.on = !u->off4, .ifindex = 4, .guest.addr = A("10.0.2.15"), .gw = A(u->gw4), .map_loopback = A(u->lo4),
+		.map_guest = A(u->guest4), .dns_forward = A(u->fwd4), .dns_host = A(u->dns4),
 	};
-	*ip6 = (struct conf_ip){
-		.on = !u->off6, .ifindex = 6, .addr = A(u->no_addr6 ? NULL : "2001:db8::15"), .gw = A(u->gw6),
+	*ip6 = (struct net_ip){
+		.on = !u->off6, .ifindex = 6, .guest.addr = A(u->no_addr6 ? NULL : "2001:db8::15"), .gw = A(u->gw6),
 		.map_loopback = A(u->lo6), .map_guest = A(u->guest6), .dns_forward = A(u->fwd6), .dns_host = A(u->dns6),
-		.out_addr = A(u->out6), .our_ll = A(u->our_ll), .ns_ll = A(u->ns_ll),
+		.our_ll = A(u->our_ll), .guest.ll = A(u->ns_ll),
 	};
 	*s = (struct seen){ { A(u->seen4), A(u->seen6) }, A(u->seen_ll) };
 }
@@ -198,12 +203,12 @@ static void test_out(void)
 		bool v4 = addr_is_v4(&dst.a);
 		struct addr none = v4 ? addr_any4 : addr_any6, from = o->from ? A(o->from) : none;
 		struct side host;
-		struct conf c;
+		struct net c;
 		struct seen s;
 
 		test("out: %s (%s)", o->name, setups[o->setup].name);
 		set_up(&setups[o->setup], &c, &s);
-		if (!eq(fwd_out(&c, &s, o->proto, &src, &dst, &host), o->drop) || o->drop)
+		if (!eq(map_out(&c, &s, o->proto, &src, &dst, &host), o->drop) || o->drop)
 			continue;
 		eq_str(text(&host.peer.a), o->to);
 		eq(host.peer.port, o->port);
@@ -229,17 +234,17 @@ static void test_leave(void)
 		{ "10.0.2.2", 80, "127.0.0.1", "", 0 },
 		{ "ff02::1", 80, "ff02::1", "six", 6 },
 	};
-	struct conf c;
+	struct net c;
 	struct seen s;
 
 	set_up(&setups[DNS_OTHER], &c, &s);
 	c.ip[V4].dns_scope = 77;
-	strcpy(c.ip[V4].out_if, "four");
-	strcpy(c.ip[V6].out_if, "six");
+	strcpy(conf.ip[V4].out_if, "four");
+	strcpy(conf.ip[V6].out_if, "six");
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct end asked = { A(rows[i].asked), rows[i].port };
 		struct addr to = A(rows[i].to);
-		struct sock_out o = fwd_leave(&c, &asked, &to);
+		struct sock_out o = map_leave(&c, &asked, &to);
 
 		test("out: interface by the host's side: %s, port %u, to %s", rows[i].asked, rows[i].port, rows[i].to);
 		eq_str(o.ifname, rows[i].ifname);
@@ -328,12 +333,12 @@ static void test_in(void)
 		struct rule r = { .proto = i->proto, .any = true, .first = i->first, .last = i->at, .to = i->to,
 				  .to_addr = A(i->target) };
 		struct side host = { { A(i->client), 50000 }, { A("192.0.2.1"), i->at } }, guest;
-		struct conf c;
+		struct net c;
 		struct seen s;
 
 		test("in: %s (%s)", i->name, setups[i->setup].name);
 		set_up(&setups[i->setup], &c, &s);
-		if (!eq(fwd_in(&c, &s, &r, &host, &guest), i->drop) || i->drop)
+		if (!eq(map_in(&c, &s, &r, &host, &guest), i->drop) || i->drop)
 			continue;
 		eq_str(text(&guest.our.a), i->shown);
 		eq(guest.our.port, 50000);
@@ -357,17 +362,17 @@ static void test_never_loopback(void)
 			struct side host = { { A(list[i]), 50000 }, { A(list[i]), 80 } }, guest;
 			struct addr a = A(list[i]);
 			bool v4 = addr_is_v4(&a);
-			struct conf c;
+			struct net c;
 			struct seen s;
 
 			set_up(u, &c, &s);
-			if (!fwd_in(&c, &s, &r, &host, &guest)) {
+			if (!map_in(&c, &s, &r, &host, &guest)) {
 				ok(!addr_is_loopback(&guest.our.a) && !addr_is_loopback(&guest.peer.a));
 				ok(!addr_is_unspec(&guest.our.a) && !addr_is_unspec(&guest.peer.a));
 				ok(!addr_eq(&guest.our.a, &guest.peer.a));
 				ok(addr_is_v4(&guest.our.a) == v4 && addr_is_v4(&guest.peer.a) == v4);
 			}
-			a = fwd_icmp_src(&c, &s, &a);
+			a = map_icmp_src(&c, &s, &a);
 			ok(!addr_is_loopback(&a));
 			if (c.ip[addr_family(&a)].on && !addr_is_unspec(&c.ip[addr_family(&a)].gw))
 				ok(!addr_is_unspec(&a) && !guest_owns(&c, &s, &a));
@@ -379,7 +384,7 @@ static void test_is_target(void)
 {
 	static const char *const targets[] = { "10.89.0.2", G4, NULL, "fc00::2", "fe80::16" };
 	static struct fwd fwd;
-	static struct conf c;
+	static struct net c;
 	struct addr a;
 	struct seen s;
 
@@ -390,11 +395,11 @@ static void test_is_target(void)
 	fwd.targets = ARRAY_SIZE(targets) - 1;
 	for (unsigned i = 0; i < ARRAY_SIZE(targets); i++) {
 		a = A(targets[i]);
-		eq(fwd_is_target(&fwd, &c, &a), i != 1 && i != 2);
+		eq(map_is_target(&fwd, &c, &a), i != 1 && i != 2);
 	}
-	ok(!fwd_is_target(&fwd, &c, &addr_any4));
+	ok(!map_is_target(&fwd, &c, &addr_any4));
 	a = A("10.89.0.3");
-	ok(!fwd_is_target(&fwd, &c, &a));
+	ok(!map_is_target(&fwd, &c, &a));
 }
 
 static void test_icmp_src(void)
@@ -415,12 +420,12 @@ static void test_icmp_src(void)
 
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct addr a = A(rows[i].from);
-		struct conf c;
+		struct net c;
 		struct seen s;
 
 		test("ICMP error from %s is from %s (%s)", rows[i].from, rows[i].want, setups[rows[i].setup].name);
 		set_up(&setups[rows[i].setup], &c, &s);
-		a = fwd_icmp_src(&c, &s, &a);
+		a = map_icmp_src(&c, &s, &a);
 		eq_str(text(&a), rows[i].want);
 	}
 }
@@ -434,7 +439,7 @@ static void test_scope(void)
 		{ "fe80::9", 6 }, { "ff02::1", 6 }, { "ff15::1", 6 }, { "2001:db8::1", 0 }, { "::1", 0 },
 		{ "224.0.0.251", 4 }, { "169.254.1.1", 4 }, { "198.51.100.1", 0 }, { "255.255.255.255", 0 },
 	};
-	struct conf c;
+	struct net c;
 	struct seen s;
 
 	test("interface for link-local and multicast destinations");
@@ -442,7 +447,7 @@ static void test_scope(void)
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct addr a = A(rows[i].to);
 
-		eq(fwd_scope(&c, &a), rows[i].want);
+		eq(map_scope(&c, &a), rows[i].want);
 	}
 }
 
@@ -512,18 +517,19 @@ static void test_splice(void)
 		const struct rule r = { .proto = IPPROTO_TCP, .outward = t->outward, .any = !t->named, .first = 8080,
 					.last = 8089, .to = 80, .to_addr = A(t->target) };
 		const struct side from = { { A(t->client), 40000 }, { A(t->came_to), t->port } };
-		struct conf c = { .no_splice = t->no_splice, .splice_only = t->only, .host_lo_to_ns_lo = t->lo };
+		const struct conf cf = { .no_splice = t->no_splice, .splice_only = t->only, .host_lo_to_ns_lo = t->lo };
+		struct net c = { .cf = &cf };
 		struct seen s = { .addr = { addr_any4, addr_any6 } };
 		static const struct fwd fwd;
 		struct side to;
 
 		test("%s: from %s to %s", t->name, t->client, t->came_to);
 		ours = t->ours;
-		c.ip[V4].addr = t->no_addr ? addr_any4 : A("10.0.2.15");
-		c.ip[V6].addr = t->no_addr ? addr_any6 : A("2001:db8::15");
+		c.ip[V4].guest.addr = t->no_addr ? addr_any4 : A("10.0.2.15");
+		c.ip[V6].guest.addr = t->no_addr ? addr_any6 : A("2001:db8::15");
 		if (t->seen)
 			s.addr[V4] = A("10.0.2.99");
-		if (!eq(fwd_splice(&fwd, &c, &s, &r, &from, &to), !!t->to) || !t->to)
+		if (!eq(map_splice(&fwd, &c, &s, &r, &from, &to), !!t->to) || !t->to)
 			continue;
 		eq_str(text(&to.peer.a), t->to);
 		eq(to.peer.port, t->to_port);

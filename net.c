@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* net.c - the host's network, and what the guest gets of it: addresses, gateways, resolvers
+ *
+ * Nothing the host has or lacks keeps us from starting. A family for which it has no usable interface is set up on local
+ * addresses (struct net_ip, local); a host without default route is one's gateway all the same, for the day it has one.
+ *
+ * Resolvers. A server on the host's loopback, or at the gateway's address, which leads there, is out of the guest's reach. The
+ * guest is given map_loopback instead; its DNS queries are redirected to that server, as with --dns-forward. If --dns-forward
+ * was given, that address is used, and map_loopback is not needed.
+ */
+
+#include <errno.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "net.h"
+#include "netlink.h"
+#include "util.h"
+
+const char *const family_name[FAMILIES] = { "IPv4", "IPv6" };
+
+static const char *resolv_path = "/etc/resolv.conf";
+
+/* Link-local, so that they hide no real address: the guest's router where the host has none, and its address where the host has
+ * no network. IPv6 does without a global one.
+ */
+static const struct addr no_gw4 = { .b = { [10] = 0xff, 0xff, 169, 254, 2, 2 } };
+static const struct addr local_addr4 = { .b = { [10] = 0xff, 0xff, 169, 254, 2, 1 } };
+static const struct addr default_ll = { .b = { 0xfe, 0x80, [15] = 1 } };
+
+static enum family other(enum family f)
+{
+	return f == V4 ? V6 : V4;
+}
+
+/* ---- the host's interfaces, addresses and routes ---- */
+
+/* Kernels without IPv6 (ipv6.disable=1, or not built in) have no such sockets */
+static bool have_ipv6(void)
+{
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return errno != EAFNOSUPPORT;
+	close(fd);
+	return true;
+}
+
+/* Template interface of a family, 0: none. May die(): -i has to exist. Sockets are bound to that of --outbound-if4,
+ * --outbound-if6 or -o by name, one by one, so it may come later.
+ */
+static unsigned template_interface(const struct conf *cf, struct nl *nl, enum family f)
+{
+	const char *out_if = cf->ip[f].out_if;
+	unsigned ifindex = *out_if ? nl_ifindex(nl, out_if) : 0;
+
+	if (*out_if && !ifindex)
+		warn("Outbound interface %s doesn't exist: nothing leaves the host by %s until it does", out_if, family_name[f]);
+	if (*cf->ifname && !(ifindex = nl_ifindex(nl, cf->ifname)))
+		die("Invalid interface name %s: %s", cf->ifname, errno_text(ENODEV));
+	return ifindex ? ifindex : nl_template(nl, f == V6);
+}
+
+static void read_family(struct net *net, struct nl *nl, enum family f)
+{
+	const struct conf_ip *want = &net->cf->ip[f];
+	struct net_ip *ip = &net->ip[f];
+	bool given = !addr_is_unspec(&want->addr), found;
+	struct addr a;
+	uint8_t plen;
+
+	ip->ifindex = template_interface(net->cf, nl, f);
+	found = ip->ifindex && nl_addr_get(nl, f == V6, ip->ifindex, &a, &plen, NULL);
+	if (found && !given) {
+		ip->guest.addr = a;
+		ip->guest.plen = want->plen ? want->plen : plen;
+	}
+	/* Without an address, only IPv6 routes make an interface of use: by its link-local address */
+	if (!found && !given && (f == V4 || !nl_route_any(nl, true, ip->ifindex)))
+		ip->ifindex = 0;
+	ip->local = !ip->ifindex && !given;
+	if (!ip->ifindex)
+		debug("%s: no interface with usable routes", family_name[f]);
+	if (addr_is_unspec(&ip->gw) && (!ip->ifindex || !nl_gateway(nl, f == V6, ip->ifindex, &ip->gw)))
+		ip->gw = f == V4 ? no_gw4 : default_ll;
+}
+
+static void read_host(struct net *net)
+{
+	struct nl nl;
+	int ret;
+
+	if (net->ip[V6].on && !have_ipv6()) {
+		info("IPv6 is not available on this host");
+		net->ip[V6].on = false;
+	}
+	if (!net->ip[V4].on && !net->ip[V6].on)
+		die("IPv6 is not available on this host, and IPv4 is switched off");
+
+	ret = nl_open(&nl);
+	if (ret)
+		die("Failed to open netlink socket: %s", errno_text(-ret));
+	for (enum family f = V4; f < FAMILIES; f++) {
+		if (net->ip[f].on)
+			read_family(net, &nl, f);
+	}
+	nl_close(&nl);
+}
+
+/* ---- resolv.conf(5) ---- */
+
+/* A resolver as the host reaches it */
+struct resolver {
+	struct addr	a;			/* unspecified: there is none */
+	unsigned	scope;			/* interface of a link-local one, 0: not given */
+};
+
+/* Servers of the host, in its order */
+struct resolv {
+	struct resolver	server[FAMILIES][DNS_MAX];
+	unsigned	n[FAMILIES];
+};
+
+/* Interface in "fe80::1%eth0", by name or index (RFC 4007 11); 0 if there is none */
+static unsigned resolv_scope(const char *s)
+{
+	char name[IFNAMSIZ];
+	uint64_t index;
+	size_t len;
+
+	s += strcspn(s, " \t%");
+	if (*s != '%')
+		return 0;
+	len = strcspn(++s, " \t");
+	if (parse_num(s, len, INT32_MAX, &index))
+		return (unsigned)index;
+	if (len >= sizeof(name))
+		return 0;
+	memcpy(name, s, len);
+	name[len] = '\0';
+	return if_nametoindex(name);
+}
+
+static void resolv_server(struct resolv *r, const char *s)
+{
+	enum family f;
+	struct addr a;
+
+	if (!addr_parse(s, strcspn(s, " \t%"), &a) || addr_is_multicast(&a) || addr_is_bcast(&a))
+		return;
+	if (addr_is_unspec(&a))				/* resolv.conf(5): the local machine */
+		a = addr_is_v4(&a) ? addr_loopback4 : addr_loopback6;
+	f = addr_family(&a);
+	if (r->n[f] < DNS_MAX)
+		r->server[f][r->n[f]++] = (struct resolver){ a, f == V6 && addr_is_linklocal(&a) ? resolv_scope(s) : 0 };
+}
+
+/* The last "search" or "domain" line counts. Domains that don't fit are left out, as are names that can't be one. */
+static void resolv_search(struct search *l, const char *s)
+{
+	l->n = 0;
+	while (*(s += strspn(s, " \t"))) {
+		size_t len = strcspn(s, " \t");
+
+		if (conf_domain_ok(s, len))
+			conf_search_add(l, s, len);
+		s += len;
+	}
+}
+
+static void resolv_read(struct net *net, struct resolv *r)
+{
+	static struct lines l;
+	char *s;
+	int rc;
+
+	memset(r, 0, sizeof(*r));
+	rc = lines_open(&l, resolv_path);
+	if (rc) {
+		debug("Can't read %s: %s", resolv_path, errno_text(-rc));
+		return;
+	}
+	while ((s = lines_next(&l))) {
+		size_t len;
+
+		s += strspn(s, " \t");
+		len = strcspn(s, " \t");
+		if (len == 10 && !memcmp(s, "nameserver", len))
+			resolv_server(r, s + len + strspn(s + len, " \t"));
+		else if (!net->cf->search_given && len == 6 && (!memcmp(s, "search", len) || !memcmp(s, "domain", len)))
+			resolv_search(&net->search, s + len);
+	}
+}
+
+/* ---- what follows ---- */
+
+/* One server for the guest. A server of the host's on loopback, or at the address that leads to loopback, goes by way of
+ * --dns-forward or of that address. One of -D on loopback is the guest's own.
+ */
+static void dns_add(struct net_ip *ip, const struct conf_ip *want, const struct addr *server)
+{
+	bool mapped = (addr_is_loopback(server) && !want->dns_given) ||
+		      (!addr_is_unspec(&ip->map_loopback) && addr_eq(server, &ip->map_loopback));
+	const struct addr *a = mapped ? &ip->dns_forward : server;
+
+	if (addr_is_unspec(a)) {
+		if (addr_is_unspec(&ip->map_loopback))
+			return;
+		ip->dns_forward = ip->map_loopback;
+		if (addr_is_unspec(&ip->dns_host))
+			ip->dns_host = *server;
+	}
+	for (unsigned i = 0; i < ip->guest.ndns; i++) {
+		if (addr_eq(&ip->guest.dns[i], a))
+			return;
+	}
+	ip->guest.dns[ip->guest.ndns++] = *a;
+}
+
+/* The resolver of a family, of options or of the host's configuration */
+static struct resolver dns_first(const struct conf_ip *want, const struct resolver *host)
+{
+	if (!addr_is_unspec(&want->dns_host))
+		return (struct resolver){ want->dns_host, 0 };
+	if (want->dns_given && want->ndns)
+		return (struct resolver){ want->dns[0], 0 };
+	return *host;
+}
+
+/* Where --dns-forward leads. Without a resolver of the family, to one of the other family, that the host can reach whichever the
+ * guest has; and it is what the guest is told of.
+ */
+static void dns_forward_to(struct net *net, enum family f, const struct resolv *r)
+{
+	struct resolver to = dns_first(&net->cf->ip[f], r->server[f]);
+	struct net_ip *ip = &net->ip[f];
+
+	if (addr_is_unspec(&to.a)) {
+		to = dns_first(&net->cf->ip[other(f)], r->server[other(f)]);
+		if (addr_is_unspec(&to.a)) {
+			info("%s: no resolver on the host for --dns-forward", family_name[f]);
+			return;
+		}
+		if (!ip->guest.ndns && !net->cf->ip[f].dns_given)
+			ip->guest.dns[ip->guest.ndns++] = ip->dns_forward;
+	}
+	ip->dns_host = to.a;
+	ip->dns_scope = to.scope;
+}
+
+static void dns_complete(struct net *net, enum family f, const struct resolv *r)
+{
+	const struct conf_ip *want = &net->cf->ip[f];
+	unsigned n = want->dns_given ? want->ndns : r->n[f];
+
+	for (unsigned i = 0; i < n; i++)
+		dns_add(&net->ip[f], want, want->dns_given ? &want->dns[i] : &r->server[f][i].a);
+	if (!addr_is_unspec(&want->dns_forward) && addr_is_unspec(&want->dns_host))
+		dns_forward_to(net, f, r);
+}
+
+/* Without -n: class A, B or C (RFC 791 2.3) for an address from the command line; /64 for IPv6 (RFC 4291 2.5.1) */
+static uint8_t plen_default(const struct addr *a)
+{
+	uint8_t b = a->b[12];
+
+	if (!addr_is_v4(a))
+		return 64;
+	return b < 128 ? 8 : b < 192 ? 16 : 24;
+}
+
+static void ip_complete(struct net *net, enum family f)
+{
+	struct net_ip *ip = &net->ip[f];
+	struct guest_ip *g = &ip->guest;
+
+	if (f == V4 && ip->local && addr_is_unspec(&g->addr)) {
+		g->addr = local_addr4;
+		if (!g->plen)
+			g->plen = 16;
+	}
+	if (!addr_is_unspec(&g->addr) && !g->plen)
+		g->plen = plen_default(&g->addr);
+	if (f == V6)
+		ip->our_ll = addr_is_linklocal(&ip->gw) ? ip->gw : default_ll;
+	if (!net->cf->ip[f].no_map_loopback && addr_is_unspec(&ip->map_loopback) && !net->cf->no_map_gw)
+		ip->map_loopback = ip->gw;
+}
+
+/* As options have it */
+static void from_options(struct net *net, const struct conf *cf)
+{
+	*net = (struct net){ .cf = cf, .search = cf->search };
+	for (enum family f = V4; f < FAMILIES; f++) {
+		const struct addr none = f == V4 ? addr_any4 : addr_any6;
+		const struct conf_ip *want = &cf->ip[f];
+
+		net->ip[f] = (struct net_ip){
+			.on = !want->off, .gw = want->gw, .our_ll = none,
+			.map_loopback = want->no_map_loopback ? none : want->map_loopback,
+			.map_guest = want->no_map_guest ? none : want->map_guest,
+			.dns_forward = want->dns_forward, .dns_host = want->dns_host,
+			.guest = { .addr = want->addr, .plen = want->plen, .ll = none },
+		};
+	}
+}
+
+static void complete(struct net *net)
+{
+	const struct conf *cf = net->cf;
+	static struct resolv r;
+
+	if (cf->mtu && cf->mtu < 1280 && net->ip[V6].on) {		/* RFC 8200 5 */
+		warn("MTU %u is less than the 1280 bytes IPv6 needs: IPv4 only", cf->mtu);
+		net->ip[V6].on = false;
+	}
+	resolv_read(net, &r);
+	for (enum family f = V4; f < FAMILIES; f++) {
+		if (!net->ip[f].on)
+			continue;
+		ip_complete(net, f);
+		dns_complete(net, f, &r);
+	}
+	if (cf->dhcp_dns && !net->ip[V4].guest.ndns && !net->ip[V6].guest.ndns &&
+	    !cf->ip[V4].dns_given && !cf->ip[V6].dns_given)
+		info("No DNS server to tell the guest about");
+}
+
+void net_start(struct net *net, const struct conf *cf)
+{
+	from_options(net, cf);
+	read_host(net);
+	complete(net);
+}
+
+void net_set_guest_ll(struct net *net, const struct addr *ll)
+{
+	net->ip[V6].guest.ll = *ll;
+}
+
+void net_switch_off(struct net *net, enum family f)
+{
+	net->ip[f].on = false;
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* summary.c - text at start-up: interfaces, addresses, DHCP, DNS, rules, and how to start a guest. Callers parse it. */
+#include <net/if.h>
+#include <string.h>
+
+#include "log.h"
+#include "summary.h"
+
+static void print_addr(const char *label, const struct addr *a)
+{
+	char buf[ADDR_STRLEN];
+
+	if (!addr_is_unspec(a))
+		info("    %s%s", label, addr_fmt(a, buf));
+}
+
+static void print_names(const struct net *net, const struct guest_ip *g)
+{
+	if (!g->ndns)
+		return;
+	info("DNS:");
+	for (unsigned i = 0; i < g->ndns; i++)
+		print_addr("", &g->dns[i]);
+	if (net->search.n)
+		info("DNS search list:");
+	for (unsigned i = 0; i < net->search.n; i++)
+		info("    %s", net->search.name[i]);
+}
+
+static void print4(const struct net *net, const struct net_ip *ip)
+{
+	struct addr mask = addr_from4(addr_mask4(ip->guest.plen));
+
+	if (!net->cf->no_dhcp && !addr_is_unspec(&ip->guest.addr)) {
+		info("DHCP:");
+		print_addr("assign: ", &ip->guest.addr);
+		print_addr("mask: ", &mask);
+		print_addr("router: ", &ip->gw);
+	}
+	print_names(net, &ip->guest);
+}
+
+static void print6(const struct net *net, const struct net_ip *ip)
+{
+	const struct conf *c = net->cf;
+
+	if (!c->no_ndp || !c->no_dhcpv6) {
+		info(c->no_dhcpv6 ? "NDP:" : c->no_ndp ? "DHCPv6:" : "NDP/DHCPv6:");
+		print_addr("assign: ", &ip->guest.addr);
+		print_addr("router: ", &ip->gw);
+		print_addr("our link-local: ", &ip->our_ll);
+	}
+	print_names(net, &ip->guest);
+}
+
+/* What both families have a value for, or one of them: "TITLE: eth0 (IPv4), wlan0 (IPv6)" */
+static void print_interfaces(const char *title, char name[FAMILIES][IFNAMSIZ])
+{
+	const char *v4 = name[V4][0] ? " (IPv4)" : "", *v6 = name[V6][0] ? " (IPv6)" : "";
+
+	if (*v4 || *v6)
+		info("%s: %s%s%s%s%s", title, name[V4], v4, *v4 && *v6 ? ", " : "", name[V6], v6);
+}
+
+static void print_host_side(const struct net *net)
+{
+	char template[FAMILIES][IFNAMSIZ] = { "", "" }, out[FAMILIES][IFNAMSIZ] = { "", "" }, a[ADDR_STRLEN];
+
+	for (enum family f = V4; f < FAMILIES; f++) {
+		const struct net_ip *ip = &net->ip[f];
+
+		if (ip->on && ip->ifindex && !if_indextoname(ip->ifindex, template[f]))
+			template[f][0] = '\0';
+		if (ip->on)
+			memcpy(out[f], net->cf->ip[f].out_if, IFNAMSIZ);
+	}
+	print_interfaces("Template interface", template);
+	print_interfaces("Outbound interface", out);
+	for (enum family f = V4; f < FAMILIES; f++) {
+		if (net->ip[f].on && !addr_is_unspec(&net->cf->ip[f].out_addr))
+			info("Outbound %s address: %s", family_name[f], addr_fmt(&net->cf->ip[f].out_addr, a));
+	}
+}
+
+/* Addresses of the guest's side that lead to the host, or to a resolver */
+static void print_mapped(const struct net_ip *ip, enum family f)
+{
+	char a[ADDR_STRLEN], b[ADDR_STRLEN];
+
+	if (!addr_is_unspec(&ip->map_loopback))
+		info("    NAT to host %s: %s", f == V4 ? "127.0.0.1" : "::1", addr_fmt(&ip->map_loopback, a));
+	if (!addr_is_unspec(&ip->map_guest))
+		info("    NAT to host %s: %s", addr_fmt(&ip->guest.addr, b), addr_fmt(&ip->map_guest, a));
+	if (!addr_is_unspec(&ip->dns_forward) && !addr_is_unspec(&ip->dns_host))
+		info("    DNS queries to %s go to %s", addr_fmt(&ip->dns_forward, a), addr_fmt(&ip->dns_host, b));
+}
+
+static void print_guest_side(const struct net *net, const char *ifname)
+{
+	char mac[MAC_STRLEN];
+
+	if (*ifname)
+		info("Namespace interface: %s", ifname);
+	info("MAC:");
+	info("    host: %s", mac_fmt(&net->cf->our_mac, mac));
+	for (enum family f = V4; f < FAMILIES; f++) {
+		if (net->ip[f].on)
+			print_mapped(&net->ip[f], f);
+	}
+	for (enum family f = V4; f < FAMILIES; f++) {
+		if (net->ip[f].on && net->ip[f].local)
+			info("%s: no network on the host, local mode: link-local addresses only", family_name[f]);
+		if (net->ip[f].on && f == V4)
+			print4(net, &net->ip[f]);
+		else if (net->ip[f].on)
+			print6(net, &net->ip[f]);
+	}
+}
+
+static void print_rules(const struct rules *t, const char *title, bool outward)
+{
+	char buf[RULE_SHOW_STRLEN];
+
+	info("%s", title);
+	for (const struct rule *r = t->rule; r < t->rule + t->n; r++) {
+		if (r->outward == outward)
+			info("    %s", conf_rule_show(r, buf));
+	}
+}
+
+void summary_print(const struct net *net, const char *ifname, const char *socket)
+{
+	const struct conf *c = net->cf;
+
+	if (!log_enabled(LOG_INFO))
+		return;
+	if (*c->control)
+		info("Configuration socket: %s", c->control);
+	if (c->splice_only) {
+		info("No link: forwarding between loopback interfaces only");
+	} else {
+		print_host_side(net);
+		print_guest_side(net, ifname);
+	}
+	print_rules(&c->rules, "Inbound forwarding rules (HOST):", false);
+	if (c->mode == MODE_PASTA)
+		print_rules(&c->rules, "Outbound forwarding rules (SPLICE):", true);
+	if (*c->pcap)
+		info("Saving packet capture to %s", c->pcap);
+	if (!*socket)
+		return;
+	info("You can now start qemu (>= 7.2):");
+	info("    qemu ... -device virtio-net-pci,netdev=s -netdev stream,id=s,server=off,addr.type=unix,addr.path=%s",
+	     socket);
+	info("or, before qemu 7.2:");
+	info("    qrap 5 qemu ... -device virtio-net-pci,netdev=s -netdev socket,fd=5,id=s");
+}
