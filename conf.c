@@ -820,12 +820,12 @@ static void check_ports(struct conf *c)
 
 	for (const struct rule *r = c->rules.rule; r < c->rules.rule + c->rules.n; r++) {
 		if (r->proto == IPPROTO_TCP ? c->no_tcp : c->no_udp)
-			die("Option '%s' and --no-%s exclude each other", conf_rule_text(r),
+			die("Option '%s' and --no-%s exclude each other", rule_text(r),
 			    r->proto == IPPROTO_TCP ? "tcp" : "udp");
 		c->ports_later |= r->outward && r->automatic;
 		if (c->no_splice && rule_needs_splice(r) && (!warned || warned->opt != r->opt)) {
 			warn("Option '%s': the guest's loopback can't be reached over the link, clients will be refused",
-			     conf_rule_text(r));
+			     rule_text(r));
 			warned = r;
 		}
 	}

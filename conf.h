@@ -4,12 +4,11 @@
 #define CONF_H
 
 #include <limits.h>
-#include <net/if.h>
 #include <stdbool.h>
-#include <string.h>
 #include <sys/types.h>
 
 #include "addr.h"
+#include "rules.h"
 
 enum mode {
 	MODE_PASTA,
@@ -27,7 +26,6 @@ static inline enum family addr_family(const struct addr *a)
 #define DNS_MAX		8
 #define SEARCH_MAX	8
 #define DOMAIN_MAX	256		/* RFC 1035 2.3.4, with the terminator */
-#define RULES_MAX	1024
 
 /* Options of one family. Unspecified address, prefix length 0, empty name: not given. */
 struct conf_ip {
@@ -48,48 +46,6 @@ struct conf_ip {
 struct search {
 	char		name[SEARCH_MAX][DOMAIN_MAX];
 	unsigned	n;
-};
-
-/* One forwarding rule: what arrives at addresses and ports of the host (-t, -u) goes to the guest; or the other way round */
-struct rule {
-	uint8_t		proto;			/* IPPROTO_TCP or IPPROTO_UDP */
-	bool		outward;		/* -T, -U: listens in the namespace, and leads to the host */
-	bool		any;			/* no address given: both families */
-	bool		weak;			/* of "all": ephemeral ports are left out, as are those that can't be had */
-	bool		automatic;		/* ports are open only while their target is bound on the other side */
-	struct addr	addr;			/* bound on the host, if not @any */
-	char		ifname[IFNAMSIZ];	/* bound to this interface, or empty */
-	uint16_t	first, last;		/* ports on the host */
-	uint16_t	to;			/* port in the guest for @first */
-	struct addr	to_addr;		/* the guest's side, of @addr's family; unspecified: its own address */
-	uint16_t	opt;			/* option it came from, for messages; RULES_MAX: none */
-};
-
-/* Same bound address and interface? */
-static inline bool rule_same_place(const struct rule *a, const struct rule *b)
-{
-	return a->proto == b->proto && a->outward == b->outward && a->any == b->any &&
-	       (a->any || addr_eq(&a->addr, &b->addr)) && !strcmp(a->ifname, b->ifname);
-}
-
-/* Same in every way that matters to traffic? */
-static inline bool rule_same(const struct rule *a, const struct rule *b)
-{
-	return rule_same_place(a, b) && a->weak == b->weak && a->automatic == b->automatic &&
-	       a->first == b->first && a->last == b->last && a->to == b->to && addr_eq(&a->to_addr, &b->to_addr);
-}
-
-/* Is its target one that only splicing reaches: the guest's loopback? */
-static inline bool rule_needs_splice(const struct rule *r)
-{
-	return !r->outward && addr_is_loopback(&r->to_addr);
-}
-
-/* A table of rules */
-struct rules {
-	struct rule	rule[RULES_MAX];
-	unsigned	n;
-	bool		run_time;		/* not of the command line: messages show them as they are */
 };
 
 struct conf {
@@ -157,23 +113,6 @@ static inline const char *conf_name(const struct conf *c)
  * Only parses and checks: nothing is opened but the user and group files for --runas, no address is looked up.
  */
 void conf_parse(struct conf *c, int argc, char **argv);
-
-/* Text of the option a rule came from, or that would make it, for messages: "-t 8080:80"; valid until the next call */
-const char *conf_rule_text(const struct rule *r);
-
-#define RULE_STRLEN	(2 * ADDR_STRLEN + IFNAMSIZ + 48)
-#define RULE_TEXT_MAX	MAX(RULE_STRLEN, 128)		/* of conf_rule_text() */
-
-/* Reason why a rule can't be: a port, and the text of another rule. libvirt's tests look for the first words. */
-#define RULE_OVERLAP	"Overlapping port specifier: port %u is already forwarded by option '%s'"
-
-#define RULE_SHOW_STRLEN	(2 * ADDR_STRLEN + IFNAMSIZ + 80)
-
-/* Rule as tables show it, "TCP [127.0.0.1]%eth0:80-90  =>  180-190 ", into @buf, which is returned */
-const char *conf_rule_show(const struct rule *r, char buf[static RULE_SHOW_STRLEN]);
-
-/* Rule as the option that makes it, "-t 127.0.0.1%eth0/80-90:180-190", into @buf, which is returned */
-const char *conf_rule_fmt(const struct rule *r, char buf[static RULE_STRLEN]);
 
 /**
  * conf_ports() - value of -t, -u, -T or -U into rules

@@ -31,87 +31,6 @@
 #include "log.h"
 #include "util.h"
 
-/* Options that rules came from, by rule.opt */
-static struct rule_text {
-	char		letter;
-	const char	*val;		/* in argv */
-} rule_text[RULES_MAX];
-
-/* A range, or a port if it is one */
-static int format_range(char *buf, size_t size, const char *before, unsigned first, unsigned last)
-{
-	return first == last ? snprintf(buf, size, "%s%u", before, first) :
-	       snprintf(buf, size, "%s%u-%u", before, first, last);
-}
-
-/* Ports of a rule, without the place they are bound to: "80-90:180-190", "all,~1-22" */
-static void format_ports(const struct rule *r, char *buf, size_t size)
-{
-	bool target = !addr_is_unspec(&r->to_addr);
-	char a[ADDR_STRLEN], to[ADDR_STRLEN + 4] = "";
-	int n;
-
-	if (target)
-		snprintf(to, sizeof(to), addr_is_v4(&r->to_addr) ? ":%s" : ":[%s]", addr_fmt(&r->to_addr, a));
-	if (!r->weak) {
-		n = format_range(buf, size, "", r->first, r->last);
-		n += snprintf(buf + n, size - (size_t)n, "%s", to);
-		if (r->to != r->first)
-			n += format_range(buf + n, size - (size_t)n, target ? "/" : ":", r->to,
-					  r->to + (unsigned)(r->last - r->first));
-		snprintf(buf + n, size - (size_t)n, "%s", r->automatic ? ",auto" : "");
-		return;
-	}
-	n = snprintf(buf, size, "%s%s%s", r->automatic && !target ? "auto" : "all", to, r->automatic && target ? ",auto" : "");
-	if (r->first > 1)
-		n += format_range(buf + n, size - (size_t)n, ",~", 1, r->first - 1U);
-	if (r->last < UINT16_MAX)
-		format_range(buf + n, size - (size_t)n, ",~", r->last + 1U, UINT16_MAX);
-}
-
-const char *conf_rule_fmt(const struct rule *r, char buf[static RULE_STRLEN])
-{
-	static const char letter[2][2] = { { 't', 'u' }, { 'T', 'U' } };
-	char at[ADDR_STRLEN + 2] = "", a[ADDR_STRLEN];
-	int n;
-
-	if (!r->any)
-		snprintf(at, sizeof(at), addr_is_v4(&r->addr) ? "%s" : "[%s]", addr_fmt(&r->addr, a));
-	n = snprintf(buf, RULE_STRLEN, "-%c %s%s%s%s", letter[r->outward][r->proto == IPPROTO_UDP], at,
-		     r->ifname[0] ? "%" : "", r->ifname, at[0] || r->ifname[0] ? "/" : "");
-	format_ports(r, buf + n, RULE_STRLEN - (size_t)n);
-	return buf;
-}
-
-const char *conf_rule_show(const struct rule *r, char buf[static RULE_SHOW_STRLEN])
-{
-	const char *ifname = r->outward && r->any && !r->ifname[0] ? "lo" : r->ifname;
-	char at[ADDR_STRLEN], to[ADDR_STRLEN];
-	int n;
-
-	n = snprintf(buf, RULE_SHOW_STRLEN, "%s [%s]%s%s", r->proto == IPPROTO_TCP ? "TCP" : "UDP",
-		     r->any ? "*" : addr_fmt(&r->addr, at), ifname[0] ? "%" : "", ifname);
-	n += format_range(buf + n, RULE_SHOW_STRLEN - (size_t)n, ":", r->first, r->last);
-	n += snprintf(buf + n, RULE_SHOW_STRLEN - (size_t)n, "  =>  ");
-	if (!addr_is_unspec(&r->to_addr))
-		n += snprintf(buf + n, RULE_SHOW_STRLEN - (size_t)n, "%s:", addr_fmt(&r->to_addr, to));
-	n += format_range(buf + n, RULE_SHOW_STRLEN - (size_t)n, "", r->to, r->to + (unsigned)(r->last - r->first));
-	snprintf(buf + n, RULE_SHOW_STRLEN - (size_t)n, " %s%s", r->weak ? " (best effort)" : "",
-		 r->automatic ? " (auto-scan)" : "");
-	return buf;
-}
-
-const char *conf_rule_text(const struct rule *r)
-{
-	const struct rule_text *t = &rule_text[r->opt];
-	static char buf[RULE_TEXT_MAX];
-
-	if (r->opt == RULES_MAX)
-		return conf_rule_fmt(r, buf);
-	snprintf(buf, sizeof(buf), "-%c %.100s", t->letter, t->val);
-	return buf;
-}
-
 static bool is(const char *s, const char *end, const char *word)
 {
 	size_t len = strlen(word);
@@ -202,8 +121,10 @@ static const char *parse_range(const char *s, const char *end, unsigned least, u
 }
 
 /* One element of the list */
+enum kind { ITEM_PORTS, ITEM_EXCLUDED, ITEM_ALL, ITEM_AUTO };
+
 struct item {
-	enum { ITEM_PORTS, ITEM_EXCLUDED, ITEM_ALL, ITEM_AUTO } kind;
+	enum kind kind;
 	uint16_t first, last, to;
 	struct addr to_addr;		/* unspecified: none */
 };
@@ -244,33 +165,18 @@ static const char *parse_target(const char *s, const char *end, struct item *it)
 	return to_last - it->to == it->last - it->first ? NULL : "ranges of different lengths";
 }
 
-/* The very same rule again is no error; two that contradict each other are */
-static const char *rule_add(struct rules *t, const struct rule *r)
-{
-	static char why[192];
-
-	for (const struct rule *o = t->rule; o < t->rule + t->n; o++) {
-		if (!rule_same_place(o, r) || o->weak != r->weak || o->automatic != r->automatic ||
-		    r->first > o->last || r->last < o->first)
-			continue;
-		if (rule_same(o, r))
-			return NULL;
-		snprintf(why, sizeof(why), RULE_OVERLAP, (unsigned)MAX(r->first, o->first), conf_rule_text(o));
-		return why;
-	}
-	if (t->n == RULES_MAX)
-		return "too many port ranges";
-	t->rule[t->n++] = *r;
-	return NULL;
-}
-
 /* A list as a whole */
 struct list {
 	const char	*text;
-	bool		ports, excluded, all_named, automatic;	/* kinds of items in it */
-	bool		all;					/* also without ports, but exclusions or "auto" */
-	uint8_t		without[(UINT16_MAX + 1) / 8];		/* ports that are excluded */
+	unsigned	kinds;		/* of items in it: bits, by enum kind */
+	unsigned	parts;		/* stretches of ports that became rules */
+	uint8_t		without[PORT_MAP];	/* ports that are excluded */
 };
+
+static bool has(const struct list *l, enum kind kind)
+{
+	return l->kinds & 1U << kind;
+}
 
 static const char *parse_item(const char *s, const char *end, struct item *it)
 {
@@ -319,44 +225,36 @@ static const char *parse_list(const char *s, struct list *l)
 	*l = (struct list){ .text = s };
 	while (s && !why) {
 		why = next_item(&s, &it);
-		l->ports |= it.kind == ITEM_PORTS;
-		l->excluded |= it.kind == ITEM_EXCLUDED;
-		l->all_named |= it.kind == ITEM_ALL;
-		l->automatic |= it.kind == ITEM_AUTO;
+		l->kinds |= 1U << it.kind;
 		for (unsigned port = it.first; !why && it.kind == ITEM_EXCLUDED && port <= it.last; port++)
 			bit_set(l->without, port);
 	}
-	l->all = l->all_named || ((l->excluded || l->automatic) && !l->ports);
 	return why;
 }
 
-/* @r for each stretch of it that nothing is excluded from, their number added to *@n */
-static const char *add_parts(struct rules *t, const struct list *l, const struct rule *r, unsigned *n)
+/* @r for each stretch of it that nothing is excluded from */
+static const char *add_parts(struct rules *t, struct list *l, const struct rule *r)
 {
 	const char *why = NULL;
-	unsigned port = r->first;
 
-	while (!why && port <= r->last) {
+	for (unsigned port = r->first; !why && port <= r->last; port++) {
 		struct rule part = *r;
 
-		if (bit_test(l->without, port)) {
-			port++;
+		if (bit_test(l->without, port))
 			continue;
-		}
 		part.first = (uint16_t)port;
-		part.to = (uint16_t)(r->to + (port - r->first));
-		while (port <= r->last && !bit_test(l->without, port))
+		part.to = rule_to(r, port);
+		while (port < r->last && !bit_test(l->without, port + 1))
 			port++;
-		part.last = (uint16_t)(port - 1);
-		why = rule_add(t, &part);
-		(*n)++;
+		part.last = (uint16_t)port;
+		why = rules_add(t, &part);
+		l->parts++;
 	}
 	return why;
 }
 
 /* Rules of one item, as far as they differ from @r */
-static const char *add_item(struct rules *t, const struct list *l, const struct rule *r, const struct item *it,
-			    unsigned *n)
+static const char *add_item(struct rules *t, struct list *l, const struct rule *r, const struct item *it)
 {
 	struct rule rule = *r;
 
@@ -369,30 +267,27 @@ static const char *add_item(struct rules *t, const struct list *l, const struct 
 		return "a target's address takes one to listen on, 0.0.0.0/ or [::]/ for any";
 	if (!addr_is_unspec(&rule.to_addr) && addr_is_v4(&rule.addr) != addr_is_v4(&rule.to_addr))
 		return "IPv4 can't be forwarded to IPv6, or the other way around";
-	return add_parts(t, l, &rule, n);
+	return add_parts(t, l, &rule);
 }
 
-/* Rules of a list: weak ones first */
-static const char *add_list(struct rules *t, const struct list *l, const struct rule *r)
+/* Rules of a list: weak ones first. Without ports and "all", exclusions and "auto" are about all. */
+static const char *add_list(struct rules *t, struct list *l, const struct rule *r)
 {
+	static const enum kind order[] = { ITEM_ALL, ITEM_PORTS };
 	struct item it = { .kind = ITEM_ALL, .to_addr = addr_any6 };
 	const char *why = NULL;
-	unsigned n = 0;
 
-	if (l->all && !l->all_named)
-		why = add_item(t, l, r, &it, &n);
-	for (const char *s = l->all_named ? l->text : NULL; s && !why;) {
-		next_item(&s, &it);
-		if (it.kind == ITEM_ALL)
-			why = add_item(t, l, r, &it, &n);
+	if (!has(l, ITEM_ALL) && !has(l, ITEM_PORTS))
+		why = add_item(t, l, r, &it);
+	for (unsigned i = 0; i < ARRAY_SIZE(order); i++) {
+		for (const char *s = l->text; s && !why;) {
+			next_item(&s, &it);
+			if (it.kind == order[i])
+				why = add_item(t, l, r, &it);
+		}
 	}
-	for (const char *s = l->text; s && !why;) {
-		next_item(&s, &it);
-		if (it.kind == ITEM_PORTS)
-			why = add_item(t, l, r, &it, &n);
-	}
-	if (!why && !n)
-		warn("Nothing is left to forward for option '%s'", conf_rule_text(r));
+	if (!why && !l->parts)
+		warn("Nothing is left to forward for option '%s'", rule_text(r));
 	return why;
 }
 
@@ -405,16 +300,6 @@ static void rules_clear(struct rules *t, uint8_t proto, bool outward)
 			t->rule[n++] = t->rule[i];
 	}
 	t->n = n;
-}
-
-/* Number of a new option; rules are in order of theirs. RULES_MAX: there is none left. */
-static uint16_t option_new(const struct rules *t, char letter, const char *val)
-{
-	uint16_t opt = t->n ? (uint16_t)(t->rule[t->n - 1].opt + 1) : 0;
-
-	if (opt < RULES_MAX)
-		rule_text[opt] = (struct rule_text){ letter, val };
-	return opt;
 }
 
 const char *conf_ports(struct rules *t, enum mode mode, char letter, const char *val)
@@ -433,7 +318,7 @@ const char *conf_ports(struct rules *t, enum mode mode, char letter, const char 
 	}
 	if (outward && mode != MODE_PASTA)
 		return "forwarding from a namespace takes pasta";
-	if (!t->run_time && (r.opt = option_new(t, letter, val)) == RULES_MAX)
+	if (!t->run_time && (r.opt = rules_option(t, val)) == RULES_MAX)
 		return "too many options";
 
 	why = slash ? parse_place(val, slash, &r) : NULL;
@@ -441,8 +326,8 @@ const char *conf_ports(struct rules *t, enum mode mode, char letter, const char 
 		why = parse_list(slash ? slash + 1 : val, &list);
 	if (why)
 		return why;
-	if (list.automatic && mode != MODE_PASTA)
+	r.automatic = has(&list, ITEM_AUTO);
+	if (r.automatic && mode != MODE_PASTA)
 		return "\"auto\" takes a namespace, which only pasta has";
-	r.automatic = list.automatic;
 	return add_list(t, &list, &r);
 }

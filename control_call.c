@@ -125,7 +125,7 @@ static void put_rule(struct json_out *o, const struct fwd_rule *fr)
 	char text[RULE_STRLEN], a[ADDR_STRLEN];
 	const struct rule *r = &fr->r;
 
-	conf_rule_fmt(r, text);			/* "-t VALUE" */
+	rule_fmt(r, text);			/* "-t VALUE" */
 	text[2] = '\0';
 
 	json_open(o, NULL, '{');
@@ -332,7 +332,7 @@ static void report_failure(const struct ctx *c, const struct json *steps, const 
 	unsigned at = 0;
 	char text[RULE_STRLEN], why[RULE_TEXT_MAX + 96];
 
-	conf_rule_fmt(&want.rule[f->rule], text);	/* of none: one that was there */
+	rule_fmt(&want.rule[f->rule], text);	/* of none: one that was there */
 	last = (struct step){ .letter = text[1] };
 	memcpy(last.value, text + 3, sizeof(text) - 3);
 	for (unsigned n = 0; json_next(&in, &v); n++) {
@@ -348,7 +348,7 @@ static void report_failure(const struct ctx *c, const struct json *steps, const 
 		}
 	}
 	if (f->in_the_way.first) {
-		snprintf(why, sizeof(why), RULE_OVERLAP, (unsigned)f->port, conf_rule_text(&f->in_the_way));
+		snprintf(why, sizeof(why), RULE_OVERLAP, (unsigned)f->port, rule_text(&f->in_the_way));
 		step_error(o, ERROR("InvalidRule"), at, &last);
 	} else {
 		snprintf(why, sizeof(why), "%s", errno_text(-rc));

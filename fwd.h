@@ -22,12 +22,6 @@ struct listener {
 	uint32_t	next;			/* of @paused or @free: index + 1, or 0 */
 };
 
-struct fwd_rule {
-	struct rule	r;
-	uint32_t	id;			/* never used again; 0: entry is free */
-	uint64_t	accepted;		/* connections, or UDP flows that the host's side started */
-};
-
 struct fwd {
 	struct listener	*l;			/* LISTENERS_MAX, in fwd.c */
 	uint32_t	n;			/* entries ever used */
@@ -113,12 +107,6 @@ bool fwd_follow(struct fwd *fwd, const struct net *c, struct fwd_rule *fr, const
 
 /* Would a connection, or datagram, to @e be one to a listener of ours: on the host, or, @outward, in the namespace? */
 bool fwd_leads_to_us(const struct fwd *fwd, bool outward, uint8_t proto, const struct end *e);
-
-/* What a rule makes of a port of its own */
-static inline uint16_t rule_to(const struct rule *r, uint16_t port)
-{
-	return (uint16_t)(r->to + (port - r->first));
-}
 
 /* Listener that an event is about, and that is still one of this protocol, or NULL */
 struct listener *fwd_listener(struct fwd *fwd, uint32_t idx, uint8_t proto);

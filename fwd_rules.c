@@ -94,7 +94,7 @@ static void find_ephemeral(struct fwd *fwd, bool ns)
 	close(fd);
 }
 
-static bool is_ephemeral(const struct fwd *fwd, bool ns, uint32_t port)
+static bool port_ephemeral(const struct fwd *fwd, bool ns, uint32_t port)
 {
 	return port >= fwd->eph_first[ns] && port <= fwd->eph_last[ns];
 }
@@ -102,7 +102,7 @@ static bool is_ephemeral(const struct fwd *fwd, bool ns, uint32_t port)
 /* First port from @port on that a rule is for, if it is not beyond the last */
 static uint32_t next_port(const struct fwd *fwd, const struct rule *r, uint32_t port)
 {
-	return r->weak && is_ephemeral(fwd, r->outward, port) ? fwd->eph_last[r->outward] + 1U : port;
+	return r->weak && port_ephemeral(fwd, r->outward, port) ? fwd->eph_last[r->outward] + 1U : port;
 }
 
 /* Descriptors for @n listeners can't be had */
@@ -328,12 +328,12 @@ static int failed(const struct fwd *fwd, const struct rule *r, uint32_t port, in
 	char a[ADDR_STRLEN], text[RULE_TEXT_MAX];
 
 	if (other) {
-		snprintf(text, sizeof(text), "%s", conf_rule_text(r));
-		err("Invalid option '%s': " RULE_OVERLAP, text, port, conf_rule_text(other));
+		snprintf(text, sizeof(text), "%s", rule_text(r));
+		err("Invalid option '%s': " RULE_OVERLAP, text, port, rule_text(other));
 		return rc;
 	}
 	err("Failed to bind port %u (%s) for option '%s': Couldn't listen on requested ports: "
-	    "Listen failed for %s %s port %s%s%s/%u: %s", port, why, conf_rule_text(r), r->outward ? "SPLICE" : "HOST",
+	    "Listen failed for %s %s port %s%s%s/%u: %s", port, why, rule_text(r), r->outward ? "SPLICE" : "HOST",
 	    r->proto == IPPROTO_TCP ? "TCP" : "UDP", r->any ? "*" : addr_fmt(&r->addr, a), ifname[0] ? "%" : "", ifname,
 	    port, why);
 	return rc;
@@ -401,14 +401,14 @@ static int listen_weak(struct opening *o, const struct fwd_rule *fr, const struc
 	o->settled = NULL;
 	o->missing += o->taken;
 	if (o->missing)
-		debug("%u ports can't be had for option '%s'", o->missing, conf_rule_text(&fr->r));
+		debug("%u ports can't be had for option '%s'", o->missing, rule_text(&fr->r));
 	if (o->fwd->used > before)
 		return 0;
 	if (o->why)
 		err("Failed to bind any port (%s) for option '%s': Couldn't listen on requested ports",
-		    errno_text(-o->why), conf_rule_text(&fr->r));
+		    errno_text(-o->why), rule_text(&fr->r));
 	else
-		warn("Nothing is left to forward for option '%s'", conf_rule_text(&fr->r));
+		warn("Nothing is left to forward for option '%s'", rule_text(&fr->r));
 	return o->why;
 }
 
@@ -431,7 +431,7 @@ static void rules_init(struct fwd *fwd, const struct net *c)
 		}
 		if (!rule_usable(c, r) && (!i || r[-1].opt != r->opt)) {
 			warn("No %s: nothing forwarded for option '%s'", r->any ? "network" :
-			     addr_is_v4(&r->addr) ? "IPv4" : "IPv6", conf_rule_text(r));
+			     addr_is_v4(&r->addr) ? "IPv4" : "IPv6", rule_text(r));
 		}
 	}
 }
@@ -776,7 +776,7 @@ bool fwd_follow(struct fwd *fwd, const struct net *c, struct fwd_rule *fr, const
 	}
 	for (uint32_t port = next_port(fwd, r, first); port <= r->last; port = next_port(fwd, r, port + 1)) {
 		if (!bit_test(bound, rule_to(r, (uint16_t)port)) || bit_test(have, port) ||
-		    (r->weak && is_ephemeral(fwd, !r->outward, port)))
+		    (r->weak && port_ephemeral(fwd, !r->outward, port)))
 			continue;
 		if (listen_port(&o, fr, port))
 			all = false;

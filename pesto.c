@@ -300,7 +300,7 @@ static void print_table(const struct json *rules, bool outward)
 	while (json_next(&in, &v)) {
 		known = rule_of(&v, &r);
 		if (r.outward == outward)
-			printf("    %s%s\n", known ? conf_rule_show(&r, text) : r.proto == IPPROTO_TCP ? "TCP" : "UDP",
+			printf("    %s%s\n", known ? rule_show(&r, text) : r.proto == IPPROTO_TCP ? "TCP" : "UDP",
 			       known ? "" : " rule with an address of an unknown kind");
 	}
 }

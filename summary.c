@@ -124,7 +124,7 @@ static void print_rules(const struct rules *t, const char *title, bool outward)
 	info("%s", title);
 	for (const struct rule *r = t->rule; r < t->rule + t->n; r++) {
 		if (r->outward == outward)
-			info("    %s", conf_rule_show(r, buf));
+			info("    %s", rule_show(r, buf));
 	}
 }
 

@@ -48,12 +48,6 @@ struct net_hdr guest_hdr(const struct ctx *ctx, const struct guest *guest, const
 	return (struct net_hdr){ .dmac = guest->mac, .smac = ctx->cf->our_mac, .src = *src, .dst = *dst, .ttl = 255 };
 }
 
-const char *conf_rule_text(const struct rule *r)
-{
-	(void)r;
-	return "-u";
-}
-
 static struct addr A(const char *s)
 {
 	struct addr a;

@@ -36,7 +36,7 @@ static void check_again(const struct rule *r)
 
 	t.n = 0;
 	t.run_time = true;
-	conf_rule_fmt(r, text);
+	rule_fmt(r, text);
 	CHECK(!conf_ports(&t, MODE_PASTA, text[1], text + 3) && t.n == 1 && rule_same(&t.rule[0], r));
 }
 
@@ -49,7 +49,7 @@ static void check_rules(const struct conf *c)
 		CHECK(!r->weak || r->to == r->first);
 		CHECK(addr_is_unspec(&r->to_addr) || (!r->any && addr_is_v4(&r->addr) == addr_is_v4(&r->to_addr)));
 		check_text(r->ifname, sizeof(r->ifname));
-		CHECK(conf_rule_text(r)[0] == '-');
+		CHECK(rule_text(r)[0] == '-');
 		check_again(r);
 	}
 }

@@ -47,8 +47,6 @@ enum step_kind {
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-const char *conf_rule_text(const struct rule *r);
-
 static struct run run;
 static struct script script;
 static const uint8_t *in;
@@ -62,12 +60,6 @@ static struct {
 
 static bool batched;	/* something was done, and the loop did not run since */
 static bool foreign;	/* TCP segments were sent that belong to no connection known here, or may: no byte is checked */
-
-const char *conf_rule_text(const struct rule *r)
-{
-	(void)r;
-	return "-t 8080:80";
-}
 
 static void check(bool good, const char *what)
 {

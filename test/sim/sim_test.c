@@ -55,13 +55,6 @@ static struct {
 
 static struct run run;
 
-const char *conf_rule_text(const struct rule *r);
-const char *conf_rule_text(const struct rule *r)
-{
-	(void)r;
-	return "-t 8080:80";
-}
-
 static const char *variant_text(const struct variant *v)
 {
 	static char buf[128];

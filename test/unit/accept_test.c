@@ -7,12 +7,6 @@
 #include "../../accept.c"
 #include "../../sock.h"
 
-const char *conf_rule_text(const struct rule *r)
-{
-	(void)r;
-	return "";
-}
-
 #define LIMIT	200
 
 static struct ctx c;

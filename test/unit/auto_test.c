@@ -79,12 +79,6 @@ bool udp_splice_is_own(const struct flows *fs, unsigned side, const struct end *
 	return splice_port[side] && e->port == splice_port[side];
 }
 
-const char *conf_rule_text(const struct rule *r)
-{
-	(void)r;
-	return "";
-}
-
 int ns_call(const struct ns *ns, int (*fn)(void *), void *arg)
 {
 	(void)ns;

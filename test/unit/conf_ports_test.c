@@ -320,10 +320,10 @@ static void test_texts(void)
 	test("options of rules");
 	eq_str(parse(&c, "tall,~22 u5-6 t8080:80,9090"), NULL);
 	eq_str(rules_text(&c), "1-21* 23-65535* u:5-6 8080>80 9090");
-	eq_str(conf_rule_text(&c.rules.rule[0]), "-t all,~22");
-	eq_str(conf_rule_text(&c.rules.rule[1]), "-t all,~22");
-	eq_str(conf_rule_text(&c.rules.rule[2]), "-u 5-6");
-	eq_str(conf_rule_text(&c.rules.rule[4]), "-t 8080:80,9090");
+	eq_str(rule_text(&c.rules.rule[0]), "-t all,~22");
+	eq_str(rule_text(&c.rules.rule[1]), "-t all,~22");
+	eq_str(rule_text(&c.rules.rule[2]), "-u 5-6");
+	eq_str(rule_text(&c.rules.rule[4]), "-t 8080:80,9090");
 }
 
 /* What a rule is formatted as makes that rule: same text, and same rule again */
@@ -365,7 +365,7 @@ static void test_format(void)
 		test("rule as an option: %s", exact[i].specs);
 		eq_str(parse(&c, exact[i].specs), NULL);
 		eq(c.rules.n, 1);
-		eq_str(conf_rule_fmt(&c.rules.rule[0], buf), exact[i].want);
+		eq_str(rule_fmt(&c.rules.rule[0], buf), exact[i].want);
 	}
 
 	test("each rule of all values that are accepted, as an option, makes the same rule");
@@ -374,20 +374,20 @@ static void test_format(void)
 			continue;
 		for (unsigned i = 0; i < c.rules.n; i++) {
 			t = (struct rules){ .run_time = true };
-			conf_rule_fmt(&c.rules.rule[i], buf);
+			rule_fmt(&c.rules.rule[i], buf);
 			eq_str(conf_ports(&t, MODE_PASTA, buf[1], buf + 3), NULL);
 			eq(t.n, 1);
 			if (!ok(rule_same(&t.rule[0], &c.rules.rule[i])))
 				printf("# %s: %s\n", r->specs, buf);
-			eq_str(conf_rule_fmt(&t.rule[0], again), buf);
-			eq_str(conf_rule_text(&t.rule[0]), buf);
+			eq_str(rule_fmt(&t.rule[0], again), buf);
+			eq_str(rule_text(&t.rule[0]), buf);
 		}
 	}
 
 	test("rule as tables show it");
 	for (unsigned i = 0; i < ARRAY_SIZE(shown); i++) {
 		eq_str(parse(&c, shown[i].specs), NULL);
-		eq_str(conf_rule_show(&c.rules.rule[0], show), shown[i].want);
+		eq_str(rule_show(&c.rules.rule[0], show), shown[i].want);
 	}
 
 	test("the longest");
@@ -395,10 +395,10 @@ static void test_format(void)
 	c.rules.rule[0] = (struct rule){ .proto = IPPROTO_TCP, .automatic = true, .addr = c.rules.rule[0].addr,
 					 .to_addr = c.rules.rule[0].addr, .ifname = "interface-of-15",
 					 .first = 10000, .last = 55534, .to = 10001 };
-	eq_str(conf_rule_fmt(&c.rules.rule[0], buf), "-t [2001:db8:1111:2222:3333:4444:5555:6666]%interface-of-15/"
+	eq_str(rule_fmt(&c.rules.rule[0], buf), "-t [2001:db8:1111:2222:3333:4444:5555:6666]%interface-of-15/"
 	       "10000-55534:[2001:db8:1111:2222:3333:4444:5555:6666]/10001-55535,auto");
 	c.rules.rule[0].weak = true;
-	eq_str(conf_rule_show(&c.rules.rule[0], show), "TCP [2001:db8:1111:2222:3333:4444:5555:6666]%interface-of-15:"
+	eq_str(rule_show(&c.rules.rule[0], show), "TCP [2001:db8:1111:2222:3333:4444:5555:6666]%interface-of-15:"
 	       "10000-55534  =>  2001:db8:1111:2222:3333:4444:5555:6666:10001-55535  (best effort) (auto-scan)");
 }
 

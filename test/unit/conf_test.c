@@ -803,7 +803,7 @@ static void test_many(void)
 	many[n] = NULL;
 	ok(run_parse(&conf, (int)n, many));
 	eq(conf.rules.n, 2);
-	eq_str(conf_rule_text(&conf.rules.rule[1]), "-u 1");
+	eq_str(rule_text(&conf.rules.rule[1]), "-u 1");
 	n = 1;
 	for (unsigned i = 0; i <= RULES_MAX; i++) {
 		sprintf(spec + 8 * i, "-t%u", i + 1);
@@ -816,8 +816,8 @@ static void test_many(void)
 	test("text of the option for each rule");
 	ok(run_parse(&conf, split("passt -t 1,2 -u 3:4 -t none -t [::1]/5"), argv));
 	eq(conf.rules.n, 2);
-	eq_str(conf_rule_text(&conf.rules.rule[0]), "-u 3:4");
-	eq_str(conf_rule_text(&conf.rules.rule[1]), "-t [::1]/5");
+	eq_str(rule_text(&conf.rules.rule[0]), "-u 3:4");
+	eq_str(rule_text(&conf.rules.rule[1]), "-t [::1]/5");
 }
 
 static void test_levels(void)

@@ -9,12 +9,6 @@
 
 #define LISTENERS	10
 
-const char *conf_rule_text(const struct rule *r)
-{
-	(void)r;
-	return "";
-}
-
 static struct ctx c;
 static struct conf cf;
 static struct listener listeners[LISTENERS];

@@ -14,12 +14,6 @@
 #include "../t.h"
 #include "../../splice.c"
 
-const char *conf_rule_text(const struct rule *r)
-{
-	(void)r;
-	return "";
-}
-
 /* How the kernel behaves: every @nth call is interrupted; no more than @most bytes a call; no pipes */
 static struct {
 	unsigned	nth, calls;
