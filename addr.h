@@ -26,6 +26,11 @@ struct end {
 	uint16_t	port;
 };
 
+/* Both endpoints of a flow, as one of its ends has them */
+struct side {
+	struct end	peer, our;
+};
+
 struct mac {
 	uint8_t		b[6];
 };

@@ -52,10 +52,6 @@ enum flow_lru { LRU_SILENT, LRU_ANSWERED, LRU_SOCKET_SILENT, LRU_SOCKET_ANSWERED
 /* Guest's side: @peer is the guest's endpoint, @our the one it talks to. Host's side: @peer is the remote endpoint, @our
  * the local address and port of the socket.
  */
-struct side {
-	struct end	peer, our;
-};
-
 enum { GUEST, HOST };
 
 /* Tables: two by side, two by an endpoint */

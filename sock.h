@@ -12,7 +12,6 @@
 #include <sys/uio.h>
 
 #include "addr.h"
-#include "flow.h"
 
 /* What this kernel has; found out once, at start */
 struct sock_features {
