@@ -27,17 +27,38 @@
 #define ACCEPT_BATCH	64
 #define AGAIN_BATCH	4		/* listeners that were left alone, in a turn */
 
+/* Times in ms */
+#define TCP_RTO_MAX	60000		/* RFC 6298 2.4 */
+#define TCP_RETRIES	15		/* more than RFC 9293 3.8.3's R2 of 100 s */
+#define TCP_SYN_RETRIES	7		/* at least 3 minutes, RFC 9293 3.8.3 */
+#define TCP_ACK_DELAY	10
+#define TCP_IDLE	(124 * 60000)	/* RFC 5382 REQ-5: 2 h 4 min */
+#define TCP_PROBE_EVERY	75000
+#define TCP_PROBES	9
+#define TCP_WSCALE	8		/* windows of up to 16 MiB, in steps of 256 bytes */
+
 void tcp_init(struct ctx *c)
 {
 	random_bytes(c->secret, sizeof(c->secret));
 }
 
-void tcp_set_segment(struct ctx *c, struct flow *f, const struct pkt *p)
+void tcp_take_syn(struct ctx *c, struct flow *f, const struct pkt *p)
 {
-	f->tcp.mss_most = seg_mss_to_guest(p->tcp.mss, c->cf->mtu, addr_is_v4(&p->src.a));
-	tcp_size(c, f);
+	struct tcp *t = &f->tcp;
+	uint32_t offered = t->rcv_adv - t->rcv_nxt;	/* by our SYN: the window's numbers were not known when it was sent */
+
+	t->rcv_nxt = t->rcv_acked = p->tcp.seq + 1;
+	t->rcv_adv = t->rcv_nxt + offered;
+	t->snd_wnd = p->tcp.win;
+	t->ttl = p->ttl;
+	if (p->tcp.wscale == TCP_WSCALE_NONE)
+		t->rcv_wscale = 0;
+	else
+		t->snd_wscale = MIN(p->tcp.wscale, 14);
 	if (p->ttl != TCP_TTL || !mac_eq(&p->smac, &flow_guest(c, f)->device))	/* routed, or bridged */
-		f->tcp.flags |= TCPF_FAR;
+		t->flags |= TCPF_FAR;
+	t->mss_most = seg_mss_to_guest(p->tcp.mss, c->cf->mtu, addr_is_v4(&p->src.a));
+	tcp_size(c, f);
 }
 
 void tcp_set_state(struct flow *f, enum tcp_state state)
@@ -64,40 +85,67 @@ void tcp_end(struct ctx *c, struct flow *f)
 
 void tcp_abort(struct ctx *c, struct flow *f, bool tell_guest)
 {
-	const struct linger rst = { .l_onoff = 1 };
+	struct tcp *t = &f->tcp;
 
 	if (tell_guest)
-		tcp_emit(c, f, TCP_RST, f->tcp.snd_max, NULL);
-	if (!(f->tcp.flags & TCPF_ERROR))	/* the connection is there to be reset */
-		setsockopt(f->tcp.sock, SOL_SOCKET, SO_LINGER, &rst, sizeof(rst));
+		tcp_emit(c, f, TCP_RST, t->snd_max, NULL, 0);
+	if (!(t->flags & TCPF_ERROR)) {		/* the connection is there to be reset */
+		splice_refuse(t->sock);
+		t->sock = -1;
+	}
 	tcp_end(c, f);
 }
 
-bool tcp_done(struct ctx *c, struct flow *f)
+/* Is an acknowledgment due at once? For two segments (RFC 5681 4.2), before the end, and for all the guest must know now. */
+static bool tcp_ack_due(const struct tcp *t)
 {
-	const struct tcp *t = &f->tcp;
+	uint32_t owed = t->rcv_nxt - t->rcv_acked;
 
-	if (!(t->flags & TCPF_FIN_SENT) || !(t->flags & TCPF_SHUT) || t->snd_una != t->snd_max)
-		return false;
-
-	/* The guest's FIN, or data before it; without a slot for it, when the stalled flow has its turn */
-	if (t->rcv_acked != t->rcv_nxt && !tcp_emit(c, f, TCP_ACK, t->snd_nxt, NULL))
-		return false;
-	tcp_end(c, f);
-	return true;
+	return t->flags & TCPF_ACK_NOW || (owed && (owed >= 2U * t->rcv_mss || tcp_finished(t)));
 }
 
-void tcp_arm(struct ctx *c, struct flow *f)
+/* Is the window nearly shut? */
+static bool tcp_low(const struct tcp *t)
+{
+	return t->rcv_adv - t->rcv_nxt < 2U * t->rcv_mss;
+}
+
+/* And is one of @offer bytes worth a segment? With the same window, that would be a duplicate: RFC 5681 2. */
+static bool tcp_update_due(const struct tcp *t, uint32_t offer)
+{
+	uint32_t open = t->rcv_adv - t->rcv_nxt;
+
+	return tcp_low(t) && offer >> t->rcv_wscale > open >> t->rcv_wscale && offer - open >= MIN(2U * t->rcv_mss, offer / 2);
+}
+
+/* Segments without payload: SYN or probe, then acknowledgment or window update. A single segment is acknowledged a little later,
+ * so that a response can carry that.
+ */
+static void tcp_answer(struct ctx *c, struct flow *f, uint32_t offer)
+{
+	static const uint8_t syn[] = { [TCP_SYN_SENT] = TCP_SYN, [TCP_SYN_RCVD] = TCP_SYN | TCP_ACK };
+	struct tcp *t = &f->tcp;
+
+	/* A segment before the window makes the guest answer with its state: RFC 9293 3.8.4, 3.8.6.1 */
+	if (t->flags & TCPF_ASK && (tcp_synced(t) ? tcp_emit(c, f, TCP_ACK, t->snd_una - 1, NULL, offer) :
+				    tcp_emit(c, f, syn[t->state], t->snd_una, NULL, offer)))
+		t->flags &= (uint16_t)~TCPF_ASK;
+	if (tcp_ack_due(t) || (tcp_synced(t) && tcp_update_due(t, offer)))
+		tcp_emit(c, f, TCP_ACK, t->snd_nxt, NULL, offer);
+	else if (t->rcv_nxt != t->rcv_acked && !t->ack_at)
+		t->ack_at = c->now + TCP_ACK_DELAY;
+}
+
+/* The one timer, by what is due next: retransmission or window probe, acknowledgment, keep-alive */
+static void tcp_settle(struct ctx *c, struct flow *f)
 {
 	struct tcp *t = &f->tcp;
-	uint64_t due = t->heard_at + TCP_IDLE;
+	uint64_t due = t->flags & TCPF_PROBED ? c->now + TCP_PROBE_EVERY : t->heard_at + TCP_IDLE;
 
-	if (t->flags & TCPF_ERROR) {
-		tcp_abort(c, f, true);
-		return;
-	}
-	if (t->flags & TCPF_PROBED)
-		due = c->now + TCP_PROBE_EVERY;
+	if (t->snd_una == t->snd_max && (t->snd_wnd || !(t->flags & TCPF_READABLE)))
+		t->rtx_at = 0;			/* nothing in flight, and nothing that waits for the window to open */
+	else if (!t->rtx_at)
+		t->rtx_at = c->now + t->rto;
 	if (t->rtx_at)				/* whoever doesn't answer is given up by that: nothing is idle meanwhile */
 		due = t->rtx_at;
 	if (t->ack_at)
@@ -108,67 +156,71 @@ void tcp_arm(struct ctx *c, struct flow *f)
 		timer_set(&c->wheel, &f->timer, due);
 }
 
-/* Header of an answer to @p, or of a segment that opens a connection, has nothing of a flow yet */
-void tcp_reply_rst(struct ctx *c, struct guest *g, const struct pkt *p)
-{
-	struct tcp_seg s = { .flags = TCP_RST, .wscale = TCP_WSCALE_NONE };
-	struct net_hdr n = guest_hdr(c, g, &p->dst, &p->src);
-	struct frame *fr;
-
-	if (p->tcp.flags & TCP_RST || !tap_reserve(&g->tap, &fr, 1, 0, TAP_LAST))
-		return;
-
-	if (p->tcp.flags & TCP_ACK) {		/* RFC 9293 3.10.7.1 */
-		s.seq = p->tcp.ack;
-	} else {
-		s.flags |= TCP_ACK;
-		s.ack = p->tcp.seq + (uint32_t)p->data.len + !!(p->tcp.flags & TCP_SYN) + !!(p->tcp.flags & TCP_FIN);
-	}
-	frame_tcp(fr, &n, &s, 0, &g->tap.caps);
-	tap_commit(&g->tap, fr);
-}
-
-static void tcp_flow_init(struct ctx *c, struct flow *f, int sock, enum tcp_state state)
+/**
+ * tcp_turn_end() - the end of every turn of a flow, with whatever the turn was about
+ * @now:	push now; else a flow that moves much does so when others had their turn
+ *
+ * Sends what there is to send, under one offer of a window, and then ends the flow or sets its timer.
+ */
+void tcp_turn_end(struct ctx *c, struct flow *f, bool now)
 {
 	struct tcp *t = &f->tcp;
+	bool push = tcp_may_push(t), answer = t->flags & TCPF_ASK || tcp_low(t) || tcp_ack_due(t);
+	uint32_t offer = 0;
 
-	f->timer.kind = TIMER_FLOW;
-	t->sock = sock;
-	t->peek_off = PEEK_OFF_NONE;
-	t->rcv_wscale = TCP_WSCALE;
-	t->rcv_mss = 1;
-	t->rto = TCP_RTO_INIT;
-	t->heard_at = c->now;
-	t->snd_una = t->snd_nxt = t->snd_max = seg_isn(c->secret, &f->side[GUEST].our, &f->side[GUEST].peer, c->now);
-	tcp_set_state(f, state);
+	if (push && !now && (t->flags & (TCPF_BULK | TCPF_EPOLLERR | TCPF_ERROR)) == TCPF_BULK) {
+		tcp_push_later(c, f);
+		push = false;
+	}
+	if (push || answer)
+		offer = tcp_offer(c, f);
+	if (push)
+		tcp_push(c, f, offer);
+	if (t->flags & TCPF_EPOLLERR && !(t->flags & TCPF_ERROR) && sock_error(t->sock))	/* a read may have met it */
+		t->flags |= TCPF_ERROR;
+	t->flags &= (uint16_t)~TCPF_EPOLLERR;
+	if (t->flags & TCPF_ERROR) {
+		tcp_abort(c, f, true);
+		return;
+	}
+	if (answer || t->rcv_nxt != t->rcv_acked)
+		tcp_answer(c, f, offer);
+	if (tcp_finished(t) && t->rcv_nxt == t->rcv_acked)
+		tcp_end(c, f);
+	else
+		tcp_settle(c, f);
 }
 
-static struct flow *tcp_flow_alloc(struct ctx *c, struct guest *g)
+/* A segment that belongs to no flow, as answer to one from @src */
+static void tcp_reply(struct ctx *c, struct guest *g, const struct end *src, const struct end *dst, uint8_t flags, uint32_t seq,
+		      uint32_t ack)
 {
-	struct flow *f = reclaim_alloc(c, g, &tcp_flow);
+	struct tcp_seg s = { .flags = flags, .seq = seq, .ack = ack, .wscale = TCP_WSCALE_NONE };
+	struct net_hdr n = guest_hdr(c, g, dst, src);
+	struct frame *fr;
 
-	if (!f)
-		log_limited(LOG_WARNING, "Flow table full, connection refused");
-	return f;
+	if (tap_reserve(&g->tap, &fr, 1, 0, TAP_LAST)) {
+		frame_tcp(fr, &n, &s, 0, &g->tap.caps);
+		tap_commit(&g->tap, fr);
+	}
 }
 
-/* Socket for a connection the guest makes; if descriptors are used up, that of the datagram flow idle for longest */
-static int tcp_socket(struct ctx *c, const struct side *host, const struct sock_out *out)
+void tcp_reply_rst(struct ctx *c, struct guest *g, const struct pkt *p)
 {
-	int fd = sock_connect(host, out);
+	uint32_t next = p->tcp.seq + (uint32_t)p->data.len + !!(p->tcp.flags & TCP_SYN) + !!(p->tcp.flags & TCP_FIN);
 
-	if ((fd == -EMFILE || fd == -ENFILE) && reclaim_socket(c))
-		fd = sock_connect(host, out);
-	return fd;
+	if (p->tcp.flags & TCP_RST)
+		return;
+	if (p->tcp.flags & TCP_ACK)		/* RFC 9293 3.10.7.1 */
+		tcp_reply(c, g, &p->src, &p->dst, TCP_RST, p->tcp.ack, 0);
+	else
+		tcp_reply(c, g, &p->src, &p->dst, TCP_RST | TCP_ACK, 0, next);
 }
 
-/* What the guest is told of a connection that can't be made: RST, or the ICMP message that came, or that fits */
+/* The guest hears of a connection that can't be made: RST, or the ICMP message that came, or that fits */
 static void tcp_refuse(struct ctx *c, struct guest *g, const struct end *src, const struct end *dst, uint32_t isn,
 		       const struct sock_err *e)
 {
-	struct tcp_seg s = { .flags = TCP_RST | TCP_ACK, .ack = isn + 1, .wscale = TCP_WSCALE_NONE };
-	struct net_hdr n = guest_hdr(c, g, dst, src);
-	struct frame *fr;
 	uint8_t l4[8];
 
 	switch (e->origin == SO_EE_ORIGIN_LOCAL ? e->err : EHOSTUNREACH) {
@@ -183,25 +235,62 @@ static void tcp_refuse(struct ctx *c, struct guest *g, const struct end *src, co
 		put_be16(l4 + 2, dst->port);
 		put_be32(l4 + 4, isn);
 		icmp_error(c, g, e, src, dst, IPPROTO_TCP, l4, sizeof(l4));
-		return;
+		break;
 	case ETIMEDOUT:				/* the guest's own SYN is given up at about the same time */
 	case EMFILE:
 	case ENFILE:
 	case ENOBUFS:
 	case ENOMEM:				/* it tries again */
 		drop_count(g, DROP_NO_RESOURCE);
-		return;
+		break;
+	default:
+		tcp_reply(c, g, src, dst, TCP_RST | TCP_ACK, 0, isn + 1);
 	}
-	if (tap_reserve(&g->tap, &fr, 1, 0, TAP_LAST)) {
-		frame_tcp(fr, &n, &s, 0, &g->tap.caps);
-		tap_commit(&g->tap, fr);
+}
+
+/* A flow with the socket @fd, which is reset if there is none */
+static struct flow *tcp_begin(struct ctx *c, struct guest *g, const struct side *guest, const struct side *host, int fd)
+{
+	struct flow *f = reclaim_alloc(c, g, &tcp_flow);
+	struct tcp *t;
+
+	if (!f) {
+		log_limited(LOG_WARNING, "Flow table full, connection refused");
+		drop_count(g, DROP_NO_RESOURCE);
+		splice_refuse(fd);
+		return NULL;
 	}
+	f->side[GUEST] = *guest;
+	f->side[HOST] = *host;
+	f->timer.kind = TIMER_FLOW;
+	t = &f->tcp;
+	t->sock = fd;
+	t->peek_off = PEEK_OFF_NONE;
+	t->rcv_wscale = TCP_WSCALE;
+	t->rcv_mss = 1;
+	t->rto = TCP_RTO_INIT;
+	t->heard_at = c->now;
+	t->snd_una = t->snd_nxt = t->snd_max = seg_isn(c->secret, &guest->our, &guest->peer, c->now);
+	flow_hash_guest(&c->flows, f);
+	if (!ev_add_flow(c->epfd, fd, flow_idx(&c->flows, f), f->gen, HOST, TCP_EVENTS))
+		return f;
+	drop_count(g, DROP_NO_RESOURCE);
+	tcp_abort(c, f, false);
+	return NULL;
+}
+
+/* Sends our SYN, or SYN,ACK */
+static void tcp_ask(struct flow *f, enum tcp_state state)
+{
+	tcp_set_state(f, state);
+	f->tcp.snd_max = f->tcp.snd_nxt = f->tcp.snd_una + 1;
+	f->tcp.flags |= TCPF_ASK;
 }
 
 void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 {
+	struct side host, guest = { .peer = p->src, .our = p->dst };
 	struct sock_out out;
-	struct side host;
 	struct flow *f;
 	enum drop why;
 	int fd;
@@ -221,37 +310,18 @@ void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 	out = map_leave(&c->net, &p->dst, &host.peer.a);
 	if (p->ttl != TCP_TTL)			/* not the default: somebody counts hops */
 		out.ttl = p->ttl;
-	fd = tcp_socket(c, &host, &out);
+	fd = sock_connect(&host, &out);
+	if (reclaim_for(c, fd))
+		fd = sock_connect(&host, &out);
 	if (fd < 0) {
 		tcp_refuse(c, g, &p->src, &p->dst, p->tcp.seq, &(struct sock_err){ .err = -fd, .origin = SO_EE_ORIGIN_LOCAL });
-		return;
-	}
-	if (!(f = tcp_flow_alloc(c, g))) {
-		close(fd);
-		drop_count(g, DROP_NO_RESOURCE);
-		return;
-	}
-
-	f->side[GUEST] = (struct side){ .peer = p->src, .our = p->dst };
-	f->side[HOST] = host;
-	tcp_flow_init(c, f, fd, TCP_CONNECTING);
-	f->tcp.rcv_nxt = f->tcp.rcv_adv = f->tcp.rcv_acked = p->tcp.seq + 1;
-	f->tcp.snd_wnd = p->tcp.win;
-	f->tcp.ttl = p->ttl;
-	tcp_set_segment(c, f, p);
-	if (p->tcp.wscale == TCP_WSCALE_NONE)
-		f->tcp.rcv_wscale = 0;
-	else
-		f->tcp.snd_wscale = MIN(p->tcp.wscale, 14);
-
-	flow_hash_guest(&c->flows, f);
-	if (ev_add_flow(c->epfd, fd, flow_idx(&c->flows, f), f->gen, HOST, TCP_EVENTS)) {
-		drop_count(g, DROP_NO_RESOURCE);
-		tcp_end(c, f);
+	} else if ((f = tcp_begin(c, g, &guest, &host, fd))) {
+		tcp_set_state(f, TCP_CONNECTING);
+		tcp_take_syn(c, f, p);
 	}
 }
 
-/* What edges told, kept until it can be acted upon: they come once */
+/* Edges come once: kept until they can be acted upon */
 static void tcp_note(struct tcp *t, uint32_t events)
 {
 	if (events & (EPOLLRDHUP | EPOLLHUP) && !(events & EPOLLERR))	/* a reset is no end of data: no FIN */
@@ -262,9 +332,11 @@ static void tcp_note(struct tcp *t, uint32_t events)
 	}
 	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR) && !(t->flags & TCPF_EOF))
 		t->flags |= TCPF_READABLE;
+	if (events & EPOLLERR)
+		t->flags |= TCPF_EPOLLERR;
 }
 
-/* Why connect() failed: who said so is known where the guest counts hops (sock_connect()) */
+/* Why connect() failed, and on whose word, if the guest counts hops (sock_connect()) */
 static struct sock_err tcp_failure(const struct tcp *t)
 {
 	struct sock_err e;
@@ -277,29 +349,24 @@ static struct sock_err tcp_failure(const struct tcp *t)
 	return e;
 }
 
-/* connect() is over */
-static void tcp_connected(struct ctx *c, struct flow *f, uint32_t events)
+/* connect() is over: true if there is a connection */
+static bool tcp_connected(struct ctx *c, struct flow *f, uint32_t events)
 {
 	struct tcp *t = &f->tcp;
+	struct sock_err e;
 
 	if (events & (EPOLLERR | EPOLLHUP)) {
-		struct sock_err e = tcp_failure(t);
-
+		e = tcp_failure(t);
 		tcp_refuse(c, flow_guest(c, f), &f->side[GUEST].peer, &f->side[GUEST].our, t->rcv_nxt - 1, &e);
 		tcp_end(c, f);
-		return;
+		return false;
 	}
 	if (!(events & EPOLLOUT))
-		return;
+		return false;
 	if (t->ttl != TCP_TTL)
 		sock_connected(t->sock, !addr_is_v4(&f->side[HOST].peer.a));
-
-	tcp_note(t, events);
-	tcp_set_state(f, TCP_SYN_RCVD);
-	t->snd_max = t->snd_nxt = t->snd_una + 1;
-	t->rtx_at = c->now + t->rto;
-	tcp_emit(c, f, TCP_SYN | TCP_ACK, t->snd_una, NULL);
-	tcp_arm(c, f);
+	tcp_ask(f, TCP_SYN_RCVD);
+	return true;
 }
 
 static void tcp_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t events)
@@ -307,20 +374,13 @@ static void tcp_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t eve
 	struct tcp *t = &f->tcp;
 
 	(void)side;
-	if (t->state == TCP_CONNECTING) {
-		tcp_connected(c, f, events);
+	if (t->state == TCP_CONNECTING && !tcp_connected(c, f, events))
 		return;
-	}
 
 	tcp_note(t, events);
-	if (events & EPOLLOUT && t->flags & TCPF_BLOCKED && !tcp_write(c, f))
-		return;
-
-	tcp_push_soon(c, f);
-	if (events & EPOLLERR && !(t->flags & TCPF_ERROR) && sock_error(t->sock))
-		t->flags |= TCPF_ERROR;
-	tcp_ack_due(c, f);
-	tcp_arm(c, f);
+	if (events & EPOLLOUT && t->flags & TCPF_BLOCKED)
+		tcp_write(t);
+	tcp_turn_end(c, f, false);
 }
 
 /* One connection accepted on the host: 0, or -errno if there is none */
@@ -331,7 +391,7 @@ static int tcp_accept_one(struct ctx *c, const struct listener *l)
 	union sockaddr_any from, to;
 	socklen_t len = sizeof(to);
 	struct side host, guest;
-	enum drop why;
+	enum drop why = DROP_NONE;
 	struct flow *f;
 	int fd;
 
@@ -339,43 +399,29 @@ static int tcp_accept_one(struct ctx *c, const struct listener *l)
 	if (fd < 0)
 		return fd;
 
-	why = getsockname(fd, &to.sa, &len) || !end_from_sa(&host.peer, &from) || !end_from_sa(&host.our, &to) ? DROP_ADDR :
-	      DROP_NONE;
-	if (!why && map_splice(&c->fwd, &c->net, &g->seen, &rule->r, &host, &guest)) {
+	if (getsockname(fd, &to.sa, &len) || !end_from_sa(&host.peer, &from) || !end_from_sa(&host.our, &to)) {
+		why = DROP_ADDR;
+	} else if (map_splice(&c->fwd, &c->net, &g->seen, &rule->r, &host, &guest)) {
 		rule->accepted++;
 		splice_accept(c, rule->r.outward ? GUEST : HOST, fd, &host, &guest);
 		return 0;
-	}
-	if (!why)
+	} else {
 		why = rule->r.outward ? DROP_POLICY : map_in(&c->net, &g->seen, &rule->r, &host, &guest);
+	}
 	if (!why && flow_find_guest(&c->flows, FLOW_TCP, &guest.peer, &guest.our))
 		why = DROP_TCP_STATE;		/* two clients that look the same to the guest */
-	f = why ? NULL : tcp_flow_alloc(c, g);
-	if (!f) {
-		drop_count(g, why ? why : DROP_NO_RESOURCE);
+	if (why) {
+		drop_count(g, why);
 		splice_refuse(fd);
-		return 0;
+	} else if ((f = tcp_begin(c, g, &guest, &host, fd))) {
+		rule->accepted++;
+		tcp_ask(f, TCP_SYN_SENT);
+		tcp_turn_end(c, f, false);
 	}
-
-	f->side[GUEST] = guest;
-	f->side[HOST] = host;
-	tcp_flow_init(c, f, fd, TCP_SYN_SENT);
-	f->tcp.snd_max = f->tcp.snd_nxt = f->tcp.snd_una + 1;
-	flow_hash_guest(&c->flows, f);
-	if (ev_add_flow(c->epfd, fd, flow_idx(&c->flows, f), f->gen, HOST, TCP_EVENTS)) {
-		drop_count(g, DROP_NO_RESOURCE);
-		tcp_abort(c, f, false);
-		return 0;
-	}
-	rule->accepted++;
-	f->tcp.rtx_at = c->now + f->tcp.rto;
-	tcp_emit(c, f, TCP_SYN, f->tcp.snd_una, NULL);
-	tcp_arm(c, f);
 	return 0;
 }
 
-/* What there is, as far as it goes: false if clients have to wait in the backlog */
-static bool tcp_accept_all(struct ctx *c, uint32_t listener)
+bool tcp_accept(struct ctx *c, uint32_t listener)
 {
 	const struct listener *l = fwd_listener(&c->fwd, listener, IPPROTO_TCP);
 	int rc = 0;
@@ -389,63 +435,37 @@ static bool tcp_accept_all(struct ctx *c, uint32_t listener)
 	return false;
 }
 
-void tcp_accept(struct ctx *c, uint32_t listener)
-{
-	tcp_accept_all(c, listener);
-}
-
 bool tcp_accept_again(struct ctx *c)
 {
 	uint32_t i;
 
 	for (unsigned n = 0; n < AGAIN_BATCH; n++)
-		if (!accept_next_listener(c, &i) || !tcp_accept_all(c, i))
+		if (!accept_next_listener(c, &i) || !tcp_accept(c, i))
 			return true;
 	return !c->fwd.paused;
 }
 
-static void tcp_emit_syn(struct ctx *c, struct flow *f)
-{
-	tcp_emit(c, f, f->tcp.state == TCP_SYN_SENT ? TCP_SYN : TCP_SYN | TCP_ACK, f->tcp.snd_una, NULL);
-}
-
 static void tcp_resume(struct ctx *c, struct flow *f)
 {
-	struct tcp *t = &f->tcp;
-
-	if (tcp_synced(t)) {
-		tcp_push(c, f);
-		if (tcp_done(c, f))
-			return;
-		tcp_ack_due(c, f);
-		tcp_arm(c, f);
-	} else {
-		tcp_emit_syn(c, f);
-	}
+	tcp_turn_end(c, f, true);
 }
 
 /* Nothing came of what was sent: again, from the oldest byte not acknowledged, and less often each time */
 static void tcp_retransmit(struct ctx *c, struct flow *f)
 {
 	struct tcp *t = &f->tcp;
-	bool syn = t->state == TCP_SYN_SENT || t->state == TCP_SYN_RCVD;
 
-	if (++t->retries > (syn ? TCP_SYN_RETRIES : TCP_RETRIES)) {
+	if (++t->retries > (tcp_synced(t) ? TCP_RETRIES : TCP_SYN_RETRIES)) {
 		debug("TCP connection gave up after %u tries in %s", t->retries - 1U, tcp_state_name[t->state]);
 		tcp_abort(c, f, true);
 		return;
 	}
-
 	t->rto = MIN(2 * t->rto, TCP_RTO_MAX);
-	t->rtx_at = c->now + t->rto;
-	if (syn) {
-		tcp_emit_syn(c, f);
-	} else if (!t->snd_wnd) {
-		tcp_probe(c, f);
-	} else {
-		t->snd_nxt = t->snd_una;
-		tcp_push(c, f);
-	}
+	t->rtx_at = 0;
+	if (!tcp_synced(t) || !t->snd_wnd)
+		t->flags |= TCPF_ASK;
+	else
+		tcp_rewind(t);
 }
 
 /* Nothing heard from the guest for hours: is it still there (RFC 9293 3.8.4, RFC 5382 REQ-5)? */
@@ -454,38 +474,43 @@ static void tcp_idle(struct ctx *c, struct flow *f)
 	struct tcp *t = &f->tcp;
 	const int on = 1;
 
+	if (!tcp_synced(t)) {			/* connect() that never came to an end */
+		tcp_end(c, f);
+		return;
+	}
 	if (!(t->flags & TCPF_PROBED)) {
 		t->retries = 0;
 		t->flags |= TCPF_PROBED;
 		setsockopt(t->sock, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 	}
+	t->flags |= TCPF_ASK;
 	if (++t->retries > TCP_PROBES) {
 		debug("TCP connection dead: no answer to keep-alive probes");
 		tcp_abort(c, f, true);
-		return;
 	}
-	tcp_probe(c, f);
 }
 
 static void tcp_timeout(struct ctx *c, struct flow *f)
 {
 	struct tcp *t = &f->tcp;
+	bool ack = t->ack_at && t->ack_at <= c->now, again = t->rtx_at && t->rtx_at <= c->now;
+	bool idle = !t->rtx_at && t->heard_at + TCP_IDLE <= c->now;
 
-	if (t->ack_at && t->ack_at <= c->now) {
+	if (ack) {
 		t->ack_at = 0;			/* no slot for it now: it is still due when the stalled flow has its turn */
 		t->flags |= TCPF_ACK_NOW;
-		tcp_emit(c, f, TCP_ACK, t->snd_nxt, NULL);
 	}
-	if (t->rtx_at && t->rtx_at <= c->now)
+	if (again)
 		tcp_retransmit(c, f);
-	else if (!t->rtx_at && t->heard_at + TCP_IDLE <= c->now && tcp_synced(t))
+	if (idle)
 		tcp_idle(c, f);
-	else if (!t->rtx_at && t->heard_at + TCP_IDLE <= c->now)
-		tcp_end(c, f);			/* connect() that never came to an end */
-	if (!f->dead && !tcp_done(c, f))
-		tcp_arm(c, f);
+	if (!f->dead && (ack || again || idle))
+		tcp_turn_end(c, f, true);
+	else if (!f->dead)
+		tcp_settle(c, f);
 }
 
+/* Its guest is gone */
 static bool tcp_gone(struct ctx *c, struct flow *f)
 {
 	tcp_abort(c, f, false);

@@ -24,11 +24,8 @@ uint16_t tcp_input(struct ctx *c, struct flow *f, struct pkt *pkts);
  */
 enum drop tcp_too_big(struct ctx *c, struct flow *f, uint32_t seq, uint32_t mtu);
 
-/* A listener has clients */
-void tcp_accept(struct ctx *c, uint32_t listener);
+/* A listener has clients. Return: false if they have to wait in the backlog */
+bool tcp_accept(struct ctx *c, uint32_t listener);
 bool tcp_accept_again(struct ctx *c);		/* listeners that were left alone: false if it was others' turn before the last */
-
-/* Ends a flow, at once: RST to the host's peer, and to the guest if it is to hear of it */
-void tcp_abort(struct ctx *c, struct flow *f, bool tell_guest);
 
 #endif /* TCP_H */

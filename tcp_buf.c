@@ -99,7 +99,7 @@ uint32_t stash_add(struct tcp *t, const struct iovec *iov, unsigned cnt, size_t 
 	return done;
 }
 
-unsigned stash_iov(const struct tcp *t, struct iovec *iov, unsigned max)
+unsigned stash_iov(const struct tcp *t, struct iovec *iov, unsigned max, uint32_t *len)
 {
 	uint32_t b = t->stash, off = t->stash_off, left = t->stash_len;
 	unsigned n = 0;
@@ -112,6 +112,7 @@ unsigned stash_iov(const struct tcp *t, struct iovec *iov, unsigned max)
 		off = 0;
 		b = stash.next[b];
 	}
+	*len = t->stash_len - left;
 	return n;
 }
 

@@ -25,8 +25,8 @@ uint32_t stash_promise(struct tcp *t, uint32_t want);
 /* Appends up to @len bytes; returns how many there was room for */
 uint32_t stash_add(struct tcp *t, const struct iovec *iov, unsigned cnt, size_t skip, uint32_t len);
 
-/* Oldest bytes, as up to @max iovecs; returns how many */
-unsigned stash_iov(const struct tcp *t, struct iovec *iov, unsigned max);
+/* Oldest bytes, *@len of them, as up to @max iovecs; returns how many of those */
+unsigned stash_iov(const struct tcp *t, struct iovec *iov, unsigned max, uint32_t *len);
 
 /* Drops @n bytes at the front */
 void stash_drop(struct tcp *t, uint32_t n);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* tcp_conn.h - what tcp.c (life of a connection), tcp_guest.c (from the guest) and tcp_host.c (to the guest) share */
+/* tcp_conn.h - shared by tcp.c (life of a connection), tcp_guest.c (from the guest) and tcp_host.c (to the guest) */
 #ifndef TCP_CONN_H
 #define TCP_CONN_H
 
@@ -9,61 +9,76 @@
 #define TCPF_READABLE	0x0001	/* socket has bytes, or its end, that were not seen yet */
 #define TCPF_RDHUP	0x0002	/* host's peer is done sending: nothing comes behind what is queued */
 #define TCPF_EOF	0x0004	/* all of it was seen: @fin_seq is set */
-#define TCPF_FIN_SENT	0x0008
-#define TCPF_GUEST_FIN	0x0010	/* guest's FIN was taken */
-#define TCPF_SHUT	0x0020	/* and passed on: shutdown(SHUT_WR) */
-#define TCPF_ACK_NOW	0x0040	/* acknowledgment due at the end of the batch */
-#define TCPF_BLOCKED	0x0080	/* socket full: EPOLLOUT will come */
-#define TCPF_BULK	0x0100	/* answers come in more than KEEP_SIZE bytes */
-#define TCPF_URGENT	0x0200	/* a short read does not mean an empty queue: it stops at urgent data */
-#define TCPF_ERROR	0x0400	/* socket is broken: reset once what it had is delivered */
+#define TCPF_SHUT	0x0008	/* guest's FIN was passed on: shutdown(SHUT_WR) */
+#define TCPF_ACK_NOW	0x0010	/* acknowledgment due at the end of the turn */
+#define TCPF_ASK	0x0020	/* SYN, SYN,ACK or once connected a probe due then: the guest has to answer */
+#define TCPF_BLOCKED	0x0040	/* socket full: EPOLLOUT will come */
+#define TCPF_BULK	0x0080	/* answers come in more than KEEP_SIZE bytes */
+#define TCPF_URGENT	0x0100	/* a short read does not mean an empty queue: it stops at urgent data */
+#define TCPF_EPOLLERR	0x0200	/* socket may be broken: SO_ERROR is to be asked for behind a read, which reports it, too */
+#define TCPF_ERROR	0x0400	/* it is: reset once what it had is delivered */
 #define TCPF_PROBED	0x0800	/* idle: keep-alive probes under way */
 #define TCPF_FAR	0x1000	/* it is not the guest's own: somebody behind it, whose packets it passes on */
 
+/* Sets of states for tcp_in(): the guest's FIN was taken; ours was sent */
+#define TCPS_GUEST_FIN	(1U << TCP_CLOSE_WAIT | 1U << TCP_CLOSING | 1U << TCP_LAST_ACK)
+#define TCPS_FIN_SENT	(1U << TCP_FIN_WAIT_1 | 1U << TCP_FIN_WAIT_2 | 1U << TCP_CLOSING | 1U << TCP_LAST_ACK)
+
 #define TCP_TTL		64		/* Linux' default: with all of it left, nobody has routed the packet */
+#define TCP_RTO_INIT	1000		/* ms, RFC 6298 2.1; round trips to the guest are not measured: the link loses nothing */
 
-/* Times in ms */
-#define TCP_RTO_INIT	1000		/* RFC 6298 2.1; round trips to the guest are not measured: the link loses nothing */
-#define TCP_RTO_MAX	60000		/* RFC 6298 2.4 */
-#define TCP_RETRIES	15		/* more than RFC 9293 3.8.3's R2 of 100 s */
-#define TCP_SYN_RETRIES	7		/* at least 3 minutes, RFC 9293 3.8.3 */
-#define TCP_ACK_DELAY	10
-#define TCP_CHALLENGE	100		/* acknowledgments of empty segments out of the window: not more often */
-#define TCP_IDLE	(124 * 60000)	/* RFC 5382 REQ-5: 2 h 4 min */
-#define TCP_PROBE_EVERY	75000
-#define TCP_PROBES	9
+static inline bool tcp_in(const struct tcp *t, unsigned states)
+{
+	return states >> t->state & 1;
+}
 
-#define TCP_WSCALE	8		/* windows of up to 16 MiB, in steps of 256 bytes */
+static inline bool tcp_synced(const struct tcp *t)
+{
+	return t->state >= TCP_ESTABLISHED;
+}
+
+/* Is it our FIN's turn to be sent? */
+static inline bool tcp_fin_due(const struct tcp *t)
+{
+	return t->flags & TCPF_EOF && t->snd_nxt == t->fin_seq;
+}
+
+/* Both FINs have arrived */
+static inline bool tcp_finished(const struct tcp *t)
+{
+	return t->flags & TCPF_SHUT && tcp_in(t, TCPS_FIN_SENT) && t->snd_una == t->snd_max;
+}
+
+/* All that is in flight is lost: it is sent again, and its timer starts anew */
+static inline void tcp_rewind(struct tcp *t)
+{
+	t->snd_nxt = t->snd_una;
+	t->rtx_at = 0;
+}
+
+/* A flow that moves much sends when others had their turn */
+static inline void tcp_push_later(struct ctx *c, struct flow *f)
+{
+	if (f->wait == WAIT_NONE)
+		flow_wait(&c->flows, f, WAIT_READY);
+}
 
 /* tcp.c */
 void tcp_set_state(struct flow *f, enum tcp_state state);
-void tcp_end(struct ctx *c, struct flow *f);			/* orderly: both sides are done */
-bool tcp_done(struct ctx *c, struct flow *f);			/* ends the flow if both sides are done: true if so */
-void tcp_arm(struct ctx *c, struct flow *f);			/* ends a turn: timer for what is next, or the end if it broke */
+void tcp_take_syn(struct ctx *c, struct flow *f, const struct pkt *p);	/* what the guest's SYN, or SYN,ACK, says */
 void tcp_reply_rst(struct ctx *c, struct guest *g, const struct pkt *p);	/* to a segment without a flow */
-
-/* What the guest's SYN says of segments to it */
-void tcp_set_segment(struct ctx *c, struct flow *f, const struct pkt *p);
+void tcp_end(struct ctx *c, struct flow *f);			/* orderly: both sides are done */
+void tcp_abort(struct ctx *c, struct flow *f, bool tell_guest);	/* RST to the host's peer, and to the guest if it is to hear of it */
+void tcp_turn_end(struct ctx *c, struct flow *f, bool now);
 
 /* tcp_guest.c: to the host's socket */
-bool tcp_write(struct ctx *c, struct flow *f);			/* socket has room: stash, then FIN; false: the flow is gone */
-void tcp_ack_due(struct ctx *c, struct flow *f);		/* sends, or schedules, what the guest is owed */
-uint32_t tcp_offer(const struct senders *s, struct tcp *t);	/* bytes from the guest there is room for */
+void tcp_write(struct tcp *t);
+uint32_t tcp_offer(struct ctx *c, struct flow *f);		/* bytes from the guest there is room for */
 
 /* tcp_host.c: to the guest */
-bool tcp_emit(struct ctx *c, struct flow *f, uint8_t flags, uint32_t seq, struct frame *fr);
-void tcp_push(struct ctx *c, struct flow *f);
+bool tcp_emit(struct ctx *c, struct flow *f, uint8_t flags, uint32_t seq, struct frame *fr, uint32_t offer);
+bool tcp_may_push(const struct tcp *t);				/* is there, as far as is known, anything to push? */
+void tcp_push(struct ctx *c, struct flow *f, uint32_t offer);
 void tcp_size(struct ctx *c, struct flow *f);			/* of segments, by the guest's MSS and the path's MTU */
-
-/* The same at once for a flow that has little to say; for one that moves much, when others had their turn */
-static inline void tcp_push_soon(struct ctx *c, struct flow *f)
-{
-	if (!(f->tcp.flags & TCPF_BULK))
-		tcp_push(c, f);
-	else if (f->wait == WAIT_NONE)
-		flow_wait(&c->flows, f, WAIT_READY);
-}
-void tcp_probe(struct ctx *c, struct flow *f);
-bool tcp_synced(const struct tcp *t);
 
 #endif /* TCP_CONN_H */

@@ -17,7 +17,15 @@
  */
 #define WINDOW_MAX	(512U << 10)
 #define ROOM_STEP	(256U << 10)	/* bytes sent before the socket is asked again */
+#define TCP_CHALLENGE	100		/* ms: acknowledgments of empty segments out of the window: not more often */
 #define GATHER_IOV	512		/* buffers of consecutive segments in one sendmsg() */
+
+/* Asks for EPOLLOUT unless it will come, or there is room: BLOCKED */
+static void tcp_want_write(struct tcp *t)
+{
+	if (!(t->flags & TCPF_BLOCKED) && !sock_want_write(t->sock))
+		t->flags |= TCPF_BLOCKED;
+}
 
 /* Payload of this batch's segments of one flow, in order, not sent yet: scratch, empty between calls */
 static struct iovec gather_iov[GATHER_IOV];
@@ -26,27 +34,28 @@ static struct {
 	uint32_t	len;
 } gather;
 
-uint32_t tcp_offer(const struct senders *s, struct tcp *t)
+uint32_t tcp_offer(struct ctx *c, struct flow *f)
 {
+	struct tcp *t = &f->tcp;
 	uint32_t open = seq_lt(t->rcv_nxt, t->rcv_adv) ? t->rcv_adv - t->rcv_nxt : 0, extra, offer, room;
 	bool grown;
 
-	if (t->flags & TCPF_GUEST_FIN)
+	if (tcp_in(t, TCPS_GUEST_FIN))
 		return 0;
 	if (!tcp_synced(t))			/* a SYN's window has 16 bits, and an empty socket and the stash hold that */
 		return UINT16_MAX;
 
-	/* What was asked last is a lower bound, less what was sent since. Asked now and then, the edge moves on steadily. */
+	/* The last answer is a lower bound, less what was sent since. Asked now and then, the edge moves on steadily. */
 	if (!(t->flags & TCPF_BLOCKED) &&
 	    (!t->room_asked || t->room_asked - t->room >= MIN(ROOM_STEP, t->room_asked / 2)))
 		t->room = t->room_asked = sock_room(t->sock, &t->room_size);
 
-	/* A buffer that can't grow any more is not filled beyond its end: Linux tells of room when a third is free, and
-	 * what is above the end is missing from the last third of each round trip. So it is asked to tell a little before.
+	/* EPOLLOUT comes when a third of the buffer is free. Overfilling a buffer that can't grow any more delays that event, and
+	 * the bytes above its end are missing from the last third of each round trip: so ask for it shortly before the end.
 	 */
 	grown = t->room_size >= MAX(sock_wmem_max / 4 * 3, WINDOW_MAX);
-	if (grown && t->room < STASH_FLOW && !(t->flags & TCPF_BLOCKED) && !sock_want_write(t->sock))
-		t->flags |= TCPF_BLOCKED;
+	if (grown && t->room < STASH_FLOW)
+		tcp_want_write(t);
 	room = t->flags & TCPF_BLOCKED ? 0 : t->room;
 	extra = t->stash_len + (open > room ? open - room : 0);
 
@@ -58,23 +67,22 @@ uint32_t tcp_offer(const struct senders *s, struct tcp *t)
 	extra = stash_promise(t, extra);
 	offer = room + (extra > t->stash_len ? extra - t->stash_len : 0);
 
-	/* Shut although no send failed, as there is no stash left: room that is made later must be told of */
-	if (!offer && !(t->flags & TCPF_BLOCKED) && !sock_want_write(t->sock))
-		t->flags |= TCPF_BLOCKED;
-	return MIN(offer, seg_share(s, WINDOW_MAX));
+	if (!offer)				/* shut although no send failed, as there is no stash left: room must be announced */
+		tcp_want_write(t);
+	return MIN(offer, seg_share(&flow_guest(c, f)->senders, WINDOW_MAX));
 }
 
 /* Passes the guest's FIN on, once everything before it is */
 static void tcp_shutdown(struct tcp *t)
 {
-	if (t->flags & TCPF_GUEST_FIN && !(t->flags & TCPF_SHUT) && !t->stash_len) {
+	if (tcp_in(t, TCPS_GUEST_FIN) && !(t->flags & TCPF_SHUT) && !t->stash_len) {
 		shutdown(t->sock, SHUT_WR);
 		t->flags |= TCPF_SHUT;
 	}
 }
 
-/* Bytes the socket took; -errno if it is broken */
-static ssize_t tcp_send(struct tcp *t, struct iovec *iov, unsigned cnt, uint32_t len)
+/* Bytes the socket took; all of them if it is broken */
+static uint32_t tcp_send(struct tcp *t, struct iovec *iov, unsigned cnt, uint32_t len)
 {
 	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = cnt };
 	ssize_t n;
@@ -83,69 +91,46 @@ static ssize_t tcp_send(struct tcp *t, struct iovec *iov, unsigned cnt, uint32_t
 		n = sendmsg(t->sock, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
 
-	if (n < 0 && errno != EAGAIN && errno != ENOBUFS && errno != ENOMEM)
-		return -errno;
+	if (n < 0 && errno != EAGAIN && errno != ENOBUFS && errno != ENOMEM) {
+		t->flags |= TCPF_ERROR;		/* and with that the error is off the socket: no event follows */
+		return len;
+	}
 	n = MAX(n, 0);
 	t->room -= MIN(t->room, (uint32_t)n);
 	if ((uint32_t)n < len) {
 		t->flags |= TCPF_BLOCKED;
 		t->room = t->room_asked = 0;
 	}
-	return n;
+	return (uint32_t)n;
 }
 
-/**
- * tcp_write() - the socket has room again
- *
- * Return: false if the flow ended
- */
-bool tcp_write(struct ctx *c, struct flow *f)
+/* The socket has room again: for the stash, then for the FIN behind it */
+void tcp_write(struct tcp *t)
 {
-	struct tcp *t = &f->tcp;
-
 	t->flags &= (uint16_t)~TCPF_BLOCKED;
 	t->room_asked = 0;
-	while (t->stash_len) {
+	while (t->stash_len && !(t->flags & TCPF_BLOCKED)) {
 		struct iovec iov[STASH_FLOW / STASH_BLOCK + 1];
-		unsigned cnt = stash_iov(t, iov, ARRAY_SIZE(iov));
-		uint32_t len = 0;
-		ssize_t n;
+		uint32_t len;
+		unsigned cnt = stash_iov(t, iov, ARRAY_SIZE(iov), &len);
 
-		for (unsigned i = 0; i < cnt; i++)
-			len += (uint32_t)iov[i].iov_len;
-		n = tcp_send(t, iov, cnt, len);
-		if (n < 0) {
-			t->flags |= TCPF_ERROR;
-			return true;
-		}
-		stash_drop(t, (uint32_t)n);
-		if (t->flags & TCPF_BLOCKED)
-			return true;
+		stash_drop(t, tcp_send(t, iov, cnt, len));
 	}
 	tcp_shutdown(t);
-	return !tcp_done(c, f);
 }
 
-/* Sends what was gathered, the rest into the stash; what finds no room even there is taken back, to come again */
+/* Sends the gathered bytes, the rest goes into the stash; what finds no room even there is taken back, to come again */
 static void gather_send(struct ctx *c, struct flow *f)
 {
 	struct tcp *t = &f->tcp;
-	uint32_t left = gather.len;
-	size_t sent = 0;
+	uint32_t left = gather.len, sent = 0;
 
 	if (!gather.len)
 		return;
 
-	if (!(t->flags & TCPF_BLOCKED)) {
-		ssize_t n = tcp_send(t, gather_iov, gather.cnt, gather.len);
-
-		if (n < 0) {			/* and with that the error is off the socket: no event tells of it */
-			t->flags |= TCPF_ERROR;
-			n = left;
-		}
-		sent = (size_t)n;
-		left -= (uint32_t)n;
-	}
+	if (!(t->flags & TCPF_BLOCKED))
+		sent = tcp_send(t, gather_iov, gather.cnt, gather.len);
+	left -= sent;
 	if (left)
 		left -= stash_add(t, gather_iov, gather.cnt, sent, left);
 	if (left) {
@@ -154,8 +139,7 @@ static void gather_send(struct ctx *c, struct flow *f)
 		drop_count(flow_guest(c, f), DROP_NO_RESOURCE);
 	}
 	f->bytes[GUEST] += gather.len - left;
-	gather.cnt = 0;
-	gather.len = 0;
+	gather.cnt = gather.len = 0;
 }
 
 /* Payload of an acceptable segment, its first byte is number @seq: the part that is next and new is gathered */
@@ -174,7 +158,7 @@ static void tcp_take(struct ctx *c, struct flow *f, const struct pkt *p, uint32_
 		if (!take)
 			drop_count(flow_guest(c, f), DROP_TCP_SEQ);
 	}
-	if (!take || t->flags & TCPF_GUEST_FIN)
+	if (!take || tcp_in(t, TCPS_GUEST_FIN))
 		return;
 
 	view_skip(&v, skip);
@@ -196,11 +180,7 @@ static void tcp_take_fin(struct ctx *c, struct flow *f, uint32_t seq)
 		return;
 
 	t->rcv_nxt++;
-	t->flags |= TCPF_GUEST_FIN;
-	if (t->state == TCP_ESTABLISHED)
-		tcp_set_state(f, TCP_CLOSE_WAIT);
-	else if (t->state == TCP_FIN_WAIT_1 || t->state == TCP_FIN_WAIT_2)
-		tcp_set_state(f, TCP_CLOSING);
+	tcp_set_state(f, t->state == TCP_ESTABLISHED ? TCP_CLOSE_WAIT : TCP_CLOSING);
 	tcp_shutdown(t);
 }
 
@@ -230,7 +210,7 @@ static void tcp_discard(struct tcp *t)
 }
 
 /* Acknowledgment of something new */
-static void tcp_acked(struct ctx *c, struct flow *f, uint32_t ack)
+static void tcp_acked(struct flow *f, uint32_t ack)
 {
 	struct tcp *t = &f->tcp;
 
@@ -238,7 +218,7 @@ static void tcp_acked(struct ctx *c, struct flow *f, uint32_t ack)
 	t->snd_nxt = seq_max(t->snd_nxt, ack);
 	t->retries = t->dup_acks = 0;
 	t->rto = TCP_RTO_INIT;
-	t->rtx_at = t->snd_una == t->snd_max ? 0 : c->now + t->rto;
+	t->rtx_at = 0;
 	tcp_discard(t);
 
 	if (t->state == TCP_FIN_WAIT_1 && t->snd_una == t->snd_max)
@@ -253,7 +233,7 @@ static void tcp_acked(struct ctx *c, struct flow *f, uint32_t ack)
 static bool tcp_ack(struct ctx *c, struct flow *f, const struct pkt *p)
 {
 	struct tcp *t = &f->tcp;
-	uint32_t ack = p->tcp.ack, wnd = (uint32_t)p->tcp.win << t->snd_wscale;
+	uint32_t ack = p->tcp.ack, wnd = (uint32_t)p->tcp.win << (p->tcp.flags & TCP_SYN ? 0 : t->snd_wscale);
 
 	if (seq_lt(t->snd_max, ack)) {
 		t->flags |= TCPF_ACK_NOW;
@@ -264,14 +244,12 @@ static bool tcp_ack(struct ctx *c, struct flow *f, const struct pkt *p)
 		return true;
 
 	if (ack != t->snd_una) {
-		tcp_acked(c, f, ack);
+		tcp_acked(f, ack);
 	} else if (!p->data.len && !(p->tcp.flags & TCP_FIN) && wnd == t->snd_wnd && wnd && t->snd_una != t->snd_max &&
-		   !(t->flags & TCPF_FIN_SENT && t->snd_una == t->fin_seq)) {
+		   !(tcp_in(t, TCPS_FIN_SENT) && t->snd_una == t->fin_seq)) {
 		/* Duplicate (RFC 5681 2); three of them are a loss. A FIN that is alone in flight has its timer. */
-		if (++t->dup_acks == 3) {
-			t->snd_nxt = t->snd_una;
-			t->rtx_at = c->now + t->rto;
-		}
+		if (++t->dup_acks == 3)
+			tcp_rewind(t);
 	}
 	if (!t->snd_wnd && wnd && t->snd_una == t->snd_max)
 		t->rtx_at = 0;			/* the window is open again: no more probes */
@@ -298,7 +276,7 @@ static bool tcp_control(struct ctx *c, struct flow *f, const struct pkt *p)
 	}
 	if (flags & TCP_SYN) {			/* RFC 5961 4.2; in SYN-RECEIVED it is ours that was lost */
 		if (t->state == TCP_SYN_RCVD && p->tcp.seq == t->rcv_nxt - 1)
-			tcp_emit(c, f, TCP_SYN | TCP_ACK, t->snd_una, NULL);
+			t->flags |= TCPF_ASK;
 		else
 			t->flags |= TCPF_ACK_NOW;
 		return true;
@@ -324,12 +302,10 @@ static bool tcp_control(struct ctx *c, struct flow *f, const struct pkt *p)
 	return false;
 }
 
-/* The guest's answer to our SYN: true if the connection is established */
+/* The guest's answer to our SYN: true if it is SYN,ACK */
 static bool tcp_syn_answered(struct ctx *c, struct flow *f, const struct pkt *p)
 {
-	struct tcp *t = &f->tcp;
-	bool ack_ok = p->tcp.flags & TCP_ACK && p->tcp.ack == t->snd_max;
-	uint32_t offered;
+	bool ack_ok = p->tcp.flags & TCP_ACK && p->tcp.ack == f->tcp.snd_max;
 
 	if (p->tcp.flags & TCP_RST) {
 		if (ack_ok)
@@ -344,31 +320,9 @@ static bool tcp_syn_answered(struct ctx *c, struct flow *f, const struct pkt *p)
 		drop_count(flow_guest(c, f), DROP_TCP_STATE);
 		return false;
 	}
-
-	/* The window of our SYN begins here: its numbers were not known when it was sent */
-	offered = t->rcv_adv - t->rcv_nxt;
-	t->snd_una = p->tcp.ack;
-	t->snd_wnd = p->tcp.win;
-	t->rcv_nxt = p->tcp.seq + 1;
-	t->rcv_adv = t->rcv_nxt + offered;
-	tcp_set_segment(c, f, p);
-	if (p->tcp.wscale == TCP_WSCALE_NONE)
-		t->snd_wscale = t->rcv_wscale = 0;
-	else
-		t->snd_wscale = MIN(p->tcp.wscale, 14);
-	t->flags |= TCPF_ACK_NOW;
+	tcp_take_syn(c, f, p);
+	f->tcp.flags |= TCPF_ACK_NOW;
 	return true;
-}
-
-static void tcp_established(struct flow *f)
-{
-	struct tcp *t = &f->tcp;
-
-	t->rtx_at = 0;
-	t->retries = 0;
-	t->rto = TCP_RTO_INIT;
-	t->sock_seq = t->snd_una;
-	tcp_set_state(f, TCP_ESTABLISHED);
 }
 
 /* Payload that begins with number @seq, and the FIN behind it (RFC 9293 3.10.7.4, seventh and eighth check) */
@@ -380,14 +334,13 @@ static void tcp_text(struct ctx *c, struct flow *f, const struct pkt *p, uint32_
 		tcp_take(c, f, p, seq);
 	if (!(p->tcp.flags & TCP_FIN))
 		return;
-	if (!(t->flags & TCPF_GUEST_FIN) && seq + (uint32_t)p->data.len == t->rcv_nxt)
+	if (!tcp_in(t, TCPS_GUEST_FIN) && seq + (uint32_t)p->data.len == t->rcv_nxt)
 		tcp_take_fin(c, f, t->rcv_nxt);
 	else
 		t->flags |= TCPF_ACK_NOW;
 }
 
-/* One segment; false if the flow is gone */
-static bool tcp_segment(struct ctx *c, struct flow *f, const struct pkt *p)
+static void tcp_segment(struct ctx *c, struct flow *f, const struct pkt *p)
 {
 	struct tcp *t = &f->tcp;
 
@@ -395,70 +348,25 @@ static bool tcp_segment(struct ctx *c, struct flow *f, const struct pkt *p)
 	t->flags &= (uint16_t)~TCPF_PROBED;
 	if (!t->snd_wnd || t->snd_una == t->snd_max)	/* an answer to a probe: RFC 9293 3.8.6.1, a window may stay shut */
 		t->retries = 0;
-	switch ((enum tcp_state)t->state) {
-	case TCP_CONNECTING:			/* SYN again, or the guest gave up */
+	if (t->state == TCP_CONNECTING) {	/* SYN again, or the guest gave up */
 		if (p->tcp.flags & TCP_RST)
 			tcp_end(c, f);
-		return !f->dead;
-	case TCP_SYN_SENT:
-		if (tcp_syn_answered(c, f, p)) {
-			tcp_established(f);
-			tcp_text(c, f, p, t->rcv_nxt);		/* may have some: RFC 9293 3.10.7.3, fourth check */
-		}
-		return !f->dead;
-	case TCP_SYN_RCVD:
-	case TCP_ESTABLISHED:
-	case TCP_CLOSE_WAIT:
-	case TCP_FIN_WAIT_1:
-	case TCP_FIN_WAIT_2:
-	case TCP_CLOSING:
-	case TCP_LAST_ACK:
-		break;
-	case TCP_CLOSED:
-	case TCP_STATES:
-		return false;
+		return;
 	}
+	if (t->state == TCP_SYN_SENT ? !tcp_syn_answered(c, f, p) : tcp_control(c, f, p))
+		return;
 
-	if (tcp_control(c, f, p))
-		return !f->dead;
-
-	if (t->state == TCP_SYN_RCVD) {
+	if (!tcp_synced(t)) {
 		if (p->tcp.ack != t->snd_max) {
 			tcp_reply_rst(c, flow_guest(c, f), p);
-			return true;
+			return;
 		}
-		t->snd_una = p->tcp.ack;
-		tcp_established(f);
+		t->sock_seq = t->snd_max;
+		t->flags &= (uint16_t)~TCPF_ASK;
+		tcp_set_state(f, TCP_ESTABLISHED);
 	}
-	if (tcp_ack(c, f, p))
-		tcp_text(c, f, p, p->tcp.seq);
-	return true;
-}
-
-/**
- * tcp_ack_due() - acknowledge what was taken, announce room that was made
- *
- * At once for two segments (RFC 5681 4.2) and for whatever the guest must know now; else a little later, so that a response can
- * carry it.
- */
-void tcp_ack_due(struct ctx *c, struct flow *f)
-{
-	struct tcp *t = &f->tcp;
-	uint32_t owed = t->rcv_nxt - t->rcv_acked, open = t->rcv_adv - t->rcv_nxt;
-	bool now = t->flags & TCPF_ACK_NOW || owed >= 2U * MAX(t->rcv_mss, 1);
-
-	if (t->state < TCP_SYN_RCVD)
-		return;
-	if (!now && open < 2U * t->rcv_mss && !(t->flags & TCPF_GUEST_FIN)) {
-		uint32_t offer = tcp_offer(&flow_guest(c, f)->senders, t);
-
-		now = offer > open && offer - open >= MIN(2U * t->rcv_mss, offer / 2);
-	}
-
-	if (now)
-		tcp_emit(c, f, TCP_ACK, t->snd_nxt, NULL);
-	else if (owed && !t->ack_at)
-		t->ack_at = c->now + TCP_ACK_DELAY;
+	if (tcp_ack(c, f, p))			/* data may come with SYN,ACK: RFC 9293 3.10.7.3, fourth check */
+		tcp_text(c, f, p, p->tcp.seq + !!(p->tcp.flags & TCP_SYN));
 }
 
 /* Within a batch, order does not matter: first segment of the chain at @head in the order of sequence numbers */
@@ -495,26 +403,23 @@ static bool tcp_replaced(struct ctx *c, struct flow *f, const struct pkt *p)
 
 uint16_t tcp_input(struct ctx *c, struct flow *f, struct pkt *pkts)
 {
-	uint64_t before = f->bytes[GUEST];
 	uint16_t i = tcp_order(&f->tcp, pkts, f->batch_head);
+	uint64_t before = f->bytes[GUEST];
 
 	f->batch_head = f->batch_tail = PKT_NEXT_NONE;
-	for (; i != PKT_NEXT_NONE; i = pkts[i].next) {
+	do {
 		if (tcp_replaced(c, f, &pkts[i]))
 			return i;
-		if (!tcp_segment(c, f, &pkts[i])) {
-			gather.cnt = 0;
-			gather.len = 0;
-			return pkts[i].next;
-		}
-		if (f->tcp.flags & TCPF_SHUT && tcp_done(c, f))
-			return pkts[i].next;
-	}
+		tcp_segment(c, f, &pkts[i]);
+		i = pkts[i].next;
+	} while (i != PKT_NEXT_NONE && !f->dead && !tcp_finished(&f->tcp));
 
+	if (f->dead) {
+		gather.cnt = gather.len = 0;
+		return i;
+	}
 	gather_send(c, f);
 	seg_count(&flow_guest(c, f)->senders, &f->tcp.sender, (uint32_t)(f->bytes[GUEST] - before));
-	tcp_push_soon(c, f);
-	tcp_ack_due(c, f);
-	tcp_arm(c, f);
-	return PKT_NEXT_NONE;
+	tcp_turn_end(c, f, false);
+	return i;
 }

@@ -2,8 +2,8 @@
 /* tcp_host.c - TCP, from the host's socket to the guest: the one push and the one emit function
  *
  * Bytes in flight stay in the socket's receive queue, and are only peeked at: the queue is the retransmission buffer, from
- * @sock_seq on. What the guest acknowledged is dropped from it (tcp_guest.c). A short answer is read off the queue at once,
- * into the keep, which saves the calls to find the queue empty and to drop it later:
+ * @sock_seq on. Acknowledged bytes are dropped from it (tcp_guest.c). A short answer is read off the queue at once, into the
+ * keep, which saves the calls to find the queue empty and to drop it later:
  *
  *	snd_una         sock_seq                snd_nxt         snd_max
  *	   |- in the keep -|- peeked at, in flight -|- lost, again -|- not sent yet ...
@@ -20,40 +20,41 @@
 #define PUSH_BYTES	(256U << 10)	/* and bytes: still in the cache when they are written to the link */
 #define PUSH_TURN	(256U << 10)	/* bytes, before other flows get their turn */
 
-bool tcp_synced(const struct tcp *t)
+/* Frames with room for @len bytes each, at most @n; 0: none on the link, and the flow is on the stalled list */
+static unsigned tcp_reserve(struct ctx *c, struct flow *f, struct frame **fr, unsigned n, size_t len, enum tap_how how)
 {
-	return t->state >= TCP_ESTABLISHED;
+	n = tap_reserve(&flow_guest(c, f)->tap, fr, n, len, how);
+	if (!n)
+		flow_wait(&c->flows, f, WAIT_STALLED);
+	return n;
 }
 
 /**
  * tcp_emit() - the one place segments to the guest come from
  * @flags:	TCP_SYN, TCP_FIN, TCP_RST, TCP_PSH, TCP_ACK
  * @fr:		reserved frame with payload, or NULL for none
+ * @offer:	bytes from the guest there is room for, from tcp_offer()
  *
  * Return: false if there was no slot on the link: the flow is on the stalled list, and resumed when there is one
  */
-bool tcp_emit(struct ctx *c, struct flow *f, uint8_t flags, uint32_t seq, struct frame *fr)
+bool tcp_emit(struct ctx *c, struct flow *f, uint8_t flags, uint32_t seq, struct frame *fr, uint32_t offer)
 {
 	struct tcp_seg s = { .seq = seq, .flags = flags, .wscale = TCP_WSCALE_NONE };
 	const struct side *gs = &f->side[GUEST];
 	struct guest *g = flow_guest(c, f);
-	bool v4 = addr_is_v4(&gs->our.a);
 	struct tcp *t = &f->tcp;
 	struct net_hdr n;
 
-	if (!fr && !tap_reserve(&g->tap, &fr, 1, 0, flags & TCP_RST ? TAP_LAST : TAP_ANY)) {
-		flow_wait(&c->flows, f, WAIT_STALLED);
+	if (!fr && !tcp_reserve(c, f, &fr, 1, 0, flags & TCP_RST ? TAP_LAST : TAP_ANY))
 		return false;
-	}
 
 	if (flags & TCP_SYN) {
-		s.mss = seg_mss(c->cf->mtu, v4);
+		s.mss = seg_mss(c->cf->mtu, addr_is_v4(&gs->our.a));
 		if (t->rcv_wscale)
 			s.wscale = t->rcv_wscale;
-		s.win = seg_window(t->rcv_nxt, MIN(tcp_offer(&g->senders, t), UINT16_MAX), 0, &t->rcv_adv);
-	} else if (!(flags & TCP_RST)) {
-		s.win = seg_window(t->rcv_nxt, tcp_offer(&g->senders, t), t->rcv_wscale, &t->rcv_adv);
 	}
+	if (!(flags & TCP_RST))
+		s.win = seg_window(t->rcv_nxt, offer, flags & TCP_SYN ? 0 : t->rcv_wscale, &t->rcv_adv);
 	if (flags & TCP_ACK) {
 		s.ack = t->rcv_nxt;
 		t->rcv_acked = t->rcv_nxt;
@@ -67,56 +68,36 @@ bool tcp_emit(struct ctx *c, struct flow *f, uint8_t flags, uint32_t seq, struct
 	return true;
 }
 
-/* Sequence space that is used up now; what was sent for the first time must be acknowledged in time */
-static void tcp_sent(struct ctx *c, struct tcp *t, uint32_t len)
+/* Sequence space that is used up now */
+static void tcp_sent(struct tcp *t, uint32_t len)
 {
 	t->snd_nxt += len;
 	t->snd_max = seq_max(t->snd_max, t->snd_nxt);
-	if (!t->rtx_at)
-		t->rtx_at = c->now + t->rto;
 }
 
-/* A segment before the window makes the guest answer with its state: window probe and keep-alive (RFC 9293 3.8.4, 3.8.6.1) */
-void tcp_probe(struct ctx *c, struct flow *f)
-{
-	tcp_emit(c, f, TCP_ACK, f->tcp.snd_una - 1, NULL);
-}
-
-/* Everything the host's peer will ever send was seen: our FIN comes behind it */
-static void tcp_eof(struct tcp *t, uint32_t seq)
-{
-	t->flags = (uint16_t)((t->flags | TCPF_EOF | TCPF_RDHUP) & ~TCPF_READABLE);
-	t->fin_seq = seq;
-}
-
-static void tcp_push_fin(struct ctx *c, struct flow *f)
+static void tcp_fin_sent(struct flow *f)
 {
 	struct tcp *t = &f->tcp;
 
-	t->flags |= TCPF_FIN_SENT;
-	if (t->state == TCP_ESTABLISHED)
-		tcp_set_state(f, TCP_FIN_WAIT_1);
-	else if (t->state == TCP_CLOSE_WAIT)
-		tcp_set_state(f, TCP_LAST_ACK);
-	tcp_sent(c, t, 1);
+	if (!tcp_in(t, TCPS_FIN_SENT))
+		tcp_set_state(f, t->state == TCP_ESTABLISHED ? TCP_FIN_WAIT_1 : TCP_LAST_ACK);
+	tcp_sent(t, 1);
 }
 
-/* Bytes from the keep again: they are not in the socket's queue any more */
-static int tcp_push_keep(struct ctx *c, struct flow *f, uint32_t wnd)
+/* Bytes from the keep again: they are not in the socket's queue any more. Return: how many, 0 if the link is full */
+static uint32_t tcp_push_keep(struct ctx *c, struct flow *f, uint32_t wnd, uint32_t offer)
 {
 	struct tcp *t = &f->tcp;
 	uint32_t left = t->sock_seq - t->snd_nxt, len = MIN(MIN(left, wnd), t->mss);
 	struct frame *fr;
 
-	if (!tap_reserve(&flow_guest(c, f)->tap, &fr, 1, len, TAP_EXACT)) {
-		flow_wait(&c->flows, f, WAIT_STALLED);
-		return -EAGAIN;
-	}
+	if (!tcp_reserve(c, f, &fr, 1, len, TAP_EXACT))
+		return 0;
 	memcpy(fr->pay[0].iov_base, keep_data(t) + t->keep_len - left, len);
 	fr->len = len;
-	tcp_emit(c, f, TCP_ACK | (len == left || len == wnd ? TCP_PSH : 0), t->snd_nxt, fr);
-	tcp_sent(c, t, len);
-	return (int)len;
+	tcp_emit(c, f, TCP_ACK | (len == left || len == wnd ? TCP_PSH : 0), t->snd_nxt, fr, offer);
+	tcp_sent(t, len);
+	return len;
 }
 
 /* Short answers are taken off the queue, long ones peeked at */
@@ -142,50 +123,54 @@ static ssize_t tcp_read(struct tcp *t, bool short_answer, struct iovec *iov, uns
 	return n;
 }
 
-/* What a read of @got bytes, with room for @want, tells of the queue behind it */
+/* State of the queue behind a read of @got bytes, with room for @want. The FIN comes behind all the host's peer ever sends. */
 static void tcp_seen(struct tcp *t, ssize_t got, uint32_t want)
 {
+	bool empty = got == -EAGAIN || (got > 0 && !(t->flags & TCPF_URGENT));
+
 	if (got == (ssize_t)want)
 		return;
 	if (got == -EAGAIN && t->flags & TCPF_URGENT && !sock_features.peek_off && t->snd_nxt != t->sock_seq)
 		return;			/* no peeking past urgent data: there is more once this is acknowledged */
-	if (t->flags & TCPF_ERROR && got <= 0)	/* it was told already: what looks like the end is none */
-		t->flags &= (uint16_t)~TCPF_READABLE;
-	else if (!got || (t->flags & TCPF_RDHUP && (got == -EAGAIN || (got > 0 && !(t->flags & TCPF_URGENT)))))
-		tcp_eof(t, t->snd_nxt + (uint32_t)MAX(got, 0));
-	else if (got == -EAGAIN || (got > 0 && !(t->flags & TCPF_URGENT)))
-		t->flags &= (uint16_t)~TCPF_READABLE;
-	else if (got < 0)
-		t->flags = (uint16_t)((t->flags | TCPF_ERROR) & ~TCPF_READABLE);
+	if (got > 0 && !empty)
+		return;
+
+	t->flags &= (uint16_t)~TCPF_READABLE;
+	if (t->flags & TCPF_ERROR && got <= 0)	/* it was read already: what looks like the end is none */
+		return;
+	if (!got || (empty && t->flags & TCPF_RDHUP)) {
+		t->flags |= TCPF_EOF | TCPF_RDHUP;
+		t->fin_seq = t->snd_nxt + (uint32_t)MAX(got, 0);
+	} else if (!empty) {
+		t->flags |= TCPF_ERROR;
+	}
 }
 
-/* Frames of @each bytes out of @got, the last one with PSH, and with FIN if nothing follows */
-static void tcp_push_frames(struct ctx *c, struct flow *f, struct frame **fr, unsigned n, uint32_t got, uint32_t each)
+/* Frames out of @got bytes, the last one with PSH, and with FIN if nothing follows */
+static void tcp_push_frames(struct ctx *c, struct flow *f, struct frame **fr, uint32_t got, uint32_t offer)
 {
 	struct tcp *t = &f->tcp;
-	unsigned used = 0;
 
-	while (got) {
-		uint32_t len = MIN(got, each), seq = t->snd_nxt;
+	for (; got; fr++) {
+		uint32_t len = MIN(got, (uint32_t)(*fr)->pay[0].iov_len), seq = t->snd_nxt;
 		uint8_t flags = TCP_ACK;
 
 		got -= len;
-		fr[used]->len = len;
+		(*fr)->len = len;
 		if (!got)
 			flags |= TCP_PSH;
-		tcp_sent(c, t, len);
-		if (t->flags & TCPF_EOF && t->snd_nxt == t->fin_seq) {
+		tcp_sent(t, len);
+		if (tcp_fin_due(t)) {
 			flags |= TCP_FIN;
-			tcp_push_fin(c, f);
+			tcp_fin_sent(f);
 		}
-		tcp_emit(c, f, flags, seq, fr[used++]);
+		tcp_emit(c, f, flags, seq, *fr, offer);
 		f->bytes[HOST] += len;
 	}
-	tap_unreserve(&flow_guest(c, f)->tap, fr + used, n - used);
 }
 
-/* One read from the socket, straight into frames: bytes sent, 0 if there is nothing more now, -EAGAIN if the link is full */
-static int tcp_push_sock(struct ctx *c, struct flow *f, uint32_t wnd)
+/* One read from the socket, straight into frames. Return: bytes sent, 0 if there is nothing more now, or the link is full */
+static uint32_t tcp_push_sock(struct ctx *c, struct flow *f, uint32_t wnd, uint32_t offer)
 {
 	struct tap *tap = &flow_guest(c, f)->tap;
 	struct tcp *t = &f->tcp;
@@ -193,7 +178,7 @@ static int tcp_push_sock(struct ctx *c, struct flow *f, uint32_t wnd)
 	bool again = seq_lt(t->snd_nxt, t->snd_max), short_answer;
 	struct frame *fr[PUSH_FRAMES];
 	struct iovec iov[PUSH_FRAMES];
-	unsigned n;
+	unsigned n, used;
 	ssize_t got;
 
 	wnd = MIN(wnd, PUSH_BYTES);
@@ -207,31 +192,34 @@ static int tcp_push_sock(struct ctx *c, struct flow *f, uint32_t wnd)
 	each = MIN(each, wnd);
 
 	/* Full frames only: what is left over comes with the next read */
-	n = tap_reserve(tap, fr, short_answer ? 1 : MIN(wnd / each, PUSH_FRAMES), each, TAP_EXACT);
-	if (!n) {
-		flow_wait(&c->flows, f, WAIT_STALLED);
-		return -EAGAIN;
-	}
+	n = tcp_reserve(c, f, fr, short_answer ? 1 : MIN(wnd / each, PUSH_FRAMES), each, TAP_EXACT);
+	if (!n)
+		return 0;
 	for (unsigned i = 0; i < n; i++)
-		iov[i] = (struct iovec){ fr[i]->pay[0].iov_base, each };
+		iov[i] = fr[i]->pay[0];
 
 	got = tcp_read(t, short_answer, iov, n);
 	if (!again)
 		tcp_seen(t, got, n * each);
-	if (got <= 0) {
-		tap_unreserve(tap, fr, n);
-		return 0;
-	}
-	tcp_push_frames(c, f, fr, n, (uint32_t)got, each);
-	return (int)got;
+	got = MAX(got, 0);
+	used = DIV_ROUND_UP((uint32_t)got, each);
+	tap_unreserve(tap, fr + used, n - used);
+	tcp_push_frames(c, f, fr, (uint32_t)got, offer);
+	return (uint32_t)got;
 }
 
-/* Bytes the guest's window still has room for */
-static uint32_t tcp_usable(const struct tcp *t)
+/* Bytes that may be sent now: there are some, or there may be, and the guest's window has room for as many */
+static uint32_t tcp_sendable(const struct tcp *t)
 {
 	uint32_t edge = t->snd_una + t->snd_wnd;
+	bool some = t->flags & TCPF_EOF ? seq_lt(t->snd_nxt, t->fin_seq) : t->flags & TCPF_READABLE || seq_lt(t->snd_nxt, t->snd_max);
 
-	return seq_lt(t->snd_nxt, edge) ? edge - t->snd_nxt : 0;
+	return some && seq_lt(t->snd_nxt, edge) ? edge - t->snd_nxt : 0;
+}
+
+bool tcp_may_push(const struct tcp *t)
+{
+	return tcp_synced(t) && (tcp_sendable(t) || tcp_fin_due(t));
 }
 
 void tcp_size(struct ctx *c, struct flow *f)
@@ -255,64 +243,40 @@ enum drop tcp_too_big(struct ctx *c, struct flow *f, uint32_t seq, uint32_t mtu)
 		return DROP_TCP_SEQ;
 	pmtu_set(&flow_guest(c, f)->pmtu, &f->side[GUEST].peer.a, mtu, c->now);
 	tcp_size(c, f);
-	if (t->mss >= before)
-		return DROP_NONE;
-
-	t->snd_nxt = t->snd_una;
-	t->rtx_at = c->now + t->rto;
-	t->dup_acks = 0;
-	if (f->wait == WAIT_NONE)
-		flow_wait(&c->flows, f, WAIT_READY);
+	if (t->mss < before) {
+		t->dup_acks = 0;
+		tcp_rewind(t);
+		tcp_push_later(c, f);
+	}
 	return DROP_NONE;
 }
 
 /**
  * tcp_push() - send the guest what its window allows: lost bytes again, then new ones, then the FIN
+ * @offer:	as for tcp_emit()
  *
  * Stops when there is nothing more (an event will come), the window is shut (an ACK, or a probe's answer, will come), the link
  * is full (stalled list), or the flow's turn is over (ready list).
  */
-void tcp_push(struct ctx *c, struct flow *f)
+void tcp_push(struct ctx *c, struct flow *f, uint32_t offer)
 {
 	struct tcp *t = &f->tcp;
-	uint32_t sent = 0;
-	int rc = 0;
+	uint32_t sent = 0, n = 1, wnd;
 
-	if (!tcp_synced(t))
-		return;
 	if (t->mss < t->mss_most && c->now / 1000 >= t->mss_until)
 		tcp_size(c, f);
 
-	for (;;) {
-		uint32_t wnd = tcp_usable(t);
-		bool again = seq_lt(t->snd_nxt, t->snd_max);
-
-		if (t->flags & TCPF_EOF && !seq_lt(t->snd_nxt, t->fin_seq))
-			break;
-		if (!again && !(t->flags & TCPF_READABLE))
-			break;
-		if (!wnd) {
-			if (!t->rtx_at)			/* nothing in flight: only probes will open it */
-				t->rtx_at = c->now + t->rto;
-			break;
-		}
+	while (n && (wnd = tcp_sendable(t))) {
 		if (sent >= PUSH_TURN) {
 			flow_wait(&c->flows, f, WAIT_READY);
 			break;
 		}
-		rc = seq_lt(t->snd_nxt, t->sock_seq) ? tcp_push_keep(c, f, wnd) : tcp_push_sock(c, f, wnd);
-		if (rc <= 0)
-			break;
-		sent += (uint32_t)rc;
+		n = seq_lt(t->snd_nxt, t->sock_seq) ? tcp_push_keep(c, f, wnd, offer) : tcp_push_sock(c, f, wnd, offer);
+		sent += n;
 	}
 
 	if (!(t->flags & TCPF_READABLE) && sent && sent < KEEP_SIZE)
 		t->flags &= (uint16_t)~TCPF_BULK;
-
-	if (t->flags & TCPF_EOF && t->snd_nxt == t->fin_seq && rc != -EAGAIN) {
-		uint32_t seq = t->snd_nxt;
-
-		if (tcp_emit(c, f, TCP_FIN | TCP_ACK, seq, NULL))
-			tcp_push_fin(c, f);
-	}
+	if (tcp_fin_due(t) && tcp_emit(c, f, TCP_FIN | TCP_ACK, t->snd_nxt, NULL, offer))
+		tcp_fin_sent(f);
 }

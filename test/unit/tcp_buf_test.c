@@ -82,7 +82,8 @@ static void check_flow(unsigned i, unsigned max)
 {
 	struct tcp *t = &flow[i].t;
 	struct iovec iov[16];
-	unsigned n = stash_iov(t, iov, max);
+	uint32_t len;
+	unsigned n = stash_iov(t, iov, max, &len);
 	uint64_t pos = flow[i].out;
 	bool good = true;
 
@@ -204,6 +205,7 @@ static void test_iov(void)
 {
 	static uint8_t a[100], b[100];
 	struct iovec iov[3] = { { a, 100 }, { a, 0 }, { b, 100 } }, got[2];
+	uint32_t len;
 
 	test("stash: bytes to skip end with a buffer, or pass all of them");
 	fresh();
@@ -213,11 +215,12 @@ static void test_iov(void)
 	eq(stash_add(&flow[0].t, iov, 3, 0, 0), 0);
 	eq(stash_add(&flow[0].t, NULL, 0, 0, 5), 0);
 	ok(!flow[0].t.stash && !flow[0].t.stash_len);
-	eq(stash_iov(&flow[0].t, got, 2), 0);
+	eq(stash_iov(&flow[0].t, got, 2, &len), 0);
 	eq(stash_add(&flow[0].t, iov, 3, 100, 200), 100);
 	eq(stash_add(&flow[0].t, iov, 3, 99, 2), 2);
-	eq(stash_iov(&flow[0].t, got, 2), 1);
+	eq(stash_iov(&flow[0].t, got, 2, &len), 1);
 	eq(got[0].iov_len, 102);
+	eq(len, 102);
 	eq_mem(got[0].iov_base, b, 100);
 	eq(((uint8_t *)got[0].iov_base)[100], 1);
 	eq(((uint8_t *)got[0].iov_base)[101], 2);
