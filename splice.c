@@ -59,51 +59,38 @@ static struct {
 	unsigned	n;
 } spare[2][FAMILIES];
 
-/* Is there an empty pipe, one that holds a whole buffer? Not of the reserve (accept.h): there is a way without. */
-static bool pipe_spare(const struct ctx *c)
+/* Pipe not needed any more: kept if nothing is in it */
+static void way_unpipe(struct splice_way *w)
 {
-	int fd[2];
-	bool ok;
-
-	if (idle.n)
-		return true;
-	if (pipe2(fd, O_NONBLOCK | O_CLOEXEC))
-		return false;
-	ok = MAX(fd[0], fd[1]) < accept_limit(c);
-	/* Refused, and less than the default, if the user has many: pipe(7), pipe-user-pages-soft */
-	ok = ok && (fcntl(fd[0], F_SETPIPE_SZ, PIPE_SIZE) >= 0 || fcntl(fd[0], F_GETPIPE_SZ) >= (int)BUF_SIZE);
-	if (!ok) {
-		close(fd[0]);
-		close(fd[1]);
-		return false;
+	if (w->pipe[0] >= 0 && !w->queued && idle.n < PIPES_IDLE) {
+		memcpy(idle.fd[idle.n++], w->pipe, sizeof(w->pipe));
+	} else {
+		fd_close(w->pipe[0]);
+		fd_close(w->pipe[1]);
 	}
-	memcpy(idle.fd[idle.n++], fd, sizeof(fd));
-	return true;
+	w->pipe[0] = w->pipe[1] = -1;
+	w->queued = 0;
 }
 
+/* A pipe that holds a whole buffer, until way_unpipe(). Not of the reserve (accept.h): there is a way without. */
 static bool way_pipe(const struct ctx *c, struct splice_way *w)
 {
 	if (w->pipe[0] >= 0)
 		return true;
-	if (!pipe_spare(c))
-		return false;
-	memcpy(w->pipe, idle.fd[--idle.n], sizeof(w->pipe));
-	return true;
-}
-
-/* Pipe not needed any more: kept if nothing is in it */
-static void way_unpipe(struct splice_way *w)
-{
-	if (w->pipe[0] < 0)
-		return;
-	if (!w->queued && idle.n < PIPES_IDLE) {
-		memcpy(idle.fd[idle.n++], w->pipe, sizeof(w->pipe));
-	} else {
-		close(w->pipe[0]);
-		close(w->pipe[1]);
+	if (idle.n) {
+		memcpy(w->pipe, idle.fd[--idle.n], sizeof(w->pipe));
+		return true;
 	}
+	if (pipe2(w->pipe, O_NONBLOCK | O_CLOEXEC))
+		return false;
+	/* Refused, and less than the default, if the user has many: pipe(7), pipe-user-pages-soft */
+	if (MAX(w->pipe[0], w->pipe[1]) < accept_limit(c) &&
+	    (fcntl(w->pipe[0], F_SETPIPE_SZ, PIPE_SIZE) >= 0 || fcntl(w->pipe[0], F_GETPIPE_SZ) >= (int)BUF_SIZE))
+		return true;
+	fd_close(w->pipe[0]);
+	fd_close(w->pipe[1]);
 	w->pipe[0] = w->pipe[1] = -1;
-	w->queued = 0;
+	return false;
 }
 
 static void way_done(struct splice_way *w)
@@ -157,13 +144,14 @@ static size_t way_written(struct splice *s, unsigned from, ssize_t n, size_t wan
 }
 
 /* What is left of a message goes into the pipe: there is one, and it holds as much */
-static void way_keep(const struct ctx *c, struct splice *s, unsigned from, const uint8_t *p, size_t len)
+static void way_keep(struct splice *s, unsigned from, const uint8_t *p, size_t len)
 {
 	struct splice_way *w = &s->way[from];
-	ssize_t n = -1;
+	ssize_t n;
 
-	while (way_pipe(c, w) && (n = write(w->pipe[1], p, len)) < 0 && errno == EINTR)
-		;
+	do
+		n = write(w->pipe[1], p, len);
+	while (n < 0 && errno == EINTR);
 	if (n == (ssize_t)len) {
 		w->queued = (uint32_t)n;
 		return;
@@ -188,7 +176,7 @@ static ssize_t send_all(int fd, size_t len)
 static size_t way_pass(const struct ctx *c, struct splice *s, unsigned from)
 {
 	struct splice_way *w = &s->way[from];
-	bool keep = pipe_spare(c);
+	bool keep = way_pipe(c, w);
 	ssize_t n = recv(s->sock[from], buf, sizeof(buf), MSG_DONTWAIT | (keep ? 0 : MSG_PEEK));
 	uint8_t before = w->flags;
 	size_t sent;
@@ -205,7 +193,7 @@ static size_t way_pass(const struct ctx *c, struct splice *s, unsigned from)
 		while (sent && recv(s->sock[from], NULL, sent, MSG_TRUNC | MSG_DONTWAIT) < 0 && errno == EINTR)
 			;
 	} else if (sent < (size_t)n && !(w->flags & WAY_DONE)) {
-		way_keep(c, s, from, buf + sent, (size_t)n - sent);
+		way_keep(s, from, buf + sent, (size_t)n - sent);
 	}
 	return sent;
 }
