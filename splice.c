@@ -47,11 +47,10 @@
 
 static uint8_t buf[BUF_SIZE];
 
-/* Empty pipes */
 static struct {
 	int		fd[PIPES_IDLE][2];
 	unsigned	n;
-} idle;
+} idle;				/* empty pipes */
 
 /* Sockets in the target namespace, not connected, of TCP and of UDP: somebody else opens them, and so several at a time */
 static struct {
@@ -112,8 +111,6 @@ static bool way_seen(struct splice *s, unsigned from, ssize_t got, size_t want)
 {
 	struct splice_way *w = &s->way[from];
 
-	if (got < 0 && errno == EINTR)
-		return false;
 	if (got < 0 && errno == EAGAIN) {
 		w->flags &= (uint8_t)~WAY_READABLE;
 	} else if (got < 0) {
@@ -134,8 +131,6 @@ static size_t way_written(struct splice *s, unsigned from, ssize_t n, size_t wan
 {
 	struct splice_way *w = &s->way[from];
 
-	if (n < 0 && errno == EINTR)
-		return 0;
 	if (n < 0 && errno != EAGAIN && errno != ENOBUFS && errno != ENOMEM)
 		side_broken(s, !from);
 	else if (n < (ssize_t)want)
@@ -147,11 +142,8 @@ static size_t way_written(struct splice *s, unsigned from, ssize_t n, size_t wan
 static void way_keep(struct splice *s, unsigned from, const uint8_t *p, size_t len)
 {
 	struct splice_way *w = &s->way[from];
-	ssize_t n;
+	ssize_t n = UNINTERRUPTED(write(w->pipe[1], p, len));
 
-	do
-		n = write(w->pipe[1], p, len);
-	while (n < 0 && errno == EINTR);
 	if (n == (ssize_t)len) {
 		w->queued = (uint32_t)n;
 		return;
@@ -162,22 +154,12 @@ static void way_keep(struct splice *s, unsigned from, const uint8_t *p, size_t l
 	way_done(w);
 }
 
-static ssize_t send_all(int fd, size_t len)
-{
-	ssize_t n;
-
-	do
-		n = send(fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-	while (n < 0 && errno == EINTR);
-	return n;
-}
-
 /* One read, one write: bytes moved */
 static size_t way_pass(const struct ctx *c, struct splice *s, unsigned from)
 {
 	struct splice_way *w = &s->way[from];
 	bool keep = way_pipe(c, w);
-	ssize_t n = recv(s->sock[from], buf, sizeof(buf), MSG_DONTWAIT | (keep ? 0 : MSG_PEEK));
+	ssize_t n = UNINTERRUPTED(recv(s->sock[from], buf, sizeof(buf), MSG_DONTWAIT | (keep ? 0 : MSG_PEEK)));
 	uint8_t before = w->flags;
 	size_t sent;
 
@@ -186,12 +168,12 @@ static size_t way_pass(const struct ctx *c, struct splice *s, unsigned from)
 	if (n == sizeof(buf) && keep && !(w->flags & WAY_URGENT))
 		w->flags |= WAY_BULK;
 
-	sent = way_written(s, from, send_all(s->sock[!from], (size_t)n), (size_t)n);
+	sent = way_written(s, from, UNINTERRUPTED(send(s->sock[!from], buf, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL)), (size_t)n);
 	if (!keep) {
 		if (sent < (size_t)n)		/* there is more, after all */
 			w->flags = (uint8_t)((w->flags & ~WAY_EOF) | (before & WAY_READABLE));
-		while (sent && recv(s->sock[from], NULL, sent, MSG_TRUNC | MSG_DONTWAIT) < 0 && errno == EINTR)
-			;
+		if (sent)
+			UNINTERRUPTED(recv(s->sock[from], NULL, sent, MSG_TRUNC | MSG_DONTWAIT));
 	} else if (sent < (size_t)n && !(w->flags & WAY_DONE)) {
 		way_keep(s, from, buf + sent, (size_t)n - sent);
 	}
@@ -208,7 +190,7 @@ static size_t way_fill(const struct ctx *c, struct splice *s, unsigned from)
 		w->flags &= (uint8_t)~WAY_BULK;
 		return 0;
 	}
-	n = splice(s->sock[from], NULL, w->pipe[1], NULL, FILL_SIZE, SPLICE_FLAGS);
+	n = UNINTERRUPTED(splice(s->sock[from], NULL, w->pipe[1], NULL, FILL_SIZE, SPLICE_FLAGS));
 	if (n > 0) {
 		w->queued = (uint32_t)n;
 		return (size_t)n;
@@ -224,7 +206,7 @@ static size_t way_fill(const struct ctx *c, struct splice *s, unsigned from)
 static void way_drain(struct splice *s, unsigned from)
 {
 	struct splice_way *w = &s->way[from];
-	ssize_t n = splice(w->pipe[0], NULL, s->sock[!from], NULL, w->queued, SPLICE_FLAGS);
+	ssize_t n = UNINTERRUPTED(splice(w->pipe[0], NULL, s->sock[!from], NULL, w->queued, SPLICE_FLAGS));
 
 	way_written(s, from, n, 1);		/* a short one may have met the pipe's end, not the socket's */
 	if (n > 0)
@@ -366,9 +348,8 @@ void splice_accept(struct ctx *c, unsigned near, int fd, const struct side *from
 	unsigned far = !near;
 	char peer[END_STRLEN];
 	struct flow *f;
-	int conn, rc;
+	int conn = connect_far(c, far, to);
 
-	conn = connect_far(c, far, to);
 	f = conn < 0 ? NULL : reclaim_alloc(c, &c->guest[0], &splice_flow);
 	if (!f) {
 		if (conn == -ECONNREFUSED)
@@ -390,10 +371,7 @@ void splice_accept(struct ctx *c, unsigned near, int fd, const struct side *from
 	f->splice.sock[far] = conn;
 	f->splice.way[near].flags = WAY_BLOCKED;
 	c->splice.flows++;
-	rc = splice_add(c, f, near);
-	if (!rc)
-		rc = splice_add(c, f, far);
-	if (rc) {
+	if (splice_add(c, f, near) || splice_add(c, f, far)) {
 		f->splice.reset = true;
 		splice_end(c, f);
 	}

@@ -450,61 +450,51 @@ static void tcp_resume(struct ctx *c, struct flow *f)
 	tcp_turn_end(c, f, true);
 }
 
-/* Nothing came of what was sent: again, from the oldest byte not acknowledged, and less often each time */
-static void tcp_retransmit(struct ctx *c, struct flow *f)
+/* No answer: all in flight again, less often each time. Or nothing heard for hours: is the guest still there (RFC 9293 3.8.4,
+ * RFC 5382 REQ-5)?
+ */
+static void tcp_retry(struct ctx *c, struct flow *f)
 {
 	struct tcp *t = &f->tcp;
+	bool idle = !t->rtx_at;
+	const int on = 1;
 
-	if (++t->retries > (tcp_synced(t) ? TCP_RETRIES : TCP_SYN_RETRIES)) {
-		debug("TCP connection gave up after %u tries in %s", t->retries - 1U, tcp_state_name[t->state]);
+	if (idle && !(t->flags & TCPF_PROBED)) {
+		t->retries = 0;
+		t->flags |= TCPF_PROBED;
+		setsockopt(t->sock, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	}
+	if (++t->retries > (idle ? TCP_PROBES : tcp_synced(t) ? TCP_RETRIES : TCP_SYN_RETRIES)) {
+		if (idle)
+			debug("TCP connection dead: no answer to keep-alive probes");
+		else
+			debug("TCP connection gave up after %u tries in %s", t->retries - 1U, tcp_state_name[t->state]);
 		tcp_abort(c, f, true);
 		return;
 	}
-	t->rto = MIN(2 * t->rto, TCP_RTO_MAX);
+	if (!idle)
+		t->rto = MIN(2 * t->rto, TCP_RTO_MAX);
 	t->rtx_at = 0;
-	if (!tcp_synced(t) || !t->snd_wnd)
+	if (idle || !tcp_synced(t) || !t->snd_wnd)
 		t->flags |= TCPF_ASK;
 	else
 		tcp_rewind(t);
 }
 
-/* Nothing heard from the guest for hours: is it still there (RFC 9293 3.8.4, RFC 5382 REQ-5)? */
-static void tcp_idle(struct ctx *c, struct flow *f)
-{
-	struct tcp *t = &f->tcp;
-	const int on = 1;
-
-	if (!tcp_synced(t)) {			/* connect() that never came to an end */
-		tcp_end(c, f);
-		return;
-	}
-	if (!(t->flags & TCPF_PROBED)) {
-		t->retries = 0;
-		t->flags |= TCPF_PROBED;
-		setsockopt(t->sock, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	}
-	t->flags |= TCPF_ASK;
-	if (++t->retries > TCP_PROBES) {
-		debug("TCP connection dead: no answer to keep-alive probes");
-		tcp_abort(c, f, true);
-	}
-}
-
 static void tcp_timeout(struct ctx *c, struct flow *f)
 {
 	struct tcp *t = &f->tcp;
-	bool ack = t->ack_at && t->ack_at <= c->now, again = t->rtx_at && t->rtx_at <= c->now;
-	bool idle = !t->rtx_at && t->heard_at + TCP_IDLE <= c->now;
+	bool ack = t->ack_at && t->ack_at <= c->now, retry = (t->rtx_at ? t->rtx_at : t->heard_at + TCP_IDLE) <= c->now;
 
 	if (ack) {
 		t->ack_at = 0;			/* no slot for it now: it is still due when the stalled flow has its turn */
 		t->flags |= TCPF_ACK_NOW;
 	}
-	if (again)
-		tcp_retransmit(c, f);
-	if (idle)
-		tcp_idle(c, f);
-	if (!f->dead && (ack || again || idle))
+	if (retry && t->state == TCP_CONNECTING)	/* connect() that never came to an end */
+		tcp_end(c, f);
+	else if (retry)
+		tcp_retry(c, f);
+	if (!f->dead && (ack || retry))
 		tcp_turn_end(c, f, true);
 	else if (!f->dead)
 		tcp_settle(c, f);

@@ -85,11 +85,7 @@ static void tcp_shutdown(struct tcp *t)
 static uint32_t tcp_send(struct tcp *t, struct iovec *iov, unsigned cnt, uint32_t len)
 {
 	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = cnt };
-	ssize_t n;
-
-	do
-		n = sendmsg(t->sock, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
-	while (n < 0 && errno == EINTR);
+	ssize_t n = UNINTERRUPTED(sendmsg(t->sock, &msg, MSG_DONTWAIT | MSG_NOSIGNAL));
 
 	if (n < 0 && errno != EAGAIN && errno != ENOBUFS && errno != ENOMEM) {
 		t->flags |= TCPF_ERROR;		/* and with that the error is off the socket: no event follows */
@@ -168,20 +164,6 @@ static void tcp_take(struct ctx *c, struct flow *f, const struct pkt *p, uint32_
 	gather.cnt += view_iov(&v, gather_iov + gather.cnt, GATHER_IOV - gather.cnt, &got);
 	gather.len += (uint32_t)got;
 	t->rcv_nxt += (uint32_t)got;
-}
-
-/* The guest's FIN, right behind all of its data */
-static void tcp_take_fin(struct ctx *c, struct flow *f, uint32_t seq)
-{
-	struct tcp *t = &f->tcp;
-
-	gather_send(c, f);
-	if (seq != t->rcv_nxt)			/* something before it was not taken after all */
-		return;
-
-	t->rcv_nxt++;
-	tcp_set_state(f, t->state == TCP_ESTABLISHED ? TCP_CLOSE_WAIT : TCP_CLOSING);
-	tcp_shutdown(t);
 }
 
 /* Bytes the guest has acknowledged leave the keep, and the socket's queue: in large steps, and before waiting for more */
@@ -328,16 +310,22 @@ static bool tcp_syn_answered(struct ctx *c, struct flow *f, const struct pkt *p)
 /* Payload that begins with number @seq, and the FIN behind it (RFC 9293 3.10.7.4, seventh and eighth check) */
 static void tcp_text(struct ctx *c, struct flow *f, const struct pkt *p, uint32_t seq)
 {
+	uint32_t end = seq + (uint32_t)p->data.len;
 	struct tcp *t = &f->tcp;
 
 	if (p->data.len)
 		tcp_take(c, f, p, seq);
 	if (!(p->tcp.flags & TCP_FIN))
 		return;
-	if (!tcp_in(t, TCPS_GUEST_FIN) && seq + (uint32_t)p->data.len == t->rcv_nxt)
-		tcp_take_fin(c, f, t->rcv_nxt);
-	else
+	if (!tcp_in(t, TCPS_GUEST_FIN) && end == t->rcv_nxt)
+		gather_send(c, f);		/* which may take something back */
+	if (tcp_in(t, TCPS_GUEST_FIN) || end != t->rcv_nxt) {
 		t->flags |= TCPF_ACK_NOW;
+		return;
+	}
+	t->rcv_nxt++;
+	tcp_set_state(f, t->state == TCP_ESTABLISHED ? TCP_CLOSE_WAIT : TCP_CLOSING);
+	tcp_shutdown(t);
 }
 
 static void tcp_segment(struct ctx *c, struct flow *f, const struct pkt *p)

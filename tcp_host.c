@@ -108,9 +108,7 @@ static ssize_t tcp_read(struct tcp *t, bool short_answer, struct iovec *iov, uns
 	if (!short_answer)
 		return sock_peek(t->sock, &t->peek_off, t->snd_nxt - t->sock_seq, iov, cnt);
 
-	do
-		n = recv(t->sock, iov->iov_base, iov->iov_len, MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
+	n = UNINTERRUPTED(recv(t->sock, iov->iov_base, iov->iov_len, MSG_DONTWAIT));
 	if (n <= 0)
 		return n ? -errno : 0;
 

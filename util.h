@@ -3,6 +3,7 @@
 #ifndef UTIL_H
 #define UTIL_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,6 +17,16 @@
 #define ROUND_UP(n, to)		(DIV_ROUND_UP(n, to) * (to))
 #define container_of(p, type, member)					\
 	((type *)(void *)((char *)(p) - offsetof(type, member)))
+/* Result of a system call, made again as long as a signal interrupts it */
+#define UNINTERRUPTED(call)							\
+	__extension__({							\
+		ssize_t rc_;						\
+									\
+		do							\
+			rc_ = (call);					\
+		while (rc_ < 0 && errno == EINTR);			\
+		rc_;							\
+	})
 #define PRINTF_LIKE(fmt, args)	__attribute__((format(printf, fmt, args)))
 
 /* Bit maps over arrays of bytes; bit 0 is the lowest bit of byte 0 */
