@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* splice.c - connections between loopback interfaces: two sockets, one in the target namespace, and no packets
  *
- * Each direction, a *way*, is on its own: bytes, end of file and half-close. What comes is moved by whichever costs less:
+ * Each direction, a *way*, is on its own: bytes, end of file and half-close. Bytes are moved by whichever costs less:
  *
  *	short	one recv() into a buffer that all share, one send(). What the receiver doesn't take goes into a pipe.
  *	bulk	splice() into a pipe and out of it, from the moment a read fills the buffer until the socket runs dry
- *	peek	without a pipe (descriptors used up, or the user's pipes limited to less than the buffer): what stays in the
- *		sender's socket until the receiver took it needs no place in between
+ *	peek	without a pipe (descriptors used up, or the user's pipes limited to less than the buffer): bytes stay in
+ *		the sender's socket until the receiver took them
  *
- * A way has a pipe only while there is something in it; empty ones are kept for the next. It stops when there is nothing to
- * read, or no room to write, and an edge will tell; or when its turn is over, and then it is on the ready list.
+ * A way has a pipe only while there is something in it; empty ones are kept for the next. It stops when there is
+ * nothing to read, or no room to write, and an edge will come; or when its turn is over, and then it is on the ready
+ * list.
  *
- * FIN becomes FIN once everything before it was taken, RST becomes RST, and so does a connect() that fails. A socket that is
- * broken can still be read to its end: that is delivered before the other one is reset.
+ * FIN becomes FIN once everything before it was taken, RST becomes RST, and so does a connect() that fails. A broken
+ * socket can still be read to its end: its bytes are delivered before the other one is reset.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +33,7 @@
 #define BUF_SIZE	(64U << 10)	/* as much as an empty pipe holds */
 #define FILL_SIZE	(4U << 20)	/* more than a pipe full of a socket's buffers */
 #define TURN_SIZE	(1U << 20)	/* bytes, before other flows get their turn */
-#define PIPE_SIZE	(1024 << 10)	/* pages are what counts: room for 256 buffers of a socket; more takes a privilege */
+#define PIPE_SIZE	(1024 << 10)	/* pages count: room for 256 buffers of a socket; more takes a privilege */
 #define PIPES_IDLE	16
 #define SOCKS_SPARE	32
 
@@ -43,7 +44,7 @@
 #define WAY_EOF		0x08	/* all of it was read */
 #define WAY_DONE	0x10	/* and passed on; or never will be */
 #define WAY_BULK	0x20
-#define WAY_URGENT	0x40	/* a short read does not mean an empty queue: it stops at urgent data, splice() for good */
+#define WAY_URGENT	0x40	/* a short read is not an empty queue: it stops at urgent data, splice() for good */
 
 static uint8_t buf[BUF_SIZE];
 
@@ -52,7 +53,7 @@ static struct {
 	unsigned	n;
 } idle;				/* empty pipes */
 
-/* Sockets in the target namespace, not connected, of TCP and of UDP: somebody else opens them, and so several at a time */
+/* Sockets in the target namespace, not connected, of TCP and of UDP: opened elsewhere, and so several at a time */
 static struct {
 	int		fd[SOCKS_SPARE];
 	unsigned	n;
@@ -106,7 +107,7 @@ static void side_broken(struct splice *s, unsigned side)
 	way_done(&s->way[!side]);
 }
 
-/* What a read tells of the queue behind it. @want: bytes that it would have taken. Return: true if it brought something */
+/* State of the queue behind a read of @want bytes. Return: true if it brought something */
 static bool way_seen(struct splice *s, unsigned from, ssize_t got, size_t want)
 {
 	struct splice_way *w = &s->way[from];
@@ -159,7 +160,7 @@ static size_t way_pass(const struct ctx *c, struct splice *s, unsigned from)
 {
 	struct splice_way *w = &s->way[from];
 	bool keep = way_pipe(c, w);
-	ssize_t n = UNINTERRUPTED(recv(s->sock[from], buf, sizeof(buf), MSG_DONTWAIT | (keep ? 0 : MSG_PEEK)));
+	ssize_t n = UNINTERRUPTED(recv(s->sock[from], buf, sizeof(buf), MSG_DONTWAIT | (keep ? 0 : MSG_PEEK))), out;
 	uint8_t before = w->flags;
 	size_t sent;
 
@@ -168,7 +169,8 @@ static size_t way_pass(const struct ctx *c, struct splice *s, unsigned from)
 	if (n == sizeof(buf) && keep && !(w->flags & WAY_URGENT))
 		w->flags |= WAY_BULK;
 
-	sent = way_written(s, from, UNINTERRUPTED(send(s->sock[!from], buf, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL)), (size_t)n);
+	out = UNINTERRUPTED(send(s->sock[!from], buf, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL));
+	sent = way_written(s, from, out, (size_t)n);
 	if (!keep) {
 		if (sent < (size_t)n)		/* there is more, after all */
 			w->flags = (uint8_t)((w->flags & ~WAY_EOF) | (before & WAY_READABLE));
@@ -313,8 +315,8 @@ int splice_ns_socket(const struct ctx *c, enum family f, uint8_t proto)
 	if (!spare[udp][f].n) {
 		if (!fwd->ns_sockets)
 			return -EAFNOSUPPORT;
-		n = fwd->ns_sockets(f == V4 ? AF_INET : AF_INET6, udp ? SOCK_DGRAM : SOCK_STREAM, proto, spare[udp][f].fd,
-				    accept_plenty(c) ? SOCKS_SPARE : 1);
+		n = fwd->ns_sockets(f == V4 ? AF_INET : AF_INET6, udp ? SOCK_DGRAM : SOCK_STREAM, proto,
+				    spare[udp][f].fd, accept_plenty(c) ? SOCKS_SPARE : 1);
 		if (n < 0)
 			return n;
 		spare[udp][f].n = (unsigned)n;

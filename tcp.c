@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* tcp.c - TCP: life of a connection between the guest, and a socket on the host
  *
- * To the guest we are a TCP endpoint of our own; towards the host's peer the host kernel's is used. Both directions have a file:
- * tcp_guest.c from the guest, tcp_host.c to the guest; arithmetic is in tcp_seg.c, buffers in tcp_buf.c, theory in doc/tcp.md.
+ * To the guest we are a TCP endpoint of our own; towards the host's peer the host kernel's is used. Each direction has
+ * a file: tcp_guest.c from the guest, tcp_host.c to the guest; arithmetic is in tcp_seg.c, buffers in tcp_buf.c, theory
+ * in doc/tcp.md.
  *
- * A SYN from the guest starts connect(), and is answered when that succeeded, or with what it failed with: a refused peer looks
- * refused. A connection accepted on the host becomes a SYN to the guest. FIN goes through when the other side's came, in each
- * direction on its own; RST becomes RST.
+ * A SYN from the guest starts connect(), and is answered when that succeeded, or with its error: a refused peer looks
+ * refused. A connection accepted on the host becomes a SYN to the guest. FIN goes through when the other side's came,
+ * in each direction on its own; RST becomes RST. There is no TIME-WAIT: the guest keeps its own, the host kernel the
+ * one of the socket.
  *
- * There is no TIME-WAIT: the guest keeps its own, the host kernel the one of the socket.
+ * All that begins a turn of a flow (segments, an event of its socket, its timer, the link) changes its state, and
+ * leaves the rest to tcp_turn_end().
  */
 #include <errno.h>
 #include <sys/socket.h>
@@ -45,7 +48,7 @@ void tcp_init(struct ctx *c)
 void tcp_take_syn(struct ctx *c, struct flow *f, const struct pkt *p)
 {
 	struct tcp *t = &f->tcp;
-	uint32_t offered = t->rcv_adv - t->rcv_nxt;	/* by our SYN: the window's numbers were not known when it was sent */
+	uint32_t offered = t->rcv_adv - t->rcv_nxt;	/* by our SYN, before the window's numbers were known */
 
 	t->rcv_nxt = t->rcv_acked = p->tcp.seq + 1;
 	t->rcv_adv = t->rcv_nxt + offered;
@@ -96,7 +99,7 @@ void tcp_abort(struct ctx *c, struct flow *f, bool tell_guest)
 	tcp_end(c, f);
 }
 
-/* Is an acknowledgment due at once? For two segments (RFC 5681 4.2), before the end, and for all the guest must know now. */
+/* Is an acknowledgment due at once? For two segments (RFC 5681 4.2), before the end, or for news to the guest. */
 static bool tcp_ack_due(const struct tcp *t)
 {
 	uint32_t owed = t->rcv_nxt - t->rcv_acked;
@@ -115,20 +118,20 @@ static bool tcp_update_due(const struct tcp *t, uint32_t offer)
 {
 	uint32_t open = t->rcv_adv - t->rcv_nxt;
 
-	return tcp_low(t) && offer >> t->rcv_wscale > open >> t->rcv_wscale && offer - open >= MIN(2U * t->rcv_mss, offer / 2);
+	return tcp_low(t) && offer >> t->rcv_wscale > open >> t->rcv_wscale &&
+	       offer - open >= MIN(2U * t->rcv_mss, offer / 2);
 }
 
-/* Segments without payload: SYN or probe, then acknowledgment or window update. A single segment is acknowledged a little later,
+/* Segments without payload: SYN or probe, then acknowledgment or window update. A single segment is acknowledged later,
  * so that a response can carry that.
  */
 static void tcp_answer(struct ctx *c, struct flow *f, uint32_t offer)
 {
-	static const uint8_t syn[] = { [TCP_SYN_SENT] = TCP_SYN, [TCP_SYN_RCVD] = TCP_SYN | TCP_ACK };
 	struct tcp *t = &f->tcp;
+	uint8_t ask = t->state == TCP_SYN_SENT ? TCP_SYN : t->state == TCP_SYN_RCVD ? TCP_SYN | TCP_ACK : TCP_ACK;
 
 	/* A segment before the window makes the guest answer with its state: RFC 9293 3.8.4, 3.8.6.1 */
-	if (t->flags & TCPF_ASK && (tcp_synced(t) ? tcp_emit(c, f, TCP_ACK, t->snd_una - 1, NULL, offer) :
-				    tcp_emit(c, f, syn[t->state], t->snd_una, NULL, offer)))
+	if (t->flags & TCPF_ASK && tcp_emit(c, f, ask, t->snd_una - tcp_synced(t), NULL, offer))
 		t->flags &= (uint16_t)~TCPF_ASK;
 	if (tcp_ack_due(t) || (tcp_synced(t) && tcp_update_due(t, offer)))
 		tcp_emit(c, f, TCP_ACK, t->snd_nxt, NULL, offer);
@@ -146,7 +149,7 @@ static void tcp_settle(struct ctx *c, struct flow *f)
 		t->rtx_at = 0;			/* nothing in flight, and nothing that waits for the window to open */
 	else if (!t->rtx_at)
 		t->rtx_at = c->now + t->rto;
-	if (t->rtx_at)				/* whoever doesn't answer is given up by that: nothing is idle meanwhile */
+	if (t->rtx_at)				/* who doesn't answer is given up by that: nothing is idle meanwhile */
 		due = t->rtx_at;
 	if (t->ack_at)
 		due = MIN(due, t->ack_at);
@@ -176,7 +179,7 @@ void tcp_turn_end(struct ctx *c, struct flow *f, bool now)
 		offer = tcp_offer(c, f);
 	if (push)
 		tcp_push(c, f, offer);
-	if (t->flags & TCPF_EPOLLERR && !(t->flags & TCPF_ERROR) && sock_error(t->sock))	/* a read may have met it */
+	if (t->flags & TCPF_EPOLLERR && !(t->flags & TCPF_ERROR) && sock_error(t->sock))
 		t->flags |= TCPF_ERROR;
 	t->flags &= (uint16_t)~TCPF_EPOLLERR;
 	if (t->flags & TCPF_ERROR) {
@@ -192,8 +195,8 @@ void tcp_turn_end(struct ctx *c, struct flow *f, bool now)
 }
 
 /* A segment that belongs to no flow, as answer to one from @src */
-static void tcp_reply(struct ctx *c, struct guest *g, const struct end *src, const struct end *dst, uint8_t flags, uint32_t seq,
-		      uint32_t ack)
+static void tcp_reply(struct ctx *c, struct guest *g, const struct end *src, const struct end *dst, uint8_t flags,
+		      uint32_t seq, uint32_t ack)
 {
 	struct tcp_seg s = { .flags = flags, .seq = seq, .ack = ack, .wscale = TCP_WSCALE_NONE };
 	struct net_hdr n = guest_hdr(c, g, dst, src);
@@ -314,7 +317,8 @@ void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 	if (reclaim_for(c, fd))
 		fd = sock_connect(&host, &out);
 	if (fd < 0) {
-		tcp_refuse(c, g, &p->src, &p->dst, p->tcp.seq, &(struct sock_err){ .err = -fd, .origin = SO_EE_ORIGIN_LOCAL });
+		tcp_refuse(c, g, &p->src, &p->dst, p->tcp.seq,
+			   &(struct sock_err){ .err = -fd, .origin = SO_EE_ORIGIN_LOCAL });
 	} else if ((f = tcp_begin(c, g, &guest, &host, fd))) {
 		tcp_set_state(f, TCP_CONNECTING);
 		tcp_take_syn(c, f, p);
@@ -450,8 +454,8 @@ static void tcp_resume(struct ctx *c, struct flow *f)
 	tcp_turn_end(c, f, true);
 }
 
-/* No answer: all in flight again, less often each time. Or nothing heard for hours: is the guest still there (RFC 9293 3.8.4,
- * RFC 5382 REQ-5)?
+/* No answer: all in flight again, less often each time. Or nothing heard for hours: is the guest still there (RFC 9293
+ * 3.8.4, RFC 5382 REQ-5)?
  */
 static void tcp_retry(struct ctx *c, struct flow *f)
 {
@@ -487,7 +491,7 @@ static void tcp_timeout(struct ctx *c, struct flow *f)
 	bool ack = t->ack_at && t->ack_at <= c->now, retry = (t->rtx_at ? t->rtx_at : t->heard_at + TCP_IDLE) <= c->now;
 
 	if (ack) {
-		t->ack_at = 0;			/* no slot for it now: it is still due when the stalled flow has its turn */
+		t->ack_at = 0;
 		t->flags |= TCPF_ACK_NOW;
 	}
 	if (retry && t->state == TCP_CONNECTING)	/* connect() that never came to an end */

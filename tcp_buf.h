@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* tcp_buf.h - two static pools of bytes: the stash, from the guest to a full socket; the keep, from a socket to the guest
+/* tcp_buf.h - two static pools of bytes: stash, from the guest to a full socket; keep, from a socket to the guest
  *
- * Stash: what was inside an advertised window and the socket did not take. A chain of blocks per flow, first in first out.
- * Room is promised (stash_promise()) before it is advertised, so that it is there when the bytes come.
+ * Stash: bytes from inside an advertised window that the socket did not take. A chain of blocks per flow, first in
+ * first out. Room is promised (stash_promise()) before it is advertised, so that it is there when the bytes come.
  *
  * Keep: a short answer that was read off the socket's queue, for as long as the guest has not acknowledged it.
  */

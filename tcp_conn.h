@@ -15,7 +15,7 @@
 #define TCPF_BLOCKED	0x0040	/* socket full: EPOLLOUT will come */
 #define TCPF_BULK	0x0080	/* answers come in more than KEEP_SIZE bytes */
 #define TCPF_URGENT	0x0100	/* a short read does not mean an empty queue: it stops at urgent data */
-#define TCPF_EPOLLERR	0x0200	/* socket may be broken: SO_ERROR is to be asked for behind a read, which reports it, too */
+#define TCPF_EPOLLERR	0x0200	/* socket may be broken: to be asked (SO_ERROR) after a read, which may report it */
 #define TCPF_ERROR	0x0400	/* it is: reset once what it had is delivered */
 #define TCPF_PROBED	0x0800	/* idle: keep-alive probes under way */
 #define TCPF_FAR	0x1000	/* it is not the guest's own: somebody behind it, whose packets it passes on */
@@ -25,7 +25,7 @@
 #define TCPS_FIN_SENT	(1U << TCP_FIN_WAIT_1 | 1U << TCP_FIN_WAIT_2 | 1U << TCP_CLOSING | 1U << TCP_LAST_ACK)
 
 #define TCP_TTL		64		/* Linux' default: with all of it left, nobody has routed the packet */
-#define TCP_RTO_INIT	1000		/* ms, RFC 6298 2.1; round trips to the guest are not measured: the link loses nothing */
+#define TCP_RTO_INIT	1000		/* ms, RFC 6298 2.1; no round trips are measured: the link loses nothing */
 
 static inline bool tcp_in(const struct tcp *t, unsigned states)
 {
@@ -68,7 +68,7 @@ void tcp_set_state(struct flow *f, enum tcp_state state);
 void tcp_take_syn(struct ctx *c, struct flow *f, const struct pkt *p);	/* what the guest's SYN, or SYN,ACK, says */
 void tcp_reply_rst(struct ctx *c, struct guest *g, const struct pkt *p);	/* to a segment without a flow */
 void tcp_end(struct ctx *c, struct flow *f);			/* orderly: both sides are done */
-void tcp_abort(struct ctx *c, struct flow *f, bool tell_guest);	/* RST to the host's peer, and to the guest if it is to hear of it */
+void tcp_abort(struct ctx *c, struct flow *f, bool tell_guest);	/* RST to the host's peer, and to the guest if so */
 void tcp_turn_end(struct ctx *c, struct flow *f, bool now);
 
 /* tcp_guest.c: to the host's socket */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* tcp_guest.c - TCP, from the guest to the host's socket: segments in, acknowledgments out
  *
- * Every byte inside the advertised window is taken: by the socket, or what it refuses by the stash. The window offered is what
- * the socket has room for, and a little more once it is half full: Linux lets a send buffer grow only if it was found full.
- * Taken means acknowledged; loss between the host and its peer is the host kernel's business.
+ * Every byte inside the advertised window is taken: by the socket, or what it refuses by the stash. The window offered
+ * is the socket's room, and a little more once it is half full: Linux lets a send buffer grow only if it was found
+ * full. Taken means acknowledged; loss between the host and its peer is the host kernel's business.
  */
 #include <errno.h>
 #include <sys/socket.h>
@@ -12,8 +12,8 @@
 #include "tcp_buf.h"
 #include "tcp_conn.h"
 
-/* Offered at once, to all flows that send much: the link's round trip is short, more would only wait in its queue, and others
- * behind it
+/* Offered at once, to all flows that send much: the link's round trip is short, more would only wait in its queue, and
+ * others behind it
  */
 #define WINDOW_MAX	(512U << 10)
 #define ROOM_STEP	(256U << 10)	/* bytes sent before the socket is asked again */
@@ -42,16 +42,17 @@ uint32_t tcp_offer(struct ctx *c, struct flow *f)
 
 	if (tcp_in(t, TCPS_GUEST_FIN))
 		return 0;
-	if (!tcp_synced(t))			/* a SYN's window has 16 bits, and an empty socket and the stash hold that */
+	if (!tcp_synced(t))			/* 16 bits of a SYN's window: an empty socket and the stash hold that */
 		return UINT16_MAX;
 
-	/* The last answer is a lower bound, less what was sent since. Asked now and then, the edge moves on steadily. */
+	/* The last answer is a lower bound, less bytes sent since. Asked now and then, the edge moves on steadily. */
 	if (!(t->flags & TCPF_BLOCKED) &&
 	    (!t->room_asked || t->room_asked - t->room >= MIN(ROOM_STEP, t->room_asked / 2)))
 		t->room = t->room_asked = sock_room(t->sock, &t->room_size);
 
-	/* EPOLLOUT comes when a third of the buffer is free. Overfilling a buffer that can't grow any more delays that event, and
-	 * the bytes above its end are missing from the last third of each round trip: so ask for it shortly before the end.
+	/* EPOLLOUT comes when a third of the buffer is free. Overfilling a buffer that can't grow any more delays that
+	 * event, and the bytes above its end are missing from the last third of each round trip: so ask for it shortly
+	 * before the end.
 	 */
 	grown = t->room_size >= MAX(sock_wmem_max / 4 * 3, WINDOW_MAX);
 	if (grown && t->room < STASH_FLOW)
@@ -60,14 +61,14 @@ uint32_t tcp_offer(struct ctx *c, struct flow *f)
 	extra = t->stash_len + (open > room ? open - room : 0);
 
 	/* Half full, or unknown; or so small that the guest would hold back what does not fill a segment, until a timer
-	 * of its own fires: Linux' segments are up to half of the largest window it was ever offered (RFC 9293 3.8.6.2.1)
+	 * of its own: Linux' segments are up to half of the largest window it was ever offered (RFC 9293 3.8.6.2.1)
 	 */
 	if (!grown && (room <= t->room_size / 2 || room < 2U * t->rcv_mss))
 		extra = MAX(extra, STASH_FLOW);
 	extra = stash_promise(t, extra);
 	offer = room + (extra > t->stash_len ? extra - t->stash_len : 0);
 
-	if (!offer)				/* shut although no send failed, as there is no stash left: room must be announced */
+	if (!offer)				/* no send failed, but there is no stash left: room must be announced */
 		tcp_want_write(t);
 	return MIN(offer, seg_share(&flow_guest(c, f)->senders, WINDOW_MAX));
 }
@@ -166,7 +167,7 @@ static void tcp_take(struct ctx *c, struct flow *f, const struct pkt *p, uint32_
 	t->rcv_nxt += (uint32_t)got;
 }
 
-/* Bytes the guest has acknowledged leave the keep, and the socket's queue: in large steps, and before waiting for more */
+/* Acknowledged bytes leave the keep, and the socket's queue: in large steps, and before waiting for more */
 static void tcp_discard(struct tcp *t)
 {
 	uint32_t una = t->snd_una, n;
@@ -268,10 +269,10 @@ static bool tcp_control(struct ctx *c, struct flow *f, const struct pkt *p)
 		return true;
 	}
 	if (!seg_acceptable(p->tcp.seq, len, t->rcv_nxt, t->rcv_adv)) {
-		/* Keep-alive and window probes, retransmissions, segments beyond the window. A window that was shut is still
-		 * acknowledged by: RFC 9293 3.10.7.4 lets ACK, and RST, through.
+		/* Keep-alive and window probes, retransmissions, segments beyond the window. RFC 9293 3.10.7.4 lets
+		 * ACK, and RST, through a window that is shut. Two ends out of step must not echo for ever.
 		 */
-		if (len || c->now >= t->challenged_at + TCP_CHALLENGE) {	/* two ends out of step must not echo for ever */
+		if (len || c->now >= t->challenged_at + TCP_CHALLENGE) {
 			t->flags |= TCPF_ACK_NOW;
 			t->challenged_at = c->now;
 		}
@@ -334,7 +335,7 @@ static void tcp_segment(struct ctx *c, struct flow *f, const struct pkt *p)
 
 	t->heard_at = c->now;
 	t->flags &= (uint16_t)~TCPF_PROBED;
-	if (!t->snd_wnd || t->snd_una == t->snd_max)	/* an answer to a probe: RFC 9293 3.8.6.1, a window may stay shut */
+	if (!t->snd_wnd || t->snd_una == t->snd_max)	/* probe answered: a window may stay shut, RFC 9293 3.8.6.1 */
 		t->retries = 0;
 	if (t->state == TCP_CONNECTING) {	/* SYN again, or the guest gave up */
 		if (p->tcp.flags & TCP_RST)
@@ -366,7 +367,8 @@ static uint16_t tcp_order(const struct tcp *t, struct pkt *pkts, uint16_t head)
 	if (pkts[head].next == PKT_NEXT_NONE || t->state == TCP_CONNECTING)
 		return head;
 	if (t->state == TCP_SYN_SENT) {		/* its number is known by the guest's answer */
-		while (i != PKT_NEXT_NONE && (~pkts[i].tcp.flags & (TCP_SYN | TCP_ACK) || pkts[i].tcp.ack != t->snd_max))
+		while (i != PKT_NEXT_NONE &&
+		       (~pkts[i].tcp.flags & (TCP_SYN | TCP_ACK) || pkts[i].tcp.ack != t->snd_max))
 			i = pkts[i].next;
 		if (i == PKT_NEXT_NONE)
 			return head;
@@ -375,8 +377,8 @@ static uint16_t tcp_order(const struct tcp *t, struct pkt *pkts, uint16_t head)
 	return seg_sort(pkts, head, nxt, t->state == TCP_SYN_RCVD);
 }
 
-/* Another SYN while connect() is under way, and not the same again: a program that counts hops goes on to the next, or the guest
- * has a new connection. This one ends, and @p starts another.
+/* Another SYN while connect() is under way, and not the same again: a program that counts hops goes on to the next, or
+ * the guest has a new connection. This one ends, and @p starts another.
  */
 static bool tcp_replaced(struct ctx *c, struct flow *f, const struct pkt *p)
 {

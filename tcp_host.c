@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* tcp_host.c - TCP, from the host's socket to the guest: the one push and the one emit function
  *
- * Bytes in flight stay in the socket's receive queue, and are only peeked at: the queue is the retransmission buffer, from
- * @sock_seq on. Acknowledged bytes are dropped from it (tcp_guest.c). A short answer is read off the queue at once, into the
- * keep, which saves the calls to find the queue empty and to drop it later:
+ * Bytes in flight stay in the socket's receive queue, and are only peeked at: the queue is the retransmission buffer,
+ * from @sock_seq on. Acknowledged bytes are dropped from it (tcp_guest.c). A short answer is read off the queue at
+ * once, into the keep, which saves the calls to find the queue empty and to drop it later:
  *
  *	snd_una         sock_seq                snd_nxt         snd_max
  *	   |- in the keep -|- peeked at, in flight -|- lost, again -|- not sent yet ...
@@ -121,7 +121,7 @@ static ssize_t tcp_read(struct tcp *t, bool short_answer, struct iovec *iov, uns
 	return n;
 }
 
-/* State of the queue behind a read of @got bytes, with room for @want. The FIN comes behind all the host's peer ever sends. */
+/* State of the queue behind a read of @got bytes, with room for @want. The FIN comes behind all the peer ever sends. */
 static void tcp_seen(struct tcp *t, ssize_t got, uint32_t want)
 {
 	bool empty = got == -EAGAIN || (got > 0 && !(t->flags & TCPF_URGENT));
@@ -167,7 +167,7 @@ static void tcp_push_frames(struct ctx *c, struct flow *f, struct frame **fr, ui
 	}
 }
 
-/* One read from the socket, straight into frames. Return: bytes sent, 0 if there is nothing more now, or the link is full */
+/* One read from the socket, straight into frames. Return: bytes sent, 0: nothing more now, or the link is full */
 static uint32_t tcp_push_sock(struct ctx *c, struct flow *f, uint32_t wnd, uint32_t offer)
 {
 	struct tap *tap = &flow_guest(c, f)->tap;
@@ -210,7 +210,8 @@ static uint32_t tcp_push_sock(struct ctx *c, struct flow *f, uint32_t wnd, uint3
 static uint32_t tcp_sendable(const struct tcp *t)
 {
 	uint32_t edge = t->snd_una + t->snd_wnd;
-	bool some = t->flags & TCPF_EOF ? seq_lt(t->snd_nxt, t->fin_seq) : t->flags & TCPF_READABLE || seq_lt(t->snd_nxt, t->snd_max);
+	bool some = t->flags & TCPF_EOF ? seq_lt(t->snd_nxt, t->fin_seq) :
+					  t->flags & TCPF_READABLE || seq_lt(t->snd_nxt, t->snd_max);
 
 	return some && seq_lt(t->snd_nxt, edge) ? edge - t->snd_nxt : 0;
 }
@@ -253,8 +254,8 @@ enum drop tcp_too_big(struct ctx *c, struct flow *f, uint32_t seq, uint32_t mtu)
  * tcp_push() - send the guest what its window allows: lost bytes again, then new ones, then the FIN
  * @offer:	as for tcp_emit()
  *
- * Stops when there is nothing more (an event will come), the window is shut (an ACK, or a probe's answer, will come), the link
- * is full (stalled list), or the flow's turn is over (ready list).
+ * Stops when there is nothing more (an event will come), the window is shut (an ACK, or a probe's answer, will come),
+ * the link is full (stalled list), or the flow's turn is over (ready list).
  */
 void tcp_push(struct ctx *c, struct flow *f, uint32_t offer)
 {

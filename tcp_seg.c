@@ -38,7 +38,7 @@ uint32_t seg_trim(uint32_t seq, uint32_t len, uint32_t nxt, uint32_t edge, uint3
 
 static_assert(TAP_BATCH <= 256, "a place in the batch has 8 bits of the sort key");
 
-/* By sequence number, then length in sequence space, then place in the batch. RST comes last: no data was sent after it. */
+/* By sequence number, then length in sequence space, then place in the batch. RST comes last: no data is behind it. */
 static uint64_t sort_key(const struct pkt *p, uint32_t base, uint16_t i)
 {
 	uint64_t len = p->data.len + !!(p->tcp.flags & TCP_SYN) + !!(p->tcp.flags & TCP_FIN);
@@ -131,8 +131,8 @@ uint16_t seg_window(uint32_t nxt, uint32_t want, uint8_t wscale, uint32_t *adv)
 	uint32_t unit = 1U << wscale, open = seq_lt(nxt, *adv) ? *adv - nxt : 0;
 	uint32_t win = MIN(want >> wscale, UINT16_MAX);
 
-	/* Rounding must not take back a byte, so an edge already advertised is rounded up; but down with no room behind it (RFC
-	 * 7323 2.4), or a guest that leaves a byte of each window would move the edge on and on
+	/* Rounding must not take back a byte, so an edge already advertised is rounded up; but down with no room behind
+	 * it (RFC 7323 2.4), or a guest that leaves a byte of each window would move the edge on and on
 	 */
 	win = MAX(win, MIN(want ? DIV_ROUND_UP(open, unit) : open / unit, UINT16_MAX));
 	*adv = seq_max(*adv, nxt + (win << wscale));
@@ -147,7 +147,9 @@ void seg_count(struct senders *s, struct sender *one, uint32_t len)
 	s->bytes += len;
 	one->bytes += len;
 	if (s->bytes >= ROUND)
-		*s = (struct senders){ .n = (uint32_t)(s->bytes * s->bytes / s->squares), .round = (uint16_t)(s->round + 1) };
+		*s = (struct senders){
+			.n = (uint32_t)(s->bytes * s->bytes / s->squares), .round = (uint16_t)(s->round + 1),
+		};
 }
 
 uint32_t seg_share(const struct senders *s, uint32_t all)

@@ -46,8 +46,8 @@ uint32_t seg_trim(uint32_t seq, uint32_t len, uint32_t nxt, uint32_t edge, uint3
  * @nxt:	next sequence number expected
  * @opening:	a SYN with the number before that belongs to this connection
  *
- * At the same number, empty segments come first, RST last. No segment passes another SYN without ACK, which may open the next
- * connection of these addresses. It is one pass if they are in order, and some 3,000 comparisons for any 256 segments.
+ * At the same number, empty segments come first, RST last. No segment passes another SYN without ACK, which may open
+ * the next connection of these addresses. It is one pass if they are in order, and some 3,000 comparisons for any 256.
  *
  * Return: first one of the chain now
  */
@@ -61,7 +61,7 @@ uint16_t seg_mss_to_guest(uint16_t theirs, uint32_t mtu, bool v4);
 
 /**
  * seg_frame() - payload bytes of a frame: one segment, or the most segments that fit a super-packet of the link's
- * @far:	somebody behind the link passes it on. To a device that takes only 64 KiB, a larger one goes segment by segment.
+ * @far:	passed on behind the link. To a device that takes only 64 KiB, a larger one goes segment by segment.
  */
 uint32_t seg_frame(const struct caps *c, uint16_t mss, bool v4, bool far);
 
@@ -78,8 +78,8 @@ uint16_t seg_window(uint32_t nxt, uint32_t want, uint8_t wscale, uint32_t *adv);
 /**
  * seg_count() - a flow sent @len bytes
  *
- * n flows that send as much are n, whatever others send little beside them: that is (sum of x)^2 / sum of x^2, with x what each
- * has sent in a round.
+ * n flows that send as much are n, whatever others send little beside them: that is (sum of x)^2 / sum of x^2, with x
+ * the bytes each has sent in a round.
  */
 void seg_count(struct senders *s, struct sender *one, uint32_t len);
 
