@@ -157,17 +157,33 @@ static bool check_flow(struct run *r, const struct flow *f)
 	return !s || check_waits(r, f, s);
 }
 
-/* Every UDP socket belongs to a port, or a listener */
+static bool has_udp(const struct flow *f, int fd)
+{
+	return (f->type == FLOW_UDP_PORT || f->type == FLOW_UDP_SPLICE) && f->udp.sock == fd;
+}
+
+/* Every UDP socket belongs to a port, what is spliced, or a listener; who is on no list waits for an event that will come */
 static bool check_udp(struct run *r)
 {
 	const struct flows *fs = &r->c.flows;
+
+	for (uint32_t i = 0; i < fs->unused; i++) {
+		const struct flow *f = &fs->f[i];
+
+		if (f->dead || f->type == FLOW_TCP)
+			continue;
+		if (f->wait == WAIT_READY)
+			return run_fail(r, "I4: flow on the ready list, and the loop sleeps");
+		if (f->wait == WAIT_STALLED && world.link_room && r->c.guest[0].tap.nfree && !r->c.guest[0].tap.starved)
+			return run_fail(r, "I4: flow is stalled, and the link has room");
+	}
 
 	for (unsigned i = 0; i < world.nfs; i++) {
 		int fd = world.fs[i].kind == FS_UDP ? world.fs[i].fd : NOBODY;
 		bool owned = fd == NOBODY;
 
 		for (uint32_t j = 0; j < fs->unused && !owned; j++)
-			owned = fs->f[j].type == FLOW_UDP_PORT && fs->f[j].udp.sock == fd;
+			owned = has_udp(&fs->f[j], fd);
 		for (uint32_t j = 0; j < r->c.fwd.n && !owned; j++)
 			owned = r->c.fwd.l[j].fd == fd;
 		if (!owned)

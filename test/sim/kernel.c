@@ -20,6 +20,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+
+#include "../../sock_filter.h"
 #include "kernel.h"
 #include "world.h"
 
@@ -187,6 +189,8 @@ static int set_int(struct fsock *s, int level, int name, int v)
 		s->recverr = v;
 	if (level == IPPROTO_UDP && name == 104)	/* UDP_GRO */
 		s->gro = v;
+	if (level == SOL_SOCKET && name == SO_BROADCAST)
+		s->bcast = v;
 	return 0;
 }
 
@@ -259,6 +263,24 @@ WRAP(int, ioctl, int fd, unsigned long request, ...)
 	return fail(ENOTTY);
 }
 
+/* The host's addresses: of loopback, and the one that the guest has, too */
+static bool is_local(const struct addr *a)
+{
+	return addr_is_unspec(a) || addr_is_loopback(a) || addr_eq(a, &world.host_addr);
+}
+
+static bool port_taken(const struct fsock *me)
+{
+	for (unsigned i = 0; i < world.nfs; i++) {
+		const struct fsock *s = &world.fs[i];
+
+		if (s != me && s->kind == FS_UDP && s->fd != NOBODY && s->ns == me->ns && s->domain == me->domain &&
+		    s->local.port == me->local.port)
+			return true;
+	}
+	return false;
+}
+
 WRAP(int, bind, int fd, const struct sockaddr *sa, socklen_t len)
 {
 	struct fsock *s;
@@ -270,6 +292,14 @@ WRAP(int, bind, int fd, const struct sockaddr *sa, socklen_t len)
 		return -1;
 	memcpy(&any, sa, len);
 	end_from_sa(&s->local, &any);
+	if (!is_local(&s->local.a)) {
+		s->local = (struct end){ .port = 0 };
+		return fail(EADDRNOTAVAIL);
+	}
+	if (s->local.port && s->kind == FS_UDP && port_taken(s)) {
+		s->local.port = 0;
+		return fail(EADDRINUSE);
+	}
 	if (!s->local.port && s->kind == FS_UDP)
 		s->local.port = (uint16_t)(30000 + (s - world.fs));
 	return 0;
@@ -298,8 +328,11 @@ WRAP(int, connect, int fd, const struct sockaddr *sa, socklen_t len)
 	memcpy(&any, sa, len);
 	end_from_sa(&s->peer, &any);
 	s->connects++;
-	if (s->kind != FS_TCP)
+	if (s->kind != FS_TCP) {
+		if (addr_is_unspec(&s->local.a))	/* the kernel's choice */
+			s->local.a = addr_is_loopback(&s->peer.a) ? s->peer.a : world.host_addr;
 		return 0;
+	}
 	if (world.connect_err == EINPROGRESS)
 		s->state = FS_CONNECTING;
 	else if (!world.connect_err)
@@ -474,6 +507,29 @@ static size_t iov_len(const struct iovec *iov, size_t cnt)
 	return n;
 }
 
+/* A control message of a datagram that is sent: ip(7), ipv6(7), udp(7) */
+static void get_cmsg(const struct cmsghdr *c, struct dgram *d, uint16_t *gso)
+{
+	bool v4 = c->cmsg_level == IPPROTO_IP, v6 = c->cmsg_level == IPPROTO_IPV6;
+	const void *data = CMSG_DATA(c);
+	int v = 0;
+
+	if (c->cmsg_len == CMSG_LEN(sizeof(v)))
+		memcpy(&v, data, sizeof(v));
+	if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_SEGMENT)
+		memcpy(gso, data, sizeof(*gso));
+	else if ((v4 && c->cmsg_type == IP_TTL) || (v6 && c->cmsg_type == IPV6_HOPLIMIT))
+		d->ttl = (uint8_t)v;
+	else if ((v4 && c->cmsg_type == IP_TOS) || (v6 && c->cmsg_type == IPV6_TCLASS))
+		d->tos = (uint8_t)v;
+	else if (v4 && c->cmsg_type == IP_PKTINFO)
+		d->our.a = addr_from4(((const struct in_pktinfo *)data)->ipi_spec_dst.s_addr);
+	else if (v6 && c->cmsg_type == IPV6_PKTINFO)
+		d->our.a = addr_from_bytes(&((const struct in6_pktinfo *)data)->ipi6_addr, false);
+	else
+		world_bad("control message %i, %i is not simulated", c->cmsg_level, c->cmsg_type);
+}
+
 static ssize_t dgram_send(struct fsock *s, const struct msghdr *m)
 {
 	struct dgram d = { .len = iov_len(m->msg_iov, m->msg_iovlen), .ttl = s->ttl, .our = s->local };
@@ -494,9 +550,15 @@ static ssize_t dgram_send(struct fsock *s, const struct msghdr *m)
 		memcpy(&any, m->msg_name, m->msg_namelen);
 		end_from_sa(&d.peer, &any);
 	}
+	if (addr_is_bcast(&d.peer.a) && !s->bcast)
+		return fail(EACCES);
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR((struct msghdr *)m, c))
-		if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_SEGMENT)
-			memcpy(&gso, CMSG_DATA(c), sizeof(gso));
+		get_cmsg(c, &d, &gso);
+	if (!s->local.port) {			/* bound by its first message */
+		s->local.port = (uint16_t)(30000 + (s - world.fs));
+		d.our.port = s->local.port;
+	}
+	s->msgs++;
 	for (at = 0, all = d.len; gso && gso < all - at; at += gso) {	/* as the receiver will see them */
 		d.data = buf + at;
 		d.len = gso;
@@ -519,6 +581,11 @@ static void put_cmsg(struct msghdr *m, int level, int type, const void *data, si
 	m->msg_controllen += CMSG_SPACE(len);
 }
 
+static unsigned came_by(const struct dgram *d)
+{
+	return d->ifindex ? d->ifindex : addr_is_loopback(&d->peer.a) ? LOOPBACK_IF : HOST_IF;
+}
+
 static void put_cmsgs(struct fsock *s, struct msghdr *m, const struct dgram *d, bool err)
 {
 	bool v4 = addr_is_v4(&d->peer.a);
@@ -536,7 +603,7 @@ static void put_cmsgs(struct fsock *s, struct msghdr *m, const struct dgram *d, 
 	}
 	if (s->pktinfo && v4) {
 		const struct in_addr to = { addr_v4(&d->our.a) };
-		struct in_pktinfo p = { .ipi_addr = to, .ipi_spec_dst = to };
+		struct in_pktinfo p = { .ipi_addr = to, .ipi_spec_dst = to, .ipi_ifindex = (int)came_by(d) };
 
 		put_cmsg(m, IPPROTO_IP, IP_PKTINFO, &p, sizeof(p));
 	} else if (s->pktinfo) {
@@ -544,7 +611,13 @@ static void put_cmsgs(struct fsock *s, struct msghdr *m, const struct dgram *d, 
 
 		memset(&p, 0, sizeof(p));
 		addr_to_bytes(&d->our.a, &p.ipi6_addr);
+		p.ipi6_ifindex = came_by(d);
 		put_cmsg(m, IPPROTO_IPV6, IPV6_PKTINFO, &p, sizeof(p));
+	}
+	if (s->kind == FS_PING && d->ttl) {
+		int ttl = d->ttl;
+
+		put_cmsg(m, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TTL : IPV6_HOPLIMIT, &ttl, sizeof(ttl));
 	}
 	if (d->gso) {
 		int gso = d->gso;
@@ -581,6 +654,8 @@ static ssize_t dgram_recv(struct fsock *s, struct msghdr *m, int flags)
 		free(d->data);
 		q->head = (q->head + 1) % DGRAM_MAX;
 		q->len--;
+		if (flags & MSG_ERRQUEUE)		/* sock_dequeue_err_skb() */
+			s->err = q->len ? q->d[q->head].err : 0;
 	}
 	return (ssize_t)at;
 }

@@ -8,6 +8,7 @@
 #define FD_BASE		1000	/* lowest simulated descriptor; others are real */
 #define FD_MAX		256
 #define LISTEN_PORT	8080	/* of the listeners scripts have */
+#define HOST_IF		2	/* index of the host's interface */
 
 struct epoll_event;
 

@@ -44,20 +44,24 @@ bool run_fail(struct run *r, const char *fmt, ...)
 	return false;
 }
 
-/* 192.0.2.1 stands for 2001:db8::c000:201, 127.0.0.1 for ::1 */
+/* 192.0.2.1 stands for 2001:db8::c000:201, 127.0.0.1 for ::1, 239.0.2.1 for ff15::ef00:201 */
 struct addr run_addr(const struct run *r, const struct addr *a)
 {
 	struct addr v6 = { .b = { 0x20, 0x01, 0x0d, 0xb8 } };
 
 	if (!r->v.v6 || !addr_is_v4(a))
 		return *a;
-	if (addr_eq(a, &addr_loopback4))
+	if (addr_is_loopback(a))
 		return addr_loopback6;
+	if (addr_is_multicast(a)) {
+		v6.w[0] = htonl(0xff150000);
+		v6.b[2] = v6.b[3] = 0;
+	}
 	memcpy(v6.b + 12, a->b + 12, 4);
 	return v6;
 }
 
-static struct addr run_addr_text(const struct run *r, const char *text)
+struct addr run_addr_text(const struct run *r, const char *text)
 {
 	struct addr a;
 
@@ -110,6 +114,11 @@ static void run_conf(struct run *r)
 	net->ip[f].guest.addr = run_addr_text(r, "198.51.100.2");
 	net->ip[f].gw = net->ip[f].map_loopback = run_addr_text(r, "198.51.100.1");
 	net->ip[f].guest.plen = r->v.v6 ? 64 : 24;
+	net->ip[f].ifindex = HOST_IF;
+	cf->rules.rule[1].outward = r->s->outward;
+	cf->no_icmp = r->s->no_icmp;
+	cf->no_udp = r->s->no_udp;
+	world.host_addr = net->ip[f].guest.addr;
 	if (r->v.v6)
 		addr_parse("fe80::1", 7, &net->ip[f].our_ll);
 }
@@ -146,9 +155,12 @@ void run_begin(struct run *r, const struct script *s, const struct variant *v)
 
 	sock_probe();
 	loop_init(&r->c, &r->cf);
+	r->c.fwd.ns_sockets = ns_sockets_sim;
+	r->c.sockets_max = r->s->sockets_max;
 	tap_sim_attach(&r->c.guest[0].tap, &caps);
 	r->c.guest[0].mac = r->c.guest[0].device = wire_guest_mac;
-	if (ev_add(r->c.epfd, world.tap->fd, EV_TAP, 0, 0, EPOLLIN) || fwd_listen(&r->c.fwd, &r->c.net, r->c.epfd))
+	if (ev_add(r->c.epfd, world.tap->fd, EV_TAP, 0, 0, EPOLLIN) || fwd_listen(&r->c.fwd, &r->c.net, r->c.epfd) ||
+	    (r->s->outward && fwd_listen_ns(&r->c.fwd, &r->c.net, r->c.epfd)))
 		run_fail(r, "set-up failed");
 	world.fail_at = v->fail_at;
 	world.fail_on = v->fail_on;
@@ -259,16 +271,18 @@ static bool pend_frame(struct run *r, const struct frame_out *f)
 		r->udp_seen = true;			/* the kernel numbers what a super-packet has, one by one */
 		r->udp_id = (uint16_t)(w.id + (w.gso ? (w.len - 1) / w.gso : 0));
 	}
-	if (!w.gso || w.proto != IPPROTO_TCP)
-		return pend_add(r, &w);
+	r->frames++;
+	if (!w.gso)
+		return dgram_check(r, &w) && pend_add(r, &w);
 	for (size_t at = 0; at < w.len; at += w.gso) {
 		part = w;
+		part.gso = 0;
 		part.seq += (uint32_t)at;
 		part.data += at;
 		part.len = w.len - at < w.gso ? w.len - at : w.gso;
 		if (at + part.len < w.len)
 			part.flags &= (uint8_t)~(TCP_PSH | TCP_FIN);
-		if (!pend_add(r, &part))
+		if (!dgram_check(r, &part) || !pend_add(r, &part))
 			return false;
 	}
 	return true;
@@ -332,10 +346,10 @@ void run_pop(struct run *r)
 	r->pend_len--;
 }
 
-static void push(struct run *r, struct wire *w, bool super)
+void guest_push(struct run *r, struct wire *w, uint16_t gso)
 {
 	static uint8_t frame[WIRE_MAX + 64];
-	struct offload off = { .gso = super ? PIECE : 0, .partial = r->v.offload };
+	struct offload off = { .gso = w->len > gso ? gso : 0, .partial = r->v.offload };
 	size_t len = wire_build(frame, w, off.partial);
 
 	run_log(r, ">", w);
@@ -406,22 +420,9 @@ void guest_tcp(struct run *r, struct conn *cn, uint8_t flags, uint32_t seq, uint
 		for (uint32_t i = 0; i < n; i++)
 			data[i] = pattern(TO_HOST, cn->peer.port, (uint32_t)(seq - !(flags & TCP_SYN) + at + i));
 		note_sent(r, cn, &w, ignored);
-		push(r, &w, !by && n > PIECE);
+		guest_push(r, &w, !by && n > PIECE ? PIECE : 0);
 		at += n;
 	} while (at < len);
-}
-
-void guest_udp(struct run *r, struct conn *cn, size_t len)
-{
-	static uint8_t data[65536];
-	struct wire w = {
-		.v6 = r->v.v6, .proto = IPPROTO_UDP, .ttl = 64, .src = cn->guest, .dst = cn->peer,
-		.data = data, .len = len,
-	};
-
-	for (size_t i = 0; i < len; i++)
-		data[i] = pattern(TO_HOST, cn->peer.port, i);
-	push(r, &w, false);
 }
 
 void guest_too_big(struct run *r, struct conn *cn, uint8_t proto, uint32_t mtu, uint32_t seq, bool astray)
@@ -442,7 +443,7 @@ void guest_too_big(struct run *r, struct conn *cn, uint8_t proto, uint32_t mtu, 
 	struct flow *f = proto == IPPROTO_TCP ? run_flow(r, cn) : NULL;
 
 	wire_build(frame, &ours, false);
-	push(r, &w, false);
+	guest_push(r, &w, 0);
 	if (astray || !f || f->tcp.state < TCP_ESTABLISHED || seq_lt(cn->o_isn + seq, f->tcp.snd_una) || !seq_lt(cn->o_isn + seq, f->tcp.snd_max))
 		return;
 	if (!mtu)
@@ -492,7 +493,7 @@ bool run_end(struct run *r, bool silence)
 		if (!run_until(r, world.now + 60 * SEC, false))
 			return false;
 		r->pend_len = 0;
-		if (!fs->count[FLOW_TCP] && !fs->count[FLOW_UDP] && !fs->count[FLOW_PING])
+		if (!fs->count[FLOW_TCP] && !fs->count[FLOW_UDP] && !fs->count[FLOW_UDP_SPLICE] && !fs->count[FLOW_PING])
 			return fs_count(FS_TCP) ? run_fail(r, "socket left open") :
 			       pools_used() ? run_fail(r, "%u of the pools lost", pools_used()) : rules_end(r);
 	}

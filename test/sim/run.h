@@ -40,6 +40,11 @@ struct conn {
 	uint32_t	adv;		/* right edge of our window */
 	uint32_t	got;		/* bytes and flags from us, in order */
 	uint64_t	host_got;	/* stream position at the last check */
+	/* Of datagrams (dgrams.c) */
+	bool		client;		/* it is one of the forwarded port */
+	struct fsock	*sock, *far, *child;	/* the program's, once they were seen: towards the host's peer; those of a splice */
+	struct end	server;		/* where the far one sent to */
+	struct addr	at;		/* that the client asked */
 };
 
 struct run {
@@ -57,6 +62,10 @@ struct run {
 	unsigned	pend_head, pend_len;
 	bool		udp_seen;
 	uint16_t	udp_id;		/* identification of the last datagram to the guest */
+	uint16_t	dgrams[CONNS][2];	/* sent so far, by connection and direction */
+	uint16_t	dgram_last[CONNS];	/* number of the last one that got to the guest */
+	bool		numbered;	/* all datagrams are */
+	unsigned	frames;		/* to the guest since the last check */
 	char		why[512];	/* first failure */
 	unsigned	line;		/* of the script, where the run is */
 	bool		failed, verbose;
@@ -78,6 +87,7 @@ struct wire *run_peek(struct run *r);
 void run_pop(struct run *r);
 
 struct addr run_addr(const struct run *r, const struct addr *a);
+struct addr run_addr_text(const struct run *r, const char *text);
 void run_log(struct run *r, const char *dir, const struct wire *w);
 void run_log_print(void);
 const char *wire_text(const struct run *r, const struct wire *w);
@@ -87,9 +97,19 @@ void conn_init(struct run *r, unsigned n, const struct end *to);
 /* The guest's segment goes onto the link; @by: cut into pieces of that size, 0: as the link does it */
 void guest_tcp(struct run *r, struct conn *cn, uint8_t flags, uint32_t seq, uint32_t len, uint32_t ack, uint16_t win,
 	       uint16_t mss, int wscale, uint32_t by, bool ignored);
-void guest_udp(struct run *r, struct conn *cn, size_t len);
+/* A datagram, or @gso if that is not 0 and the link has super-packets, onto the link */
+void guest_push(struct run *r, struct wire *w, uint16_t gso);
 /* A router behind the guest can't pass on what we sent: number @seq of TCP, or a datagram. @astray: sent to somebody else */
 void guest_too_big(struct run *r, struct conn *cn, uint8_t proto, uint32_t mtu, uint32_t seq, bool astray);
+
+/* dgrams.c: steps of datagrams. dgram_check(): number and content of one that got to the guest. */
+bool dgram_step(struct run *r, const struct step *t);
+bool dgram_check(struct run *r, struct wire *w);
+
+/* steps.c: waits for a frame within the step's time; time passes up to it, and nothing may happen meanwhile */
+bool step_await(struct run *r, const struct step *t);
+bool step_advance(struct run *r, const struct step *t);
+bool step_unexpected(struct run *r);
 
 /* check.c: what always holds. Each returns false, and fails the run, if it does not. */
 bool check_segment(struct run *r, struct wire *w);

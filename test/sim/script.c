@@ -26,6 +26,7 @@ static const struct {
 	{ "EACCES", EACCES }, { "EPERM", EPERM }, { "EMFILE", EMFILE }, { "ENOMEM", ENOMEM }, { "ENOBUFS", ENOBUFS },
 	{ "EAGAIN", EAGAIN }, { "EINTR", EINTR }, { "EPIPE", EPIPE }, { "EADDRNOTAVAIL", EADDRNOTAVAIL },
 	{ "ENETDOWN", ENETDOWN }, { "EMSGSIZE", EMSGSIZE }, { "ENOSPC", ENOSPC },
+	{ "EINVAL", EINVAL }, { "EIO", EIO }, { "EHOSTDOWN", EHOSTDOWN },
 };
 
 int err_number(const char *name)
@@ -44,7 +45,7 @@ static void split(struct words *w, const char *line)
 		w->w[w->n++] = p;
 }
 
-static bool number(const char *s, int64_t *v)
+bool script_number(const char *s, int64_t *v)
 {
 	char *end;
 
@@ -80,7 +81,7 @@ static bool parse_time(struct step *t, const char *s)
 	return !*end && t->until >= t->at;
 }
 
-static bool parse_end(struct end *e, const char *s)
+bool script_end(struct end *e, const char *s)
 {
 	const char *colon = strrchr(s, ':');
 
@@ -133,9 +134,9 @@ static bool parse_options(struct spec *p, char *s)
 		o += strspn(o, " \t\n");
 		if (!*o)
 			continue;
-		if (!strncmp(o, "mss ", 4) && number(o + 4, &p->mss))
+		if (!strncmp(o, "mss ", 4) && script_number(o + 4, &p->mss))
 			continue;
-		if (!strncmp(o, "wscale ", 7) && number(o + 7, &p->wscale))
+		if (!strncmp(o, "wscale ", 7) && script_number(o + 7, &p->wscale))
 			continue;
 		if (!strcmp(o, "no wscale")) {
 			p->wscale = -1;
@@ -158,7 +159,7 @@ static bool parse_spec(struct spec *p, const struct words *w, unsigned i, char *
 			p->ignored = true;
 			continue;
 		}
-		if (++i == w->n || !number(w->w[i], &v))
+		if (++i == w->n || !script_number(w->w[i], &v))
 			return false;
 		if (!strcmp(w->w[i - 1], "ack"))
 			p->ack = v;
@@ -187,20 +188,11 @@ static bool parse_guest(struct step *t, struct words *w, char *options)
 		t->op = OP_ACKS;
 		return !out;
 	}
-	if (!strcmp(w->w[3], "udp")) {
-		t->op = out ? OP_UDP_SEND : OP_UDP_EXPECT;
-		return w->n == 5 && number(w->w[4], &t->n);
-	}
 	if (!strcmp(w->w[3], "too-big") && w->n >= 6) {
 		t->op = OP_TOO_BIG;
 		t->flag = w->n == 7 && !strcmp(w->w[6], "astray");
 		t->m = ABSENT;
-		return out && number(w->w[4], &t->n) && (!strcmp(w->w[5], "udp") || number(w->w[5], &t->m)) && w->n == 6U + t->flag;
-	}
-	if (!strcmp(w->w[3], "icmp") && w->n >= 5) {
-		t->op = OP_ICMP_EXPECT;
-		snprintf(t->word, sizeof(t->word), "%s", w->w[4]);
-		return !out && w->n == 5;
+		return out && script_number(w->w[4], &t->n) && (!strcmp(w->w[5], "udp") || script_number(w->w[5], &t->m)) && w->n == 6U + t->flag;
 	}
 	if (!strcmp(w->w[3], "bytes")) {
 		t->op = OP_EXPECT_BYTES;
@@ -234,11 +226,6 @@ static const struct {
 	{ "host", "open",	OP_OPEN,	A_NONE },	/* the socket still is */
 	{ "host", "accept",	OP_ACCEPT,	A_END },	/* a client connects to the forwarded port */
 	{ "host", "unread",	OP_UNREAD,	A_NUM },	/* bytes in the receive queue */
-	{ "host", "udp",	OP_UDP_HOST,	A_NUM },	/* datagram of so many bytes arrives */
-	{ "host", "udp-client",	OP_UDP_CLIENT,	A_NUM },	/* datagram from a client to the forwarded port */
-	{ "host", "udp-broken",	OP_UDP_BROKEN,	A_ERR },	/* error of the socket itself, not in the queue */
-	{ "host", "got-udp",	OP_UDP_GOT,	A_NUM },	/* next datagram sent to the host's peer */
-	{ "host", "udp-error",	OP_UDP_ERROR,	A_ERR },	/* on the error queue, ECONNREFUSED: port unreachable */
 	{ "flow", "gone",	OP_GONE,	A_NONE },
 	{ "flow", "state",	OP_STATE,	A_WORD },
 	{ "flow", "count",	OP_COUNT,	A_NUM },	/* flows in the table, of all types */
@@ -253,19 +240,19 @@ static bool parse_arg(struct step *t, enum arg arg, const char *s)
 	case A_NONE:
 		return !s;
 	case A_NUM:
-		return s && number(s, &t->n);
+		return s && script_number(s, &t->n);
 	case A_ERR:
 		t->n = s ? err_number(s) : -1;
 		return t->n >= 0;
 	case A_END:
 		t->has_end = s;
-		return !s || parse_end(&t->end, s);
+		return !s || script_end(&t->end, s);
 	case A_WORD:
 		snprintf(t->word, sizeof(t->word), "%s", s ? s : "");
 		return s;
 	case A_ROOM:
 		t->n = -1;
-		return s && (!strcmp(s, "auto") || number(s, &t->n));
+		return s && (!strcmp(s, "auto") || script_number(s, &t->n));
 	}
 	return false;
 }
@@ -281,7 +268,7 @@ static bool parse_connect(struct step *t, const struct words *w)
 	t->op = OP_CONNECT;
 	t->n = err_number(w->w[4]);
 	t->has_end = strcmp(at, "*");
-	return t->n >= 0 && (!t->has_end || parse_end(&t->end, at));
+	return t->n >= 0 && (!t->has_end || script_end(&t->end, at));
 }
 
 /* TIME conn N [new] [to ADDR:PORT] */
@@ -290,7 +277,7 @@ static bool parse_conn(struct step *t, const struct words *w)
 	unsigned i = 3;
 
 	t->op = OP_CONN;
-	if (w->n < 3 || !number(w->w[2], &t->n) || t->n < 1 || t->n > 60)
+	if (w->n < 3 || !script_number(w->w[2], &t->n) || t->n < 1 || t->n > 60)
 		return false;
 	if (i < w->n && !strcmp(w->w[i], "new")) {
 		t->flag = true;
@@ -298,7 +285,7 @@ static bool parse_conn(struct step *t, const struct words *w)
 	}
 	if (i + 2 == w->n && !strcmp(w->w[i], "to")) {
 		t->has_end = true;
-		return parse_end(&t->end, w->w[i + 1]);
+		return script_end(&t->end, w->w[i + 1]);
 	}
 	return i == w->n;
 }
@@ -307,6 +294,8 @@ static bool parse_step(struct step *t, struct words *w, char *options)
 {
 	if (w->n < 3 || !parse_time(t, w->w[0]))
 		return false;
+	if (dgram_parse(t, w->w, w->n))
+		return true;
 	if (!strcmp(w->w[1], "guest"))
 		return parse_guest(t, w, options);
 	if (!strcmp(w->w[1], "conn"))
@@ -317,7 +306,7 @@ static bool parse_step(struct step *t, struct words *w, char *options)
 		t->op = OP_FAIL;	/* host fail CALL ERROR TIMES */
 		snprintf(t->word, sizeof(t->word), "%s", w->w[3]);
 		t->m = err_number(w->w[4]);
-		return t->m > 0 && number(w->w[5], &t->n);
+		return t->m > 0 && script_number(w->w[5], &t->n);
 	}
 	for (unsigned i = 0; i < ARRAY_SIZE(script_ops); i++)
 		if (!strcmp(script_ops[i].who, w->w[1]) && !strcmp(script_ops[i].name, w->w[2])) {
@@ -333,6 +322,14 @@ static bool parse_set(struct script *s, const struct words *w)
 		s->mtu = (uint32_t)atoi(w->w[2]);
 	else if (w->n == 3 && !strcmp(w->w[1], "only"))
 		*(strcmp(w->w[2], "v4") ? &s->only6 : &s->only4) = true;
+	else if (w->n == 3 && !strcmp(w->w[1], "sockets"))
+		s->sockets_max = (uint32_t)atoi(w->w[2]);
+	else if (w->n == 2 && !strcmp(w->w[1], "outward"))
+		s->outward = true;
+	else if (w->n == 2 && !strcmp(w->w[1], "no-icmp"))
+		s->no_icmp = true;
+	else if (w->n == 2 && !strcmp(w->w[1], "no-udp"))
+		s->no_udp = true;
 	else if (w->n == 2 && !strcmp(w->w[1], "no-faults"))
 		s->no_faults = true;
 	else if (w->n == 2 && !strcmp(w->w[1], "meminfo"))

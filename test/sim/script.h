@@ -6,10 +6,12 @@
  *	TIME guest < bytes A:B [ack N]		data, however it is cut, PSH at its end
  *	TIME guest < acks			any number of ACKs with nothing else; +0~T: for so long
  *	TIME guest > too-big MTU SEQ|udp [astray]	ICMP error that quotes our segment, or a datagram; not sent to its source
- *	TIME guest > udp N | < udp N | < icmp WHAT | < nothing
+ *	TIME guest < nothing
+ *	TIME guest > udp N [KEY VALUE]...	and other steps of datagrams: see forms[] in dgrams.c
  *	TIME host WHAT				the socket's side: see script_ops[] in script.c
  *	TIME flow WHAT | link WHAT | conn N [new] [to ADDR:PORT]
- *	set NAME [VALUE]			mtu N, only v4, only v6, no-faults, meminfo, peek, no-peek
+ *	set NAME [VALUE]			mtu N, only v4, only v6, no-faults, meminfo, peek, no-peek, outward, no-icmp,
+ *						no-udp, sockets N
  *	use active | use passive		connection opened by the guest, or from the host: MSS 1000, scale 7
  *
  * TIME: +S seconds after the step before; +S~T for a segment that may come in between; * for one that may take a day.
@@ -28,12 +30,18 @@
 #define ABSENT		(INT64_MIN + 1)	/* not mentioned */
 
 enum op {
-	OP_SEND, OP_EXPECT, OP_EXPECT_BYTES, OP_NOTHING, OP_ACKS, OP_TOO_BIG, OP_UDP_SEND, OP_UDP_EXPECT, OP_ICMP_EXPECT,
+	OP_SEND, OP_EXPECT, OP_EXPECT_BYTES, OP_NOTHING, OP_ACKS, OP_TOO_BIG, OP_DGRAM,
 	OP_CONNECT, OP_WRITABLE, OP_ERROR, OP_DATA,
 	OP_URGENT, OP_EOF, OP_ROOM, OP_TOLD, OP_GOT, OP_SHUTDOWN, OP_NO_SHUTDOWN,
 	OP_CLOSED, OP_RESET, OP_OPEN, OP_ACCEPT, OP_FAIL, OP_UNREAD,
-	OP_UDP_HOST, OP_UDP_CLIENT, OP_UDP_GOT, OP_UDP_ERROR, OP_UDP_BROKEN,
 	OP_LINK, OP_GONE, OP_STATE, OP_COUNT, OP_SLEEP, OP_WAKEUPS, OP_CONN,
+};
+
+/* Steps of datagrams: forms[] in dgrams.c */
+enum dgram_op {
+	DG_SEND, DG_EXPECT, DG_PING, DG_PONG, DG_ICMP, DG_HOST, DG_GOT, DG_CLIENT, DG_ERROR, DG_BROKEN, DG_UNREAD,
+	DG_REPLY, DG_GOT_ECHO, DG_ECHO_ERROR, DG_ECHO_CLOSED, DG_FAR, DG_FAR_GOT, DG_FAR_ERROR, DG_FAR_SOCKS, DG_CHILD,
+	DG_CHILD_GOT, DG_CALLS, DG_FRAMES,
 };
 
 struct spec {
@@ -52,6 +60,10 @@ struct step {
 	struct end	end;
 	bool		has_end, flag;
 	char		word[32];
+	enum dgram_op	dgram;
+	int64_t		gso, ttl, tos, mtu, ifindex, single;
+	struct end	to;
+	bool		has_to;
 };
 
 struct script {
@@ -63,12 +75,19 @@ struct script {
 	bool		only4, only6, no_faults;
 	bool		meminfo;		/* only on kernels with SO_MEMINFO */
 	bool		peek, no_peek;		/* only on kernels with, or without, SO_PEEK_OFF for TCP */
-	unsigned	listeners;
+	bool		outward;		/* UDP is forwarded out of the namespace, not into it */
+	bool		no_icmp, no_udp;
+	uint32_t	sockets_max;		/* of the guest's */
 };
 
 /* false, with a message on standard output, if the file can't be read or makes no sense */
 bool script_read(struct script *s, const char *path);
 
 int err_number(const char *name);
+bool script_number(const char *s, int64_t *v);
+bool script_end(struct end *e, const char *s);
+
+/* dgrams.c: a step of @n words */
+bool dgram_parse(struct step *t, char *const *w, unsigned n);
 
 #endif /* SCRIPT_H */

@@ -8,7 +8,7 @@
  * failing, alone or with all after it, until a run has no more calls to fail. Then the script's expectations are off,
  * but what always has to hold still must.
  */
-/* LINK: test/sim/check.o test/sim/kernel.o test/sim/pools.o test/sim/prop.o test/sim/run.o test/sim/script.o */
+/* LINK: test/sim/check.o test/sim/dgrams.o test/sim/kernel.o test/sim/pools.o test/sim/prop.o test/sim/run.o test/sim/script.o */
 /* LINK: test/sim/shuffle.o test/sim/steps.o test/sim/tap_sim.o test/sim/wire.o test/sim/world.o */
 /* LDFLAGS: -Wl,--wrap=clock_gettime,--wrap=getrandom,--wrap=epoll_create1,--wrap=epoll_ctl,--wrap=epoll_wait */
 /* LDFLAGS: -Wl,--wrap=poll,--wrap=socket,--wrap=setsockopt,--wrap=getsockopt,--wrap=ioctl,--wrap=bind,--wrap=listen */

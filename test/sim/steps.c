@@ -28,7 +28,7 @@ static struct fsock *host_sock(struct run *r)
 	return fs_find(FS_TCP, &cur(r)->peer);
 }
 
-static bool unexpected(struct run *r)
+bool step_unexpected(struct run *r)
 {
 	const struct wire *w = run_peek(r);
 
@@ -47,18 +47,18 @@ static bool settle(struct run *r)
 }
 
 /* Time passes up to the step's, and nothing else may happen meanwhile */
-static bool advance(struct run *r, const struct step *t)
+bool step_advance(struct run *r, const struct step *t)
 {
 	uint64_t to = r->t0 + t->at;
 
 	if (!t->at)
 		return true;
-	if (!settle(r) || !unexpected(r))
+	if (!settle(r) || !step_unexpected(r))
 		return false;
 	if (to > world.now && !run_until(r, to, false))
 		return false;
 	r->t0 = world.now;
-	return unexpected(r);
+	return step_unexpected(r);
 }
 
 static bool same(int64_t want, int64_t got)
@@ -80,7 +80,7 @@ static bool spec_match(const struct run *r, const struct conn *cn, const struct 
 }
 
 /* Waits for a frame within the step's time; its time is the step's */
-static bool await(struct run *r, const struct step *t)
+bool step_await(struct run *r, const struct step *t)
 {
 	uint64_t from = r->t0 + t->at, to = r->t0 + t->until;
 	struct wire *w;
@@ -102,10 +102,10 @@ static bool await(struct run *r, const struct step *t)
 
 static bool expect(struct run *r, const struct step *t, const struct spec *p)
 {
-	if (!await(r, t))
+	if (!step_await(r, t))
 		return false;
 	if (!r->strict)
-		return unexpected(r);
+		return step_unexpected(r);
 	if (!spec_match(r, cur(r), p, run_peek(r)))
 		return run_fail(r, "got: %s", wire_text(r, run_peek(r)));
 	run_pop(r);
@@ -141,10 +141,10 @@ static bool expect_bytes(struct run *r, const struct step *t)
 	uint8_t flags = 0;
 
 	for (; at < t->spec.end; s.at = 0, s.until = MS) {
-		if (!await(r, &s))
+		if (!step_await(r, &s))
 			return false;
 		if (!r->strict)
-			return unexpected(r);
+			return step_unexpected(r);
 		w = run_peek(r);
 		if (w->proto != IPPROTO_TCP || !end_eq(&w->dst, &cur(r)->guest) || !w->len ||
 		    (uint32_t)(w->seq - cur(r)->o_isn) != at || (t->spec.ack != ABSENT &&
@@ -178,54 +178,11 @@ static bool send_step(struct run *r, const struct step *t)
 {
 	const struct spec *p = &t->spec;
 
-	if (!unexpected(r))
+	if (!step_unexpected(r))
 		return false;
 	guest_tcp(r, cur(r), (uint8_t)p->flags, (uint32_t)p->seq, (uint32_t)p->len, p->ack < 0 ? 0 : (uint32_t)p->ack,
 		  p->win < 0 ? 65535 : (uint16_t)p->win, p->mss < 0 ? 0 : (uint16_t)p->mss,
 		  p->wscale < 0 ? -1 : (int)p->wscale, p->by, p->ignored);
-	return true;
-}
-
-static const struct {
-	const char *name;
-	uint8_t type4, code4, type6, code6;
-} icmp_names[] = {
-	{ "net-unreach",	3, 0,	1, 0 },
-	{ "host-unreach",	3, 1,	1, 3 },
-	{ "port-unreach",	3, 3,	1, 4 },
-	{ "admin",		3, 13,	1, 1 },
-	{ "echo-reply",		0, 0,	129, 0 },
-	{ "time-exceeded",	11, 0,	3, 0 },
-};
-
-static bool expect_icmp(struct run *r, const struct step *t)
-{
-	struct wire *w;
-
-	if (!await(r, t))
-		return false;
-	if (!r->strict)
-		return unexpected(r);
-	w = run_peek(r);
-	for (unsigned i = 0; i < ARRAY_SIZE(icmp_names); i++)
-		if (!strcmp(icmp_names[i].name, t->word) && w->proto == (w->v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP) &&
-		    w->type == (w->v6 ? icmp_names[i].type6 : icmp_names[i].type4) &&
-		    w->code == (w->v6 ? icmp_names[i].code6 : icmp_names[i].code4)) {
-			run_pop(r);
-			return true;
-		}
-	return run_fail(r, "got: %s", wire_text(r, w));
-}
-
-static bool expect_udp(struct run *r, const struct step *t)
-{
-	if (!await(r, t))
-		return false;
-	if (!r->strict)
-		return unexpected(r);
-	if (run_peek(r)->proto != IPPROTO_UDP || !same(t->n, (int64_t)run_peek(r)->len))
-		return run_fail(r, "got: %s", wire_text(r, run_peek(r)));
-	run_pop(r);
 	return true;
 }
 
@@ -271,7 +228,7 @@ static bool host_fail(struct run *r, const struct step *t)
 /* What the host's side does to the socket */
 static bool host_act(struct run *r, const struct step *t, struct fsock *s)
 {
-	if (!unexpected(r))
+	if (!step_unexpected(r))
 		return false;
 	if (!s || s->fd == NOBODY)
 		return STEP_OK(false, r, "there is no socket");
@@ -319,58 +276,6 @@ static bool host_check(struct run *r, const struct step *t, struct fsock *s)
 	       STEP_OK(s->reset == (t->op == OP_RESET), r, s->reset ? "closed with a reset" : "closed without a reset");
 }
 
-static bool udp_step(struct run *r, const struct step *t)
-{
-	struct dgram d = { .peer = cur(r)->peer, .len = (size_t)t->n };
-	static uint8_t data[65536];
-	struct fsock *s = NULL;
-
-	if (t->op == OP_UDP_GOT && !settle(r))
-		return false;
-	if (t->op == OP_UDP_CLIENT) {
-		const struct addr from = addr_from4(htonl(0xcb007105)), to = addr_from4(htonl(0xcb007163));
-		const struct end client = { .a = from, .port = (uint16_t)(CLIENT_PORT + r->cur) };
-
-		conn_init(r, r->cur, &client);
-		cur(r)->guest.port = 53;
-		d.peer = cur(r)->peer;
-		d.our.a = run_addr(r, &to);
-		s = fs_listener(FS_UDP, !r->v.v6);
-	}
-	for (unsigned i = 0; i < world.nfs && !s; i++)
-		if (world.fs[i].kind == FS_UDP && world.fs[i].fd != NOBODY &&
-		    world.fs[i].local.port == (cur(r)->guest.port == 53 ? LISTEN_PORT : cur(r)->guest.port))
-			s = &world.fs[i];
-	if (!s)
-		return STEP_OK(false, r, "there is no UDP socket");
-	if (t->op == OP_UDP_BROKEN) {
-		s->err = (int)t->n;
-		fs_wake(s, EPOLLERR);
-		return true;
-	}
-	if (t->op == OP_UDP_GOT) {
-		struct dgram *got = &s->tx.d[s->tx.head];
-
-		if (!STEP_OK(s->tx.len && got->len == (size_t)t->n, r, "got %zu bytes in %u datagrams", got->len,
-			     s->tx.len))
-			return false;
-		if (s->tx.len) {
-			free(got->data);
-			s->tx.head = (s->tx.head + 1) % DGRAM_MAX;
-			s->tx.len--;
-		}
-		return true;
-	}
-	d.data = data;
-	if (t->op == OP_UDP_ERROR) {
-		d = (struct dgram){ .peer = cur(r)->peer, .our = { .a = cur(r)->peer.a }, .data = data, .len = 8,
-				    .err = (int)t->n, .origin = r->v.v6 ? 3 : 2,
-				    .type = r->v.v6 ? 1 : 3, .code = r->v.v6 ? 4 : 3 };
-		return fs_dgram(s, &s->errq, &d);
-	}
-	return unexpected(r) && fs_dgram(s, &s->rx, &d);
-}
-
 static bool flow_step(struct run *r, const struct step *t)
 {
 	const struct flow *f;
@@ -394,7 +299,7 @@ static bool flow_step(struct run *r, const struct step *t)
 	r->woken = world.wakeups;
 	if (t->op == OP_WAKEUPS)
 		return STEP_OK(woken <= (uint64_t)t->n, r, "%llu times", (unsigned long long)woken);
-	if (!unexpected(r) || !run_until(r, world.now + (uint64_t)t->n * SEC, false) || !unexpected(r))
+	if (!step_unexpected(r) || !run_until(r, world.now + (uint64_t)t->n * SEC, false) || !step_unexpected(r))
 		return false;
 	r->t0 = world.now;
 	woken = world.wakeups - r->woken;
@@ -423,14 +328,11 @@ static bool run_step(struct run *r, const struct step *t)
 {
 	switch (t->op) {
 	case OP_SEND:
-		return advance(r, t) && send_step(r, t);
-	case OP_UDP_SEND:
-		if (!advance(r, t) || !unexpected(r))
-			return false;
-		guest_udp(r, cur(r), (size_t)t->n);
-		return true;
+		return step_advance(r, t) && send_step(r, t);
+	case OP_DGRAM:
+		return dgram_step(r, t);
 	case OP_TOO_BIG:
-		if (!advance(r, t) || !unexpected(r))
+		if (!step_advance(r, t) || !step_unexpected(r))
 			return false;
 		guest_too_big(r, cur(r), t->m == ABSENT ? IPPROTO_UDP : IPPROTO_TCP, (uint32_t)t->n, (uint32_t)t->m, t->flag);
 		return true;
@@ -440,33 +342,27 @@ static bool run_step(struct run *r, const struct step *t)
 		return expect_bytes(r, t);
 	case OP_ACKS:
 		return expect_acks(r, t);
-	case OP_ICMP_EXPECT:
-		return expect_icmp(r, t);
-	case OP_UDP_EXPECT:
-		return expect_udp(r, t);
 	case OP_NOTHING:
-		return advance(r, t) && settle(r) && unexpected(r);
+		return step_advance(r, t) && settle(r) && step_unexpected(r);
 	case OP_CONNECT:
-		return advance(r, t) && host_connect(r, t);
+		return step_advance(r, t) && host_connect(r, t);
 	case OP_ACCEPT:
-		return advance(r, t) && unexpected(r) && host_accept(r, t);
+		return step_advance(r, t) && step_unexpected(r) && host_accept(r, t);
 	case OP_FAIL:
-		return advance(r, t) && host_fail(r, t);
+		return step_advance(r, t) && host_fail(r, t);
 	case OP_WRITABLE: case OP_ERROR: case OP_DATA: case OP_URGENT: case OP_EOF: case OP_ROOM: case OP_TOLD:
-		return advance(r, t) && host_act(r, t, host_sock(r));
+		return step_advance(r, t) && host_act(r, t, host_sock(r));
 	case OP_GOT: case OP_SHUTDOWN: case OP_NO_SHUTDOWN: case OP_UNREAD: case OP_OPEN: case OP_CLOSED: case OP_RESET:
-		return advance(r, t) && host_check(r, t, host_sock(r));
-	case OP_UDP_HOST: case OP_UDP_CLIENT: case OP_UDP_GOT: case OP_UDP_ERROR: case OP_UDP_BROKEN:
-		return advance(r, t) && udp_step(r, t);
+		return step_advance(r, t) && host_check(r, t, host_sock(r));
 	case OP_LINK:
-		if (!advance(r, t) || !unexpected(r))
+		if (!step_advance(r, t) || !step_unexpected(r))
 			return false;
 		tap_sim_room(t->n < 0 ? ROOM_AUTO : (uint64_t)t->n);
 		return true;
 	case OP_GONE: case OP_STATE: case OP_COUNT: case OP_SLEEP: case OP_WAKEUPS:
-		return advance(r, t) && flow_step(r, t);
+		return step_advance(r, t) && flow_step(r, t);
 	case OP_CONN:
-		return advance(r, t) && conn_step(r, t);
+		return step_advance(r, t) && conn_step(r, t);
 	}
 	return false;
 }
@@ -477,5 +373,5 @@ bool run_script(struct run *r)
 		r->line = r->s->step[i].line;
 		run_step(r, &r->s->step[i]);
 	}
-	return !r->failed && settle(r) && unexpected(r);
+	return !r->failed && settle(r) && step_unexpected(r);
 }

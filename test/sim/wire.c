@@ -71,7 +71,7 @@ static size_t build_ip(uint8_t *p, const struct wire *w, size_t l4_len)
 {
 	if (w->v6) {
 		memset(p, 0, 40);
-		p[0] = 0x60;
+		put_be16(p, (uint16_t)(0x6000 | w->tos << 4));
 		put_be16(p + 4, (uint16_t)l4_len);
 		p[6] = w->proto;
 		p[7] = w->ttl;
@@ -81,6 +81,7 @@ static size_t build_ip(uint8_t *p, const struct wire *w, size_t l4_len)
 	}
 	memset(p, 0, 20);
 	p[0] = 0x45;
+	p[1] = w->tos;
 	put_be16(p + 2, (uint16_t)(20 + l4_len));
 	p[6] = 0x40;
 	p[8] = w->ttl;

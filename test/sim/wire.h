@@ -10,7 +10,7 @@
 /* One packet on the guest's link. Super-packets are cut into segments before anyone looks. */
 struct wire {
 	bool		v6;
-	uint8_t		proto, ttl;
+	uint8_t		proto, ttl, tos;
 	struct end	src, dst;
 	uint32_t	seq, ack;
 	uint16_t	win, mss;		/* mss 0, wscale -1: option absent */
@@ -22,6 +22,8 @@ struct wire {
 	size_t		ip_len;
 	uint16_t	gso;
 	uint16_t	id;			/* of an IPv4 datagram */
+	struct end	q_src, q_dst;		/* of the packet that an ICMP error quotes (dgrams.c); identifier of echo as port */
+	uint8_t		q_proto;
 	uint64_t	at;			/* ns */
 };
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
 #include "kernel.h"
 #include "world.h"
@@ -57,8 +58,8 @@ void world_reset(uint64_t seed)
 	world.idle = world.armed = world.no_peek_off = world.no_meminfo = false;
 	world.wakeups = world.calls = world.fail_at = 0;
 	world.seed = seed;
-	world.failed = world.fail_call = world.violation = NULL;
-	world.fail_count = 0;
+	world.failed = world.fail_call = world.count_call = world.violation = NULL;
+	world.fail_count = world.counted = 0;
 	world.fail_on = false;
 	world.connect_err = EINPROGRESS;
 	world.room = ROOM_AUTO;
@@ -82,6 +83,8 @@ static bool lasting(const char *call)
 
 bool sim_fault(const char *call, int err)
 {
+	if (world.count_call && !strcmp(call, world.count_call))
+		world.counted++;
 	if (world.fail_call && world.fail_count && !strcmp(call, world.fail_call)) {
 		world.fail_count--;
 		errno = world.fail_err;
@@ -128,6 +131,16 @@ int fs_open(enum fs_kind kind, int domain)
 	}
 	errno = EMFILE;
 	return -1;
+}
+
+int ns_sockets_sim(int family, int type, int proto, int *fd, unsigned n)
+{
+	(void)proto;
+	(void)n;
+	if (sim_fault("ns_socket", EMFILE) || (*fd = fs_open(type == SOCK_STREAM ? FS_TCP : FS_UDP, family)) < 0)
+		return -errno;
+	fs_get(*fd)->ns = true;
+	return 1;
 }
 
 void fs_closed(struct fsock *s)

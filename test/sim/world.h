@@ -27,7 +27,7 @@
 enum fs_kind { FS_NONE, FS_TCP, FS_LISTEN, FS_UDP, FS_PING, FS_EPOLL, FS_TAP };
 enum fs_state { FS_NEW, FS_CONNECTING, FS_CONNECTED, FS_CLOSED };
 
-#define DGRAM_MAX	64
+#define DGRAM_MAX	256
 #define ACCEPT_MAX	64
 
 struct dgram {
@@ -35,7 +35,8 @@ struct dgram {
 	uint8_t		*data;
 	size_t		len;
 	uint16_t	gso;		/* segment size of a super-packet, 0: one datagram */
-	uint8_t		ttl;
+	uint8_t		ttl, tos;	/* 0: none was given */
+	unsigned	ifindex;	/* it came in by, 0: the usual one */
 	int		err;		/* error queue: errno, with the ICMP message below */
 	uint8_t		origin, type, code;
 	uint32_t	info;
@@ -79,7 +80,10 @@ struct fsock {
 
 	struct dgrams	rx, tx, errq;
 	uint8_t		ttl;
-	bool		v6only, pktinfo, gro, recverr;
+	bool		v6only, pktinfo, gro, recverr, bcast;
+	bool		ns;		/* in the guest's namespace: on the far side of what is spliced */
+	uint64_t	msgs;		/* messages sent, of one datagram or several */
+	uint16_t	last[64];	/* number of the last datagram it got, by connection (dgrams.c) */
 };
 
 struct frame_in {			/* from the guest */
@@ -113,6 +117,8 @@ struct world {
 	const char	*fail_call;	/* every call of this name fails with @fail_err, @fail_count times */
 	int		fail_err;
 	unsigned	fail_count;
+	const char	*count_call;	/* calls of this name are counted */
+	unsigned	counted;
 
 	int		connect_err;	/* what the next connect() says */
 	uint64_t	room;		/* of new connections */
@@ -125,6 +131,7 @@ struct world {
 	unsigned	out_head, out_len;
 	uint64_t	link_room;	/* frames the link still takes */
 	struct fsock	*tap;
+	struct addr	host_addr;	/* of the host, but for loopback */
 
 	struct fsock	*fs;		/* every file ever opened in this run */
 	unsigned	nfs;
@@ -168,5 +175,8 @@ void tap_sim_room(uint64_t frames);
 void tap_sim_clear(void);
 bool sim_fault(const char *call, int err);
 int fs_open(enum fs_kind kind, int domain);
+
+/* fwd.ns_sockets: one at a time, so that none is left over */
+int ns_sockets_sim(int family, int type, int proto, int *fd, unsigned n);
 
 #endif /* WORLD_H */
