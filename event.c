@@ -25,13 +25,6 @@ int ev_add_flow(int epfd, int fd, uint32_t idx, uint16_t gen, unsigned side, uin
 	return ev_ctl(epfd, EPOLL_CTL_ADD, fd, ref, events | EPOLLET);
 }
 
-int ev_mod_flow(int epfd, int fd, uint32_t idx, uint16_t gen, unsigned side, uint32_t events)
-{
-	union ev_ref ref = { .type = EV_FLOW, .side = side & 1, .gen = gen, .idx = idx, .fd = (uint32_t)fd };
-
-	return ev_ctl(epfd, EPOLL_CTL_MOD, fd, ref, events | EPOLLET);
-}
-
 int ev_mod(int epfd, int fd, enum ev_type type, uint32_t idx, uint16_t gen, uint32_t events)
 {
 	union ev_ref ref = { .type = type, .gen = gen, .idx = idx, .fd = (uint32_t)fd };

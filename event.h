@@ -35,9 +35,8 @@ int ev_add(int epfd, int fd, enum ev_type type, uint32_t idx, uint16_t gen, uint
 
 /* The same for the socket of flow @idx on @side, edge-triggered */
 int ev_add_flow(int epfd, int fd, uint32_t idx, uint16_t gen, unsigned side, uint32_t events);
-int ev_mod_flow(int epfd, int fd, uint32_t idx, uint16_t gen, unsigned side, uint32_t events);
 
-/* Changes what a listener, the link's descriptor or a control client waits for, or makes a flow's of a UDP listener */
+/* Changes what a listener, the link's descriptor or a control client waits for */
 int ev_mod(int epfd, int fd, enum ev_type type, uint32_t idx, uint16_t gen, uint32_t events);
 
 #endif /* EVENT_H */

@@ -155,6 +155,7 @@ struct udp {
 	bool		replied;	/* datagrams seen both ways: longer timeout; FLOW_UDP_PORT: by one of its flows */
 	bool		inbound;	/* FLOW_UDP: began on the host's side: it is the guest who answers */
 	bool		linkless;	/* FLOW_UDP_PORT: nothing it receives can go to the link */
+	bool		spliced;	/* FLOW_UDP_PORT: so was all of its last batch */
 	bool		single;		/* FLOW_UDP_PORT: several datagrams in a message were refused */
 	bool		bcast;		/* FLOW_UDP_PORT: SO_BROADCAST is on */
 	bool		filtered;	/* FLOW_UDP_PORT: the kernel drops what none of its flows is about */

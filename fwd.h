@@ -19,7 +19,10 @@ struct listener {
 	uint16_t	was;			/* the same, before a change of the table that may be undone */
 	uint16_t	port;			/* that it is bound to */
 	bool		v4, v6;			/* what it accepts */
-	uint32_t	next;			/* of @paused or @free: index + 1, or 0 */
+	union {
+		uint32_t	next;		/* of @paused or @free: index + 1, or 0 */
+		uint32_t	flow;		/* UDP: its FLOW_UDP_PORT, the same; 0: it was silent so far */
+	};
 };
 
 struct fwd {

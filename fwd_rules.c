@@ -192,7 +192,7 @@ static int listen_one(struct opening *o, const struct fwd_rule *fr, const struct
 	if (fd < 0)
 		return fd;
 	i = listener_get(fwd);
-	rc = ev_add(fwd->epfd, fd, type, i, 0, EPOLLIN);
+	rc = ev_add(fwd->epfd, fd, type, i, 0, type == EV_UDP_LISTEN ? EPOLLIN | EPOLLET : EPOLLIN);
 	if (rc) {
 		listener_put(fwd, i);
 		fd_close(fd);

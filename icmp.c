@@ -1,11 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* icmp.c - echo through ping sockets (icmp(7)), and ICMP errors towards the guest
- *
- * One ping socket, one flow, for an identifier of the guest and a destination. The kernel answers for nobody: what
- * comes back was sent by the host that was asked, with the TTL it arrived with, and only the identifier is the
- * guest's again. The socket's identifier is the kernel's choice: identifiers belong to the whole host, IPv4 and IPv6
- * together, and a guest must not keep other programs from using one. A guest's share of sockets bounds them; a program that
- * binds one of ours gets its replies, while we go on with another one.
+/* icmp.c - ICMP errors, towards the guest and from it
  *
  * Errors quote the guest's packet as the guest sent it. They are as long as RFC 1812 4.3.2.3 and RFC 4443 2.4 (c)
  * allow, never answer what must not be answered (RFC 1122 3.2.2, RFC 4443 2.4 (e)), and are limited in rate (RFC 4443
@@ -15,49 +9,19 @@
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
 
 #include "checksum.h"
-#include "event.h"
 #include "icmp.h"
-#include "reclaim.h"
-#include "sock.h"
-#include "udp.h"
-
-/* RFC 792, RFC 4443 */
-enum {
-	ICMP4_ECHO_REPLY	= 0,
-	ICMP4_UNREACH		= 3,
-	ICMP4_ECHO		= 8,
-	ICMP4_TIME_EXCEEDED	= 11,
-	ICMP4_PARAM		= 12,
-	ICMP6_UNREACH		= 1,
-	ICMP6_TOO_BIG		= 2,
-	ICMP6_TIME_EXCEEDED	= 3,
-	ICMP6_PARAM		= 4,
-	ICMP6_ECHO		= 128,
-	ICMP6_ECHO_REPLY	= 129,
-};
-#define UNREACH4_TOO_BIG	4		/* RFC 1191 */
+#include "pmtu.h"
+#include "tcp.h"
 
 #define IP4_HLEN	20
 #define IP6_HLEN	40
-#define ICMP_HLEN	8
 #define IP6_MTU_MIN	1280
 #define IP4_ERROR_MAX	576
-#define QUOTE_L4_MIN	8			/* bytes of transport header that have to be quoted */
 
 #define RATE		1			/* ms for an error, on average */
 #define RATE_BURST	200			/* ms that may be used up at once */
-
-#define PING_TIMEOUT	60000			/* ms: RFC 5508 REQ-2 */
-#define PING_SILENT	10000			/* ms without a reply or error: another socket is tried */
-#define PING_TURN	16			/* messages read before other flows have their turn */
-#define PING_TRIES	3			/* sends again after an error that was another packet's */
-#define IOV_OUT		128
-
-/* ---- errors ---- */
 
 /* ICMP message for a local error; false if there is none (ICMP-09) */
 static bool by_errno(int err, uint32_t info, bool v4, struct icmp_hdr *h)
@@ -226,6 +190,12 @@ static void send_error(struct ctx *c, struct guest *g, struct frame *fr, const s
 	tap_commit(&g->tap, fr);
 }
 
+/* Is there to be a message about a packet from @src to @dst, and room for it? Its frame, or NULL */
+static struct frame *error_begin(struct ctx *c, struct guest *g, const struct addr *src, const struct addr *dst)
+{
+	return may_answer(&c->net, src, dst) && rate_ok(g, c->now) ? get_frame(g) : NULL;
+}
+
 void icmp_error(struct ctx *c, struct guest *g, const struct sock_err *e, const struct end *src, const struct end *dst,
 		uint8_t proto, const void *l4, size_t len)
 {
@@ -236,7 +206,7 @@ void icmp_error(struct ctx *c, struct guest *g, const struct sock_err *e, const 
 	uint8_t *p, ttl;
 	size_t hlen;
 
-	if (!by_error(e, v4, &h) || !may_answer(&c->net, &src->a, &dst->a) || !rate_ok(g, c->now) || !(fr = get_frame(g)))
+	if (!by_error(e, v4, &h) || !(fr = error_begin(c, g, &src->a, &dst->a)))
 		return;
 
 	p = fr->pay[0].iov_base;
@@ -259,8 +229,7 @@ void icmp_error_pkt(struct ctx *c, struct guest *g, int err, const struct pkt *p
 	struct addr from;
 	size_t len;
 
-	if (!by_errno(err, 0, v4, &h) || !may_answer(&c->net, &p->src.a, &p->dst.a) || !rate_ok(g, c->now) ||
-	    !(fr = get_frame(g)))
+	if (!by_errno(err, 0, v4, &h) || !(fr = error_begin(c, g, &p->src.a, &p->dst.a)))
 		return;
 
 	len = MIN(p->ip.len, quote_max(g, v4));
@@ -271,352 +240,40 @@ void icmp_error_pkt(struct ctx *c, struct guest *g, int err, const struct pkt *p
 	send_error(c, g, fr, &h, &from, &p->src.a);
 }
 
-/* ---- echo ---- */
-
-static void ping_end(struct ctx *c, struct flow *f)
+bool icmp_is_too_big(const struct pkt *p)
 {
-	timer_clear(&c->wheel, &f->timer);
-	fd_close(f->ping.sock);
-	f->ping.sock = -1;
-	flow_guest(c, f)->sockets--;
-	flow_end(&c->flows, f);
+	return p->proto == IPPROTO_ICMP ? p->icmp.type == ICMP4_UNREACH && p->icmp.code == UNREACH4_TOO_BIG :
+	       p->proto == IPPROTO_ICMPV6 && p->icmp.type == ICMP6_TOO_BIG;
 }
 
-static void ping_timeout(struct ctx *c, struct flow *f)
+enum drop icmp_too_big(struct ctx *c, struct guest *g, const struct pkt *p)
 {
-	uint64_t due = f->ping.used + PING_TIMEOUT;
+	uint32_t mtu = p->icmp.rest;
+	struct flow *f = NULL;
+	struct quote q;
 
-	if (c->now >= due)
-		ping_end(c, f);
-	else
-		timer_set(&c->wheel, &f->timer, due);
-}
-
-static int ping_socket(struct ctx *c, struct guest *g, const struct end *asked, const struct side *host)
-{
-	const struct sock_out o = map_leave(&c->net, asked, &host->peer.a);
-	bool v6 = !addr_is_v4(&host->peer.a);
-	int fd = -EMFILE;
-
-	if (!reclaim_share(c, g))
-		return fd;
-	for (unsigned i = 0; i < RECLAIM_TRIES; i++) {
-		fd = sock_ping(v6, &host->our.a, &o);
-		if (!reclaim_for(c, fd))
-			break;
-	}
-	return fd;
-}
-
-/* New flow for an echo request, or NULL: counted, and answered with an error where there is one */
-static struct flow *ping_open(struct ctx *c, struct guest *g, const struct pkt *p, const struct side *guest)
-{
-	struct side host;
-	struct flow *f;
-	enum drop why;
-	int fd;
-
-	why = c->cf->no_icmp ? DROP_POLICY : map_out(&c->net, &g->seen, p->proto, &guest->peer, &guest->our, &host);
-	if (why != DROP_NONE) {
-		drop_count(g, why);
-		if (why == DROP_POLICY)
-			icmp_error_pkt(c, g, EACCES, p);
-		return NULL;
-	}
-	fd = ping_socket(c, g, &guest->our, &host);
-	if (fd < 0) {
-		log_limited(LOG_WARNING, "No ping socket: %s%s", errno_text(-fd),
-			    sock_features.ping ? "" : ", see net.ipv4.ping_group_range in icmp(7)");
-		drop_count(g, DROP_NO_RESOURCE);
-		return NULL;
-	}
-	f = reclaim_alloc(c, g, &ping_flow);
-	if (!f || ev_add_flow(c->epfd, fd, flow_idx(&c->flows, f), f->gen, HOST, EPOLLIN)) {
-		drop_count(g, DROP_NO_RESOURCE);
-		fd_close(fd);
-		if (f)
-			flow_end(&c->flows, f);
-		return NULL;
-	}
-	g->sockets++;
-	f->side[GUEST] = *guest;
-	f->side[HOST] = host;
-	f->ping = (struct ping){ .sock = fd, .id = guest->peer.port };
-	flow_hash_guest(&c->flows, f);
-	f->timer.kind = TIMER_FLOW;
-	timer_set(&c->wheel, &f->timer, c->now + PING_TIMEOUT);
-	return f;
-}
-
-static void opt_set(int fd, int level, int name, int value)
-{
-	if (setsockopt(fd, level, name, &value, sizeof(value)))
-		debug("Ping socket option %i: %s", name, errno_text(errno));
-}
-
-/* TTL as the guest's. Options, not control messages: ping sockets take those for IPv6 only since Linux 5.18 */
-static void ping_set_ttl(struct flow *f, uint8_t ttl)
-{
-	bool v4 = addr_is_v4(&f->side[HOST].peer.a);
-
-	if (ttl == (f->ping.ttl ? f->ping.ttl : IPDEFTTL))
-		return;
-	f->ping.ttl = ttl = MAX(ttl, 1);
-	if (addr_is_multicast(&f->side[HOST].peer.a))
-		opt_set(f->ping.sock, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_MULTICAST_TTL : IPV6_MULTICAST_HOPS, ttl);
-	else
-		opt_set(f->ping.sock, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TTL : IPV6_UNICAST_HOPS, ttl);
-}
-
-/* Quoted echo request of an error, with the guest's identifier back in it */
-static void ping_error(struct ctx *c, struct flow *f, const struct sock_err *e, uint8_t *msg)
-{
-	const struct end src = { .a = f->side[GUEST].peer.a }, dst = { .a = f->side[GUEST].our.a };
-	bool v4 = addr_is_v4(&dst.a);
-	struct sock_err ping = *e;
-	uint16_t csum, id;
-
-	if (e->len < ICMP_HLEN || msg[0] != (v4 ? ICMP4_ECHO : ICMP6_ECHO)) {
-		drop_count(flow_guest(c, f), DROP_NO_FLOW);
-		return;
-	}
-	/* RFC 1624: HC' = ~(~HC + ~m + m') */
-	memcpy(&csum, msg + 2, sizeof(csum));
-	memcpy(&id, msg + 4, sizeof(id));
-	put_be16(msg + 4, f->ping.id);
-	csum = csum_finish(csum_add(msg + 4, 2, (uint64_t)(uint16_t)~csum + (uint16_t)~id));
-	memcpy(msg + 2, &csum, sizeof(csum));
-
-	if (addr_is_unspec(&ping.dst.a))
-		ping.dst = f->side[HOST].peer;
-	icmp_error(c, flow_guest(c, f), &ping, &src, &dst, v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6, msg, e->len);
-}
-
-/* Error queue, to its end or to the limit of a turn: number of entries */
-static unsigned ping_errors(struct ctx *c, struct flow *f)
-{
-	static uint8_t msg[IP6_MTU_MIN];
-	struct sock_err e;
-	unsigned n;
-
-	for (n = 0; n < PING_TURN; n++) {
-		if (sock_errqueue(f->ping.sock, &e, msg, sizeof(msg)))
-			return n;
-		f->ping.asked = 0;
-		ping_error(c, f, &e, msg);
-	}
-	flow_wait(&c->flows, f, WAIT_READY);
-	return n;
-}
-
-/* A refused message: true to send it again */
-static bool ping_failed(struct ctx *c, struct flow *f, const struct pkt *p, int err, unsigned tries)
-{
-	struct guest *g = flow_guest(c, f);
-	unsigned queued;
-
-	if (err == EINTR)
-		return true;
-	if (err == EACCES && !f->ping.bcast && addr_is_v4(&f->side[HOST].peer.a)) {
-		f->ping.bcast = true;
-		opt_set(f->ping.sock, SOL_SOCKET, SO_BROADCAST, 1);
-		opt_set(f->ping.sock, IPPROTO_IP, IP_PKTINFO, 1);
-		return true;
-	}
-	queued = ping_errors(c, f);
-	if (queued && err != EMSGSIZE && tries < PING_TRIES)
-		return true;			/* it was about an earlier request */
-	drop_count(g, DROP_SEND);
-	if (!queued)
-		icmp_error_pkt(c, g, err, p);
-	return false;
-}
-
-static void ping_send(struct ctx *c, struct flow *f, const struct pkt *p)
-{
-	uint8_t head[ICMP_HLEN] = { p->icmp.type };
-	struct iovec iov[1 + IOV_OUT] = { { head, sizeof(head) } };
-	unsigned scope = map_scope(&c->net, &f->side[HOST].peer.a), tries = 0;
-	const struct end to = { .a = f->side[HOST].peer.a };
-	struct msghdr m = { .msg_iov = iov };
-	union sockaddr_any sa;
-	size_t len;
-
-	m.msg_name = &sa;
-	m.msg_namelen = end_to_sa(&to, scope, &sa);
-	m.msg_iovlen = 1 + view_iov(&p->data, iov + 1, IOV_OUT, &len);
-	if (len < p->data.len) {
-		drop_count(flow_guest(c, f), DROP_SEND);
-		return;
-	}
-	put_be16(head + 4, p->icmp.id);		/* the kernel writes the socket's over it, and the checksum */
-	put_be16(head + 6, p->icmp.seq);
-
-	while (sendmsg(f->ping.sock, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && ping_failed(c, f, p, errno, tries++))
-		;
-}
-
-void icmp_input(struct ctx *c, struct guest *g, const struct pkt *p)
-{
-	bool v4 = p->proto == IPPROTO_ICMP;
-	const struct side guest = {
-		.peer = { .a = p->src.a, .port = p->icmp.id }, .our = { .a = p->dst.a },
-	};
-	struct flow *f;
-
-	if (p->icmp.type != (v4 ? ICMP4_ECHO : ICMP6_ECHO) || p->icmp.code) {
-		drop_count(g, DROP_PROTO);
-		return;
-	}
-	f = flow_find_guest(&c->flows, FLOW_PING, &guest.peer, &guest.our);
-	if (f && f->ping.asked && c->now - f->ping.asked > PING_SILENT) {
-		ping_end(c, f);			/* its identifier may be another program's by now */
-		f = NULL;
-	}
-	if (!f)
-		f = ping_open(c, g, p, &guest);
-	if (!f)
-		return;
-
-	ping_set_ttl(f, p->ttl);
-	if (!f->ping.asked)
-		f->ping.asked = c->now;
-	ping_send(c, f, p);
-	f->bytes[GUEST] += p->data.len;
-	f->ping.used = c->now;
-	flow_touch(&c->flows, f, f->ping.replied);
-}
-
-/* TTL of a message that came, or 0 */
-static uint8_t ttl_received(struct msghdr *m)
-{
-	int ttl = 0;
-
-	for (struct cmsghdr *cm = CMSG_FIRSTHDR(m); cm; cm = CMSG_NXTHDR(m, cm))
-		if ((cm->cmsg_level == IPPROTO_IP && cm->cmsg_type == IP_TTL) ||
-		    (cm->cmsg_level == IPPROTO_IPV6 && cm->cmsg_type == IPV6_HOPLIMIT))
-			memcpy(&ttl, CMSG_DATA(cm), sizeof(ttl));
-	return (uint8_t)ttl;
-}
-
-/* Was a broadcast address asked that the sender answers to, a moment ago? */
-static bool ping_answers(const struct ctx *c, const struct flow *f, const struct end *from, const struct msghdr *m)
-{
-	const struct sock_anc a = sock_ancillary(m, true);
-
-	return f->ping.bcast && c->now - f->ping.used <= UDP_ANSWER_TIME &&
-	       udp_from_network(from, &a, &f->side[HOST].peer.a);
-}
-
-/* Reply @m, of @len bytes behind its header @head in @fr, to the guest: true if the frame was used */
-static bool ping_reply(struct ctx *c, struct flow *f, struct msghdr *m, const uint8_t *head, struct frame *fr, size_t len)
-{
-	const union sockaddr_any *sa = m->msg_name;
-	struct guest *g = flow_guest(c, f);
-	uint8_t ttl = ttl_received(m);
-	const struct addr *asked = &f->side[HOST].peer.a;
-	bool v4 = addr_is_v4(asked);
-	struct icmp_hdr h = {
-		.type = v4 ? ICMP4_ECHO_REPLY : ICMP6_ECHO_REPLY, .id = f->ping.id, .seq = get_be16(head + 6),
-	};
-	const struct end to = { .a = f->side[GUEST].peer.a };
-	struct end from, src = { .a = f->side[GUEST].our.a };
-	struct net_hdr n;
-
-	if (head[0] != h.type || !end_from_sa(&from, sa)) {
-		drop_count(g, DROP_NO_FLOW);
-		return false;
-	}
-	if (addr_eq(&from.a, asked)) {
-		f->ping.used = c->now;
-	} else if (ping_answers(c, f, &from, m)) {	/* one of many: its answer is no reason to wait for more */
-		src.a = map_icmp_src(&c->net, &g->seen, &from.a);
-	} else {
-		drop_count(g, DROP_NO_FLOW);
-		return false;
+	if (!pkt_quote(p, &q))
+		return DROP_L4_HEADER;
+	if (!addr_eq(&q.src.a, &p->dst.a))
+		return DROP_ADDR;
+	if (p->proto == IPPROTO_ICMP) {
+		mtu &= UINT16_MAX;
+		if (!mtu)			/* a router from before RFC 1191 */
+			mtu = pmtu_plateau(q.len ? q.len : IP_MAX);
+	} else if (mtu < PMTU_MIN6) {
+		return DROP_L4_HEADER;
 	}
 
-	n = guest_hdr(c, g, &src, &to);
-	if (ttl)
-		n.ttl = ttl;
-	if (!tap_commit_dgram(&g->tap, fr, &n, &h, len, guest_pmtu(c, g, &to.a)))
-		drop_count(g, DROP_LINK_FULL);
-
-	f->bytes[HOST] += len;
-	f->ping.asked = 0;
-	f->ping.replied = true;
-	flow_touch(&c->flows, f, true);
-	return true;
+	if (q.proto == IPPROTO_TCP)
+		f = flow_find_guest(&c->flows, FLOW_TCP, &q.dst, &q.src);
+	else if (q.proto == IPPROTO_UDP)
+		f = flow_find_guest(&c->flows, FLOW_UDP, &q.dst, &q.src);
+	else if (q.proto == p->proto)
+		f = flow_find_guest(&c->flows, FLOW_PING, &q.dst, &q.src);
+	if (!f || flow_guest(c, f) != g)
+		return DROP_NO_FLOW;
+	if (f->type == FLOW_TCP)
+		return tcp_too_big(c, f, q.seq, mtu);
+	pmtu_set(&g->pmtu, &q.dst.a, mtu, c->now);
+	return DROP_NONE;
 }
-
-/* One message: 0, -EAGAIN if there is none, another error of the socket, or -EBUSY if the link is full */
-static int ping_read(struct ctx *c, struct flow *f)
-{
-	uint8_t head[ICMP_HLEN] = { 0 }, control[128] __attribute__((aligned(8)));
-	struct guest *g = flow_guest(c, f);
-	struct iovec iov[2] = { { head, sizeof(head) } };
-	union sockaddr_any sa = { 0 };
-	struct msghdr m = {
-		.msg_name = &sa, .msg_namelen = sizeof(sa), .msg_iov = iov, .msg_iovlen = 2,
-		.msg_control = control, .msg_controllen = sizeof(control),
-	};
-	struct frame *fr;
-	ssize_t n;
-	int rc;
-
-	if (!tap_reserve(&g->tap, &fr, 1, DGRAM_ROOM, TAP_ANSWER)) {
-		flow_wait(&c->flows, f, WAIT_STALLED);
-		return -EBUSY;
-	}
-	iov[1] = fr->pay[0];
-	do
-		n = recvmsg(f->ping.sock, &m, MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
-	rc = n < 0 ? -errno : 0;
-
-	if (n < ICMP_HLEN || !ping_reply(c, f, &m, head, fr, (size_t)n - ICMP_HLEN))
-		tap_unreserve(&g->tap, &fr, 1);
-	return rc;
-}
-
-static void ping_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t events)
-{
-	unsigned useless = 0;
-
-	(void)side;
-	if (events & EPOLLERR && !ping_errors(c, f))
-		sock_error(f->ping.sock);
-	for (unsigned i = 0; i < PING_TURN; i++) {
-		int rc = ping_read(c, f);
-
-		if (rc == -EAGAIN || rc == -EBUSY)
-			return;
-		if (rc && !ping_errors(c, f) && useless++)
-			return; /* the socket is of no use, and the ready list must not spin on it */
-	}
-	flow_wait(&c->flows, f, WAIT_READY);
-}
-
-static void ping_resume(struct ctx *c, struct flow *f)
-{
-	ping_ready(c, f, HOST, EPOLLIN);
-}
-
-static bool ping_gone(struct ctx *c, struct flow *f)
-{
-	if (f->batch_head != PKT_NEXT_NONE)
-		return false;
-	ping_end(c, f);
-	return true;
-}
-
-static const char *ping_state(const struct flow *f)
-{
-	(void)f;
-	return "established";
-}
-
-const struct flow_ops ping_flow = {
-	.type = FLOW_PING, .name = { "icmp", "icmpv6" }, .fds = 1, .state = ping_state,
-	.ready = ping_ready, .resume = ping_resume, .timeout = ping_timeout, .end = ping_gone,
-};

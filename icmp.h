@@ -1,20 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* icmp.h - echo through ping sockets, and ICMP errors towards the guest */
+/* icmp.h - ICMP errors: towards the guest, and from it */
 #ifndef ICMP_H
 #define ICMP_H
 
 #include "ctx.h"
 #include "sock.h"
 
-/* Echo: the guest's identifier and whom it asks */
-extern const struct flow_ops ping_flow;
-
-/* Echo request from the guest; anything else is dropped and counted */
-void icmp_input(struct ctx *c, struct guest *g, const struct pkt *p);
+/* RFC 792, RFC 4443 */
+enum {
+	ICMP4_ECHO_REPLY	= 0,
+	ICMP4_UNREACH		= 3,
+	ICMP4_ECHO		= 8,
+	ICMP4_TIME_EXCEEDED	= 11,
+	ICMP4_PARAM		= 12,
+	ICMP6_UNREACH		= 1,
+	ICMP6_TOO_BIG		= 2,
+	ICMP6_TIME_EXCEEDED	= 3,
+	ICMP6_PARAM		= 4,
+	ICMP6_ECHO		= 128,
+	ICMP6_ECHO_REPLY	= 129,
+};
+#define UNREACH4_TOO_BIG	4		/* RFC 1191 */
+#define ICMP_HLEN	8
 
 /**
- * icmp_error() - tell the guest that a packet of its own failed
- * @e:		what the host's kernel said: errno, or an ICMP message from the network
+ * icmp_error() - shows the guest that a packet of its own failed
+ * @e:		the kernel's errno, or an ICMP message from the network
  * @src, @dst:	endpoints of the packet at fault, as the guest sent it
  * @proto:	its protocol
  * @l4:		its transport header and as much of its payload as is known, at least 8 bytes
@@ -24,7 +35,18 @@ void icmp_input(struct ctx *c, struct guest *g, const struct pkt *p);
 void icmp_error(struct ctx *c, struct guest *g, const struct sock_err *e, const struct end *src, const struct end *dst,
 		uint8_t proto, const void *l4, size_t len);
 
-/* Same, for a packet that is here in whole: quoted as it is */
+/* The same, for a packet that is here in whole: quoted as it is */
 void icmp_error_pkt(struct ctx *c, struct guest *g, int err, const struct pkt *p);
+
+/* Is @p "fragmentation needed", or "packet too big"? */
+bool icmp_is_too_big(const struct pkt *p);
+
+/**
+ * icmp_too_big() - a router behind the guest, or the guest as one, can't pass on a packet of ours (RFC 1191, RFC 8201)
+ *
+ * Believed of packets to the guest's own flows only, and if it was sent to the source of the packet; of TCP, if that is in flight
+ * (RFC 5927 7). Return: DROP_NONE, or the reason to drop it
+ */
+enum drop icmp_too_big(struct ctx *c, struct guest *g, const struct pkt *p);
 
 #endif /* ICMP_H */

@@ -11,6 +11,7 @@
 #include "frag.h"
 #include "icmp.h"
 #include "input.h"
+#include "ping.h"
 #include "tcp.h"
 #include "udp.h"
 
@@ -136,46 +137,6 @@ static struct flow *input_find(struct ctx *c, struct guest *g, const struct pkt 
 	return f;
 }
 
-enum { ICMP4_UNREACH = 3, UNREACH4_TOO_BIG = 4, ICMP6_TOO_BIG = 2 };
-
-/**
- * input_too_big() - a router behind the guest, or the guest as one, can't pass on a packet of ours (RFC 1191, RFC 8201)
- *
- * Believed of packets to the guest's own flows only, and if it was sent to the source of the packet; of TCP, if that is in flight
- * (RFC 5927 7).
- */
-static enum drop input_too_big(struct ctx *c, struct guest *g, const struct pkt *p)
-{
-	uint32_t mtu = p->icmp.rest;
-	struct flow *f = NULL;
-	struct quote q;
-
-	if (!pkt_quote(p, &q))
-		return DROP_L4_HEADER;
-	if (!addr_eq(&q.src.a, &p->dst.a))
-		return DROP_ADDR;
-	if (p->proto == IPPROTO_ICMP) {
-		mtu &= UINT16_MAX;
-		if (!mtu)			/* a router from before RFC 1191 */
-			mtu = pmtu_plateau(q.len ? q.len : IP_MAX);
-	} else if (mtu < PMTU_MIN6) {
-		return DROP_L4_HEADER;
-	}
-
-	if (q.proto == IPPROTO_TCP)
-		f = flow_find_guest(&c->flows, FLOW_TCP, &q.dst, &q.src);
-	else if (q.proto == IPPROTO_UDP)
-		f = flow_find_guest(&c->flows, FLOW_UDP, &q.dst, &q.src);
-	else if (q.proto == p->proto)
-		f = flow_find_guest(&c->flows, FLOW_PING, &q.dst, &q.src);
-	if (!f || flow_guest(c, f) != g)
-		return DROP_NO_FLOW;
-	if (f->type == FLOW_TCP)
-		return tcp_too_big(c, f, q.seq, mtu);
-	pmtu_set(&g->pmtu, &q.dst.a, mtu, c->now);
-	return DROP_NONE;
-}
-
 /* One packet: answered, dropped, or chained to its flow */
 static enum drop input_packet(struct ctx *c, struct guest *g, uint16_t i)
 {
@@ -187,11 +148,10 @@ static enum drop input_packet(struct ctx *c, struct guest *g, uint16_t i)
 	if (input_local(c, g, p, &why))
 		return why;
 
-	if ((p->proto == IPPROTO_ICMP && p->icmp.type == ICMP4_UNREACH && p->icmp.code == UNREACH4_TOO_BIG) ||
-	    (p->proto == IPPROTO_ICMPV6 && p->icmp.type == ICMP6_TOO_BIG))
-		return input_too_big(c, g, p);
+	if (icmp_is_too_big(p))
+		return icmp_too_big(c, g, p);
 	if (p->proto == IPPROTO_ICMP || p->proto == IPPROTO_ICMPV6) {
-		icmp_input(c, g, p);
+		ping_input(c, g, p);
 		return DROP_NONE;
 	}
 	if (!(f = input_find(c, g, p)))

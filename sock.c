@@ -39,6 +39,18 @@ static bool opt_set(int fd, int level, int name, int value)
 	return !setsockopt(fd, level, name, &value, sizeof(value));
 }
 
+void sock_set(int fd, int level, int name, int value)
+{
+	if (!opt_set(fd, level, name, value))
+		debug("Socket option %i, %i: %s", level, name, errno_text(errno));
+}
+
+void sock_join(int fd)
+{
+	if (sock_features.udp_gro)
+		opt_set(fd, IPPROTO_UDP, UDP_GRO, 1);
+}
+
 static int sock_open(bool v6, int type, int proto)
 {
 	int fd = socket(v6 ? AF_INET6 : AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, proto);
@@ -171,7 +183,7 @@ int sock_connect(const struct side *host, const struct sock_out *o)
 	return fd;
 }
 
-int sock_udp(const struct end *our, const struct sock_out *o, bool gro, bool pktinfo)
+int sock_udp(const struct end *our, const struct sock_out *o)
 {
 	/* The port is the guest's choice: a privilege of ours, which is for rules, must not make it one of the host's services */
 	const struct end at = { our->a, our->port < sock_low_ports ? 0 : our->port };
@@ -184,10 +196,6 @@ int sock_udp(const struct end *our, const struct sock_out *o, bool gro, bool pkt
 	if (v6)
 		opt_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
 	sock_want_errors(fd, v6);
-	if (gro && sock_features.udp_gro)
-		opt_set(fd, IPPROTO_UDP, UDP_GRO, 1);
-	if (pktinfo)
-		opt_set(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVPKTINFO : IP_PKTINFO, 1);
 
 	rc = sock_leave(fd, v6, o);
 	if (!rc) {
@@ -223,8 +231,8 @@ static int udp_open_gro(int fd, bool v6)
 {
 	if (fd < 0)
 		fd = sock_open(v6, SOCK_DGRAM, IPPROTO_UDP);
-	if (fd >= 0 && sock_features.udp_gro)
-		opt_set(fd, IPPROTO_UDP, UDP_GRO, 1);
+	if (fd >= 0)
+		sock_join(fd);
 	return fd;
 }
 
@@ -492,82 +500,7 @@ int sock_errqueue(int fd, struct sock_err *e, void *buf, size_t size)
 	return 0;
 }
 
-/* Control messages of datagrams */
-
 bool sock_to_many(const struct addr *a)
 {
 	return addr_is_multicast(a) || addr_is_bcast(a);
-}
-
-struct sock_anc sock_ancillary(const struct msghdr *m, bool v4)
-{
-	struct sock_anc a = { .our = v4 ? addr_any4 : addr_any6 };
-	bool pktinfo4 = false;
-
-	for (const struct cmsghdr *cm = CMSG_FIRSTHDR(m); cm;
-	     cm = CMSG_NXTHDR((struct msghdr *)m, (struct cmsghdr *)cm)) {
-		if (cm->cmsg_level == IPPROTO_IP && cm->cmsg_type == IP_PKTINFO) {
-			struct in_pktinfo pi;
-
-			memcpy(&pi, CMSG_DATA(cm), sizeof(pi));
-			a.our = addr_from4(pi.ipi_spec_dst.s_addr);
-			a.ifindex = (unsigned)pi.ipi_ifindex;
-			a.many = pi.ipi_addr.s_addr != pi.ipi_spec_dst.s_addr;
-			pktinfo4 = true;
-		} else if (cm->cmsg_level == IPPROTO_IPV6 && cm->cmsg_type == IPV6_PKTINFO && !pktinfo4) {
-			struct in6_pktinfo pi;
-
-			memcpy(&pi, CMSG_DATA(cm), sizeof(pi));
-			a.our = addr_from_bytes(&pi.ipi6_addr, false);
-			a.ifindex = pi.ipi6_ifindex;
-			a.many = sock_to_many(&a.our);
-			if (a.many)
-				a.our = v4 ? addr_any4 : addr_any6;
-			else if (addr_is_linklocal(&a.our) && !addr_is_v4(&a.our))
-				a.scope = pi.ipi6_ifindex;
-		} else if (cm->cmsg_level == IPPROTO_UDP && cm->cmsg_type == UDP_GRO) {
-			int gso;
-
-			memcpy(&gso, CMSG_DATA(cm), sizeof(gso));
-			a.gso = (uint16_t)gso;
-		}
-	}
-	return a;
-}
-
-void sock_cmsg(struct msghdr *m, int level, int type, const void *data, size_t len)
-{
-	struct cmsghdr *cm = (void *)((uint8_t *)m->msg_control + m->msg_controllen);
-
-	memset(cm, 0, CMSG_SPACE(len));
-	cm->cmsg_level = level;
-	cm->cmsg_type = type;
-	cm->cmsg_len = CMSG_LEN(len);
-	memcpy(CMSG_DATA(cm), data, len);
-	m->msg_controllen += CMSG_SPACE(len);
-}
-
-void sock_cmsg_source(struct msghdr *m, const struct side *s, unsigned scope)
-{
-	bool unspec = addr_is_unspec(&s->our.a) || sock_to_many(&s->our.a);
-
-	if (addr_is_v4(&s->peer.a)) {
-		struct in_pktinfo pi = { .ipi_ifindex = (int)scope };
-
-		if (unspec && !scope)
-			return;
-		if (!unspec)
-			pi.ipi_spec_dst.s_addr = addr_v4(&s->our.a);
-		sock_cmsg(m, IPPROTO_IP, IP_PKTINFO, &pi, sizeof(pi));
-	} else if (!unspec) {			/* the interface is in the socket address */
-		struct in6_pktinfo pi = { .ipi6_ifindex = scope };
-
-		memcpy(&pi.ipi6_addr, s->our.a.b, sizeof(s->our.a.b));
-		sock_cmsg(m, IPPROTO_IPV6, IPV6_PKTINFO, &pi, sizeof(pi));
-	}
-}
-
-void sock_cmsg_segment(struct msghdr *m, uint16_t size)
-{
-	sock_cmsg(m, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof(size));
 }

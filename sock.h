@@ -62,9 +62,15 @@ int sock_connect_on(int fd, const struct end *peer, unsigned scope);
  * @our:	address (unspecified: any) and port to bind; another port is taken if that one is not free, or a low one,
  *		whatever privilege there is
  *
- * The error queue is on (IP_RECVERR), as are UDP_GRO with @gro, IP_PKTINFO with @pktinfo.
+ * The error queue is on (IP_RECVERR).
  */
-int sock_udp(const struct end *our, const struct sock_out *o, bool gro, bool pktinfo);
+int sock_udp(const struct end *our, const struct sock_out *o);
+
+/* The kernel may hand over several datagrams as one (UDP_GRO) */
+void sock_join(int fd);
+
+/* An option that is an int; what the kernel doesn't have is worth a line for debugging */
+void sock_set(int fd, int level, int name, int value);
 
 /**
  * sock_udp_from() - UDP socket for a server that may answer from another port, or another address of its machine
@@ -88,27 +94,6 @@ bool sock_is_local(const struct addr *a, unsigned scope);
 
 /* Multicast or broadcast address */
 bool sock_to_many(const struct addr *a);
-
-/* What came with a datagram */
-struct sock_anc {
-	struct addr	our;		/* local address it came to, or that is to answer */
-	unsigned	scope;		/* interface of @our, if that is link-local and IPv6, or 0 */
-	uint16_t	gso;		/* size of the datagrams that the kernel joined, 0: just one */
-	unsigned	ifindex;	/* interface it came in by, 0: not known */
-	bool		many;		/* sent to a multicast or broadcast address */
-};
-
-/* @v4: of the sender's address */
-struct sock_anc sock_ancillary(const struct msghdr *m, bool v4);
-
-/* One more control message, behind the msg_controllen bytes there are. There has to be room for it. */
-void sock_cmsg(struct msghdr *m, int level, int type, const void *data, size_t len);
-
-/* Source address @s->our and interface of a datagram to @s->peer, where they are not the kernel's choice */
-void sock_cmsg_source(struct msghdr *m, const struct side *s, unsigned scope);
-
-/* The payload is datagrams of @size bytes, the last one maybe shorter (UDP_SEGMENT) */
-void sock_cmsg_segment(struct msghdr *m, uint16_t size);
 
 /* Ping socket (icmp(7)); @v6 for ICMPv6. The kernel picks the identifier, and another program that wants it can have it. */
 int sock_ping(bool v6, const struct addr *our, const struct sock_out *o);

@@ -14,36 +14,31 @@
  * (BY_CLIENT), it begins a flow of its own, to where the client is, which the guest may see under another name, from the
  * address that the client had asked.
  *
- * Towards the guest, datagrams are received straight into frames of the link, also those that are spliced: these are sent
- * from there by udp_splice.c, and the frame was not used. Sockets are edge-triggered: they are
- * read until they give less than was asked for, or until the flow is on the ready list (used up its turn) or the
- * stalled list (link full).
+ * Towards the guest, datagrams are received straight into frames of the link. A listener's may be for udp_splice.c instead, and no
+ * frame of the link is for these: as long as all that comes is spliced, or while the link is full, buffers of no link take their
+ * place. Sockets are edge-triggered: they are read until they give less than was asked for, or until the flow is on the ready
+ * list (used up its turn) or the stalled list (link full).
  *
  * An error on a socket says nothing about whose packet it was: send calls report what another flow's peer answered
  * earlier. So whatever a call reports, the error queue is read first, and its entries are told to the flows they name.
  *
  * Timers (RFC 4787 4.3) run once per idle time: a datagram only leaves a time stamp.
  */
-#include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
-#include <netinet/udp.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include "checksum.h"
+#include "dgram.h"
 #include "event.h"
 #include "icmp.h"
 #include "reclaim.h"
 #include "sock.h"
 #include "udp.h"
 #include "udp_splice.h"
-
-#ifndef UDP_GRO
-#define UDP_GRO		104
-#endif
 
 /* RFC 4787 REQ-5: at least two minutes, five recommended; shorter only for well-known services */
 #define TIMEOUT_REPLIED	300000		/* ms */
@@ -53,49 +48,24 @@
 #define PORT_CLIENT	1024		/* those below are services' */
 
 #define UDP_HLEN	8
-#define BATCH_OUT	64		/* messages in one sendmmsg() */
-#define IOV_OUT		512
-#define BATCH_IN	32		/* in one recvmmsg() */
-#define TURN_IN		4		/* recvmmsg() calls before other flows have their turn */
-#define TURN_ERRORS	64		/* entries of an error queue, the same */
-#define ERROR_TRIES	4		/* sends again after an error that was another packet's */
+#define LISTEN_DROPS	1024		/* datagrams of a listener that can't have a flow entry, dropped at once */
+#define TURN_IN		4		/* batches, before other flows have their turn */
 #define SOCKETS_MAX	4		/* of one endpoint of the guest */
 #define FLOWS_AT_ONCE	16		/* that end with their socket */
 #define UNASKED_MANY	64		/* datagrams of a port that no flow was about, before the kernel has to see to them */
 
-#define KEY_LISTENER	FLOW_MAX	/* host's side of FLOW_UDP_PORT: listener's index above this */
-#define KEY_OWN		FLOW_NONE	/* same: by local port, to know our own packets */
+#define KEY_OWN		FLOW_NONE	/* host's side of FLOW_UDP_PORT: by local port, to know our own packets */
 
-#define CMSG_ROOM	256
-
-static_assert(BATCH_IN <= UDP_SPLICE_BATCH, "what can be taken of a batch");
-
-/* Messages on their way out: nothing is kept here between calls */
+/* A batch from the host's side: nothing is kept here between calls */
 static struct {
-	struct mmsghdr		mm[BATCH_OUT];
-	const struct pkt	*pkt[BATCH_OUT];	/* the first of those that are joined */
-	struct udp_run		msg[BATCH_OUT];
-	uint8_t			control[BATCH_OUT][CMSG_ROOM] __attribute__((aligned(8)));
-	struct iovec		iov[IOV_OUT];
-	union sockaddr_any	to;
-	socklen_t		to_len;
-	unsigned		n, niov;
-} out;
-
-/* And in */
-static struct {
-	struct mmsghdr		mm[BATCH_IN];
-	struct frame		*frame[BATCH_IN];
-	struct iovec		iov[BATCH_IN];
-	union sockaddr_any	from[BATCH_IN];
-	uint8_t			control[BATCH_IN][CMSG_ROOM] __attribute__((aligned(8)));
-	uint8_t			big[DGRAM_ROOM];	/* datagram in pieces */
+	struct frame		*frame[DGRAM_BATCH];	/* NULL: received into a buffer of no link */
+	struct iovec		place[DGRAM_BATCH];
+	uint8_t			big[DGRAM_ROOM];	/* datagrams that the kernel joined, and the link doesn't take as one */
 	struct {
 		struct flow	*f;		/* NULL: none */
 		struct frame	*fr;
-		struct udp_run	run;
+		struct dgram_run run;
 	} join;					/* datagrams that go to the guest as a super-packet, once there are no more */
-	uint8_t			quote[UDP_HLEN + 1280];
 } in;
 
 static struct flow *port_of(struct ctx *c, const struct flow *f)
@@ -207,19 +177,15 @@ static struct flow *udp_new(struct ctx *c, struct guest *g, struct flow *port, c
 	return f;
 }
 
-/* Entry for a socket; its descriptor's events come here from now on. A listener's is registered, and stays so if this fails. */
+/* Entry for a socket, @fd */
 static struct flow *port_new(struct ctx *c, struct guest *g, int fd, uint32_t listener)
 {
-	int (*watch)(int, int, uint32_t, uint16_t, unsigned, uint32_t) = listener == FLOW_NONE ? ev_add_flow : ev_mod_flow;
 	struct flow *port = reclaim_alloc(c, g, &udp_port_flow);
 
-	if (!port)
-		return NULL;
-	port->udp = (struct udp){ .sock = fd, .refs = 1, .listener = listener, .flows = FLOW_NONE, .batch = BATCH_IN };
-	if (watch(c->epfd, fd, flow_idx(&c->flows, port), port->gen, HOST, EPOLLIN)) {
-		flow_end(&c->flows, port);
-		return NULL;
-	}
+	if (port)
+		port->udp = (struct udp){
+			.sock = fd, .refs = 1, .listener = listener, .flows = FLOW_NONE, .batch = DGRAM_BATCH,
+		};
 	return port;
 }
 
@@ -230,10 +196,12 @@ static int port_socket(struct ctx *c, struct guest *g, const struct end *our, co
 	if (!reclaim_share(c, g))
 		return -EMFILE;
 	for (unsigned i = 0; i < RECLAIM_TRIES; i++) {
-		fd = sock_udp(our, o, g->tap.caps.uso, false);
+		fd = sock_udp(our, o);
 		if (!reclaim_for(c, fd))
 			break;
 	}
+	if (fd >= 0 && g->tap.caps.uso)
+		sock_join(fd);
 	if (fd < 0)
 		log_limited(LOG_WARNING, "No UDP socket for port %u: %s", our->port, errno_text(-fd));
 	return fd;
@@ -258,8 +226,10 @@ static struct flow *port_get(struct ctx *c, struct guest *g, const struct end *s
 	if (fd < 0)
 		return NULL;
 	port = port_new(c, g, fd, FLOW_NONE);
-	if (!port) {
+	if (!port || ev_add_flow(c->epfd, fd, flow_idx(&c->flows, port), port->gen, HOST, EPOLLIN)) {
 		fd_close(fd);
+		if (port)
+			flow_end(&c->flows, port);
 		return NULL;
 	}
 	g->sockets++;
@@ -270,12 +240,6 @@ static struct flow *port_get(struct ctx *c, struct guest *g, const struct end *s
 	flow_hash_guest(&c->flows, port);
 	flow_hash_host(&c->flows, port, KEY_OWN);
 	return port;
-}
-
-static void opt_set(int fd, int level, int name, int value)
-{
-	if (setsockopt(fd, level, name, &value, sizeof(value)))
-		debug("UDP socket option %i: %s", name, errno_text(errno));
 }
 
 /* Host's interface for a destination, 0: routes decide, as they do for IPv4 link-local addresses; @scope: map_leave()'s */
@@ -371,10 +335,11 @@ struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 
 /* ---- errors ---- */
 
-/* One entry of the error queue, to the flow whose packet it was */
-static void port_error(struct ctx *c, struct flow *port, const struct sock_err *e)
+/* One entry of the error queue, with the payload @data, to the flow whose packet it was */
+static void port_error(struct ctx *c, struct flow *port, const struct sock_err *e, const uint8_t *data)
 {
 	struct flow *f = flow_find_host(&c->flows, FLOW_UDP, flow_idx(&c->flows, port), &e->dst);
+	uint8_t *udp = (uint8_t *)(uintptr_t)data - UDP_HLEN;
 	size_t len = UDP_HLEN + e->len;
 	const struct end *src, *dst;
 	uint16_t csum;
@@ -387,226 +352,70 @@ static void port_error(struct ctx *c, struct flow *port, const struct sock_err *
 	dst = &f->side[GUEST].our;
 
 	/* Header as the guest wrote it, as far as the payload came back in whole */
-	put_be16(in.quote, src->port);
-	put_be16(in.quote + 2, dst->port);
-	put_be16(in.quote + 4, (uint16_t)len);
-	put_be16(in.quote + 6, 0);
-	csum = csum_finish(csum_add(in.quote, len, csum_pseudo(&src->a, &dst->a, IPPROTO_UDP, (uint32_t)len)));
+	put_be16(udp, src->port);
+	put_be16(udp + 2, dst->port);
+	put_be16(udp + 4, (uint16_t)len);
+	put_be16(udp + 6, 0);
+	csum = csum_finish(csum_add(udp, len, csum_pseudo(&src->a, &dst->a, IPPROTO_UDP, (uint32_t)len)));
 	if (!csum)
 		csum = 0xffff;
-	memcpy(in.quote + 6, &csum, sizeof(csum));
+	memcpy(udp + 6, &csum, sizeof(csum));
 
-	icmp_error(c, flow_guest(c, f), e, src, dst, IPPROTO_UDP, in.quote, len);
+	icmp_error(c, flow_guest(c, f), e, src, dst, IPPROTO_UDP, udp, len);
 }
 
 /* Reads the error queue, to its end or to the limit of a turn: number of entries */
 static unsigned port_errors(struct ctx *c, struct flow *port)
 {
-	struct sock_err e;
+	const struct sock_err *e;
+	uint8_t *data;
 	unsigned n;
 
-	for (n = 0; n < TURN_ERRORS; n++) {
-		if (sock_errqueue(port->udp.sock, &e, in.quote + UDP_HLEN, sizeof(in.quote) - UDP_HLEN))
-			return n;
-		port_error(c, port, &e);
-	}
-	flow_wait(&c->flows, port, WAIT_READY);
+	for (n = 0; (e = dgram_error(port->udp.sock, n, &data)); n++)
+		port_error(c, port, e, data);
+	if (n == DGRAM_ERRORS)
+		flow_wait(&c->flows, port, WAIT_READY);
 	return n;
 }
 
 /* ---- guest to host ---- */
 
-/* TTL and DSCP go on as the guest set them, so that traceroute sees the path's routers (ICMP-07) */
-static void cmsg_put_ip(struct msghdr *m, const struct flow *f, const struct pkt *p)
-{
-	bool v4 = addr_is_v4(&f->side[HOST].peer.a);
-	int ttl = MAX(p->ttl, 1), tos = p->tos;
-
-	if (ttl != IPDEFTTL || sock_to_many(&f->side[HOST].peer.a))
-		sock_cmsg(m, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TTL : IPV6_HOPLIMIT, &ttl, sizeof(ttl));
-	if (tos)
-		sock_cmsg(m, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TOS : IPV6_TCLASS, &tos, sizeof(tos));
-}
-
-/* 0 if the whole packet is one datagram */
-static uint16_t segment_size(const struct pkt *p)
-{
-	return p->data.len > p->off.gso ? p->off.gso : 0;
-}
-
-/* One datagram more in the last message: as long as those before it, or the last and shorter. One way through the host's stack
- * for many, see udp(7), UDP_SEGMENT.
- */
-static bool out_join(const struct flow *port, const struct pkt *p)
-{
-	unsigned i = out.n - 1, cnt;
-	size_t len;
-
-	if (!out.n || port->udp.single || segment_size(p) || !udp_run_takes(&out.msg[i], p->data.len))
-		return false;
-	if (p->ttl != out.pkt[i]->ttl || p->tos != out.pkt[i]->tos)
-		return false;
-	cnt = view_iov(&p->data, out.iov + out.niov, IOV_OUT - out.niov, &len);
-	if (len < p->data.len)
-		return false;
-
-	out.niov += cnt;
-	out.mm[i].msg_hdr.msg_iovlen += cnt;
-	udp_run_add(&out.msg[i], len);
-	return true;
-}
-
-/* Next message; false if the batch has no room for it */
-static bool out_add(const struct flow *f, const struct pkt *p)
-{
-	uint16_t gso = segment_size(p);
-	struct msghdr *m;
-	size_t len;
-
-	if (out.n == BATCH_OUT)
-		return false;
-	m = &out.mm[out.n].msg_hdr;
-	*m = (struct msghdr){
-		.msg_name = &out.to,
-		.msg_namelen = out.to_len,
-		.msg_iov = out.iov + out.niov,
-		.msg_control = out.control[out.n],
-	};
-	m->msg_iovlen = view_iov(&p->data, m->msg_iov, IOV_OUT - out.niov, &len);
-	if (len < p->data.len)
-		return false;
-	sock_cmsg_source(m, &f->side[HOST], f->udp.scope);
-	cmsg_put_ip(m, f, p);
-
-	out.niov += (unsigned)m->msg_iovlen;
-	out.msg[out.n] = udp_run_begin(len, gso, sock_features.udp_gso);
-	out.pkt[out.n++] = p;
-	return true;
-}
-
-/* Does message @i consist of several datagrams? */
-static bool out_is_super(unsigned i)
-{
-	return out.msg[i].len > out.msg[i].size;
-}
-
-static void out_finish(unsigned i)
-{
-	struct msghdr *m = &out.mm[i].msg_hdr;
-
-	if (out_is_super(i))
-		sock_cmsg_segment(m, out.msg[i].size);
-	if (!m->msg_controllen)
-		m->msg_control = NULL;
-}
-
-enum verdict { TRY_AGAIN, NEXT_ONE, GIVE_UP };
-
-/* A message that begins with @p, of @n datagrams, was refused with @err, @tries times in a row before */
-static enum verdict out_refused(struct ctx *c, struct flow *f, struct flow *port, const struct pkt *p, unsigned n, int err,
-				unsigned tries)
+/* A message was refused with @err: true to send it again */
+static bool out_again(struct ctx *c, struct flow *f, struct flow *port, int err)
 {
 	const struct addr *to = &f->side[HOST].peer.a;
-	struct guest *g = flow_guest(c, f);
 	bool queued;
-
-	if (err == EINTR)
-		return TRY_AGAIN;
-	if (err == EAGAIN)			/* socket full, and so it is for the rest */
-		return GIVE_UP;
 
 	if (err == EACCES && !port->udp.bcast && addr_is_v4(to) && !addr_is_multicast(to)) {
 		udp_to_many(port, to);		/* a network's broadcast address: nothing tells before */
 		f->udp.many = true;
-		return TRY_AGAIN;
+		return true;
 	}
 	queued = port_errors(c, port);
-	if (queued && err != EMSGSIZE && tries < ERROR_TRIES)	/* another packet's error */
-		return TRY_AGAIN;
-	g->drops[DROP_SEND] += n;
+	if (queued && dgram_again(err))		/* another packet's error */
+		return true;
 	if (!queued && err != ENOBUFS)
-		icmp_error_pkt(c, g, err, p);
-	return NEXT_ONE;
-}
-
-/* Message @i in single ones, without its last control message, which is UDP_SEGMENT. GIVE_UP leaves those that were not sent
- * in out.msg[i].n.
- */
-static enum verdict out_split(struct ctx *c, struct flow *f, struct flow *port, unsigned i)
-{
-	const struct msghdr *m = &out.mm[i].msg_hdr;
-	struct view rest = { .iov = m->msg_iov, .cnt = (unsigned)m->msg_iovlen, .len = out.msg[i].len };
-	uint16_t gso = out.msg[i].size;
-	struct iovec iov[32];
-
-	for (; rest.len; view_skip(&rest, gso)) {
-		enum verdict v = TRY_AGAIN;
-		struct msghdr one = *m;
-		struct view part = rest;
-		size_t len;
-
-		view_trim(&part, gso);
-		one.msg_iov = iov;
-		one.msg_iovlen = view_iov(&part, iov, ARRAY_SIZE(iov), &len);
-		one.msg_controllen -= CMSG_SPACE(sizeof(gso));
-		if (len < part.len) {
-			drop_count(flow_guest(c, f), DROP_SEND);
-			continue;
-		}
-		for (unsigned tries = 0; v == TRY_AGAIN; tries++) {
-			if (sendmsg(port->udp.sock, &one, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
-				break;
-			v = out_refused(c, f, port, out.pkt[i], 1, errno, tries);
-		}
-		if (v == GIVE_UP) {
-			out.msg[i].n = (uint16_t)DIV_ROUND_UP(rest.len, gso);
-			return GIVE_UP;
-		}
-	}
-	return NEXT_ONE;
-}
-
-/* Message @i was refused with @err, @tries times in a row before */
-static enum verdict out_failed(struct ctx *c, struct flow *f, struct flow *port, unsigned i, int err, unsigned tries)
-{
-	/* More segments, or larger ones, than it takes */
-	if (out_is_super(i) && (err == EINVAL || err == EMSGSIZE || err == EIO)) {
-		port->udp.single |= out.msg[i].n > 1;
-		return out_split(c, f, port, i);
-	}
-	return out_refused(c, f, port, out.pkt[i], out.msg[i].n, err, tries);
+		icmp_error_pkt(c, flow_guest(c, f), err, dgram_refused());
+	return false;
 }
 
 /* Sends the batch; what fails is dropped and counted, what comes after it is sent nevertheless */
-static void out_flush(struct ctx *c, struct flow *f, struct flow *port)
+static void out_send(struct ctx *c, struct flow *f, struct flow *port)
 {
-	unsigned i = 0, tries = 0;
+	uint64_t *lost = &flow_guest(c, f)->drops[DROP_SEND];
+	int err;
 
-	for (unsigned k = 0; k < out.n; k++)
-		out_finish(k);
-	while (i < out.n) {
-		int rc = sendmmsg(port->udp.sock, out.mm + i, out.n - i, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while ((err = dgram_send(port->udp.sock, &port->udp.single, lost)))
+		if (!out_again(c, f, port, err))
+			dgram_skip(lost);
+}
 
-		if (rc > 0) {
-			i += (unsigned)rc;
-			tries = 0;
-			continue;
-		}
-		switch (out_failed(c, f, port, i, rc ? errno : EIO, tries)) {
-		case TRY_AGAIN:
-			tries++;
-			continue;
-		case NEXT_ONE:
-			tries = 0;
-			i++;
-			continue;
-		case GIVE_UP:
-			for (; i < out.n; i++)
-				flow_guest(c, f)->drops[DROP_SEND] += out.msg[i].n;
-			break;
-		}
-	}
-	out.n = out.niov = 0;
+/* TTL and DSCP go on as the guest set them, so that traceroute sees the path's routers (ICMP-07) */
+static bool out_add(const struct flow *f, const struct pkt *p)
+{
+	uint8_t ttl = p->ttl == IPDEFTTL && !sock_to_many(&f->side[HOST].peer.a) ? 0 : MAX(p->ttl, 1);
+
+	return dgram_add(&p->data, p->off.gso, ttl, p->tos, p);
 }
 
 void udp_input(struct ctx *c, struct flow *f, struct pkt *pkts)
@@ -615,18 +424,16 @@ void udp_input(struct ctx *c, struct flow *f, struct pkt *pkts)
 	uint16_t i = f->batch_head;
 
 	f->batch_head = f->batch_tail = PKT_NEXT_NONE;
-	out.n = out.niov = 0;
-	out.to_len = end_to_sa(&f->side[HOST].peer, f->udp.scope, &out.to);
-
+	dgram_begin(&f->side[HOST], f->udp.scope, !port->udp.single);
 	for (; i != PKT_NEXT_NONE; i = pkts[i].next) {
 		f->bytes[GUEST] += pkts[i].data.len;
-		if (!out_join(port, &pkts[i]) && !out_add(f, &pkts[i])) {
-			out_flush(c, f, port);
-			if (!out_add(f, &pkts[i]))
-				drop_count(flow_guest(c, f), DROP_SEND);
-		}
+		if (out_add(f, &pkts[i]))
+			continue;
+		out_send(c, f, port);
+		if (!out_add(f, &pkts[i]))
+			drop_count(flow_guest(c, f), DROP_SEND);
 	}
-	out_flush(c, f, port);
+	out_send(c, f, port);
 
 	if (f->udp.many)
 		udp_asks(c, port, f);
@@ -646,14 +453,13 @@ bool udp_is_own(const struct flows *fs, const struct end *e)
 }
 
 /* Sent by a socket of ours: on the way to many, it came back (UDP-05) */
-static bool own_packet(const struct flows *fs, const struct end *from, const struct sock_anc *a)
+static bool own_packet(const struct flows *fs, const struct dgram *d)
 {
-	return addr_eq(&from->a, &a->our) && udp_is_own(fs, from);
+	return addr_eq(&d->from.a, &d->our) && udp_is_own(fs, &d->from);
 }
 
 /* New flow for a datagram from the host's side: to a listener, or an answer to what was sent to many */
-static struct flow *port_accept(struct ctx *c, struct flow *port, const struct side *host, const struct sock_anc *a,
-				unsigned scope)
+static struct flow *port_accept(struct ctx *c, struct flow *port, const struct side *host, const struct dgram *d)
 {
 	bool listener = port->udp.listener != FLOW_NONE;
 	struct fwd_rule *rule = listener ? &c->fwd.rule[c->fwd.l[port->udp.listener].rule] : NULL;
@@ -662,7 +468,7 @@ static struct flow *port_accept(struct ctx *c, struct flow *port, const struct s
 	struct flow *old, *f;
 	struct side guest;
 
-	if (listener ? a->many && own_packet(&c->flows, &host->peer, a) : !udp_answers(c, port, &host->peer, a)) {
+	if (listener ? d->many && own_packet(&c->flows, d) : !udp_answers(c, port, d)) {
 		why = DROP_NO_FLOW;
 	} else if (listener) {
 		why = rule->r.outward ? DROP_POLICY : map_in(&c->net, &g->seen, &rule->r, host, &guest);
@@ -681,7 +487,7 @@ static struct flow *port_accept(struct ctx *c, struct flow *port, const struct s
 	port->udp.refs++;
 	if (rule)
 		rule->accepted++;
-	f = udp_new(c, g, port, &guest, host, scope);
+	f = udp_new(c, g, port, &guest, host, d->scope);
 	if (f)
 		f->udp.inbound = true;
 	return f;
@@ -733,62 +539,78 @@ static void in_flush(struct ctx *c)
 	in.join.f = NULL;
 }
 
+/* Frame of message @i, or a new one if that came into a buffer; NULL, counted */
+static struct frame *in_frame(struct guest *g, unsigned i, const struct iovec *data)
+{
+	struct frame *fr = in.frame[i];
+
+	if (fr)
+		return fr;
+	if (!tap_reserve(&g->tap, &fr, 1, DGRAM_ROOM, TAP_ANY)) {
+		drop_count(g, DROP_LINK_FULL);
+		return NULL;
+	}
+	memcpy(fr->pay[0].iov_base, data->iov_base, data->iov_len);
+	return fr;
+}
+
 /* Message @i to the guest, joined with those before it if they are as long, and of the same flow: true if its frame was used.
  * A frame on the link costs several times what it takes to copy a datagram.
  */
-static bool in_pass(struct ctx *c, struct flow *f, unsigned i, size_t len, uint16_t gso)
+static bool in_pass(struct ctx *c, struct flow *f, unsigned i, const struct dgram *d)
 {
 	struct guest *g = flow_guest(c, f);
 	unsigned hdr = net_hdr_len(addr_is_v4(&f->side[GUEST].our.a), UDP_HLEN) - ETH_HLEN;
+	size_t len = d->data.iov_len, at = in.join.run.len;
+	struct frame *fr;
 
-	if (in.join.f == f && !gso && udp_run_takes(&in.join.run, len)) {
-		memcpy((uint8_t *)in.join.fr->pay[0].iov_base + in.join.run.len, in.iov[i].iov_base, len);
-		udp_run_add(&in.join.run, len);
+	if (in.join.f == f && !d->gso && dgram_run_takes(&in.join.run, len)) {
+		memcpy((uint8_t *)in.join.fr->pay[0].iov_base + at, d->data.iov_base, len);
 		return false;
 	}
 	in_flush(c);
-	if (gso || !len || !g->tap.caps.uso || len + hdr > guest_pmtu(c, g, &f->side[GUEST].peer.a)) {
-		in_emit(c, f, in.frame[i], len, gso);
+	fr = in_frame(g, i, &d->data);
+	if (!fr)
+		return false;
+	if (d->gso || !len || !g->tap.caps.uso || len + hdr > guest_pmtu(c, g, &f->side[GUEST].peer.a)) {
+		in_emit(c, f, fr, len, d->gso);
 		return true;
 	}
 	in.join.f = f;
-	in.join.fr = in.frame[i];
-	in.join.run = udp_run_begin(len, 0, true);
+	in.join.fr = fr;
+	in.join.run = dgram_run_begin(len, 0, true);
 	return true;
 }
 
-/* Message @i, @len bytes: true if its frame was used */
-static bool in_deliver(struct ctx *c, struct flow *port, unsigned i, size_t len)
+/* Message @i: true if its frame was used */
+static bool in_deliver(struct ctx *c, struct flow *port, unsigned i)
 {
-	const union sockaddr_any *sa = &in.from[i];
-	unsigned scope = sa->sa.sa_family == AF_INET6 ? sa->v6.sin6_scope_id : 0;
 	bool listener = port->udp.listener != FLOW_NONE;
-	struct side host;
-	struct sock_anc a;
+	struct side host, far;
+	struct dgram d;
 	struct flow *f;
 
-	if (!end_from_sa(&host.peer, sa) || !host.peer.port) {
+	if (!dgram_get(i, false, &d)) {
 		drop_count(flow_guest(c, port), DROP_PORT_ZERO);
 		return false;
 	}
-	a = sock_ancillary(&in.mm[i].msg_hdr, addr_is_v4(&host.peer.a));
-	host.our = (struct end){ a.our, port->side[HOST].our.port };
-	if (!scope)				/* a link-local address may be asked from a global one */
-		scope = a.scope;
-	if (listener && !a.many && udp_splice_take(c, port, &host, scope, in.iov[i].iov_base, len, a.gso))
+	host = (struct side){ d.from, { d.our, port->side[HOST].our.port } };
+	if (listener && udp_splice_wants(c, port, &host, &d, &far)) {
+		udp_splice_take(c, port, &host, &far, &d);
 		return false;
+	}
 
 	f = flow_find_host(&c->flows, FLOW_UDP, flow_idx(&c->flows, port), &host.peer);
-	if (f && scope && f->udp.scope && scope != f->udp.scope)
+	if (f && d.scope && f->udp.scope && d.scope != f->udp.scope)
 		f = NULL;			/* the same link-local address on another link is somebody else */
 	if (!f)
-		f = port_accept(c, port, &host, &a, scope);
+		f = port_accept(c, port, &host, &d);
 	if (!f)
 		return false;
 
 	if (listener) {
-		f->side[HOST].our.a = a.our;	/* the address asked last is the one that answers (UDP-10) */
-		f->udp.scope = scope;
+		f->side[HOST].our.a = d.our;	/* the address asked last is the one that answers (UDP-10) */
+		f->udp.scope = d.scope;
 		hash_client(c, f);
 	} else {
 		port->udp.replied = true;
@@ -797,51 +619,64 @@ static bool in_deliver(struct ctx *c, struct flow *port, unsigned i, size_t len)
 	f->udp.used = c->now;
 	flow_touch(&c->flows, f, f->udp.replied);
 	port_touch(c, port);
-	f->bytes[HOST] += len;
-	return in_pass(c, f, i, len, a.gso);
+	f->bytes[HOST] += d.data.iov_len;
+	return in_pass(c, f, i, &d);
 }
 
-/* Places for a batch: payload of frames, or buffers where nothing can go to the link. How many; 0: the link is full */
-static unsigned in_reserve(struct ctx *c, const struct flow *port)
+/* Is the next datagram of a listener's socket one that is spliced? */
+static bool head_splices(struct ctx *c, const struct flow *port)
 {
+	struct side host, far;
+	struct dgram d;
+
+	if (port->udp.listener == FLOW_NONE || !dgram_peek(port->udp.sock, &d))
+		return false;
+	host = (struct side){ d.from, { d.our, port->side[HOST].our.port } };
+	return udp_splice_wants(c, port, &host, &d, &far);
+}
+
+/* Places for a batch: frames, or buffers for what most probably is none of the link's. How many; 0: the link is full */
+static unsigned in_places(struct ctx *c, const struct flow *port)
+{
+	struct tap *t = &flow_guest(c, port)->tap;
 	unsigned n = port->udp.batch;
 
-	if (port->udp.linkless)
-		return udp_splice_buffers(in.iov, n);
-	n = tap_reserve(&flow_guest(c, port)->tap, in.frame, n, DGRAM_ROOM, TAP_ANY);
-	for (unsigned i = 0; i < n; i++)
-		in.iov[i] = in.frame[i]->pay[0];
+	if (!port->udp.linkless && !(port->udp.spliced && tap_takes(t) && t->nfree >= n)) {
+		n = tap_reserve(t, in.frame, n, DGRAM_ROOM, TAP_ANY);
+		for (unsigned i = 0; i < n; i++)
+			in.place[i] = in.frame[i]->pay[0];
+		if (n || !head_splices(c, port))
+			return n;
+		n = 1;
+	}
+	memset(in.frame, 0, n * sizeof(in.frame[0]));
+	dgram_buffers(in.place, n);
 	return n;
 }
 
-/* Up to @n messages into the places reserved: count or -errno */
-static int in_receive(int fd, unsigned n)
+/* Takes @got messages of the batch, received into @n places, to where they go */
+static void in_batch(struct ctx *c, struct flow *port, int got, unsigned n)
 {
-	int rc;
+	struct guest *g = flow_guest(c, port);
+	uint64_t unasked = g->drops[DROP_NO_FLOW];
+	unsigned unused = 0;
 
-	for (unsigned i = 0; i < n; i++)
-		in.mm[i].msg_hdr = (struct msghdr){
-			.msg_name = &in.from[i], .msg_namelen = sizeof(in.from[i]),
-			.msg_iov = &in.iov[i], .msg_iovlen = 1,
-			.msg_control = in.control[i], .msg_controllen = sizeof(in.control[i]),
-		};
-	do
-		rc = recvmmsg(fd, in.mm, n, MSG_DONTWAIT, NULL);
-	while (rc < 0 && errno == EINTR);
-	return rc < 0 ? -errno : rc;
-}
+	for (unsigned i = 0; i < n; i++) {
+		bool used = (int)i < got && in_deliver(c, port, i);
 
-/* The next batch is larger if this one, of @n places, was full, and smaller if it was far from that: a ping-pong is not charged
- * what it takes to prepare for a flood
- */
-static void in_adapt(struct flow *port, int got, unsigned n)
-{
-	int places = port->udp.batch;
+		if (!used && in.frame[i])
+			in.frame[unused++] = in.frame[i];
+	}
+	in_flush(c);
+	tap_unreserve(&g->tap, in.frame, unused);
+	if (got > 0)
+		port->udp.spliced = udp_splice_flush(c) == (unsigned)got;
 
-	if (got == (int)n)
-		port->udp.batch = (uint8_t)MIN(2 * places, BATCH_IN);
-	else if (got < places / 2)
-		port->udp.batch = (uint8_t)MAX(places / 2, 2);
+	port->udp.unasked += (uint32_t)(g->drops[DROP_NO_FLOW] - unasked);
+	if (port->udp.unasked >= UNASKED_MANY) {
+		udp_filter(c, port);
+		port->udp.unasked = 0;
+	}
 }
 
 static void port_read(struct ctx *c, struct flow *port)
@@ -849,29 +684,15 @@ static void port_read(struct ctx *c, struct flow *port)
 	unsigned useless = 0;
 
 	for (unsigned turn = 0; turn < TURN_IN; turn++) {
-		unsigned n = in_reserve(c, port), unused = 0;
-		uint64_t unasked = flow_guest(c, port)->drops[DROP_NO_FLOW];
+		unsigned n = in_places(c, port);
 		int rc;
 
 		if (!n) {
 			flow_wait(&c->flows, port, WAIT_STALLED);
 			return;
 		}
-		rc = in_receive(port->udp.sock, n);
-		in_adapt(port, rc, n);
-		for (unsigned i = 0; i < n; i++)
-			if ((int)i >= rc || !in_deliver(c, port, i, in.mm[i].msg_len))
-				in.frame[unused++] = in.frame[i];
-		in_flush(c);
-		udp_splice_flush(c);		/* out of the frames */
-		if (!port->udp.linkless)
-			tap_unreserve(&flow_guest(c, port)->tap, in.frame, unused);
-		port->udp.unasked += (uint32_t)(flow_guest(c, port)->drops[DROP_NO_FLOW] - unasked);
-		if (port->udp.unasked >= UNASKED_MANY) {
-			udp_filter(c, port);
-			port->udp.unasked = 0;
-		}
-
+		rc = dgram_recv(port->udp.sock, in.place, n, &port->udp.batch);
+		in_batch(c, port, rc, n);
 		if (rc == -EAGAIN || (rc >= 0 && (unsigned)rc < n))
 			return;
 		if (rc < 0 && !port_errors(c, port) && useless++)
@@ -945,45 +766,37 @@ static void port_end(struct ctx *c, struct flow *port)
 		udp_end(c, &c->flows.f[port->udp.flows]);
 }
 
-/* Entry that stands for a listener, or NULL while it is silent */
-static struct flow *listener_flow(const struct ctx *c, uint32_t listener)
-{
-	static const struct end nobody;
+/* ---- listeners ---- */
 
-	return flow_find_host(&c->flows, FLOW_UDP_PORT, KEY_LISTENER + listener, &nobody);
-}
-
-/* First datagram on a listener: from now on, it is a port like others */
-static struct flow *listener_port(struct ctx *c, struct guest *g, uint32_t idx)
+/* First datagram on a listener: from now on, it has a port like others */
+static struct flow *listener_port(struct ctx *c, struct guest *g, struct listener *l, uint32_t idx)
 {
-	const struct listener *l = &c->fwd.l[idx];
 	const struct rule *r = &c->fwd.rule[l->rule].r;
-	struct flow *port;
+	struct flow *port = port_new(c, g, l->fd, idx);
 
-	port = port_new(c, g, l->fd, idx);
 	if (!port)
 		return NULL;
+	l->flow = flow_idx(&c->flows, port) + 1;
 	port->side[HOST].our.port = l->port;
 	port->udp.linkless = r->outward || c->cf->splice_only;
-	flow_hash_host(&c->flows, port, KEY_LISTENER + idx);
-	if ((g->tap.caps.uso || !c->cf->no_splice || r->outward) && sock_features.udp_gro)
-		opt_set(l->fd, SOL_UDP, UDP_GRO, 1);
+	if (g->tap.caps.uso || !c->cf->no_splice || r->outward)
+		sock_join(l->fd);
 	return port;
 }
 
-void udp_listen_ready(struct ctx *c, uint32_t listener, uint32_t events)
+void udp_listen_ready(struct ctx *c, uint32_t idx, uint32_t events)
 {
-	const struct listener *l = fwd_listener(&c->fwd, listener, IPPROTO_UDP);
+	struct listener *l = fwd_listener(&c->fwd, idx, IPPROTO_UDP);
 	struct flow *port;
 
-	if (!l || listener_flow(c, listener))	/* told of what was closed since */
+	if (!l)					/* told of what was closed since */
 		return;
-	port = listener_port(c, &c->guest[0], listener);
+	port = l->flow ? &c->flows.f[l->flow - 1] : listener_port(c, &c->guest[0], l, idx);
 	if (port) {
 		port_ready(c, port, HOST, events);
 		return;
 	}
-	for (unsigned i = 0; i < BATCH_IN && recv(l->fd, NULL, 0, MSG_DONTWAIT | MSG_TRUNC) >= 0; i++)
+	for (unsigned i = 0; i < LISTEN_DROPS && recv(l->fd, NULL, 0, MSG_DONTWAIT | MSG_TRUNC) >= 0; i++)
 		drop_count(&c->guest[0], DROP_NO_RESOURCE);
 }
 
@@ -1007,10 +820,13 @@ bool udp_port_wanted(struct fwd *fwd, uint16_t port)
 void udp_listener_gone(struct fwd *fwd, uint32_t listener)
 {
 	struct ctx *c = container_of(fwd, struct ctx, fwd);
-	struct flow *port = listener_flow(c, listener);
+	struct listener *l = &fwd->l[listener];
+	struct flow *port;
 
-	if (!port)
+	if (!l->flow)
 		return;
+	port = &c->flows.f[l->flow - 1];
 	port_end(c, port);
 	flow_end(&c->flows, port);		/* the socket is the listener's */
+	l->flow = 0;
 }

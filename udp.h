@@ -10,7 +10,7 @@
 
 #include "ctx.h"
 
-struct sock_anc;
+struct dgram;
 
 extern const struct flow_ops udp_flow, udp_port_flow, udp_splice_flow;
 
@@ -20,7 +20,7 @@ struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p);
 /* This batch's datagrams of a flow, f->batch_head on, in @pkts; takes the chain off the flow */
 void udp_input(struct ctx *c, struct flow *f, struct pkt *pkts);
 
-/* Host's side: a listener that was silent until now */
+/* A listener's socket has something to say */
 void udp_listen_ready(struct ctx *c, uint32_t listener, uint32_t events);
 
 /* fwd->udp_wanted: a guest's choice of a port is no reason for a rule not to have it */
@@ -50,48 +50,17 @@ void udp_to_one(struct flow *port);
 /* The flow @f of @port to a group or broadcast address has just sent something */
 void udp_asks(const struct ctx *c, struct flow *port, const struct flow *f);
 
-/* Is a datagram from @from, with what is known of its way, an answer to that? */
-bool udp_answers(const struct ctx *c, struct flow *port, const struct end *from, const struct sock_anc *a);
+/* Is @d an answer to that? */
+bool udp_answers(const struct ctx *c, struct flow *port, const struct dgram *d);
 
 /* Did it come from outside, and from a network with that broadcast address unless that is NULL? */
-bool udp_from_network(const struct end *from, const struct sock_anc *a, const struct addr *broadcast);
+bool udp_from_network(const struct dgram *d, const struct addr *broadcast);
 
 /* Many datagrams came to a port that nobody had asked for. Each costs its share of a system call and a search, and a wake-up
  * if it is alone; where the peers are few, the kernel can tell without us. Until others may be asked.
  */
 void udp_filter(const struct ctx *c, struct flow *port);
 void udp_unfilter(struct flow *port);
-
-#define UDP_SEGMENTS_MAX	64	/* datagrams in one message that UDP_SEGMENT is good for on every kernel */
-#define UDP_SEGMENTS_LEN	65487	/* bytes in them: what IPv4 and IPv6 can carry */
-
-/* Datagrams that go on as one, in a message (udp(7), UDP_SEGMENT) or in a super-packet: all as long, the last maybe shorter */
-struct udp_run {
-	uint32_t	len;		/* bytes, of all */
-	uint16_t	size;		/* of each */
-	uint16_t	n;		/* that were joined; what comes as several already is one */
-	bool		open;		/* for one more */
-};
-
-/* Begins with @len bytes, in pieces of @gso if that is neither 0 nor more; @open: others may be joined to a single one */
-static inline struct udp_run udp_run_begin(size_t len, uint16_t gso, bool open)
-{
-	bool several = gso && len > gso;
-
-	return (struct udp_run){ (uint32_t)len, several ? gso : (uint16_t)len, 1, open && !several && len };
-}
-
-/* May a datagram of @len bytes be the next one? */
-static inline bool udp_run_takes(const struct udp_run *r, size_t len)
-{
-	return r->open && len && len <= r->size && r->len + len <= UDP_SEGMENTS_LEN;
-}
-
-static inline void udp_run_add(struct udp_run *r, size_t len)
-{
-	r->len += (uint32_t)len;
-	r->open = ++r->n < UDP_SEGMENTS_MAX && len == r->size;
-}
 
 /* A new flow is filled in: its life starts */
 void udp_start(struct ctx *c, struct flow *f);

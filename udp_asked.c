@@ -10,7 +10,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include "sock.h"
+#include "dgram.h"
 #include "sock_filter.h"
 #include "udp.h"
 
@@ -30,21 +30,17 @@ static bool in_network(const struct addr *from, const struct addr *broadcast)
 	return !((ntohl(addr_v4(from)) ^ b) & ~host_bits(b));
 }
 
-bool udp_from_network(const struct end *from, const struct sock_anc *a, const struct addr *broadcast)
+bool udp_from_network(const struct dgram *d, const struct addr *broadcast)
 {
-	if (addr_is_loopback(&from->a) || !a->ifindex || a->ifindex == LOOPBACK_IF || addr_eq(&from->a, &a->our) ||
-	    (broadcast && !in_network(&from->a, broadcast)))
+	const struct addr *from = &d->from.a;
+
+	if (addr_is_loopback(from) || !d->ifindex || d->ifindex == LOOPBACK_IF || addr_eq(from, &d->our) ||
+	    (broadcast && !in_network(from, broadcast)))
 		return false;
 	/* For what this host sent to itself, the kernel shows the address' interface, not lo, with IPv6 (ipv6_rcv()), and
 	 * with IPv4 if the sender was bound to one
 	 */
-	return !sock_is_local(&from->a, addr_is_linklocal(&from->a) ? a->ifindex : 0);
-}
-
-static void opt_set(int fd, int level, int name, int value)
-{
-	if (setsockopt(fd, level, name, &value, sizeof(value)))
-		debug("UDP socket option %i: %s", name, errno_text(errno));
+	return !sock_is_local(from, addr_is_linklocal(from) ? d->ifindex : 0);
 }
 
 void udp_to_many(struct flow *port, const struct addr *to)
@@ -56,14 +52,14 @@ void udp_to_many(struct flow *port, const struct addr *to)
 		udp_unfilter(port);
 		port->udp.many = true;
 		if (v4)
-			opt_set(fd, IPPROTO_IP, IP_MULTICAST_LOOP, 0);
+			sock_set(fd, IPPROTO_IP, IP_MULTICAST_LOOP, 0);
 		else
-			opt_set(fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 0);
-		opt_set(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_PKTINFO : IPV6_RECVPKTINFO, 1);
+			sock_set(fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 0);
+		sock_set(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_PKTINFO : IPV6_RECVPKTINFO, 1);
 	}
 	if (v4 && !port->udp.bcast && !addr_is_multicast(to)) {
 		port->udp.bcast = true;
-		opt_set(fd, SOL_SOCKET, SO_BROADCAST, 1);
+		sock_set(fd, SOL_SOCKET, SO_BROADCAST, 1);
 	}
 }
 
@@ -72,7 +68,7 @@ void udp_to_one(struct flow *port)
 	if (!port->udp.bcast)
 		return;
 	port->udp.bcast = false;
-	opt_set(port->udp.sock, SOL_SOCKET, SO_BROADCAST, 0);
+	sock_set(port->udp.sock, SOL_SOCKET, SO_BROADCAST, 0);
 }
 
 void udp_asks(const struct ctx *c, struct flow *port, const struct flow *f)
@@ -96,15 +92,15 @@ void udp_asks(const struct ctx *c, struct flow *port, const struct flow *f)
 	*(a < port->udp.asked + UDP_ASKED ? a : old) = now;
 }
 
-bool udp_answers(const struct ctx *c, struct flow *port, const struct end *from, const struct sock_anc *a)
+bool udp_answers(const struct ctx *c, struct flow *port, const struct dgram *d)
 {
 	for (struct udp_asked *q = port->udp.asked; q < port->udp.asked + UDP_ASKED; q++) {
 		const struct addr broadcast = addr_from4(q->broadcast);
 
 		if (q->port && (uint32_t)c->now - q->at > UDP_ANSWER_TIME)
 			q->port = 0;
-		if (q->port == from->port && (!q->scope || q->scope == a->ifindex) &&
-		    udp_from_network(from, a, q->broadcast ? &broadcast : NULL))
+		if (q->port == d->from.port && (!q->scope || q->scope == d->ifindex) &&
+		    udp_from_network(d, q->broadcast ? &broadcast : NULL))
 			return true;
 	}
 	return false;

@@ -3,8 +3,8 @@
  *
  * A flow (FLOW_UDP_SPLICE) is a client, as seen from the listener's side, the *near* one, and the address it sent to. It has a
  * socket on the *far* side, that sends to what the rule says, and shares the listener's with others: answers leave from there,
- * with the address that was asked as their source. Both are read in batches. Batches from a listener are of any number of
- * clients: their datagrams are chained by flow, and sent one flow after the other.
+ * with the address that was asked as their source. Batches from a listener (udp.c) are of any number of clients: their
+ * datagrams are chained by flow, and sent one flow after the other.
  *
  * Answers come from the address that was asked or, in the namespace, from any of its addresses: a server that is bound to any
  * takes the one that its kernel picks. The kernel drops what comes from elsewhere (sock_udp_from()). A server may also have a
@@ -13,22 +13,19 @@
  * What the client sends there goes to that port of the server's, from the parent's far socket, as the server has to see the
  * same client. A child ends with its parent, which stays as long as there are any.
  *
- * Payload is received once and sent from where it is. Datagrams that the kernel joined (UDP_GRO) go on as they are
- * (UDP_SEGMENT), and others that follow each other and have the same length are joined here: one way through the kernel's
- * stack for many of them. Limits (RFC 768, udp(7)) are those of one datagram.
+ * Payload is received once and sent from where it is (dgram.h). Datagrams that the kernel joined (UDP_GRO) go on as they are.
  *
  * What the receiver has no room for is dropped and counted. If nobody is there, the far side's socket is told
  * (ECONNREFUSED), but the client can't be: its own kernel would have to, and for that kernel there is somebody, the listener.
  */
-#include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "accept.h"
+#include "dgram.h"
 #include "event.h"
 #include "reclaim.h"
 #include "sock.h"
@@ -36,172 +33,39 @@
 #include "udp.h"
 #include "udp_splice.h"
 
-#define BATCH		UDP_SPLICE_BATCH
 #define TURN		4		/* batches, before other flows get their turn */
-#define BUF_SIZE	((64U << 10) + 1536)	/* any datagram; of a power of two, all would compete for the same cache lines */
-#define ERROR_TRIES	4		/* sends again after an error that was another datagram's */
-#define CMSG_ROOM	(CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(uint16_t)))
+#define BATCH_FIRST	8		/* messages that are expected at once, to begin with */
 #define NONE		UINT16_MAX
 #define CHILDREN_MAX	64		/* of one flow; the one idle for longest gives way */
-
-static_assert(BATCH <= UDP_SEGMENTS_MAX, "each kernel has UDP_SEGMENT for as many");
-
-static uint8_t payload[BATCH][BUF_SIZE];
 
 /* From listeners: what was taken of a batch */
 static struct {
 	struct {
-		struct iovec	iov;
+		struct iovec	data;
 		uint16_t	gso;
 		uint16_t	next;	/* of the same flow, or NONE */
-	} d[BATCH];
-	struct flow	*flow[BATCH];	/* in order of their first datagram */
+	} d[DGRAM_BATCH];
+	struct flow	*flow[DGRAM_BATCH];	/* in order of their first datagram */
 	unsigned	n, nflows;
 } taken;
 
-/* From flows' own sockets */
-static struct {
-	struct mmsghdr	mm[BATCH];
-	union sockaddr_any from[BATCH];
-	struct iovec	iov[BATCH];
-	uint8_t		control[BATCH][CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
-} in;
-
-/* Messages on their way out, all of one flow. Nothing is kept here between calls. */
-static struct {
-	struct mmsghdr	mm[BATCH];
-	struct iovec	iov[BATCH];
-	struct udp_run	msg[BATCH];	/* @n counts what came as several, too */
-	uint8_t		control[BATCH][CMSG_ROOM] __attribute__((aligned(8)));
-	unsigned	n, niov;
-} out;
-
-unsigned udp_splice_buffers(struct iovec *iov, unsigned n)
-{
-	n = MIN(n, BATCH);
-	for (unsigned i = 0; i < n; i++)
-		iov[i] = (struct iovec){ payload[i], DGRAM_ROOM };
-	return n;
-}
-
-/* ---- out ---- */
-
 /* Next datagram from side @from of the flow, or several of @gso bytes. There is room: a batch out is no larger than one in. */
-static void out_add(struct ctx *c, struct flow *f, unsigned from, const struct iovec *iov, uint16_t gso)
+static void out_add(struct ctx *c, struct flow *f, unsigned from, const struct iovec *data, uint16_t gso)
 {
-	size_t len = iov->iov_len;
-	bool joined = gso && len > gso;
-
-	c->splice.bytes += len;
-	f->bytes[from] += len;
-	out.iov[out.niov] = *iov;
-	if (out.n && !joined && udp_run_takes(&out.msg[out.n - 1], len)) {
-		out.niov++;
-		out.mm[out.n - 1].msg_hdr.msg_iovlen++;
-		udp_run_add(&out.msg[out.n - 1], len);
-		return;
-	}
-	out.mm[out.n].msg_hdr = (struct msghdr){ .msg_iov = &out.iov[out.niov++], .msg_iovlen = 1 };
-	out.msg[out.n] = udp_run_begin(len, gso, sock_features.udp_gso);
-	if (joined)
-		out.msg[out.n].n = (uint16_t)DIV_ROUND_UP(len, gso);
-	out.n++;
+	c->splice.bytes += data->iov_len;
+	f->bytes[from] += data->iov_len;
+	dgram_add(&(struct view){ data, 1, 0, data->iov_len }, gso, 0, 0, NULL);
 }
 
-/* Addresses, where the socket is not connected, and control messages of message @i */
-static void out_finish(unsigned i, const struct side *to, unsigned scope, union sockaddr_any *sa, socklen_t sa_len)
+/* Sends the batch; what fails is dropped and counted */
+static void out_send(struct ctx *c, struct flow *f, int fd)
 {
-	struct msghdr *m = &out.mm[i].msg_hdr;
+	uint64_t *lost = &flow_guest(c, f)->drops[DROP_SEND];
+	int err;
 
-	m->msg_control = out.control[i];
-	if (to) {
-		m->msg_name = sa;
-		m->msg_namelen = sa_len;
-		sock_cmsg_source(m, to, scope);
-	}
-	if (out.msg[i].n > 1)
-		sock_cmsg_segment(m, out.msg[i].size);
-	if (!m->msg_controllen)
-		m->msg_control = NULL;
-}
-
-/* Is it worth to send again what was refused with @err, @tries times in a row before? What became of an earlier datagram is told
- * by the next call, and then off the socket (ip(7), IP_RECVERR).
- */
-static bool out_again(int err, unsigned tries)
-{
-	return err == EINTR || (err != EMSGSIZE && err != EAGAIN && tries < ERROR_TRIES);
-}
-
-/* Message @i datagram by datagram: UDP_SEGMENT can't be had on the way they take. How many could not be sent. */
-static unsigned out_split(int fd, unsigned i)
-{
-	const struct msghdr *m = &out.mm[i].msg_hdr;
-	unsigned lost = 0;
-
-	for (size_t k = 0; k < m->msg_iovlen; k++) {
-		struct iovec rest = m->msg_iov[k];
-
-		while (rest.iov_len) {
-			struct iovec part = { rest.iov_base, MIN(rest.iov_len, out.msg[i].size) };
-			struct msghdr one = *m;
-			unsigned tries = 0;
-			ssize_t rc;
-
-			one.msg_iov = &part;
-			one.msg_iovlen = 1;
-			one.msg_controllen -= CMSG_SPACE(sizeof(uint16_t));	/* the last one */
-			do
-				rc = sendmsg(fd, &one, MSG_DONTWAIT | MSG_NOSIGNAL);
-			while (rc < 0 && out_again(errno, tries++));
-			lost += rc < 0;
-			rest.iov_base = (uint8_t *)rest.iov_base + part.iov_len;
-			rest.iov_len -= part.iov_len;
-		}
-	}
-	return lost;
-}
-
-/* Message @i was refused with @err, @tries times in a row before: true to try again, otherwise it was sent or is lost */
-static bool out_failed(struct guest *g, int fd, unsigned i, int err, unsigned tries)
-{
-	if (out.msg[i].n > 1 && (err == EINVAL || err == EMSGSIZE || err == EIO)) {
-		g->drops[DROP_SEND] += out_split(fd, i);
-		return false;
-	}
-	if (out_again(err, tries))
-		return true;
-	g->drops[DROP_SEND] += out.msg[i].n;
-	return false;
-}
-
-/* Sends the batch to @to, NULL: the socket is connected */
-static void out_send(struct guest *g, int fd, const struct side *to, unsigned scope)
-{
-	socklen_t len = 0;
-	union sockaddr_any sa;
-	unsigned tries = 0;
-
-	if (to)
-		len = end_to_sa(&to->peer, scope, &sa);
-	for (unsigned i = 0; i < out.n; i++)
-		out_finish(i, to, scope, &sa, len);
-
-	for (unsigned i = 0; i < out.n;) {
-		int rc = sendmmsg(fd, out.mm + i, out.n - i, MSG_DONTWAIT | MSG_NOSIGNAL);
-
-		if (rc > 0) {
-			i += (unsigned)rc;
-			tries = 0;
-		} else if (rc < 0 && errno == EAGAIN) {		/* full, and so it is for the rest */
-			for (; i < out.n; i++)
-				g->drops[DROP_SEND] += out.msg[i].n;
-		} else if (!out_failed(g, fd, i, rc ? errno : EIO, tries++)) {
-			i++;
-			tries = 0;
-		}
-	}
-	out.n = out.niov = 0;
+	while ((err = dgram_send(fd, &f->udp.single, lost)))
+		if (!dgram_again(err))
+			dgram_skip(lost);
 }
 
 /* ---- flows, and datagrams from listeners ---- */
@@ -264,7 +128,9 @@ static struct flow *flow_new(struct ctx *c, struct flow *port, const struct side
 		return NULL;
 	f->side[side] = *near;
 	f->side[!side] = *to;
-	f->udp = (struct udp){ .port = flow_idx(&c->flows, port), .scope = scope, .near = side };
+	f->udp = (struct udp){
+		.port = flow_idx(&c->flows, port), .scope = scope, .near = side, .batch = BATCH_FIRST,
+	};
 	rc = own_open(c, f);
 	if (rc) {
 		log_limited(LOG_WARNING, "Can't send datagrams to %s: %s", end_fmt(&to->peer, peer), errno_text(-rc));
@@ -279,28 +145,34 @@ static struct flow *flow_new(struct ctx *c, struct flow *port, const struct side
 	return f;
 }
 
-bool udp_splice_take(struct ctx *c, struct flow *port, const struct side *near, unsigned scope, void *p, size_t len,
-		     uint16_t gso)
+bool udp_splice_wants(const struct ctx *c, const struct flow *port, const struct side *near, const struct dgram *d,
+		      struct side *to)
+{
+	const struct rule *r = &c->fwd.rule[c->fwd.l[port->udp.listener].rule].r;
+
+	return !d->many && map_splice(&c->fwd, &c->net, &c->guest[port->guest].seen, r, near, to);
+}
+
+void udp_splice_take(struct ctx *c, struct flow *port, const struct side *near, const struct side *to, const struct dgram *d)
 {
 	struct fwd_rule *rule = &c->fwd.rule[c->fwd.l[port->udp.listener].rule];
 	uint8_t side = rule->r.outward ? GUEST : HOST;
-	struct guest *g = flow_guest(c, port);
-	uint16_t i = (uint16_t)taken.n;
+	uint16_t i = (uint16_t)taken.n++;
 	struct flow *f;
-	struct side to;
 
-	if (!map_splice(&c->fwd, &c->net, &g->seen, &rule->r, near, &to))
-		return false;
+	taken.d[i].data = d->data;
+	taken.d[i].gso = d->gso;
+	taken.d[i].next = NONE;
 	f = flow_find_pair(&c->flows, side, FLOW_UDP_SPLICE, &near->peer, &near->our);
 	if (f && f->udp.port != flow_idx(&c->flows, port)) {	/* of a listener that was more to the point, and is gone */
 		udp_end(c, f);
 		f = NULL;
 	}
 	if (!f) {
-		f = flow_new(c, port, near, &to, side, scope);
+		f = flow_new(c, port, near, to, side, d->scope);
 		if (!f) {
-			drop_count(g, DROP_NO_RESOURCE);
-			return true;
+			drop_count(flow_guest(c, port), DROP_NO_RESOURCE);
+			return;
 		}
 		rule->accepted++;
 	}
@@ -309,11 +181,6 @@ bool udp_splice_take(struct ctx *c, struct flow *port, const struct side *near, 
 		taken.flow[taken.nflows++] = f;
 	*(f->batch_head == NONE ? &f->batch_head : &taken.d[f->batch_tail].next) = i;
 	f->batch_tail = i;
-	taken.d[i].iov = (struct iovec){ p, len };
-	taken.d[i].gso = gso;
-	taken.d[i].next = NONE;
-	taken.n++;
-	return true;
 }
 
 /* Flow is alive, and so is the one that it can't be without */
@@ -344,20 +211,24 @@ bool udp_splice_is_own(const struct flows *fs, unsigned side, const struct end *
 	return flow_find_end(fs, BY_CLIENT, FLOW_UDP_SPLICE, side, e);
 }
 
-void udp_splice_flush(struct ctx *c)
+unsigned udp_splice_flush(struct ctx *c)
 {
+	unsigned n = taken.n;
+
 	for (unsigned k = 0; k < taken.nflows; k++) {
 		struct flow *f = taken.flow[k];
 
+		dgram_begin(&f->side[!f->udp.near], 0, !f->udp.single);
 		for (uint16_t i = f->batch_head; i != NONE; i = taken.d[i].next)
-			out_add(c, f, f->udp.near, &taken.d[i].iov, taken.d[i].gso);
-		out_send(flow_guest(c, f), f->udp.sock, &f->side[!f->udp.near], 0);
+			out_add(c, f, f->udp.near, &taken.d[i].data, taken.d[i].gso);
+		out_send(c, f, f->udp.sock);
 		f->batch_head = f->batch_tail = NONE;
 		note_use(c, f);
 		if (!f->side[!f->udp.near].our.port)
 			note_port(c, f);
 	}
 	taken.n = taken.nflows = 0;
+	return n;
 }
 
 /* ---- children ---- */
@@ -439,7 +310,8 @@ static struct flow *child_new(struct ctx *c, struct flow *parent, const struct e
 	f->side[near] = (struct side){ parent->side[near].peer, { .a = parent->side[near].our.a } };
 	f->side[!near] = (struct side){ *from, { far_source(c, parent), parent->side[!near].our.port } };
 	f->udp = (struct udp){
-		.port = parent->udp.port, .scope = scope, .near = near, .parent = flow_idx(&c->flows, parent) + 1,
+		.port = parent->udp.port, .scope = scope, .near = near, .batch = BATCH_FIRST,
+		.parent = flow_idx(&c->flows, parent) + 1,
 	};
 	if (parent->dead || own_open(c, f)) {
 		flow_end(&c->flows, f);
@@ -462,84 +334,62 @@ static struct flow *child_new(struct ctx *c, struct flow *parent, const struct e
 
 /* ---- from flows' own sockets ---- */
 
-/* Count, or -errno */
-static int in_receive(int fd)
+/* Starts a batch for the client: from the listener's socket, and the address that was asked; or a child's own */
+static void begin_near(const struct flow *f)
 {
-	int rc;
-
-	udp_splice_buffers(in.iov, BATCH);
-	for (unsigned i = 0; i < BATCH; i++)
-		in.mm[i].msg_hdr = (struct msghdr){
-			.msg_name = &in.from[i], .msg_namelen = sizeof(in.from[i]),
-			.msg_iov = &in.iov[i], .msg_iovlen = 1,
-			.msg_control = in.control[i], .msg_controllen = sizeof(in.control[i]),
-		};
-	do
-		rc = recvmmsg(fd, in.mm, BATCH, MSG_DONTWAIT, NULL);
-	while (rc < 0 && errno == EINTR);
-	return rc < 0 ? -errno : rc;
+	dgram_begin(f->udp.parent ? NULL : &f->side[f->udp.near], f->udp.scope, !f->udp.single);
 }
 
-/* Message @i of the batch, from one side of the flow */
-static void in_add(struct ctx *c, struct flow *f, unsigned from, unsigned i)
-{
-	bool v4 = addr_is_v4(&f->side[from].peer.a);
-
-	in.iov[i].iov_len = in.mm[i].msg_len;
-	out_add(c, f, from, &in.iov[i], sock_ancillary(&in.mm[i].msg_hdr, v4).gso);
-}
-
-/* What is there for the client: from the listener's socket, and the address that was asked; or a child's own */
 static void send_near(struct ctx *c, struct flow *f)
 {
-	struct guest *g = flow_guest(c, f);
-
-	if (!out.n)
+	if (!dgram_pending())
 		return;
-	if (f->udp.parent)
-		out_send(g, f->udp.sock, NULL, 0);
-	else
-		out_send(g, c->flows.f[f->udp.port].udp.sock, &f->side[f->udp.near], f->udp.scope);
+	out_send(c, f, f->udp.parent ? f->udp.sock : c->flows.f[f->udp.port].udp.sock);
 	note_use(c, f);
 }
 
 /* A batch of @n from the client to a server's port, by the socket that the server knows */
 static void pass_far(struct ctx *c, struct flow *f, unsigned n)
 {
-	for (unsigned i = 0; i < n; i++)
-		in_add(c, f, f->udp.near, i);
-	out_send(flow_guest(c, f), parent_of(c, f)->udp.sock, &f->side[!f->udp.near], f->udp.scope);
+	struct dgram d;
+
+	dgram_begin(&f->side[!f->udp.near], f->udp.scope, !f->udp.single);
+	for (unsigned i = 0; i < n; i++) {
+		dgram_get(i, true, &d);
+		out_add(c, f, f->udp.near, &d.data, d.gso);
+	}
+	out_send(c, f, parent_of(c, f)->udp.sock);
 	note_use(c, f);
 }
 
-/* Flow of message @i that came from the far side, @f or a child of its, or NULL. What is there for @last is sent before a flow
- * that may be that one gives way.
+/* Flow of a datagram from the far side, @f or a child of its, or NULL. What is there for @last is sent before a flow that may be
+ * that one gives way.
  */
-static struct flow *flow_of(struct ctx *c, struct flow *f, struct flow *last, unsigned i)
+static struct flow *flow_of(struct ctx *c, struct flow *f, struct flow *last, const struct dgram *d)
 {
 	const struct end *server = &f->side[!f->udp.near].peer;
-	const union sockaddr_any *sa = &in.from[i];
 	struct flow *child;
-	struct end from;
 
-	if (!end_from_sa(&from, sa) || addr_family(&from.a) != addr_family(&server->a) || !from.port)
+	if (addr_family(&d->from.a) != addr_family(&server->a))
 		return NULL;
-	if (from.port == server->port)
+	if (d->from.port == server->port)
 		return f;
-	child = flow_find_end(&c->flows, BY_ANSWER, FLOW_UDP_SPLICE, flow_idx(&c->flows, f), &from);
+	child = flow_find_end(&c->flows, BY_ANSWER, FLOW_UDP_SPLICE, flow_idx(&c->flows, f), &d->from);
 	if (child)
 		return child;
 	send_near(c, last);
-	return child_new(c, f, &from, sa->sa.sa_family == AF_INET6 ? sa->v6.sin6_scope_id : 0);
+	return child_new(c, f, &d->from, d->scope);
 }
 
 /* A batch of @n from the far side to the client */
 static void pass_near(struct ctx *c, struct flow *f, unsigned n)
 {
 	struct flow *last = f;
+	struct dgram d;
 
+	begin_near(f);
 	for (unsigned i = 0; i < n; i++) {
-		struct flow *to = flow_of(c, f, last, i);
+		struct flow *to = dgram_get(i, false, &d) ? flow_of(c, f, last, &d) : NULL;
 
 		if (f->dead)
 			return;
@@ -547,10 +397,12 @@ static void pass_near(struct ctx *c, struct flow *f, unsigned n)
 			drop_count(flow_guest(c, f), DROP_NO_FLOW);
 			continue;
 		}
-		if (to != last)
+		if (to != last) {
 			send_near(c, last);
+			begin_near(to);
+		}
 		last = to;
-		in_add(c, to, !to->udp.near, i);
+		out_add(c, to, !to->udp.near, &d.data, d.gso);
 	}
 	send_near(c, last);
 }
@@ -563,7 +415,12 @@ void udp_splice_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t eve
 	if (events & EPOLLERR && sock_error(f->udp.sock))	/* mostly: nobody was there */
 		drop_count(flow_guest(c, f), DROP_SEND);
 	for (unsigned turn = 0; turn < TURN; turn++) {
-		int n = in_receive(f->udp.sock);
+		struct iovec place[DGRAM_BATCH];
+		unsigned room = f->udp.batch;
+		int n;
+
+		dgram_buffers(place, room);
+		n = dgram_recv(f->udp.sock, place, room, &f->udp.batch);
 
 		if (n == -EAGAIN || (n < 0 && useless++))
 			return;
@@ -574,7 +431,7 @@ void udp_splice_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t eve
 			pass_far(c, f, (unsigned)n);
 		else
 			pass_near(c, f, (unsigned)n);
-		if (f->dead || n < BATCH)
+		if (f->dead || (unsigned)n < room)
 			return;
 	}
 	flow_wait(&c->flows, f, WAIT_READY);

@@ -1,36 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* udp_splice.h - datagrams that are local on both sides move from socket to socket, and never see the guest's link
  *
- * udp.c receives what comes to listeners, and offers it one by one: udp_splice_take(). What was taken is sent when the batch
- * is complete: udp_splice_flush(). Answers are received and sent here.
+ * udp.c receives what comes to listeners. What udp_splice_wants() is taken, and sent when the batch is complete, from where it is.
+ * Answers are received and sent here.
  */
 #ifndef UDP_SPLICE_H
 #define UDP_SPLICE_H
 
-#include <sys/uio.h>
-
 #include "ctx.h"
-
-#define UDP_SPLICE_BATCH	32	/* datagrams, or what the kernel made of several */
-
-/* Buffers for a batch, where the link has none: their number, at most @n. Valid until flushed. */
-unsigned udp_splice_buffers(struct iovec *iov, unsigned n);
+#include "dgram.h"
 
 /**
- * udp_splice_take() - a datagram that came to a listener, or several that the kernel joined
+ * udp_splice_wants() - is a message that came to a listener one that is spliced?
  * @port:	the listener's
  * @near:	peer: client; our: address and port it was sent to
- * @scope:	client's interface, if it is link-local
- * @p:		@len bytes of payload, which stay there until they are flushed
- * @gso:	size of each, 0: just one
- *
- * Return: false if it is not to be spliced; true also if it had to be dropped
+ * @to:		filled in: where it leads
  */
-bool udp_splice_take(struct ctx *c, struct flow *port, const struct side *near, unsigned scope, void *p, size_t len,
-		     uint16_t gso);
+bool udp_splice_wants(const struct ctx *c, const struct flow *port, const struct side *near, const struct dgram *d,
+		      struct side *to);
 
-/* End of a batch */
-void udp_splice_flush(struct ctx *c);
+/* Takes it; its payload stays where it is until the end of the batch, which is udp_splice_flush(): how many there were */
+void udp_splice_take(struct ctx *c, struct flow *port, const struct side *near, const struct side *to, const struct dgram *d);
+unsigned udp_splice_flush(struct ctx *c);
 
 /* Flow is about to end: it takes its children with it, and leaves its parent's list */
 void udp_splice_alone(struct ctx *c, struct flow *f);

@@ -100,7 +100,7 @@ WRAP(int, epoll_ctl, int epfd, int op, int fd, struct epoll_event *ev)
 		return -1;
 	if (op == EPOLL_CTL_ADD ? s->reg : !s->reg)
 		return fail(op == EPOLL_CTL_ADD ? EEXIST : ENOENT);
-	if (op == EPOLL_CTL_MOD && s->kind == FS_TCP)
+	if (op == EPOLL_CTL_MOD && (s->kind == FS_TCP || s->kind == FS_UDP || s->kind == FS_PING))
 		world_bad("I4: epoll_ctl(EPOLL_CTL_MOD) for the socket of a flow");
 	if (op == EPOLL_CTL_DEL) {
 		s->reg = false;

@@ -142,7 +142,7 @@ int ev_add(int epfd, int fd, enum ev_type type, uint32_t idx, uint16_t gen, uint
 		return world.fail_add;
 	if (this_fails())
 		return -ENOSPC;
-	ok(epfd == 99 && events == EPOLLIN && !gen && sk[fd - FD_FIRST].open);
+	ok(epfd == 99 && events == (type == EV_UDP_LISTEN ? EPOLLIN | EPOLLET : EPOLLIN) && !gen && sk[fd - FD_FIRST].open);
 	sk[fd - FD_FIRST].idx = idx;
 	sk[fd - FD_FIRST].type = type;
 	world.added++;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* icmp_test.c - echo through the kernel's ping sockets, and errors, guest and network played by the test */
 #include "../../icmp.c"
-#include "../dgram.h"
+#include "../../ping.c"
+#include "../datagrams.h"
 
 struct subnet {
 	const char *name, *guest, *gw, *server, *server2, *router, *loopback;

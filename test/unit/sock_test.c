@@ -485,8 +485,9 @@ static void test_udp(const char *addr)
 	char buf[16];
 
 	test("UDP socket, %s: the port asked for, or another one if it is taken", addr);
-	fd = sock_udp(&at, NULL, true, true);
-	other = sock_udp(&at, NULL, false, false);
+	fd = sock_udp(&at, NULL);
+	sock_join(fd);
+	other = sock_udp(&at, NULL);
 	ok(flags_ok(fd) && flags_ok(other));
 	a = name_of(fd, false);
 	b = name_of(other, false);
@@ -502,27 +503,26 @@ static void test_udp(const char *addr)
 	test("UDP socket, %s: options", addr);
 	eq(opt_of(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVERR : IP_RECVERR), 1);
 	eq(opt_of(other, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVERR : IP_RECVERR), 1);
-	eq(opt_of(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVPKTINFO : IP_PKTINFO), 1);
-	eq(opt_of(other, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVPKTINFO : IP_PKTINFO), 0);
 	if (sock_features.udp_gro) {
 		struct sock_features have = sock_features;
 
 		eq(opt_of(fd, IPPROTO_UDP, UDP_GRO), 1);
 		eq(opt_of(other, IPPROTO_UDP, UDP_GRO), 0);
 		sock_features.udp_gro = false;
-		third = sock_udp(&at, NULL, true, false);
+		third = sock_udp(&at, NULL);
+		sock_join(third);
 		eq(opt_of(third, IPPROTO_UDP, UDP_GRO), 0);
 		close(third);
 		sock_features = have;
 	}
 	if (v6)
 		eq(opt_of(fd, IPPROTO_IPV6, IPV6_V6ONLY), 1);
-	third = sock_udp(&at, &(struct sock_out){ .ttl = 9, .ifname = "lo" }, false, false);
+	third = sock_udp(&at, &(struct sock_out){ .ttl = 9, .ifname = "lo" });
 	eq(opt_of(third, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_UNICAST_HOPS : IP_TTL), 9);
 	close(third);
-	eq(sock_udp(&at, &(struct sock_out){ .ifname = "nothere" }, false, false), -ENODEV);
-	eq(sock_udp(&not, NULL, false, false), -EADDRNOTAVAIL);
-	third = sock_udp(&not, &(struct sock_out){ .freebind = true }, false, false);
+	eq(sock_udp(&at, &(struct sock_out){ .ifname = "nothere" }), -ENODEV);
+	eq(sock_udp(&not, NULL), -EADDRNOTAVAIL);
+	third = sock_udp(&not, &(struct sock_out){ .freebind = true });
 	a = name_of(third, false);
 	ok(end_eq(&a, &not));
 	close(third);
@@ -543,7 +543,7 @@ static void udp_low_port(const void *arg)
 
 	(void)arg;
 	need(!syscall(__NR_capset, &h, d));
-	fd = sock_udp(&at, NULL, false, false);
+	fd = sock_udp(&at, NULL);
 	need(fd >= 0 && !getsockname(fd, &sa.sa, &len) && end_from_sa(&e, &sa));
 	need(addr_eq(&e.a, &at.a) && e.port && e.port != 53);
 }
@@ -552,7 +552,7 @@ static void test_udp_listen(void)
 {
 	const struct end at = { .a = addr_any6, .port = 6001 }, to4 = end_of("127.0.0.1", 6001), to6 = end_of("::1", 6001);
 	const struct end from4 = end_of("127.0.0.1", 0), from6 = end_of("::1", 0);
-	int l, a = sock_udp(&from4, NULL, false, false), b = sock_udp(&from6, NULL, false, false);
+	int l, a = sock_udp(&from4, NULL), b = sock_udp(&from6, NULL);
 	char buf[8];
 
 	test("UDP-21 UDP listener: both families, destination told, no second one, errors queued");
@@ -581,7 +581,7 @@ static void test_errqueue(const char *addr)
 {
 	const struct end at = end_of(addr, 0), closed = end_of(addr, 6002);
 	bool v6 = !addr_is_v4(&at.a);
-	int fd = sock_udp(&at, NULL, false, false);
+	int fd = sock_udp(&at, NULL);
 	struct sock_err e;
 	char buf[100];
 
@@ -698,10 +698,10 @@ static void probe_old(const void *arg)
 
 	/* And it works without */
 	if (sock_features.ipv6) {
-		fd = sock_udp(&(struct end){ .a = addr_any6 }, NULL, true, true);
+		fd = sock_udp(&(struct end){ .a = addr_any6 }, NULL);
 		need(fd >= 0);
 	}
-	fd = sock_udp(&(struct end){ .a = addr_any4 }, NULL, true, true);
+	fd = sock_udp(&(struct end){ .a = addr_any4 }, NULL);
 	need(fd >= 0);
 	fd = sock_listen(IPPROTO_TCP, &(struct end){ .a = addr_any4 }, false, NULL);
 	need(fd >= 0);

@@ -5,7 +5,7 @@
  */
 /* LDFLAGS: -Wl,--wrap=sendmmsg -Wl,--wrap=sendmsg */
 #include "../../udp.c"
-#include "../dgram.h"
+#include "../datagrams.h"
 #include "../../splice.h"
 
 /* ---- between the program and the kernel ---- */
@@ -159,7 +159,7 @@ static void greet(void)
 	}
 	got_clear();
 	kernel.nsent = 0;
-	the_port()->udp.batch = BATCH_IN;	/* whatever that made of it */
+	the_port()->udp.batch = DGRAM_BATCH;	/* whatever that made of it */
 }
 
 /* Bytes of datagram number @nr */
@@ -388,7 +388,7 @@ static void test_buffers(const struct subnet *n)
 			eq(m < kernel.nsent ? kernel.sent[m].iovs : 0, cases[k].msg[m]);
 		eq(kernel.nsent, m);
 		for (unsigned i = 0; i < np; i++)
-			if (cases[k].cnt[i] <= IOV_OUT)
+			if (cases[k].cnt[i] <= DGRAM_IOV)
 				ok(is_datagram(i, buf, (size_t)host_recv(server[0], buf, sizeof(buf), NULL), cases[k].cnt[i]));
 		ok(host_recv(server[0], buf, sizeof(buf), NULL) < 0);
 		eq(g->drops[DROP_SEND], cases[k].lost);
@@ -564,9 +564,9 @@ static const struct {
 } ins[] = {
 	{ "one",			{ R(1, 500) }, { { 1, 500 } } },
 	{ "two",			{ R(2, 500) }, { { 2, 500 } } },
-	{ "a whole batch",		{ R(BATCH_IN, 20) }, { { BATCH_IN, 20 } } },
-	{ "one more",			{ R(BATCH_IN + 1, 20) }, { { BATCH_IN, 20 }, { 1, 20 } } },
-	{ "three batches, of one byte",	{ R(3 * BATCH_IN, 1) }, { { BATCH_IN, 1 }, { BATCH_IN, 1 }, { BATCH_IN, 1 } } },
+	{ "a whole batch",		{ R(DGRAM_BATCH, 20) }, { { DGRAM_BATCH, 20 } } },
+	{ "one more",			{ R(DGRAM_BATCH + 1, 20) }, { { DGRAM_BATCH, 20 }, { 1, 20 } } },
+	{ "three batches, of one byte",	{ R(3 * DGRAM_BATCH, 1) }, { { DGRAM_BATCH, 1 }, { DGRAM_BATCH, 1 }, { DGRAM_BATCH, 1 } } },
 	{ "a shorter one is the last",	{ R(2, 500), R(3, 300) }, { { 3, 500 }, { 2, 300 } } },
 	{ "a shorter one is the second", { R(1, 500), R(1, 3), R(1, 500) }, { { 2, 500 }, { 1, 500 } } },
 	{ "a longer one is another",	{ R(2, 300), R(2, 500) }, { { 2, 300 }, { 2, 500 } } },

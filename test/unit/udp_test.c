@@ -5,7 +5,7 @@
 
 #include "../../udp.c"
 #include "../../reclaim.h"
-#include "../dgram.h"
+#include "../datagrams.h"
 
 /* sendmmsg() fails at these calls (bits, first call first), with this error */
 static uint32_t fail_calls;
@@ -802,19 +802,25 @@ static void test_broadcast(void)
 /* Client with an address of its own to send from */
 static void send_from(int fd, const struct addr *from, const struct end *to, const char *text)
 {
-	uint8_t control[CMSG_ROOM] __attribute__((aligned(8)));
 	struct iovec iov = { (void *)(uintptr_t)text, strlen(text) };
-	const struct flow f = { .side = { [HOST] = { .peer = *to, .our = { .a = *from } } } };
+	uint8_t control[64] __attribute__((aligned(8))) = { 0 };
 	union sockaddr_any sa;
 	struct msghdr m = {
 		.msg_name = &sa,
 		.msg_namelen = end_to_sa(to, 0, &sa),
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
-		.msg_control = control,
+		.msg_control = control, .msg_controllen = sizeof(control),
 	};
+	bool v4 = addr_is_v4(from);
+	struct cmsghdr *cm;
 
-	sock_cmsg_source(&m, &f.side[HOST], f.udp.scope);
+	m.msg_controllen = CMSG_SPACE(v4 ? sizeof(struct in_pktinfo) : sizeof(struct in6_pktinfo));
+	cm = CMSG_FIRSTHDR(&m);
+	cm->cmsg_level = v4 ? IPPROTO_IP : IPPROTO_IPV6;
+	cm->cmsg_type = v4 ? IP_PKTINFO : IPV6_PKTINFO;
+	cm->cmsg_len = CMSG_LEN(v4 ? sizeof(struct in_pktinfo) : sizeof(struct in6_pktinfo));
+	addr_to_bytes(from, CMSG_DATA(cm) + (v4 ? offsetof(struct in_pktinfo, ipi_spec_dst) : 0));
 	MUST(sendmsg(fd, &m, 0));
 }
 
@@ -1011,7 +1017,7 @@ static void test_rule_gone(const struct subnet *n)
 	test("FWD-19 %s: it is deleted: its flows and sockets go, in the midst of what they do, others stay", n->name);
 	far.port = 5556;
 	out_udp(&far, &to, "waits", 5);
-	flow_wait(&c.flows, flow_find_host(&c.flows, FLOW_UDP_PORT, KEY_LISTENER, &(struct end){ .port = 0 }), WAIT_READY);
+	flow_wait(&c.flows, &c.flows.f[c.fwd.l[0].flow - 1], WAIT_READY);
 	rules(NULL);
 	eq(open_files(), files);
 	eq(c.flows.count[FLOW_UDP] + c.flows.count[FLOW_UDP_PORT], flows);
@@ -1612,16 +1618,16 @@ static void test_flood(const struct subnet *n)
 	fd = host_socket(&at);
 	guest_say(&guest, &gw, "send");
 	ok(host_recv(fd, buf, sizeof(buf), &from) == 4);
-	for (unsigned k = 0; k < BATCH_IN * TURN_IN + 20; k++)
+	for (unsigned k = 0; k < DGRAM_BATCH * TURN_IN + 20; k++)
 		host_send(fd, &from, NULL, 0);
 	port = flow_find_guest(&c.flows, FLOW_UDP_PORT, &guest, &(struct end){
 		.a = addr_is_v4(&guest.a) ? addr_any4 : addr_any6 });
 	port->ops->ready(&c, port, HOST, EPOLLIN);
 	tap_flush(&g->tap);
-	eq(ngot, BATCH_IN * TURN_IN);
+	eq(ngot, DGRAM_BATCH * TURN_IN);
 	ok(c.flows.wait[WAIT_READY].head != FLOW_NONE);
 	run();
-	eq(ngot, BATCH_IN * TURN_IN + 20);
+	eq(ngot, DGRAM_BATCH * TURN_IN + 20);
 	ok(c.flows.wait[WAIT_READY].head == FLOW_NONE);
 
 	test("%s: a socket that gets one at a time is read in small batches, until there are many again", n->name);
@@ -1631,11 +1637,11 @@ static void test_flood(const struct subnet *n)
 	}
 	eq(port->udp.batch, 2);
 	got_clear();
-	for (unsigned k = 0; k < 2 * BATCH_IN; k++)
+	for (unsigned k = 0; k < 2 * DGRAM_BATCH; k++)
 		host_send(fd, &from, NULL, 0);
 	run();
-	eq(ngot, 2 * BATCH_IN);
-	ok(port->udp.batch >= BATCH_IN / 2);
+	eq(ngot, 2 * DGRAM_BATCH);
+	ok(port->udp.batch >= DGRAM_BATCH / 2);
 	close(fd);
 }
 
@@ -1652,15 +1658,15 @@ static void test_unasked(const struct subnet *n)
 	guest_say(&guest, &a, "x");
 	guest_say(&guest, &b, "x");
 	port = &c.flows.f[flow_find_guest(&c.flows, FLOW_UDP, &guest, &b)->udp.port];
-	for (unsigned k = 0; k < 3 * BATCH_IN; k++)
+	for (unsigned k = 0; k < 3 * DGRAM_BATCH; k++)
 		out_udp(k % 2 ? &c2 : &bad, &guest, "flood", 5);
 	run();
 	ok(port->udp.filtered);
-	eq(g->drops[DROP_NO_FLOW], 3 * BATCH_IN);
+	eq(g->drops[DROP_NO_FLOW], 3 * DGRAM_BATCH);
 	for (unsigned k = 0; k < 100; k++)
 		out_udp(k % 2 ? &c2 : &bad, &guest, "flood", 5);
 	eq(run(), 0);
-	eq(g->drops[DROP_NO_FLOW], 3 * BATCH_IN);
+	eq(g->drops[DROP_NO_FLOW], 3 * DGRAM_BATCH);
 	ok(reaches(&a, &guest) && reaches(&b, &guest));
 
 	test("%s: errors pass it, and so does whoever is asked later", n->name);
@@ -1674,7 +1680,7 @@ static void test_unasked(const struct subnet *n)
 	guest_say(&guest, &c2, "x");
 	ok(!port->udp.filtered);
 	ok(reaches(&a, &guest) && reaches(&b, &guest) && reaches(&c2, &guest));
-	for (unsigned k = 0; k < 3 * BATCH_IN; k++)
+	for (unsigned k = 0; k < 3 * DGRAM_BATCH; k++)
 		out_udp(&bad, &guest, "flood", 5);
 	run();
 	ok(port->udp.filtered);

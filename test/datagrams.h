@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* dgram.h - UDP and ICMP between a guest and a network, both played by the test; the host's kernel is the real one
+/* datagrams.h - UDP and ICMP between a guest and a network, both played by the test; the host's kernel is the real one
  *
  *	guest            the program's                 host                       outside
- *	frames in,  <->  udp.c, icmp.c, sock.c  <->  sockets in a namespace  <->  tun device: the test reads and writes
+ *	frames in,  <->  udp.c, ping.c, sock.c  <->  sockets in a namespace  <->  tun device: the test reads and writes
  *	frames out                                   of the test's own             IP packets, as the network would
  *
  * Host: 192.0.2.1 and .9, 2001:db8::1 and ::9 on the tun device "out", default routes through it; guest: the same
  * addresses, gateways 192.0.2.254 and fe80::1, which stand for the host's loopback. Frames and packets are read with
  * code of the test's own.
  */
-#ifndef DGRAM_H
-#define DGRAM_H
+#ifndef DATAGRAMS_H
+#define DATAGRAMS_H
 
 #include <arpa/inet.h>
+#include <netinet/udp.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
@@ -30,6 +31,7 @@
 #include "../accept.h"
 #include "../event.h"
 #include "../icmp.h"
+#include "../ping.h"
 #include "../ctx.h"
 #include "../sock.h"
 #include "../udp.h"
@@ -589,7 +591,7 @@ static void guest_send(unsigned n)
 			continue;
 		p->next = PKT_NEXT_NONE;
 		if (p->proto != IPPROTO_UDP) {
-			icmp_input(&c, g, p);
+			ping_input(&c, g, p);
 			continue;
 		}
 		f = flow_find_guest(&c.flows, FLOW_UDP, &p->src, &p->dst);
@@ -731,4 +733,4 @@ static unsigned drops(void)
 	return n;
 }
 
-#endif /* DGRAM_H */
+#endif /* DATAGRAMS_H */
