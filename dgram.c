@@ -2,8 +2,8 @@
 /* dgram.c - datagrams in and out of host sockets, many in a call
  *
  * A message that is refused as one (EINVAL, EMSGSIZE, EIO: more segments, or larger ones, than the way takes) is sent again datagram by
- * datagram, in order and before those behind it. Another error is one of the message, or of an earlier datagram: only the caller
- * can know.
+ * datagram, in order and before those behind it. Another error may be that of an earlier datagram, which the next call reports, once
+ * (ip(7), IP_RECVERR): the message is tried again, and an error that stays is its own.
  */
 #include <assert.h>
 #include <errno.h>
@@ -20,7 +20,7 @@
 
 #define OUT		64		/* messages in one sendmmsg() */
 #define PART_IOV	32		/* buffers of a datagram that is sent by itself */
-#define ERROR_TRIES	4		/* sends again after an error that was another datagram's */
+#define TRIES		3		/* of a message with an error that may be another one's */
 #define CMSG_ROOM	256
 #define BUF_SIZE	(DGRAM_ROOM + 1536)	/* of a power of two, all would compete for the same cache lines */
 #define SEND_FLAGS	(MSG_DONTWAIT | MSG_NOSIGNAL)
@@ -52,11 +52,6 @@ static struct {
 	struct view		rest;		/* what is left of it, if it goes one by one */
 	unsigned		tries;		/* how often it was refused */
 } out;
-
-static struct {
-	struct sock_err		e;
-	uint8_t			data[DGRAM_HEADROOM + 1280];
-} queue;
 
 /* ---- in ---- */
 
@@ -328,8 +323,7 @@ int dgram_send(int fd, bool *single, uint64_t *lost)
 				*single = true;
 				out.join = false;
 			}
-		} else if (err != EINTR) {
-			out.tries++;
+		} else if (err != EINTR && (err == EMSGSIZE || err == ENOBUFS || ++out.tries >= TRIES)) {
 			return err;
 		}
 	}
@@ -343,11 +337,6 @@ void dgram_skip(uint64_t *lost)
 	advance(1);
 }
 
-bool dgram_again(int err)
-{
-	return err != EMSGSIZE && out.tries <= ERROR_TRIES;
-}
-
 const void *dgram_refused(void)
 {
 	return out.what[out.at];
@@ -355,10 +344,10 @@ const void *dgram_refused(void)
 
 /* ---- errors ---- */
 
-const struct sock_err *dgram_error(int fd, unsigned n, uint8_t **data)
+bool dgram_error(int fd, struct sock_err *e, uint8_t **data)
 {
-	*data = queue.data + DGRAM_HEADROOM;
-	if (n >= DGRAM_ERRORS || sock_errqueue(fd, &queue.e, *data, sizeof(queue.data) - DGRAM_HEADROOM))
-		return NULL;
-	return &queue.e;
+	static uint8_t buf[DGRAM_HEADROOM + 1280];
+
+	*data = buf + DGRAM_HEADROOM;
+	return !sock_errqueue(fd, e, *data, sizeof(buf) - DGRAM_HEADROOM);
 }

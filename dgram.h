@@ -13,7 +13,7 @@
 #include "sock.h"
 
 #define DGRAM_BATCH	32		/* messages received at once, at most */
-#define DGRAM_ERRORS	64		/* entries of an error queue that are read in a turn */
+#define DGRAM_ERRORS	64		/* entries of an error queue that are read for an event: the next one is about the rest */
 #define DGRAM_IOV	512		/* buffers of all messages that wait to be sent */
 #define DGRAM_HEADROOM	8		/* bytes in front of an error's payload, for a transport header */
 
@@ -92,7 +92,7 @@ bool dgram_pending(void);
 
 /**
  * dgram_send() - sends what was added
- * @single:	set if datagrams that were joined here can't be sent as one: they go one by one
+ * @single:	set if datagrams that were joined here can't be sent as one: they go one by one. NULL: nothing is joined
  * @lost:	datagrams that the full socket didn't take are added
  *
  * Return: 0, or why a message was refused. Called again, it is tried again, unless dgram_skip() leaves it out.
@@ -100,13 +100,10 @@ bool dgram_pending(void);
 int dgram_send(int fd, bool *single, uint64_t *lost);
 void dgram_skip(uint64_t *lost);
 
-/* Is it worth to try again, after @err? The failure of an earlier datagram is reported once, by the next call (ip(7), IP_RECVERR). */
-bool dgram_again(int err);
-
 /* @what of the message that was refused: of its first datagram */
 const void *dgram_refused(void);
 
-/* Entry @n of this turn off the error queue, with its payload, in front of which is room for a header; NULL: no more for now */
-const struct sock_err *dgram_error(int fd, unsigned n, uint8_t **data);
+/* Next entry of the error queue, with its payload, in front of which is room for a header; false: there is none */
+bool dgram_error(int fd, struct sock_err *e, uint8_t **data);
 
 #endif /* DGRAM_H */

@@ -138,57 +138,44 @@ static void ping_error(struct ctx *c, struct flow *f, const struct sock_err *e, 
 	icmp_error(c, flow_guest(c, f), &ping, &src, &dst, v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6, msg, e->len);
 }
 
-/* Error queue, to its end or to the limit of a turn: number of entries */
-static unsigned ping_errors(struct ctx *c, struct flow *f)
+static void ping_errors(struct ctx *c, struct flow *f)
 {
-	const struct sock_err *e;
+	struct sock_err e;
 	uint8_t *msg;
 	unsigned n;
 
-	for (n = 0; (e = dgram_error(f->ping.sock, n, &msg)); n++) {
+	for (n = 0; n < DGRAM_ERRORS && dgram_error(f->ping.sock, &e, &msg); n++)
+		ping_error(c, f, &e, msg);
+	if (n)
 		f->ping.asked = 0;
-		ping_error(c, f, e, msg);
-	}
-	if (n == DGRAM_ERRORS)
-		flow_wait(&c->flows, f, WAIT_READY);
-	return n;
-}
-
-/* A request was refused with @err: true to send it again */
-static bool ping_again(struct ctx *c, struct flow *f, const struct pkt *p, int err)
-{
-	bool queued;
-
-	if (err == EACCES && !f->ping.bcast && addr_is_v4(&f->side[HOST].peer.a)) {
-		f->ping.bcast = true;
-		sock_set(f->ping.sock, SOL_SOCKET, SO_BROADCAST, 1);
-		sock_set(f->ping.sock, IPPROTO_IP, IP_PKTINFO, 1);
-		return true;
-	}
-	queued = ping_errors(c, f);
-	if (queued && dgram_again(err))		/* it was about an earlier request */
-		return true;
-	if (!queued)
-		icmp_error_pkt(c, flow_guest(c, f), err, p);
-	return false;
+	else
+		sock_error(f->ping.sock);
 }
 
 /* The message as it is: the kernel writes the socket's identifier over the guest's, and the checksum */
 static void ping_send(struct ctx *c, struct flow *f, const struct pkt *p)
 {
 	const struct side to = { .peer.a = f->side[HOST].peer.a };
-	uint64_t *lost = &flow_guest(c, f)->drops[DROP_SEND];
+	struct guest *g = flow_guest(c, f);
+	bool v4 = addr_is_v4(&to.peer.a);
 	struct view msg = p->ip;
-	bool single;			/* never: nothing is joined */
 	int err;
 
 	view_skip(&msg, p->ip.len - p->data.len - ICMP_HLEN);
-	dgram_begin(&to, addr_is_v4(&to.peer.a) ? 0 : map_scope(&c->net, &to.peer.a), false);
+	dgram_begin(&to, v4 ? 0 : map_scope(&c->net, &to.peer.a), false);
 	if (!dgram_add(&msg, 0, 0, 0, NULL))
-		drop_count(flow_guest(c, f), DROP_SEND);
-	while ((err = dgram_send(f->ping.sock, &single, lost)))
-		if (!ping_again(c, f, p, err))
-			dgram_skip(lost);
+		drop_count(g, DROP_SEND);
+	while ((err = dgram_send(f->ping.sock, NULL, &g->drops[DROP_SEND]))) {
+		if (err == EACCES && !f->ping.bcast && v4) {
+			f->ping.bcast = true;
+			sock_set(f->ping.sock, SOL_SOCKET, SO_BROADCAST, 1);
+			sock_set(f->ping.sock, IPPROTO_IP, IP_PKTINFO, 1);
+			continue;
+		}
+		if (err != EMSGSIZE)
+			icmp_error_pkt(c, g, err, p);
+		dgram_skip(&g->drops[DROP_SEND]);
+	}
 }
 
 void ping_input(struct ctx *c, struct guest *g, const struct pkt *p)
@@ -295,15 +282,15 @@ static void ping_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t ev
 	unsigned useless = 0;
 
 	(void)side;
-	if (events & EPOLLERR && !ping_errors(c, f))
-		sock_error(f->ping.sock);
+	if (events & EPOLLERR)
+		ping_errors(c, f);
 	for (unsigned i = 0; i < PING_TURN; i++) {
 		int rc = ping_read(c, f);
 
 		if (rc == -EAGAIN || rc == -EBUSY)
 			return;
-		if (rc && !ping_errors(c, f) && useless++)
-			return; /* the socket is of no use, and the ready list must not spin on it */
+		if (rc && useless++)		/* no error of a request's, which is off the socket now */
+			return;
 	}
 	flow_wait(&c->flows, f, WAIT_READY);
 }

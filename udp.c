@@ -336,10 +336,10 @@ struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 /* ---- errors ---- */
 
 /* One entry of the error queue, with the payload @data, to the flow whose packet it was */
-static void port_error(struct ctx *c, struct flow *port, const struct sock_err *e, const uint8_t *data)
+static void port_error(struct ctx *c, struct flow *port, const struct sock_err *e, uint8_t *data)
 {
 	struct flow *f = flow_find_host(&c->flows, FLOW_UDP, flow_idx(&c->flows, port), &e->dst);
-	uint8_t *udp = (uint8_t *)(uintptr_t)data - UDP_HLEN;
+	uint8_t *udp = data - UDP_HLEN;
 	size_t len = UDP_HLEN + e->len;
 	const struct end *src, *dst;
 	uint16_t csum;
@@ -364,50 +364,27 @@ static void port_error(struct ctx *c, struct flow *port, const struct sock_err *
 	icmp_error(c, flow_guest(c, f), e, src, dst, IPPROTO_UDP, udp, len);
 }
 
-/* Reads the error queue, to its end or to the limit of a turn: number of entries */
-static unsigned port_errors(struct ctx *c, struct flow *port)
-{
-	const struct sock_err *e;
-	uint8_t *data;
-	unsigned n;
-
-	for (n = 0; (e = dgram_error(port->udp.sock, n, &data)); n++)
-		port_error(c, port, e, data);
-	if (n == DGRAM_ERRORS)
-		flow_wait(&c->flows, port, WAIT_READY);
-	return n;
-}
-
 /* ---- guest to host ---- */
 
-/* A message was refused with @err: true to send it again */
-static bool out_again(struct ctx *c, struct flow *f, struct flow *port, int err)
-{
-	const struct addr *to = &f->side[HOST].peer.a;
-	bool queued;
-
-	if (err == EACCES && !port->udp.bcast && addr_is_v4(to) && !addr_is_multicast(to)) {
-		udp_to_many(port, to);		/* a network's broadcast address: nothing tells before */
-		f->udp.many = true;
-		return true;
-	}
-	queued = port_errors(c, port);
-	if (queued && dgram_again(err))		/* another packet's error */
-		return true;
-	if (!queued && err != ENOBUFS)
-		icmp_error_pkt(c, flow_guest(c, f), err, dgram_refused());
-	return false;
-}
-
-/* Sends the batch; what fails is dropped and counted, what comes after it is sent nevertheless */
+/* Sends the batch; what fails is dropped and counted, what comes after it is sent nevertheless. Errors of datagrams sent earlier, and
+ * too large ones' with the MTU, come by the error queue.
+ */
 static void out_send(struct ctx *c, struct flow *f, struct flow *port)
 {
-	uint64_t *lost = &flow_guest(c, f)->drops[DROP_SEND];
+	const struct addr *to = &f->side[HOST].peer.a;
+	struct guest *g = flow_guest(c, f);
 	int err;
 
-	while ((err = dgram_send(port->udp.sock, &port->udp.single, lost)))
-		if (!out_again(c, f, port, err))
-			dgram_skip(lost);
+	while ((err = dgram_send(port->udp.sock, &port->udp.single, &g->drops[DROP_SEND]))) {
+		if (err == EACCES && !port->udp.bcast && addr_is_v4(to) && !addr_is_multicast(to)) {
+			udp_to_many(port, to);	/* a network's broadcast address: nothing tells before */
+			f->udp.many = true;
+			continue;
+		}
+		if (err != ENOBUFS && err != EMSGSIZE)
+			icmp_error_pkt(c, g, err, dgram_refused());
+		dgram_skip(&g->drops[DROP_SEND]);
+	}
 }
 
 /* TTL and DSCP go on as the guest set them, so that traceroute sees the path's routers (ICMP-07) */
@@ -695,10 +672,22 @@ static void port_read(struct ctx *c, struct flow *port)
 		in_batch(c, port, rc, n);
 		if (rc == -EAGAIN || (rc >= 0 && (unsigned)rc < n))
 			return;
-		if (rc < 0 && !port_errors(c, port) && useless++)
-			return; /* the socket is of no use, and the ready list must not spin on it */
+		if (rc < 0 && useless++)	/* no error of a datagram's, which is off the socket now */
+			return;
 	}
 	flow_wait(&c->flows, port, WAIT_READY);
+}
+
+static void port_errors(struct ctx *c, struct flow *port)
+{
+	struct sock_err e;
+	uint8_t *data;
+	unsigned n;
+
+	for (n = 0; n < DGRAM_ERRORS && dgram_error(port->udp.sock, &e, &data); n++)
+		port_error(c, port, &e, data);
+	if (!n)
+		sock_error(port->udp.sock);	/* nobody's (UDP-01) */
 }
 
 static void port_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t events)
@@ -707,8 +696,8 @@ static void port_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t ev
 	if (f->udp.sock < 0)
 		return;
 	f->udp.refs++;				/* stays here even if its last flow gives way to another one */
-	if (events & EPOLLERR && !port_errors(c, f))
-		sock_error(f->udp.sock);	/* nobody's (UDP-01) */
+	if (events & EPOLLERR)
+		port_errors(c, f);
 	port_read(c, f);
 	port_put(c, f);
 }

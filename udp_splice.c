@@ -61,11 +61,9 @@ static void out_add(struct ctx *c, struct flow *f, unsigned from, const struct i
 static void out_send(struct ctx *c, struct flow *f, int fd)
 {
 	uint64_t *lost = &flow_guest(c, f)->drops[DROP_SEND];
-	int err;
 
-	while ((err = dgram_send(fd, &f->udp.single, lost)))
-		if (!dgram_again(err))
-			dgram_skip(lost);
+	while (dgram_send(fd, &f->udp.single, lost))
+		dgram_skip(lost);
 }
 
 /* ---- flows, and datagrams from listeners ---- */
