@@ -7,8 +7,8 @@
  */
 #include <assert.h>
 #include <errno.h>
-#include <linux/udp.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <string.h>
 #include <sys/socket.h>
 

@@ -34,7 +34,7 @@ struct flow_ops {
 	const char	*(*state)(const struct flow *f);	/* for users; NULL if there is no @name */
 	/* Events of its socket on @side, edge-triggered */
 	void		(*ready)(struct ctx *c, struct flow *f, unsigned side, uint32_t events);
-	/* Its turn on the ready or the stalled list */
+	/* Its turn on the ready or the stalled list; NULL: as if its socket was readable */
 	void		(*resume)(struct ctx *c, struct flow *f);
 	void		(*timeout)(struct ctx *c, struct flow *f);
 	/* Its guest is gone, or it gives way. A socket with many flows ends after several calls. false: all of it is in use */
@@ -148,8 +148,8 @@ struct udp {
 	uint32_t	flows;		/* FLOW_UDP_PORT: first of those flows, FLOW_NONE: there is none */
 	uint32_t	prev, next;	/* FLOW_UDP, FLOW_UDP_SPLICE: others of the same port */
 	uint32_t	parent;		/* FLOW_UDP_SPLICE: whose server answered from another port; index + 1, or 0: */
-	uint32_t	child;		/* all four. The first of those, */
-	uint32_t	sib_next, sib_prev; /* and those of the same parent */
+	uint32_t	child;		/* all three. The first of those, */
+	uint32_t	sibling;	/* and the next one of the same parent */
 	uint8_t		batch;		/* FLOW_UDP_PORT: messages that are expected at once */
 	uint8_t		near;		/* FLOW_UDP_SPLICE: side of the client, and of the listener */
 	bool		replied;	/* datagrams seen both ways: longer timeout; FLOW_UDP_PORT: by one of its flows */

@@ -117,17 +117,6 @@ static bool rate_ok(struct guest *g, uint64_t now)
 	return true;
 }
 
-/* Frame for a message to the guest, or NULL, counted */
-static struct frame *get_frame(struct guest *g)
-{
-	struct frame *fr;
-
-	if (tap_reserve(&g->tap, &fr, 1, DGRAM_ROOM, TAP_ANSWER))
-		return fr;
-	drop_count(g, DROP_LINK_FULL);
-	return NULL;
-}
-
 /* Who seems to say it: the one it came from, where the guest can be shown that, or the gateway */
 static struct addr error_source(struct ctx *c, const struct guest *g, const struct sock_err *e, const struct addr *dst)
 {
@@ -179,65 +168,50 @@ static size_t quote_ip(uint8_t *p, const struct addr *src, const struct addr *ds
 	return IP6_HLEN;
 }
 
-static void send_error(struct ctx *c, struct guest *g, struct frame *fr, const struct icmp_hdr *h,
-		       const struct addr *from, const struct addr *to)
+/* Sends message @h about a packet from @src to @dst, which is in @quote, if there may be one */
+static void send_error(struct ctx *c, struct guest *g, const struct sock_err *e, struct icmp_hdr *h, const struct end *src,
+		       const struct end *dst, const struct view *quote)
 {
-	const struct end src = { .a = *from }, dst = { .a = *to };
-	struct net_hdr n = guest_hdr(c, g, &src, &dst);
+	const struct end to = { .a = src->a };
+	struct frame *fr;
+	struct net_hdr n;
 
+	if (!may_answer(&c->net, &src->a, &dst->a) || !rate_ok(g, c->now))
+		return;
+	if (!tap_reserve(&g->tap, &fr, 1, DGRAM_ROOM, TAP_ANSWER)) {
+		drop_count(g, DROP_LINK_FULL);
+		return;
+	}
+	fr->len = MIN(quote->len, quote_max(g, addr_is_v4(&dst->a)));
+	view_copy(quote, 0, fr->pay[0].iov_base, fr->len);
+	n = guest_hdr(c, g, &(struct end){ .a = error_source(c, g, e, &dst->a) }, &to);
 	n.id = tap_ids(&g->tap, 1);
 	frame_icmp(fr, &n, h);
 	tap_commit(&g->tap, fr);
-}
-
-/* Is there to be a message about a packet from @src to @dst, and room for it? Its frame, or NULL */
-static struct frame *error_begin(struct ctx *c, struct guest *g, const struct addr *src, const struct addr *dst)
-{
-	return may_answer(&c->net, src, dst) && rate_ok(g, c->now) ? get_frame(g) : NULL;
 }
 
 void icmp_error(struct ctx *c, struct guest *g, const struct sock_err *e, const struct end *src, const struct end *dst,
 		uint8_t proto, const void *l4, size_t len)
 {
 	bool v4 = addr_is_v4(&dst->a);
+	uint8_t ip[IP6_HLEN], ttl;
+	struct iovec iov[] = { { ip, 0 }, { (void *)(uintptr_t)l4, len } };
 	struct icmp_hdr h;
-	struct frame *fr;
-	struct addr from;
-	uint8_t *p, ttl;
-	size_t hlen;
 
-	if (!by_error(e, v4, &h) || !(fr = error_begin(c, g, &src->a, &dst->a)))
+	if (!by_error(e, v4, &h))
 		return;
-
-	p = fr->pay[0].iov_base;
 	ttl = h.type == (v4 ? ICMP4_TIME_EXCEEDED : ICMP6_TIME_EXCEEDED) ? 1 : IPDEFTTL; /* as the router saw it */
-	hlen = quote_ip(p, &src->a, &dst->a, proto, ttl, len);
-	len = MIN(len, quote_max(g, v4) - hlen);
-	memcpy(p + hlen, l4, len);
-	fr->len = hlen + len;
-
-	from = error_source(c, g, e, &dst->a);
-	send_error(c, g, fr, &h, &from, &src->a);
+	iov[0].iov_len = quote_ip(ip, &src->a, &dst->a, proto, ttl, len);
+	send_error(c, g, e, &h, src, dst, &(struct view){ iov, 2, 0, iov[0].iov_len + len });
 }
 
 void icmp_error_pkt(struct ctx *c, struct guest *g, int err, const struct pkt *p)
 {
 	const struct sock_err e = { .err = err, .origin = SO_EE_ORIGIN_LOCAL };
-	bool v4 = addr_is_v4(&p->dst.a);
 	struct icmp_hdr h;
-	struct frame *fr;
-	struct addr from;
-	size_t len;
 
-	if (!by_errno(err, 0, v4, &h) || !(fr = error_begin(c, g, &p->src.a, &p->dst.a)))
-		return;
-
-	len = MIN(p->ip.len, quote_max(g, v4));
-	view_copy(&p->ip, 0, fr->pay[0].iov_base, len);
-	fr->len = len;
-
-	from = error_source(c, g, &e, &p->dst.a);
-	send_error(c, g, fr, &h, &from, &p->src.a);
+	if (by_errno(err, 0, addr_is_v4(&p->dst.a), &h))
+		send_error(c, g, &e, &h, &p->src, &p->dst, &p->ip);
 }
 
 bool icmp_is_too_big(const struct pkt *p)

@@ -178,7 +178,10 @@ static void run_list(struct ctx *c, enum flow_wait wait)
 	while (last != FLOW_NONE && (f = flow_next(&c->flows, wait))) {
 		bool more = flow_idx(&c->flows, f) != last;
 
-		f->ops->resume(c, f);
+		if (f->ops->resume)
+			f->ops->resume(c, f);
+		else
+			f->ops->ready(c, f, HOST, EPOLLIN);
 		if (!more || now_us() >= until)
 			break;
 	}

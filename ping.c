@@ -50,13 +50,12 @@ static int ping_socket(struct ctx *c, struct guest *g, const struct end *asked, 
 	bool v6 = !addr_is_v4(&host->peer.a);
 	int fd = -EMFILE;
 
-	if (!reclaim_share(c, g))
-		return fd;
-	for (unsigned i = 0; i < RECLAIM_TRIES; i++) {
-		fd = sock_ping(v6, &host->our.a, &o);
-		if (!reclaim_for(c, fd))
-			break;
-	}
+	if (reclaim_share(c, g))
+		for (unsigned i = 0; i < RECLAIM_TRIES && reclaim_for(c, fd = sock_ping(v6, &host->our.a, &o)); i++)
+			;
+	if (fd < 0)
+		log_limited(LOG_WARNING, "No ping socket: %s%s", errno_text(-fd),
+			    sock_features.ping ? "" : ", see net.ipv4.ping_group_range in icmp(7)");
 	return fd;
 }
 
@@ -76,21 +75,11 @@ static struct flow *ping_open(struct ctx *c, struct guest *g, const struct pkt *
 		return NULL;
 	}
 	fd = ping_socket(c, g, &guest->our, &host);
-	if (fd < 0) {
-		log_limited(LOG_WARNING, "No ping socket: %s%s", errno_text(-fd),
-			    sock_features.ping ? "" : ", see net.ipv4.ping_group_range in icmp(7)");
+	f = reclaim_flow(c, g, &ping_flow, fd);
+	if (!f) {
 		drop_count(g, DROP_NO_RESOURCE);
 		return NULL;
 	}
-	f = reclaim_alloc(c, g, &ping_flow);
-	if (!f || ev_add_flow(c->epfd, fd, flow_idx(&c->flows, f), f->gen, HOST, EPOLLIN)) {
-		drop_count(g, DROP_NO_RESOURCE);
-		fd_close(fd);
-		if (f)
-			flow_end(&c->flows, f);
-		return NULL;
-	}
-	g->sockets++;
 	f->side[GUEST] = *guest;
 	f->side[HOST] = host;
 	f->ping = (struct ping){ .sock = fd, .id = guest->peer.port };
@@ -295,11 +284,6 @@ static void ping_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t ev
 	flow_wait(&c->flows, f, WAIT_READY);
 }
 
-static void ping_resume(struct ctx *c, struct flow *f)
-{
-	ping_ready(c, f, HOST, EPOLLIN);
-}
-
 static bool ping_gone(struct ctx *c, struct flow *f)
 {
 	if (f->batch_head != PKT_NEXT_NONE)
@@ -316,5 +300,5 @@ static const char *ping_state(const struct flow *f)
 
 const struct flow_ops ping_flow = {
 	.type = FLOW_PING, .name = { "icmp", "icmpv6" }, .fds = 1, .state = ping_state,
-	.ready = ping_ready, .resume = ping_resume, .timeout = ping_timeout, .end = ping_gone,
+	.ready = ping_ready, .timeout = ping_timeout, .end = ping_gone,
 };

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <sys/resource.h>
 
+#include "event.h"
 #include "reclaim.h"
 
 #define OLD_ONES	64		/* flows that are looked at, of each list */
@@ -115,4 +116,18 @@ struct flow *reclaim_alloc(struct ctx *c, struct guest *g, const struct flow_ops
 	if (f)
 		f->guest = (uint8_t)(g - c->guest);
 	return f;
+}
+
+struct flow *reclaim_flow(struct ctx *c, struct guest *g, const struct flow_ops *ops, int fd)
+{
+	struct flow *f = fd < 0 ? NULL : reclaim_alloc(c, g, ops);
+
+	if (f && !ev_add_flow(c->epfd, fd, flow_idx(&c->flows, f), f->gen, HOST, EPOLLIN)) {
+		g->sockets++;
+		return f;
+	}
+	if (f)
+		flow_end(&c->flows, f);
+	fd_close(fd);
+	return NULL;
 }

@@ -177,33 +177,17 @@ static struct flow *udp_new(struct ctx *c, struct guest *g, struct flow *port, c
 	return f;
 }
 
-/* Entry for a socket, @fd */
-static struct flow *port_new(struct ctx *c, struct guest *g, int fd, uint32_t listener)
-{
-	struct flow *port = reclaim_alloc(c, g, &udp_port_flow);
-
-	if (port)
-		port->udp = (struct udp){
-			.sock = fd, .refs = 1, .listener = listener, .flows = FLOW_NONE, .batch = DGRAM_BATCH,
-		};
-	return port;
-}
-
 static int port_socket(struct ctx *c, struct guest *g, const struct end *our, const struct sock_out *o)
 {
-	int fd;
+	int fd = -EMFILE;
 
-	if (!reclaim_share(c, g))
-		return -EMFILE;
-	for (unsigned i = 0; i < RECLAIM_TRIES; i++) {
-		fd = sock_udp(our, o);
-		if (!reclaim_for(c, fd))
-			break;
-	}
-	if (fd >= 0 && g->tap.caps.uso)
-		sock_join(fd);
+	if (reclaim_share(c, g))
+		for (unsigned i = 0; i < RECLAIM_TRIES && reclaim_for(c, fd = sock_udp(our, o)); i++)
+			;
 	if (fd < 0)
 		log_limited(LOG_WARNING, "No UDP socket for port %u: %s", our->port, errno_text(-fd));
+	else if (g->tap.caps.uso)
+		sock_join(fd);
 	return fd;
 }
 
@@ -223,20 +207,12 @@ static struct flow *port_get(struct ctx *c, struct guest *g, const struct end *s
 		return port;
 	}
 	fd = port_socket(c, g, &our, o);
-	if (fd < 0)
+	port = reclaim_flow(c, g, &udp_port_flow, fd);
+	if (!port)
 		return NULL;
-	port = port_new(c, g, fd, FLOW_NONE);
-	if (!port || ev_add_flow(c->epfd, fd, flow_idx(&c->flows, port), port->gen, HOST, EPOLLIN)) {
-		fd_close(fd);
-		if (port)
-			flow_end(&c->flows, port);
-		return NULL;
-	}
-	g->sockets++;
+	port->udp = (struct udp){ .sock = fd, .refs = 1, .listener = FLOW_NONE, .flows = FLOW_NONE, .batch = DGRAM_BATCH };
 	port->side[GUEST] = guest;
-	port->side[HOST].peer.a = port->side[HOST].our.a = our.a;
-	port->side[HOST].our.port = sock_name(fd).port;
-	port->side[HOST].peer.port = port->side[HOST].our.port;
+	port->side[HOST].peer = port->side[HOST].our = (struct end){ our.a, sock_name(fd).port };
 	flow_hash_guest(&c->flows, port);
 	flow_hash_host(&c->flows, port, KEY_OWN);
 	return port;
@@ -702,11 +678,6 @@ static void port_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t ev
 	port_put(c, f);
 }
 
-static void port_resume(struct ctx *c, struct flow *f)
-{
-	port_ready(c, f, HOST, EPOLLIN);
-}
-
 /* Ends flows of a port, and it with the last one, but no more at once than the time of others permits */
 static bool port_gone(struct ctx *c, struct flow *port)
 {
@@ -740,12 +711,12 @@ const struct flow_ops udp_flow = {
 };
 
 const struct flow_ops udp_port_flow = {
-	.type = FLOW_UDP_PORT, .fds = 1, .ready = port_ready, .resume = port_resume, .end = port_gone,
+	.type = FLOW_UDP_PORT, .fds = 1, .ready = port_ready, .end = port_gone,
 };
 
 const struct flow_ops udp_splice_flow = {
 	.type = FLOW_UDP_SPLICE, .name = { "udp", "udp" }, .fds = 1, .spliced = true, .state = udp_state,
-	.ready = udp_splice_ready, .resume = udp_splice_resume, .timeout = udp_timeout, .end = udp_gone,
+	.ready = udp_splice_ready, .timeout = udp_timeout, .end = udp_gone,
 };
 
 /* Ends all flows of a port, and the port with them if it is no listener's */
@@ -761,10 +732,11 @@ static void port_end(struct ctx *c, struct flow *port)
 static struct flow *listener_port(struct ctx *c, struct guest *g, struct listener *l, uint32_t idx)
 {
 	const struct rule *r = &c->fwd.rule[l->rule].r;
-	struct flow *port = port_new(c, g, l->fd, idx);
+	struct flow *port = reclaim_alloc(c, g, &udp_port_flow);
 
 	if (!port)
 		return NULL;
+	port->udp = (struct udp){ .sock = l->fd, .refs = 1, .listener = idx, .flows = FLOW_NONE, .batch = DGRAM_BATCH };
 	l->flow = flow_idx(&c->flows, port) + 1;
 	port->side[HOST].our.port = l->port;
 	port->udp.linkless = r->outward || c->cf->splice_only;

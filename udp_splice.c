@@ -20,6 +20,7 @@
  */
 #include <errno.h>
 #include <netinet/in.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -73,72 +74,61 @@ static struct flow *parent_of(const struct ctx *c, const struct flow *f)
 	return f->udp.parent ? &c->flows.f[f->udp.parent - 1] : NULL;
 }
 
-/* Socket of the flow's own: on the far side, or, a child's, on the near one */
-static int own_socket(const struct ctx *c, const struct flow *f)
+/* Socket of a flow's own, whose sides are @side: on the far side, or, a child's, on the near one; or -errno */
+static int own_socket(const struct ctx *c, const struct side *side, uint8_t near, const struct flow *parent)
 {
-	const struct flow *parent = parent_of(c, f);
-	uint8_t side = parent ? f->udp.near : !f->udp.near;
+	uint8_t at = parent ? near : !near;
 	int fd = -1;
 
-	if (f->udp.near == HOST && !accept_room(c, 1))
+	if (near == HOST && !accept_room(c, 1))
 		return -EMFILE;
-	if (side == GUEST) {
-		fd = splice_ns_socket(c, addr_family(&f->side[side].peer.a), IPPROTO_UDP);
+	if (at == GUEST) {
+		fd = splice_ns_socket(c, addr_family(&side[at].peer.a), IPPROTO_UDP);
 		if (fd < 0)
 			return fd;
 	}
 	if (parent)
-		return sock_udp_to(fd, &f->side[side], parent->udp.scope);
+		return sock_udp_to(fd, &side[at], parent->udp.scope);
 	/* Whoever is in the namespace is the guest; on the host, other users have sockets, too */
-	return sock_udp_from(fd, &f->side[side].peer.a, side == GUEST);
+	return sock_udp_from(fd, &side[at].peer.a, at == GUEST);
 }
 
-/* Opens it, and tells the loop: 0 or -errno */
-static int own_open(struct ctx *c, struct flow *f)
+static int own_open(struct ctx *c, struct guest *g, const struct side *side, uint8_t near, const struct flow *parent)
 {
-	int rc;
+	char peer[END_STRLEN];
+	int fd = -EMFILE;
 
-	if (!reclaim_share(c, flow_guest(c, f)))
-		return -EMFILE;
-	for (unsigned i = 0; i < RECLAIM_TRIES; i++) {
-		bool inbound = f->udp.near == HOST;
-
-		rc = f->udp.sock = own_socket(c, f);
-		if (inbound && rc == -EMFILE ? !reclaim_below(c, accept_limit(c)) : !reclaim_for(c, rc))
+	for (unsigned i = 0; i < RECLAIM_TRIES && reclaim_share(c, g); i++) {
+		fd = own_socket(c, side, near, parent);
+		if (near == HOST && fd == -EMFILE ? !reclaim_below(c, accept_limit(c)) : !reclaim_for(c, fd))
 			break;
 	}
-	if (f->udp.sock < 0)
-		return f->udp.sock;
-	rc = ev_add_flow(c->epfd, f->udp.sock, flow_idx(&c->flows, f), f->gen, !f->udp.near, EPOLLIN);
-	if (rc)
-		fd_close(f->udp.sock);
-	return rc;
+	if (fd < 0)
+		log_limited(LOG_WARNING, "Can't send datagrams to %s: %s", end_fmt(&side[!near].peer, peer), errno_text(-fd));
+	return fd;
 }
 
-static struct flow *flow_new(struct ctx *c, struct flow *port, const struct side *near, const struct side *to, uint8_t side,
-			     unsigned scope)
+/* New flow of a listener's @port, in no table yet; @parent: whose child it will be, or NULL. Others may give way for it, the
+ * parent too: then there is none.
+ */
+static struct flow *splice_new(struct ctx *c, struct flow *port, const struct side *side, uint8_t near, unsigned scope,
+			       const struct flow *parent)
 {
-	struct flow *f = reclaim_alloc(c, flow_guest(c, port), &udp_splice_flow);
-	char peer[END_STRLEN];
-	int rc;
+	int fd = own_open(c, flow_guest(c, port), side, near, parent);
+	struct flow *f = reclaim_flow(c, flow_guest(c, port), &udp_splice_flow, fd);
 
 	if (!f)
 		return NULL;
-	f->side[side] = *near;
-	f->side[!side] = *to;
+	memcpy(f->side, side, sizeof(f->side));
 	f->udp = (struct udp){
-		.port = flow_idx(&c->flows, port), .scope = scope, .near = side, .batch = BATCH_FIRST,
+		.sock = fd, .port = flow_idx(&c->flows, port), .scope = scope, .near = near, .batch = BATCH_FIRST,
 	};
-	rc = own_open(c, f);
-	if (rc) {
-		log_limited(LOG_WARNING, "Can't send datagrams to %s: %s", end_fmt(&to->peer, peer), errno_text(-rc));
-		flow_end(&c->flows, f);
+	port->udp.refs++;
+	udp_start(c, f);
+	if (parent && parent->dead) {
+		udp_end(c, f);
 		return NULL;
 	}
-	port->udp.refs++;
-	flow_guest(c, f)->sockets++;
-	flow_hash_pair(&c->flows, f, side);
-	udp_start(c, f);
 	c->splice.flows++;
 	return f;
 }
@@ -167,11 +157,13 @@ void udp_splice_take(struct ctx *c, struct flow *port, const struct side *near, 
 		f = NULL;
 	}
 	if (!f) {
-		f = flow_new(c, port, near, to, side, d->scope);
+		f = splice_new(c, port, side == HOST ? (struct side[]){ *to, *near } : (struct side[]){ *near, *to }, side,
+			       d->scope, NULL);
 		if (!f) {
 			drop_count(flow_guest(c, port), DROP_NO_RESOURCE);
 			return;
 		}
+		flow_hash_pair(&c->flows, f, side);
 		rule->accepted++;
 	}
 
@@ -234,23 +226,22 @@ unsigned udp_splice_flush(struct ctx *c)
 void udp_splice_alone(struct ctx *c, struct flow *f)
 {
 	struct flow *parent = parent_of(c, f);
+	uint32_t *at;
 
 	while (f->udp.child)
 		udp_end(c, &c->flows.f[f->udp.child - 1]);
 	if (!parent)
 		return;
-	*(f->udp.sib_prev ? &c->flows.f[f->udp.sib_prev - 1].udp.sib_next : &parent->udp.child) = f->udp.sib_next;
-	if (f->udp.sib_next)
-		c->flows.f[f->udp.sib_next - 1].udp.sib_prev = f->udp.sib_prev;
-	f->udp.parent = f->udp.sib_next = f->udp.sib_prev = 0;
+	for (at = &parent->udp.child; *at != flow_idx(&c->flows, f) + 1; at = &c->flows.f[*at - 1].udp.sibling)
+		;
+	*at = f->udp.sibling;
 }
 
-static void child_link(struct ctx *c, struct flow *parent, struct flow *f)
+static void child_link(const struct flows *fs, struct flow *parent, struct flow *f)
 {
-	f->udp.sib_next = parent->udp.child;
-	if (f->udp.sib_next)
-		c->flows.f[f->udp.sib_next - 1].udp.sib_prev = flow_idx(&c->flows, f) + 1;
-	parent->udp.child = flow_idx(&c->flows, f) + 1;
+	f->udp.parent = flow_idx(fs, parent) + 1;
+	f->udp.sibling = parent->udp.child;
+	parent->udp.child = flow_idx(fs, f) + 1;
 }
 
 /* Room for one child more */
@@ -259,7 +250,7 @@ static void child_room(struct ctx *c, const struct flow *parent)
 	struct flow *f, *oldest = NULL;
 	unsigned n = 0;
 
-	for (uint32_t i = parent->udp.child; i; i = f->udp.sib_next, n++) {
+	for (uint32_t i = parent->udp.child; i; i = f->udp.sibling, n++) {
 		f = &c->flows.f[i - 1];
 		if (!oldest || f->udp.used <= oldest->udp.used)
 			oldest = f;
@@ -292,41 +283,25 @@ static struct addr far_source(const struct ctx *c, const struct flow *parent)
 	return a;
 }
 
-/* Flow of what the server sends from @from, of interface @scope if that is link-local; NULL if there can't be one. Others may
- * give way for it, the parent too: then it is dead.
+/* Flow of what the server sends from @from, of interface @scope if that is link-local; NULL if there can't be one, or @parent is dead
+ * by now
  */
 static struct flow *child_new(struct ctx *c, struct flow *parent, const struct end *from, unsigned scope)
 {
 	uint8_t near = parent->udp.near;
+	struct side side[2];
 	struct flow *f;
 
 	flow_touch(&c->flows, parent, parent->udp.replied);
 	child_room(c, parent);
-	f = reclaim_alloc(c, flow_guest(c, parent), &udp_splice_flow);
+	side[near] = (struct side){ parent->side[near].peer, { .a = parent->side[near].our.a } };
+	side[!near] = (struct side){ *from, { far_source(c, parent), parent->side[!near].our.port } };
+	f = splice_new(c, &c->flows.f[parent->udp.port], side, near, scope, parent);
 	if (!f)
 		return NULL;
-	f->side[near] = (struct side){ parent->side[near].peer, { .a = parent->side[near].our.a } };
-	f->side[!near] = (struct side){ *from, { far_source(c, parent), parent->side[!near].our.port } };
-	f->udp = (struct udp){
-		.port = parent->udp.port, .scope = scope, .near = near, .batch = BATCH_FIRST,
-		.parent = flow_idx(&c->flows, parent) + 1,
-	};
-	if (parent->dead || own_open(c, f)) {
-		flow_end(&c->flows, f);
-		return NULL;
-	}
-	if (parent->dead) {
-		fd_close(f->udp.sock);
-		flow_end(&c->flows, f);
-		return NULL;
-	}
 	f->side[near].our.port = sock_name(f->udp.sock).port;
-	child_link(c, parent, f);
-	flow_guest(c, f)->sockets++;
-	c->flows.f[f->udp.port].udp.refs++;
+	child_link(&c->flows, parent, f);
 	flow_hash_end(&c->flows, f, BY_ANSWER, flow_idx(&c->flows, parent), &f->side[!near].peer);
-	udp_start(c, f);
-	c->splice.flows++;
 	return f;
 }
 
@@ -433,9 +408,4 @@ void udp_splice_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t eve
 			return;
 	}
 	flow_wait(&c->flows, f, WAIT_READY);
-}
-
-void udp_splice_resume(struct ctx *c, struct flow *f)
-{
-	udp_splice_ready(c, f, !f->udp.near, EPOLLIN);
 }

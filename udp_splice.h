@@ -29,8 +29,7 @@ void udp_splice_alone(struct ctx *c, struct flow *f);
 /* Is that a socket of ours on the far side, where that is @side? */
 bool udp_splice_is_own(const struct flows *fs, unsigned side, const struct end *e);
 
-/* Verbs of udp_splice_flow: the flow's socket is readable, or it is its turn again */
+/* Verb of udp_splice_flow: the flow's socket is readable, or it is its turn again */
 void udp_splice_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t events);
-void udp_splice_resume(struct ctx *c, struct flow *f);
 
 #endif /* UDP_SPLICE_H */

@@ -495,7 +495,7 @@ static void link_resume(enum flow_wait list)
 	struct flow *f;
 
 	for (unsigned n = 0; n < 64 && (f = flow_next(&c.flows, list)); n++) {
-		f->ops->resume(&c, f);
+		f->ops->ready(&c, f, HOST, EPOLLIN);
 		if (f->wait == WAIT_STALLED)
 			break;
 	}

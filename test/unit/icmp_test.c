@@ -309,6 +309,7 @@ static void test_errors(const struct subnet *n)
 	got_clear();
 	out_error(&router, &i, n->unreach, 1, 0, 576);
 	guest_ping(n, 64, 7, 10);
+	run();
 	expect_error(n, 0, n->router, n->unreach, 1, 7, 9);
 	ok(out_read(&i) && (i.rest & 0xffff) == 10);
 	eq(drops(), 0);

@@ -1,57 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* udp_join_test.c - datagrams that travel together: in one message to the host, in one frame to the guest
+/* udp_join_test.c - datagrams that travel together: in one frame to the guest; and both ways, at random (dgram_test.c: in one message)
  *
  * What counts is the same everywhere: the receiver gets each datagram once, as it was sent, those of a flow in order.
  */
-/* LDFLAGS: -Wl,--wrap=sendmmsg -Wl,--wrap=sendmsg */
+/* LDFLAGS: -Wl,--wrap=sendmmsg */
 #include "../../udp.c"
 #include "../datagrams.h"
 #include "../../splice.h"
 
 /* ---- between the program and the kernel ---- */
 
-#define SENT_MAX	512
-
-static struct {
-	/* Orders: calls that fail (bits, first call first), and with what; the same for single messages of sendmsg() */
-	uint32_t	fail_calls, fail_singles;
-	int		fail_errno;
-	int		refuse;		/* UDP_SEGMENT, with this error */
-	uint32_t	late_calls;	/* of sendmsg(): @late's destination is told to be closed right before */
-	struct ippkt	late;
-
-	/* What happened: messages that were taken, those refused, and those that sendmsg() took */
-	struct {
-		size_t		len, iovs;
-		uint16_t	size;	/* UDP_SEGMENT, 0: none */
-		unsigned	controls;
-		int		control[8];	/* type, in order */
-	} sent[SENT_MAX];
-	unsigned	nsent, refused, singles;
-} kernel;
+static int refuse;		/* UDP_SEGMENT, with this error */
 
 int __real_sendmmsg(int fd, struct mmsghdr *mm, unsigned n, int flags);
 int __wrap_sendmmsg(int fd, struct mmsghdr *mm, unsigned n, int flags);
-ssize_t __real_sendmsg(int fd, const struct msghdr *m, int flags);
-ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags);
-
-static void note(const struct msghdr *m)
-{
-	unsigned i = kernel.nsent++;
-
-	if (!ok(i < SENT_MAX))
-		exit(1);
-	memset(&kernel.sent[i], 0, sizeof(kernel.sent[i]));
-	kernel.sent[i].iovs = m->msg_iovlen;
-	for (size_t k = 0; k < m->msg_iovlen; k++)
-		kernel.sent[i].len += m->msg_iov[k].iov_len;
-	for (struct cmsghdr *h = CMSG_FIRSTHDR(m); h; h = CMSG_NXTHDR((struct msghdr *)(uintptr_t)m, h)) {
-		if (ok(kernel.sent[i].controls < 8))
-			kernel.sent[i].control[kernel.sent[i].controls++] = h->cmsg_type;
-		if (h->cmsg_level == IPPROTO_UDP && h->cmsg_type == UDP_SEGMENT)
-			memcpy(&kernel.sent[i].size, CMSG_DATA(h), sizeof(kernel.sent[i].size));
-	}
-}
 
 static bool is_super(const struct msghdr *m)
 {
@@ -63,47 +25,14 @@ static bool is_super(const struct msghdr *m)
 
 int __wrap_sendmmsg(int fd, struct mmsghdr *mm, unsigned n, int flags)
 {
-	bool fail = kernel.fail_calls & 1;
 	unsigned k = 0;
-	int rc;
 
-	kernel.fail_calls >>= 1;
-	if (fail) {
-		errno = kernel.fail_errno;
-		return -1;
-	}
-	for (; kernel.refuse && k < n && !is_super(&mm[k].msg_hdr); k++)
+	for (; refuse && k < n && !is_super(&mm[k].msg_hdr); k++)
 		;
-	if (kernel.refuse && !k) {
-		kernel.refused++;
-		errno = kernel.refuse;
-		return -1;
-	}
-	rc = __real_sendmmsg(fd, mm, kernel.refuse ? k : n, flags);
-	if (rc < 0 && errno == EIO)	/* no UDP_SEGMENT on the way to a device without checksums, before Linux 6.11 */
-		note(&mm[0].msg_hdr);
-	for (int i = 0; i < rc; i++)
-		note(&mm[i].msg_hdr);
-	return rc;
-}
-
-ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags)
-{
-	bool fail = kernel.fail_singles & 1;
-	ssize_t rc;
-
-	kernel.fail_singles >>= 1;
-	if (kernel.late_calls & 1)
-		out_error(&kernel.late.dst.a, &kernel.late, kernel.late.v4 ? 3 : 1, kernel.late.v4 ? 3 : 4, 0, 576);
-	kernel.late_calls >>= 1;
-	if (fail) {
-		errno = kernel.fail_errno;
-		return -1;
-	}
-	ok(!is_super(m));
-	rc = __real_sendmsg(fd, m, flags);
-	kernel.singles += rc >= 0;
-	return rc;
+	if (!refuse || k)
+		return __real_sendmmsg(fd, mm, refuse ? k : n, flags);
+	errno = refuse;
+	return -1;
 }
 
 /* ---- one guest, a server on the host's loopback ---- */
@@ -128,7 +57,7 @@ static int server[SERVERS] = { -1, -1, -1 };
 static void set_up(const struct subnet *n, const struct caps *caps)
 {
 	begin(caps);
-	memset(&kernel, 0, sizeof(kernel));
+	refuse = 0;
 	sock_probe();
 	guest = E(n->guest, 41000);
 	for (uint16_t k = 0; k < SERVERS; k++) {
@@ -158,7 +87,6 @@ static void greet(void)
 		ok(host_recv(server[k], buf, sizeof(buf), &from[k]) == 5);
 	}
 	got_clear();
-	kernel.nsent = 0;
 	the_port()->udp.batch = DGRAM_BATCH;	/* whatever that made of it */
 }
 
@@ -219,234 +147,6 @@ static unsigned guest_runs(const struct run_of *run, const struct end *to)
 	return k;
 }
 
-/* Server @s got all of it, in order, and no more */
-static void server_got(unsigned s, const struct run_of *run)
-{
-	static uint8_t buf[65536];
-	unsigned k = 0;
-
-	for (const struct run_of *r = run; r < run + RUNS && r->n; r++) {
-		for (unsigned j = 0; j < r->n; j++, k++) {
-			for (size_t i = 0, at = 0, size; i < pieces(r); i++, at += size) {
-				ssize_t len = host_recv(server[s], buf, sizeof(buf), NULL);
-
-				size = pieces(r) > 1 ? MIN(r->gso, r->len - at) : r->len;
-				if (!eq(len, size))
-					return;
-				eq_mem(buf, bytes_of(k) + at, size);
-			}
-		}
-	}
-	ok(host_recv(server[s], buf, sizeof(buf), NULL) < 0);
-}
-
-static const struct {
-	const char	*what;
-	struct run_of	run[RUNS];
-	struct joined	msg[RUNS];
-} outs[] = {
-	{ "one",			{ R(1, 500) }, { { 1, 500 } } },
-	{ "two",			{ R(2, 500) }, { { 2, 500 } } },
-	{ "three",			{ R(3, 500) }, { { 3, 500 } } },
-	{ "64",				{ R(64, 20) }, { { 64, 20 } } },
-	{ "65: the last by itself",	{ R(65, 20) }, { { 64, 20 }, { 1, 20 } } },
-	{ "130 of one byte",		{ R(130, 1) }, { { 64, 1 }, { 64, 1 }, { 2, 1 } } },
-	{ "64, the last shorter",	{ R(63, 20), R(2, 19) }, { { 64, 20 }, { 1, 19 } } },
-	{ "a shorter one is the last",	{ R(2, 500), R(3, 300) }, { { 3, 500 }, { 2, 300 } } },
-	{ "a shorter one is the second", { R(1, 500), R(1, 3), R(1, 500) }, { { 2, 500 }, { 1, 500 } } },
-	{ "a longer one is another",	{ R(2, 300), R(2, 500) }, { { 2, 300 }, { 2, 500 } } },
-	{ "nothing in them",		{ R(2, 0), R(1, 7), R(1, 0), R(2, 7) },
-					{ { 1, 0 }, { 1, 0 }, { 1, 7 }, { 1, 0 }, { 2, 7 } } },
-	{ "another TTL",		{ R(2, 100), RX(2, 100, .ttl = 9), R(1, 100) },
-					{ { 2, 100 }, { 2, 100 }, { 1, 100 } } },
-	{ "another TTL, and back",	{ RX(2, 100, .ttl = 9), RX(2, 90, .ttl = 63) }, { { 2, 100 }, { 2, 90 } } },
-	{ "other DSCP or ECN bits",	{ R(2, 100), RX(2, 100, .tos = 0xb8), RX(2, 100, .tos = 0xb9) },
-					{ { 2, 100 }, { 2, 100 }, { 2, 100 } } },
-	{ "the guest's own super-packet", { R(2, 700), RX(1, 1900, .gso = 700), R(2, 700) },
-					{ { 2, 700 }, { 3, 700 }, { 2, 700 } } },
-	{ "and two of these",		{ RX(2, 1400, .gso = 700), R(1, 600) },
-					{ { 2, 700 }, { 2, 700 }, { 1, 600 } } },
-	{ "a super-packet of just one",	{ RX(1, 700, .gso = 700), R(2, 700) }, { { 3, 700 } } },
-	{ "too much for one",		{ R(34, 1986) }, { { 32, 1986 }, { 2, 1986 } } },
-	{ "just not too much",		{ R(32, 1985), R(1, 1967) }, { { 33, 1985 } } },
-	{ "just too much",		{ R(32, 1985), R(1, 1968) }, { { 32, 1985 }, { 1, 1968 } } },
-};
-
-static void test_out(const struct subnet *n)
-{
-	for (unsigned k = 0; k < ARRAY_SIZE(outs); k++) {
-		unsigned m = 0;
-
-		test("%s: datagrams of the guest in a message: %s", n->name, outs[k].what);
-		set_up(n, NULL);
-		guest_runs(outs[k].run, &gw[0]);
-		for (; m < RUNS && outs[k].msg[m].n; m++) {
-			size_t of = outs[k].msg[m].n > 1 ? outs[k].msg[m].size : 0;
-
-			if (!ok(m < kernel.nsent))
-				break;
-			eq(kernel.sent[m].size, of);
-			eq(of ? (kernel.sent[m].len + of - 1) / of : 1, outs[k].msg[m].n);
-			ok(kernel.sent[m].len <= UDP_SEGMENTS_LEN);
-			if (!of)
-				eq(kernel.sent[m].len, outs[k].msg[m].size);
-		}
-		eq(kernel.nsent, m);
-		server_got(0, outs[k].run);
-		eq(drops(), 0);
-		ok(!the_port()->udp.single);
-	}
-}
-
-static void test_no_gso(const struct subnet *n)
-{
-	const struct run_of batch[RUNS] = { R(70, 100), R(3, 7) };
-
-	test("%s: a kernel without UDP_SEGMENT gets them one by one", n->name);
-	set_up(n, NULL);
-	sock_features.udp_gso = false;
-	guest_runs(batch, &gw[0]);
-	sock_features.udp_gso = true;
-	eq(kernel.nsent, 73);
-	for (unsigned k = 0; k < kernel.nsent; k++)
-		ok(!kernel.sent[k].controls && kernel.sent[k].iovs == 1);
-	server_got(0, batch);
-	eq(drops(), 0);
-}
-
-static void test_controls(const struct subnet *n)
-{
-	const struct run_of batch[RUNS] = { RX(3, 100, .ttl = 5, .tos = 0xb8), R(1, 200) };
-	struct end far = E(n->server, 5555), to = E(n->guest, 1000);
-	bool v4 = addr_is_v4(&far.a);
-	const int want[] = {
-		v4 ? IP_PKTINFO : IPV6_PKTINFO, v4 ? IP_TTL : IPV6_HOPLIMIT, v4 ? IP_TOS : IPV6_TCLASS, UDP_SEGMENT
-	};
-	struct ippkt i;
-
-	test("%s: source, TTL and DSCP hold for all in a message, its segments' size comes last", n->name);
-	set_up(n, NULL);
-	publish(1000, 1000, 41000);
-	eq(fwd_listen(&c.fwd, &c.net, c.epfd), 0);
-	out_udp(&far, &to, "request", 7);
-	run();
-	eq(ngot, 1);
-	guest_runs(batch, &far);
-	if (eq(kernel.nsent, 2)) {
-		eq(kernel.sent[0].controls, ARRAY_SIZE(want));
-		eq_mem(kernel.sent[0].control, want, sizeof(want));
-		eq(kernel.sent[1].controls, 1);
-		eq(kernel.sent[1].control[0], want[0]);
-	}
-	for (unsigned k = 0; k < 4 && ok(out_read(&i)); k++) {
-		ok(i.good && end_eq(&i.src, &to) && end_eq(&i.dst, &far));
-		ok(is_datagram(k, i.data, i.len, k < 3 ? 100 : 200));
-		eq(i.ttl, k < 3 ? 5 : 64);
-		eq(i.tos, k < 3 ? 0xb8 : 0);
-	}
-	ok(!out_read(&i));
-	eq(drops(), 0);
-}
-
-/* Packets with many buffers each, as none of today's links gives them: one batch by hand */
-static void test_buffers(const struct subnet *n)
-{
-	static const struct {
-		const char	*what;
-		unsigned	cnt[6];		/* buffers of one byte: as many datagrams as there are numbers */
-		unsigned	msg[6];		/* buffers in each message */
-		unsigned	lost;
-	} cases[] = {
-		{ "all the buffers there are",	{ 256, 256 }, { 512 }, 0 },
-		{ "one more than there are",	{ 200, 200, 113 }, { 400, 113 }, 0 },
-		{ "twice as many",		{ 300, 300, 300 }, { 300, 300, 300 }, 0 },
-		{ "used up in the middle",	{ 100, 100, 100, 100, 100, 100 }, { 500, 100 }, 0 },
-		{ "more than one can have",	{ 100, 100, 513, 100, 100 }, { 200, 200 }, 1 },
-	};
-	static struct iovec iov[1024];
-	uint8_t buf[2048];
-
-	for (unsigned k = 0; k < ARRAY_SIZE(cases); k++) {
-		static struct pkt pkts[6];
-		unsigned np = 0, at = 0, m = 0;
-		struct flow *f;
-
-		test("%s: buffers of a batch: %s", n->name, cases[k].what);
-		set_up(n, NULL);
-		greet();
-		f = flow_find_guest(&c.flows, FLOW_UDP, &guest, &gw[0]);
-		for (; np < 6 && cases[k].cnt[np]; at += cases[k].cnt[np++]) {
-			for (unsigned i = 0; i < cases[k].cnt[np]; i++)
-				iov[at + i] = (struct iovec){ (void *)(uintptr_t)(bytes_of(np) + i), 1 };
-			pkts[np] = (struct pkt){ .ttl = 64, .src = guest, .dst = gw[0], .next = (uint16_t)(np + 1),
-				.data = { .iov = iov + at, .cnt = cases[k].cnt[np], .len = cases[k].cnt[np] } };
-		}
-		pkts[np - 1].next = PKT_NEXT_NONE;
-		f->batch_head = 0;
-		udp_input(&c, f, pkts);
-		for (; m < 6 && cases[k].msg[m]; m++)
-			eq(m < kernel.nsent ? kernel.sent[m].iovs : 0, cases[k].msg[m]);
-		eq(kernel.nsent, m);
-		for (unsigned i = 0; i < np; i++)
-			if (cases[k].cnt[i] <= DGRAM_IOV)
-				ok(is_datagram(i, buf, (size_t)host_recv(server[0], buf, sizeof(buf), NULL), cases[k].cnt[i]));
-		ok(host_recv(server[0], buf, sizeof(buf), NULL) < 0);
-		eq(g->drops[DROP_SEND], cases[k].lost);
-	}
-}
-
-static void test_refused(const struct subnet *n)
-{
-	static const int errors[] = { EINVAL, EIO, EMSGSIZE };
-	const struct run_of batch[RUNS] = { R(3, 500), R(1, 100), R(1, 700), RX(4, 200, .ttl = 63), R(2, 150) };
-	const struct run_of big[RUNS] = { RX(1, 1900, .gso = 700), R(1, 1986) };
-
-	for (unsigned k = 0; k < ARRAY_SIZE(errors); k++) {
-		test("%s: %s for a message of several: each goes by itself, once, in order", n->name, strerror(errors[k]));
-		set_up(n, NULL);
-		kernel.refuse = errors[k];
-		guest_runs(batch, &gw[0]);
-		eq(kernel.refused, 3);
-		eq(kernel.nsent, 1);
-		eq(kernel.singles, 10);
-		server_got(0, batch);
-		eq(drops(), 0);
-		eq(ngot, 0);
-
-		test("%s: and nothing is joined on that socket any more, to any server", n->name);
-		ok(the_port()->udp.single);
-		kernel.refused = kernel.singles = kernel.nsent = 0;
-		guest_runs(batch, &gw[0]);
-		guest_runs(batch, &gw[1]);
-		eq(kernel.refused, 0);
-		eq(kernel.nsent, 22);
-		server_got(0, batch);
-		server_got(1, batch);
-		eq(drops(), 0);
-
-		test("%s: but on others", n->name);
-		guest.port++;
-		kernel.refuse = 0;
-		kernel.nsent = 0;
-		guest_runs(batch, &gw[0]);
-		eq(kernel.nsent, 4);
-		server_got(0, batch);
-	}
-
-	test("%s: a super-packet that was refused says nothing about the others", n->name);
-	set_up(n, NULL);
-	kernel.refuse = EINVAL;
-	guest_runs(big, &gw[0]);
-	eq(kernel.refused, 1);
-	ok(!the_port()->udp.single);
-	server_got(0, big);
-	kernel.refuse = 0;
-	kernel.nsent = 0;
-	guest_runs(batch, &gw[0]);
-	eq(kernel.nsent, 4);
-	server_got(0, batch);
-}
-
 static void test_large(const struct subnet *n)
 {
 	const struct run_of large[RUNS] = { R(3, 1900), R(1, 1501) };
@@ -467,92 +167,6 @@ static void test_large(const struct subnet *n)
 	ok(the_port()->udp.single);
 	eq(drops(), 0);
 	eq(ngot, 0);
-}
-
-/* Refused as one, and then some of them too: calls that fail, and datagrams that are missing */
-static void test_refused_twice(const struct subnet *n)
-{
-	static const struct {
-		int		err;
-		uint32_t	calls;
-		uint32_t	lost;		/* bits */
-		unsigned	told;
-	} cases[] = {
-		{ EINTR, 0x5, 0, 0 }, { ENOBUFS, 0x1, 0x1, 0 }, { ENOBUFS, 0x4, 0x4, 0 }, { ENOBUFS, 0x12, 0x12, 0 },
-		{ EHOSTUNREACH, 0x2, 0x2, 1 }, { EAGAIN, 0x4, 0x1fc, 0 },
-	};
-	const struct run_of batch[RUNS] = { R(5, 300), R(4, 600) };
-	uint8_t buf[2048];
-
-	for (unsigned k = 0; k < ARRAY_SIZE(cases); k++) {
-		unsigned lost = (unsigned)__builtin_popcount(cases[k].lost);
-
-		test("UDP-14 %s: %s in the middle of what goes one by one, calls %#x", n->name, strerror(cases[k].err),
-		     cases[k].calls);
-		set_up(n, NULL);
-		kernel.refuse = EINVAL;
-		kernel.fail_singles = cases[k].calls;
-		kernel.fail_errno = cases[k].err;
-		guest_runs(batch, &gw[0]);
-		for (unsigned i = 0; i < 9; i++)
-			if (!(cases[k].lost >> i & 1))
-				ok(is_datagram(i, buf, (size_t)host_recv(server[0], buf, sizeof(buf), NULL), i < 5 ? 300 : 600));
-		ok(host_recv(server[0], buf, sizeof(buf), NULL) < 0);
-		eq(g->drops[DROP_SEND], lost);
-		eq(ngot, cases[k].told);
-	}
-}
-
-static void test_errors(const struct subnet *n)
-{
-	static const struct {
-		int		err;
-		uint32_t	calls;
-		unsigned	first, lost, told;	/* lost: from the first one on */
-	} cases[] = {
-		{ ENOBUFS, 1, 0, 5, 0 }, { EHOSTUNREACH, 1, 0, 5, 1 }, { EINTR, 3, 0, 0, 0 }, { EAGAIN, 1, 0, 9, 0 },
-	};
-	const struct run_of batch[RUNS] = { R(5, 300), R(4, 600) };
-	struct end far = E(n->server, 9), other = E(n->server2, 7);
-	bool v4 = addr_is_v4(&far.a);
-	uint8_t buf[2048];
-	struct ippkt i;
-
-	for (unsigned k = 0; k < ARRAY_SIZE(cases); k++) {
-		test("UDP-14 %s: %s for a message of several: datagrams are what is counted", n->name,
-		     strerror(cases[k].err));
-		set_up(n, NULL);
-		kernel.fail_calls = cases[k].calls;
-		kernel.fail_errno = cases[k].err;
-		guest_runs(batch, &gw[0]);
-		for (unsigned d = cases[k].lost; d < 9; d++)
-			ok(is_datagram(d, buf, (size_t)host_recv(server[0], buf, sizeof(buf), NULL), d < 5 ? 300 : 600));
-		ok(host_recv(server[0], buf, sizeof(buf), NULL) < 0);
-		eq(g->drops[DROP_SEND], cases[k].lost);
-		eq(ngot, cases[k].told);
-		ok(!the_port()->udp.single);
-	}
-
-	for (unsigned k = 0; k < 3; k++) {
-		test("UDP-14 %s: another flow's error does not cost a datagram of a message%s", n->name,
-		     k == 2 ? " that is being taken apart" : k ? " that will be taken apart" : "");
-		set_up(n, NULL);
-		guest_say(&guest, &far, "refused");
-		if (!ok(out_read(&kernel.late)))
-			return;
-		if (k)
-			kernel.refuse = EINVAL;
-		if (k == 2)
-			kernel.late_calls = 0x24;
-		else
-			out_error(&far.a, &kernel.late, v4 ? 3 : 1, v4 ? 3 : 4, 0, 576);
-		guest_runs(batch, &other);
-		for (unsigned d = 0; d < 9 && ok(out_read(&i)); d++)
-			ok(i.good && is_datagram(d, i.data, i.len, d < 5 ? 300 : 600) && end_eq(&i.dst, &other));
-		ok(!out_read(&i));
-		eq(ngot, k == 2 ? 2 : 1);
-		eq(drops(), 0);
-	}
 }
 
 /* ---- in ---- */
@@ -937,8 +551,7 @@ static void test_random_out(const struct subnet *n)
 
 		memset(told, 0, sizeof(told));
 		the_port()->udp.single = false;
-		kernel.nsent = 0;
-		kernel.refuse = refusals[chance(ARRAY_SIZE(refusals))];
+			refuse = refusals[chance(ARRAY_SIZE(refusals))];
 		for (unsigned k = 0; k < many; k++) {
 			size_t len = lengths[chance(ARRAY_SIZE(lengths))];
 
@@ -1028,14 +641,7 @@ int main(void)
 	host_init();
 	c.fwd.ns_sockets = open_here;
 	EACH_NET(n) {
-		test_out(n);
-		test_no_gso(n);
-		test_controls(n);
-		test_buffers(n);
-		test_refused(n);
 		test_large(n);
-		test_refused_twice(n);
-		test_errors(n);
 		test_in(n);
 		test_in_alone(n);
 		test_in_flows(n);

@@ -474,6 +474,7 @@ static void test_refused(const struct subnet *n)
 	guest_send(3);
 	for (unsigned k = 0; k < 3; k++)
 		ok(out_read(&i) && i.good && i.len == 1 && i.data[0] == k && addr_eq(&i.dst.a, &other.a));
+	run();
 	eq(ngot, 1);
 	eq(drops(), 0);
 }
@@ -542,44 +543,6 @@ static void test_unreachable(const struct subnet *n)
 	run();
 	expect_error(0, n->router, v4 ? 3 : 2, v4 ? 4 : 0, &guest, &server, "to somewhere");
 	eq(got[0].ip.rest, 1400);
-}
-
-static void test_send_errors(const struct subnet *n)
-{
-	static const struct {
-		int err;
-		uint32_t calls;
-		unsigned lost;
-	} cases[] = {
-		{ ENOBUFS, 1, 1 }, { ENOBUFS, 5, 2 }, { EPERM, 1, 1 }, { EINTR, 3, 0 }, { EMSGSIZE, 1, 1 },
-		{ EHOSTUNREACH, 1, 1 }, { EAGAIN, 1, 8 },
-	};
-	struct end guest = E(n->guest, 40009), server = E(n->server, 7);
-	unsigned k, came, errors;
-	uint8_t text[600];
-	struct ippkt i;
-
-	for (unsigned j = 0; j < ARRAY_SIZE(cases); j++) {
-		test("UDP-14 %s: %s in the middle of a batch, the rest arrives to the byte", n->name,
-		     strerror(cases[j].err));
-		begin(NULL);
-		fail_calls = cases[j].calls;
-		fail_errno = cases[j].err;
-		fail_short = 3;
-		for (k = 0; k < 8; k++) {
-			memset(text, (int)k, sizeof(text));
-			guest_udp(k, &guest, &server, 64, text, 100 + k);
-		}
-		guest_send(8);
-		fail_calls = fail_short = 0;
-		for (came = 0; out_read(&i); came++)
-			for (k = 0; k < i.len; k++)
-				ok(i.good && i.data[k] == i.len - 100);
-		eq(came, 8 - cases[j].lost);
-		eq(g->drops[DROP_SEND], cases[j].lost);
-		errors = cases[j].err == ENOBUFS || cases[j].err == EAGAIN ? 0 : cases[j].lost;
-		eq(ngot, errors);
-	}
 }
 
 static void join(int fd, const struct addr *group)
@@ -1725,7 +1688,6 @@ int main(void)
 		test_refused(n);
 		test_traceroute(n);
 		test_unreachable(n);
-		test_send_errors(n);
 		test_multicast(n);
 		test_asked(n);
 		test_listener(n);
