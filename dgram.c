@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* dgram.c - datagrams in and out of host sockets, many in a call
  *
- * A message that is refused as one (EINVAL, EMSGSIZE, EIO: more segments, or larger ones, than the way takes) is sent again datagram by
- * datagram, in order and before those behind it. Another error may be that of an earlier datagram, which the next call reports, once
- * (ip(7), IP_RECVERR): the message is tried again, and an error that stays is its own.
+ * A message that is refused as one (EINVAL, EMSGSIZE, EIO: more segments, or larger ones, than the way takes) is sent
+ * again datagram by datagram, in order and before those behind it. Another error may be that of an earlier datagram,
+ * which the next call reports, once (ip(7), IP_RECVERR): the message is tried again, and an error that stays is its
+ * own.
  */
 #include <assert.h>
 #include <errno.h>
@@ -101,7 +102,9 @@ static void read_pktinfo6(const struct cmsghdr *cm, bool v4, struct dgram *d)
 		d->scope = pi.ipi6_ifindex;	/* a link-local address may be asked from a global one */
 }
 
-/* Control messages. A dual-stack socket has both kinds of IP_PKTINFO for IPv4, and only one of them names the address that answers. */
+/* Control messages. A dual-stack socket has both kinds of IP_PKTINFO for IPv4, and only one of them names the address
+ * that answers.
+ */
 static void read_control(const struct msghdr *m, bool v4, struct dgram *d)
 {
 	bool pktinfo4 = false;
@@ -223,7 +226,8 @@ bool dgram_add(const struct view *v, uint16_t gso, uint8_t ttl, uint8_t tos, con
 	cnt = view_iov(v, out.iov + out.niov, DGRAM_IOV - out.niov, &len);
 	if (len < v->len)
 		return false;
-	if (out.n && (!gso || len <= gso) && ttl == out.ttl[i] && tos == out.tos[i] && dgram_run_takes(&out.run[i], len)) {
+	if (out.n && (!gso || len <= gso) && ttl == out.ttl[i] && tos == out.tos[i] &&
+	    dgram_run_takes(&out.run[i], len)) {
 		out.mm[i].msg_hdr.msg_iovlen += cnt;
 		out.niov += cnt;
 		return true;

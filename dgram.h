@@ -2,9 +2,9 @@
 /* dgram.h - datagrams in and out of host sockets, many in a call; knows no flow and no link protocol
  *
  * In: a batch is received into places of the caller's, or into buffers of this file, and looked at message by message.
- * Out: datagrams to one endpoint are added, and sent where they are; those of one length that follow each other are joined to one
- * message (udp(7), UDP_SEGMENT): one way through the kernel's stack for many of them.
- * Nothing is kept between calls but the batch that was received last, and messages that were added and not yet sent.
+ * Out: datagrams to one endpoint are added, and sent where they are; those of one length that follow each other are
+ * joined to one message (udp(7), UDP_SEGMENT): one way through the kernel's stack for many of them. Nothing is kept
+ * between calls but the batch that was received last, and messages that were added and not yet sent.
  */
 #ifndef DGRAM_H
 #define DGRAM_H
@@ -13,7 +13,7 @@
 #include "sock.h"
 
 #define DGRAM_BATCH	32		/* messages received at once, at most */
-#define DGRAM_ERRORS	64		/* entries of an error queue that are read for an event: the next one is about the rest */
+#define DGRAM_ERRORS	64		/* entries of an error queue that are read for one event, at most */
 #define DGRAM_IOV	512		/* buffers of all messages that wait to be sent */
 #define DGRAM_HEADROOM	8		/* bytes in front of an error's payload, for a transport header */
 
@@ -28,7 +28,7 @@ struct dgram_run {
 	bool		open;		/* for one more */
 };
 
-/* Begins with @len bytes, in pieces of @gso if that is neither 0 nor more; @open: others may be joined to a single one */
+/* Begins with @len bytes, in pieces of @gso if that is neither 0 nor more; @open: others may join a single one */
 static inline struct dgram_run dgram_run_begin(size_t len, uint16_t gso, bool open)
 {
 	bool several = gso && len > gso;
@@ -64,8 +64,8 @@ void dgram_buffers(struct iovec *place, unsigned n);
 /**
  * dgram_recv() - the next messages of a socket
  * @place:	@n buffers, at most DGRAM_BATCH
- * @batch:	messages that are expected at once, kept up to date; or NULL. The next batch should be larger if this one was full,
- *		and smaller if it was far from that: a ping-pong is not charged the preparations for a flood.
+ * @batch:	messages that are expected at once, or NULL: more if this batch was full, fewer if it was far from that,
+ *		so that a ping-pong is not charged the preparations for a flood
  *
  * Return: count, or -errno
  */
@@ -77,13 +77,13 @@ bool dgram_get(unsigned i, bool any_port, struct dgram *d);
 /* The next message, its payload left out, stays in the socket: false if there is none */
 bool dgram_peek(int fd, struct dgram *d);
 
-/* Starts a batch to @to->peer, from @to->our unless that is the kernel's choice; NULL: the socket is connected. @join: UDP_SEGMENT is
- * worth a try.
+/* Starts a batch to @to->peer, from @to->our unless that is the kernel's choice; NULL: the socket is connected. @join:
+ * UDP_SEGMENT is worth a try.
  */
 void dgram_begin(const struct side *to, unsigned scope, bool join);
 
-/* One datagram more, or several of @gso bytes; @ttl, @tos: 0: the default. @what: see dgram_refused(). False if the batch has no room
- * for it.
+/* One datagram more, or several of @gso bytes; @ttl, @tos: 0: the default. @what: see dgram_refused(). False if the
+ * batch has no room for it.
  */
 bool dgram_add(const struct view *v, uint16_t gso, uint8_t ttl, uint8_t tos, const void *what);
 

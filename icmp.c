@@ -55,8 +55,9 @@ static bool by_errno(int err, uint32_t info, bool v4, struct icmp_hdr *h)
 	return false;
 }
 
-/* Message for what happened to a packet that went on as one of the other family: a resolver's, see map_out(). The kernel's errno
- * has types and codes as RFC 7915 4.2 and 5.2 translate them, but for "time exceeded"; packets' sizes differ by their headers.
+/* Message for what happened to a packet that went on as one of the other family: a resolver's, see map_out(). The
+ * kernel's errno has types and codes as RFC 7915 4.2 and 5.2 translate them, but for "time exceeded"; packets' sizes
+ * differ by their headers.
  */
 static bool by_translation(const struct sock_err *e, bool v4, struct icmp_hdr *h)
 {
@@ -169,8 +170,8 @@ static size_t quote_ip(uint8_t *p, const struct addr *src, const struct addr *ds
 }
 
 /* Sends message @h about a packet from @src to @dst, which is in @quote, if there may be one */
-static void send_error(struct ctx *c, struct guest *g, const struct sock_err *e, struct icmp_hdr *h, const struct end *src,
-		       const struct end *dst, const struct view *quote)
+static void send_error(struct ctx *c, struct guest *g, const struct sock_err *e, const struct icmp_hdr *h,
+		       const struct end *src, const struct end *dst, const struct view *quote)
 {
 	const struct end to = { .a = src->a };
 	struct frame *fr;

@@ -44,8 +44,8 @@ bool icmp_is_too_big(const struct pkt *p);
 /**
  * icmp_too_big() - a router behind the guest, or the guest as one, can't pass on a packet of ours (RFC 1191, RFC 8201)
  *
- * Believed of packets to the guest's own flows only, and if it was sent to the source of the packet; of TCP, if that is in flight
- * (RFC 5927 7). Return: DROP_NONE, or the reason to drop it
+ * Believed of packets to the guest's own flows only, and if it was sent to the source of the packet; of TCP, if that
+ * is in flight (RFC 5927 7). Return: DROP_NONE, or the reason to drop it
  */
 enum drop icmp_too_big(struct ctx *c, struct guest *g, const struct pkt *p);
 

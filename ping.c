@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* ping.c - echo through ping sockets (icmp(7))
  *
- * One ping socket, one flow, for an identifier of the guest and a destination. The kernel answers for nobody: replies were sent by
- * the host that was asked, with the TTL they arrived with, and only the identifier is the guest's again. The socket's
- * identifier is the kernel's choice: identifiers belong to the whole host, IPv4 and IPv6 together, and a guest must not
- * keep other programs from using one. A guest's share of sockets bounds them; a program that binds one of ours gets its
- * replies, while we go on with another one.
+ * One ping socket, one flow, for an identifier of the guest and a destination. The kernel answers for nobody: replies
+ * were sent by the host that was asked, with the TTL they arrived with, and only the identifier is the guest's again.
+ * The socket's identifier is the kernel's choice: identifiers belong to the whole host, IPv4 and IPv6 together, and a
+ * guest must not keep other programs from using one. A guest's share of sockets bounds them; a program that binds one
+ * of ours gets its replies, while we go on with another one.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -92,15 +92,15 @@ static struct flow *ping_open(struct ctx *c, struct guest *g, const struct pkt *
 /* TTL as the guest's. Options, not control messages: ping sockets take those for IPv6 only since Linux 5.18 */
 static void ping_set_ttl(struct flow *f, uint8_t ttl)
 {
-	bool v4 = addr_is_v4(&f->side[HOST].peer.a);
+	bool v4 = addr_is_v4(&f->side[HOST].peer.a), many = addr_is_multicast(&f->side[HOST].peer.a);
 
 	if (ttl == (f->ping.ttl ? f->ping.ttl : IPDEFTTL))
 		return;
 	f->ping.ttl = ttl = MAX(ttl, 1);
-	if (addr_is_multicast(&f->side[HOST].peer.a))
-		sock_set(f->ping.sock, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_MULTICAST_TTL : IPV6_MULTICAST_HOPS, ttl);
+	if (v4)
+		sock_set(f->ping.sock, IPPROTO_IP, many ? IP_MULTICAST_TTL : IP_TTL, ttl);
 	else
-		sock_set(f->ping.sock, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TTL : IPV6_UNICAST_HOPS, ttl);
+		sock_set(f->ping.sock, IPPROTO_IPV6, many ? IPV6_MULTICAST_HOPS : IPV6_UNICAST_HOPS, ttl);
 }
 
 /* Quoted echo request @msg of an error, with the guest's identifier back in it */
@@ -213,7 +213,8 @@ static bool ping_reply(struct ctx *c, struct flow *f, const struct dgram *d, str
 	const uint8_t *head = d->data.iov_base;
 	struct guest *g = flow_guest(c, f);
 	struct icmp_hdr h = {
-		.type = addr_is_v4(asked) ? ICMP4_ECHO_REPLY : ICMP6_ECHO_REPLY, .id = f->ping.id, .seq = get_be16(head + 6),
+		.type = addr_is_v4(asked) ? ICMP4_ECHO_REPLY : ICMP6_ECHO_REPLY,
+		.id = f->ping.id, .seq = get_be16(head + 6),
 	};
 	struct net_hdr n;
 	bool direct = addr_eq(&d->from.a, asked);
@@ -241,7 +242,7 @@ static bool ping_reply(struct ctx *c, struct flow *f, const struct dgram *d, str
 	return true;
 }
 
-/* A batch: 0 if there may be more, -EAGAIN if there is none, another error of the socket, or -EBUSY if the link is full */
+/* A batch: 0 if there may be more, -EAGAIN: no more, -EBUSY: the link is full, or another error of the socket */
 static int ping_read(struct ctx *c, struct flow *f)
 {
 	struct tap *t = &flow_guest(c, f)->tap;

@@ -42,8 +42,8 @@ bool reclaim_share(struct ctx *c, struct guest *g);
 /* New flow, for which a datagram flow may have to give way; NULL if the table is full */
 struct flow *reclaim_alloc(struct ctx *c, struct guest *g, const struct flow_ops *ops);
 
-/* The same with a socket of its own, which is registered, and counted in g->sockets. NULL, too, and @fd closed, if that can't be done
- * or @fd is an -errno.
+/* The same with a socket of its own, registered, and counted in g->sockets. NULL, too, and @fd closed, if that can't be
+ * done, or if @fd is an -errno.
  */
 struct flow *reclaim_flow(struct ctx *c, struct guest *g, const struct flow_ops *ops, int fd);
 

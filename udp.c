@@ -8,19 +8,19 @@
  * mapped to it) need sockets of their own, or answers would seem to come from the wrong one: the guest's side of a port
  * is numbered for that.
  *
- * A server of the guest's doesn't always answer from the address that was asked: bound to any, it takes the one that its
- * kernel picks; nor always from that port: it may have one for each client (RFC 1350 4). What is of no flow is looked up
- * among flows that came to listeners. By its port and client (BY_ANSWER), it is an answer of that flow. By client alone
- * (BY_CLIENT), it begins a flow of its own, to where the client is, which the guest may see under another name, from the
- * address that the client had asked.
+ * A server of the guest's doesn't always answer from the address that was asked: bound to any, it takes the one that
+ * its kernel picks; nor always from that port: it may have one for each client (RFC 1350 4). What is of no flow is
+ * looked up among flows that came to listeners. By its port and client (BY_ANSWER), it is an answer of that flow. By
+ * client alone (BY_CLIENT), it begins a flow of its own, to where the client is, which the guest may see under another
+ * name, from the address that the client had asked.
  *
- * Towards the guest, datagrams are received straight into frames of the link. A listener's may be for udp_splice.c instead, and no
- * frame of the link is for these: as long as all that comes is spliced, or while the link is full, buffers of no link take their
- * place. Sockets are edge-triggered: they are read until they give less than was asked for, or until the flow is on the ready
- * list (used up its turn) or the stalled list (link full).
+ * Towards the guest, datagrams are received straight into frames of the link. A listener's may be for udp_splice.c
+ * instead, and no frame of the link is for these: as long as all that comes is spliced, or while the link is full,
+ * buffers of no link take their place. Sockets are edge-triggered: they are read until they give less than was asked
+ * for, or until the flow is on the ready list (used up its turn) or the stalled list (link full).
  *
- * An error on a socket says nothing about whose packet it was: send calls report what another flow's peer answered
- * earlier. So whatever a call reports, the error queue is read first, and its entries are told to the flows they name.
+ * An error of the socket says nothing about whose packet it was: calls report the answers to earlier packets, of any flow.
+ * The error queue names them, and is read when its event comes.
  *
  * Timers (RFC 4787 4.3) run once per idle time: a datagram only leaves a time stamp.
  */
@@ -52,7 +52,7 @@
 #define TURN_IN		4		/* batches, before other flows have their turn */
 #define SOCKETS_MAX	4		/* of one endpoint of the guest */
 #define FLOWS_AT_ONCE	16		/* that end with their socket */
-#define UNASKED_MANY	64		/* datagrams of a port that no flow was about, before the kernel has to see to them */
+#define UNASKED_MANY	64		/* datagrams that no flow of a port was about, before the kernel drops them */
 
 #define KEY_OWN		FLOW_NONE	/* host's side of FLOW_UDP_PORT: by local port, to know our own packets */
 
@@ -60,12 +60,12 @@
 static struct {
 	struct frame		*frame[DGRAM_BATCH];	/* NULL: received into a buffer of no link */
 	struct iovec		place[DGRAM_BATCH];
-	uint8_t			big[DGRAM_ROOM];	/* datagrams that the kernel joined, and the link doesn't take as one */
+	uint8_t			big[DGRAM_ROOM];	/* what the kernel joined, and the link doesn't take */
 	struct {
 		struct flow	*f;		/* NULL: none */
 		struct frame	*fr;
 		struct dgram_run run;
-	} join;					/* datagrams that go to the guest as a super-packet, once there are no more */
+	} join;					/* they go to the guest as a super-packet, once there are no more */
 } in;
 
 static struct flow *port_of(struct ctx *c, const struct flow *f)
@@ -191,8 +191,8 @@ static int port_socket(struct ctx *c, struct guest *g, const struct end *our, co
 	return fd;
 }
 
-/* Socket of the guest's endpoint @src on the host, for addresses of the family of @any, number @nr of its kind; with a reference
- * for the caller
+/* Socket of the guest's endpoint @src on the host, for addresses of the family of @any, number @nr of its kind; with a
+ * reference for the caller
  */
 static struct flow *port_get(struct ctx *c, struct guest *g, const struct end *src, const struct addr *any, uint16_t nr,
 			     const struct sock_out *o)
@@ -210,7 +210,9 @@ static struct flow *port_get(struct ctx *c, struct guest *g, const struct end *s
 	port = reclaim_flow(c, g, &udp_port_flow, fd);
 	if (!port)
 		return NULL;
-	port->udp = (struct udp){ .sock = fd, .refs = 1, .listener = FLOW_NONE, .flows = FLOW_NONE, .batch = DGRAM_BATCH };
+	port->udp = (struct udp){
+		.sock = fd, .refs = 1, .listener = FLOW_NONE, .flows = FLOW_NONE, .batch = DGRAM_BATCH,
+	};
 	port->side[GUEST] = guest;
 	port->side[HOST].peer = port->side[HOST].our = (struct end){ our.a, sock_name(fd).port };
 	flow_hash_guest(&c->flows, port);
@@ -218,7 +220,7 @@ static struct flow *port_get(struct ctx *c, struct guest *g, const struct end *s
 	return port;
 }
 
-/* Host's interface for a destination, 0: routes decide, as they do for IPv4 link-local addresses; @scope: map_leave()'s */
+/* Host's interface for a destination, 0: routes decide, as for IPv4 link-local addresses; @scope: map_leave()'s */
 static unsigned scope_of(const struct net *net, const struct addr *a, unsigned scope)
 {
 	if (sock_to_many(a) && *net->cf->ip[addr_family(a)].out_if)
@@ -260,9 +262,9 @@ static void hash_client(struct ctx *c, struct flow *f)
 		flow_hash_end(&c->flows, f, BY_CLIENT, 0, &s->our);
 }
 
-/* The client of a listener's that @dst is for the guest, or NULL; @to is where map_out() leads. Anybody may seem to come from a
- * service that the guest asks, or from an address that stands for something of the host's: so it is no port of a service, and
- * under its own name only where that is no other thing's.
+/* The client of a listener's that @dst is for the guest, or NULL; @to is where map_out() leads. Anybody may seem to
+ * come from a service that the guest asks, or from an address that stands for something of the host's: so it is no
+ * port of a service, and under its own name only where that is no other thing's.
  */
 static const struct flow *client_of(const struct ctx *c, const struct end *dst, const struct end *to)
 {
@@ -303,7 +305,8 @@ struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 		udp_to_many(port, &host.peer.a);
 	else
 		udp_to_one(port);
-	f = udp_new(c, g, port, &guest, &host, scope_of(&c->net, &host.peer.a, client ? client->udp.scope : leave.scope));
+	f = udp_new(c, g, port, &guest, &host,
+		    scope_of(&c->net, &host.peer.a, client ? client->udp.scope : leave.scope));
 	if (f)
 		f->udp.many = sock_to_many(&host.peer.a);
 	return f;
@@ -342,8 +345,8 @@ static void port_error(struct ctx *c, struct flow *port, const struct sock_err *
 
 /* ---- guest to host ---- */
 
-/* Sends the batch; what fails is dropped and counted, what comes after it is sent nevertheless. Errors of datagrams sent earlier, and
- * too large ones' with the MTU, come by the error queue.
+/* Sends the batch; what fails is dropped and counted, what comes after it is sent nevertheless. Errors of datagrams
+ * sent earlier, and too large ones' with the MTU, come by the error queue.
  */
 static void out_send(struct ctx *c, struct flow *f, struct flow *port)
 {
@@ -446,7 +449,7 @@ static struct flow *port_accept(struct ctx *c, struct flow *port, const struct s
 	return f;
 }
 
-/* Segments of what the kernel joined, for a link that can't carry it in one frame: first the one it is in, then others */
+/* Segments of what the kernel joined, for a link that can't carry it in one frame: the first is that frame */
 static void in_segments(struct guest *g, struct frame *fr, struct net_hdr *n, size_t len, uint16_t gso, uint32_t mtu)
 {
 	size_t at, size;
@@ -507,8 +510,8 @@ static struct frame *in_frame(struct guest *g, unsigned i, const struct iovec *d
 	return fr;
 }
 
-/* Message @i to the guest, joined with those before it if they are as long, and of the same flow: true if its frame was used.
- * A frame on the link costs several times what it takes to copy a datagram.
+/* Message @i to the guest, joined with those before it if they are as long, and of the same flow: true if its frame
+ * was used. A frame on the link costs several times what it takes to copy a datagram.
  */
 static bool in_pass(struct ctx *c, struct flow *f, unsigned i, const struct dgram *d)
 {

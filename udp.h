@@ -35,14 +35,14 @@ bool udp_is_own(const struct flows *fs, const struct end *e);
 /* Ends a flow of type FLOW_UDP or FLOW_UDP_SPLICE, the port with its last flow */
 void udp_end(struct ctx *c, struct flow *f);
 
-/* Answers to a group are late by intent: up to 500 ms for mDNS (RFC 6762 6), up to as many seconds as the question's MX says for
- * SSDP, of which 5 are the most that is used (UPnP Device Architecture 1.3.2)
+/* Answers to a group are late by intent: up to 500 ms for mDNS (RFC 6762 6), up to as many seconds as the question's
+ * MX says for SSDP, of which 5 are the most that is used (UPnP Device Architecture 1.3.2)
  */
 #define UDP_ANSWER_TIME	5000		/* ms */
 
-/* The socket of @port is going to send to the group or broadcast address @to: our own packets must not come back to us, and by
- * which way answers do has to be known; or to somebody new, of whom only the kernel knows whether this is a network's
- * broadcast address: it is to tell (EACCES).
+/* The socket of @port is going to send to the group or broadcast address @to: our own packets must not come back to
+ * us, and by which way answers do has to be known; or to somebody new, of whom only the kernel knows whether this is a
+ * network's broadcast address: it is to tell (EACCES).
  */
 void udp_to_many(struct flow *port, const struct addr *to);
 void udp_to_one(struct flow *port);
@@ -56,8 +56,8 @@ bool udp_answers(const struct ctx *c, struct flow *port, const struct dgram *d);
 /* Did it come from outside, and from a network with that broadcast address unless that is NULL? */
 bool udp_from_network(const struct dgram *d, const struct addr *broadcast);
 
-/* Many datagrams came to a port that nobody had asked for. Each costs its share of a system call and a search, and a wake-up
- * if it is alone; where the peers are few, the kernel can tell without us. Until others may be asked.
+/* Many datagrams came to a port that nobody had asked for. Each costs its share of a system call and a search, and a
+ * wake-up if it is alone; where the peers are few, the kernel can tell without us. Until others may be asked.
  */
 void udp_filter(const struct ctx *c, struct flow *port);
 void udp_unfilter(struct flow *port);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* udp_asked.c - who was asked by a socket of the guest's, and so is heard
  *
- * The flow table says who: an endpoint-dependent filter (RFC 4787 5). Two things are beyond it. To a group or a broadcast
- * address, anybody may answer: what is known is when somebody was asked, which port, and by which interface, and this is
- * what an answer has to agree with. From then on there is a flow for whoever answered, as for any other. And of what nobody
- * asked for there may be so much that the kernel has to drop it.
+ * The flow table says who: an endpoint-dependent filter (RFC 4787 5). Two things are beyond it. To a group or a
+ * broadcast address, anybody may answer: what is known is when somebody was asked, which port, and by which interface,
+ * and this is what an answer has to agree with. From then on there is a flow for whoever answered, as for any other.
+ * And of what nobody asked for there may be so much that the kernel has to drop it.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -37,8 +37,8 @@ bool udp_from_network(const struct dgram *d, const struct addr *broadcast)
 	if (addr_is_loopback(from) || !d->ifindex || d->ifindex == LOOPBACK_IF || addr_eq(from, &d->our) ||
 	    (broadcast && !in_network(from, broadcast)))
 		return false;
-	/* For what this host sent to itself, the kernel shows the address' interface, not lo, with IPv6 (ipv6_rcv()), and
-	 * with IPv4 if the sender was bound to one
+	/* For what this host sent to itself, the kernel shows the address' interface, not lo, with IPv6 (ipv6_rcv()),
+	 * and with IPv4 if the sender was bound to one
 	 */
 	return !sock_is_local(from, addr_is_linklocal(from) ? d->ifindex : 0);
 }

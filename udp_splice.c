@@ -1,22 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* udp_splice.c - datagrams between loopback interfaces: from socket to socket
  *
- * A flow (FLOW_UDP_SPLICE) is a client, as seen from the listener's side, the *near* one, and the address it sent to. It has a
- * socket on the *far* side, that sends to what the rule says, and shares the listener's with others: answers leave from there,
- * with the address that was asked as their source. Batches from a listener (udp.c) are of any number of clients: their
- * datagrams are chained by flow, and sent one flow after the other.
+ * A flow (FLOW_UDP_SPLICE) is a client, as seen from the listener's side, the *near* one, and the address it sent to.
+ * It has a socket on the *far* side, that sends to what the rule says, and shares the listener's with others: answers
+ * leave from there, with the address that was asked as their source. Batches from a listener (udp.c) are of any number
+ * of clients: their datagrams are chained by flow, and sent one flow after the other.
  *
- * Answers come from the address that was asked or, in the namespace, from any of its addresses: a server that is bound to any
- * takes the one that its kernel picks. The kernel drops what comes from elsewhere (sock_udp_from()). A server may also have a
- * port of its own for each client (RFC 1350 4): what comes from another port than the one that was asked gets a flow of its
- * own, a *child*, with a socket on the near side, connected to the client and bound to the address it had asked and a new port.
- * What the client sends there goes to that port of the server's, from the parent's far socket, as the server has to see the
- * same client. A child ends with its parent, which stays as long as there are any.
+ * Answers come from the address that was asked or, in the namespace, from any of its addresses: a server that is bound
+ * to any takes the one that its kernel picks. The kernel drops what comes from elsewhere (sock_udp_from()). A server
+ * may also have a port of its own for each client (RFC 1350 4): what comes from another port than the one that was
+ * asked gets a flow of its own, a *child*, with a socket on the near side, connected to the client and bound to the
+ * address it had asked and a new port. What the client sends there goes to that port of the server's, from the
+ * parent's far socket, as the server has to see the same client. A child ends with its parent, which stays as long as
+ * there are any.
  *
- * Payload is received once and sent from where it is (dgram.h). Datagrams that the kernel joined (UDP_GRO) go on as they are.
+ * Payload is received once and sent from where it is (dgram.h). Datagrams that the kernel joined (UDP_GRO) go on as
+ * they are.
  *
  * What the receiver has no room for is dropped and counted. If nobody is there, the far side's socket is told
- * (ECONNREFUSED), but the client can't be: its own kernel would have to, and for that kernel there is somebody, the listener.
+ * (ECONNREFUSED), but the client can't be: its own kernel would have to, and for that kernel there is somebody, the
+ * listener.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -50,7 +53,9 @@ static struct {
 	unsigned	n, nflows;
 } taken;
 
-/* Next datagram from side @from of the flow, or several of @gso bytes. There is room: a batch out is no larger than one in. */
+/* Next datagram from side @from of the flow, or several of @gso bytes. There is room: a batch out is no larger than
+ * one in.
+ */
 static void out_add(struct ctx *c, struct flow *f, unsigned from, const struct iovec *data, uint16_t gso)
 {
 	c->splice.bytes += data->iov_len;
@@ -104,12 +109,13 @@ static int own_open(struct ctx *c, struct guest *g, const struct side *side, uin
 			break;
 	}
 	if (fd < 0)
-		log_limited(LOG_WARNING, "Can't send datagrams to %s: %s", end_fmt(&side[!near].peer, peer), errno_text(-fd));
+		log_limited(LOG_WARNING, "Can't send datagrams to %s: %s", end_fmt(&side[!near].peer, peer),
+			    errno_text(-fd));
 	return fd;
 }
 
-/* New flow of a listener's @port, in no table yet; @parent: whose child it will be, or NULL. Others may give way for it, the
- * parent too: then there is none.
+/* New flow of a listener's @port, in no table yet; @parent: whose child it will be, or NULL. Others may give way for
+ * it, the parent too: then there is none.
  */
 static struct flow *splice_new(struct ctx *c, struct flow *port, const struct side *side, uint8_t near, unsigned scope,
 			       const struct flow *parent)
@@ -141,7 +147,8 @@ bool udp_splice_wants(const struct ctx *c, const struct flow *port, const struct
 	return !d->many && map_splice(&c->fwd, &c->net, &c->guest[port->guest].seen, r, near, to);
 }
 
-void udp_splice_take(struct ctx *c, struct flow *port, const struct side *near, const struct side *to, const struct dgram *d)
+void udp_splice_take(struct ctx *c, struct flow *port, const struct side *near, const struct side *to,
+		     const struct dgram *d)
 {
 	struct fwd_rule *rule = &c->fwd.rule[c->fwd.l[port->udp.listener].rule];
 	uint8_t side = rule->r.outward ? GUEST : HOST;
@@ -152,13 +159,13 @@ void udp_splice_take(struct ctx *c, struct flow *port, const struct side *near, 
 	taken.d[i].gso = d->gso;
 	taken.d[i].next = NONE;
 	f = flow_find_pair(&c->flows, side, FLOW_UDP_SPLICE, &near->peer, &near->our);
-	if (f && f->udp.port != flow_idx(&c->flows, port)) {	/* of a listener that was more to the point, and is gone */
+	if (f && f->udp.port != flow_idx(&c->flows, port)) {	/* of a listener that was more to the point */
 		udp_end(c, f);
 		f = NULL;
 	}
 	if (!f) {
-		f = splice_new(c, port, side == HOST ? (struct side[]){ *to, *near } : (struct side[]){ *near, *to }, side,
-			       d->scope, NULL);
+		f = splice_new(c, port, side == HOST ? (struct side[]){ *to, *near } : (struct side[]){ *near, *to },
+			       side, d->scope, NULL);
 		if (!f) {
 			drop_count(flow_guest(c, port), DROP_NO_RESOURCE);
 			return;
@@ -259,8 +266,8 @@ static void child_room(struct ctx *c, const struct flow *parent)
 		udp_end(c, oldest);
 }
 
-/* Address that the server knows the client by: the kernel's choice on the way to what was asked, and not the one on the way to
- * another address of the server's
+/* Address that the server knows the client by: the kernel's choice on the way to what was asked, and not the one on
+ * the way to another address of the server's
  */
 static struct addr far_source(const struct ctx *c, const struct flow *parent)
 {
@@ -283,8 +290,8 @@ static struct addr far_source(const struct ctx *c, const struct flow *parent)
 	return a;
 }
 
-/* Flow of what the server sends from @from, of interface @scope if that is link-local; NULL if there can't be one, or @parent is dead
- * by now
+/* Flow of what the server sends from @from, of interface @scope if that is link-local; NULL if there can't be one, or
+ * @parent is dead by now
  */
 static struct flow *child_new(struct ctx *c, struct flow *parent, const struct end *from, unsigned scope)
 {
@@ -335,8 +342,8 @@ static void pass_far(struct ctx *c, struct flow *f, unsigned n)
 	note_use(c, f);
 }
 
-/* Flow of a datagram from the far side, @f or a child of its, or NULL. What is there for @last is sent before a flow that may be
- * that one gives way.
+/* Flow of a datagram from the far side, @f or a child of its, or NULL. What is there for @last is sent before a flow
+ * that may be that one gives way.
  */
 static struct flow *flow_of(struct ctx *c, struct flow *f, struct flow *last, const struct dgram *d)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* udp_splice.h - datagrams that are local on both sides move from socket to socket, and never see the guest's link
  *
- * udp.c receives what comes to listeners. What udp_splice_wants() is taken, and sent when the batch is complete, from where it is.
- * Answers are received and sent here.
+ * udp.c receives what comes to listeners. What udp_splice_wants() is taken, and sent when the batch is complete, from
+ * where it is. Answers are received and sent here.
  */
 #ifndef UDP_SPLICE_H
 #define UDP_SPLICE_H
@@ -19,8 +19,9 @@
 bool udp_splice_wants(const struct ctx *c, const struct flow *port, const struct side *near, const struct dgram *d,
 		      struct side *to);
 
-/* Takes it; its payload stays where it is until the end of the batch, which is udp_splice_flush(): how many there were */
-void udp_splice_take(struct ctx *c, struct flow *port, const struct side *near, const struct side *to, const struct dgram *d);
+/* Takes it, and sends all that was taken at the end of the batch; udp_splice_flush() returns their number */
+void udp_splice_take(struct ctx *c, struct flow *port, const struct side *near, const struct side *to,
+		     const struct dgram *d);
 unsigned udp_splice_flush(struct ctx *c);
 
 /* Flow is about to end: it takes its children with it, and leaves its parent's list */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* dgrams.c - steps of scripts about datagrams: UDP and echo, from the guest, from the host's side, and spliced
  *
- * A datagram of at least 4 bytes carries its connection and number: each arrives at most once, in order and unchanged, also
- * when calls fail. On a link without super-packets, a guest sends datagrams one by one.
+ * A datagram of at least 4 bytes carries its connection and number: each arrives at most once, in order and unchanged,
+ * also when calls fail. On a link without super-packets, a guest sends datagrams one by one.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -35,7 +35,7 @@ static const struct {
 	{ "guest", "<", "icmp",		DG_ICMP,	W_ICMP },	/* mtu, from */
 	{ "host", NULL, "udp",		DG_HOST,	W_LEN },	/* arrives from the peer: gso, from, if */
 	{ "host", NULL, "got-udp",	DG_GOT,		W_LEN },	/* next one to the peer: to, from, ttl, tos */
-	{ "host", NULL, "udp-client",	DG_CLIENT,	W_LEN },	/* from a client to the forwarded port: from, to, gso */
+	{ "host", NULL, "udp-client",	DG_CLIENT,	W_LEN },	/* to the forwarded port: from, to, gso */
 	{ "host", NULL, "udp-error",	DG_ERROR,	W_ICMP },	/* in the error queue: from, mtu, to */
 	{ "host", NULL, "udp-broken",	DG_BROKEN,	W_ERR },	/* of the socket itself */
 	{ "host", NULL, "udp-unread",	DG_UNREAD,	W_LEN },	/* datagrams that wait in the peer's socket */
@@ -43,14 +43,14 @@ static const struct {
 	{ "host", NULL, "got-echo",	DG_GOT_ECHO,	W_LEN },	/* ttl */
 	{ "host", NULL, "echo-error",	DG_ECHO_ERROR,	W_ICMP },	/* from, mtu */
 	{ "host", NULL, "echo-closed",	DG_ECHO_CLOSED,	W_LEN },	/* so many of the echo sockets are still open */
-	{ "host", NULL, "far",		DG_FAR,		W_LEN },	/* from the server of what is spliced: from, gso */
+	{ "host", NULL, "far",		DG_FAR,		W_LEN },	/* from a splice's server: from, gso */
 	{ "host", NULL, "far-got",	DG_FAR_GOT,	W_LEN },	/* next one to it: to, from */
 	{ "host", NULL, "far-error",	DG_FAR_ERROR,	W_ERR },
 	{ "host", NULL, "far-sockets",	DG_FAR_SOCKS,	W_LEN },	/* so many are open */
 	{ "host", NULL, "child",	DG_CHILD,	W_LEN },	/* from the client to a new port of ours */
 	{ "host", NULL, "child-got",	DG_CHILD_GOT,	W_LEN },	/* next one from there to the client: from */
-	{ "host", NULL, "calls",	DG_CALLS,	W_CALL },	/* NAME N: so many since the last such step of that name */
-	{ "link", NULL, "frames",	DG_FRAMES,	W_LEN },	/* to the guest since the last one; single: without super-packets */
+	{ "host", NULL, "calls",	DG_CALLS,	W_CALL },	/* NAME N: since the last such step */
+	{ "link", NULL, "frames",	DG_FRAMES,	W_LEN },	/* since the last such step; single */
 };
 
 static const struct {
@@ -257,11 +257,12 @@ static bool guest_expect(struct run *r, const struct step *t)
 	if (!r->strict)
 		return step_unexpected(r);
 	w = run_peek(r);
-	if (echo ? w->proto != (w->v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP) || w->type != (w->v6 ? 129 : 0) : w->proto != IPPROTO_UDP)
+	if (w->proto != (!echo ? IPPROTO_UDP : w->v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP) ||
+	    (echo && w->type != (w->v6 ? 129 : 0)))
 		return run_fail(r, "got: %s", wire_text(r, w));
-	if ((t->n != ANY && w->len != (size_t)t->n) || !addr_eq(&w->src.a, &from.a) || (!echo && w->src.port != from.port) ||
-	    !end_eq(&w->dst, &to))
-		return run_fail(r, "%zu bytes, from port %u to %u, or other addresses", w->len, w->src.port, w->dst.port);
+	if ((t->n != ANY && w->len != (size_t)t->n) || !addr_eq(&w->src.a, &from.a) ||
+	    (!echo && w->src.port != from.port) || !end_eq(&w->dst, &to))
+		return run_fail(r, "%zu bytes, port %u to %u, or other addresses", w->len, w->src.port, w->dst.port);
 	if (t->ttl != ABSENT && w->ttl != t->ttl)
 		return run_fail(r, "TTL %u", w->ttl);
 	run_pop(r);
@@ -291,7 +292,8 @@ static bool guest_icmp(struct run *r, const struct step *t)
 		return run_fail(r, "from another address");
 	if (r->numbered && (!end_eq(&w->q_src, &cn->guest) || !addr_eq(&w->q_dst.a, &cn->peer.a) ||
 			    (w->q_dst.port && w->q_dst.port != cn->peer.port)))
-		return run_fail(r, "about another packet: protocol %u, ports %u to %u", w->q_proto, w->q_src.port, w->q_dst.port);
+		return run_fail(r, "about another packet: protocol %u, ports %u to %u", w->q_proto, w->q_src.port,
+				w->q_dst.port);
 	run_pop(r);
 	return true;
 }
@@ -394,7 +396,8 @@ static bool sock_arrive(struct run *r, const struct step *t, struct fsock *s, st
 }
 
 /* What an error queue has for a datagram to @to */
-static void sock_error_for(struct run *r, const struct step *t, struct fsock *s, const struct end *to, uint8_t *data, size_t len)
+static void sock_error_for(struct run *r, const struct step *t, struct fsock *s, const struct end *to, uint8_t *data,
+			   size_t len)
 {
 	const struct end from = end_of(r, &t->end, to, t->has_end);
 	struct dgram d = { .peer = *to, .data = data, .len = len, .err = (int)t->n, .origin = 1 };

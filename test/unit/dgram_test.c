@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* dgram_test.c - datagrams in a message, refusals, batches in
  *
- * Out: the kernel is played by the test, and takes every message apart: the receiver gets each datagram once, as it was sent, in order.
- * In: the real kernel's loopback.
+ * Out: the kernel is played by the test, and takes every message apart: the receiver gets each datagram once, as it
+ * was sent, in order. In: the real kernel's loopback.
  */
 /* LDFLAGS: -Wl,--wrap=sendmmsg -Wl,--wrap=sendmsg */
 #include <netinet/udp.h>
@@ -17,7 +17,9 @@
 #define DATAGRAMS_MAX	1024
 
 static struct {
-	/* Orders: calls of sendmmsg() and sendmsg() that fail (bits, first call first), with what; messages of several, too */
+	/* Orders: calls of sendmmsg() and sendmsg() that fail (bits, first call first), with what; messages of
+	 * several, too
+	 */
 	uint32_t	fail_calls, fail_singles;
 	int		fail_errno, refuse;
 
@@ -258,7 +260,7 @@ static void test_no_gso(void)
 	const struct run_of batch[RUNS] = { R(70, 100), R(3, 7) };
 
 	for (unsigned k = 0; k < 2; k++) {
-		test("%s gets them one by one", k ? "a kernel without UDP_SEGMENT" : "a socket for which it can't be had");
+		test("%s: one by one", k ? "a kernel without UDP_SEGMENT" : "a socket for which it can't be had");
 		begin(k);
 		sock_features.udp_gso = false;
 		dgram_begin(NULL, 0, k);
@@ -372,12 +374,14 @@ static void test_refused_twice(void)
 		unsigned	told;
 	} cases[] = {
 		{ EINTR, 0x3f, 0, 0 }, { ENOBUFS, 0x1, 0x1, 1 }, { ENOBUFS, 0x4, 0x4, 1 }, { ENOBUFS, 0x12, 0x12, 2 },
-		{ ECONNREFUSED, 0x6, 0, 0 }, { EHOSTUNREACH, 0xe, 0x2, 1 }, { EMSGSIZE, 0x2, 0x2, 1 }, { EAGAIN, 0x4, 0x1fc, 0 },
+		{ ECONNREFUSED, 0x6, 0, 0 }, { EHOSTUNREACH, 0xe, 0x2, 1 }, { EMSGSIZE, 0x2, 0x2, 1 },
+		{ EAGAIN, 0x4, 0x1fc, 0 },
 	};
 	const struct run_of batch[RUNS] = { R(5, 300), R(4, 600) };
 
 	for (unsigned k = 0; k < ARRAY_SIZE(cases); k++) {
-		test("UDP-14 %s in the middle of what goes one by one, calls %#x", strerror(cases[k].err), cases[k].calls);
+		test("UDP-14 %s in the middle of what goes one by one, calls %#x", strerror(cases[k].err),
+		     cases[k].calls);
 		begin(true);
 		kernel.refuse = EINVAL;
 		kernel.fail_singles = cases[k].calls;
@@ -396,14 +400,15 @@ static void test_errors(void)
 		uint32_t	calls, missing;
 		unsigned	told, first;
 	} cases[] = {
-		{ ENOBUFS, 1, 0x1f, 1, 1 }, { EHOSTUNREACH, 7, 0x1f, 1, 1 }, { EHOSTUNREACH, 3, 0, 0, 0 }, { EINTR, 0x1f, 0, 0, 0 },
+		{ ENOBUFS, 1, 0x1f, 1, 1 }, { EHOSTUNREACH, 7, 0x1f, 1, 1 }, { EHOSTUNREACH, 3, 0, 0, 0 },
+		{ EINTR, 0x1f, 0, 0, 0 },
 		{ EAGAIN, 1, 0x1ff, 0, 0 }, { EPERM, 0xe, 0, 0, 0 }, { EMSGSIZE, 2, 0, 0, 0 },
 	};
 	const struct run_of batch[RUNS] = { R(5, 300), R(4, 600) };
 
 	for (unsigned k = 0; k < ARRAY_SIZE(cases); k++) {
-		test("UDP-14 %s for a message of several, calls %#x: datagrams are what is counted", strerror(cases[k].err),
-		     cases[k].calls);
+		test("UDP-14 %s for a message of several, calls %#x: datagrams are counted",
+		     strerror(cases[k].err), cases[k].calls);
 		begin(true);
 		kernel.fail_calls = cases[k].calls;
 		kernel.fail_errno = cases[k].err;
