@@ -71,6 +71,9 @@ $(B)/%.o: %.c $(B)/flags
 $(B)/opt.o $(B)/qrap.o: DEFINE = -DVERSION='"$(VERSION)"'
 $(B)/opt.o $(B)/qrap.o: $(B)/version
 
+# Texts that are part of an object
+$(B)/control_call.o $(B)/test/fuzz/fuzz_control.o: $(wildcard doc/*.varlink)
+
 # Files that change when a setting does
 $(B)/flags: SETTING = $(CC) $(FLAGS)
 $(B)/version: SETTING = $(VERSION)

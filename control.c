@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* control.c - clients on the control socket: connections, messages, and the interface that every Varlink service has
+/* control.c - clients on the control socket: connections, calls taken off the stream, answers sent
  *
  * All is level-triggered: either a client's calls are waited for, or that it takes what is there for it, never both. So
  * one that doesn't read isn't read from either, and costs a slot and nothing else.
@@ -16,11 +16,9 @@
 
 #include "accept.h"
 #include "control.h"
-#include "opt.h"
 #include "unix.h"
 
 #define LISTENER	CONTROL_CLIENTS		/* index of its events */
-#define NAME_MAX_	256			/* of a method, and of what errors quote */
 #define GRACE		500			/* ms of silence, before a client has to give way */
 #define RETRY		1000			/* ms, if there is no descriptor left */
 #define PATIENCE	5000			/* ms, for a whole call */
@@ -35,8 +33,7 @@ struct client {
 	uint32_t	in_at, in_len, in_seen;	/* unread bytes of @in, and how many of them have no end of a call */
 	uint32_t	out_at;			/* bytes of @out that were sent */
 	struct json_out	out;
-	struct call	call;			/* being answered, if its @fn is set */
-	const struct method *method;
+	struct control_call call;		/* the last one */
 	char		in[CONTROL_IN], buf[CONTROL_OUT];
 };
 
@@ -46,200 +43,7 @@ static struct {
 	int		spare;			/* descriptor that makes room for a client where there is none left, or -1 */
 	bool		deaf;			/* connections wait */
 	struct timer	retry;
-} ct = { .fd = -1, .spare = -1, .retry = { .kind = TIMER_CONTROL } };
-
-/* Messages */
-
-void reply_begin(struct json_out *o)
-{
-	json_open(o, NULL, '{');
-	json_open(o, "parameters", '{');
-}
-
-void reply_end(struct json_out *o, bool continues)
-{
-	json_close(o, '}');
-	if (continues)
-		json_bool(o, "continues", true);
-	json_close(o, '}');
-	json_nul(o);
-}
-
-void reply_error(struct json_out *o, const char *error)
-{
-	json_open(o, NULL, '{');
-	json_str(o, "error", error);
-	json_open(o, "parameters", '{');
-}
-
-static void reply_service_error(struct json_out *o, const char *error, const char *name, const char *value)
-{
-	reply_error(o, error);
-	if (name)
-		json_str(o, name, value);
-	reply_end(o, false);
-}
-
-void reply_invalid(struct json_out *o, const char *parameter)
-{
-	reply_service_error(o, "org.varlink.service.InvalidParameter", "parameter", parameter);
-}
-
-const char *unknown_member(const struct json *v, const char *const *names, unsigned n)
-{
-	static char name[NAME_MAX_];
-	struct json in = *v, key, value;
-	unsigned i;
-
-	while (json_next_member(&in, &key, &value)) {
-		for (i = 0; i < n && !(names[i] && json_is(&key, names[i])); i++)
-			;
-		if (i == n)
-			return json_get_str(&key, name, sizeof(name)) ? name : "";
-	}
-	return NULL;
-}
-
-/* org.varlink.service: the same for every service (varlink.org) */
-
-static const char service_description[] =
-	"# What every Varlink service has\n"
-	"interface org.varlink.service\n"
-	"\n"
-	"# Who implements what\n"
-	"method GetInfo() -> (\n"
-	"  vendor: string,\n"
-	"  product: string,\n"
-	"  version: string,\n"
-	"  url: string,\n"
-	"  interfaces: []string\n"
-	")\n"
-	"\n"
-	"# Description of one of these interfaces\n"
-	"method GetInterfaceDescription(interface: string) -> (description: string)\n"
-	"\n"
-	"error InterfaceNotFound (interface: string)\n"
-	"error MethodNotFound (method: string)\n"
-	"error MethodNotImplemented (method: string)\n"
-	"error InvalidParameter (parameter: string)\n"
-	"error PermissionDenied ()\n"
-	"error ExpectedMore ()\n";
-
-#define SERVICE_INTERFACE	"org.varlink.service"
-
-static void get_info(struct ctx *c, struct call *call, struct json_out *o)
-{
-	(void)call;
-	reply_begin(o);
-	json_str(o, "vendor", "passt");
-	json_str(o, "product", conf_name(c->cf));
-	json_str(o, "version", opts_version_text);
-	json_str(o, "url", "");
-	json_open(o, "interfaces", '[');
-	json_str(o, NULL, SERVICE_INTERFACE);
-	json_str(o, NULL, CONTROL_INTERFACE);
-	json_close(o, ']');
-	reply_end(o, false);
-}
-
-static void get_description(struct ctx *c, struct call *call, struct json_out *o)
-{
-	char name[NAME_MAX_];
-	struct json v;
-	bool ours;
-
-	(void)c;
-	if (!json_member(&call->parameters, "interface", &v) || !json_get_str(&v, name, sizeof(name))) {
-		reply_invalid(o, "interface");
-		return;
-	}
-	ours = !strcmp(name, CONTROL_INTERFACE);
-	if (!ours && strcmp(name, SERVICE_INTERFACE)) {
-		reply_service_error(o, SERVICE_INTERFACE ".InterfaceNotFound", "interface", name);
-		return;
-	}
-	reply_begin(o);
-	json_str(o, "description", ours ? control_description : service_description);
-	reply_end(o, false);
-}
-
-static const struct method service_methods[] = {
-	{ "GetInfo", false, { NULL }, get_info },
-	{ "GetInterfaceDescription", false, { "interface" }, get_description },
-};
-
-/* Method by its full name; NULL, and the error is written, if there is none */
-static const struct method *find_method(char *name, struct json_out *o)
-{
-	char *dot = strrchr(name, '.');
-	const struct method *m, *end;
-
-	if (dot)
-		*dot = '\0';
-	if (dot && !strcmp(name, SERVICE_INTERFACE)) {
-		m = service_methods;
-		end = m + ARRAY_SIZE(service_methods);
-	} else if (dot && !strcmp(name, CONTROL_INTERFACE)) {
-		m = control_methods;
-		end = m + control_nmethods;
-	} else {
-		reply_service_error(o, SERVICE_INTERFACE ".InterfaceNotFound", "interface", dot ? name : "");
-		return NULL;
-	}
-	while (m < end && strcmp(m->name, dot + 1))
-		m++;
-	*dot = '.';
-	if (m < end)
-		return m;
-	reply_service_error(o, SERVICE_INTERFACE ".MethodNotFound", "method", name);
-	return NULL;
-}
-
-/* Member that is a boolean, or not there; false if it is something else */
-static bool get_flag(const struct json *call, const char *name, bool *flag)
-{
-	struct json v;
-
-	*flag = false;
-	return !json_member(call, name, &v) || json_type(&v) == JSON_NULL || json_get_bool(&v, flag);
-}
-
-/* Starts to answer the call in @v: false if it is none */
-static bool call_begin(struct ctx *c, struct client *cl, const struct json *v)
-{
-	static const struct json none = { "{}", &"{}"[2] };
-	struct call *call = &cl->call;
-	char name[NAME_MAX_];
-	const char *unknown;
-	struct json m;
-	bool upgrade;
-
-	*call = (struct call){ .parameters = none };
-	if (!json_member(v, "method", &m) || !json_get_str(&m, name, sizeof(name)) ||
-	    !get_flag(v, "more", &call->more) || !get_flag(v, "oneway", &call->oneway) || !get_flag(v, "upgrade", &upgrade))
-		return false;
-	if (json_member(v, "parameters", &m) && json_type(&m) != JSON_NULL) {
-		if (json_type(&m) != JSON_OBJECT)
-			return false;
-		call->parameters = m;
-	}
-
-	cl->method = find_method(name, &cl->out);
-	if (!cl->method)
-		return true;
-	unknown = unknown_member(&call->parameters, cl->method->parameters, ARRAY_SIZE(cl->method->parameters));
-	if (unknown || upgrade) {
-		reply_invalid(&cl->out, unknown ? unknown : "upgrade");
-	} else if (cl->method->more && !call->more) {
-		reply_service_error(&cl->out, SERVICE_INTERFACE ".ExpectedMore", NULL, NULL);
-	} else {
-		debug("Control: %s", name);
-		cl->method->fn(c, call, &cl->out);
-	}
-	return true;
-}
-
-/* Connections */
+} ct;						/* all zeros, or the binary would have it whole: control_start() */
 
 /* Length of the next call that is there as a whole, its end not counted; -1: none */
 static int next_call(struct client *cl)
@@ -291,18 +95,19 @@ static bool client_send(const struct ctx *c, struct client *cl)
 /* Goes on with an answer, or begins the next: false if the connection is to end */
 static bool client_answer(struct ctx *c, struct client *cl)
 {
-	struct json v;
+	const char *v;
 	bool ok = true;
 	int len;
 
 	if (cl->call.busy) {
-		cl->method->fn(c, &cl->call, &cl->out);
+		control_continue(c, &cl->call, &cl->out);
 	} else {
 		len = next_call(cl);
 		if (len < 0)
 			return true;
 		timer_clear(&c->wheel, &cl->patience);
-		ok = json_read(cl->in + cl->in_at, (size_t)len, &v) && call_begin(c, cl, &v);
+		v = json_read(cl->in + cl->in_at, (size_t)len);
+		ok = v && control_call(c, &cl->call, v, &cl->out);
 		if (!ok)
 			debug("Control: what a client sent is no call, closing");
 		cl->in_at += (uint32_t)len + 1;
@@ -457,7 +262,7 @@ static void admit(struct ctx *c)
 	cl->eof = false;
 	cl->in_at = cl->in_len = cl->in_seen = cl->out_at = 0;
 	cl->out = (struct json_out){ .b = cl->buf, .max = sizeof(cl->buf) };
-	cl->call = (struct call){ 0 };
+	cl->call.busy = false;
 	timer_set(&c->wheel, &cl->patience, c->now + PATIENCE);
 	if (ev_add(c->epfd, fd, EV_CONTROL, (uint32_t)(cl - ct.client), cl->gen, EPOLLIN))
 		client_close(c, cl);
@@ -479,6 +284,7 @@ int control_start(struct ctx *c, int fd)
 		cl->fd = -1;
 		cl->patience.kind = TIMER_CONTROL;
 	}
+	ct.retry.kind = TIMER_CONTROL;
 	ct.fd = fd;
 	ct.spare = unix_spare();
 	return ev_add(c->epfd, fd, EV_CONTROL, LISTENER, 0, EPOLLIN);

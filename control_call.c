@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* control_call.c - org.passt.control: forwarding rules, flows, counters
+/* control_call.c - messages on the control socket: the interface that all Varlink services have, and org.passt.control
  *
- * Lists are written element by element, as long as one surely fits the buffer, and go on when the client has taken that.
- * A rule or flow that is there all along is in a list exactly once; what comes or goes meanwhile may be, or not.
+ * Lists are written element by element, as long as the buffer surely has room for one, and go on after the client has taken that.
+ * A rule or flow that exists all along is in a list exactly once; one that comes or goes meanwhile may be in it, or not.
  *
  * A change is made on a copy of the table of rules, step by step, which then replaces the table as a whole, or not at all.
  */
@@ -14,99 +14,139 @@
 #include "control.h"
 #include "opt.h"
 
+#define NAME_LEN	256		/* of a method; names in errors are cut to this, too */
 #define VALUE_MAX	8192		/* of an option; as part of an error, no more than VALUE_SHOWN */
 #define VALUE_SHOWN	512
 #define SCAN		4096		/* entries of the flow table looked at in a turn */
 
-const char control_description[] =
-	"# Ports that a passt or pasta forwards, and what passes through it\n"
-	"interface org.passt.control\n"
-	"\n"
-	"# A rule forwards what arrives at its ports: from the host (in) or from the namespace (out)\n"
-	"type Rule (\n"
-	"  id: int,\n"
-	"  protocol: (tcp, udp),\n"
-	"  direction: (in, out),\n"
-	"  option: (t, u, T, U),\n"
-	"  value: string,\n"
-	"  address: ?string,\n"
-	"  interface: ?string,\n"
-	"  first: int,\n"
-	"  last: int,\n"
-	"  to: int,\n"
-	"  to_address: ?string,\n"
-	"  weak: bool,\n"
-	"  automatic: bool,\n"
-	"  accepted: int\n"
-	")\n"
-	"\n"
-	"# All of an option's rules: add, delete, clear. One rule: delete, with its id.\n"
-	"type Step (\n"
-	"  action: (add, delete, clear),\n"
-	"  option: ?(t, u, T, U),\n"
-	"  value: ?string,\n"
-	"  id: ?int\n"
-	")\n"
-	"\n"
-	"type End (address: string, port: int)\n"
-	"\n"
-	"# What talks to each other on one side: the remote end, and ours\n"
-	"type Side (remote: End, local: End)\n"
-	"\n"
-	"# Times in ms, bytes of payload\n"
-	"type Flow (\n"
-	"  protocol: (tcp, udp, icmp, icmpv6),\n"
-	"  spliced: bool,\n"
-	"  state: string,\n"
-	"  guest: Side,\n"
-	"  host: Side,\n"
-	"  from_guest: int,\n"
-	"  to_guest: int,\n"
-	"  age: int\n"
-	")\n"
-	"\n"
-	"type Count (frames: int, bytes: int)\n"
-	"\n"
-	"# All rules, in the order in which they came\n"
-	"method Rules() -> (rules: []Rule)\n"
-	"\n"
-	"# All steps, in order, as one change: either all of it is done, or nothing\n"
-	"method Change(steps: []Step) -> ()\n"
-	"\n"
-	"# All flows, in as many replies as it takes: only with \"more\"\n"
-	"method Flows() -> (flows: []Flow)\n"
-	"\n"
-	"# The process, what there is now, and what was so far\n"
-	"method Status() -> (\n"
-	"  program: (passt, pasta),\n"
-	"  version: string,\n"
-	"  pid: int,\n"
-	"  flows: [string]int,\n"
-	"  from_guest: Count,\n"
-	"  to_guest: Count,\n"
-	"  lost: int,\n"
-	"  spliced_connections: int,\n"
-	"  spliced_bytes: int,\n"
-	"  dropped: [string]int\n"
-	")\n"
-	"\n"
-	"# A step is not as an option would have to be\n"
-	"error InvalidRule (step: int, option: string, value: string, reason: string)\n"
-	"\n"
-	"# A step deletes what is not there\n"
-	"error NoSuchRule (step: int, option: ?string, value: ?string, id: ?int)\n"
-	"\n"
-	"# A port can't be had\n"
-	"error BindFailed (step: int, option: string, value: string, port: int, reason: string)\n";
-
+#define SERVICE		"org.varlink.service"
 #define ERROR(name)	CONTROL_INTERFACE "." name
+
+/* Both interfaces in Varlink's language */
+__asm__(".pushsection .rodata\n"
+	"service_description: .incbin \"doc/org.varlink.service.varlink\"\n.byte 0\n"
+	"control_description: .incbin \"doc/org.passt.control.varlink\"\n.byte 0\n"
+	".popsection");
+extern const char service_description[], control_description[] __attribute__((visibility("hidden")));
+
+static const struct interface {
+	const char *name, *description;
+} interfaces[] = {
+	{ SERVICE, service_description },
+	{ CONTROL_INTERFACE, control_description },
+};
+
+struct control_method {
+	const char	*name;
+	bool		more;			/* only if called with "more" */
+	const char	*parameter;		/* the only one, or NULL: none */
+	/* Answers, or goes on to: sets @call->busy if pieces are left */
+	void		(*fn)(struct ctx *c, struct control_call *call, struct json_out *o);
+};
+
+/* An answer, or an error: its parameters are written in between. The end may come turns after the beginning. */
+static void reply_begin(struct json_out *o)
+{
+	json_open(o, NULL, '{');
+	json_open(o, "parameters", '{');
+}
+
+static void reply_end(struct json_out *o, bool continues)
+{
+	json_close(o, '}');
+	if (continues)
+		json_bool(o, "continues", true);
+	json_close(o, '}');
+	json_nul(o);
+}
+
+static void reply_error(struct json_out *o, const char *error)
+{
+	json_open(o, NULL, '{');
+	json_str(o, "error", error);
+	json_open(o, "parameters", '{');
+}
+
+static void reply_service_error(struct json_out *o, const char *error, const char *name, const char *value)
+{
+	reply_error(o, error);
+	if (name)
+		json_str(o, name, value);
+	reply_end(o, false);
+}
+
+static void reply_invalid(struct json_out *o, const char *parameter)
+{
+	reply_service_error(o, SERVICE ".InvalidParameter", "parameter", parameter);
+}
+
+/* First member of an object that is none of @n names, as text, or NULL */
+static const char *unknown_member(const char *v, const char *const *names, unsigned n)
+{
+	static char name[NAME_LEN];
+	unsigned i;
+
+	for (v = json_first(v); v; v = json_next(json_value(v))) {
+		for (i = 0; i < n && !(names[i] && json_is(v, names[i])); i++)
+			;
+		if (i == n)
+			return json_get_str(v, name, sizeof(name)) ? name : "";
+	}
+	return NULL;
+}
+
+/* The interface of every service (varlink.org) */
+
+static const struct interface *find_interface(const char *name)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(interfaces); i++) {
+		if (!strcmp(interfaces[i].name, name))
+			return &interfaces[i];
+	}
+	return NULL;
+}
+
+static void get_info(struct ctx *c, struct control_call *call, struct json_out *o)
+{
+	(void)call;
+	reply_begin(o);
+	json_str(o, "vendor", "passt");
+	json_str(o, "product", conf_name(c->cf));
+	json_str(o, "version", opts_version_text);
+	json_str(o, "url", "");
+	json_open(o, "interfaces", '[');
+	for (unsigned i = 0; i < ARRAY_SIZE(interfaces); i++)
+		json_str(o, NULL, interfaces[i].name);
+	json_close(o, ']');
+	reply_end(o, false);
+}
+
+static void get_description(struct ctx *c, struct control_call *call, struct json_out *o)
+{
+	const struct interface *it;
+	char name[NAME_LEN];
+
+	(void)c;
+	if (!json_get_str(json_member(call->parameters, "interface"), name, sizeof(name))) {
+		reply_invalid(o, "interface");
+		return;
+	}
+	it = find_interface(name);
+	if (!it) {
+		reply_service_error(o, SERVICE ".InterfaceNotFound", "interface", name);
+		return;
+	}
+	reply_begin(o);
+	json_str(o, "description", it->description);
+	reply_end(o, false);
+}
+
+/* Rules */
 
 static bool room(const struct json_out *o)
 {
 	return o->max - o->len >= CONTROL_ROOM;
 }
-
-/* Rules */
 
 /* The rule that came next after the one with this ID, or NULL */
 static const struct fwd_rule *next_rule(const struct fwd *fwd, uint32_t id)
@@ -149,7 +189,7 @@ static void put_rule(struct json_out *o, const struct fwd_rule *fr)
 	json_close(o, '}');
 }
 
-static void rules(struct ctx *c, struct call *call, struct json_out *o)
+static void list_rules(struct ctx *c, struct control_call *call, struct json_out *o)
 {
 	const struct fwd_rule *fr;
 
@@ -180,35 +220,36 @@ struct step {
 	char		value[VALUE_MAX];
 };
 
-/* The table that shall be, and what a step says is in it, or not */
+/* The table to be; and the rules that a step names */
 static struct rules want, said;
 
-/* Of steps[@n], in @v: false, and the error is written, if it is none */
-static bool read_step(const struct json *v, struct step *s, struct json_out *o)
+/* Reads a step: false, and the error is written, if @v is none */
+static bool read_step(const char *v, struct step *s, struct json_out *o)
 {
 	static const char *const members[] = { "action", "option", "value", "id" };
 	const char *bad = json_type(v) == JSON_OBJECT ? unknown_member(v, members, ARRAY_SIZE(members)) : "steps";
-	struct json m[ARRAY_SIZE(members)];
-	bool have[ARRAY_SIZE(members)];
+	const char *m[ARRAY_SIZE(members)];
 	char letter[2] = "";
 
 	if (bad) {
 		reply_invalid(o, bad);
 		return false;
 	}
-	for (unsigned i = 0; i < ARRAY_SIZE(members); i++)
-		have[i] = json_member(v, members[i], &m[i]) && json_type(&m[i]) != JSON_NULL;
-
-	s->action = have[0] && json_is(&m[0], "add") ? ADD : have[0] && json_is(&m[0], "delete") ? DELETE : CLEAR;
-	s->by_id = have[3];
+	for (unsigned i = 0; i < ARRAY_SIZE(members); i++) {
+		m[i] = json_member(v, members[i]);
+		if (json_type(m[i]) == JSON_NULL)
+			m[i] = NULL;
+	}
+	s->action = json_is(m[0], "add") ? ADD : json_is(m[0], "delete") ? DELETE : CLEAR;
+	s->by_id = m[3];
 	s->value[0] = '\0';
-	if (!have[0] || (s->action == CLEAR && !json_is(&m[0], "clear")))
+	if (s->action == CLEAR && !json_is(m[0], "clear"))
 		bad = "action";
-	else if (have[3] && (s->action != DELETE || !json_get_int(&m[3], &s->id)))
+	else if (m[3] && (s->action != DELETE || !json_get_int(m[3], &s->id)))
 		bad = "id";
-	else if (have[1] == have[3] || (have[1] && (!json_get_str(&m[1], letter, 2) || !strchr("tuTU", letter[0]) || !letter[0])))
+	else if (!m[1] == !m[3] || (m[1] && (!json_get_str(m[1], letter, 2) || !strchr("tuTU", letter[0]) || !letter[0])))
 		bad = "option";
-	else if (have[2] != (s->action != CLEAR && !s->by_id) || (have[2] && !json_get_str(&m[2], s->value, VALUE_MAX)))
+	else if (!m[2] != (s->action == CLEAR || s->by_id) || (m[2] && !json_get_str(m[2], s->value, VALUE_MAX)))
 		bad = "value";
 	s->letter = letter[0];
 	if (bad)
@@ -324,21 +365,20 @@ static bool do_step(const struct ctx *c, unsigned n, struct step *s, struct json
 	return false;
 }
 
-/* A rule of @want could not be had: which step asked for it */
-static void report_failure(const struct ctx *c, const struct json *steps, const struct fwd_failure *f, int rc, struct json_out *o)
+/* A rule of @want could not be had, which the last step that names it asked for */
+static void report_failure(const struct ctx *c, const char *steps, const struct fwd_failure *f, int rc, struct json_out *o)
 {
-	struct json in = *steps, v;
 	static struct step s, last;
-	unsigned at = 0;
+	unsigned at = 0, n = 0;
 	char text[RULE_STRLEN], why[RULE_TEXT_MAX + 96];
 
 	rule_fmt(&want.rule[f->rule], text);	/* of none: one that was there */
 	last = (struct step){ .letter = text[1] };
 	memcpy(last.value, text + 3, sizeof(text) - 3);
-	for (unsigned n = 0; json_next(&in, &v); n++) {
+	for (const char *v = json_first(steps); v; v = json_next(v), n++) {
 		struct json_out none = { 0 };
 
-		if (!read_step(&v, &s, &none) || s.action != ADD || !parse_step(c, n, &s, &none))
+		if (!read_step(v, &s, &none) || s.action != ADD || !parse_step(c, n, &s, &none))
 			continue;
 		for (unsigned i = 0; i < said.n; i++) {
 			if (rule_same(&said.rule[i], &want.rule[f->rule])) {
@@ -359,26 +399,26 @@ static void report_failure(const struct ctx *c, const struct json *steps, const 
 	reply_end(o, false);
 }
 
-static void change(struct ctx *c, struct call *call, struct json_out *o)
+static void change(struct ctx *c, struct control_call *call, struct json_out *o)
 {
+	const char *steps = json_member(call->parameters, "steps");
 	static struct step s;
 	struct fwd_failure f;
-	struct json in, steps, v;
+	unsigned n = 0;
 	int rc;
 
-	if (!json_member(&call->parameters, "steps", &steps) || json_type(&steps) != JSON_ARRAY) {
+	if (json_type(steps) != JSON_ARRAY) {
 		reply_invalid(o, "steps");
 		return;
 	}
 	fwd_table(&c->fwd, &want);
-	in = steps;
-	for (unsigned n = 0; json_next(&in, &v); n++) {
-		if (!read_step(&v, &s, o) || !do_step(c, n, &s, o))
+	for (const char *v = json_first(steps); v; v = json_next(v)) {
+		if (!read_step(v, &s, o) || !do_step(c, n++, &s, o))
 			return;
 	}
 	rc = fwd_replace(&c->fwd, &c->net, &want, &f);
 	if (rc) {
-		report_failure(c, &steps, &f, rc, o);
+		report_failure(c, steps, &f, rc, o);
 		return;
 	}
 	auto_again(c);
@@ -422,7 +462,7 @@ static void put_flow(struct json_out *o, const struct flow *f, uint64_t now)
 	json_close(o, '}');
 }
 
-static void flows(struct ctx *c, struct call *call, struct json_out *o)
+static void list_flows(struct ctx *c, struct control_call *call, struct json_out *o)
 {
 	const struct flows *fs = &c->flows;
 	uint32_t end = MIN(fs->unused, call->at + SCAN);
@@ -446,7 +486,7 @@ static void put_count(struct json_out *o, const char *name, uint64_t frames, uin
 	json_close(o, '}');
 }
 
-static void status(struct ctx *c, struct call *call, struct json_out *o)
+static void status(struct ctx *c, struct control_call *call, struct json_out *o)
 {
 	const struct guest *g = &c->guest[0];
 	const struct tap_stats *s = &g->tap.stats;
@@ -475,10 +515,73 @@ static void status(struct ctx *c, struct call *call, struct json_out *o)
 	reply_end(o, false);
 }
 
-const struct method control_methods[] = {
-	{ "Rules", false, { NULL }, rules },
-	{ "Change", false, { "steps" }, change },
-	{ "Flows", true, { NULL }, flows },
-	{ "Status", false, { NULL }, status },
+static const struct control_method methods[] = {
+	{ SERVICE ".GetInfo", false, NULL, get_info },
+	{ SERVICE ".GetInterfaceDescription", false, "interface", get_description },
+	{ CONTROL_INTERFACE ".Rules", false, NULL, list_rules },
+	{ CONTROL_INTERFACE ".Change", false, "steps", change },
+	{ CONTROL_INTERFACE ".Flows", true, NULL, list_flows },
+	{ CONTROL_INTERFACE ".Status", false, NULL, status },
 };
-const unsigned control_nmethods = ARRAY_SIZE(control_methods);
+
+/* NULL, and the error is written, if there is none of this name */
+static const struct control_method *find_method(char *name, struct json_out *o)
+{
+	char *dot = strrchr(name, '.');
+
+	for (unsigned i = 0; i < ARRAY_SIZE(methods); i++) {
+		if (!strcmp(methods[i].name, name))
+			return &methods[i];
+	}
+	if (dot)
+		*dot = '\0';
+	if (!dot || !find_interface(name)) {
+		reply_service_error(o, SERVICE ".InterfaceNotFound", "interface", dot ? name : "");
+		return NULL;
+	}
+	*dot = '.';
+	reply_service_error(o, SERVICE ".MethodNotFound", "method", name);
+	return NULL;
+}
+
+/* Member that is a boolean, or not there; false if it is something else */
+static bool get_flag(const char *call, const char *name, bool *flag)
+{
+	const char *v = json_member(call, name);
+
+	*flag = false;
+	return json_type(v) <= JSON_NULL || json_get_bool(v, flag);
+}
+
+bool control_call(struct ctx *c, struct control_call *call, const char *v, struct json_out *o)
+{
+	const char *unknown, *p = json_member(v, "parameters");
+	const struct control_method *m;
+	char name[NAME_LEN];
+	bool upgrade;
+
+	*call = (struct control_call){ .parameters = p };
+	if (!json_get_str(json_member(v, "method"), name, sizeof(name)) ||
+	    !get_flag(v, "more", &call->more) || !get_flag(v, "oneway", &call->oneway) || !get_flag(v, "upgrade", &upgrade) ||
+	    (json_type(p) > JSON_NULL && json_type(p) != JSON_OBJECT))
+		return false;
+
+	m = call->method = find_method(name, o);
+	if (!m)
+		return true;
+	unknown = unknown_member(p, &m->parameter, 1);
+	if (unknown || upgrade) {
+		reply_invalid(o, unknown ? unknown : "upgrade");
+	} else if (m->more && !call->more) {
+		reply_service_error(o, SERVICE ".ExpectedMore", NULL, NULL);
+	} else {
+		debug("Control: %s", name);
+		m->fn(c, call, o);
+	}
+	return true;
+}
+
+void control_continue(struct ctx *c, struct control_call *call, struct json_out *o)
+{
+	call->method->fn(c, call, o);
+}

@@ -1,217 +1,194 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* json.c - JSON (RFC 8259) in buffers that are there: a reader and a writer */
+/* json.c - JSON (RFC 8259) in place: a reader and a writer */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "json.h"
 #include "util.h"
 
-/* Reader: the check. Each function moves *@s behind what it took, up to @end, and is false if that is not there. */
+#define SPACE	" \t\n\r"
 
-static const char *skip_space(const char *s, const char *end)
+/* Reader. Each function moves *@s behind the thing that it takes, and is false if that is not there; NUL is in none of them, and so
+ * ends all.
+ */
+
+static const char *skip_space(const char *s)
 {
-	while (s < end && (*s == ' ' || *s == '\t' || *s == '\n' || *s == '\r'))
-		s++;
-	return s;
+	return s + strspn(s, SPACE);
 }
 
-/* Four hexadecimal digits */
-static bool take_hex(const char **s, const char *end, uint32_t *v)
-{
-	*v = 0;
-	if (end - *s < 4)
-		return false;
-	for (unsigned i = 0; i < 4; i++) {
-		char c = *(*s)++, l = (char)(c | 0x20);
-
-		if (!(c >= '0' && c <= '9') && !(l >= 'a' && l <= 'f'))
-			return false;
-		*v = *v << 4 | (uint32_t)(c <= '9' ? c - '0' : l - 'a' + 10);
-	}
-	return true;
-}
-
-/* What is behind a backslash: a character, two escapes of one outside the basic plane included */
-static bool take_escape(const char **s, const char *end, uint32_t *c)
-{
-	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
-	const char *at;
-	uint32_t low;
-
-	if (*s == end)
-		return false;
-	if (**s != 'u') {
-		at = memchr(from, **s, sizeof(from) - 1);
-		if (!at)
-			return false;
-		*c = (uint8_t)to[at - from];
-		(*s)++;
-		return true;
-	}
-	(*s)++;
-	if (!take_hex(s, end, c))
-		return false;
-	if (*c < 0xd800 || *c > 0xdfff)
-		return true;
-	if (*c > 0xdbff || end - *s < 2 || (*s)[0] != '\\' || (*s)[1] != 'u')
-		return false;
-	*s += 2;
-	if (!take_hex(s, end, &low) || low < 0xdc00 || low > 0xdfff)
-		return false;
-	*c = 0x10000 + ((*c - 0xd800) << 10) + (low - 0xdc00);
-	return true;
-}
-
-static bool take_string(const char **s, const char *end)
-{
-	uint32_t c;
-	unsigned n;
-
-	for ((*s)++; *s < end; *s += n) {
-		n = utf8_len(*s, end);
-		if (!n || (uint8_t)**s < 0x20)
-			return false;
-		if (**s == '"') {
-			(*s)++;
-			return true;
-		}
-		if (**s == '\\') {
-			(*s)++;
-			if (!take_escape(s, end, &c))
-				return false;
-			n = 0;
-		}
-	}
-	return false;
-}
-
-static bool take_digits(const char **s, const char *end)
-{
-	const char *start = *s;
-
-	while (*s < end && **s >= '0' && **s <= '9')
-		(*s)++;
-	return *s > start;
-}
-
-static bool take_number(const char **s, const char *end)
-{
-	const char *first;
-
-	*s += **s == '-';
-	first = *s;
-	if (!take_digits(s, end) || (*first == '0' && *s - first > 1))
-		return false;
-	if (*s < end && **s == '.') {
-		(*s)++;
-		if (!take_digits(s, end))
-			return false;
-	}
-	if (*s < end && (**s | 0x20) == 'e') {
-		(*s)++;
-		*s += *s < end && (**s == '+' || **s == '-');
-		return take_digits(s, end);
-	}
-	return true;
-}
-
-static bool take_word(const char **s, const char *end, const char *word)
+static bool take_word(const char **s, const char *word)
 {
 	size_t len = strlen(word);
 
-	if ((size_t)(end - *s) < len || memcmp(*s, word, len))
+	if (strncmp(*s, word, len))
 		return false;
 	*s += len;
 	return true;
 }
 
-static bool take_value(const char **s, const char *end, unsigned depth);
-
-/* An array or an object, from its bracket on */
-static bool take_list(const char **s, const char *end, unsigned depth)
+/* Four hexadecimal digits */
+static bool take_hex(const char **s, uint32_t *v)
 {
-	bool object = **s == '{';
-	char close = object ? '}' : ']';
+	char digits[5] = "";
 
-	if (depth == JSON_DEPTH)
+	if (strspn(*s, "0123456789abcdefABCDEF") < 4)
 		return false;
-	*s = skip_space(*s + 1, end);
-	if (*s < end && **s == close) {
-		(*s)++;
-		return true;
-	}
-	while (*s < end) {
-		if (object) {
-			if (**s != '"' || !take_string(s, end))
-				return false;
-			*s = skip_space(*s, end);
-			if (*s == end || *(*s)++ != ':')
-				return false;
-		}
-		if (!take_value(s, end, depth + 1) || *s == end)
-			return false;
-		if (**s == close) {
-			(*s)++;
-			return true;
-		}
-		if (*(*s)++ != ',')
-			return false;
-		*s = skip_space(*s, end);
-	}
-	return false;
-}
-
-/* With white space around it. Recursion ends at JSON_DEPTH. */
-static bool take_value(const char **s, const char *end, unsigned depth)
-{
-	bool ok;
-
-	*s = skip_space(*s, end);
-	if (*s == end)
-		return false;
-	switch (**s) {
-	case '{':
-	case '[':
-		ok = take_list(s, end, depth);
-		break;
-	case '"':
-		ok = take_string(s, end);
-		break;
-	case 't':
-		ok = take_word(s, end, "true");
-		break;
-	case 'f':
-		ok = take_word(s, end, "false");
-		break;
-	case 'n':
-		ok = take_word(s, end, "null");
-		break;
-	default:
-		ok = take_number(s, end);
-	}
-	*s = skip_space(*s, end);
-	return ok;
-}
-
-bool json_read(const char *text, size_t len, struct json *v)
-{
-	const char *s = text, *end = text + len;
-
-	if (!take_value(&s, end, 0) || s != end)
-		return false;
-	s = skip_space(text, end);
-	while (strchr(" \t\r\n", end[-1]))
-		end--;
-	*v = (struct json){ s, end };
+	memcpy(digits, *s, 4);
+	*s += 4;
+	*v = (uint32_t)strtoul(digits, NULL, 16);
 	return true;
 }
 
-/* Reader: parts of a text that was checked */
-
-enum json_type json_type(const struct json *v)
+/* A character, from behind its backslash on; one outside of the basic plane is two escapes */
+static bool take_escape(const char **s, uint32_t *c)
 {
-	switch (*v->s) {
+	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+	const char *at = memchr(from, **s, sizeof(from) - 1);
+	uint32_t low;
+
+	if (at) {
+		(*s)++;
+		*c = (uint8_t)to[at - from];
+		return true;
+	}
+	if (!take_word(s, "u") || !take_hex(s, c))
+		return false;
+	if (*c < 0xd800 || *c > 0xdfff)
+		return true;
+	if (*c > 0xdbff || !take_word(s, "\\u") || !take_hex(s, &low) || low < 0xdc00 || low > 0xdfff)
+		return false;
+	*c = 0x10000 + ((*c - 0xd800) << 10) + (low - 0xdc00);
+	return true;
+}
+
+/* UTF-8 of @c into @out: bytes */
+static unsigned utf8_put(char out[static 4], uint32_t c)
+{
+	unsigned n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+	static const uint8_t lead[] = { 0, 0, 0xc0, 0xe0, 0xf0 };
+
+	for (unsigned i = n - 1; i; i--, c >>= 6)
+		out[i] = (char)(0x80 | (c & 0x3f));
+	out[0] = (char)(lead[n] | c);
+	return n;
+}
+
+/* A string; into @buf, unless that is NULL: also false if it doesn't fit, or has NUL in it */
+static bool take_string(const char **s, char *buf, size_t size)
+{
+	size_t len = 0;
+
+	for ((*s)++; **s != '"';) {
+		const char *from = *s;
+		unsigned n = utf8_len(from, from + 4);	/* no byte behind NUL is looked at */
+		uint32_t c;
+		char esc[4];
+
+		if (!n || (uint8_t)*from < 0x20)
+			return false;
+		*s += n;
+		if (*from == '\\') {
+			if (!take_escape(s, &c))
+				return false;
+			n = utf8_put(esc, c);
+			from = esc;
+		}
+		if (!buf)
+			continue;
+		if (!*from || size - len <= n)
+			return false;
+		memcpy(buf + len, from, n);
+		len += n;
+	}
+	(*s)++;
+	if (buf && len < size)
+		buf[len] = '\0';
+	return !buf || len < size;
+}
+
+static bool take_digits(const char **s)
+{
+	size_t n = strspn(*s, "0123456789");
+
+	*s += n;
+	return n;
+}
+
+static bool take_number(const char **s)
+{
+	const char *first;
+
+	*s += **s == '-';
+	first = *s;
+	if (!take_digits(s) || (*first == '0' && *s - first > 1))
+		return false;
+	if (take_word(s, ".") && !take_digits(s))
+		return false;
+	if (!take_word(s, "e") && !take_word(s, "E"))
+		return true;
+	*s += **s == '+' || **s == '-';
+	return take_digits(s);
+}
+
+static bool take_value(const char **s, unsigned depth);
+
+/* An array or an object, from its bracket on */
+static bool take_list(const char **s, unsigned depth)
+{
+	bool object = *(*s)++ == '{';
+	const char *close = object ? "}" : "]";
+
+	if (depth == JSON_DEPTH)
+		return false;
+	*s = skip_space(*s);
+	if (take_word(s, close))
+		return true;
+	do {
+		*s = skip_space(*s);
+		if (object && (**s != '"' || !take_value(s, depth) || !take_word(s, ":")))
+			return false;
+		if (!take_value(s, depth + 1))
+			return false;
+	} while (take_word(s, ","));
+	return take_word(s, close);
+}
+
+/* With white space around it. Recursion ends at JSON_DEPTH. */
+static bool take_value(const char **s, unsigned depth)
+{
+	bool ok;
+
+	*s = skip_space(*s);
+	switch (**s) {
+	case '{':
+	case '[':
+		ok = take_list(s, depth);
+		break;
+	case '"':
+		ok = take_string(s, NULL, 0);
+		break;
+	default:
+		ok = take_word(s, "true") || take_word(s, "false") || take_word(s, "null") || take_number(s);
+	}
+	*s = skip_space(*s);
+	return ok;
+}
+
+const char *json_read(const char *text, size_t len)
+{
+	const char *s = text;
+
+	return take_value(&s, 0) && s == text + len ? skip_space(text) : NULL;
+}
+
+enum json_type json_type(const char *v)
+{
+	switch (v ? *v : '\0') {
+	case '\0':
+		return JSON_NONE;
 	case '{':
 		return JSON_OBJECT;
 	case '[':
@@ -228,140 +205,61 @@ enum json_type json_type(const struct json *v)
 	}
 }
 
-/* Where the value at @s ends */
-static const char *value_end(const char *s, const char *end)
+const char *json_first(const char *v)
 {
-	unsigned depth = 0;
-
-	do {
-		if (*s == '"') {
-			for (s++; *s != '"'; s++)
-				s += *s == '\\';
-			s++;
-		} else if (*s == '[' || *s == '{') {
-			depth++;
-			s++;
-		} else if (*s == ']' || *s == '}') {
-			depth--;
-			s++;
-		} else if (depth) {
-			s++;
-		} else {
-			while (s < end && !memchr(",]}: \t\r\n", *s, 8))
-				s++;
-		}
-	} while (depth);
-	return s;
+	if (json_type(v) < JSON_ARRAY)
+		return NULL;
+	v = skip_space(v + 1);
+	return *v == ']' || *v == '}' ? NULL : v;
 }
 
-/* The value at @in->s, and on to what is behind it */
-static struct json value_at(struct json *in)
+const char *json_next(const char *v)
 {
-	struct json v = { in->s, value_end(in->s, in->end) };
-
-	in->s = skip_space(v.end, in->end);
-	return v;
+	take_value(&v, 0);
+	return *v == ',' ? skip_space(v + 1) : NULL;
 }
 
-/* On to the next element's or member's first byte: @in->s is at the opening bracket, a comma or the closing one */
-static bool next_at(struct json *in)
+const char *json_value(const char *name)
 {
-	if (in->s == in->end || *in->s == ']' || *in->s == '}')
-		return false;
-	in->s = skip_space(in->s + 1, in->end);
-	return *in->s != ']' && *in->s != '}';
+	take_value(&name, 0);
+	return skip_space(name + 1);		/* colon */
 }
 
-bool json_next(struct json *in, struct json *v)
+const char *json_member(const char *v, const char *name)
 {
-	if (!next_at(in))
-		return false;
-	*v = value_at(in);
-	return true;
-}
-
-bool json_next_member(struct json *in, struct json *name, struct json *v)
-{
-	if (!next_at(in))
-		return false;
-	*name = value_at(in);
-	in->s = skip_space(in->s + 1, in->end);		/* colon */
-	*v = value_at(in);
-	return true;
-}
-
-bool json_member(const struct json *v, const char *name, struct json *member)
-{
-	struct json in = *v, n;
-
 	if (json_type(v) != JSON_OBJECT)
-		return false;
-	while (json_next_member(&in, &n, member)) {
-		if (json_is(&n, name))
-			return true;
+		return NULL;
+	for (v = json_first(v); v; v = json_next(json_value(v))) {
+		if (json_is(v, name))
+			return json_value(v);
 	}
-	return false;
+	return NULL;
 }
 
-bool json_get_bool(const struct json *v, bool *b)
+bool json_get_bool(const char *v, bool *b)
 {
-	*b = *v->s == 't';
+	*b = v && *v == 't';
 	return json_type(v) == JSON_BOOL;
 }
 
-bool json_get_int(const struct json *v, int64_t *n)
+bool json_get_int(const char *v, int64_t *n)
 {
-	bool minus = *v->s == '-';
-	const char *s = v->s + minus;
+	bool minus = v && *v == '-';
 	uint64_t u;
 
-	if (json_type(v) != JSON_NUMBER || !parse_num(s, (size_t)(v->end - s), (uint64_t)INT64_MAX + minus, &u))
+	if (json_type(v) != JSON_NUMBER ||
+	    !parse_num(v + minus, strcspn(v + minus, ",]}" SPACE), (uint64_t)INT64_MAX + minus, &u))
 		return false;
 	*n = (int64_t)(minus ? 0 - u : u);
 	return true;
 }
 
-/* UTF-8 of @c into @out: bytes */
-static unsigned utf8_put(char *out, uint32_t c)
+bool json_get_str(const char *v, char *buf, size_t size)
 {
-	unsigned n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-	static const uint8_t lead[] = { 0, 0, 0xc0, 0xe0, 0xf0 };
-
-	for (unsigned i = n - 1; i; i--, c >>= 6)
-		out[i] = (char)(0x80 | (c & 0x3f));
-	out[0] = (char)(lead[n] | c);
-	return n;
+	return json_type(v) == JSON_STRING && take_string(&v, buf, size);
 }
 
-bool json_get_str(const struct json *v, char *buf, size_t size)
-{
-	size_t len = 0;
-
-	if (json_type(v) != JSON_STRING)
-		return false;
-	for (const char *s = v->s + 1; *s != '"';) {
-		char c[4];
-		uint32_t esc;
-		unsigned n = 1;
-
-		c[0] = *s++;
-		if (c[0] == '\\') {
-			if (!take_escape(&s, v->end, &esc))
-				return false;
-			n = utf8_put(c, esc);
-		}
-		if (!c[0] || size - len <= n)
-			return false;
-		memcpy(buf + len, c, n);
-		len += n;
-	}
-	if (len >= size)
-		return false;
-	buf[len] = '\0';
-	return true;
-}
-
-bool json_is(const struct json *v, const char *s)
+bool json_is(const char *v, const char *s)
 {
 	char buf[64];
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* json.h - JSON (RFC 8259) in buffers that are there: a reader and a writer, neither of which allocates
+/* json.h - JSON (RFC 8259) in place: a reader and a writer, neither of which allocates
  *
- * A text is checked once, as a whole, by json_read(). What hands out parts of it afterwards can't meet anything that is
- * malformed, and has no error but "not there" and "not of this type".
+ * json_read() checks a text once, as a whole. A value is a pointer to its first byte, in a text that was checked; NULL is a
+ * value that is not there, and of no type. The other functions meet nothing malformed, and have no errors but these two.
  */
 #ifndef JSON_H
 #define JSON_H
@@ -13,42 +13,42 @@
 
 #define JSON_DEPTH	16		/* arrays and objects in each other */
 
-enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
-
-/* A value in a text that was checked, without white space around it; or, for json_next(), where in it one is */
-struct json {
-	const char	*s, *end;
-};
+enum json_type { JSON_NONE, JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 
 /**
- * json_read() - is this one JSON value, with nothing but white space around it?
- * @text:	@len bytes, which stay where they are for as long as the value is used
+ * json_read() - check that a text is one JSON value, with nothing but white space around it
+ * @text:	@len bytes and a NUL behind them, unchanged for as long as a value in them is used
  *
  * Strict: UTF-8 without surrogates, no control characters in strings, no unpaired \u escapes, at most JSON_DEPTH levels.
+ *
+ * Return: the value, or NULL
  */
-bool json_read(const char *text, size_t len, struct json *v);
+const char *json_read(const char *text, size_t len);
 
-enum json_type json_type(const struct json *v);
+enum json_type json_type(const char *v);
 
-/* Member of an object by its name, the first if there are several; false if there is none, or @v is no object */
-bool json_member(const struct json *v, const char *name, struct json *member);
+/* Member of an object by its name, the first if there are several, or NULL */
+const char *json_member(const char *v, const char *name);
 
-/* Next element of an array, or value of an object's member and its name; @in starts as a copy of the array or object */
-bool json_next(struct json *in, struct json *v);
-bool json_next_member(struct json *in, struct json *name, struct json *v);
-
-/* Each is false if @v is of another type, or can't be had: an integer of 64 bits, without fraction or exponent; a string
- * that fits @buf, terminator included, and has no NUL in it
+/* First element of an array, or name of an object's first member; the next behind an element, or behind a member's value; the value
+ * behind a name. NULL: there is none.
  */
-bool json_get_bool(const struct json *v, bool *b);
-bool json_get_int(const struct json *v, int64_t *n);
-bool json_get_str(const struct json *v, char *buf, size_t size);
+const char *json_first(const char *v);
+const char *json_next(const char *v);
+const char *json_value(const char *name);
+
+/* False: another type; no integer of 64 bits, without fraction or exponent; a string with NUL in it, or that doesn't fit @buf with
+ * its terminator
+ */
+bool json_get_bool(const char *v, bool *b);
+bool json_get_int(const char *v, int64_t *n);
+bool json_get_str(const char *v, char *buf, size_t size);
 
 /* Is @v this string? */
-bool json_is(const struct json *v, const char *s);
+bool json_is(const char *v, const char *s);
 
-/* Text that is written, commas included. What does not fit sets @full, and is left out, as is all that comes after. @len may
- * be set back to 0 at any time, to go on with the buffer empty.
+/* Text that is written, commas included. A piece that doesn't fit sets @full, and is left out with all that follows. @len may be set
+ * back to 0 at any time, to go on with the buffer empty.
  */
 struct json_out {
 	char		*b;
@@ -63,7 +63,7 @@ void json_close(struct json_out *o, char bracket);
 void json_int(struct json_out *o, const char *name, int64_t n);
 void json_bool(struct json_out *o, const char *name, bool b);
 
-/* What is not UTF-8 in @s is replaced, byte by byte, by U+FFFD */
+/* Each byte of @s that is no UTF-8 is replaced by U+FFFD */
 void json_str(struct json_out *o, const char *name, const char *s);
 
 /* NUL, the end of a message */

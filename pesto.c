@@ -64,24 +64,19 @@ static void clear_table(struct parse *p, unsigned table)
 	add_step(p, "clear", letters[table][1], NULL);
 }
 
-static void p_add(struct parse *p)
+/* -A, -D */
+static void p_action(struct parse *p)
 {
-	p->action = "add";
-}
-
-static void p_delete(struct parse *p)
-{
-	p->action = "delete";
+	p->action = p->o->name;
 }
 
 static void p_clear(struct parse *p)
 {
-	if (!strcmp(p->val, "HOST"))
-		clear_table(p, HOST_TABLE);
-	else if (!strcmp(p->val, "SPLICE"))
-		clear_table(p, SPLICE_TABLE);
-	else
+	bool splice = !strcmp(p->val, "SPLICE");
+
+	if (!splice && strcmp(p->val, "HOST"))
 		die("Invalid value \"%.256s\" for -C/--clear: HOST or SPLICE expected", p->val);
+	clear_table(p, splice ? SPLICE_TABLE : HOST_TABLE);
 }
 
 static void p_ports(struct parse *p)
@@ -117,9 +112,9 @@ static const struct opt opts[] = {
 	{ "show", 's', NULL, 1, p_show, 0, "Show all rules, as without options; with a change, before and after it" },
 
 	{ .help = "Changes, in their order", .modes = 1 },
-	{ "add", 'A', NULL, 1, p_add, 0,
+	{ "add", 'A', NULL, 1, p_action, 0,
 	  "Ports that options behind this one name are forwarded in addition. It is no error if they are already" },
-	{ "delete", 'D', NULL, 1, p_delete, 0,
+	{ "delete", 'D', NULL, 1, p_action, 0,
 	  "Ports that options behind this one name are not forwarded any more. It is an error if they were not" },
 	{ "clear", 'C', "HOST|SPLICE", 1, p_clear, 0,
 	  "Nothing is forwarded any more from the host, or from the namespace" },
@@ -158,30 +153,26 @@ static void p_version(struct parse *p)
 
 /* Calls */
 
-/* Whoever answers may be anybody: it is made safe for the terminal that it ends up on */
-static void text_of(const struct json *v, const char *name, char buf[static TEXT_MAX])
+/* Member that is text, or "". Whoever answers may be anybody: it is made safe for the terminal that it ends up on. */
+static void text_of(const char *v, const char *name, char buf[static TEXT_MAX])
 {
-	struct json m;
-
-	if (!json_member(v, name, &m) || !json_get_str(&m, buf, TEXT_MAX))
+	if (!json_get_str(json_member(v, name), buf, TEXT_MAX))
 		buf[0] = '\0';
 	text_safe(buf, strlen(buf));
 }
 
-static int64_t int_of(const struct json *v, const char *name)
+static int64_t int_of(const char *v, const char *name)
 {
-	struct json m;
 	int64_t n;
 
-	return json_member(v, name, &m) && json_get_int(&m, &n) ? n : 0;
+	return json_get_int(json_member(v, name), &n) ? n : 0;
 }
 
-static bool bool_of(const struct json *v, const char *name)
+static bool bool_of(const char *v, const char *name)
 {
-	struct json m;
 	bool b;
 
-	return json_member(v, name, &m) && json_get_bool(&m, &b) && b;
+	return json_get_bool(json_member(v, name), &b) && b;
 }
 
 /* A port that can't be had, with both texts that callers know of this error: by option, and by address */
@@ -198,19 +189,16 @@ static _Noreturn void not_bound(const char *option, const char *value, int port,
 }
 
 /* Option as it was given: "-t 8080:80" */
-static _Noreturn void refused(const struct json *answer, const char *error)
+static _Noreturn void refused(const char *p, const char *error)
 {
 	char option[TEXT_MAX], value[TEXT_MAX], reason[TEXT_MAX], parameter[TEXT_MAX];
-	struct json p;
 
-	if (!json_member(answer, "parameters", &p))
-		p = *answer;
-	text_of(&p, "option", option);
-	text_of(&p, "value", value);
-	text_of(&p, "reason", reason);
-	text_of(&p, "parameter", parameter);
+	text_of(p, "option", option);
+	text_of(p, "value", value);
+	text_of(p, "reason", reason);
+	text_of(p, "parameter", parameter);
 	if (!strcmp(error, CONTROL_INTERFACE ".BindFailed"))
-		not_bound(option, value, (int)int_of(&p, "port"), reason);
+		not_bound(option, value, (int)int_of(p, "port"), reason);
 	if (!strcmp(error, CONTROL_INTERFACE ".InvalidRule"))
 		die("Invalid value \"%s\" for option -%s: %s", value, option, reason);
 	if (!strcmp(error, CONTROL_INTERFACE ".NoSuchRule"))
@@ -237,10 +225,10 @@ static size_t receive(int fd, const char *path)
 }
 
 /* Sends a call, NUL included, and waits for the answer: its parameters; an error ends the process */
-static struct json call(int fd, const char *path, const char *text, size_t len)
+static const char *ask(int fd, const char *path, const char *text, size_t len)
 {
 	char error[TEXT_MAX];
-	struct json v, p;
+	const char *v, *p;
 	int rc;
 
 	debug("Call: %s", text);
@@ -249,18 +237,21 @@ static struct json call(int fd, const char *path, const char *text, size_t len)
 		die("Failed to send to %s: %s", path, errno_text(-rc));
 	len = receive(fd, path);
 	debug("Answer: %s", answer_buf);
-	if (!json_read(answer_buf, len, &v) || json_type(&v) != JSON_OBJECT)
+	v = json_read(answer_buf, len);
+	if (json_type(v) != JSON_OBJECT)
 		die("What %s answers is not Varlink", path);
-	text_of(&v, "error", error);
+	p = json_member(v, "parameters");
+	p = p ? p : v;
+	text_of(v, "error", error);
 	if (*error)
-		refused(&v, error);
-	return json_member(&v, "parameters", &p) ? p : v;
+		refused(p, error);
+	return p;
 }
 
 /* Rules */
 
 /* Member that is an address, or not there: false if it is something else */
-static bool addr_of(const struct json *v, const char *name, struct addr *a)
+static bool addr_of(const char *v, const char *name, struct addr *a)
 {
 	char text[TEXT_MAX];
 
@@ -270,7 +261,7 @@ static bool addr_of(const struct json *v, const char *name, struct addr *a)
 }
 
 /* False if @v is a rule with addresses that are none to us: all but these is in @r */
-static bool rule_of(const struct json *v, struct rule *r)
+static bool rule_of(const char *v, struct rule *r)
 {
 	char text[TEXT_MAX];
 
@@ -289,16 +280,15 @@ static bool rule_of(const struct json *v, struct rule *r)
 	return addr_of(v, "address", &r->addr) && addr_of(v, "to_address", &r->to_addr);
 }
 
-static void print_table(const struct json *rules, bool outward)
+static void print_table(const char *rules, bool outward)
 {
 	char text[RULE_SHOW_STRLEN];
-	struct json in = *rules, v;
 	struct rule r;
 	bool known;
 
 	printf("  %s\n", outward ? "SPLICE" : "HOST");
-	while (json_next(&in, &v)) {
-		known = rule_of(&v, &r);
+	for (const char *v = json_first(rules); v; v = json_next(v)) {
+		known = rule_of(v, &r);
 		if (r.outward == outward)
 			printf("    %s%s\n", known ? rule_show(&r, text) : r.proto == IPPROTO_TCP ? "TCP" : "UDP",
 			       known ? "" : " rule with an address of an unknown kind");
@@ -310,17 +300,16 @@ static void show(int fd, const char *path, const char *title)
 	static const char info[] = "{\"method\":\"org.varlink.service.GetInfo\"}";
 	static const char rules[] = "{\"method\":\"" CONTROL_INTERFACE ".Rules\"}";
 	char product[TEXT_MAX];
-	struct json p, list;
+	const char *list;
 
-	p = call(fd, path, info, sizeof(info));
-	text_of(&p, "product", product);
-	p = call(fd, path, rules, sizeof(rules));
-	if (!json_member(&p, "rules", &list) || json_type(&list) != JSON_ARRAY)
+	text_of(ask(fd, path, info, sizeof(info)), "product", product);
+	list = json_member(ask(fd, path, rules, sizeof(rules)), "rules");
+	if (json_type(list) != JSON_ARRAY)
 		die("What %s answers is no list of rules", path);
 	printf("%s (%s)\n", title, path);
-	print_table(&list, false);
+	print_table(list, false);
 	if (strcmp(product, "passt"))
-		print_table(&list, true);
+		print_table(list, true);
 	output_check();
 }
 
@@ -353,7 +342,9 @@ int pesto_main(int argc, char **argv)
 	json_open(&p.call, "steps", '[');
 	i = opts_parse(&table, &p, argc, argv);
 	json_close(&p.call, ']');
-	reply_end(&p.call, false);
+	json_close(&p.call, '}');
+	json_close(&p.call, '}');
+	json_nul(&p.call);
 	if (argc - i != 1)
 		die("pesto: the path of one control socket expected; see --help");
 	if (p.call.full)
@@ -372,7 +363,7 @@ int pesto_main(int argc, char **argv)
 	if (p.show || !p.steps)
 		show(fd, path, p.steps ? "Previous configuration" : "passt/pasta configuration");
 	if (p.steps)
-		call(fd, path, call_buf, p.call.len);
+		ask(fd, path, call_buf, p.call.len);
 	if (p.show && p.steps)
 		show(fd, path, "Updated configuration");
 	return EXIT_SUCCESS;

@@ -89,24 +89,21 @@ static size_t sent_len;
 
 static void check_answer(const char *s, size_t len)
 {
-	struct json v, m, p, rule, in;
+	const char *v = json_read(s, len), *p = json_member(v, "parameters"), *m;
 	char text[RULE_STRLEN];
 	static struct rules t;
 	bool b;
 
-	CHECK(json_read(s, len, &v) && json_type(&v) == JSON_OBJECT);
-	CHECK(json_member(&v, "parameters", &p) && json_type(&p) == JSON_OBJECT);
-	if (json_member(&v, "error", &m))
-		CHECK(json_type(&m) == JSON_STRING);
-	if (json_member(&v, "continues", &m))
-		CHECK(json_get_bool(&m, &b) && b);
-	if (!json_member(&p, "rules", &m))
-		return;
-	for (in = m; json_next(&in, &rule);) {		/* each has a value that makes it */
-		CHECK(json_member(&rule, "option", &m) && json_get_str(&m, text, sizeof(text)));
+	CHECK(json_type(v) == JSON_OBJECT && json_type(p) == JSON_OBJECT);
+	m = json_member(v, "error");
+	CHECK(!m || json_type(m) == JSON_STRING);
+	m = json_member(v, "continues");
+	CHECK(!m || (json_get_bool(m, &b) && b));
+	for (m = json_first(json_member(p, "rules")); m; m = json_next(m)) {	/* each has a value that makes it */
+		CHECK(json_get_str(json_member(m, "option"), text, sizeof(text)));
 		t = (struct rules){ .run_time = true };
-		CHECK(json_member(&rule, "value", &m));
-		if (strchr("tu", text[0]) && json_get_str(&m, text + 2, sizeof(text) - 2))
+		CHECK(json_member(m, "value"));
+		if (strchr("tu", text[0]) && json_get_str(json_member(m, "value"), text + 2, sizeof(text) - 2))
 			CHECK(!conf_ports(&t, MODE_PASTA, text[0], text + 2) && t.n == 1);
 	}
 }
