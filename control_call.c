@@ -12,6 +12,7 @@
 
 #include "auto.h"
 #include "control.h"
+#include "counters.h"
 #include "opt.h"
 
 #define NAME_LEN	256		/* of a method; names in errors are cut to this, too */
@@ -476,42 +477,15 @@ static void list_flows(struct ctx *c, struct control_call *call, struct json_out
 	reply_end(o, call->busy);
 }
 
-/* Status */
-
-static void put_count(struct json_out *o, const char *name, uint64_t frames, uint64_t bytes)
-{
-	json_open(o, name, '{');
-	json_int(o, "frames", (int64_t)frames);
-	json_int(o, "bytes", (int64_t)bytes);
-	json_close(o, '}');
-}
-
+/* Status: the counters, in the order of their table */
 static void status(struct ctx *c, struct control_call *call, struct json_out *o)
 {
-	const struct guest *g = &c->guest[0];
-	const struct tap_stats *s = &g->tap.stats;
-	const uint32_t *n = c->flows.count;
-
 	(void)call;
 	reply_begin(o);
 	json_str(o, "program", conf_name(c->cf));
 	json_str(o, "version", opts_version_text);
 	json_int(o, "pid", c->pid);
-	json_open(o, "flows", '{');
-	json_int(o, "tcp", n[FLOW_TCP]);
-	json_int(o, "udp", n[FLOW_UDP]);
-	json_int(o, "ping", n[FLOW_PING]);
-	json_int(o, "spliced", n[FLOW_SPLICE] + n[FLOW_UDP_SPLICE]);
-	json_close(o, '}');
-	put_count(o, "from_guest", s->rx_frames, s->rx_bytes);
-	put_count(o, "to_guest", s->tx_frames, s->tx_bytes);
-	json_int(o, "lost", (int64_t)s->tx_lost);
-	json_int(o, "spliced_connections", (int64_t)c->splice.flows);
-	json_int(o, "spliced_bytes", (int64_t)c->splice.bytes);
-	json_open(o, "dropped", '{');
-	for (unsigned why = DROP_NONE + 1; why < DROP_COUNT; why++)
-		json_int(o, drop_name[why], (int64_t)g->drops[why]);
-	json_close(o, '}');
+	counters_json(c, o);
 	reply_end(o, false);
 }
 

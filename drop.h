@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* drop.h - reasons for which something was not delivered, and their names */
+/* drop.h - reasons for which something was not delivered, and their names: each has a counter per guest */
 #ifndef DROP_H
 #define DROP_H
 
 /* doc/pasta.1 explains the names */
 #define DROPS(DROP)												\
-	DROP(DROP_NONE, "none")			/* not dropped: the packet is fine */				\
 	DROP(DROP_FRAME, "frame")		/* frame shorter than its headers */				\
 	DROP(DROP_ETHERTYPE, "ethertype")	/* neither ARP, IPv4 nor IPv6 */				\
 	DROP(DROP_IP_HEADER, "ip_header")	/* version, header length, total length */			\
@@ -28,9 +27,7 @@
 	DROP(DROP_RESPONDER, "responder")	/* ARP, NDP, DHCP, DHCPv6: malformed or not for us */
 
 #define DROP_(reason, name)	reason,
-enum drop { DROPS(DROP_) DROP_COUNT };
+enum drop { DROP_NONE, DROPS(DROP_) DROP_COUNT };	/* DROP_NONE: the packet is fine */
 #undef DROP_
-
-extern const char *const drop_name[DROP_COUNT];
 
 #endif /* DROP_H */

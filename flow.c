@@ -76,6 +76,7 @@ struct flow *flow_alloc(struct flows *fs, const struct flow_ops *ops, uint64_t n
 		.hash = { FLOW_NONE, FLOW_NONE, FLOW_NONE, FLOW_NONE },
 	};
 	fs->count[ops->type]++;
+	fs->opened[ops->type]++;
 	fs->used++;
 	fs->fds += ops->fds;
 	return f;
@@ -282,6 +283,7 @@ void flow_end(struct flows *fs, struct flow *f)
 	lru_remove(fs, f);
 
 	fs->count[f->type]--;
+	fs->ended[f->type]++;
 	fs->used--;
 	fs->fds -= f->ops->fds;
 	f->dead = true;

@@ -227,6 +227,7 @@ struct flows {
 	uint32_t	free, unused;	/* free list; first entry never used */
 	uint32_t	dead;
 	uint32_t	count[FLOW_TYPES], used;	/* by type, and in all */
+	uint64_t	opened[FLOW_TYPES], ended[FLOW_TYPES];	/* so far */
 	uint32_t	fds;		/* descriptors of all, at most */
 	struct flow_list wait[WAIT_LISTS];
 	struct flow_list lru[LRU_LISTS];

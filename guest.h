@@ -19,6 +19,11 @@ struct told {
 	struct mac	mac;
 };
 
+/* Counted so far: names and texts in counters.c */
+struct counts {
+	uint64_t	tcp_retransmissions, tcp_timeouts, tcp_resets_sent, tcp_resets_received, tcp_refused, tcp_stalls;
+};
+
 /* What belongs to one guest: its link, what was learned of it, what was dropped on its behalf */
 struct guest {
 	struct tap	tap;
@@ -28,6 +33,7 @@ struct guest {
 	struct pmtus	pmtu;		/* of whom it forwards to */
 	struct senders	senders;	/* TCP flows that share the link's queue to us */
 	uint64_t	drops[DROP_COUNT];
+	struct counts	count;
 	uint32_t	sockets;	/* of its datagram flows: what listeners have is not among them */
 	struct timer	link;		/* when a link that is out of memory is tried again */
 	struct timer	ndp;		/* unsolicited router advertisements */

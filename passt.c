@@ -17,6 +17,7 @@
 
 #include "auto.h"
 #include "control.h"
+#include "counters.h"
 #include "attach.h"
 #include "isolate.h"
 #include "loop.h"
@@ -27,7 +28,6 @@
 #include "reclaim.h"
 #include "sock.h"
 #include "splice.h"
-#include "stats.h"
 #include "summary.h"
 #include "unix.h"
 
@@ -152,7 +152,7 @@ static void signals_init(struct ctx *c)
 static _Noreturn void quit(int status)
 {
 	if (conf.stats_on)
-		stats_log(&ctx);
+		counters_log(&ctx);
 	fwd_close(&ctx.fwd);
 	_exit(status);
 }
@@ -174,7 +174,7 @@ static void read_signals(struct ctx *c, int fd)
 	while (read(fd, &si, sizeof(si)) == sizeof(si)) {
 		switch (si.ssi_signo) {
 		case SIGUSR1:
-			stats_log(c);
+			counters_log(c);
 			break;
 		case SIGCHLD:
 			child_ended();
@@ -224,8 +224,8 @@ static void process_timer(struct ctx *c, struct timer *t)
 		timer_set(&c->wheel, t, c->now + NS_POLL);
 		break;
 	case TIMER_STATS:
-		if (stats_moved(c))
-			stats_log(c);
+		if (counters_moved(c))
+			counters_log(c);
 		timer_set(&c->wheel, t, c->now + 1000ULL * conf.stats_interval);
 		break;
 	case TIMER_AUTO:

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* LDFLAGS: -Wl,--wrap=log_at */
+/* counters_test.c - what is counted, as the log and control clients have it, and as metrics could */
+#include <ctype.h>
+#include <stdarg.h>
+
+#include "../t.h"
+#include "../../counters.c"
+
+void __wrap_log_at(int level, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+static struct ctx c;
+static char text[8192];
+
+/* Each line into @text */
+void __wrap_log_at(int level, const char *fmt, ...)
+{
+	size_t len = strlen(text);
+	va_list ap;
+
+	eq(level, LOG_WARNING);
+	va_start(ap, fmt);
+	vsnprintf(text + len, sizeof(text) - len - 1, fmt, ap);
+	va_end(ap);
+	strcat(text, "\n");
+}
+
+static const char *logged(void)
+{
+	text[0] = '\0';
+	counters_log(&c);
+	return text;
+}
+
+static const char *status(void)
+{
+	struct json_out o = { .b = text, .max = sizeof(text) };
+
+	json_open(&o, NULL, '{');
+	json_int(&o, "pid", 1);
+	counters_json(&c, &o);
+	json_close(&o, '}');
+	json_nul(&o);
+	ok(!o.full && json_read(text, strlen(text)));
+	return text;
+}
+
+static void test_table(void)
+{
+	test("names and labels are as OpenMetrics has them, those of one name follow each other, and none is there twice");
+	for (unsigned i = 0; i < counters_n; i++) {
+		const struct counter *k = &counters[i], *prev = i ? k - 1 : NULL;
+
+		ok(strspn(k->name, "abcdefghijklmnopqrstuvwxyz_") == strlen(k->name));
+		ok(isupper((unsigned char)*k->help) && k->help[strlen(k->help) - 1] != '.');
+		ok(!k->label == !k->value);
+		ok(k->log || !k->member);
+		for (unsigned j = 0; j < i; j++) {
+			const struct counter *other = &counters[j];
+
+			if (strcmp(k->name, other->name))
+				continue;
+			ok(!strcmp(k->name, prev->name));
+			ok(k->label && !strcmp(k->label, other->label) && strcmp(k->value, other->value));
+			ok(k->kind == other->kind && k->help == other->help);
+		}
+		ok(k->size == 4 || k->size == 8);
+		ok(k->offset + k->size <= (k->guest ? sizeof(struct guest) : sizeof(struct ctx)));
+		for (unsigned j = 0; j < i; j++)
+			ok(counters[j].guest != k->guest || counters[j].offset != k->offset);
+	}
+}
+
+static void test_zero(void)
+{
+	c = (struct ctx){ 0 };
+	test("log: nothing happened");
+	eq_str(logged(), "Flows: 0 TCP, 0 UDP on 0 sockets, 0 ping, 0 spliced\n"
+			 "From guest: 0 frames, 0 bytes\n"
+			 "To guest: 0 frames, 0 bytes, 0 lost\n");
+	test("nothing moved");
+	ok(!counters_moved(&c));
+}
+
+static void test_all(void)
+{
+	struct guest *g = &c.guest[0];
+
+	c = (struct ctx){
+		.flows.count = { [FLOW_TCP] = 1, [FLOW_UDP] = 2, [FLOW_UDP_PORT] = 3, [FLOW_PING] = 4, [FLOW_SPLICE] = 5,
+				 [FLOW_UDP_SPLICE] = 6 },
+		.flows.opened = { [FLOW_TCP] = 1ULL << 40, [FLOW_UDP] = 12, [FLOW_UDP_PORT] = 13 },
+		.flows.ended = { [FLOW_UDP_SPLICE] = 26 },
+		.splice = { .flows = 31, .bytes = 32 },
+	};
+	g->tap.stats = (struct tap_stats){ .rx_frames = 41, .rx_bytes = 42, .tx_frames = 43, .tx_bytes = 44, .tx_lost = 45 };
+	g->drops[DROP_NONE] = 50;
+	g->drops[DROP_FRAME] = 51;
+	g->drops[DROP_RESPONDER] = 52;
+	g->count = (struct counts){ 61, 62, 63, 64, 65, 66 };
+
+	test("log: all of it");
+	eq_str(logged(), "Flows: 1 TCP, 2 UDP on 3 sockets, 4 ping, 11 spliced\n"
+			 "Spliced: 31 connections and UDP flows, 32 bytes\n"
+			 "Opened: 1099511627776 TCP, 12 UDP on 13 sockets, 0 ping, 0 spliced\n"
+			 "Ended: 0 TCP, 0 UDP on 0 sockets, 0 ping, 26 spliced\n"
+			 "From guest: 41 frames, 42 bytes\n"
+			 "To guest: 43 frames, 44 bytes, 45 lost\n"
+			 "Dropped: 51 frame\n"
+			 "Dropped: 52 responder\n"
+			 "TCP: 61 retransmissions, 62 timeouts, 63 resets sent, 64 received, 65 refused, 66 stalls\n");
+
+	test("Status");
+	eq_str(status(), "{\"pid\":1,\"flows\":{\"tcp\":1,\"udp\":2,\"ping\":4,\"spliced\":11},"
+			 "\"from_guest\":{\"frames\":41,\"bytes\":42},\"to_guest\":{\"frames\":43,\"bytes\":44},\"lost\":45,"
+			 "\"spliced_connections\":31,\"spliced_bytes\":32,"
+			 "\"dropped\":{\"frame\":51,\"ethertype\":0,\"ip_header\":0,\"ip_csum\":0,\"ip_ext\":0,\"fragment\":0,"
+			 "\"l4_header\":0,\"l4_csum\":0,\"segments\":0,\"proto\":0,\"port_zero\":0,\"addr\":0,\"policy\":0,"
+			 "\"tcp_state\":0,\"tcp_seq\":0,\"no_flow\":0,\"no_resource\":0,\"send\":0,\"link_full\":0,"
+			 "\"responder\":52},"
+			 "\"flows_opened\":{\"tcp\":1099511627776,\"udp\":12,\"ping\":0,\"spliced\":0},"
+			 "\"flows_ended\":{\"tcp\":0,\"udp\":0,\"ping\":0,\"spliced\":26},"
+			 "\"tcp\":{\"retransmissions\":61,\"timeouts\":62,\"resets_sent\":63,\"resets_received\":64,"
+			 "\"refused\":65,\"stalls\":66}}");
+}
+
+static void test_moved(void)
+{
+	struct guest *g = &c.guest[0];
+
+	test("what moved: frames, datagrams that were dropped, what was spliced; but no flow that ends");
+	ok(counters_moved(&c));
+	ok(!counters_moved(&c));
+	c.flows.count[FLOW_TCP]--;
+	c.flows.ended[FLOW_TCP]++;
+	ok(!counters_moved(&c));
+	g->tap.stats.rx_frames++;
+	ok(counters_moved(&c));
+	g->tap.stats.tx_lost++;
+	ok(counters_moved(&c));
+	g->drops[DROP_SEND]++;
+	ok(counters_moved(&c));
+	c.splice.bytes++;
+	ok(counters_moved(&c));
+	ok(!counters_moved(&c));
+}
+
+int main(void)
+{
+	test_table();
+	test_zero();
+	test_all();
+	test_moved();
+	return done();
+}
