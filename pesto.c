@@ -31,8 +31,6 @@ enum { HOST_TABLE, SPLICE_TABLE };		/* tables by who listens; -t and -u, -T and 
 static const char letters[2][2] = { { 't', 'u' }, { 'T', 'U' } };
 
 struct parse {
-	const struct opt *o;
-	const char	*val;
 	const char	*action;		/* of the options that follow; NULL: they replace a table */
 	bool		replaced[2];
 	bool		show;
@@ -58,97 +56,77 @@ static void add_step(struct parse *p, const char *action, char letter, const cha
 	p->steps++;
 }
 
+static const struct opt opts[] = {
+	{ .help = "General", .modes = 1 },
+	{ "help", 'h', NULL, 1, NULL, 0, "Show this text and exit" },
+	{ "version", 0, NULL, 1, NULL, 0, "Show the version and exit" },
+	{ "debug", 'd', NULL, 1, NULL, 0, "Show what is sent and answered" },
+	{ "show", 's', NULL, 1, NULL, 0, "Show all rules, as without options; with a change, before and after it" },
+
+	{ .help = "Changes, in their order", .modes = 1 },
+	{ "add", 'A', NULL, 1, NULL, 0,
+	  "Ports that options behind this one name are forwarded in addition. It is no error if they are already" },
+	{ "delete", 'D', NULL, 1, NULL, 0,
+	  "Ports that options behind this one name are not forwarded any more. It is an error if they were not" },
+	{ "clear", 'C', "HOST|SPLICE", 1, NULL, 0,
+	  "Nothing is forwarded any more from the host, or from the namespace" },
+	{ "tcp-ports", 't', "SPEC", 1, NULL, 0,
+	  "TCP ports of the host, as in pasta(1). Without -A or -D in front, what all -t and -u say is all that is "
+	  "forwarded from then on" },
+	{ "udp-ports", 'u', "SPEC", 1, NULL, 0, "Same, for UDP" },
+	{ "tcp-ns", 'T', "SPEC", 1, NULL, 0,
+	  "TCP ports of the namespace's loopback interface. Without -A or -D in front, what all -T and -U say is "
+	  "all that is forwarded from then on" },
+	{ "udp-ns", 'U', "SPEC", 1, NULL, 0, "Same, for UDP" },
+};
+
 static void clear_table(struct parse *p, unsigned table)
 {
 	add_step(p, "clear", letters[table][0], NULL);
 	add_step(p, "clear", letters[table][1], NULL);
 }
 
-/* -A, -D */
-static void p_action(struct parse *p)
+static void ports(struct parse *p, char letter, const char *val)
 {
-	p->action = p->o->name;
-}
-
-static void p_clear(struct parse *p)
-{
-	bool splice = !strcmp(p->val, "SPLICE");
-
-	if (!splice && strcmp(p->val, "HOST"))
-		die("Invalid value \"%.256s\" for -C/--clear: HOST or SPLICE expected", p->val);
-	clear_table(p, splice ? SPLICE_TABLE : HOST_TABLE);
-}
-
-static void p_ports(struct parse *p)
-{
-	char letter = p->o->letter;
-	unsigned table = letter == 'T' || letter == 'U';
+	unsigned table = letter == 'T' || letter == 'U' ? SPLICE_TABLE : HOST_TABLE;
 
 	if (!p->action && !p->replaced[table])
 		clear_table(p, table);
 	p->replaced[table] |= !p->action;
-	add_step(p, p->action ? p->action : "add", letter, p->val);
+	add_step(p, p->action ? p->action : "add", letter, val);
 }
 
-static void p_show(struct parse *p)
-{
-	p->show = true;
-}
-
-static void p_debug(struct parse *p)
-{
-	(void)p;
-	log_level = LOG_DEBUG;
-}
-
-static void p_help(struct parse *p);
-static void p_version(struct parse *p);
-
-static const struct opt opts[] = {
-	{ .help = "General", .modes = 1 },
-	{ "help", 'h', NULL, 1, p_help, 0, "Show this text and exit" },
-	{ "version", 0, NULL, 1, p_version, 0, "Show the version and exit" },
-	{ "debug", 'd', NULL, 1, p_debug, 0, "Show what is sent and answered" },
-	{ "show", 's', NULL, 1, p_show, 0, "Show all rules, as without options; with a change, before and after it" },
-
-	{ .help = "Changes, in their order", .modes = 1 },
-	{ "add", 'A', NULL, 1, p_action, 0,
-	  "Ports that options behind this one name are forwarded in addition. It is no error if they are already" },
-	{ "delete", 'D', NULL, 1, p_action, 0,
-	  "Ports that options behind this one name are not forwarded any more. It is an error if they were not" },
-	{ "clear", 'C', "HOST|SPLICE", 1, p_clear, 0,
-	  "Nothing is forwarded any more from the host, or from the namespace" },
-	{ "tcp-ports", 't', "SPEC", 1, p_ports, 0,
-	  "TCP ports of the host, as in pasta(1). Without -A or -D in front, what all -t and -u say is all that is "
-	  "forwarded from then on" },
-	{ "udp-ports", 'u', "SPEC", 1, p_ports, 0, "Same, for UDP" },
-	{ "tcp-ns", 'T', "SPEC", 1, p_ports, 0,
-	  "TCP ports of the namespace's loopback interface. Without -A or -D in front, what all -T and -U say is "
-	  "all that is forwarded from then on" },
-	{ "udp-ns", 'U', "SPEC", 1, p_ports, 0, "Same, for UDP" },
-};
-
-static void found(struct parse *p, const struct opt *o, const char *val)
-{
-	p->o = o;
-	p->val = val;
-	o->parse(p);
-}
+static void found(struct parse *p, const struct opt *o, const char *val);
 
 static const struct opts table = { .row = opts, .n = ARRAY_SIZE(opts), .name = "pesto", .mode = 1, .found = found };
 
-static void p_help(struct parse *p)
+static void found(struct parse *p, const struct opt *o, const char *val)
 {
-	(void)p;
-	opts_help(&table, "Usage: pesto [OPTION]... PATH\n\n"
-			  "Shows and changes which ports a pasta or passt forwards while it runs. PATH is its control\n"
-			  "socket, see option -c of pasta and passt.\n");
-}
-
-static void p_version(struct parse *p)
-{
-	(void)p;
-	opts_version(table.name);
+	switch (o->letter) {
+	case 'h':
+		opts_help(&table, "Usage: pesto [OPTION]... PATH\n\n"
+				  "Shows and changes which ports a pasta or passt forwards while it runs. PATH is its control\n"
+				  "socket, see option -c of pasta and passt.\n");
+	case '\0':
+		opts_version(table.name);
+	case 'd':
+		log_level = LOG_DEBUG;
+		break;
+	case 's':
+		p->show = true;
+		break;
+	case 'A':
+	case 'D':
+		p->action = o->name;
+		break;
+	case 'C':
+		if (strcmp(val, "HOST") && strcmp(val, "SPLICE"))
+			die("Invalid value \"%.256s\" for -C/--clear: HOST or SPLICE expected", val);
+		clear_table(p, *val == 'S' ? SPLICE_TABLE : HOST_TABLE);
+		break;
+	default:
+		ports(p, o->letter, val);
+	}
 }
 
 /* Calls */
@@ -268,11 +246,9 @@ static bool rule_of(const char *v, struct rule *r)
 	*r = (struct rule){
 		.first = (uint16_t)int_of(v, "first"), .last = (uint16_t)int_of(v, "last"), .to = (uint16_t)int_of(v, "to"),
 		.weak = bool_of(v, "weak"), .automatic = bool_of(v, "automatic"),
+		.proto = json_is(json_member(v, "protocol"), "tcp") ? IPPROTO_TCP : IPPROTO_UDP,
+		.outward = json_is(json_member(v, "direction"), "out"),
 	};
-	text_of(v, "protocol", text);
-	r->proto = strcmp(text, "tcp") ? IPPROTO_UDP : IPPROTO_TCP;
-	text_of(v, "direction", text);
-	r->outward = !strcmp(text, "out");
 	text_of(v, "address", text);
 	r->any = !*text;
 	text_of(v, "interface", text);
