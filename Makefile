@@ -54,9 +54,9 @@ $(OUT)passt: $(OBJ)
 $(OUT)pasta $(OUT)pesto: $(OUT)passt
 	ln -sf passt $@
 
-$(OUT)qrap: $(B)/qrap.o
+$(OUT)qrap: $(B)/qrap.o $(B)/json.o $(B)/util.o
 	@echo "ld $@"
-	$(Q)$(LINK) -pie -o $@ $<
+	$(Q)$(LINK) -pie -o $@ $^
 
 static: $(OUT)passt.static
 $(OUT)passt.static: $(OBJ)

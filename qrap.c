@@ -27,9 +27,9 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "json.h"
 #include "util.h"
 
 #define SOCKET_FMT	"/tmp/passt_%i.socket"
@@ -64,14 +64,6 @@ static const uint8_t question[] = {
 	133, 0, 0x7b, 0xb8, 0, 0, 0, 0,
 };
 
-static uint64_t clock_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 /* Reads @len bytes until the time @end. 0, or -errno. */
 static int take(int fd, uint8_t *buf, size_t len, uint64_t end)
 {
@@ -79,7 +71,7 @@ static int take(int fd, uint8_t *buf, size_t len, uint64_t end)
 
 	while (len) {
 		ssize_t n = recv(fd, buf, len, MSG_DONTWAIT);
-		uint64_t now = clock_ms();
+		uint64_t now = now_ms();
 
 		if (!n)
 			return -ECONNRESET;
@@ -101,7 +93,7 @@ static int take(int fd, uint8_t *buf, size_t len, uint64_t end)
 static int answers(int fd)
 {
 	static uint8_t head[4], frame[FRAME_MAX];
-	uint64_t end = clock_ms() + ANSWER_MS;
+	uint64_t end = now_ms() + ANSWER_MS;
 	int rc;
 
 	/* Fits the buffer of a socket that nothing was sent to yet */
@@ -135,11 +127,11 @@ static int passt_connect(int n)
 /* Connection to the first passt that answers; ends the program if none does in time */
 static int passt_find(void)
 {
-	uint64_t end = clock_ms() + PATIENCE_MS;
+	uint64_t end = now_ms() + PATIENCE_MS;
 	int why;
 
 	for (;;) {
-		bool last = clock_ms() >= end;
+		bool last = now_ms() >= end;
 		int n, fd;
 
 		for (n = 1, why = -ENOENT; n <= SOCKETS; n++) {
@@ -172,25 +164,6 @@ static bool copy(char *to, size_t size, const char *from, size_t len)
 	return true;
 }
 
-/* Value, if that is a string, of @key in JSON without escapes, as names, models and addresses are */
-static bool json_prop(const char *arg, const char *key, char *val, size_t size)
-{
-	const char *p, *end, *v;
-
-	for (p = strchr(arg, '"'); p; p = strchr(end + 1, '"')) {
-		p++;
-		end = strchr(p, '"');
-		if (!end)
-			return false;
-		v = end + 1 + strspn(end + 1, " \t\n");
-		if (*v != ':' || strncmp(p, key, strlen(key)) || p + strlen(key) != end)
-			continue;
-		v += 1 + strspn(v + 1, " \t\n");
-		return *v == '"' && copy(val, size, v + 1, strcspn(v + 1, "\""));
-	}
-	return false;
-}
-
 /* Length of the property at @p: up to a comma; a double one is a comma in the value */
 static size_t prop_len(const char *p)
 {
@@ -208,7 +181,7 @@ static bool prop(const char *arg, const char *key, bool first, char *val, size_t
 	const char *p = arg;
 
 	if (*arg == '{')
-		return json_prop(arg, key, val, size);
+		return json_get_str(json_member(json_read(arg, strlen(arg)), key), val, size);
 	if (first && !memchr(arg, '=', prop_len(arg)))
 		return copy(val, size, arg, prop_len(arg));
 	for (;;) {
@@ -430,16 +403,11 @@ int main(int argc, char **argv)
 		args = argv + 3;
 	}
 
-	if (is_question(args)) {
+	sock = is_question(args) ? -1 : hand_over(passt_find(), fd);
+	if (sock < 0 || (fd >= 0 && names_fd(args, fd)))
 		memcpy(out + 1, args, (size_t)(argv + argc - args) * sizeof(*args));
-	} else {
-		sock = hand_over(passt_find(), fd);
-		if (fd >= 0 && names_fd(args, fd))
-			memcpy(out + 1, args, (size_t)(argv + argc - args) * sizeof(*args));
-		else
-			patch(args, sock, out + 1);
-	}
-
+	else
+		patch(args, sock, out + 1);
 	if (!out[0])
 		run_qemu(out);
 	execvp(out[0], out);
