@@ -258,8 +258,8 @@ static bool read_step(const char *v, struct step *s, struct json_out *o)
 	return !bad;
 }
 
-/* Error about step @n; its own parameters come behind */
-static void step_error(struct json_out *o, const char *error, unsigned n, struct step *s)
+/* Error about step @n, with a port and a reason if there are some; returns false */
+static bool step_error(struct json_out *o, const char *error, unsigned n, struct step *s, uint16_t port, const char *why)
 {
 	char letter[2] = { s->letter, '\0' };
 
@@ -267,11 +267,17 @@ static void step_error(struct json_out *o, const char *error, unsigned n, struct
 	json_int(o, "step", n);
 	if (s->by_id) {
 		json_int(o, "id", s->id);
-		return;
+	} else {
+		s->value[VALUE_SHOWN] = '\0';
+		json_str(o, "option", letter);
+		json_str(o, "value", s->value);
 	}
-	s->value[VALUE_SHOWN] = '\0';
-	json_str(o, "option", letter);
-	json_str(o, "value", s->value);
+	if (port)
+		json_int(o, "port", port);
+	if (why)
+		json_str(o, "reason", why);
+	reply_end(o, false);
+	return false;
 }
 
 /* What is wrong with the rules in @said, whatever the table, or NULL */
@@ -290,29 +296,31 @@ static const char *not_here(const struct ctx *c)
 	return NULL;
 }
 
-static const struct fwd_rule *rule_by_id(const struct fwd *fwd, int64_t id)
+static struct rule *find_rule(struct rules *t, const struct rule *r)
 {
-	for (const struct fwd_rule *fr = fwd->rule; fr < fwd->rule + fwd->nrules; fr++) {
-		if (fr->id && fr->id == id)
-			return fr;
+	for (struct rule *at = t->rule; at < t->rule + t->n; at++) {
+		if (rule_same(at, r))
+			return at;
 	}
 	return NULL;
 }
 
-/* False if it is not there */
-static bool rule_remove(struct rules *t, const struct rule *r)
+/* Takes @said out of @want: false if one of these rules is not there, or there is none to take */
+static bool delete_said(const struct step *s)
 {
-	for (unsigned i = 0; i < t->n; i++) {
-		if (!rule_same(&t->rule[i], r))
-			continue;
-		memmove(&t->rule[i], &t->rule[i + 1], (--t->n - i) * sizeof(t->rule[0]));
-		return true;
+	struct rule *r;
+
+	for (unsigned i = 0; i < said.n; i++) {
+		r = find_rule(&want, &said.rule[i]);
+		if (!r)
+			return false;
+		memmove(r, r + 1, (size_t)(want.rule + --want.n - r) * sizeof(*r));
 	}
-	return false;
+	return said.n || !strcmp(s->value, "none");
 }
 
-/* Rules that a step names into @said: false, and the error is written, if it makes no sense */
-static bool parse_step(const struct ctx *c, unsigned n, struct step *s, struct json_out *o)
+/* A step, on @want: false, and the error is written, if it can't be done */
+static bool do_step(const struct ctx *c, unsigned n, struct step *s, struct json_out *o)
 {
 	const struct fwd_rule *fr;
 	const char *why = NULL;
@@ -320,53 +328,24 @@ static bool parse_step(const struct ctx *c, unsigned n, struct step *s, struct j
 	said.n = 0;
 	said.run_time = true;
 	if (s->by_id) {
-		fr = rule_by_id(&c->fwd, s->id);
-		if (fr)
+		fr = s->id > 0 && s->id <= UINT32_MAX ? next_rule(&c->fwd, (uint32_t)s->id - 1) : NULL;
+		if (fr && fr->id == s->id)
 			said.rule[said.n++] = fr->r;
 	} else if (s->action != CLEAR) {
 		why = conf_ports(&said, c->cf->mode, s->letter, s->value);
-		if (!why && s->action == ADD)
-			why = not_here(c);
 	}
-	if (!why)
-		return true;
-	step_error(o, ERROR("InvalidRule"), n, s);
-	json_str(o, "reason", why);
-	reply_end(o, false);
-	return false;
-}
-
-/* A step, on @want */
-static bool do_step(const struct ctx *c, unsigned n, struct step *s, struct json_out *o)
-{
-	const char *why = NULL;
-	bool there = true;
-
-	if (!parse_step(c, n, s, o))
-		return false;
-	switch (s->action) {
-	case ADD:
-		why = conf_ports(&want, c->cf->mode, s->letter, s->value);
-		break;
-	case CLEAR:
-		conf_ports(&want, c->cf->mode, s->letter, "none");
-		break;
-	case DELETE:
-		there = said.n || !strcmp(s->value, "none");
-		for (unsigned i = 0; i < said.n && there; i++)
-			there = rule_remove(&want, &said.rule[i]);
-		break;
-	}
-	if (!why && there)
-		return true;
-	step_error(o, why ? ERROR("InvalidRule") : ERROR("NoSuchRule"), n, s);
+	if (!why && s->action == ADD)
+		why = not_here(c);
+	if (!why && s->action != DELETE)
+		why = conf_ports(&want, c->cf->mode, s->letter, s->action == CLEAR ? "none" : s->value);
 	if (why)
-		json_str(o, "reason", why);
-	reply_end(o, false);
-	return false;
+		return step_error(o, ERROR("InvalidRule"), n, s, 0, why);
+	if (s->action == DELETE && !delete_said(s))
+		return step_error(o, ERROR("NoSuchRule"), n, s, 0, NULL);
+	return true;
 }
 
-/* A rule of @want could not be had, which the last step that names it asked for */
+/* A rule of @want could not be had; the last step that names it asked for it */
 static void report_failure(const struct ctx *c, const char *steps, const struct fwd_failure *f, int rc, struct json_out *o)
 {
 	static struct step s, last;
@@ -379,25 +358,19 @@ static void report_failure(const struct ctx *c, const char *steps, const struct 
 	for (const char *v = json_first(steps); v; v = json_next(v), n++) {
 		struct json_out none = { 0 };
 
-		if (!read_step(v, &s, &none) || s.action != ADD || !parse_step(c, n, &s, &none))
-			continue;
-		for (unsigned i = 0; i < said.n; i++) {
-			if (rule_same(&said.rule[i], &want.rule[f->rule])) {
-				last = s;
-				at = n;
-			}
+		said.n = 0;
+		if (read_step(v, &s, &none) && s.action == ADD && !conf_ports(&said, c->cf->mode, s.letter, s.value) &&
+		    find_rule(&said, &want.rule[f->rule])) {
+			last = s;
+			at = n;
 		}
 	}
 	if (f->in_the_way.first) {
 		snprintf(why, sizeof(why), RULE_OVERLAP, (unsigned)f->port, rule_text(&f->in_the_way));
-		step_error(o, ERROR("InvalidRule"), at, &last);
+		step_error(o, ERROR("InvalidRule"), at, &last, 0, why);
 	} else {
-		snprintf(why, sizeof(why), "%s", errno_text(-rc));
-		step_error(o, ERROR("BindFailed"), at, &last);
-		json_int(o, "port", f->port);
+		step_error(o, ERROR("BindFailed"), at, &last, f->port, errno_text(-rc));
 	}
-	json_str(o, "reason", why);
-	reply_end(o, false);
 }
 
 static void change(struct ctx *c, struct control_call *call, struct json_out *o)
