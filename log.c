@@ -35,6 +35,11 @@
 
 int log_level = LOG_INFO;
 
+static const char *const level_name[] = {
+	[LOG_EMERG] = "emergency", [LOG_ALERT] = "alert", [LOG_CRIT] = "critical", [LOG_ERR] = "error",
+	[LOG_WARNING] = "warning", [LOG_NOTICE] = "notice", [LOG_INFO] = "info", [LOG_DEBUG] = "debug", [LOG_TRACE] = "trace",
+};
+
 static struct {
 	int		file, syslog;	/* descriptors, -1: not open */
 	bool		to_stderr, running;
@@ -48,17 +53,6 @@ static struct {
 	uint64_t	header;		/* bytes of its first line */
 	off_t		pid_at;		/* where the PID is in it */
 } lg = { .file = -1, .syslog = -1, .to_stderr = true };
-
-static const char *level_name(int level)
-{
-	static const char *const name[] = {
-		[LOG_EMERG] = "emergency", [LOG_ALERT] = "alert", [LOG_CRIT] = "critical", [LOG_ERR] = "error",
-		[LOG_WARNING] = "warning", [LOG_NOTICE] = "notice", [LOG_INFO] = "info", [LOG_DEBUG] = "debug",
-		[LOG_TRACE] = "trace",
-	};
-
-	return level >= 0 && (unsigned)level < ARRAY_SIZE(name) ? name[level] : "?";
-}
 
 /* Moves the newest half of the file, whole lines, to behind its first line. On failure, the file just grows. */
 static void file_rotate(void)
@@ -101,12 +95,6 @@ static void file_line(const char *line, size_t len)
 		lg.used += (uint64_t)n;
 }
 
-/* Copies @prefix to just in front of @text, there is room */
-static char *put_prefix(char *text, const char *prefix, size_t len)
-{
-	return memcpy(text - len, prefix, len);
-}
-
 static void start_clock(void)
 {
 	if (!lg.start)
@@ -123,8 +111,8 @@ static void write_stamped(int level, char *text, size_t len, bool file)
 	start_clock();
 	ms = now_ms() - lg.start;
 	n = snprintf(prefix, sizeof(prefix), "%llu.%03u %s: ", (unsigned long long)ms / 1000, (unsigned)(ms % 1000),
-		     level_name(level));
-	line = put_prefix(text, prefix, (size_t)n);
+		     level_name[level]);
+	line = memcpy(text - n, prefix, (size_t)n);	/* there is room: PREFIX_MAX */
 	if (file)
 		file_line(line, len + (size_t)n);
 	else if (write(STDERR_FILENO, line, len + (size_t)n) < 0)
@@ -137,7 +125,7 @@ static void write_syslog(int level, char *text, size_t len)
 	int n;
 
 	n = snprintf(prefix, sizeof(prefix), "<%i>%s[%i]: ", LOG_DAEMON | MIN(level, LOG_DEBUG), lg.name, lg.pid);
-	send(lg.syslog, put_prefix(text, prefix, (size_t)n), len + (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	send(lg.syslog, memcpy(text - n, prefix, (size_t)n), len + (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 static void log_text(int level, bool to_stderr, const char *fmt, va_list ap) PRINTF_LIKE(3, 0);

@@ -66,28 +66,23 @@ int unix_listen(const char *path, mode_t mode)
 		return fd;
 	mask = umask(0777);
 	umask(mask | (~mode & 0777));
-	rc = bind(fd, (struct sockaddr *)&a, sizeof(a)) || listen(fd, BACKLOG) ? -errno : 0;
+	rc = bind(fd, (struct sockaddr *)&a, sizeof(a)) || listen(fd, BACKLOG) ? -errno : fd;
 	umask(mask);
-	if (rc) {
+	if (rc < 0)
 		close(fd);
-		return rc;
-	}
-	return fd;
+	return rc;
 }
 
 int unix_connect(const char *path)
 {
 	struct sockaddr_un a;
-	int fd = unix_socket(path, 0, &a), rc;
+	int fd = unix_socket(path, 0, &a), rc = fd;
 
-	if (fd < 0)
-		return fd;
-	if (connect(fd, (struct sockaddr *)&a, sizeof(a))) {
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof(a))) {
 		rc = -errno;
 		close(fd);
-		return rc;
 	}
-	return fd;
+	return rc;
 }
 
 int unix_spare(void)
