@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* control.c - clients on the control socket: connections, calls taken off the stream, answers sent
  *
- * All is level-triggered: either a client's calls are waited for, or that it takes what is there for it, never both. So
- * one that doesn't read isn't read from either, and costs a slot and nothing else.
+ * Events are level-triggered: a client is watched for calls, or for room for its answer, never for both. So a client
+ * that doesn't read isn't read from either, and costs a slot and nothing else.
  *
- * The connection ends with what is no call, or is longer than one may be; after PATIENCE without a whole call, so that a
- * client of another protocol, which waits for a greeting, notices; and, once all calls are answered, after the client's
- * end. A client that is being answered may take its time. An event handles one call, or one buffer of an answer: a client
- * can't keep the loop to itself.
+ * A connection ends after bytes that are no call, after a call that is too long, after PATIENCE without a whole call
+ * (a client of another protocol, waiting for a greeting, notices), and after the client's end once all its calls are
+ * answered. A client that is being answered may take its time. An event handles one call, or one buffer of an answer:
+ * no client keeps the loop to itself.
  */
 #include <errno.h>
 #include <string.h>
@@ -26,12 +26,12 @@
 struct client {
 	int		fd;			/* -1: free */
 	uint16_t	gen;
-	uint32_t	events;			/* waited for */
-	uint64_t	heard;			/* ms: when it last did something */
+	uint32_t	events;			/* that it is watched for */
+	uint64_t	heard;			/* ms: time of its last byte, either way */
 	struct timer	patience;		/* armed while a call is waited for */
-	bool		eof;			/* no calls will come any more */
-	uint32_t	in_at, in_len, in_seen;	/* unread bytes of @in, and how many of them have no end of a call */
-	uint32_t	out_at;			/* bytes of @out that were sent */
+	bool		eof;			/* the client's end: no more calls */
+	uint32_t	in_at, in_len, in_seen;	/* unhandled bytes of @in; the first @in_seen of them have no NUL */
+	uint32_t	out_at;			/* bytes of @out already sent */
 	struct json_out	out;
 	struct control_call call;		/* the last one */
 	char		in[CONTROL_IN], buf[CONTROL_OUT];
@@ -40,12 +40,12 @@ struct client {
 static struct {
 	struct client	client[CONTROL_CLIENTS];
 	int		fd;
-	int		spare;			/* descriptor that makes room for a client where there is none left, or -1 */
+	int		spare;			/* descriptor, closed for a client when no other is left; or -1 */
 	bool		deaf;			/* connections wait */
 	struct timer	retry;
-} ct;						/* all zeros, or the binary would have it whole: control_start() */
+} ct;						/* no initialiser: the array would be in the binary */
 
-/* Length of the next call that is there as a whole, its end not counted; -1: none */
+/* Length of the next call, without its NUL; -1: it is not complete */
 static int next_call(struct client *cl)
 {
 	const char *start = cl->in + cl->in_at, *nul;
@@ -55,7 +55,7 @@ static int next_call(struct client *cl)
 	return nul ? (int)cl->in_seen : -1;
 }
 
-/* Reads what there is: false if the connection is to end */
+/* Reads once: false if the connection is to end */
 static bool client_read(const struct ctx *c, struct client *cl)
 {
 	ssize_t n;
@@ -75,7 +75,7 @@ static bool client_read(const struct ctx *c, struct client *cl)
 	return true;
 }
 
-/* Sends what is left of @out: false if the connection is to end */
+/* Sends the rest of @out: false if the connection is to end */
 static bool client_send(const struct ctx *c, struct client *cl)
 {
 	ssize_t n;
@@ -88,7 +88,7 @@ static bool client_send(const struct ctx *c, struct client *cl)
 	cl->out_at += (uint32_t)n;
 	cl->heard = c->now;
 	if (cl->out_at == cl->out.len)
-		cl->out_at = 0, cl->out.len = 0;
+		cl->out_at = cl->out.len = 0;
 	return true;
 }
 
@@ -154,7 +154,7 @@ static bool client_serve(struct ctx *c, struct client *cl, uint32_t events)
 	return true;
 }
 
-/* Who connects has to wait, for @ms at most */
+/* New connections wait, for @ms at most */
 static void deafen(struct ctx *c, uint64_t ms)
 {
 	ct.deaf = true;
@@ -194,7 +194,7 @@ void control_timer(struct ctx *c, struct timer *t)
 	client_close(c, container_of(t, struct client, patience));
 }
 
-/* A free slot, or the client that is idle for longest; NULL: none */
+/* A free slot, or the client idle for longest; NULL: none */
 static struct client *client_slot(bool free)
 {
 	struct client *oldest = NULL;
@@ -206,7 +206,7 @@ static struct client *client_slot(bool free)
 	return oldest;
 }
 
-/* The client idle for longest gives way, if it was for long enough: false if not */
+/* The client idle for longest gives way: false if it was not idle for long enough */
 static bool evict(struct ctx *c)
 {
 	struct client *cl = client_slot(false);
@@ -225,8 +225,8 @@ static bool is_scarce(int rc)
 	return rc == -EMFILE || rc == -ENFILE || rc == -ENOBUFS || rc == -ENOMEM;
 }
 
-/* Next client that waits. The spare descriptor is for one that finds no other, and given up only here: a flow would have it
- * otherwise. There is another once a client has gone.
+/* Next client in the backlog: descriptor or -errno. The spare descriptor is given up here only, when no other is
+ * left, and only for the client: a flow would have it otherwise. client_close() opens a new one.
  */
 static int take_client(const struct ctx *c)
 {

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* control.h - clients on the control socket: they list and change forwarding rules, and see what passes; doc/control.md
+/* control.h - clients on the control socket: they list and change forwarding rules, and see what passes;
+ * doc/control.md
  *
- * The protocol is Varlink: JSON objects that end with NUL. Calls of a client are answered in order, the next one after all of the
- * answer was taken. An answer of any length is written piece by piece, as it is taken, into a buffer of a few kB. Clients are few:
- * another one waits until the client idle for longest has been idle for half a second, and gives way.
+ * The protocol is Varlink: JSON objects that end with NUL. Calls of a client are answered in order, the next one
+ * after all of the answer was taken. An answer of any length is written piece by piece, as it is taken, into a buffer
+ * of a few kB. Clients are few: another one waits until the client idle for longest has been idle for half a second,
+ * and gives way.
  */
 #ifndef CONTROL_H
 #define CONTROL_H

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* control_call.c - messages on the control socket: the interface that all Varlink services have, and org.passt.control
+/* control_call.c - messages on the control socket: the interface that all Varlink services have, and
+ * org.passt.control
  *
- * Lists are written element by element, as long as the buffer surely has room for one, and go on after the client has taken that.
- * A rule or flow that exists all along is in a list exactly once; one that comes or goes meanwhile may be in it, or not.
+ * Lists are written element by element, as long as the buffer surely has room for one, and go on after the client has
+ * taken that. A rule or flow that exists all along is in a list exactly once; one that comes or goes meanwhile may be
+ * in it, or not.
  *
- * A change is made on a copy of the table of rules, step by step, which then replaces the table as a whole, or not at all.
+ * A change is made on a copy of the table of rules, step by step, which then replaces the table as a whole, or not at
+ * all.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -248,7 +251,7 @@ static bool read_step(const char *v, struct step *s, struct json_out *o)
 		bad = "action";
 	else if (m[3] && (s->action != DELETE || !json_get_int(m[3], &s->id)))
 		bad = "id";
-	else if (!m[1] == !m[3] || (m[1] && (!json_get_str(m[1], letter, 2) || !strchr("tuTU", letter[0]) || !letter[0])))
+	else if (!m[1] == !m[3] || (m[1] && !(json_get_str(m[1], letter, 2) && *letter && strchr("tuTU", *letter))))
 		bad = "option";
 	else if (!m[2] != (s->action == CLEAR || s->by_id) || (m[2] && !json_get_str(m[2], s->value, VALUE_MAX)))
 		bad = "value";
@@ -259,7 +262,8 @@ static bool read_step(const char *v, struct step *s, struct json_out *o)
 }
 
 /* Error about step @n, with a port and a reason if there are some; returns false */
-static bool step_error(struct json_out *o, const char *error, unsigned n, struct step *s, uint16_t port, const char *why)
+static bool step_error(struct json_out *o, const char *error, unsigned n, struct step *s, uint16_t port,
+		       const char *why)
 {
 	char letter[2] = { s->letter, '\0' };
 
@@ -286,7 +290,8 @@ static const char *not_here(const struct ctx *c)
 	for (const struct rule *r = said.rule; r < said.rule + said.n; r++) {
 		switch (fwd_rule_possible(&c->fwd, &c->net, r)) {
 		case -EPROTONOSUPPORT:
-			return r->proto == IPPROTO_TCP ? "no TCP here, it is switched off" : "no UDP here, it is switched off";
+			return r->proto == IPPROTO_TCP ? "no TCP here, it is switched off" :
+							 "no UDP here, it is switched off";
 		case -EAFNOSUPPORT:
 			return r->any ? "no network here" : addr_is_v4(&r->addr) ? "no IPv4 here" : "no IPv6 here";
 		case -ENETUNREACH:
@@ -346,7 +351,8 @@ static bool do_step(const struct ctx *c, unsigned n, struct step *s, struct json
 }
 
 /* A rule of @want could not be had; the last step that names it asked for it */
-static void report_failure(const struct ctx *c, const char *steps, const struct fwd_failure *f, int rc, struct json_out *o)
+static void report_failure(const struct ctx *c, const char *steps, const struct fwd_failure *f, int rc,
+			   struct json_out *o)
 {
 	static struct step s, last;
 	unsigned at = 0, n = 0;
@@ -508,8 +514,8 @@ bool control_call(struct ctx *c, struct control_call *call, const char *v, struc
 	bool upgrade;
 
 	*call = (struct control_call){ .parameters = p };
-	if (!json_get_str(json_member(v, "method"), name, sizeof(name)) ||
-	    !get_flag(v, "more", &call->more) || !get_flag(v, "oneway", &call->oneway) || !get_flag(v, "upgrade", &upgrade) ||
+	if (!json_get_str(json_member(v, "method"), name, sizeof(name)) || !get_flag(v, "more", &call->more) ||
+	    !get_flag(v, "oneway", &call->oneway) || !get_flag(v, "upgrade", &upgrade) ||
 	    (json_type(p) > JSON_NULL && json_type(p) != JSON_OBJECT))
 		return false;
 

@@ -10,8 +10,8 @@
 
 #define SPACE	" \t\n\r"
 
-/* Reader. Each function moves *@s behind the thing that it takes, and is false if that is not there; NUL is in none of them, and so
- * ends all.
+/* Reader. Each function moves *@s behind the thing that it takes, and is false if that is not there; NUL is in none
+ * of them, and so ends all.
  */
 
 static const char *skip_space(const char *s)

@@ -2,12 +2,12 @@
 /* log.c - messages to stderr, system log or file
  *
  * One message is one line and one system call for each place it goes to: the text is built once, in the middle of a
- * static buffer, and each place's prefix is copied in front of it. Control characters and invalid UTF-8, which a guest
- * or a client may have chosen, become '?'.
+ * static buffer, and each place's prefix is copied in front of it. Control characters and invalid UTF-8, which a
+ * guest or a client may have chosen, become '?'.
  *
- * On stderr, the text stays as it is, as callers quote it; with debug messages, it has times. Until log_running(), a log file,
- * or without one the system log, gets it as well. The system log is a datagram socket to /dev/log, because libc's syslog()
- * opens files, at a time of its own.
+ * On stderr, the text stays as it is, as callers quote it; with debug messages, it has times. Until log_running(), a
+ * log file, or without one the system log, gets it as well. The system log is a datagram socket to /dev/log, because
+ * libc's syslog() opens files, at a time of its own.
  *
  * A log file stays between half its size and its size once it has grown there: before it would exceed the size, the
  * newest half moves to just behind the first line, in the same descriptor, as later on there is no directory to
@@ -37,7 +37,8 @@ int log_level = LOG_INFO;
 
 static const char *const level_name[] = {
 	[LOG_EMERG] = "emergency", [LOG_ALERT] = "alert", [LOG_CRIT] = "critical", [LOG_ERR] = "error",
-	[LOG_WARNING] = "warning", [LOG_NOTICE] = "notice", [LOG_INFO] = "info", [LOG_DEBUG] = "debug", [LOG_TRACE] = "trace",
+	[LOG_WARNING] = "warning", [LOG_NOTICE] = "notice", [LOG_INFO] = "info", [LOG_DEBUG] = "debug",
+	[LOG_TRACE] = "trace",
 };
 
 static struct {

@@ -61,17 +61,17 @@ _Noreturn void die(const char *fmt, ...) PRINTF_LIKE(1, 2);
  * @size:	bytes at which the file gives up its oldest half
  * @version:	first line of the file, together with the PID
  *
- * Until log_running(), messages also go to stderr. With debug messages, times are in front of them there, too: seconds since
- * the first message, by the monotonic clock.
+ * Until log_running(), messages also go to stderr. With debug messages, times are in front of them there, too: seconds
+ * since the first message, by the monotonic clock.
  *
  * Return: 0, or -errno, -FILE_... if the file or its header can't be written
  */
 int log_open(const char *name, const char *file, uint64_t size, const char *version);
 
-/* PID of the process that will survive, as seen from outside: needed only where getpid() is not it, in a PID namespace */
+/* PID of the process that survives, as seen from outside: for a PID namespace, where getpid() is another */
 void log_pid(pid_t pid);
 
-/* From now on, stderr gets warnings and errors only: it belongs to a command. Log file and system log get the rest, too. */
+/* From now on, stderr gets warnings and errors only, as it belongs to a command; log file and system log get all */
 void log_stderr_quiet(void);
 
 /* The start-up is over: @to_stderr stays on in the foreground, off in a daemon. The PID is that of the survivor. */

@@ -105,8 +105,8 @@ static void found(struct parse *p, const struct opt *o, const char *val)
 	switch (o->letter) {
 	case 'h':
 		opts_help(&table, "Usage: pesto [OPTION]... PATH\n\n"
-				  "Shows and changes which ports a pasta or passt forwards while it runs. PATH is its control\n"
-				  "socket, see option -c of pasta and passt.\n");
+				  "Shows and changes which ports a pasta or passt forwards while it runs. "
+				  "PATH is its control\nsocket, see option -c of pasta and passt.\n");
 	case '\0':
 		opts_version(table.name);
 	case 'd':
@@ -161,9 +161,10 @@ static _Noreturn void not_bound(const char *option, const char *value, int port,
 	bool outward = *option == 'T' || *option == 'U';
 
 	die("Failed to bind port %i (%s) for option '-%s %s': Couldn't listen on requested ports: "
-	    "Listen failed for %s %s port %s%.*s%.*s%s/%i: %s", port, reason, option, value, outward ? "SPLICE" : "HOST",
-	    *option == 't' || *option == 'T' ? "TCP" : "UDP", *addr == '%' ? "*" : "", (int)len, addr,
-	    (int)rest, rest ? addr + len + 1 : "", outward && !slash ? "%lo" : "", port, reason);
+	    "Listen failed for %s %s port %s%.*s%.*s%s/%i: %s",
+	    port, reason, option, value, outward ? "SPLICE" : "HOST",
+	    *option == 't' || *option == 'T' ? "TCP" : "UDP", *addr == '%' ? "*" : "", (int)len, addr, (int)rest,
+	    rest ? addr + len + 1 : "", outward && !slash ? "%lo" : "", port, reason);
 }
 
 /* Option as it was given: "-t 8080:80" */
@@ -244,7 +245,8 @@ static bool rule_of(const char *v, struct rule *r)
 	char text[TEXT_MAX];
 
 	*r = (struct rule){
-		.first = (uint16_t)int_of(v, "first"), .last = (uint16_t)int_of(v, "last"), .to = (uint16_t)int_of(v, "to"),
+		.first = (uint16_t)int_of(v, "first"), .last = (uint16_t)int_of(v, "last"),
+		.to = (uint16_t)int_of(v, "to"),
 		.weak = bool_of(v, "weak"), .automatic = bool_of(v, "automatic"),
 		.proto = json_is(json_member(v, "protocol"), "tcp") ? IPPROTO_TCP : IPPROTO_UDP,
 		.outward = json_is(json_member(v, "direction"), "out"),

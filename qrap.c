@@ -3,17 +3,16 @@
  *
  * A program of its own, for versions of qemu that know no "-netdev stream" (before 7.2), but "-netdev socket,fd=N":
  *
- *	qrap FD QEMU ARG...	qemu's command line is taken as it is if one of its network options names the descriptor
- *	qrap ARG...		what qemu there is; any descriptor
+ *	qrap FD QEMU ARG...	qemu's command line stays as it is if one of its network options names the descriptor
+ *	qrap ARG...		any qemu that is installed; any descriptor
  *
- * Otherwise, the command line is made to name it: network backends go, the first network device stays, whatever its model,
- * address or properties, and is joined to our backend, which takes the name that the device knows its own by; if there was
- * none, one is added. So management software finds the device it described.
+ * Otherwise, the command line is changed to name it: network backends go; the first network device stays, whatever its
+ * model, address or properties, and is joined to our backend, by the name that it has for its own; without a device,
+ * one is added. So management software finds the device it described.
  *
- * The sockets' default names are tried in turn. Who only accepts the connection isn't good enough: passt may be busy with
- * another guest, or stuck. It has to say something, so ask something; but take no more than one frame from the connection,
- * and that one whole, because qemu takes the stream from there. The connection is never closed and made anew: to a passt
- * that is to end with its guest, that would be the end.
+ * The sockets' default names are tried in turn. An accepted connection is not enough: passt may be busy with another
+ * guest, or stuck. So a question is sent, and one frame, no more and no less, is taken as the answer: qemu takes the
+ * stream from there. The connection is never closed and made anew: a passt that ends with its guest would end.
  */
 
 #include <err.h>
@@ -45,8 +44,8 @@
 #define PROP_MAX	128	/* names, models, MAC addresses */
 #define DEVICE_MAX	2048
 
-/* An ARP request (RFC 826) from the IPv4 dummy address (RFC 7600, 4.8), and a router solicitation (RFC 4861, 4.1) for those
- * who speak no IPv4: both leave no address behind at passt, but the MAC address that qemu gives a guest by default.
+/* An ARP request (RFC 826) from the IPv4 dummy address (RFC 7600, 4.8), and a router solicitation (RFC 4861, 4.1) in
+ * case there is no IPv4: neither leaves an address behind at passt, but the MAC address that qemu gives a guest.
  */
 static const uint8_t question[] = {
 	0, 0, 0, 60,
@@ -350,7 +349,8 @@ static int hand_over(int sock, int fd)
 static const char *qemu_arch(const char *machine)
 {
 	static const char *const arch[][2] = {
-		{ "i686", "i386" }, { "i586", "i386" }, { "armv7l", "arm" }, { "armv6l", "arm" }, { "ppc64le", "ppc64" },
+		{ "i686", "i386" }, { "i586", "i386" }, { "armv7l", "arm" }, { "armv6l", "arm" },
+		{ "ppc64le", "ppc64" },
 	};
 	unsigned i;
 

@@ -26,7 +26,7 @@ static int unix_socket(const char *path, int flags, struct sockaddr_un *a)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Takes the place of a socket nobody listens on, @name in @dir: 0, -EADDRINUSE if somebody does, other -errno, -FILE_LINK */
+/* Removes a socket nobody listens on, @name in @dir: 0, -EADDRINUSE if somebody does, other -errno, -FILE_LINK */
 static int clear_path(int fd, const struct sockaddr_un *a, int dir, const char *name)
 {
 	struct stat st;

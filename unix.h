@@ -9,8 +9,8 @@
  * unix_listen() - stream socket listening at @path, non-blocking
  * @mode:	of the file, less the process's umask
  *
- * A socket nobody listens on any more is replaced. Links on the way are followed as by file_dir(), at the path by nobody who
- * is root.
+ * A socket nobody listens on any more is replaced. Links on the way are followed as by file_dir(); one at the path is
+ * not followed for root.
  *
  * Return: descriptor; -EADDRINUSE: somebody listens there; -ENOTSOCK: something else is there; other -errno, -FILE_LINK
  */
