@@ -49,17 +49,17 @@ const struct counter counters[] = {
 	DROPS(DROPPED)
 	FLOWS("flows_opened", "Flows that began", COUNTER, opened, "?Opened")
 	FLOWS("flows_ended", "Flows that ended", COUNTER, ended, "?Ended")
-	{ "tcp_retransmissions", NULL, NULL, "Segments that were sent to the guest again", COUNTER,
+	{ "tcp_retransmissions", NULL, NULL, "Times that sending to the guest went back to bytes not acknowledged", COUNTER,
 	  IN_GUEST(count.tcp_retransmissions), "?TCP: # retransmissions", "tcp", "retransmissions" },
-	{ "tcp_timeouts", NULL, NULL, "Retransmission timeouts", COUNTER,
+	{ "tcp_timeouts", NULL, NULL, "Timeouts of SYN, data and window probes sent to the guest", COUNTER,
 	  IN_GUEST(count.tcp_timeouts), ", # timeouts", "tcp", "timeouts" },
 	{ "tcp_resets_sent", NULL, NULL, "Resets sent to the guest", COUNTER,
 	  IN_GUEST(count.tcp_resets_sent), ", # resets sent", "tcp", "resets_sent" },
 	{ "tcp_resets_received", NULL, NULL, "Resets received from the guest", COUNTER,
 	  IN_GUEST(count.tcp_resets_received), ", # received", "tcp", "resets_received" },
-	{ "tcp_refused", NULL, NULL, "Connections that were refused, by the host's peer or by the guest", COUNTER,
+	{ "tcp_refused", NULL, NULL, "Connections that failed on the host, or that the guest refused", COUNTER,
 	  IN_GUEST(count.tcp_refused), ", # refused", "tcp", "refused" },
-	{ "tcp_stalls", NULL, NULL, "Times that the guest's window closed on data", COUNTER,
+	{ "tcp_stalls", NULL, NULL, "Times that the guest's window closed", COUNTER,
 	  IN_GUEST(count.tcp_stalls), ", # stalls", "tcp", "stalls" },
 };
 const unsigned counters_n = ARRAY_SIZE(counters);

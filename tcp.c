@@ -90,8 +90,8 @@ void tcp_abort(struct ctx *c, struct flow *f, bool tell_guest)
 {
 	struct tcp *t = &f->tcp;
 
-	if (tell_guest)
-		tcp_emit(c, f, TCP_RST, t->snd_max, NULL, 0);
+	if (tell_guest && tcp_emit(c, f, TCP_RST, t->snd_max, NULL, 0))
+		flow_guest(c, f)->count.tcp_resets_sent++;
 	if (!(t->flags & TCPF_ERROR)) {		/* the connection is there to be reset */
 		splice_refuse(t->sock);
 		t->sock = -1;
@@ -203,6 +203,7 @@ static void tcp_reply(struct ctx *c, struct guest *g, const struct end *src, con
 	struct frame *fr;
 
 	if (tap_reserve(&g->tap, &fr, 1, 0, TAP_LAST)) {
+		g->count.tcp_resets_sent++;
 		frame_tcp(fr, &n, &s, 0, &g->tap.caps);
 		tap_commit(&g->tap, fr);
 	}
@@ -226,6 +227,7 @@ static void tcp_refuse(struct ctx *c, struct guest *g, const struct end *src, co
 {
 	uint8_t l4[8];
 
+	g->count.tcp_refused++;
 	switch (e->origin == SO_EE_ORIGIN_LOCAL ? e->err : EHOSTUNREACH) {
 	case EHOSTUNREACH:
 	case ENETUNREACH:
@@ -476,13 +478,15 @@ static void tcp_retry(struct ctx *c, struct flow *f)
 		tcp_abort(c, f, true);
 		return;
 	}
-	if (!idle)
+	if (!idle) {
+		flow_guest(c, f)->count.tcp_timeouts++;
 		t->rto = MIN(2 * t->rto, TCP_RTO_MAX);
+	}
 	t->rtx_at = 0;
 	if (idle || !tcp_synced(t) || !t->snd_wnd)
 		t->flags |= TCPF_ASK;
 	else
-		tcp_rewind(t);
+		tcp_rewind(c, f);
 }
 
 static void tcp_timeout(struct ctx *c, struct flow *f)

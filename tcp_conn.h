@@ -50,10 +50,11 @@ static inline bool tcp_finished(const struct tcp *t)
 }
 
 /* All that is in flight is lost: it is sent again, and its timer starts anew */
-static inline void tcp_rewind(struct tcp *t)
+static inline void tcp_rewind(struct ctx *c, struct flow *f)
 {
-	t->snd_nxt = t->snd_una;
-	t->rtx_at = 0;
+	flow_guest(c, f)->count.tcp_retransmissions++;
+	f->tcp.snd_nxt = f->tcp.snd_una;
+	f->tcp.rtx_at = 0;
 }
 
 /* A flow that moves much sends when others had their turn */

@@ -232,10 +232,12 @@ static bool tcp_ack(struct ctx *c, struct flow *f, const struct pkt *p)
 		   !(tcp_in(t, TCPS_FIN_SENT) && t->snd_una == t->fin_seq)) {
 		/* Duplicate (RFC 5681 2); three of them are a loss. A FIN that is alone in flight has its timer. */
 		if (++t->dup_acks == 3)
-			tcp_rewind(t);
+			tcp_rewind(c, f);
 	}
 	if (!t->snd_wnd && wnd && t->snd_una == t->snd_max)
 		t->rtx_at = 0;			/* the window is open again: no more probes */
+	if (t->snd_wnd && !wnd)
+		flow_guest(c, f)->count.tcp_stalls++;
 	t->snd_wnd = wnd;
 	return true;
 }
@@ -249,6 +251,7 @@ static bool tcp_control(struct ctx *c, struct flow *f, const struct pkt *p)
 
 	if (flags & TCP_RST) {			/* RFC 5961 3.2 */
 		if (p->tcp.seq == t->rcv_nxt) {
+			flow_guest(c, f)->count.tcp_resets_received++;
 			tcp_abort(c, f, false);
 		} else {
 			if (seg_acceptable(p->tcp.seq, len, t->rcv_nxt, t->rcv_adv))
@@ -291,8 +294,11 @@ static bool tcp_syn_answered(struct ctx *c, struct flow *f, const struct pkt *p)
 	bool ack_ok = p->tcp.flags & TCP_ACK && p->tcp.ack == f->tcp.snd_max;
 
 	if (p->tcp.flags & TCP_RST) {
-		if (ack_ok)
+		if (ack_ok) {
+			flow_guest(c, f)->count.tcp_refused++;
+			flow_guest(c, f)->count.tcp_resets_received++;
 			tcp_abort(c, f, false);	/* refused: the host's peer gets RST, too */
+		}
 		return false;
 	}
 	if (p->tcp.flags & TCP_ACK && !ack_ok) {
@@ -338,8 +344,10 @@ static void tcp_segment(struct ctx *c, struct flow *f, const struct pkt *p)
 	if (!t->snd_wnd || t->snd_una == t->snd_max)	/* probe answered: a window may stay shut, RFC 9293 3.8.6.1 */
 		t->retries = 0;
 	if (t->state == TCP_CONNECTING) {	/* SYN again, or the guest gave up */
-		if (p->tcp.flags & TCP_RST)
+		if (p->tcp.flags & TCP_RST) {
+			flow_guest(c, f)->count.tcp_resets_received++;
 			tcp_end(c, f);
+		}
 		return;
 	}
 	if (t->state == TCP_SYN_SENT ? !tcp_syn_answered(c, f, p) : tcp_control(c, f, p))

@@ -244,7 +244,7 @@ enum drop tcp_too_big(struct ctx *c, struct flow *f, uint32_t seq, uint32_t mtu)
 	tcp_size(c, f);
 	if (t->mss < before) {
 		t->dup_acks = 0;
-		tcp_rewind(t);
+		tcp_rewind(c, f);
 		tcp_push_later(c, f);
 	}
 	return DROP_NONE;

@@ -10,6 +10,7 @@
  *	TIME guest > udp N [KEY VALUE]...	and other steps of datagrams: see forms[] in dgrams.c
  *	TIME host WHAT				the socket's side: see script_ops[] in script.c
  *	TIME flow WHAT | link WHAT | conn N [new] [to ADDR:PORT]
+ *	TIME counter NAME N			value of one in counters.c
  *	set NAME [VALUE]			mtu N, only v4, only v6, no-faults, meminfo, peek, no-peek, outward, no-icmp,
  *						no-udp, sockets N
  *	use active | use passive		connection opened by the guest, or from the host: MSS 1000, scale 7
@@ -34,7 +35,7 @@ enum op {
 	OP_CONNECT, OP_WRITABLE, OP_ERROR, OP_DATA,
 	OP_URGENT, OP_EOF, OP_ROOM, OP_TOLD, OP_GOT, OP_SHUTDOWN, OP_NO_SHUTDOWN,
 	OP_CLOSED, OP_RESET, OP_OPEN, OP_ACCEPT, OP_FAIL, OP_UNREAD,
-	OP_LINK, OP_GONE, OP_STATE, OP_COUNT, OP_SLEEP, OP_WAKEUPS, OP_CONN,
+	OP_LINK, OP_GONE, OP_STATE, OP_COUNT, OP_SLEEP, OP_WAKEUPS, OP_CONN, OP_COUNTER,
 };
 
 /* Steps of datagrams: forms[] in dgrams.c */

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "../../counters.h"
 #include "../../tcp_seg.h"
 #include "kernel.h"
 #include "run.h"
@@ -307,6 +308,21 @@ static bool flow_step(struct run *r, const struct step *t)
 	return STEP_OK(!woken, r, "woken %llu times", (unsigned long long)woken);
 }
 
+static bool counter_step(struct run *r, const struct step *t)
+{
+	uint64_t n;
+
+	if (!settle(r))
+		return false;
+	for (unsigned i = 0; i < counters_n; i++) {
+		if (strcmp(counters[i].name, t->word))
+			continue;
+		n = counter_value(&r->c, &counters[i], NULL);
+		return STEP_OK(n == (uint64_t)t->n, r, "it is %llu", (unsigned long long)n);
+	}
+	return run_fail(r, "there is no such counter");
+}
+
 static bool conn_step(struct run *r, const struct step *t)
 {
 	uint32_t isn = cur(r)->g_isn;
@@ -363,6 +379,8 @@ static bool run_step(struct run *r, const struct step *t)
 		return step_advance(r, t) && flow_step(r, t);
 	case OP_CONN:
 		return step_advance(r, t) && conn_step(r, t);
+	case OP_COUNTER:
+		return step_advance(r, t) && counter_step(r, t);
 	}
 	return false;
 }
