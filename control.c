@@ -162,8 +162,11 @@ static void deafen(struct ctx *c, uint64_t ms)
 	timer_set(&c->wheel, &ct.retry, c->now + ms);
 }
 
+/* There may be a descriptor again: for the spare one first, then for clients */
 static void undeafen(struct ctx *c)
 {
+	if (ct.spare < 0)
+		ct.spare = unix_spare();
 	if (!ct.deaf)
 		return;
 	ct.deaf = false;
@@ -177,21 +180,17 @@ static void client_close(struct ctx *c, struct client *cl)
 	close(cl->fd);
 	cl->fd = -1;
 	cl->gen = (cl->gen + 1) & 0x3ff;
-	if (ct.spare < 0)
-		ct.spare = unix_spare();
 	undeafen(c);
 }
 
 void control_timer(struct ctx *c, struct timer *t)
 {
 	if (t == &ct.retry) {
-		if (ct.spare < 0)
-			ct.spare = unix_spare();
 		undeafen(c);
-		return;
+	} else {
+		debug("Control: no call within %u ms, closing", PATIENCE);
+		client_close(c, container_of(t, struct client, patience));
 	}
-	debug("Control: no call within %u ms, closing", PATIENCE);
-	client_close(c, container_of(t, struct client, patience));
 }
 
 /* A free slot, or the client idle for longest; NULL: none */
