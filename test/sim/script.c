@@ -303,7 +303,7 @@ static bool parse_step(struct step *t, struct words *w, char *options)
 	if (!strcmp(w->w[1], "counter")) {
 		t->op = OP_COUNTER;
 		snprintf(t->word, sizeof(t->word), "%s", w->w[2]);
-		return w->n == 4 && number(w->w[3], &t->n);
+		return w->n == 4 && script_number(w->w[3], &t->n);
 	}
 	if (!strcmp(w->w[1], "host") && !strncmp(w->w[2], "connect(", 8))
 		return parse_connect(t, w);
