@@ -177,7 +177,7 @@ void auto_scan(struct ctx *c)
 /* What has to be done in the namespace: the socket that asks, and the first listeners */
 static int start_in_ns(void *arg)
 {
-	int rc = nl_open_diag(&scan[false].nl);
+	int rc = nl_open(&scan[false].nl, NETLINK_SOCK_DIAG);
 
 	scan[false].on = !rc;
 	return rc ? rc : look(arg, true);
@@ -190,7 +190,7 @@ void auto_start(struct ctx *c, const struct ns *ns)
 
 	if (!any && !*c->cf->control)		/* nor will there be one */
 		return;
-	rc = nl_open_diag(&scan[true].nl);
+	rc = nl_open(&scan[true].nl, NETLINK_SOCK_DIAG);
 	scan[true].on = !rc;
 	if (!rc)
 		rc = ns_call(ns, start_in_ns, c);

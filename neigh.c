@@ -282,7 +282,7 @@ int neigh_start(struct neighs *n, const struct net *net)
 	if (!net->ip[V4].ifindex && !net->ip[V6].ifindex)
 		return -ENODEV;
 	random_bytes(n->key, sizeof(n->key));
-	rc = nl_open(&n->nl);
+	rc = nl_open(&n->nl, NETLINK_ROUTE);
 	if (rc)
 		return rc;
 	rc = neigh_filter(n, false);

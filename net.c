@@ -100,7 +100,7 @@ static void read_host(struct net *net)
 	if (!net->ip[V4].on && !net->ip[V6].on)
 		die("IPv6 is not available on this host, and IPv4 is switched off");
 
-	ret = nl_open(&nl);
+	ret = nl_open(&nl, NETLINK_ROUTE);
 	if (ret)
 		die("Failed to open netlink socket: %s", errno_text(-ret));
 	for (enum family f = V4; f < FAMILIES; f++) {

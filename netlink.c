@@ -17,7 +17,6 @@
 #include <linux/if_link.h>
 #include <net/if_arp.h>
 #include <string.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -36,30 +35,25 @@
 static alignas(NLMSG_ALIGNTO) uint8_t query_buf[QUERY_MAX], ack_buf[ACK_MAX], held_buf[HELD_BYTES];
 static size_t held_len;
 
-static int open_family(struct nl *nl, int family)
+int nl_take(struct nl *nl, int fd)
 {
-	const struct timeval patience = { .tv_sec = 2 };
 	const int on = 1;
 
-	*nl = (struct nl){ .fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, family) };
-	if (nl->fd < 0)
-		return -errno;
+	*nl = (struct nl){ .fd = fd };
+	if (fd < 0)
+		return fd;
 	/* All optional: Linux 4.20, 4.3, 4.12 */
-	setsockopt(nl->fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof(on));
-	setsockopt(nl->fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on));
-	setsockopt(nl->fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
-	setsockopt(nl->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof(on));
+	setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on));
+	setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
 	return 0;
 }
 
-int nl_open(struct nl *nl)
+int nl_open(struct nl *nl, int proto)
 {
-	return open_family(nl, NETLINK_ROUTE);
-}
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, proto);
 
-int nl_open_diag(struct nl *nl)
-{
-	return open_family(nl, NETLINK_SOCK_DIAG);
+	return nl_take(nl, fd < 0 ? -errno : fd);
 }
 
 void nl_close(struct nl *nl)
@@ -188,7 +182,7 @@ static ssize_t nl_recv(const struct nl *nl, void *buf, size_t size)
 	ssize_t n;
 
 	do
-		n = recvmsg(nl->fd, &msg, 0);
+		n = recvmsg(nl->fd, &msg, MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == EAGAIN ? -ETIMEDOUT : -errno;

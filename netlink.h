@@ -7,6 +7,7 @@
 #ifndef NETLINK_H
 #define NETLINK_H
 
+#include <linux/netlink.h>
 #include <net/if.h>
 #include <stdbool.h>
 
@@ -21,10 +22,10 @@ struct nl {
 	int		err;		/* of the last one refused */
 };
 
-/* Opens a NETLINK_ROUTE socket in the caller's network namespace: 0 or -errno */
-int nl_open(struct nl *nl);
-/* Same, NETLINK_SOCK_DIAG: sock_diag(7) */
-int nl_open_diag(struct nl *nl);
+/* Opens a socket, NETLINK_ROUTE or NETLINK_SOCK_DIAG, in the caller's network namespace: 0 or -errno */
+int nl_open(struct nl *nl, int proto);
+/* Takes over one that was opened elsewhere: 0, or @fd if that is -errno */
+int nl_take(struct nl *nl, int fd);
 void nl_close(struct nl *nl);
 
 /**

@@ -86,7 +86,7 @@ static int tap_in_ns(void *arg)
 	struct nl_ifinfo info;
 	int fd, ret;
 
-	ret = step(n, "open netlink socket", nl_open(&n->ns));
+	ret = step(n, "open netlink socket", nl_open(&n->ns, NETLINK_ROUTE));
 	if (ret)
 		return ret;
 	n->exists = nl_ifindex(&n->ns, n->ifname);
@@ -124,7 +124,7 @@ static void default_ifname(const struct net *net, char name[static IFNAMSIZ])
 
 	if (!ifindex && net->ip[V6].on)
 		ifindex = net->ip[V6].ifindex;
-	if (ifindex && !nl_open(&nl)) {
+	if (ifindex && !nl_open(&nl, NETLINK_ROUTE)) {
 		if (nl_link_get(&nl, ifindex, &info))
 			info.name[0] = '\0';
 		nl_close(&nl);
@@ -343,7 +343,7 @@ static int configure_in_ns(void *arg)
 	unsigned lo;
 	int ret;
 
-	ret = step(n, "open netlink socket", nl_open(&n->ns));
+	ret = step(n, "open netlink socket", nl_open(&n->ns, NETLINK_ROUTE));
 	if (ret)
 		return ret;
 	lo = nl_ifindex(&n->ns, "lo");
@@ -361,7 +361,7 @@ void ns_configure(struct ns *ns, struct net *net)
 	struct ns_net n = { .ifname = ns->ifname, .net = net };
 	int ret;
 
-	ret = nl_open(&n.host);
+	ret = nl_open(&n.host, NETLINK_ROUTE);
 	if (ret)
 		die("Failed to open netlink socket: %s", errno_text(-ret));
 	ret = ns_call(ns, configure_in_ns, &n);

@@ -608,7 +608,7 @@ static void run_link(const char *args)
 	if (c.config_net) {
 		struct nl nl;
 
-		nl_open(&nl);
+		nl_open(&nl, NETLINK_ROUTE);
 		nl_link_get(&nl, nl_ifindex(&nl, ns.ifname), &info);
 		printf("%s, MAC %s\n", c.no_ra ? "no RAs" : "RAs", mac_is_zero(&c.ns_mac) || mac_eq(&c.ns_mac, &info.mac) ? "as asked" : "another");
 	}
@@ -651,7 +651,7 @@ static void run_big(const char *args)
 
 	start(&c, &ns, args);
 	setns(guest_ns, CLONE_NEWNET);
-	nl_open(&nl);
+	nl_open(&nl, NETLINK_ROUTE);
 	nl_link_get(&nl, nl_ifindex(&nl, ns.ifname), &info);
 	printf("%s %s", info.gro4 == TAP_ROOM || info.gro6 == TAP_ROOM ? "announced" : "not announced",
 	       caps.tso4 == (info.gro4 == TAP_ROOM ? TAP_SUPER : tun_tso) ? "and so" : "not so");
@@ -675,7 +675,7 @@ static void test_big(void)
 	struct nl nl;
 
 	ok(setup(""));
-	nl_open(&nl);
+	nl_open(&nl, NETLINK_ROUTE);
 	known = !nl_link_get(&nl, nl_ifindex(&nl, "lo"), &info) && nl_link_gro(&nl, info.ifindex, TAP_ROOM) != -EINVAL && info.gro6;
 	nl_close(&nl);
 	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
@@ -720,9 +720,9 @@ static void run_copy(const char *args)
 	struct addr a = addr_from4(htonl(0xc6336401));
 
 	(void)args;
-	nl_open(cp.from);
+	nl_open(cp.from, NETLINK_ROUTE);
 	setns(guest_ns, CLONE_NEWNET);
-	nl_open(cp.to);
+	nl_open(cp.to, NETLINK_ROUTE);
 	if (system("ip link add eth0 type veth peer name far0; ip link set far0 up; ip link set eth0 up"))
 		printf("ip failed\n");
 	cp.from_if = nl_ifindex(cp.from, "eth0");
