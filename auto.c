@@ -174,16 +174,7 @@ void auto_scan(struct ctx *c)
 		timer_set(&c->wheel, &timer, c->now + interval(c->now - changed_at));
 }
 
-/* What has to be done in the namespace: the socket that asks, and the first listeners */
-static int start_in_ns(void *arg)
-{
-	int rc = nl_open(&scan[false].nl, NETLINK_SOCK_DIAG);
-
-	scan[false].on = !rc;
-	return rc ? rc : look(arg, true);
-}
-
-void auto_start(struct ctx *c, const struct ns *ns)
+void auto_start(struct ctx *c)
 {
 	bool any = any_rule(&c->fwd);
 	int rc;
@@ -193,7 +184,10 @@ void auto_start(struct ctx *c, const struct ns *ns)
 	rc = nl_open(&scan[true].nl, NETLINK_SOCK_DIAG);
 	scan[true].on = !rc;
 	if (!rc)
-		rc = ns_call(ns, start_in_ns, c);
+		rc = ns_netlink(&scan[false].nl, NETLINK_SOCK_DIAG);
+	scan[false].on = !rc;
+	if (!rc)
+		rc = look(c, true);
 	if (!rc)
 		rc = look(c, false);
 	if (rc)

@@ -17,7 +17,7 @@ struct bound {
  * After fwd_listen() and while the namespace can be entered, that is, before isolation. Without sock_diag(7), it is said
  * that not everything is forwarded.
  */
-void auto_start(struct ctx *c, const struct ns *ns);
+void auto_start(struct ctx *c);
 
 /* TIMER_AUTO: the next one */
 void auto_scan(struct ctx *c);

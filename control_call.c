@@ -288,7 +288,7 @@ static bool step_error(struct json_out *o, const char *error, unsigned n, struct
 static const char *not_here(const struct ctx *c)
 {
 	for (const struct rule *r = said.rule; r < said.rule + said.n; r++) {
-		switch (fwd_rule_possible(&c->fwd, &c->net, r)) {
+		switch (fwd_rule_possible(&c->net, r)) {
 		case -EPROTONOSUPPORT:
 			return r->proto == IPPROTO_TCP ? "no TCP here, it is switched off" :
 							 "no UDP here, it is switched off";

@@ -43,11 +43,6 @@ struct fwd {
 	uint32_t	auto_first;		/* lowest port of the host's that opens because the namespace has it bound */
 	uint8_t		ours[2][2][(UINT16_MAX + 1) / 8];	/* ports we listen on: host's or namespace's, TCP's or UDP's */
 
-	/* Opens sockets in the namespace, once we can't enter it any more: up to @n of a family (AF_INET, AF_INET6) into @fd; how
-	 * many, or -errno if none
-	 */
-	int		(*ns_sockets)(int family, int type, int proto, int *fd, unsigned n);
-
 	/* A UDP listener is about to be closed: what uses its socket has to end */
 	void		(*udp_gone)(struct fwd *fwd, uint32_t listener);
 
@@ -103,7 +98,7 @@ void fwd_table(const struct fwd *fwd, struct rules *t);
 int fwd_replace(struct fwd *fwd, const struct net *c, const struct rules *want, struct fwd_failure *why);
 
 /* Can there be such a rule at all? 0; -EAFNOSUPPORT, -EPROTONOSUPPORT, -EOPNOTSUPP, -ENETUNREACH: as fwd_replace() */
-int fwd_rule_possible(const struct fwd *fwd, const struct net *c, const struct rule *r);
+int fwd_rule_possible(const struct net *c, const struct rule *r);
 
 /* Listeners of an automatic rule become those whose target is in @bound, a map of ports: false if some could not be had */
 bool fwd_follow(struct fwd *fwd, const struct net *c, struct fwd_rule *fr, const uint8_t *bound);

@@ -24,6 +24,7 @@
 #include "fwd.h"
 #include "log.h"
 #include "map.h"
+#include "opener.h"
 #include "sock.h"
 
 #define FD_RESERVE	64		/* descriptors for all else, until the first flow */
@@ -73,7 +74,7 @@ static const char *ephemeral_path = "/proc/sys/net/ipv4/ip_local_port_range";
 /* Ports that connections of whoever calls come from, host or namespace; of TCP and UDP, IPv4 and IPv6: ip(7) */
 static void find_ephemeral(struct fwd *fwd, bool ns)
 {
-	int fd = open(ephemeral_path, O_RDONLY | O_CLOEXEC);
+	int fd = ns ? opener_file(ephemeral_path, O_RDONLY) : open(ephemeral_path, O_RDONLY | O_CLOEXEC);
 	uint64_t first, last;
 	char buf[64] = "";
 	size_t mid;
@@ -162,14 +163,11 @@ static void listener_put(struct fwd *fwd, uint32_t i)
 	fwd->used--;
 }
 
-/* In the namespace */
-static int listen_in_ns(const struct fwd *fwd, uint8_t proto, const struct end *at, bool dual, const struct sock_out *out)
+static int listen_in_ns(uint8_t proto, const struct end *at, bool dual, const struct sock_out *out)
 {
-	int family = dual || !addr_is_v4(&at->a) ? AF_INET6 : AF_INET, fd, rc;
+	int family = dual || !addr_is_v4(&at->a) ? AF_INET6 : AF_INET, fd;
+	int rc = opener_sockets(family, proto == IPPROTO_TCP ? SOCK_STREAM : SOCK_DGRAM, proto, &fd, 1);
 
-	if (!fwd->ns_sockets)			/* the caller is in there */
-		return sock_listen(proto, at, dual, out);
-	rc = fwd->ns_sockets(family, proto == IPPROTO_TCP ? SOCK_STREAM : SOCK_DGRAM, proto, &fd, 1);
 	return rc < 0 ? rc : sock_listen_on(fd, proto, at, dual, out);
 }
 
@@ -188,7 +186,7 @@ static int listen_one(struct opening *o, const struct fwd_rule *fr, const struct
 		return -EMFILE;
 	if (addr_is_linklocal(a) && !fr->r.ifname[0])	/* bound to an interface, an address needs no other scope */
 		out.scope = map_scope(o->c, a);
-	fd = fr->r.outward ? listen_in_ns(fwd, fr->r.proto, &at, dual, &out) : sock_listen(fr->r.proto, &at, dual, &out);
+	fd = fr->r.outward ? listen_in_ns(fr->r.proto, &at, dual, &out) : sock_listen(fr->r.proto, &at, dual, &out);
 	if (fd < 0)
 		return fd;
 	i = listener_get(fwd);
@@ -698,11 +696,11 @@ static void commit(struct fwd *fwd, const struct rules *want, const uint16_t *en
 		fwd->targets += fwd->rule[i].id && !addr_is_unspec(&fwd->rule[i].r.to_addr);
 }
 
-int fwd_rule_possible(const struct fwd *fwd, const struct net *c, const struct rule *r)
+int fwd_rule_possible(const struct net *c, const struct rule *r)
 {
 	if (r->proto == IPPROTO_TCP ? c->cf->no_tcp : c->cf->no_udp)
 		return -EPROTONOSUPPORT;
-	if (r->outward && !fwd->ns_sockets)
+	if (r->outward && !opener_runs())
 		return -EOPNOTSUPP;
 	if (rule_needs_splice(r) && c->cf->no_splice)
 		return -ENETUNREACH;
@@ -740,7 +738,7 @@ int fwd_replace(struct fwd *fwd, const struct net *c, const struct rules *want, 
 		*why = (struct fwd_failure){ .rule = i, .port = want->rule[i].first };
 		entry[i] = entry_for(fwd, &want->rule[i]);
 		if (fate[entry[i]] == COMES)
-			rc = fwd_rule_possible(fwd, c, &want->rule[i]);
+			rc = fwd_rule_possible(c, &want->rule[i]);
 	}
 	if (!rc)
 		rc = open_new(fwd, c, want, entry, why);

@@ -326,7 +326,7 @@ enum {
 	PASTA	= 1 << MODE_PASTA,
 	PASST	= 1 << MODE_PASST,
 	BOTH	= PASTA | PASST,
-	OPENER	= PASST << 1,		/* the thread in the target namespace, see ns_opener_start() */
+	OPENER	= PASST << 1,		/* the thread in the target namespace, see ns_opener_stay() */
 	ALL	= BOTH | OPENER,
 	CONTROL	= OPENER << 1,		/* with a control socket */
 	REFUSED	= CONTROL << 1,		/* fails with ENOMEM, for what libc can do without */

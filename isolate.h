@@ -43,7 +43,7 @@ void isolate_late(const struct conf *c);
 /* For a program that has opened all it will ever need: no capabilities, no privileges to gain, no files. May die(). */
 void isolate_client(void);
 
-/* The same for the calling thread, if all it does is to open sockets and answer: see ns_opener_start() */
+/* The same for the calling thread, if all it does is to open sockets and answer: see ns_opener_stay() */
 void isolate_opener(void);
 
 #endif /* ISOLATE_H */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* ns.c - open, create and enter namespaces, and know when they are gone
  *
- * The process itself joins the user namespace that owns the target network namespace, if it isn't its own, but never
- * the network namespace: what has to be done there is done by a short-lived child that shares memory and descriptors
- * (ns_call()). Whether we may enter is tried at once, so that errors come early.
+ * The process itself joins the user namespace that owns the target network namespace, if it isn't its own, but never the network
+ * namespace: files and sockets there are opened by the opener (opener.h), and used from outside. Until ns_opener_stop(), it is a
+ * child that shares memory and descriptors. The thread that may follow it outlives the last fork, and loses its capabilities, and
+ * all system calls but those to open sockets, before its first request. Whether the namespace may be entered is tried at once, so
+ * that errors come early.
  *
  * A namespace's end has three signs: the target process ends (pidfd); the directory with the namespace's name changes
  * (inotify); the mount table changes (poll on mountinfo), as a name is usually a bind mount. The last one needs no
@@ -34,9 +36,8 @@
 #include "isolate.h"
 #include "log.h"
 #include "ns.h"
+#include "opener.h"
 #include "util.h"
-
-#define STACK_SIZE	(256 * 1024)
 
 #ifndef __NR_pidfd_open
 #define __NR_pidfd_open		434
@@ -44,48 +45,65 @@
 
 enum { WATCH_PID, WATCH_DIR, WATCH_MOUNTS };
 
-static _Alignas(16) char stack[STACK_SIZE];	/* of children: one at a time */
+/* The opener */
 
-/* Entering */
-
-struct call {
-	int		netns;
-	int		(*fn)(void *);
-	void		*arg;
-	int		rc;
+struct opener {
+	int	netns;
+	pid_t	parent;		/* 0: it is a thread, and stays */
 };
 
-static int call_child(void *arg)
+static int opener_main(void *arg)
 {
-	struct call *call = arg;
+	struct opener o = *(const struct opener *)arg;
+	int rc = setns(o.netns, CLONE_NEWNET) ? -errno : 0;
 
-	call->rc = setns(call->netns, CLONE_NEWNET) ? -errno : call->fn(call->arg);
+	/* The socket's other end is open in a child, too: it would wait for a parent that was killed */
+	if (!o.parent)
+		isolate_opener();
+	else if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) || getppid() != o.parent)
+		return 0;
+	opener_serve(rc);
 	return 0;
 }
 
-int ns_call(const struct ns *ns, int (*fn)(void *), void *arg)
+static int opener_start(struct ns *ns, int thread_flags)
 {
-	struct call call = { .netns = ns->netns, .fn = fn, .arg = arg };
-	int status;
+	static _Alignas(16) char own_stack[16384];
+	struct opener o = { .netns = ns->netns, .parent = thread_flags ? 0 : getpid() };
+	int rc = opener_connect(thread_flags);
 	pid_t pid;
 
-	/* No signal at its end: nobody else is to notice it */
-	pid = clone(call_child, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_FILES, &call);
+	if (rc)
+		return rc;
+	/* No signal at a child's end: nobody else is to notice it */
+	pid = clone(opener_main, own_stack + sizeof(own_stack), CLONE_VM | CLONE_FILES | thread_flags, &o);
 	if (pid < 0)
 		return -errno;
-	while (waitpid(pid, &status, __WALL) < 0) {
-		if (errno != EINTR)
-			return -errno;
-	}
-	if (status)		/* it said why */
-		_exit(EXIT_FAILURE);
-	return call.rc;
+	ns->opener = thread_flags ? 0 : pid;
+	rc = opener_ready();
+	if (rc)
+		ns_opener_stop(ns);
+	return rc;
 }
 
-static int call_nothing(void *arg)
+int ns_opener_stay(struct ns *ns)
 {
-	(void)arg;
-	return 0;
+	return opener_start(ns, CLONE_FS | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM);
+}
+
+void ns_opener_stop(struct ns *ns)
+{
+	opener_hang_up();
+	if (ns->opener)
+		waitpid(ns->opener, NULL, __WALL);
+	ns->opener = 0;
+}
+
+int ns_netlink(struct nl *nl, int proto)
+{
+	int fd, rc = opener_sockets(AF_NETLINK, SOCK_RAW, proto, &fd, 1);
+
+	return nl_take(nl, rc < 0 ? rc : fd);
 }
 
 static int open_ns(const char *path, const char *what)
@@ -335,6 +353,7 @@ static void close_given(const char *path)
 
 static void open_command(struct ns *ns, const struct conf *c)
 {
+	static _Alignas(16) char stack[256 * 1024];
 	bool given = c->userns[0];	/* the namespaces are made in one that exists */
 	struct command cmd = { .c = c, .uid = geteuid(), .gid = getegid(), .own_userns = !given && !c->netns_only };
 	int flags = CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | SIGCHLD;
@@ -466,7 +485,7 @@ static void open_existing(struct ns *ns, const struct conf *c, const char *netns
 	/* The owner is what counts: a process may be in a user namespace below it. A mere path may need none. */
 	if (*path) {
 		userns = open_ns(path, "user");
-	} else if (!c->netns_only && (c->ns_pid || ns_call(ns, call_nothing, NULL))) {
+	} else if (!c->netns_only && (c->ns_pid || opener_start(ns, 0))) {
 		userns = owner_of(ns->netns);
 		path = netns;
 	}
@@ -502,7 +521,7 @@ void ns_open(struct ns *ns, const struct conf *c)
 		open_command(ns, c);
 	}
 
-	rc = ns_call(ns, call_nothing, NULL);
+	rc = opener_runs() ? 0 : opener_start(ns, 0);
 	if (rc)
 		die("Couldn't join network namespace %s: %s", path, errno_text(-rc));
 }
@@ -606,98 +625,4 @@ void ns_go(struct ns *ns)
 	fd_write_all(ns->go, "", 1);
 	close(ns->go);
 	ns->go = -1;
-}
-
-/* Sockets in the target namespace, later */
-
-struct request {
-	int		family, type, proto;
-	unsigned	n;
-};
-
-struct answer {
-	int		n;		/* how many, or -errno */
-	int		fd[NS_OPENER_MAX];
-};
-
-static struct {
-	int	fd[2];		/* ours, the thread's */
-	int	netns;
-} opener;
-
-/* As many sockets as asked for, or as there are descriptors for. For another family, the filter would end us. */
-static void open_sockets(const struct request *r, struct answer *a)
-{
-	if (r->family != AF_INET && r->family != AF_INET6) {
-		a->n = -EAFNOSUPPORT;
-		return;
-	}
-	for (a->n = 0; (unsigned)a->n < MIN(r->n, NS_OPENER_MAX); a->n++) {
-		int fd = socket(r->family, r->type | SOCK_CLOEXEC | SOCK_NONBLOCK, r->proto);
-
-		if (fd < 0) {
-			a->n = a->n ? a->n : -errno;
-			return;
-		}
-		a->fd[a->n] = fd;
-	}
-}
-
-/* Shares our thread-local storage, so errno: only one of us is ever awake */
-static int opener_thread(void *arg)
-{
-	struct answer a = { 0 };
-	struct request r;
-
-	(void)arg;
-	if (setns(opener.netns, CLONE_NEWNET))
-		a.n = -errno;
-	else
-		isolate_opener();
-	if (write(opener.fd[1], &a, sizeof(a)) != sizeof(a) || a.n)
-		return 0;
-
-	while (read(opener.fd[1], &r, sizeof(r)) == sizeof(r)) {
-		open_sockets(&r, &a);
-		if (write(opener.fd[1], &a, sizeof(a)) != sizeof(a))
-			break;
-	}
-	return 0;
-}
-
-static int opener_answer(struct answer *a)
-{
-	while (read(opener.fd[0], a, sizeof(*a)) != sizeof(*a)) {
-		if (errno != EINTR)
-			return -EIO;
-	}
-	return a->n;
-}
-
-int ns_opener_start(const struct ns *ns)
-{
-	static _Alignas(16) char own_stack[16384];
-	int flags = CLONE_VM | CLONE_FILES | CLONE_FS | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
-	struct answer a;
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, opener.fd))
-		return -errno;
-	opener.netns = ns->netns;
-	if (clone(opener_thread, own_stack + sizeof(own_stack), flags, NULL) < 0)
-		return -errno;
-	return opener_answer(&a);
-}
-
-int ns_opener_sockets(int family, int type, int proto, int *fd, unsigned n)
-{
-	struct request r = { family, type, proto, n };
-	struct answer a;
-	int rc;
-
-	if (write(opener.fd[0], &r, sizeof(r)) != sizeof(r))
-		return -EIO;
-	rc = opener_answer(&a);
-	if (rc > 0)
-		memcpy(fd, a.fd, (unsigned)rc * sizeof(*fd));
-	return rc;
 }

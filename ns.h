@@ -9,6 +9,7 @@
 
 struct ns {
 	int		netns;		/* the target network namespace, until start-up is over */
+	pid_t		opener;		/* during start-up: process in the target namespace that opens files and sockets; 0: none */
 	pid_t		child;		/* COMMAND's process, 0: none */
 	char		ifname[IFNAMSIZ];	/* of the tap device, or empty */
 	int		go;		/* write end: lets the command run; -1: none */
@@ -22,7 +23,7 @@ struct ns {
 #define NS_POLL	1000
 
 /**
- * ns_open() - open (PID, --netns, --userns) or create (COMMAND) the target namespaces, and join the user namespace
+ * ns_open() - open (PID, --netns, --userns) or create (COMMAND) the target namespaces, join the user namespace, start an opener
  *
  * The caller stays in the host's network namespace: its sockets are the host's. May die(). A path may be
  * /proc/self/fd/N: isolate_early() spared it, standard streams are still what they were. After isolate_user(), as root
@@ -30,22 +31,16 @@ struct ns {
  */
 void ns_open(struct ns *ns, const struct conf *c);
 
-/**
- * ns_call() - run a function in the target network namespace
- *
- * In a child that shares memory and descriptors: what @fn opens stays open here, in that namespace.
- *
- * Return: what @fn returned, or -errno if the namespace can't be entered
- */
-int ns_call(const struct ns *ns, int (*fn)(void *), void *arg);
+/* A netlink socket in the target network namespace, during start-up: 0 or -errno */
+int ns_netlink(struct nl *nl, int proto);
 
 /* Creates the tap device, or takes @link (-1: none) for it: descriptor, capabilities, and its name in @ns. May die(). */
-int ns_tap(struct ns *ns, struct net *net, int link, struct caps *caps);
+int ns_tap(struct ns *ns, const struct net *net, int link, struct caps *caps);
 
 /* Loopback up; with --config-net: addresses, routes, MTU. Last: the link up, so that who waits for it finds the rest done.
  * A family that can't be had there is switched off in @net. May die().
  */
-void ns_configure(struct ns *ns, struct net *net);
+void ns_configure(const struct ns *ns, struct net *net);
 
 /* Starts to watch for the namespace's end; called before isolation. Events: EV_NETNS */
 void ns_watch(struct ns *ns, const struct conf *c, int epfd);
@@ -56,25 +51,10 @@ bool ns_gone(struct ns *ns);
 /* Everything is ready: the command may run. Closes the descriptor of the namespace, which would keep it alive. */
 void ns_go(struct ns *ns);
 
-/**
- * ns_opener_start() - a thread in the target network namespace that opens sockets there once we can't enter it any more
- *
- * After the last fork, before isolate_late() and ns_go(). The thread can do nothing else: it has no capabilities, and a
- * system call filter of its own.
- *
- * Return: 0 or -errno
- */
-int ns_opener_start(const struct ns *ns);
+/* The opener of ns_open() ends: before fork() */
+void ns_opener_stop(struct ns *ns);
 
-/**
- * ns_opener_sockets() - socket() in the target namespace, up to @n times: each request is two context switches
- * @type:	SOCK_CLOEXEC and SOCK_NONBLOCK are added
- * @fd:		descriptors, NS_OPENER_MAX at most
- *
- * Return: how many there are, or -errno if none
- */
-int ns_opener_sockets(int family, int type, int proto, int *fd, unsigned n);
-
-#define NS_OPENER_MAX	32
+/* Another one, a thread that has no capabilities and only opens sockets: after the last fork(), before ns_go(). 0 or -errno */
+int ns_opener_stay(struct ns *ns);
 
 #endif /* NS_H */

@@ -19,6 +19,7 @@
 
 #include "log.h"
 #include "ns.h"
+#include "opener.h"
 #include "tap.h"
 
 #define NS_IFNAME	"tap0"
@@ -33,22 +34,11 @@
 #define TXQLEN_MAX	16384U
 #define HEADERS_MIN	40U		/* of one MTU: IPv4 and TCP without options */
 
-/* What a child in the namespace is told, and tells */
-struct ns_net {
-	char		*ifname;	/* of the tap device */
-	struct net	*net;
-	struct caps	*caps;
-	struct nl	host, ns;
-	unsigned	ifindex;
-	const char	*failed;	/* the step that did */
-	bool		exists;		/* the namespace has an interface of that name */
-};
-
-static int step(struct ns_net *n, const char *what, int ret)
+/* A step in the namespace that has to succeed: @ret is 0 or -errno. May die(). */
+static void must(const char *what, int ret)
 {
-	if (ret < 0)
-		n->failed = what;
-	return ret;
+	if (ret)
+		die("Failed to %s in namespace: %s", what, errno_text(-ret));
 }
 
 static uint32_t txqlen(uint32_t mtu)
@@ -59,60 +49,24 @@ static uint32_t txqlen(uint32_t mtu)
 }
 
 /* Super-packets may be larger than IP's length fields can say if the namespace's kernel lets the device announce it (BIG TCP) */
-static void set_big_tcp(struct ns_net *n, int fd, const struct nl_ifinfo *before)
+static void set_big_tcp(struct nl *nl, int fd, const struct nl_ifinfo *before, struct caps *caps)
 {
 	struct nl_ifinfo info;
 	int ret;
 
-	if (!n->caps->tso4 || before->up || !tun_takes(fd, TAP_ROOM + HDR_MAX))
+	if (!caps->tso4 || before->up || !tun_takes(fd, TAP_ROOM + HDR_MAX))
 		return;
-	ret = nl_link_gro(&n->ns, n->ifindex, TAP_ROOM);
+	ret = nl_link_gro(nl, before->ifindex, TAP_ROOM);
 	if (!ret)
-		ret = nl_link_get(&n->ns, n->ifindex, &info);
+		ret = nl_link_get(nl, before->ifindex, &info);
 	if (ret) {
 		debug("Super-packets above 64 KiB not announced: %s", errno_text(-ret));
 		return;
 	}
 	if (info.gro4 == TAP_ROOM)
-		n->caps->tso4 = TAP_SUPER;
+		caps->tso4 = TAP_SUPER;
 	if (info.gro6 == TAP_ROOM)
-		n->caps->tso6 = TAP_SUPER;
-}
-
-static int tap_in_ns(void *arg)
-{
-	struct ns_net *n = arg;
-	const struct conf *c = n->net->cf;
-	struct nl_ifinfo info;
-	int fd, ret;
-
-	ret = step(n, "open netlink socket", nl_open(&n->ns, NETLINK_ROUTE));
-	if (ret)
-		return ret;
-	n->exists = nl_ifindex(&n->ns, n->ifname);
-	fd = step(n, NULL, tun_open(n->ifname, n->caps));
-	if (fd < 0)
-		goto out;
-
-	n->ifindex = nl_ifindex(&n->ns, n->ifname);
-	ret = step(n, "find interface", nl_link_get(&n->ns, n->ifindex, &info));
-	if (!ret && !mac_is_zero(&c->ns_mac))
-		ret = step(n, "set MAC address", nl_link_mac(&n->ns, n->ifindex, &c->ns_mac));
-	if (!ret) {
-		/* A shorter queue only costs speed */
-		int err = nl_link_txqlen(&n->ns, n->ifindex, txqlen(c->mtu ? c->mtu : info.mtu));
-
-		if (err)
-			debug("Transmit queue length not set: %s", errno_text(-err));
-		set_big_tcp(n, fd, &info);
-	}
-	if (ret) {
-		close(fd);
-		fd = ret;
-	}
-out:
-	nl_close(&n->ns);
-	return fd;
+		caps->tso6 = TAP_SUPER;
 }
 
 /* By default, the interface is named like the template; "lo" can't be */
@@ -134,48 +88,69 @@ static void default_ifname(const struct net *net, char name[static IFNAMSIZ])
 	memcpy(name, info.name, IFNAMSIZ);
 }
 
-/* tun_open() failed with -errno @ret: which of its steps, and what can be done about it */
-_Noreturn static void tun_failed(const struct ns_net *n, int ret)
+static void tap_must(const char *ifname, const char *what, int ret)
 {
-	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC), e = errno;
+	if (ret)
+		die("Failed to %s for interface %s in namespace: %s", what, ifname, errno_text(-ret));
+}
+
+/* Device of our own in the namespace. May die(). */
+static int tap_create(char *ifname, bool exists, struct caps *caps)
+{
+	int fd = opener_file("/dev/net/tun", O_RDWR), ret;
 	const char *hint = "";
 
 	if (fd < 0) {
-		if (e == ENOENT || e == ENODEV || e == ENXIO)
+		if (fd == -ENOENT || fd == -ENODEV || fd == -ENXIO)
 			hint = " (is the tun module loaded, and is the device in this container?)";
-		else if (e == EPERM || e == EACCES)
+		else if (fd == -EPERM || fd == -EACCES)
 			hint = " (does this container allow the device?)";
-		die("Failed to open /dev/net/tun: %s%s", errno_text(e), hint);
+		die("Failed to open /dev/net/tun: %s%s", errno_text(-fd), hint);
 	}
-	close(fd);
-	if (n->exists)
-		die("Failed to set up tap interface %s in namespace: there is an interface of that name already",
-		    n->ifname);
-	die("Failed to set up tap interface %s in namespace: %s", n->ifname, errno_text(-ret));
+	ret = tun_create(fd, ifname, caps);
+	if (ret)
+		die("Failed to set up tap interface %s in namespace: %s", ifname,
+		    exists ? "there is an interface of that name already" : errno_text(-ret));
+	return fd;
 }
 
-int ns_tap(struct ns *ns, struct net *net, int link, struct caps *caps)
+int ns_tap(struct ns *ns, const struct net *net, int link, struct caps *caps)
 {
-	struct ns_net n = { .ifname = ns->ifname, .net = net, .caps = caps };
-	int fd;
+	const struct conf *c = net->cf;
+	struct nl_ifinfo info;
+	struct nl nl;
+	int fd, ret;
 
-	memcpy(ns->ifname, net->cf->ns_ifname, IFNAMSIZ);
-	if (net->cf->link_fd >= 0) {
+	memcpy(ns->ifname, c->ns_ifname, IFNAMSIZ);
+	if (c->link_fd >= 0) {
 		fd = tun_adopt(link, ns->ifname, caps);
 		if (fd < 0)
-			die("Invalid value \"%i\" for -F/--fd: %s", net->cf->link_fd, fd == -EBADFD ? "not a tap device" :
+			die("Invalid value \"%i\" for -F/--fd: %s", c->link_fd, fd == -EBADFD ? "not a tap device" :
 			    fd == -EPROTOTYPE ? "not created with IFF_TAP and IFF_NO_PI" : errno_text(-fd));
 		return fd;
 	}
 	if (!ns->ifname[0])
 		default_ifname(net, ns->ifname);
-	fd = ns_call(ns, tap_in_ns, &n);
-	if (fd >= 0)
-		return fd;
-	if (n.failed)
-		die("Failed to %s for interface %s in namespace: %s", n.failed, ns->ifname, errno_text(-fd));
-	tun_failed(&n, fd);
+	tap_must(ns->ifname, "open netlink socket", ns_netlink(&nl, NETLINK_ROUTE));
+	fd = tap_create(ns->ifname, nl_ifindex(&nl, ns->ifname), caps);
+	tap_must(ns->ifname, "find interface", nl_link_get(&nl, nl_ifindex(&nl, ns->ifname), &info));
+	if (!mac_is_zero(&c->ns_mac))
+		tap_must(ns->ifname, "set MAC address", nl_link_mac(&nl, info.ifindex, &c->ns_mac));
+	/* A shorter queue only costs speed */
+	ret = nl_link_txqlen(&nl, info.ifindex, txqlen(c->mtu ? c->mtu : info.mtu));
+	if (ret)
+		debug("Transmit queue length not set: %s", errno_text(-ret));
+	set_big_tcp(&nl, fd, &info, caps);
+	nl_close(&nl);
+	return fd;
 }
+
+/* ns_configure(): an interface, and both sides */
+struct ns_net {
+	struct net	*net;
+	struct nl	host, ns;
+	unsigned	ifindex;
+};
 
 /* Link-local address the kernel would make (RFC 4291, appendix A), to have it without DAD */
 static struct addr eui64(const struct mac *m)
@@ -260,14 +235,15 @@ static int all_routes(struct ns_net *n, enum family f)
 }
 
 /* IPv6 may be switched off in the namespace (disable_ipv6, or an MTU below 1280): then IPv4 is what there is */
-static int family_failed(struct ns_net *n, enum family f, const char *what, int ret)
+static void family_done(struct ns_net *n, enum family f, const char *what, int ret)
 {
+	if (!ret)
+		return;
 	if (f == V4)
-		return step(n, what, ret);
+		die("Failed to set IPv4 %s in namespace: %s", what, errno_text(-ret));
 	/* The user's own doing is nothing to warn of */
-	log_if(ret == -EACCES ? LOG_INFO : LOG_WARNING, "Failed to %s in namespace: %s", what, errno_text(-ret));
+	log_if(ret == -EACCES ? LOG_INFO : LOG_WARNING, "Failed to set IPv6 %s in namespace: %s", what, errno_text(-ret));
 	net_switch_off(n->net, V6);
-	return 0;
 }
 
 /* Nothing will answer router solicitations (see ns_configure()), and the kernel would repeat them for ever, waking us. Without
@@ -279,34 +255,24 @@ static void no_solicitations(const char *ifname)
 	int fd;
 
 	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/accept_ra", ifname);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	if (write(fd, "0", 1) < 0)
+	fd = opener_file(path, O_WRONLY);
+	if (fd >= 0 && write(fd, "0", 1) < 0)
 		debug("Can't switch off router solicitations in namespace: %s", errno_text(errno));
-	close(fd);
+	fd_close(fd);
 }
 
-static int configure_link(struct ns_net *n)
+static void configure_link(struct ns_net *n, const char *ifname)
 {
 	const struct net *net = n->net;
-	uint32_t mtu = net->cf->mtu;
-	int ret;
 
-	n->ifindex = nl_ifindex(&n->ns, n->ifname);
-	if (!n->ifindex)
-		return step(n, "find interface", -ENODEV);
-	if (mtu) {
-		ret = step(n, "set MTU", nl_link_mtu(&n->ns, n->ifindex, mtu));
-		if (ret)
-			return ret;
-	}
+	must("find interface", n->ifindex ? 0 : -ENODEV);
+	if (net->cf->mtu)
+		must("set MTU", nl_link_mtu(&n->ns, n->ifindex, net->cf->mtu));
 	nl_link_autoaddr(&n->ns, n->ifindex, net->ip[V6].on);
-	no_solicitations(n->ifname);
+	no_solicitations(ifname);
 	for (enum family f = V4; f < FAMILIES; f++) {
-		ret = net->ip[f].on ? set_addrs(n, f) : 0;
-		if (ret && (ret = family_failed(n, f, f == V4 ? "set IPv4 addresses" : "set IPv6 addresses", ret)))
-			return ret;
+		if (net->ip[f].on)
+			family_done(n, f, "addresses", set_addrs(n, f));
 	}
 
 	nl_hold(&n->ns);
@@ -316,56 +282,35 @@ static int configure_link(struct ns_net *n)
 			first_routes(n, f);
 	}
 	nl_release(&n->ns);
-	ret = step(n, "bring up interface", nl_link_up(&n->ns, n->ifindex));
-	for (enum family f = V4; !ret && f < FAMILIES; f++) {
-		ret = net->ip[f].on ? all_routes(n, f) : 0;
-		if (ret)
-			ret = family_failed(n, f, f == V4 ? "set IPv4 routes" : "set IPv6 routes", ret);
+	must("bring up interface", nl_link_up(&n->ns, n->ifindex));
+	for (enum family f = V4; f < FAMILIES; f++) {
+		if (net->ip[f].on)
+			family_done(n, f, "routes", all_routes(n, f));
 	}
-	return ret;
 }
 
-/* The kernel segments what would be more, so that what pkt_parse() drops comes from no honest sender. Also if the device was made
- * by somebody else (--fd).
- */
-static void limit_segments(struct ns_net *n)
+void ns_configure(const struct ns *ns, struct net *net)
 {
-	unsigned ifindex = *n->ifname ? nl_ifindex(&n->ns, n->ifname) : 0;
-	int ret = ifindex ? nl_link_gso_segs(&n->ns, ifindex, GSO_SEGS_MAX) : 0;
+	struct ns_net n = { .net = net };
+	int ret = nl_open(&n.host, NETLINK_ROUTE);
 
-	if (ret)
-		debug("Segments of super-packets not limited: %s", errno_text(-ret));
-}
-
-static int configure_in_ns(void *arg)
-{
-	struct ns_net *n = arg;
-	unsigned lo;
-	int ret;
-
-	ret = step(n, "open netlink socket", nl_open(&n->ns, NETLINK_ROUTE));
-	if (ret)
-		return ret;
-	lo = nl_ifindex(&n->ns, "lo");
-	ret = nl_link_up(&n->ns, lo);
-	if (ret)
-		warn("Failed to bring up loopback interface in namespace: %s", errno_text(-ret));
-	limit_segments(n);
-	ret = n->net->cf->config_net ? configure_link(n) : 0;
-	nl_close(&n->ns);
-	return ret;
-}
-
-void ns_configure(struct ns *ns, struct net *net)
-{
-	struct ns_net n = { .ifname = ns->ifname, .net = net };
-	int ret;
-
-	ret = nl_open(&n.host, NETLINK_ROUTE);
 	if (ret)
 		die("Failed to open netlink socket: %s", errno_text(-ret));
-	ret = ns_call(ns, configure_in_ns, &n);
+	must("open netlink socket", ns_netlink(&n.ns, NETLINK_ROUTE));
+	ret = nl_link_up(&n.ns, nl_ifindex(&n.ns, "lo"));
+	if (ret)
+		warn("Failed to bring up loopback interface in namespace: %s", errno_text(-ret));
+
+	/* The kernel segments what would be more, so that what pkt_parse() drops comes from no honest sender. Also if the device
+	 * was made by somebody else (--fd).
+	 */
+	n.ifindex = *ns->ifname ? nl_ifindex(&n.ns, ns->ifname) : 0;
+	ret = n.ifindex ? nl_link_gso_segs(&n.ns, n.ifindex, GSO_SEGS_MAX) : 0;
+	if (ret)
+		debug("Segments of super-packets not limited: %s", errno_text(-ret));
+
+	if (net->cf->config_net)
+		configure_link(&n, ns->ifname);
 	nl_close(&n.host);
-	if (ret < 0)
-		die("Failed to %s in namespace: %s", n.failed ? n.failed : "set up the network", errno_text(-ret));
+	nl_close(&n.ns);
 }

@@ -294,13 +294,6 @@ static void link_socket(struct ctx *c)
 		die("Failed to watch the guest's socket: %s", errno_text(-rc));
 }
 
-static int listen_in_ns(void *arg)
-{
-	struct ctx *c = arg;
-
-	return fwd_listen_ns(&c->fwd, &c->net, c->epfd);
-}
-
 /* Ports of the host, and of the namespace's loopback */
 static void listen_all(struct ctx *c)
 {
@@ -310,7 +303,7 @@ static void listen_all(struct ctx *c)
 		exit(EXIT_FAILURE);		/* it said why */
 	for (unsigned i = 0; i < conf.rules.n; i++)
 		outward |= conf.rules.rule[i].outward;
-	if (outward && ns_call(&ns, listen_in_ns, c))
+	if (outward && fwd_listen_ns(&c->fwd, &c->net, c->epfd))
 		exit(EXIT_FAILURE);
 }
 
@@ -321,10 +314,9 @@ static void start_opener(void)
 
 	if (!conf.rules.n && file.control < 0)	/* nor will there be any */
 		return;
-	rc = ns_opener_start(&ns);
+	rc = ns_opener_stay(&ns);
 	if (rc)
 		die("Failed to start the thread that opens sockets in the namespace: %s", errno_text(-rc));
-	ctx.fwd.ns_sockets = ns_opener_sockets;
 }
 
 /* Whoever has seen the PID file may send signals. On an error, @daemon (0: there is none) has to end. */
@@ -433,7 +425,7 @@ int main(int argc, char **argv)
 	listen_all(&ctx);
 	reclaim_limit(&ctx);
 	if (pasta())
-		auto_start(&ctx, &ns);
+		auto_start(&ctx);
 	ctx.fwd.auto_first = sock_low_ports;	/* what the namespace binds from now on takes no privilege of ours */
 	if (pasta())
 		ns_watch(&ns, &conf, ctx.epfd);
@@ -444,6 +436,8 @@ int main(int argc, char **argv)
 		info("UNIX domain socket bound at %s", conf.socket);
 	summary_print(&ctx.net, ns.ifname, conf.socket);
 
+	if (pasta())
+		ns_opener_stop(&ns);
 	isolate_prefork(&conf);
 	ready = daemonise(&conf);
 	signals_init(&ctx);			/* a signalfd tells the process that registered it, so after fork() */

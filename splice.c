@@ -23,6 +23,7 @@
 
 #include "accept.h"
 #include "event.h"
+#include "opener.h"
 #include "reclaim.h"
 #include "sock.h"
 #include "splice.h"
@@ -308,15 +309,12 @@ static void splice_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t 
 
 int splice_ns_socket(const struct ctx *c, enum family f, uint8_t proto)
 {
-	const struct fwd *fwd = &c->fwd;
 	bool udp = proto == IPPROTO_UDP;
 	int n;
 
 	if (!spare[udp][f].n) {
-		if (!fwd->ns_sockets)
-			return -EAFNOSUPPORT;
-		n = fwd->ns_sockets(f == V4 ? AF_INET : AF_INET6, udp ? SOCK_DGRAM : SOCK_STREAM, proto,
-				    spare[udp][f].fd, accept_plenty(c) ? SOCKS_SPARE : 1);
+		n = opener_sockets(f == V4 ? AF_INET : AF_INET6, udp ? SOCK_DGRAM : SOCK_STREAM, proto, spare[udp][f].fd,
+				   accept_plenty(c) ? SOCKS_SPARE : 1);
 		if (n < 0)
 			return n;
 		spare[udp][f].n = (unsigned)n;

@@ -151,15 +151,15 @@ void tap_queue_pop(struct tap *t);
 
 /* tap_tun.c - a tap device with virtio_net_hdr
  *
- * tun_open(): attaches to (or creates) device @ifname in the network namespace the caller is in; falls back feature by
- * feature and says in @caps what it got. Return: descriptor, or -errno.
+ * tun_create(): attaches to (or creates) device @ifname in the network namespace in which @fd, /dev/net/tun, was opened; falls back
+ * feature by feature, the result is in @caps. Return: 0, or -errno.
  * tun_adopt(): the same for one that somebody opened and attached, @ifname filled in. -EBADFD: no such device, -EPROTOTYPE:
  * not with the frame format that is expected.
  * tun_takes(): does the kernel find memory for a frame of @len bytes, link's header included? Asked while the device is down:
  * with one that is up, the namespace gets a frame of zeros, and the answer is false.
  * tun_attach(): makes the descriptor the link.
  */
-int tun_open(char *ifname, struct caps *caps);
+int tun_create(int fd, char *ifname, struct caps *caps);
 int tun_adopt(int fd, char *ifname, struct caps *caps);
 void tun_mac(int fd, struct mac *m);	/* the device's own address: the guest's */
 bool tun_takes(int fd, size_t len);

@@ -170,28 +170,20 @@ static void tun_features(int fd, const struct ifreq *ifr, struct caps *caps)
 	      ifr->ifr_name, caps->link_hdr, caps->csum ? "on" : "off", caps->tso4 ? "on" : "off", caps->uso ? "on" : "off");
 }
 
-int tun_open(char *ifname, struct caps *caps)
+int tun_create(int fd, char *ifname, struct caps *caps)
 {
-	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
-
-	if (fd < 0)
-		return -errno;
 
 	*caps = (struct caps){ .mtu = 65535 };
 	strncpy(ifr.ifr_name, ifname, IFNAMSIZ - 1);
 	if (ioctl(fd, TUNSETIFF, &ifr)) {
 		ifr.ifr_flags = IFF_TAP | IFF_NO_PI;
-		if (errno != EINVAL || ioctl(fd, TUNSETIFF, &ifr)) {
-			int rc = -errno;
-
-			close(fd);
-			return rc;
-		}
+		if (errno != EINVAL || ioctl(fd, TUNSETIFF, &ifr))
+			return -errno;
 	}
 	tun_features(fd, &ifr, caps);
 	memcpy(ifname, ifr.ifr_name, IFNAMSIZ);
-	return fd;
+	return 0;
 }
 
 int tun_adopt(int fd, char *ifname, struct caps *caps)

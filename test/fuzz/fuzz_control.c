@@ -57,9 +57,8 @@ void fwd_table(const struct fwd *fwd, struct rules *t)
 		t->rule[t->n++] = fr->r;
 }
 
-int fwd_rule_possible(const struct fwd *fwd, const struct net *c, const struct rule *r)
+int fwd_rule_possible(const struct net *c, const struct rule *r)
 {
-	(void)fwd;
 	(void)c;
 	return r->first != 2 ? 0 : r->proto == IPPROTO_TCP ? -EAFNOSUPPORT : -EPROTONOSUPPORT;
 }

@@ -155,7 +155,6 @@ void run_begin(struct run *r, const struct script *s, const struct variant *v)
 
 	sock_probe();
 	loop_init(&r->c, &r->cf);
-	r->c.fwd.ns_sockets = ns_sockets_sim;
 	r->c.sockets_max = r->s->sockets_max;
 	tap_sim_attach(&r->c.guest[0].tap, &caps);
 	r->c.guest[0].mac = r->c.guest[0].device = wire_guest_mac;

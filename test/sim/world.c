@@ -5,6 +5,7 @@
  * edge-triggered readiness, SO_PEEK_OFF. The system calls themselves are in kernel.c.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include <sys/socket.h>
 
 #include "kernel.h"
+#include "../../opener.h"
 #include "world.h"
 
 #define FS_MAX		8192	/* files opened in one run */
@@ -133,7 +135,19 @@ int fs_open(enum fs_kind kind, int domain)
 	return -1;
 }
 
-int ns_sockets_sim(int family, int type, int proto, int *fd, unsigned n)
+bool opener_runs(void)
+{
+	return true;
+}
+
+int opener_file(const char *path, int flags)
+{
+	int fd = open(path, flags | O_CLOEXEC | O_NONBLOCK);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int opener_sockets(int family, int type, int proto, int *fd, unsigned n)
 {
 	(void)proto;
 	(void)n;

@@ -176,7 +176,4 @@ void tap_sim_clear(void);
 bool sim_fault(const char *call, int err);
 int fs_open(enum fs_kind kind, int domain);
 
-/* fwd.ns_sockets: one at a time, so that none is left over */
-int ns_sockets_sim(int family, int type, int proto, int *fd, unsigned n);
-
 #endif /* WORLD_H */

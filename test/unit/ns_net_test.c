@@ -51,17 +51,32 @@ static int test_socket(int family, int type, int proto)
 #define NET4_R		"192.0.2.0/24 scope link src 192.0.2.5\n"
 
 /* The program's part that creates and enters namespaces, and its tap device, as little of them as is needed here */
-int ns_call(const struct ns *ns, int (*fn)(void *), void *arg)
-{
-	int back = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), ret;
+static int host_ns, guest_ns;
 
-	if (setns(ns->netns, CLONE_NEWNET))
-		return -errno;
-	ret = fn(arg);
-	if (setns(back, CLONE_NEWNET))
+static void go(int netns)
+{
+	if (setns(netns, CLONE_NEWNET))
 		abort();
-	close(back);
-	return ret;
+}
+
+int ns_netlink(struct nl *nl, int proto)
+{
+	int rc;
+
+	go(guest_ns);
+	rc = nl_open(nl, proto);
+	go(host_ns);
+	return rc;
+}
+
+int opener_file(const char *path, int flags)
+{
+	int fd;
+
+	go(guest_ns);
+	fd = open(path, flags | O_CLOEXEC | O_NONBLOCK);
+	go(host_ns);
+	return fd < 0 ? -errno : fd;
 }
 
 int tun_adopt(int fd, char *ifname, struct caps *caps)
@@ -81,22 +96,14 @@ bool tun_takes(int fd, size_t len)
 	return tun_room && len > TAP_ROOM;
 }
 
-int tun_open(char *ifname, struct caps *caps)
+int tun_create(int fd, char *ifname, struct caps *caps)
 {
 	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI };
-	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 
 	caps->tso4 = caps->tso6 = tun_tso;
-	if (fd < 0)
-		return -errno;
 	strcpy(ifr.ifr_name, ifname);
-	if (!ioctl(fd, TUNSETIFF, &ifr))
-		return fd;
-	close(fd);
-	return -EINVAL;
+	return ioctl(fd, TUNSETIFF, &ifr) ? -EINVAL : 0;
 }
-
-static int host_ns, guest_ns;
 
 static int new_netns(void)
 {
@@ -154,9 +161,10 @@ static bool setup(const char *batch)
 
 static struct caps caps;
 static struct net net;
+static struct ns ns;
 
 /* Start-up as passt.c does it, with @args behind "pasta --config-net": descriptor of the tap device */
-static int start(struct conf *c, struct ns *ns, const char *args)
+static int start(struct conf *c, const char *args)
 {
 	static char *argv[64], buf[1024];
 	int argc = 0, fd;
@@ -167,10 +175,10 @@ static int start(struct conf *c, struct ns *ns, const char *args)
 		argv[argc++] = s;
 	argv[argc] = NULL;
 	conf_parse(c, argc, argv);
-	*ns = (struct ns){ .netns = guest_ns };
+	ns = (struct ns){ .netns = guest_ns };
 	net_start(&net, c);
-	fd = ns_tap(ns, &net, c->link_fd, &caps);
-	ns_configure(ns, &net);
+	fd = ns_tap(&ns, &net, c->link_fd, &caps);
+	ns_configure(&ns, &net);
 	return fd;
 }
 
@@ -228,9 +236,8 @@ static const char *show_what = ".";
 static void run_and_show(const char *args)
 {
 	static struct conf c;
-	struct ns ns;
 
-	start(&c, &ns, args);
+	start(&c, args);
 	setns(guest_ns, CLONE_NEWNET);
 	show(ns.ifname, show_what);
 }
@@ -275,9 +282,8 @@ static void run_conf(const char *args)
 {
 	char a[ADDR_STRLEN], gw[ADDR_STRLEN], ll[ADDR_STRLEN];
 	static struct conf c;
-	struct ns ns;
 
-	start(&c, &ns, args);
+	start(&c, args);
 	for (enum family f = V4; f < FAMILIES; f++) {
 		const struct net_ip *ip = &net.ip[f];
 
@@ -596,9 +602,8 @@ static void run_link(const char *args)
 {
 	static struct conf c;
 	struct nl_ifinfo info;
-	struct ns ns;
 
-	start(&c, &ns, args);
+	start(&c, args);
 	setns(guest_ns, CLONE_NEWNET);
 	if (system("ip -o link show |"
 		   " sed -E 's/^[0-9]+: ([^:]*):.*<(.*)> mtu ([0-9]*).*(qlen [0-9]*).*/\\1 \\2 \\3 \\4/'"))
@@ -646,10 +651,9 @@ static void run_big(const char *args)
 {
 	static struct conf c;
 	struct nl_ifinfo info;
-	struct ns ns;
 	struct nl nl;
 
-	start(&c, &ns, args);
+	start(&c, args);
 	setns(guest_ns, CLONE_NEWNET);
 	nl_open(&nl, NETLINK_ROUTE);
 	nl_link_get(&nl, nl_ifindex(&nl, ns.ifname), &info);

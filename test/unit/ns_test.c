@@ -42,45 +42,68 @@ static uint64_t inode(const char *path)
 	return stat(path, &st) ? 0 : st.st_ino;
 }
 
-/* ns_call() */
+/* The opener, during start-up */
 
-static int call_inode(void *arg)
+/* Inode of the network namespace that it is in */
+static uint64_t opener_inode(void)
 {
-	*(uint64_t *)arg = inode("/proc/thread-self/ns/net");
-	return -EPROTO;
+	int fd = opener_file("/proc/thread-self/ns/net", O_RDONLY);
+	struct stat st;
+
+	need(fd >= 0 && fcntl(fd, F_GETFD) == FD_CLOEXEC && !fstat(fd, &st));
+	close(fd);
+	return st.st_ino;
 }
 
-static int call_open(void *arg)
-{
-	*(int *)arg = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-	return 0;
-}
-
-static int call_die(void *arg)
-{
-	die("%s", (const char *)arg);
-}
-
-static void call_there(const void *arg)
+static void opener_there(const void *arg)
 {
 	char *const command[] = { "sleep", "1000", NULL };
 	struct conf c = { .command = command };
-	uint64_t here, want, there = 0;
 	struct stat st;
+	uint64_t here;
 	struct ns ns;
-	int fd = -1;
+	struct nl nl;
+	int fd[2];
 
 	become(*(const enum who *)arg);
 	start(&ns, &c);
 	here = inode("/proc/self/ns/net");
 	need(!fstat(ns.netns, &st));
-	want = st.st_ino;
-	need(ns_call(&ns, call_inode, &there) == -EPROTO && there == want && there != here);
+	need(opener_inode() == st.st_ino && here != st.st_ino);
 	need(inode("/proc/self/ns/net") == here && inode("/proc/thread-self/ns/net") == here);
-	need(!ns_call(&ns, call_open, &fd) && !fstat(fd, &st) && st.st_ino == want);
+	need(opener_file("/nonexistent", O_RDONLY) == -ENOENT);
+	need(opener_sockets(AF_INET, SOCK_STREAM, 0, fd, 2) == 2 && fcntl(fd[1], F_GETFD) == FD_CLOEXEC);
+	need(opener_sockets(-1, SOCK_STREAM, 0, fd, 1) == -EAFNOSUPPORT);
+	need(!ns_netlink(&nl, NETLINK_ROUTE) && nl_ifindex(&nl, "lo") == 1 && !nl_link_up(&nl, 1));
+	need(opener_runs());
+	ns_opener_stop(&ns);
 	need(waitpid(-1, NULL, WNOHANG | __WALL) == 0);		/* only the command is left */
-	ns_call(&ns, call_die, "the end");
-	need(false);
+	need(!opener_runs() && opener_file("/", O_RDONLY) == -EAFNOSUPPORT);
+	need(ns_netlink(&nl, NETLINK_ROUTE) == -EAFNOSUPPORT);
+}
+
+/* It ends when its parent is killed: the pipe, which both have, does then */
+static void opener_ends(const void *arg)
+{
+	int pipe[2];
+	pid_t pid;
+	char b;
+
+	(void)arg;
+	child_user();
+	need(!pipe2(pipe, O_CLOEXEC) && (pid = fork()) >= 0);
+	if (!pid) {
+		struct ns ns;
+
+		need(!unshare(CLONE_NEWUSER | CLONE_NEWNET));
+		ns.netns = open_ns("/proc/self/ns/net", "network");
+		need(!opener_start(&ns, 0) && write(pipe[1], "", 1) == 1);
+		pause();
+	}
+	close(pipe[1]);
+	need(read(pipe[0], &b, 1) == 1);
+	need(!kill(pid, SIGKILL) && waitpid(pid, NULL, 0) == pid);
+	need(read(pipe[0], &b, 1) == 0);
 }
 
 /* The command */
@@ -240,7 +263,6 @@ static void command_waits(const void *arg)
 	child_user();
 	close(mkstemp(path));
 	start(&ns, &c);
-	need(!ns_call(&ns, call_nothing, NULL));
 	close(ns.go);
 	need(waitpid(ns.child, &status, 0) == ns.child && WIFEXITED(status) && WEXITSTATUS(status) == 1);
 	need(!unlink(path));
@@ -338,7 +360,7 @@ static void join(const void *arg)
 {
 	const struct join_case *t = arg;
 	struct conf c = { 0 };
-	uint64_t want, here, there = 0;
+	uint64_t want, here;
 	char netns[64], userns[64];
 	int hold[2] = { 0, 1 };
 	struct ns ns;
@@ -374,7 +396,7 @@ static void join(const void *arg)
 
 	here = inode("/proc/self/ns/net");
 	start(&ns, &c);
-	need(ns_call(&ns, call_inode, &there) == -EPROTO && there == want);
+	need(opener_inode() == want);
 	need(inode("/proc/self/ns/net") == here);
 	need(t->by != BY_HIGH_FDS || (fcntl(7, F_GETFD) < 0 && fcntl(9, F_GETFD) < 0));
 	kill(pid, SIGKILL);
@@ -597,14 +619,14 @@ static void test_end(void)
 
 /* Sockets in the namespace, after everything was given up */
 
-static int call_listen(void *arg)
+/* Listener on the namespace's loopback interface, address into @sa */
+static int listen_there(struct sockaddr_in *sa)
 {
-	struct sockaddr_in *sa = arg;
 	struct ifreq ifr = { .ifr_name = "lo", .ifr_flags = IFF_UP };
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	socklen_t len = sizeof(*sa);
+	int fd;
 
-	need(!ioctl(fd, SIOCSIFFLAGS, &ifr));
+	need(opener_sockets(AF_INET, SOCK_STREAM, 0, &fd, 1) == 1 && !ioctl(fd, SIOCSIFFLAGS, &ifr));
 	need(!bind(fd, (struct sockaddr *)sa, len) && !listen(fd, 1) && !getsockname(fd, (struct sockaddr *)sa, &len));
 	return fd;
 }
@@ -634,36 +656,37 @@ static void opener_works(const void *arg)
 {
 	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct conf c = { .foreground = true, .command = SH("sleep 1000") };
-	int l, s, h, proc, fd[NS_OPENER_MAX];
+	int l, s, h, proc, fd[OPENER_MAX];
 	const struct rlimit lim = { 60, 60 };
 	struct ns ns;
 
 	become(*(const enum who *)arg);
 	start(&ns, &c);
 	proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	need((l = ns_call(&ns, call_listen, &sa)) >= 0);
+	need((l = listen_there(&sa)) >= 0);
+	ns_opener_stop(&ns);
 	isolate_prefork(&c);
-	need(!ns_opener_start(&ns) && confined(proc) == 1);
+	need(!ns_opener_stay(&ns) && confined(proc) == 1);
 	need(!setrlimit(RLIMIT_NOFILE, &lim));
 	isolate_late(&c);
 	ns_go(&ns);
 
-	need(ns_opener_sockets(-1, SOCK_STREAM, 0, fd, 1) == -EAFNOSUPPORT);
-	need(ns_opener_sockets(AF_INET, SOCK_STREAM, 0, &s, 1) == 1 && (h = socket(AF_INET, SOCK_STREAM, 0)) >= 0);
+	need(opener_sockets(AF_NETLINK, SOCK_RAW, 0, fd, 1) == -EAFNOSUPPORT && opener_file("/", O_RDONLY) == -EAFNOSUPPORT);
+	need(opener_sockets(AF_INET, SOCK_STREAM, 0, &s, 1) == 1 && (h = socket(AF_INET, SOCK_STREAM, 0)) >= 0);
 	need(connect(h, (struct sockaddr *)&sa, sizeof(sa)) && errno == ECONNREFUSED);
 	need(connect(s, (struct sockaddr *)&sa, sizeof(sa)) && errno == EINPROGRESS);
 	need(accept4(l, NULL, NULL, 0) >= 0);
 	for (int i = 0; i < 100; i++) {
-		need(ns_opener_sockets(AF_INET6, SOCK_DGRAM, 0, fd, NS_OPENER_MAX) == NS_OPENER_MAX);
-		for (int k = 0; k < NS_OPENER_MAX; k++)
+		need(opener_sockets(AF_INET6, SOCK_DGRAM, 0, fd, OPENER_MAX) == OPENER_MAX);
+		for (int k = 0; k < OPENER_MAX; k++)
 			need(!close(fd[k]));
 	}
 
 	/* SPL-19: as many as there are descriptors for, and then none */
-	need(ns_opener_sockets(AF_INET, SOCK_STREAM, 0, fd, NS_OPENER_MAX) == NS_OPENER_MAX);
-	s = ns_opener_sockets(AF_INET, SOCK_STREAM, 0, fd, NS_OPENER_MAX);
-	need(s > 0 && s < NS_OPENER_MAX);
-	need(ns_opener_sockets(AF_INET, SOCK_STREAM, 0, fd, NS_OPENER_MAX) == -EMFILE);
+	need(opener_sockets(AF_INET, SOCK_STREAM, 0, fd, OPENER_MAX) == OPENER_MAX);
+	s = opener_sockets(AF_INET, SOCK_STREAM, 0, fd, OPENER_MAX);
+	need(s > 0 && s < OPENER_MAX);
+	need(opener_sockets(AF_INET, SOCK_STREAM, 0, fd, OPENER_MAX) == -EMFILE);
 }
 
 static void test_opener(void)
@@ -677,10 +700,11 @@ static void test_opener(void)
 int main(void)
 {
 	for_each_who(w) {
-		test("ns_call() as %s: there and back", who_name[w]);
-		eq(child_run(call_there, &w), 1);
-		ok(strstr(child_err, "the end\n"));
+		test("opener as %s: there, while we are not", who_name[w]);
+		eq(child_run(opener_there, &w), 0);
 	}
+	test("opener: gone with a parent that was killed");
+	eq(child_run(opener_ends, NULL), 0);
 	test_commands();
 	test_join();
 	test_end();

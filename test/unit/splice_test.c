@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 
+#include "../opener_here.h"
 #include "../t.h"
 #include "../../splice.c"
 
@@ -78,21 +79,6 @@ int __wrap_pipe2(int fd[2], int flags)
 static struct ctx c;
 
 /* The target namespace is ours */
-static int open_here(int family, int type, int proto, int *fd, unsigned n)
-{
-	unsigned i = 0;
-
-	for (; i < MIN(n, 2); i++)
-		fd[i] = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, proto);
-	return (int)i;
-}
-
-static int open_none(int family, int type, int proto, int *fd, unsigned n)
-{
-	(void)family, (void)type, (void)proto, (void)fd, (void)n;
-	return -EMFILE;
-}
-
 static unsigned descriptors(void)
 {
 	DIR *d = opendir("/proc/self/fd");
@@ -466,7 +452,7 @@ static void test_resets(void)
 	close(client.fd);
 
 	test("SPL-19 no socket in the namespace: RST to the client");
-	c.fwd.ns_sockets = open_none;
+	opener_error = -EMFILE;
 	while (spare[0][V4].n)
 		close(spare[0][V4].fd[--spare[0][V4].n]);
 	client.fd = connect_to(&from.our, 0);
@@ -476,7 +462,7 @@ static void test_resets(void)
 	eq(pending(client.fd), ECONNRESET);
 	eq(c.flows.count[FLOW_SPLICE], 0);
 	close(client.fd);
-	c.fwd.ns_sockets = open_here;
+	opener_error = 0;
 
 	test("SPL-19 flow table full: RST to the client");
 	c.flows.unused = FLOW_MAX;
@@ -541,7 +527,7 @@ int main(void)
 	c.epfd = epoll_create1(EPOLL_CLOEXEC);
 	flows_init(&c.flows);
 	accept_init(&c);
-	c.fwd.ns_sockets = open_here;
+	opener_most = 2;
 	log_level = LOG_ERR;
 	test_transfers();
 	test_bulk();

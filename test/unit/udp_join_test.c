@@ -6,6 +6,7 @@
 /* LDFLAGS: -Wl,--wrap=sendmmsg */
 #include "../../udp.c"
 #include "../datagrams.h"
+#include "../opener_here.h"
 #include "../../splice.h"
 
 /* ---- between the program and the kernel ---- */
@@ -377,13 +378,6 @@ static void test_in_flows(const struct subnet *n)
 	}
 }
 
-static int open_here(int family, int type, int proto, int *fd, unsigned n)
-{
-	(void)n;
-	fd[0] = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, proto);
-	return fd[0] < 0 ? -errno : 1;
-}
-
 /* A client on the host's loopback, which is spliced, and one far away */
 static void test_in_mixed(const struct subnet *n)
 {
@@ -639,7 +633,6 @@ static void test_random_in(const struct subnet *n)
 int main(void)
 {
 	host_init();
-	c.fwd.ns_sockets = open_here;
 	EACH_NET(n) {
 		test_large(n);
 		test_in(n);

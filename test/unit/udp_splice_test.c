@@ -9,6 +9,7 @@
 
 #include "../../udp_splice.c"
 #include "../datagrams.h"
+#include "../opener_here.h"
 
 #ifndef UDP_GRO
 #define UDP_GRO	104
@@ -59,13 +60,6 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags)
 		return __real_sendmsg(fd, m, flags);
 	errno = kernel.single_errno;
 	return -1;
-}
-
-static int open_here(int family, int type, int proto, int *fd, unsigned n)
-{
-	(void)n;				/* one at a time, so that descriptors can be counted */
-	fd[0] = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, proto);
-	return fd[0] < 0 ? -errno : 1;
 }
 
 /* Both families and both ways: what is asked, and where that leads to */
@@ -610,20 +604,19 @@ static void test_policy(void)
 
 	test("no socket to be had in the namespace: dropped and counted");
 	set_up(&ways[1]);
-	c.fwd.ns_sockets = NULL;
+	opener_error = -EAFNOSUPPORT;
 	for (int fd; (fd = splice_ns_socket(&c, V6, IPPROTO_UDP)) >= 0;)	/* those in reserve */
 		close(fd);
 	say(client, &ask, "x");
 	run();
 	eq(g->drops[DROP_NO_RESOURCE], 1);
 	eq(c.flows.count[FLOW_UDP_SPLICE], 0);
-	c.fwd.ns_sockets = open_here;
+	opener_error = 0;
 }
 
 int main(void)
 {
 	host_init();
-	c.fwd.ns_sockets = open_here;
 	EACH_WAY(w) {
 		test_both_ways(w);
 		test_segments(w);

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* opener.c - files and sockets of the target network namespace: requests, and the answers of the opener in there
+ *
+ * Both sides share memory, thread-local storage included, so errno: only one of them is ever awake.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "opener.h"
+#include "util.h"
+
+struct request {
+	const char	*path;		/* a file, or NULL */
+	int		flags;		/* for open(), or */
+	int		family, type, proto;
+	unsigned	n;
+};
+
+struct answer {
+	int		n;		/* how many, or -errno */
+	int		fd[OPENER_MAX];
+};
+
+static struct {
+	int	ours, its;		/* ends of a socket pair; -1: there is no opener */
+	bool	stays;
+} line = { -1, -1, false };
+
+static int open_one(const struct request *r)
+{
+	int fd = r->path ? open(r->path, r->flags | O_CLOEXEC | O_NONBLOCK) :
+		 socket(r->family, r->type | SOCK_CLOEXEC | SOCK_NONBLOCK, r->proto);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* As many as asked for, or as there are descriptors for */
+static void open_all(const struct request *r, struct answer *a)
+{
+	for (a->n = 0; (unsigned)a->n < MIN(r->n, OPENER_MAX); a->n++) {
+		int fd = open_one(r);
+
+		if (fd < 0) {
+			a->n = a->n ? a->n : fd;
+			return;
+		}
+		a->fd[a->n] = fd;
+	}
+}
+
+void opener_serve(int rc)
+{
+	struct answer a = { .n = rc };
+	struct request r;
+
+	while (write(line.its, &a, sizeof(a)) == sizeof(a) && !rc && read(line.its, &r, sizeof(r)) == sizeof(r))
+		open_all(&r, &a);
+	close(line.its);
+}
+
+static int take_answer(struct answer *a)
+{
+	while (read(line.ours, a, sizeof(*a)) != sizeof(*a)) {
+		if (errno != EINTR)
+			return -EIO;
+	}
+	return a->n;
+}
+
+static int ask(const struct request *r, int *fd)
+{
+	struct answer a;
+	int n;
+
+	/* Its filter would end us */
+	if (line.ours < 0 || (line.stays && (r->path || (r->family != AF_INET && r->family != AF_INET6))))
+		return -EAFNOSUPPORT;
+	if (write(line.ours, r, sizeof(*r)) != sizeof(*r))
+		return -EIO;
+	n = take_answer(&a);
+	if (n > 0)
+		memcpy(fd, a.fd, (unsigned)n * sizeof(*fd));
+	return n;
+}
+
+int opener_sockets(int family, int type, int proto, int *fd, unsigned n)
+{
+	return ask(&(struct request){ .family = family, .type = type, .proto = proto, .n = n }, fd);
+}
+
+int opener_file(const char *path, int flags)
+{
+	int fd, n = ask(&(struct request){ .path = path, .flags = flags, .n = 1 }, &fd);
+
+	return n < 0 ? n : fd;
+}
+
+bool opener_runs(void)
+{
+	return line.ours >= 0;
+}
+
+int opener_connect(bool stays)
+{
+	int fd[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fd))
+		return -errno;
+	line.ours = fd[0];
+	line.its = fd[1];
+	line.stays = stays;
+	return 0;
+}
+
+int opener_ready(void)
+{
+	struct answer a;
+
+	return take_answer(&a);
+}
+
+void opener_hang_up(void)
+{
+	close(line.ours);
+	line.ours = -1;
+}
