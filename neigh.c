@@ -180,20 +180,15 @@ static bool take(struct neighs *n, const struct nlmsghdr *nh, struct addr *a)
 
 bool neigh_next(struct neighs *n, struct addr *a)
 {
-	while (n->len >= sizeof(struct nlmsghdr)) {
-		const struct nlmsghdr *nh = (const void *)(datagram + n->at);
-		size_t step;
+	while (NLMSG_OK(n->next, n->len)) {
+		const struct nlmsghdr *nh = n->next;
+		int ret;
 
-		if (!NLMSG_OK(nh, n->len))
-			break;
-		step = MIN(n->len, (size_t)NLMSG_ALIGN(nh->nlmsg_len));
-		n->at += step;
-		n->len -= step;
+		n->next = NLMSG_NEXT(nh, n->len);
 		if (nh->nlmsg_type == RTM_NEWNEIGH || nh->nlmsg_type == RTM_DELNEIGH) {
 			if (take(n, nh, a))
 				return true;
-		} else if (n->dumping && nh->nlmsg_seq == n->nl.seq &&
-			   (nh->nlmsg_type == NLMSG_DONE || nh->nlmsg_type == NLMSG_ERROR)) {
+		} else if (n->dumping && msg_ends(nh, &n->nl, &ret)) {
 			n->dumping = false;
 			/* An interrupted one may lack entries; those that changed had notifications (CFG-17) */
 			if (nh->nlmsg_type == NLMSG_DONE && !(nh->nlmsg_flags & NLM_F_DUMP_INTR))
@@ -206,24 +201,14 @@ bool neigh_next(struct neighs *n, struct addr *a)
 
 int neigh_read(struct neighs *n)
 {
-	struct sockaddr_nl from = { 0 };
-	struct iovec iov = { datagram, sizeof(datagram) };
-	struct msghdr m = { .msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov, .msg_iovlen = 1 };
-	ssize_t len;
-
-	n->at = n->len = 0;
-	do
-		len = recvmsg(n->nl.fd, &m, MSG_DONTWAIT);
-	while (len < 0 && errno == EINTR);
-	if (len < 0 && errno != ENOBUFS)
-		return -EAGAIN;			/* there are no other errors */
-	if (len < 0 || m.msg_flags & MSG_TRUNC) {
-		n->lost = true;
-		return -ENOBUFS;
-	}
-	if (!from.nl_pid)			/* of the kernel's */
-		n->len = (size_t)len;
-	return 0;
+	n->next = (const void *)datagram;
+	n->len = nl_recv(&n->nl, datagram, sizeof(datagram));
+	if (n->len >= 0)
+		return 0;
+	if (n->len != -ENOBUFS && n->len != -EMSGSIZE)
+		return -EAGAIN;			/* there is none: no other errors exist */
+	n->lost = true;
+	return -ENOBUFS;
 }
 
 int neigh_dump(struct neighs *n)
@@ -238,8 +223,7 @@ int neigh_dump(struct neighs *n)
 	req_start(&r, RTM_GETNEIGH, NLM_F_DUMP, &ndm, sizeof(ndm));
 	if (ip[V4].ifindex == ip[V6].ifindex || !ip[V4].ifindex || !ip[V6].ifindex)
 		req_attr_u32(&r, NDA_IFINDEX, ip[V4].ifindex ? ip[V4].ifindex : ip[V6].ifindex);
-	req_head(&r)->nlmsg_seq = ++n->nl.seq;
-	rc = nl_send(&n->nl, req_head(&r), req_head(&r)->nlmsg_len);
+	rc = nl_ask(&n->nl, &r);
 	if (rc)
 		return rc;
 	n->dumping = true;

@@ -42,7 +42,8 @@ struct neighs {
 	uint32_t	count;		/* entries used */
 	uint64_t	key[2];
 	struct neigh	e[NEIGH_SETS][NEIGH_WAYS];
-	size_t		at, len;	/* datagram that is being read: rest of it in neigh.c */
+	const struct nlmsghdr *next;	/* datagram that is being read: the rest of it, in neigh.c */
+	ssize_t		len;
 };
 
 /**

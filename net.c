@@ -56,12 +56,16 @@ static unsigned template_interface(const struct conf *cf, struct nl *nl, enum fa
 {
 	const char *out_if = cf->ip[f].out_if;
 	unsigned ifindex = *out_if ? nl_ifindex(nl, out_if) : 0;
+	struct nl_routes routes;
 
 	if (*out_if && !ifindex)
 		warn("Outbound interface %s doesn't exist: nothing leaves the host by %s until it does", out_if, family_name[f]);
 	if (*cf->ifname && !(ifindex = nl_ifindex(nl, cf->ifname)))
 		die("Invalid interface name %s: %s", cf->ifname, errno_text(ENODEV));
-	return ifindex ? ifindex : nl_template(nl, f == V6);
+	if (ifindex)
+		return ifindex;
+	routes = nl_routes(nl, f == V6, 0);
+	return routes.by_default ? routes.by_default : routes.other;
 }
 
 static void read_family(struct net *net, struct nl *nl, enum family f)
@@ -69,23 +73,25 @@ static void read_family(struct net *net, struct nl *nl, enum family f)
 	const struct conf_ip *want = &net->cf->ip[f];
 	struct net_ip *ip = &net->ip[f];
 	bool given = !addr_is_unspec(&want->addr), found;
+	struct nl_routes routes;
 	struct addr a;
 	uint8_t plen;
 
 	ip->ifindex = template_interface(net->cf, nl, f);
-	found = ip->ifindex && nl_addr_get(nl, f == V6, ip->ifindex, &a, &plen, NULL);
+	found = ip->ifindex && nl_addr_get(nl, f == V6, ip->ifindex, &a, &plen);
 	if (found && !given) {
 		ip->guest.addr = a;
 		ip->guest.plen = want->plen ? want->plen : plen;
 	}
+	routes = nl_routes(nl, f == V6, ip->ifindex);
 	/* Without an address, only IPv6 routes make an interface of use: by its link-local address */
-	if (!found && !given && (f == V4 || !nl_route_any(nl, true, ip->ifindex)))
+	if (!found && !given && (f == V4 || !(routes.by_default || routes.other)))
 		ip->ifindex = 0;
 	ip->local = !ip->ifindex && !given;
 	if (!ip->ifindex)
 		debug("%s: no interface with usable routes", family_name[f]);
-	if (addr_is_unspec(&ip->gw) && (!ip->ifindex || !nl_gateway(nl, f == V6, ip->ifindex, &ip->gw)))
-		ip->gw = f == V4 ? no_gw4 : default_ll;
+	if (addr_is_unspec(&ip->gw))
+		ip->gw = ip->ifindex && routes.has_gw ? routes.gw : f == V4 ? no_gw4 : default_ll;
 }
 
 static void read_host(struct net *net)

@@ -144,17 +144,6 @@ bool msg_has(const struct nlmsghdr *nh, size_t len)
 	return nh->nlmsg_len >= NLMSG_LENGTH(len);
 }
 
-/* Error number an NLMSG_ERROR or NLMSG_DONE carries: 0 or -errno */
-static int msg_error(const struct nlmsghdr *nh)
-{
-	int e;
-
-	if (!msg_has(nh, sizeof(e)))
-		return nh->nlmsg_type == NLMSG_DONE ? 0 : -EPROTO;
-	memcpy(&e, NLMSG_DATA(nh), sizeof(e));
-	return e < 0 ? e : 0;
-}
-
 /* The kernel's own words for a refusal (NLMSGERR_ATTR_MSG), if it has any, for the log */
 static void msg_explain(const struct nlmsghdr *nh)
 {
@@ -174,16 +163,31 @@ static void msg_explain(const struct nlmsghdr *nh)
 	}
 }
 
-/* One datagram into @buf: its length, or -errno; a datagram that doesn't fit counts as lost */
-static ssize_t nl_recv(const struct nl *nl, void *buf, size_t size)
+/* Error number in an NLMSG_ERROR or NLMSG_DONE: 0 or -errno */
+static int msg_error(const struct nlmsghdr *nh)
 {
+	int e;
+
+	if (!msg_has(nh, sizeof(e)))
+		return nh->nlmsg_type == NLMSG_DONE ? 0 : -EPROTO;
+	memcpy(&e, NLMSG_DATA(nh), sizeof(e));
+	if (e < 0 && e != -EEXIST && nh->nlmsg_type == NLMSG_ERROR)
+		msg_explain(nh);
+	return MIN(e, 0);
+}
+
+ssize_t nl_recv(const struct nl *nl, void *buf, size_t size)
+{
+	struct sockaddr_nl from;
 	struct iovec iov = { .iov_base = buf, .iov_len = size };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct msghdr msg = { .msg_name = &from, .msg_iov = &iov, .msg_iovlen = 1 };
 	ssize_t n;
 
-	do
+	do {
+		from.nl_pid = 0;
+		msg.msg_namelen = sizeof(from);
 		n = recvmsg(nl->fd, &msg, MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
+	} while (n < 0 ? errno == EINTR : from.nl_pid);
 	if (n < 0)
 		return errno == EAGAIN ? -ETIMEDOUT : -errno;
 	if (!n)
@@ -191,7 +195,7 @@ static ssize_t nl_recv(const struct nl *nl, void *buf, size_t size)
 	return msg.msg_flags & MSG_TRUNC ? -EMSGSIZE : n;
 }
 
-int nl_send(const struct nl *nl, const void *buf, size_t len)
+static int nl_send(const struct nl *nl, const void *buf, size_t len)
 {
 	ssize_t n;
 
@@ -199,6 +203,22 @@ int nl_send(const struct nl *nl, const void *buf, size_t len)
 		n = send(nl->fd, buf, len, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : 0;
+}
+
+int nl_ask(struct nl *nl, struct req *r)
+{
+	struct nlmsghdr *nh = req_head(r);
+
+	nh->nlmsg_seq = ++nl->seq;
+	return r->over ? -EMSGSIZE : nl_send(nl, nh, nh->nlmsg_len);
+}
+
+bool msg_ends(const struct nlmsghdr *nh, const struct nl *nl, int *ret)
+{
+	if (nh->nlmsg_seq != nl->seq || (nh->nlmsg_type != NLMSG_DONE && nh->nlmsg_type != NLMSG_ERROR))
+		return false;
+	*ret = msg_error(nh);
+	return true;
 }
 
 /* One datagram of a query's answer: true at its end, with the result in *@ret */
@@ -210,12 +230,8 @@ static bool query_part(const struct nl *nl, ssize_t len, nl_each each, void *arg
 		if (nh->nlmsg_seq != nl->seq)
 			continue;
 		*intr |= !!(nh->nlmsg_flags & NLM_F_DUMP_INTR);
-		if (nh->nlmsg_type == NLMSG_DONE || nh->nlmsg_type == NLMSG_ERROR) {
-			*ret = msg_error(nh);
-			if (*ret && nh->nlmsg_type == NLMSG_ERROR)
-				msg_explain(nh);
+		if (msg_ends(nh, nl, ret))
 			return true;
-		}
 		if (nh->nlmsg_type >= NLMSG_MIN_TYPE)
 			each(nh, arg);
 	}
@@ -224,19 +240,16 @@ static bool query_part(const struct nl *nl, ssize_t len, nl_each each, void *arg
 
 int nl_query(struct nl *nl, struct req *r, nl_each each, void *arg)
 {
-	struct nlmsghdr *nh = req_head(r);
+	bool dump = (req_head(r)->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
 	unsigned tries;
 
-	if (r->over)
-		return -EMSGSIZE;
 	for (tries = 0; tries < DUMP_TRIES; tries++) {
 		bool intr = false, lost = false, end = false;
 		int ret = 0;
 		ssize_t n;
 
-		nh->nlmsg_seq = ++nl->seq;
 		each(NULL, arg);
-		ret = nl_send(nl, nh, nh->nlmsg_len);
+		ret = nl_ask(nl, r);
 		if (ret)
 			return ret;
 		while (!end) {
@@ -248,7 +261,7 @@ int nl_query(struct nl *nl, struct req *r, nl_each each, void *arg)
 			else
 				end = query_part(nl, n, each, arg, &intr, &ret);
 		}
-		if (ret == -ENOENT && (nh->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP)
+		if (ret == -ENOENT && dump)
 			ret = 0;	/* the routing table doesn't exist before its first route */
 		if (ret != -EBUSY && ret != -EINTR && (ret || !intr))
 			return ret;
@@ -279,7 +292,6 @@ static int nl_acks(struct nl *nl, unsigned n)
 			if (!e) {
 				nl->done++;
 			} else if (e != -EEXIST) {
-				msg_explain(nh);
 				nl->refused++;
 				nl->err = e;
 			}
@@ -321,17 +333,16 @@ int nl_talk(struct nl *nl, struct req *r)
 	size_t len = NLMSG_ALIGN(nh->nlmsg_len);
 	int ret = 0;
 
-	if (r->over)
-		return -EMSGSIZE;
 	nh->nlmsg_flags |= NLM_F_ACK;
 	if (!nl->hold) {
-		nh->nlmsg_seq = ++nl->seq;
 		nl->err = 0;
-		ret = nl_send(nl, nh, nh->nlmsg_len);
+		ret = nl_ask(nl, r);
 		if (!ret)
 			ret = nl_acks(nl, 1);
 		return ret ? ret : nl->err;
 	}
+	if (r->over)
+		return -EMSGSIZE;
 	if (nl->held == HELD_MAX || held_len + len > sizeof(held_buf))
 		ret = nl_send_held(nl);
 	nh->nlmsg_seq = ++nl->seq;
@@ -428,7 +439,7 @@ int nl_link_get(struct nl *nl, unsigned ifindex, struct nl_ifinfo *info)
 	return info->ifindex ? 0 : -ENODEV;
 }
 
-static void link_set(struct req *r, unsigned ifindex, unsigned flags)
+static void link_start(struct req *r, unsigned ifindex, unsigned flags)
 {
 	const struct ifinfomsg ifi = {
 		.ifi_family = AF_UNSPEC, .ifi_index = (int)ifindex, .ifi_flags = flags, .ifi_change = flags
@@ -441,16 +452,16 @@ int nl_link_up(struct nl *nl, unsigned ifindex)
 {
 	struct req r;
 
-	link_set(&r, ifindex, IFF_UP);
+	link_start(&r, ifindex, IFF_UP);
 	return nl_talk(nl, &r);
 }
 
-int nl_link_mtu(struct nl *nl, unsigned ifindex, uint32_t mtu)
+int nl_link_set(struct nl *nl, unsigned ifindex, uint16_t what, uint32_t value)
 {
 	struct req r;
 
-	link_set(&r, ifindex, 0);
-	req_attr_u32(&r, IFLA_MTU, mtu);
+	link_start(&r, ifindex, 0);
+	req_attr_u32(&r, what, value);
 	return nl_talk(nl, &r);
 }
 
@@ -458,17 +469,8 @@ int nl_link_mac(struct nl *nl, unsigned ifindex, const struct mac *mac)
 {
 	struct req r;
 
-	link_set(&r, ifindex, 0);
+	link_start(&r, ifindex, 0);
 	req_attr(&r, IFLA_ADDRESS, mac->b, sizeof(mac->b));
-	return nl_talk(nl, &r);
-}
-
-int nl_link_txqlen(struct nl *nl, unsigned ifindex, uint32_t frames)
-{
-	struct req r;
-
-	link_set(&r, ifindex, 0);
-	req_attr_u32(&r, IFLA_TXQLEN, frames);
 	return nl_talk(nl, &r);
 }
 
@@ -476,18 +478,9 @@ int nl_link_gro(struct nl *nl, unsigned ifindex, uint32_t bytes)
 {
 	struct req r;
 
-	link_set(&r, ifindex, 0);
+	link_start(&r, ifindex, 0);
 	req_attr_u32(&r, IFLA_GRO_MAX_SIZE, bytes);
 	req_attr_u32(&r, IFLA_GRO_IPV4_MAX_SIZE, bytes);
-	return nl_talk(nl, &r);
-}
-
-int nl_link_gso_segs(struct nl *nl, unsigned ifindex, uint32_t segs)
-{
-	struct req r;
-
-	link_set(&r, ifindex, 0);
-	req_attr_u32(&r, IFLA_GSO_MAX_SEGS, segs);
 	return nl_talk(nl, &r);
 }
 
@@ -497,7 +490,7 @@ int nl_link_autoaddr(struct nl *nl, unsigned ifindex, bool on)
 	size_t spec, inet6;
 	struct req r;
 
-	link_set(&r, ifindex, 0);
+	link_start(&r, ifindex, 0);
 	spec = req_nest(&r, IFLA_AF_SPEC);
 	inet6 = req_nest(&r, AF_INET6);
 	req_attr(&r, IFLA_INET6_ADDR_GEN_MODE, &mode, sizeof(mode));
@@ -549,7 +542,7 @@ struct addr_best {
 	bool		v6;
 	unsigned	ifindex;
 	/* Result */
-	struct addr	a, ll;
+	struct addr	a;
 	int		rank;		/* 0: none */
 	uint8_t		plen;
 };
@@ -562,16 +555,10 @@ static void addr_best_each(const struct nlmsghdr *nh, void *arg)
 
 	if (!nh) {
 		b->rank = 0;
-		b->ll = addr_any6;
 		return;
 	}
-	if (!ifaddr_read(nh, b->v6, b->ifindex, &ia))
+	if (!ifaddr_read(nh, b->v6, b->ifindex, &ia) || (b->v6 && addr_is_linklocal(&ia.a)))
 		return;
-	if (b->v6 && addr_is_linklocal(&ia.a)) {
-		if (addr_is_unspec(&b->ll))
-			b->ll = ia.a;
-		return;
-	}
 	/* Scope, then primary before secondary (in IPv6, that bit says temporary), then the longer prefix */
 	rank = ia.ifa->ifa_prefixlen + 1;
 	if (!(ia.flags & IFA_F_SECONDARY))
@@ -585,15 +572,11 @@ static void addr_best_each(const struct nlmsghdr *nh, void *arg)
 	}
 }
 
-bool nl_addr_get(struct nl *nl, bool v6, unsigned ifindex, struct addr *a, uint8_t *plen, struct addr *ll)
+bool nl_addr_get(struct nl *nl, bool v6, unsigned ifindex, struct addr *a, uint8_t *plen)
 {
 	struct addr_best b = { .v6 = v6, .ifindex = ifindex };
 
-	if (addr_dump(nl, v6, ifindex, addr_best_each, &b))
-		return false;
-	if (ll)
-		*ll = b.ll;
-	if (!b.rank)
+	if (addr_dump(nl, v6, ifindex, addr_best_each, &b) || !b.rank)
 		return false;
 	*a = b.a;
 	*plen = b.plen;

@@ -18,7 +18,7 @@ struct nl {
 	uint32_t	seq;		/* of the last request */
 	bool		hold;		/* requests are collected, see nl_hold() */
 	unsigned	held;
-	unsigned	done, refused;	/* of requests that were held: accepted; neither that nor there already */
+	unsigned	done, refused;	/* held requests: accepted; refused for another reason than EEXIST */
 	int		err;		/* of the last one refused */
 };
 
@@ -55,47 +55,41 @@ struct nl_ifinfo {
 
 int nl_link_get(struct nl *nl, unsigned ifindex, struct nl_ifinfo *info);
 
-/**
- * nl_template() - interface that a family's traffic leaves the host by
- *
- * The default route of lowest metric (of a multipath route, the next hop of largest weight); without a default route,
- * the first interface with a route that is neither link-local nor loopback nor multicast.
- *
- * Return: interface index, 0 if there is none
- */
-unsigned nl_template(struct nl *nl, bool v6);
+/* Routes of a family that are neither link-local nor loopback nor multicast: interfaces, 0 if there is none */
+struct nl_routes {
+	unsigned	by_default;	/* default route of lowest metric; of a multipath route, next hop of largest weight */
+	unsigned	other;		/* first route that is no default route */
+	bool		has_gw;
+	struct addr	gw;		/* of the default route, if @has_gw */
+};
 
-/* Gateway of the default route through @ifindex: true if there is one */
-bool nl_gateway(struct nl *nl, bool v6, unsigned ifindex, struct addr *gw);
+/* @ifindex: only routes through that interface, unless 0 */
+struct nl_routes nl_routes(struct nl *nl, bool v6, unsigned ifindex);
 
 /**
  * nl_addr_get() - address of an interface to give to the guest
- * @ll:		IPv6: filled with the interface's link-local address, or unspecified; may be NULL
  *
  * The usable global address with the longest prefix: not deprecated, tentative or failed, not secondary if there is
  * another.
  *
  * Return: true if there is one
  */
-bool nl_addr_get(struct nl *nl, bool v6, unsigned ifindex, struct addr *a, uint8_t *plen, struct addr *ll);
+bool nl_addr_get(struct nl *nl, bool v6, unsigned ifindex, struct addr *a, uint8_t *plen);
 
 /* Set up an interface in the namespace of @nl: 0 or -errno */
 int nl_link_up(struct nl *nl, unsigned ifindex);
-int nl_link_mtu(struct nl *nl, unsigned ifindex, uint32_t mtu);
+/* A setting, IFLA_*: IFLA_MTU; IFLA_TXQLEN, in frames; IFLA_GSO_MAX_SEGS, the most segments of a super-packet that the kernel
+ * gives to the device (Linux 4.16)
+ */
+int nl_link_set(struct nl *nl, unsigned ifindex, uint16_t what, uint32_t value);
 int nl_link_mac(struct nl *nl, unsigned ifindex, const struct mac *mac);
 /* Largest packet merged from received ones. Above 65536, BIG TCP: -EINVAL before Linux 5.19; before 6.3, of IPv6 only. */
 int nl_link_gro(struct nl *nl, unsigned ifindex, uint32_t bytes);
-/* Most segments of a super-packet that the kernel gives to the device; Linux 4.16 */
-int nl_link_gso_segs(struct nl *nl, unsigned ifindex, uint32_t segs);
-int nl_link_txqlen(struct nl *nl, unsigned ifindex, uint32_t frames);
 /* Does the kernel give the link an IPv6 link-local address of its own (from its MAC address) when it comes up? */
 int nl_link_autoaddr(struct nl *nl, unsigned ifindex, bool on);
 int nl_addr_add(struct nl *nl, unsigned ifindex, const struct addr *a, uint8_t plen);	/* IFA_F_NODAD, no lifetime */
 /* Default route, there already is fine; @gw may be outside of every prefix, unspecified: on-link */
 int nl_route_add_default(struct nl *nl, unsigned ifindex, const struct addr *gw);
-/* Is there a default route through the interface? Any route that nl_template() would go by? */
-bool nl_route_has_default(struct nl *nl, bool v6, unsigned ifindex);
-bool nl_route_any(struct nl *nl, bool v6, unsigned ifindex);
 
 /* From an interface in the namespace of @from to one in that of @to, for one family */
 struct nl_copy {

@@ -46,7 +46,7 @@ typedef void (*nl_each)(const struct nlmsghdr *nh, void *arg);
 
 /**
  * nl_query() - read objects
- * @r:             request for a dump (NLM_F_DUMP), which ends with NLMSG_DONE, or for one object, which ends with an
+ * @r:		request for a dump (NLM_F_DUMP), which ends with NLMSG_DONE, or for one object, which ends with an
  * NLMSG_ERROR
  * @each:	called for every object
  *
@@ -54,8 +54,12 @@ typedef void (*nl_each)(const struct nlmsghdr *nh, void *arg);
  */
 int nl_query(struct nl *nl, struct req *r, nl_each each, void *arg);
 
-/* One datagram to the kernel: 0, or -errno; with a request for a dump, its first part is there then */
-int nl_send(const struct nl *nl, const void *buf, size_t len);
+/* Sends a request, @nl->seq is its number then: 0 or -errno. Of a dump, the first part is there at once. */
+int nl_ask(struct nl *nl, struct req *r);
+/* One datagram of the kernel's: its length; -ETIMEDOUT if there is none; -EMSGSIZE, -ENOBUFS if one was lost; -errno */
+ssize_t nl_recv(const struct nl *nl, void *buf, size_t size);
+/* Last message of the answer to the last request? Then the result, 0 or -errno, is in @ret. */
+bool msg_ends(const struct nlmsghdr *nh, const struct nl *nl, int *ret);
 
 /* Make a change: 0, also if it is in effect already, or -errno; while @nl holds requests, 0 */
 int nl_talk(struct nl *nl, struct req *r);

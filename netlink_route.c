@@ -130,72 +130,44 @@ static int route_dump(struct nl *nl, bool v6, unsigned ifindex, nl_each each, vo
 }
 
 struct route_best {
-	bool		v6;
-	unsigned	ifindex;	/* to look for, 0: any */
-	/* Result */
-	unsigned	def, other;	/* interface of the default route, and of the first other route; 0: none */
-	uint32_t	metric;
-	bool		has_gw;
-	struct addr	gw;
+	bool			v6;
+	unsigned		ifindex;	/* to look for, 0: any */
+	struct nl_routes	found;
+	uint32_t		metric;		/* of the default route */
 };
 
 static void route_best_each(const struct nlmsghdr *nh, void *arg)
 {
 	struct route_best *b = arg;
+	struct nl_routes *found = &b->found;
 	struct route rt;
 	struct hop h;
 
 	if (!nh) {
-		b->def = b->other = 0;
-		b->has_gw = false;
+		*found = (struct nl_routes){ 0 };
 		return;
 	}
 	if (!route_read(nh, b->v6, &rt) || !route_best_hop(&rt, b->ifindex, &h) || h.ifindex == LOOPBACK_IFINDEX)
 		return;
 	if (rt.rtm->rtm_dst_len) {
-		if (!b->other && !addr_is_linklocal(&rt.dst) && !addr_is_loopback(&rt.dst) &&
-		    !addr_is_multicast(&rt.dst))
-			b->other = h.ifindex;
+		if (!found->other && !addr_is_linklocal(&rt.dst) && !addr_is_loopback(&rt.dst) && !addr_is_multicast(&rt.dst))
+			found->other = h.ifindex;
 		return;
 	}
-	if (b->def && rt.metric >= b->metric)
+	if (found->by_default && rt.metric >= b->metric)
 		return;
-	b->def = h.ifindex;
+	found->by_default = h.ifindex;
 	b->metric = rt.metric;
-	b->has_gw = attr_addr(h.gw, b->v6, &b->gw) && !addr_is_unspec(&b->gw);
+	found->has_gw = attr_addr(h.gw, b->v6, &found->gw) && !addr_is_unspec(&found->gw);
 }
 
-unsigned nl_template(struct nl *nl, bool v6)
-{
-	struct route_best b = { .v6 = v6 };
-
-	if (route_dump(nl, v6, 0, route_best_each, &b))
-		return 0;
-	return b.def ? b.def : b.other;
-}
-
-bool nl_gateway(struct nl *nl, bool v6, unsigned ifindex, struct addr *gw)
+struct nl_routes nl_routes(struct nl *nl, bool v6, unsigned ifindex)
 {
 	struct route_best b = { .v6 = v6, .ifindex = ifindex };
 
-	if (route_dump(nl, v6, ifindex, route_best_each, &b) || !b.has_gw)
-		return false;
-	*gw = b.gw;
-	return true;
-}
-
-bool nl_route_has_default(struct nl *nl, bool v6, unsigned ifindex)
-{
-	struct route_best b = { .v6 = v6, .ifindex = ifindex };
-
-	return !route_dump(nl, v6, ifindex, route_best_each, &b) && b.def;
-}
-
-bool nl_route_any(struct nl *nl, bool v6, unsigned ifindex)
-{
-	struct route_best b = { .v6 = v6, .ifindex = ifindex };
-
-	return !route_dump(nl, v6, ifindex, route_best_each, &b) && (b.def || b.other);
+	if (route_dump(nl, v6, ifindex, route_best_each, &b))
+		b.found = (struct nl_routes){ 0 };
+	return b.found;
 }
 
 static int route_add_default(struct nl *nl, unsigned ifindex, const struct addr *gw, unsigned flags)

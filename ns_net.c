@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_link.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -137,7 +138,7 @@ int ns_tap(struct ns *ns, const struct net *net, int link, struct caps *caps)
 	if (!mac_is_zero(&c->ns_mac))
 		tap_must(ns->ifname, "set MAC address", nl_link_mac(&nl, info.ifindex, &c->ns_mac));
 	/* A shorter queue only costs speed */
-	ret = nl_link_txqlen(&nl, info.ifindex, txqlen(c->mtu ? c->mtu : info.mtu));
+	ret = nl_link_set(&nl, info.ifindex, IFLA_TXQLEN, txqlen(c->mtu ? c->mtu : info.mtu));
 	if (ret)
 		debug("Transmit queue length not set: %s", errno_text(-ret));
 	set_big_tcp(&nl, fd, &info, caps);
@@ -228,7 +229,7 @@ static int all_routes(struct ns_net *n, enum family f)
 		ret = nl_route_copy(&cp);
 		if (ret < 0)
 			warn("Can't copy %s routes: %s", family_name[f], errno_text(-ret));
-		if (nl_route_has_default(&n->ns, f == V6, n->ifindex))
+		if (nl_routes(&n->ns, f == V6, n->ifindex).by_default)
 			return 0;
 	}
 	return nl_route_add_default(&n->ns, n->ifindex, &n->net->ip[f].gw);
@@ -267,7 +268,7 @@ static void configure_link(struct ns_net *n, const char *ifname)
 
 	must("find interface", n->ifindex ? 0 : -ENODEV);
 	if (net->cf->mtu)
-		must("set MTU", nl_link_mtu(&n->ns, n->ifindex, net->cf->mtu));
+		must("set MTU", nl_link_set(&n->ns, n->ifindex, IFLA_MTU, net->cf->mtu));
 	nl_link_autoaddr(&n->ns, n->ifindex, net->ip[V6].on);
 	no_solicitations(ifname);
 	for (enum family f = V4; f < FAMILIES; f++) {
@@ -305,7 +306,7 @@ void ns_configure(const struct ns *ns, struct net *net)
 	 * was made by somebody else (--fd).
 	 */
 	n.ifindex = *ns->ifname ? nl_ifindex(&n.ns, ns->ifname) : 0;
-	ret = n.ifindex ? nl_link_gso_segs(&n.ns, n.ifindex, GSO_SEGS_MAX) : 0;
+	ret = n.ifindex ? nl_link_set(&n.ns, n.ifindex, IFLA_GSO_MAX_SEGS, GSO_SEGS_MAX) : 0;
 	if (ret)
 		debug("Segments of super-packets not limited: %s", errno_text(-ret));
 

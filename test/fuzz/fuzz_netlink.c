@@ -136,7 +136,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct nl_copy cp = { .from = &from, .to = &to, .from_if = FROM_IF, .to_if = TO_IF, .v6 = size && data[0] & 1 };
 	struct route_copy rc = { .cp = &cp, .phase = PHASE_ALL };
 	struct nl_ifinfo info;
-	struct addr a, ll;
+	struct nl_routes routes;
+	struct addr a;
 	uint8_t plen;
 
 	if (!size)
@@ -146,12 +147,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	data++;
 	size--;
 	answer(data, size);
-	nl_template(&from, cp.v6);
+	nl_routes(&from, cp.v6, 0);
 	answer(data, size);
-	if (nl_gateway(&from, cp.v6, FROM_IF, &a))
-		CHECK(!addr_is_unspec(&a));
+	routes = nl_routes(&from, cp.v6, FROM_IF);
+	CHECK(!routes.has_gw || (routes.by_default && !addr_is_unspec(&routes.gw)));
 	answer(data, size);
-	if (nl_addr_get(&from, cp.v6, FROM_IF, &a, &plen, &ll))
+	if (nl_addr_get(&from, cp.v6, FROM_IF, &a, &plen))
 		CHECK(plen <= (cp.v6 ? 128 : 32) && !addr_is_loopback(&a));
 	answer(data, size);
 	if (!nl_link_get(&from, FROM_IF, &info))
