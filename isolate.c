@@ -179,16 +179,13 @@ void isolate_fds(const int *keep, unsigned n)
 	close_between(from, UINT32_MAX);
 }
 
-/* Descriptor that a namespace's path stands for, or -1 */
-static int fd_in_path(const char *path)
+int isolate_fd_in_path(const char *path)
 {
 	static const char dir[] = "/proc/self/fd/";
+	size_t len = sizeof(dir) - 1;
 	uint64_t fd;
 
-	if (strncmp(path, dir, sizeof(dir) - 1) ||
-	    !parse_num(path + sizeof(dir) - 1, strlen(path + sizeof(dir) - 1), INT32_MAX, &fd))
-		return -1;
-	return (int)fd;
+	return !strncmp(path, dir, len) && parse_num(path + len, strlen(path + len), INT32_MAX, &fd) ? (int)fd : -1;
 }
 
 static void streams_open(void)
@@ -207,7 +204,7 @@ void isolate_hide(void)
 
 void isolate_early(const struct conf *c, int keep)
 {
-	int keep_all[] = { keep, fd_in_path(c->netns), fd_in_path(c->userns) };
+	int keep_all[] = { keep, isolate_fd_in_path(c->netns), isolate_fd_in_path(c->userns) };
 
 	isolate_hide();
 	streams_open();
@@ -349,26 +346,16 @@ enum {
 #ifndef __NR_accept4
 #define __NR_accept4		NONE
 #endif
-#ifndef __NR_epoll_wait
-#define __NR_epoll_wait		NONE
-#endif
-#ifndef __NR_dup2
-#define __NR_dup2		NONE
-#endif
-#ifndef __NR_open
-#define __NR_open		NONE
-#endif
-#ifndef __NR_readlink
-#define __NR_readlink		NONE
-#endif
-#ifndef __NR_poll
+#ifndef __NR_poll			/* newer architectures have none of these */
 #define __NR_poll		NONE
-#endif
-#ifndef __NR_send
-#define __NR_send		NONE
+#define __NR_epoll_wait		NONE
+#define __NR_dup2		NONE
+#define __NR_open		NONE
+#define __NR_readlink		NONE
 #endif
 #ifndef __NR_recv
 #define __NR_recv		NONE
+#define __NR_send		NONE
 #endif
 #ifndef __NR_socketcall
 #define __NR_socketcall		NONE
@@ -411,7 +398,6 @@ static const struct {
 	{ __NR_epoll_wait,		BOTH,	"loop" },
 	{ __NR_epoll_pwait,		BOTH,	"loop: libc has no epoll_wait on newer architectures, musl never" },
 	{ __NR_read,			ALL,	"tap device, signalfd, inotify, splice; opener: requests" },
-	{ __NR_readv,			BOTH,	"tap device" },
 	{ __NR_write,			ALL,	"tap device, log, pcap, splice; opener: answers" },
 	{ __NR_writev,			BOTH,	"tap device, pcap" },
 	{ __NR_recvmsg,			BOTH,	"flows, neighbours of the host" },
@@ -448,7 +434,6 @@ static const struct {
 	{ __NR_fcntl | WITH(1, F_DUPFD_CLOEXEC), BOTH, "are there descriptors left for what comes in?" },
 	{ __NR_fcntl | WITH(1, F_SETFD), BOTH, "musl without SOCK_CLOEXEC" },
 	{ __NR_fcntl | WITH(1, F_SETFL), BOTH, "musl without SOCK_NONBLOCK" },
-	{ __NR_ioctl | WITH(1, TIOCOUTQ), BOTH, "room in a socket, without SO_MEMINFO" },
 	{ __NR_getrandom,		BOTH,	"identifiers" },
 	{ __NR_socketcall,		ALL,	"all of the socket calls, LIFE-07; no filter sees their arguments" },
 
@@ -615,13 +600,18 @@ static void filter_syscalls(unsigned mode)
 		die("Couldn't install system call filter: %s", errno_text(errno));
 }
 
-static void isolate_last(unsigned mode, uint64_t keep)
+static void give_up(uint64_t keep)
 {
 	caps_drop(keep);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		die("Couldn't set no_new_privs: %s", errno_text(errno));
-	isolate_hide();
 	landlock();
+}
+
+static void isolate_last(unsigned mode, uint64_t keep)
+{
+	give_up(keep);
+	isolate_hide();
 	filter_syscalls(mode);
 }
 
@@ -633,10 +623,7 @@ void isolate_late(const struct conf *c)
 
 void isolate_client(void)
 {
-	caps_drop(0);
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-		die("Couldn't set no_new_privs: %s", errno_text(errno));
-	landlock();
+	give_up(0);
 }
 
 void isolate_opener(void)

@@ -26,6 +26,9 @@ void isolate_early(const struct conf *c, int keep);
 /* Closes every descriptor above stderr but the @n in @keep; negative ones stand for nothing */
 void isolate_fds(const int *keep, unsigned n);
 
+/* Descriptor that a namespace's path, /proc/self/fd/N, stands for, or -1 */
+int isolate_fd_in_path(const char *path);
+
 /* Root in the initial user namespace becomes nobody or --runas; groups are dropped. What joining namespaces takes is
  * kept until isolate_late(), so that root's targets can be joined. Otherwise nothing changes, but --runas of
  * one's own ids is accepted. Files are opened before this. May die().

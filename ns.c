@@ -217,62 +217,48 @@ static void command_map_user(const struct command *cmd)
 		warn("Couldn't map user and group in new user namespace: %s", errno_text(rc ? -rc : -rc_gid));
 }
 
-/* Descriptors of the command's namespaces, in one message (unix(7), SCM_RIGHTS) */
-struct handover {
-	struct msghdr	m;
-	struct iovec	iov;
-	char		byte;
-	_Alignas(struct cmsghdr) char c[CMSG_SPACE(COMMAND_FDS * sizeof(int))];
-};
-
-static void handover_init(struct handover *o)
-{
-	*o = (struct handover){ .iov = { &o->byte, 1 } };
-	o->m = (struct msghdr){ .msg_iov = &o->iov, .msg_iovlen = 1, .msg_control = o->c, .msg_controllen = sizeof(o->c) };
-}
-
-/* The parent can't open them: that takes a child that is dumpable */
+/* The command's namespaces, in one message (unix(7), SCM_RIGHTS): the parent can't open them, that takes a child that is dumpable */
 static void command_send_namespaces(const struct command *cmd)
 {
-	int fd[COMMAND_FDS];
-	struct handover o;
-	struct cmsghdr *h;
-	unsigned n = 0;
+	int fd[COMMAND_FDS] = { open_ns("/proc/self/ns/net", "network"), -1 };
+	_Alignas(struct cmsghdr) char c[CMSG_SPACE(sizeof(fd))] = { 0 };
+	struct msghdr m = { .msg_iov = &(struct iovec){ c, 1 }, .msg_iovlen = 1, .msg_control = c };
+	struct cmsghdr *h = (void *)c;
+	size_t len = cmd->own_userns ? sizeof(fd) : sizeof(*fd);
 
-	fd[n++] = open_ns("/proc/self/ns/net", "network");
 	if (cmd->own_userns)
-		fd[n++] = open_ns("/proc/self/ns/user", "user");
-
-	handover_init(&o);
-	o.m.msg_controllen = CMSG_SPACE(n * sizeof(*fd));
-	h = CMSG_FIRSTHDR(&o.m);
-	h->cmsg_len = CMSG_LEN(n * sizeof(*fd));
+		fd[1] = open_ns("/proc/self/ns/user", "user");
+	h->cmsg_len = CMSG_LEN(len);
 	h->cmsg_level = SOL_SOCKET;
 	h->cmsg_type = SCM_RIGHTS;
-	memcpy(CMSG_DATA(h), fd, n * sizeof(*fd));
-	if (sendmsg(cmd->go[0], &o.m, 0) < 0)
+	memcpy(CMSG_DATA(h), fd, len);
+	m.msg_controllen = CMSG_SPACE(len);
+	if (sendmsg(cmd->go[0], &m, 0) < 0)
 		die("Couldn't hand over namespaces of the command: %s", errno_text(errno));
-	while (n)
-		close(fd[--n]);
+	close(fd[0]);
+	fd_close(fd[1]);
 }
 
 static void command_take_namespaces(const struct command *cmd, int fd[COMMAND_FDS])
 {
-	size_t want = (cmd->own_userns ? 2 : 1) * sizeof(*fd);
-	struct handover o;
+	size_t len = (cmd->own_userns ? 2 : 1) * sizeof(*fd);
+	_Alignas(struct cmsghdr) char c[CMSG_SPACE(COMMAND_FDS * sizeof(*fd))];
+	char byte;
+	struct msghdr m = {
+		.msg_iov = &(struct iovec){ &byte, 1 }, .msg_iovlen = 1, .msg_control = c, .msg_controllen = sizeof(c)
+	};
 	struct cmsghdr *h;
 	ssize_t n;
 
-	handover_init(&o);
 	do
-		n = recvmsg(cmd->go[1], &o.m, MSG_CMSG_CLOEXEC);
+		n = recvmsg(cmd->go[1], &m, MSG_CMSG_CLOEXEC);
 	while (n < 0 && errno == EINTR);
 	if (!n)
 		exit(EXIT_FAILURE);		/* the child said why */
-	h = n < 0 ? NULL : CMSG_FIRSTHDR(&o.m);
-	if (!h || h->cmsg_len != CMSG_LEN(want))
+	h = n < 0 ? NULL : CMSG_FIRSTHDR(&m);
+	if (!h || h->cmsg_len != CMSG_LEN(len))
 		die("Couldn't take over namespaces of the command: %s", errno_text(n < 0 ? errno : EMFILE));
-	memcpy(fd, CMSG_DATA(h), want);
+	memcpy(fd, CMSG_DATA(h), len);
 }
 
 static void command_set_up(const struct command *cmd)
@@ -344,11 +330,10 @@ static int command_child(void *arg)
 /* A descriptor that a path stands for has done its duty; isolate_early() spared it */
 static void close_given(const char *path)
 {
-	uint64_t fd;
+	int fd = isolate_fd_in_path(path);
 
-	if (!strncmp(path, "/proc/self/fd/", 14) && parse_num(path + 14, strlen(path + 14), INT32_MAX, &fd) &&
-	    fd > STDERR_FILENO)
-		close((int)fd);
+	if (fd > STDERR_FILENO)
+		close(fd);
 }
 
 static void open_command(struct ns *ns, const struct conf *c)
