@@ -68,42 +68,34 @@
 	 CAP(CAP_SETPCAP) | CAP(CAP_SETFCAP) | CAP(CAP_DAC_OVERRIDE) | CAP(CAP_DAC_READ_SEARCH) |		\
 	 CAP(CAP_NET_BIND_SERVICE) | CAP(CAP_SYS_CHROOT))
 
-struct caps_set {
-	uint64_t	effective, permitted, inheritable;
-};
-
-static void caps_get(struct caps_set *s)
+static void caps_get(struct __user_cap_data_struct d[static 2])
 {
 	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct d[2] = { { 0 }, { 0 } };
 
 	if (syscall(__NR_capget, &h, d))
 		die("Couldn't get capabilities: %s", errno_text(errno));
-	s->effective = d[0].effective | (uint64_t)d[1].effective << 32;
-	s->permitted = d[0].permitted | (uint64_t)d[1].permitted << 32;
-	s->inheritable = d[0].inheritable | (uint64_t)d[1].inheritable << 32;
 }
 
 /* Keeps @mask of what is permitted, all of it effective, none inheritable: that clears the ambient set as well */
 static int caps_keep(uint64_t mask)
 {
 	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct d[2] = { { 0 }, { 0 } };
-	struct caps_set s;
+	struct __user_cap_data_struct d[2];
 
-	caps_get(&s);
-	mask &= s.permitted;
-	d[0].effective = d[0].permitted = (uint32_t)mask;
-	d[1].effective = d[1].permitted = (uint32_t)(mask >> 32);
+	caps_get(d);
+	for (unsigned i = 0; i < 2; i++) {
+		d[i].effective = d[i].permitted &= (uint32_t)(mask >> 32 * i);
+		d[i].inheritable = 0;
+	}
 	return syscall(__NR_capset, &h, d) ? -errno : 0;
 }
 
-static bool caps_have(int cap)
+static bool caps_have(unsigned cap)
 {
-	struct caps_set s;
+	struct __user_cap_data_struct d[2];
 
-	caps_get(&s);
-	return s.effective & CAP(cap);
+	caps_get(d);
+	return d[cap / 32].effective & 1U << cap % 32;
 }
 
 /* All but @keep, from every set there is. Without CAP_SETPCAP the bounding set stays, and no_new_privs makes it meaningless. */
@@ -243,11 +235,6 @@ void isolate_user(const struct conf *c)
 
 /* Namespaces and root */
 
-static int pivot_root(const char *root, const char *old)
-{
-	return (int)syscall(__NR_pivot_root, root, old);
-}
-
 /* An empty file system becomes the root, whatever was there is gone */
 static void root_empty(bool chroot_fallback)
 {
@@ -265,7 +252,7 @@ static void root_empty(bool chroot_fallback)
 		die("Couldn't change to the empty root: %s", errno_text(errno));
 
 	/* pivot_root(2), NOTES: the old root ends up on top of the new one, at the same place */
-	if (!pivot_root(".", ".")) {
+	if (!syscall(__NR_pivot_root, ".", ".")) {
 		if (umount2(".", MNT_DETACH) || chdir("/"))
 			die("Couldn't leave the old root: %s", errno_text(errno));
 		return;

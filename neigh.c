@@ -34,24 +34,23 @@ uint32_t neigh_hash(const struct neighs *n, const struct addr *a)
 	return (uint32_t)((half[0] * 0xd6e8feb86659fd93ULL) >> 32);
 }
 
-/* Way of @a in its set, or NEIGH_WAYS */
-static unsigned way_of(const struct neigh *set, const struct addr *a)
+/* Index of the entry of @a, or NEIGH_MAX */
+static unsigned find(const struct neighs *n, const struct addr *a)
 {
-	unsigned i;
+	unsigned first = neigh_hash(n, a) % NEIGH_SETS * NEIGH_WAYS;
 
-	for (i = 0; i < NEIGH_WAYS; i++)
-		if (set[i].used && addr_eq(&set[i].a, a))
-			break;
-	return i;
+	for (unsigned i = first; i < first + NEIGH_WAYS; i++)
+		if (n->e[i].used && addr_eq(&n->e[i].a, a))
+			return i;
+	return NEIGH_MAX;
 }
 
 const struct mac *neigh_find(const struct neighs *n, const struct net *net, const struct addr *a,
 			     const struct mac *guest)
 {
-	const struct neigh *set = n->e[neigh_hash(n, a) % NEIGH_SETS];
-	unsigned i = way_of(set, a);
+	unsigned i = find(n, a);
 
-	return i < NEIGH_WAYS && !mac_eq(&set[i].mac, guest) ? &set[i].mac : &net->cf->our_mac;
+	return i < NEIGH_MAX && !mac_eq(&n->e[i].mac, guest) ? &n->e[i].mac : &net->cf->our_mac;
 }
 
 /* @e becomes another one, or none. If the filter has it, notifications that matter now may be lost already. */
@@ -71,15 +70,15 @@ static void drop_entry(struct neighs *n, struct neigh *e)
 	n->count--;
 }
 
-/* Where a new entry goes: a free one, or the oldest */
-static unsigned way_free(const struct neighs *n, const struct neigh *set)
+/* Index for a new entry of @a: a free one, or the oldest */
+static unsigned find_room(const struct neighs *n, const struct addr *a)
 {
-	unsigned oldest = 0;
+	unsigned first = neigh_hash(n, a) % NEIGH_SETS * NEIGH_WAYS, oldest = first;
 
-	for (unsigned i = 0; i < NEIGH_WAYS; i++) {
-		if (!set[i].used)
+	for (unsigned i = first; i < first + NEIGH_WAYS; i++) {
+		if (!n->e[i].used)
 			return i;
-		if (n->clock - set[i].age > n->clock - set[oldest].age)
+		if (n->clock - n->e[i].age > n->clock - n->e[oldest].age)
 			oldest = i;
 	}
 	return oldest;
@@ -87,38 +86,24 @@ static unsigned way_free(const struct neighs *n, const struct neigh *set)
 
 static void put(struct neighs *n, const struct addr *a, const struct mac *mac)
 {
-	struct neigh *set = n->e[neigh_hash(n, a) % NEIGH_SETS];
-	unsigned i = way_of(set, a);
+	unsigned i = find(n, a);
+	struct neigh *e = &n->e[i < NEIGH_MAX ? i : find_room(n, a)];
 
-	if (i == NEIGH_WAYS)
-		i = way_free(n, set);
-	if (!set[i].used || !addr_eq(&set[i].a, a) || !mac_eq(&set[i].mac, mac)) {
-		leave(n, &set[i]);
-		n->count += !set[i].used;
-		set[i] = (struct neigh){ .a = *a, .mac = *mac, .used = true };
+	if (i == NEIGH_MAX || !mac_eq(&e->mac, mac)) {
+		leave(n, e);
+		n->count += !e->used;
+		*e = (struct neigh){ .a = *a, .mac = *mac, .used = true };
 	}
-	set[i].round = n->round;
-	set[i].age = n->clock++;
-}
-
-static void forget(struct neighs *n, const struct addr *a)
-{
-	struct neigh *set = n->e[neigh_hash(n, a) % NEIGH_SETS];
-	unsigned i = way_of(set, a);
-
-	if (i < NEIGH_WAYS)
-		drop_entry(n, &set[i]);
+	e->round = n->round;
+	e->age = n->clock++;
 }
 
 /* Entries that the dump which has just ended didn't have are gone */
 static void sweep(struct neighs *n)
 {
-	for (unsigned i = 0; i < NEIGH_SETS * NEIGH_WAYS; i++) {
-		struct neigh *e = &n->e[i / NEIGH_WAYS][i % NEIGH_WAYS];
-
+	for (struct neigh *e = n->e; e < n->e + NEIGH_MAX; e++)
 		if (e->used && e->round != n->round)
 			drop_entry(n, e);
-	}
 }
 
 /* ---- what is a neighbour of the guest's ---- */
@@ -154,6 +139,7 @@ static bool take(struct neighs *n, const struct nlmsghdr *nh, struct addr *a)
 	const struct rtattr *tb[NDA_LLADDR + 1];
 	const struct net_ip *ip;
 	struct mac mac;
+	unsigned i;
 	bool v6;
 
 	if (!msg_has(nh, sizeof(*ndm)) || (ndm->ndm_family != AF_INET && ndm->ndm_family != AF_INET6))
@@ -174,7 +160,9 @@ static bool take(struct neighs *n, const struct nlmsghdr *nh, struct addr *a)
 			return true;
 		}
 	}
-	forget(n, a);
+	i = find(n, a);
+	if (i < NEIGH_MAX)
+		drop_entry(n, &n->e[i]);
 	return false;
 }
 

@@ -17,6 +17,7 @@
 
 #define NEIGH_SETS	256		/* a power of two */
 #define NEIGH_WAYS	4
+#define NEIGH_MAX	(NEIGH_SETS * NEIGH_WAYS)
 
 /* States in which the kernel knows the MAC address */
 #define NEIGH_STATES	(NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT)
@@ -41,7 +42,7 @@ struct neighs {
 	uint32_t	clock;		/* of messages */
 	uint32_t	count;		/* entries used */
 	uint64_t	key[2];
-	struct neigh	e[NEIGH_SETS][NEIGH_WAYS];
+	struct neigh	e[NEIGH_MAX];
 	const struct nlmsghdr *next;	/* datagram that is being read: the rest of it, in neigh.c */
 	ssize_t		len;
 };

@@ -158,9 +158,7 @@ int neigh_filter(struct neighs *n, bool known)
 	load(&code, BPF_H, AT_STATE);
 	op(&code, BPF_JMP | BPF_JSET | BPF_K, htons(NEIGH_STATES), 1, 0);
 	ret(&code, PASS);
-	for (unsigned i = 0; i < NEIGH_SETS * NEIGH_WAYS; i++) {
-		struct neigh *e = &n->e[i / NEIGH_WAYS][i % NEIGH_WAYS];
-
+	for (struct neigh *e = n->e; e < n->e + NEIGH_MAX; e++) {
 		if (!e->used)		/* its memory may not be there yet */
 			continue;
 		e->filtered = known && pairs < PAIRS_MAX;

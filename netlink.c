@@ -147,20 +147,18 @@ bool msg_has(const struct nlmsghdr *nh, size_t len)
 /* The kernel's own words for a refusal (NLMSGERR_ATTR_MSG), if it has any, for the log */
 static void msg_explain(const struct nlmsghdr *nh)
 {
-	size_t off = NLMSG_LENGTH(sizeof(struct nlmsgerr));
+	size_t fixed = sizeof(struct nlmsgerr);
 	const struct nlmsgerr *e = NLMSG_DATA(nh);
-	const struct rtattr *a;
-	ssize_t left;
+	const struct rtattr *tb[NLMSGERR_ATTR_MSG + 1], *text;
 
 	if (!log_enabled(LOG_DEBUG) || !(nh->nlmsg_flags & NLM_F_ACK_TLVS) || !msg_has(nh, sizeof(*e)))
 		return;
 	if (!(nh->nlmsg_flags & NLM_F_CAPPED))
-		off += NLMSG_ALIGN(e->msg.nlmsg_len - MIN(sizeof(e->msg), e->msg.nlmsg_len));
-	left = (ssize_t)nh->nlmsg_len - (ssize_t)off;
-	for (a = (const void *)((const char *)nh + off); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
-		if (a->rta_type == NLMSGERR_ATTR_MSG)
-			debug("Kernel: %.*s", (int)RTA_PAYLOAD(a), (const char *)RTA_DATA(a));
-	}
+		fixed += NLMSG_ALIGN(e->msg.nlmsg_len - MIN(sizeof(e->msg), e->msg.nlmsg_len));
+	attrs_read(nh, fixed, tb, ARRAY_SIZE(tb) - 1);
+	text = tb[NLMSGERR_ATTR_MSG];
+	if (text)
+		debug("Kernel: %.*s", (int)RTA_PAYLOAD(text), (const char *)RTA_DATA(text));
 }
 
 /* Error number in an NLMSG_ERROR or NLMSG_DONE: 0 or -errno */
@@ -303,19 +301,15 @@ static int nl_acks(struct nl *nl, unsigned n)
 void nl_hold(struct nl *nl)
 {
 	nl->hold = true;
-	nl->held = nl->done = nl->refused = 0;
+	nl->done = nl->refused = 0;
 	nl->err = 0;
-	held_len = 0;
 }
 
 static int nl_send_held(struct nl *nl)
 {
 	unsigned n = nl->held;
-	int ret;
+	int ret = n ? nl_send(nl, held_buf, held_len) : 0;
 
-	if (!n)
-		return 0;
-	ret = nl_send(nl, held_buf, held_len);
 	nl->held = 0;
 	held_len = 0;
 	return ret ? ret : nl_acks(nl, n);
@@ -333,23 +327,20 @@ int nl_talk(struct nl *nl, struct req *r)
 	size_t len = NLMSG_ALIGN(nh->nlmsg_len);
 	int ret = 0;
 
-	nh->nlmsg_flags |= NLM_F_ACK;
-	if (!nl->hold) {
-		nl->err = 0;
-		ret = nl_ask(nl, r);
-		if (!ret)
-			ret = nl_acks(nl, 1);
-		return ret ? ret : nl->err;
-	}
 	if (r->over)
 		return -EMSGSIZE;
 	if (nl->held == HELD_MAX || held_len + len > sizeof(held_buf))
 		ret = nl_send_held(nl);
+	nh->nlmsg_flags |= NLM_F_ACK;
 	nh->nlmsg_seq = ++nl->seq;
 	memcpy(held_buf + held_len, nh, len);
 	held_len += len;
 	nl->held++;
-	return ret;
+	if (nl->hold)
+		return ret;
+	nl->err = 0;
+	ret = nl_send_held(nl);
+	return ret ? ret : nl->err;
 }
 
 void attrs_read(const struct nlmsghdr *nh, size_t fixed, const struct rtattr **tb, unsigned max)

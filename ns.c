@@ -160,12 +160,6 @@ static void join_userns(int fd, const char *path)
 	close(fd);
 }
 
-/* User namespace that owns a network namespace; -1 if it is neither ours nor descends from it, or before Linux 4.9 */
-static int owner_of(int netns)
-{
-	return ioctl(netns, NS_GET_USERNS);
-}
-
 /* The command */
 
 #define COMMAND_FDS	2		/* network namespace, user namespace */
@@ -467,11 +461,13 @@ static void open_existing(struct ns *ns, const struct conf *c, const char *netns
 		watch_prepare(ns, netns);
 	ns->netns = open_ns(netns, "network");
 
-	/* The owner is what counts: a process may be in a user namespace below it. A mere path may need none. */
+	/* The owner counts: a process may be in a user namespace below it. A mere path may need none. -1: the owner is neither our
+	 * user namespace nor descends from it, or Linux before 4.9.
+	 */
 	if (*path) {
 		userns = open_ns(path, "user");
 	} else if (!c->netns_only && (c->ns_pid || opener_start(ns, 0))) {
-		userns = owner_of(ns->netns);
+		userns = ioctl(ns->netns, NS_GET_USERNS);
 		path = netns;
 	}
 	if (userns < 0 && c->ns_pid && !c->netns_only) {

@@ -35,11 +35,11 @@
 #define TXQLEN_MAX	16384U
 #define HEADERS_MIN	40U		/* of one MTU: IPv4 and TCP without options */
 
-/* A step in the namespace that has to succeed: @ret is 0 or -errno. May die(). */
-static void must(const char *what, int ret)
+/* A step in the namespace that has to succeed, for an interface (empty: any): @ret is 0 or -errno. May die(). */
+static void must(const char *what, const char *ifname, int ret)
 {
 	if (ret)
-		die("Failed to %s in namespace: %s", what, errno_text(-ret));
+		die("Failed to %s%s%s in namespace: %s", what, *ifname ? " for interface " : "", ifname, errno_text(-ret));
 }
 
 static uint32_t txqlen(uint32_t mtu)
@@ -89,12 +89,6 @@ static void default_ifname(const struct net *net, char name[static IFNAMSIZ])
 	memcpy(name, info.name, IFNAMSIZ);
 }
 
-static void tap_must(const char *ifname, const char *what, int ret)
-{
-	if (ret)
-		die("Failed to %s for interface %s in namespace: %s", what, ifname, errno_text(-ret));
-}
-
 /* Device of our own in the namespace. May die(). */
 static int tap_create(char *ifname, bool exists, struct caps *caps)
 {
@@ -132,11 +126,11 @@ int ns_tap(struct ns *ns, const struct net *net, int link, struct caps *caps)
 	}
 	if (!ns->ifname[0])
 		default_ifname(net, ns->ifname);
-	tap_must(ns->ifname, "open netlink socket", ns_netlink(&nl, NETLINK_ROUTE));
+	must("open netlink socket", ns->ifname, ns_netlink(&nl, NETLINK_ROUTE));
 	fd = tap_create(ns->ifname, nl_ifindex(&nl, ns->ifname), caps);
-	tap_must(ns->ifname, "find interface", nl_link_get(&nl, nl_ifindex(&nl, ns->ifname), &info));
+	must("find interface", ns->ifname, nl_link_get(&nl, nl_ifindex(&nl, ns->ifname), &info));
 	if (!mac_is_zero(&c->ns_mac))
-		tap_must(ns->ifname, "set MAC address", nl_link_mac(&nl, info.ifindex, &c->ns_mac));
+		must("set MAC address", ns->ifname, nl_link_mac(&nl, info.ifindex, &c->ns_mac));
 	/* A shorter queue only costs speed */
 	ret = nl_link_set(&nl, info.ifindex, IFLA_TXQLEN, txqlen(c->mtu ? c->mtu : info.mtu));
 	if (ret)
@@ -266,9 +260,9 @@ static void configure_link(struct ns_net *n, const char *ifname)
 {
 	const struct net *net = n->net;
 
-	must("find interface", n->ifindex ? 0 : -ENODEV);
+	must("find interface", "", n->ifindex ? 0 : -ENODEV);
 	if (net->cf->mtu)
-		must("set MTU", nl_link_set(&n->ns, n->ifindex, IFLA_MTU, net->cf->mtu));
+		must("set MTU", "", nl_link_set(&n->ns, n->ifindex, IFLA_MTU, net->cf->mtu));
 	nl_link_autoaddr(&n->ns, n->ifindex, net->ip[V6].on);
 	no_solicitations(ifname);
 	for (enum family f = V4; f < FAMILIES; f++) {
@@ -283,7 +277,7 @@ static void configure_link(struct ns_net *n, const char *ifname)
 			first_routes(n, f);
 	}
 	nl_release(&n->ns);
-	must("bring up interface", nl_link_up(&n->ns, n->ifindex));
+	must("bring up interface", "", nl_link_up(&n->ns, n->ifindex));
 	for (enum family f = V4; f < FAMILIES; f++) {
 		if (net->ip[f].on)
 			family_done(n, f, "routes", all_routes(n, f));
@@ -297,7 +291,7 @@ void ns_configure(const struct ns *ns, struct net *net)
 
 	if (ret)
 		die("Failed to open netlink socket: %s", errno_text(-ret));
-	must("open netlink socket", ns_netlink(&n.ns, NETLINK_ROUTE));
+	must("open netlink socket", "", ns_netlink(&n.ns, NETLINK_ROUTE));
 	ret = nl_link_up(&n.ns, nl_ifindex(&n.ns, "lo"));
 	if (ret)
 		warn("Failed to bring up loopback interface in namespace: %s", errno_text(-ret));

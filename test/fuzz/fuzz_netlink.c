@@ -122,9 +122,7 @@ static void check_neighbours(void)
 		CHECK(!addr_eq(&a, &net.ip[V4].guest.addr) && !addr_is_multicast(&a) && !addr_is_loopback(&a));
 	}
 	CHECK(n.len == 0);
-	for (unsigned i = 0; i < NEIGH_SETS * NEIGH_WAYS; i++) {
-		const struct neigh *e = &n.e[i / NEIGH_WAYS][i % NEIGH_WAYS];
-
+	for (const struct neigh *e = n.e; e < n.e + NEIGH_MAX; e++) {
 		CHECK(!e->used || (!(e->mac.b[0] & 1) && !mac_is_zero(&e->mac)));
 		count += e->used;
 	}

@@ -17,7 +17,7 @@ static void know(const struct addr *a)
 	const struct neigh e = { .a = *a, .mac = { { 2, [5] = 0xaa } }, .used = true };
 
 	hood = (struct neighs){ .count = 1 };
-	hood.e[neigh_hash(&hood, a) % NEIGH_SETS][0] = e;
+	hood.e[neigh_hash(&hood, a) % NEIGH_SETS * NEIGH_WAYS] = e;
 }
 
 /* Ethernet: broadcast, from the guest 52:54:00:12:34:56, ARP; Ethernet and IPv4, then operation */

@@ -17,7 +17,7 @@ static void know(const struct addr *a)
 	const struct neigh e = { .a = *a, .mac = { { 2, [5] = 0xaa } }, .used = true };
 
 	hood = (struct neighs){ .count = 1 };
-	hood.e[neigh_hash(&hood, a) % NEIGH_SETS][0] = e;
+	hood.e[neigh_hash(&hood, a) % NEIGH_SETS * NEIGH_WAYS] = e;
 }
 
 static const struct mac guest_mac = { { 0x52, 0x54, 0, 0x12, 0x34, 0x56 } };

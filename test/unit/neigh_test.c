@@ -375,7 +375,7 @@ static void test_full(void)
 			heard(NULL);
 	}
 	heard(NULL);
-	eq(n.count, NEIGH_SETS * NEIGH_WAYS);
+	eq(n.count, NEIGH_MAX);
 	ok(has("192.0.2.10", &two));
 	for (unsigned i = 49999; i > 49999 - 256; i--) {
 		put_be16(a.b + 12, (uint16_t)(i >> 16));
