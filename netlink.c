@@ -343,19 +343,22 @@ int nl_talk(struct nl *nl, struct req *r)
 	return ret ? ret : nl->err;
 }
 
-void attrs_read(const struct nlmsghdr *nh, size_t fixed, const struct rtattr **tb, unsigned max)
+void attrs_in(const struct rtattr *a, ssize_t left, const struct rtattr **tb, unsigned max)
 {
-	size_t off = NLMSG_LENGTH(NLMSG_ALIGN(fixed));
-	ssize_t left = (ssize_t)nh->nlmsg_len - (ssize_t)off;
-	const struct rtattr *a;
-
 	memset(tb, 0, (max + 1) * sizeof(*tb));
-	for (a = (const void *)((const char *)nh + off); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+	for (; RTA_OK(a, left); a = RTA_NEXT(a, left)) {
 		unsigned type = a->rta_type & NLA_TYPE_MASK;
 
 		if (type <= max && !tb[type])
 			tb[type] = a;
 	}
+}
+
+void attrs_read(const struct nlmsghdr *nh, size_t fixed, const struct rtattr **tb, unsigned max)
+{
+	size_t off = NLMSG_LENGTH(NLMSG_ALIGN(fixed));
+
+	attrs_in((const void *)((const char *)nh + off), (ssize_t)nh->nlmsg_len - (ssize_t)off, tb, max);
 }
 
 uint32_t attr_u32(const struct rtattr *a, uint32_t none)
@@ -396,38 +399,34 @@ static void link_each(const struct nlmsghdr *nh, void *arg)
 	info->mtu = attr_u32(tb[IFLA_MTU], 0);
 	info->gro4 = attr_u32(tb[IFLA_GRO_IPV4_MAX_SIZE], 0);
 	info->gro6 = attr_u32(tb[IFLA_GRO_MAX_SIZE], 0);
-	a = tb[IFLA_IFNAME];
-	if (a)
-		memcpy(info->name, RTA_DATA(a), MIN(RTA_PAYLOAD(a), sizeof(info->name) - 1));
 	a = tb[IFLA_ADDRESS];
 	if (a && ifi->ifi_type == ARPHRD_ETHER && RTA_PAYLOAD(a) == sizeof(info->mac.b))
 		memcpy(info->mac.b, RTA_DATA(a), sizeof(info->mac.b));
 }
 
-unsigned nl_ifindex(struct nl *nl, const char *name)
-{
-	const struct ifinfomsg ifi = { .ifi_family = AF_UNSPEC };
-	struct nl_ifinfo info;
-	struct req r;
-
-	if (strlen(name) >= IFNAMSIZ)
-		return 0;
-	req_start(&r, RTM_GETLINK, NLM_F_ACK, &ifi, sizeof(ifi));
-	req_attr(&r, IFLA_IFNAME, name, strlen(name) + 1);
-	return nl_query(nl, &r, link_each, &info) ? 0 : info.ifindex;
-}
-
-int nl_link_get(struct nl *nl, unsigned ifindex, struct nl_ifinfo *info)
+static int link_query(struct nl *nl, unsigned ifindex, const char *name, struct nl_ifinfo *info)
 {
 	const struct ifinfomsg ifi = { .ifi_family = AF_UNSPEC, .ifi_index = (int)ifindex };
 	struct req r;
 	int ret;
 
 	req_start(&r, RTM_GETLINK, NLM_F_ACK, &ifi, sizeof(ifi));
+	if (name)
+		req_attr(&r, IFLA_IFNAME, name, strlen(name) + 1);
 	ret = nl_query(nl, &r, link_each, info);
-	if (ret)
-		return ret;
-	return info->ifindex ? 0 : -ENODEV;
+	return ret || info->ifindex ? ret : -ENODEV;
+}
+
+unsigned nl_ifindex(struct nl *nl, const char *name)
+{
+	struct nl_ifinfo info;
+
+	return strlen(name) >= IFNAMSIZ || link_query(nl, 0, name, &info) ? 0 : info.ifindex;
+}
+
+int nl_link_get(struct nl *nl, unsigned ifindex, struct nl_ifinfo *info)
+{
+	return link_query(nl, ifindex, NULL, info);
 }
 
 static void link_start(struct req *r, unsigned ifindex, unsigned flags)

@@ -46,7 +46,6 @@ unsigned nl_ifindex(struct nl *nl, const char *name);
 /* What start-up wants to know of the host's interface for one family */
 struct nl_ifinfo {
 	unsigned	ifindex;
-	char		name[IFNAMSIZ];
 	struct mac	mac;		/* zero if it has none */
 	bool		up;
 	uint32_t	mtu;

@@ -36,6 +36,8 @@ void req_end(struct req *r, size_t at);
 
 /* Payload of at least @len bytes? */
 bool msg_has(const struct nlmsghdr *nh, size_t len);
+/* Attributes in @left bytes from @a on into @tb, indexed by type up to @max: the first of each type, or NULL */
+void attrs_in(const struct rtattr *a, ssize_t left, const struct rtattr **tb, unsigned max);
 /* Attributes of @nh behind a fixed part of @fixed bytes into @tb, indexed by type up to @max */
 void attrs_read(const struct nlmsghdr *nh, size_t fixed, const struct rtattr **tb, unsigned max);
 uint32_t attr_u32(const struct rtattr *a, uint32_t none);

@@ -61,44 +61,41 @@ static const struct rtattr *hop_gw(const struct route *rt, const struct rtattr *
 	return a && RTA_PAYLOAD(a) == (rt->v6 ? 16 : 4) ? a : NULL;
 }
 
+static void hop_read(const struct route *rt, const struct rtnexthop *nh, struct hop *h)
+{
+	const struct rtattr *tb[RTA_VIA + 1];
+
+	attrs_in(RTNH_DATA(nh), (ssize_t)(nh->rtnh_len - sizeof(*nh)), tb, RTA_VIA);
+	*h = (struct hop){
+		.ifindex = (unsigned)nh->rtnh_ifindex, .flags = nh->rtnh_flags, .hops = nh->rtnh_hops,
+		.gw = hop_gw(rt, tb[RTA_GATEWAY]), .via = tb[RTA_VIA],
+	};
+}
+
 /* The @n-th next hop, or false if there are fewer */
 static bool route_hop(const struct route *rt, unsigned n, struct hop *h)
 {
-	const struct rtattr *mp = rt->tb[RTA_MULTIPATH], *a;
+	const struct rtattr *const *tb = rt->tb, *mp = tb[RTA_MULTIPATH];
 	const struct rtnexthop *nh;
-	ssize_t alen;
-	size_t left;
+	size_t left, step;
 
-	*h = (struct hop){ 0 };
 	if (!mp) {
-		h->ifindex = attr_u32(rt->tb[RTA_OIF], 0);
-		h->flags = (uint8_t)rt->rtm->rtm_flags;
-		h->gw = hop_gw(rt, rt->tb[RTA_GATEWAY]);
-		h->via = rt->tb[RTA_VIA];
+		*h = (struct hop){
+			.ifindex = attr_u32(tb[RTA_OIF], 0), .flags = (uint8_t)rt->rtm->rtm_flags,
+			.gw = hop_gw(rt, tb[RTA_GATEWAY]), .via = tb[RTA_VIA],
+		};
 		return !n;
 	}
 	left = RTA_PAYLOAD(mp);
-	for (nh = RTA_DATA(mp); left >= sizeof(*nh) && nh->rtnh_len >= sizeof(*nh) && nh->rtnh_len <= left;) {
-		size_t step = MIN(left, (size_t)RTNH_ALIGN(nh->rtnh_len));
-
-		if (!n--)
-			break;
-		left -= step;
+	for (nh = RTA_DATA(mp); left >= sizeof(*nh) && nh->rtnh_len >= sizeof(*nh) && nh->rtnh_len <= left; left -= step) {
+		if (!n--) {
+			hop_read(rt, nh, h);
+			return true;
+		}
+		step = MIN(left, (size_t)RTNH_ALIGN(nh->rtnh_len));
 		nh = (const void *)((const char *)nh + step);
 	}
-	if (left < sizeof(*nh) || nh->rtnh_len < sizeof(*nh) || nh->rtnh_len > left)
-		return false;
-	h->ifindex = (unsigned)nh->rtnh_ifindex;
-	h->flags = nh->rtnh_flags;
-	h->hops = nh->rtnh_hops;
-	alen = (ssize_t)(nh->rtnh_len - sizeof(*nh));
-	for (a = RTNH_DATA(nh); RTA_OK(a, alen); a = RTA_NEXT(a, alen)) {
-		if (a->rta_type == RTA_GATEWAY)
-			h->gw = hop_gw(rt, a);
-		else if (a->rta_type == RTA_VIA)
-			h->via = a;
-	}
-	return true;
+	return false;
 }
 
 /* The next hop of largest weight, through @ifindex unless that is 0, whose interface is up */

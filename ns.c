@@ -77,10 +77,8 @@ static int opener_start(struct ns *ns, int thread_flags)
 		return rc;
 	/* No signal at a child's end: nobody else is to notice it */
 	pid = clone(opener_main, own_stack + sizeof(own_stack), CLONE_VM | CLONE_FILES | thread_flags, &o);
-	if (pid < 0)
-		return -errno;
-	ns->opener = thread_flags ? 0 : pid;
-	rc = opener_ready();
+	rc = pid < 0 ? -errno : opener_ready();
+	ns->opener = thread_flags || pid < 0 ? 0 : pid;
 	if (rc)
 		ns_opener_stop(ns);
 	return rc;
@@ -391,6 +389,14 @@ static pid_t pid_in_path(const char *path, const char **rest)
 	return (pid_t)n;
 }
 
+static void watch_in(struct ns *ns, const char *dir, const char *name)
+{
+	snprintf(ns->name, sizeof(ns->name), "%s", name);
+	ns->dirfd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (ns->dirfd < 0)
+		die("netns dir open: %s: %s (--no-netns-quit does without it)", dir, errno_text(errno));
+}
+
 /* Before Linux 5.3: a process without pidfd is watched by its name in /proc, which no event tells of */
 static void watch_proc(struct ns *ns, pid_t pid)
 {
@@ -398,10 +404,7 @@ static void watch_proc(struct ns *ns, pid_t pid)
 
 	debug("No pidfd for process %i: %s", pid, errno_text(errno));
 	snprintf(path, sizeof(path), "/proc/%i/ns", pid);
-	ns->dirfd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (ns->dirfd < 0)
-		die("netns dir open: %s: %s (--no-netns-quit does without it)", path, errno_text(errno));
-	snprintf(ns->name, sizeof(ns->name), "net");
+	watch_in(ns, path, "net");
 	ns->poll = true;
 }
 
@@ -411,13 +414,9 @@ static void watch_name(struct ns *ns, const char *path)
 	pid_t pid = pid_in_path(path, &rest);
 	char dir[PATH_MAX], mounts[64];
 	struct stat st;
-	size_t len = slash ? (size_t)(slash - path) : 0;
 
-	snprintf(dir, sizeof(dir), "%.*s", slash ? (int)MAX(len, 1U) : 1, slash ? path : ".");
-	snprintf(ns->name, sizeof(ns->name), "%s", slash ? slash + 1 : path);
-	ns->dirfd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (ns->dirfd < 0)
-		die("netns dir open: %s: %s (--no-netns-quit does without it)", dir, errno_text(errno));
+	snprintf(dir, sizeof(dir), "%.*s", slash > path ? (int)(slash - path) : 1, slash ? path : ".");
+	watch_in(ns, dir, slash ? slash + 1 : path);
 
 	/* Not what a symbolic link points to: its path may not exist in the root that we end up with */
 	if (fstatat(ns->dirfd, ns->name, &st, AT_SYMLINK_NOFOLLOW))

