@@ -6,8 +6,8 @@
  * handled without.
  *
  * The table of system calls is the one place that says what the loop may call. A call that is not in it ends the
- * process with SIGSYS, its number in the kernel's audit log (type 1326). A row may be for one value of an argument only.
- * Libc's own needs are in it, too: both C libraries are tested, and 32-bit names are there where they exist.
+ * process with SIGSYS, its number in the kernel's audit log (type 1326). A row may be for one value of an argument
+ * only. Libc's own needs are in it, too: both C libraries are tested, and 32-bit names are there where they exist.
  *
  * Capabilities, Landlock and prctl() are used through plain system calls: no library is needed, and the headers may be
  * older than the kernel.
@@ -98,7 +98,7 @@ static bool caps_have(unsigned cap)
 	return d[cap / 32].effective & 1U << cap % 32;
 }
 
-/* All but @keep, from every set there is. Without CAP_SETPCAP the bounding set stays, and no_new_privs makes it meaningless. */
+/* All but @keep, from every set. Without CAP_SETPCAP the bounding set stays, but means nothing with no_new_privs. */
 static void caps_drop(uint64_t keep)
 {
 	bool bounding = caps_have(CAP_SETPCAP);
@@ -227,7 +227,8 @@ void isolate_user(const struct conf *c)
 	if (setgroups(0, NULL) && errno != EPERM)
 		die("Couldn't drop supplementary groups: %s", errno_text(errno));
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid))
-		die("%sCouldn't change to UID %u, GID %u: %s", c->runas ? "--runas: " : "", uid, gid, errno_text(errno));
+		die("%sCouldn't change to UID %u, GID %u: %s", c->runas ? "--runas: " : "", uid, gid,
+		    errno_text(errno));
 	isolate_hide();
 	prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
 	caps_keep(CAPS_STARTUP);
@@ -372,7 +373,7 @@ enum {
 #define __NR_ftruncate64	NONE
 #endif
 
-/* Only with this value of argument @i, counted from 0. All of them are int or unsigned: the kernel takes the low 32 bits. */
+/* Only with this value of argument @i, counted from 0: int or unsigned, of which the kernel takes the low 32 bits */
 #define WITH(i, value)	((int64_t)((i) + 1) << 24 | (int64_t)(value) << 32)
 #define OURSELVES	0		/* as a value: the number of the process, and of its only thread */
 
@@ -502,7 +503,8 @@ static const struct {
 
 #define NUMBER		offsetof(struct seccomp_data, nr)
 /* The low half of argument @i */
-#define ARGUMENT(i)	(offsetof(struct seccomp_data, args) + 8 * (i) + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0))
+#define LOW_HALF	(__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0)
+#define ARGUMENT(i)	(offsetof(struct seccomp_data, args) + 8 * (i) + LOW_HALF)
 
 #define ROW_MAX		20		/* instructions */
 
@@ -526,7 +528,7 @@ static unsigned emit_only(uint32_t k)
 	return emit(BPF_JMP | BPF_JEQ | BPF_K, k, 0, 0);
 }
 
-/* Only types and protocols of flows: others would have the kernel load what few look after. Jumps that leave come to @miss. */
+/* Only types and protocols of flows: others would load rare modules of the kernel. Jumps that leave come to @miss. */
 static unsigned emit_socket(unsigned miss[static 2])
 {
 	static const uint32_t proto[] = { 0, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, IPPROTO_ICMPV6 };
@@ -604,7 +606,7 @@ static void isolate_last(unsigned mode, uint64_t keep)
 
 void isolate_late(const struct conf *c)
 {
-	/* Low ports that open later: of the namespace, where that is a privilege of ours and of nobody else's; or by pesto */
+	/* Low ports that open later: those of the namespace, where only we have that privilege; or by pesto */
 	isolate_last(1U << c->mode | (c->control[0] ? CONTROL : 0), c->ports_later ? CAP(CAP_NET_BIND_SERVICE) : 0);
 }
 

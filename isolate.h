@@ -11,15 +11,15 @@
 #include "conf.h"
 
 /* Not dumpable (prctl(2), PR_SET_DUMPABLE): tracing this process, its memory, root, descriptors and namespaces in /proc
- * then take CAP_SYS_PTRACE in the user namespace that the program was started in (ptrace(2)). Kept by fork() and clone();
- * the kernel sets it anew, to fs.suid_dumpable, when the user ID changes or capabilities grow: repeat it after these.
- * May die().
+ * then take CAP_SYS_PTRACE in the user namespace that the program was started in (ptrace(2)). Kept by fork() and
+ * clone(); the kernel sets it anew, to fs.suid_dumpable, when the user ID changes or capabilities grow: repeat it after
+ * these. May die().
  */
 void isolate_hide(void);
 
-/* Hides the process (isolate_hide), closes every descriptor above stderr but @keep (-1: none) and those that namespaces are
- * given by, opens /dev/null for closed standard streams, and drops capabilities that no later step needs. Messages go to
- * stderr; may die().
+/* Hides the process (isolate_hide), closes every descriptor above stderr but @keep (-1: none) and those that namespaces
+ * are given by, opens /dev/null for closed standard streams, and drops capabilities that no later step needs. Messages
+ * go to stderr; may die().
  */
 void isolate_early(const struct conf *c, int keep);
 

@@ -4,9 +4,9 @@
  * Notifications that change nothing are mostly dropped by a filter (neigh_filter.c). The rest is read as it comes, a
  * limited number at a time.
  *
- * Parts of a dump and notifications share one queue, in the order in which things happened. Notifications that didn't fit
- * into it are lost, and the kernel reports it (ENOBUFS): then the whole table is read again, and entries that are not
- * in it any more go.
+ * Parts of a dump and notifications share one queue, in the order in which things happened. Notifications that didn't
+ * fit into it are lost, and the kernel reports it (ENOBUFS): then the whole table is read again, and entries that are
+ * not in it any more go.
  */
 #include <errno.h>
 #include <net/if_arp.h>
@@ -199,7 +199,8 @@ int neigh_read(struct neighs *n)
 	return -ENOBUFS;
 }
 
-int neigh_dump(struct neighs *n)
+/* Asks for all of the table, without waiting for it: 0, or -errno; -EBUSY while a dump is under way */
+static int neigh_dump(struct neighs *n)
 {
 	const struct net_ip *ip = n->net->ip;
 	const struct ndmsg ndm = { .ndm_family = AF_UNSPEC };

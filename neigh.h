@@ -58,9 +58,6 @@ struct neighs {
  */
 int neigh_start(struct neighs *n, const struct net *net);
 
-/* Asks for all of the table again, without waiting for it: 0, or -errno; -EBUSY while a dump is under way */
-int neigh_dump(struct neighs *n);
-
 /* What needn't be done at once: is there some of it? And does it: 0, or -errno; -EBUSY: later */
 static inline bool neigh_waits(const struct neighs *n)
 {
@@ -77,7 +74,7 @@ int neigh_read(struct neighs *n);
 /* Next neighbour of that datagram whose MAC address is new or confirmed, in @a; false at its end */
 bool neigh_next(struct neighs *n, struct addr *a);
 
-/* A guest was told the MAC address of @a. Link-local neighbours, which hardly anybody asks for, are followed from then on. */
+/* A guest was told the MAC address of @a. From then on, link-local neighbours, rarely asked for, are followed, too. */
 void neigh_asked(struct neighs *n, const struct addr *a);
 
 /* Hash of @a, keyed: 32 bits, the lowest ones are good */

@@ -135,7 +135,8 @@ static void always(const struct neighs *n, struct code *p)
 	unless(p, PASS, BPF_H, AT_TYPE, htons(RTM_NEWNEIGH), htons(RTM_DELNEIGH));
 	unless(p, DROP, BPF_W, AT_IFINDEX, htonl(ip[V4].ifindex), htonl(ip[V6].ifindex));
 	unless(p, DROP, BPF_B, AT_FAMILY, AF_INET, AF_INET6);
-	drop_if(p, &(struct part){ BPF_B, AT_KIND, RTN_MULTICAST }, 1);		/* entries that the kernel makes for groups */
+	/* Entries that the kernel makes for groups */
+	drop_if(p, &(struct part){ BPF_B, AT_KIND, RTN_MULTICAST }, 1);
 	drop_if(p, &(struct part){ BPF_B, AT_KIND, RTN_BROADCAST }, 1);
 	if (!n->ll)
 		drop_link_local(p);

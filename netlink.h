@@ -49,14 +49,14 @@ struct nl_ifinfo {
 	struct mac	mac;		/* zero if it has none */
 	bool		up;
 	uint32_t	mtu;
-	uint32_t	gro4, gro6;	/* largest packet merged from received ones; 0 if the kernel has no such limit */
+	uint32_t	gro4, gro6;	/* largest packet merged from received ones; 0: no limit */
 };
 
 int nl_link_get(struct nl *nl, unsigned ifindex, struct nl_ifinfo *info);
 
 /* Routes of a family that are neither link-local nor loopback nor multicast: interfaces, 0 if there is none */
 struct nl_routes {
-	unsigned	by_default;	/* default route of lowest metric; of a multipath route, next hop of largest weight */
+	unsigned	by_default;	/* default route of lowest metric, next hop of largest weight */
 	unsigned	other;		/* first route that is no default route */
 	bool		has_gw;
 	struct addr	gw;		/* of the default route, if @has_gw */
@@ -77,12 +77,12 @@ bool nl_addr_get(struct nl *nl, bool v6, unsigned ifindex, struct addr *a, uint8
 
 /* Set up an interface in the namespace of @nl: 0 or -errno */
 int nl_link_up(struct nl *nl, unsigned ifindex);
-/* A setting, IFLA_*: IFLA_MTU; IFLA_TXQLEN, in frames; IFLA_GSO_MAX_SEGS, the most segments of a super-packet that the kernel
- * gives to the device (Linux 4.16)
+/* A setting, IFLA_*: IFLA_MTU; IFLA_TXQLEN, in frames; IFLA_GSO_MAX_SEGS, the most segments of a super-packet that the
+ * kernel gives to the device (Linux 4.16)
  */
 int nl_link_set(struct nl *nl, unsigned ifindex, uint16_t what, uint32_t value);
 int nl_link_mac(struct nl *nl, unsigned ifindex, const struct mac *mac);
-/* Largest packet merged from received ones. Above 65536, BIG TCP: -EINVAL before Linux 5.19; before 6.3, of IPv6 only. */
+/* Largest packet merged from received ones; above 65536, BIG TCP: Linux 5.19 (or -EINVAL), for IPv4, too, 6.3 */
 int nl_link_gro(struct nl *nl, unsigned ifindex, uint32_t bytes);
 /* Does the kernel give the link an IPv6 link-local address of its own (from its MAC address) when it comes up? */
 int nl_link_autoaddr(struct nl *nl, unsigned ifindex, bool on);

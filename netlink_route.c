@@ -87,7 +87,9 @@ static bool route_hop(const struct route *rt, unsigned n, struct hop *h)
 		return !n;
 	}
 	left = RTA_PAYLOAD(mp);
-	for (nh = RTA_DATA(mp); left >= sizeof(*nh) && nh->rtnh_len >= sizeof(*nh) && nh->rtnh_len <= left; left -= step) {
+	for (nh = RTA_DATA(mp); left >= sizeof(*nh); left -= step) {
+		if (nh->rtnh_len < sizeof(*nh) || nh->rtnh_len > left)
+			return false;
 		if (!n--) {
 			hop_read(rt, nh, h);
 			return true;
@@ -147,7 +149,8 @@ static void route_best_each(const struct nlmsghdr *nh, void *arg)
 	if (!route_read(nh, b->v6, &rt) || !route_best_hop(&rt, b->ifindex, &h) || h.ifindex == LOOPBACK_IFINDEX)
 		return;
 	if (rt.rtm->rtm_dst_len) {
-		if (!found->other && !addr_is_linklocal(&rt.dst) && !addr_is_loopback(&rt.dst) && !addr_is_multicast(&rt.dst))
+		if (!found->other && !addr_is_linklocal(&rt.dst) && !addr_is_loopback(&rt.dst) &&
+		    !addr_is_multicast(&rt.dst))
 			found->other = h.ifindex;
 		return;
 	}

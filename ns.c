@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* ns.c - open, create and enter namespaces, and know when they are gone
  *
- * The process itself joins the user namespace that owns the target network namespace, if it isn't its own, but never the network
- * namespace: files and sockets there are opened by the opener (opener.h), and used from outside. Until ns_opener_stop(), it is a
- * child that shares memory and descriptors. The thread that may follow it outlives the last fork, and loses its capabilities, and
- * all system calls but those to open sockets, before its first request. Whether the namespace may be entered is tried at once, so
- * that errors come early.
+ * The process itself joins the user namespace that owns the target network namespace, if it isn't its own, but never
+ * the network namespace: files and sockets there are opened by the opener (opener.h), and used from outside. Until
+ * ns_opener_stop(), it is a child that shares memory and descriptors. The thread that may follow it outlives the last
+ * fork, and loses its capabilities, and all system calls but those to open sockets, before its first request. Whether
+ * the namespace may be entered is tried at once, so that errors come early.
  *
  * A namespace's end has three signs: the target process ends (pidfd); the directory with the namespace's name changes
  * (inotify); the mount table changes (poll on mountinfo), as a name is usually a bind mount. The last one needs no
@@ -117,8 +117,8 @@ static bool is_own_userns(int fd)
 {
 	struct stat own, other;
 
-	return !stat("/proc/self/ns/user", &own) && !fstat(fd, &other) &&
-	       own.st_dev == other.st_dev && own.st_ino == other.st_ino;
+	return !stat("/proc/self/ns/user", &own) && !fstat(fd, &other) && own.st_dev == other.st_dev &&
+	       own.st_ino == other.st_ino;
 }
 
 /* With fs.suid_dumpable 1 (proc_sys_fs(5)), a change of credentials makes a process dumpable: setns(), too, unless the
@@ -149,7 +149,8 @@ static void join_userns(int fd, const char *path)
 {
 	if (!is_own_userns(fd)) {
 		if (join_exposes(fd))
-			die("Couldn't join user namespace %s: processes there could trace this one, as fs.suid_dumpable is 1",
+			die("Couldn't join user namespace %s: processes there could trace this one, "
+			    "as fs.suid_dumpable is 1",
 			    path);
 		if (setns(fd, CLONE_NEWUSER))
 			die("Couldn't join user namespace %s: %s", path, errno_text(errno));
@@ -167,7 +168,7 @@ struct command {
 	uid_t			uid;
 	gid_t			gid;
 	bool			own_userns;
-	int			go[2];		/* the child's, ours: descriptors of its namespaces come, then it may go */
+	int			go[2];		/* the child's, ours: its namespaces come, then it may go */
 };
 
 static int write_close(int fd, const char *text)
@@ -209,7 +210,7 @@ static void command_map_user(const struct command *cmd)
 		warn("Couldn't map user and group in new user namespace: %s", errno_text(rc ? -rc : -rc_gid));
 }
 
-/* The command's namespaces, in one message (unix(7), SCM_RIGHTS): the parent can't open them, that takes a child that is dumpable */
+/* The command's namespaces, in one message (unix(7), SCM_RIGHTS): the parent can't open those of who isn't dumpable */
 static void command_send_namespaces(const struct command *cmd)
 {
 	int fd[COMMAND_FDS] = { open_ns("/proc/self/ns/net", "network"), -1 };
@@ -460,8 +461,8 @@ static void open_existing(struct ns *ns, const struct conf *c, const char *netns
 		watch_prepare(ns, netns);
 	ns->netns = open_ns(netns, "network");
 
-	/* The owner counts: a process may be in a user namespace below it. A mere path may need none. -1: the owner is neither our
-	 * user namespace nor descends from it, or Linux before 4.9.
+	/* The owner counts: a process may be in a user namespace below it. A mere path may need none. -1: the owner is
+	 * neither our user namespace nor descends from it, or Linux before 4.9.
 	 */
 	if (*path) {
 		userns = open_ns(path, "user");

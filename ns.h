@@ -9,7 +9,7 @@
 
 struct ns {
 	int		netns;		/* the target network namespace, until start-up is over */
-	pid_t		opener;		/* during start-up: process in the target namespace that opens files and sockets; 0: none */
+	pid_t		opener;		/* its process, during start-up; 0: none */
 	pid_t		child;		/* COMMAND's process, 0: none */
 	char		ifname[IFNAMSIZ];	/* of the tap device, or empty */
 	int		go;		/* write end: lets the command run; -1: none */
@@ -23,8 +23,9 @@ struct ns {
 #define NS_POLL	1000
 
 /**
- * ns_open() - open (PID, --netns, --userns) or create (COMMAND) the target namespaces, join the user namespace, start an opener
+ * ns_open() - open (PID, --netns, --userns) or create (COMMAND) the target namespaces; user namespace, opener
  *
+ * Joins the user namespace, and starts the opener in the network namespace.
  * The caller stays in the host's network namespace: its sockets are the host's. May die(). A path may be
  * /proc/self/fd/N: isolate_early() spared it, standard streams are still what they were. After isolate_user(), as root
  * keeps the capabilities this takes, and the command is to run as the user.
@@ -34,11 +35,11 @@ void ns_open(struct ns *ns, const struct conf *c);
 /* A netlink socket in the target network namespace, during start-up: 0 or -errno */
 int ns_netlink(struct nl *nl, int proto);
 
-/* Creates the tap device, or takes @link (-1: none) for it: descriptor, capabilities, and its name in @ns. May die(). */
+/* Creates the tap device, or takes @link (-1: none): descriptor, capabilities, and its name in @ns. May die(). */
 int ns_tap(struct ns *ns, const struct net *net, int link, struct caps *caps);
 
-/* Loopback up; with --config-net: addresses, routes, MTU. Last: the link up, so that who waits for it finds the rest done.
- * A family that can't be had there is switched off in @net. May die().
+/* Loopback up; with --config-net: addresses, routes, MTU. Last: the link up, so that who waits for it finds the rest
+ * done. A family that can't be had there is switched off in @net. May die().
  */
 void ns_configure(const struct ns *ns, struct net *net);
 
@@ -54,7 +55,7 @@ void ns_go(struct ns *ns);
 /* The opener of ns_open() ends: before fork() */
 void ns_opener_stop(struct ns *ns);
 
-/* Another one, a thread that has no capabilities and only opens sockets: after the last fork(), before ns_go(). 0 or -errno */
+/* A thread without capabilities that opens sockets only: after the last fork(), before ns_go(). 0 or -errno */
 int ns_opener_stay(struct ns *ns);
 
 #endif /* NS_H */

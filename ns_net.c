@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* ns_net.c - the network of the namespace: tap device, addresses, routes
  *
- * Where the host has no default route, the namespace gets one all the same, for the day the host has one: without, packets
- * would never reach us.
+ * Where the host has no default route, the namespace gets one all the same, for the day the host has one: without,
+ * packets would never reach us.
  *
  * In the namespace, everything that can be done while the link is down is done then, addresses with IFA_F_NODAD
  * included. The kernel takes routes only for a link that is up: so one datagram carries the request that brings it up
@@ -25,12 +25,13 @@
 
 #define NS_IFNAME	"tap0"
 
-/* The device drops what is beyond its queue, and nobody is told. Without super-packets, a guest's kernel sends the largest window
- * it may fill in one burst, in packets of one MTU each: 16 MiB is more than the default tcp_wmem and our window make of it.
- * Datagrams are small whatever the MTU is, and come while we wait for a CPU, up to 5 ms on a busy machine: the least is what
- * comes in 4 ms at a million of them each second. It costs 8 bytes of ring per packet, and memory for those that wait.
+/* The device drops what is beyond its queue, and nobody is told. Without super-packets, a guest's kernel sends the
+ * largest window it may fill in one burst, in packets of one MTU each: 16 MiB is more than the default tcp_wmem and our
+ * window make of it. Datagrams are small whatever the MTU is, and come while we wait for a CPU, up to 5 ms on a busy
+ * machine: the least is what comes in 4 ms at a million of them each second. It costs 8 bytes of ring per packet, and
+ * memory for those that wait.
  */
-#define WINDOW_MAX	(16U << 20)
+#define BURST_MAX	(16U << 20)
 #define TXQLEN_MIN	4096U
 #define TXQLEN_MAX	16384U
 #define HEADERS_MIN	40U		/* of one MTU: IPv4 and TCP without options */
@@ -39,17 +40,20 @@
 static void must(const char *what, const char *ifname, int ret)
 {
 	if (ret)
-		die("Failed to %s%s%s in namespace: %s", what, *ifname ? " for interface " : "", ifname, errno_text(-ret));
+		die("Failed to %s%s%s in namespace: %s", what, *ifname ? " for interface " : "", ifname,
+		    errno_text(-ret));
 }
 
 static uint32_t txqlen(uint32_t mtu)
 {
 	uint32_t payload = mtu > HEADERS_MIN ? mtu - HEADERS_MIN : 1;
 
-	return MIN(MAX(DIV_ROUND_UP(WINDOW_MAX, payload), TXQLEN_MIN), TXQLEN_MAX);
+	return MIN(MAX(DIV_ROUND_UP(BURST_MAX, payload), TXQLEN_MIN), TXQLEN_MAX);
 }
 
-/* Super-packets may be larger than IP's length fields can say if the namespace's kernel lets the device announce it (BIG TCP) */
+/* Super-packets may be larger than IP's length fields can say if the namespace's kernel lets the device announce it
+ * (BIG TCP)
+ */
 static void set_big_tcp(struct nl *nl, int fd, const struct nl_ifinfo *before, struct caps *caps)
 {
 	struct nl_ifinfo info;
@@ -229,12 +233,13 @@ static void family_done(struct ns_net *n, enum family f, const char *what, int r
 	if (f == V4)
 		die("Failed to set IPv4 %s in namespace: %s", what, errno_text(-ret));
 	/* The user's own doing is nothing to warn of */
-	log_if(ret == -EACCES ? LOG_INFO : LOG_WARNING, "Failed to set IPv6 %s in namespace: %s", what, errno_text(-ret));
+	log_if(ret == -EACCES ? LOG_INFO : LOG_WARNING, "Failed to set IPv6 %s in namespace: %s", what,
+	       errno_text(-ret));
 	net_switch_off(n->net, V6);
 }
 
-/* Nothing will answer router solicitations (see ns_configure()), and the kernel would repeat them for ever, waking us. Without
- * /proc, or where it is read-only, it does.
+/* Nothing will answer router solicitations (see ns_configure()), and the kernel would repeat them for ever, waking us.
+ * Without /proc, or where it is read-only, it does.
  */
 static void no_solicitations(const char *ifname)
 {
@@ -288,8 +293,8 @@ void ns_configure(const struct ns *ns, struct net *net)
 	if (ret)
 		warn("Failed to bring up loopback interface in namespace: %s", errno_text(-ret));
 
-	/* The kernel segments what would be more, so that what pkt_parse() drops comes from no honest sender. Also if the device
-	 * was made by somebody else (--fd).
+	/* The kernel segments what would be more, so that what pkt_parse() drops comes from no honest sender. Also if
+	 * the device was made by somebody else (--fd).
 	 */
 	n.ifindex = *ns->ifname ? nl_ifindex(&n.ns, ns->ifname) : 0;
 	ret = n.ifindex ? nl_link_set(&n.ns, n.ifindex, IFLA_GSO_MAX_SEGS, GSO_SEGS_MAX) : 0;

@@ -12,14 +12,14 @@
 #include "opener.h"
 #include "util.h"
 
-struct request {
+struct opener_request {
 	const char	*path;		/* a file, or NULL */
 	int		flags;		/* for open(), or */
 	int		family, type, proto;
 	unsigned	n;
 };
 
-struct answer {
+struct opener_answer {
 	int		n;		/* how many, or -errno */
 	int		fd[OPENER_MAX];
 };
@@ -29,7 +29,7 @@ static struct {
 	bool	stays;
 } line = { -1, -1, false };
 
-static int open_one(const struct request *r)
+static int open_one(const struct opener_request *r)
 {
 	int fd = r->path ? open(r->path, r->flags | O_CLOEXEC | O_NONBLOCK) :
 		 socket(r->family, r->type | SOCK_CLOEXEC | SOCK_NONBLOCK, r->proto);
@@ -38,7 +38,7 @@ static int open_one(const struct request *r)
 }
 
 /* As many as asked for, or as there are descriptors for */
-static void open_all(const struct request *r, struct answer *a)
+static void open_all(const struct opener_request *r, struct opener_answer *a)
 {
 	for (a->n = 0; (unsigned)a->n < MIN(r->n, OPENER_MAX); a->n++) {
 		int fd = open_one(r);
@@ -53,15 +53,15 @@ static void open_all(const struct request *r, struct answer *a)
 
 void opener_serve(int rc)
 {
-	struct answer a = { .n = rc };
-	struct request r;
+	struct opener_answer a = { .n = rc };
+	struct opener_request r;
 
 	while (write(line.its, &a, sizeof(a)) == sizeof(a) && !rc && read(line.its, &r, sizeof(r)) == sizeof(r))
 		open_all(&r, &a);
 	close(line.its);
 }
 
-static int take_answer(struct answer *a)
+static int take_answer(struct opener_answer *a)
 {
 	while (read(line.ours, a, sizeof(*a)) != sizeof(*a)) {
 		if (errno != EINTR)
@@ -70,9 +70,9 @@ static int take_answer(struct answer *a)
 	return a->n;
 }
 
-static int ask(const struct request *r, int *fd)
+static int ask(const struct opener_request *r, int *fd)
 {
-	struct answer a;
+	struct opener_answer a;
 	int n;
 
 	/* Its filter would end us */
@@ -88,12 +88,12 @@ static int ask(const struct request *r, int *fd)
 
 int opener_sockets(int family, int type, int proto, int *fd, unsigned n)
 {
-	return ask(&(struct request){ .family = family, .type = type, .proto = proto, .n = n }, fd);
+	return ask(&(struct opener_request){ .family = family, .type = type, .proto = proto, .n = n }, fd);
 }
 
 int opener_file(const char *path, int flags)
 {
-	int fd, n = ask(&(struct request){ .path = path, .flags = flags, .n = 1 }, &fd);
+	int fd, n = ask(&(struct opener_request){ .path = path, .flags = flags, .n = 1 }, &fd);
 
 	return n < 0 ? n : fd;
 }
@@ -117,7 +117,7 @@ int opener_connect(bool stays)
 
 int opener_ready(void)
 {
-	struct answer a;
+	struct opener_answer a;
 
 	return take_answer(&a);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* opener.h - files and sockets of the target network namespace, which this process never enters
  *
- * A descriptor works from anywhere (doc/platform/inside.c): only opening it has to be done inside, by the opener that ns.c starts
- * there. It shares descriptors with its caller, which waits for it: a call costs two context switches.
+ * A descriptor works from anywhere (doc/platform/inside.c): only opening it has to be done inside, by the opener that
+ * ns.c starts there. It shares descriptors with its caller, which waits for it: a call costs two context switches.
  */
 #ifndef OPENER_H
 #define OPENER_H
@@ -27,7 +27,8 @@ int opener_sockets(int family, int type, int proto, int *fd, unsigned n);
 /* open() there, during start-up; O_CLOEXEC and O_NONBLOCK are added: descriptor or -errno */
 int opener_file(const char *path, int flags);
 
-/* For the opener's start: a new line to it, 0 or -errno. @stays: it opens sockets of AF_INET and AF_INET6 from now on. */
+/* For the opener's start: a new line to it, 0 or -errno. @stays: it opens sockets of AF_INET and AF_INET6 from now on.
+ */
 int opener_connect(bool stays);
 /* The opener is there: 0 or -errno */
 int opener_ready(void);

@@ -151,8 +151,8 @@ void tap_queue_pop(struct tap *t);
 
 /* tap_tun.c - a tap device with virtio_net_hdr
  *
- * tun_create(): attaches to (or creates) device @ifname in the network namespace in which @fd, /dev/net/tun, was opened; falls back
- * feature by feature, the result is in @caps. Return: 0, or -errno.
+ * tun_create(): attaches to (or creates) device @ifname in the network namespace in which @fd, /dev/net/tun, was opened;
+ * falls back feature by feature, the result is in @caps. Return: 0, or -errno.
  * tun_adopt(): the same for one that somebody opened and attached, @ifname filled in. -EBADFD: no such device, -EPROTOTYPE:
  * not with the frame format that is expected.
  * tun_takes(): does the kernel find memory for a frame of @len bytes, link's header included? Asked while the device is down:

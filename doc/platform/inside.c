@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* inside.c - a descriptor belongs to the network namespace that it was opened in (network_namespaces(7)), whoever uses it from
- * wherever: netlink sockets, a tap device, files of /proc/sys/net, TCP and UDP sockets. Rights are those of the user, when he uses
- * it: changes take CAP_NET_ADMIN in the namespace's user namespace. Without capabilities and behind the loop's filter, sockets
- * connect, are bound and listen, the device moves packets, and bound ports are listed (sock_diag(7)).
+/* inside.c - a descriptor belongs to the network namespace that it was opened in (network_namespaces(7)), whoever uses
+ * it from wherever: netlink sockets, a tap device, files of /proc/sys/net, TCP and UDP sockets. Rights are those of the
+ * user, when he uses it: changes take CAP_NET_ADMIN in the namespace's user namespace. Without capabilities and behind
+ * the loop's filter, sockets connect, are bound and listen, the device moves packets, and bound ports are listed
+ * (sock_diag(7)).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -70,7 +71,9 @@ static int ttl(void)
 
 static struct sockaddr_in at(uint32_t a, int port)
 {
-	return (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(a), .sin_port = htons((uint16_t)port) };
+	return (struct sockaddr_in){
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(a), .sin_port = htons((uint16_t)port)
+	};
 }
 
 static void set_up(struct nl *out, struct nl *in)
