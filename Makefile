@@ -129,8 +129,8 @@ fuzz-run: $(FUZZ)
 		grep -e ^Done $(B)/$$f.log; \
 	done
 
-lint:
-	@rc=0; for f in test/lint/*; do \
+lint: $(OBJ) $(if $(QRAP),$(B)/qrap.o)
+	@export B=$(B) CC="$(CC)"; rc=0; for f in test/lint/*; do \
 		if [ -f $$f ] && [ -x $$f ]; then if $$f; then echo "ok $$f"; else echo "not ok $$f"; rc=1; fi; fi; \
 	done; exit $$rc
 
