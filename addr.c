@@ -58,6 +58,11 @@ bool addr_is_bcast(const struct addr *a)
 	return addr_is_v4(a) && a->w[3] == 0xffffffff;
 }
 
+bool addr_is_many(const struct addr *a)
+{
+	return addr_is_multicast(a) || addr_is_bcast(a);
+}
+
 bool addr_in_prefix(const struct addr *a, const struct addr *net, unsigned plen)
 {
 	bool v4 = addr_is_v4(a);

@@ -87,6 +87,7 @@ bool addr_is_loopback(const struct addr *a);	/* 127.0.0.0/8, ::1 */
 bool addr_is_multicast(const struct addr *a);	/* 224.0.0.0/4, ff00::/8 */
 bool addr_is_linklocal(const struct addr *a);	/* 169.254.0.0/16, fe80::/10 */
 bool addr_is_bcast(const struct addr *a);	/* 255.255.255.255 */
+bool addr_is_many(const struct addr *a);	/* multicast or broadcast */
 
 /**
  * addr_in_prefix() - do the first @plen bits of two addresses agree?

@@ -353,7 +353,7 @@ static void check_unicast(const struct parse *p, const struct addr *a)
 {
 	if (addr_is_unspec(a))
 		bad(p, "unspecified address");
-	if (addr_is_multicast(a) || addr_is_bcast(a))
+	if (addr_is_many(a))
 		bad(p, "not a unicast address");
 }
 

@@ -138,7 +138,7 @@ static const char *parse_to_addr(const char *s, const char *end, struct addr *to
 	}
 	if (!addr_parse(s, (size_t)(end - s), to))
 		return "target is not an IPv4 or IPv6 address";
-	if (addr_is_multicast(to) || addr_is_bcast(to))
+	if (addr_is_many(to))
 		return "target is not a unicast address";
 	if (addr_is_unspec(to))
 		*to = addr_any6;

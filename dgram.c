@@ -95,7 +95,7 @@ static void read_pktinfo6(const struct cmsghdr *cm, bool v4, struct dgram *d)
 	memcpy(&pi, CMSG_DATA(cm), sizeof(pi));
 	d->our = addr_from_bytes(&pi.ipi6_addr, false);
 	d->ifindex = pi.ipi6_ifindex;
-	d->many = sock_to_many(&d->our);
+	d->many = addr_is_many(&d->our);
 	if (d->many)
 		d->our = v4 ? addr_any4 : addr_any6;
 	else if (!d->scope && addr_is_linklocal(&d->our) && !addr_is_v4(&d->our))
@@ -179,7 +179,7 @@ static void control_add(struct msghdr *m, int level, int type, const void *data,
 /* Source address and interface of a datagram, where they are not the kernel's choice */
 static void control_source(struct msghdr *m, const struct side *s, unsigned scope)
 {
-	bool unspec = addr_is_unspec(&s->our.a) || sock_to_many(&s->our.a);
+	bool unspec = addr_is_unspec(&s->our.a) || addr_is_many(&s->our.a);
 
 	if (addr_is_v4(&s->peer.a)) {
 		struct in_pktinfo pi = { .ipi_ifindex = (int)scope };

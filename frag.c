@@ -11,11 +11,8 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include "checksum.h"
 #include "frag.h"
 
-#define IP4_HLEN	20
-#define IP6_HLEN	40
 #define HEADROOM	(ETH_HLEN + IP6_HLEN)
 #define DATA_MAX	65535
 #define UNITS		DIV_ROUND_UP(DATA_MAX, 8)
@@ -127,37 +124,12 @@ static bool dgram_put(struct dgram *d, const struct pkt *p)
 /* Headers in front of the payload, as if it had come in one piece; returns where the frame starts */
 static uint8_t *dgram_headers(struct dgram *d)
 {
-	bool v4 = addr_is_v4(&d->src);
-	uint8_t *ip = d->buf + HEADROOM - (v4 ? IP4_HLEN : IP6_HLEN);
-	uint8_t *eth = ip - ETH_HLEN;
+	const struct net_hdr n = {
+		.src.a = d->src, .dst.a = d->dst, .smac = d->smac, .dmac = d->dmac, .ttl = d->ttl, .tos = d->tos, .id = d->id,
+	};
+	uint8_t *ip = put_ip(d->buf + HEADROOM, &n, d->proto, d->total, 0);
 
-	memcpy(eth, &d->dmac, ETH_ALEN);
-	memcpy(eth + ETH_ALEN, &d->smac, ETH_ALEN);
-	put_be16(eth + 2 * ETH_ALEN, v4 ? ETH_P_IP : ETH_P_IPV6);
-	if (v4) {
-		uint16_t csum;
-
-		ip[0] = 0x45;
-		ip[1] = d->tos;
-		put_be16(ip + 2, (uint16_t)(IP4_HLEN + d->total));
-		put_be16(ip + 4, (uint16_t)d->id);
-		put_be16(ip + 6, 0);
-		ip[8] = d->ttl;
-		ip[9] = d->proto;
-		put_be16(ip + 10, 0);
-		addr_to_bytes(&d->src, ip + 12);
-		addr_to_bytes(&d->dst, ip + 16);
-		csum = csum_finish(csum_add(ip, IP4_HLEN, 0));
-		memcpy(ip + 10, &csum, 2);
-	} else {
-		put_be32(ip, 6U << 28 | (uint32_t)d->tos << 20);
-		put_be16(ip + 4, (uint16_t)d->total);
-		ip[6] = d->proto;
-		ip[7] = d->ttl;
-		addr_to_bytes(&d->src, ip + 8);
-		addr_to_bytes(&d->dst, ip + 24);
-	}
-	return eth;
+	return put_eth(ip, &d->dmac, &d->smac, addr_is_v4(&d->src) ? ETH_P_IP : ETH_P_IPV6);
 }
 
 enum drop frag_add(struct frags *fs, const struct pkt *p, uint64_t now, struct raw *out, bool *done)

@@ -15,8 +15,6 @@
 #include "pmtu.h"
 #include "tcp.h"
 
-#define IP4_HLEN	20
-#define IP6_HLEN	40
 #define IP6_MTU_MIN	1280
 #define IP4_ERROR_MAX	576
 
@@ -100,9 +98,9 @@ static bool may_answer(const struct net *net, const struct addr *src, const stru
 {
 	const struct guest_ip *g = &net->ip[addr_family(dst)].guest;
 
-	if (addr_is_unspec(src) || addr_is_multicast(src) || addr_is_bcast(src))
+	if (addr_is_unspec(src) || addr_is_many(src))
 		return false;
-	if (addr_is_multicast(dst) || addr_is_bcast(dst))
+	if (addr_is_many(dst))
 		return false;
 	/* Broadcast address of the guest's network */
 	return !(addr_is_v4(dst) && g->plen && g->plen < 31 && addr_in_prefix(dst, &g->addr, g->plen) &&
@@ -140,35 +138,6 @@ static size_t quote_max(const struct guest *g, bool v4)
 	return MIN(v4 ? IP4_ERROR_MAX : IP6_MTU_MIN, g->tap.caps.mtu) - (v4 ? IP4_HLEN : IP6_HLEN) - ICMP_HLEN;
 }
 
-/* IP header of a quoted packet: bytes written to @p */
-static size_t quote_ip(uint8_t *p, const struct addr *src, const struct addr *dst, uint8_t proto, uint8_t ttl,
-		       size_t l4_len)
-{
-	uint16_t csum;
-
-	if (addr_is_v4(dst)) {
-		memset(p, 0, IP4_HLEN);
-		p[0] = 4 << 4 | IP4_HLEN / 4;
-		put_be16(p + 2, (uint16_t)(IP4_HLEN + l4_len));
-		put_be16(p + 6, 0x4000);			/* DF */
-		p[8] = ttl;
-		p[9] = proto;
-		addr_to_bytes(src, p + 12);
-		addr_to_bytes(dst, p + 16);
-		csum = csum_finish(csum_add(p, IP4_HLEN, 0));
-		memcpy(p + 10, &csum, sizeof(csum));
-		return IP4_HLEN;
-	}
-	memset(p, 0, 8);
-	p[0] = 6 << 4;
-	put_be16(p + 4, (uint16_t)l4_len);
-	p[6] = proto;
-	p[7] = ttl;
-	addr_to_bytes(src, p + 8);
-	addr_to_bytes(dst, p + 24);
-	return IP6_HLEN;
-}
-
 /* Sends message @h about a packet from @src to @dst, which is in @quote, if there may be one */
 static void send_error(struct ctx *c, struct guest *g, const struct sock_err *e, const struct icmp_hdr *h,
 		       const struct end *src, const struct end *dst, const struct view *quote)
@@ -196,14 +165,17 @@ void icmp_error(struct ctx *c, struct guest *g, const struct sock_err *e, const 
 {
 	bool v4 = addr_is_v4(&dst->a);
 	uint8_t ip[IP6_HLEN], ttl;
-	struct iovec iov[] = { { ip, 0 }, { (void *)(uintptr_t)l4, len } };
+	unsigned hlen = ip_hlen(v4);
+	struct iovec iov[] = { { ip, hlen }, { (void *)(uintptr_t)l4, len } };
+	struct net_hdr quoted;
 	struct icmp_hdr h;
 
 	if (!by_error(e, v4, &h))
 		return;
 	ttl = h.type == (v4 ? ICMP4_TIME_EXCEEDED : ICMP6_TIME_EXCEEDED) ? 1 : IPDEFTTL; /* as the router saw it */
-	iov[0].iov_len = quote_ip(ip, &src->a, &dst->a, proto, ttl, len);
-	send_error(c, g, e, &h, src, dst, &(struct view){ iov, 2, 0, iov[0].iov_len + len });
+	quoted = (struct net_hdr){ .src = *src, .dst = *dst, .ttl = ttl };
+	put_ip(ip + hlen, &quoted, proto, len, IP4_DF);
+	send_error(c, g, e, &h, src, dst, &(struct view){ iov, 2, 0, hlen + len });
 }
 
 void icmp_error_pkt(struct ctx *c, struct guest *g, int err, const struct pkt *p)

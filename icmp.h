@@ -21,7 +21,6 @@ enum {
 	ICMP6_ECHO_REPLY	= 129,
 };
 #define UNREACH4_TOO_BIG	4		/* RFC 1191 */
-#define ICMP_HLEN	8
 
 /**
  * icmp_error() - shows the guest that a packet of its own failed

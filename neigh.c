@@ -119,7 +119,7 @@ static bool is_neighbour(const struct net *net, const struct addr *a)
 	enum family f = addr_family(a);
 	const struct net_ip *ip = &net->ip[f];
 
-	if (addr_is_unspec(a) || addr_is_loopback(a) || addr_is_multicast(a) || addr_is_bcast(a))
+	if (addr_is_unspec(a) || addr_is_loopback(a) || addr_is_many(a))
 		return false;
 	if (is(a, &ip->guest.addr) || is(a, &ip->guest.ll) || is(a, &ip->map_loopback) || is(a, &ip->map_guest) ||
 	    is(a, &ip->dns_forward) || (is(a, &ip->our_ll) && !is(a, &ip->gw)))

@@ -155,7 +155,7 @@ static void resolv_server(struct resolv *r, const char *s)
 	enum family f;
 	struct addr a;
 
-	if (!addr_parse(s, strcspn(s, " \t%"), &a) || addr_is_multicast(&a) || addr_is_bcast(&a))
+	if (!addr_parse(s, strcspn(s, " \t%"), &a) || addr_is_many(&a))
 		return;
 	if (addr_is_unspec(&a))				/* resolv.conf(5): the local machine */
 		a = addr_is_v4(&a) ? addr_loopback4 : addr_loopback6;

@@ -18,15 +18,8 @@
 #include "checksum.h"
 #include "packet.h"
 
-#define IP4_HLEN	20
-#define IP6_HLEN	40
-#define TCP_HLEN	20
-#define UDP_HLEN	8
-#define DGRAM_HLEN	8		/* of UDP and ICMP alike */
-#define ICMP_HLEN	8
 #define FRAG_HLEN	8		/* IPv6 fragment header */
 
-#define IP4_DF		0x4000
 #define IP4_MF		0x2000
 #define IP4_OFF		0x1fff
 
@@ -53,33 +46,28 @@ void view_trim(struct view *v, size_t n)
 	v->len = MIN(v->len, n);
 }
 
-/* Copies up to @n bytes that are @off into the buffers; returns how many */
-static size_t gather(const struct iovec *iov, unsigned cnt, size_t off, void *to, size_t n)
+bool view_copy(const struct view *v, size_t at, void *to, size_t n)
 {
-	uint8_t *out = to;
-	size_t left = n;
+	const struct iovec *iov = v->iov;
+	size_t off = v->off + at;
+	uint8_t *p = to;
 
-	for (; cnt && left; iov++, cnt--) {
+	if (at > v->len || n > v->len - at)
+		return false;
+	for (unsigned cnt = v->cnt; cnt && n; iov++, cnt--) {
 		size_t part;
 
 		if (off >= iov->iov_len) {
 			off -= iov->iov_len;
 			continue;
 		}
-		part = MIN(iov->iov_len - off, left);
-		memcpy(out, (const uint8_t *)iov->iov_base + off, part);
-		out += part;
-		left -= part;
+		part = MIN(iov->iov_len - off, n);
+		memcpy(p, (const uint8_t *)iov->iov_base + off, part);
+		p += part;
+		n -= part;
 		off = 0;
 	}
-	return n - left;
-}
-
-bool view_copy(const struct view *v, size_t at, void *to, size_t n)
-{
-	if (at > v->len || n > v->len - at)
-		return false;
-	return gather(v->iov, v->cnt, v->off + at, to, n) == n;
+	return !n;
 }
 
 unsigned view_iov(const struct view *v, struct iovec *iov, unsigned max, size_t *len)
@@ -110,17 +98,18 @@ static struct view raw_view(const struct raw *raw, size_t at, size_t end)
 	return (struct view){ .iov = raw->iov, .cnt = raw->cnt, .off = at, .len = end - at };
 }
 
-/* Copies frame bytes [@from, @to) to where they belong in @head, as far as the frame has them */
+/* Copies frame bytes [@from, @to) to their places in @head, as far as the frame has them */
 static bool head_fetch(const struct raw *raw, uint8_t *head, size_t from, size_t to)
 {
+	struct view v;
 	size_t n;
 
 	to = MIN(to, raw->len);
 	if (to <= from)
 		return true;
 	n = to - from;
-	if (raw->cnt && raw->iov[0].iov_len >= to) {
-		const uint8_t *b = raw->iov[0].iov_base;
+	if (raw->cnt && raw->iov->iov_len >= to) {
+		const uint8_t *b = raw->iov->iov_base;
 
 		if (!from && n == HEAD_MIN)	/* by far the most, and a size the compiler knows */
 			memcpy(head, b, HEAD_MIN);
@@ -128,10 +117,11 @@ static bool head_fetch(const struct raw *raw, uint8_t *head, size_t from, size_t
 			memcpy(head + from, b + from, n);
 		return true;
 	}
-	return gather(raw->iov, raw->cnt, from, head + from, n) == n;
+	v = raw_view(raw, from, to);
+	return view_copy(&v, 0, head + from, n);
 }
 
-/* Unicast that no rule of check_special() is about */
+/* Unicast, and no address of check_special()'s rules */
 static bool addr_ordinary(const struct addr *a, bool v4)
 {
 	uint8_t b = a->b[v4 ? 12 : 0];
@@ -148,13 +138,10 @@ static enum drop check_special(const struct pkt *p, bool v4)
 	if (!v4 && (addr_is_v4(src) || addr_is_v4(dst)))
 		return DROP_ADDR;
 
-	if (addr_is_loopback(src) || addr_is_loopback(dst) || addr_is_unspec(dst))
+	if (addr_is_loopback(src) || addr_is_loopback(dst) || addr_is_unspec(dst) || addr_is_many(src))
 		return DROP_ADDR;
 
-	if (addr_is_multicast(src) || addr_is_bcast(src))
-		return DROP_ADDR;
-
-	if (p->proto == IPPROTO_TCP && (addr_is_multicast(dst) || addr_is_bcast(dst)))
+	if (p->proto == IPPROTO_TCP && addr_is_many(dst))
 		return DROP_ADDR;
 
 	/* No address yet: DHCP (RFC 2131 4.1, its port checked later), or NDP and MLD (RFC 4861 4.1, RFC 4862 5.4.2) */
@@ -353,7 +340,7 @@ static enum drop skip_ext(const uint8_t *h, size_t *at, size_t end, struct pkt *
 	bool atomic = false;
 	unsigned count;
 
-	for (count = 0; ; count++) {
+	for (count = 0;; count++) {
 		const uint8_t *e = h + *at;
 		uint8_t type = p->proto;
 		size_t len;
@@ -464,7 +451,7 @@ bool pkt_quote(const struct pkt *error, struct quote *q)
 	if (!view_copy(&error->data, 0, h + ETH_HLEN, len))
 		return false;
 	at = error->ethertype == ETH_P_IP ? quote_ip4(h + ETH_HLEN, len, q) : quote_ip6(h, len, q);
-	if (!at || len < at + DGRAM_HLEN)
+	if (!at || len < at + UDP_HLEN)
 		return false;
 	l4 = h + ETH_HLEN + at;
 	if (q->proto == IPPROTO_TCP || q->proto == IPPROTO_UDP) {
@@ -523,57 +510,27 @@ static void trim_payload(struct frame *f)
 	f->len -= left;
 }
 
-static void put_eth(struct frame *f, uint8_t *h, const struct mac *dmac, const struct mac *smac, uint16_t ethertype)
+uint8_t *put_eth(uint8_t *behind, const struct mac *dmac, const struct mac *smac, uint16_t ethertype)
 {
+	uint8_t *h = behind - ETH_HLEN;
+
 	memcpy(h, dmac, ETH_ALEN);
 	memcpy(h + ETH_ALEN, smac, ETH_ALEN);
 	put_be16(h + 2 * ETH_ALEN, ethertype);
-	f->hoff = (uint8_t)(h - f->hdr);
-	f->off = (struct offload){ 0 };
-	f->csum_start = f->csum_off = 0;
+	return h;
 }
 
-/* Hop-by-hop options with the one for the length of a jumbogram (RFC 2675 2), @len bytes behind the IPv6 header */
-static void put_jumbo(uint8_t *h, uint8_t proto, uint32_t len)
+uint8_t *put_ip(uint8_t *l4, const struct net_hdr *n, uint8_t proto, size_t len, uint16_t frag)
 {
-	h[0] = proto;
-	h[1] = 0;
-	h[2] = 0xc2;
-	h[3] = 4;
-	put_be32(h + 4, len);
-}
-
-/**
- * put_net() - Ethernet and IP header in front of HDR_L4
- * @proto:	type of what is at HDR_L4
- * @l4:		bytes at HDR_L4
- * @frag:	IPv4 flags and fragment offset
- *
- * The payload is cut to its length first, so that lengths can't disagree. A super-packet above 65535 bytes is one as Linux knows
- * them by the name of BIG TCP: in IPv4 without a length, in IPv6 a jumbogram.
- */
-static void put_net(struct frame *f, const struct net_hdr *n, uint8_t proto, unsigned l4, uint16_t frag)
-{
-	bool v4 = addr_is_v4(&n->src.a), jumbo;
-	unsigned ext;
-	uint8_t *ip;
-
-	trim_payload(f);
-	jumbo = (v4 ? IP4_HLEN : 0) + l4 + f->len > IP_MAX;
-	ext = jumbo && !v4 ? JUMBO_HLEN : 0;
-	ip = f->hdr + HDR_L4 - ext - (v4 ? IP4_HLEN : IP6_HLEN);
-	put_eth(f, ip - ETH_HLEN, &n->dmac, &n->smac, v4 ? ETH_P_IP : ETH_P_IPV6);
-	f->hlen = (uint8_t)(net_hdr_len(v4, l4) + ext);
-	f->v6 = !v4;
-	f->proto = proto;
+	bool v4 = addr_is_v4(&n->src.a), jumbo = (v4 ? IP4_HLEN : 0) + len > IP_MAX;
+	uint32_t src = addr_v4(&n->src.a), dst = addr_v4(&n->dst.a);
+	uint8_t *ip = l4 - ip_hlen(v4);
+	uint16_t csum;
 
 	if (v4) {
-		uint32_t src = addr_v4(&n->src.a), dst = addr_v4(&n->dst.a);
-		uint16_t csum;
-
 		ip[0] = 0x45;
 		ip[1] = n->tos;
-		put_be16(ip + 2, jumbo ? 0 : (uint16_t)(IP4_HLEN + l4 + f->len));
+		put_be16(ip + 2, jumbo ? 0 : (uint16_t)(IP4_HLEN + len));
 		put_be16(ip + 4, (uint16_t)n->id);
 		put_be16(ip + 6, frag);
 		ip[8] = n->ttl;
@@ -583,28 +540,73 @@ static void put_net(struct frame *f, const struct net_hdr *n, uint8_t proto, uns
 		memcpy(ip + 16, &dst, 4);
 		csum = csum_finish(csum_add(ip, IP4_HLEN, 0));
 		memcpy(ip + 10, &csum, 2);
-	} else {
-		put_be32(ip, 6U << 28 | (uint32_t)n->tos << 20);
-		put_be16(ip + 4, jumbo ? 0 : (uint16_t)(l4 + f->len));
-		ip[6] = jumbo ? IPPROTO_HOPOPTS : proto;
-		ip[7] = n->ttl;
-		memcpy(ip + 8, &n->src.a, 16);
-		memcpy(ip + 24, &n->dst.a, 16);
+		return ip;
 	}
-	if (ext)
-		put_jumbo(ip + IP6_HLEN, proto, (uint32_t)(JUMBO_HLEN + l4 + f->len));
+	if (jumbo) {	/* hop-by-hop options (RFC 8200 4.3), with one for the length */
+		ip -= JUMBO_HLEN;
+		put_be32(l4 - 8, (uint32_t)proto << 24 | 0xc204);
+		put_be32(l4 - 4, (uint32_t)(JUMBO_HLEN + len));
+	}
+	put_be32(ip, 6U << 28 | (uint32_t)n->tos << 20);
+	put_be16(ip + 4, jumbo ? 0 : (uint16_t)len);
+	ip[6] = jumbo ? IPPROTO_HOPOPTS : proto;
+	ip[7] = n->ttl;
+	memcpy(ip + 8, &n->src.a, 16);
+	memcpy(ip + 24, &n->dst.a, 16);
+	return ip;
+}
+
+/* The frame's headers begin at @start and end @l4 bytes behind HDR_L4 */
+static void set_headers(struct frame *f, const uint8_t *start, unsigned l4, uint8_t proto, bool v6)
+{
+	f->hoff = (uint8_t)(start - f->hdr);
+	f->hlen = (uint8_t)(HDR_L4 + l4 - f->hoff);
+	f->off = (struct offload){ 0 };
+	f->csum_start = f->csum_off = 0;
+	f->proto = proto;
+	f->v6 = v6;
+}
+
+/**
+ * put_net() - Ethernet and IP header in front of HDR_L4
+ * @proto:	type of the header at HDR_L4
+ * @l4:		its length
+ * @frag:	IPv4 flags and fragment offset
+ *
+ * The payload is cut to its length first, so that lengths can't disagree.
+ */
+static void put_net(struct frame *f, const struct net_hdr *n, uint8_t proto, unsigned l4, uint16_t frag)
+{
+	bool v4 = addr_is_v4(&n->src.a);
+	uint8_t *ip;
+
+	trim_payload(f);
+	ip = put_ip(f->hdr + HDR_L4, n, proto, l4 + f->len, frag);
+	set_headers(f, put_eth(ip, &n->dmac, &n->smac, v4 ? ETH_P_IP : ETH_P_IPV6), l4, proto, !v4);
+}
+
+/* Checksum of a transport header of @l4 bytes, its field zero so far, and @len bytes of payload at @off in the buffers */
+static uint16_t csum_l4(const struct net_hdr *n, uint8_t proto, const uint8_t *h, unsigned l4, const struct iovec *iov,
+			unsigned cnt, size_t off, size_t len)
+{
+	uint64_t sum = 0;
+	uint16_t csum;
+
+	if (proto != IPPROTO_ICMP)		/* RFC 792: no pseudo-header */
+		sum = csum_pseudo(&n->src.a, &n->dst.a, proto, (uint32_t)(l4 + len));
+	csum = csum_finish(csum_iov(iov, cnt, off, len, csum_add(h, l4, sum)));
+	return !csum && proto == IPPROTO_UDP ? 0xffff : csum;	/* zero means none (RFC 768) */
 }
 
 /**
  * put_csum() - transport checksum, its field zero so far
  * @l4:		length of the transport header
  * @at:		offset of the checksum in it
- * @partial:	leave it to the link: the field then holds the folded sum of the pseudo-header
+ * @partial:	the link finishes it: the field then holds the folded sum of the pseudo-header
  * @gso:	payload bytes per segment, or 0
  */
 static void put_csum(struct frame *f, const struct net_hdr *n, unsigned l4, unsigned at, bool partial, uint16_t gso)
 {
-	uint64_t sum = csum_pseudo(&n->src.a, &n->dst.a, f->proto, (uint32_t)(l4 + f->len));
 	uint8_t *h = f->hdr + HDR_L4;
 	uint16_t csum;
 
@@ -613,12 +615,9 @@ static void put_csum(struct frame *f, const struct net_hdr *n, unsigned l4, unsi
 		f->off.gso = f->len > gso ? gso : 0;
 		f->csum_start = (uint16_t)(f->hlen - l4);
 		f->csum_off = (uint16_t)at;
-		csum = csum_fold(sum);
+		csum = csum_fold(csum_pseudo(&n->src.a, &n->dst.a, f->proto, (uint32_t)(l4 + f->len)));
 	} else {
-		sum = csum_add(h, l4, sum);
-		csum = csum_finish(csum_iov(f->pay, f->npay, 0, f->len, sum));
-		if (!csum && f->proto == IPPROTO_UDP)
-			csum = 0xffff;	/* zero means none (RFC 768) */
+		csum = csum_l4(n, f->proto, h, l4, f->pay, f->npay, 0, f->len);
 	}
 	memcpy(h + at, &csum, 2);
 }
@@ -680,73 +679,46 @@ static void put_icmp(uint8_t *i, const struct icmp_hdr *h)
 
 void frame_icmp(struct frame *f, const struct net_hdr *n, const struct icmp_hdr *h)
 {
-	bool v4 = addr_is_v4(&n->src.a);
-	uint8_t *i = f->hdr + HDR_L4;
-
-	put_icmp(i, h);
-	put_net(f, n, v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6, ICMP_HLEN, 0);
-	if (v4) {
-		uint64_t sum = csum_add(i, ICMP_HLEN, 0);	/* RFC 792: no pseudo-header */
-		uint16_t csum = csum_finish(csum_iov(f->pay, f->npay, 0, f->len, sum));
-
-		memcpy(i + 2, &csum, 2);
-	} else {
-		put_csum(f, n, ICMP_HLEN, 2, false, 0);
-	}
+	put_icmp(f->hdr + HDR_L4, h);
+	put_net(f, n, addr_is_v4(&n->src.a) ? IPPROTO_ICMP : IPPROTO_ICMPV6, ICMP_HLEN, 0);
+	put_csum(f, n, ICMP_HLEN, 2, false, 0);
 }
 
 void frame_eth(struct frame *f, const struct mac *dmac, const struct mac *smac, uint16_t ethertype)
 {
 	trim_payload(f);
-	put_eth(f, f->hdr + HDR_L4 - ETH_HLEN, dmac, smac, ethertype);
-	f->hlen = ETH_HLEN;
-	f->v6 = false;
-	f->proto = 0;
+	set_headers(f, put_eth(f->hdr + HDR_L4, dmac, smac, ethertype), 0, 0, false);
 }
 
-/* Header of a datagram, with the checksum of all of it */
-static void put_whole(uint8_t *h, const struct net_hdr *n, const struct icmp_hdr *icmp, uint8_t proto, const struct view *dgram)
+size_t frame_fragment(struct frame *f, const struct net_hdr *n, const struct icmp_hdr *icmp, const struct view *dgram,
+		      size_t off, uint32_t mtu)
 {
-	uint64_t sum = 0;
-	uint16_t csum;
-
-	if (icmp)
-		put_icmp(h, icmp);
-	else
-		put_udp(h, n, dgram->len);
-	if (proto != IPPROTO_ICMP)			/* RFC 792: no pseudo-header */
-		sum = csum_pseudo(&n->src.a, &n->dst.a, proto, (uint32_t)(DGRAM_HLEN + dgram->len));
-	sum = csum_add(h, DGRAM_HLEN, sum);
-	csum = csum_finish(csum_iov(dgram->iov, dgram->cnt, dgram->off, dgram->len, sum));
-	if (!csum && !icmp)
-		csum = 0xffff;				/* zero means none (RFC 768) */
-	memcpy(h + (icmp ? 2 : 6), &csum, 2);
-}
-
-size_t frame_fragment(struct frame *f, const struct net_hdr *n, const struct icmp_hdr *icmp, const struct view *dgram, size_t off,
-		      uint32_t mtu)
-{
-	bool v4 = addr_is_v4(&n->src.a);
+	bool v4 = addr_is_v4(&n->src.a), more;
 	uint8_t proto = !icmp ? IPPROTO_UDP : v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
 	unsigned l4 = v4 ? 0 : FRAG_HLEN;
-	size_t at = off ? off + DGRAM_HLEN : 0;		/* where in the IP payload */
+	size_t at = off ? off + UDP_HLEN : 0;		/* in the IP payload */
 	size_t room, len = dgram->len - off;
-	uint8_t *h = f->hdr + HDR_L4;
-	bool more;
+	uint8_t *frag = f->hdr + HDR_L4, *h = frag + l4;
 
-	if (!off) {
-		put_whole(h + l4, n, icmp, proto, dgram);
-		l4 += DGRAM_HLEN;
+	if (!off) {	/* the header, of ICMP as long as of UDP, with the checksum of all of the datagram */
+		uint16_t csum;
+
+		if (icmp)
+			put_icmp(h, icmp);
+		else
+			put_udp(h, n, dgram->len);
+		csum = csum_l4(n, proto, h, UDP_HLEN, dgram->iov, dgram->cnt, dgram->off, dgram->len);
+		memcpy(h + (icmp ? 2 : 6), &csum, 2);
+		l4 += UDP_HLEN;
 	}
-	room = mtu - (v4 ? IP4_HLEN : IP6_HLEN) - l4;
+	room = mtu - ip_hlen(v4) - l4;
 	more = len > room;
 	if (more)	/* header and data up to here are a multiple of 8, and stay one */
 		len = room & ~(size_t)7;
 	if (!v4) {
-		h[0] = proto;
-		h[1] = 0;
-		put_be16(h + 2, (uint16_t)(at | more));
-		put_be32(h + 4, n->id);
+		put_be16(frag, (uint16_t)(proto << 8));
+		put_be16(frag + 2, (uint16_t)(at | more));
+		put_be32(frag + 4, n->id);
 	}
 	view_copy(dgram, off, f->pay[0].iov_base, len);
 	f->len = len;

@@ -135,7 +135,14 @@ struct quote {
  */
 bool pkt_quote(const struct pkt *error, struct quote *q);
 
-#define IP_MAX		65535U		/* what IP's length fields hold */
+#define IP4_HLEN	20U
+#define IP6_HLEN	40U
+#define TCP_HLEN	20U
+#define UDP_HLEN	8U
+#define ICMP_HLEN	8U
+
+#define IP4_DF		0x4000		/* flag beside the fragment offset */
+#define IP_MAX		65535U		/* the most in IP's length fields */
 #define JUMBO_HLEN	8		/* IPv6: hop-by-hop options with the length of a packet above that (RFC 2675 2) */
 #define DGRAM_ROOM	65536		/* holds any datagram */
 
@@ -167,11 +174,32 @@ struct net_hdr {
 	uint32_t	id;		/* identification: of IPv4 datagrams, 16 bits of it, and of IPv6 fragments */
 };
 
-/* Sum of headers in front of @l4 bytes of transport header */
+static inline unsigned ip_hlen(bool v4)
+{
+	return v4 ? IP4_HLEN : IP6_HLEN;
+}
+
+/* Bytes of Ethernet and IP header, and @l4 of the transport header */
 static inline unsigned net_hdr_len(bool v4, unsigned l4)
 {
-	return ETH_HLEN + (v4 ? 20 : 40) + l4;
+	return ETH_HLEN + ip_hlen(v4) + l4;
 }
+
+/**
+ * put_ip() - IP header in front of @l4
+ * @proto:	type of the header at @l4
+ * @len:	bytes from @l4 on
+ * @frag:	IPv4 flags and fragment offset
+ *
+ * A super-packet above IP_MAX bytes is one of Linux' BIG TCP: in IPv4 without a length, in IPv6 a jumbogram (RFC 2675 2), its header
+ * JUMBO_HLEN bytes longer.
+ *
+ * Return: start of the header
+ */
+uint8_t *put_ip(uint8_t *l4, const struct net_hdr *n, uint8_t proto, size_t len, uint16_t frag);
+
+/* Ethernet header in front of @behind; returns its start */
+uint8_t *put_eth(uint8_t *behind, const struct mac *dmac, const struct mac *smac, uint16_t ethertype);
 
 /* Builders. Payload: the first @f->len bytes of @f->pay. Lengths and checksums come out finished, or partial with @c.
  *

@@ -499,8 +499,3 @@ int sock_errqueue(int fd, struct sock_err *e, void *buf, size_t size)
 			break;
 	return 0;
 }
-
-bool sock_to_many(const struct addr *a)
-{
-	return addr_is_multicast(a) || addr_is_bcast(a);
-}

@@ -92,8 +92,6 @@ struct end sock_name(int fd);
 /* Is that an address of this host's? false too where the kernel doesn't tell (ip_nonlocal_bind) */
 bool sock_is_local(const struct addr *a, unsigned scope);
 
-/* Multicast or broadcast address */
-bool sock_to_many(const struct addr *a);
 
 /* Ping socket (icmp(7)); @v6 for ICMPv6. The kernel picks the identifier, and another program that wants it can have it. */
 int sock_ping(bool v6, const struct addr *our, const struct sock_out *o);

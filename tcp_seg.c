@@ -5,14 +5,8 @@
 #include "tcp_seg.h"
 #include "util.h"
 
-#define TCP_HLEN	20
 #define ROUND		(2U << 20)	/* bytes that flows send before it is seen anew how many they are */
 #define SHARE_MIN	(128U << 10)
-
-static unsigned ip_hlen(bool v4)
-{
-	return v4 ? 20 : 40;
-}
 
 bool seg_acceptable(uint32_t seq, uint32_t len, uint32_t nxt, uint32_t edge)
 {

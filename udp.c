@@ -47,7 +47,6 @@
 #define PORT_DNS	53
 #define PORT_CLIENT	1024		/* those below are services' */
 
-#define UDP_HLEN	8
 #define LISTEN_DROPS	1024		/* datagrams of a listener that can't have a flow entry, dropped at once */
 #define TURN_IN		4		/* batches, before other flows have their turn */
 #define SOCKETS_MAX	4		/* of one endpoint of the guest */
@@ -223,10 +222,10 @@ static struct flow *port_get(struct ctx *c, struct guest *g, const struct end *s
 /* Host's interface for a destination, 0: routes decide, as for IPv4 link-local addresses; @scope: map_leave()'s */
 static unsigned scope_of(const struct net *net, const struct addr *a, unsigned scope)
 {
-	if (sock_to_many(a) && *net->cf->ip[addr_family(a)].out_if)
+	if (addr_is_many(a) && *net->cf->ip[addr_family(a)].out_if)
 		return 0;			/* the one that the socket is bound to */
 	if (addr_is_v4(a))
-		return sock_to_many(a) ? net->ip[V4].ifindex : 0;
+		return addr_is_many(a) ? net->ip[V4].ifindex : 0;
 	return scope;
 }
 
@@ -301,14 +300,14 @@ struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 		drop_count(g, DROP_NO_RESOURCE);
 		return NULL;
 	}
-	if (sock_to_many(&host.peer.a))
+	if (addr_is_many(&host.peer.a))
 		udp_to_many(port, &host.peer.a);
 	else
 		udp_to_one(port);
 	f = udp_new(c, g, port, &guest, &host,
 		    scope_of(&c->net, &host.peer.a, client ? client->udp.scope : leave.scope));
 	if (f)
-		f->udp.many = sock_to_many(&host.peer.a);
+		f->udp.many = addr_is_many(&host.peer.a);
 	return f;
 }
 
@@ -369,7 +368,7 @@ static void out_send(struct ctx *c, struct flow *f, struct flow *port)
 /* TTL and DSCP go on as the guest set them, so that traceroute sees the path's routers (ICMP-07) */
 static bool out_add(const struct flow *f, const struct pkt *p)
 {
-	uint8_t ttl = p->ttl == IPDEFTTL && !sock_to_many(&f->side[HOST].peer.a) ? 0 : MAX(p->ttl, 1);
+	uint8_t ttl = p->ttl == IPDEFTTL && !addr_is_many(&f->side[HOST].peer.a) ? 0 : MAX(p->ttl, 1);
 
 	return dgram_add(&p->data, p->off.gso, ttl, p->tos, p);
 }

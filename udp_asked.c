@@ -75,7 +75,7 @@ void udp_asks(const struct ctx *c, struct flow *port, const struct flow *f)
 {
 	const struct end *to = &f->side[HOST].peer;
 	const struct net_ip *ip = &c->net.ip[addr_family(&to->a)];
-	bool group = sock_to_many(&to->a);
+	bool group = addr_is_many(&to->a);
 	struct udp_asked now = { .at = (uint32_t)c->now, .scope = f->udp.scope, .port = to->port };
 	struct udp_asked *a, *old = port->udp.asked;
 
