@@ -72,12 +72,6 @@ static bool is_dns(uint8_t proto, uint16_t port)
 	return (proto == IPPROTO_TCP || proto == IPPROTO_UDP) && (port == 53 || port == 853);
 }
 
-/* Neither any address nor one host's */
-static bool is_group(const struct addr *a)
-{
-	return addr_is_multicast(a) || addr_is_bcast(a);
-}
-
 enum drop map_out(const struct net *net, const struct seen *s, uint8_t proto, const struct end *src,
 		  const struct end *dst, struct side *host)
 {
@@ -88,9 +82,9 @@ enum drop map_out(const struct net *net, const struct seen *s, uint8_t proto, co
 	(void)s;
 	if (switched_off(net, proto, f))
 		return DROP_POLICY;
-	if (addr_is_unspec(&src->a) || addr_is_loopback(&src->a) || is_group(&src->a))
+	if (addr_is_unspec(&src->a) || addr_is_loopback(&src->a) || addr_is_many(&src->a))
 		return DROP_ADDR;
-	if (addr_is_unspec(&to) || addr_is_loopback(&to) || (is_group(&to) && proto != IPPROTO_UDP))
+	if (addr_is_unspec(&to) || addr_is_loopback(&to) || (addr_is_many(&to) && proto != IPPROTO_UDP))
 		return DROP_ADDR;
 
 	if (is_dns(proto, dst->port) && is_map(&to, &ip->dns_forward))
@@ -136,7 +130,7 @@ enum drop map_in(const struct net *net, const struct seen *s, const struct rule 
 
 	if (switched_off(net, r->proto, f) || net->cf->splice_only)
 		return DROP_POLICY;
-	if (addr_is_unspec(&client) || is_group(&client))
+	if (addr_is_unspec(&client) || addr_is_many(&client))
 		return DROP_ADDR;
 
 	if (addr_is_loopback(&client))
@@ -184,7 +178,7 @@ bool map_splice(const struct fwd *fwd, const struct net *net, const struct seen 
 
 struct addr map_icmp_src(const struct net *net, const struct seen *s, const struct addr *a)
 {
-	if (addr_is_unspec(a) || addr_is_loopback(a) || is_group(a) || guest_owns(net, s, a))
+	if (addr_is_unspec(a) || addr_is_loopback(a) || addr_is_many(a) || guest_owns(net, s, a))
 		return us(net, addr_family(a));
 	return *a;
 }

@@ -97,10 +97,10 @@ static void ping_set_ttl(struct flow *f, uint8_t ttl)
 	if (ttl == (f->ping.ttl ? f->ping.ttl : IPDEFTTL))
 		return;
 	f->ping.ttl = ttl = MAX(ttl, 1);
-	if (v4)
-		sock_set(f->ping.sock, IPPROTO_IP, many ? IP_MULTICAST_TTL : IP_TTL, ttl);
+	if (many)
+		sock_ip_opt(f->ping.sock, !v4, IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS, ttl);
 	else
-		sock_set(f->ping.sock, IPPROTO_IPV6, many ? IPV6_MULTICAST_HOPS : IPV6_UNICAST_HOPS, ttl);
+		sock_ip_opt(f->ping.sock, !v4, IP_TTL, IPV6_UNICAST_HOPS, ttl);
 }
 
 /* Quoted echo request @msg of an error, with the guest's identifier back in it */
@@ -157,8 +157,8 @@ static void ping_send(struct ctx *c, struct flow *f, const struct pkt *p)
 	while ((err = dgram_send(f->ping.sock, NULL, &g->drops[DROP_SEND]))) {
 		if (err == EACCES && !f->ping.bcast && v4) {
 			f->ping.bcast = true;
-			sock_set(f->ping.sock, SOL_SOCKET, SO_BROADCAST, 1);
-			sock_set(f->ping.sock, IPPROTO_IP, IP_PKTINFO, 1);
+			sock_opt(f->ping.sock, SOL_SOCKET, SO_BROADCAST, 1);
+			sock_opt(f->ping.sock, IPPROTO_IP, IP_PKTINFO, 1);
 			continue;
 		}
 		if (err != EMSGSIZE)

@@ -7,6 +7,7 @@
 #include <linux/tcp.h>
 #include <linux/udp.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -34,21 +35,24 @@ uint32_t sock_wmem_max = UINT32_MAX;
 uint32_t sock_low_ports = 1024;
 static bool bind_any;			/* addresses of others can be bound, too (ip_nonlocal_bind) */
 
-static bool opt_set(int fd, int level, int name, int value)
+int sock_opt(int fd, int level, int name, int value)
 {
-	return !setsockopt(fd, level, name, &value, sizeof(value));
+	int rc = setsockopt(fd, level, name, &value, sizeof(value)) ? -errno : 0;
+
+	if (rc)
+		debug("Socket option %i of level %i: %s", name, level, errno_text(-rc));
+	return rc;
 }
 
-void sock_set(int fd, int level, int name, int value)
+int sock_ip_opt(int fd, bool v6, int name4, int name6, int value)
 {
-	if (!opt_set(fd, level, name, value))
-		debug("Socket option %i, %i: %s", level, name, errno_text(errno));
+	return sock_opt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? name6 : name4, value);
 }
 
 void sock_join(int fd)
 {
 	if (sock_features.udp_gro)
-		opt_set(fd, IPPROTO_UDP, UDP_GRO, 1);
+		sock_opt(fd, IPPROTO_UDP, UDP_GRO, 1);
 }
 
 static int sock_open(bool v6, int type, int proto)
@@ -58,72 +62,58 @@ static int sock_open(bool v6, int type, int proto)
 	return fd < 0 ? -errno : fd;
 }
 
+/* @fd, or the error instead: it is closed then */
+static int sock_or_error(int fd, int rc)
+{
+	if (rc)
+		close(fd);
+	return rc ? rc : fd;
+}
+
 /* Last number of a file of sysctl(8)'s, as the network namespace of the host's sockets has it; @otherwise if there is none */
 static uint32_t sysctl_last(const char *path, uint32_t otherwise)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	const char *last;
 	char buf[64];
-	uint64_t max;
-	ssize_t n, at;
+	ssize_t n;
 
 	if (fd < 0)
 		return otherwise;
-	n = read(fd, buf, sizeof(buf));
+	n = read(fd, buf, sizeof(buf) - 1);
 	close(fd);
-	while (n > 0 && buf[n - 1] == '\n')
-		n--;
-	for (at = n; at > 0 && buf[at - 1] >= '0' && buf[at - 1] <= '9'; )
-		at--;
-	return n > 0 && parse_num(buf + at, (size_t)(n - at), UINT32_MAX, &max) ? (uint32_t)max : otherwise;
+	if (n <= 0)
+		return otherwise;
+	buf[n] = '\0';
+	last = strrchr(buf, '\t');
+	return (uint32_t)MIN(strtoul(last ? last + 1 : buf, NULL, 10), UINT32_MAX);
 }
 
 void sock_probe(void)
 {
+	int tcp4 = sock_open(false, SOCK_STREAM, IPPROTO_TCP), tcp6 = sock_open(true, SOCK_STREAM, IPPROTO_TCP);
+	int ping = sock_open(false, SOCK_DGRAM, IPPROTO_ICMP), udp = sock_open(false, SOCK_DGRAM, IPPROTO_UDP);
 	struct sock_features *s = &sock_features;
 	uint32_t mem[SK_MEMINFO_VARS];
 	socklen_t len = sizeof(mem);
-	int fd;
 
 	sock_wmem_max = sysctl_last("/proc/sys/net/ipv4/tcp_wmem", UINT32_MAX);
 	sock_low_ports = sysctl_last("/proc/sys/net/ipv4/ip_unprivileged_port_start", 1024);
 	bind_any = sysctl_last("/proc/sys/net/ipv4/ip_nonlocal_bind", 0) ||
 		   sysctl_last("/proc/sys/net/ipv6/ip_nonlocal_bind", 0);
-	if ((fd = sock_open(false, SOCK_STREAM, IPPROTO_TCP)) >= 0) {
-		s->peek_off = opt_set(fd, SOL_SOCKET, SO_PEEK_OFF, 0);	/* Linux 6.9, 05ea491641d3 */
-		s->meminfo = !getsockopt(fd, SOL_SOCKET, SO_MEMINFO, mem, &len);
-		close(fd);
-	}
-	if ((fd = sock_open(true, SOCK_STREAM, IPPROTO_TCP)) >= 0) {
-		s->ipv6 = true;
-		s->peek_off &= opt_set(fd, SOL_SOCKET, SO_PEEK_OFF, 0);	/* Linux 6.11 for IPv6, be9a4fb831b8 */
-		close(fd);
-	}
-	if ((fd = sock_open(false, SOCK_DGRAM, IPPROTO_ICMP)) >= 0) {
-		s->ping = true;
-		close(fd);
-	}
-	if ((fd = sock_open(false, SOCK_DGRAM, IPPROTO_UDP)) >= 0) {
-		s->udp_gso = opt_set(fd, IPPROTO_UDP, UDP_SEGMENT, 0);
-		s->udp_gro = opt_set(fd, IPPROTO_UDP, UDP_GRO, 1);
-		close(fd);
-	}
+	s->meminfo = !getsockopt(tcp4, SOL_SOCKET, SO_MEMINFO, mem, &len);
+	s->ping = ping >= 0;
+	s->ipv6 = tcp6 >= 0;
+	s->peek_off = !sock_opt(tcp4, SOL_SOCKET, SO_PEEK_OFF, 0) &&			/* Linux 6.9, 05ea491641d3 */
+		      (!s->ipv6 || !sock_opt(tcp6, SOL_SOCKET, SO_PEEK_OFF, 0));	/* 6.11, be9a4fb831b8 */
+	s->udp_gso = !sock_opt(udp, IPPROTO_UDP, UDP_SEGMENT, 0);
+	s->udp_gro = !sock_opt(udp, IPPROTO_UDP, UDP_GRO, 1);
+	fd_close(tcp4);
+	fd_close(tcp6);
+	fd_close(ping);
+	fd_close(udp);
 	debug("Kernel: SO_PEEK_OFF for TCP %d, SO_MEMINFO %d, ping sockets %d, UDP_SEGMENT %d, UDP_GRO %d, IPv6 %d",
 	      s->peek_off, s->meminfo, s->ping, s->udp_gso, s->udp_gro, s->ipv6);
-}
-
-/* Interface and TTL: what can't be set is told, and leaves the socket usable only without it */
-static int sock_leave(int fd, bool v6, const struct sock_out *o)
-{
-	if (!o)
-		return 0;
-	if (o->ifname && *o->ifname &&
-	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, o->ifname, (socklen_t)strlen(o->ifname) + 1))
-		return -errno;
-	if (o->ttl && !opt_set(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_UNICAST_HOPS : IP_TTL, o->ttl))
-		return -errno;
-	if (o->freebind)
-		opt_set(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_FREEBIND : IP_FREEBIND, 1);
-	return 0;
 }
 
 static int sock_bind(int fd, const struct end *at, unsigned scope)
@@ -134,23 +124,35 @@ static int sock_bind(int fd, const struct end *at, unsigned scope)
 	return bind(fd, &sa.sa, len) ? -errno : 0;
 }
 
+/* Interface and TTL of what leaves by the socket, and its address, unless @at is NULL: 0 or -errno */
+static int sock_place(int fd, bool v6, const struct end *at, const struct sock_out *o)
+{
+	int rc;
+
+	if (o && o->ifname && *o->ifname &&
+	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, o->ifname, (socklen_t)strlen(o->ifname) + 1))
+		return -errno;
+	rc = o && o->ttl ? sock_ip_opt(fd, v6, IP_TTL, IPV6_UNICAST_HOPS, o->ttl) : 0;
+	if (rc)
+		return rc;
+	if (o && o->freebind)
+		sock_ip_opt(fd, v6, IP_FREEBIND, IPV6_FREEBIND, 1);
+	return at ? sock_bind(fd, at, o ? o->scope : 0) : 0;
+}
+
+/* Errors that routers and others report are queued, or not */
+static void sock_errors(int fd, bool v6, bool on)
+{
+	sock_ip_opt(fd, v6, IP_RECVERR, IPV6_RECVERR, on);
+}
+
 int sock_connect_on(int fd, const struct end *peer, unsigned scope)
 {
 	union sockaddr_any sa;
 	socklen_t len = end_to_sa(peer, scope, &sa);
 
-	opt_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	sock_opt(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	return connect(fd, &sa.sa, len) && errno != EINPROGRESS ? -errno : 0;
-}
-
-static void sock_errors(int fd, bool v6, bool on)
-{
-	opt_set(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVERR : IP_RECVERR, on);
-}
-
-static void sock_want_errors(int fd, bool v6)
-{
-	sock_errors(fd, v6, true);
 }
 
 void sock_connected(int fd, bool v6)
@@ -160,27 +162,17 @@ void sock_connected(int fd, bool v6)
 
 int sock_connect(const struct side *host, const struct sock_out *o)
 {
-	const struct end from = { .a = host->our.a };
-	bool v6 = !addr_is_v4(&host->peer.a);
-	int fd, rc;
+	bool v6 = !addr_is_v4(&host->peer.a), from = !addr_is_unspec(&host->our.a);
+	int fd = sock_open(v6, SOCK_STREAM, IPPROTO_TCP), rc;
 
-	if ((fd = sock_open(v6, SOCK_STREAM, IPPROTO_TCP)) < 0)
+	if (fd < 0)
 		return fd;
-
-	rc = sock_leave(fd, v6, o);
 	if (o && o->ttl)
-		sock_want_errors(fd, v6);
-	if (!rc && !addr_is_unspec(&from.a)) {
-		opt_set(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
-		rc = sock_bind(fd, &from, o ? o->scope : 0);
-	}
-	if (!rc)
-		rc = sock_connect_on(fd, &host->peer, o ? o->scope : 0);
-	if (rc) {
-		close(fd);
-		return rc;
-	}
-	return fd;
+		sock_errors(fd, v6, true);
+	if (from)
+		sock_opt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+	rc = sock_place(fd, v6, from ? &(struct end){ .a = host->our.a } : NULL, o);
+	return sock_or_error(fd, rc ? rc : sock_connect_on(fd, &host->peer, o ? o->scope : 0));
 }
 
 int sock_udp(const struct end *our, const struct sock_out *o)
@@ -188,29 +180,17 @@ int sock_udp(const struct end *our, const struct sock_out *o)
 	/* The port is the guest's choice: a privilege of ours, which is for rules, must not make it one of the host's services */
 	const struct end at = { our->a, our->port < sock_low_ports ? 0 : our->port };
 	bool v6 = !addr_is_v4(&our->a);
-	int fd, rc;
+	int fd = sock_open(v6, SOCK_DGRAM, IPPROTO_UDP), rc;
 
-	if ((fd = sock_open(v6, SOCK_DGRAM, IPPROTO_UDP)) < 0)
+	if (fd < 0)
 		return fd;
-
 	if (v6)
-		opt_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-	sock_want_errors(fd, v6);
-
-	rc = sock_leave(fd, v6, o);
-	if (!rc) {
-		rc = sock_bind(fd, &at, o ? o->scope : 0);
-		if (rc == -EADDRINUSE || rc == -EACCES) {
-			const struct end any = { .a = our->a };
-
-			rc = sock_bind(fd, &any, o ? o->scope : 0);
-		}
-	}
-	if (rc) {
-		close(fd);
-		return rc;
-	}
-	return fd;
+		sock_opt(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+	sock_errors(fd, v6, true);
+	rc = sock_place(fd, v6, &at, o);
+	if (rc == -EADDRINUSE || rc == -EACCES)
+		rc = sock_bind(fd, &(struct end){ .a = our->a }, o ? o->scope : 0);
+	return sock_or_error(fd, rc);
 }
 
 bool sock_is_local(const struct addr *a, unsigned scope)
@@ -220,7 +200,7 @@ bool sock_is_local(const struct addr *a, unsigned scope)
 
 	if (fd < 0)
 		return false;
-	opt_set(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+	sock_opt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
 	local = !sock_bind(fd, &(struct end){ .a = *a }, scope);
 	close(fd);
 	return local;
@@ -238,22 +218,14 @@ static int udp_open_gro(int fd, bool v6)
 
 int sock_udp_from(int fd, const struct addr *from, bool local)
 {
-	int rc;
-
 	fd = udp_open_gro(fd, !addr_is_v4(from));
 	if (fd < 0)
 		return fd;
-	rc = filter_from(fd, from, local);
-	if (rc) {
-		close(fd);
-		return rc;
-	}
-	return fd;
+	return sock_or_error(fd, filter_from(fd, from, local));
 }
 
 int sock_udp_to(int fd, const struct side *s, unsigned scope)
 {
-	const struct end from = { .a = s->our.a };
 	union sockaddr_any sa;
 	socklen_t len = end_to_sa(&s->peer, scope, &sa);
 	int rc;
@@ -261,14 +233,10 @@ int sock_udp_to(int fd, const struct side *s, unsigned scope)
 	fd = udp_open_gro(fd, !addr_is_v4(&s->peer.a));
 	if (fd < 0)
 		return fd;
-	rc = sock_bind(fd, &from, scope);
+	rc = sock_bind(fd, &(struct end){ .a = s->our.a }, scope);
 	if (!rc && connect(fd, &sa.sa, len))
 		rc = -errno;
-	if (rc) {
-		close(fd);
-		return rc;
-	}
-	return fd;
+	return sock_or_error(fd, rc);
 }
 
 struct end sock_name(int fd)
@@ -284,25 +252,17 @@ struct end sock_name(int fd)
 
 int sock_ping(bool v6, const struct addr *our, const struct sock_out *o)
 {
-	const struct end at = { .a = *our };
-	int fd, rc;
+	int fd = sock_open(v6, SOCK_DGRAM, v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
 
-	if ((fd = sock_open(v6, SOCK_DGRAM, v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP)) < 0)
+	if (fd < 0)
 		return fd;
 
 	/* SO_REUSEADDR stays on, the default of ping sockets: an identifier that the kernel picked is nobody's so far, and
-	 * bind() to it, later, by another program must not fail.
+	 * bind() to it, later, by another program must not fail. An unspecified address is bound by the first message.
 	 */
-	sock_want_errors(fd, v6);
-	opt_set(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVHOPLIMIT : IP_RECVTTL, 1);
-	rc = sock_leave(fd, v6, o);
-	if (!rc && !addr_is_unspec(our))	/* otherwise, the first message binds it */
-		rc = sock_bind(fd, &at, o ? o->scope : 0);
-	if (rc) {
-		close(fd);
-		return rc;
-	}
-	return fd;
+	sock_errors(fd, v6, true);
+	sock_ip_opt(fd, v6, IP_RECVTTL, IPV6_RECVHOPLIMIT, 1);
+	return sock_or_error(fd, sock_place(fd, v6, addr_is_unspec(our) ? NULL : &(struct end){ .a = *our }, o));
 }
 
 int sock_listen(uint8_t proto, const struct end *at, bool dual, const struct sock_out *o)
@@ -319,30 +279,23 @@ int sock_listen_on(int fd, uint8_t proto, const struct end *at, bool dual, const
 	int rc;
 
 	if (v6)
-		opt_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, !dual);
+		sock_opt(fd, IPPROTO_IPV6, IPV6_V6ONLY, !dual);
 	if (tcp) {
-		opt_set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-		opt_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+		sock_opt(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+		sock_opt(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	} else {
-		sock_want_errors(fd, v6);
-		opt_set(fd, SOL_SOCKET, SO_RCVBUF, UDP_RCVBUF);
-		opt_set(fd, IPPROTO_IP, IP_PKTINFO, 1);
+		sock_errors(fd, v6, true);
+		sock_opt(fd, SOL_SOCKET, SO_RCVBUF, UDP_RCVBUF);
+		sock_opt(fd, IPPROTO_IP, IP_PKTINFO, 1);
 		if (v6)
-			opt_set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+			sock_opt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
 		if (dual)
-			sock_want_errors(fd, false);
+			sock_errors(fd, false, true);
 	}
-
-	rc = sock_leave(fd, v6, o);
-	if (!rc)
-		rc = sock_bind(fd, dual ? &any : at, o ? o->scope : 0);
+	rc = sock_place(fd, v6, dual ? &any : at, o);
 	if (!rc && tcp && listen(fd, LISTEN_BACKLOG))
 		rc = -errno;
-	if (rc) {
-		close(fd);
-		return rc;
-	}
-	return fd;
+	return sock_or_error(fd, rc);
 }
 
 /* Kernels without SO_PEEK_OFF for TCP copy what is passed over to here, again and again */
@@ -361,6 +314,17 @@ static unsigned discard_iov(struct iovec *iov, uint32_t off)
 	return n;
 }
 
+/* Bytes received, without waiting for them, or -errno */
+static ssize_t recv_msg(int fd, struct msghdr *m, int flags)
+{
+	ssize_t n;
+
+	do
+		n = recvmsg(fd, m, flags | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
 ssize_t sock_peek(int fd, uint32_t *peek_off, uint32_t off, struct iovec *iov, unsigned cnt)
 {
 	static struct iovec all[DISCARD_IOV + SOCK_IOV];
@@ -370,8 +334,9 @@ ssize_t sock_peek(int fd, uint32_t *peek_off, uint32_t off, struct iovec *iov, u
 
 	if (sock_features.peek_off) {
 		if (*peek_off != off && (off || *peek_off != PEEK_OFF_NONE)) {
-			if (!opt_set(fd, SOL_SOCKET, SO_PEEK_OFF, (int)off))
-				return -errno;
+			n = sock_opt(fd, SOL_SOCKET, SO_PEEK_OFF, (int)off);
+			if (n)
+				return n;
 			*peek_off = off;
 		}
 	} else if (off) {
@@ -382,12 +347,9 @@ ssize_t sock_peek(int fd, uint32_t *peek_off, uint32_t off, struct iovec *iov, u
 		skip = off;
 	}
 
-	do
-		n = recvmsg(fd, &msg, MSG_PEEK | MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
-
+	n = recv_msg(fd, &msg, MSG_PEEK);
 	if (n < 0)
-		return -errno;
+		return n;
 	if ((size_t)n <= skip)
 		return n < (ssize_t)skip || !n ? 0 : -EAGAIN;
 	n -= skip;
@@ -440,11 +402,6 @@ bool sock_want_write(int fd)
 	return poll(&p, 1, 0) == 1 && p.revents & POLLOUT;
 }
 
-void sock_urgent_inline(int fd)
-{
-	opt_set(fd, SOL_SOCKET, SO_OOBINLINE, 1);
-}
-
 int sock_error(int fd)
 {
 	int err = 0;
@@ -486,12 +443,9 @@ int sock_errqueue(int fd, struct sock_err *e, void *buf, size_t size)
 	};
 	ssize_t n;
 
-	do
-		n = recvmsg(fd, &msg, MSG_ERRQUEUE | MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
+	n = recv_msg(fd, &msg, MSG_ERRQUEUE);
 	if (n < 0)
-		return -errno;
-
+		return (int)n;
 	*e = (struct sock_err){ .len = (size_t)n };
 	end_from_sa(&e->dst, &dst);
 	for (struct cmsghdr *cm = CMSG_FIRSTHDR(&msg); cm; cm = CMSG_NXTHDR(&msg, cm))

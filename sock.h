@@ -33,6 +33,10 @@ extern uint32_t sock_low_ports;
 
 void sock_probe(void);
 
+/* setsockopt() of a number; of the IPv4 or the IPv6 option. 0, or -errno and a debug message. */
+int sock_opt(int fd, int level, int name, int value);
+int sock_ip_opt(int fd, bool v6, int name4, int name6, int value);
+
 /* Where a socket leaves the host: -o, --outbound-if4/6, as conf_ip has them */
 struct sock_out {
 	const char	*ifname;	/* SO_BINDTODEVICE, or empty or NULL */
@@ -68,9 +72,6 @@ int sock_udp(const struct end *our, const struct sock_out *o);
 
 /* The kernel may hand over several datagrams as one (UDP_GRO) */
 void sock_join(int fd);
-
-/* An option that is an int; what the kernel doesn't have is worth a line for debugging */
-void sock_set(int fd, int level, int name, int value);
 
 /**
  * sock_udp_from() - UDP socket for a server that may answer from another port, or another address of its machine
@@ -130,9 +131,6 @@ uint32_t sock_room(int fd, uint32_t *size);
 
 /* Asks for an EPOLLOUT event once a full socket has room again, though no send failed: true if it has room now */
 bool sock_want_write(int fd);
-
-/* Urgent data is data: its last byte stays in the stream (SO_OOBINLINE), as the guest's kernel would have it from us */
-void sock_urgent_inline(int fd);
 
 /* Pending error of the socket, taken off it: 0 or errno */
 int sock_error(int fd);

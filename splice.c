@@ -295,7 +295,7 @@ static void splice_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t 
 	}
 	if (events & EPOLLPRI && !(w->flags & WAY_URGENT)) {
 		w->flags = (uint8_t)((w->flags | WAY_URGENT) & ~WAY_BULK);
-		sock_urgent_inline(s->sock[side]);
+		sock_opt(s->sock[side], SOL_SOCKET, SO_OOBINLINE, 1);	/* urgent data is data */
 	}
 	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		w->flags |= WAY_READABLE;

@@ -334,7 +334,7 @@ static void tcp_note(struct tcp *t, uint32_t events)
 		t->flags |= TCPF_RDHUP;
 	if (events & EPOLLPRI && !(t->flags & TCPF_URGENT)) {
 		t->flags |= TCPF_URGENT;
-		sock_urgent_inline(t->sock);
+		sock_opt(t->sock, SOL_SOCKET, SO_OOBINLINE, 1);	/* urgent data is data */
 	}
 	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR) && !(t->flags & TCPF_EOF))
 		t->flags |= TCPF_READABLE;

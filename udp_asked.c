@@ -52,14 +52,14 @@ void udp_to_many(struct flow *port, const struct addr *to)
 		udp_unfilter(port);
 		port->udp.many = true;
 		if (v4)
-			sock_set(fd, IPPROTO_IP, IP_MULTICAST_LOOP, 0);
+			sock_opt(fd, IPPROTO_IP, IP_MULTICAST_LOOP, 0);
 		else
-			sock_set(fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 0);
-		sock_set(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_PKTINFO : IPV6_RECVPKTINFO, 1);
+			sock_opt(fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 0);
+		sock_ip_opt(fd, !v4, IP_PKTINFO, IPV6_RECVPKTINFO, 1);
 	}
 	if (v4 && !port->udp.bcast && !addr_is_multicast(to)) {
 		port->udp.bcast = true;
-		sock_set(fd, SOL_SOCKET, SO_BROADCAST, 1);
+		sock_opt(fd, SOL_SOCKET, SO_BROADCAST, 1);
 	}
 }
 
@@ -68,7 +68,7 @@ void udp_to_one(struct flow *port)
 	if (!port->udp.bcast)
 		return;
 	port->udp.bcast = false;
-	sock_set(port->udp.sock, SOL_SOCKET, SO_BROADCAST, 0);
+	sock_opt(port->udp.sock, SOL_SOCKET, SO_BROADCAST, 0);
 }
 
 void udp_asks(const struct ctx *c, struct flow *port, const struct flow *f)

@@ -458,8 +458,8 @@ static void test_in(const char *addr)
 	struct dgram d;
 
 	test("%s: who sent, to what address, by which interface and with what TTL", addr);
-	sock_set(y, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_PKTINFO : IPV6_RECVPKTINFO, 1);
-	sock_set(y, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_RECVTTL : IPV6_RECVHOPLIMIT, 1);
+	sock_opt(y, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_PKTINFO : IPV6_RECVPKTINFO, 1);
+	sock_opt(y, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_RECVTTL : IPV6_RECVHOPLIMIT, 1);
 	ok(!dgram_peek(y, &d));
 	say(x, &b, "one", 3);
 	say(x, &b, "", 0);
@@ -505,7 +505,7 @@ static void test_error(void)
 	uint8_t *data;
 
 	test("an entry of the error queue, with its payload");
-	sock_set(x, IPPROTO_IP, IP_RECVERR, 1);
+	sock_opt(x, IPPROTO_IP, IP_RECVERR, 1);
 	ok(!dgram_error(x, &e, &data));
 	close(y);
 	say(x, &b, "gone", 4);
