@@ -12,17 +12,6 @@ const struct addr addr_any6;
 const struct addr addr_loopback4 = { .b = { [10] = 0xff, 0xff, 127, 0, 0, 1 } };
 const struct addr addr_loopback6 = { .b = { [15] = 1 } };
 
-struct addr addr_from_bytes(const void *p, bool v4)
-{
-	struct addr a = addr_any4;
-
-	if (v4)
-		memcpy(a.b + 12, p, 4);
-	else
-		memcpy(a.b, p, 16);
-	return a;
-}
-
 void addr_to_bytes(const struct addr *a, void *p)
 {
 	if (addr_is_v4(a))
@@ -120,31 +109,21 @@ const char *end_fmt(const struct end *e, char buf[static END_STRLEN])
 	return buf;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 'a' ^ 'A';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Six groups of one or two hexadecimal digits between colons */
 bool mac_parse(const char *s, struct mac *m)
 {
 	struct mac r;
 
 	for (unsigned i = 0; i < sizeof(r.b); i++) {
-		int hi = hex_digit(*s), lo;
+		unsigned hi = digit_value(*s++), lo = hi < 16 ? digit_value(*s) : 16;
 
-		if (hi < 0)
+		if (hi > 15)
 			return false;
-		lo = hex_digit(*++s);
-		if (lo >= 0)
+		if (lo < 16)
 			s++;
-		r.b[i] = (uint8_t)(lo < 0 ? hi : hi << 4 | lo);
-		if (*s != (i == sizeof(r.b) - 1 ? '\0' : ':'))
+		r.b[i] = (uint8_t)(lo < 16 ? hi << 4 | lo : hi);
+		if (*s++ != (i == sizeof(r.b) - 1 ? '\0' : ':'))
 			return false;
-		s++;
 	}
 	*m = r;
 	return true;

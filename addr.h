@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "util.h"
@@ -77,7 +78,14 @@ static inline uint32_t addr_v4(const struct addr *a)
 }
 
 /* From wire bytes: 4 or 16 of them */
-struct addr addr_from_bytes(const void *p, bool v4);
+static inline struct addr addr_from_bytes(const void *p, bool v4)
+{
+	struct addr a = addr_from4(0);
+
+	memcpy(v4 ? a.b + 12 : a.b, p, v4 ? 4 : 16);
+	return a;
+}
+
 /* To wire bytes: 4 or 16 of them, by the address's family */
 void addr_to_bytes(const struct addr *a, void *p);
 

@@ -4,9 +4,9 @@
  * The ones' complement sum of 16-bit words is the same, up to folding, if taken over 32-bit or 64-bit words with
  * end-around carry (RFC 1071 section 2), and in any byte order.
  *
- * Words of 64 bits are added up without their carries: s, modulo 2^64; so are their upper halves: h. The sum of the lower
- * halves is s - (h << 32), modulo 2^64 as well; but below 16 GiB it is less than that, so this is what it is. That takes
- * an addition, a shift and an addition for each vector, fewer than to widen its halves, or to look for carries.
+ * Words of 64 bits are added up without their carries: s, modulo 2^64; so are their upper halves: h. The sum of the
+ * lower halves is s - (h << 32), modulo 2^64 as well; below 16 GiB it is less than that, so the result is exact. That
+ * takes an addition, a shift and an addition for each vector, fewer than to widen its halves, or to look for carries.
  */
 
 #include <arpa/inet.h>
@@ -103,7 +103,7 @@ __attribute__((target("avx2"))) static uint64_t sum_avx2(const uint8_t *p, size_
 	h0 += h1 + h2 + h3;
 	s = s0[0] + s0[1] + s0[2] + s0[3];
 	h = h0[0] + h0[1] + h0[2] + h0[3];
-	__builtin_ia32_vzeroupper();	/* or each SSE instruction from here on waits for the one before: gcc 12 forgets it */
+	__builtin_ia32_vzeroupper();	/* gcc 12 forgets it: each SSE instruction would wait for the one before */
 	return s - (h << 32) + h + sum_plain(p, len);
 }
 #endif

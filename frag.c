@@ -125,7 +125,7 @@ static bool dgram_put(struct dgram *d, const struct pkt *p)
 static uint8_t *dgram_headers(struct dgram *d)
 {
 	const struct net_hdr n = {
-		.src.a = d->src, .dst.a = d->dst, .smac = d->smac, .dmac = d->dmac, .ttl = d->ttl, .tos = d->tos, .id = d->id,
+		.src.a = d->src, .dst.a = d->dst, .ttl = d->ttl, .tos = d->tos, .id = d->id,
 	};
 	uint8_t *ip = put_ip(d->buf + HEADROOM, &n, d->proto, d->total, 0);
 

@@ -5,9 +5,9 @@
  * that decides anything is read twice; the payload stays where it is.
  *
  * Checksums: that of the IPv4 header is verified, for a broken header would misdirect the packet. Those of TCP, UDP and
- * ICMP (RFC 9293 3.1, MUST-3) are where the link says that they are complete. A tap device's frames come out of this kernel,
- * often with partial ones. Those of a virtual machine were put together elsewhere: qemu (7.2) that stops its machine in the
- * middle of a frame goes on with the rest of another one later.
+ * ICMP (RFC 9293 3.1, MUST-3) are where the link says that they are complete. A tap device's frames come out of this
+ * kernel, often with partial ones. Those of a virtual machine were put together elsewhere: qemu (7.2) that stops its
+ * machine in the middle of a frame goes on with the rest of another one later.
  *
  * The builders fill frame.hdr backwards from HDR_L4: the transport header starts there, IP and Ethernet end there.
  */
@@ -298,7 +298,6 @@ static enum drop parse_ip4(const struct raw *raw, const uint8_t *h, struct pkt *
 	const uint8_t *ip = h + ETH_HLEN;
 	size_t hlen, total, room = raw->len - ETH_HLEN;
 	uint16_t frag;
-	uint32_t a;
 
 	if (room < IP4_HLEN)
 		return DROP_FRAME;
@@ -313,10 +312,8 @@ static enum drop parse_ip4(const struct raw *raw, const uint8_t *h, struct pkt *
 	p->tos = ip[1];
 	p->ttl = ip[8];
 	p->proto = ip[9];
-	memcpy(&a, ip + 12, 4);
-	p->src.a = addr_from4(a);
-	memcpy(&a, ip + 16, 4);
-	p->dst.a = addr_from4(a);
+	p->src.a = addr_from_bytes(ip + 12, true);
+	p->dst.a = addr_from_bytes(ip + 16, true);
 	p->ip = raw_view(raw, ETH_HLEN, ETH_HLEN + total);
 	if (frag & (IP4_MF | IP4_OFF)) {
 		p->fragment = true;
@@ -364,13 +361,10 @@ static enum drop skip_ext(const uint8_t *h, size_t *at, size_t end, struct pkt *
 		p->frag.off = get_be16(e + 2) & ~7U;
 		p->frag.more = e[3] & 1;
 		p->frag.id = get_be32(e + 4);
-		if (p->frag.off || p->frag.more) {
-			p->fragment = true;
-			return atomic ? DROP_IP_EXT : DROP_NONE;
-		}
+		p->fragment = p->frag.off || p->frag.more;
 		/* A fragment that is the whole of it needs no reassembly (RFC 6946 4), once */
-		if (atomic)
-			return DROP_IP_EXT;
+		if (atomic || p->fragment)
+			return atomic ? DROP_IP_EXT : DROP_NONE;
 		atomic = true;
 	}
 }
@@ -406,14 +400,10 @@ static enum drop parse_ip6(const struct raw *raw, uint8_t *h, struct pkt *p)
 /* Addresses of a quoted IPv4 header at @ip; returns the bytes in front of the transport header, 0 if there is none */
 static size_t quote_ip4(const uint8_t *ip, size_t len, struct quote *q)
 {
-	uint32_t src, dst;
-
 	if (len < IP4_HLEN || ip[0] >> 4 != 4 || get_be16(ip + 6) & IP4_OFF)
 		return 0;
-	memcpy(&src, ip + 12, 4);
-	memcpy(&dst, ip + 16, 4);
-	q->src.a = addr_from4(src);
-	q->dst.a = addr_from4(dst);
+	q->src.a = addr_from_bytes(ip + 12, true);
+	q->dst.a = addr_from_bytes(ip + 16, true);
 	q->proto = ip[9];
 	q->len = get_be16(ip + 2);
 	return MAX((ip[0] & 15U) * 4, IP4_HLEN);
@@ -585,7 +575,7 @@ static void put_net(struct frame *f, const struct net_hdr *n, uint8_t proto, uns
 	set_headers(f, put_eth(ip, &n->dmac, &n->smac, v4 ? ETH_P_IP : ETH_P_IPV6), l4, proto, !v4);
 }
 
-/* Checksum of a transport header of @l4 bytes, its field zero so far, and @len bytes of payload at @off in the buffers */
+/* Checksum of a transport header of @l4 bytes, its field zero so far, and @len bytes at @off in the buffers */
 static uint16_t csum_l4(const struct net_hdr *n, uint8_t proto, const uint8_t *h, unsigned l4, const struct iovec *iov,
 			unsigned cnt, size_t off, size_t len)
 {

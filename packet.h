@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* packet.h - the one parser of frames from the guest, the one builder of frames to it
  *
- * Reading: pkt_parse() copies the headers out of the frame before it checks them (the memory may be the guest's own), and
- * leaves the payload where it is, behind a view. Nothing is left to validate afterwards, and nobody else casts headers.
+ * Reading: pkt_parse() copies the headers out of the frame before it checks them (the memory may be the guest's own),
+ * and leaves the payload in place, behind a view. Nothing is left to validate afterwards, and nobody else casts
+ * headers.
  *
- * Writing: a frame's payload is in place first; one call then builds Ethernet, IP and transport header in front of it and
- * finishes the checksums, or leaves them partial if the link takes that.
+ * Writing: a frame's payload is in place first; one call then builds Ethernet, IP and transport header in front of it
+ * and finishes the checksums, or leaves them partial if the link takes that.
  */
 #ifndef PACKET_H
 #define PACKET_H
@@ -32,8 +33,8 @@ bool view_copy(const struct view *v, size_t at, void *to, size_t n);
 /* Fills up to @max iovecs with the visible bytes; returns how many, and in *@len how many bytes they cover */
 unsigned view_iov(const struct view *v, struct iovec *iov, unsigned max, size_t *len);
 
-/* A super-packet of the guest has no more segments than GSO_SEGS_MAX; those below GSO_SIZE_MIN bytes are no more than as many of
- * that size would be. A few bytes of header can't claim 65,535 datagrams then.
+/* A super-packet of the guest has no more segments than GSO_SEGS_MAX; those below GSO_SIZE_MIN bytes are no more than
+ * as many of that size would be. A few bytes of header can't claim 65,535 datagrams then.
  */
 #define GSO_SEGS_MAX	128U
 #define GSO_SIZE_MIN	64U
@@ -42,7 +43,7 @@ unsigned view_iov(const struct view *v, struct iovec *iov, unsigned max, size_t 
 struct offload {
 	uint16_t	gso;		/* payload bytes per segment of a super-packet, 0: a single packet */
 	bool		partial;	/* transport checksum holds the pseudo-header's sum only */
-	bool		full;		/* it is complete, and all there is to tell whether the frame is what was sent */
+	bool		full;		/* it is complete, and the only protection of the frame */
 };
 
 /* What the link can do; asked, never assumed */
@@ -77,8 +78,8 @@ struct tcp_seg {
 };
 
 /*
- * ICMP and ICMPv6 header; @rest is the second word: identifier and sequence, MTU, or as the type has it. The parser sets
- * all of them; for the builder, either @rest or @id and @seq may be left zero.
+ * ICMP and ICMPv6 header; @rest is the second word: identifier and sequence, MTU, or as the type has it. The parser
+ * sets all of them; for the builder, either @rest or @id and @seq may be left zero.
  */
 struct icmp_hdr {
 	uint8_t		type, code;
@@ -115,8 +116,8 @@ struct pkt {
  * @raw:	frame with its Ethernet header; padding behind the IP packet is cut off
  * @p:		filled in; views refer to @raw's buffers
  *
- * Checked: lengths (Ethernet, IP, transport), IP version, IPv4 header checksum, IPv6 extension header chain, loopback and
- * unspecified addresses where they must not be (RFC 1122 3.2.1.3), multicast sources, port 0, TCP options.
+ * Checked: lengths (Ethernet, IP, transport), IP version, IPv4 header checksum, IPv6 extension header chain, loopback
+ * and unspecified addresses where they must not be (RFC 1122 3.2.1.3), multicast sources, port 0, TCP options.
  *
  * Return: DROP_NONE, or the reason to drop; addresses, @p->proto and @p->ip are set with DROP_PROTO and DROP_PORT_ZERO
  */
@@ -124,14 +125,14 @@ enum drop pkt_parse(const struct raw *raw, struct pkt *p);
 
 /* A packet of ours, as the guest quotes it in an ICMP error */
 struct quote {
-	struct end	src, dst;	/* our endpoint and the guest's; of an echo reply, its identifier is @dst's port */
+	struct end	src, dst;	/* ours and the guest's; the identifier of an echo reply is @dst's port */
 	uint8_t		proto;
 	uint32_t	len;		/* of the IP packet; 0: does not say */
 	uint32_t	seq;		/* of TCP */
 };
 
-/* Reads what an ICMP error quotes: IP header, and 8 bytes of the transport header. False if it is cut before these, or is not the
- * first fragment.
+/* Reads what an ICMP error quotes: IP header, and 8 bytes of the transport header. False if it is cut before these, or
+ * is not the first fragment.
  */
 bool pkt_quote(const struct pkt *error, struct quote *q);
 
@@ -143,7 +144,7 @@ bool pkt_quote(const struct pkt *error, struct quote *q);
 
 #define IP4_DF		0x4000		/* flag beside the fragment offset */
 #define IP_MAX		65535U		/* the most in IP's length fields */
-#define JUMBO_HLEN	8		/* IPv6: hop-by-hop options with the length of a packet above that (RFC 2675 2) */
+#define JUMBO_HLEN	8		/* IPv6: hop-by-hop options, with the length of a larger packet (RFC 2675 2) */
 #define DGRAM_ROOM	65536		/* holds any datagram */
 
 #define HDR_L4	80		/* where transport headers start in a frame's header memory */
@@ -191,8 +192,8 @@ static inline unsigned net_hdr_len(bool v4, unsigned l4)
  * @len:	bytes from @l4 on
  * @frag:	IPv4 flags and fragment offset
  *
- * A super-packet above IP_MAX bytes is one of Linux' BIG TCP: in IPv4 without a length, in IPv6 a jumbogram (RFC 2675 2), its header
- * JUMBO_HLEN bytes longer.
+ * A super-packet above IP_MAX bytes is one of Linux' BIG TCP: in IPv4 without a length, in IPv6 a jumbogram, with a
+ * header that is JUMBO_HLEN bytes longer (RFC 2675 2).
  *
  * Return: start of the header
  */
@@ -203,8 +204,9 @@ uint8_t *put_eth(uint8_t *behind, const struct mac *dmac, const struct mac *smac
 
 /* Builders. Payload: the first @f->len bytes of @f->pay. Lengths and checksums come out finished, or partial with @c.
  *
- * IPv4: TCP's segments have DF, as their size follows the path's MTU (RFC 1191). Datagrams have none, so that routers behind
- * the guest can fragment them: whether their sender wanted that is not known. Each needs its own identification (RFC 6864 4.3).
+ * IPv4: TCP's segments have DF, as their size follows the path's MTU (RFC 1191). Datagrams have none, so that routers
+ * behind the guest can fragment them: whether their sender wanted that is not known. Each needs its own identification
+ * (RFC 6864 4.3).
  */
 void frame_tcp(struct frame *f, const struct net_hdr *n, const struct tcp_seg *s, uint16_t gso, const struct caps *c);
 void frame_udp(struct frame *f, const struct net_hdr *n, uint16_t gso, const struct caps *c);

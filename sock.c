@@ -70,7 +70,7 @@ static int sock_or_error(int fd, int rc)
 	return rc ? rc : fd;
 }
 
-/* Last number of a file of sysctl(8)'s, as the network namespace of the host's sockets has it; @otherwise if there is none */
+/* Last number of a file of sysctl(8), of the network namespace of the host's sockets; @otherwise if there is none */
 static uint32_t sysctl_last(const char *path, uint32_t otherwise)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -177,7 +177,7 @@ int sock_connect(const struct side *host, const struct sock_out *o)
 
 int sock_udp(const struct end *our, const struct sock_out *o)
 {
-	/* The port is the guest's choice: a privilege of ours, which is for rules, must not make it one of the host's services */
+	/* The port is the guest's choice: a privilege of ours, for rules, must not make it a service of the host's */
 	const struct end at = { our->a, our->port < sock_low_ports ? 0 : our->port };
 	bool v6 = !addr_is_v4(&our->a);
 	int fd = sock_open(v6, SOCK_DGRAM, IPPROTO_UDP), rc;
@@ -257,8 +257,8 @@ int sock_ping(bool v6, const struct addr *our, const struct sock_out *o)
 	if (fd < 0)
 		return fd;
 
-	/* SO_REUSEADDR stays on, the default of ping sockets: an identifier that the kernel picked is nobody's so far, and
-	 * bind() to it, later, by another program must not fail. An unspecified address is bound by the first message.
+	/* SO_REUSEADDR stays on, the default of ping sockets: an identifier that the kernel picked is nobody's so far,
+	 * and a later bind() to it by another program must not fail. The first message binds an unspecified address.
 	 */
 	sock_errors(fd, v6, true);
 	sock_ip_opt(fd, v6, IP_RECVTTL, IPV6_RECVHOPLIMIT, 1);

@@ -49,8 +49,8 @@ struct sock_out {
  * sock_connect() - TCP socket with connect() under way
  * @host:	peer to connect to; our.a to bind first, if it is specified
  *
- * TCP_NODELAY is set. With a TTL, the error queue is on (IP_RECVERR): routers' answers come with their address. sock_connected()
- * ends that, as it makes an error of each hint that a connection in use gets (ip(7)).
+ * TCP_NODELAY is set. With a TTL, the error queue is on (IP_RECVERR): routers' answers come with their address.
+ * sock_connected() ends that, as it makes an error of each hint that a connection in use gets (ip(7)).
  *
  * Return: descriptor, also when the connection is still being made, or -errno as connect() gave it
  */
@@ -63,7 +63,7 @@ int sock_connect_on(int fd, const struct end *peer, unsigned scope);
 
 /**
  * sock_udp() - UDP socket for one endpoint of the guest, unconnected
- * @our:	address (unspecified: any) and port to bind; another port is taken if that one is not free, or a low one,
+ * @our:	address (unspecified: any) and port to bind; another port if that one is not free, or a low one,
  *		whatever privilege there is
  *
  * The error queue is on (IP_RECVERR).
@@ -79,8 +79,8 @@ void sock_join(int fd);
  * @from:	the server's address
  * @local:	what was sent on its own machine, or in its namespace, is taken, too, from whatever address
  *
- * Not connected, and not bound before it sends. The kernel drops what comes from elsewhere; but 127.0.0.1 answers for all of
- * 127.0.0.0/8, as it is what kernels pick. UDP_GRO is set.
+ * Not connected, and not bound before it sends. The kernel drops what comes from elsewhere; but 127.0.0.1 answers for
+ * all of 127.0.0.0/8, as it is what kernels pick. UDP_GRO is set.
  */
 int sock_udp_from(int fd, const struct addr *from, bool local);
 
@@ -94,7 +94,7 @@ struct end sock_name(int fd);
 bool sock_is_local(const struct addr *a, unsigned scope);
 
 
-/* Ping socket (icmp(7)); @v6 for ICMPv6. The kernel picks the identifier, and another program that wants it can have it. */
+/* Ping socket (icmp(7)); @v6 for ICMPv6. The kernel picks the identifier; another program can still have it. */
 int sock_ping(bool v6, const struct addr *our, const struct sock_out *o);
 
 /**

@@ -16,20 +16,17 @@
 
 #include "util.h"
 
-uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 uint64_t now_us(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+uint64_t now_ms(void)
+{
+	return now_us() / 1000;
 }
 
 void fd_close(int fd)
@@ -81,12 +78,6 @@ bool real_root(void)
 #define DIR_FLAGS	(O_PATH | O_DIRECTORY | O_CLOEXEC)
 #define LINKS_MAX	40		/* on the way to a file, path_resolution(7) */
 
-struct walk {
-	int		dir;
-	unsigned	links;
-	char		rest[2 * PATH_MAX];	/* of the path, as seen from there */
-};
-
 /* Links there are the kernel's: to what a process has open, and not always a path (proc(5)) */
 static bool on_procfs(int fd)
 {
@@ -95,113 +86,86 @@ static bool on_procfs(int fd)
 	return !fstatfs(fd, &s) && s.f_type == PROC_SUPER_MAGIC;
 }
 
-/* A symbolic link on the way, @after is the path behind it: its text comes in front of that. 0, -errno or -FILE_LINK */
-static int walk_link(struct walk *w, int link, const char *after)
-{
-	char text[sizeof(w->rest)];
-	struct stat st;
-	ssize_t n;
+static int enter(int dir, const char *path, unsigned *links);
 
-	if (fstat(link, &st))
-		return -errno;
-	if (st.st_uid || ++w->links > LINKS_MAX)
-		return -FILE_LINK;
-	n = readlinkat(link, "", text, PATH_MAX);
-	if (n < 0)
-		return -errno;
-	if (n + 1 + strlen(after) >= sizeof(text))
-		return -ENAMETOOLONG;
-	text[n] = '/';
-	strcpy(text + n + 1, after);
-	strcpy(w->rest, text);
-	if (*text != '/')
-		return 0;
-	close(w->dir);
-	w->dir = open("/", DIR_FLAGS);
-	return w->dir < 0 ? -errno : 0;
-}
-
-/* Into the folder @name, or where a link of that name leads; @after is the path behind it, and @w->rest on return */
-static int walk_step(struct walk *w, const char *name, const char *after)
+/* From the folder @dir, which is closed, into @name: as enter() */
+static int enter_name(int dir, const char *name, unsigned *links)
 {
-	int next = openat(w->dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC), rc;
+	int next = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC), rc;
 	struct stat st;
 
 	if (next >= 0 && !fstat(next, &st) && S_ISLNK(st.st_mode)) {
-		if (!on_procfs(w->dir)) {
-			rc = walk_link(w, next, after);
-			close(next);
-			return rc;
-		}
+		char text[PATH_MAX];
+		ssize_t n = readlinkat(next, "", text, sizeof(text) - 1);
+
 		close(next);
-		next = openat(w->dir, name, DIR_FLAGS);
+		if (!on_procfs(dir)) {
+			if (st.st_uid || n < 0 || ++*links > LINKS_MAX) {
+				close(dir);
+				return -FILE_LINK;
+			}
+			text[n] = '\0';
+			return enter(dir, text, links);
+		}
+		next = openat(dir, name, DIR_FLAGS);
 	}
-	if (next < 0)
-		return -errno;
-	close(w->dir);
-	w->dir = next;
-	memmove(w->rest, after, strlen(after) + 1);
-	return 0;
+	rc = next < 0 ? -errno : next;
+	close(dir);
+	return rc;
 }
 
-/* The folder that a path's last name is in, by links of root's only */
-static int walk(struct walk *w, const char *path, char name[static NAME_MAX + 1])
+/**
+ * enter() - open a folder by links of root's only
+ * @dir:	where a relative path begins; closed
+ * @links:	passed so far
+ *
+ * Return: descriptor, -errno or -FILE_LINK
+ */
+static int enter(int dir, const char *path, unsigned *links)
 {
-	w->dir = open(*path == '/' ? "/" : ".", DIR_FLAGS);
-	if (w->dir < 0)
-		return -errno;
-	if (strlen(path) >= PATH_MAX)
-		return -ENAMETOOLONG;
-	strcpy(w->rest, path);
-	while (true) {
-		const char *at = w->rest + strspn(w->rest, "/"), *after;
-		size_t len = strcspn(at, "/");
-		int rc;
-
-		if (len > NAME_MAX)
-			return -ENAMETOOLONG;
-		memcpy(name, at, len);
-		name[len] = '\0';
-		after = at + len + strspn(at + len, "/");
-		if (!*after)
-			return !*path ? -ENOENT : !len || at[len] ? -EISDIR : 0;
-		rc = walk_step(w, name, after);
-		if (rc)
-			return rc;
+	if (*path == '/') {
+		close(dir);
+		dir = open("/", DIR_FLAGS);
 	}
+	while (dir >= 0 && *(path += strspn(path, "/"))) {
+		char name[NAME_MAX + 1];
+		size_t len = strcspn(path, "/");
+
+		if (len > NAME_MAX) {
+			close(dir);
+			return -ENAMETOOLONG;
+		}
+		memcpy(name, path, len);
+		name[len] = '\0';
+		path += len;
+		dir = enter_name(dir, name, links);
+	}
+	return dir;
 }
 
-/* The same for those whose rights are no more than those of the links' owners: by all links */
-static int parent_of(const char *path, char name[static NAME_MAX + 1])
+int file_dir(const char *path, char *name)
 {
 	const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+	bool root = real_root();
+	unsigned links = 0;
 	char dir[PATH_MAX];
 	int fd;
 
 	if (strlen(path) >= PATH_MAX || strlen(base) > NAME_MAX)
 		return -ENAMETOOLONG;
+	if (root && !*base)
+		return *path ? -EISDIR : -ENOENT;
 	snprintf(dir, sizeof(dir), "%.*s", slash ? (int)MAX(slash - path, 1) : 1, slash ? path : ".");
 	strcpy(name, base);
-	fd = open(dir, DIR_FLAGS);
-	return fd < 0 ? -errno : fd;
+
+	/* The rights of others are no more than those of the links' owners */
+	fd = open(root ? "." : dir, DIR_FLAGS);
+	return fd < 0 ? -errno : root ? enter(fd, dir, &links) : fd;
 }
 
-int file_dir(const char *path, char *name)
-{
-	struct walk w = { .dir = -1 };
-	int rc;
-
-	if (!real_root())
-		return parent_of(path, name);
-	rc = walk(&w, path, name);
-	if (!rc)
-		return w.dir;
-	fd_close(w.dir);
-	return rc;
-}
-
-/* May root write to @st, found in the folder @dir? Rules of protected_regular, protected_fifos and protected_hardlinks in
- * proc_sys_fs(5), also where these are off, and in folders that anybody may write to without the sticky bit. 0 or -FILE_...
+/* May root write to @st, found in the folder @dir? Rules of protected_regular, protected_fifos and protected_hardlinks
+ * in proc_sys_fs(5), also where these are off, and in folders that anybody may write to without the sticky bit: 0 or
+ * -FILE_...
  */
 static int root_refuses(const struct stat *dir, const struct stat *st)
 {
@@ -215,7 +179,7 @@ static int root_refuses(const struct stat *dir, const struct stat *st)
 	return others && S_ISREG(st->st_mode) && st->st_nlink > 1 ? -FILE_NAMES : 0;
 }
 
-/* @name in the folder @dir, as root. What is there is looked at before it is opened, as that may have effects, and after. */
+/* @name in the folder @dir, as root. A file is looked at before it is opened, as that may have effects, and after. */
 static int root_create(int dir, const char *name, int flags)
 {
 	struct stat d, st, got;
@@ -336,12 +300,11 @@ int pidfile_write(int fd, pid_t pid)
 	return close(fd) && !rc ? -errno : rc;
 }
 
-/* Value of a digit, or a number above all bases */
-static unsigned digit_value(char c)
+unsigned digit_value(char c)
 {
 	if (c >= '0' && c <= '9')
 		return (unsigned)(c - '0');
-	c |= 0x20;
+	c |= 'a' ^ 'A';
 	return c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10 : 16;
 }
 
@@ -391,6 +354,7 @@ unsigned utf8_len(const char *s, const char *end)
 {
 	const uint8_t *b = (const uint8_t *)s;
 	unsigned n = b[0] < 0x80 ? 1 : b[0] < 0xc2 ? 0 : b[0] < 0xe0 ? 2 : b[0] < 0xf0 ? 3 : b[0] < 0xf5 ? 4 : 0;
+	bool bad;
 
 	if ((size_t)(end - s) < n)
 		return 0;
@@ -398,14 +362,13 @@ unsigned utf8_len(const char *s, const char *end)
 		if ((b[i] & 0xc0) != 0x80)
 			return 0;
 	}
-	if ((b[0] == 0xe0 && b[1] < 0xa0) || (b[0] == 0xed && b[1] > 0x9f) ||
-	    (b[0] == 0xf0 && b[1] < 0x90) || (b[0] == 0xf4 && b[1] > 0x8f))
-		return 0;
-	return n;
+	bad = (b[0] == 0xe0 && b[1] < 0xa0) || (b[0] == 0xed && b[1] > 0x9f) || (b[0] == 0xf0 && b[1] < 0x90) ||
+	      (b[0] == 0xf4 && b[1] > 0x8f);
+	return bad ? 0 : n;
 }
 
-/* What a terminal would obey instead of showing it: C0 and C1 controls, DEL (ECMA-48 5.2, 5.3); and, as they turn the order of
- * what is shown around, U+2028 to U+202E and U+2066 to U+2069 (UAX 9)
+/* What a terminal would obey instead of showing it: C0 and C1 controls, DEL (ECMA-48 5.2, 5.3); and, as they turn the
+ * order of what is shown around, U+2028 to U+202E and U+2066 to U+2069 (UAX 9)
  */
 static bool is_control(const uint8_t *b, unsigned n)
 {
@@ -413,8 +376,8 @@ static bool is_control(const uint8_t *b, unsigned n)
 		return *b < ' ' || *b == 0x7f;
 	if (n == 2)
 		return b[0] == 0xc2 && b[1] < 0xa0;
-	return n == 3 && b[0] == 0xe2 && ((b[1] == 0x80 && b[2] >= 0xa8 && b[2] <= 0xae) ||
-					  (b[1] == 0x81 && b[2] >= 0xa6 && b[2] <= 0xa9));
+	return n == 3 && b[0] == 0xe2 &&
+	       ((b[1] == 0x80 && b[2] >= 0xa8 && b[2] <= 0xae) || (b[1] == 0x81 && b[2] >= 0xa6 && b[2] <= 0xa9));
 }
 
 void text_safe(char *s, size_t len)
@@ -433,19 +396,10 @@ void text_safe(char *s, size_t len)
 void random_bytes(void *buf, size_t len)
 {
 	static const char failed[] = "getrandom() failed\n";
-	char *p = buf;
 
-	while (len) {
-		ssize_t n = getrandom(p, len, 0);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			fd_write_all(STDERR_FILENO, failed, sizeof(failed) - 1);
-			_exit(1);
-		}
-		p += n;
-		len -= (size_t)n;
+	if (getentropy(buf, len)) {
+		fd_write_all(STDERR_FILENO, failed, sizeof(failed) - 1);
+		_exit(1);
 	}
 }
 

@@ -78,7 +78,7 @@ static inline void put_be32(void *p, uint32_t v)
 	b[3] = (uint8_t)v;
 }
 
-/* Milliseconds of CLOCK_MONOTONIC */
+/* CLOCK_MONOTONIC in milliseconds, and in microseconds */
 uint64_t now_ms(void);
 uint64_t now_us(void);
 
@@ -118,8 +118,8 @@ int file_dir(const char *path, char *name);
  * file_create() - open a file to write to, or create it with mode 0600; what is in it stays
  * @flags:	O_WRONLY or O_RDWR
  *
- * Real root follows no symbolic link to it, none of another user on the way there, and doesn't touch what others may have put
- * in its place. /proc/self/fd/N, the standard streams by name, FIFOs and devices are fine.
+ * Real root follows no symbolic link to it, none of another user on the way there, and doesn't touch what others may
+ * have put in its place. /proc/self/fd/N, the standard streams by name, FIFOs and devices are fine.
  *
  * Return: descriptor, or -errno, -FILE_...
  */
@@ -146,6 +146,9 @@ int pidfile_write(int fd, pid_t pid);
  */
 int pidfile_open(const char *path);
 
+/* Value of a hexadecimal digit, or 16 */
+unsigned digit_value(char c);
+
 /**
  * parse_num() - decimal number, nothing before or after it
  * @s:		text, @len bytes of it (no terminator needed)
@@ -155,13 +158,13 @@ int pidfile_open(const char *path);
  */
 bool parse_num(const char *s, size_t len, uint64_t max, uint64_t *v);
 
-/* Bytes of the UTF-8 sequence (RFC 3629) at @s, 0 if there is none: overlong, a surrogate, beyond U+10FFFF, cut at @end */
+/* Bytes of the UTF-8 sequence (RFC 3629) at @s, 0: overlong, a surrogate, beyond U+10FFFF, cut at @end, or none */
 unsigned utf8_len(const char *s, const char *end);
 
 /**
  * text_safe() - makes text from outside one that a terminal or a log can take
  *
- * Each byte of control characters, of characters that change the direction of text, and of what is no UTF-8 becomes '?'.
+ * Each byte of a control character, of one that changes the direction of text, and of what is no UTF-8 becomes '?'.
  */
 void text_safe(char *s, size_t len);
 
@@ -175,7 +178,7 @@ void text_safe(char *s, size_t len);
  */
 bool parse_num_c(const char *s, size_t len, unsigned base, uint64_t max, uint64_t *v);
 
-/* Fills @buf from getrandom(2); ends the process if the kernel can't */
+/* Fills @buf, 256 bytes at most, from getrandom(2); ends the process if the kernel can't */
 void random_bytes(void *buf, size_t len);
 
 /**
