@@ -6,28 +6,29 @@
 
 static int ev_ctl(int epfd, int op, int fd, union ev_ref ref, uint32_t events)
 {
-	struct epoll_event ev = { .events = events, .data.u64 = ref.u64 };
+	struct epoll_event ev = { .events = events };
 
+	ref.fd = (uint32_t)fd;
+	ev.data.u64 = ref.u64;
 	return epoll_ctl(epfd, op, fd, &ev) ? -errno : 0;
 }
 
 int ev_add(int epfd, int fd, enum ev_type type, uint32_t idx, uint16_t gen, uint32_t events)
 {
-	union ev_ref ref = { .type = type, .gen = gen, .idx = idx, .fd = (uint32_t)fd };
-
-	return ev_ctl(epfd, EPOLL_CTL_ADD, fd, ref, events);
-}
-
-int ev_add_flow(int epfd, int fd, uint32_t idx, uint16_t gen, unsigned side, uint32_t events)
-{
-	union ev_ref ref = { .type = EV_FLOW, .side = side & 1, .gen = gen, .idx = idx, .fd = (uint32_t)fd };
-
-	return ev_ctl(epfd, EPOLL_CTL_ADD, fd, ref, events | EPOLLET);
+	return ev_ctl(epfd, EPOLL_CTL_ADD, fd, (union ev_ref){ .type = type, .gen = gen, .idx = idx }, events);
 }
 
 int ev_mod(int epfd, int fd, enum ev_type type, uint32_t idx, uint16_t gen, uint32_t events)
 {
-	union ev_ref ref = { .type = type, .gen = gen, .idx = idx, .fd = (uint32_t)fd };
+	return ev_ctl(epfd, EPOLL_CTL_MOD, fd, (union ev_ref){ .type = type, .gen = gen, .idx = idx }, events);
+}
 
-	return ev_ctl(epfd, EPOLL_CTL_MOD, fd, ref, events);
+static union ev_ref flow_ref(uint32_t idx, uint16_t gen, unsigned side)
+{
+	return (union ev_ref){ .type = EV_FLOW, .side = side & 1, .gen = gen, .idx = idx };
+}
+
+int ev_add_flow(int epfd, int fd, uint32_t idx, uint16_t gen, unsigned side, uint32_t events)
+{
+	return ev_ctl(epfd, EPOLL_CTL_ADD, fd, flow_ref(idx, gen, side), events | EPOLLET);
 }

@@ -48,47 +48,33 @@ void view_trim(struct view *v, size_t n)
 
 bool view_copy(const struct view *v, size_t at, void *to, size_t n)
 {
-	const struct iovec *iov = v->iov;
-	size_t off = v->off + at;
+	struct view rest = *v;
 	uint8_t *p = to;
 
 	if (at > v->len || n > v->len - at)
 		return false;
-	for (unsigned cnt = v->cnt; cnt && n; iov++, cnt--) {
-		size_t part;
+	for (view_skip(&rest, at); n && rest.cnt;) {
+		size_t part = MIN(rest.iov->iov_len - rest.off, n);
 
-		if (off >= iov->iov_len) {
-			off -= iov->iov_len;
-			continue;
-		}
-		part = MIN(iov->iov_len - off, n);
-		memcpy(p, (const uint8_t *)iov->iov_base + off, part);
+		memcpy(p, (const uint8_t *)rest.iov->iov_base + rest.off, part);
+		view_skip(&rest, part);
 		p += part;
 		n -= part;
-		off = 0;
 	}
 	return !n;
 }
 
 unsigned view_iov(const struct view *v, struct iovec *iov, unsigned max, size_t *len)
 {
-	size_t off = v->off, left = v->len;
-	unsigned i, n = 0;
+	struct view rest = *v;
+	unsigned n = 0;
 
-	for (i = 0; i < v->cnt && left && n < max; i++) {
-		size_t part;
-
-		if (off >= v->iov[i].iov_len) {
-			off -= v->iov[i].iov_len;
-			continue;
-		}
-		part = MIN(v->iov[i].iov_len - off, left);
-		iov[n].iov_base = (uint8_t *)v->iov[i].iov_base + off;
-		iov[n++].iov_len = part;
-		left -= part;
-		off = 0;
+	for (view_skip(&rest, 0); rest.len && rest.cnt && n < max; n++) {
+		iov[n].iov_base = (uint8_t *)rest.iov->iov_base + rest.off;
+		iov[n].iov_len = MIN(rest.iov->iov_len - rest.off, rest.len);
+		view_skip(&rest, iov[n].iov_len);
 	}
-	*len = v->len - left;
+	*len = v->len - rest.len;
 	return n;
 }
 

@@ -13,50 +13,50 @@
 #define ADDR_OPS	8		/* instructions of an address, at most */
 #define PEER_OPS	(ADDR_OPS + 3)	/* and of an endpoint, or of an address that is let in */
 
-struct code {
+struct program {
 	struct sock_filter	op[FILTER_PEERS * PEER_OPS + 1];
 	unsigned short		n;
 };
 
-static void op(struct code *p, uint16_t code, uint32_t k, unsigned jt, unsigned jf)
+static void add(struct program *p, uint16_t code, uint32_t k, unsigned jt, unsigned jf)
 {
 	p->op[p->n++] = (struct sock_filter){ .code = code, .jt = (uint8_t)jt, .jf = (uint8_t)jf, .k = k };
 }
 
-static void pass(struct code *p)
+static void pass(struct program *p)
 {
-	op(p, BPF_RET | BPF_K, UINT32_MAX, 0, 0);
+	add(p, BPF_RET | BPF_K, UINT32_MAX, 0, 0);
 }
 
 /* Goes on if @a is the source of the packet (RFC 791 3.1, RFC 8200 3), and @skip instructions further if it is not */
-static void only_from(struct code *p, const struct addr *a, unsigned skip)
+static void only_from(struct program *p, const struct addr *a, unsigned skip)
 {
 	bool v4 = addr_is_v4(a);
 	unsigned words = v4 ? 1 : 4;
 
 	for (unsigned i = 0; i < words; i++) {
-		op(p, BPF_LD | BPF_W | BPF_ABS, (uint32_t)SKF_NET_OFF + (v4 ? 12 : 8 + 4 * i), 0, 0);
-		op(p, BPF_JMP | BPF_JEQ | BPF_K, ntohl(a->w[4 - words + i]), 0, 2 * (words - 1 - i) + skip);
+		add(p, BPF_LD | BPF_W | BPF_ABS, (uint32_t)SKF_NET_OFF + (v4 ? 12 : 8 + 4 * i), 0, 0);
+		add(p, BPF_JMP | BPF_JEQ | BPF_K, ntohl(a->w[4 - words + i]), 0, 2 * (words - 1 - i) + skip);
 	}
 }
 
 /* Drops what got through to here: 0 or -errno */
-static int attach(int fd, struct code *p)
+static int attach(int fd, struct program *p)
 {
 	struct sock_fprog prog = { .filter = p->op };
 
-	op(p, BPF_RET | BPF_K, 0, 0, 0);
+	add(p, BPF_RET | BPF_K, 0, 0, 0);
 	prog.len = p->n;
 	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) ? -errno : 0;
 }
 
 int filter_from(int fd, const struct addr *from, bool local)
 {
-	struct code p = { .n = 0 };
+	struct program p = { .n = 0 };
 
 	if (local) {		/* linux/filter.h, SKF_AD_IFINDEX: where it arrived, not its scope as in IPV6_PKTINFO */
-		op(&p, BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_IFINDEX), 0, 0);
-		op(&p, BPF_JMP | BPF_JEQ | BPF_K, LOOPBACK_IF, 0, 1);
+		add(&p, BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_IFINDEX), 0, 0);
+		add(&p, BPF_JMP | BPF_JEQ | BPF_K, LOOPBACK_IF, 0, 1);
 		pass(&p);
 	}
 	only_from(&p, from, 1);
@@ -70,12 +70,12 @@ int filter_from(int fd, const struct addr *from, bool local)
 
 int filter_peers(int fd, const struct end *peer, unsigned n)
 {
-	struct code p = { .n = 0 };
+	struct program p = { .n = 0 };
 
 	for (unsigned i = 0; i < n; i++) {
 		only_from(&p, &peer[i].a, 3);
-		op(&p, BPF_LD | BPF_H | BPF_ABS, 0, 0, 0);
-		op(&p, BPF_JMP | BPF_JEQ | BPF_K, peer[i].port, 0, 1);
+		add(&p, BPF_LD | BPF_H | BPF_ABS, 0, 0, 0);
+		add(&p, BPF_JMP | BPF_JEQ | BPF_K, peer[i].port, 0, 1);
 		pass(&p);
 	}
 	return attach(fd, &p);
