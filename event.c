@@ -23,12 +23,9 @@ int ev_mod(int epfd, int fd, enum ev_type type, uint32_t idx, uint16_t gen, uint
 	return ev_ctl(epfd, EPOLL_CTL_MOD, fd, (union ev_ref){ .type = type, .gen = gen, .idx = idx }, events);
 }
 
-static union ev_ref flow_ref(uint32_t idx, uint16_t gen, unsigned side)
-{
-	return (union ev_ref){ .type = EV_FLOW, .side = side & 1, .gen = gen, .idx = idx };
-}
-
 int ev_add_flow(int epfd, int fd, uint32_t idx, uint16_t gen, unsigned side, uint32_t events)
 {
-	return ev_ctl(epfd, EPOLL_CTL_ADD, fd, flow_ref(idx, gen, side), events | EPOLLET);
+	union ev_ref ref = { .type = EV_FLOW, .side = side & 1, .gen = gen, .idx = idx };
+
+	return ev_ctl(epfd, EPOLL_CTL_ADD, fd, ref, events | EPOLLET);
 }

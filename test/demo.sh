@@ -17,7 +17,8 @@ if [ -z "${CASE_TMP:-}" ]; then
 		echo "Installing what the demonstration needs:$missing"
 		$as_root apt-get update -q >/dev/null
 		# shellcheck disable=SC2086 # a list of packages
-		$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $missing >/dev/null ||
+		$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $missing \
+			>/dev/null ||
 			{ echo "That failed. As root: apt-get install$missing" >&2; exit 1; }
 	fi
 	if [ ! -w /dev/net/tun ]; then

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* discard.c - recv(fd, NULL, n, MSG_TRUNC) takes bytes off a TCP socket's queue without copying them (tcp(7), Linux 2.4) */
+/* discard.c - recv(fd, NULL, n, MSG_TRUNC) takes bytes off a TCP socket's queue without copying them (tcp(7), Linux
+ * 2.4)
+ */
 #include <errno.h>
 
 #include "pair.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* meminfo.c - SO_MEMINFO: how full a send buffer is, and that it grows only if it was found full
  *
- * Linux 4.12. sock_room() takes three quarters of SNDBUF - WMEM_QUEUED as room for payload: the rest is the kernel's overhead.
+ * Linux 4.12. sock_room() takes three quarters of SNDBUF - WMEM_QUEUED as room for payload: the rest is the kernel's
+ * overhead.
  */
 #include <linux/sock_diag.h>
 #include <linux/sockios.h>

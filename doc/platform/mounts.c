@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* mounts.c - what was opened before unshare(CLONE_NEWNS) stays in the mount namespace that was left
  *
- * ns_gone() looks up the name of a network namespace, usually a bind mount, in a directory that was opened with O_PATH, and
- * polls mountinfo to know when to look (proc(5)): both must be those of the host, while we have an empty root of our own.
+ * ns_gone() looks up the name of a network namespace, usually a bind mount, in a directory that was opened with
+ * O_PATH, and polls mountinfo to know when to look (proc(5)): both must be those of the host, while we have an empty
+ * root of our own.
  */
 #include <fcntl.h>
 #include <sched.h>

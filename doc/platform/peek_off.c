@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* peek_off.c - SO_PEEK_OFF on TCP: advances with MSG_PEEK, moves back with what is taken off the queue
  *
- * Linux 6.9 (05ea491641d3), for IPv6 6.11 (be9a4fb831b8). sock_peek() relies on it, and elsewhere passes over what it knows by
- * reading that again, into iovecs in front: shown here too, as it must work everywhere. Note that put() of pair.h peeks.
+ * Linux 6.9 (05ea491641d3), for IPv6 6.11 (be9a4fb831b8). sock_peek() relies on it, and elsewhere passes over what it
+ * knows by reading that again, into iovecs in front: shown here too, as it must work everywhere. Note that put() of
+ * pair.h peeks.
  */
 #include <errno.h>
 #include <sys/uio.h>

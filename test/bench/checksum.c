@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* checksum.c - what a checksum costs, beside the copies that a byte takes anyway: GB/s, best of some runs
  *
- * Sizes are of a short segment, of one at MTU 1500, and of the largest. Each is hot in a cache: one buffer again and again, or
- * as many as make 512 KiB, in turn. The kernel's copies are of a UNIX stream socket, once in and once out.
+ * Sizes are of a short segment, of one at MTU 1500, and of the largest. Each is hot in a cache: one buffer again and
+ * again, or as many as make 512 KiB, in turn. The kernel's copies are of a UNIX stream socket, once in and once out.
  */
 #include "../../checksum.c"
 
@@ -104,7 +104,8 @@ int main(void)
 	};
 	const int size = 1 << 20;
 
-	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) || setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)))
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) ||
+	    setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)))
 		return 1;
 	for (size_t i = 0; i < sizeof(from); i++)
 		from[i] = (uint8_t)random();

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* pump.c - what the kernel's calls alone cost: bytes between a tap device and a TCP socket, with next to nothing in between
+/* pump.c - what the kernel's calls alone cost: bytes between a tap device and a TCP socket, with next to nothing in
+ * between
  *
  *	pump [-1] [-m MTU] [CASE]
  *
  *	out	a kernel's TCP sender behind the tap device -> us -> socket on loopback -> receiver
  *	in	sender -> socket on loopback -> us -> tap device -> a kernel's TCP receiver
  *
- * out_read, out_send, in_recv and in_write are half of the way; in_no_peek takes what it reads off the queue at once, as nobody
- * can who may have to send it again. Frames to the guest have up to 256 KiB, as the program's, if the kernel has
- * memory for such. TCP towards the guest is only as much as makes one connection move: this is the limit of a
- * program that does it with these calls. One line for each case: Gb/s that were moved and that a core of ours could move, and
- * nanoseconds of our CPU time, and system calls, for 64 KiB.
+ * out_read, out_send, in_recv and in_write are half of the way; in_no_peek takes what it reads off the queue at once,
+ * as nobody can who may have to send it again. Frames to the guest have up to 256 KiB, as the program's, if the kernel
+ * has memory for such. TCP towards the guest is only as much as makes one connection move: this is the limit of a
+ * program that does it with these calls. One line for each case: Gb/s that were moved and that a core of ours could
+ * move, and nanoseconds of our CPU time, and system calls, for 64 KiB.
  *
- * We are on CPU 0, both ends on CPU 1. With -1, all are on CPU 0: which shows what it costs that bytes move to another core's
- * cache. Each case has a network namespace of its own. What else runs disturbs: as root, use chrt -f 5.
+ * We are on CPU 0, both ends on CPU 1. With -1, all are on CPU 0: which shows what it costs that bytes move to another
+ * core's cache. Each case has a network namespace of its own. What else runs disturbs: as root, use chrt -f 5.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -6,11 +6,11 @@
  *	rr crr ADDR PORT SECONDS FLOWS		connect, one byte there and back, close
  *	rr idle ADDR PORT COUNT			that many connections, each used once; prints "ready", stays until killed
  *
- * A client prints one line of JSON: rate, per second; count; failed: datagrams that never came back, and were sent again, or
- * connections that broke; and how long an exchange took, median and 99th percentile.
+ * A client prints one line of JSON: rate, per second; count; failed: datagrams that never came back, and were sent
+ * again, or connections that broke; and how long an exchange took, median and 99th percentile.
  *
- * A single flow is a blocking socket, several are on one epoll descriptor. Clients close with RST, as ports in TIME-WAIT would soon
- * be all there are, theirs or the program's; the server closes when it sees that.
+ * A single flow is a blocking socket, several are on one epoll descriptor. Clients close with RST, as ports in
+ * TIME-WAIT would soon be all there are, theirs or the program's; the server closes when it sees that.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* udp.c - datagrams one way, as fast as they go or at a given rate, with segmentation by the kernel (UDP_SEGMENT) if told
+/* udp.c - datagrams one way, as fast as they go or at a given rate, with segmentation by the kernel (UDP_SEGMENT) if
+ * told
  *
  *	udp recv PORT				prints "ready", takes what one sender sends, IPv4 or IPv6, and tells it
  *	udp send ADDR PORT SECONDS SIZE SEGMENTS [MBIT]
  *
- * SIZE bytes in a datagram, SEGMENTS datagrams in one call: 1 is plain send(). The receiver has UDP_GRO, so that it can take
- * several in a call too. With MBIT, calls are spread evenly. The sender prints one line of JSON: rate, Mbit/s at the receiver,
- * from first to last datagram; sent, received; lost, percent.
+ * SIZE bytes in a datagram, SEGMENTS datagrams in one call: 1 is plain send(). The receiver has UDP_GRO, so that it
+ * can take several in a call too. With MBIT, calls are spread evenly. The sender prints one line of JSON: rate, Mbit/s
+ * at the receiver, from first to last datagram; sent, received; lost, percent.
  *
  * At the end the sender asks for what has arrived, with datagrams shorter than all others, until it is answered.
  */
@@ -208,7 +209,8 @@ int main(int argc, char **argv)
 		}
 		if (segments > 1 && setsockopt(s, SOL_UDP, UDP_SEGMENT, &size, sizeof(size)))
 			fatal("UDP_SEGMENT");
-		transmit(s, (uint64_t)(atof(argv[4]) * 1e9), (size_t)size, (unsigned)segments, argc == 8 ? atof(argv[7]) : 0);
+		transmit(s, (uint64_t)(atof(argv[4]) * 1e9), (size_t)size, (unsigned)segments,
+			 argc == 8 ? atof(argv[7]) : 0);
 	} else {
 		fprintf(stderr, "Usage: udp recv PORT | udp send ADDR PORT SECONDS SIZE SEGMENTS [MBIT]\n");
 		return 1;

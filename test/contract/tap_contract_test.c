@@ -85,7 +85,9 @@ static void tun_far_close(void)
 		close(tun_fd[1]);
 }
 
-/* A virtual machine: each frame behind its length, 4 bytes in network order. What came and was not taken is in sock_buf. */
+/* A virtual machine: each frame behind its length, 4 bytes in network order. What came and was not taken is in
+ * sock_buf.
+ */
 static int sock_fd[2] = { -1, -1 };
 static uint8_t sock_buf[1 << 20];
 static size_t sock_len;
@@ -283,7 +285,8 @@ static void test_order(void)
 	static const size_t len[] = { 0, 1, 1460, 5, 0, 999, 1400, 2 };
 	struct frame *f[8];
 
-	test("PEER-12 %s: frames come out whole, with the offloads of this link only, in the order of commit", far->name);
+	test("PEER-12 %s: frames come out whole, with the offloads of this link only, in the order of commit",
+	     far->name);
 	begin();
 	eq(tap_reserve(&tap, f, 8, 1460, TAP_ANY), 8);
 	for (unsigned i = 0; i < 8; i++)
@@ -403,7 +406,9 @@ static void test_full(void)
 
 #define AHEAD	1000000			/* sequence numbers of answers */
 
-/* Everything that is on the link and in its queue, in the order of arrival: how many frames, their sequence numbers in @seq */
+/* Everything that is on the link and in its queue, in the order of arrival: how many frames, their sequence numbers in
+ * @seq
+ */
 static unsigned drain(unsigned *seq, unsigned max)
 {
 	struct frame_out f;
@@ -425,7 +430,8 @@ static void test_answers(void)
 	unsigned n, queued, last = 0, ahead = 0, got_n, next = 0, next_ahead = AHEAD, before = 0;
 	struct frame *f;
 
-	test("VM-04 %s: full: answers are not lost, and go first; each kind has its share of the spare slots", far->name);
+	test("VM-04 %s: full: answers are not lost, and go first; each kind has its share of the spare slots",
+	     far->name);
 	begin();
 	if (far->block)
 		far->block(true);

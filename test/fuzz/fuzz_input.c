@@ -5,8 +5,8 @@
  * everybody is silent, or all sockets broke, hours later nothing is left.
  *
  * Input: flags (V_*), MTU, number of the system call that fails (two bytes, 0: none), then steps. The lowest five bits
- * of a step's first byte say what it is (enum step_kind), the next two which connection; with the highest bit set, the next
- * step comes in the same batch. Numbers are big-endian, those behind the end of the input are 0. TCP segments are
+ * of a step's first byte say what it is (enum step_kind), the next two which connection; with the highest bit set, the
+ * next step comes in the same batch. Numbers are big-endian, those behind the end of the input are 0. TCP segments are
  * relative to what was sent and seen, and carry the pattern of the stream, so that whole connections are a few bytes.
  */
 /* LINK: test/sim/check.o test/sim/dgrams.o test/sim/kernel.o test/sim/pools.o test/sim/run.o test/sim/tap_sim.o test/sim/wire.o */
@@ -247,7 +247,8 @@ static void segment(unsigned n, uint8_t flags, uint32_t seq, uint32_t len, uint3
 		cn->reused = true;
 	if (syn && !(flags & TCP_ACK))
 		conn[n].used = true;
-	guest_tcp(&run, cn, flags, seq, len, ack, win, mss, wscale, 0, syn && (odd || (f && f->tcp.state != TCP_SYN_SENT)));
+	guest_tcp(&run, cn, flags, seq, len, ack, win, mss, wscale, 0,
+		  syn && (odd || (f && f->tcp.state != TCP_SYN_SENT)));
 	cn->mss = MAX(cn->mss, 88);		/* a tiny one is not taken at its word */
 	if (syn)				/* of several SYNs, it isn't known here whose options count */
 		cn->mss = MAX(cn->mss, mss_before);
@@ -433,8 +434,8 @@ static void op_ip(unsigned n)
 	uint32_t sum = 0;
 
 	if (to % 8)
-		addr_parse(run.v.v6 ? to6[to % 8 - 1] : to4[to % 8 - 1], strlen(run.v.v6 ? to6[to % 8 - 1] : to4[to % 8 - 1]),
-			   &w.dst.a);
+		addr_parse(run.v.v6 ? to6[to % 8 - 1] : to4[to % 8 - 1],
+			   strlen(run.v.v6 ? to6[to % 8 - 1] : to4[to % 8 - 1]), &w.dst.a);
 	foreign |= proto != IPPROTO_UDP && proto != IPPROTO_ICMP && proto != IPPROTO_ICMPV6;
 	len = len < in_left ? len : (uint32_t)in_left;
 	len = len < 65000 ? len : 65000;
@@ -545,7 +546,8 @@ static void step(void)
 		break;
 	case DO_TOO_BIG:
 		v = take(2);
-		guest_too_big(&run, &run.conn[n], v & 1 ? IPPROTO_UDP : IPPROTO_TCP, v, run.conn[n].got - take(2), false);
+		guest_too_big(&run, &run.conn[n], v & 1 ? IPPROTO_UDP : IPPROTO_TCP, v, run.conn[n].got - take(2),
+			      false);
 		break;
 	case DO_COUNT:
 		break;
@@ -613,7 +615,8 @@ static void finish(bool silence)
 	check(!fs_count(FS_TCP) && !fs_count(FS_PING), "socket left open");
 	for (uint32_t i = 0; i < fs->unused; i++)
 		check(fs->f[i].type != FLOW_UDP_PORT || fs->f[i].udp.listener != FLOW_NONE, "UDP port left over");
-	check(fs->wait[WAIT_READY].head == FLOW_NONE && fs->wait[WAIT_STALLED].head == FLOW_NONE, "lists are not empty");
+	check(fs->wait[WAIT_READY].head == FLOW_NONE && fs->wait[WAIT_STALLED].head == FLOW_NONE,
+	      "lists are not empty");
 	check(!pools_used(), "stash or keep: something is left");
 	turn(world.now + 600 * SEC);
 	check(wheel_timeout(&run.c.wheel, run.c.now) < 0, "a timer is left");

@@ -2,9 +2,10 @@
 /* LDFLAGS: -Wl,--wrap=recv */
 /* fuzz_stream.c - the stream from a virtual machine: the same frames, whatever the pieces it comes in
  *
- * Input: how many sizes follow (low half of the byte) and how often to repeat the stream (high half, squared, plus one); those
- * sizes, see piece(), used in turn; then the stream. It is cut once more here, in the plainest way: no frame may differ,
- * none may be left when the link says there are no more, and a length that none can have ends it at that place.
+ * Input: how many sizes follow (low half of the byte) and how often to repeat the stream (high half, squared, plus
+ * one); those sizes, see piece(), used in turn; then the stream. It is cut once more here, in the plainest way: no
+ * frame may differ, none may be left when the link says there are no more, and a length that none can have ends it at
+ * that place.
  */
 #include <stdlib.h>
 
@@ -62,7 +63,8 @@ static void check_parse(const struct raw *raw, const uint8_t *frame)
 	free(copy);
 }
 
-/* The next frame in the stream from @at on, of what was read; 0: none yet, or the length word, or -1 if none can come */
+/* The next frame in the stream from @at on, of what was read; 0: none yet, or the length word, or -1 if none can come
+ */
 static long next_frame(size_t at, bool *whole)
 {
 	uint32_t len;

@@ -355,7 +355,8 @@ void guest_push(struct run *r, struct wire *w, uint16_t gso)
 	(r->carry ? r->carry : tap_sim_push)(frame, len, &off);
 }
 
-/* Numbers [@seq, @end) came in the window: those in order must be taken, and those of the same batch that they lead to */
+/* Numbers [@seq, @end) came in the window: those in order must be taken, and those of the same batch that they lead to
+ */
 static void note_range(struct conn *cn, uint32_t seq, uint32_t end)
 {
 	if (nahead < AHEAD_MAX)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* shuffle.c - batches of segments of one connection in random order, compared with a slow reference
  *
- * A range of the stream is cut into pieces; some are lost, some come twice, some overlap others, some are beyond the window, a FIN
- * may be behind all of them, and SYN,ACK among them. The reference marks each number that came, and counts from the first.
+ * A range of the stream is cut into pieces; some are lost, some come twice, some overlap others, some are beyond the
+ * window, a FIN may be behind all of them, and SYN,ACK among them. The reference marks each number that came, and
+ * counts from the first.
  */
 #include <string.h>
 

@@ -3,10 +3,10 @@
  *
  * sim_test [-v] [-t] [FILE.pkt | SEED]...	-v: shows segments, -t: the program's own trace, too
  *
- * Each script runs as IPv4 and IPv6, on links without offloads, with, and with super-packets above 64 KiB, on kernels with and without SO_PEEK_OFF and
- * SO_MEMINFO (TCP-43), with sequence numbers that wrap; and then again and again, every time with the next system call
- * failing, alone or with all after it, until a run has no more calls to fail. Then the script's expectations are off,
- * but what always has to hold still must.
+ * Each script runs as IPv4 and IPv6, on links without offloads, with, and with super-packets above 64 KiB, on kernels
+ * with and without SO_PEEK_OFF and SO_MEMINFO (TCP-43), with sequence numbers that wrap; and then again and again,
+ * every time with the next system call failing, alone or with all after it, until a run has no more calls to fail.
+ * Then the script's expectations are off, but what always has to hold still must.
  */
 /* LINK: test/sim/check.o test/sim/dgrams.o test/sim/kernel.o test/sim/pools.o test/sim/prop.o test/sim/run.o test/sim/script.o */
 /* LINK: test/sim/shuffle.o test/sim/steps.o test/sim/tap_sim.o test/sim/wire.o test/sim/world.o */

@@ -203,8 +203,9 @@ static const char *check_size(const struct caps *caps, size_t hdr, const struct 
 	return w->len > w->gso ? NULL : "super-packet of one segment";
 }
 
-/* Length of the IP packet in a frame, of a super-packet as Linux has those that are too large for the length field (BIG TCP): IPv4
- * without a length, IPv6 with it in a hop-by-hop option (RFC 2675). Returns the length of the header, 0 if it is malformed.
+/* Length of the IP packet in a frame, of a super-packet as Linux has those that are too large for the length field
+ * (BIG TCP): IPv4 without a length, IPv6 with it in a hop-by-hop option (RFC 2675). Returns the length of the header,
+ * 0 if it is malformed.
  */
 static size_t parse_ip_len(const struct frame_out *f, struct wire *w)
 {

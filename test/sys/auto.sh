@@ -160,7 +160,8 @@ is "-T auto: what is bound on the host is there from the start, without an optio
 is "-T auto: and reached by the namespace's loopback" "$(says C 127.0.0.1 8301)" "H 8301"
 binds H tcp 127.0.0.1 8303; b=$BOUND
 binds H tcp ::1 8304; d=$BOUND
-inside_becomes "-T auto: loopback counts, and other addresses, and ephemeral ports, do not" "*%lo:8301 *%lo:8303 *%lo:8304 "
+inside_becomes "-T auto: loopback counts, and other addresses, and ephemeral ports, do not" \
+	"*%lo:8301 *%lo:8303 *%lo:8304 "
 is "-T auto: from 127.0.0.1 to 127.0.0.1" "$(says C 127.0.0.1 8303)" "H 8303"
 is "-T auto: from ::1 to ::1" "$(says C ::1 8304)" "H 8304"
 binds H tcp 127.0.0.1 80; low=$BOUND
@@ -175,7 +176,8 @@ is "neither is what the other one has opened forwarded back" \
 unbinds "$e"
 for p in "$a" "$b" "$d" "$low"; do unbinds "$p"; done
 inside_becomes "-T auto: all are closed" ""
-become "nothing stays open on the host because of what is open in the namespace, nor the other way round" "t:40000 t:8302"
+become "nothing stays open on the host because of what is open in the namespace, nor the other way round" \
+	"t:40000 t:8302"
 
 # The namespace has the port itself: no word, and it is had once it is free
 binds C tcp 127.0.0.1 8306; own=$BOUND
@@ -215,7 +217,8 @@ done
 all_up
 binds C tcp 0.0.0.0 8330; a=$BOUND
 binds H tcp 127.0.0.1 8331; b=$BOUND
-everything() { { ss -Hlntu | sed 's/^/H /'; C ss -Hlntu | sed 's/^/C /'; } | awk '{ print $1 ":" $2 ":" $6 }' | sort | tr '\n' ' '; }
+everything() { { ss -Hlntu | sed 's/^/H /'; C ss -Hlntu | sed 's/^/C /'; } | awk '{ print $1 ":" $2 ":" $6 }' | sort \
+	| tr '\n' ' '; }
 want="C:tcp:*%lo:8331 C:tcp:0.0.0.0:8330 C:udp:*%lo:8331 H:tcp:*:8330 H:tcp:127.0.0.1:8331 H:udp:*:8330 "
 everything_is() { [ "$(everything)" = "$want" ]; }
 until_ 2 everything_is

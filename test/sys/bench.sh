@@ -3,14 +3,16 @@
 # make bench: figures of each kind can be taken, recorded, compared; nothing is left. Not how large they are.
 . "${0%/*}/lib.sh"
 
-ccs | grep -qx cubic || skip_all "cubic is not for namespaces here (net.ipv4.tcp_allowed_congestion_control), and not for us to allow"
+ccs | grep -qx cubic || skip_all \
+	"cubic is not for namespaces here (net.ipv4.tcp_allowed_congestion_control), and not for us to allow"
 BENCH=$TOP/test/bench/bench
 FIGURES='rr_tcp udp_gso_out splice_crr rss_rest passt_crr_in'
 mkdir "$T/tmp"
 
 bench()
 {
-	TMPDIR=$T/tmp "$BENCH" run --program "$PASTA" --build "$TOOLS/../.." -n 1 -s .2 --mtu 1500 --out "$T/$1" "${@:2}"
+	TMPDIR=$T/tmp "$BENCH" run --program "$PASTA" --build "$TOOLS/../.." -n 1 -s .2 --mtu 1500 --out "$T/$1" \
+		"${@:2}"
 }
 # value KEY FIGURE SUBJECT < FILE: of the first such record
 value()

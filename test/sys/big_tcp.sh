@@ -61,7 +61,8 @@ for mtu in 65520 1500; do
 	END
 	sizes "MTU $mtu, v4" 4 yes 198.51.100.2 7000
 	sizes "MTU $mtu, v6" 6 yes 2001:db8:1::2 7000
-	tshark -r "$T/link.pcap" -d tcp.port==7000,data -d tcp.port==8000,data -Y _ws.malformed >"$T/malformed" 2>"$T/tshark.err"
+	tshark -r "$T/link.pcap" -d tcp.port==7000,data -d tcp.port==8000,data -Y _ws.malformed >"$T/malformed" \
+		2>"$T/tshark.err"
 	is "PCAP-01 MTU $mtu: tshark finds nothing malformed" "$(head -n 3 "$T/malformed")" ""
 	unlike "PCAP-01 MTU $mtu: tshark reads it to the end" "$(cat "$T/tshark.err")" "cut short|appears|damaged|corrupt|bigger"
 

@@ -6,7 +6,8 @@
 # podman: one for each container, by a name
 bound podman
 client podman "$PASTA" --config-net --pid "$T/p" -t 198.51.100.2/8080-8080:80-80 -t 2001:db8:1::2/5487-5487:80-80 \
-	-u 8090-8091:90-91 --dns-forward 169.254.1.1 -T none -U none --no-map-gw --quiet --netns "$NS" --map-guest-addr 169.254.1.2
+	-u 8090-8091:90-91 --dns-forward 169.254.1.1 -T none -U none --no-map-gw --quiet --netns "$NS" \
+	--map-guest-addr 169.254.1.2
 is "podman: no output" "$OUT" ""
 like "podman: addresses at once" "$(N ip -br addr)" "198.51.100.2/24.*2001:db8:1::2"
 works podman N
@@ -176,7 +177,8 @@ like "runclaude: address and page" "$out" "100.64.0.2/24.*a page"
 
 # Loopback as the template, everything given
 bound lo
-client "template lo" "$PASTA" --netns-only --config-net --no-map-gw --quiet --interface lo --ns-ifname tap0 --address 10.9.0.1 --netmask 31 \
+client "template lo" "$PASTA" --netns-only --config-net --no-map-gw --quiet --interface lo --ns-ifname tap0 \
+	--address 10.9.0.1 --netmask 31 \
 	--gateway 10.9.0.0 --address fd00:9::1 --gateway fe80::1 -P "$T/p" --netns "$NS"
 like "template lo: address" "$(N ip -br addr show tap0)" "10.9.0.1/31.*fd00:9::1"
 works "template lo" N

@@ -35,7 +35,8 @@ says_so() { [ "$(says "$1" "$2" "$3")" = "$4" ]; }
 # becomes NAME WHERE ADDRESS PORT TEXT: within 2 s
 becomes() { until_ 2 says_so "${@:2}"; is "$1" "$(says "$2" "$3" "$4")" "$5"; }
 # What is listened to on the host, but for what NOT matches: "t:*:8001 u:0.0.0.0:53"
-open_ports() { { ss -Hlnt | sed 's/^/t /'; ss -Hlnu | sed 's/^/u /'; } | awk '{ print $1 ":" $5 }' | sort -u | tr '\n' ' '; }
+open_ports() { { ss -Hlnt | sed 's/^/t /'; ss -Hlnu | sed 's/^/u /'; } | awk '{ print $1 ":" $5 }' | sort -u \
+	| tr '\n' ' '; }
 call() # NAME PROGRAM ARG...: status 0, and not a word
 {
 	client "$@"
@@ -45,8 +46,10 @@ call() # NAME PROGRAM ARG...: status 0, and not a word
 # ---- Podman, one for each container: what its documentation and its own tests pass
 COMMON=(--dns-forward 169.254.1.1)
 bound ranges
-call "podman, ports" "$PASTA" --config-net --pid "$T/p" --tcp-ports '198.51.100.2%ext/8101-8101:81-81' --udp-ports '198.51.100.2%ext/8101-8102:81-82' \
-	-t 8103-8104:83-84 -t 127.0.0.1/8105-8105:85-85 -t ::1/8105-8105:85-85 "${COMMON[@]}" -T none -U none --no-map-gw --quiet \
+call "podman, ports" "$PASTA" --config-net --pid "$T/p" --tcp-ports '198.51.100.2%ext/8101-8101:81-81' \
+	--udp-ports '198.51.100.2%ext/8101-8102:81-82' \
+	-t 8103-8104:83-84 -t 127.0.0.1/8105-8105:85-85 -t ::1/8105-8105:85-85 "${COMMON[@]}" -T none -U none \
+	--no-map-gw --quiet \
 	--netns "$NS" --map-guest-addr 169.254.1.2
 is "podman, ports: they are open at status 0, -u none is not said, and no more than these" "$(open_ports)" \
 	"t:*:8103 t:*:8104 t:127.0.0.1:8105 t:198.51.100.2%ext:8101 t:[::1]:8105 u:198.51.100.2%ext:8101 u:198.51.100.2%ext:8102 "
@@ -77,7 +80,8 @@ for p in 8110 8109-8111; do
 	OUT=$("$PASTA" --config-net -t "0.0.0.0/${p/#8110/8110-8110}:80-$((${p/*-/} - ${p/-*/} + 80))" "${COMMON[@]}" -T none -U none --no-map-gw --quiet \
 		--netns "$NS" --map-guest-addr 169.254.1.2 2>&1)
 	is "FWD-16 podman, port taken: status" $? 1
-	like "FWD-16 podman, port taken: reason" "$OUT" "Failed to bind port 8110 \(Address already in use\) for option '-t 0.0.0.0/81"
+	like "FWD-16 podman, port taken: reason" "$OUT" \
+		"Failed to bind port 8110 \(Address already in use\) for option '-t 0.0.0.0/81"
 	unlike "podman, port taken: no words that stand for another reason" "${OUT,,}" "not found|no such file"
 done
 unserve
@@ -86,14 +90,16 @@ umount -l "$NS"
 
 # Its own --pid, and the user's: the last counts, whatever the other one is
 bound pids
-call "podman, two PID files" "$PASTA" --config-net --pid "$T/nowhere/p" --pid "$T/p" "${COMMON[@]}" -t none -u none -T none -U none --no-map-gw \
+call "podman, two PID files" "$PASTA" --config-net --pid "$T/nowhere/p" --pid "$T/p" "${COMMON[@]}" -t none -u none \
+	-T none -U none --no-map-gw \
 	--quiet --netns "$NS" --map-guest-addr 169.254.1.2
 is "podman, two PID files: the last" "$(cat "/proc/$(cat "$T/p")/comm")" pasta
 umount -l "$NS"
 over "podman, two PID files" "$(cat "$T/p")"
 
 bound iperf
-call "podman, -T,5201" "$PASTA" --config-net -T 5201 --pid "$T/p" "${COMMON[@]}" -t none -u none -U none --no-map-gw --quiet --netns "$NS" \
+call "podman, -T,5201" "$PASTA" --config-net -T 5201 --pid "$T/p" "${COMMON[@]}" -t none -u none -U none \
+	--no-map-gw --quiet --netns "$NS" \
 	--map-guest-addr 169.254.1.2
 serves H 127.0.0.1 5201
 is "podman, -T,5201: the host's port on loopback inside" "$(says N 127.0.0.1 5201)" "H sees 127.0.0.1"
@@ -103,7 +109,8 @@ over "podman, -T,5201" "$(cat "$T/p")"
 
 bound auto
 serves N 0.0.0.0 8121; early=$SERVER
-call "podman, automatic" "$PASTA" --config-net -t auto -u auto -T auto -U auto --pid "$T/p" "${COMMON[@]}" --no-map-gw --quiet --netns "$NS" \
+call "podman, automatic" "$PASTA" --config-net -t auto -u auto -T auto -U auto --pid "$T/p" "${COMMON[@]}" \
+	--no-map-gw --quiet --netns "$NS" \
 	--map-guest-addr 169.254.1.2
 is "podman, automatic: what was there before is published at status 0" "$(says R 198.51.100.2 8121)" "N sees 198.51.100.10"
 serves N :: 8122
@@ -121,7 +128,8 @@ bound rootless-netns
 DIR=$T/networks/rootless-netns
 mkdir -p "$DIR"
 SOCKET=$DIR/pasta.sock
-call "podman, bridge" "$PASTA" --config-net --pid "$DIR/rootless-netns-conn.pid" -c "$SOCKET" "${COMMON[@]}" -t none -u none -T none -U none \
+call "podman, bridge" "$PASTA" --config-net --pid "$DIR/rootless-netns-conn.pid" -c "$SOCKET" "${COMMON[@]}" -t none \
+	-u none -T none -U none \
 	--no-map-gw --quiet --netns "$NS" --map-guest-addr 169.254.1.2
 is "podman, bridge: the socket is there at status 0" "$(stat -c %F "$SOCKET")" socket
 pid=$(cat "$DIR/rootless-netns-conn.pid")
@@ -148,15 +156,18 @@ K ip route add default via 10.89.0.1
 
 published="t:0.0.0.0:8131 t:[::]:8131 u:0.0.0.0:8132 u:0.0.0.0:8133 u:[::]:8132 u:[::]:8133 "
 for round in first second; do	# a container that is restarted: deleted or not, it is published again
-	call "podman, bridge, $round time: published" "$PESTO" --add -t 0.0.0.0/8131 -t '[::]/8131' -u 0.0.0.0/8132-8133 -u '[::]/8132-8133' "$SOCKET"
+	call "podman, bridge, $round time: published" "$PESTO" --add -t 0.0.0.0/8131 -t '[::]/8131' \
+		-u 0.0.0.0/8132-8133 -u '[::]/8132-8133' "$SOCKET"
 	is "podman, bridge, $round time: open at status 0" "$(open_ports)" "$published"
 done
 serves N :: 8131
 is "FWD-21 podman, bridge: reached from elsewhere" "$(says R 198.51.100.2 8131)" "N sees ::ffff:198.51.100.10"
 is "FWD-21 podman, bridge: reached from elsewhere, IPv6" "$(says R 2001:db8:1::2 8131)" "N sees 2001:db8:1::10"
 is "podman, bridge: reached from the host's loopback" "$(says H 127.0.0.1 8131)" "N sees ::ffff:198.51.100.2"
-call "podman, bridge: another container" "$PESTO" --add -t 127.0.0.1/8134 -t '[::1]/8134' -t 198.51.100.2/8135-8136 "$SOCKET"
-call "FWD-25 podman, bridge: taken back" "$PESTO" --delete -t 0.0.0.0/8131 -t '[::]/8131' -u 0.0.0.0/8132-8133 -u '[::]/8132-8133' "$SOCKET"
+call "podman, bridge: another container" "$PESTO" --add -t 127.0.0.1/8134 -t '[::1]/8134' -t 198.51.100.2/8135-8136 \
+	"$SOCKET"
+call "FWD-25 podman, bridge: taken back" "$PESTO" --delete -t 0.0.0.0/8131 -t '[::]/8131' -u 0.0.0.0/8132-8133 \
+	-u '[::]/8132-8133' "$SOCKET"
 unserve
 is "FWD-25 podman, bridge: that is closed, the other one's is not" "$(open_ports)" \
 	"t:127.0.0.1:8134 t:198.51.100.2:8135 t:198.51.100.2:8136 t:[::1]:8134 "
@@ -170,7 +181,8 @@ unserve
 not "FWD-16 podman, bridge: and nothing of that call is open" listens 8138
 
 # Straight to the container
-call "FWD-26 podman, bridge: published on another loopback address" "$PESTO" --add -t 127.0.4.1/2375:10.89.0.2/2375 -t 0.0.0.0/2376:10.89.0.2/2375 \
+call "FWD-26 podman, bridge: published on another loopback address" "$PESTO" --add -t 127.0.4.1/2375:10.89.0.2/2375 \
+	-t 0.0.0.0/2376:10.89.0.2/2375 \
 	"$SOCKET"
 serves K 0.0.0.0 2375
 is "FWD-26 podman, bridge: it answers there" "$(says H 127.0.4.1 2375)" "K sees 10.89.0.1"
@@ -201,7 +213,8 @@ probe "pesto --version" "$PESTO" --version
 
 # Implicit: what docker-proxy opens inside is open on the host
 container
-client "RootlessKit, implicit" "$PASTA" "${ROOTLESSKIT[@]}" --tcp-ports=auto --udp-ports=auto --host-lo-to-ns-lo --pid="$T/p" "$CPID"
+client "RootlessKit, implicit" "$PASTA" "${ROOTLESSKIT[@]}" --tcp-ports=auto --udp-ports=auto \
+	--host-lo-to-ns-lo --pid="$T/p" "$CPID"
 serves C 127.0.0.1 8141
 becomes "RootlessKit, implicit: docker run -p 127.0.0.1:8141:80" H 127.0.0.1 8141 "C sees 127.0.0.1"
 unlike "RootlessKit, implicit: not from elsewhere" "$(says R 198.51.100.2 8141)" "sees"
@@ -217,7 +230,8 @@ unlike "SEC-04 RootlessKit --disable-host-loopback: the gateway leads nowhere" "
 kill -9 $CPID
 over "RootlessKit, implicit" "$(cat "$T/p")"
 container
-client "RootlessKit, host's loopback" "$PASTA" "${ROOTLESSKIT[@]:0:8}" --tcp-ports=auto --udp-ports=auto --host-lo-to-ns-lo \
+client "RootlessKit, host's loopback" "$PASTA" "${ROOTLESSKIT[@]:0:8}" --tcp-ports=auto --udp-ports=auto \
+	--host-lo-to-ns-lo \
 	--pid="$T/p" "$CPID"
 becomes "RootlessKit, neither --tcp-ns nor --udp-ns: the host's loopback" C 127.0.0.1 8143 "H sees 127.0.0.1"
 unserve
@@ -229,7 +243,8 @@ CUNSHARE=-Urm container
 : >"$T/detached"
 nsenter --preserve-credentials -t $CPID -U -m -- unshare --net="$T/detached" true
 SOCKET=$T/rootlesskit.sock
-client "RootlessKit, pesto" "$PASTA" "${ROOTLESSKIT[@]}" --tcp-ports=none --udp-ports=none --host-lo-to-ns-lo -c "$SOCKET" --pid="$T/p" \
+client "RootlessKit, pesto" "$PASTA" "${ROOTLESSKIT[@]}" --tcp-ports=none --udp-ports=none \
+	--host-lo-to-ns-lo -c "$SOCKET" --pid="$T/p" \
 	--userns="/proc/$CPID/ns/user" --netns="/proc/$CPID/root$T/detached"
 D() { nsenter --preserve-credentials -t $CPID -U -m -- nsenter --net="$T/detached" -- "$@"; }
 works "RootlessKit, detached namespace" D

@@ -37,7 +37,8 @@ route4()	{ C ip -4 route | grep -q 'default via 198.51.100.1'; }
 addr6()		{ C ip -6 addr show ext -tentative | grep -q '2001:db8:1::2/128'; }
 slaac()		{ C ip -6 addr show ext -tentative | grep -q '2001:db8:1:0:.*/64'; }
 route6()	{ C ip -6 route | grep -q 'default via fe80::'; }
-names()		{ grep -q "nameserver $1" /etc/resolv.conf && grep -q 'search example.com\.\? b.example.org' /etc/resolv.conf; }
+names()		{ grep -q "nameserver $1" /etc/resolv.conf \
+	&& grep -q 'search example.com\.\? b.example.org' /etc/resolv.conf; }
 router6()	{ C ip -6 addr show ext -tentative | grep -q 'scope link' && route6; }
 
 forever6()	{ [ "$(C ip -6 addr show ext scope global | grep -c 'valid_lft forever')" = 2 ]; }
@@ -102,7 +103,8 @@ if have udhcpc; then
 	chmod +x "$T/udhcpc.sh"
 	for b in '' -B; do
 		guest
-		ok "udhcpc $b gets a lease" C timeout 30 udhcpc -f -q -n $b -i ext -O search -O mtu -O hostname -s "$T/udhcpc.sh"
+		ok "udhcpc $b gets a lease" C timeout 30 udhcpc -f -q -n $b -i ext -O search -O mtu -O hostname \
+			-s "$T/udhcpc.sh"
 		is "udhcpc $b: host name, servers, search list, lease for ever, server" "$(cat "$T/udhcpc.out")" \
 			"guest 198.51.100.10 example.com b.example.org 4294967295 198.51.100.1"
 		ok "CFG-18 udhcpc: MTU" mtu
@@ -125,7 +127,8 @@ fi
 NETWORKD=/lib/systemd/systemd-networkd
 if have $NETWORKD; then
 	mkdir -p /run/systemd/network /run/systemd/netif
-	printf '[Match]\nName=ext\n[Network]\nDHCP=yes\nIPv6AcceptRA=yes\n[DHCPv4]\nUseMTU=yes\n' >/run/systemd/network/ext.network
+	printf '[Match]\nName=ext\n[Network]\nDHCP=yes\nIPv6AcceptRA=yes\n[DHCPv4]\nUseMTU=yes\n' \
+		>/run/systemd/network/ext.network
 	guest
 	# On a read-only /sys it does not wait for udev
 	client unshare -m bash -c "mount --rbind /sys /sys && mount -o remount,bind,ro /sys && exec $NETWORKD"

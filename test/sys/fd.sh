@@ -22,7 +22,8 @@ taken()
 {
 	local flags=$1
 	shift
-	python3 "$T/with_tap.py" /proc/$CPID/ns/net "$flags" "$PASTA" -P "$T/pasta.fd.pid" -l "$T/pasta.fd.log" --config-net "$@" --fd 9 \
+	python3 "$T/with_tap.py" /proc/$CPID/ns/net "$flags" "$PASTA" -P "$T/pasta.fd.pid" -l "$T/pasta.fd.log" \
+		--config-net "$@" --fd 9 \
 		--netns /proc/$CPID/ns/net
 }
 

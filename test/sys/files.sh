@@ -47,13 +47,16 @@ if [ "$HOST_UID" = 0 ]; then
 	for o in -P -l -p; do
 		for dir in sticky open others; do
 			refused $o "$T/$dir/link" "root follows no symbolic link" "another user's link, folder $dir"
-			refused $o "$T/$dir/dangling" "root follows no symbolic link" "another user's dangling link, folder $dir"
-			refused $o "$T/$dir/folder/victim" "root follows no symbolic link" "another user's link on the way, folder $dir"
+			refused $o "$T/$dir/dangling" "root follows no symbolic link" \
+				"another user's dangling link, folder $dir"
+			refused $o "$T/$dir/folder/victim" "root follows no symbolic link" \
+				"another user's link on the way, folder $dir"
 			refused $o "$T/$dir/hard" "it has another name" "a hard link to root's file, folder $dir"
 		done
 		refused $o "$T/sticky/ours" "root follows no symbolic link" "root's own link"
 		refused $o "$T/own/ours" "root follows no symbolic link" "root's own link in a folder of its own"
-		refused $o "$T/own/by_two/victim" "root follows no symbolic link" "another user's link behind root's own"
+		refused $o "$T/own/by_two/victim" "root follows no symbolic link" \
+			"another user's link behind root's own"
 		for dir in sticky open; do
 			refused $o "$T/$dir/file" "it belongs to another user" "another user's file, folder $dir"
 			refused $o "$T/$dir/fifo" "it belongs to another user" "another user's FIFO, folder $dir"
@@ -67,7 +70,8 @@ if [ "$HOST_UID" = 0 ]; then
 			[ $o = -s ] || program=$PASTA
 			try "$program" -q $o "$T/$dir/folder/socket" -f
 			is "$o: another user's link on the way, folder $dir: status" $RC 1
-			like "$o: another user's link on the way, folder $dir: message" "$ERR" "$T/$dir/folder/socket: root follows no symbolic"
+			like "$o: another user's link on the way, folder $dir: message" "$ERR" \
+				"$T/$dir/folder/socket: root follows no symbolic"
 			is "$o: another user's link on the way, folder $dir: nothing is created" "$(ls -A "$T/private")" victim
 		done
 	done
@@ -80,7 +84,8 @@ if [ "$HOST_UID" = 0 ]; then
 	# What root has always been given
 	ln -s "$T/real" "$T/own/real"
 	as_other touch "$T/others/file"
-	for path in "$T/sticky/new" "$T/open/new" "$T/others/new" "$T/others/file" "$T/own/real/new" "$T/own/../own//./new2"; do
+	for path in "$T/sticky/new" "$T/open/new" "$T/others/new" "$T/others/file" "$T/own/real/new" \
+		"$T/own/../own//./new2"; do
 		try "$PASTA" -q --config-net -P "$path" -- true
 		is "a file that is root's to write, ${path#$T/}: status" "$RC $ERR" "0 "
 		like "a file that is root's to write, ${path#$T/}" "$(cat "$path")" '^[0-9]+$'
@@ -93,7 +98,8 @@ if [ "$HOST_UID" = 0 ]; then
 	echo "here before" >"$T/real/public"
 	chmod 666 "$T/real/public"
 	for o in -l -p; do
-		try setpriv --reuid $OTHER --regid $OTHER --clear-groups "$PASTA" -q --config-net $o "$T/real/public" -- true
+		try setpriv --reuid $OTHER --regid $OTHER --clear-groups "$PASTA" -q --config-net $o "$T/real/public" \
+			-- true
 		is "$o: a file of another user's, for everybody: status" "$RC $ERR" "0 "
 		unlike "$o: a file of another user's, for everybody" "$(tr -d '\0' <"$T/real/public")" "here before"
 	done

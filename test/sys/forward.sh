@@ -39,7 +39,8 @@ xfer 5 < <(jobs)
 pasta_stop
 
 # To an address of the guest's that is not its own, and without being taken for that
-pasta_up -t 127.0.4.1/8300:10.88.0.2/83 -t '[::]/8300-8301:[fc00::2]/83-84' -u 0.0.0.0/8300:10.88.0.2 -u ::/8300:fc00::2/83 \
+pasta_up -t 127.0.4.1/8300:10.88.0.2/83 -t '[::]/8300-8301:[fc00::2]/83-84' -u 0.0.0.0/8300:10.88.0.2 \
+	-u ::/8300:fc00::2/83 \
 	-t 8000 -u 8000 $NO_SPLICE
 C ip addr add 10.88.0.2/32 dev lo
 C ip addr add fc00::2/128 dev lo nodad

@@ -75,7 +75,8 @@ wait_for 10 ping -nqc 1 -W 1 192.0.3.9
 wait_for 10 ping -nqc 1 -W 1 2001:db8:3::9
 PATH4="1 198.51.100.10, 2 192.0.2.9, 3 192.0.3.9" PATH6="1 2001:db8:1::10, 2 2001:db8:2::9, 3 2001:db8:3::9"
 trace() { C traceroute -T -n -q 1 -w 5 -m 6 "$@" 2>&1; }
-report() { C mtr -T -n -c 2 -i 0.2 -G 1 -m 6 --csv "$@" 2>&1 | awk -F, 'NR > 1 { printf "%s%s %s %d", s, $5, $6, $7; s = ", " }'; }
+report() { C mtr -T -n -c 2 -i 0.2 -G 1 -m 6 --csv "$@" 2>&1 \
+	| awk -F, 'NR > 1 { printf "%s%s %s %d", s, $5, $6, $7; s = ", " }'; }
 for port in 80 7000; do
 	is "ICMP-07 traceroute -T, IPv4, port $port" "$(trace -p $port 192.0.3.9 | hops)" "$PATH4"
 	is "ICMP-07 traceroute -T, IPv6, port $port" "$(trace -6 -p $port 2001:db8:3::9 | hops)" "$PATH6"

@@ -9,7 +9,8 @@ jobs() # LABEL
 {
 	local fam to in lo n
 	for fam in 4 6; do
-		[ $fam = 4 ] && to=198.51.100.10 in=198.51.100.2 lo=127.0.0.1 || to=2001:db8:1::10 in=2001:db8:1::2 lo=::1
+		[ $fam = 4 ] && to=198.51.100.10 in=198.51.100.2 lo=127.0.0.1 \
+			|| to=2001:db8:1::10 in=2001:db8:1::2 lo=::1
 		echo "tcp TCP-46_$1,_12_MB_from_a_port_published_on_loopback,_v$fam c=H s=C to=$lo port=8000 down=11900000 ms=2000"
 		echo "tcp TCP-07_TCP-49_$1,_1_MB_in_pieces_of_16_kB,_v$fam c=C s=R to=$to port=7000 down=1048576 chunk=16384 ms=1000"
 		for n in 1 612 1459 1460 1461 4096 65535 65536 200000; do

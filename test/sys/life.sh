@@ -12,7 +12,8 @@ end() { local p; p=$(cat "$1"); kill "$p" && wait_for 20 gone "$p"; }
 container
 out=$(timeout 20 "$PASTA" --config-net -q -P "$T/p" -t 8000 -u 8000 -m 1400 "$CPID" 2>&1)	# until end of file
 is "LIFE-22 whoever reads its output to the end gets there: status" $? 0
-addr=$(C ip -br addr show ext) route=$(C ip route) route6=$(C ip -6 route) link=$(C ip link show ext) ports=$(ss -Hltn) uports=$(ss -Hlun)
+addr=$(C ip -br addr show ext) route=$(C ip route) route6=$(C ip -6 route) link=$(C ip link show ext) \
+	ports=$(ss -Hltn) uports=$(ss -Hlun)
 pid=$(cat "$T/p")
 is "--quiet: no output" "$out" ""
 like "LIFE-22 ready at once: addresses" "$addr" "198.51.100.2/24.*2001:db8:1::2/64"
@@ -47,7 +48,8 @@ if [ "$HOST_UID" = 0 ]; then
 	like "SEC-07 root became nobody" "$st" "Uid:	65534	65534	65534	65534"
 fi
 # Those of a sanitizer (SIGBUS, SIGFPE, SIGSEGV) are not ours
-is "LIFE-03 no handler is installed that could change errno" $((0x$(sed -n 's/^SigCgt:[[:space:]]*//p' <<<"$st") & ~0x4c0)) 0
+is "LIFE-03 no handler is installed that could change errno" \
+	$((0x$(sed -n 's/^SigCgt:[[:space:]]*//p' <<<"$st") & ~0x4c0)) 0
 end "$T/p"
 is "PID file stays" "$(cat "$T/p")" "$pid"
 try --config-net -q -P "$T/p2" -T none -U none "$CPID"
@@ -56,7 +58,8 @@ for set in CapInh CapPrm CapEff CapBnd CapAmb; do
 	like "SEC-07 without -T auto: $set is empty" "$st" "$set:	0000000000000000"
 done
 end "$T/p2"
-ok "FWD-01 ports are free at once" python3 -c "import socket; s = socket.socket(socket.AF_INET6); s.bind(('::', 8000)); s.listen()"
+ok "FWD-01 ports are free at once" python3 \
+	-c "import socket; s = socket.socket(socket.AF_INET6); s.bind(('::', 8000)); s.listen()"
 
 # ---- 2. PID file
 printf '%s' "this was here before, and is longer than a number" >"$T/old"
@@ -113,7 +116,8 @@ is "PID file that can't be made: status" $RC 1
 for o in "-P PID" "-l log" "-p pcap"; do	# a test suite of libvirt's has these words
 	try -q ${o% *} "$T/none/file" -- true
 	is "${o#* } file that can't be made: status" $RC 1
-	is "${o#* } file that can't be made: message, also with --quiet" "$ERR" "Couldn't open ${o#* } file $T/none/file: No such file or directory"
+	is "${o#* } file that can't be made: message, also with --quiet" "$ERR" \
+		"Couldn't open ${o#* } file $T/none/file: No such file or directory"
 done
 
 # ---- 3, 4. Statuses, messages, probes

@@ -105,7 +105,8 @@ N ip addr del 198.51.100.21/24 dev ext
 seen "CFG-16 one that is gone has our MAC address again" 198.51.100.21 $OURS
 
 # Notifications: of others, and of what is known
-batch()	{ for i in {1..250}; do echo "neigh replace $1 lladdr $2 nud reachable dev $3"; echo "neigh replace $1 lladdr $2 nud stale dev $3"; done; }
+batch()	{ for i in {1..250}; do echo "neigh replace $1 lladdr $2 nud reachable dev $3"; echo \
+	"neigh replace $1 lladdr $2 nud stale dev $3"; done; }
 known()	{ [ "$(ip neigh show 198.51.100.20 dev ext | grep -c $1)" = 1 ]; }
 wait_for 20 known 02:00:00:00:00:22
 wait_for 20 still
@@ -120,7 +121,8 @@ le "1,500 notifications that change nothing: wake-ups but for frames" $(($(cs_of
 flood()
 {
 	for i in {1..2000}; do
-		printf 'neigh replace 198.51.100.%i lladdr 02:00:00:00:%02x:%02x nud reachable dev ext\n' $((100 + i % 100)) $((i / 256)) $((i % 256))
+		printf 'neigh replace 198.51.100.%i lladdr 02:00:00:00:%02x:%02x nud reachable dev ext\n' \
+			$((100 + i % 100)) $((i / 256)) $((i % 256))
 	done
 	echo "neigh replace 198.51.100.20 lladdr 02:00:00:00:00:23 nud reachable dev ext"
 }

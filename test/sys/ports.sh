@@ -50,7 +50,8 @@ took=$(((${EPOCHREALTIME/./} - start) / 1000))
 is "FWD-13 all of both" "$(ports tcp) $(ports udp)" "1-$n 1-$n"
 le "FWD-13 ready soon (s)" $((took / 1000)) 4
 diag "$((2 * n)) ports in $took ms, $rss kB of memory without them, $(rss_of $PASTAPID) with them"
-le "FWD-13 memory for each port is its table entry, 16 bytes, give or take what VmRSS is wrong by (kB)" $(($(rss_of $PASTAPID) - rss)) $((2 * n / 64 + 320))
+le "FWD-13 memory for each port is its table entry, 16 bytes, give or take what VmRSS is wrong by (kB)" \
+	$(($(rss_of $PASTAPID) - rss)) $((2 * n / 64 + 320))
 pasta_stop
 
 ephemeral 1100 65000		# others are few enough for any limit of descriptors

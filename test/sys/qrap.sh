@@ -75,7 +75,8 @@ exchanged "descriptor and command" 1
 is "descriptor and command: process and exit status are qemu's" "$(sed -n 2p "$OUT") $RC" "pid $PID 7"
 
 run_qrap 30 fake -netdev user,id=n -device e1000,netdev=n -S
-is "descriptor, no option for it: command line gets one" "$CALL" "fake -device e1000,netdev=n -S -netdev socket,fd=30,id=n"
+is "descriptor, no option for it: command line gets one" "$CALL" \
+	"fake -device e1000,netdev=n -S -netdev socket,fd=30,id=n"
 exchanged "descriptor, no option for it" 1
 
 exec 5<"$SYS/qrap_peers.py"
@@ -195,7 +196,8 @@ machine()
 }
 
 CARD=id=net0,mac=52:54:00:77:88:99
-machine "qemu" 5 qemu-system-x86_64 -net none -netdev user,id=h0 -device virtio-net-pci,netdev=h0,$CARD,bus=pci.0,addr=0x7
+machine "qemu" 5 qemu-system-x86_64 -net none -netdev user,id=h0 \
+	-device virtio-net-pci,netdev=h0,$CARD,bus=pci.0,addr=0x7
 machine "qemu, JSON" 5 qemu-system-x86_64 -netdev '{"type":"user","id":"h0"}' \
 	-device '{"driver":"e1000", "netdev":"h0", "id":"net0", "mac":"52:54:00:77:88:99", "bus":"pci.0", "addr":"0x3"}'
 machine "qemu, as it is" 5 qemu-system-x86_64 -netdev socket,fd=5,id=h0 -device rtl8139,netdev=h0,$CARD

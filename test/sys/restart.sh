@@ -28,7 +28,8 @@ cat >"$T/without" <<'END'
 echo 0 >/proc/sys/user/max_inotify_instances && exec "$@"
 END
 chmod +x "$T/without"
-IN="unshare -Urm --propagation private $T/without" restarts "FWD-02 FWD-01 by name, without inotify" name 50 7 "${ports[@]}"
+IN="unshare -Urm --propagation private $T/without" restarts "FWD-02 FWD-01 by name, without inotify" name 50 7 \
+	"${ports[@]}"
 
 # The old one is kept from running for a while; and it has thousands of ports, and it is not said that any of them has to be had
 restarts "FWD-01 by name, while the old one stands still" slow 5 7 "${ports[@]}"

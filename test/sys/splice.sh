@@ -5,7 +5,8 @@ LINK=tap
 . "${0%/*}/lib.sh"
 
 topology
-pasta_up -t 8000 -t 8080:80 -t 9000-9002:7000-7002 -t 127.0.0.1/8100 -T 8200 -T 8280:81 -T 9100-9102:7100-7102 -T 127.0.0.1/8300 \
+pasta_up -t 8000 -t 8080:80 -t 9000-9002:7000-7002 -t 127.0.0.1/8100 -T 8200 -T 8280:81 -T 9100-9102:7100-7102 \
+	-T 127.0.0.1/8300 \
 	-T 198.51.100.2/8400 -u 8000
 
 # H's clients are seen as C itself: the bytes did not pass the link
@@ -239,7 +240,8 @@ pasta_stop
 servers_end
 
 # A target on the namespace's loopback: for clients on the host's, and nobody else. One that leads back to us leads nowhere.
-pasta_up -t 0.0.0.0/8500-8502:127.0.0.1/90-92 -t '[::]/8500:[::1]/90' -t 127.0.0.1/8510:127.0.0.53 -t 198.51.100.2/8510:127.0.0.1/90 \
+pasta_up -t 0.0.0.0/8500-8502:127.0.0.1/90-92 -t '[::]/8500:[::1]/90' -t 127.0.0.1/8510:127.0.0.53 \
+	-t 198.51.100.2/8510:127.0.0.1/90 \
 	-t 0.0.0.0/8520:127.0.0.1/8521 -T 8521:8520
 xfer 10 <<END
 tcp FWD-26_target_on_loopback,_IPv4 c=H s=C to=127.0.0.1 at=127.0.0.1 src=127.0.0.1 port=8500 lport=90 up=100000 down=100000

@@ -5,7 +5,8 @@ LINK=tap
 . "${0%/*}/lib.sh"
 
 topology
-pasta_up -u 8000 -u 8080:80 -u 9000-9002:7000-7002 -u 127.0.0.1/8100 -U 8200 -U 8280:81 -U 9100-9102:7100-7102 -U 127.0.0.1/8300 \
+pasta_up -u 8000 -u 8080:80 -u 9000-9002:7000-7002 -u 127.0.0.1/8100 -U 8200 -U 8280:81 -U 9100-9102:7100-7102 \
+	-U 127.0.0.1/8300 \
 	-U 198.51.100.2/8400
 
 # H's clients are seen as C itself: nothing passed the link
@@ -173,7 +174,8 @@ UNLIMITED=$PASTA PASTA=$T/limited
 pasta_up -u 8000 -U 8200
 PASTA=$UNLIMITED
 fds() { ls /proc/$PASTAPID/fd | wc -l; }
-many() { for e in "${ends[@]}"; do for i in {1..5}; do echo "udp PEER-03_200_clients,_${e/ /,_$1_$i }  parallel=100 count=1"; done; done; }
+many() { for e in "${ends[@]}"; do for i in {1..5}; do echo \
+	"udp PEER-03_200_clients,_${e/ /,_$1_$i }  parallel=100 count=1"; done; done; }
 xfer 10 < <(many before)
 before=$(fds)
 xfer 10 < <(many after)

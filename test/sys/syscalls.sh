@@ -64,7 +64,8 @@ workload()
 
 # In the background, with what users ask for: log, capture, statistics, rotation, no namespace left at the end
 container
-traced daemon "$PASTA" --config-net -t 8000 -T 8200 -u 8000 -U 8200 --trace --log-size 100000 --pcap "$T/daemon.pcap" -c "$T/control" "$CPID"
+traced daemon "$PASTA" --config-net -t 8000 -T 8200 -u 8000 -U 8200 --trace --log-size 100000 --pcap "$T/daemon.pcap" \
+	-c "$T/control" "$CPID"
 workload
 ok "traced: rules change" "${PASTA%/*}/pesto" -s -A -t 8001 -u 8001 -T 8201 -D -t 8001 -u 8001 -T 8201 "$T/control"
 not "traced: a change fails" "${PASTA%/*}/pesto" -A -t 8002 -t 203.0.113.1/80 "$T/control"
@@ -89,7 +90,8 @@ pasta_stop
 wait $STRACE
 
 mkdir "$T/command"
-strace -qq -ff -o "$T/command/trace" "$PASTA" --config-net -- ping -nqc 1 -W 5 198.51.100.10 >"$T/command.out" 2>&1 </dev/null
+strace -qq -ff -o "$T/command/trace" "$PASTA" --config-net -- ping -nqc 1 -W 5 198.51.100.10 >"$T/command.out" 2>&1 \
+	</dev/null
 is "traced: a command, its status" $? 0
 
 # passt: guests that come, go, and are refused

@@ -4,7 +4,8 @@
 . "${0%/*}/lib.sh"
 
 topology
-usable() { ! $1 ip -6 addr show dev ext scope link | grep tentative && $1 ip -6 addr show dev ext scope link | grep fe80; }
+usable() { ! $1 ip -6 addr show dev ext scope link | grep tentative && $1 ip -6 addr show dev ext scope link \
+	| grep fe80; }
 ok "link-local addresses" wait_for 20 usable R
 ok "link-local addresses of the host's" wait_for 20 usable ""
 cells() { tap_of python3 "$SYS/udp_servers.py" R="$(ns_of R)" H="$(ns_of H)" C="$(ns_of C)"; }

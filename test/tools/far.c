@@ -5,9 +5,9 @@
  *	far tcp HOST PORT UP DOWN [COUNT]
  *	far udp HOST PORT SIZE,SIZE... [COUNT [BATCH]]
  *
- * tcp: COUNT connections, one after the other, each with UP bytes to the server and, at the same time, DOWN bytes back. udp: the
- * list of datagrams there and back, COUNT times, BATCH datagrams before the first one has to be back. The last line is "done,
- * seen as ADDR": the client, as the server sees it. Else, status 1 and the reason.
+ * tcp: COUNT connections, one after the other, each with UP bytes to the server and, at the same time, DOWN bytes
+ * back. udp: the list of datagrams there and back, COUNT times, BATCH datagrams before the first one has to be back.
+ * The last line is "done, seen as ADDR": the client, as the server sees it. Else, status 1 and the reason.
  *
  * On a connection: the lengths, both ways, 64 bits each, big endian; data; from the server, a line with its verdict.
  */
@@ -268,7 +268,8 @@ static int serve(const char *port)
 	setsockopt(tcp, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	setsockopt(udp, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	if (setsockopt(udp, IPPROTO_IPV6, IPV6_RECVPKTINFO, &one, sizeof(one)) ||
-	    bind(tcp, (struct sockaddr *)&any, sizeof(any)) || listen(tcp, 128) || bind(udp, (struct sockaddr *)&any, sizeof(any)))
+	    bind(tcp, (struct sockaddr *)&any, sizeof(any)) || listen(tcp, 128) ||
+	    bind(udp, (struct sockaddr *)&any, sizeof(any)))
 		die("serve");
 	puts("ready");
 	fflush(stdout);
@@ -300,7 +301,8 @@ int main(int argc, char **argv)
 		return 2;
 	sa = sa_make(argv[2], argv[3]);
 	if (!strcmp(argv[1], "udp"))
-		return udp_client(&sa, argv[4], argc > 5 ? (unsigned)atoi(argv[5]) : 1, argc > 6 ? (unsigned)atoi(argv[6]) : 1);
+		return udp_client(&sa, argv[4], argc > 5 ? (unsigned)atoi(argv[5]) : 1,
+				  argc > 6 ? (unsigned)atoi(argv[6]) : 1);
 	if (argc < 6 || strcmp(argv[1], "tcp"))
 		return 2;
 	count = argc > 6 ? (unsigned)atoi(argv[6]) : 1;

@@ -3,13 +3,14 @@
  *
  *	guest [-r] [-i IFNAME] [-m MTU] [-a MAC] SOCKET NETNS
  *
- * Makes a tap device IFNAME (ext) in the namespace, without offloads, and carries frames between it and SOCKET, a path to
- * connect to or fd=N. On the stream, each frame has its length in front, 4 bytes, big endian. Prints "ready" once the device is
- * up and the socket connected, every time it is.
+ * Makes a tap device IFNAME (ext) in the namespace, without offloads, and carries frames between it and SOCKET, a path
+ * to connect to or fd=N. On the stream, each frame has its length in front, 4 bytes, big endian. Prints "ready" once
+ * the device is up and the socket connected, every time it is.
  *
- * Status is 0 once passt has closed the connection; with -r, the path is connected to again, until that works. A length that no
- * network card would take, of a runt or a giant, is status 3. Neither direction waits for the other, and nothing that was read
- * is dropped; the device's own queue (txqueuelen) does drop when it is full, other than a virtual machine's.
+ * Status is 0 once passt has closed the connection; with -r, the path is connected to again, until that works. A
+ * length that no network card would take, of a runt or a giant, is status 3. Neither direction waits for the other,
+ * and nothing that was read is dropped; the device's own queue (txqueuelen) does drop when it is full, other than a
+ * virtual machine's.
  */
 /* LINK: test/tools/device.o */
 #include <arpa/inet.h>

@@ -3,9 +3,9 @@
  *
  *	wan DELAY_MS MBIT LOSS_PERCENT NETNS_A IF_A NETNS_B IF_B
  *
- * Makes a tap device in each namespace and carries frames between them, in order. DELAY_MS is one way; MBIT 0 is no limit.
- * Behind the rate there is a queue of QUEUE_BYTES, which drops what does not fit. Loss is random, but the same in every run.
- * No offloads: frames are those that a real link would carry. Prints "ready" once both ends are up.
+ * Makes a tap device in each namespace and carries frames between them, in order. DELAY_MS is one way; MBIT 0 is no
+ * limit. Behind the rate there is a queue of QUEUE_BYTES, which drops what does not fit. Loss is random, but the same
+ * in every run. No offloads: frames are those that a real link would carry. Prints "ready" once both ends are up.
  */
 /* LINK: test/tools/device.o */
 #include <errno.h>

@@ -3,7 +3,8 @@
  *
  *	xfer [-t SECONDS] < JOBS
  *
- * One process has both ends, so that nothing needs to be coordinated, and results need not be collected. A line is a job:
+ * One process has both ends, so that nothing needs to be coordinated, and results need not be collected. A line is a
+ * job:
  *
  *	KIND NAME KEY=VALUE...
  *
@@ -15,9 +16,9 @@
  * error, udp-error	count=N attempts, each of which ends with want=ECONNREFUSED or the like
  * idle, check	count=N connections that stay open until the end; a byte there and back on each
  *
- * For all: c=NETNS and s=NETNS, paths of client's and server's namespace; to=ADDR port=N to connect to; at=ADDR lport=N to
- * listen at, by default any address and the same port; src=ADDR, the client as the server has to see it. A name with spaces
- * uses _ instead. Prints TAP without a plan. SECONDS without progress end a job.
+ * For all: c=NETNS and s=NETNS, paths of client's and server's namespace; to=ADDR port=N to connect to; at=ADDR
+ * lport=N to listen at, by default any address and the same port; src=ADDR, the client as the server has to see it. A
+ * name with spaces uses _ instead. Prints TAP without a plan. SECONDS without progress end a job.
  */
 /* LINK: test/tools/xfer_tcp.o test/tools/xfer_udp.o test/tools/pattern.o */
 #include <arpa/inet.h>

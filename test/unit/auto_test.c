@@ -233,7 +233,9 @@ static void test_dumps(void)
 	eq_str(ports_text(b.port[UDP]), "53 54 80 81 82");
 
 	for (unsigned lo = 0; lo < 3; lo++) {
-		fresh(lo == 2 ? "loopback, with --splice-only" : lo ? "loopback, with --host-lo-to-ns-lo" : "loopback is private");
+		fresh(lo == 2 ? "loopback, with --splice-only" :
+		      lo      ? "loopback, with --host-lo-to-ns-lo" :
+				"loopback is private");
 		conf.host_lo_to_ns_lo = lo == 1;
 		conf.splice_only = lo == 2;
 		put_sock("127.0.0.1", 80, L);
@@ -348,9 +350,10 @@ static const char *open_text(void)
 			if (l->fd < 0 || l->port != key % 65536 || r->outward != (key >> 17) ||
 			    (r->proto == IPPROTO_UDP) != (key >> 16) % 2)
 				continue;
-			n += (size_t)snprintf(buf + n, sizeof(buf) - n, "%s%s%c:%s%s%u>%u", n ? " " : "", r->outward ? "o:" : "",
-					      r->proto == IPPROTO_TCP ? 't' : 'u', r->any ? "" : addr_fmt(&r->addr, addr),
-					      r->any ? "" : "/", l->port, rule_to(r, l->port));
+			n += (size_t)snprintf(buf + n, sizeof(buf) - n, "%s%s%c:%s%s%u>%u", n ? " " : "",
+					      r->outward ? "o:" : "", r->proto == IPPROTO_TCP ? 't' : 'u',
+					      r->any ? "" : addr_fmt(&r->addr, addr), r->any ? "" : "/", l->port,
+					      rule_to(r, l->port));
 		}
 	}
 	return buf;

@@ -22,8 +22,8 @@ void __wrap_log_at(int level, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* Rules as text, in order: "22-80>32", "22>ADDR/32", behind it * if weak and ? if automatic, "o:" in front if outward, "u:" for
- * UDP, then "ADDR%IF/"
+/* Rules as text, in order: "22-80>32", "22>ADDR/32", behind it * if weak and ? if automatic, "o:" in front if outward,
+ * "u:" for UDP, then "ADDR%IF/"
  */
 static const char *rules_text(const struct conf *c)
 {

@@ -900,13 +900,15 @@ static void test_default_ports(void)
 		eq_str(run.log, "");
 		for (unsigned j = 0; j < conf.rules.n && n < sizeof(got) - 1; j++)
 			if (conf.rules.rule[j].automatic)
-				got[n++] = (conf.rules.rule[j].outward ? "TU" : "tu")[conf.rules.rule[j].proto == IPPROTO_UDP];
+				got[n++] = (conf.rules.rule[j].outward ? "TU" :
+									 "tu")[conf.rules.rule[j].proto == IPPROTO_UDP];
 		eq_str(got, rows[i].want);
 	}
 
 	test("passt has no namespace to look at");
 	ok(!run_parse(&conf, split("passt -t auto"), argv));
-	eq_str(run.error, "Invalid value \"auto\" for -t/--tcp-ports: \"auto\" takes a namespace, which only pasta has");
+	eq_str(run.error,
+	       "Invalid value \"auto\" for -t/--tcp-ports: \"auto\" takes a namespace, which only pasta has");
 }
 
 /* Run with stdout and stderr in pipes: exit status, or -1 */

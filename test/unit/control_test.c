@@ -73,7 +73,8 @@ int main(void)
 	use_up();
 	for (unsigned i = 0; i < CONTROL_CLIENTS; i++)
 		if (ct.client[i].fd >= 0)
-			control_event(&c, (union ev_ref){ .type = EV_CONTROL, .idx = i, .gen = ct.client[i].gen }, EPOLLHUP);
+			control_event(&c, (union ev_ref){ .type = EV_CONTROL, .idx = i, .gen = ct.client[i].gen },
+				      EPOLLHUP);
 	ok(!clients() && !ct.deaf && ct.spare >= 0);
 	use_up();
 	event(LISTENER);

@@ -99,7 +99,8 @@ static const struct {
 	{ "INFORMATION-REQUEST, anonymous", INF TIME, REP SID R_NAMES },
 	{ "INFORMATION-REQUEST, to us", INF CID SID, REP IDS R_NAMES },
 
-	/* RFC 4704 6: only if it was requested, sent or not; no update by us (N), their wish overridden (O) if it was S */
+	/* RFC 4704 6: only if it was requested, sent or not; no update by us (N), their wish overridden (O) if it was S
+	 */
 	{ "name", SOL CID NA("000c") "0027 0009 01 06 677565737473 00" "0006 0002 0027", ADV IDS PREF R_NA R_DNS
 	  "0027 0014 06 05 6775657374 07 6578616d706c65 03 636f6d 00" R_SEARCH },
 	{ "name, no wish", SOL CID NA("000c") "0006 0004 0017 0027" "0027 0001 00", ADV IDS PREF R_NA R_DNS

@@ -182,8 +182,10 @@ static void test_listen(void)
 	eq(listen_with(&fwd, &c, OPTIONS("t 80", "u 53:5353")), 0);
 	eq(fwd.n, 2);
 	eq(world.added, 2);
-	ok(world.l[0].dual && world.l[0].proto == IPPROTO_TCP && world.l[0].type == EV_TCP_LISTEN && world.l[0].idx == 0);
-	ok(world.l[1].dual && world.l[1].proto == IPPROTO_UDP && world.l[1].type == EV_UDP_LISTEN && world.l[1].idx == 1);
+	ok(world.l[0].dual && world.l[0].proto == IPPROTO_TCP && world.l[0].type == EV_TCP_LISTEN &&
+	   world.l[0].idx == 0);
+	ok(world.l[1].dual && world.l[1].proto == IPPROTO_UDP && world.l[1].type == EV_UDP_LISTEN &&
+	   world.l[1].idx == 1);
 	eq(world.l[1].at.port, 53);
 	ok(fwd.l[1].v4 && fwd.l[1].v6 && fwd.l[1].rule == 1 && fwd.l[1].port == 53 && fwd.l[1].fd == 1000001);
 	eq_str(said, "");
@@ -273,7 +275,8 @@ static void test_listen(void)
 	world.fail4 = -EADDRINUSE;
 	world.fail_port = 8085;
 	eq(listen_with(&fwd, &c, OPTIONS("t 9999", "t 127.0.0.1/8080-8090:80-90")), -EADDRINUSE);
-	eq_str(said, FAILED("8085", "Address already in use", "t", "127.0.0.1/8080-8090:80-90", "TCP", "127.0.0.1") "\n");
+	eq_str(said,
+	       FAILED("8085", "Address already in use", "t", "127.0.0.1/8080-8090:80-90", "TCP", "127.0.0.1") "\n");
 
 	fresh(&c, "FWD-01 a port is taken, but not for long");
 	world.taken = 80;
@@ -505,7 +508,8 @@ static void test_weak(void)
 	world.fail6 = -EADDRNOTAVAIL;
 	eq(listen_with(&fwd, &c, OPTIONS("t 2001:db8::99/all")), -EADDRNOTAVAIL);
 	eq(world.opened, 0);
-	eq_str(said, FAILED("1", "Cannot assign requested address", "t", "2001:db8::99/all", "TCP", "2001:db8::99") "\n");
+	eq_str(said,
+	       FAILED("1", "Cannot assign requested address", "t", "2001:db8::99/all", "TCP", "2001:db8::99") "\n");
 }
 int main(void)
 {

@@ -585,8 +585,8 @@ static void test_many(void)
 	consistent();
 }
 
-/* One table replaced by another: "=t80-82>90#3" is what listens for rule 3, on sockets that were open before. A range is ports of
- * one rule in a row; "o:" stands for outward, "/4" and "/6" for sockets of one family.
+/* One table replaced by another: "=t80-82>90#3" is what listens for rule 3, on sockets that were open before. A range
+ * is ports of one rule in a row; "o:" stands for outward, "/4" and "/6" for sockets of one family.
  */
 static const struct change {
 	const char	*name, *from, *to, *want;
@@ -661,7 +661,8 @@ static const char *listeners_text(void)
 
 	buf[0] = '\0';
 	for (unsigned key = 0; key < 4 << 16; key++) {
-		for (const struct listener *l = listener_at(NULL, key), *m; l && n < sizeof(buf); l = listener_at(l, key)) {
+		for (const struct listener *l = listener_at(NULL, key), *m; l && n < sizeof(buf);
+		     l = listener_at(l, key)) {
 			const struct fwd_rule *fr = &fwd.rule[l->rule];
 			unsigned last = key;
 
@@ -670,8 +671,9 @@ static const char *listeners_text(void)
 				continue;	/* part of the range before */
 			while ((m = listener_at(NULL, last + 1)) && m->rule == l->rule && was_open(m) == was_open(l))
 				last++;
-			n += (size_t)snprintf(buf + n, sizeof(buf) - n, "%s%s%s%c%u", n ? " " : "", was_open(l) ? "=" : "",
-					      fr->r.outward ? "o:" : "", fr->r.proto == IPPROTO_UDP ? 'u' : 't', l->port);
+			n += (size_t)snprintf(buf + n, sizeof(buf) - n, "%s%s%s%c%u", n ? " " : "",
+					      was_open(l) ? "=" : "", fr->r.outward ? "o:" : "",
+					      fr->r.proto == IPPROTO_UDP ? 'u' : 't', l->port);
 			if (last > key)
 				n += (size_t)snprintf(buf + n, sizeof(buf) - n, "-%u", last % 65536);
 			n += (size_t)snprintf(buf + n, sizeof(buf) - n, ">%u#%u%s", rule_to(&fr->r, l->port), fr->id,
@@ -767,7 +769,8 @@ static void test_other_address(void)
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
 		char name[128];
 
-		snprintf(name, sizeof(name), "FWD-19 %s in place of %s, or not if anything fails", rows[i].to, rows[i].from);
+		snprintf(name, sizeof(name), "FWD-19 %s in place of %s, or not if anything fails", rows[i].to,
+			 rows[i].from);
 		fresh(name, rows[i].from);
 		eq_str(ports_text(), rows[i].before);
 		for (unsigned n = 1; n < 50; n++) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* neigh_test.c - neighbours of the host, from a kernel of canned messages: a socket pair in place of a netlink socket */
+/* neigh_test.c - neighbours of the host, from a kernel of canned messages: a socket pair in place of a netlink socket
+ */
 
 #include <fcntl.h>
 #include <unistd.h>

@@ -279,7 +279,8 @@ static const char *show_ip(enum family f)
 	snprintf(buf + strlen(buf), sizeof(buf) - strlen(buf), " guest %s", show(&ip->map_guest));
 	if (f == V6)
 		snprintf(buf + strlen(buf), sizeof(buf) - strlen(buf), " ll %s", show(&ip->our_ll));
-	ok(addr_family(&ip->guest.addr) == f && addr_family(&ip->map_loopback) == f && addr_family(&ip->map_guest) == f);
+	ok(addr_family(&ip->guest.addr) == f && addr_family(&ip->map_loopback) == f &&
+	   addr_family(&ip->map_guest) == f);
 	return buf;
 }
 
@@ -406,7 +407,8 @@ static void test_print(void)
 	ok(strstr(s, "\nOutbound interface: eth7 (IPv6)\n") || !strncmp(s + strlen("Configuration socket: x.socket\n"),
 		  "Outbound interface: eth7 (IPv6)\n", 32));
 	ok(strstr(s, "\nOutbound IPv4 address: 192.0.2.9\nOutbound IPv6 address: 2001:db8::9\n"));
-	ok(strstr(s, "Configuration socket: ") == s && strstr(s, "\nSaving packet capture to ") && strstr(s, "x.pcap\n"));
+	ok(strstr(s, "Configuration socket: ") == s && strstr(s, "\nSaving packet capture to ") &&
+	   strstr(s, "x.pcap\n"));
 
 	test("banner: forwarding rules, by who listens");
 	s = banner("-t 8080:80 -u 127.0.0.1/53 -T 5432 -U none", "", HOST_FULL);

@@ -294,7 +294,9 @@ static void test_truncated(void)
 	}
 }
 
-/* A packet of the guest's is as good as one of ours to be quoted: what the parser reads of it is in the quote, or nothing */
+/* A packet of the guest's is as good as one of ours to be quoted: what the parser reads of it is in the quote, or
+ * nothing
+ */
 static void test_quote(void)
 {
 	uint8_t b[FRAME_BUF];
@@ -914,7 +916,9 @@ static void test_super(void)
 	}
 }
 
-/* The header of a packet of @len payload bytes over TCP; without payload in the frame's buffers, and cut to what is there if @cut */
+/* The header of a packet of @len payload bytes over TCP; without payload in the frame's buffers, and cut to what is
+ * there if @cut
+ */
 static const uint8_t *super_header(struct frame *f, bool v4, size_t len, bool cut)
 {
 	struct tcp_seg s = { .seq = 1, .ack = 2, .win = 3, .flags = TCP_ACK, .wscale = TCP_WSCALE_NONE };
@@ -938,14 +942,16 @@ static void test_jumbo(void)
 
 	for (size_t i = 0; i < 4 * ARRAY_SIZE(row); i++) {
 		bool v4 = i & 1, cut = i & 2;
-		size_t len = row[i / 4], l4 = 20 + len, ip_len = l4 + (v4 ? 20 : 0);	/* what its length field is about */
+		size_t len = row[i / 4], l4 = 20 + len,
+		       ip_len = l4 + (v4 ? 20 : 0); /* what its length field is about */
 		unsigned hdr = v4 ? 20 : ip_len > 65535 ? 48 : 40;
 		struct net_hdr n = net_make(v4);
 		const uint8_t *h, *ip, *tcp;
 		struct frame f;
 		uint32_t sum;
 
-		test("super-packet over IPv%u of %zu bytes%s", v4 ? 4 : 6, len, cut ? ", more was said than is there" : "");
+		test("super-packet over IPv%u of %zu bytes%s", v4 ? 4 : 6, len,
+		     cut ? ", more was said than is there" : "");
 		h = super_header(&f, v4, len, cut);
 		ip = h + ETH_HLEN;
 		tcp = ip + hdr;
@@ -971,7 +977,8 @@ static void test_jumbo(void)
 		}
 		eq(get_be16(tcp), n.src.port);
 		/* The pseudo-header has 32 bits for the length (RFC 8200 8.1), IPv4's by Linux' way */
-		sum = naive_sum(v4 ? ip + 12 : ip + 8, v4 ? 8 : 32, 0) + IPPROTO_TCP + (uint32_t)(l4 >> 16) + (l4 & 0xffff);
+		sum = naive_sum(v4 ? ip + 12 : ip + 8, v4 ? 8 : 32, 0) + IPPROTO_TCP + (uint32_t)(l4 >> 16) +
+		      (l4 & 0xffff);
 		sum = (sum & 0xffff) + (sum >> 16);
 		eq(get_be16(tcp + 16), (sum & 0xffff) + (sum >> 16));
 	}
@@ -1011,8 +1018,11 @@ static void test_l4_csum(void)
 		uint8_t proto = protos[i / 2];
 		size_t l4 = net_hdr_len(v4, 0);
 
-		test("VM-04 transport checksum verified: %s over IPv%d", proto == IPPROTO_TCP ? "TCP" : proto == IPPROTO_UDP ?
-		     "UDP" : "ICMP", v4 ? 4 : 6);
+		test("VM-04 transport checksum verified: %s over IPv%d",
+		     proto == IPPROTO_TCP ? "TCP" :
+		     proto == IPPROTO_UDP ? "UDP" :
+					    "ICMP",
+		     v4 ? 4 : 6);
 		for (size_t len = 0; len < 40; len += 13) {
 			size_t all = checked_frame(proto, v4, len, b);
 

@@ -165,7 +165,8 @@ static void test_props(void)
 
 	for (i = 0; i < ARRAY_SIZE(props); i++) {
 		test("property %s of '%s'", props[i].key, props[i].arg);
-		if (eq(prop(props[i].arg, props[i].key, false, val, sizeof(val)), props[i].want != NULL) && props[i].want)
+		if (eq(prop(props[i].arg, props[i].key, false, val, sizeof(val)), props[i].want != NULL) &&
+		    props[i].want)
 			eq_str(val, props[i].want);
 	}
 	test("property that does not fit");

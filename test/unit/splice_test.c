@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* splice_test.c - spliced connections: the client, the two sockets in between, and the server are all on loopback here
  *
- * One loop, our own, serves both ends: nothing is left to time. Small buffers make every read and write end in EAGAIN sooner
- * or later; system calls are made to fail, or to be short, by wrappers.
+ * One loop, our own, serves both ends: nothing is left to time. Small buffers make every read and write end in EAGAIN
+ * sooner or later; system calls are made to fail, or to be short, by wrappers.
  */
 /* LDFLAGS: -Wl,--wrap=splice,--wrap=recv,--wrap=send,--wrap=pipe2,--wrap=write */
 

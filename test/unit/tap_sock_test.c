@@ -638,7 +638,8 @@ static void test_full(void)
 	eq(tap_flush(&tap), 0);
 	arrived();
 
-	test("to the guest: a queue of %u bytes is written at once; if it can't be, no more frames are taken", TAP_QUEUE);
+	test("to the guest: a queue of %u bytes is written at once; if it can't be, no more frames are taken",
+	     TAP_QUEUE);
 	begin();
 	for (n = 0; !out_len && n < TAP_SLOTS; n++)
 		ok(to_guest(9014));
@@ -733,7 +734,8 @@ static void test_real_short(void)
 	for (unsigned s = 0; s < 2; s++) {
 		unsigned cut = 0;
 
-		test("L2-07 a socket with %s buffer, the guest reads n bytes at a time", s ? "the largest" : "the smallest");
+		test("L2-07 a socket with %s buffer, the guest reads n bytes at a time",
+		     s ? "the largest" : "the smallest");
 		for (unsigned i = 0; i < ARRAY_SIZE(step); i++) {
 			size_t idle = 0, most = MIN(sizeof(want) - 70000, 4000 + step[i] * 3000);
 			unsigned at = i;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* tap_tun_test.c - frames read from a tap device always find room, and what it refuses is lost and told; read() and writev() are played */
+/* tap_tun_test.c - frames read from a tap device always find room, and what it refuses is lost and told; read() and
+ * writev() are played
+ */
 /* LDFLAGS: -Wl,--wrap=read,--wrap=writev */
 #include "../../tap_tun.c"
 #include "../t.h"
@@ -82,7 +84,8 @@ ssize_t __wrap_writev(int fd, const struct iovec *iov, int n)
 	device.len = 0;
 	for (int i = 0; i < n; i++) {
 		if (device.len < sizeof(device.head))
-			memcpy(device.head + device.len, iov[i].iov_base, MIN(iov[i].iov_len, sizeof(device.head) - device.len));
+			memcpy(device.head + device.len, iov[i].iov_base,
+			       MIN(iov[i].iov_len, sizeof(device.head) - device.len));
 		device.len += iov[i].iov_len;
 	}
 	if (device.len <= device.most)
@@ -135,7 +138,9 @@ static void test_header(unsigned hdr)
 		eq(h.flags, VIRTIO_NET_HDR_F_NEEDS_CSUM);
 		eq(h.csum_start, ETH_HLEN + ip);
 		eq(h.csum_offset, 16);
-		eq(h.gso_type, len == 1400 ? VIRTIO_NET_HDR_GSO_NONE : v4 ? VIRTIO_NET_HDR_GSO_TCPV4 : VIRTIO_NET_HDR_GSO_TCPV6);
+		eq(h.gso_type, len == 1400 ? VIRTIO_NET_HDR_GSO_NONE :
+			       v4	   ? VIRTIO_NET_HDR_GSO_TCPV4 :
+					     VIRTIO_NET_HDR_GSO_TCPV6);
 		eq(h.gso_size, len == 1400 ? 0 : 1400);
 		eq(h.hdr_len, len == 1400 ? 0 : ETH_HLEN + ip + 20);
 		eq(device.head[hdr + ETH_HLEN] >> 4, v4 ? 4 : 6);

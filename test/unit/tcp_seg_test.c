@@ -150,8 +150,8 @@ static uint32_t below(uint32_t n)
 	return (uint32_t)((seed >> 32) % n);
 }
 
-/* A connection's life: bytes come and room changes at random. What was advertised once is never taken back by a byte where there is
- * room, by less than a unit where there is none; and then the edge does not move on, either.
+/* A connection's life: bytes come and room changes at random. What was advertised once is never taken back by a byte
+ * where there is room, by less than a unit where there is none; and then the edge does not move on, either.
  */
 static void window_life(uint8_t wscale)
 {
@@ -237,8 +237,8 @@ static void test_mss_table(void)
 
 static uint8_t payload[262144];
 
-/* Length of the IP packet a frame of @len bytes comes to, as its header says; 0 if header and frame don't agree. What is above 65535
- * is said in an option of IPv6's, and nowhere in IPv4.
+/* Length of the IP packet a frame of @len bytes comes to, as its header says; 0 if header and frame don't agree. What
+ * is above 65535 is said in an option of IPv6's, and nowhere in IPv4.
  */
 static uint32_t built_ip_len(uint32_t len, uint16_t mss, const struct caps *c, bool v4)
 {
@@ -337,7 +337,8 @@ static void test_page_size(void)
 	test("TCP-37 sizes follow from the MTU alone: nothing is rounded to pages or words");
 	for (uint32_t mtu = 200; mtu <= 65535; mtu++) {
 		wrong += seg_mss(mtu, true) != mtu - 40 || seg_mss(mtu, false) != mtu - 60;
-		wrong += seg_mss_to_guest(65535, mtu, true) != mtu - 40 || seg_mss_to_guest(65535, mtu, false) != mtu - 60;
+		wrong += seg_mss_to_guest(65535, mtu, true) != mtu - 40 ||
+			 seg_mss_to_guest(65535, mtu, false) != mtu - 60;
 	}
 	eq(wrong, 0);
 }
@@ -476,7 +477,10 @@ static void test_sort(void)
 		bool used[TAP_BATCH] = { false };
 
 		for (unsigned i = 0; i < n; i++)	/* in reverse, all alike, few values, many */
-			sort_put(i, round == 0 ? nxt + (n - i) * 10 : round == 1 ? nxt : nxt - 500 + (uint32_t)rand() % (round % 2 ? 20 : 100000),
+			sort_put(i,
+				 round == 0 ? nxt + (n - i) * 10 :
+				 round == 1 ? nxt :
+					      nxt - 500 + (uint32_t)rand() % (round % 2 ? 20 : 100000),
 				 (uint32_t)rand() % 2 * 10, TCP_ACK);
 		for (unsigned k = 0; k < n; k++) {
 			unsigned best = n;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* udp_splice_test.c - datagrams from loopback to loopback: the client, the sockets in between, and the server on one kernel
+/* udp_splice_test.c - datagrams from loopback to loopback: the client, the sockets in between, and the server on one
+ * kernel
  *
- * The target namespace is our own: its address is 192.0.2.1 or 2001:db8::1, and servers there are told from the listeners by
- * their ports.
+ * The target namespace is our own: its address is 192.0.2.1 or 2001:db8::1, and servers there are told from the
+ * listeners by their ports.
  */
 /* LDFLAGS: -Wl,--wrap=sendmmsg -Wl,--wrap=sendmsg */
 #include <netinet/udp.h>
@@ -20,8 +21,8 @@
 #define TO_IN		2000
 #define TO_OUT		2100
 
-/* sendmmsg() fails at these calls (bits, first call first), sendmsg() at those, with this error each; how often the first one was
- * called, and for how much
+/* sendmmsg() fails at these calls (bits, first call first), sendmsg() at those, with this error each; how often the
+ * first one was called, and for how much
  */
 static struct {
 	uint32_t	fail_calls, fail_singles;

@@ -698,12 +698,15 @@ static void test_asked(const struct subnet *n)
 static void test_asked_broadcast(void)
 {
 	struct end guest = E("192.0.2.1", 9998), net = E("192.0.2.255", 9999), all = E("255.255.255.255", 9999);
-	struct end near = E("192.0.2.77", 9999), far = E("198.51.100.7", 9999), lo = E("127.0.0.1", 9998), one = E("192.0.2.76", 5);
+	struct end near = E("192.0.2.77", 9999), far = E("198.51.100.7", 9999), lo = E("127.0.0.1", 9998),
+		   one = E("192.0.2.76", 5);
 	const struct addr own2 = A("192.0.2.9");
 
 	for (unsigned k = 0; k < 3; k++) {
 		test("UDP-06 answers to broadcast: those of the network, for some seconds, %s",
-		     k == 0 ? "asked" : k == 1 ? "asked after all networks were" : "asked between flows to single hosts");
+		     k == 0 ? "asked" :
+		     k == 1 ? "asked after all networks were" :
+			      "asked between flows to single hosts");
 		begin(NULL);
 		if (k == 1) {
 			guest_say(&guest, &all, "who is there");
