@@ -4,7 +4,7 @@
 # make check				unit, contract and simulated tests, fuzz corpora: seconds
 # make check-sys			the program between network namespaces
 # make test				both, after installing what they need
-# make bench [PEERS=...] [BENCH_ARGS=...]	measurements beside other binaries and the limits: half an hour; doc/performance.md
+# make bench [PEERS=...] [BENCH_ARGS=...]	beside other binaries and the limits: half an hour; doc/performance.md
 # make lint, fuzz T=60, demo, static, install, uninstall, clean
 
 CC	?= cc
@@ -15,8 +15,8 @@ prefix	?= /usr/local
 bindir	?= $(prefix)/bin
 mandir	?= $(prefix)/share/man
 
-# YYYYMMDD.COMMIT: callers compare the day. A tarball of "git archive" has both in the file VERSION, as may any other; without
-# that, and without git, the day is that of this file.
+# YYYYMMDD.COMMIT: callers compare the day. A tarball of "git archive" has both in the file VERSION, as may any other;
+# without that, and without git, the day is that of this file.
 VERSION	:= $(shell grep -sv Format VERSION | tr -d -)
 VERSION	:= $(or $(VERSION),$(shell TZ=UTC0 git -c safe.directory='*' log -1 --date=format-local:%Y%m%d --format=%cd.%h 2>/dev/null),\
 	$(shell date -ur Makefile +%Y%m%d).unknown)

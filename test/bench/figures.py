@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What is measured: the table of figures, and how each is taken.
 
-A figure is a function of (scene, subject, seconds) that returns a dict: value; amount, what CPU time and system calls are
-divided by (bytes, or exchanges); and anything else that is worth recording.
+A figure is a function of (scene, subject, seconds) that returns a dict: value; amount, what CPU time and system calls
+are divided by (bytes, or exchanges); and anything else that is worth recording.
 
 Goals: ("limit", part): of the limit's figure; ("peer", times): of the first peer's; ("most", value).
 """
@@ -45,7 +45,8 @@ def bulk(way, *args, scale=1e9):
         port = str(s.port + 1)
         listen = Proc([*server.enter, "iperf3", "-s", "-1", "-p", port, "--forceflush"], "listening")
         try:
-            out = output([*client.enter, "iperf3", "-J", "-c", addr, "-p", port, "-t", str(max(1, round(seconds))), *args], seconds)
+            out = output([*client.enter, "iperf3", "-J", "-c", addr, "-p", port, "-t", str(max(1, round(seconds))),
+                          *args], seconds)
         except Failed as e:
             raise Failed(f"{e}; server: {listen.stop().strip()[-200:]}") from None
         finally:
@@ -116,7 +117,8 @@ def beside(way, flows):
         client, server, addr = scene.path(s, way)
         port = str(s.port + 3)
         listen = Proc([*server.enter, "iperf3", "-s", "-1", "-p", port, "--forceflush"], "listening")
-        load = Proc([*client.enter, "iperf3", "-c", addr, "-p", port, "-t", str(round(seconds) + PATIENCE), "-P", str(flows),
+        load = Proc([*client.enter, "iperf3", "-c", addr, "-p", port, "-t", str(round(seconds) + PATIENCE), "-P",
+                     str(flows),
                      "--forceflush"], r"\b0\.00-")
         try:
             return rr(way, "tcp", 1, 1)(scene, s, seconds)
@@ -169,14 +171,16 @@ def after(scene, s, seconds):
 
 
 def idle(flows):
-    """With connections that were used once each, to several ports, as a port has no more than some 28,000; what each adds"""
+    """With connections that were used once each, to several ports, as a port has no more than some 28,000; what each
+    adds"""
     def connected(scene, s, pids, guest):
         before, running = rss_kb(pids), []
         try:
             for i in range(-(-flows // IDLE_MAX)):
                 port, n = str(s.port + 4 + i), min(IDLE_MAX, flows - i * IDLE_MAX)
                 running.append(Proc([*scene.R.enter, scene.bench("rr"), "serve", port], "ready"))
-                running.append(Proc([*guest.enter, scene.bench("rr"), "idle", scene.addr["R"], port, str(n)], "ready", 60))
+                running.append(Proc([*guest.enter, scene.bench("rr"), "idle", scene.addr["R"], port, str(n)], "ready",
+                                    60))
             kb = rss_kb(pids)
         finally:
             for p in running:
@@ -209,13 +213,17 @@ def table():
                goal=("peer", 8)),
         Figure("udp_gso_in", "datagrams of 1400 bytes to the guest, 44 a call by UDP_SEGMENT", datagrams("in", 44),
                goal=("peer", 8)),
-        Figure("udp_lost_out", "datagrams lost at 80 % of the highest rate, from the guest", paced("out"), unit="%", limit=None,
+        Figure("udp_lost_out", "datagrams lost at 80 % of the highest rate, from the guest", paced("out"), unit="%",
+               limit=None,
                goal=("most", .01), more=False, per=""),
-        Figure("udp_lost_in", "datagrams lost at 80 % of the highest rate, to the guest", paced("in"), unit="%", limit=None,
+        Figure("udp_lost_in", "datagrams lost at 80 % of the highest rate, to the guest", paced("in"), unit="%",
+               limit=None,
                goal=("most", .01), more=False, per=""),
-        Figure("rr_tcp", "exchanges of one byte on a TCP connection", rr("out", "tcp", 1, 1), goal=("limit", .80), **each),
+        Figure("rr_tcp", "exchanges of one byte on a TCP connection", rr("out", "tcp", 1, 1), goal=("limit", .80),
+               **each),
         Figure("rr_udp", "exchanges of one byte by UDP", rr("out", "udp", 1, 1), goal=("limit", .90), **each),
-        Figure("rr_tcp_50", "exchanges of 100 bytes on 50 TCP connections", rr("out", "tcp", 50, 100), goal=("limit", .50),
+        Figure("rr_tcp_50", "exchanges of 100 bytes on 50 TCP connections", rr("out", "tcp", 50, 100),
+               goal=("limit", .50),
                realtime=True, **each),
         Figure("rr_udp_50", "exchanges of 100 bytes on 50 UDP flows", rr("out", "udp", 50, 100), goal=("limit", .50),
                realtime=True, **each),
@@ -224,44 +232,60 @@ def table():
         Figure("crr_out", "connections from the guest: opened, one byte there and back, closed; 16 at a time",
                rr("out", "crr", 16), goal=("limit", .80), realtime=True, **each),
         Figure("crr_in", "the same to the guest", rr("in", "crr", 16), goal=("limit", .90), realtime=True, **each),
-        Figure("splice_tcp", "one TCP stream from the host's loopback interface to the guest, past the link", bulk("local"),
+        Figure("splice_tcp", "one TCP stream from the host's loopback interface to the guest, past the link",
+               bulk("local"),
                limit="host", packets=False, realtime=True),
-        Figure("splice_rr_50", "exchanges of 100 bytes on 50 such connections", rr("local", "tcp", 50, 100), limit="host",
+        Figure("splice_rr_50", "exchanges of 100 bytes on 50 such connections", rr("local", "tcp", 50, 100),
+               limit="host",
                realtime=True, **each),
-        Figure("splice_crr", "such connections: opened, one byte there and back, closed; 8 at a time", rr("local", "crr", 8),
+        Figure("splice_crr", "such connections: opened, one byte there and back, closed; 8 at a time",
+               rr("local", "crr", 8),
                limit="host", realtime=True, **each),
-        Figure("start", "from the command to its end, when all is ready: in the background", start, unit="ms", limit=None,
+        Figure("start", "from the command to its end, when all is ready: in the background", start, unit="ms",
+               limit=None,
                goal=("most", 8), more=False, per=""),
         Figure("rss_rest", "resident memory, just started", rest, goal=("most", 2.5), **size),
-        Figure("rss_after", "resident memory after all figures before this one", after, goal=("most", 6), rounds=1, **size),
-        Figure("passt_tcp_out", "one TCP stream from a virtual machine", bulk("out"), kind="passt", goal=("peer", 25), **tcp),
+        Figure("rss_after", "resident memory after all figures before this one", after, goal=("most", 6), rounds=1,
+               **size),
+        Figure("passt_tcp_out", "one TCP stream from a virtual machine", bulk("out"), kind="passt", goal=("peer", 25),
+               **tcp),
         Figure("passt_tcp_in", "one TCP stream to a virtual machine, which is the server", bulk("in"), kind="passt",
                goal=("peer", 1.3), **tcp),
-        Figure("passt_tcp_rev", "one TCP stream to a virtual machine, which is the client", bulk("out", "-R"), kind="passt", **tcp),
-        Figure("passt_udp_out", "datagrams of 1400 bytes from a virtual machine", bulk("out", "-u", "-b0", "-l1400"), kind="passt"),
-        Figure("passt_udp_in", "datagrams of 1400 bytes to a virtual machine", bulk("in", "-u", "-b0", "-l1400"), kind="passt"),
-        Figure("passt_rr_tcp", "exchanges of one byte on a TCP connection, virtual machine", rr("out", "tcp", 1, 1), kind="passt",
+        Figure("passt_tcp_rev", "one TCP stream to a virtual machine, which is the client", bulk("out", "-R"),
+               kind="passt", **tcp),
+        Figure("passt_udp_out", "datagrams of 1400 bytes from a virtual machine", bulk("out", "-u", "-b0", "-l1400"),
+               kind="passt"),
+        Figure("passt_udp_in", "datagrams of 1400 bytes to a virtual machine", bulk("in", "-u", "-b0", "-l1400"),
+               kind="passt"),
+        Figure("passt_rr_tcp", "exchanges of one byte on a TCP connection, virtual machine", rr("out", "tcp", 1, 1),
+               kind="passt",
                **each),
-        Figure("passt_rr_udp", "exchanges of one byte by UDP, virtual machine", rr("out", "udp", 1, 1), kind="passt", **each),
+        Figure("passt_rr_udp", "exchanges of one byte by UDP, virtual machine", rr("out", "udp", 1, 1), kind="passt",
+               **each),
         Figure("passt_crr_out", "connections from a virtual machine, as crr_out", rr("out", "crr", 16), kind="passt",
                realtime=True, **each),
-        Figure("passt_crr_in", "connections to a virtual machine, as crr_in", rr("in", "crr", 16), kind="passt", realtime=True,
+        Figure("passt_crr_in", "connections to a virtual machine, as crr_in", rr("in", "crr", 16), kind="passt",
+               realtime=True,
                **each),
-        Figure("passt_start", "as start", start, kind="passt", unit="ms", limit=None, goal=("most", 8), more=False, per=""),
+        Figure("passt_start", "as start", start, kind="passt", unit="ms", limit=None, goal=("most", 8), more=False,
+               per=""),
         Figure("passt_rss_rest", "as rss_rest", rest, kind="passt", goal=("most", 2.5), **size),
         Figure("passt_rss_after", "as rss_after", after, kind="passt", goal=("most", 6), rounds=1, **size),
     ]
     for n in 10, 100, 1000, 10000:
-        figures.append(Figure(f"many_rr_{n}", f"exchanges of 100 bytes on {n:,} TCP connections", rr("out", "tcp", n, 100),
+        figures.append(Figure(f"many_rr_{n}", f"exchanges of 100 bytes on {n:,} TCP connections",
+                              rr("out", "tcp", n, 100),
                               kind="many", realtime=True, calls=n < 1000, **each))
     for n in 1000, 10000, 100000:
-        figures.append(Figure(f"many_rss_{n}", f"resident memory with {n:,} idle connections", idle(n), kind="many", rounds=1,
+        figures.append(Figure(f"many_rss_{n}", f"resident memory with {n:,} idle connections", idle(n), kind="many",
+                              rounds=1,
                               **size))
     for link, (delay, mbit, loss) in LINKS.items():
         text = f"over a link of {delay} ms each way, {mbit} Mb/s" + (f", {loss} % lost" if loss else "")
         wan = dict(kind=link, limit="host", goal=("limit", .98), longer=2, realtime=True, unit="Mb/s")
         figures += [Figure(f"{link}_{name}", f"one TCP stream {what}, {text}", bulk(*how, scale=1e6), **wan)
-                    for name, what, how in (("out", "from the guest", ("out",)), ("rev", "to the guest, the client", ("out", "-R")),
+                    for name, what, how in (("out", "from the guest", ("out",)),
+                                            ("rev", "to the guest, the client", ("out", "-R")),
                                             ("in", "to the guest, the server", ("in",)))]
     return figures
 

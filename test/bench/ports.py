@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """ports.py [-n ROUNDS] [-p PORTS] PROGRAM... - what forwarded ports cost, programs side by side
 
-Each PROGRAM, pasta or one with its options, forwards PORTS ports of TCP, of UDP, of both, and all there may be, in turn with the
-others, in namespaces of its own. Columns: ms until the program is in the background; its descriptors; kB resident, and bytes of
-these for each port, over no ports; kernel memory for each port, in bytes: of slab objects, those of caches that had at least one for
-five ports, and of MemAvailable, over no ports; objects of each such cache for a port. Medians of ROUNDS; of slab objects, which are
-the whole machine's, the least. Run as root, on a machine that does nothing else.
+Each PROGRAM, pasta or one with its options, forwards PORTS ports of TCP, of UDP, of both, and all there may be, in turn
+with the others, in namespaces of its own. Columns: ms until the program is in the background; its descriptors; kB
+resident, and bytes of these for each port, over no ports; kernel memory for each port, in bytes: of slab objects, those
+of caches that had at least one for five ports, and of MemAvailable, over no ports; objects of each such cache for a
+port. Medians of ROUNDS; of slab objects, which are the whole machine's, the least. Run as root, on a machine that does
+nothing else.
 """
 import argparse, os, re, signal, statistics, subprocess, sys, time
 
@@ -19,13 +20,15 @@ args = parser.parse_args()
 # A machine of our own: user, mount, PID and network namespaces that end with this process
 if "PORTS_INSIDE" not in os.environ:
     os.environ["PORTS_INSIDE"] = "1"
-    command = ["unshare", "-Urnmpf", "--mount-proc", "--kill-child", sys.executable, os.path.abspath(__file__), *sys.argv[1:]]
+    command = ["unshare", "-Urnmpf", "--mount-proc", "--kill-child", sys.executable, os.path.abspath(__file__),
+               *sys.argv[1:]]
     sys.exit(subprocess.run(command).returncode)
 
 last = 10000 + args.p - 1
 half = min(args.p, 9000)
 CASES = (("none", 0, []), ("tcp", args.p, ["-t", f"10000-{last}"]), ("udp", args.p, ["-u", f"10000-{last}"]),
-         ("both", 2 * args.p, ["-t", f"10000-{last}", "-u", f"10000-{last}"]), ("all", 2 * half, ["-t", "all", "-u", "all"]))
+         ("both", 2 * args.p, ["-t", f"10000-{last}", "-u", f"10000-{last}"]), ("all", 2 * half,
+                                                                                ["-t", "all", "-u", "all"]))
 MORE = ["--config-net", "-q", "-T", "none", "-U", "none"]
 
 

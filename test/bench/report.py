@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a run recorded, as text, as tables, as a picture; and two runs side by side.
 
-A record is a line of JSON: the first one says what was run where; then one for each time that a figure was taken, and one for
-each count of system calls. Medians are of all rounds; the spread is how far they are apart, of the median.
+A record is a line of JSON: the first one says what was run where; then one for each time that a figure was taken, and
+one for each count of system calls. Medians are of all rounds; the spread is how far they are apart, of the median.
 """
 import fnmatch, json, math, shutil, statistics, subprocess, sys
 from collections import Counter
@@ -146,7 +146,8 @@ def about(run):
              (f", {m['system']}" if m.get("system") else "")]
     lines += [f"{name}: {v}" for name, v in h["programs"].items()]
     lines.append(f"{h['rounds']} rounds of {h['seconds']:g} s, IPv{h['family']}, {', '.join(h['cc'])}" +
-                 (", real-time priority" if h["realtime"] else "") + (f", options {' '.join(h['options'])}" if h["options"] else ""))
+                 (", real-time priority" if h["realtime"] else "") + (f", options {' '.join(h['options'])}"
+                                                                      if h["options"] else ""))
     lines.append(", ".join(f"{k} {v}" for k, v in h["sysctls"].items()))
     return lines
 
@@ -315,7 +316,9 @@ def do_compare(old_path, new_path, *patterns):
             both = f.limit and what == "value" and old.values(key, f.limit) and new.values(key, f.limit)
             a, b = (samples(r, key, PROGRAM, what, f.limit if both else None) for r in (old, new))
             by, said = verdict(a, b, f.more if what == "value" else False)
-            rows.append([key + ("" if what == "value" else " CPU"), unit, short(old.median(key, PROGRAM, what)), spread(v[0]),
+            rows.append([key + ("" if what == "value" else " CPU"), unit, short(old.median(key, PROGRAM, what)),
+                         spread(v[0]),
                          short(new.median(key, PROGRAM, what)), spread(v[1]),
-                         short(over(new.median(key, PROGRAM, what), old.median(key, PROGRAM, what))), short(by) if both else "", said])
+                         short(over(new.median(key, PROGRAM, what),
+                                    old.median(key, PROGRAM, what))), short(by) if both else "", said])
     print("\n" + columns(rows))

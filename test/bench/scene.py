@@ -6,9 +6,9 @@
     2001:db8:1::10, ::1         2001:db8:1::2
           ext ------ veth or wan ------ ext    program ------ ext
 
-All programs are there at the same time, each with ports of its own, so that they can take turns. A limit is a pseudo program:
-"veth" is a namespace with a veth pair to R, "host" is H itself. The process that makes a scene is the first of a PID namespace,
-and in H: all ends with it.
+All programs are there at the same time, each with ports of its own, so that they can take turns. A limit is a pseudo
+program: "veth" is a namespace with a veth pair to R, "host" is H itself. The process that makes a scene is the first of
+a PID namespace, and in H: all ends with it.
 """
 import os, re, select, subprocess, tempfile, time
 
@@ -86,7 +86,8 @@ class Proc:
         end, said = time.monotonic() + patience, b""
         while ready and not re.search(ready.encode(), said):
             left = end - time.monotonic()
-            more = left > 0 and select.select([self.p.stdout], [], [], left)[0] and os.read(self.p.stdout.fileno(), 65536)
+            more = left > 0 and select.select([self.p.stdout], [], [], left)[0] and os.read(self.p.stdout.fileno(),
+                                                                                            65536)
             if not more:
                 self.p.kill()
                 raise Failed(f"{' '.join(args)}: not ready: {self.stop()}")
@@ -160,7 +161,8 @@ class Subject:
 
 
 class Scene:
-    """@spec: kind ("pasta", "passt", or "wan": pasta behind a link of @link), mtu, cc, family, sysctl, subjects, tools"""
+    """@spec: kind ("pasta", "passt", or "wan": pasta behind a link of @link), mtu, cc, family, sysctl, subjects,
+    tools"""
 
     def __init__(self, spec):
         self.spec, self.tools, self.family = spec, spec["tools"], spec["family"]
@@ -183,7 +185,8 @@ class Scene:
 
     def network(self, link):
         if link:
-            self.wan = Proc([f"{self.tools}/wan", *(str(x) for x in link), self.H.path, "ext", self.R.path, "ext"], "ready")
+            self.wan = Proc([f"{self.tools}/wan", *(str(x) for x in link), self.H.path, "ext", self.R.path, "ext"],
+                            "ready")
         else:
             self.H.run("ip", "link", "add", "ext", "type", "veth", "peer", "name", "ext", "netns", str(self.R.pid))
         self.H.addr("ext", "198.51.100.2/24", "2001:db8:1::2/64")

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# automatic forwarding: what is bound in the namespace is forwarded while it is, and what is bound on the host the other way round
+# automatic forwarding: what is bound in the namespace is forwarded while it is, and what is bound on the host the other
+# way round
 . "${0%/*}/lib.sh"
 
 topology
@@ -213,7 +214,8 @@ for o in "-t 8320 -T 8320 --host-lo-to-ns-lo" "-t 8320 -T 8320" "-t 8320 -T 8321
 	pasta_stop
 done
 
-# All that there is, both ways: the UDP port that goes with a TCP service's is no service, and is there for its datagrams
+# All that there is, both ways: the UDP port that goes with a TCP service's is no service, and is there for its
+# datagrams
 all_up
 binds C tcp 0.0.0.0 8330; a=$BOUND
 binds H tcp 127.0.0.1 8331; b=$BOUND

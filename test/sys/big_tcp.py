@@ -41,7 +41,8 @@ def gro(index):
 def kernel():
     """In a namespace of its own: a device may announce it, and one that is down (EIO) had memory for it"""
     tap = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
-    fcntl.ioctl(tap, 0x400454ca, struct.pack("16sH22x", b"big0", 0x5002))      # TUNSETIFF, IFF_TAP | IFF_NO_PI | IFF_VNET_HDR
+    fcntl.ioctl(tap, 0x400454ca, struct.pack("16sH22x", b"big0",
+                                             0x5002))      # TUNSETIFF, IFF_TAP | IFF_NO_PI | IFF_VNET_HDR
     index = socket.if_nametoindex("big0")
     attrs = b"".join(struct.pack("HHI", 8, k, GRO_SIZE) for k in (IFLA_GRO_MAX_SIZE, IFLA_GRO_IPV4_MAX_SIZE))
     try:

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Super-packets above 64 KiB (BIG TCP), where the kernel has them: all arrives, whoever it is for, and whoever looks on the way
+# Super-packets above 64 KiB (BIG TCP), where the kernel has them: all arrives, whoever it is for, and whoever looks on
+# the way
 LINK=tap
 . "${0%/*}/lib.sh"
 
@@ -9,7 +10,8 @@ big() { python3 "$SYS/big_tcp.py" "$@"; }
 FAMILIES=$(unshare -n python3 "$SYS/big_tcp.py" kernel)
 diag "packets above 64 KiB: families '$FAMILIES'"
 
-# sizes NAME FAMILY yes|no ADDR [PORT]: TCP to ADDR, from PORT, in the capture: with packets above 64 KiB, or super-packets without
+# sizes NAME FAMILY yes|no ADDR [PORT]: TCP to ADDR, from PORT, in the capture: with packets above 64 KiB, or
+# super-packets without
 sizes()
 {
 	local name=$1 want=$3 most n bad

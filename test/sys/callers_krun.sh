@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# muvm, libkrun and what builds on it: one end of a socket pair as a descriptor of any number, no sign of readiness at all, first
-# frames before anybody reads them, DHCP with Rapid Commit answered at once, frames read with MSG_WAITALL; closing is the end
+# muvm, libkrun and what builds on it: one end of a socket pair as a descriptor of any number, no sign of readiness at
+# all, first frames before anybody reads them, DHCP with Rapid Commit answered at once, frames read with MSG_WAITALL;
+# closing is the end
 . "${0%/*}/callers.bash"
 
 player <<'END'

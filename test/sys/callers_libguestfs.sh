@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# libguestfs: looks whether --help works, runs it as whoever it is itself (often root), waits for its end, reads the PID with
-# strtol(), lets QEMU connect; --one-off is what ends it, and SIGTERM if the appliance never comes up
+# libguestfs: looks whether --help works, runs it as whoever it is itself (often root), waits for its end, reads the PID
+# with strtol(), lets QEMU connect; --one-off is what ends it, and SIGTERM if the appliance never comes up
 . "${0%/*}/callers.bash"
 
 player <<'END'

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# libvirt: runs as the user of QEMU, without capabilities, output read to its end; --one-off, PID file and socket in a directory
-# of that user's; QEMU connects when it is over, and reconnects as long as somebody listens; SIGTERM and, 10 s later, SIGKILL
+# libvirt: runs as the user of QEMU, without capabilities, output read to its end; --one-off, PID file and socket in a
+# directory of that user's; QEMU connects when it is over, and reconnects as long as somebody listens; SIGTERM and, 10 s
+# later, SIGKILL
 . "${0%/*}/callers.bash"
 
 player <<'END'

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# QEMU's -netdev passt: one end of a socket pair as descriptor 3, an empty PID file that is there, its own standard streams
-# inherited; the parent's end means ready; SIGTERM and the same command line again when the connection is lost
+# QEMU's -netdev passt: one end of a socket pair as descriptor 3, an empty PID file that is there, its own standard
+# streams inherited; the parent's end means ready; SIGTERM and the same command line again when the connection is lost
 . "${0%/*}/callers.bash"
 
 player <<'END'
@@ -55,8 +55,8 @@ if p.eq(q.rc, 0, "parent ends"):
         d = g.wait(lambda x: x.proto == 17 and x.dport == 6002)
         p.eq(d and d.data, b"in", "--udp-ports")
 
-    # The connection is lost because somebody ended passt, while forwarded ports are in use: SIGTERM to whoever has that PID, and
-    # again, with the same words
+    # The connection is lost because somebody ended passt, while forwarded ports are in use: SIGTERM to whoever has that
+    # PID, and again, with the same words
     for i in range(8):
         c = socket.create_connection((HOST, 8080))
         p.ok(g.accept(80), "restart %d: a connection is there" % i)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# qemus/qemu, for Windows and macOS in containers: a copy of the program, as the container's root, under its own user ID; output
-# thrown away, then the log file and a second run without -q tell what was wrong; stopped by the PID file
+# qemus/qemu, for Windows and macOS in containers: a copy of the program, as the container's root, under its own user
+# ID; output thrown away, then the log file and a second run without -q tell what was wrong; stopped by the PID file
 . "${0%/*}/callers.bash"
 
 player <<'END'

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# launchers of virtual machines: a child in the foreground, whose socket path is waited for and connected to at once; words of all
-# kinds that have to be understood; ended by SIGTERM, after a look at /proc/PID/comm. And what all callers rely on: probes,
-# descriptors, PID files of all kinds.
+# launchers of virtual machines: a child in the foreground, whose socket path is waited for and connected to at once;
+# words of all kinds that have to be understood; ended by SIGTERM, after a look at /proc/PID/comm. And what all callers
+# rely on: probes, descriptors, PID files of all kinds.
 . "${0%/*}/callers.bash"
 
 player <<'END'

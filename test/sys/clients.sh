@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# the command lines of programs that start pasta, word by word, and what each of them takes for ready, and how it ends it
+# the command lines of programs that start pasta, word by word, and what each of them takes for ready, and how it ends
+# it
 . "${0%/*}/clients.bash"
 
 # podman: one for each container, by a name

@@ -1,12 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# the command lines of Podman and RootlessKit, word by word, about ports: what is open as soon as pasta is in the background, what
-# comes by itself, and what their calls of pesto change
+# the command lines of Podman and RootlessKit, word by word, about ports: what is open as soon as pasta is in the
+# background, what comes by itself, and what their calls of pesto change
 . "${0%/*}/clients.bash"
 
 PESTO=${PASTA%/*}/pesto
 
-# serves WHERE ADDRESS PORT: somebody who tells each client who answers, and whom he sees; WHERE is N, R, C, or H. Sets SERVER.
+# serves WHERE ADDRESS PORT: somebody who tells each client who answers, and whom he sees; WHERE is N, R, C, or H. Sets
+# SERVER.
 cat >"$T/serve.py" <<'EOF'
 import os, socket, sys
 addr, port, who, ready = sys.argv[1:]
@@ -73,7 +74,8 @@ umount -l "$NS"
 over "podman, ports" "$(cat "$T/p")"
 is "FWD-01 podman, ports: closed with it" "$(open_ports)" ""
 
-# The port is somebody else's: what it says decides podman's status, 126, unless there is "not found" or "no such file" in it
+# The port is somebody else's: what it says decides podman's status, 126, unless there is "not found" or "no such file"
+# in it
 bound taken
 serves H 0.0.0.0 8110
 for p in 8110 8109-8111; do

@@ -116,11 +116,14 @@ def _():
         for step, parameter in [
             (1, "steps"), ({}, "action"), ({"action": "ad", "option": "t", "value": "1"}, "action"),
             ({"action": "add"}, "option"), ({"action": "add", "option": "t"}, "value"),
-            ({"action": "add", "option": "x", "value": "1"}, "option"), ({"action": "add", "option": "", "value": "1"}, "option"),
-            ({"action": "add", "option": "tu", "value": "1"}, "option"), ({"action": "add", "option": "t", "value": 1}, "value"),
+            ({"action": "add", "option": "x", "value": "1"}, "option"), ({"action": "add", "option": "", "value": "1"},
+                                                                         "option"),
+            ({"action": "add", "option": "tu", "value": "1"}, "option"), ({"action": "add", "option": "t", "value": 1},
+                                                                          "value"),
             ({"action": "add", "option": "t", "value": "1" * 9000}, "value"), ({"action": "add", "id": 1}, "id"),
             ({"action": "delete", "id": "1"}, "id"), ({"action": "delete", "id": 1, "option": "t"}, "option"),
-            ({"action": "delete", "id": 1, "value": "1"}, "value"), ({"action": "clear", "option": "t", "value": "1"}, "value"),
+            ({"action": "delete", "id": 1, "value": "1"}, "value"), ({"action": "clear", "option": "t", "value": "1"},
+                                                                     "value"),
             ({"action": "clear", "option": "t", "vaule": "1"}, "vaule"), ({"action": None}, "action"),
         ]:
             got = error(v, v.call, "Change", steps=[{"action": "add", "option": "t", "value": "20000"}, step])
@@ -138,7 +141,8 @@ def _():
         added = [r for r in v.call("Rules")["rules"] if r["first"] == 20000]
         ids = [r.pop("id") for r in added]
         want = [
-            dict(protocol="tcp", direction="in", option="t", value="127.0.0.1/20000-20009:30000-30009", address="127.0.0.1",
+            dict(protocol="tcp", direction="in", option="t", value="127.0.0.1/20000-20009:30000-30009",
+                 address="127.0.0.1",
                  first=20000, last=20009, to=30000, weak=False, automatic=False, accepted=0),
             dict(protocol="udp", direction="in", option="u", value="[::1]%lo/20000", address="::1", interface="lo",
                  first=20000, last=20000, to=20000, weak=False, automatic=False, accepted=0)]
@@ -165,8 +169,10 @@ def _():
         if after != before or not listens(20103) or listens(20101):
             return f"{before} {after}"
         return same((bind, bind2, invalid, none), (
-            ("InvalidRule", {"step": 2, "option": "t", "value": "20102-20105:1", "reason": "ranges of different lengths"}),
-            ("BindFailed", {"step": 2, "option": "t", "value": "20102-20105", "port": 20103, "reason": "Address already in use"}),
+            ("InvalidRule", {"step": 2, "option": "t", "value": "20102-20105:1",
+                             "reason": "ranges of different lengths"}),
+            ("BindFailed", {"step": 2, "option": "t", "value": "20102-20105", "port": 20103,
+                            "reason": "Address already in use"}),
             ("InvalidRule", {"step": 1, "option": "u", "value": "22x", "reason": "not a port number"}),
             ("NoSuchRule", {"step": 1, "option": "t", "value": "20100:1"})))
 
@@ -278,7 +284,8 @@ def _():
 def _():
     bad = []
     with Varlink(PATH) as other:
-        for text in [b"\0", b"garbage\0", b"{}\0", b"[]\0", b'{"method":1}\0', b'{"method":"a.b","more":1}\0', b'{"method":"a\xff"}\0',
+        for text in [b"\0", b"garbage\0", b"{}\0", b"[]\0", b'{"method":1}\0', b'{"method":"a.b","more":1}\0',
+                     b'{"method":"a\xff"}\0',
                      b'{"method":"a.b","parameters":[]}\0', b'{"method":"a.b"}x\0', b"[" * 100000 + b"\0", bytes(1000),
                      b'{"method":"' + b"a" * 300 + b'"}\0']:
             with Varlink(PATH) as v:
@@ -380,7 +387,8 @@ def no_descriptor():
         limit(before)
     for v in idle:
         v.s.close()
-    return same(got, 10 * [("BindFailed", dict(step=0, option="t", value="20500", port=20500, reason="Too many open files"))])
+    return same(got, 10 * [("BindFailed", dict(step=0, option="t", value="20500", port=20500,
+                                               reason="Too many open files"))])
 
 
 def silence():

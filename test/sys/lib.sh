@@ -23,16 +23,17 @@
 #	is "UDP-21 refused" "$(C cmd)" "text"
 #	done_testing
 #
-# The script runs in H. R and C run a command in the other two; all are gone when it ends, with everything in them. Paths of
-# its own go below $T. There is no sleep for something to happen: wait_for SECONDS COMMAND... waits. What cannot run on this
-# machine at all says so with skip_all REASON. HOST_UID=0 means that the program was started by real root.
+# The script runs in H. R and C run a command in the other two; all are gone when it ends, with everything in them.
+# Paths of its own go below $T. There is no sleep for something to happen: wait_for SECONDS COMMAND... waits. What
+# cannot run on this machine at all says so with skip_all REASON. HOST_UID=0 means that the program was started by real
+# root.
 #
-# LINK says what is between program and C. tap: pasta, and C is a container. sock: passt, and C is the kernel of a virtual
-# machine, for which TOOLS/guest carries frames to and from passt's socket. A case of protocols runs on both and does not care;
-# a case about one of them uses that one's functions, or sets LINK before it reads this file.
+# LINK says what is between program and C. tap: pasta, and C is a container. sock: passt, and C is the kernel of a
+# virtual machine, for which TOOLS/guest carries frames to and from passt's socket. A case of protocols runs on both and
+# does not care; a case about one of them uses that one's functions, or sets LINK before it reads this file.
 #
-# Settings: PASTA, PASST (the program, default ../../pasta, ../../passt), TOOLS (default ../../build/test/tools), KEEP (leave $T
-# there).
+# Settings: PASTA, PASST (the program, default ../../pasta, ../../passt), TOOLS (default ../../build/test/tools), KEEP
+# (leave $T there).
 
 set -u
 PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -199,7 +200,8 @@ topology()
 	R ip addr add 2001:db8:1::10/64 dev ext nodad
 	R ip addr add 2001:db8:1::1/64 dev ext nodad preferred_lft 0	# so that R speaks as ::10
 	for ns in R ""; do	# ICMP errors are not to be rare: neither to one destination nor in all
-		$ns sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv4.icmp_ratemask=0 net.ipv6.icmp.ratelimit=0 net.ipv6.icmp.ratemask=127
+		$ns sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv4.icmp_ratemask=0 net.ipv6.icmp.ratelimit=0 \
+			net.ipv6.icmp.ratemask=127
 	done
 	ip link set ext up
 	R ip link set ext up
@@ -226,7 +228,8 @@ container()
 	wait_for 20 test -e "$T/C$CN.up"
 }
 
-# start_ PROGRAM OPTION...: in the background, as a user would have it: ready when this returns. Sets PASTAPID, PASTA_LOG.
+# start_ PROGRAM OPTION...: in the background, as a user would have it: ready when this returns. Sets PASTAPID,
+# PASTA_LOG.
 start_()
 {
 	local rc=0
@@ -241,7 +244,8 @@ $(cat "$T/pasta.$PN.out")"
 	fi
 	PASTAPID=$(cat "$PASTA_PIDFILE")
 }
-# Ports that are bound in C, or in H, are not to be forwarded, and nobody to look for them: test/sys/auto.sh has options before ours
+# Ports that are bound in C, or in H, are not to be forwarded, and nobody to look for them: test/sys/auto.sh has options
+# before ours
 pasta_start() { start_ "$PASTA" -t none -u none -T none -U none "$@"; }
 # passt_start [OPTION]...: listens at $SOCKET
 passt_start()
@@ -352,7 +356,8 @@ xfer()
 	tap_of sh -c '"$0" -t "$1" <"$2"' "$TOOLS/xfer" "${1:-15}" "$T/jobs"
 }
 
-# Congestion controls that are tried: those of the two that namespaces may have (test/sys/run sees to that), or what they have anyway
+# Congestion controls that are tried: those of the two that namespaces may have (test/sys/run sees to that), or what
+# they have anyway
 ccs()
 {
 	tr ' ' '\n' </proc/sys/net/ipv4/tcp_allowed_congestion_control | grep -xE 'cubic|bbr' ||
@@ -385,7 +390,8 @@ no_flows() { [[ $(flows) =~ ^0\ TCP.*\ 0\ spliced ]]; }
 cs_of()	{ awk '/^voluntary_ctxt_switches/ { print $2 }' "/proc/$1/status"; }
 rss_of() { awk '/VmRSS/ { print $2 }' "/proc/$1/status"; }
 
-# rests NAME MAX: wake-ups of pasta's while nothing changes for 2 s, once whatever was going on has ended, and its timers
+# rests NAME MAX: wake-ups of pasta's while nothing changes for 2 s, once whatever was going on has ended, and its
+# timers
 still() { local a; a=$(cs_of $PASTAPID); sleep 1.5; [ "$(cs_of $PASTAPID)" = "$a" ]; }
 frames() { C awk '/ext:/ { print $11 }' /proc/self/net/dev; }
 rests()

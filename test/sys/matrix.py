@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """matrix.py NAME=NETNS... < CELLS
 
-Carries out what matrix.sh wrote down, all at the same time: clients and services of every namespace are in this process. A cell:
+Carries out what matrix.sh wrote down, all at the same time: clients and services of every namespace are in this
+process. A cell:
 
     NAME|PROTO|CLIENT|TO|SERVER|AT|SEEN|ASKED:SERVED ...|REFUSED ...|DECOYS ...|HOW
 
-From namespace CLIENT to address TO, ports ASKED; in namespace SERVER, services at address AT, ports SERVED, that see the client as
-SEEN (with "=" behind it: at the client's own port). A service tells what it sees, and returns every byte, inverted: over TCP, once
-its client has ended its half. REFUSED is where nobody answers, DECOYS are services that are not to be found; NAMESPACE/ADDRESS/PORT
-each. HOW is "fixed", or "auto": the port is closed, can be reached within 2 s of the service's start, and is closed within 2 s of
-its end.
+From namespace CLIENT to address TO, ports ASKED; in namespace SERVER, services at address AT, ports SERVED, that see
+the client as SEEN (with "=" behind it: at the client's own port). A service tells what it sees, and returns every byte,
+inverted: over TCP, once its client has ended its half. REFUSED is where nobody answers, DECOYS are services that are
+not to be found; NAMESPACE/ADDRESS/PORT each. HOW is "fixed", or "auto": the port is closed, can be reached within 2 s
+of the service's start, and is closed within 2 s of its end.
 """
 import asyncio, collections, os, random, resource, socket, sys, time
 
@@ -60,7 +61,8 @@ def report(s, peer):
 async def stream(reader, writer):
     try:
         data = await reader.read()
-        writer.write(report(writer.get_extra_info("socket"), writer.get_extra_info("peername")) + data.translate(INVERT))
+        writer.write(report(writer.get_extra_info("socket"),
+                            writer.get_extra_info("peername")) + data.translate(INVERT))
         await writer.drain()
     except OSError:
         pass

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# a virtual machine, with a kernel and tools of its own: gets its configuration, talks both ways, is stopped, saved, started again
+# a virtual machine, with a kernel and tools of its own: gets its configuration, talks both ways, is stopped, saved,
+# started again
 . "${0%/*}/lib.sh"
 . "$SYS/qemu.bash"
 

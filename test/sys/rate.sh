@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # throughput next to the host's own at some round-trip times, its CPU time, requests per second of many connections
 #
-# Bounds are wide: machines are busy, and what is looked for is ten times off. Both sides of a comparison run one after the
-# other, and again if they don't compare; what is really broken fails each time.
+# Bounds are wide: machines are busy, and what is looked for is ten times off. Both sides of a comparison run one after
+# the other, and again if they don't compare; what is really broken fails each time.
 . "${0%/*}/lib.sh"
 
 BYTES=25000000

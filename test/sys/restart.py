@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """restart.py name|pid|slow COUNT DIR -- COMMAND...
 
-COMMAND, pasta in the background, for one network namespace after the other: each is taken away as Podman does it, by umount2() and
-unlink() of its name, or by the end of its process, and the next is started at once; slow: by name, and the old one doesn't run for
-another 0.1 s. Prints how many starts failed, how many of them had fewer ports than the first, and how many ports that were; messages
-of failures go to stderr.
+COMMAND, pasta in the background, for one network namespace after the other: each is taken away as Podman does it, by
+umount2() and unlink() of its name, or by the end of its process, and the next is started at once; slow: by name, and
+the old one doesn't run for another 0.1 s. Prints how many starts failed, how many of them had fewer ports than the
+first, and how many ports that were; messages of failures go to stderr.
 """
 import ctypes, os, signal, subprocess, sys, threading
 
@@ -76,7 +76,8 @@ def stop():
 failed, had = 0, []
 for i in range(count):
     target, end = (process if how == "pid" else named)(i)
-    run = subprocess.run(command + ["-P", f"{where}/pid"] + target, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    run = subprocess.run(command + ["-P", f"{where}/pid"] + target, stdin=subprocess.DEVNULL, capture_output=True,
+                         text=True)
     if run.returncode:
         failed += 1
         print(run.stderr, end="", file=sys.stderr)

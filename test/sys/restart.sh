@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# FWD-01 a container is restarted: the successor is started as soon as the old namespace's name is gone, and has all of its ports
+# FWD-01 a container is restarted: the successor is started as soon as the old namespace's name is gone, and has all of
+# its ports
 LINK=tap
 . "${0%/*}/lib.sh"
 
@@ -31,7 +32,8 @@ chmod +x "$T/without"
 IN="unshare -Urm --propagation private $T/without" restarts "FWD-02 FWD-01 by name, without inotify" name 50 7 \
 	"${ports[@]}"
 
-# The old one is kept from running for a while; and it has thousands of ports, and it is not said that any of them has to be had
+# The old one is kept from running for a while; and it has thousands of ports, and it is not said that any of them has
+# to be had
 restarts "FWD-01 by name, while the old one stands still" slow 5 7 "${ports[@]}"
 restarts "FWD-01 by name, all ports but some" name 10 8000 -t '~1-7999,~12000-65535' -u '~1-7999,~12000-65535'
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Super-packets of small segments: the device's kernel makes none that would be dropped for the number of segments it claims
+# Super-packets of small segments: the device's kernel makes none that would be dropped for the number of segments it
+# claims
 LINK=tap
 . "${0%/*}/lib.sh"
 

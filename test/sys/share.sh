@@ -46,7 +46,8 @@ wait_for 10 answers 1
 own() { ss -Hlnu "sport = :9000" | wc -l; }
 is "the guest's own flow has its port" "$(own)" 1
 
-# A flood of what nobody asked for: the kernel drops it, but for the first 64. We would wake up for a third of 3,200, or more.
+# A flood of what nobody asked for: the kernel drops it, but for the first 64. We would wake up for a third of 3,200, or
+# more.
 woken=$(cs_of $PASTAPID)
 R python3 -c '
 import socket, time

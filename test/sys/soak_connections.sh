@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# thousands of connections, opened and closed, by the link and spliced: descriptors and memory stay as they are. SOAK: how many
-# thousands on each way.
+# thousands of connections, opened and closed, by the link and spliced: descriptors and memory stay as they are. SOAK:
+# how many thousands on each way.
 . "${0%/*}/lib.sh"
 : "${SOAK:=5}"
 

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """soak_ends.py PID COUNT LABEL NETNS-OF-CLIENT NETNS-OF-SERVER ADDRESS PORT AT LPORT
 
-24 ways for one side of a connection to end, or not to: half-close, stop, kill; client, server; while the one who does it sends, the
-other, both, or nobody. COUNT connections of each, which PID, pasta, is in the middle of. Bytes that one side's kernel took arrive,
-in order, up to the end of file; or else there is an error. Who waits for a side that stopped costs PID nothing.
+24 ways for one side of a connection to end, or not to: half-close, stop, kill; client, server; while the one who does
+it sends, the other, both, or nobody. COUNT connections of each, which PID, pasta, is in the middle of. Bytes that one
+side's kernel took arrive, in order, up to the end of file; or else there is an error. Who waits for a side that stopped
+costs PID nothing.
 
-The one who does it, the actor, is a process of its own, which is killed in the end; the other, the witness, is this one.
+The one who does it, the actor, is a process of its own, which is killed in the end; the other, the witness, is this
+one.
 """
 import errno, mmap, os, random, select, signal, socket, struct, sys, time
 
@@ -27,7 +29,8 @@ def bytes_at(seed, at, n):
 
 
 class End:
-    """One side of one connection. Both count in memory that they share what their kernel took, as that is what has to arrive."""
+    """One side of one connection. Both count in memory that they share what their kernel took, as that is what has to
+    arrive."""
     def __init__(self, sock, number, actor, size, counts):
         self.sock, self.number, self.actor, self.size, self.counts = sock, number, actor, size, counts
         self.got, self.ended, self.shut, self.error, self.wrong = 0, False, False, None, ""

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# half-close, stop and kill, on either side, in 24 combinations, by the link and spliced: what was sent arrives, or an error is
-# seen, and nothing is left. SOAK: how often each.
+# half-close, stop and kill, on either side, in 24 combinations, by the link and spliced: what was sent arrives, or an
+# error is seen, and nothing is left. SOAK: how often each.
 . "${0%/*}/lib.sh"
 : "${SOAK:=10}"
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# VM-04 a guest that stops reading, as a suspended one does, in the middle of transfers: passt waits, idle, and nothing is lost
+# VM-04 a guest that stops reading, as a suspended one does, in the middle of transfers: passt waits, idle, and nothing
+# is lost
 LINK=sock
 . "${0%/*}/lib.sh"
 

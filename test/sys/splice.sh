@@ -83,8 +83,8 @@ server()
 }
 servers_end() { local p; for p in $(cat "$T/servers"); do kill "$p"; wait_for 20 gone "$p"; done; rm "$T/servers"; }
 
-# How long an exchange takes, next to one without us. What is corked, or waits for an ACK that is delayed, takes a thousand times as
-# long; what the scheduler makes of two processes or three is some 50 us.
+# How long an exchange takes, next to one without us. What is corked, or waits for an ACK that is delayed, takes a
+# thousand times as long; what the scheduler makes of two processes or three is some 50 us.
 RR=$TOOLS/../bench/rr
 p50() { "${@:3}" "$RR" tcp "$1" "$2" .1 1 64 2>&1 | sed -n 's/.*"p50_us": \([0-9]*\).*/\1/p'; }
 server rr.C C "$RR" serve 8000
@@ -181,7 +181,8 @@ l.settimeout(10); s, a = l.accept(); s.send(b"x"); print(a[0])' >"$T/command" 2>
 	is "a command, pasta $o: spliced" "$(cat "$T/command")" 198.51.100.2
 done
 
-# More connections than descriptors, and each would have pipes: who is not served is reset, and nobody gets what is somebody else's
+# More connections than descriptors, and each would have pipes: who is not served is reset, and nobody gets what is
+# somebody else's
 cat >"$T/limited" <<END
 #!/bin/sh
 ulimit -n 150
@@ -239,7 +240,8 @@ is "SPL-19 out: 200 connections, 150 descriptors: some good, none wrong, none st
 pasta_stop
 servers_end
 
-# A target on the namespace's loopback: for clients on the host's, and nobody else. One that leads back to us leads nowhere.
+# A target on the namespace's loopback: for clients on the host's, and nobody else. One that leads back to us leads
+# nowhere.
 pasta_up -t 0.0.0.0/8500-8502:127.0.0.1/90-92 -t '[::]/8500:[::1]/90' -t 127.0.0.1/8510:127.0.0.53 \
 	-t 198.51.100.2/8510:127.0.0.1/90 \
 	-t 0.0.0.0/8520:127.0.0.1/8521 -T 8521:8520

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """splice_ends.py NETNS-OF-CLIENT NETNS-OF-SERVER ADDRESS PORT AT LPORT
 
-Ends of a connection, in every order: FIN on each side before or after its data and the other's, RST, a receiver that sleeps. Both
-ends are in this process.
+Ends of a connection, in every order: FIN on each side before or after its data and the other's, RST, a receiver that
+sleeps. Both ends are in this process.
 """
 import itertools, os, socket, struct, sys, time
 
@@ -163,9 +163,11 @@ def both_stop():
 what = "IPv6" if v6 else "IPv4"
 steps = [("c", "send"), ("c", "end"), ("s", "send"), ("s", "end")]
 for order in itertools.permutations(steps):
-    if order.index(("c", "send")) < order.index(("c", "end")) and order.index(("s", "send")) < order.index(("s", "end")):
+    if order.index(("c", "send")) < order.index(("c", "end")) and order.index(("s", "send")) < order.index(("s",
+                                                                                                            "end")):
         check(f"SPL-09 {what}: " + ", ".join(" ".join(s) for s in order), ends, order)
-for order in (("c", "end"), ("s", "send"), ("s", "end")), (("s", "end"), ("c", "send"), ("c", "end")), (("c", "end"), ("s", "end")):
+for order in (("c", "end"), ("s", "send"), ("s", "end")), (("s", "end"), ("c", "send"), ("c", "end")), (("c", "end"),
+                                                                                                        ("s", "end")):
     check(f"SPL-09 {what}: " + ", ".join(" ".join(s) for s in order), ends, order)
 for who in "client", "server":
     for after in 0, 1, 100000:

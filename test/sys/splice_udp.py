@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""splice_udp.py CLIENT_NS SERVER_NS TO PORT AT AT_PORT: datagrams that xfer doesn't know of, from one namespace to the other
+"""splice_udp.py CLIENT_NS SERVER_NS TO PORT AT AT_PORT: datagrams that xfer doesn't know of, from one namespace to the
+other
 
-UDP_SEGMENT and UDP_GRO at either end, several clients that take turns, clients that ask at several addresses, ports nobody
-has yet. Prints TAP without a plan.
+UDP_SEGMENT and UDP_GRO at either end, several clients that take turns, clients that ask at several addresses, ports
+nobody has yet. Prints TAP without a plan.
 """
 import random
 import socket
@@ -88,7 +89,8 @@ def joined():
     s, c = server(), client()
     c.send(b"hello")
     peer = s.recvfrom(10)[1]
-    batches = [[0] + [1] * 40, [1400] * 32, [1400] * 20 + [700], [700, 1400, 1400, 0, 0, 1400], [30000] * 3, [65000, 1, 1, 2, 2, 1],
+    batches = [[0] + [1] * 40, [1400] * 32, [1400] * 20 + [700], [700, 1400, 1400, 0, 0, 1400], [30000] * 3,
+               [65000, 1, 1, 2, 2, 1],
                [100] * 70]
     for name, send, receiver in ("there", c.send, s), ("back", lambda p: s.sendto(p, peer), c):
         wrong = []
@@ -134,7 +136,8 @@ def turns(clients=20, each=2, rounds=20):
         except TimeoutError:
             wrong.append("lost")
             break
-    result(f"UDP-08 {clients} clients in turns: in order, and back to each", not wrong and len(set(peers.values())) == clients,
+    result(f"UDP-08 {clients} clients in turns: in order, and back to each", not wrong
+           and len(set(peers.values())) == clients,
            wrong)
     for x in [s] + cs:
         x.close()
@@ -143,7 +146,8 @@ def turns(clients=20, each=2, rounds=20):
 def several_addresses():
     """One socket of a client's, not connected: what is asked is what answers"""
     s, c = server(), new(client_ns)
-    asked = ["127.0.0.1", "127.0.0.2", "127.9.9.9", "127.0.0.1"] if family == socket.AF_INET and at != "127.0.0.1" else [to]
+    asked = ["127.0.0.1", "127.0.0.2", "127.9.9.9",
+             "127.0.0.1"] if family == socket.AF_INET and at != "127.0.0.1" else [to]
     if family == socket.AF_INET:
         s.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
     got = []

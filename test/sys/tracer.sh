@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # no process of the namespace that pasta joins gets hold of it, not for a moment: it has the host's network and files
 #
-# The tracer has all capabilities in the namespace, sees all PIDs, and tries without a break, while pasta is started 100 times.
+# The tracer has all capabilities in the namespace, sees all PIDs, and tries without a break, while pasta is started 100
+# times.
 . "${0%/*}/lib.sh"
 
 topology

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# a guest that forwards, to a client behind a tunnel with a smaller MTU: datagrams can be fragmented, TCP follows what is reported
+# a guest that forwards, to a client behind a tunnel with a smaller MTU: datagrams can be fragmented, TCP follows what
+# is reported
 . "${0%/*}/lib.sh"
 
 # behind: B, on a link to C's device in0, which takes 1,420 bytes

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""udp_join.py PID CLIENT_NS SERVER_NS TO PORT [FRAMES]: datagrams that wait while the program is stopped, so that all of them are in
-one batch
+"""udp_join.py PID CLIENT_NS SERVER_NS TO PORT [FRAMES]: datagrams that wait while the program is stopped, so that all
+of them are in one batch
 
-What arrives is what was sent, in order, both ways; the receiver's interface counts no more than FRAMES for it, if given, and the
-client's, a tap device, drops none of WAITING.
-Prints TAP without a plan.
+What arrives is what was sent, in order, both ways; the receiver's interface counts no more than FRAMES for it, if
+given, and the client's, a tap device, drops none of WAITING. Prints TAP without a plan.
 """
 import os
 import random
@@ -100,7 +99,8 @@ for name, send, receiver, ns in (("out", c.send, s, server_ns), ("in", lambda p:
                 got.append(receiver.recv(65536))
         except TimeoutError:
             pass
-        result(f"UDP-13 {len(sizes)} datagrams in one batch, {name}", got == payload, f"{sizes}: {[len(d) for d in got]}")
+        result(f"UDP-13 {len(sizes)} datagrams in one batch, {name}", got == payload,
+               f"{sizes}: {[len(d) for d in got]}")
         seen = frames(ns) - before
         if most and sizes[0] <= 1500:
             result(f"in few frames, {name}", seen <= most, f"{len(sizes)} datagrams in {seen} frames")

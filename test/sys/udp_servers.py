@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """udp_servers.py NAME=NETNS... < CELLS: servers that don't answer from the address and port that were asked
 
-A cell is NAME|KIND|CLIENT|FROM|TO|PORT|SERVER|AT|SERVED|OTHER: in namespace CLIENT, a client at FROM asks TO, port PORT, and in
-namespace SERVER, a server at AT, port SERVED, answers. To the client, all of it has to come from TO. KIND is
+A cell is NAME|KIND|CLIENT|FROM|TO|PORT|SERVER|AT|SERVED|OTHER: in namespace CLIENT, a client at FROM asks TO, port
+PORT, and in namespace SERVER, a server at AT, port SERVED, answers. To the client, all of it has to come from TO. KIND
+is
 
     plain       the server answers from the socket that was asked
     other       it answers from address OTHER, and the same port

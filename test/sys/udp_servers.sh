@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# servers of datagrams that answer from another address, or another port: what works from a remote host works from this one
+# servers of datagrams that answer from another address, or another port: what works from a remote host works from this
+# one
 . "${0%/*}/lib.sh"
 
 topology

@@ -4,8 +4,8 @@
 Player		runs passt with exactly the words and descriptors of a caller, and reports in TAP
 Guest		a frame at a time on a stream socket: DHCP, ARP, NDP, echo, UDP, and just enough TCP
 
-A frame is read as some callers do it: four bytes, then as many as they say, with MSG_WAITALL. A frame that is cut therefore
-shows as one, after PATIENCE. Checksums of all that arrives are verified.
+A frame is read as some callers do it: four bytes, then as many as they say, with MSG_WAITALL. A frame that is cut
+therefore shows as one, after PATIENCE. Checksums of all that arrives are verified.
 """
 import array
 import contextlib
@@ -202,7 +202,8 @@ class Guest:
     def answer(self, p):
         """What any stack answers"""
         if p.type == 0x806 and p.op == 1 and self.address and p.tpa == ip(self.address):
-            self.send(p.smac + self.mac + struct.pack(">HHHBBH6s4s6s4s", 0x806, 1, 0x800, 6, 4, 2, self.mac, p.tpa, p.sha, p.spa))
+            self.send(p.smac + self.mac + struct.pack(">HHHBBH6s4s6s4s", 0x806, 1, 0x800, 6, 4, 2, self.mac, p.tpa,
+                                                      p.sha, p.spa))
 
     def wait(self, match, timeout=PATIENCE):
         end = time.monotonic() + timeout
@@ -241,7 +242,8 @@ class Guest:
     def arp(self, address):
         """MAC address behind an IPv4 address, which is that of the gateway from now on"""
         me = ip(self.address or "0.0.0.0")
-        self.send(self.eth(0x806, struct.pack(">HHBBH6s4s6s4s", 1, 0x800, 6, 4, 1, self.mac, me, b"\0" * 6, ip(address)),
+        self.send(self.eth(0x806, struct.pack(">HHBBH6s4s6s4s", 1, 0x800, 6, 4, 1, self.mac, me, b"\0" * 6,
+                                              ip(address)),
                            BROADCAST))
         p = self.wait(lambda p: p.type == 0x806 and p.op == 2 and p.spa == ip(address))
         if p:
@@ -265,7 +267,8 @@ class Guest:
         offer = self.dhcp_reply(0x1001)
         if not offer or offer.type != 2:
             return offer
-        self.send(self.dhcp_frame(3, 0x1002, b"\x36\x04" + offer.get(54) + b"\x32\x04" + ip(offer.address) + options, broadcast))
+        self.send(self.dhcp_frame(3, 0x1002, b"\x36\x04" + offer.get(54) + b"\x32\x04" + ip(offer.address) + options,
+                                  broadcast))
         lease = self.dhcp_reply(0x1002)
         if lease and lease.type == 5:
             self.address, self.gw_mac = lease.address, lease.packet.smac
@@ -276,7 +279,8 @@ class Guest:
         e = struct.pack(">BBHHH", 8, 0, 0, 77, self.cid) + b"are you there"
         self.send_ip(self.address, dst, 1, e[:2] + struct.pack(">H", csum(e)) + e[4:])
         want = b"\0\0" + struct.pack(">HH", 77, self.cid)
-        return bool(self.wait(lambda p: p.proto == 1 and p.piece is None and p.src == ip(dst) and p.l4[:2] + p.l4[4:8] == want))
+        return bool(self.wait(lambda p: p.proto == 1 and p.piece is None and p.src == ip(dst)
+                              and p.l4[:2] + p.l4[4:8] == want))
 
     def udp(self, dst, dport, data, src=None, sport=5353):
         """What comes back for a datagram"""
