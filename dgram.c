@@ -77,10 +77,7 @@ int dgram_recv(int fd, const struct iovec *place, unsigned n, uint8_t *batch)
 	int rc;
 
 	prepare(place, n);
-	do
-		rc = recvmmsg(fd, in.mm, n, MSG_DONTWAIT, NULL);
-	while (rc < 0 && errno == EINTR);
-
+	rc = (int)UNINTERRUPTED(recvmmsg(fd, in.mm, n, MSG_DONTWAIT, NULL));
 	if (batch && rc == (int)n)
 		*batch = (uint8_t)MIN(2 * *batch, DGRAM_BATCH);
 	else if (batch && rc < *batch / 2)
@@ -154,9 +151,7 @@ bool dgram_peek(int fd, struct dgram *d)
 	ssize_t n;
 
 	prepare(&nothing, 1);
-	do
-		n = recvmsg(fd, &in.mm[0].msg_hdr, MSG_DONTWAIT | MSG_PEEK);
-	while (n < 0 && errno == EINTR);
+	n = UNINTERRUPTED(recvmsg(fd, &in.mm[0].msg_hdr, MSG_DONTWAIT | MSG_PEEK));
 	in.mm[0].msg_len = 0;
 	return n >= 0 && dgram_get(0, false, d);
 }

@@ -385,30 +385,6 @@ static void test_not_echo(const struct subnet *n)
 	expect_error(n, 0, n->gw, n->unreach, addr_is_v4(&got[0].ip.src.a) ? 13 : 1, 4, 1);
 }
 
-static void test_timeout(const struct subnet *n)
-{
-	unsigned fds;
-	struct ippkt i;
-
-	test("RFC 5508 REQ-2 %s: 60 s after the last message, the socket is closed", n->name);
-	begin(NULL);
-	fds = fds_open();
-	guest_ping(n, 64, 6, 1);
-	ok(out_read(&i));
-	pass(59999);
-	out_reply(n, n->server, &i, 64);
-	run();
-	pass(59999);
-	eq(c.flows.count[FLOW_PING], 1);
-	guest_ping(n, 64, 6, 2);
-	pass(59999);
-	eq(fds_open(), fds + 1);
-	pass(1);
-	eq(c.flows.count[FLOW_PING], 0);
-	eq(fds_open(), fds);
-	eq(wheel_timeout(&c.wheel, c.now), -1);
-}
-
 static void test_scan(const struct subnet *n)
 {
 	struct rlimit old, few;
@@ -691,7 +667,6 @@ int main(void)
 		test_local(n);
 		test_fragments(n);
 		test_not_echo(n);
-		test_timeout(n);
 		test_scan(n);
 		test_link_full(n);
 		test_map(n);

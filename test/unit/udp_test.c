@@ -1199,74 +1199,6 @@ static void test_out_addr(void)
 	close(fd);
 }
 
-static void test_timeouts(const struct subnet *n)
-{
-	static const struct {
-		uint16_t port;
-		bool reply;
-		uint64_t life;
-		const char *what;
-	} cases[] = {
-		{ 7, false, 120000, "REQ-5: two minutes if nobody answers" },
-		{ 7, true, 300000, "REQ-5: five minutes if somebody did" },
-		{ 53, true, 30000, "UDP-07: half a minute for DNS" },
-	};
-	struct end guest = E(n->guest, 40013), server = E(n->server, 0);
-	unsigned fds;
-	struct ippkt i;
-
-	for (unsigned k = 0; k < ARRAY_SIZE(cases); k++) {
-		test("RFC 4787 %s: %s", n->name, cases[k].what);
-		begin(NULL);
-		fds = fds_open();
-		server.port = cases[k].port;
-		guest_say(&guest, &server, "x");
-		ok(out_read(&i));
-		if (cases[k].reply) {
-			out_udp(&server, &guest, "y", 1);
-			run();
-		}
-		pass(cases[k].life / 2);
-		guest_say(&guest, &server, "x");	/* REQ-6: what leaves keeps it alive */
-		pass(cases[k].life - 1);
-		eq(c.flows.count[FLOW_UDP], 1);
-		eq(fds_open(), fds + 1);
-		pass(1);
-		eq(c.flows.count[FLOW_UDP], 0);
-		eq(c.flows.count[FLOW_UDP_PORT], 0);
-		eq(fds_open(), fds);
-		eq(wheel_timeout(&c.wheel, c.now), -1);
-	}
-
-	test("RFC 4787 %s: what arrives keeps a flow alive, too", n->name);
-	begin(NULL);
-	server.port = 7;
-	guest_say(&guest, &server, "x");
-	ok(out_read(&i));
-	for (unsigned k = 0; k < 5; k++) {
-		pass(k ? 299999 : 119999);
-		out_udp(&server, &guest, "y", 1);
-		run();
-	}
-	eq(ngot, 5);
-
-	for (unsigned answered = 0; answered < 2; answered++) {
-		test("RFC 4787 %s: a flow from outside, %s", n->name, answered ? "answered" : "not answered");
-		begin(NULL);
-		publish(5000, 5000, 40013);
-		eq(fwd_listen(&c.fwd, &c.net, c.epfd), 0);
-		out_udp(&server, &(struct end){ guest.a, 5000 }, "x", 1);
-		run();
-		if (answered)
-			guest_say(&guest, &server, "y");
-		pass(answered ? 299999 : 119999);
-		eq(c.flows.count[FLOW_UDP], 1);
-		pass(1);
-		eq(c.flows.count[FLOW_UDP], 0);
-		eq(c.flows.count[FLOW_UDP_PORT], 1);
-	}
-}
-
 static void test_exhaustion(const struct subnet *n)
 {
 	struct end guest = E(n->guest, 0), server = E(n->server, 53);
@@ -1656,19 +1588,6 @@ static void test_unasked(const struct subnet *n)
 	ok(reaches(&device, &guest));
 }
 
-static void test_policy(const struct subnet *n)
-{
-	struct end guest = E(n->guest, 40017), server = E(n->server, 7);
-	bool v4 = addr_is_v4(&guest.a);
-
-	test("%s: --no-udp is told as prohibited", n->name);
-	begin(NULL);
-	cf.no_udp = true;
-	guest_say(&guest, &server, "x");
-	eq(g->drops[DROP_POLICY], 1);
-	expect_error(0, n->gw, v4 ? 3 : 1, v4 ? 13 : 1, &guest, &server, "x");
-}
-
 int main(void)
 {
 	struct rlimit most;
@@ -1699,7 +1618,6 @@ int main(void)
 		test_rule_gone(n);
 		test_clients(n);
 		test_two_names(n);
-		test_timeouts(n);
 		test_exhaustion(n);
 		test_share(n);
 		test_share_batch(n);
@@ -1707,7 +1625,6 @@ int main(void)
 		test_link_full(n);
 		test_flood(n);
 		test_unasked(n);
-		test_policy(n);
 	}
 	test_broadcast();
 	test_asked_broadcast();
