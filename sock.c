@@ -162,16 +162,17 @@ void sock_connected(int fd, bool v6)
 
 int sock_connect(const struct side *host, const struct sock_out *o)
 {
-	bool v6 = !addr_is_v4(&host->peer.a), from = !addr_is_unspec(&host->our.a);
+	const struct end from = { .a = host->our.a };
+	bool v6 = !addr_is_v4(&host->peer.a), any = addr_is_unspec(&from.a);
 	int fd = sock_open(v6, SOCK_STREAM, IPPROTO_TCP), rc;
 
 	if (fd < 0)
 		return fd;
 	if (o && o->ttl)
 		sock_errors(fd, v6, true);
-	if (from)
+	if (!any)
 		sock_opt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
-	rc = sock_place(fd, v6, from ? &(struct end){ .a = host->our.a } : NULL, o);
+	rc = sock_place(fd, v6, any ? NULL : &from, o);
 	return sock_or_error(fd, rc ? rc : sock_connect_on(fd, &host->peer, o ? o->scope : 0));
 }
 
@@ -253,6 +254,7 @@ struct end sock_name(int fd)
 int sock_ping(bool v6, const struct addr *our, const struct sock_out *o)
 {
 	int fd = sock_open(v6, SOCK_DGRAM, v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+	const struct end at = { .a = *our };
 
 	if (fd < 0)
 		return fd;
@@ -262,7 +264,7 @@ int sock_ping(bool v6, const struct addr *our, const struct sock_out *o)
 	 */
 	sock_errors(fd, v6, true);
 	sock_ip_opt(fd, v6, IP_RECVTTL, IPV6_RECVHOPLIMIT, 1);
-	return sock_or_error(fd, sock_place(fd, v6, addr_is_unspec(our) ? NULL : &(struct end){ .a = *our }, o));
+	return sock_or_error(fd, sock_place(fd, v6, addr_is_unspec(our) ? NULL : &at, o));
 }
 
 int sock_listen(uint8_t proto, const struct end *at, bool dual, const struct sock_out *o)
