@@ -184,8 +184,8 @@ ssize_t nl_recv(const struct nl *nl, void *buf, size_t size)
 	do {
 		from.nl_pid = 0;
 		msg.msg_namelen = sizeof(from);
-		n = recvmsg(nl->fd, &msg, MSG_DONTWAIT);
-	} while (n < 0 ? errno == EINTR : from.nl_pid);
+		n = UNINTERRUPTED(recvmsg(nl->fd, &msg, MSG_DONTWAIT));
+	} while (n > 0 && from.nl_pid);
 	if (n < 0)
 		return errno == EAGAIN ? -ETIMEDOUT : -errno;
 	if (!n)
@@ -195,12 +195,7 @@ ssize_t nl_recv(const struct nl *nl, void *buf, size_t size)
 
 static int nl_send(const struct nl *nl, const void *buf, size_t len)
 {
-	ssize_t n;
-
-	do
-		n = send(nl->fd, buf, len, MSG_NOSIGNAL);
-	while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : 0;
+	return UNINTERRUPTED(send(nl->fd, buf, len, MSG_NOSIGNAL)) < 0 ? -errno : 0;
 }
 
 int nl_ask(struct nl *nl, struct req *r)

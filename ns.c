@@ -243,9 +243,7 @@ static void command_take_namespaces(const struct command *cmd, int fd[COMMAND_FD
 	struct cmsghdr *h;
 	ssize_t n;
 
-	do
-		n = recvmsg(cmd->go[1], &m, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
+	n = UNINTERRUPTED(recvmsg(cmd->go[1], &m, MSG_CMSG_CLOEXEC));
 	if (!n)
 		exit(EXIT_FAILURE);		/* the child said why */
 	h = n < 0 ? NULL : CMSG_FIRSTHDR(&m);

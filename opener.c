@@ -63,11 +63,7 @@ void opener_serve(int rc)
 
 static int take_answer(struct opener_answer *a)
 {
-	while (read(line.ours, a, sizeof(*a)) != sizeof(*a)) {
-		if (errno != EINTR)
-			return -EIO;
-	}
-	return a->n;
+	return UNINTERRUPTED(read(line.ours, a, sizeof(*a))) == sizeof(*a) ? a->n : -EIO;
 }
 
 static int ask(const struct opener_request *r, int *fd)
