@@ -77,6 +77,25 @@ static inline uint32_t addr_v4(const struct addr *a)
 	return a->w[3];
 }
 
+/* Address families, as an index: nothing is written twice for them */
+enum family { V4, V6, FAMILIES };
+
+static inline enum family addr_family(const struct addr *a)
+{
+	return addr_is_v4(a) ? V4 : V6;
+}
+
+/* The unspecified address of a family, and its loopback address */
+static inline struct addr addr_any(enum family f)
+{
+	return f == V4 ? addr_any4 : addr_any6;
+}
+
+static inline struct addr addr_loopback(enum family f)
+{
+	return f == V4 ? addr_loopback4 : addr_loopback6;
+}
+
 /* From wire bytes: 4 or 16 of them */
 static inline struct addr addr_from_bytes(const void *p, bool v4)
 {

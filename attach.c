@@ -12,7 +12,6 @@
 #include "event.h"
 #include "frag.h"
 #include "input.h"
-#include "unix.h"
 
 #define DEFAULT_PATH	"/tmp/passt_%u.socket"
 #define DEFAULT_PATHS	100
@@ -20,11 +19,12 @@
 #define PROBE_FIRST	1000		/* ms: RFC 4861 10, RETRANS_TIMER; doubled up to the next */
 #define PROBE_MOST	32000
 
-int attach_listen(char *path)
+int attach_listen(const char *path, char used[static UNIX_PATH])
 {
 	int fd;
 
-	if (*path) {
+	if (path) {
+		snprintf(used, UNIX_PATH, "%s", path);
 		fd = unix_listen(path, 0777);
 		if (fd == -EADDRINUSE)
 			die("Socket path %s already in use", path);
@@ -34,12 +34,12 @@ int attach_listen(char *path)
 	}
 
 	for (unsigned i = 1; i <= DEFAULT_PATHS; i++) {
-		snprintf(path, PATH_MAX, DEFAULT_PATH, i);
-		fd = unix_listen(path, 0777);
+		snprintf(used, UNIX_PATH, DEFAULT_PATH, i);
+		fd = unix_listen(used, 0777);
 		if (fd >= 0)
 			return fd;
 	}
-	die("Failed to listen on any socket up to %s: %s; see -s/--socket", path, file_text(-fd));
+	die("Failed to listen on any socket up to %s: %s; see -s/--socket", used, file_text(-fd));
 }
 
 bool attach_fd_ok(int fd)

@@ -9,14 +9,16 @@
 #define ATTACH_H
 
 #include "ctx.h"
+#include "unix.h"
 
 /**
  * attach_listen() - the socket that guests connect to
- * @path:	in a buffer of PATH_MAX bytes; empty: the first /tmp/passt_N.socket nobody listens on, filled in
+ * @path:	NULL: the first /tmp/passt_N.socket nobody listens on
+ * @used:	its path, filled in
  *
  * A socket nobody listens on any more is replaced. May die(). Return: descriptor
  */
-int attach_listen(char *path);
+int attach_listen(const char *path, char used[static UNIX_PATH]);
 
 /* Is @fd something that can be a guest: a connected stream socket? */
 bool attach_fd_ok(int fd);

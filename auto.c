@@ -179,7 +179,7 @@ void auto_start(struct ctx *c)
 	bool any = any_rule(&c->fwd);
 	int rc;
 
-	if (!any && !*c->cf->control)		/* nor will there be one */
+	if (!any && !c->cf->control)		/* nor will there be one */
 		return;
 	rc = nl_open(&scan[true].nl, NETLINK_SOCK_DIAG);
 	scan[true].on = !rc;

@@ -4,10 +4,10 @@
  * One table has a row for each option: names, argument, modes, parser, help.
  *
  * Every error is one line that names option, value and reason; it ends the process with status 1. An option given again
- * replaces what it said before, unless it stands for a list; "none" empties a list, and what comes after it fills it
- * again. What depends on several options is checked when all are known, so that their order doesn't matter.
+ * replaces its value, unless it stands for a list; "none" empties a list, and options behind it fill it again. Conditions on
+ * several options are checked when all are known, so that their order doesn't matter.
  *
- * Nothing is allocated: strings that stay are copied into struct conf, or point into argv.
+ * Nothing is allocated: strings are copied into struct conf, or stay in argv.
  */
 
 #include <netinet/in.h>
@@ -15,14 +15,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
 
 #include "conf.h"
 #include "log.h"
 #include "opt.h"
+#include "unix.h"
 
 #define MTU_DEFAULT	65520		/* largest multiple of 4, so that IPv4 header and payload stay aligned */
-#define MTU_MAX		65521		/* what a tap device takes: 65535 less an Ethernet header */
+#define MTU_MAX		65521		/* limit of a tap device: 65535 less an Ethernet header */
 #define MTU_MIN4	68		/* RFC 791 3.2 */
 #define MTU_MIN6	1280		/* RFC 8200 5 */
 #define LOG_SIZE	(1024 * 1024)
@@ -39,9 +39,8 @@ struct parse {
 	const struct opt *o;		/* row of the option being parsed, and its argument */
 	const char	*val;
 	bool		ports_given[4];	/* -t, -u, -T, -U */
-	bool		netmask;	/* -n given, and no prefix length of -a after it */
 	bool		dns_none;	/* the last -D is "none" */
-	uint8_t		mask_plen;
+	uint8_t		netmask;	/* of -n, if no prefix length of -a came after it; or 0 */
 };
 
 #define PASTA	(1 << MODE_PASTA)
@@ -68,6 +67,217 @@ static void unsupported(struct parse *p)
 	char buf[OPT_STRLEN];
 
 	die("%s%s%.256s is not supported yet", opt_text(p->o, buf), p->val ? " " : "", p->val ? p->val : "");
+}
+
+static void p_repair_path(struct parse *p)
+{
+	if (strcmp(p->val, "none"))
+		unsupported(p);
+}
+
+/* Flags and single values: @off is the member's */
+
+static void *member(const struct parse *p)
+{
+	return (char *)p->c + p->o->off;
+}
+
+static void p_ignore(struct parse *p)
+{
+	(void)p;
+}
+
+static void p_set(struct parse *p)
+{
+	*(bool *)member(p) = true;
+}
+
+static void p_clear(struct parse *p)
+{
+	*(bool *)member(p) = false;
+}
+
+/* -q, -d, --trace: @off is the level. -d is less than --trace, and takes nothing from it. */
+static void p_level(struct parse *p)
+{
+	int level = (int)p->o->off;
+
+	p->c->log_level = level < LOG_INFO ? level : MAX(level, p->c->log_level);
+}
+
+/* -4, -6: @off is the family that stays */
+static void p_only(struct parse *p)
+{
+	for (enum family f = V4; f < FAMILIES; f++)
+		p->c->ip[f].off = f != p->o->off;
+}
+
+static void check_arg(const struct parse *p, size_t size)
+{
+	if (!*p->val)
+		bad(p, "empty");
+	if (strlen(p->val) >= size)
+		bad(p, "too long");
+}
+
+static void p_path(struct parse *p)
+{
+	check_arg(p, PATH_MAX);
+	*(const char **)member(p) = p->val;
+}
+
+/* The last of --userns and --netns-only counts */
+static void p_userns(struct parse *p)
+{
+	p_path(p);
+	p->c->netns_only = false;
+}
+
+static void p_netns_only(struct parse *p)
+{
+	p->c->netns_only = true;
+	p->c->userns = NULL;
+}
+
+static void p_ifname(struct parse *p)
+{
+	if (strlen(p->val) >= IFNAMSIZ)
+		bad(p, "interface name of more than 15 bytes");
+	for (const char *s = p->val; *s; s++) {
+		/* The kernel numbers "tun%d" itself, and takes no other percent sign */
+		if (*s <= ' ' || *s == '/' || *s == ':' || *s == '%' || *s == 0x7f)
+			bad(p, "not an interface name");
+	}
+	if (!strcmp(p->val, ".") || !strcmp(p->val, ".."))
+		bad(p, "not an interface name");
+	check_arg(p, IFNAMSIZ);
+	strcpy(member(p), p->val);
+}
+
+static void p_mac(struct parse *p)
+{
+	struct mac m;
+
+	if (!mac_parse(p->val, &m))
+		bad(p, "not a MAC address");
+	if (mac_is_zero(&m) || m.b[0] & 1)
+		bad(p, "not a unicast MAC address");
+	*(struct mac *)member(p) = m;
+}
+
+/* Number in the range, written as C has it; or bad(), with the reason @why */
+static uint64_t number(const struct parse *p, uint64_t min, uint64_t max, const char *why)
+{
+	uint64_t v;
+
+	if (!parse_num_c(p->val, strlen(p->val), 0, max, &v) || v < min)
+		bad(p, why);
+	return v;
+}
+
+static void p_stats(struct parse *p)
+{
+	p->c->stats_interval = (unsigned)number(p, 0, INT_MAX / 1000, "seconds expected");
+}
+
+static void p_busy_poll(struct parse *p)
+{
+	p->c->busy_poll = (unsigned)number(p, 0, 1000000, "microseconds expected, at most a million");
+}
+
+static void p_log_size(struct parse *p)
+{
+	p->c->log_size = number(p, LOG_SIZE_MIN, INT64_MAX, "bytes expected, at least 40960");
+}
+
+static void p_socket(struct parse *p)
+{
+	if (strlen(p->val) >= UNIX_PATH)
+		bad(p, "longer than the 107 bytes that the path of a socket may have");
+	p_path(p);
+}
+
+/* The guest's link: the last of -s and -F counts */
+static void p_link_socket(struct parse *p)
+{
+	p_socket(p);
+	p->c->link_fd = -1;
+}
+
+static void p_fd(struct parse *p)
+{
+	p->c->link_fd = (int)number(p, 0, INT_MAX, "descriptor number expected");
+	p->c->socket = NULL;
+}
+
+static void p_mtu(struct parse *p)
+{
+	p->c->mtu = (uint32_t)number(p, 0, MTU_MAX, "bytes expected, from 68 to 65521, or 0 to not assign any");
+	if (p->c->mtu && p->c->mtu < MTU_MIN4)
+		bad(p, "less than 68, the least that IPv4 needs");
+}
+
+static void p_netns(struct parse *p)
+{
+	static char named[sizeof(NETNS_DIR) + NAME_MAX];
+
+	if (!strcmp(p->val, ".") || !strcmp(p->val, ".."))
+		bad(p, "not a name");
+	check_arg(p, strchr(p->val, '/') ? PATH_MAX : NAME_MAX + 1);
+	snprintf(named, sizeof(named), NETNS_DIR "%.*s", NAME_MAX, p->val);
+	p->c->netns = strchr(p->val, '/') ? p->val : named;
+}
+
+/* Number in the next field of a line of passwd(5) or group(5) */
+static bool next_id(char **s, uint64_t *v)
+{
+	const char *field = strsep(s, ":");
+
+	return field && parse_num(field, strlen(field), UINT32_MAX - 1, v);
+}
+
+/* Entry of passwd(5) or group(5) by name, or by number if @name is NULL: its ID, and from passwd, the group's */
+static bool find_entry(const char *path, const char *name, size_t len, uint64_t *id, uint64_t *gid)
+{
+	static struct lines l;
+	bool found = false;
+	char *s;
+
+	if (lines_open(&l, path))
+		return false;
+	while ((s = lines_next(&l))) {
+		const char *entry = strsep(&s, ":");
+		uint64_t v;
+
+		strsep(&s, ":");				/* password */
+		if (found || !next_id(&s, &v) ||
+		    (name ? strlen(entry) != len || strncmp(entry, name, len) : v != *id) || (gid && !next_id(&s, gid)))
+			continue;
+		*id = v;
+		found = true;
+	}
+	return found;
+}
+
+/* User and group, names or numbers */
+static void p_runas(struct parse *p)
+{
+	const char *s = p->val, *group = strchr(s, ':');
+	size_t len = group ? (size_t)(group++ - s) : strlen(s);
+	uint64_t uid, gid;
+
+	if (parse_num_c(s, len, 0, UINT32_MAX - 1, &uid)) {
+		if (!group && !find_entry(passwd_path, NULL, 0, &uid, &gid))
+			gid = uid;
+	} else if (!len || !find_entry(passwd_path, s, len, &uid, &gid)) {
+		bad(p, "no such user");
+	}
+	if (group && !parse_num_c(group, strlen(group), 0, UINT32_MAX - 1, &gid) &&
+	    (!*group || !find_entry(group_path, group, strlen(group), &gid, NULL)))
+		bad(p, "no such group");
+	p->c->uid = (uid_t)uid;
+	p->c->gid = (gid_t)gid;
+	p->c->runas = true;
 }
 
 bool conf_domain_ok(const char *s, size_t len)
@@ -99,271 +309,55 @@ bool conf_search_add(struct search *l, const char *s, size_t len)
 	return true;
 }
 
-static void copy_text(const struct parse *p, char *to, size_t size)
-{
-	if (!*p->val)
-		bad(p, "empty");
-	if (strlen(p->val) >= size)
-		bad(p, "too long");
-	memcpy(to, p->val, strlen(p->val) + 1);
-}
-
-static void *member(const struct parse *p)
-{
-	return (char *)p->c + p->o->off;
-}
-
-/* Flags and single values */
-
-static void p_ignore(struct parse *p)
-{
-	(void)p;
-}
-
-static void p_set(struct parse *p)
-{
-	*(bool *)member(p) = true;
-}
-
-static void p_clear(struct parse *p)
-{
-	*(bool *)member(p) = false;
-}
-
-static void p_debug(struct parse *p)
-{
-	p->c->debug = true;
-	p->c->quiet = false;
-}
-
-static void p_trace(struct parse *p)
-{
-	p_debug(p);
-	p->c->trace = true;
-}
-
-static void p_quiet(struct parse *p)
-{
-	p->c->quiet = true;
-	p->c->debug = p->c->trace = false;
-}
-
-static void p_ipv4_only(struct parse *p)
-{
-	p->c->ip[V4].off = false;
-	p->c->ip[V6].off = true;
-}
-
-static void p_ipv6_only(struct parse *p)
-{
-	p->c->ip[V4].off = true;
-	p->c->ip[V6].off = false;
-}
-
-static void p_path(struct parse *p)
-{
-	copy_text(p, member(p), PATH_MAX);
-}
-
-/* The last of --userns and --netns-only counts */
-static void p_userns(struct parse *p)
-{
-	p_path(p);
-	p->c->netns_only = false;
-}
-
-static void p_netns_only(struct parse *p)
-{
-	p->c->netns_only = true;
-	p->c->userns[0] = '\0';
-}
-
-static void p_ifname(struct parse *p)
-{
-	const char *s = p->val;
-
-	if (strlen(s) >= IFNAMSIZ)
-		bad(p, "interface name of more than 15 bytes");
-	for (; *s; s++) {
-		/* The kernel numbers "tun%d" itself, and takes no other percent sign */
-		if (*s <= ' ' || *s == '/' || *s == ':' || *s == '%' || *s == 0x7f)
-			bad(p, "not an interface name");
-	}
-	if (!strcmp(p->val, ".") || !strcmp(p->val, ".."))
-		bad(p, "not an interface name");
-	copy_text(p, member(p), IFNAMSIZ);
-}
-
-static void p_mac(struct parse *p)
-{
-	struct mac m;
-
-	if (!mac_parse(p->val, &m))
-		bad(p, "not a MAC address");
-	if (mac_is_zero(&m) || m.b[0] & 1)
-		bad(p, "not a unicast MAC address");
-	*(struct mac *)member(p) = m;
-}
-
-/* Number in the range, written as C has it; or bad(), with the reason @why */
-static uint64_t number(const struct parse *p, uint64_t min, uint64_t max, const char *why)
-{
-	uint64_t v;
-
-	if (!parse_num_c(p->val, strlen(p->val), 0, max, &v) || v < min)
-		bad(p, why);
-	return v;
-}
-
-static void p_stats(struct parse *p)
-{
-	p->c->stats_interval = (unsigned)number(p, 0, INT_MAX / 1000, "seconds expected");
-	p->c->stats_on = p->c->stats_interval;
-}
-
-static void p_busy_poll(struct parse *p)
-{
-	p->c->busy_poll = (unsigned)number(p, 0, 1000000, "microseconds expected, at most a million");
-}
-
-static void p_log_size(struct parse *p)
-{
-	p->c->log_size = number(p, LOG_SIZE_MIN, INT64_MAX, "bytes expected, at least 40960");
-}
-
-static void p_socket(struct parse *p)
-{
-	if (strlen(p->val) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-		bad(p, "longer than the 107 bytes that the path of a socket may have");
-	p_path(p);
-}
-
-/* The guest's link: the last of -s and -F counts */
-static void p_link_socket(struct parse *p)
-{
-	p_socket(p);
-	p->c->link_fd = -1;
-}
-
-static void p_fd(struct parse *p)
-{
-	p->c->link_fd = (int)number(p, 0, INT_MAX, "descriptor number expected");
-	p->c->socket[0] = '\0';
-}
-
-static void p_mtu(struct parse *p)
-{
-	uint64_t v = number(p, 0, MTU_MAX, "bytes expected, from 68 to 65521, or 0 to not assign any");
-
-	if (v && v < MTU_MIN4)
-		bad(p, "less than 68, the least that IPv4 needs");
-	p->c->mtu = (uint32_t)v;
-}
-
-static void p_netns(struct parse *p)
-{
-	char *to = p->c->netns;
-
-	if (!strchr(p->val, '/')) {
-		if (!strcmp(p->val, ".") || !strcmp(p->val, ".."))
-			bad(p, "not a name");
-		if (strlen(p->val) > NAME_MAX)
-			bad(p, "too long");
-		memcpy(to, NETNS_DIR, strlen(NETNS_DIR));
-		to += strlen(NETNS_DIR);
-	}
-	copy_text(p, to, (size_t)(p->c->netns + sizeof(p->c->netns) - to));
-}
-
-/* Field @n of a line of passwd(5) or group(5), with its length */
-static const char *field(const char *s, unsigned n, size_t *len)
-{
-	while (n-- && *(s += strcspn(s, ":")))
-		s++;
-	*len = strcspn(s, ":");
-	return s;
-}
-
-static bool field_num(const char *line, unsigned n, uint64_t *v)
-{
-	size_t len;
-	const char *s = field(line, n, &len);
-
-	return parse_num(s, len, UINT32_MAX - 1, v);
-}
-
-/* Entry of passwd(5) or group(5) by name, or by number if @name is NULL: its ID, and from passwd, the group's */
-static bool find_entry(const char *path, const char *name, size_t name_len, uint64_t *id, uint64_t *gid)
-{
-	static struct lines l;
-	bool found = false;
-	const char *s;
-
-	if (lines_open(&l, path))
-		return false;
-	while ((s = lines_next(&l))) {
-		uint64_t v;
-
-		if (found || !field_num(s, 2, &v))
-			continue;
-		if (name ? strcspn(s, ":") != name_len || strncmp(s, name, name_len) : v != *id)
-			continue;
-		if (gid && !field_num(s, 3, gid))
-			continue;
-		*id = v;
-		found = true;
-	}
-	return found;
-}
-
-/* User and group, names or numbers */
-static void p_runas(struct parse *p)
-{
-	const char *s = p->val, *group = strchr(s, ':');
-	size_t len = group ? (size_t)(group++ - s) : strlen(s);
-	uint64_t uid, gid;
-
-	if (parse_num_c(s, len, 0, UINT32_MAX - 1, &uid)) {
-		if (!group && !find_entry(passwd_path, NULL, 0, &uid, &gid))
-			gid = uid;
-	} else if (!len || !find_entry(passwd_path, s, len, &uid, &gid)) {
-		bad(p, "no such user");
-	}
-	if (group && !parse_num_c(group, strlen(group), 0, UINT32_MAX - 1, &gid) &&
-	    (!*group || !find_entry(group_path, group, strlen(group), &gid, NULL)))
-		bad(p, "no such group");
-	p->c->uid = (uid_t)uid;
-	p->c->gid = (gid_t)gid;
-	p->c->runas = true;
-}
-
 static void p_hostname(struct parse *p)
 {
-	char *to = member(p);
-
 	if (*p->val && !conf_domain_ok(p->val, strlen(p->val)))
 		bad(p, "not a host name");
-	strcpy(to, p->val);
+	*(const char **)member(p) = *p->val ? p->val : NULL;
 }
 
-/* Addresses */
-
-/* Usable as the address of somebody, that is, of one host? */
-static void check_unicast(const struct parse *p, const struct addr *a)
+static void p_search(struct parse *p)
 {
-	if (addr_is_unspec(a))
-		bad(p, "unspecified address");
-	if (addr_is_many(a))
-		bad(p, "not a unicast address");
+	struct search *l = &p->c->search;
+	const char *s = p->val;
+
+	p->c->search_given = true;
+	if (!*s || !strcmp(s, "none")) {
+		l->n = 0;
+		return;
+	}
+	while (*(s += strspn(s, " \t"))) {
+		size_t len = strcspn(s, " \t");
+		bool root = len == 1 && *s == '.';	/* resolv.conf(5): no suffix */
+
+		if (!root && !conf_domain_ok(s, len))
+			bad(p, "not a list of domains");
+		if (!root && !conf_search_add(l, s, len)) {
+			left_out(p, "more than 8 domains");
+			return;
+		}
+		s += len;
+	}
 }
 
+/* Addresses: @off is that of a member of struct conf_ip */
+
+static struct addr *ip_member(const struct parse *p, enum family f)
+{
+	return (struct addr *)(void *)((char *)&p->c->ip[f] + p->o->off);
+}
+
+/* Address of one host */
 static struct addr addr_arg(const struct parse *p, const char *s, size_t len)
 {
 	struct addr a;
 
 	if (!addr_parse(s, len, &a))
 		bad(p, "not an IPv4 or IPv6 address");
-	check_unicast(p, &a);
+	if (addr_is_unspec(&a))
+		bad(p, "unspecified address");
+	if (addr_is_many(&a))
+		bad(p, "not a unicast address");
 	return a;
 }
 
@@ -377,9 +371,30 @@ static struct addr guest_addr_arg(const struct parse *p, const char *s, size_t l
 	return a;
 }
 
-static struct conf_ip *ip_of(const struct parse *p, const struct addr *a)
+static void p_addr(struct parse *p)
 {
-	return &p->c->ip[addr_family(a)];
+	struct addr a = addr_arg(p, p->val, strlen(p->val));
+
+	*ip_member(p, addr_family(&a)) = a;
+}
+
+static void p_guest_addr(struct parse *p)
+{
+	struct addr a = guest_addr_arg(p, p->val, strlen(p->val));
+
+	*ip_member(p, addr_family(&a)) = a;
+}
+
+/* Address that leads to the host, or "none" */
+static void p_map(struct parse *p)
+{
+	if (strcmp(p->val, "none")) {
+		p_guest_addr(p);
+		return;
+	}
+	for (enum family f = V4; f < FAMILIES; f++)
+		*ip_member(p, f) = addr_any(f);
+	p->c->no_map_gw |= p->o->off == offsetof(struct conf_ip, map_loopback);
 }
 
 static void p_address(struct parse *p)
@@ -389,7 +404,7 @@ static void p_address(struct parse *p)
 	bool brackets = len >= 2 && *s == '[' && s[len - 1] == ']';
 	struct addr a = guest_addr_arg(p, s + brackets, len - 2 * brackets);
 	unsigned skip = addr_is_v4(&a) && memchr(s, ':', len) ? 96 : 0;		/* RFC 4291 2.5.5.2: IPv4-mapped */
-	struct conf_ip *ip = ip_of(p, &a);
+	struct conf_ip *ip = &p->c->ip[addr_family(&a)];
 	uint64_t plen = skip;
 
 	if (slash && (!parse_num_c(slash + 1, strlen(slash + 1), 10, addr_is_v4(&a) ? 32 + skip : 128, &plen) ||
@@ -398,7 +413,7 @@ static void p_address(struct parse *p)
 	ip->addr = a;
 	ip->plen = (uint8_t)(plen - skip);
 	if (slash && addr_is_v4(&a))
-		p->netmask = false;
+		p->netmask = 0;
 }
 
 static void p_netmask(struct parse *p)
@@ -409,136 +424,53 @@ static void p_netmask(struct parse *p)
 	if (!parse_num_c(p->val, strlen(p->val), 0, 32, &plen)) {
 		if (!addr_parse(p->val, strlen(p->val), &a) || !addr_is_v4(&a))
 			bad(p, "neither a number of bits from 1 to 32 nor an IPv4 mask");
-		for (plen = 0; plen < 32 && addr_mask4((unsigned)plen) != addr_v4(&a); plen++)
-			;
+		plen = (uint64_t)__builtin_popcount(addr_v4(&a));
 		if (addr_mask4((unsigned)plen) != addr_v4(&a))
 			bad(p, "mask with gaps");
 	}
 	if (!plen)
 		bad(p, "no network bits");
-	p->netmask = true;
-	p->mask_plen = (uint8_t)plen;
+	p->netmask = (uint8_t)plen;
 }
 
-static void p_gateway(struct parse *p)
-{
-	struct addr a = guest_addr_arg(p, p->val, strlen(p->val));
-
-	ip_of(p, &a)->gw = a;
-}
-
+/* An address, or an interface's name for both families */
 static void p_outbound(struct parse *p)
 {
-	size_t digits = strspn(p->val, "0123456789.");
+	struct parse sub = *p;
+	struct opt o = *p->o;
 	struct addr a;
 
 	if (addr_parse(p->val, strlen(p->val), &a)) {
-		check_unicast(p, &a);
-		ip_of(p, &a)->out_addr = a;
+		p_addr(p);
 		return;
 	}
-	if (!p->val[digits] || strchr(p->val, ':'))
+	if (!p->val[strspn(p->val, "0123456789.")] || strchr(p->val, ':'))
 		bad(p, "not an address");
-	for (enum family f = V4; f < FAMILIES; f++) {
-		struct opt o = *p->o;
-		struct parse sub = *p;
-
-		o.off = offsetof(struct conf, ip) + f * sizeof(struct conf_ip) + offsetof(struct conf_ip, out_if);
-		sub.o = &o;
-		p_ifname(&sub);
-	}
+	sub.o = &o;
+	o.off = offsetof(struct conf, ip[V4].out_if);
+	p_ifname(&sub);
+	strcpy(p->c->ip[V6].out_if, p->val);
 }
 
 static void p_dns(struct parse *p)
 {
-	struct conf *c = p->c;
-	struct conf_ip *ip;
+	struct conf_ip *ip = p->c->ip;
 	struct addr a;
 
 	if (!*p->val || !strcmp(p->val, "none")) {
-		c->ip[V4].ndns = c->ip[V6].ndns = 0;
-		c->ip[V4].dns_given = c->ip[V6].dns_given = p->dns_none = true;
+		ip[V4].ndns = ip[V6].ndns = 0;
+		ip[V4].dns_given = ip[V6].dns_given = p->dns_none = true;
 		return;
 	}
 	a = addr_arg(p, p->val, strlen(p->val));
 	if (p->dns_none)
-		c->ip[V4].dns_given = c->ip[V6].dns_given = p->dns_none = false;
-	ip = ip_of(p, &a);
+		ip[V4].dns_given = ip[V6].dns_given = p->dns_none = false;
+	ip += addr_family(&a);
 	ip->dns_given = true;
 	if (ip->ndns == DNS_MAX)
 		left_out(p, "more than 8 servers");
 	else
 		ip->dns[ip->ndns++] = a;
-}
-
-static void p_search(struct parse *p)
-{
-	const char *s = p->val;
-
-	p->c->search_given = true;
-	if (!*s || !strcmp(s, "none")) {
-		p->c->search.n = 0;
-		return;
-	}
-	while (*(s += strspn(s, " \t"))) {
-		size_t len = strcspn(s, " \t");
-
-		if (len == 1 && *s == '.') {		/* resolv.conf(5): the root, which is no suffix */
-			s++;
-			continue;
-		}
-		if (!conf_domain_ok(s, len))
-			bad(p, "not a list of domains");
-		if (!conf_search_add(&p->c->search, s, len)) {
-			left_out(p, "more than 8 domains");
-			return;
-		}
-		s += len;
-	}
-}
-
-static void p_dns_forward(struct parse *p)
-{
-	struct addr a = guest_addr_arg(p, p->val, strlen(p->val));
-
-	ip_of(p, &a)->dns_forward = a;
-}
-
-static void p_dns_host(struct parse *p)
-{
-	struct addr a = addr_arg(p, p->val, strlen(p->val));
-
-	ip_of(p, &a)->dns_host = a;
-}
-
-static void p_map_loopback(struct parse *p)
-{
-	struct conf_ip *ip;
-	struct addr a;
-
-	if (!strcmp(p->val, "none")) {
-		p->c->ip[V4].no_map_loopback = p->c->ip[V6].no_map_loopback = true;
-		return;
-	}
-	a = guest_addr_arg(p, p->val, strlen(p->val));
-	ip = ip_of(p, &a);
-	ip->map_loopback = a;
-	ip->no_map_loopback = false;
-}
-
-static void p_map_guest(struct parse *p)
-{
-	struct conf_ip *ip;
-	struct addr a;
-
-	if (!strcmp(p->val, "none")) {
-		p->c->ip[V4].no_map_guest = p->c->ip[V6].no_map_guest = true;
-		return;
-	}
-	a = guest_addr_arg(p, p->val, strlen(p->val));
-	ip = ip_of(p, &a);
-	ip->map_guest = a;
-	ip->no_map_guest = false;
 }
 
 /* Forwarding */
@@ -565,42 +497,32 @@ static void default_ports(struct parse *p)
 	}
 }
 
-static void p_repair_path(struct parse *p)
-{
-	if (strcmp(p->val, "none"))
-		unsupported(p);
-}
-
 static void p_help(struct parse *p);
 static void p_version(struct parse *p);
 
 #define CONF(m)		offsetof(struct conf, m)
-#define CONF_IP(f, m)	(offsetof(struct conf, ip) + (f) * sizeof(struct conf_ip) + offsetof(struct conf_ip, m))
+#define IP(m)		offsetof(struct conf_ip, m)
 
 static const struct opt opts[] = {
 	{ .help = "Process", .modes = BOTH },
 	{ "help", 'h', NULL, BOTH, p_help, 0, "Show this text and exit" },
 	{ "version", 0, NULL, BOTH, p_version, 0, "Show the version and exit" },
 	{ "foreground", 'f', NULL, BOTH, p_set, CONF(foreground),
-	  "Stay in the foreground; without it, the program goes to the background as soon as everything "
-	  "is ready" },
-	{ "quiet", 'q', NULL, BOTH, p_quiet, 0, "Errors and warnings only" },
-	{ "debug", 'd', NULL, BOTH, p_debug, 0, "Tell more" },
-	{ "trace", 0, NULL, BOTH, p_trace, 0, "Tell everything, down to single packets" },
-	{ "stats", 0, "SECONDS", BOTH, p_stats, 0,
-	  "Print counters at this interval, unless nothing moved; 0: never" },
-	{ "log-file", 'l', "PATH", BOTH, p_path, CONF(log_file),
-	  "Log to a file instead of the system log" },
+	  "Stay in the foreground; without it, the program goes to the background as soon as everything is ready" },
+	{ "quiet", 'q', NULL, BOTH, p_level, LOG_WARNING, "Errors and warnings only" },
+	{ "debug", 'd', NULL, BOTH, p_level, LOG_DEBUG, "Tell more" },
+	{ "trace", 0, NULL, BOTH, p_level, LOG_TRACE, "Tell everything, down to single packets" },
+	{ "stats", 0, "SECONDS", BOTH, p_stats, 0, "Print counters at this interval, unless nothing moved; 0: never" },
+	{ "log-file", 'l', "PATH", BOTH, p_path, CONF(log_file), "Log to a file instead of the system log" },
 	{ "log-size", 0, "BYTES", BOTH, p_log_size, 0,
 	  "Size at which the log file gives up its oldest half; 1 MiB by default" },
 	{ "pid", 'P', "PATH", BOTH, p_path, CONF(pid_file), "Write the process ID to a file" },
-	{ "pcap", 'p', "PATH", BOTH, p_path, CONF(pcap),
-	  "Record all frames on the guest's link, in pcap format" },
+	{ "pcap", 'p', "PATH", BOTH, p_path, CONF(pcap), "Record all frames on the guest's link, in pcap format" },
 	{ "runas", 0, "USER[:GROUP]", BOTH, p_runas, 0,
 	  "User and group to become, names or numbers; when started as root, nobody by default" },
 	{ "busy-poll", 0, "USEC", BOTH, p_busy_poll, 0,
-	  "Stay awake for so many microseconds after an event, for the next one: shorter round-trip times, for a "
-	  "core that is busy while there is traffic; 0 by default" },
+	  "Stay awake for so many microseconds after an event, for the next one: shorter round-trip times, for a core "
+	  "that is busy while there is traffic; 0 by default" },
 	{ "chroot-fallback", 0, NULL, BOTH, p_set, CONF(chroot_fallback),
 	  "Use chroot() where pivot_root() is impossible, as on an initramfs" },
 	{ "conf-path", 'c', "PATH", BOTH, p_socket, CONF(control),
@@ -618,12 +540,10 @@ static const struct opt opts[] = {
 	  "Go on when the path of the namespace is deleted" },
 	{ "no-pidns", 0, NULL, PASTA, p_set, CONF(no_pidns), "No PID namespace for the command" },
 	{ "config-net", 0, NULL, PASTA, p_set, CONF(config_net),
-	  "Set up addresses, routes and the interface in the namespace, instead of leaving that to DHCP "
-	  "and NDP" },
+	  "Set up addresses, routes and the interface in the namespace, instead of leaving that to DHCP and NDP" },
 	{ "ns-ifname", 'I', "NAME", PASTA, p_ifname, CONF(ns_ifname),
 	  "Name of the interface in the namespace; by default, that of the template interface" },
-	{ "ns-mac-addr", 0, "MAC", PASTA, p_mac, CONF(ns_mac),
-	  "MAC address of the interface in the namespace" },
+	{ "ns-mac-addr", 0, "MAC", PASTA, p_mac, CONF(ns_mac), "MAC address of the interface in the namespace" },
 	{ "no-copy-routes", 0, NULL, PASTA, p_set, CONF(no_copy_routes),
 	  "With --config-net, set a default route only" },
 	{ "no-copy-addrs", 0, NULL, PASTA, p_set, CONF(no_copy_addrs),
@@ -631,8 +551,8 @@ static const struct opt opts[] = {
 
 	{ .help = "Guest", .modes = PASST },
 	{ "socket", 's', "PATH", PASST, p_link_socket, CONF(socket),
-	  "UNIX domain socket the guest connects to; by default, the first of /tmp/passt_1.socket, "
-	  "/tmp/passt_2.socket and so on that is free" },
+	  "UNIX domain socket the guest connects to; by default, the first of /tmp/passt_1.socket, /tmp/passt_2.socket "
+	  "and so on that is free" },
 	{ "socket-path", 0, "PATH", PASST, p_link_socket, CONF(socket), NULL },
 	{ "vhost-user", 0, NULL, PASST, unsupported, 0, NULL },
 	{ "print-capabilities", 0, NULL, PASST, unsupported, 0, NULL },
@@ -641,35 +561,32 @@ static const struct opt opts[] = {
 
 	{ .help = "Link and addresses", .modes = BOTH },
 	{ "fd", 'F', "FD", BOTH, p_fd, 0, "Descriptor of an open link, instead of making one" },
-	{ "mtu", 'm', "BYTES", BOTH, p_mtu, 0,
-	  "MTU of the guest, 0 to leave it alone; 65520 by default" },
+	{ "mtu", 'm', "BYTES", BOTH, p_mtu, 0, "MTU of the guest, 0 to leave it alone; 65520 by default" },
 	{ "mac-addr", 'M', "MAC", BOTH, p_mac, CONF(our_mac),
 	  "MAC address of the gateway; 9a:55:9a:55:9a:55 by default" },
 	{ "interface", 'i', "NAME", BOTH, p_ifname, CONF(ifname),
-	  "Template interface, whose addresses and routes the guest gets; by default, the one the "
-	  "default route goes through" },
+	  "Template interface, whose addresses and routes the guest gets; by default, the one the default route goes "
+	  "through" },
 	{ "address", 'a', "ADDR[/BITS]", BOTH, p_address, 0,
-	  "The guest's address, one for IPv4 and one for IPv6; by default, that of the template "
-	  "interface" },
+	  "The guest's address, one for IPv4 and one for IPv6; by default, that of the template interface" },
 	{ "netmask", 'n', "BITS|MASK", BOTH, p_netmask, 0,
 	  "The guest's IPv4 mask; of this option and the bits of --address, the last one counts" },
-	{ "gateway", 'g', "ADDR", BOTH, p_gateway, 0,
+	{ "gateway", 'g', "ADDR", BOTH, p_guest_addr, IP(gw),
 	  "The guest's default gateway, one for IPv4 and one for IPv6" },
-	{ "outbound", 'o', "ADDR|NAME", BOTH, p_outbound, 0,
+	{ "outbound", 'o', "ADDR|NAME", BOTH, p_outbound, IP(out_addr),
 	  "Source address, or interface, of what leaves the host" },
-	{ "outbound-if4", 0, "NAME", BOTH, p_ifname, CONF_IP(V4, out_if),
+	{ "outbound-if4", 0, "NAME", BOTH, p_ifname, CONF(ip[V4].out_if),
 	  "Interface by which IPv4 leaves the host; it may appear later" },
-	{ "outbound-if6", 0, "NAME", BOTH, p_ifname, CONF_IP(V6, out_if),
+	{ "outbound-if6", 0, "NAME", BOTH, p_ifname, CONF(ip[V6].out_if),
 	  "Interface by which IPv6 leaves the host; it may appear later" },
-	{ "ipv4-only", '4', NULL, BOTH, p_ipv4_only, 0, "No IPv6; the last of -4 and -6 counts" },
-	{ "ipv6-only", '6', NULL, BOTH, p_ipv6_only, 0, "No IPv4; the last of -4 and -6 counts" },
+	{ "ipv4-only", '4', NULL, BOTH, p_only, V4, "No IPv6; the last of -4 and -6 counts" },
+	{ "ipv6-only", '6', NULL, BOTH, p_only, V6, "No IPv4; the last of -4 and -6 counts" },
 	{ "no-tcp", 0, NULL, BOTH, p_set, CONF(no_tcp), "No TCP" },
 	{ "no-udp", 0, NULL, BOTH, p_set, CONF(no_udp), "No UDP" },
 	{ "no-icmp", 0, NULL, BOTH, p_set, CONF(no_icmp), "No ICMP echo, IPv4 and IPv6" },
 	{ "no-dhcp", 0, NULL, BOTH, p_set, CONF(no_dhcp), "No DHCP server" },
 	{ "no-dhcpv6", 0, NULL, BOTH, p_set, CONF(no_dhcpv6), "No DHCPv6 server" },
-	{ "no-ndp", 0, NULL, BOTH, p_set, CONF(no_ndp),
-	  "No answers to neighbour and router solicitations" },
+	{ "no-ndp", 0, NULL, BOTH, p_set, CONF(no_ndp), "No answers to neighbour and router solicitations" },
 	{ "no-ra", 0, NULL, BOTH, p_set, CONF(no_ra), "No router advertisements" },
 
 	{ .help = "Names", .modes = BOTH },
@@ -681,42 +598,38 @@ static const struct opt opts[] = {
 	{ "dhcp-dns", 0, NULL, BOTH, p_set, CONF(dhcp_dns),
 	  "Hand out DNS servers by DHCP, DHCPv6 and NDP: passt's default" },
 	{ "no-dhcp-dns", 0, NULL, BOTH, p_clear, CONF(dhcp_dns), "Do not: pasta's default" },
-	{ "dhcp-search", 0, NULL, BOTH, p_set, CONF(dhcp_search),
-	  "Hand out search domains: passt's default" },
+	{ "dhcp-search", 0, NULL, BOTH, p_set, CONF(dhcp_search), "Hand out search domains: passt's default" },
 	{ "no-dhcp-search", 0, NULL, BOTH, p_clear, CONF(dhcp_search), "Do not: pasta's default" },
 	{ "hostname", 'H', "NAME", BOTH, p_hostname, CONF(hostname), "Host name for the guest" },
-	{ "fqdn", 0, "NAME", BOTH, p_hostname, CONF(fqdn),
-	  "Fully qualified domain name for the guest" },
-	{ "dns-forward", 0, "ADDR", BOTH, p_dns_forward, 0,
+	{ "fqdn", 0, "NAME", BOTH, p_hostname, CONF(fqdn), "Fully qualified domain name for the guest" },
+	{ "dns-forward", 0, "ADDR", BOTH, p_guest_addr, IP(dns_forward),
 	  "Send DNS queries that go to this address to the resolver of the host" },
-	{ "dns-host", 0, "ADDR", BOTH, p_dns_host, 0,
+	{ "dns-host", 0, "ADDR", BOTH, p_addr, IP(dns_host),
 	  "Resolver of the host; by default, the first of --dns or /etc/resolv.conf" },
 
 	{ .help = "Host as the guest sees it", .modes = BOTH },
-	{ "map-host-loopback", 0, "ADDR|none", BOTH, p_map_loopback, 0,
+	{ "map-host-loopback", 0, "ADDR|none", BOTH, p_map, IP(map_loopback),
 	  "Address that leads to the host's loopback interface; by default, the gateway's" },
-	{ "map-guest-addr", 0, "ADDR|none", BOTH, p_map_guest, 0,
+	{ "map-guest-addr", 0, "ADDR|none", BOTH, p_map, IP(map_guest),
 	  "Address that leads to the host's own address, the one the guest has too; none by default" },
-	{ "no-map-gw", 0, NULL, BOTH, p_set, CONF(no_map_gw),
-	  "The gateway's address does not lead to the host" },
+	{ "no-map-gw", 0, NULL, BOTH, p_set, CONF(no_map_gw), "The gateway's address does not lead to the host" },
 
 	{ .help = "Forwarding to the guest", .modes = BOTH },
 	{ "tcp-ports", 't', "SPEC", BOTH, p_ports, 0,
-	  "TCP ports of the host to forward, any number of times. SPEC is none, or [ADDR[%NAME]/]PORTS: "
-	  "bound to an address (* is any), an interface, or any. PORTS is a list, separated by commas, of "
-	  "PORT[-PORT][:[ADDR/]PORT[-PORT]]: on the host, and in the guest where that differs; ~PORT[-PORT]: "
-	  "excluded; all[:ADDR]: those that are neither ephemeral nor in use. Nothing but exclusions means all "
-	  "others. none is passt's default; auto, pasta's: ports that are bound in the namespace, while they are" },
+	  "TCP ports of the host to forward, any number of times. SPEC is none, or [ADDR[%NAME]/]PORTS: bound to an "
+	  "address (* is any), an interface, or any. PORTS is a list, separated by commas, of "
+	  "PORT[-PORT][:[ADDR/]PORT[-PORT]]: on the host, and in the guest where that differs; ~PORT[-PORT]: excluded; "
+	  "all[:ADDR]: those that are neither ephemeral nor in use. Nothing but exclusions means all others. none is "
+	  "passt's default; auto, pasta's: ports that are bound in the namespace, while they are" },
 	{ "udp-ports", 'u', "SPEC", BOTH, p_ports, 0, "UDP ports of the host to forward" },
 	{ "tcp-ns", 'T', "SPEC", PASTA, p_ports, 0,
-	  "TCP ports of the namespace's loopback interface to forward to the host's; by default, auto: those that "
-	  "are bound on the host, also with --no-map-gw" },
+	  "TCP ports of the namespace's loopback interface to forward to the host's; by default, auto: those that are "
+	  "bound on the host, also with --no-map-gw" },
 	{ "udp-ns", 'U', "SPEC", PASTA, p_ports, 0, "Same, for UDP" },
-	{ "freebind", 0, NULL, BOTH, p_set, CONF(freebind),
-	  "Bind to addresses the host does not have yet" },
+	{ "freebind", 0, NULL, BOTH, p_set, CONF(freebind), "Bind to addresses the host does not have yet" },
 	{ "host-lo-to-ns-lo", 0, NULL, PASTA, p_set, CONF(host_lo_to_ns_lo),
-	  "Connections from the host's loopback address go to the same one in the namespace; by default, to "
-	  "the namespace's own address" },
+	  "Connections from the host's loopback address go to the same one in the namespace; by default, to the "
+	  "namespace's own address" },
 	{ "no-splice", 0, NULL, BOTH, p_set, CONF(no_splice),
 	  "Connections from the host's loopback address pass the link, as all others do: always so with passt" },
 	{ "splice-only", 0, NULL, PASTA, p_set, CONF(splice_only),
@@ -784,7 +697,7 @@ static void parse_operands(struct conf *c, char **argv)
 	} else {
 		c->command = argv;
 	}
-	if (c->netns[0])
+	if (c->netns)
 		die("Both --netns and a %s given", c->ns_pid ? "PID" : "command");
 }
 
@@ -792,6 +705,7 @@ static void defaults(struct conf *c, const char *name)
 {
 	*c = (struct conf){
 		.mode		= strncmp(name, "passt", 5) ? MODE_PASTA : MODE_PASST,
+		.log_level	= LOG_INFO,
 		.log_size	= LOG_SIZE,
 		.our_mac	= mac_default,
 		.mtu		= MTU_DEFAULT,
@@ -800,7 +714,7 @@ static void defaults(struct conf *c, const char *name)
 	c->dhcp_dns = c->dhcp_search = c->no_splice = c->mode == MODE_PASST;
 
 	for (enum family f = V4; f < FAMILIES; f++) {
-		const struct addr none = f == V4 ? addr_any4 : addr_any6;
+		const struct addr none = addr_any(f);
 
 		c->ip[f] = (struct conf_ip){ .addr = none, .gw = none, .map_loopback = none, .map_guest = none,
 					     .dns_forward = none, .dns_host = none, .out_addr = none };
@@ -810,7 +724,7 @@ static void defaults(struct conf *c, const char *name)
 /* A command, or a shell, that has our stderr? */
 static bool starts_command(const struct conf *c)
 {
-	return c->mode == MODE_PASTA && !c->ns_pid && !c->netns[0];
+	return c->mode == MODE_PASTA && !c->ns_pid && !c->netns;
 }
 
 /* Rules that can't be, or that lead nowhere */
@@ -829,7 +743,7 @@ static void check_ports(struct conf *c)
 			warned = r;
 		}
 	}
-	c->ports_later |= *c->control;
+	c->ports_later |= c->control != NULL;
 }
 
 /* Options that only make sense, or none, together */
@@ -838,7 +752,7 @@ static void check(const struct parse *p)
 	struct conf *c = p->c;
 
 	if (p->netmask)
-		c->ip[V4].plen = p->mask_plen;
+		c->ip[V4].plen = p->netmask;
 	check_ports(c);
 	if (c->no_splice && c->splice_only)
 		die("--no-splice and --splice-only exclude each other");
@@ -859,7 +773,7 @@ void conf_parse(struct conf *c, int argc, char **argv)
 	int i;
 
 	defaults(c, name);
-	table.name = c->mode == MODE_PASTA ? "pasta" : "passt";
+	table.name = conf_name(c);
 	table.mode = (uint8_t)(1 << c->mode);
 	i = opts_parse(&table, &p, argc, argv);
 	if (i < argc && c->mode == MODE_PASST)
@@ -869,7 +783,7 @@ void conf_parse(struct conf *c, int argc, char **argv)
 	default_ports(&p);
 	check(&p);
 
-	log_level = c->trace ? LOG_TRACE : c->debug ? LOG_DEBUG : c->quiet ? LOG_WARNING : LOG_INFO;
+	log_level = c->log_level;
 	if (log_level == LOG_INFO && starts_command(c))
 		log_stderr_quiet();
 }

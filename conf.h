@@ -15,14 +15,6 @@ enum mode {
 	MODE_PASST,
 };
 
-/* Address families, as an index: nothing is written twice for them */
-enum family { V4, V6, FAMILIES };
-
-static inline enum family addr_family(const struct addr *a)
-{
-	return addr_is_v4(a) ? V4 : V6;
-}
-
 #define DNS_MAX		8
 #define SEARCH_MAX	8
 #define DOMAIN_MAX	256		/* RFC 1035 2.3.4, with the terminator */
@@ -30,7 +22,6 @@ static inline enum family addr_family(const struct addr *a)
 /* Options of one family. Unspecified address, prefix length 0, empty name: not given. */
 struct conf_ip {
 	bool		off;			/* by -4 or -6 */
-	bool		no_map_loopback, no_map_guest;	/* "none" */
 	bool		dns_given;		/* also "none" */
 	uint8_t		plen;
 	struct addr	addr;			/* the guest's */
@@ -52,14 +43,15 @@ struct conf {
 	enum mode	mode;
 
 	/* Process */
-	bool		foreground, quiet, debug, trace, stats_on;
-	unsigned	stats_interval;		/* s, --stats */
+	bool		foreground;
+	int		log_level;
+	unsigned	stats_interval;		/* s, --stats; 0: never */
 	unsigned	busy_poll;		/* us after an event that the next one is waited for awake */
-	char		pid_file[PATH_MAX];
-	char		log_file[PATH_MAX];
+	const char	*pid_file;		/* paths in argv, here and below; NULL: not given */
+	const char	*log_file;
 	uint64_t	log_size;
-	char		pcap[PATH_MAX];
-	char		control[PATH_MAX];	/* -c: control socket */
+	const char	*pcap;
+	const char	*control;		/* -c: control socket */
 	uid_t		uid;			/* --runas, or what root becomes */
 	gid_t		gid;
 	bool		runas;
@@ -67,8 +59,8 @@ struct conf {
 
 	/* Namespace */
 	pid_t		ns_pid;			/* PID given, or 0 */
-	char		netns[PATH_MAX];	/* --netns path, resolved from a name */
-	char		userns[PATH_MAX];
+	const char	*netns;			/* --netns path, resolved from a name */
+	const char	*userns;
 	bool		netns_only, no_netns_quit, no_pidns, config_net;
 	char *const	*command;		/* COMMAND and its arguments, NULL-terminated, or NULL */
 	char		ns_ifname[IFNAMSIZ];
@@ -79,7 +71,7 @@ struct conf {
 	struct mac	our_mac;		/* -M: gateway's MAC as the guest sees it */
 	uint32_t	mtu;			/* as advertised to the guest; 0: do not assign */
 	int		link_fd;		/* --fd, or -1 */
-	char		socket[PATH_MAX];	/* -s: what guests connect to */
+	const char	*socket;		/* -s: for guests to connect to */
 	bool		one_off;		/* -1: the first guest is the last */
 
 	/* Network */
@@ -88,11 +80,12 @@ struct conf {
 	bool		no_tcp, no_udp, no_icmp;
 	bool		no_dhcp, no_dhcpv6, no_ndp, no_ra;
 	bool		dhcp_dns, dhcp_search;	/* hand out servers and search list */
-	bool		no_map_gw, host_lo_to_ns_lo;
+	bool		no_map_gw;		/* also by --map-host-loopback none */
+	bool		host_lo_to_ns_lo;
 	bool		freebind;
 	bool		no_splice;		/* what comes from the host's loopback takes the link, too */
 	bool		splice_only;		/* there is no link */
-	char		hostname[DOMAIN_MAX], fqdn[DOMAIN_MAX];
+	const char	*hostname, *fqdn;
 	struct search	search;
 	bool		search_given;			/* -S, also "none" */
 

@@ -228,7 +228,7 @@ static void opt_fqdn(struct out *o, const struct net *net, const struct request 
 	uint8_t b[3 + 255] = { FQDN_N, 255, 255 };
 	struct out f = { .b = b, .len = 3, .max = 255 };
 
-	if (!r->fqdn || !net->cf->fqdn[0])
+	if (!r->fqdn || !net->cf->fqdn)
 		return;
 	if (r->fqdn[1] & FQDN_S)
 		b[0] |= FQDN_O;
@@ -268,7 +268,7 @@ static void options_fill(struct out *o, const struct net *net, const struct requ
 		put_be16(mtu, (uint16_t)MIN(net->cf->mtu, UINT16_MAX));
 		opt_bytes(o, OPT_MTU, mtu, sizeof(mtu));
 	}
-	if (net->cf->hostname[0] && wants(r, OPT_HOSTNAME))
+	if (net->cf->hostname && wants(r, OPT_HOSTNAME))
 		opt_bytes(o, OPT_HOSTNAME, net->cf->hostname, strlen(net->cf->hostname));
 	opt_fqdn(o, net, r);
 	if (net->cf->dhcp_search && wants(r, OPT_SEARCH))

@@ -330,7 +330,7 @@ static void names_put(struct out *o, const struct net *net, const struct request
 		if (b.len)
 			opt_put(o, OPT_DNS, buf, b.len);
 	}
-	if (r->wants_fqdn && net->cf->fqdn[0]) {	/* also without a name of the client's own */
+	if (r->wants_fqdn && net->cf->fqdn) {	/* also without a name of the client's own */
 		b.len = 0;
 		out_u8(&b, FQDN_N | (r->fqdn.data && r->fqdn.data[0] & FQDN_S ? FQDN_O : 0));
 		if (out_name(&b, net->cf->fqdn))

@@ -177,7 +177,7 @@ int isolate_fd_in_path(const char *path)
 	size_t len = sizeof(dir) - 1;
 	uint64_t fd;
 
-	return !strncmp(path, dir, len) && parse_num(path + len, strlen(path + len), INT32_MAX, &fd) ? (int)fd : -1;
+	return path && !strncmp(path, dir, len) && parse_num(path + len, strlen(path + len), INT32_MAX, &fd) ? (int)fd : -1;
 }
 
 static void streams_open(void)
@@ -607,7 +607,7 @@ static void isolate_last(unsigned mode, uint64_t keep)
 void isolate_late(const struct conf *c)
 {
 	/* Low ports that open later: those of the namespace, where only we have that privilege; or by pesto */
-	isolate_last(1U << c->mode | (c->control[0] ? CONTROL : 0), c->ports_later ? CAP(CAP_NET_BIND_SERVICE) : 0);
+	isolate_last(1U << c->mode | (c->control ? CONTROL : 0), c->ports_later ? CAP(CAP_NET_BIND_SERVICE) : 0);
 }
 
 void isolate_client(void)

@@ -15,35 +15,22 @@
  *
  *	client			is shown as
  *	unspecified, multicast	(dropped)
- *	loopback		--map-host-loopback, or else us
- *	the guest's own address	--map-guest-addr, or else us
+ *	loopback		--map-host-loopback, or else the gateway
+ *	the guest's own address	--map-guest-addr, or else the gateway
  *	any other		itself
  *
- * "Us" is an address that the guest sends to us whatever its routes are: the gateway's, or one on its link. What came
- * from the host is answered by way of its flow, not by the outbound table: the address it is shown as need not lead
- * back for new connections.
+ * The guest sends to its gateway whatever its routes are. Answers to the host take the way of their flow, not that of the
+ * outbound table: the address that a client is shown as need not lead back for new connections.
  */
 
 #include <netinet/in.h>
 
 #include "map.h"
 
-static const struct addr local_gw4 = { .b = { [10] = 0xff, 0xff, 169, 254, 2, 2 } };
-
 /* Is @a the address @map, where that is one? */
 static bool is_map(const struct addr *a, const struct addr *map)
 {
 	return !addr_is_unspec(map) && addr_eq(a, map);
-}
-
-/* Us, as the guest sees it */
-static struct addr us(const struct net *net, enum family f)
-{
-	const struct net_ip *ip = &net->ip[f];
-
-	if (!addr_is_unspec(&ip->gw))
-		return ip->gw;
-	return f == V6 ? ip->our_ll : local_gw4;
 }
 
 static bool guest_owns(const struct net *net, const struct seen *s, const struct addr *a)
@@ -72,14 +59,12 @@ static bool is_dns(uint8_t proto, uint16_t port)
 	return (proto == IPPROTO_TCP || proto == IPPROTO_UDP) && (port == 53 || port == 853);
 }
 
-enum drop map_out(const struct net *net, const struct seen *s, uint8_t proto, const struct end *src,
-		  const struct end *dst, struct side *host)
+enum drop map_out(const struct net *net, uint8_t proto, const struct end *src, const struct end *dst, struct side *host)
 {
 	enum family f = addr_family(&dst->a);
 	const struct net_ip *ip = &net->ip[f];
 	struct addr to = dst->a;
 
-	(void)s;
 	if (switched_off(net, proto, f))
 		return DROP_POLICY;
 	if (addr_is_unspec(&src->a) || addr_is_loopback(&src->a) || addr_is_many(&src->a))
@@ -90,7 +75,7 @@ enum drop map_out(const struct net *net, const struct seen *s, uint8_t proto, co
 	if (is_dns(proto, dst->port) && is_map(&to, &ip->dns_forward))
 		to = ip->dns_host;
 	else if (is_map(&to, &ip->map_loopback))
-		to = f == V4 ? addr_loopback4 : addr_loopback6;
+		to = addr_loopback(f);
 	else if (is_map(&to, &ip->map_guest))
 		to = ip->guest.addr;
 	if (addr_is_unspec(&to))			/* no resolver, no address of our own */
@@ -99,7 +84,7 @@ enum drop map_out(const struct net *net, const struct seen *s, uint8_t proto, co
 	f = addr_family(&to);				/* the host's side, from here on */
 	ip = &net->ip[f];
 	host->peer = (struct end){ to, dst->port };
-	host->our = (struct end){ f == V4 ? addr_any4 : addr_any6, src->port };
+	host->our = (struct end){ addr_any(f), src->port };
 	if (!addr_is_loopback(&to) && !is_map(&to, &ip->guest.addr) && !addr_is_unspec(&net->cf->ip[f].out_addr))
 		host->our.a = net->cf->ip[f].out_addr;
 	return DROP_NONE;
@@ -134,9 +119,9 @@ enum drop map_in(const struct net *net, const struct seen *s, const struct rule 
 		return DROP_ADDR;
 
 	if (addr_is_loopback(&client))
-		client = addr_is_unspec(&ip->map_loopback) ? us(net, f) : ip->map_loopback;
+		client = addr_is_unspec(&ip->map_loopback) ? ip->gw : ip->map_loopback;
 	else if (guest_owns(net, s, &client) || is_map(&client, &r->to_addr))
-		client = addr_is_unspec(&ip->map_guest) ? us(net, f) : ip->map_guest;
+		client = addr_is_unspec(&ip->map_guest) ? ip->gw : ip->map_guest;
 
 	guest->our = (struct end){ client, host->peer.port };
 	guest->peer.a = addr_is_unspec(&r->to_addr) ? guest_addr(net, s, &client) : r->to_addr;
@@ -149,11 +134,11 @@ enum drop map_in(const struct net *net, const struct seen *s, const struct rule 
 	return DROP_NONE;
 }
 
-bool map_splice(const struct fwd *fwd, const struct net *net, const struct seen *s, const struct rule *r, const struct side *from,
-		struct side *to)
+bool map_splice(const struct fwd *fwd, const struct net *net, const struct seen *s, const struct rule *r,
+		const struct side *from, struct side *to)
 {
 	enum family f = addr_family(&from->peer.a);
-	struct addr lo = f == V4 ? addr_loopback4 : addr_loopback6;
+	struct addr lo = addr_loopback(f);
 
 	if (!r->outward && (net->cf->no_splice || !addr_is_loopback(&from->peer.a)))
 		return false;
@@ -162,7 +147,7 @@ bool map_splice(const struct fwd *fwd, const struct net *net, const struct seen 
 	else if (r->outward && r->any)		/* the namespace's own address is not the host's loopback */
 		return false;
 
-	to->our = (struct end){ f == V4 ? addr_any4 : addr_any6, 0 };
+	to->our = (struct end){ addr_any(f), 0 };
 	to->peer = (struct end){ addr_is_unspec(&r->to_addr) ? lo : r->to_addr, rule_to(r, from->our.port) };
 	if (addr_family(&to->peer.a) != f)
 		return false;
@@ -171,7 +156,7 @@ bool map_splice(const struct fwd *fwd, const struct net *net, const struct seen 
 	if (addr_is_unspec(&r->to_addr) && !net->cf->host_lo_to_ns_lo) {
 		to->peer.a = addr_is_unspec(&s->addr[f]) ? net->ip[f].guest.addr : s->addr[f];
 		if (addr_is_unspec(&to->peer.a) || net->cf->splice_only)	/* none, or no link that would have it */
-			to->peer.a = f == V4 ? addr_loopback4 : addr_loopback6;
+			to->peer.a = addr_loopback(f);
 	}
 	return !fwd_leads_to_us(fwd, true, r->proto, &to->peer);	/* and back, and round again */
 }
@@ -179,7 +164,7 @@ bool map_splice(const struct fwd *fwd, const struct net *net, const struct seen 
 struct addr map_icmp_src(const struct net *net, const struct seen *s, const struct addr *a)
 {
 	if (addr_is_unspec(a) || addr_is_loopback(a) || addr_is_many(a) || guest_owns(net, s, a))
-		return us(net, addr_family(a));
+		return net->ip[addr_family(a)].gw;
 	return *a;
 }
 

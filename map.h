@@ -22,9 +22,7 @@ struct seen {
 };
 
 /**
- * map_out() - where a flow the guest starts goes on the host: not always to the family that the guest uses, see --dns-forward
- * @net:	the host's, and options
- * @s:		what was learned of the guest
+ * map_out() - the host's side of a flow that the guest starts: with --dns-forward, of the other family if need be
  * @proto:	IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP or IPPROTO_ICMPV6
  * @src:	guest's endpoint
  * @dst:	endpoint it wants to reach
@@ -33,11 +31,11 @@ struct seen {
  *
  * Return: DROP_NONE, DROP_ADDR or DROP_POLICY
  */
-enum drop map_out(const struct net *net, const struct seen *s, uint8_t proto, const struct end *src,
-		  const struct end *dst, struct side *host);
+enum drop map_out(const struct net *net, uint8_t proto, const struct end *src, const struct end *dst, struct side *host);
 
 /**
- * map_in() - how a connection or datagram that arrived on the host looks to the guest
+ * map_in() - the guest's side of a connection or datagram that arrived on the host
+ * @s:		the guest's addresses, as learned
  * @r:		rule of the listener
  * @host:	peer: client; our: local address and port it came to
  * @guest:	filled in: peer: endpoint in the guest; our: the client as the guest sees it
@@ -58,8 +56,8 @@ enum drop map_in(const struct net *net, const struct seen *s, const struct rule 
  * has no address, or with --host-lo-to-ns-lo. Never to a port of ours, which would lead back and round for ever. From the
  * namespace: if it came to loopback, or to an address that the rule names.
  */
-bool map_splice(const struct fwd *fwd, const struct net *net, const struct seen *s, const struct rule *r, const struct side *from,
-		struct side *to);
+bool map_splice(const struct fwd *fwd, const struct net *net, const struct seen *s, const struct rule *r,
+		const struct side *from, struct side *to);
 
 /**
  * map_icmp_src() - guest-side address for a router or host that sent an ICMP error
@@ -69,15 +67,13 @@ bool map_splice(const struct fwd *fwd, const struct net *net, const struct seen 
  */
 struct addr map_icmp_src(const struct net *net, const struct seen *s, const struct addr *a);
 
-/* Is @a a rule's target, and not the address assigned? That it speaks doesn't make it the guest's own. */
+/* Is @a a rule's target, and not the address assigned? Its packets don't make it the guest's own. */
 bool map_is_target(const struct fwd *fwd, const struct net *net, const struct addr *a);
 
 /* Interface index for a link-local or multicast destination on the host, or 0 */
 unsigned map_scope(const struct net *net, const struct addr *a);
 
-/* How a flow that the guest starts leaves the host: interfaces, by the family of @to, where map_out() leads what was sent to
- * @asked
- */
+/* Interfaces by which a flow of the guest's to @asked leaves the host: by the family of @to, to which map_out() leads */
 struct sock_out map_leave(const struct net *net, const struct end *asked, const struct addr *to);
 
 #endif /* MAP_H */

@@ -12,13 +12,11 @@
 #include <errno.h>
 #include <net/if.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "log.h"
 #include "net.h"
 #include "netlink.h"
-#include "util.h"
+#include "sock.h"
 
 const char *const family_name[FAMILIES] = { "IPv4", "IPv6" };
 
@@ -37,17 +35,6 @@ static enum family other(enum family f)
 }
 
 /* ---- the host's interfaces, addresses and routes ---- */
-
-/* Kernels without IPv6 (ipv6.disable=1, or not built in) have no such sockets */
-static bool have_ipv6(void)
-{
-	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return errno != EAFNOSUPPORT;
-	close(fd);
-	return true;
-}
 
 /* Template interface of a family, 0: none. May die(): -i has to exist. Sockets are bound to that of --outbound-if4,
  * --outbound-if6 or -o by name, one by one, so it may come later.
@@ -99,7 +86,7 @@ static void read_host(struct net *net)
 	struct nl nl;
 	int ret;
 
-	if (net->ip[V6].on && !have_ipv6()) {
+	if (net->ip[V6].on && !sock_features.ipv6) {
 		info("IPv6 is not available on this host");
 		net->ip[V6].on = false;
 	}
@@ -158,7 +145,7 @@ static void resolv_server(struct resolv *r, const char *s)
 	if (!addr_parse(s, strcspn(s, " \t%"), &a) || addr_is_many(&a))
 		return;
 	if (addr_is_unspec(&a))				/* resolv.conf(5): the local machine */
-		a = addr_is_v4(&a) ? addr_loopback4 : addr_loopback6;
+		a = addr_loopback(addr_family(&a));
 	f = addr_family(&a);
 	if (r->n[f] < DNS_MAX)
 		r->server[f][r->n[f]++] = (struct resolver){ a, f == V6 && addr_is_linklocal(&a) ? resolv_scope(s) : 0 };
@@ -292,7 +279,7 @@ static void ip_complete(struct net *net, enum family f)
 		g->plen = plen_default(&g->addr);
 	if (f == V6)
 		ip->our_ll = addr_is_linklocal(&ip->gw) ? ip->gw : default_ll;
-	if (!net->cf->ip[f].no_map_loopback && addr_is_unspec(&ip->map_loopback) && !net->cf->no_map_gw)
+	if (addr_is_unspec(&ip->map_loopback) && !net->cf->no_map_gw)
 		ip->map_loopback = ip->gw;
 }
 
@@ -301,13 +288,12 @@ static void from_options(struct net *net, const struct conf *cf)
 {
 	*net = (struct net){ .cf = cf, .search = cf->search };
 	for (enum family f = V4; f < FAMILIES; f++) {
-		const struct addr none = f == V4 ? addr_any4 : addr_any6;
+		const struct addr none = addr_any(f);
 		const struct conf_ip *want = &cf->ip[f];
 
 		net->ip[f] = (struct net_ip){
 			.on = !want->off, .gw = want->gw, .our_ll = none,
-			.map_loopback = want->no_map_loopback ? none : want->map_loopback,
-			.map_guest = want->no_map_guest ? none : want->map_guest,
+			.map_loopback = want->map_loopback, .map_guest = want->map_guest,
 			.dns_forward = want->dns_forward, .dns_host = want->dns_host,
 			.guest = { .addr = want->addr, .plen = want->plen, .ll = none },
 		};

@@ -23,7 +23,7 @@ struct net_ip {
 	bool		local;			/* host has no network of this family: local mode */
 	unsigned	ifindex;		/* template interface on the host, 0: none */
 
-	struct addr	gw;			/* guest's default gateway: us */
+	struct addr	gw;			/* guest's default gateway: us; there always is one if @on */
 	struct addr	our_ll;			/* our link-local address on the link (IPv6) */
 	struct addr	map_loopback;		/* guest-side address that stands for the host's loopback */
 	struct addr	map_guest;		/* guest-side address that stands for the host's own global address */
@@ -50,7 +50,8 @@ extern const char *const family_name[FAMILIES];
  * net_start() - look up the host's network, and derive what depends on it
  * @cf:		kept
  *
- * May die(): for an interface that does not exist, or without any address family. The host's routing is never a reason.
+ * After sock_probe(). May die(): for an interface that does not exist, or without any address family. The host's routing is
+ * never a reason.
  */
 void net_start(struct net *net, const struct conf *cf);
 

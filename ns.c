@@ -269,8 +269,7 @@ static void command_set_up(const struct command *cmd)
 	write_close(open_to_write("/proc/sys/net/ipv4/ping_group_range"), "0 0");
 
 	gethostname(host, sizeof(host) - 1);
-	snprintf(name, sizeof(name), cmd->c->hostname[0] ? "%s" : "pasta-%s",
-		 cmd->c->hostname[0] ? cmd->c->hostname : host);
+	snprintf(name, sizeof(name), "%s%s", cmd->c->hostname ? "" : "pasta-", cmd->c->hostname ? cmd->c->hostname : host);
 	name[MIN(strlen(name), 64U)] = '\0';	/* __NEW_UTS_LEN */
 	if (sethostname(name, strlen(name)))
 		debug("Couldn't set host name %s: %s", name, errno_text(errno));
@@ -330,7 +329,7 @@ static void close_given(const char *path)
 static void open_command(struct ns *ns, const struct conf *c)
 {
 	static _Alignas(16) char stack[256 * 1024];
-	bool given = c->userns[0];	/* the namespaces are made in one that exists */
+	bool given = c->userns;		/* the namespaces are made in one that exists */
 	struct command cmd = { .c = c, .uid = geteuid(), .gid = getegid(), .own_userns = !given && !c->netns_only };
 	int flags = CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | SIGCHLD;
 	int fd[COMMAND_FDS], err, userns;
@@ -462,7 +461,7 @@ static void open_existing(struct ns *ns, const struct conf *c, const char *netns
 	/* The owner counts: a process may be in a user namespace below it. A mere path may need none. -1: the owner is
 	 * neither our user namespace nor descends from it, or Linux before 4.9.
 	 */
-	if (*path) {
+	if (path) {
 		userns = open_ns(path, "user");
 	} else if (!c->netns_only && (c->ns_pid || opener_start(ns, 0))) {
 		userns = ioctl(ns->netns, NS_GET_USERNS);
@@ -489,7 +488,7 @@ void ns_open(struct ns *ns, const struct conf *c)
 
 	*ns = (struct ns){ .netns = -1, .go = -1, .watch = { -1, -1, -1 }, .dirfd = -1 };
 
-	if (c->netns[0]) {
+	if (c->netns) {
 		snprintf(path, sizeof(path), "%.63s", c->netns);
 		open_existing(ns, c, c->netns);
 	} else if (c->ns_pid) {

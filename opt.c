@@ -129,23 +129,15 @@ static const struct opt *find_long(const struct opts *t, const char *arg, size_t
 /* "--name", "--name=value", "--name value" at argv[i]: index of what follows */
 static int parse_long(const struct opts *t, struct parse *p, char **argv, int i)
 {
-	const char *arg = argv[i], *equals = strchr(arg, '=');
+	const char *arg = argv[i], *equals = strchr(arg, '='), *val = equals ? equals + 1 : argv[i + 1];
 	const struct opt *o = find_long(t, arg, (equals ? (size_t)(equals - arg) : strlen(arg)) - 2);
 
-	if (!o->arg) {
-		if (equals)
-			die("%s: option '--%s' doesn't allow an argument", t->name, o->name);
-		t->found(p, o, NULL);
-		return i + 1;
-	}
-	if (equals) {
-		t->found(p, o, equals + 1);
-		return i + 1;
-	}
-	if (!argv[i + 1])
+	if (!o->arg && equals)
+		die("%s: option '--%s' doesn't allow an argument", t->name, o->name);
+	if (o->arg && !val)
 		die("%s: option '--%s' requires an argument", t->name, o->name);
-	t->found(p, o, argv[i + 1]);
-	return i + 2;
+	t->found(p, o, o->arg ? val : NULL);
+	return i + (o->arg && !equals ? 2 : 1);
 }
 
 /* "-abc", "-oVALUE", "-o VALUE" at argv[i]: index of what follows */
@@ -153,23 +145,17 @@ static int parse_short(const struct opts *t, struct parse *p, char **argv, int i
 {
 	for (const char *s = argv[i] + 1; *s; s++) {
 		const struct opt *o = t->row, *end = t->row + t->n;
+		const char *val = s[1] ? s + 1 : argv[i + 1];
 
 		while (o < end && o->letter != *s)
 			o++;
 		if (o == end)
 			die("%s: invalid option -- '%c'", t->name, *s);
-		if (!o->arg) {
-			t->found(p, o, NULL);
-			continue;
-		}
-		if (s[1]) {
-			t->found(p, o, s + 1);
-			return i + 1;
-		}
-		if (!argv[i + 1])
+		if (o->arg && !val)
 			die("%s: option requires an argument -- '%c'", t->name, *s);
-		t->found(p, o, argv[i + 1]);
-		return i + 2;
+		t->found(p, o, o->arg ? val : NULL);
+		if (o->arg)
+			return i + (s[1] ? 1 : 2);
 	}
 	return i + 1;
 }

@@ -41,6 +41,7 @@ static struct ns ns;
 static struct {
 	int pid, pcap, null, listen, control, link;
 	bool pid_new;		/* the PID file was not there before */
+	char socket[UNIX_PATH];	/* path of @listen */
 } file = { .listen = -1, .control = -1 };
 
 static bool pasta(void)
@@ -52,7 +53,7 @@ static bool pasta(void)
 static void remove_files(void)
 {
 	if (file.listen >= 0)
-		file_remove(conf.socket, S_IFSOCK);
+		file_remove(file.socket, S_IFSOCK);
 	if (file.control >= 0)
 		file_remove(conf.control, S_IFSOCK);
 	if (file.pid_new)
@@ -81,7 +82,7 @@ static void open_control(const char *path)
 		die("Failed to listen on control socket %s: %s", path, file_text(-file.control));
 }
 
-static void open_files(struct conf *c)
+static void open_files(const struct conf *c)
 {
 	char version[64];
 	int rc;
@@ -91,18 +92,18 @@ static void open_files(struct conf *c)
 
 	atexit(remove_files);			/* first: if another has them, the files are that one's, too */
 	if (!pasta() && c->link_fd < 0)
-		file.listen = attach_listen(c->socket);
-	if (*c->control)
+		file.listen = attach_listen(c->socket, file.socket);
+	if (c->control)
 		open_control(c->control);
 	snprintf(version, sizeof(version), "%s %s", conf_name(c), opts_version_text);
-	if ((rc = log_open(conf_name(c), *c->log_file ? c->log_file : NULL, c->log_size, version)))
+	if ((rc = log_open(conf_name(c), c->log_file, c->log_size, version)))
 		die("Couldn't open log file %s: %s", c->log_file, file_text(-rc));
 
 	file.pid = -1;
-	if (*c->pid_file)
+	if (c->pid_file)
 		open_pid_file(c->pid_file);
-	file.pcap = *c->pcap ? pcap_open(c->pcap) : -1;
-	if (*c->pcap && file.pcap < 0)
+	file.pcap = c->pcap ? pcap_open(c->pcap) : -1;
+	if (c->pcap && file.pcap < 0)
 		die("Couldn't open pcap file %s: %s", c->pcap, file_text(-file.pcap));
 }
 
@@ -151,7 +152,7 @@ static void signals_init(struct ctx *c)
 
 static _Noreturn void quit(int status)
 {
-	if (conf.stats_on)
+	if (conf.stats_interval)
 		counters_log(&ctx);
 	fwd_close(&ctx.fwd);
 	_exit(status);
@@ -433,8 +434,8 @@ int main(int argc, char **argv)
 	if (file.control >= 0 && (rc = control_start(&ctx, file.control)))
 		die("Failed to watch the control socket: %s", errno_text(-rc));
 	if (file.listen >= 0)
-		info("UNIX domain socket bound at %s", conf.socket);
-	summary_print(&ctx.net, ns.ifname, conf.socket);
+		info("UNIX domain socket bound at %s", file.socket);
+	summary_print(&ctx.net, ns.ifname, file.socket);
 
 	if (pasta())
 		ns_opener_stop(&ns);

@@ -67,7 +67,7 @@ static struct flow *ping_open(struct ctx *c, struct guest *g, const struct pkt *
 	enum drop why;
 	int fd;
 
-	why = c->cf->no_icmp ? DROP_POLICY : map_out(&c->net, &g->seen, p->proto, &guest->peer, &guest->our, &host);
+	why = map_out(&c->net, p->proto, &guest->peer, &guest->our, &host);
 	if (why != DROP_NONE) {
 		drop_count(g, why);
 		if (why == DROP_POLICY)

@@ -14,8 +14,23 @@ static void print_addr(const char *label, const struct addr *a)
 		info("    %s%s", label, addr_fmt(a, buf));
 }
 
-static void print_names(const struct net *net, const struct guest_ip *g)
+/* A family's settings for the guest, by protocols that tell it of them */
+static void print_guest(const struct net *net, enum family f)
 {
+	const struct net_ip *ip = &net->ip[f];
+	const struct guest_ip *g = &ip->guest;
+	const struct addr mask = f == V4 ? addr_from4(addr_mask4(g->plen)) : addr_any6;
+	const char *title = net->cf->no_dhcp || addr_is_unspec(&g->addr) ? NULL : "DHCP:";
+
+	if (f == V6)
+		title = !net->cf->no_dhcpv6 ? net->cf->no_ndp ? "DHCPv6:" : "NDP/DHCPv6:" : net->cf->no_ndp ? NULL : "NDP:";
+	if (title) {
+		info("%s", title);
+		print_addr("assign: ", &g->addr);
+		print_addr("mask: ", &mask);
+		print_addr("router: ", &ip->gw);
+		print_addr("our link-local: ", &ip->our_ll);
+	}
 	if (!g->ndns)
 		return;
 	info("DNS:");
@@ -25,32 +40,6 @@ static void print_names(const struct net *net, const struct guest_ip *g)
 		info("DNS search list:");
 	for (unsigned i = 0; i < net->search.n; i++)
 		info("    %s", net->search.name[i]);
-}
-
-static void print4(const struct net *net, const struct net_ip *ip)
-{
-	struct addr mask = addr_from4(addr_mask4(ip->guest.plen));
-
-	if (!net->cf->no_dhcp && !addr_is_unspec(&ip->guest.addr)) {
-		info("DHCP:");
-		print_addr("assign: ", &ip->guest.addr);
-		print_addr("mask: ", &mask);
-		print_addr("router: ", &ip->gw);
-	}
-	print_names(net, &ip->guest);
-}
-
-static void print6(const struct net *net, const struct net_ip *ip)
-{
-	const struct conf *c = net->cf;
-
-	if (!c->no_ndp || !c->no_dhcpv6) {
-		info(c->no_dhcpv6 ? "NDP:" : c->no_ndp ? "DHCPv6:" : "NDP/DHCPv6:");
-		print_addr("assign: ", &ip->guest.addr);
-		print_addr("router: ", &ip->gw);
-		print_addr("our link-local: ", &ip->our_ll);
-	}
-	print_names(net, &ip->guest);
 }
 
 /* What both families have a value for, or one of them: "TITLE: eth0 (IPv4), wlan0 (IPv6)" */
@@ -67,12 +56,11 @@ static void print_host_side(const struct net *net)
 	char template[FAMILIES][IFNAMSIZ] = { "", "" }, out[FAMILIES][IFNAMSIZ] = { "", "" }, a[ADDR_STRLEN];
 
 	for (enum family f = V4; f < FAMILIES; f++) {
-		const struct net_ip *ip = &net->ip[f];
-
-		if (ip->on && ip->ifindex && !if_indextoname(ip->ifindex, template[f]))
+		if (!net->ip[f].on)
+			continue;
+		if (!if_indextoname(net->ip[f].ifindex, template[f]))	/* nor is there one of index 0 */
 			template[f][0] = '\0';
-		if (ip->on)
-			memcpy(out[f], net->cf->ip[f].out_if, IFNAMSIZ);
+		memcpy(out[f], net->cf->ip[f].out_if, IFNAMSIZ);
 	}
 	print_interfaces("Template interface", template);
 	print_interfaces("Outbound interface", out);
@@ -110,10 +98,8 @@ static void print_guest_side(const struct net *net, const char *ifname)
 	for (enum family f = V4; f < FAMILIES; f++) {
 		if (net->ip[f].on && net->ip[f].local)
 			info("%s: no network on the host, local mode: link-local addresses only", family_name[f]);
-		if (net->ip[f].on && f == V4)
-			print4(net, &net->ip[f]);
-		else if (net->ip[f].on)
-			print6(net, &net->ip[f]);
+		if (net->ip[f].on)
+			print_guest(net, f);
 	}
 }
 
@@ -134,7 +120,7 @@ void summary_print(const struct net *net, const char *ifname, const char *socket
 
 	if (!log_enabled(LOG_INFO))
 		return;
-	if (*c->control)
+	if (c->control)
 		info("Configuration socket: %s", c->control);
 	if (c->splice_only) {
 		info("No link: forwarding between loopback interfaces only");
@@ -145,7 +131,7 @@ void summary_print(const struct net *net, const char *ifname, const char *socket
 	print_rules(&c->rules, "Inbound forwarding rules (HOST):", false);
 	if (c->mode == MODE_PASTA)
 		print_rules(&c->rules, "Outbound forwarding rules (SPLICE):", true);
-	if (*c->pcap)
+	if (c->pcap)
 		info("Saving packet capture to %s", c->pcap);
 	if (!*socket)
 		return;

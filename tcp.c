@@ -304,7 +304,7 @@ void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 		tcp_reply_rst(c, g, p);
 		return;
 	}
-	why = c->cf->no_tcp ? DROP_POLICY : map_out(&c->net, &g->seen, IPPROTO_TCP, &p->src, &p->dst, &host);
+	why = map_out(&c->net, IPPROTO_TCP, &p->src, &p->dst, &host);
 	if (why) {
 		drop_count(g, why);
 		if (why == DROP_POLICY)

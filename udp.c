@@ -281,7 +281,7 @@ struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 	struct side host;
 	enum drop why;
 
-	why = c->cf->no_udp ? DROP_POLICY : map_out(&c->net, &g->seen, IPPROTO_UDP, &p->src, &p->dst, &host);
+	why = map_out(&c->net, IPPROTO_UDP, &p->src, &p->dst, &host);
 	if (why == DROP_NONE && (answered = flow_find_end(&c->flows, BY_ANSWER, FLOW_UDP, p->src.port, &p->dst)))
 		return answered;
 	if (why == DROP_NONE && (client = client_of(c, &p->dst, &host.peer))) {

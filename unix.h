@@ -5,6 +5,8 @@
 
 #include <sys/types.h>
 
+#define UNIX_PATH	108		/* bytes of a path that fits in struct sockaddr_un, with the terminator */
+
 /**
  * unix_listen() - stream socket listening at @path, non-blocking
  * @mode:	of the file, less the process's umask

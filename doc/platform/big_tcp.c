@@ -164,7 +164,8 @@ int main(void)
 
 	test("it announces larger packets, or the kernel doesn't know of them");
 	nl_open(&nl, NETLINK_ROUTE);
-	ok(!nl_link_get(&nl, if_nametoindex("big0"), &info) && info.mtu == 1500 && info.gro4 <= 65536 && info.gro6 <= 65536);
+	ok(!nl_link_get(&nl, if_nametoindex("big0"), &info) && info.mtu == 1500 && info.gro4 <= 65536 &&
+	   info.gro6 <= 65536);
 	nl_link_gro(&nl, if_nametoindex("big0"), sizeof(zero));
 	ok(!nl_link_get(&nl, if_nametoindex("big0"), &info));
 	has4 = memory && info.gro4 == sizeof(zero);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define printf(...)	snprintf(NULL, 0, __VA_ARGS__)	/* --help: not between TAP lines */
 #define exit		__wrap_exit			/* conf.c's only: libFuzzer calls it as well */
@@ -63,9 +64,9 @@ static void check_search(const struct search *l)
 
 static void check_conf(const struct conf *c)
 {
-	check_text(c->netns, sizeof(c->netns));
+	CHECK(!c->netns || strchr(c->netns, '/'));
 	check_text(c->ns_ifname, sizeof(c->ns_ifname));
-	check_text(c->hostname, sizeof(c->hostname));
+	CHECK(!c->hostname || conf_domain_ok(c->hostname, strlen(c->hostname)));
 	CHECK(c->mtu <= MTU_MAX);
 	check_search(&c->search);
 	for (enum family f = V4; f < FAMILIES; f++) {
@@ -98,7 +99,7 @@ static void check_net(const struct conf *c, const char *resolv, size_t len)
 	net.ip[V4].gw = no_gw4;
 	net.ip[V6].gw = default_ll;
 	complete(&net);
-	summary_print(&net, c->ns_ifname, c->socket);
+	summary_print(&net, c->ns_ifname, c->socket ? c->socket : "");
 	check_search(&net.search);
 	for (enum family f = V4; f < FAMILIES; f++) {
 		const struct net_ip *ip = &net.ip[f];

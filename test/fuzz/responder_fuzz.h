@@ -44,7 +44,7 @@ static struct net fuzz_net(uint8_t set)
 			c.ip[v].guest.plen = 32;
 	}
 	if (set & S_NO_NAMES)
-		r_cf.hostname[0] = r_cf.fqdn[0] = '\0';
+		r_cf.hostname = r_cf.fqdn = NULL;
 	if (set & S_NO_MTU)
 		r_cf.mtu = 0;
 	return c;

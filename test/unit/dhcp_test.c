@@ -327,7 +327,7 @@ static void c_dns_off(struct net *c)	{ (void)c; r_cf.dhcp_dns = false; }
 static void c_no_dns(struct net *c)	{ c->ip[V4].guest.ndns = 0; }
 static void c_search_off(struct net *c) { (void)c; r_cf.dhcp_search = false; }
 static void c_no_search(struct net *c)	{ c->search.n = 0; }
-static void c_no_name(struct net *c)	{ (void)c; r_cf.hostname[0] = '\0'; }
+static void c_no_name(struct net *c)	{ (void)c; r_cf.hostname = NULL; }
 static void c_mtu(struct net *c)	{ (void)c; r_cf.mtu = 1400; }
 static void c_no_mtu(struct net *c)	{ (void)c; r_cf.mtu = 0; }
 static void c_big_mtu(struct net *c)	{ (void)c; r_cf.mtu = 65536; }
@@ -528,14 +528,16 @@ static void test_long_fqdn(void)
 		uint8_t frame[2048], *reply;
 		size_t n = 0, len = make(frame, &m);
 		struct net c = r_net();
+		static char fqdn[256];
 		struct answer a;
 
 		test("dhcp: name of %zu characters, and of one more", enc[i].most);
 		c.search.n = 0;
 		for (size_t k = enc[i].most; k <= enc[i].most + 1; k++) {
-			memset(r_cf.fqdn, 'f', k);
-			r_cf.fqdn[63] = r_cf.fqdn[127] = r_cf.fqdn[191] = '.';
-			r_cf.fqdn[k] = '\0';
+			memset(fqdn, 'f', k);
+			fqdn[63] = fqdn[127] = fqdn[191] = '.';
+			fqdn[k] = '\0';
+			r_cf.fqdn = fqdn;
 			r_run(dhcp_answer, &c, frame, len, &a, &reply);
 			eq(!!find(&a, reply, OPT_FQDN, &n), k == enc[i].most);
 			eq(n, enc[i].most + enc[i].extra);

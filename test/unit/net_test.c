@@ -3,6 +3,7 @@
 /* LDFLAGS: -Wl,--wrap=die,--wrap=exit,--wrap=log_at */
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include "../t.h"
 #include "../../conf.c"
@@ -356,14 +357,14 @@ static void test_addresses(void)
 	}
 }
 
-static const char *ifname = "";
+static const char *ifname = "", *socket_path = "";
 
 /* What summary_print() says about options, on a host */
 static const char *banner(const char *line, const char *resolv, enum host h)
 {
 	run_net(line, resolv, h);
 	run.log[0] = '\0';
-	summary_print(&net, ifname, conf.socket);
+	summary_print(&net, ifname, socket_path);
 	return run.log;
 }
 
@@ -384,7 +385,7 @@ static void test_print(void)
 	net.ip[V4].ifindex = if_nametoindex("lo");
 	ifname = "tap7";
 	run.log[0] = '\0';
-	summary_print(&net, ifname, conf.socket);
+	summary_print(&net, ifname, socket_path);
 	ok(strstr(run.log, "\nNDP:\n") && !strstr(run.log, "DHCPv6") && !strstr(run.log, "search"));
 	ok(strstr(run.log, "\n    DNS queries to 10.9.9.9 go to 127.0.0.53\n") && !strstr(run.log, "queries to -"));
 	ok(strstr(run.log, "\n    NAT to host 192.0.2.2: 169.254.1.2\n"));
@@ -393,7 +394,7 @@ static void test_print(void)
 	ok(!strncmp(run.log, "Template interface: lo (IPv4)\nNamespace interface: tap7\nMAC:\n", 58));
 	net.ip[V6].ifindex = net.ip[V4].ifindex;
 	run.log[0] = '\0';
-	summary_print(&net, ifname, conf.socket);
+	summary_print(&net, ifname, socket_path);
 	ok(!strncmp(run.log, "Template interface: lo (IPv4), lo (IPv6)\n", 41));
 	ifname = "";
 	s = banner("--no-ndp", "", HOST_NONE);
@@ -421,11 +422,12 @@ static void test_print(void)
 	test("banner: a guest may come: only where one connects");
 	run_net("", "", HOST_FULL);
 	conf.mode = MODE_PASST;
-	strcpy(conf.socket, "/tmp/s");
+	socket_path = "/tmp/s";
 	run.log[0] = '\0';
-	summary_print(&net, ifname, conf.socket);
+	summary_print(&net, ifname, socket_path);
 	ok(strstr(run.log, "\nYou can now start qemu (>= 7.2):\n    qemu ") && strstr(run.log, "addr.path=/tmp/s\n"));
 	ok(strstr(run.log, "\nInbound forwarding rules (HOST):\n") && !strstr(run.log, "SPLICE"));
+	socket_path = "";
 	ok(!strstr(banner("", "", HOST_FULL), "qemu"));
 
 	test("banner: nothing of what is switched off");

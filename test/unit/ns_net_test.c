@@ -12,22 +12,8 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
-/* A kernel without IPv6, if so wanted */
-static bool no_ipv6;
-
-static int test_socket(int family, int type, int proto)
-{
-	if (family == AF_INET6 && no_ipv6) {
-		errno = EAFNOSUPPORT;
-		return -1;
-	}
-	return socket(family, type, proto);
-}
-
-#define socket test_socket
-#include "../../net.c"
 #include "../../ns_net.c"
-#undef socket
+#include "../../sock.h"
 #include "../t.h"
 
 #include <sched.h>
@@ -571,13 +557,13 @@ static void test_odd(void)
 	rows(row, ARRAY_SIZE(row));
 
 	test("NL-15 IPv6 absent from the kernel");
-	no_ipv6 = true;
+	sock_features.ipv6 = false;
 	ok(setup(ETH0_4 DEF4));
 	eq_str(run(run_and_show, "-q --config-net"), "inet 192.0.2.5/24\ndefault via 192.0.2.1\n" NET4_R);
 	test("NL-15 IPv6 absent, and nothing else wanted");
 	eq_str(run(run_and_show, "-q -6 --config-net"),
 	       "IPv6 is not available on this host, and IPv4 is switched off\nstatus 1\n");
-	no_ipv6 = false;
+	sock_features.ipv6 = true;
 
 	test("IPv6 switched off in the namespace");
 	ok(setup(ETH0_46 DEF4 DEF6));
@@ -749,6 +735,7 @@ static void test_copy(void)
 
 int main(void)
 {
+	sock_features.ipv6 = true;
 	if (!become_root()) {
 		printf("1..0 # SKIP no user namespaces\n");
 		return 0;

@@ -390,9 +390,9 @@ static void join(const void *arg)
 	if (t->by == BY_PID)
 		c.ns_pid = pid;
 	else
-		strcpy(c.netns, netns);
+		c.netns = netns;
 	if (t->by != BY_PID && t->by != BY_NETNS)
-		strcpy(c.userns, userns);
+		c.userns = userns;
 
 	here = inode("/proc/self/ns/net");
 	start(&ns, &c);
@@ -534,6 +534,7 @@ static void end(const void *arg)
 {
 	const struct end_case *t = arg;
 	struct conf c = { .foreground = true };
+	char name[PATH_MAX];
 	int go, ep;
 	struct ns ns;
 	pid_t pid;
@@ -550,8 +551,9 @@ static void end(const void *arg)
 		child_write("/proc/sys/user/max_inotify_instances", "0");
 	signal(SIGCHLD, SIG_IGN);	/* no zombie */
 	pid = target(false, CLONE_NEWNET, 0);
-	end_name(t, pid, c.netns, sizeof(c.netns));
-	go = ender(t, pid, c.netns);
+	end_name(t, pid, name, sizeof(name));
+	c.netns = name;
+	go = ender(t, pid, name);
 
 	if (t->without)
 		child_without(t->without, ENOSYS);
