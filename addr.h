@@ -116,6 +116,12 @@ bool addr_is_linklocal(const struct addr *a);	/* 169.254.0.0/16, fe80::/10 */
 bool addr_is_bcast(const struct addr *a);	/* 255.255.255.255 */
 bool addr_is_many(const struct addr *a);	/* multicast or broadcast */
 
+/* Is @a the address @which, where that is specified? */
+static inline bool addr_is(const struct addr *a, const struct addr *which)
+{
+	return !addr_is_unspec(which) && addr_eq(a, which);
+}
+
 /**
  * addr_in_prefix() - do the first @plen bits of two addresses agree?
  * @plen:	prefix length, 0 to 32 for IPv4 and 0 to 128 for IPv6; addresses of two families never match

@@ -300,13 +300,25 @@ bool conf_domain_ok(const char *s, size_t len)
 	return label;
 }
 
-bool conf_search_add(struct search *l, const char *s, size_t len)
+static const char search_full[] = "more than 8 domains";
+
+const char *conf_search_add(struct search *l, const char *s)
 {
-	if (l->n == SEARCH_MAX)
-		return false;
-	memcpy(l->name[l->n], s, len);
-	l->name[l->n++][len] = '\0';
-	return true;
+	const char *why = NULL;
+
+	while (*(s += strspn(s, " \t"))) {
+		size_t len = strcspn(s, " \t");
+		bool root = len == 1 && *s == '.';	/* resolv.conf(5): no suffix */
+
+		if (!root && (l->n == SEARCH_MAX || !conf_domain_ok(s, len))) {
+			why = why ? why : conf_domain_ok(s, len) ? search_full : "not a list of domains";
+		} else if (!root) {
+			memcpy(l->name[l->n], s, len);
+			l->name[l->n++][len] = '\0';
+		}
+		s += len;
+	}
+	return why;
 }
 
 static void p_hostname(struct parse *p)
@@ -319,25 +331,17 @@ static void p_hostname(struct parse *p)
 static void p_search(struct parse *p)
 {
 	struct search *l = &p->c->search;
-	const char *s = p->val;
+	const char *why = NULL;
 
 	p->c->search_given = true;
-	if (!*s || !strcmp(s, "none")) {
+	if (!*p->val || !strcmp(p->val, "none"))
 		l->n = 0;
-		return;
-	}
-	while (*(s += strspn(s, " \t"))) {
-		size_t len = strcspn(s, " \t");
-		bool root = len == 1 && *s == '.';	/* resolv.conf(5): no suffix */
-
-		if (!root && !conf_domain_ok(s, len))
-			bad(p, "not a list of domains");
-		if (!root && !conf_search_add(l, s, len)) {
-			left_out(p, "more than 8 domains");
-			return;
-		}
-		s += len;
-	}
+	else
+		why = conf_search_add(l, p->val);
+	if (why == search_full)
+		left_out(p, why);
+	else if (why)
+		bad(p, why);
 }
 
 /* Addresses: @off is that of a member of struct conf_ip */

@@ -27,30 +27,19 @@
 
 #include "map.h"
 
-/* Is @a the address @map, where that is one? */
-static bool is_map(const struct addr *a, const struct addr *map)
-{
-	return !addr_is_unspec(map) && addr_eq(a, map);
-}
-
 static bool guest_owns(const struct net *net, const struct seen *s, const struct addr *a)
 {
 	enum family f = addr_family(a);
 	const struct net_ip *ip = &net->ip[f];
 
-	return is_map(a, &ip->guest.addr) || is_map(a, &s->addr[f]) || is_map(a, &s->ll) || is_map(a, &ip->guest.ll);
+	return addr_is(a, &ip->guest.addr) || addr_is(a, &s->addr[f]) || addr_is(a, &s->ll) || addr_is(a, &ip->guest.ll);
 }
 
 static bool switched_off(const struct net *net, uint8_t proto, enum family f)
 {
-	switch (proto) {
-	case IPPROTO_TCP:
-		return net->cf->no_tcp || !net->ip[f].on;
-	case IPPROTO_UDP:
-		return net->cf->no_udp || !net->ip[f].on;
-	default:
-		return net->cf->no_icmp || !net->ip[f].on;
-	}
+	const struct conf *c = net->cf;
+
+	return !net->ip[f].on || (proto == IPPROTO_TCP ? c->no_tcp : proto == IPPROTO_UDP ? c->no_udp : c->no_icmp);
 }
 
 /* DNS (RFC 1035) and DNS over TLS, DTLS, QUIC (RFC 7858, 8094, 9250) */
@@ -72,11 +61,11 @@ enum drop map_out(const struct net *net, uint8_t proto, const struct end *src, c
 	if (addr_is_unspec(&to) || addr_is_loopback(&to) || (addr_is_many(&to) && proto != IPPROTO_UDP))
 		return DROP_ADDR;
 
-	if (is_dns(proto, dst->port) && is_map(&to, &ip->dns_forward))
+	if (is_dns(proto, dst->port) && addr_is(&to, &ip->dns_forward))
 		to = ip->dns_host;
-	else if (is_map(&to, &ip->map_loopback))
+	else if (addr_is(&to, &ip->map_loopback))
 		to = addr_loopback(f);
-	else if (is_map(&to, &ip->map_guest))
+	else if (addr_is(&to, &ip->map_guest))
 		to = ip->guest.addr;
 	if (addr_is_unspec(&to))			/* no resolver, no address of our own */
 		return DROP_POLICY;
@@ -85,7 +74,7 @@ enum drop map_out(const struct net *net, uint8_t proto, const struct end *src, c
 	ip = &net->ip[f];
 	host->peer = (struct end){ to, dst->port };
 	host->our = (struct end){ addr_any(f), src->port };
-	if (!addr_is_loopback(&to) && !is_map(&to, &ip->guest.addr) && !addr_is_unspec(&net->cf->ip[f].out_addr))
+	if (!addr_is_loopback(&to) && !addr_is(&to, &ip->guest.addr) && !addr_is_unspec(&net->cf->ip[f].out_addr))
 		host->our.a = net->cf->ip[f].out_addr;
 	return DROP_NONE;
 }
@@ -120,7 +109,7 @@ enum drop map_in(const struct net *net, const struct seen *s, const struct rule 
 
 	if (addr_is_loopback(&client))
 		client = addr_is_unspec(&ip->map_loopback) ? ip->gw : ip->map_loopback;
-	else if (guest_owns(net, s, &client) || is_map(&client, &r->to_addr))
+	else if (guest_owns(net, s, &client) || addr_is(&client, &r->to_addr))
 		client = addr_is_unspec(&ip->map_guest) ? ip->gw : ip->map_guest;
 
 	guest->our = (struct end){ client, host->peer.port };
@@ -182,7 +171,7 @@ struct sock_out map_leave(const struct net *net, const struct end *asked, const 
 	};
 
 	/* The resolver, and not a neighbour of the same name */
-	if (addr_is_linklocal(to) && ip->dns_scope && is_dns(IPPROTO_UDP, asked->port) && is_map(&asked->a, &ip->dns_forward))
+	if (addr_is_linklocal(to) && ip->dns_scope && is_dns(IPPROTO_UDP, asked->port) && addr_is(&asked->a, &ip->dns_forward))
 		o.scope = ip->dns_scope;
 	return o;
 }
@@ -192,7 +181,7 @@ bool map_is_target(const struct fwd *fwd, const struct net *net, const struct ad
 	if (!fwd->targets || addr_eq(a, &net->ip[addr_family(a)].guest.addr))
 		return false;
 	for (const struct fwd_rule *r = fwd->rule; r < fwd->rule + fwd->nrules; r++) {
-		if (r->id && is_map(a, &r->r.to_addr))
+		if (r->id && addr_is(a, &r->r.to_addr))
 			return true;
 	}
 	return false;

@@ -108,11 +108,6 @@ static void sweep(struct neighs *n)
 
 /* ---- what is a neighbour of the guest's ---- */
 
-static bool is(const struct addr *a, const struct addr *what)
-{
-	return !addr_is_unspec(what) && addr_eq(a, what);
-}
-
 /* Is @a another host for the guest, on its own link? Not where it is mapped to the host itself, or is the guest's. */
 static bool is_neighbour(const struct net *net, const struct addr *a)
 {
@@ -121,10 +116,11 @@ static bool is_neighbour(const struct net *net, const struct addr *a)
 
 	if (addr_is_unspec(a) || addr_is_loopback(a) || addr_is_many(a))
 		return false;
-	if (is(a, &ip->guest.addr) || is(a, &ip->guest.ll) || is(a, &ip->map_loopback) || is(a, &ip->map_guest) ||
-	    is(a, &ip->dns_forward) || (is(a, &ip->our_ll) && !is(a, &ip->gw)))
+	if (addr_is(a, &ip->guest.addr) || addr_is(a, &ip->guest.ll) || addr_is(a, &ip->map_loopback) ||
+	    addr_is(a, &ip->map_guest) || addr_is(a, &ip->dns_forward) ||
+	    (addr_is(a, &ip->our_ll) && !addr_is(a, &ip->gw)))
 		return false;
-	if (is(a, &ip->gw) || addr_is_unspec(&net->cf->ip[f].addr) || (f == V6 && addr_is_linklocal(a)))
+	if (addr_is(a, &ip->gw) || addr_is_unspec(&net->cf->ip[f].addr) || (f == V6 && addr_is_linklocal(a)))
 		return true;
 	/* Other networks of the host are behind the guest's router */
 	return addr_in_prefix(a, &ip->guest.addr, ip->guest.plen);

@@ -29,11 +29,6 @@ static const struct addr no_gw4 = { .b = { [10] = 0xff, 0xff, 169, 254, 2, 2 } }
 static const struct addr local_addr4 = { .b = { [10] = 0xff, 0xff, 169, 254, 2, 1 } };
 static const struct addr default_ll = { .b = { 0xfe, 0x80, [15] = 1 } };
 
-static enum family other(enum family f)
-{
-	return f == V4 ? V6 : V4;
-}
-
 /* ---- the host's interfaces, addresses and routes ---- */
 
 /* Template interface of a family, 0: none. May die(): -i has to exist. Sockets are bound to that of --outbound-if4,
@@ -151,19 +146,6 @@ static void resolv_server(struct resolv *r, const char *s)
 		r->server[f][r->n[f]++] = (struct resolver){ a, f == V6 && addr_is_linklocal(&a) ? resolv_scope(s) : 0 };
 }
 
-/* The last "search" or "domain" line counts. Domains that don't fit are left out, as are names that can't be one. */
-static void resolv_search(struct search *l, const char *s)
-{
-	l->n = 0;
-	while (*(s += strspn(s, " \t"))) {
-		size_t len = strcspn(s, " \t");
-
-		if (conf_domain_ok(s, len))
-			conf_search_add(l, s, len);
-		s += len;
-	}
-}
-
 static void resolv_read(struct net *net, struct resolv *r)
 {
 	static struct lines l;
@@ -183,8 +165,10 @@ static void resolv_read(struct net *net, struct resolv *r)
 		len = strcspn(s, " \t");
 		if (len == 10 && !memcmp(s, "nameserver", len))
 			resolv_server(r, s + len + strspn(s + len, " \t"));
-		else if (!net->cf->search_given && len == 6 && (!memcmp(s, "search", len) || !memcmp(s, "domain", len)))
-			resolv_search(&net->search, s + len);
+		if (net->cf->search_given || len != 6 || (memcmp(s, "search", len) && memcmp(s, "domain", len)))
+			continue;
+		net->search.n = 0;			/* the last such line counts; names that can't be a domain are left out */
+		conf_search_add(&net->search, s + len);
 	}
 }
 
@@ -195,8 +179,7 @@ static void resolv_read(struct net *net, struct resolv *r)
  */
 static void dns_add(struct net_ip *ip, const struct conf_ip *want, const struct addr *server)
 {
-	bool mapped = (addr_is_loopback(server) && !want->dns_given) ||
-		      (!addr_is_unspec(&ip->map_loopback) && addr_eq(server, &ip->map_loopback));
+	bool mapped = (addr_is_loopback(server) && !want->dns_given) || addr_is(server, &ip->map_loopback);
 	const struct addr *a = mapped ? &ip->dns_forward : server;
 
 	if (addr_is_unspec(a)) {
@@ -229,10 +212,11 @@ static struct resolver dns_first(const struct conf_ip *want, const struct resolv
 static void dns_forward_to(struct net *net, enum family f, const struct resolv *r)
 {
 	struct resolver to = dns_first(&net->cf->ip[f], r->server[f]);
+	enum family other = f == V4 ? V6 : V4;
 	struct net_ip *ip = &net->ip[f];
 
 	if (addr_is_unspec(&to.a)) {
-		to = dns_first(&net->cf->ip[other(f)], r->server[other(f)]);
+		to = dns_first(&net->cf->ip[other], r->server[other]);
 		if (addr_is_unspec(&to.a)) {
 			info("%s: no resolver on the host for --dns-forward", family_name[f]);
 			return;
@@ -255,28 +239,16 @@ static void dns_complete(struct net *net, enum family f, const struct resolv *r)
 		dns_forward_to(net, f, r);
 }
 
-/* Without -n: class A, B or C (RFC 791 2.3) for an address from the command line; /64 for IPv6 (RFC 4291 2.5.1) */
-static uint8_t plen_default(const struct addr *a)
-{
-	uint8_t b = a->b[12];
-
-	if (!addr_is_v4(a))
-		return 64;
-	return b < 128 ? 8 : b < 192 ? 16 : 24;
-}
-
 static void ip_complete(struct net *net, enum family f)
 {
 	struct net_ip *ip = &net->ip[f];
 	struct guest_ip *g = &ip->guest;
 
-	if (f == V4 && ip->local && addr_is_unspec(&g->addr)) {
+	if (f == V4 && ip->local && addr_is_unspec(&g->addr))
 		g->addr = local_addr4;
-		if (!g->plen)
-			g->plen = 16;
-	}
+	/* Without -n: class A, B or C (RFC 791 2.3); RFC 4291 2.5.1 */
 	if (!addr_is_unspec(&g->addr) && !g->plen)
-		g->plen = plen_default(&g->addr);
+		g->plen = f == V6 ? 64 : g->addr.b[12] < 128 ? 8 : g->addr.b[12] < 192 ? 16 : 24;
 	if (f == V6)
 		ip->our_ll = addr_is_linklocal(&ip->gw) ? ip->gw : default_ll;
 	if (addr_is_unspec(&ip->map_loopback) && !net->cf->no_map_gw)
