@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* answer.c - what the responders have in common: bounded writing, domain names */
-
+/* answer.c - packets to the guest that belong to no flow: answers, probes, advertisements; and bounded writing for responders */
 #include <string.h>
 
 #include "answer.h"
+#include "ctx.h"
+
+#define PORT_DHCP	67
+#define PORT_DHCPV6	547
+
+enum { NDP_RS = 133, NDP_REDIRECT = 137, MLD_FIRST = 130, MLD_LAST = 132, MLD2_REPORT = 143 };
 
 #define LABEL_MAX	63		/* RFC 1035 2.3.4 */
 #define NAME_MAX_WIRE	255
@@ -91,4 +96,110 @@ unsigned out_search(struct out *o, const struct net *net)
 bool addr_is_global(const struct addr *a)
 {
 	return !addr_is_unspec(a) && !addr_is_linklocal(a) && !addr_is_loopback(a) && !addr_is_multicast(a);
+}
+
+/* Sends a reply, with its payload in @out. @proto: IPPROTO_UDP or IPPROTO_ICMPV6, 0: ARP */
+static void answer_send(struct ctx *c, struct guest *g, uint8_t proto, const struct answer *a, const uint8_t *out)
+{
+	struct net_hdr n = {
+		.dmac = a->dmac, .smac = *neigh_mac(&c->neigh, &c->net, &a->src.a, &g->mac),
+		.src = a->src, .dst = a->dst, .ttl = a->ttl,
+	};
+	struct frame *f;
+
+	if (!tap_reserve(&g->tap, &f, 1, a->len, TAP_VITAL)) {
+		drop_count(g, DROP_LINK_FULL);
+		return;
+	}
+	memcpy(f->pay[0].iov_base, out, a->len);
+	f->len = a->len;
+	n.id = tap_ids(&g->tap, 1);
+	if (proto == IPPROTO_UDP)
+		frame_udp(f, &n, 0, &g->tap.caps);
+	else if (proto)
+		frame_icmp(f, &n, &a->icmp);
+	else
+		frame_eth(f, &n.dmac, &n.smac, ETH_P_ARP);
+	tap_commit(&g->tap, f);
+	neigh_asked(&c->neigh, &a->src.a);
+	*guest_told(c, g, &a->src.a) = (struct told){ a->src.a, a->dst.a, n.smac };
+}
+
+bool answer_local(struct ctx *c, struct guest *g, const struct pkt *p, enum drop *why)
+{
+	const struct conf *cf = c->cf;
+	struct answer a = { 0 };
+	uint8_t out[ANSWER_MAX];
+
+	if (p->ethertype == ETH_P_ARP) {
+		*why = arp_answer(&c->net, &c->neigh, p, out, &a);
+	} else if (p->proto == IPPROTO_ICMPV6 && p->icmp.type >= NDP_RS && p->icmp.type <= NDP_REDIRECT) {
+		bool off = cf->no_ndp || (cf->no_ra && p->icmp.type == NDP_RS);
+
+		*why = off ? DROP_POLICY : ndp_answer(&c->net, &c->neigh, p, out, &a);
+	} else if (p->proto == IPPROTO_ICMPV6 &&
+		   ((p->icmp.type >= MLD_FIRST && p->icmp.type <= MLD_LAST) || p->icmp.type == MLD2_REPORT)) {
+		*why = DROP_NONE;		/* multicast listeners: nothing to answer, the link floods nothing */
+	} else if (p->proto == IPPROTO_UDP && p->dst.port == PORT_DHCP && addr_is_v4(&p->dst.a) && !cf->no_dhcp) {
+		*why = dhcp_answer(&c->net, p, out, &a);
+	} else if (p->proto == IPPROTO_UDP && p->dst.port == PORT_DHCPV6 && !addr_is_v4(&p->dst.a) && !cf->no_dhcpv6) {
+		*why = dhcpv6_answer(&c->net, p, out, &a);
+	} else {
+		return false;
+	}
+
+	if (!*why && a.len)
+		answer_send(c, g, p->proto, &a, out);
+	return true;
+}
+
+void answer_neighbour(struct ctx *c, struct guest *g, const struct addr *who)
+{
+	const struct mac *mac = neigh_mac(&c->neigh, &c->net, who, &g->mac);
+	const struct told *told = guest_told(c, g, who);
+	struct answer a = { 0 };
+	uint8_t out[ANSWER_MAX];
+
+	if (!addr_eq(&told->a, who) || mac_eq(&told->mac, mac))
+		return;
+	if (addr_is_v4(who)) {
+		arp_announce(who, mac, &g->mac, out, &a);
+		answer_send(c, g, 0, &a, out);
+	} else {
+		ndp_announce(who, mac, &told->to, &g->mac, out, &a);
+		answer_send(c, g, IPPROTO_ICMPV6, &a, out);
+	}
+}
+
+void answer_adverts(struct ctx *c, struct guest *g)
+{
+	if (c->net.ip[V6].on && !c->cf->no_ndp && !c->cf->no_ra)
+		timer_set(&c->wheel, &g->ndp, c->now + ndp_interval(g->adverts));
+}
+
+void answer_advert(struct ctx *c, struct guest *g)
+{
+	struct answer a = { 0 };
+	uint8_t out[ANSWER_MAX];
+
+	ndp_advert(&c->net, neigh_mac(&c->neigh, &c->net, &c->net.ip[V6].our_ll, &g->mac), out, &a);
+	answer_send(c, g, IPPROTO_ICMPV6, &a, out);
+	g->adverts++;
+	answer_adverts(c, g);
+}
+
+void answer_probe(struct ctx *c, struct guest *g)
+{
+	const struct net_ip *ip = c->net.ip;
+	struct answer a = { 0 };
+	uint8_t out[ANSWER_MAX];
+
+	if (ip[V4].on && !addr_is_unspec(&ip[V4].guest.addr)) {
+		arp_solicit(&c->net, neigh_mac(&c->neigh, &c->net, &ip[V4].gw, &g->mac), &ip[V4].guest.addr, out, &a);
+		answer_send(c, g, 0, &a, out);
+	}
+	if (ip[V6].on && !addr_is_unspec(&ip[V6].guest.addr) && !c->cf->no_ndp) {
+		ndp_solicit(&c->net, neigh_mac(&c->neigh, &c->net, &ip[V6].our_ll, &g->mac), &ip[V6].guest.addr, out, &a);
+		answer_send(c, g, IPPROTO_ICMPV6, &a, out);
+	}
 }

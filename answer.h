@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* answer.h - the responders: packet in, payload of a reply out; no flows, no sockets, no link
+/* answer.h - packets to the guest that belong to no flow, and the responders that make them
  *
+ * A responder: packet in, payload of a reply out; no flows, no sockets, no link.
  * Each writes its reply's payload into @out, of ANSWER_MAX bytes, and fills in @a; the caller puts headers in front and
  * sends it. DROP_NONE and no length: the packet is fine, and needs no reply. What is switched off (--no-ndp and the
  * like) never gets here; an address family that is off, or lacks an address, gives DROP_POLICY.
@@ -14,6 +15,27 @@
 #include "drop.h"
 #include "neigh.h"
 #include "packet.h"
+
+struct ctx;
+struct guest;
+
+/**
+ * answer_local() - traffic for ourselves is answered: ARP, NDP, DHCP, DHCPv6
+ * @why:	set to the reason if @p is such, and was dropped; else to DROP_NONE
+ *
+ * Return: true if @p is such
+ */
+bool answer_local(struct ctx *c, struct guest *g, const struct pkt *p, enum drop *why);
+
+/* Unsolicited router advertisements: arms their timer, unless they are switched off; one is due, and arms the next */
+void answer_adverts(struct ctx *c, struct guest *g);
+void answer_advert(struct ctx *c, struct guest *g);
+
+/* Asks for the guest's addresses, so that it answers, and is known (RFC 826, RFC 4861 7.2.2) */
+void answer_probe(struct ctx *c, struct guest *g);
+
+/* The MAC address of the host's neighbour @who, to a guest that has another one from us */
+void answer_neighbour(struct ctx *c, struct guest *g, const struct addr *who);
 
 #define ANSWER_MAX	1500
 

@@ -8,10 +8,10 @@
 #include <unistd.h>
 
 #include "accept.h"
+#include "answer.h"
 #include "attach.h"
 #include "event.h"
-#include "frag.h"
-#include "input.h"
+#include "unix.h"
 
 #define DEFAULT_PATH	"/tmp/passt_%u.socket"
 #define DEFAULT_PATHS	100
@@ -60,13 +60,13 @@ int attach_await(struct ctx *c, int fd)
 void attach_up(struct ctx *c, struct guest *g)
 {
 	g->adverts = 0;
-	input_ndp_start(c, g);
+	answer_adverts(c, g);
 }
 
 int attach_guest(struct ctx *c, struct guest *g, int fd)
 {
 	const struct tap_stats stats = g->tap.stats;
-	int rc = ev_add(c->epfd, fd, EV_TAP, (uint32_t)(g - c->guest), 0, EPOLLIN);
+	int rc = ev_add(c->epfd, fd, EV_TAP, g->index, 0, EPOLLIN);
 
 	if (rc)
 		return rc;
@@ -82,7 +82,7 @@ void attach_probe(struct ctx *c, struct guest *g)
 {
 	if (g->tap.fd < 0 || guest_heard(g))
 		return;
-	input_probe(c, g);
+	answer_probe(c, g);
 	timer_set(&c->wheel, &g->probe, c->now + g->probe_wait);
 	g->probe_wait = MIN(2 * g->probe_wait, PROBE_MOST);
 }
@@ -108,7 +108,7 @@ void attach_lost(struct ctx *c, struct guest *g, int err)
 		log_limited(LOG_INFO, "Guest disconnected%s%s", closed ? "" : ": ", closed ? "" : errno_text(-err));
 
 	flows_end(c, g);
-	frags_forget(&frags_pool);
+	frags_forget(g->frags);
 	timer_clear(&c->wheel, &g->link);
 	timer_clear(&c->wheel, &g->ndp);
 	timer_clear(&c->wheel, &g->probe);

@@ -10,8 +10,6 @@
 #include "net.h"
 #include "timer.h"
 
-#define GUEST_MAX	1
-
 struct ctx {
 	const struct conf *cf;
 	struct net	net;

@@ -43,7 +43,12 @@ struct frags {
 	struct iovec	out;
 };
 
-struct frags frags_pool;
+static struct frags frags_pool[GUEST_MAX];
+
+struct frags *frags_of(unsigned index)
+{
+	return &frags_pool[index];
+}
 
 /* Does the fragment make sense by itself? */
 static bool frag_sane(const struct pkt *p)

@@ -12,8 +12,8 @@
 #define FRAG_MAX	16
 #define FRAG_TIMEOUT	30000	/* ms: RFC 791 3.2 and RFC 8200 4.5 allow 15 to 60 s */
 
-struct frags;			/* frag.c's static pool */
-extern struct frags frags_pool;
+/* Pool of guest @index */
+struct frags *frags_of(unsigned index);
 
 /**
  * frag_add() - take one fragment

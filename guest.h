@@ -3,6 +3,7 @@
 #ifndef GUEST_H
 #define GUEST_H
 
+#include "frag.h"
 #include "map.h"
 #include "neigh.h"
 #include "packet.h"
@@ -27,6 +28,9 @@ struct counts {
 /* What belongs to one guest: its link, what was learned of it, what was dropped on its behalf */
 struct guest {
 	struct tap	tap;
+	struct frags	*frags;		/* datagrams of which only a part is here */
+	int		link_error;	/* -errno: the link is lost, and the loop has yet to say so */
+	uint8_t		index;		/* in ctx.guest */
 	struct mac	mac;		/* last source MAC address seen; broadcast until then */
 	struct mac	device;		/* of its own interface; zero if that is not known */
 	struct seen	seen;
@@ -49,11 +53,20 @@ static inline void drop_count(struct guest *g, enum drop why)
 	g->drops[why]++;
 }
 
+/* All guests, at start: none has a link */
+void guest_init(struct ctx *c);
+
 /* Nothing was learned of it yet */
 void guest_forget(struct ctx *c, struct guest *g);
 
 /* Has it sent anything yet? Until then, its MAC address is the broadcast one. */
 bool guest_heard(const struct guest *g);
+
+/* Takes note of a packet's source: the guest's MAC address, and its address unless that is the target of a rule */
+void guest_learn(const struct ctx *c, struct guest *g, const struct pkt *p);
+
+/* Entry of address @a in g->told; of another address, or empty, if @a is not there */
+struct told *guest_told(const struct ctx *c, struct guest *g, const struct addr *a);
 
 /* Ethernet addresses and defaults of a header towards the guest */
 struct net_hdr guest_hdr(const struct ctx *c, const struct guest *g, const struct end *src, const struct end *dst);

@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "accept.h"
+#include "answer.h"
 #include "attach.h"
 #include "input.h"
 #include "loop.h"
@@ -33,7 +34,7 @@ static void neigh_event(struct ctx *c)
 	for (unsigned i = 0; i < NEIGH_TURN && neigh_read(&c->neigh) != -EAGAIN; i++) {
 		while (neigh_next(&c->neigh, &a))
 			for (unsigned k = 0; k < GUEST_MAX; k++)
-				input_neighbour(c, &c->guest[k], &a);
+				answer_neighbour(c, &c->guest[k], &a);
 	}
 	if (neigh_waits(&c->neigh) && !timer_armed(&c->neigh_again))
 		timer_set(&c->wheel, &c->neigh_again, c->now + NEIGH_AGAIN);
@@ -115,7 +116,7 @@ static bool take_timer(struct ctx *c, struct timer *t)
 		flow_timeout(c, container_of(t, struct flow, timer));
 		return true;
 	case TIMER_NDP:
-		input_ndp_timer(c, container_of(t, struct guest, ndp));
+		answer_advert(c, container_of(t, struct guest, ndp));
 		return true;
 	case TIMER_PROBE:
 		attach_probe(c, container_of(t, struct guest, probe));
@@ -154,15 +155,7 @@ int loop_init(struct ctx *c, const struct conf *cf)
 	c->fwd.udp_gone = udp_listener_gone;
 	c->fwd.udp_wanted = udp_port_wanted;
 	tcp_init(c);
-	for (unsigned i = 0; i < GUEST_MAX; i++) {
-		struct guest *g = &c->guest[i];
-
-		g->tap.fd = -1;
-		g->link.kind = TIMER_LINK;
-		g->ndp.kind = TIMER_NDP;
-		g->probe.kind = TIMER_PROBE;
-		guest_forget(c, g);
-	}
+	guest_init(c);
 	return 0;
 }
 
@@ -199,7 +192,7 @@ static int turn_link(struct ctx *c, struct guest *g)
 	if (t->starved)
 		timer_set(&c->wheel, &g->link, c->now + TAP_RETRY);
 	if (wait != t->armed && t->fd >= 0) {
-		if (!ev_mod(c->epfd, t->fd, EV_TAP, (uint32_t)(g - c->guest), 0, EPOLLIN | (wait ? EPOLLOUT : 0)))
+		if (!ev_mod(c->epfd, t->fd, EV_TAP, g->index, 0, EPOLLIN | (wait ? EPOLLOUT : 0)))
 			t->armed = wait;
 	}
 	return 0;

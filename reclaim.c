@@ -114,7 +114,7 @@ struct flow *reclaim_alloc(struct ctx *c, struct guest *g, const struct flow_ops
 		reclaim_entry(c);
 	f = flow_alloc(&c->flows, ops, c->now);
 	if (f)
-		f->guest = (uint8_t)(g - c->guest);
+		f->guest = g->index;
 	return f;
 }
 

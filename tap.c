@@ -12,17 +12,25 @@
 
 static_assert(ETH_HLEN + TAP_SUPER <= PCAP_SNAPLEN, "a captured frame would be more than its readers take");
 
-static struct frame tap_frames[TAP_FRAMES];
 /* Not a multiple of a page apart: frames of up to 1500 bytes would all be in the same few sets of the caches */
 #define TAP_STRIDE	(TAP_ROOM + 1536)
 #define SPARE_STRIDE	(DGRAM_ROOM + 1536)
 
-static uint8_t tap_pool[TAP_SLOTS][TAP_STRIDE] __attribute__((aligned(4096)));
-static uint8_t spare_pool[TAP_SPARE][SPARE_STRIDE] __attribute__((aligned(4096)));
+struct tap_pool {
+	uint8_t	slot[TAP_SLOTS][TAP_STRIDE] __attribute__((aligned(4096)));
+	uint8_t	spare[TAP_SPARE][SPARE_STRIDE] __attribute__((aligned(4096)));
+};
+
+/* By guest: memory is touched as a link is used */
+static struct frame tap_frames[GUEST_MAX][TAP_FRAMES];
+static struct tap_pool tap_pools[GUEST_MAX];
 
 void tap_init(struct tap *t, const struct tap_ops *ops, int fd, const struct caps *caps, int pcap)
 {
-	*t = (struct tap){ .ops = ops, .caps = *caps, .fd = fd, .pcap = pcap, .burst = 1, .frame = tap_frames };
+	*t = (struct tap){
+		.ops = ops, .caps = *caps, .fd = fd, .pcap = pcap, .burst = 1,
+		.index = t->index, .frame = tap_frames[t->index], .pool = &tap_pools[t->index],
+	};
 	random_bytes(&t->ids, sizeof(t->ids));
 	tap_reset(t);
 }
@@ -102,7 +110,7 @@ static unsigned spare_reserve(struct tap *t, struct frame **f, size_t room, enum
 	if (t->nspare <= (how == TAP_VITAL ? 0 : TAP_SPARE / 2))
 		return 0;
 	slot = t->spare[--t->nspare];
-	*f = slot_take(t, slot, spare_pool[slot - TAP_SLOTS], room, how);
+	*f = slot_take(t, slot, t->pool->spare[slot - TAP_SLOTS], room, how);
 	return 1;
 }
 
@@ -129,7 +137,7 @@ unsigned tap_reserve(struct tap *t, struct frame **f, unsigned n, size_t room, e
 	for (unsigned i = 0; i < n; i++) {
 		uint16_t slot = t->stack[--t->nfree];
 
-		f[i] = slot_take(t, slot, tap_pool[slot], room, how);
+		f[i] = slot_take(t, slot, t->pool->slot[slot], room, how);
 	}
 	return n;
 }

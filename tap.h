@@ -60,7 +60,9 @@ struct tap {
 	uint16_t		burst;		/* frames expected in the next batch */
 	uint16_t		singles;	/* batches of one so far */
 
+	uint8_t			index;		/* of the guest: its part of the pools; kept by tap_init() */
 	struct frame		*frame;		/* TAP_FRAMES of them, the spare ones last */
+	struct tap_pool		*pool;		/* their payload buffers */
 	uint16_t		stack[TAP_SLOTS];	/* free slots, top last */
 	uint16_t		nfree;
 	uint16_t		spare[TAP_SPARE];	/* the same of spare ones */
@@ -88,7 +90,7 @@ enum tap_how {
 	TAP_LAST,		/* RST, and the rest of a datagram that began: half of them, in order */
 };
 
-/* Sets up slots and pool; @fd and @ops come from the backend's open function */
+/* Sets up the link of guest @t->index; @fd and @ops come from the backend's open function */
 void tap_init(struct tap *t, const struct tap_ops *ops, int fd, const struct caps *caps, int pcap);
 
 /* Next frames from the guest, at most TAP_BATCH: count, 0 if there are none, -errno if the link is lost */

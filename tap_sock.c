@@ -23,8 +23,8 @@
 #define RX_READ		(256U << 10)
 #define RX_SIZE		(RX_READ + (LEN_BYTES + FRAME_LIMIT + 63) / 64 * 64)
 
-/* The one guest's; what is there of a frame that is not whole is between tap.rx_at and tap.rx_end */
-static uint8_t rx[RX_SIZE] __attribute__((aligned(4096)));
+/* By guest: the part of a frame that is not whole is between tap.rx_at and tap.rx_end */
+static uint8_t rx_pool[GUEST_MAX][RX_SIZE] __attribute__((aligned(4096)));
 static struct iovec rx_iov[TAP_BATCH];
 
 /* Bytes on their way in the socket: enough to keep a guest busy that is slow to wake up, and not so many that what is
@@ -38,6 +38,7 @@ static const uint8_t padding[FRAME_MIN];
 /* Reads behind what is left of the last time: 0, or -errno; no more than that is there now: 0 */
 static int rx_fill(struct tap *t)
 {
+	uint8_t *rx = rx_pool[t->index];
 	ssize_t n;
 
 	if (t->rx_at == t->rx_end) {
@@ -61,6 +62,7 @@ static int rx_fill(struct tap *t)
 
 static int sock_recv(struct tap *t, struct raw *raw, unsigned max)
 {
+	uint8_t *rx = rx_pool[t->index];
 	unsigned n = 0;
 	int rc;
 

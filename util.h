@@ -10,6 +10,11 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+/* Guests of one process: tests have several */
+#ifndef GUEST_MAX
+#define GUEST_MAX		1
+#endif
+
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
 #define MIN(a, b)		((a) < (b) ? (a) : (b))
 #define MAX(a, b)		((a) > (b) ? (a) : (b))

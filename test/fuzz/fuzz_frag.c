@@ -91,7 +91,7 @@ static size_t make(const struct rec *r, const uint8_t *more, size_t left, struct
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct frags *fs = &frags_pool;
+	struct frags *fs = frags_pool;
 	uint64_t now = 1000;
 	unsigned i;
 

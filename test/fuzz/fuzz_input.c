@@ -566,7 +566,6 @@ static void begin(void)
 	struct net_ip *other;
 
 	script.mtu = flags & V_SMALL && !v.v6 ? 68 + m * 4 : mtu[m % ARRAY_SIZE(mtu)];
-	memset(&frags_pool, 0, sizeof(frags_pool));
 	memset(conn, 0, sizeof(conn));
 	foreign = batched = false;
 	run_begin(&run, &script, &v);

@@ -34,7 +34,7 @@ static size_t piece(void)
 ssize_t __wrap_recv(int fd, void *buf, size_t size, int flags)
 {
 	(void)flags;
-	CHECK(fd == PLAYED && size > 0 && (uint8_t *)buf >= rx && (uint8_t *)buf + size <= rx + sizeof(rx));
+	CHECK(fd == PLAYED && size > 0 && (uint8_t *)buf >= rx_pool[0] && (uint8_t *)buf + size <= rx_pool[0] + RX_SIZE);
 	size = MIN(size, come - got);
 	if (!size) {
 		errno = EAGAIN;
@@ -107,7 +107,7 @@ static int event(struct tap *t, size_t *at)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	unsigned repeat;
-	struct tap t;
+	struct tap t = { 0 };
 	size_t at = 0;
 	bool whole;
 	int rc = 0;

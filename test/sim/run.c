@@ -156,6 +156,7 @@ void run_begin(struct run *r, const struct script *s, const struct variant *v)
 	sock_probe();
 	loop_init(&r->c, &r->cf);
 	r->c.sockets_max = r->s->sockets_max;
+	frags_forget(r->c.guest[0].frags);
 	tap_sim_attach(&r->c.guest[0].tap, &caps);
 	r->c.guest[0].mac = r->c.guest[0].device = wire_guest_mac;
 	if (ev_add(r->c.epfd, world.tap->fd, EV_TAP, 0, 0, EPOLLIN) || fwd_listen(&r->c.fwd, &r->c.net, r->c.epfd) ||

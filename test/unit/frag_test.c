@@ -58,7 +58,7 @@ static void piece_make(struct piece *f, bool v4, uint8_t proto, uint32_t id, uin
 /* What frag_add() said; the piece is gone afterwards, as the frame it came in would be */
 static enum drop add(struct piece *f, uint64_t now, struct raw *out, bool *whole)
 {
-	enum drop rc = frag_add(&frags_pool, &f->p, now, out, whole);
+	enum drop rc = frag_add(frags_pool, &f->p, now, out, whole);
 
 	free(f->iov.iov_base);
 	ok(rc == DROP_NONE || (rc == DROP_FRAGMENT && !*whole));
@@ -200,7 +200,7 @@ static void test_insane(void)
 			piece_make(&f, v4, bad[i].proto, 1, bad[i].off, bad[i].len, bad[i].more);
 			eq(add(&f, 0, &out, &whole), DROP_FRAGMENT);
 			for (unsigned j = 0; j < FRAG_MAX; j++)
-				eq(frags_pool.d[j].state, DGRAM_FREE);
+				eq(frags_pool[0].d[j].state, DGRAM_FREE);
 		}
 	}
 }
@@ -388,7 +388,7 @@ static void test_nested(void)
 	ok(whole);
 	eq(pkt_parse(&out, &p), DROP_NONE);
 	ok(p.fragment);
-	eq(frag_add(&frags_pool, &p, 0, &again, &whole), DROP_FRAGMENT);
+	eq(frag_add(frags_pool, &p, 0, &again, &whole), DROP_FRAGMENT);
 	ok(!whole);
 }
 
@@ -426,7 +426,7 @@ static void round_trip(bool v4, uint32_t mtu, size_t len, int order)
 		ok(!whole);
 		if (!eq(pkt_parse(&raw, &p), DROP_NONE) || !ok(p.fragment))
 			return;
-		eq(frag_add(&frags_pool, &p, 0, &out, &whole), DROP_NONE);
+		eq(frag_add(frags_pool, &p, 0, &out, &whole), DROP_NONE);
 	}
 	if (!ok(whole) || !eq(pkt_parse(&out, &p), DROP_NONE))
 		return;
