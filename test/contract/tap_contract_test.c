@@ -188,14 +188,12 @@ static void sim_far_open(struct tap *t, const struct caps *caps)
 
 static bool sim_far_recv(struct frame_out *f)
 {
-	if (!world.out_len)
+	if (!world.link->out_len)
 		return false;
-	*f = world.out[world.out_head];
+	*f = world.link->out[world.link->out_head];
 	memcpy(far_buf, f->buf, f->len);
-	free(f->buf);
 	f->buf = far_buf;
-	world.out_head = (world.out_head + 1) % LINK_MAX;
-	world.out_len--;
+	tap_sim_drop(world.link);
 	return true;
 }
 

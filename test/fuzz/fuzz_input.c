@@ -194,12 +194,12 @@ static void drain(struct dgrams *q)
 
 static void after_turn(void)
 {
-	for (; world.out_len; world.out_len--) {
-		struct frame_out *f = &world.out[world.out_head];
+	for (; world.link->out_len; world.link->out_len--) {
+		struct frame_out *f = &world.link->out[world.link->out_head];
 
 		note_frame(f);
 		free(f->buf);
-		world.out_head = (world.out_head + 1) % LINK_MAX;
+		world.link->out_head = (world.link->out_head + 1) % LINK_MAX;
 	}
 	for (unsigned i = 0; i < world.nfs; i++)
 		if (world.fs[i].tx.len && world.fs[i].fd != NOBODY)

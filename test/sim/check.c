@@ -146,7 +146,7 @@ static bool check_flow(struct run *r, const struct flow *f)
 		return run_fail(r, "live flow in state %u", f->tcp.state);
 	if (f->wait == WAIT_READY)
 		return run_fail(r, "I4: flow on the ready list, and the loop sleeps");
-	if (f->wait == WAIT_STALLED && world.link_room && r->c.guest[0].tap.nfree && !r->c.guest[0].tap.starved)
+	if (f->wait == WAIT_STALLED && world.link->room && r->c.guest[0].tap.nfree && !r->c.guest[0].tap.starved)
 		return run_fail(r, "I4: flow is stalled, and the link has room");
 	if (f->tcp.sock >= 0 && (!(s = fs_get(f->tcp.sock)) || s->kind != FS_TCP))
 		return run_fail(r, "flow without its socket: descriptor %i", f->tcp.sock);
@@ -174,7 +174,7 @@ static bool check_udp(struct run *r)
 			continue;
 		if (f->wait == WAIT_READY)
 			return run_fail(r, "I4: flow on the ready list, and the loop sleeps");
-		if (f->wait == WAIT_STALLED && world.link_room && r->c.guest[0].tap.nfree && !r->c.guest[0].tap.starved)
+		if (f->wait == WAIT_STALLED && world.link->room && r->c.guest[0].tap.nfree && !r->c.guest[0].tap.starved)
 			return run_fail(r, "I4: flow is stalled, and the link has room");
 	}
 
@@ -215,7 +215,7 @@ bool check_idle(struct run *r)
 		return run_fail(r, "%u sockets open, of %u flows", fs_count(FS_TCP), socks);
 	if (t->nfree + t->nspare + t->qlen != TAP_FRAMES)
 		return run_fail(r, "slots of the link lost: %u and %u free, %u queued", t->nfree, t->nspare, t->qlen);
-	if (t->qlen && world.link_room && !t->starved)
+	if (t->qlen && world.link->room && !t->starved)
 		return run_fail(r, "I5: frames queued, and the link has room");
 	if (!check_udp(r))
 		return false;

@@ -676,6 +676,8 @@ WRAP(ssize_t, sendmsg, int fd, const struct msghdr *m, int flags)
 		}
 		return -1;
 	}
+	if (s->kind == FS_TAP)
+		return sim_stream_send(s, m);
 	return s->kind == FS_TCP ? tcp_send(s, m->msg_iov, m->msg_iovlen, flags) : dgram_send(s, m);
 }
 
@@ -734,6 +736,8 @@ WRAP(ssize_t, recv, int fd, void *buf, size_t len, int flags)
 		return __real_recv(fd, buf, len, flags);
 	if (!(s = enter(fd, "recv", ENOMEM)))
 		return -1;
+	if (s->kind == FS_TAP)
+		return sim_stream_recv(s, buf, len);
 	return s->kind == FS_TCP ? tcp_recv(s, &iov, 1, len, flags) : dgram_recv(s, &m, flags);
 }
 

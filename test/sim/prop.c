@@ -273,7 +273,7 @@ static void host_act(void)
 
 	g.host_at = world.now + (chance(30) ? 2 * SEC : (1 + below(20)) * MS);
 	if (link_.full)
-		tap_sim_room(world.link_room != ROOM_AUTO || !chance(100) ? ROOM_AUTO : below(3));
+		tap_sim_room(world.link->room != ROOM_AUTO || !chance(100) ? ROOM_AUTO : below(3));
 	if (!g.s)
 		g.s = fs_find(FS_TCP, &g.cn->peer);
 	if (!g.s || g.s->fd == NOBODY)

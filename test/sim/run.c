@@ -159,7 +159,7 @@ void run_begin(struct run *r, const struct script *s, const struct variant *v)
 	frags_forget(r->c.guest[0].frags);
 	tap_sim_attach(&r->c.guest[0].tap, &caps);
 	r->c.guest[0].mac = r->c.guest[0].device = wire_guest_mac;
-	if (ev_add(r->c.epfd, world.tap->fd, EV_TAP, 0, 0, EPOLLIN) || fwd_listen(&r->c.fwd, &r->c.net, r->c.epfd) ||
+	if (ev_add(r->c.epfd, world.link->fs->fd, EV_TAP, 0, 0, EPOLLIN) || fwd_listen(&r->c.fwd, &r->c.net, r->c.epfd) ||
 	    (r->s->outward && fwd_listen_ns(&r->c.fwd, &r->c.net, r->c.epfd)))
 		run_fail(r, "set-up failed");
 	world.fail_at = v->fail_at;
@@ -292,13 +292,8 @@ static bool collect(struct run *r)
 {
 	bool good = true;
 
-	for (; world.out_len; world.out_len--) {
-		struct frame_out *f = &world.out[world.out_head];
-
-		good = good && pend_frame(r, f);
-		free(f->buf);
-		world.out_head = (world.out_head + 1) % LINK_MAX;
-	}
+	for (; world.link->out_len; tap_sim_drop(world.link))
+		good = good && pend_frame(r, &world.link->out[world.link->out_head]);
 	return good;
 }
 
@@ -476,7 +471,7 @@ bool run_end(struct run *r, bool silence)
 	r->over = true;
 	world.armed = false;
 	world.fail_count = 0;
-	if (world.link_room != ROOM_AUTO)
+	if (world.link->room != ROOM_AUTO)
 		tap_sim_room(ROOM_AUTO);
 	for (unsigned i = 0; i < world.nfs; i++) {
 		struct fsock *s = &world.fs[i];

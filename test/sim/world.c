@@ -55,7 +55,6 @@ void world_reset(uint64_t seed)
 		memset(&fs_all[i], 0, sizeof(fs_all[i]));
 	}
 	memset(fd_table, 0, sizeof(fd_table));
-	world.in_head = world.out_head = world.in_taken = 0;
 	world.now = world.limit = START;
 	world.idle = world.armed = world.no_peek_off = world.no_meminfo = false;
 	world.wakeups = world.calls = world.fail_at = 0;
@@ -65,7 +64,7 @@ void world_reset(uint64_t seed)
 	world.fail_on = false;
 	world.connect_err = EINPROGRESS;
 	world.room = ROOM_AUTO;
-	world.tap = NULL;
+	world.link = &sim_link[0];
 	world.fs = fs_all;
 	world.nfs = 0;
 	ready_last = 0;
@@ -188,6 +187,8 @@ static uint32_t tcp_mask(struct fsock *s)
 
 uint32_t fs_mask(struct fsock *s)
 {
+	const struct simlink *l;
+
 	switch (s->kind) {
 	case FS_TCP:
 		return tcp_mask(s);
@@ -197,9 +198,10 @@ uint32_t fs_mask(struct fsock *s)
 	case FS_PING:
 		return (s->rx.len ? EPOLLIN : 0) | (s->errq.len || s->err ? EPOLLERR : 0) | EPOLLOUT;
 	case FS_TAP:
-		if (!world.link_room)
+		l = sim_link_of(s);
+		if (!l->room)
 			s->nospace = true;
-		return (world.in_len ? EPOLLIN : 0) | (world.link_room ? EPOLLOUT : 0);
+		return ((l->stream ? sim_stream_here(l) : l->in_len) ? EPOLLIN : 0) | (l->room ? EPOLLOUT : 0);
 	case FS_NONE:
 	case FS_EPOLL:
 		break;

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 
 #include "../../addr.h"
@@ -102,6 +103,21 @@ struct frame_out {			/* to the guest */
 
 #define LINK_MAX	65536
 
+/* A guest's link. Frames from it may be a stream, as a virtual machine's: then part of one may be here. */
+struct simlink {
+	struct frame_in	in[LINK_MAX];
+	unsigned	in_head, in_len, in_taken;
+	size_t		in_at;		/* stream: bytes of the first one that were read */
+	size_t		held;		/* stream: bytes of the last one that are not here yet */
+	struct frame_out out[LINK_MAX];
+	unsigned	out_head, out_len;
+	uint64_t	room;		/* frames it still takes */
+	bool		stream;
+	uint8_t		part[4 + 14 + 65535 + 4];	/* stream: of a frame that is not whole */
+	size_t		part_len;
+	struct fsock	*fs;
+};
+
 struct world {
 	uint64_t	now, limit;	/* ns */
 	bool		idle;		/* epoll_wait() had nothing to do up to @limit */
@@ -125,12 +141,7 @@ struct world {
 	const char	*violation;	/* first thing the program did that no program may do */
 	char		why[256];
 
-	struct frame_in	in[LINK_MAX];
-	unsigned	in_head, in_len, in_taken;
-	struct frame_out out[LINK_MAX];
-	unsigned	out_head, out_len;
-	uint64_t	link_room;	/* frames the link still takes */
-	struct fsock	*tap;
+	struct simlink	*link;		/* of the guest that a script is about */
 	struct addr	host_addr;	/* of the host, but for loopback */
 
 	struct fsock	*fs;		/* every file ever opened in this run */
@@ -138,6 +149,7 @@ struct world {
 };
 
 extern struct world world;
+extern struct simlink sim_link[GUEST_MAX];
 
 enum { TO_GUEST, TO_HOST };
 
@@ -168,11 +180,20 @@ struct fsock *fs_listener(enum fs_kind kind, bool v4);
 unsigned fs_count(enum fs_kind kind);
 struct fsock *fs_get(int fd);
 
-/* tap_sim.c: the guest's link */
+/* tap_sim.c: guests' links. Those without one name world.link. */
 void tap_sim_attach(struct tap *t, const struct caps *caps);
+void tap_sim_stream(struct tap *t);		/* the same, behind tap_sock.c */
 void tap_sim_push(const void *frame, size_t len, const struct offload *off);
+void tap_sim_push_to(struct simlink *l, const void *frame, size_t len, const struct offload *off);
 void tap_sim_room(uint64_t frames);
+void tap_sim_room_of(struct simlink *l, uint64_t frames);
+void tap_sim_hold(struct simlink *l, size_t held);
+void tap_sim_drop(struct simlink *l);		/* the oldest of those to the guest */
 void tap_sim_clear(void);
+ssize_t sim_stream_recv(struct fsock *s, void *buf, size_t len);
+ssize_t sim_stream_send(struct fsock *s, const struct msghdr *m);
+struct simlink *sim_link_of(const struct fsock *s);
+size_t sim_stream_here(const struct simlink *l);	/* bytes that can be read */
 bool sim_fault(const char *call, int err);
 int fs_open(enum fs_kind kind, int domain);
 
