@@ -98,8 +98,9 @@ static void flows_end(struct ctx *c, const struct guest *g)
 	}
 }
 
-void attach_lost(struct ctx *c, struct guest *g, int err)
+void attach_lost(struct ctx *c, struct guest *g)
 {
+	int err = g->link_error;
 	bool closed = err == -ECONNRESET || err == -EPIPE;
 
 	if (err == -EPROTO)
@@ -114,6 +115,7 @@ void attach_lost(struct ctx *c, struct guest *g, int err)
 	timer_clear(&c->wheel, &g->probe);
 	fd_close(g->tap.fd);
 	g->tap.fd = -1;
+	g->link_error = 0;
 	tap_reset(&g->tap);
 	guest_forget(c, g);
 }
@@ -126,12 +128,25 @@ static bool link_dead(const struct tap *t)
 	return poll(&p, 1, 0) > 0;
 }
 
+/* A guest without a link, or NULL; false: one's link is about to be lost */
+static bool seat_find(struct ctx *c, struct guest **seat)
+{
+	*seat = NULL;
+	for (struct guest *g = c->guest; g < c->guest + GUEST_MAX && !*seat; g++)
+		if (g->tap.fd < 0)
+			*seat = g;
+	for (struct guest *g = c->guest; g < c->guest + GUEST_MAX && !*seat; g++)
+		if (link_dead(&g->tap))
+			return false;
+	return true;
+}
+
 void attach_knock(struct ctx *c, int fd)
 {
-	struct guest *g = &c->guest[0];
+	struct guest *g;
 	int conn, rc;
 
-	if (g->tap.fd >= 0 && link_dead(&g->tap))
+	if (!seat_find(c, &g))
 		return;				/* after this turn, there is room */
 	conn = accept_take(c, fd, NULL, false);
 	if (conn < 0) {
@@ -141,7 +156,7 @@ void attach_knock(struct ctx *c, int fd)
 		}
 		return;
 	}
-	if (g->tap.fd >= 0) {
+	if (!g) {
 		log_limited(LOG_INFO, "Another guest wanted to connect, refused");
 		close(conn);
 		return;

@@ -34,8 +34,8 @@ int attach_guest(struct ctx *c, struct guest *g, int fd);
 /* Its link is set up, whichever it is: starts to talk to it */
 void attach_up(struct ctx *c, struct guest *g);
 
-/* The link was lost with -errno @err: everything of this guest's ends */
-void attach_lost(struct ctx *c, struct guest *g, int err);
+/* The link was lost with g->link_error: everything of this guest's ends */
+void attach_lost(struct ctx *c, struct guest *g);
 
 /* Timer of @g->probe: looks for a guest that has not spoken yet */
 void attach_probe(struct ctx *c, struct guest *g);

@@ -32,7 +32,6 @@ struct ctx {
 	pid_t		pid;		/* ours, as the outside has it */
 	uint64_t	now;		/* ms, read once per wakeup */
 	uint64_t	awake_until;	/* us: with --busy-poll, no sleep before */
-	int		link_error;	/* -errno: the guest is gone */
 	uint64_t	secret[2];	/* key of initial sequence numbers (RFC 6528) */
 };
 

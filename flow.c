@@ -33,14 +33,14 @@ static_assert(ARRAY_SIZE(tcp_state_name) == TCP_STATES, "a name for every state"
 struct flow_key {
 	struct addr	peer, our;
 	uint32_t	ports;
-	uint32_t	type;
+	uint16_t	type, guest;
 };
 
 void flows_init(struct flows *fs)
 {
 	*fs = (struct flows){ .f = flow_table, .free = FLOW_NONE, .dead = FLOW_NONE };
-	for (unsigned i = 0; i < LRU_LISTS; i++)
-		fs->lru[i] = (struct flow_list){ .head = FLOW_NONE, .tail = FLOW_NONE };
+	for (unsigned i = 0; i < GUEST_MAX * LRU_LISTS; i++)
+		fs->lru[i / LRU_LISTS][i % LRU_LISTS] = (struct flow_list){ .head = FLOW_NONE, .tail = FLOW_NONE };
 	for (unsigned i = 0; i < WAIT_LISTS; i++)
 		fs->wait[i] = (struct flow_list){ .head = FLOW_NONE, .tail = FLOW_NONE };
 	random_bytes(fs->key, sizeof(fs->key));
@@ -53,7 +53,7 @@ struct flow *flow_get(const struct flows *fs, uint32_t idx, uint16_t gen)
 	return idx < fs->unused && f->type != FLOW_FREE && !f->dead && f->gen == gen ? f : NULL;
 }
 
-struct flow *flow_alloc(struct flows *fs, const struct flow_ops *ops, uint64_t now)
+struct flow *flow_alloc(struct flows *fs, const struct flow_ops *ops, unsigned guest, uint64_t now)
 {
 	struct flow *f;
 	uint16_t gen;
@@ -69,7 +69,7 @@ struct flow *flow_alloc(struct flows *fs, const struct flow_ops *ops, uint64_t n
 
 	gen = f->gen;
 	*f = (struct flow){
-		.ops = ops, .type = (uint8_t)ops->type, .gen = gen, .created = now,
+		.ops = ops, .type = (uint8_t)ops->type, .guest = (uint8_t)guest, .gen = gen, .created = now,
 		.batch_head = UINT16_MAX, .batch_tail = UINT16_MAX,
 		.hnext = { FLOW_NONE, FLOW_NONE, FLOW_NONE, FLOW_NONE }, .wprev = FLOW_NONE, .wnext = FLOW_NONE,
 		.lru = LRU_LISTS, .lprev = FLOW_NONE, .lnext = FLOW_NONE,
@@ -82,18 +82,22 @@ struct flow *flow_alloc(struct flows *fs, const struct flow_ops *ops, uint64_t n
 	return f;
 }
 
-static uint32_t hash_pair(const struct flows *fs, enum flow_type type, const struct end *peer, const struct end *our)
+static uint32_t hash_pair(const struct flows *fs, unsigned guest, unsigned type, const struct end *peer, const struct end *our)
 {
 	struct flow_key k = {
-		.peer = peer->a, .our = our->a, .ports = (uint32_t)peer->port << 16 | our->port, .type = type,
+		.peer = peer->a, .our = our->a, .ports = (uint32_t)peer->port << 16 | our->port,
+		.type = (uint16_t)type, .guest = (uint16_t)guest,
 	};
 
 	return (uint32_t)siphash(fs->key, &k, sizeof(k)) & HASH_MASK;
 }
 
-static uint32_t hash_host(const struct flows *fs, enum flow_type type, uint32_t key, const struct end *peer)
+/* Of the host's side: @key is a socket's, whichever guest that belongs to, and @guest is 0 */
+static uint32_t hash_end(const struct flows *fs, unsigned guest, unsigned type, uint32_t key, const struct end *peer)
 {
-	struct flow_key k = { .peer = peer->a, .our.w = { key }, .ports = peer->port, .type = type };
+	struct flow_key k = {
+		.peer = peer->a, .our.w = { key }, .ports = peer->port, .type = (uint16_t)type, .guest = (uint16_t)guest,
+	};
 
 	return (uint32_t)siphash(fs->key, &k, sizeof(k)) & HASH_MASK;
 }
@@ -128,24 +132,29 @@ static void hash_remove(struct flows *fs, struct flow *f, unsigned table)
 
 void flow_hash_pair(struct flows *fs, struct flow *f, unsigned side)
 {
-	hash_insert(fs, f, side, hash_pair(fs, f->type, &f->side[side].peer, &f->side[side].our));
+	hash_insert(fs, f, side, hash_pair(fs, f->guest, f->type, &f->side[side].peer, &f->side[side].our));
 }
 
 void flow_hash_host(struct flows *fs, struct flow *f, uint32_t key)
 {
 	f->host_key = key;
-	hash_insert(fs, f, HOST, hash_host(fs, f->type, key, &f->side[HOST].peer));
+	hash_insert(fs, f, HOST, hash_end(fs, 0, f->type, key, &f->side[HOST].peer));
 }
 
-struct flow *flow_find_pair(const struct flows *fs, unsigned side, enum flow_type type, const struct end *peer,
+static bool same_kind(const struct flow *f, unsigned guest, enum flow_type type)
+{
+	return f->type == type && f->guest == guest;
+}
+
+struct flow *flow_find_pair(const struct flows *fs, unsigned guest, unsigned side, enum flow_type type, const struct end *peer,
 			    const struct end *our)
 {
-	uint32_t hash = hash_pair(fs, type, peer, our), i = flow_hash[side][hash % HASH_SIZE] - 1;
+	uint32_t hash = hash_pair(fs, guest, type, peer, our), i = flow_hash[side][hash % HASH_SIZE] - 1;
 
 	for (; i != FLOW_NONE; i = fs->f[i].hnext[side]) {
 		struct flow *f = &fs->f[i];
 
-		if (f->hash[side] == hash && f->type == type && end_eq(&f->side[side].peer, peer) &&
+		if (f->hash[side] == hash && same_kind(f, guest, type) && end_eq(&f->side[side].peer, peer) &&
 		    end_eq(&f->side[side].our, our))
 			return f;
 	}
@@ -154,7 +163,7 @@ struct flow *flow_find_pair(const struct flows *fs, unsigned side, enum flow_typ
 
 struct flow *flow_find_host(const struct flows *fs, enum flow_type type, uint32_t key, const struct end *peer)
 {
-	uint32_t hash = hash_host(fs, type, key, peer), i = flow_hash[HOST][hash % HASH_SIZE] - 1;
+	uint32_t hash = hash_end(fs, 0, type, key, peer), i = flow_hash[HOST][hash % HASH_SIZE] - 1;
 
 	for (; i != FLOW_NONE; i = fs->f[i].hnext[HOST]) {
 		struct flow *f = &fs->f[i];
@@ -175,7 +184,7 @@ static const struct end *end_of(const struct flow *f, unsigned n)
 
 void flow_hash_end(struct flows *fs, struct flow *f, unsigned table, uint32_t key, const struct end *e)
 {
-	struct flow *old = flow_find_end(fs, table, f->type, key, e);
+	struct flow *old = flow_find_end(fs, f->guest, table, f->type, key, e);
 	uint8_t n = 0;
 
 	if (old)
@@ -184,21 +193,28 @@ void flow_hash_end(struct flows *fs, struct flow *f, unsigned table, uint32_t ke
 		n++;
 	f->end_key[table - BY_ANSWER] = key;
 	f->end_at[table - BY_ANSWER] = n;
-	hash_insert(fs, f, table, hash_host(fs, f->type, key, e));
+	hash_insert(fs, f, table, hash_end(fs, f->guest, f->type, key, e));
 }
 
-struct flow *flow_find_end(const struct flows *fs, unsigned table, enum flow_type type, uint32_t key, const struct end *e)
+struct flow *flow_find_end(const struct flows *fs, unsigned guest, unsigned table, enum flow_type type, uint32_t key,
+			   const struct end *e)
 {
-	uint32_t hash = hash_host(fs, type, key, e), i = flow_hash[table][hash % HASH_SIZE] - 1;
+	uint32_t hash = hash_end(fs, guest, type, key, e), i = flow_hash[table][hash % HASH_SIZE] - 1;
 	unsigned n = table - BY_ANSWER;
 
 	for (; i != FLOW_NONE; i = fs->f[i].hnext[table]) {
 		struct flow *f = &fs->f[i];
 
-		if (f->hash[table] == hash && f->type == type && f->end_key[n] == key && end_eq(end_of(f, f->end_at[n]), e))
+		if (f->hash[table] == hash && same_kind(f, guest, type) && f->end_key[n] == key && end_eq(end_of(f, f->end_at[n]), e))
 			return f;
 	}
 	return NULL;
+}
+
+/* The list that @f is on */
+static struct flow_list *wait_list(struct flows *fs, const struct flow *f)
+{
+	return &fs->wait[f->wait == WAIT_STALLED ? WAIT_STALLED + f->guest : f->wait];
 }
 
 void flow_wait(struct flows *fs, struct flow *f, enum flow_wait wait)
@@ -210,7 +226,7 @@ void flow_wait(struct flows *fs, struct flow *f, enum flow_wait wait)
 		return;
 
 	if (f->wait != WAIT_NONE) {
-		l = &fs->wait[f->wait];
+		l = wait_list(fs, f);
 		*(f->wprev == FLOW_NONE ? &l->head : &fs->f[f->wprev].wnext) = f->wnext;
 		*(f->wnext == FLOW_NONE ? &l->tail : &fs->f[f->wnext].wprev) = f->wprev;
 		f->wprev = f->wnext = FLOW_NONE;
@@ -218,28 +234,28 @@ void flow_wait(struct flows *fs, struct flow *f, enum flow_wait wait)
 
 	f->wait = (uint8_t)wait;
 	if (wait != WAIT_NONE) {
-		l = &fs->wait[wait];
+		l = wait_list(fs, f);
 		f->wprev = l->tail;
 		*(l->tail == FLOW_NONE ? &l->head : &fs->f[l->tail].wnext) = idx;
 		l->tail = idx;
 	}
 }
 
-struct flow *flow_next(struct flows *fs, enum flow_wait wait)
+struct flow *flow_next(struct flows *fs, unsigned list)
 {
 	struct flow *f;
 
-	if (fs->wait[wait].head == FLOW_NONE)
+	if (fs->wait[list].head == FLOW_NONE)
 		return NULL;
 
-	f = &fs->f[fs->wait[wait].head];
+	f = &fs->f[fs->wait[list].head];
 	flow_wait(fs, f, WAIT_NONE);
 	return f;
 }
 
 static void lru_remove(struct flows *fs, struct flow *f)
 {
-	struct flow_list *l = &fs->lru[f->lru];
+	struct flow_list *l = &fs->lru[f->guest][f->lru];
 
 	if (f->lru == LRU_LISTS)
 		return;
@@ -254,7 +270,7 @@ static void lru_remove(struct flows *fs, struct flow *f)
 void flow_touch(struct flows *fs, struct flow *f, bool answered)
 {
 	enum flow_lru lru = (f->ops->shares ? LRU_SILENT : LRU_SOCKET_SILENT) + answered;
-	struct flow_list *l = &fs->lru[lru];
+	struct flow_list *l = &fs->lru[f->guest][lru];
 	uint32_t idx = flow_idx(fs, f);
 
 	if (l->tail == idx)
@@ -268,9 +284,11 @@ void flow_touch(struct flows *fs, struct flow *f, bool answered)
 	l->n++;
 }
 
-struct flow *flow_oldest(const struct flows *fs, enum flow_lru lru)
+struct flow *flow_oldest(const struct flows *fs, unsigned guest, enum flow_lru lru)
 {
-	return fs->lru[lru].head == FLOW_NONE ? NULL : &fs->f[fs->lru[lru].head];
+	uint32_t idx = fs->lru[guest][lru].head;
+
+	return idx == FLOW_NONE ? NULL : &fs->f[idx];
 }
 
 void flow_end(struct flows *fs, struct flow *f)

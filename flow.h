@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* flow.h - the flow table, and on one page the whole of what is known per flow
  *
- * A flow is found by the guest's side: protocol, guest's endpoint, and the endpoint the guest talks to ("our" on that side).
+ * A flow is found by the guest, and the guest's side: protocol, guest's endpoint, and the endpoint the guest talks to ("our" on that side).
  * A UDP flow is also found by the host's side: the socket and the remote endpoint; a spliced one by both endpoints on the
  * client's side, whichever that is. Two more tables have flows by one of their endpoints and a number (udp.c, udp_splice.c).
  *
  * Entries live in a static table and are handed out last-in first-out. A flow that ends leaves the hash tables at once,
  * so it can never match again, and its entry is reused after the current loop turn (flow_bury()).
  *
- * A flow is on at most one of two lists: ready (used up its turn, more to do at once) or stalled (waits for the link).
+ * A flow is on at most one of two lists: ready (used up its turn, more to do at once) or stalled (waits for its guest's link).
  */
 #ifndef FLOW_H
 #define FLOW_H
 
 #include "addr.h"
 #include "timer.h"
+#include "util.h"
 
 #define FLOW_MAX	(1U << 17)
 #define FLOW_NONE	UINT32_MAX
@@ -41,7 +42,9 @@ struct flow_ops {
 	bool		(*end)(struct ctx *c, struct flow *f);
 };
 
-enum flow_wait { WAIT_NONE, WAIT_READY, WAIT_STALLED, WAIT_LISTS };
+
+/* Lists: WAIT_READY of all flows, WAIT_STALLED + index of each guest */
+enum flow_wait { WAIT_NONE, WAIT_READY, WAIT_STALLED, WAIT_LISTS = WAIT_STALLED + GUEST_MAX };
 
 /* Datagram flows, those idle for longest first: what was never answered gives way before what was (reclaim.h). Those that have a
  * socket to themselves (FLOW_UDP_PORT of an endpoint of the guest, FLOW_PING, FLOW_UDP_SPLICE) are on lists of their own, so
@@ -230,7 +233,7 @@ struct flows {
 	uint64_t	opened[FLOW_TYPES], ended[FLOW_TYPES];	/* so far */
 	uint32_t	fds;		/* descriptors of all, at most */
 	struct flow_list wait[WAIT_LISTS];
-	struct flow_list lru[LRU_LISTS];
+	struct flow_list lru[GUEST_MAX][LRU_LISTS];
 	uint64_t	key[2];		/* of the hash */
 };
 
@@ -245,15 +248,15 @@ static inline uint32_t flow_idx(const struct flows *fs, const struct flow *f)
 struct flow *flow_get(const struct flows *fs, uint32_t idx, uint16_t gen);
 
 /* New flow, in no hash table yet; NULL if the table is full */
-struct flow *flow_alloc(struct flows *fs, const struct flow_ops *ops, uint64_t now);
+struct flow *flow_alloc(struct flows *fs, const struct flow_ops *ops, unsigned guest, uint64_t now);
 
 /* Into the hash tables: by both endpoints of a side, mostly the guest's, and for flows with a socket shared by several, by the
- * host's side too. @key tells sockets apart on the host's side: index of port or listener.
+ * host's side too. @key tells sockets apart on the host's side: index of port or listener, which belongs to one guest.
  */
 void flow_hash_pair(struct flows *fs, struct flow *f, unsigned side);
 void flow_hash_host(struct flows *fs, struct flow *f, uint32_t key);
 
-struct flow *flow_find_pair(const struct flows *fs, unsigned side, enum flow_type type, const struct end *peer,
+struct flow *flow_find_pair(const struct flows *fs, unsigned guest, unsigned side, enum flow_type type, const struct end *peer,
 			    const struct end *our);
 struct flow *flow_find_host(const struct flows *fs, enum flow_type type, uint32_t key, const struct end *peer);
 
@@ -263,20 +266,21 @@ struct flow *flow_find_host(const struct flows *fs, enum flow_type type, uint32_
  * @key:	number
  * @e:		one of the endpoints in @f->side, which doesn't change from now on
  *
- * Where there already is one of the type with that number and endpoint, it leaves the table: the last one counts.
+ * Where the guest already has one of the type with that number and endpoint, it leaves the table: the last one counts.
  */
 void flow_hash_end(struct flows *fs, struct flow *f, unsigned table, uint32_t key, const struct end *e);
-struct flow *flow_find_end(const struct flows *fs, unsigned table, enum flow_type type, uint32_t key, const struct end *e);
+struct flow *flow_find_end(const struct flows *fs, unsigned guest, unsigned table, enum flow_type type, uint32_t key,
+			   const struct end *e);
 
 static inline void flow_hash_guest(struct flows *fs, struct flow *f)
 {
 	flow_hash_pair(fs, f, GUEST);
 }
 
-static inline struct flow *flow_find_guest(const struct flows *fs, enum flow_type type, const struct end *peer,
-					   const struct end *our)
+static inline struct flow *flow_find_guest(const struct flows *fs, unsigned guest, enum flow_type type,
+					   const struct end *peer, const struct end *our)
 {
-	return flow_find_pair(fs, GUEST, type, peer, our);
+	return flow_find_pair(fs, guest, GUEST, type, peer, our);
 }
 
 /* Out of hash tables and lists at once; the entry is free after flow_bury(). Timer and sockets are the owner's business. */
@@ -285,11 +289,11 @@ void flow_bury(struct flows *fs);
 
 /* Puts @f at the end of a list, or takes it off with WAIT_NONE */
 void flow_wait(struct flows *fs, struct flow *f, enum flow_wait wait);
-/* First flow of a list, taken off, or NULL */
-struct flow *flow_next(struct flows *fs, enum flow_wait wait);
+/* First flow of a list (see enum flow_wait), taken off, or NULL */
+struct flow *flow_next(struct flows *fs, unsigned list);
 
-/* Datagram flow was active; @answered: there was an answer, ever. First flow of a list, idle for longest, or NULL. */
+/* Datagram flow was active; @answered: there was an answer, ever. First flow of a guest's list, idle for longest, or NULL. */
 void flow_touch(struct flows *fs, struct flow *f, bool answered);
-struct flow *flow_oldest(const struct flows *fs, enum flow_lru lru);
+struct flow *flow_oldest(const struct flows *fs, unsigned guest, enum flow_lru lru);
 
 #endif /* FLOW_H */

@@ -212,11 +212,11 @@ enum drop icmp_too_big(struct ctx *c, struct guest *g, const struct pkt *p)
 	}
 
 	if (q.proto == IPPROTO_TCP)
-		f = flow_find_guest(&c->flows, FLOW_TCP, &q.dst, &q.src);
+		f = flow_find_guest(&c->flows, g->index, FLOW_TCP, &q.dst, &q.src);
 	else if (q.proto == IPPROTO_UDP)
-		f = flow_find_guest(&c->flows, FLOW_UDP, &q.dst, &q.src);
+		f = flow_find_guest(&c->flows, g->index, FLOW_UDP, &q.dst, &q.src);
 	else if (q.proto == p->proto)
-		f = flow_find_guest(&c->flows, FLOW_PING, &q.dst, &q.src);
+		f = flow_find_guest(&c->flows, g->index, FLOW_PING, &q.dst, &q.src);
 	if (!f || flow_guest(c, f) != g)
 		return DROP_NO_FLOW;
 	if (f->type == FLOW_TCP)

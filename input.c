@@ -29,11 +29,11 @@ static struct flow *input_find(struct ctx *c, struct guest *g, const struct pkt 
 	struct flow *f;
 
 	if (p->proto == IPPROTO_TCP) {
-		f = flow_find_guest(&c->flows, FLOW_TCP, &p->src, &p->dst);
+		f = flow_find_guest(&c->flows, g->index, FLOW_TCP, &p->src, &p->dst);
 		if (!f)
 			tcp_open(c, g, p);
 	} else {
-		f = flow_find_guest(&c->flows, FLOW_UDP, &p->src, &p->dst);
+		f = flow_find_guest(&c->flows, g->index, FLOW_UDP, &p->src, &p->dst);
 		if (!f)
 			f = udp_open(c, g, p);
 	}

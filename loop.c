@@ -4,6 +4,7 @@
  * A turn: events; flows that had more to do (ready list); flows that waited for the link (stalled list); timers; what is still
  * queued on the link; burial of flows that ended. There is no other work: a turn costs what its events cost.
  */
+#include <assert.h>
 #include <errno.h>
 
 #include "accept.h"
@@ -21,7 +22,7 @@
 static void tap_event(struct ctx *c, struct guest *g, uint32_t events)
 {
 	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
-		c->link_error = input_ready(c, g);
+		g->link_error = input_ready(c, g);
 	if (events & EPOLLOUT)
 		g->tap.full = false;
 }
@@ -162,13 +163,13 @@ int loop_init(struct ctx *c, const struct conf *cf)
 /* Every flow that is on the list now gets one turn, as far as there is time; those that put themselves on it again wait for the
  * next. What comes meanwhile, of flows that have little to say, must not wait for all of those that always have more.
  */
-static void run_list(struct ctx *c, enum flow_wait wait)
+static void run_list(struct ctx *c, unsigned list)
 {
-	uint32_t last = c->flows.wait[wait].tail;
+	uint32_t last = c->flows.wait[list].tail;
 	uint64_t until = last == FLOW_NONE ? 0 : now_us() + TURN_TIME;
 	struct flow *f;
 
-	while (last != FLOW_NONE && (f = flow_next(&c->flows, wait))) {
+	while (last != FLOW_NONE && (f = flow_next(&c->flows, list))) {
 		bool more = flow_idx(&c->flows, f) != last;
 
 		if (f->ops->resume)
@@ -181,31 +182,40 @@ static void run_list(struct ctx *c, enum flow_wait wait)
 }
 
 /* The link's last word of this turn: write what is left, and ask to be told when it takes more */
-static int turn_link(struct ctx *c, struct guest *g)
+static void turn_link(struct ctx *c, struct guest *g)
 {
 	struct tap *t = &g->tap;
 	int rc = tap_flush(t);
 	bool wait = t->full && !t->starved;
 
-	if (rc && rc != -EAGAIN)
-		return rc;
+	if (rc && rc != -EAGAIN) {
+		g->link_error = g->link_error ? g->link_error : rc;
+		return;
+	}
 	if (t->starved)
 		timer_set(&c->wheel, &g->link, c->now + TAP_RETRY);
 	if (wait != t->armed && t->fd >= 0) {
 		if (!ev_mod(c->epfd, t->fd, EV_TAP, g->index, 0, EPOLLIN | (wait ? EPOLLOUT : 0)))
 			t->armed = wait;
 	}
-	return 0;
+}
+
+/* Does a guest have frames that no event will tell of, or flows that waited for the link and need not wait longer? */
+static bool guest_busy(const struct ctx *c, const struct guest *g)
+{
+	return g->tap.more || (tap_takes(&g->tap) && c->flows.wait[WAIT_STALLED + g->index].head != FLOW_NONE);
 }
 
 /* Flows that have more to do, or wait for the link; before timers, which may find it done */
 static void turn_flows(struct ctx *c)
 {
-	if (c->guest[0].tap.more && !c->link_error)
-		c->link_error = input_ready(c, &c->guest[0]);
+	for (struct guest *g = c->guest; g < c->guest + GUEST_MAX; g++)
+		if (g->tap.more && !g->link_error)
+			g->link_error = input_ready(c, g);
 	run_list(c, WAIT_READY);
-	if (tap_takes(&c->guest[0].tap))
-		run_list(c, WAIT_STALLED);
+	for (struct guest *g = c->guest; g < c->guest + GUEST_MAX; g++)
+		if (tap_takes(&g->tap))
+			run_list(c, WAIT_STALLED + g->index);
 }
 
 /* epoll_wait(), with --busy-poll: awake, while the last event is recent */
@@ -228,15 +238,14 @@ static int wait_events(struct ctx *c, struct epoll_event *ev, int timeout)
 
 void loop_wait(struct ctx *c, struct turn *t)
 {
-	const struct tap *tap = &c->guest[0].tap;
-	bool busy = c->flows.wait[WAIT_READY].head != FLOW_NONE || tap->more ||
-		    (c->flows.wait[WAIT_STALLED].head != FLOW_NONE && tap_takes(tap));
+	bool busy = c->flows.wait[WAIT_READY].head != FLOW_NONE;
 
+	for (unsigned i = 0; i < GUEST_MAX; i++)
+		busy |= guest_busy(c, &c->guest[i]);
 	t->i = 0;
 	t->flows_done = false;
 	t->n = wait_events(c, t->ev, busy ? 0 : wheel_timeout(&c->wheel, c->now));
-	if (t->n < 0 && errno != EINTR)
-		c->link_error = -errno;
+	assert(t->n >= 0 || errno == EINTR);
 	c->now = now_ms();
 }
 
@@ -260,17 +269,11 @@ bool loop_next(struct ctx *c, struct turn *t)
 	return false;
 }
 
-int loop_end(struct ctx *c)
+void loop_end(struct ctx *c)
 {
-	int rc = 0;
-
 	if (c->flows.dead != FLOW_NONE && accept_waiting(c))	/* their descriptors are free */
 		accept_again(c);
-	for (unsigned i = 0; i < GUEST_MAX && !rc; i++)
-		rc = turn_link(c, &c->guest[i]);
+	for (unsigned i = 0; i < GUEST_MAX; i++)
+		turn_link(c, &c->guest[i]);
 	flow_bury(&c->flows);
-	if (c->link_error)
-		rc = c->link_error;
-	c->link_error = 0;
-	return rc;
 }

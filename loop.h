@@ -35,18 +35,20 @@ void loop_wait(struct ctx *c, struct turn *t);
  */
 bool loop_next(struct ctx *c, struct turn *t);
 
-/* Writes queues, buries flows that ended: 0, or -errno if the guest's link was lost */
-int loop_end(struct ctx *c);
+/* Writes queues, buries flows that ended. Of a guest whose link was lost, guest.link_error is set: it is to be cleared, with
+ * attach_lost()
+ */
+void loop_end(struct ctx *c);
 
 /* A turn without anything of the process's */
-static inline int loop_once(struct ctx *c)
+static inline void loop_once(struct ctx *c)
 {
 	struct turn t;
 
 	loop_wait(c, &t);
 	while (loop_next(c, &t))
 		;
-	return loop_end(c);
+	loop_end(c);
 }
 
 #endif /* LOOP_H */

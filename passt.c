@@ -386,13 +386,13 @@ static void announce(int ready)
 }
 
 /* Nothing comes after the link of a namespace, or of the only guest; otherwise, there may be another one */
-static void link_lost(int err)
+static void link_lost(struct guest *g)
 {
 	if (pasta()) {
-		err("Link to the guest lost: %s", errno_text(-err));
+		err("Link to the guest lost: %s", errno_text(-g->link_error));
 		quit(1);
 	}
-	attach_lost(&ctx, &ctx.guest[0], err);
+	attach_lost(&ctx, g);
 	if (conf.one_off || conf.link_fd >= 0)
 		quit(0);
 }
@@ -455,7 +455,9 @@ int main(int argc, char **argv)
 			else
 				process_event(&ctx, turn.ref, turn.events);
 		}
-		if ((rc = loop_end(&ctx)))
-			link_lost(rc);
+		loop_end(&ctx);
+		for (unsigned i = 0; i < GUEST_MAX; i++)
+			if (ctx.guest[i].link_error)
+				link_lost(&ctx.guest[i]);
 	}
 }

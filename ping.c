@@ -179,7 +179,7 @@ void ping_input(struct ctx *c, struct guest *g, const struct pkt *p)
 		drop_count(g, DROP_PROTO);
 		return;
 	}
-	f = flow_find_guest(&c->flows, FLOW_PING, &guest.peer, &guest.our);
+	f = flow_find_guest(&c->flows, g->index, FLOW_PING, &guest.peer, &guest.our);
 	if (f && f->ping.asked && c->now - f->ping.asked > PING_SILENT) {
 		ping_end(c, f);			/* its identifier may be another program's by now */
 		f = NULL;

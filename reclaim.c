@@ -10,16 +10,35 @@
 #define SILENT_PART	8		/* one in so many flows may be unanswered, and be safe from others that are */
 
 /* First flow of a list that is not in use at the moment; false: none */
-static bool oldest_gives_way(struct ctx *c, enum flow_lru lru)
+static bool oldest_gives_way(struct ctx *c, unsigned guest, enum flow_lru lru)
 {
 	struct flow *f;
 
-	for (unsigned i = 0; i < 2 * TAP_BATCH && (f = flow_oldest(&c->flows, lru)); i++) {
+	for (unsigned i = 0; i < 2 * TAP_BATCH && (f = flow_oldest(&c->flows, guest, lru)); i++) {
 		if (f->ops->end(c, f))
 			return true;
 		flow_touch(&c->flows, f, lru == LRU_ANSWERED || lru == LRU_SOCKET_ANSWERED);
 	}
 	return false;
+}
+
+/* The guest with the most flows on its lists from @first on */
+static unsigned largest(const struct flows *fs, enum flow_lru first)
+{
+	uint32_t most = 0;
+	unsigned guest = 0;
+
+	for (unsigned i = 0; GUEST_MAX > 1 && i < GUEST_MAX; i++) {
+		uint32_t n = 0;
+
+		for (unsigned l = first; l < LRU_LISTS; l++)
+			n += fs->lru[i][l].n;
+		if (n > most) {
+			most = n;
+			guest = i;
+		}
+	}
+	return guest;
 }
 
 /* Do @silent unanswered flows give way before @answered others? Unless they are few: answers are on their way to these, and in a
@@ -31,9 +50,9 @@ static bool silent_first(uint32_t silent, uint32_t answered)
 }
 
 /* The list of sockets that gives way first, and the other one */
-static enum flow_lru sockets_first(const struct flows *fs)
+static enum flow_lru sockets_first(const struct flow_list *l)
 {
-	bool silent = silent_first(fs->lru[LRU_SOCKET_SILENT].n, fs->lru[LRU_SOCKET_ANSWERED].n);
+	bool silent = silent_first(l[LRU_SOCKET_SILENT].n, l[LRU_SOCKET_ANSWERED].n);
 
 	return silent ? LRU_SOCKET_SILENT : LRU_SOCKET_ANSWERED;
 }
@@ -44,17 +63,23 @@ static enum flow_lru sockets_second(enum flow_lru first)
 }
 
 /* Unanswered ones that can't give way, as all of them have packets in the current batch, are no reason for an answered one to */
+static bool socket_of(struct ctx *c, unsigned guest)
+{
+	enum flow_lru first = sockets_first(c->flows.lru[guest]);
+
+	return oldest_gives_way(c, guest, first) ||
+	       (first == LRU_SOCKET_ANSWERED && oldest_gives_way(c, guest, LRU_SOCKET_SILENT));
+}
+
 bool reclaim_socket(struct ctx *c)
 {
-	enum flow_lru first = sockets_first(&c->flows);
-
-	return oldest_gives_way(c, first) || (first == LRU_SOCKET_ANSWERED && oldest_gives_way(c, LRU_SOCKET_SILENT));
+	return socket_of(c, largest(&c->flows, LRU_SOCKET_SILENT));
 }
 
 /* The same, of those with a descriptor below @limit */
-static bool oldest_below(struct ctx *c, enum flow_lru lru, int limit)
+static bool oldest_below(struct ctx *c, unsigned guest, enum flow_lru lru, int limit)
 {
-	uint32_t i = c->flows.lru[lru].head;
+	uint32_t i = c->flows.lru[guest][lru].head;
 
 	for (unsigned n = 0; i != FLOW_NONE && n < OLD_ONES; n++, i = c->flows.f[i].lnext) {
 		struct flow *f = &c->flows.f[i];
@@ -67,19 +92,21 @@ static bool oldest_below(struct ctx *c, enum flow_lru lru, int limit)
 
 bool reclaim_below(struct ctx *c, int limit)
 {
-	enum flow_lru first = sockets_first(&c->flows);
+	unsigned guest = largest(&c->flows, LRU_SOCKET_SILENT);
+	enum flow_lru first = sockets_first(c->flows.lru[guest]);
 
-	return oldest_below(c, first, limit) || oldest_below(c, sockets_second(first), limit);
+	return oldest_below(c, guest, first, limit) || oldest_below(c, guest, sockets_second(first), limit);
 }
 
 bool reclaim_entry(struct ctx *c)
 {
 	static const enum flow_lru list[] = { LRU_SILENT, LRU_SOCKET_SILENT, LRU_ANSWERED, LRU_SOCKET_ANSWERED };
-	const struct flow_list *l = c->flows.lru;
+	unsigned guest = largest(&c->flows, LRU_SILENT);
+	const struct flow_list *l = c->flows.lru[guest];
 	bool silent = silent_first(l[LRU_SILENT].n + l[LRU_SOCKET_SILENT].n, l[LRU_ANSWERED].n + l[LRU_SOCKET_ANSWERED].n);
 
 	for (unsigned i = 0; i < ARRAY_SIZE(list); i++)
-		if (oldest_gives_way(c, list[(i + (silent ? 0 : 2)) % ARRAY_SIZE(list)]))
+		if (oldest_gives_way(c, guest, list[(i + (silent ? 0 : 2)) % ARRAY_SIZE(list)]))
 			return true;
 	return false;
 }
@@ -97,7 +124,7 @@ void reclaim_limit(struct ctx *c)
 bool reclaim_share(struct ctx *c, struct guest *g)
 {
 	for (unsigned i = 0; i < RECLAIM_TRIES && c->sockets_max && g->sockets >= c->sockets_max; i++)
-		reclaim_socket(c);
+		socket_of(c, g->index);
 	return !c->sockets_max || g->sockets < c->sockets_max;
 }
 
@@ -108,14 +135,9 @@ bool reclaim_for(struct ctx *c, int rc)
 
 struct flow *reclaim_alloc(struct ctx *c, struct guest *g, const struct flow_ops *ops)
 {
-	struct flow *f;
-
 	if (c->flows.used >= FLOW_MAX - RECLAIM_SPARE)
 		reclaim_entry(c);
-	f = flow_alloc(&c->flows, ops, c->now);
-	if (f)
-		f->guest = g->index;
-	return f;
+	return flow_alloc(&c->flows, ops, g->index, c->now);
 }
 
 struct flow *reclaim_flow(struct ctx *c, struct guest *g, const struct flow_ops *ops, int fd)

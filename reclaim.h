@@ -15,7 +15,7 @@
 #define RECLAIM_SPARE	1024		/* entries kept free: those of flows that give way are free only after the turn */
 
 /**
- * reclaim_socket() - descriptors are used up: the socket idle for longest gives way
+ * reclaim_socket() - descriptors are used up: the socket idle for longest of the guest that has the most gives way
  * reclaim_entry() - flow entries are used up: a datagram flow does
  *
  * A descriptor is free at once, but if many flows use it, after several calls; an entry is after this turn.
@@ -36,7 +36,7 @@ bool reclaim_for(struct ctx *c, int rc);
  */
 void reclaim_limit(struct ctx *c);
 
-/* May there be one socket more of a datagram flow of @g, once others gave way? Each is counted in g->sockets. */
+/* May there be one socket more of a datagram flow of @g, once others of @g gave way? Each is counted in g->sockets. */
 bool reclaim_share(struct ctx *c, struct guest *g);
 
 /* New flow, for which a datagram flow may have to give way; NULL if the table is full */

@@ -64,7 +64,7 @@ static inline bool rule_same_place(const struct rule *a, const struct rule *b)
 /* Same in every way that matters to traffic? */
 static inline bool rule_same(const struct rule *a, const struct rule *b)
 {
-	return rule_same_place(a, b) && a->weak == b->weak && a->automatic == b->automatic &&
+	return rule_same_place(a, b) && a->guest == b->guest && a->weak == b->weak && a->automatic == b->automatic &&
 	       a->first == b->first && a->last == b->last && a->to == b->to && addr_eq(&a->to_addr, &b->to_addr);
 }
 

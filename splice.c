@@ -343,14 +343,14 @@ static int splice_add(struct ctx *c, const struct flow *f, unsigned side)
 	return ev_add_flow(c->epfd, f->splice.sock[side], flow_idx(&c->flows, f), f->gen, side, SPLICE_EVENTS);
 }
 
-void splice_accept(struct ctx *c, unsigned near, int fd, const struct side *from, const struct side *to)
+void splice_accept(struct ctx *c, struct guest *g, unsigned near, int fd, const struct side *from, const struct side *to)
 {
 	unsigned far = !near;
 	char peer[END_STRLEN];
 	struct flow *f;
 	int conn = connect_far(c, far, to);
 
-	f = conn < 0 ? NULL : reclaim_alloc(c, &c->guest[0], &splice_flow);
+	f = conn < 0 ? NULL : reclaim_alloc(c, g, &splice_flow);
 	if (!f) {
 		if (conn == -ECONNREFUSED)
 			debug("Nobody listens at %s", end_fmt(&to->peer, peer));

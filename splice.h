@@ -14,12 +14,13 @@ int splice_ns_socket(const struct ctx *c, enum family f, uint8_t proto);
 
 /**
  * splice_accept() - second half of a connection that was accepted
+ * @g:		guest whose namespace one of its sides is in
  * @near:	GUEST or HOST: where
  * @fd:		its socket, ours from now on: reset if the other half can't be had
  * @from:	its endpoints
  * @to:		@to->peer: what to connect to on the other side
  */
-void splice_accept(struct ctx *c, unsigned near, int fd, const struct side *from, const struct side *to);
+void splice_accept(struct ctx *c, struct guest *g, unsigned near, int fd, const struct side *from, const struct side *to);
 
 /* Refuses what was accepted after all: RST */
 void splice_refuse(int fd);

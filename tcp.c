@@ -393,7 +393,7 @@ static void tcp_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t eve
 static int tcp_accept_one(struct ctx *c, const struct listener *l)
 {
 	struct fwd_rule *rule = &c->fwd.rule[l->rule];
-	struct guest *g = &c->guest[0];
+	struct guest *g = &c->guest[rule->r.guest];
 	union sockaddr_any from, to;
 	socklen_t len = sizeof(to);
 	struct side host, guest;
@@ -409,12 +409,12 @@ static int tcp_accept_one(struct ctx *c, const struct listener *l)
 		why = DROP_ADDR;
 	} else if (map_splice(&c->fwd, &c->net, &g->seen, &rule->r, &host, &guest)) {
 		rule->accepted++;
-		splice_accept(c, rule->r.outward ? GUEST : HOST, fd, &host, &guest);
+		splice_accept(c, g, rule->r.outward ? GUEST : HOST, fd, &host, &guest);
 		return 0;
 	} else {
 		why = rule->r.outward ? DROP_POLICY : map_in(&c->net, &g->seen, &rule->r, &host, &guest);
 	}
-	if (!why && flow_find_guest(&c->flows, FLOW_TCP, &guest.peer, &guest.our))
+	if (!why && flow_find_guest(&c->flows, g->index, FLOW_TCP, &guest.peer, &guest.our))
 		why = DROP_TCP_STATE;		/* two clients that look the same to the guest */
 	if (why) {
 		drop_count(g, why);

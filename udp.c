@@ -198,7 +198,7 @@ static struct flow *port_get(struct ctx *c, struct guest *g, const struct end *s
 {
 	const struct side guest = { .peer = *src, .our = { .a = *any, .port = nr } };
 	const struct end our = { .a = guest.our.a, .port = src->port };
-	struct flow *port = flow_find_guest(&c->flows, FLOW_UDP_PORT, &guest.peer, &guest.our);
+	struct flow *port = flow_find_guest(&c->flows, g->index, FLOW_UDP_PORT, &guest.peer, &guest.our);
 	int fd;
 
 	if (port) {
@@ -265,9 +265,9 @@ static void hash_client(struct ctx *c, struct flow *f)
  * come from a service that the guest asks, or from an address that stands for something of the host's: so it is no
  * port of a service, and under its own name only where that is no other thing's.
  */
-static const struct flow *client_of(const struct ctx *c, const struct end *dst, const struct end *to)
+static const struct flow *client_of(const struct ctx *c, const struct guest *g, const struct end *dst, const struct end *to)
 {
-	const struct flow *f = flow_find_end(&c->flows, BY_CLIENT, FLOW_UDP, 0, dst);
+	const struct flow *f = flow_find_end(&c->flows, g->index, BY_CLIENT, FLOW_UDP, 0, dst);
 
 	return f && dst->port >= PORT_CLIENT && (end_eq(dst, to) || !end_eq(dst, &f->side[HOST].peer)) ? f : NULL;
 }
@@ -275,24 +275,26 @@ static const struct flow *client_of(const struct ctx *c, const struct end *dst, 
 struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 {
 	const struct side guest = { .peer = p->src, .our = p->dst };
-	const struct flow *client = NULL;
+	const struct flow *client;
 	struct flow *port, *f, *answered;
 	struct sock_out leave;
 	struct side host;
 	enum drop why;
 
 	why = map_out(&c->net, IPPROTO_UDP, &p->src, &p->dst, &host);
-	if (why == DROP_NONE && (answered = flow_find_end(&c->flows, BY_ANSWER, FLOW_UDP, p->src.port, &p->dst)))
-		return answered;
-	if (why == DROP_NONE && (client = client_of(c, &p->dst, &host.peer))) {
-		host.peer = client->side[HOST].peer;
-		host.our.a = client->side[HOST].our.a;
-	}
 	if (why != DROP_NONE) {
 		drop_count(g, why);
 		if (why == DROP_POLICY)
 			icmp_error_pkt(c, g, EACCES, p);
 		return NULL;
+	}
+	answered = flow_find_end(&c->flows, g->index, BY_ANSWER, FLOW_UDP, p->src.port, &p->dst);
+	if (answered)
+		return answered;
+	client = client_of(c, g, &p->dst, &host.peer);
+	if (client) {
+		host.peer = client->side[HOST].peer;
+		host.our.a = client->side[HOST].our.a;
 	}
 	leave = map_leave(&c->net, &p->dst, &host.peer.a);
 	port = port_free_for(c, g, &p->src, &host, leave);
@@ -436,7 +438,7 @@ static struct flow *port_accept(struct ctx *c, struct flow *port, const struct s
 		return NULL;
 	}
 	/* Two clients the guest can't tell apart, or one that now comes another way: answers go to the last */
-	old = flow_find_guest(&c->flows, FLOW_UDP, &guest.peer, &guest.our);
+	old = flow_find_guest(&c->flows, g->index, FLOW_UDP, &guest.peer, &guest.our);
 	if (old)
 		udp_end(c, old);
 	port->udp.refs++;
@@ -751,16 +753,18 @@ void udp_listen_ready(struct ctx *c, uint32_t idx, uint32_t events)
 {
 	struct listener *l = fwd_listener(&c->fwd, idx, IPPROTO_UDP);
 	struct flow *port;
+	struct guest *g;
 
 	if (!l)					/* told of what was closed since */
 		return;
-	port = l->flow ? &c->flows.f[l->flow - 1] : listener_port(c, &c->guest[0], l, idx);
+	g = &c->guest[c->fwd.rule[l->rule].r.guest];
+	port = l->flow ? &c->flows.f[l->flow - 1] : listener_port(c, g, l, idx);
 	if (port) {
 		port_ready(c, port, HOST, events);
 		return;
 	}
 	for (unsigned i = 0; i < LISTEN_DROPS && recv(l->fd, NULL, 0, MSG_DONTWAIT | MSG_TRUNC) >= 0; i++)
-		drop_count(&c->guest[0], DROP_NO_RESOURCE);
+		drop_count(g, DROP_NO_RESOURCE);
 }
 
 bool udp_port_wanted(struct fwd *fwd, uint16_t port)

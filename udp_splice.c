@@ -158,7 +158,7 @@ void udp_splice_take(struct ctx *c, struct flow *port, const struct side *near, 
 	taken.d[i].data = d->data;
 	taken.d[i].gso = d->gso;
 	taken.d[i].next = NONE;
-	f = flow_find_pair(&c->flows, side, FLOW_UDP_SPLICE, &near->peer, &near->our);
+	f = flow_find_pair(&c->flows, port->guest, side, FLOW_UDP_SPLICE, &near->peer, &near->our);
 	if (f && f->udp.port != flow_idx(&c->flows, port)) {	/* of a listener that was more to the point */
 		udp_end(c, f);
 		f = NULL;
@@ -205,7 +205,10 @@ static void note_port(struct ctx *c, struct flow *f)
 
 bool udp_splice_is_own(const struct flows *fs, unsigned side, const struct end *e)
 {
-	return flow_find_end(fs, BY_CLIENT, FLOW_UDP_SPLICE, side, e);
+	for (unsigned i = 0; i < GUEST_MAX; i++)
+		if (flow_find_end(fs, i, BY_CLIENT, FLOW_UDP_SPLICE, side, e))
+			return true;
+	return false;
 }
 
 unsigned udp_splice_flush(struct ctx *c)
@@ -354,7 +357,7 @@ static struct flow *flow_of(struct ctx *c, struct flow *f, struct flow *last, co
 		return NULL;
 	if (d->from.port == server->port)
 		return f;
-	child = flow_find_end(&c->flows, BY_ANSWER, FLOW_UDP_SPLICE, flow_idx(&c->flows, f), &d->from);
+	child = flow_find_end(&c->flows, f->guest, BY_ANSWER, FLOW_UDP_SPLICE, flow_idx(&c->flows, f), &d->from);
 	if (child)
 		return child;
 	send_near(c, last);

@@ -594,7 +594,7 @@ static void guest_send(unsigned n)
 			ping_input(&c, g, p);
 			continue;
 		}
-		f = flow_find_guest(&c.flows, FLOW_UDP, &p->src, &p->dst);
+		f = flow_find_guest(&c.flows, 0, FLOW_UDP, &p->src, &p->dst);
 		if (!f)
 			f = udp_open(&c, g, p);
 		if (!f)

@@ -134,7 +134,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ctx.net.ip[V4].on = ctx.net.ip[V6].on = true;
 	flows_init(&ctx.flows);
 	for (unsigned i = 0; i < 10; i++) {
-		struct flow *f = flow_alloc(&ctx.flows, &verbs[i % 2], 0);
+		struct flow *f = flow_alloc(&ctx.flows, &verbs[i % 2], 0, 0);
 
 		if (i % 2 == 0)
 			f->tcp.state = TCP_ESTABLISHED;

@@ -88,7 +88,7 @@ bool check_segment(struct run *r, struct wire *w)
 
 struct flow *run_flow(struct run *r, const struct conn *cn)
 {
-	return flow_find_guest(&r->c.flows, FLOW_TCP, &cn->guest, &cn->peer);
+	return flow_find_guest(&r->c.flows, 0, FLOW_TCP, &cn->guest, &cn->peer);
 }
 
 static bool tcp_state_in(const struct flow *f, unsigned states)

@@ -308,14 +308,12 @@ bool run_until(struct run *r, uint64_t until, bool frame)
 	world.idle = false;
 	nahead = 0;			/* what comes from now on is another batch */
 	while (!world.idle) {
-		int rc;
-
 		if (!r->over && !r->carry)	/* what the guest sends at the same time is one batch */
 			r->c.guest[0].tap.burst = TAP_BATCH;
-		rc = loop_once(&r->c);
-
-		if (rc < 0 && rc != -EINTR)
-			return run_fail(r, "loop_once() = %i", rc);
+		loop_once(&r->c);
+		for (unsigned i = 0; i < GUEST_MAX; i++)
+			if (r->c.guest[i].link_error)
+				return run_fail(r, "link of guest %u lost: %i", i, r->c.guest[i].link_error);
 		if (!collect(r))
 			return false;
 		if (world.violation)

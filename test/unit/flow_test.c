@@ -126,7 +126,7 @@ static void add_one(void)
 
 	if (nlive == LIVE || search_guest(type, &s.peer, &s.our))
 		return;
-	f = flow_alloc(&fs, &verbs[type], 5);
+	f = flow_alloc(&fs, &verbs[type], 0, 5);
 	if (!ok(f) || !ok(f->type == type && f->wait == WAIT_NONE && f->lru == LRU_LISTS && !f->dead))
 		return;
 	ok(f->hash[GUEST] == FLOW_NONE && f->hash[HOST] == FLOW_NONE && f->batch_head == UINT16_MAX && f->created == 5);
@@ -169,8 +169,7 @@ static void find_all(void)
 
 	for (unsigned i = 0; i < nlive; i++) {
 		if (live[i].in[GUEST])
-			wrong += flow_find_guest(&fs, live[i].type, &live[i].guest.peer, &live[i].guest.our) !=
-				 live[i].f;
+			wrong += flow_find_guest(&fs, 0, live[i].type, &live[i].guest.peer, &live[i].guest.our) != live[i].f;
 		if (live[i].in[HOST])
 			wrong += flow_find_host(&fs, live[i].type, live[i].key, &live[i].host) != live[i].f;
 		wrong += flow_get(&fs, flow_idx(&fs, live[i].f), live[i].f->gen) != live[i].f;
@@ -184,7 +183,7 @@ static void find_some(void)
 	struct end a = some_end(), b = some_end();
 	uint32_t key = below(3);
 
-	ok(flow_find_guest(&fs, type, &a, &b) == search_guest(type, &a, &b));
+	ok(flow_find_guest(&fs, 0, type, &a, &b) == search_guest(type, &a, &b));
 	ok(flow_find_host(&fs, type, key, &a) == search_host(type, key, &a));
 }
 
@@ -252,27 +251,29 @@ static void test_key(void)
 	test("TCP-21 keys: each part of them tells flows apart, and nothing else does");
 	fresh();
 	eq(sizeof(struct flow_key), 2 * sizeof(struct addr) + 8);
-	f = flow_alloc(&fs, &verbs[FLOW_UDP], 0);
+	f = flow_alloc(&fs, &verbs[FLOW_UDP], 0, 0);
 	f->side[GUEST] = (struct side){ a, b };
 	f->side[HOST] = (struct side){ b, a };
 	buckets = 1;
 	flow_hash_guest(&fs, f);
 	flow_hash_host(&fs, f, 7);
-	ok(flow_find_guest(&fs, FLOW_UDP, &a, &b) == f);
-	ok(!flow_find_guest(&fs, FLOW_UDP, &b, &a));
-	ok(!flow_find_guest(&fs, FLOW_TCP, &a, &b));
+	ok(flow_find_guest(&fs, 0, FLOW_UDP, &a, &b) == f);
+	ok(!flow_find_guest(&fs, 0, FLOW_UDP, &b, &a));
+	ok(!flow_find_guest(&fs, 0, FLOW_TCP, &a, &b));
+	ok(!flow_find_guest(&fs, 1, FLOW_UDP, &a, &b));
 	ok(flow_find_host(&fs, FLOW_UDP, 7, &b) == f);
 	ok(!flow_find_host(&fs, FLOW_UDP, 8, &b));
 	ok(!flow_find_host(&fs, FLOW_UDP, 7, &a));
 	ok(!flow_find_host(&fs, FLOW_TCP, 7, &b));
 	buckets = 0;
-	ok(hash_pair(&fs, FLOW_UDP, &a, &b) != hash_pair(&fs, FLOW_UDP, &b, &a));
-	ok(hash_pair(&fs, FLOW_UDP, &a, &b) != hash_pair(&fs, FLOW_TCP, &a, &b));
-	ok(hash_pair(&fs, FLOW_UDP, &a, &b) != hash_pair(&fs, FLOW_UDP, &a, &c));
-	ok(hash_pair(&fs, FLOW_UDP, &b, &a) != hash_pair(&fs, FLOW_UDP, &c, &a));
-	ok(hash_host(&fs, FLOW_UDP, 7, &b) != hash_host(&fs, FLOW_UDP, 7, &c));
-	ok(hash_host(&fs, FLOW_UDP, 7, &a) != hash_host(&fs, FLOW_UDP, 8, &a));
-	ok(hash_host(&fs, FLOW_UDP, 7, &a) != hash_host(&fs, FLOW_UDP, 7, &b));
+	ok(hash_pair(&fs, 0, FLOW_UDP, &a, &b) != hash_pair(&fs, 0, FLOW_UDP, &b, &a));
+	ok(hash_pair(&fs, 0, FLOW_UDP, &a, &b) != hash_pair(&fs, 0, FLOW_TCP, &a, &b));
+	ok(hash_pair(&fs, 0, FLOW_UDP, &a, &b) != hash_pair(&fs, 0, FLOW_UDP, &a, &c));
+	ok(hash_pair(&fs, 0, FLOW_UDP, &b, &a) != hash_pair(&fs, 0, FLOW_UDP, &c, &a));
+	ok(hash_end(&fs, 0, FLOW_UDP, 7, &b) != hash_end(&fs, 0, FLOW_UDP, 7, &c));
+	ok(hash_pair(&fs, 0, FLOW_UDP, &a, &b) != hash_pair(&fs, 1, FLOW_UDP, &a, &b));
+	ok(hash_end(&fs, 0, FLOW_UDP, 7, &a) != hash_end(&fs, 0, FLOW_UDP, 8, &a));
+	ok(hash_end(&fs, 0, FLOW_UDP, 7, &a) != hash_end(&fs, 0, FLOW_UDP, 7, &b));
 }
 
 /* Tables by a number and an endpoint: one flow for each, the last */
@@ -285,26 +286,26 @@ static void test_by_end(void)
 	fresh();
 	buckets = 1;
 	for (unsigned i = 0; i < 3; i++) {
-		f[i] = flow_alloc(&fs, &verbs[FLOW_UDP], 0);
+		f[i] = flow_alloc(&fs, &verbs[FLOW_UDP], 0, 0);
 		f[i]->side[GUEST] = (struct side){ a, b };
 		f[i]->side[HOST] = (struct side){ b, a };
 	}
 	flow_hash_end(&fs, f[0], BY_ANSWER, 7, &f[0]->side[GUEST].peer);
 	flow_hash_end(&fs, f[0], BY_CLIENT, 8, &f[0]->side[GUEST].our);
-	ok(flow_find_end(&fs, BY_ANSWER, FLOW_UDP, 7, &a) == f[0] &&
-	   flow_find_end(&fs, BY_CLIENT, FLOW_UDP, 8, &b) == f[0]);
-	ok(!flow_find_end(&fs, BY_ANSWER, FLOW_UDP, 7, &b) && !flow_find_end(&fs, BY_ANSWER, FLOW_UDP, 8, &a));
-	ok(!flow_find_end(&fs, BY_ANSWER, FLOW_UDP_SPLICE, 7, &a) && !flow_find_end(&fs, BY_CLIENT, FLOW_UDP, 7, &a));
+	ok(flow_find_end(&fs, 0, BY_ANSWER, FLOW_UDP, 7, &a) == f[0] && flow_find_end(&fs, 0, BY_CLIENT, FLOW_UDP, 8, &b) == f[0]);
+	ok(!flow_find_end(&fs, 0, BY_ANSWER, FLOW_UDP, 7, &b) && !flow_find_end(&fs, 0, BY_ANSWER, FLOW_UDP, 8, &a));
+	ok(!flow_find_end(&fs, 0, BY_ANSWER, FLOW_UDP_SPLICE, 7, &a) && !flow_find_end(&fs, 0, BY_CLIENT, FLOW_UDP, 7, &a));
+	ok(!flow_find_end(&fs, 1, BY_ANSWER, FLOW_UDP, 7, &a) && !flow_find_end(&fs, 1, BY_CLIENT, FLOW_UDP, 8, &b));
 	flow_hash_end(&fs, f[1], BY_ANSWER, 7, &f[1]->side[HOST].our);
-	ok(flow_find_end(&fs, BY_ANSWER, FLOW_UDP, 7, &a) == f[1] && f[0]->hash[BY_ANSWER] == FLOW_NONE);
+	ok(flow_find_end(&fs, 0, BY_ANSWER, FLOW_UDP, 7, &a) == f[1] && f[0]->hash[BY_ANSWER] == FLOW_NONE);
 	flow_hash_end(&fs, f[2], BY_ANSWER, 7, &f[2]->side[HOST].peer);
 	flow_end(&fs, f[1]);
-	ok(!flow_find_end(&fs, BY_ANSWER, FLOW_UDP, 7, &a) && flow_find_end(&fs, BY_ANSWER, FLOW_UDP, 7, &b) == f[2]);
+	ok(!flow_find_end(&fs, 0, BY_ANSWER, FLOW_UDP, 7, &a) && flow_find_end(&fs, 0, BY_ANSWER, FLOW_UDP, 7, &b) == f[2]);
 	flow_hash_end(&fs, f[0], BY_ANSWER, 7, &f[0]->side[GUEST].peer);
-	ok(flow_find_end(&fs, BY_ANSWER, FLOW_UDP, 7, &a) == f[0]);
+	ok(flow_find_end(&fs, 0, BY_ANSWER, FLOW_UDP, 7, &a) == f[0]);
 	flow_end(&fs, f[0]);
 	flow_end(&fs, f[2]);
-	ok(!flow_find_end(&fs, BY_CLIENT, FLOW_UDP, 8, &b) && !flow_find_end(&fs, BY_ANSWER, FLOW_UDP, 7, &b));
+	ok(!flow_find_end(&fs, 0, BY_CLIENT, FLOW_UDP, 8, &b) && !flow_find_end(&fs, 0, BY_ANSWER, FLOW_UDP, 7, &b));
 	for (unsigned t = 0; t < FLOW_TABLES; t++)
 		for (unsigned i = 0; i < HASH_SIZE; i++)
 			if (flow_hash[t][i] && !ok(!"empty buckets are empty"))
@@ -320,29 +321,29 @@ static void test_closed_never_matches(void)
 
 	test("TCP-20 a closed flow never matches, and the same addresses may be used again at once");
 	fresh();
-	f = flow_alloc(&fs, &verbs[FLOW_TCP], 0);
+	f = flow_alloc(&fs, &verbs[FLOW_TCP], 0, 0);
 	f->side[GUEST] = (struct side){ a, b };
 	flow_hash_guest(&fs, f);
 	flow_wait(&fs, f, WAIT_READY);
 	gen = f->gen;
 	ok(flow_get(&fs, 0, gen) == f);
 	flow_end(&fs, f);
-	ok(!flow_find_guest(&fs, FLOW_TCP, &a, &b));
+	ok(!flow_find_guest(&fs, 0, FLOW_TCP, &a, &b));
 	ok(!flow_get(&fs, 0, gen));
 	ok(!flow_get(&fs, 0, f->gen));
 	ok(!flow_next(&fs, WAIT_READY));
 	eq(fs.count[FLOW_TCP], 0);
 
 	/* Still this turn: the entry is not handed out again */
-	g = flow_alloc(&fs, &verbs[FLOW_TCP], 0);
+	g = flow_alloc(&fs, &verbs[FLOW_TCP], 0, 0);
 	ok(g != f);
 	g->side[GUEST] = (struct side){ a, b };
 	flow_hash_guest(&fs, g);
-	ok(flow_find_guest(&fs, FLOW_TCP, &a, &b) == g);
+	ok(flow_find_guest(&fs, 0, FLOW_TCP, &a, &b) == g);
 	flow_bury(&fs);
-	ok(flow_find_guest(&fs, FLOW_TCP, &a, &b) == g);
+	ok(flow_find_guest(&fs, 0, FLOW_TCP, &a, &b) == g);
 	ok(!flow_get(&fs, 0, gen) && !flow_get(&fs, 0, f->gen));
-	ok(flow_alloc(&fs, &verbs[FLOW_UDP], 0) == f);
+	ok(flow_alloc(&fs, &verbs[FLOW_UDP], 0, 0) == f);
 	ok(!flow_get(&fs, 0, gen));
 	ok(flow_get(&fs, 0, f->gen) == f);
 }
@@ -355,12 +356,12 @@ static void test_generations(void)
 
 	test("generations: an event of an earlier owner is recognised, 1023 owners long");
 	fresh();
-	f = flow_alloc(&fs, &verbs[FLOW_TCP], 0);
+	f = flow_alloc(&fs, &verbs[FLOW_TCP], 0, 0);
 	first = last = f->gen;
 	for (unsigned i = 1; i < 1024; i++) {
 		flow_end(&fs, f);
 		flow_bury(&fs);
-		f = flow_alloc(&fs, &verbs[FLOW_TCP], 0);
+		f = flow_alloc(&fs, &verbs[FLOW_TCP], 0, 0);
 		same += f->gen == first || f->gen == last;
 		got_old += flow_get(&fs, 0, last) || flow_get(&fs, 0, first);
 		big += f->gen >= 1024;
@@ -371,7 +372,7 @@ static void test_generations(void)
 	eq(big, 0);
 	flow_end(&fs, f);
 	flow_bury(&fs);
-	ok(flow_alloc(&fs, &verbs[FLOW_TCP], 0)->gen == first);
+	ok(flow_alloc(&fs, &verbs[FLOW_TCP], 0, 0)->gen == first);
 	ok(!flow_get(&fs, 1, 0));			/* never used */
 	ok(!flow_get(&fs, FLOW_MAX - 1, 0));
 	ok(!flow_get(&fs, (1U << 24) - 1, 0));		/* as far as an event's reference can say */
@@ -402,8 +403,8 @@ static void check_lists(void)
 			wrong += wait_model[w].f[i]->wait != w;
 	}
 	for (enum flow_lru l = 0; l < LRU_LISTS; l++) {
-		ok(list_is(fs.lru[l].head, fs.lru[l].tail, true, &lru_model[l]));
-		ok(flow_oldest(&fs, l) == (lru_model[l].n ? lru_model[l].f[0] : NULL));
+		ok(list_is(fs.lru[0][l].head, fs.lru[0][l].tail, true, &lru_model[l]));
+		ok(flow_oldest(&fs, 0, l) == (lru_model[l].n ? lru_model[l].f[0] : NULL));
 		for (unsigned i = 0; i < lru_model[l].n; i++)
 			wrong += lru_model[l].f[i]->lru != l;
 	}
@@ -484,7 +485,7 @@ static void test_full(void)
 
 	test("table full: no flow, all others are found, and each one buried makes room for one");
 	fresh();
-	for (n = 0; (f = flow_alloc(&fs, &verbs[FLOW_TCP], n)); n++) {
+	for (n = 0; (f = flow_alloc(&fs, &verbs[FLOW_TCP], 0, n)); n++) {
 		a.a.w[3] = n;
 		f->side[GUEST] = (struct side){ a, b };
 		flow_hash_guest(&fs, f);
@@ -496,29 +497,29 @@ static void test_full(void)
 	eq(fs.count[FLOW_TCP], FLOW_MAX);
 	for (n = 0; n < FLOW_MAX; n++) {
 		a.a.w[3] = n;
-		lost += flow_find_guest(&fs, FLOW_TCP, &a, &b) != &fs.f[n];
+		lost += flow_find_guest(&fs, 0, FLOW_TCP, &a, &b) != &fs.f[n];
 	}
 	eq(lost, 0);
 
-	f = flow_oldest(&fs, LRU_SOCKET_SILENT);
+	f = flow_oldest(&fs, 0, LRU_SOCKET_SILENT);
 	ok(f == &fs.f[0]);
 	flow_end(&fs, f);
-	ok(!flow_alloc(&fs, &verbs[FLOW_TCP], 0));
+	ok(!flow_alloc(&fs, &verbs[FLOW_TCP], 0, 0));
 	flow_bury(&fs);
-	ok(flow_alloc(&fs, &verbs[FLOW_UDP], 0) == f);
-	ok(!flow_alloc(&fs, &verbs[FLOW_TCP], 0));
+	ok(flow_alloc(&fs, &verbs[FLOW_UDP], 0, 0) == f);
+	ok(!flow_alloc(&fs, &verbs[FLOW_TCP], 0, 0));
 	eq(fs.count[FLOW_TCP], FLOW_MAX - 1);
 	eq(fs.count[FLOW_UDP], 1);
-	ok(flow_oldest(&fs, LRU_SOCKET_SILENT) == &fs.f[1]);
+	ok(flow_oldest(&fs, 0, LRU_SOCKET_SILENT) == &fs.f[1]);
 
 	/* Last in, first out: what is in cache is used next */
 	flow_end(&fs, &fs.f[70]);
 	flow_bury(&fs);
 	flow_end(&fs, &fs.f[90000]);
 	flow_bury(&fs);
-	ok(flow_alloc(&fs, &verbs[FLOW_TCP], 0) == &fs.f[90000]);
-	ok(flow_alloc(&fs, &verbs[FLOW_TCP], 0) == &fs.f[70]);
-	ok(!flow_alloc(&fs, &verbs[FLOW_TCP], 0));
+	ok(flow_alloc(&fs, &verbs[FLOW_TCP], 0, 0) == &fs.f[90000]);
+	ok(flow_alloc(&fs, &verbs[FLOW_TCP], 0, 0) == &fs.f[70]);
+	ok(!flow_alloc(&fs, &verbs[FLOW_TCP], 0, 0));
 }
 
 static void test_reuse_is_clean(void)
@@ -527,13 +528,13 @@ static void test_reuse_is_clean(void)
 
 	test("an entry used again has nothing of its earlier owner but the generation");
 	fresh();
-	f = flow_alloc(&fs, &verbs[FLOW_TCP], 1);
+	f = flow_alloc(&fs, &verbs[FLOW_TCP], 0, 1);
 	memset(&f->tcp, 0xff, sizeof(f->tcp));
 	f->guest = 9;
 	f->host_key = 9;
 	flow_end(&fs, f);
 	flow_bury(&fs);
-	f = flow_alloc(&fs, &verbs[FLOW_PING], 2);
+	f = flow_alloc(&fs, &verbs[FLOW_PING], 0, 2);
 	ok(!f->tcp.stash && !f->tcp.keep && !f->tcp.promised && !f->ping.id && !f->guest && !f->host_key);
 	ok(!timer_armed(&f->timer) && f->created == 2);
 }

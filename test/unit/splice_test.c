@@ -192,7 +192,7 @@ static void pair(unsigned near, bool v6, int size)
 	client = (struct peer){ .fd = connect_to(&from.our, size) };
 	fd = accepted(l);
 	from.peer = bound(client.fd);
-	splice_accept(&c, near, fd, &from, &to);
+	splice_accept(&c, &c.guest[0], near, fd, &from, &to);
 	server = (struct peer){ .fd = accepted(far) };
 	close(l);
 	close(far);
@@ -445,7 +445,7 @@ static void test_resets(void)
 	close(closed);
 	l = listen_at(false, 0, &from.our);
 	client.fd = connect_to(&from.our, 0);
-	splice_accept(&c, HOST, accepted(l), &from, &to);
+	splice_accept(&c, &c.guest[0], HOST, accepted(l), &from, &to);
 	settle();
 	eq(c.flows.count[FLOW_SPLICE], 0);
 	eq(pending(client.fd), ECONNRESET);
@@ -457,7 +457,7 @@ static void test_resets(void)
 		close(spare[0][V4].fd[--spare[0][V4].n]);
 	client.fd = connect_to(&from.our, 0);
 	fd = accepted(l);
-	splice_accept(&c, HOST, fd, &from, &to);
+	splice_accept(&c, &c.guest[0], HOST, fd, &from, &to);
 	eq(fcntl(fd, F_GETFD), -1);
 	eq(pending(client.fd), ECONNRESET);
 	eq(c.flows.count[FLOW_SPLICE], 0);
@@ -470,7 +470,7 @@ static void test_resets(void)
 	c.flows.free = FLOW_NONE;
 	client.fd = connect_to(&from.our, 0);
 	closed = listen_at(false, 0, &to.peer);
-	splice_accept(&c, HOST, accepted(l), &from, &to);
+	splice_accept(&c, &c.guest[0], HOST, accepted(l), &from, &to);
 	eq(pending(client.fd), ECONNRESET);
 	c.flows.unused = 100;
 	c.flows.free = (uint32_t)fd;

@@ -74,7 +74,7 @@ static void set_up(const struct subnet *n, const struct caps *caps)
 
 static struct flow *the_port(void)
 {
-	return flow_find_guest(&c.flows, FLOW_UDP_PORT, &guest, &(struct end){
+	return flow_find_guest(&c.flows, 0, FLOW_UDP_PORT, &guest, &(struct end){
 		.a = addr_is_v4(&guest.a) ? addr_any4 : addr_any6 });
 }
 

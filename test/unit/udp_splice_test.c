@@ -142,7 +142,7 @@ static void test_both_ways(const struct way *w)
 	eq(c.fwd.rule[w->port == PORT_OUT].accepted, 1);
 	eq(c.splice.flows, 1);
 	eq(c.splice.bytes, 14);
-	f = flow_oldest(&c.flows, LRU_SOCKET_ANSWERED);
+	f = flow_oldest(&c.flows, 0, LRU_SOCKET_ANSWERED);
 	if (ok(f && f->type == FLOW_UDP_SPLICE))
 		ok(f->bytes[f->udp.near] == 8 && f->bytes[!f->udp.near] == 6);
 
@@ -435,7 +435,7 @@ static void test_end(const struct way *w)
 	eq(fwd_replace(&c.fwd, &c.net, &none, &why), 0);
 	run();
 	eq(c.flows.count[FLOW_UDP_SPLICE] + c.flows.count[FLOW_UDP_PORT], 0);
-	ok(!flow_oldest(&c.flows, LRU_SOCKET_SILENT) && !flow_oldest(&c.flows, LRU_SOCKET_ANSWERED));
+	ok(!flow_oldest(&c.flows, 0, LRU_SOCKET_SILENT) && !flow_oldest(&c.flows, 0, LRU_SOCKET_ANSWERED));
 	eq(fds_open(), files - 3);		/* two listeners, and the far side's */
 }
 

@@ -443,7 +443,7 @@ static void test_refused(const struct subnet *n)
 
 	test("UDP-01 %s: an error that belongs to no flow is counted, no more", n->name);
 	got_clear();
-	udp_end(&c, flow_find_guest(&c.flows, FLOW_UDP, &guest, &server));
+	udp_end(&c, flow_find_guest(&c.flows, 0, FLOW_UDP, &guest, &server));
 	guest_say(&guest, &other, "3");
 	ok(out_read(&i));
 	i.dst = server;
@@ -651,7 +651,7 @@ static void test_asked(const struct subnet *n)
 	ok(reaches(&third, &guest));
 
 	test("%s: nor who comes by another interface", n->name);
-	port = flow_find_guest(&c.flows, FLOW_UDP_PORT, &guest, &(struct end){
+	port = flow_find_guest(&c.flows, 0, FLOW_UDP_PORT, &guest, &(struct end){
 		.a = addr_is_v4(&guest.a) ? addr_any4 : addr_any6 });
 	ok(port && port->udp.asked[0].scope == if_nametoindex("out"));
 	port->udp.asked[0].scope++;
@@ -664,11 +664,11 @@ static void test_asked(const struct subnet *n)
 	second.port = 1900;
 	for (unsigned k = 0; k < 3; k++)
 		ok(reaches(&device, &guest) && reaches(&second, &guest));
-	eq(c.flows.lru[LRU_ANSWERED].n, 0);
+	eq(c.flows.lru[0][LRU_ANSWERED].n, 0);
 	guest_say(&guest, &device, "tell more");
-	eq(c.flows.lru[LRU_ANSWERED].n, 1);
+	eq(c.flows.lru[0][LRU_ANSWERED].n, 1);
 	ok(reaches(&device, &guest));
-	eq(c.flows.lru[LRU_ANSWERED].n, 1);
+	eq(c.flows.lru[0][LRU_ANSWERED].n, 1);
 
 	test("%s: ports of several groups are asked, the last six count", n->name);
 	begin(NULL);
@@ -1518,7 +1518,7 @@ static void test_flood(const struct subnet *n)
 	ok(host_recv(fd, buf, sizeof(buf), &from) == 4);
 	for (unsigned k = 0; k < DGRAM_BATCH * TURN_IN + 20; k++)
 		host_send(fd, &from, NULL, 0);
-	port = flow_find_guest(&c.flows, FLOW_UDP_PORT, &guest, &(struct end){
+	port = flow_find_guest(&c.flows, 0, FLOW_UDP_PORT, &guest, &(struct end){
 		.a = addr_is_v4(&guest.a) ? addr_any4 : addr_any6 });
 	port->ops->ready(&c, port, HOST, EPOLLIN);
 	tap_flush(&g->tap);
@@ -1555,7 +1555,7 @@ static void test_unasked(const struct subnet *n)
 	begin(NULL);
 	guest_say(&guest, &a, "x");
 	guest_say(&guest, &b, "x");
-	port = &c.flows.f[flow_find_guest(&c.flows, FLOW_UDP, &guest, &b)->udp.port];
+	port = &c.flows.f[flow_find_guest(&c.flows, 0, FLOW_UDP, &guest, &b)->udp.port];
 	for (unsigned k = 0; k < 3 * DGRAM_BATCH; k++)
 		out_udp(k % 2 ? &c2 : &bad, &guest, "flood", 5);
 	run();
