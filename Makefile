@@ -21,12 +21,18 @@ VERSION	:= $(shell grep -sv Format VERSION | tr -d -)
 VERSION	:= $(or $(VERSION),$(shell TZ=UTC0 git -c safe.directory='*' log -1 --date=format-local:%Y%m%d --format=%cd.%h 2>/dev/null),\
 	$(shell date -ur Makefile +%Y%m%d).unknown)
 
-B	:= build$(if $(SAN),/san)
+# Of several guests, the simulator only: "make GUESTS=3 sim"
+B	:= build$(if $(SAN),/san)$(if $(GUESTS),/guests)
 OUT	:= $(if $(filter build,$(B)),,$(B)/)
 
 CFLAGS	?= -O2 -g
 WARN	:= -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
 	   -Wno-unknown-warning-option -Wno-pedantic-ms-format $(if $(WERROR),-Werror)
+ifdef GUESTS
+# Nobody measures it, and it is built for each check
+CFLAGS	:= -O1
+DEFINES	:= -DGUEST_MAX=$(GUESTS)
+endif
 ifdef SAN
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 HARDEN	:= -fPIE
@@ -34,7 +40,7 @@ else
 HARDEN	:= -fPIE -fstack-protector-strong -fstack-clash-protection -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 endif
 Q	:= $(if $(V),,@)
-FLAGS	= -std=gnu11 -D_GNU_SOURCE= $(WARN) $(CFLAGS) $(HARDEN) $(SANITIZE) $(FUZZING)
+FLAGS	= -std=gnu11 -D_GNU_SOURCE= $(DEFINES) $(WARN) $(CFLAGS) $(HARDEN) $(SANITIZE) $(FUZZING)
 LINK	= $(CC) $(FLAGS) -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
 
 SRC	:= $(filter-out qrap.c,$(wildcard *.c))
@@ -84,7 +90,9 @@ $(B)/flags $(B)/version: FORCE
 # Tests are linked with the program's objects: those that define what the test itself does not. A test names others that it needs
 # in lines "/* LINK: test/sim/b.o */", linker options in "/* LDFLAGS: ... */".
 LIB	:= $(B)/passt.a
-$(LIB): $(filter-out $(B)/passt.o,$(OBJ))
+# The data path is all that the simulator needs
+UNUSED	:= $(if $(GUESTS),auto conf% control% isolate json ns% netlink_route opt pesto stats)
+$(LIB): $(filter-out $(B)/passt.o $(UNUSED:%=$(B)/%.o),$(OBJ))
 	@echo "ar $@"; rm -f $@
 	$(Q)$(AR) rcsT $@ $^
 
@@ -100,8 +108,14 @@ $(UNIT) $(FUZZ) $(TOOLS) $(BENCH): $(B)/%: $(B)/%.o $$(call needs,$$*.c) $(LIB)
 	@echo "ld $@"
 	$(Q)$(LINK) -o $@ $< $(MAIN) $(call needs,$*.c) $(LIB) $(call options,$*.c)
 
-check: $(UNIT) $(FUZZ)
-	$(PROVE) -j2 -e test/tools/run $(UNIT) $(FUZZ)
+sim: $(B)/test/sim/sim_test
+
+SEVERAL	:= $(B)/guests/test/sim/sim_test
+$(SEVERAL): FORCE
+	$(Q)$(MAKE) --no-print-directory GUESTS=3 sim
+
+check: $(UNIT) $(FUZZ) $(SEVERAL)
+	$(PROVE) -j2 -e test/tools/run $(SEVERAL) $(UNIT) $(FUZZ)
 
 # What qemu boots; without a kernel, only the tests that need it fail
 VM	:= $(B)/test/tools/vm/initrd
@@ -156,7 +170,7 @@ clean:
 	rm -rf build passt pasta pesto qrap passt.static
 
 FORCE:
-.PHONY: all static check check-sys test fuzz fuzz-run lint demo bench install uninstall clean FORCE
+.PHONY: all static sim check check-sys test fuzz fuzz-run lint demo bench install uninstall clean FORCE
 .DELETE_ON_ERROR:
 
 -include $(OBJ:.o=.d) $(wildcard $(B)/test/*/*.d $(B)/doc/platform/*.d)

@@ -24,6 +24,7 @@ static bool check_flags(struct run *r, struct conn *cn, const struct wire *w)
 		cn->o_known = true;
 		cn->o_isn = w->seq;
 		cn->o_wscale = w->wscale;
+		cn->got = seq_max(cn->got, 1);
 	}
 	return true;
 }
@@ -88,7 +89,7 @@ bool check_segment(struct run *r, struct wire *w)
 
 struct flow *run_flow(struct run *r, const struct conn *cn)
 {
-	return flow_find_guest(&r->c.flows, 0, FLOW_TCP, &cn->guest, &cn->peer);
+	return flow_find_guest(&r->c.flows, r->guest, FLOW_TCP, &cn->guest, &cn->peer);
 }
 
 static bool tcp_state_in(const struct flow *f, unsigned states)
@@ -138,6 +139,13 @@ static bool check_taken(struct run *r, const struct conn *cn, const struct flow 
 	return true;
 }
 
+static bool link_has_room(const struct run *r, unsigned k)
+{
+	const struct tap *t = &r->c.guest[k].tap;
+
+	return sim_link[k].room && t->nfree && !t->starved;
+}
+
 static bool check_flow(struct run *r, const struct flow *f)
 {
 	const struct fsock *s = NULL;
@@ -146,7 +154,7 @@ static bool check_flow(struct run *r, const struct flow *f)
 		return run_fail(r, "live flow in state %u", f->tcp.state);
 	if (f->wait == WAIT_READY)
 		return run_fail(r, "I4: flow on the ready list, and the loop sleeps");
-	if (f->wait == WAIT_STALLED && world.link->room && r->c.guest[0].tap.nfree && !r->c.guest[0].tap.starved)
+	if (f->wait == WAIT_STALLED && link_has_room(r, f->guest))
 		return run_fail(r, "I4: flow is stalled, and the link has room");
 	if (f->tcp.sock >= 0 && (!(s = fs_get(f->tcp.sock)) || s->kind != FS_TCP))
 		return run_fail(r, "flow without its socket: descriptor %i", f->tcp.sock);
@@ -174,7 +182,7 @@ static bool check_udp(struct run *r)
 			continue;
 		if (f->wait == WAIT_READY)
 			return run_fail(r, "I4: flow on the ready list, and the loop sleeps");
-		if (f->wait == WAIT_STALLED && world.link->room && r->c.guest[0].tap.nfree && !r->c.guest[0].tap.starved)
+		if (f->wait == WAIT_STALLED && link_has_room(r, f->guest))
 			return run_fail(r, "I4: flow is stalled, and the link has room");
 	}
 
@@ -192,10 +200,20 @@ static bool check_udp(struct run *r)
 	return true;
 }
 
+static bool check_link(struct run *r, unsigned k)
+{
+	const struct tap *t = &r->c.guest[k].tap;
+
+	if (t->nfree + t->nspare + t->qlen != TAP_FRAMES)
+		return run_fail(r, "slots of the link lost: %u and %u free, %u queued", t->nfree, t->nspare, t->qlen);
+	if (t->qlen && sim_link[k].room && !t->starved)
+		return run_fail(r, "I5: frames queued, and the link has room");
+	return true;
+}
+
 bool check_idle(struct run *r)
 {
 	const struct flows *fs = &r->c.flows;
-	const struct tap *t = &r->c.guest[0].tap;
 	unsigned socks = 0;
 
 	if (world.violation)
@@ -213,10 +231,9 @@ bool check_idle(struct run *r)
 	}
 	if (socks != fs_count(FS_TCP))
 		return run_fail(r, "%u sockets open, of %u flows", fs_count(FS_TCP), socks);
-	if (t->nfree + t->nspare + t->qlen != TAP_FRAMES)
-		return run_fail(r, "slots of the link lost: %u and %u free, %u queued", t->nfree, t->nspare, t->qlen);
-	if (t->qlen && world.link->room && !t->starved)
-		return run_fail(r, "I5: frames queued, and the link has room");
+	for (unsigned k = 0; k < GUEST_MAX; k++)
+		if (!check_link(r, k))
+			return false;
 	if (!check_udp(r))
 		return false;
 	for (unsigned i = 1; i < CONNS; i++) {

@@ -302,7 +302,7 @@ static bool guest_icmp(struct run *r, const struct step *t)
 
 static bool open_udp(const struct fsock *s)
 {
-	return s && s->kind == FS_UDP && s->fd != NOBODY;
+	return s && s->kind == FS_UDP && s->fd != NOBODY && fs_mine(s);
 }
 
 /* First open socket with a datagram to @to in its queue; @far: on the far side of a splice, which nobody else has */
@@ -312,7 +312,7 @@ static struct fsock *sender_to(struct run *r, enum fs_kind kind, const struct en
 		struct fsock *s = &world.fs[i];
 		bool taken = false;
 
-		if (s->kind != kind || s->fd == NOBODY || !s->tx.len)
+		if (s->kind != kind || s->fd == NOBODY || !s->tx.len || !fs_mine(s))
 			continue;
 		for (unsigned k = 1; far && k < CONNS; k++)
 			taken |= r->conn[k].far == s && k != r->cur;
@@ -574,8 +574,8 @@ static bool count_step(struct run *r, const struct step *t)
 		for (unsigned i = 0; i < world.nfs; i++) {
 			const struct fsock *s = &world.fs[i];
 
-			n += t->dgram == DG_ECHO_CLOSED ? s->kind == FS_PING && s->fd != NOBODY :
-			     open_udp(s) && s->ns != r->s->outward && s->local.port != LISTEN_PORT;
+			n += t->dgram == DG_ECHO_CLOSED ? s->kind == FS_PING && s->fd != NOBODY && fs_mine(s) :
+			     open_udp(s) && s->ns != r->s->outward && s->by;
 		}
 	}
 	return STEP_OK(n == (unsigned)t->n, r, "it is %u", n);

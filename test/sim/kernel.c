@@ -274,7 +274,7 @@ static bool port_taken(const struct fsock *me)
 	for (unsigned i = 0; i < world.nfs; i++) {
 		const struct fsock *s = &world.fs[i];
 
-		if (s != me && s->kind == FS_UDP && s->fd != NOBODY && s->ns == me->ns && s->domain == me->domain &&
+		if (s != me && fs_mine(s) && s->kind == FS_UDP && s->fd != NOBODY && s->ns == me->ns && s->domain == me->domain &&
 		    s->local.port == me->local.port)
 			return true;
 	}
@@ -666,6 +666,9 @@ WRAP(ssize_t, sendmsg, int fd, const struct msghdr *m, int flags)
 
 	if (!simulated(fd))
 		return __real_sendmsg(fd, m, flags);
+	s = fs_get(fd);
+	if (s && s->kind == FS_TAP)
+		return sim_stream_send(s, m);
 	if (!(s = enter(fd, "sendmsg", ENOBUFS))) {
 		s = fs_get(fd);
 		if (s && s->kind == FS_TCP && errno == ENOBUFS) {	/* short of memory: sk_stream_wait_memory() */
@@ -676,8 +679,6 @@ WRAP(ssize_t, sendmsg, int fd, const struct msghdr *m, int flags)
 		}
 		return -1;
 	}
-	if (s->kind == FS_TAP)
-		return sim_stream_send(s, m);
 	return s->kind == FS_TCP ? tcp_send(s, m->msg_iov, m->msg_iovlen, flags) : dgram_send(s, m);
 }
 

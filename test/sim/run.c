@@ -22,7 +22,7 @@
 #define LOG_LINES	40
 #define AHEAD_MAX	512
 
-static struct wire pend_ring[PEND_MAX];
+static struct wire pend_ring[GUEST_MAX][PEND_MAX];
 static struct ahead {			/* what the guest sent since the loop ran: one batch */
 	struct conn	*cn;
 	uint32_t	seq, end;
@@ -83,7 +83,7 @@ void conn_init(struct run *r, unsigned n, const struct end *to)
 		cn->peer.a = run_addr_text(r, "192.0.2.1");
 		cn->peer.port = (uint16_t)(HOST_PORT + n);
 	}
-	cn->g_isn = r->v.wrap ? 0xfffffe00U + n * 7 : 1000000U * n;
+	cn->g_isn = (r->v.wrap ? 0xfffffe00U + n * 7 : 1000000U * n) + (r->guest != r->v.guest ? 0x5000000U : 0);
 	cn->mss = r->v.v6 ? 1220 : 536;
 }
 
@@ -93,17 +93,21 @@ static void run_conf(struct run *r)
 	struct net *net = &r->c.net;
 	enum family f = r->v.v6 ? V6 : V4;
 
-	const struct rule any = { .any = true, .first = LISTEN_PORT, .last = LISTEN_PORT };
-
 	*cf = (struct conf){
 		.mode = MODE_PASTA, .our_mac = wire_our_mac, .mtu = r->s->mtu, .link_fd = -1, .no_ra = true,
-		.rules = { .rule = { any, any }, .n = 2 },
+		.rules = { .n = 2 * GUEST_MAX },
 	};
 	net->cf = cf;
-	cf->rules.rule[0].proto = IPPROTO_TCP;
-	cf->rules.rule[0].to = SERVER_PORT;
-	cf->rules.rule[1].proto = IPPROTO_UDP;
-	cf->rules.rule[1].to = 53;
+	for (uint8_t k = 0; k < GUEST_MAX; k++) {
+		uint16_t port = sim_link[k].port = (uint16_t)(LISTEN_PORT + (k + GUEST_MAX - r->v.guest) % GUEST_MAX);
+		struct rule any = { .proto = IPPROTO_TCP, .any = true, .first = port, .last = port, .to = SERVER_PORT, .guest = k };
+
+		cf->rules.rule[2 * k] = any;
+		any.proto = IPPROTO_UDP;
+		any.to = 53;
+		any.outward = r->s->outward;
+		cf->rules.rule[2 * k + 1] = any;
+	}
 	for (unsigned i = 0; i < FAMILIES; i++) {
 		struct net_ip *ip = &net->ip[i];
 
@@ -115,7 +119,6 @@ static void run_conf(struct run *r)
 	net->ip[f].gw = net->ip[f].map_loopback = run_addr_text(r, "198.51.100.1");
 	net->ip[f].guest.plen = r->v.v6 ? 64 : 24;
 	net->ip[f].ifindex = HOST_IF;
-	cf->rules.rule[1].outward = r->s->outward;
 	cf->no_icmp = r->s->no_icmp;
 	cf->no_udp = r->s->no_udp;
 	world.host_addr = net->ip[f].guest.addr;
@@ -133,13 +136,52 @@ static void flows_forget(struct flows *fs)
 	flow_bury(fs);
 }
 
+/* Of struct run, all that is of one guest */
+#define PARTY		(offsetof(struct run, why) - offsetof(struct run, conn))
+
+void run_as(struct run *r, unsigned k)
+{
+	static char party[GUEST_MAX][PARTY];
+
+	memcpy(party[r->guest], r->conn, PARTY);
+	memcpy(r->conn, party[k], PARTY);
+	r->guest = k;
+	world.link = &sim_link[k];
+}
+
+/* One guest's link: a stream if it, or the one the script is about, is to have half a frame in it */
+static void guest_begin(struct run *r, unsigned k, const struct caps *caps)
+{
+	struct guest *g = &r->c.guest[k];
+	bool half = r->v.company[k] == COMPANY_HALF;
+
+	run_as(r, k);
+	memset(r->conn, 0, PARTY);
+	r->pend = pend_ring[k];
+	r->cur = 1;
+	r->t0 = world.now;
+	for (unsigned i = 1; i < CONNS; i++)
+		conn_init(r, i, NULL);
+	for (unsigned i = 0; k == r->v.guest && i < GUEST_MAX; i++)
+		half |= r->v.company[i] == COMPANY_HALF && !r->v.offload;
+	frags_forget(g->frags);
+	if (half)
+		tap_sim_stream(&g->tap);
+	else
+		tap_sim_attach(&g->tap, caps);
+	g->mac = g->device = wire_guest_mac;
+	g->mac.b[5] = g->device.b[5] = (uint8_t)(g->mac.b[5] + k);
+	if (ev_add(r->c.epfd, world.link->fs->fd, EV_TAP, k, 0, EPOLLIN))
+		run_fail(r, "set-up failed");
+}
+
 void run_begin(struct run *r, const struct script *s, const struct variant *v)
 {
 	struct caps caps = { .mtu = s->mtu };
 
 	if (r->c.flows.f)
 		flows_forget(&r->c.flows);
-	*r = (struct run){ .s = s, .v = *v, .strict = !v->fail_at, .verbose = r->verbose, .pend = pend_ring };
+	*r = (struct run){ .s = s, .v = *v, .strict = !v->fail_at, .verbose = r->verbose };
 	run_nlines = 0;
 	world_reset(v->wrap ? 77 : 42);
 	world.no_peek_off = v->no_peek_off;
@@ -149,19 +191,18 @@ void run_begin(struct run *r, const struct script *s, const struct variant *v)
 	if (v->offload)
 		caps.tso4 = caps.tso6 = v->big ? TAP_SUPER : IP_MAX;
 	run_conf(r);
-	for (unsigned i = 1; i < CONNS; i++)
-		conn_init(r, i, NULL);
-	r->cur = 1;
 
 	sock_probe();
 	loop_init(&r->c, &r->cf);
 	r->c.sockets_max = r->s->sockets_max;
-	frags_forget(r->c.guest[0].frags);
-	tap_sim_attach(&r->c.guest[0].tap, &caps);
-	r->c.guest[0].mac = r->c.guest[0].device = wire_guest_mac;
-	if (ev_add(r->c.epfd, world.link->fs->fd, EV_TAP, 0, 0, EPOLLIN) || fwd_listen(&r->c.fwd, &r->c.net, r->c.epfd) ||
-	    (r->s->outward && fwd_listen_ns(&r->c.fwd, &r->c.net, r->c.epfd)))
+	for (unsigned k = 0; k < GUEST_MAX; k++)
+		guest_begin(r, k, &caps);
+	world.link = NULL;		/* listeners are nobody's own */
+	if (fwd_listen(&r->c.fwd, &r->c.net, r->c.epfd) || (s->outward && fwd_listen_ns(&r->c.fwd, &r->c.net, r->c.epfd)))
 		run_fail(r, "set-up failed");
+	run_as(r, v->guest);
+	company_begin(r);
+	r->woken = world.wakeups;
 	world.fail_at = v->fail_at;
 	world.fail_on = v->fail_on;
 	world.armed = true;
@@ -261,10 +302,12 @@ static bool pend_add(struct run *r, struct wire *w)
 static bool pend_frame(struct run *r, const struct frame_out *f)
 {
 	struct wire w, part;
-	const char *bad = wire_parse(f, &r->c.guest[0].tap.caps, &w);
+	const char *bad = wire_parse(f, &r->c.guest[r->guest].tap.caps, &w);
 
 	if (bad)
 		return run_fail(r, "frame to the guest: %s", bad);
+	if (memcmp(f->buf, r->c.guest[r->guest].device.b, 6))
+		return run_fail(r, "frame to guest %u with MAC address %02x", r->guest, f->buf[5]);
 	if (!w.v6 && w.proto == IPPROTO_UDP) {
 		if (r->udp_seen && (uint16_t)(w.id - r->udp_id - 1) >= UINT16_MAX / 2)
 			return run_fail(r, "RFC 6864: identification %u again, or out of turn: after %u", w.id, r->udp_id);
@@ -288,12 +331,22 @@ static bool pend_frame(struct run *r, const struct frame_out *f)
 	return true;
 }
 
+bool run_frame(struct run *r)
+{
+	bool good = !r->failed && pend_frame(r, &world.link->out[world.link->out_head]);
+
+	tap_sim_drop(world.link);
+	return good;
+}
+
 static bool collect(struct run *r)
 {
 	bool good = true;
 
-	for (; world.link->out_len; tap_sim_drop(world.link))
-		good = good && pend_frame(r, &world.link->out[world.link->out_head]);
+	while (world.link->out_len)
+		good &= run_frame(r);
+	for (unsigned k = 0; k < GUEST_MAX; k++)
+		good = good && (!sim_link[k].out_len || company_frames(r, k));
 	return good;
 }
 
@@ -309,7 +362,7 @@ bool run_until(struct run *r, uint64_t until, bool frame)
 	nahead = 0;			/* what comes from now on is another batch */
 	while (!world.idle) {
 		if (!r->over && !r->carry)	/* what the guest sends at the same time is one batch */
-			r->c.guest[0].tap.burst = TAP_BATCH;
+			r->c.guest[r->guest].tap.burst = TAP_BATCH;
 		loop_once(&r->c);
 		for (unsigned i = 0; i < GUEST_MAX; i++)
 			if (r->c.guest[i].link_error)
@@ -342,9 +395,10 @@ void run_pop(struct run *r)
 void guest_push(struct run *r, struct wire *w, uint16_t gso)
 {
 	static uint8_t frame[WIRE_MAX + 64];
-	struct offload off = { .gso = w->len > gso ? gso : 0, .partial = r->v.offload };
+	struct offload off = { .gso = w->len > gso ? gso : 0, .partial = r->v.offload && !world.link->stream };
 	size_t len = wire_build(frame, w, off.partial);
 
+	frame[11] = (uint8_t)(frame[11] + r->guest);
 	run_log(r, ">", w);
 	(r->carry ? r->carry : tap_sim_push)(frame, len, &off);
 }
@@ -469,8 +523,11 @@ bool run_end(struct run *r, bool silence)
 	r->over = true;
 	world.armed = false;
 	world.fail_count = 0;
-	if (world.link->room != ROOM_AUTO)
-		tap_sim_room(ROOM_AUTO);
+	for (unsigned k = 0; k < GUEST_MAX; k++) {
+		tap_sim_hold(&sim_link[k], 0);
+		if (sim_link[k].room != ROOM_AUTO)
+			tap_sim_room_of(&sim_link[k], ROOM_AUTO);
+	}
 	for (unsigned i = 0; i < world.nfs; i++) {
 		struct fsock *s = &world.fs[i];
 

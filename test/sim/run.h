@@ -15,12 +15,19 @@
 #define CLIENT_PORT	50000		/* + number: who connects to LISTEN_PORT, and so to the guest's */
 #define SERVER_PORT	80
 
+/* What a guest does while a script is about another one, see company.c */
+enum company {
+	COMPANY_NONE, COMPANY_ACTIVE, COMPANY_PASSIVE, COMPANY_FULL, COMPANY_HALF, COMPANY_PIECES, COMPANY_LEAVES, COMPANY_KINDS
+};
+
 /* What kind of world a run is in */
 struct variant {
 	bool		v6, offload, big, wrap;		/* wrap: sequence numbers about to */
 	bool		no_peek_off, no_meminfo;	/* kernels without SO_PEEK_OFF for TCP, without SO_MEMINFO */
 	uint64_t	fail_at;			/* n-th call fails, 0: none */
 	bool		fail_on;			/* and all after it */
+	unsigned	guest;				/* whom the script is about, */
+	enum company	company[GUEST_MAX];		/* and what the others do */
 };
 
 /* One connection, as the guest sees it. Positions are relative: 0 is the SYN, 1 the first byte. */
@@ -52,12 +59,13 @@ struct run {
 	struct variant	v;
 	struct ctx	c;
 	struct conf	cf;
-	struct conn	conn[CONNS];
-	unsigned	cur;
 	bool		strict;		/* expectations count */
 	bool		over;		/* the script is: only the rules that always hold */
-	uint64_t	t0;		/* ns: time of the step before */
 	uint64_t	woken;		/* wakeups at the last check */
+	unsigned	guest;		/* who acts, run_as(); of each guest, up to @why: */
+	struct conn	conn[CONNS];
+	unsigned	cur;
+	uint64_t	t0;		/* ns: time of the step before */
 	struct wire	*pend;		/* segments to the guest nobody looked at yet; payload is checked already */
 	unsigned	pend_head, pend_len;
 	bool		udp_seen;
@@ -75,8 +83,11 @@ struct run {
 
 /* Sets up the program in a fresh world */
 void run_begin(struct run *r, const struct script *s, const struct variant *v);
-/* Runs the script to its end; true if all went as it says */
+/* From now on, guest @k acts, and its link and sockets are looked at */
+void run_as(struct run *r, unsigned k);
+/* Runs the script to its end; true if all went as it says. run_steps(): another one, within it. */
 bool run_script(struct run *r);
+bool run_steps(struct run *r, const struct script *s);
 /* Silence, or resets: everything must go away. True if it did. */
 bool run_end(struct run *r, bool silence);
 
@@ -110,6 +121,17 @@ bool dgram_check(struct run *r, struct wire *w);
 bool step_await(struct run *r, const struct step *t);
 bool step_advance(struct run *r, const struct step *t);
 bool step_unexpected(struct run *r);
+
+/* company.c: the other guests begin; do what they do in the middle of a script; end, and nothing of the script's guest is with them.
+ * company_frames(): frames to guest @k, while another one acts
+ */
+bool company_begin(struct run *r);
+bool company_middle(struct run *r);
+bool company_end(struct run *r);
+bool company_sleeps(const struct run *r);	/* has no timers of its own */
+bool company_frames(struct run *r, unsigned k);
+/* Next frame to the acting guest, decoded, to where run_peek() finds it */
+bool run_frame(struct run *r);
 
 /* check.c: what always holds. Each returns false, and fails the run, if it does not. */
 bool check_segment(struct run *r, struct wire *w);

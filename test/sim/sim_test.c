@@ -8,7 +8,7 @@
  * every time with the next system call failing, alone or with all after it, until a run has no more calls to fail.
  * Then the script's expectations are off, but what always has to hold still must.
  */
-/* LINK: test/sim/check.o test/sim/dgrams.o test/sim/kernel.o test/sim/pools.o test/sim/prop.o test/sim/run.o test/sim/script.o */
+/* LINK: test/sim/check.o test/sim/company.o test/sim/dgrams.o test/sim/kernel.o test/sim/pools.o test/sim/prop.o test/sim/run.o test/sim/script.o */
 /* LINK: test/sim/shuffle.o test/sim/steps.o test/sim/tap_sim.o test/sim/wire.o test/sim/world.o */
 /* LDFLAGS: -Wl,--wrap=clock_gettime,--wrap=getrandom,--wrap=epoll_create1,--wrap=epoll_ctl,--wrap=epoll_wait */
 /* LDFLAGS: -Wl,--wrap=poll,--wrap=socket,--wrap=setsockopt,--wrap=getsockopt,--wrap=ioctl,--wrap=bind,--wrap=listen */
@@ -54,6 +54,7 @@ static struct {
 } *at;
 
 static struct run run;
+static unsigned nscript;
 
 static const char *variant_text(const struct variant *v)
 {
@@ -62,6 +63,8 @@ static const char *variant_text(const struct variant *v)
 			 v->no_meminfo ? ", old kernel" : v->no_peek_off ? ", no SO_PEEK_OFF" : "",
 			 v->wrap ? ", wrapping" : "");
 
+	if (GUEST_MAX > 1)
+		n += snprintf(buf + n, sizeof(buf) - (size_t)n, ", in company %u and %u", v->company[0], v->company[GUEST_MAX - 1]);
 	if (v->fail_at)
 		snprintf(buf + n, sizeof(buf) - (size_t)n, ", call %llu fails%s", (unsigned long long)v->fail_at,
 			 v->fail_on ? ", and all after it" : "");
@@ -120,8 +123,29 @@ static bool run_faults(const struct script *s, const struct variant *base)
 	return true;
 }
 
+/* A script of the second guest, while the others do all that there is, each in another variant: any two of them differ by script */
+static bool run_company(const struct script *s)
+{
+	unsigned variant = nscript, kind = 0;
+
+	while (kind < COMPANY_KINDS) {
+		struct variant v = variants[variant++ % ARRAY_SIZE(variants)];
+
+		if (!meant_for(s, &v))
+			continue;
+		v.guest = 1;
+		v.company[0] = (enum company)kind;
+		v.company[GUEST_MAX - 1] = (enum company)((kind + 1 + nscript) % COMPANY_KINDS);
+		if (!run_one(s, &v, kind++ & 1))
+			return false;
+	}
+	return true;
+}
+
 static bool run_all(const struct script *s)
 {
+	if (GUEST_MAX > 1)
+		return run_company(s);
 	for (unsigned i = 0; i < ARRAY_SIZE(variants); i++)
 		if (meant_for(s, &variants[i]) && !run_one(s, &variants[i], i & 1))
 			return false;
@@ -187,6 +211,7 @@ static void test_script(const char *path)
 	static struct script s;
 	bool good = script_read(&s, path);
 
+	nscript++;
 	test("%s: %s", s.name, s.title);
 	ok(good && in_child(&s, NULL, 0, 0));
 	if (good)

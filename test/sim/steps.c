@@ -292,20 +292,22 @@ static bool flow_step(struct run *r, const struct step *t)
 		return STEP_OK(f && !strcmp(tcp_state_name[f->tcp.state], t->word), r, "its state is %s",
 			       f ? tcp_state_name[f->tcp.state] : "gone");
 	if (t->op == OP_COUNT) {
-		for (unsigned i = FLOW_FREE + 1; i < FLOW_TYPES; i++)
-			n += r->c.flows.count[i];
+		for (uint32_t i = 0; i < r->c.flows.unused; i++) {
+			f = &r->c.flows.f[i];
+			n += f->type != FLOW_FREE && !f->dead && f->guest == r->guest;
+		}
 		return STEP_OK(n == (unsigned)t->n, r, "there are %u", n);
 	}
 	woken = world.wakeups - r->woken;
 	r->woken = world.wakeups;
 	if (t->op == OP_WAKEUPS)
-		return STEP_OK(woken <= (uint64_t)t->n, r, "%llu times", (unsigned long long)woken);
+		return STEP_OK(woken <= (uint64_t)t->n || !company_sleeps(r), r, "%llu times", (unsigned long long)woken);
 	if (!step_unexpected(r) || !run_until(r, world.now + (uint64_t)t->n * SEC, false) || !step_unexpected(r))
 		return false;
 	r->t0 = world.now;
 	woken = world.wakeups - r->woken;
 	r->woken = world.wakeups;
-	return STEP_OK(!woken, r, "woken %llu times", (unsigned long long)woken);
+	return STEP_OK(!woken || !company_sleeps(r), r, "woken %llu times", (unsigned long long)woken);
 }
 
 static bool counter_step(struct run *r, const struct step *t)
@@ -385,11 +387,20 @@ static bool run_step(struct run *r, const struct step *t)
 	return false;
 }
 
-bool run_script(struct run *r)
+bool run_steps(struct run *r, const struct script *s)
 {
-	for (unsigned i = 0; i < r->s->n && !r->failed; i++) {
-		r->line = r->s->step[i].line;
-		run_step(r, &r->s->step[i]);
+	for (unsigned i = 0; i < s->n && !r->failed; i++) {
+		if (s == r->s) {
+			r->line = s->step[i].line;
+			if (i == s->n / 2)
+				company_middle(r);
+		}
+		run_step(r, &s->step[i]);
 	}
 	return !r->failed && settle(r) && step_unexpected(r);
+}
+
+bool run_script(struct run *r)
+{
+	return run_steps(r, r->s) && company_end(r);
 }

@@ -259,6 +259,12 @@ ssize_t sim_stream_send(struct fsock *s, const struct msghdr *m)
 	struct simlink *l = sim_link_of(s);
 	ssize_t n = 0;
 
+	if (sim_fault("tap_memory", ENOMEM))
+		return -1;
+	if (sim_fault("tap_write", EAGAIN)) {
+		fs_wake(s, EPOLLOUT);
+		return -1;
+	}
 	for (size_t i = 0; i < m->msg_iovlen; i++)
 		for (size_t k = 0; k < m->msg_iov[i].iov_len; k++, n++)
 			if (!stream_byte(l, ((const uint8_t *)m->msg_iov[i].iov_base)[k])) {

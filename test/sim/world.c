@@ -124,7 +124,7 @@ int fs_open(enum fs_kind kind, int domain)
 		}
 		s = &fs_all[world.nfs++];
 		*s = (struct fsock){
-			.kind = kind, .domain = domain, .fd = FD_BASE + i,
+			.kind = kind, .domain = domain, .fd = FD_BASE + i, .by = world.link,
 			.peek_off = -1, .room = world.room, .told = ROOM_AUTO, .urgent = NO_URGENT,
 		};
 		fd_table[i] = s;
@@ -325,7 +325,7 @@ bool fs_dgram(struct fsock *s, struct dgrams *q, const struct dgram *d)
 struct fsock *fs_find(enum fs_kind kind, const struct end *peer)
 {
 	for (unsigned i = world.nfs; i--; )
-		if (fs_all[i].kind == kind && end_eq(&fs_all[i].peer, peer))
+		if (fs_all[i].kind == kind && fs_mine(&fs_all[i]) && end_eq(&fs_all[i].peer, peer))
 			return &fs_all[i];
 	return NULL;
 }
@@ -335,7 +335,7 @@ struct fsock *fs_listener(enum fs_kind kind, bool v4)
 	for (unsigned i = 0; i < world.nfs; i++) {
 		struct fsock *s = &fs_all[i];
 
-		if (s->kind == kind && s->fd != NOBODY && s->local.port == LISTEN_PORT &&
+		if (s->kind == kind && s->fd != NOBODY && s->local.port == world.link->port &&
 		    (s->domain == (v4 ? AF_INET : AF_INET6) || !s->v6only))
 			return s;
 	}

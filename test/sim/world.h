@@ -82,6 +82,7 @@ struct fsock {
 	struct dgrams	rx, tx, errq;
 	uint8_t		ttl;
 	bool		v6only, pktinfo, gro, recverr, bcast;
+	struct simlink	*by;		/* whose: the guest that acted when it was opened; NULL: all guests' */
 	bool		ns;		/* in the guest's namespace: on the far side of what is spliced */
 	uint64_t	msgs;		/* messages sent, of one datagram or several */
 	uint16_t	last[64];	/* number of the last datagram it got, by connection (dgrams.c) */
@@ -112,6 +113,7 @@ struct simlink {
 	struct frame_out out[LINK_MAX];
 	unsigned	out_head, out_len;
 	uint64_t	room;		/* frames it still takes */
+	uint16_t	port;		/* forwarded to the guest */
 	bool		stream;
 	uint8_t		part[4 + 14 + 65535 + 4];	/* stream: of a frame that is not whole */
 	size_t		part_len;
@@ -173,6 +175,12 @@ void fs_eof(struct fsock *s);
 void fs_room(struct fsock *s, uint64_t room);
 bool fs_client(struct fsock *listener, const struct end *from, const struct end *to);
 bool fs_dgram(struct fsock *s, struct dgrams *q, const struct dgram *d);
+
+/* Does it belong to the guest that acts? */
+static inline bool fs_mine(const struct fsock *s)
+{
+	return !s->by || s->by == world.link;
+}
 
 /* Newest socket of a kind whose peer is @peer, open or not, or NULL */
 struct fsock *fs_find(enum fs_kind kind, const struct end *peer);
