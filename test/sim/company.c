@@ -314,7 +314,8 @@ bool company_frames(struct run *r, unsigned k)
 		}
 		if (!run_frame(r))
 			break;
-		if (!run_peek(r))
+		r->others = true;
+		if (r->carry || !run_peek(r))
 			continue;
 		w = run_peek(r);
 		cn = conn_of(r, w);

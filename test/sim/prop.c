@@ -30,14 +30,14 @@ struct carried {
 	struct offload	off;
 };
 
-static struct {
+static struct link {
 	struct carried	c[CARRY_MAX];
 	uint32_t	loss, dup, late;	/* of 1000 frames */
 	bool		full;			/* takes nothing for a while, now and then */
-} link_;
+} links[GUEST_MAX], *link_;
 
 /* Numbers as in struct conn: 1 is the first byte */
-static struct {
+static struct peer {
 	struct run	*r;
 	struct conn	*cn;
 	bool		open, passive, fin_sent, fin_got, after_host, host_after;
@@ -52,7 +52,7 @@ static struct {
 	struct fsock	*s;
 	uint64_t	host_sent;
 	unsigned	host_mode;
-} g;
+} peers[GUEST_MAX], *g;
 
 static uint32_t below(uint32_t n)
 {
@@ -67,8 +67,8 @@ static bool chance(uint32_t of_1000)
 static struct carried *carry_slot(void)
 {
 	for (unsigned i = 0; i < CARRY_MAX; i++)
-		if (!link_.c[i].used)
-			return &link_.c[i];
+		if (!link_->c[i].used)
+			return &link_->c[i];
 	return NULL;			/* lost, then */
 }
 
@@ -76,12 +76,12 @@ static void carry_one(const struct carried *what)
 {
 	struct carried *c;
 
-	for (unsigned n = chance(link_.loss) ? 0 : chance(link_.dup) ? 2 : 1; n; n--) {
+	for (unsigned n = chance(link_->loss) ? 0 : chance(link_->dup) ? 2 : 1; n; n--) {
 		if (!(c = carry_slot()))
 			return;
 		*c = *what;
 		c->used = true;
-		c->at = world.now + (chance(link_.late) ? below(DELAY_MAX / 1000) * 1000ULL : 0);
+		c->at = world.now + (chance(link_->late) ? below(DELAY_MAX / 1000) * 1000ULL : 0);
 		if (what->frame) {
 			c->frame = malloc(c->len);
 			memcpy(c->frame, what->frame, c->len);
@@ -99,10 +99,10 @@ static void carry(const void *frame, size_t len, const struct offload *off)
 
 static uint16_t guest_window(void)
 {
-	uint32_t room = g.buffer > g.unread ? g.buffer - g.unread : 0, win;
+	uint32_t room = g->buffer > g->unread ? g->buffer - g->unread : 0, win;
 
-	g.adv = seq_max(g.adv, g.rcv + room);
-	win = (g.adv - g.rcv) >> (g.open && g.cn->g_wscale > 0 && g.cn->o_wscale >= 0 ? g.cn->g_wscale : 0);
+	g->adv = seq_max(g->adv, g->rcv + room);
+	win = (g->adv - g->rcv) >> (g->open && g->cn->g_wscale > 0 && g->cn->o_wscale >= 0 ? g->cn->g_wscale : 0);
 	return (uint16_t)(win > 65535 ? 65535 : win);
 }
 
@@ -110,108 +110,108 @@ static void guest_send(uint8_t flags, uint32_t seq, uint32_t len)
 {
 	bool syn = flags & TCP_SYN;
 
-	guest_tcp(g.r, g.cn, flags, seq, len, g.rcv, guest_window(), syn ? 1000 : 0, syn && g.total % 3 ? 7 : -1, 0,
+	guest_tcp(g->r, g->cn, flags, seq, len, g->rcv, guest_window(), syn ? 1000 : 0, syn && g->total % 3 ? 7 : -1, 0,
 		  false);
 	if (flags & TCP_ACK)
-		g.ack_at = 0;
+		g->ack_at = 0;
 }
 
 static void guest_arm(void)
 {
-	g.rto_at = g.una == g.nxt ? 0 : world.now + g.rto;
+	g->rto_at = g->una == g->nxt ? 0 : world.now + g->rto;
 }
 
 /* All that may be sent, from @nxt on */
 static void guest_output(void)
 {
-	uint32_t end = 1 + g.total;
+	uint32_t end = 1 + g->total;
 
-	if (!g.open)
+	if (!g->open)
 		return;
-	while (seq_lt(g.nxt, end) && seq_lt(g.nxt, g.edge)) {
+	while (seq_lt(g->nxt, end) && seq_lt(g->nxt, g->edge)) {
 		uint32_t len = 1 + below(chance(300) ? 20000 : 1400);
 
-		len = len < end - g.nxt ? len : end - g.nxt;
-		len = len < g.edge - g.nxt ? len : g.edge - g.nxt;
-		guest_send(TCP_ACK | TCP_PSH, g.nxt, len);
-		g.nxt += len;
+		len = len < end - g->nxt ? len : end - g->nxt;
+		len = len < g->edge - g->nxt ? len : g->edge - g->nxt;
+		guest_send(TCP_ACK | TCP_PSH, g->nxt, len);
+		g->nxt += len;
 	}
-	if (g.nxt == end && (!g.after_host || g.fin_got)) {
-		guest_send(TCP_FIN | TCP_ACK, g.nxt++, 0);
-		g.fin_sent = true;
+	if (g->nxt == end && (!g->after_host || g->fin_got)) {
+		guest_send(TCP_FIN | TCP_ACK, g->nxt++, 0);
+		g->fin_sent = true;
 	}
-	if (!g.rto_at)
+	if (!g->rto_at)
 		guest_arm();
 }
 
 static void guest_timeout(void)
 {
-	g.rto = g.rto < 8 * SEC ? 2 * g.rto : g.rto;
-	if (!g.open)
-		guest_send(g.passive ? TCP_SYN | TCP_ACK : TCP_SYN, 0, 0);
-	else if (g.una == g.edge)	/* window shut: probe */
-		guest_send(TCP_ACK, g.una - 1, 0);
+	g->rto = g->rto < 8 * SEC ? 2 * g->rto : g->rto;
+	if (!g->open)
+		guest_send(g->passive ? TCP_SYN | TCP_ACK : TCP_SYN, 0, 0);
+	else if (g->una == g->edge)	/* window shut: probe */
+		guest_send(TCP_ACK, g->una - 1, 0);
 	else
-		g.nxt = g.una;
+		g->nxt = g->una;
 	guest_output();
 	guest_arm();
 }
 
 static void guest_acked(const struct wire *w)
 {
-	uint32_t ack = w->ack - g.cn->g_isn, win = w->win;
+	uint32_t ack = w->ack - g->cn->g_isn, win = w->win;
 
-	if (!(w->flags & TCP_SYN) && g.cn->g_wscale >= 0 && g.cn->o_wscale >= 0)
-		win <<= g.cn->o_wscale;
-	g.edge = seq_max(g.edge, ack + win);
-	if (seq_lt(g.una, ack)) {
-		g.una = ack;
-		g.nxt = seq_max(g.nxt, ack);
-		g.dups = 0;
-		g.rto = 300 * MS;
+	if (!(w->flags & TCP_SYN) && g->cn->g_wscale >= 0 && g->cn->o_wscale >= 0)
+		win <<= g->cn->o_wscale;
+	g->edge = seq_max(g->edge, ack + win);
+	if (seq_lt(g->una, ack)) {
+		g->una = ack;
+		g->nxt = seq_max(g->nxt, ack);
+		g->dups = 0;
+		g->rto = 300 * MS;
 		guest_arm();
-	} else if (ack == g.una && !w->len && g.una != g.nxt && ++g.dups == 3) {
-		g.nxt = g.una;
+	} else if (ack == g->una && !w->len && g->una != g->nxt && ++g->dups == 3) {
+		g->nxt = g->una;
 	}
 	/* Everything acknowledged and the window shut: probes */
-	if (g.una == g.nxt && g.una == g.edge && seq_lt(g.una, 1 + g.total) && !g.rto_at)
-		g.rto_at = world.now + g.rto;
+	if (g->una == g->nxt && g->una == g->edge && seq_lt(g->una, 1 + g->total) && !g->rto_at)
+		g->rto_at = world.now + g->rto;
 }
 
 static void guest_take(const struct wire *w)
 {
-	uint32_t seq = w->seq - g.cn->o_isn, end = seq + (uint32_t)w->len;
+	uint32_t seq = w->seq - g->cn->o_isn, end = seq + (uint32_t)w->len;
 	bool fin = w->flags & TCP_FIN, now = true;
 
-	if (seq_lt(g.rcv, seq) && w->len) {
-		if (g.ooo == g.ooo_end) {
-			g.ooo = seq;
-			g.ooo_end = end;
-			g.ooo_fin = fin;
-		} else if (seq == g.ooo_end) {
-			g.ooo_end = end;
-			g.ooo_fin = fin;
+	if (seq_lt(g->rcv, seq) && w->len) {
+		if (g->ooo == g->ooo_end) {
+			g->ooo = seq;
+			g->ooo_end = end;
+			g->ooo_fin = fin;
+		} else if (seq == g->ooo_end) {
+			g->ooo_end = end;
+			g->ooo_fin = fin;
 		}
-	} else if (seq_le(seq, g.rcv) && (seq_lt(g.rcv, end) || (fin && end == g.rcv))) {
+	} else if (seq_le(seq, g->rcv) && (seq_lt(g->rcv, end) || (fin && end == g->rcv))) {
 		now = chance(500);
-		if (g.ooo != g.ooo_end && seq_le(g.ooo, end)) {
-			fin = seq_lt(end, g.ooo_end) ? g.ooo_fin : fin;
-			end = seq_max(end, g.ooo_end);
-			g.ooo = g.ooo_end = 0;
+		if (g->ooo != g->ooo_end && seq_le(g->ooo, end)) {
+			fin = seq_lt(end, g->ooo_end) ? g->ooo_fin : fin;
+			end = seq_max(end, g->ooo_end);
+			g->ooo = g->ooo_end = 0;
 			now = true;
 		}
-		if (!g.fin_got) {
-			g.unread += end - g.rcv;
-			g.rcv = end + fin;
-			g.fin_got = fin;
+		if (!g->fin_got) {
+			g->unread += end - g->rcv;
+			g->rcv = end + fin;
+			g->fin_got = fin;
 		}
-	} else if (!w->len && !fin && seq == g.rcv) {
+	} else if (!w->len && !fin && seq == g->rcv) {
 		return;			/* acknowledges, no more */
 	}
 	if (now)
-		guest_send(TCP_ACK, g.nxt, 0);
-	else if (!g.ack_at)
-		g.ack_at = world.now + below(40) * MS;
+		guest_send(TCP_ACK, g->nxt, 0);
+	else if (!g->ack_at)
+		g->ack_at = world.now + below(40) * MS;
 }
 
 static void guest_input(const struct wire *w)
@@ -220,36 +220,36 @@ static void guest_input(const struct wire *w)
 		return;
 	if (w->flags & TCP_RST) {
 		/* We have no TIME-WAIT: what is late, or sent again because our last ACK was lost, gets this */
-		if (g.fin_got && g.fin_sent && g.s && g.s->tx_shut)
-			g.una = g.nxt = g.total + 2;
+		if (g->fin_got && g->fin_sent && g->s && g->s->tx_shut)
+			g->una = g->nxt = g->total + 2;
 		else
-			run_fail(g.r, "connection reset");
+			run_fail(g->r, "connection reset");
 		return;
 	}
 	if (w->flags & TCP_SYN) {
-		if (!g.rcv) {
-			g.rcv = g.adv = 1;
-			if (g.passive)
+		if (!g->rcv) {
+			g->rcv = g->adv = 1;
+			if (g->passive)
 				guest_send(TCP_SYN | TCP_ACK, 0, 0);
-			g.nxt = 1;
-		} else if (g.passive && !g.open) {
+			g->nxt = 1;
+		} else if (g->passive && !g->open) {
 			guest_send(TCP_SYN | TCP_ACK, 0, 0);
 		}
 		if (w->flags & TCP_ACK) {
-			g.open = true;
-			g.una = g.nxt = g.una ? g.una : 1;
+			g->open = true;
+			g->una = g->nxt = g->una ? g->una : 1;
 			guest_acked(w);
-			guest_send(TCP_ACK, g.nxt, 0);
+			guest_send(TCP_ACK, g->nxt, 0);
 		}
 		guest_arm();
 		guest_output();
 		return;
 	}
-	if (!g.rcv)
+	if (!g->rcv)
 		return;			/* overtook the SYN,ACK */
-	if (g.passive && w->ack != g.cn->g_isn)
-		g.open = true;
-	if (!g.open)
+	if (g->passive && w->ack != g->cn->g_isn)
+		g->open = true;
+	if (!g->open)
 		return;
 	guest_acked(w);
 	guest_take(w);
@@ -261,82 +261,84 @@ static void guest_app(void)
 {
 	bool shut = !guest_window();
 
-	g.app_at = world.now + (chance(30) ? 2 * SEC : (1 + below(40)) * MS);
-	g.unread -= chance(300) ? g.unread : below(g.unread + 1);
-	if (shut && g.open && g.buffer - g.unread >= 1000)
-		guest_send(TCP_ACK, g.nxt, 0);
+	g->app_at = world.now + (chance(30) ? 2 * SEC : (1 + below(40)) * MS);
+	g->unread -= chance(300) ? g->unread : below(g->unread + 1);
+	if (shut && g->open && g->buffer - g->unread >= 1000)
+		guest_send(TCP_ACK, g->nxt, 0);
 }
 
 static void host_act(void)
 {
-	uint32_t left = g.host_total - (uint32_t)g.host_sent, n = 1 + below(chance(300) ? MAX(60000, g.burst) : 2000);
+	const struct flow *f;
+	uint32_t left = g->host_total - (uint32_t)g->host_sent, n = 1 + below(chance(300) ? MAX(60000, g->burst) : 2000);
 
-	g.host_at = world.now + (chance(30) ? 2 * SEC : (1 + below(20)) * MS);
-	if (link_.full)
+	g->host_at = world.now + (chance(30) ? 2 * SEC : (1 + below(20)) * MS);
+	if (link_->full)
 		tap_sim_room(world.link->room != ROOM_AUTO || !chance(100) ? ROOM_AUTO : below(3));
-	if (!g.s)
-		g.s = fs_find(FS_TCP, &g.cn->peer);
-	if (!g.s || g.s->fd == NOBODY)
+	if (!g->s && (f = run_flow(g->r, g->cn)) && f->tcp.sock >= 0)
+		g->s = fs_get(f->tcp.sock);
+	if (!g->s || g->s->fd == NOBODY)
 		return;
-	fs_connected(g.s);
+	fs_connected(g->s);
 	n = n < left ? n : left;
 	if (n)
-		fs_data(g.s, n);
-	g.host_sent += n;
-	if (g.host_sent == g.host_total && !g.s->rx_eof && (!g.host_after || g.s->tx_shut))
-		fs_eof(g.s);
-	if (g.host_mode) {
-		uint64_t room = g.s->room == ROOM_AUTO ? 0 : g.s->room;
+		fs_data(g->s, n);
+	g->host_sent += n;
+	if (g->host_sent == g->host_total && !g->s->rx_eof && (!g->host_after || g->s->tx_shut))
+		fs_eof(g->s);
+	if (g->host_mode) {
+		uint64_t room = g->s->room == ROOM_AUTO ? 0 : g->s->room;
 
-		if (g.host_mode == 3 && g.s->tx_taken >= g.total / 2)
-			fs_room(g.s, ROOM_AUTO);
+		if (g->host_mode == 3 && g->s->tx_taken >= g->total / 2)
+			fs_room(g->s, ROOM_AUTO);
 		else if (room < 60000)
-			fs_room(g.s, room + below(g.host_mode == 1 ? 700 : 20000));
+			fs_room(g->s, room + below(g->host_mode == 1 ? 700 : 20000));
 	}
 }
 
 static void prop_set_up(struct run *r)
 {
-	memset(&g, 0, sizeof(g));
-	g.r = r;
-	g.cn = &r->conn[1];
-	g.total = chance(200) ? below(3) : below(200000);
-	g.host_total = chance(200) ? below(3) : below(200000);
-	g.buffer = 2000 + below(chance(500) ? 10000 : 200000);
+	memset(g, 0, sizeof(*g));
+	g->r = r;
+	g->cn = &r->conn[1];
+	g->total = chance(200) ? below(3) : below(200000);
+	g->host_total = chance(200) ? below(3) : below(200000);
+	g->buffer = 2000 + below(chance(500) ? 10000 : 200000);
 	if (r->v.big && chance(700)) {			/* as large as the largest frames, and several of them */
-		g.host_total = below(3000000);
-		g.buffer = 100000 + below(1000000);
-		g.burst = 500000;
+		g->host_total = below(3000000);
+		g->buffer = 100000 + below(1000000);
+		g->burst = 500000;
 	}
-	g.passive = chance(500);
-	g.after_host = chance(300);
-	g.host_after = !g.after_host && chance(300);
-	g.host_mode = below(4);
-	g.rto = 300 * MS;
-	g.host_at = world.now + 1;
-	g.app_at = world.now + MS;
-	link_.loss = chance(300) ? 0 : below(chance(500) ? 20 : 120);
-	link_.dup = chance(300) ? 0 : below(100);
-	link_.late = chance(300) ? 0 : below(300);
-	link_.full = chance(500);
-	world.room = g.host_mode ? 5000 : ROOM_AUTO;
+	g->passive = chance(500);
+	g->after_host = chance(300);
+	g->host_after = !g->after_host && chance(300);
+	g->host_mode = world.room == ROOM_AUTO ? below(4) : 1 + below(3);
+	g->host_mode = g != peers && world.room == ROOM_AUTO ? 0 : g->host_mode;	/* it is one for all */
+	g->rto = 300 * MS;
+	g->host_at = world.now + 1;
+	g->app_at = world.now + MS;
+	link_->loss = chance(300) ? 0 : below(chance(500) ? 20 : 120);
+	link_->dup = chance(300) ? 0 : below(100);
+	link_->late = chance(300) ? 0 : below(300);
+	link_->full = chance(500);
+	world.room = g->host_mode ? 5000 : ROOM_AUTO;
 	r->carry = carry;
 }
 
 static void prop_open(struct run *r)
 {
 	struct end client = { .a = r->conn[2].peer.a, .port = CLIENT_PORT + 1 };
-	struct end to = { .a = g.cn->guest.a };
+	struct end to = { .a = g->cn->guest.a };
 
-	if (g.passive) {
+	if (g->passive) {
 		conn_init(r, 1, NULL);
-		g.cn->peer = client;
-		g.cn->guest.port = SERVER_PORT;
+		g->cn->peer = client;
+		g->cn->guest.port = SERVER_PORT;
 		fs_client(fs_listener(FS_LISTEN, !r->v.v6), &client, &to);
 		return;
 	}
 	guest_send(TCP_SYN, 0, 0);
-	g.nxt = 1;
+	g->nxt = 1;
 	guest_arm();
 }
 
@@ -348,22 +350,22 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 /* Time of the next thing to happen, but for what the program does */
 static uint64_t next_event(void)
 {
-	uint64_t t = earlier(earlier(earlier(g.host_at, g.app_at), g.rto_at), g.ack_at);
+	uint64_t t = earlier(earlier(earlier(g->host_at, g->app_at), g->rto_at), g->ack_at);
 
 	for (unsigned i = 0; i < CARRY_MAX; i++)
-		if (link_.c[i].used)
-			t = earlier(t, link_.c[i].at);
+		if (link_->c[i].used)
+			t = earlier(t, link_->c[i].at);
 	return t;
 }
 
 static void deliver(void)
 {
 	for (unsigned i = 0; i < CARRY_MAX; i++) {
-		struct carried c = link_.c[i];
+		struct carried c = link_->c[i];
 
 		if (!c.used || c.at > world.now)
 			continue;
-		link_.c[i].used = false;
+		link_->c[i].used = false;
 		if (c.frame)
 			tap_sim_push(c.frame, c.len, &c.off);
 		else
@@ -372,49 +374,84 @@ static void deliver(void)
 	}
 }
 
-static bool prop_done(const struct run *r)
+static bool prop_done(struct run *r)
 {
-	return g.fin_got && g.fin_sent && g.una == g.total + 2 && g.s && g.s->tx_shut && !r->c.flows.count[FLOW_TCP];
+	return g->fin_got && g->fin_sent && g->una == g->total + 2 && g->s && g->s->tx_shut && !run_flow(r, g->cn);
+}
+
+/* From now on, it is guest @k's turn */
+static void turn_of(struct run *r, unsigned k)
+{
+	run_as(r, k);
+	g = &peers[k];
+	link_ = &links[k];
+}
+
+/* What is due for this guest, and comes from the program */
+static void prop_turn(struct run *r)
+{
+	for (struct wire *w; (w = run_peek(r)); run_pop(r)) {
+		struct carried c = { .to_guest = true, .w = *w };
+
+		carry_one(&c);
+	}
+	deliver();
+	if (g->rto_at && g->rto_at <= world.now)
+		guest_timeout();
+	if (g->ack_at && g->ack_at <= world.now)
+		guest_send(TCP_ACK, g->nxt, 0);
+	if (g->app_at <= world.now)
+		guest_app();
+	if (g->host_at <= world.now)
+		host_act();
+}
+
+static bool prop_arrived(struct run *r)
+{
+	if (!prop_done(r))
+		return run_fail(r, "not done: guest sent %u of %u, got %u of %u; host took %llu, sent %llu", g->una,
+				g->total, g->rcv, g->host_total, g->s ? (unsigned long long)g->s->tx_taken : 0,
+				(unsigned long long)g->host_sent);
+	if (g->s->tx_taken != g->total || g->rcv != g->host_total + 2)
+		return run_fail(r, "host got %llu bytes of %u, guest %u of %u", (unsigned long long)g->s->tx_taken,
+				g->total, g->rcv, g->host_total + 2);
+	return true;
 }
 
 bool prop_run(struct run *r, uint64_t seed)
 {
 	uint64_t end = world.now + TIME_MAX;
+	unsigned left = GUEST_MAX;
 
 	world.seed = seed * 0x9e3779b97f4a7c15ULL;
-	memset(&link_, 0, sizeof(link_));
-	prop_set_up(r);
-	prop_open(r);
-	while (!r->failed && !prop_done(r) && world.now < end) {
-		uint64_t t = next_event();
-
-		run_until(r, t, true);
-		for (struct wire *w; (w = run_peek(r)); run_pop(r)) {
-			struct carried c = { .to_guest = true, .w = *w };
-
-			carry_one(&c);
-		}
-		deliver();
-		if (g.rto_at && g.rto_at <= world.now)
-			guest_timeout();
-		if (g.ack_at && g.ack_at <= world.now)
-			guest_send(TCP_ACK, g.nxt, 0);
-		if (g.app_at <= world.now)
-			guest_app();
-		if (g.host_at <= world.now)
-			host_act();
+	memset(links, 0, sizeof(links));
+	for (unsigned k = 0; k < GUEST_MAX; k++) {
+		turn_of(r, k);
+		prop_set_up(r);
+		prop_open(r);
 	}
-	for (unsigned i = 0; i < CARRY_MAX; i++)
-		if (link_.c[i].used)
-			free(link_.c[i].frame);
-	if (r->failed)
-		return false;
-	if (!prop_done(r))
-		return run_fail(r, "not done: guest sent %u of %u, got %u of %u; host took %llu, sent %llu", g.una,
-				g.total, g.rcv, g.host_total, g.s ? (unsigned long long)g.s->tx_taken : 0,
-				(unsigned long long)g.host_sent);
-	if (g.s->tx_taken != g.total || g.rcv != g.host_total + 2)
-		return run_fail(r, "host got %llu bytes of %u, guest %u of %u", (unsigned long long)g.s->tx_taken,
-				g.total, g.rcv, g.host_total + 2);
+	while (!r->failed && left && world.now < end) {
+		uint64_t t = UINT64_MAX;
+
+		for (unsigned k = 0; k < GUEST_MAX; k++) {
+			turn_of(r, k);
+			t = earlier(t, next_event());
+		}
+		run_until(r, t, true);
+		left = 0;
+		for (unsigned k = 0; k < GUEST_MAX; k++) {
+			turn_of(r, k);
+			prop_turn(r);
+			left += !prop_done(r);
+		}
+	}
+	for (unsigned k = 0; k < GUEST_MAX; k++) {
+		turn_of(r, k);
+		for (unsigned i = 0; i < CARRY_MAX; i++)
+			if (link_->c[i].used)
+				free(link_->c[i].frame);
+		if (r->failed || !prop_arrived(r))
+			return false;
+	}
 	return run_end(r, false);
 }

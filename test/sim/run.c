@@ -359,6 +359,7 @@ bool run_until(struct run *r, uint64_t until, bool frame)
 		return false;
 	world.limit = until > world.now ? until : world.now;
 	world.idle = false;
+	r->others = false;
 	nahead = 0;			/* what comes from now on is another batch */
 	while (!world.idle) {
 		if (!r->over && !r->carry)	/* what the guest sends at the same time is one batch */
@@ -375,7 +376,7 @@ bool run_until(struct run *r, uint64_t until, bool frame)
 		last = world.now;
 		if (turns > TURNS_MAX)
 			return run_fail(r, "the loop spins");
-		if (frame && r->pend_len)
+		if (frame && (r->pend_len || r->others))
 			return true;
 	}
 	return check_idle(r);

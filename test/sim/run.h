@@ -62,6 +62,7 @@ struct run {
 	bool		strict;		/* expectations count */
 	bool		over;		/* the script is: only the rules that always hold */
 	uint64_t	woken;		/* wakeups at the last check */
+	bool		others;		/* guests that do not act have frames, too: property runs */
 	unsigned	guest;		/* who acts, run_as(); of each guest, up to @why: */
 	struct conn	conn[CONNS];
 	unsigned	cur;
