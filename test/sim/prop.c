@@ -32,6 +32,7 @@ struct carried {
 
 static struct link {
 	struct carried	c[CARRY_MAX];
+	unsigned	top;			/* none is used from here on */
 	uint32_t	loss, dup, late;	/* of 1000 frames */
 	bool		full;			/* takes nothing for a while, now and then */
 } links[GUEST_MAX], *link_;
@@ -66,9 +67,12 @@ static bool chance(uint32_t of_1000)
 
 static struct carried *carry_slot(void)
 {
-	for (unsigned i = 0; i < CARRY_MAX; i++)
-		if (!link_->c[i].used)
-			return &link_->c[i];
+	for (unsigned i = 0; i < CARRY_MAX; i++) {
+		if (link_->c[i].used)
+			continue;
+		link_->top = MAX(link_->top, i + 1);
+		return &link_->c[i];
+	}
 	return NULL;			/* lost, then */
 }
 
@@ -312,8 +316,10 @@ static void prop_set_up(struct run *r)
 	g->passive = chance(500);
 	g->after_host = chance(300);
 	g->host_after = !g->after_host && chance(300);
-	g->host_mode = world.room == ROOM_AUTO ? below(4) : 1 + below(3);
-	g->host_mode = g != peers && world.room == ROOM_AUTO ? 0 : g->host_mode;	/* it is one for all */
+	if (g == peers)
+		g->host_mode = below(4);
+	else				/* sockets of all have room, or little */
+		g->host_mode = world.room == ROOM_AUTO ? 0 : 1 + below(3);
 	g->rto = 300 * MS;
 	g->host_at = world.now + 1;
 	g->app_at = world.now + MS;
@@ -352,7 +358,7 @@ static uint64_t next_event(void)
 {
 	uint64_t t = earlier(earlier(earlier(g->host_at, g->app_at), g->rto_at), g->ack_at);
 
-	for (unsigned i = 0; i < CARRY_MAX; i++)
+	for (unsigned i = 0; i < link_->top; i++)
 		if (link_->c[i].used)
 			t = earlier(t, link_->c[i].at);
 	return t;
@@ -360,7 +366,9 @@ static uint64_t next_event(void)
 
 static void deliver(void)
 {
-	for (unsigned i = 0; i < CARRY_MAX; i++) {
+	while (link_->top && !link_->c[link_->top - 1].used)
+		link_->top--;
+	for (unsigned i = 0; i < link_->top; i++) {
 		struct carried c = link_->c[i];
 
 		if (!c.used || c.at > world.now)
@@ -424,7 +432,10 @@ bool prop_run(struct run *r, uint64_t seed)
 	unsigned left = GUEST_MAX;
 
 	world.seed = seed * 0x9e3779b97f4a7c15ULL;
-	memset(links, 0, sizeof(links));
+	for (unsigned k = 0; k < GUEST_MAX; k++) {
+		memset(links[k].c, 0, links[k].top * sizeof(links[k].c[0]));
+		memset(&links[k].top, 0, sizeof(links[k]) - offsetof(struct link, top));
+	}
 	for (unsigned k = 0; k < GUEST_MAX; k++) {
 		turn_of(r, k);
 		prop_set_up(r);
@@ -447,7 +458,7 @@ bool prop_run(struct run *r, uint64_t seed)
 	}
 	for (unsigned k = 0; k < GUEST_MAX; k++) {
 		turn_of(r, k);
-		for (unsigned i = 0; i < CARRY_MAX; i++)
+		for (unsigned i = 0; i < link_->top; i++)
 			if (link_->c[i].used)
 				free(link_->c[i].frame);
 		if (r->failed || !prop_arrived(r))

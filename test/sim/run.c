@@ -376,7 +376,7 @@ bool run_until(struct run *r, uint64_t until, bool frame)
 		last = world.now;
 		if (turns > TURNS_MAX)
 			return run_fail(r, "the loop spins");
-		if (frame && (r->pend_len || r->others))
+		if (frame && (r->pend_len || (r->carry && r->others)))
 			return true;
 	}
 	return check_idle(r);

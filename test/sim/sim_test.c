@@ -220,7 +220,7 @@ static void test_script(const char *path)
 
 int main(int argc, char **argv)
 {
-	int c, seeds = GUEST_MAX > 1 ? 40 : 150;
+	int c, seeds = GUEST_MAX > 1 ? 24 : 150;
 	glob_t g;
 
 	log_level = LOG_EMERG;
@@ -253,6 +253,8 @@ int main(int argc, char **argv)
 	globfree(&g);
 	test("TCP-30 byte-exact both ways under loss, duplication and reordering, %i seeds", seeds);
 	ok(in_child(NULL, prop_run, 1, (uint64_t)seeds));
+	if (GUEST_MAX > 1)
+		return done();
 	test("batches in random order: all that leads on is taken, and acknowledged once, %i seeds", 4 * seeds);
 	ok(in_child(NULL, shuffle_run, 1, 4 * (uint64_t)seeds));
 	return done();
