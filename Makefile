@@ -91,7 +91,7 @@ $(B)/flags $(B)/version: FORCE
 # in lines "/* LINK: test/sim/b.o */", linker options in "/* LDFLAGS: ... */".
 LIB	:= $(B)/passt.a
 # The data path is all that the simulator needs
-UNUSED	:= $(if $(GUESTS),auto conf% control% isolate json ns% netlink_route opt pesto stats)
+UNUSED	:= $(if $(GUESTS),auto conf% control% isolate ns% netlink_route opt pesto summary)
 $(LIB): $(filter-out $(B)/passt.o $(UNUSED:%=$(B)/%.o),$(OBJ))
 	@echo "ar $@"; rm -f $@
 	$(Q)$(AR) rcsT $@ $^
