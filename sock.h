@@ -93,7 +93,6 @@ struct end sock_name(int fd);
 /* Is that an address of this host's? false too where the kernel doesn't tell (ip_nonlocal_bind) */
 bool sock_is_local(const struct addr *a, unsigned scope);
 
-
 /* Ping socket (icmp(7)); @v6 for ICMPv6. The kernel picks the identifier; another program can still have it. */
 int sock_ping(bool v6, const struct addr *our, const struct sock_out *o);
 
