@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* answer.c - packets to the guest that belong to no flow: answers, probes, advertisements; and bounded writing for responders */
+/* answer.c - packets to the guest that belong to no flow: answers, probes, advertisements; bounded writing for responders */
 #include <string.h>
 
 #include "answer.h"
@@ -199,7 +199,8 @@ void answer_probe(struct ctx *c, struct guest *g)
 		answer_send(c, g, 0, &a, out);
 	}
 	if (ip[V6].on && !addr_is_unspec(&ip[V6].guest.addr) && !c->cf->no_ndp) {
-		ndp_solicit(&c->net, neigh_mac(&c->neigh, &c->net, &ip[V6].our_ll, &g->mac), &ip[V6].guest.addr, out, &a);
+		ndp_solicit(&c->net, neigh_mac(&c->neigh, &c->net, &ip[V6].our_ll, &g->mac), &ip[V6].guest.addr, out,
+			    &a);
 		answer_send(c, g, IPPROTO_ICMPV6, &a, out);
 	}
 }

@@ -52,11 +52,6 @@ bool attach_fd_ok(int fd)
 	       !getpeername(fd, (struct sockaddr *)&a, &alen);
 }
 
-int attach_await(struct ctx *c, int fd)
-{
-	return ev_add(c->epfd, fd, EV_GUEST, 0, 0, EPOLLIN);
-}
-
 void attach_up(struct ctx *c, struct guest *g)
 {
 	g->adverts = 0;
@@ -168,12 +163,4 @@ void attach_knock(struct ctx *c, int fd)
 		return;
 	}
 	log_limited(LOG_INFO, "Guest connected");
-}
-
-void attach_knock_again(struct ctx *c)
-{
-	int fd;
-
-	if (accept_next_guest(c, &fd))
-		attach_knock(c, fd);
 }

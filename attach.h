@@ -23,10 +23,8 @@ int attach_listen(const char *path, char used[static UNIX_PATH]);
 /* Is @fd something that can be a guest: a connected stream socket? */
 bool attach_fd_ok(int fd);
 
-/* Guests may connect to @fd from now on: 0, or -errno; and one does */
-int attach_await(struct ctx *c, int fd);
+/* A guest connects to @fd, of EV_GUEST */
 void attach_knock(struct ctx *c, int fd);
-void attach_knock_again(struct ctx *c);		/* the socket was left alone for want of a descriptor */
 
 /* The link of @g is there, on the socket of a virtual machine: 0, or -errno */
 int attach_guest(struct ctx *c, struct guest *g, int fd);

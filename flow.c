@@ -82,7 +82,8 @@ struct flow *flow_alloc(struct flows *fs, const struct flow_ops *ops, unsigned g
 	return f;
 }
 
-static uint32_t hash_pair(const struct flows *fs, unsigned guest, unsigned type, const struct end *peer, const struct end *our)
+static uint32_t hash_pair(const struct flows *fs, unsigned guest, unsigned type, const struct end *peer,
+			  const struct end *our)
 {
 	struct flow_key k = {
 		.peer = peer->a, .our = our->a, .ports = (uint32_t)peer->port << 16 | our->port,
@@ -96,7 +97,8 @@ static uint32_t hash_pair(const struct flows *fs, unsigned guest, unsigned type,
 static uint32_t hash_end(const struct flows *fs, unsigned guest, unsigned type, uint32_t key, const struct end *peer)
 {
 	struct flow_key k = {
-		.peer = peer->a, .our.w = { key }, .ports = peer->port, .type = (uint16_t)type, .guest = (uint16_t)guest,
+		.peer = peer->a, .our.w = { key }, .ports = peer->port,
+		.type = (uint16_t)type, .guest = (uint16_t)guest,
 	};
 
 	return (uint32_t)siphash(fs->key, &k, sizeof(k)) & HASH_MASK;
@@ -146,8 +148,8 @@ static bool same_kind(const struct flow *f, unsigned guest, enum flow_type type)
 	return f->type == type && f->guest == guest;
 }
 
-struct flow *flow_find_pair(const struct flows *fs, unsigned guest, unsigned side, enum flow_type type, const struct end *peer,
-			    const struct end *our)
+struct flow *flow_find_pair(const struct flows *fs, unsigned guest, unsigned side, enum flow_type type,
+			    const struct end *peer, const struct end *our)
 {
 	uint32_t hash = hash_pair(fs, guest, type, peer, our), i = flow_hash[side][hash % HASH_SIZE] - 1;
 
@@ -205,7 +207,8 @@ struct flow *flow_find_end(const struct flows *fs, unsigned guest, unsigned tabl
 	for (; i != FLOW_NONE; i = fs->f[i].hnext[table]) {
 		struct flow *f = &fs->f[i];
 
-		if (f->hash[table] == hash && same_kind(f, guest, type) && f->end_key[n] == key && end_eq(end_of(f, f->end_at[n]), e))
+		if (f->hash[table] == hash && same_kind(f, guest, type) && f->end_key[n] == key &&
+		    end_eq(end_of(f, f->end_at[n]), e))
 			return f;
 	}
 	return NULL;

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* flow.h - the flow table, and on one page the whole of what is known per flow
  *
- * A flow is found by the guest, and the guest's side: protocol, guest's endpoint, and the endpoint the guest talks to ("our" on that side).
- * A UDP flow is also found by the host's side: the socket and the remote endpoint; a spliced one by both endpoints on the
- * client's side, whichever that is. Two more tables have flows by one of their endpoints and a number (udp.c, udp_splice.c).
+ * A flow is found by the guest, and the guest's side: protocol, guest's endpoint, and the endpoint the guest talks
+ * to ("our" on that side). A UDP flow is also found by the host's side: the socket and the remote endpoint; a
+ * spliced one by both endpoints on the client's side, whichever that is. Two more tables have flows by one of
+ * their endpoints and a number (udp.c, udp_splice.c).
  *
  * Entries live in a static table and are handed out last-in first-out. A flow that ends leaves the hash tables at once,
  * so it can never match again, and its entry is reused after the current loop turn (flow_bury()).
  *
- * A flow is on at most one of two lists: ready (used up its turn, more to do at once) or stalled (waits for its guest's link).
+ * A flow is on at most one list: ready (used up its turn, more to do at once), or its guest's stalled one (waits for
+ * the link).
  */
 #ifndef FLOW_H
 #define FLOW_H
@@ -256,8 +258,8 @@ struct flow *flow_alloc(struct flows *fs, const struct flow_ops *ops, unsigned g
 void flow_hash_pair(struct flows *fs, struct flow *f, unsigned side);
 void flow_hash_host(struct flows *fs, struct flow *f, uint32_t key);
 
-struct flow *flow_find_pair(const struct flows *fs, unsigned guest, unsigned side, enum flow_type type, const struct end *peer,
-			    const struct end *our);
+struct flow *flow_find_pair(const struct flows *fs, unsigned guest, unsigned side, enum flow_type type,
+			    const struct end *peer, const struct end *our);
 struct flow *flow_find_host(const struct flows *fs, enum flow_type type, uint32_t key, const struct end *peer);
 
 /**
@@ -292,7 +294,7 @@ void flow_wait(struct flows *fs, struct flow *f, enum flow_wait wait);
 /* First flow of a list (see enum flow_wait), taken off, or NULL */
 struct flow *flow_next(struct flows *fs, unsigned list);
 
-/* Datagram flow was active; @answered: there was an answer, ever. First flow of a guest's list, idle for longest, or NULL. */
+/* Datagram flow was active; @answered: there was an answer, ever. The one of a guest's list that is idle for longest. */
 void flow_touch(struct flows *fs, struct flow *f, bool answered);
 struct flow *flow_oldest(const struct flows *fs, unsigned guest, enum flow_lru lru);
 

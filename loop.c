@@ -96,8 +96,10 @@ static void neigh_timeout(struct ctx *c)
 static void accept_again(struct ctx *c)
 {
 	bool done = tcp_accept_again(c);
+	int fd;
 
-	attach_knock_again(c);
+	if (accept_next_guest(c, &fd))
+		attach_knock(c, fd);
 	if (!accept_waiting(c))
 		timer_clear(&c->wheel, &c->accept.timer);
 	else

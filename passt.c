@@ -290,7 +290,7 @@ static void link_socket(struct ctx *c)
 	g->tap.pcap = file.pcap;
 	if (file.link >= 0 && !attach_fd_ok(file.link))
 		die("Invalid value \"%i\" for -F/--fd: not a connected stream socket", conf.link_fd);
-	rc = file.listen >= 0 ? attach_await(c, file.listen) : attach_guest(c, g, file.link);
+	rc = file.listen >= 0 ? ev_add(c->epfd, file.listen, EV_GUEST, 0, 0, EPOLLIN) : attach_guest(c, g, file.link);
 	if (rc)
 		die("Failed to watch the guest's socket: %s", errno_text(-rc));
 }

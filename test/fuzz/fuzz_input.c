@@ -126,7 +126,7 @@ static void check_flows(void)
 		check(f->batch_head == PKT_NEXT_NONE, "packets of a batch that is over");
 		check(f->wait != WAIT_READY || world.idle == false, "ready, and the loop sleeps");
 		if (f->type == FLOW_TCP || f->type == FLOW_UDP)
-			check(flow_find_guest(fs, 0, f->guest, f->type, &f->side[GUEST].peer, &f->side[GUEST].our) == f,
+			check(flow_find_guest(fs, f->guest, f->type, &f->side[GUEST].peer, &f->side[GUEST].our) == f,
 			      "flow that can't be found");
 	}
 	for (unsigned t = FLOW_TCP; t < FLOW_TYPES; t++)

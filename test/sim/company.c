@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* company.c - what other guests do while a script is about one of them; they have its address
  *
- * NONE: nothing. ACTIVE, PASSIVE: connections of the same addresses and ports, datagrams and echo, idle while the script runs.
- * FULL: the link takes nothing, and a flow waits for it. HALF: the first half of a frame is in its stream. PIECES: the first half
- * of a datagram came, and the script's guest sent the second. LEAVES: as ACTIVE, and in the middle of the script the link is lost.
+ * NONE: nothing. ACTIVE, PASSIVE: connections of the same addresses and ports, datagrams and echo, idle while the
+ * script runs. FULL: the link takes nothing, and a flow waits for it. HALF: the first half of a frame is in its
+ * stream. PIECES: the first half of a datagram came, and the script's guest sent the second. LEAVES: as ACTIVE,
+ * and in the middle of the script the link is lost.
  *
- * In the end, each goes on where it was, and counters and addresses are as they were: nothing of the script's guest came here.
+ * In the end, each goes on where it was, and counters and addresses are as they were: nothing of the script's
+ * guest came here.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -36,7 +38,8 @@ static struct {
 static bool scripts_read(void)
 {
 	static const char *const name[COMPANY_KINDS] = {
-		[COMPANY_ACTIVE] = "active", [COMPANY_PASSIVE] = "passive", [COMPANY_FULL] = "full", [COMPANY_LEAVES] = "active",
+		[COMPANY_ACTIVE] = "active", [COMPANY_PASSIVE] = "passive", [COMPANY_FULL] = "full",
+		[COMPANY_LEAVES] = "active",
 	};
 	char path[64];
 
@@ -57,16 +60,15 @@ static bool blame(struct run *r, unsigned k, const char *what)
 	return run_fail(r, "guest %u, in company %u: %s", k, r->v.company[k], what);
 }
 
-/* One half of a datagram, that both guests send with the same identification, to the current connection's peer; @first: and the
- * header of the transport layer
- */
+/* One half of a datagram, that both guests send with the same identification; @first: the one with the UDP header */
 static void send_half(struct run *r, bool first)
 {
 	static uint8_t frame[1024], piece[1024];
 	const uint8_t data[2 * FIRST_HALF] = { 1 };
 	const struct conn *cn = &r->conn[1];
 	const struct wire w = {
-		.v6 = r->v.v6, .proto = IPPROTO_UDP, .ttl = 64, .src = cn->guest, .dst = cn->peer, .data = data, .len = sizeof(data),
+		.v6 = r->v.v6, .proto = IPPROTO_UDP, .ttl = 64, .src = cn->guest, .dst = cn->peer,
+		.data = data, .len = sizeof(data),
 	};
 	size_t len = wire_build(frame, &w, false), ip = r->v.v6 ? 40 : 20, hdr = 14 + ip + (r->v.v6 ? 8 : 0);
 	size_t at = first ? 0 : FIRST_HALF, n = first ? FIRST_HALF : len - 14 - ip - FIRST_HALF;
@@ -182,7 +184,9 @@ static unsigned flows_of(const struct run *r, unsigned k)
 	for (uint32_t i = 0; i < r->c.flows.unused; i++) {
 		const struct flow *f = &r->c.flows.f[i];
 
-		n += f->type != FLOW_FREE && !f->dead && f->guest == k && !(f->type == FLOW_UDP_PORT && f->udp.listener != FLOW_NONE);
+		if (f->type == FLOW_UDP_PORT && f->udp.listener != FLOW_NONE)
+			continue;
+		n += f->type != FLOW_FREE && !f->dead && f->guest == k;
 	}
 	return n;
 }
@@ -191,8 +195,11 @@ bool company_sleeps(const struct run *r)
 {
 	bool sleeps = true;
 
-	for (unsigned k = 0; k < GUEST_MAX; k++)
-		sleeps &= r->v.company[k] == COMPANY_NONE || r->v.company[k] == COMPANY_HALF || r->v.company[k] == COMPANY_PIECES;
+	for (unsigned k = 0; k < GUEST_MAX; k++) {
+		enum company does = r->v.company[k];
+
+		sleeps &= does == COMPANY_NONE || does == COMPANY_HALF || does == COMPANY_PIECES;
+	}
 	return sleeps;
 }
 
@@ -239,7 +246,9 @@ static void drain(struct run *r, unsigned k)
 	struct conn *cn = &r->conn[1];
 
 	tap_sim_room(ROOM_AUTO);
-	for (unsigned i = 0; i < PATIENCE / SEC && cn->got != FULL_BYTES + 1 && run_until(r, world.now + SEC, true); i++) {
+	for (unsigned i = 0; i < PATIENCE / SEC && cn->got != FULL_BYTES + 1; i++) {
+		if (!run_until(r, world.now + SEC, true))
+			return;
 		for (; run_peek(r); run_pop(r))
 			;
 		if (!cn->reset)
@@ -288,7 +297,8 @@ bool company_end(struct run *r)
 		if (k == r->v.guest)
 			continue;
 		run_as(r, k);
-		if (there && (memcmp(was[k].drops, g->drops, sizeof(g->drops)) || was[k].stats.rx_frames != g->tap.stats.rx_frames))
+		if (there && (memcmp(was[k].drops, g->drops, sizeof(g->drops)) ||
+			      was[k].stats.rx_frames != g->tap.stats.rx_frames))
 			blame(r, k, "frames or drops of another guest are counted as its own");
 		if (there && (memcmp(&was[k].seen, &g->seen, sizeof(g->seen)) || !mac_eq(&was[k].mac, &g->mac)))
 			blame(r, k, "addresses of another guest were learned");

@@ -100,7 +100,9 @@ static void run_conf(struct run *r)
 	net->cf = cf;
 	for (uint8_t k = 0; k < GUEST_MAX; k++) {
 		uint16_t port = sim_link[k].port = (uint16_t)(LISTEN_PORT + (k + GUEST_MAX - r->v.guest) % GUEST_MAX);
-		struct rule any = { .proto = IPPROTO_TCP, .any = true, .first = port, .last = port, .to = SERVER_PORT, .guest = k };
+		struct rule any = {
+			.proto = IPPROTO_TCP, .any = true, .first = port, .last = port, .to = SERVER_PORT, .guest = k,
+		};
 
 		cf->rules.rule[2 * k] = any;
 		any.proto = IPPROTO_UDP;

@@ -17,7 +17,8 @@
 
 /* What a guest does while a script is about another one, see company.c */
 enum company {
-	COMPANY_NONE, COMPANY_ACTIVE, COMPANY_PASSIVE, COMPANY_FULL, COMPANY_HALF, COMPANY_PIECES, COMPANY_LEAVES, COMPANY_KINDS
+	COMPANY_NONE, COMPANY_ACTIVE, COMPANY_PASSIVE, COMPANY_FULL, COMPANY_HALF, COMPANY_PIECES, COMPANY_LEAVES,
+	COMPANY_KINDS
 };
 
 /* What kind of world a run is in */
@@ -123,7 +124,7 @@ bool step_await(struct run *r, const struct step *t);
 bool step_advance(struct run *r, const struct step *t);
 bool step_unexpected(struct run *r);
 
-/* company.c: the other guests begin; do what they do in the middle of a script; end, and nothing of the script's guest is with them.
+/* company.c: the other guests begin; do their part in the middle of a script; end, with nothing of the script's guest.
  * company_frames(): frames to guest @k, while another one acts
  */
 bool company_begin(struct run *r);

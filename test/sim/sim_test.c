@@ -64,7 +64,8 @@ static const char *variant_text(const struct variant *v)
 			 v->wrap ? ", wrapping" : "");
 
 	if (GUEST_MAX > 1)
-		n += snprintf(buf + n, sizeof(buf) - (size_t)n, ", in company %u and %u", v->company[0], v->company[GUEST_MAX - 1]);
+		n += snprintf(buf + n, sizeof(buf) - (size_t)n, ", in company %u and %u", v->company[0],
+			      v->company[GUEST_MAX - 1]);
 	if (v->fail_at)
 		snprintf(buf + n, sizeof(buf) - (size_t)n, ", call %llu fails%s", (unsigned long long)v->fail_at,
 			 v->fail_on ? ", and all after it" : "");
@@ -123,7 +124,7 @@ static bool run_faults(const struct script *s, const struct variant *base)
 	return true;
 }
 
-/* A script of the second guest, while the others do all that there is, each in another variant: any two of them differ by script */
+/* A script of the second guest, while the others do all that there is, each in another variant */
 static bool run_company(const struct script *s)
 {
 	unsigned variant = nscript, kind = 0;

@@ -320,7 +320,8 @@ static bool counter_step(struct run *r, const struct step *t)
 		if (strcmp(counters[i].name, t->word))
 			continue;
 		n = counter_value(&r->c, &counters[i], NULL);
-		return STEP_OK(n == (uint64_t)t->n || (n > (uint64_t)t->n && !company_sleeps(r)), r, "it is %llu", (unsigned long long)n);
+		return STEP_OK(n == (uint64_t)t->n || (n > (uint64_t)t->n && !company_sleeps(r)), r, "it is %llu",
+			       (unsigned long long)n);
 	}
 	return run_fail(r, "there is no such counter");
 }

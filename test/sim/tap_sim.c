@@ -11,7 +11,7 @@
 
 #include "world.h"
 
-#define CUT		7		/* bytes of a frame that a stream takes when it has no more room: its length and some */
+#define CUT		7		/* bytes of a frame that a stream without room takes: its length and some */
 
 struct simlink sim_link[GUEST_MAX];
 static struct iovec tap_iov[TAP_BATCH][2];
