@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* auto.c - automatic port forwarding: what is bound on one side is forwarded from the other
  *
- * Once a second, and more often shortly after something has changed, sock_diag(7) is asked for sockets of the namespace, and of
- * the host, that listen (TCP) or are bound and not connected (UDP): a scan costs by these, about 0.1 ms, whatever the number of
- * connections. The kernel tells nobody without privileges of a new listener. The netlink socket was opened in the namespace while
- * we could enter; nothing of /proc is read.
+ * Once a second, and more often shortly after something has changed, sockets of the namespace, and of the host, that
+ * listen (TCP) or are bound and not connected (UDP) are asked for (sock_diag(7)): a scan costs by these, about 0.1 ms,
+ * whatever the number of connections. The kernel has no notification of listeners for users without privileges. The
+ * netlink socket was opened in the namespace while we could enter; nothing of /proc is read.
  *
- * Rules marked automatic say which ports may be forwarded, and where to: of these, the ones whose target is bound have a
- * listener. A port that can't be had on the listening side is left out without a word, and tried again with the next scan.
+ * Of the ports of automatic rules, those whose target is bound have a listener. A port that can't be had on the
+ * listening side is left out without a word, and tried again with the next scan.
  *
- * - What is bound to loopback only is private to the namespace, unless --host-lo-to-ns-lo. It is what counts on the host,
- *   as the host's loopback is where outward rules lead.
- * - Sockets of our own don't count: what is forwarded one way would be a reason to forward it the other way.
+ * - Sockets bound to loopback only are private to the namespace, unless --host-lo-to-ns-lo. On the host, they are the
+ *   ones that count, as outward rules lead to the host's loopback.
+ * - Sockets of our own don't count: a port forwarded one way would be a reason to forward it the other way.
  * - Ephemeral ports are left to connections (FWD-15), unless they are named.
- * - Who listens to TCP may soon take datagrams at the same port, and expect the first: iperf3 does. So TCP counts for UDP.
+ * - A server that listens to TCP may soon take datagrams at the same port, and expect the first: iperf3 does. So TCP
+ *   counts for UDP.
  */
 #include <errno.h>
 #include <linux/inet_diag.h>
@@ -121,38 +122,24 @@ static int find_bound(const struct ctx *c, bool host, struct bound *b)
 	return 0;
 }
 
-/* Automatic rule of a direction, from @fr on, or NULL */
-static struct fwd_rule *next_rule(struct fwd *fwd, struct fwd_rule *fr, bool outward)
-{
-	for (; fr < fwd->rule + fwd->nrules; fr++) {
-		if (fr->id && fr->r.automatic && fr->r.outward == outward)
-			return fr;
-	}
-	return NULL;
-}
-
-static bool any_rule(struct fwd *fwd)
-{
-	return next_rule(fwd, fwd->rule, false) || next_rule(fwd, fwd->rule, true);
-}
-
 /* Rules of a direction follow what is bound: 0 or -errno */
 static int look(struct ctx *c, bool outward)
 {
-	struct fwd_rule *fr = next_rule(&c->fwd, c->fwd.rule, outward);
 	static struct bound bound;
 	int rc;
 
-	if (!fr || !scan[outward].on)
+	if (!scan[outward].on || !c->fwd.automatic[outward])
 		return 0;
 	rc = find_bound(c, outward, &bound);
-	if (!rc && memcmp(&bound, &scan[outward].last, sizeof(bound))) {
+	if (rc)
+		return rc;
+	if (memcmp(&bound, &scan[outward].last, sizeof(bound))) {
 		scan[outward].last = bound;
 		changed_at = c->now;
 	}
-	for (; !rc && fr; fr = next_rule(&c->fwd, fr + 1, outward))
-		fwd_follow(&c->fwd, &c->net, fr, bound.port[fr->r.proto == IPPROTO_UDP]);
-	return rc;
+	fwd_follow(&c->fwd, &c->net, outward, bound.port);
+	udp_listeners_gone(c);
+	return 0;
 }
 
 /* Time until the next scan, if nothing has changed for @quiet ms */
@@ -170,13 +157,13 @@ void auto_scan(struct ctx *c)
 			log_limited(LOG_WARNING, "Can't find out what is bound %s: %s",
 				    outward ? "on the host" : "in the namespace", errno_text(-rc));
 	}
-	if (any_rule(&c->fwd))
+	if (c->fwd.automatic[false] || c->fwd.automatic[true])
 		timer_set(&c->wheel, &timer, c->now + interval(c->now - changed_at));
 }
 
 void auto_start(struct ctx *c)
 {
-	bool any = any_rule(&c->fwd);
+	bool any = c->fwd.automatic[false] || c->fwd.automatic[true];
 	int rc;
 
 	if (!any && !c->cf->control)		/* nor will there be one */

@@ -8,7 +8,7 @@
 
 /* Ports that are bound, by protocol (0: TCP, 1: UDP) */
 struct bound {
-	uint8_t		port[2][(UINT16_MAX + 1) / 8];
+	uint8_t		port[2][PORT_MAP];
 };
 
 /**

@@ -17,6 +17,7 @@
 #include "control.h"
 #include "counters.h"
 #include "opt.h"
+#include "udp.h"
 
 #define NAME_LEN	256		/* of a method; names in errors are cut to this, too */
 #define VALUE_MAX	8192		/* of an option; as part of an error, no more than VALUE_SHOWN */
@@ -379,6 +380,15 @@ static void report_failure(const struct ctx *c, const char *steps, const struct 
 	}
 }
 
+/* @want becomes the table */
+static int replace(struct ctx *c, struct fwd_failure *why)
+{
+	int rc = fwd_replace(&c->fwd, &c->net, &want, why);
+
+	udp_listeners_gone(c);
+	return rc;
+}
+
 static void change(struct ctx *c, struct control_call *call, struct json_out *o)
 {
 	const char *steps = json_member(call->parameters, "steps");
@@ -396,7 +406,9 @@ static void change(struct ctx *c, struct control_call *call, struct json_out *o)
 		if (!read_step(v, &s, o) || !do_step(c, n++, &s, o))
 			return;
 	}
-	rc = fwd_replace(&c->fwd, &c->net, &want, &f);
+	rc = replace(c, &f);
+	if (rc == -EADDRINUSE && want.rule[f.rule].proto == IPPROTO_UDP && udp_make_way(c, &want))
+		rc = replace(c, &f);
 	if (rc) {
 		report_failure(c, steps, &f, rc, o);
 		return;

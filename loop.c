@@ -155,8 +155,6 @@ int loop_init(struct ctx *c, const struct conf *cf)
 	wheel_init(&c->wheel, c->now);
 	c->neigh_again.kind = TIMER_NEIGH;
 	accept_init(c);
-	c->fwd.udp_gone = udp_listener_gone;
-	c->fwd.udp_wanted = udp_port_wanted;
 	tcp_init(c);
 	guest_init(c);
 	return 0;

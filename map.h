@@ -9,6 +9,7 @@
 #ifndef MAP_H
 #define MAP_H
 
+#include "drop.h"
 #include "flow.h"
 #include "fwd.h"
 #include "log.h"

@@ -113,7 +113,7 @@ bool reclaim_entry(struct ctx *c)
 
 void reclaim_limit(struct ctx *c)
 {
-	uint32_t ports = c->fwd.eph_last[false] - c->fwd.eph_first[false] + 1U;
+	uint32_t ports = c->fwd.eph[false].last - c->fwd.eph[false].first + 1U;
 	struct rlimit lim;
 
 	c->sockets_max = MAX(ports / 2, 1U);

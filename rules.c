@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* rules.c - forwarding rules: a table of them, their text, and the ports that each is to have
  *
- * A port has one listener, that of one rule. Of several rules for the same address, interface and port, the most exact one
- * has it: one that names the port comes before "all", and that before an automatic one. These give way, and get it back.
+ * A port has one listener, that of one rule. Of several rules for the same address, interface and port, the most exact
+ * one has it: one that names the port comes before "all", and that before an automatic one. These give way, and get it
+ * back.
  */
 #include <netinet/in.h>
 #include <stdio.h>
@@ -45,16 +46,19 @@ bool rule_covers(const struct rule *r, const struct ephemeral eph[2], uint32_t p
 	return port >= r->first && port <= r->last && !(r->weak && is_ephemeral(&eph[r->outward], port));
 }
 
-uint16_t rules_plan(const struct fwd_rule *t, unsigned n, unsigned i, const struct ephemeral eph[2], const uint8_t *bound,
-		    uint8_t *map)
+uint16_t rules_plan(const struct fwd_rule *t, unsigned n, unsigned i, const struct ephemeral eph[2],
+		    const uint8_t *bound, uint8_t *map)
 {
 	const struct rule *r = &t[i].r;
 	uint32_t left = 0;
 
 	for (uint32_t port = r->first; port <= r->last; port++) {
-		if (rule_covers(r, eph, port) &&
-		    (!r->automatic || (bit_test(bound, rule_to(r, port)) && !(r->weak && is_ephemeral(&eph[!r->outward], port)))))
-			bit_set(map, port);
+		if (!rule_covers(r, eph, port))
+			continue;
+		if (r->automatic && (!bit_test(bound, rule_to(r, port)) ||
+				     (r->weak && is_ephemeral(&eph[!r->outward], port))))
+			continue;
+		bit_set(map, port);
 	}
 	for (const struct fwd_rule *o = t; o < t + n && rule_exactness(r) != NAMED; o++) {
 		if (rule_exactness(&o->r) != NAMED || !rule_same_place(&o->r, r))
@@ -67,12 +71,12 @@ uint16_t rules_plan(const struct fwd_rule *t, unsigned n, unsigned i, const stru
 	return (uint16_t)left;
 }
 
-unsigned rules_heir(const struct fwd_rule *t, unsigned n, unsigned old, const struct rule *of, unsigned stays,
+uint16_t rules_heir(const struct fwd_rule *t, unsigned n, uint16_t first, const struct rule *of, uint16_t stays,
 		    const struct ephemeral eph[2], uint32_t port)
 {
-	unsigned best = stays;
+	uint16_t best = stays;
 
-	for (unsigned i = stays == RULES_MAX ? 0 : old; i < n; i++) {
+	for (uint16_t i = stays == RULES_MAX ? 0 : first; i < n; i++) {
 		const struct rule *r = &t[i].r;
 
 		if (rule_covers(r, eph, port) && rule_same_place(r, of) &&
@@ -107,14 +111,16 @@ static const char *range(unsigned first, unsigned last, char buf[static RANGE_ST
 /* Ports of a rule, without the place they are bound to: "80-90:180-190", "all,~1-22" */
 static void format_ports(const struct rule *r, char *buf, size_t size)
 {
-	bool target = !addr_is_unspec(&r->to_addr), same = r->to == r->first, low = r->first > 1, high = r->last < UINT16_MAX;
+	bool target = !addr_is_unspec(&r->to_addr), same = r->to == r->first;
+	bool low = r->first > 1, high = r->last < UINT16_MAX;
 	char a[ADDR_STRLEN], to[ADDR_STRLEN + 4] = "", from[RANGE_STRLEN], behind[RANGE_STRLEN];
 
 	if (target)
 		snprintf(to, sizeof(to), addr_is_v4(&r->to_addr) ? ":%s" : ":[%s]", addr_fmt(&r->to_addr, a));
 	if (r->weak)
 		snprintf(buf, size, "%s%s%s%s%s%s%s", r->automatic && !target ? "auto" : "all", to,
-			 r->automatic && target ? ",auto" : "", low ? ",~" : "", low ? range(1, r->first - 1U, from) : "",
+			 r->automatic && target ? ",auto" : "",
+			 low ? ",~" : "", low ? range(1, r->first - 1U, from) : "",
 			 high ? ",~" : "", high ? range(r->last + 1U, UINT16_MAX, behind) : "");
 	else
 		snprintf(buf, size, "%s%s%s%s%s", range(r->first, r->last, from), to, same ? "" : target ? "/" : ":",

@@ -12,15 +12,15 @@
 #define RULES_MAX	1024
 #define PORT_MAP	((UINT16_MAX + 1) / 8)	/* bytes of a map with a bit for each port */
 
-/* One forwarding rule: connections and datagrams to addresses and ports of the host (-t, -u) go to the guest; or the other way
- * round
+/* One forwarding rule: connections and datagrams to addresses and ports of the host (-t, -u) go to the guest; or the
+ * other way round
  */
 struct rule {
 	uint8_t		proto;			/* IPPROTO_TCP or IPPROTO_UDP */
 	uint8_t		guest;			/* index in ctx.guest */
 	bool		outward;		/* -T, -U: listens in the namespace, and leads to the host */
 	bool		any;			/* no address given: both families */
-	bool		weak;			/* of "all": ephemeral ports are left out, as are those that can't be had */
+	bool		weak;			/* of "all": less ephemeral ports, and those that can't be had */
 	bool		automatic;		/* ports are open only while their target is bound on the other side */
 	struct addr	addr;			/* bound on the host, if not @any */
 	char		ifname[IFNAMSIZ];	/* bound to this interface, or empty */
@@ -44,7 +44,7 @@ struct fwd_rule {
 	uint64_t	accepted;		/* connections, or UDP flows that the host's side started */
 };
 
-/* Ports that connections of a host or namespace come from (ip_local_port_range), of TCP and UDP, IPv4 and IPv6: ip(7) */
+/* Ports that connections of a host or namespace come from (ip(7), ip_local_port_range), of all protocols */
 struct ephemeral {
 	uint16_t	first, last;
 };
@@ -108,20 +108,20 @@ bool rule_covers(const struct rule *r, const struct ephemeral eph[2], uint32_t p
  * rules_plan() - ports that one rule of a table is to listen on, as far as nobody else has them
  * @t:		table of @n rules
  * @i:		the rule
- * @eph:	of the host, and of the namespace: left alone by weak rules; automatic ones leave those of both sides
+ * @eph:	of the host, and of the namespace: left alone by weak rules, both by automatic ones
  * @bound:	map of bound ports on the side that the rule leads to, for automatic rules
  * @map:	bits of the rule's ports are set
  *
- * Rules that name ports have all of these. Others leave them out; between "all" and automatic rules, the kernel decides.
+ * Rules that name ports have all of these. Others leave them out; of "all" and automatic rules, the first has a port.
  *
  * Return: a port that was left to a more exact rule, 0: none was
  */
-uint16_t rules_plan(const struct fwd_rule *t, unsigned n, unsigned i, const struct ephemeral eph[2], const uint8_t *bound,
-		    uint8_t *map);
+uint16_t rules_plan(const struct fwd_rule *t, unsigned n, unsigned i, const struct ephemeral eph[2],
+		    const uint8_t *bound, uint8_t *map);
 
 /**
  * rules_heir() - rule of a new table that has a port from now on, and its socket
- * @t:		new table of @n rules, of which the first @old were in the table before
+ * @t:		new table of @n rules, of which those in front of @first were in the table before
  * @of:		rule that had the port
  * @stays:	its index in @t, or RULES_MAX if it is gone
  *
@@ -129,7 +129,7 @@ uint16_t rules_plan(const struct fwd_rule *t, unsigned n, unsigned i, const stru
  *
  * Return: index in @t, or RULES_MAX: nobody wants it
  */
-unsigned rules_heir(const struct fwd_rule *t, unsigned n, unsigned old, const struct rule *of, unsigned stays,
+uint16_t rules_heir(const struct fwd_rule *t, unsigned n, uint16_t first, const struct rule *of, uint16_t stays,
 		    const struct ephemeral eph[2], uint32_t port);
 
 /* Can't there be listeners of both with one port? Any address is one of both families, and no interface is each. */

@@ -767,15 +767,15 @@ void udp_listen_ready(struct ctx *c, uint32_t idx, uint32_t events)
 		drop_count(g, DROP_NO_RESOURCE);
 }
 
-bool udp_port_wanted(struct fwd *fwd, uint16_t port)
+/* Ends the flows whose socket has this port of the host's: were there any? */
+static bool free_port(struct ctx *c, uint16_t port)
 {
-	struct ctx *c = container_of(fwd, struct ctx, fwd);
 	const struct addr any[] = { addr_any4, addr_any6 };
-	struct flow *f;
 	bool was = false;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(any); i++) {
-		f = flow_find_host(&c->flows, FLOW_UDP_PORT, KEY_OWN, &(struct end){ any[i], port });
+		struct flow *f = flow_find_host(&c->flows, FLOW_UDP_PORT, KEY_OWN, &(struct end){ any[i], port });
+
 		if (!f)
 			continue;
 		port_end(c, f);
@@ -784,16 +784,30 @@ bool udp_port_wanted(struct fwd *fwd, uint16_t port)
 	return was;
 }
 
-void udp_listener_gone(struct fwd *fwd, uint32_t listener)
+bool udp_make_way(struct ctx *c, const struct rules *t)
 {
-	struct ctx *c = container_of(fwd, struct ctx, fwd);
-	struct listener *l = &fwd->l[listener];
-	struct flow *port;
+	bool any = false;
 
-	if (!l->flow)
-		return;
-	port = &c->flows.f[l->flow - 1];
-	port_end(c, port);
-	flow_end(&c->flows, port);		/* the socket is the listener's */
-	l->flow = 0;
+	for (const struct rule *r = t->rule; r < t->rule + t->n; r++) {
+		if (r->proto != IPPROTO_UDP || r->outward || rule_exactness(r) != NAMED)
+			continue;
+		for (uint32_t port = r->first; port <= r->last; port++)
+			any |= free_port(c, (uint16_t)port);
+	}
+	return any;
+}
+
+void udp_listeners_gone(struct ctx *c)
+{
+	for (uint32_t i = 0; (i = fwd_gone(&c->fwd, i)) < LISTENERS_MAX; i++) {
+		uint32_t flow = c->fwd.l[i].flow;
+		struct flow *port;
+
+		if (!flow)
+			continue;
+		port = &c->flows.f[flow - 1];
+		port->udp.sock = -1;		/* it was the listener's */
+		port_end(c, port);
+		flow_end(&c->flows, port);
+	}
 }

@@ -23,11 +23,13 @@ void udp_input(struct ctx *c, struct flow *f, struct pkt *pkts);
 /* A listener's socket has something to say */
 void udp_listen_ready(struct ctx *c, uint32_t listener, uint32_t events);
 
-/* fwd->udp_wanted: a guest's choice of a port is no reason for a rule not to have it */
-bool udp_port_wanted(struct fwd *fwd, uint16_t port);
+/* A guest's choice of a port is no reason for a rule not to have it: flows whose sockets have ports that rules of @t name end;
+ * false: there is none
+ */
+bool udp_make_way(struct ctx *c, const struct rules *t);
 
-/* fwd->udp_gone: ends the flows of a listener that is about to be closed */
-void udp_listener_gone(struct fwd *fwd, uint32_t listener);
+/* Ends the flows of listeners that are gone: to be called after fwd_replace() and fwd_follow() */
+void udp_listeners_gone(struct ctx *c);
 
 /* Is that the socket of one of the guest's endpoints? */
 bool udp_is_own(const struct flows *fs, const struct end *e);

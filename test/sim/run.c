@@ -13,6 +13,7 @@
 #include "../../loop.h"
 #include "../../sock.h"
 #include "../../tcp_seg.h"
+#include "../../udp.h"
 #include "kernel.h"
 #include "pools.h"
 #include "run.h"
@@ -511,8 +512,11 @@ static bool rules_end(struct run *r)
 	static const struct rules none;
 	struct fwd *fwd = &r->c.fwd;
 	struct fwd_failure why;
+	int rc;
 
-	if (!fwd_replace(fwd, &r->c.net, &none, &why) && !fwd->used && !fs_count(FS_LISTEN) && !fs_count(FS_UDP) &&
+	rc = fwd_replace(fwd, &r->c.net, &none, &why);
+	udp_listeners_gone(&r->c);
+	if (!rc && !fwd->used && !fs_count(FS_LISTEN) && !fs_count(FS_UDP) &&
 	    !r->c.flows.count[FLOW_UDP_PORT])
 		return true;
 	return run_fail(r, "something is left of a rule");

@@ -74,6 +74,12 @@ bool udp_is_own(const struct flows *fs, const struct end *e)
 	return guests_port && e->port == guests_port;
 }
 
+void udp_listeners_gone(struct ctx *c)
+{
+	for (uint32_t i = 0; (i = fwd_gone(&c->fwd, i)) < LISTENERS_MAX; i++)
+		;
+}
+
 bool udp_splice_is_own(const struct flows *fs, unsigned side, const struct end *e)
 {
 	ok(fs == &ctx.flows);
@@ -189,10 +195,8 @@ static void rule(uint8_t proto, uint16_t first, uint16_t last, uint16_t to, bool
 static void begin(void)
 {
 	eq(fwd_listen(&ctx.fwd, &ctx.net, 99), 0);
-	ctx.fwd.eph_first[0] = 32768;
-	ctx.fwd.eph_last[0] = 60999;
-	ctx.fwd.eph_first[1] = 50000;
-	ctx.fwd.eph_last[1] = 60000;
+	ctx.fwd.eph[0] = (struct ephemeral){ 32768, 60999 };
+	ctx.fwd.eph[1] = (struct ephemeral){ 50000, 60000 };
 }
 
 /* Ports of a map as text */
@@ -263,7 +267,8 @@ static void test_dumps(void)
 		rule(IPPROTO_TCP, 80, 81, 80, false);
 		conf.rules.rule[0].outward = true;
 		begin();
-		eq(fwd_follow(&ctx.fwd, &ctx.net, &ctx.fwd.rule[0], (const uint8_t[8192]){ [10] = 3 }), true);
+		fwd_follow(&ctx.fwd, &ctx.net, true, (uint8_t[2][PORT_MAP]){ { [10] = 3 } });
+		eq(opened, 2);
 		conf.host_lo_to_ns_lo = true;
 		if (fallback)
 			put_sock("127.0.0.1", 80, L);
@@ -393,7 +398,7 @@ static void test_follow(void)
 	fresh("FWD-15 ephemeral ports of either side are left alone");
 	rule(IPPROTO_TCP, 1, 65535, 1, true);
 	begin();
-	ctx.fwd.eph_last[1] = 61005;
+	ctx.fwd.eph[1].last = 61005;
 	found("32767 32768 40000 60999 61000 61005 61006", "");
 	eq_str(open_text(), "t:32767>32767 t:61006>61006");
 
@@ -443,7 +448,7 @@ static void test_follow(void)
 	eq_str(open_text(), "t:70>70");
 	found("80", "");
 	eq_str(open_text(), "t:70>70 t:80>80");
-	ctx.fwd.rule[0].id = 0;
+	ctx.fwd.automatic[false] = 0;
 	eq(look(&ctx, false), 0);		/* nobody is asked: it would time out */
 
 	fresh("a scan that fails changes nothing");
@@ -481,7 +486,7 @@ static void test_outward(void)
 	rule(IPPROTO_TCP, 1, 65535, 1, true);
 	conf.rules.rule[0].outward = true;
 	begin();
-	ctx.fwd.eph_last[1] = 61005;
+	ctx.fwd.eph[1].last = 61005;
 	scan_from(true);
 	found("32767 32768 40000 60999 61000 61005 61006", "");
 	eq_str(open_text(), "o:t:32767>32767 o:t:61006>61006");

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "../t.h"
-#include "../../fwd_rules.c"
+#include "../../fwd.c"
 
 /* Stubs: what would be opened, failures by family or port, and a limit of descriptors */
 

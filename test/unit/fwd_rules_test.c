@@ -3,7 +3,7 @@
 /* LDFLAGS: -Wl,--wrap=fd_close,--wrap=getrlimit */
 
 #include "../t.h"
-#include "../../fwd_rules.c"
+#include "../../fwd.c"
 
 #define FD_FIRST	1000
 
@@ -27,7 +27,7 @@ static struct {
 	unsigned	calls, fail_call;	/* that open something; this one fails, 0: none */
 	bool		no_bindtodevice;
 	unsigned	scope;			/* of the last one */
-	uint32_t	gone[16];		/* of udp_gone */
+	uint32_t	gone[16];		/* listeners whose UDP flows have to end */
 	unsigned	ngone;
 } world;
 
@@ -162,18 +162,28 @@ int ev_add(int epfd, int fd, enum ev_type type, uint32_t idx, uint16_t gen, uint
 	return 0;
 }
 
-static void on_udp_gone(struct fwd *f, uint32_t listener)
+static void take_gone(void)
 {
-	ok(f == &fwd && f->l[listener].fd >= FD_FIRST && sk[f->l[listener].fd - FD_FIRST].open);
-	if (world.ngone < ARRAY_SIZE(world.gone))
-		world.gone[world.ngone] = listener;
-	world.ngone++;
+	for (uint32_t i = 0; (i = fwd_gone(&fwd, i)) < LISTENERS_MAX; i++) {
+		ok(!fwd.l[i].flow);
+		if (world.ngone < ARRAY_SIZE(world.gone))
+			world.gone[world.ngone] = i;
+		world.ngone++;
+	}
+}
+
+static int replace(const struct rules *t)
+{
+	int rc = fwd_replace(&fwd, &net, t, &failure);
+
+	take_gone();
+	return rc;
 }
 
 /* Each socket is some listener's, and each listener's rule is there */
 static void consistent(void)
 {
-	static uint8_t ours[2][2][(UINT16_MAX + 1) / 8];
+	static uint8_t ours[2][2][PORT_MAP];
 	uint32_t used = 0, unused = 0, i;
 
 	memset(ours, 0, sizeof(ours));
@@ -187,7 +197,7 @@ static void consistent(void)
 		ok(l->rule < fwd.nrules && fwd.rule[l->rule].id);
 		ok(l->port >= fwd.rule[l->rule].r.first && l->port <= fwd.rule[l->rule].r.last);
 		ok(sk[l->fd - FD_FIRST].at.port == l->port && sk[l->fd - FD_FIRST].proto == fwd.rule[l->rule].r.proto);
-		ok(sk[l->fd - FD_FIRST].ns == fwd.rule[l->rule].r.outward && l->was == l->rule);
+		ok(sk[l->fd - FD_FIRST].ns == fwd.rule[l->rule].r.outward && l->heir == l->rule);
 		bit_set(ours[fwd.rule[l->rule].r.outward][fwd.rule[l->rule].r.proto == IPPROTO_UDP], l->port);
 	}
 	eq_mem(fwd.ours, ours, sizeof(ours));
@@ -203,9 +213,9 @@ static struct before {
 	struct listener	l[64];
 	struct fwd_rule	rule[64];
 	struct socket	sk[64];
-	unsigned	n, targets, open;
+	unsigned	n, nrules, targets, open;
 	uint32_t	last_id, paused, used;
-	uint8_t		ours[2][2][(UINT16_MAX + 1) / 8];
+	uint8_t		ours[2][2][PORT_MAP];
 } before;
 
 static void remember(void)
@@ -221,6 +231,7 @@ static void remember(void)
 			memcpy(&before.rule[i], &fwd.rule[i], sizeof(before.rule[i]));
 	}
 	memcpy(before.sk, sk, sizeof(before.sk));
+	before.nrules = fwd.nrules;
 	before.targets = fwd.targets;
 	before.open = world.open;
 	before.last_id = fwd.last_id;
@@ -246,6 +257,7 @@ static void same_as_before(void)
 	for (unsigned i = 0; i < ARRAY_SIZE(before.sk); i++)
 		ok(sk[i].open == before.sk[i].open && (!sk[i].open || !memcmp(&sk[i], &before.sk[i], sizeof(sk[i]))));
 	eq_mem(fwd.ours, before.ours, sizeof(before.ours));
+	eq(fwd.nrules, before.nrules);
 	eq(fwd.targets, before.targets);
 	eq(world.open, before.open);
 	eq(fwd.last_id, before.last_id);
@@ -281,7 +293,6 @@ static void fresh(const char *name, const char *specs)
 	ephemeral_path = "/nonexistent";
 	net.ip[V4].on = net.ip[V6].on = true;
 	eq_str(options(&c.rules, specs), NULL);
-	fwd.udp_gone = on_udp_gone;
 	opener = true;
 	eq(fwd_listen(&fwd, &net, 99), 0);
 	eq(fwd_listen_ns(&fwd, &net, 99), 0);
@@ -304,7 +315,7 @@ static int add(const char *spec, uint32_t *id)
 		return -ENOSPC;
 	if (conf_ports(&want, MODE_PASTA, spec[0], spec + 1))
 		return -EEXIST;
-	rc = fwd_replace(&fwd, &net, &want, &failure);
+	rc = replace(&want);
 	for (unsigned i = 0; !rc && i < fwd.nrules; i++) {
 		if (fwd.rule[i].id && rule_same(&fwd.rule[i].r, &one.rule[0]))
 			*id = fwd.rule[i].id;
@@ -327,7 +338,7 @@ static int del(uint32_t id)
 		}
 		eq(n, want.n - 1);
 		want.n = n;
-		return fwd_replace(&fwd, &net, &want, &failure);
+		return replace(&want);
 	}
 	return -ENOENT;
 }
@@ -444,8 +455,7 @@ static void test_refused(void)
 		eq(fwd.used, open);
 		eq(fwd.targets, r->rc == -EEXIST && strstr(r->start, "10.") ? 1 : 0);
 		consistent();
-		for (unsigned i = c.rules.n; i < fwd.nrules; i++)
-			ok(!fwd.rule[i].id);
+		eq(fwd.nrules, r->start ? 1 : 0);
 	}
 
 	fresh("FWD-19 what failed works when its port is free", "");
@@ -467,7 +477,7 @@ static void test_refused(void)
 	net.ip[V6].on = false;
 	eq_str(conf_ports(&c.rules, MODE_PASTA, 't', "::1/80"), NULL);
 	eq(fwd_listen(&fwd, &net, 99), 0);
-	eq(fwd.rule[0].id, 0);
+	eq(fwd.nrules, 0);
 	eq(add("t80", &id), 0);
 	eq(fwd.l[0].rule, 0);
 	consistent();
@@ -579,7 +589,7 @@ static void test_many(void)
 	}
 	eq(world.open, 0);
 	eq(fwd.n, RULES_MAX);
-	eq(fwd.nrules, RULES_MAX);
+	eq(fwd.nrules, 0);
 	eq(fwd.targets, 0);
 	eq(fwd.last_id, RULES_MAX + 2000);
 	consistent();
@@ -687,7 +697,7 @@ static int change(const char *specs)
 {
 	want = (struct rules){ .run_time = true };
 	eq_str(options(&want, specs), NULL);
-	return fwd_replace(&fwd, &net, &want, &failure);
+	return replace(&want);
 }
 
 /* The table is what was wanted, IDs and counters of what was there before are kept, and the same again is no change */
@@ -786,20 +796,32 @@ static void test_other_address(void)
 	}
 }
 
+static uint8_t bound[2][PORT_MAP];
+
+static void bind_port(unsigned port)
+{
+	bit_set(bound[0], port);
+	bit_set(bound[1], port);
+}
+
+static void follow_bound(void)
+{
+	fwd_follow(&fwd, &net, false, bound);
+	fwd_follow(&fwd, &net, true, bound);
+	take_gone();
+}
+
 /* What is open of automatic rules when other rules come and go */
 static void test_automatic(void)
 {
-	static uint8_t bound[(UINT16_MAX + 1) / 8];
-	bool all = true;
-
 	memset(bound, 0, sizeof(bound));
 	for (unsigned port = 80; port <= 82; port++)
-		bit_set(bound, port);
+		bind_port(port);
 	fresh("automatic rules have no listeners before something is bound", "uauto uall,~1-81,~84-65535");
 	eq_str(listeners_text(), "=u82-83>82#2");
 
 	test("and leave to others what they have");
-	ok(!fwd_follow(&fwd, &net, &fwd.rule[0], bound));
+	follow_bound();
 	eq_str(listeners_text(), "u80-81>80#1 =u82-83>82#2");
 	consistent();
 
@@ -808,17 +830,16 @@ static void test_automatic(void)
 	eq(change("uauto uall,~1-81,~84-65535 u81-82:1-2"), 0);
 	eq_str(listeners_text(), "=u80>80#1 =u81-82>1#3 =u83>83#2");
 	eq(world.ngone, 0);
-	all = fwd_follow(&fwd, &net, &fwd.rule[0], bound);
-	ok(!all);
+	follow_bound();
 	consistent();
 
-	test("and they get them back, all at once, automatic ones with the next scan");
+	test("and they get them back, all at once, automatic ones until the next scan");
 	remember();
 	eq(change("uauto uall,~1-81,~84-65535"), 0);
-	eq_str(listeners_text(), "=u80>80#1 =u82-83>82#2");
-	eq(world.ngone, 1);
-	fwd_follow(&fwd, &net, &fwd.rule[0], bound);
-	eq_str(listeners_text(), "=u80>80#1 u81>81#1 =u82-83>82#2");
+	eq_str(listeners_text(), "=u80-81>80#1 =u82-83>82#2");
+	eq(world.ngone, 0);
+	follow_bound();
+	eq_str(listeners_text(), "=u80-81>80#1 =u82-83>82#2");
 	consistent();
 
 	test("all takes ports away from automatic ones");
@@ -833,13 +854,12 @@ static void test_automatic(void)
 	consistent();
 
 	fresh("a port of an automatic rule is closed: its UDP flows end; TCP's, outward as well", "tauto uauto Tauto");
-	for (unsigned i = 0; i < 3; i++)
-		ok(fwd_follow(&fwd, &net, &fwd.rule[i], bound));
+	follow_bound();
 	remember();
 	eq_str(listeners_text(), "=t80-82>80#1 =u80-82>80#2 =o:t80-82>80#3");
-	bit_clear(bound, 81);
-	for (unsigned i = 0; i < 3; i++)
-		ok(fwd_follow(&fwd, &net, &fwd.rule[i], bound));
+	bit_clear(bound[0], 81);
+	bit_clear(bound[1], 81);
+	follow_bound();
 	eq_str(listeners_text(), "=t80>80#1 =t82>82#1 =u80>80#2 =u82>82#2 =o:t80>80#3 =o:t82>82#3");
 	eq(world.ngone, 1);
 	consistent();
@@ -847,16 +867,15 @@ static void test_automatic(void)
 	eq(world.open, 0);
 
 	fresh("no low port opens because somebody binds it later, unless it is named", "tauto t81:81,auto Tauto");
-	bit_set(bound, 81);
+	bind_port(81);
 	fwd.auto_first = 82;
-	for (unsigned i = 0; i < 3; i++)
-		ok(fwd_follow(&fwd, &net, &fwd.rule[i], bound));
+	follow_bound();
 	eq_str(listeners_text(), "t81>81#2 t82>82#1 o:t80-82>80#3");
 	fwd.auto_first = 0;
 
 	fresh("automatic, of a link-local address", "tfe80::1/auto");
 	net.ip[V6].ifindex = 6;
-	ok(fwd_follow(&fwd, &net, &fwd.rule[0], bound));
+	follow_bound();
 	eq(world.scope, 6);
 }
 
@@ -903,8 +922,7 @@ static void test_outward(void)
 	eq_str(listeners_text(), "t80>80#2 =o:t80>80#1");
 
 	fresh("outward: all, but the namespace's ephemeral ports", "");
-	fwd.eph_first[true] = 100;
-	fwd.eph_last[true] = 65000;
+	fwd.eph[true] = (struct ephemeral){ 100, 65000 };
 	eq(change("T~1-98,~65002-65535"), 0);
 	eq_str(listeners_text(), "o:t99>99#1 o:t65001>65001#1");
 }
@@ -987,31 +1005,31 @@ static void test_full(void)
 
 	fresh("FWD-19 1,024 rules are replaced by 1,024 others", "");
 	many(&want, 1000, 2, 10000);
-	eq(fwd_replace(&fwd, &net, &want, &failure), 0);
+	eq(replace(&want), 0);
 	eq(world.open, RULES_MAX);
 	first = fwd.last_id;
 	many(&want, 1001, 2, 10000);
-	eq(fwd_replace(&fwd, &net, &want, &failure), 0);
+	eq(replace(&want), 0);
 	eq(world.open, RULES_MAX);
 	eq(world.ngone, RULES_MAX);
 	eq(fwd.last_id, first + RULES_MAX);
-	eq(fwd.nrules, ENTRIES_MAX);
+	eq(fwd.nrules, RULES_MAX);
 	consistent();
 
 	test("FWD-19 by 1,024 others for the same ports, whose sockets are handed over");
 	world.calls = world.ngone = 0;
 	many(&want, 1001, 2, 20000);
-	eq(fwd_replace(&fwd, &net, &want, &failure), 0);
+	eq(replace(&want), 0);
 	eq(world.calls + world.ngone, 0);
 	eq(world.open, RULES_MAX);
-	eq(fwd.nrules, ENTRIES_MAX);
+	eq(fwd.nrules, RULES_MAX);
 	consistent();
 
 	test("FWD-19 the last of 1,024 can't be had: nothing has changed");
 	first = fwd.last_id;
 	world.taken = 1000 + 2 * (RULES_MAX - 1);
 	many(&want, 1000, 2, 10000);
-	eq(fwd_replace(&fwd, &net, &want, &failure), -EADDRINUSE);
+	eq(replace(&want), -EADDRINUSE);
 	eq(failure.rule, RULES_MAX - 1);
 	eq(failure.port, world.taken);
 	eq(world.open, RULES_MAX);

@@ -98,7 +98,6 @@ static void set_up(const struct way *w)
 	publish(PORT_IN, PORT_IN, TO_IN);
 	publish(PORT_OUT, PORT_OUT, TO_OUT);
 	cf.rules.rule[1].outward = true;
-	c.fwd.udp_gone = udp_listener_gone;
 	eq(fwd_listen(&c.fwd, &c.net, c.epfd), 0);
 	eq(fwd_listen_ns(&c.fwd, &c.net, c.epfd), 0);
 	memset(&kernel, 0, sizeof(kernel));
@@ -433,6 +432,7 @@ static void test_end(const struct way *w)
 			flow_wait(&c.flows, &c.flows.f[i], WAIT_READY);
 	say(client, &ask, "late");
 	eq(fwd_replace(&c.fwd, &c.net, &none, &why), 0);
+	udp_listeners_gone(&c);
 	run();
 	eq(c.flows.count[FLOW_UDP_SPLICE] + c.flows.count[FLOW_UDP_PORT], 0);
 	ok(!flow_oldest(&c.flows, 0, LRU_SOCKET_SILENT) && !flow_oldest(&c.flows, 0, LRU_SOCKET_ANSWERED));
@@ -539,6 +539,7 @@ static void test_children(const struct way *w)
 	run();
 	eq(c.flows.count[FLOW_UDP_SPLICE], 3);
 	eq(fwd_replace(&c.fwd, &c.net, &none, &why), 0);
+	udp_listeners_gone(&c);
 	flow_bury(&c.flows);
 	eq(c.flows.count[FLOW_UDP_SPLICE] + c.flows.count[FLOW_UDP_PORT], 0);
 	eq(g->sockets, 0);

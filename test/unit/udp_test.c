@@ -943,15 +943,29 @@ static unsigned open_files(void)
 }
 
 /* This rule and no other from now on */
-static void rules(const struct rule *r)
+static void rules_over(const struct rule *r, uint16_t taken)
 {
 	static struct rules want;
 	struct fwd_failure why;
+	int rc;
 
 	want.n = r ? 1 : 0;
 	if (r)
 		want.rule[0] = *r;
+	rc = fwd_replace(&c.fwd, &c.net, &want, &why);
+	udp_listeners_gone(&c);
+	eq(rc, taken ? -EADDRINUSE : 0);
+	if (!rc)
+		return;
+	eq(why.port, taken);
+	ok(udp_make_way(&c, &want) && !udp_make_way(&c, &want));
 	eq(fwd_replace(&c.fwd, &c.net, &want, &why), 0);
+	udp_listeners_gone(&c);
+}
+
+static void rules(const struct rule *r)
+{
+	rules_over(r, 0);
 }
 
 static void test_rule_gone(const struct subnet *n)
@@ -964,7 +978,6 @@ static void test_rule_gone(const struct subnet *n)
 
 	test("FWD-19 %s: a rule that comes while the loop runs forwards", n->name);
 	begin(NULL);
-	c.fwd.udp_gone = udp_listener_gone;
 	eq(fwd_listen(&c.fwd, &c.net, c.epfd), 0);
 	guest_say(&inside, &server, "others");
 	ok(out_read(&i));
@@ -1014,13 +1027,12 @@ static void test_rule_gone(const struct subnet *n)
 	eq(drops(), 0);
 
 	test("FWD-19 %s: a port that a flow of the guest's has is no less the rule's", n->name);
-	c.fwd.udp_wanted = udp_port_wanted;
 	inside.port = 2001;
 	guest_say(&inside, &server, "mine");
 	ok(out_read(&i) && i.src.port == 2001);
 	r.first = 2000;
 	r.last = 2001;
-	rules(&r);
+	rules_over(&r, 2001);
 	to.port = 2001;
 	guest.port = 3001;
 	got_clear();
@@ -1030,7 +1042,6 @@ static void test_rule_gone(const struct subnet *n)
 	guest_say(&inside, &server, "still");
 	ok(out_read(&i) && i.src.port != 2001);
 	rules(NULL);
-	c.fwd.udp_wanted = NULL;
 }
 
 static void test_clients(const struct subnet *n)

@@ -1,0 +1,756 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fwd.c - forwarding rules in force, and their listeners
+ *
+ * Which rule has a port is decided in rules.c. What is here is the difference between the ports that are open and
+ * those that a table wants.
+ *
+ * The table changes as a whole, or not at all. Each listener gets an heir, the rule of the new table that has its
+ * port; new ports are opened; and only if that worked, listeners without an heir are closed. A port that is in the old
+ * table and in the new one keeps its socket, and clients in its backlog notice nothing. Only where two can't be bound
+ * at a time, one for any address and one for a single one, the old one is closed first, and comes back if the change
+ * fails after all.
+ *
+ * Sockets of outward rules are the namespace's: they come from the opener.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "event.h"
+#include "fwd.h"
+#include "log.h"
+#include "opener.h"
+#include "sock.h"
+
+#define FD_RESERVE	64		/* descriptors for all else, until the first flow */
+
+/* ms. Who restarts a container doesn't wait for our predecessor to end: it lets go of its ports as soon as the
+ * scheduler lets it, up to 80 ms for 20,000 of them. That somebody has ports of "all" is nothing unusual.
+ */
+#define PATIENCE	250
+#define PATIENCE_WEAK	50		/* since the last one that became free */
+#define RETRY_EVERY	2
+
+/* The table that is to be, while it changes: rules with IDs that are new come */
+static struct {
+	struct fwd_rule	t[RULES_MAX];
+	uint16_t	first;			/* of these */
+	uint16_t	to[RULES_MAX];		/* index in @t of a rule of the table that is; RULES_MAX: it goes */
+} next;
+
+/* While listeners are opened */
+struct opening {
+	struct fwd		*fwd;
+	const struct net	*net;
+	const struct fwd_rule	*t;		/* table: @fwd's, or @next's */
+	unsigned		n;		/* rules in it */
+	uint32_t		since;		/* those with higher IDs open their ports */
+	bool			start;		/* ports that are taken are tried again */
+	bool			outward;	/* rules of this direction, at start */
+	unsigned		rule;		/* where we are */
+	uint32_t		port;
+	uint32_t		opened;		/* ports */
+	uint32_t		taken;		/* those that others have */
+	int			why;		/* why the last one can't be had */
+};
+
+static bool usable(const struct net *net, enum family f)
+{
+	return net->ip[f].on && (f == V4 || sock_features.ipv6);
+}
+
+static bool rule_usable(const struct net *net, const struct rule *r)
+{
+	return r->any ? usable(net, V4) || usable(net, V6) : usable(net, addr_family(&r->addr));
+}
+
+/* Or at least no mistake? All addresses of a family that is off are none; callers name those of both (Podman does). */
+static bool rule_harmless(const struct net *net, const struct rule *r)
+{
+	return rule_usable(net, r) || (!r->any && addr_is_unspec(&r->addr));
+}
+
+/* ---- limits ---- */
+
+static const char *ephemeral_path = "/proc/sys/net/ipv4/ip_local_port_range";
+
+/* Of the host, or the namespace */
+static struct ephemeral find_ephemeral(bool ns)
+{
+	int fd = ns ? opener_file(ephemeral_path, O_RDONLY) : open(ephemeral_path, O_RDONLY | O_CLOEXEC);
+	struct ephemeral e = { 32768, 60999 };		/* the kernel's default */
+	unsigned first, last;
+	char buf[64] = "";
+
+	if (fd < 0)
+		return e;
+	if (read(fd, buf, sizeof(buf) - 1) > 0 && sscanf(buf, "%u %u", &first, &last) == 2 && first <= UINT16_MAX &&
+	    last <= UINT16_MAX)
+		e = (struct ephemeral){ (uint16_t)first, (uint16_t)last };
+	close(fd);
+	return e;
+}
+
+/* Descriptors for @n listeners can't be had */
+static int too_many(uint64_t n)
+{
+	struct rlimit lim = { 0 };
+
+	if (n > LISTENERS_MAX) {
+		err("%llu ports to forward, but no more than %u can be", (unsigned long long)n, LISTENERS_MAX);
+		return -ENFILE;
+	}
+	getrlimit(RLIMIT_NOFILE, &lim);
+	err("%llu ports to forward need %llu open files, but the limit is %llu (RLIMIT_NOFILE)",
+	    (unsigned long long)n, (unsigned long long)n + FD_RESERVE, (unsigned long long)lim.rlim_cur);
+	return -EMFILE;
+}
+
+/* Room for listeners. More ports than that in rules that name them are refused before the first is opened. */
+static int check_limits(struct fwd *fwd)
+{
+	struct rlimit lim = { .rlim_cur = RLIM_INFINITY };
+	uint64_t n = 0;
+
+	getrlimit(RLIMIT_NOFILE, &lim);
+	fwd->max = (uint32_t)MIN(lim.rlim_cur - MIN(lim.rlim_cur, FD_RESERVE), LISTENERS_MAX);
+	for (const struct fwd_rule *fr = fwd->rule; fr < fwd->rule + fwd->nrules; fr++)
+		n += rule_exactness(&fr->r) == NAMED ? (uint64_t)fr->r.last - fr->r.first + 1 : 0;
+	return n > fwd->max ? too_many(n) : 0;
+}
+
+/* ---- listeners ---- */
+
+static void listener_put(struct fwd *fwd, uint32_t i)
+{
+	fwd->l[i] = (struct listener){ .fd = -1, .next = fwd->free };
+	fwd->free = i + 1;
+}
+
+static void unpause(struct fwd *fwd, uint32_t i)
+{
+	uint32_t *p = &fwd->paused, before = 0;
+
+	for (; *p && *p != i + 1; p = &fwd->l[*p - 1].next)
+		before = *p;
+	if (!*p)
+		return;
+	*p = fwd->l[i].next;
+	if (fwd->paused_last == i + 1)
+		fwd->paused_last = before;
+}
+
+/* Closes a socket; its entry stays. A listener that only now came has no flows. */
+static void listener_shut(struct fwd *fwd, uint32_t i)
+{
+	struct listener *l = &fwd->l[i];
+
+	if (l->rule != RULES_MAX && fwd->rule[l->rule].r.proto == IPPROTO_UDP)
+		l->gone = fwd->gone = true;
+	else
+		unpause(fwd, i);
+	fd_close(l->fd);
+	l->fd = -1;
+	fwd->used--;
+}
+
+static void listener_close(struct fwd *fwd, uint32_t i)
+{
+	struct listener *l = &fwd->l[i];
+
+	if (l->fd >= 0)
+		listener_shut(fwd, i);
+	l->port = 0;
+	if (!l->gone)
+		listener_put(fwd, i);
+}
+
+uint32_t fwd_gone(struct fwd *fwd, uint32_t from)
+{
+	if (from)
+		listener_put(fwd, from - 1);	/* its flows have ended */
+	for (; fwd->gone && from < fwd->n; from++) {
+		if (fwd->l[from].gone)
+			return from;
+	}
+	fwd->gone = false;
+	return LISTENERS_MAX;
+}
+
+/* One listener for port @port of a rule: for both families, or for that of @a */
+static int listen_one(struct opening *o, const struct fwd_rule *fr, const struct addr *a, bool dual, uint32_t port)
+{
+	bool udp = fr->r.proto == IPPROTO_UDP, v4 = addr_is_v4(a), lo = fr->r.outward && addr_is_unspec(a);
+	const char *ifname = lo && !fr->r.ifname[0] ? "lo" : fr->r.ifname;
+	struct sock_out out = { .ifname = ifname, .freebind = o->net->cf->freebind };
+	struct end at = { *a, (uint16_t)port };
+	uint16_t rule = (uint16_t)(fr - o->t);
+	struct fwd *fwd = o->fwd;
+	int fd, rc;
+	uint32_t i;
+
+	if (fwd->used >= fwd->max)
+		return -EMFILE;
+	if (addr_is_linklocal(a) && !fr->r.ifname[0])	/* bound to an interface, an address needs no other scope */
+		out.scope = o->net->ip[addr_family(a)].ifindex;
+	if (fr->r.outward) {
+		rc = opener_sockets(v4 && !dual ? AF_INET : AF_INET6, udp ? SOCK_DGRAM : SOCK_STREAM, fr->r.proto,
+				    &fd, 1);
+		fd = rc < 0 ? rc : sock_listen_on(fd, fr->r.proto, &at, dual, &out);
+	} else {
+		fd = sock_listen(fr->r.proto, &at, dual, &out);
+	}
+	if (fd < 0)
+		return fd;
+	i = fwd->free ? fwd->free - 1 : fwd->n++;
+	fwd->free = fwd->free ? fwd->l[i].next : 0;
+	fwd->l[i] = (struct listener){
+		.fd = fd, .rule = o->t == next.t ? RULES_MAX : rule, .heir = rule, .port = at.port,
+		.guest = fr->r.guest, .v4 = dual || v4, .v6 = dual || !v4,
+	};
+	rc = ev_add(fwd->epfd, fd, udp ? EV_UDP_LISTEN : EV_TCP_LISTEN, i, 0, udp ? EPOLLIN | EPOLLET : EPOLLIN);
+	if (rc) {
+		fd_close(fd);
+		listener_put(fwd, i);
+		return rc;
+	}
+	fwd->used++;
+	bit_set(fwd->ours[fr->r.outward][udp], port);
+	return 0;
+}
+
+/* All listeners of one port of a rule. Without an address, a family the host turns out not to have is no error, but a
+ * port that is taken, or reserved, in one of two is: clients would reach another server there.
+ */
+static int listen_port(struct opening *o, const struct fwd_rule *fr, uint32_t port)
+{
+	bool v4 = usable(o->net, V4), v6 = usable(o->net, V6), lo;
+	int rc4 = -EAFNOSUPPORT, rc6 = -EAFNOSUPPORT, rc;
+
+	if (!fr->r.any)
+		return listen_one(o, fr, &fr->r.addr, false, port);
+	rc = listen_one(o, fr, v6 ? &addr_any6 : &addr_any4, v4 && v6, port);
+	lo = rc == -EPERM && fr->r.outward;	/* SO_BINDTODEVICE takes a privilege before Linux 5.7 */
+	if (!lo && (!v4 || !v6 || (rc != -EAFNOSUPPORT && rc != -EADDRNOTAVAIL && rc != -EPROTONOSUPPORT)))
+		return rc;
+	if (v4)
+		rc4 = listen_one(o, fr, lo ? &addr_loopback4 : &addr_any4, false, port);
+	if (v6)
+		rc6 = listen_one(o, fr, lo ? &addr_loopback6 : &addr_any6, false, port);
+	return (rc4 && rc6) || rc4 == -EMFILE ? rc4 : rc6 == -EMFILE ? rc6 : 0;
+}
+
+/* One that made way is opened again */
+static void listen_again(struct opening *o, const struct listener *l)
+{
+	const struct fwd_rule *fr = &o->t[l->rule];
+	bool any = fr->r.any;
+	int rc = listen_one(o, fr, !any ? &fr->r.addr : l->v6 ? &addr_any6 : &addr_any4, l->v4 && l->v6, l->port);
+
+	if (rc == -EPERM && any && fr->r.outward)	/* see listen_port() */
+		rc = listen_one(o, fr, l->v6 ? &addr_loopback6 : &addr_loopback4, false, l->port);
+	if (rc)
+		log_limited(LOG_WARNING, "Somebody took port %u while rules changed", l->port);
+}
+
+/* Some were closed: which ports are ours now? */
+static void note_ports(struct fwd *fwd)
+{
+	memset(fwd->ours, 0, sizeof(fwd->ours));
+	for (const struct listener *l = fwd->l; l < fwd->l + fwd->n; l++) {
+		const struct rule *r = &fwd->rule[l->rule].r;
+
+		if (l->fd >= 0)
+			bit_set(fwd->ours[r->outward][r->proto == IPPROTO_UDP], l->port);
+	}
+}
+
+/* Do we have that port ourselves? */
+static bool is_ours(const struct fwd *fwd, const struct rule *r, uint32_t port)
+{
+	return bit_test(fwd->ours[r->outward][r->proto == IPPROTO_UDP], port);
+}
+
+/* Lets go of listeners of rules that go, where they are in the way of one that comes: false if there is none. Their
+ * ports are free for an heir that is as exact.
+ */
+static bool make_way(struct fwd *fwd, const struct rule *r)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < fwd->n; i++) {
+		struct listener *l = &fwd->l[i];
+		const struct rule *of;
+
+		if (l->fd < 0 || l->rule == RULES_MAX || next.to[l->rule] != RULES_MAX)
+			continue;
+		of = &fwd->rule[l->rule].r;
+		if (of->proto != r->proto || of->outward != r->outward || !rule_covers(r, fwd->eph, l->port))
+			continue;
+		if (l->heir != RULES_MAX && rule_exactness(&next.t[l->heir].r) >= rule_exactness(r))
+			continue;
+		listener_shut(fwd, i);
+		l->heir = RULES_MAX;
+		any = true;
+	}
+	return any;
+}
+
+/* A port that is named, and that is taken, may be free in a moment; or at once, if it is one of a rule that goes */
+static int listen_patiently(struct opening *o, const struct fwd_rule *fr, uint32_t port)
+{
+	bool patient = o->start && !fr->r.weak && !is_ours(o->fwd, &fr->r, port);
+	uint64_t until = now_ms() + PATIENCE;
+	int rc = listen_port(o, fr, port);
+
+	if (rc == -EADDRINUSE && o->t == next.t && make_way(o->fwd, &fr->r))
+		rc = listen_port(o, fr, port);
+	while (rc == -EADDRINUSE && patient && now_ms() < until) {
+		poll(NULL, 0, RETRY_EVERY);
+		rc = listen_port(o, fr, port);
+	}
+	return rc;
+}
+
+/* Is it a matter of one port, so that a weak rule does without? */
+static bool is_bearable(int rc)
+{
+	return rc == -EADDRINUSE || rc == -EACCES || rc == -EPERM;
+}
+
+/* Opens ports of rule @o->rule that are in @todo, and takes them out; those that others have stay, if it is weak */
+static int open_rule(struct opening *o, uint8_t *todo)
+{
+	const struct fwd_rule *fr = &o->t[o->rule];
+
+	if (!rule_usable(o->net, &fr->r))
+		return 0;
+	for (uint32_t port = fr->r.first; port <= fr->r.last; port++) {
+		int rc;
+
+		if (!bit_test(todo, port))
+			continue;
+		o->port = port;
+		rc = listen_patiently(o, fr, port);
+		if (rc && (!fr->r.weak || !is_bearable(rc)))
+			return rc;
+		o->opened += !rc;
+		o->why = rc ? rc : o->why;
+		if (rc == -EADDRINUSE && !is_ours(o->fwd, &fr->r, port))
+			o->taken++;
+		else
+			bit_clear(todo, port);
+	}
+	return 0;
+}
+
+/* Takes ports that have a listener of rule @i's off @todo: how many */
+static uint32_t keep(const struct fwd *fwd, unsigned i, uint8_t *todo)
+{
+	uint32_t n = 0;
+
+	for (const struct listener *l = fwd->l; l < fwd->l + fwd->n; l++) {
+		if (l->fd < 0 || l->heir != i)
+			continue;
+		bit_clear(todo, l->port);
+		n++;
+	}
+	return n;
+}
+
+/* Ports that rules from @i up to @end don't have yet. Of weak ones, all that can be had: at start again, while others
+ * let go of them. None at all is an error.
+ */
+static int open_group(struct opening *o, unsigned first, unsigned end)
+{
+	static uint8_t todo[PORT_MAP];
+	uint32_t least = UINT32_MAX;
+	uint64_t until = 0;
+	int rc;
+
+	memset(todo, 0, sizeof(todo));
+	o->opened = 0;
+	o->why = 0;
+	for (unsigned i = first; i < end; i++) {
+		uint16_t left = rules_plan(o->t, o->n, i, o->fwd->eph, NULL, todo);
+
+		o->why = left ? -EADDRINUSE : o->why;
+		o->port = left;
+		o->opened += keep(o->fwd, i, todo);
+	}
+	for (;;) {
+		o->taken = 0;
+		for (o->rule = first; o->rule < end; o->rule++) {
+			rc = open_rule(o, todo);
+			if (rc)
+				return rc;
+		}
+		o->rule = first;
+		if (o->taken < least) {
+			least = o->taken;
+			until = now_ms() + PATIENCE_WEAK;
+		}
+		if (!o->start || !o->taken || now_ms() >= until)
+			return o->opened ? 0 : o->why;
+		poll(NULL, 0, RETRY_EVERY);
+	}
+}
+
+/* Rule of ours that keeps @r from @port; NULL: somebody else does */
+static const struct rule *in_the_way(const struct opening *o, const struct rule *r, uint32_t port)
+{
+	const struct fwd *fwd = o->fwd;
+
+	for (const struct listener *l = fwd->l; l < fwd->l + fwd->n; l++) {
+		const struct rule *of = l->heir == RULES_MAX ? &fwd->rule[l->rule].r : &o->t[l->heir].r;
+
+		if (l->fd >= 0 && l->port == port && of != r && rules_meet(of, r))
+			return of;
+	}
+	return NULL;
+}
+
+/* ---- start ---- */
+
+/* Ports of weak rules from @port of rule @i on, up to @end */
+static uint32_t weak_ports(const struct opening *o, unsigned i, unsigned end, uint32_t port)
+{
+	uint32_t n = 0;
+
+	for (; i < end; i++, port = 0) {
+		const struct rule *r = &o->t[i].r;
+
+		if (rule_exactness(r) != WEAK || r->outward != o->outward)
+			continue;
+		for (port = MAX(port, r->first); port <= r->last; port++)
+			n += rule_covers(r, o->fwd->eph, port);
+	}
+	return n;
+}
+
+/* Why it ends where @o is. Callers know two texts about a port that is taken: both are in one line. */
+static int failed(const struct opening *o, int rc)
+{
+	const struct rule *r = &o->t[o->rule].r, *other = rc == -EADDRINUSE ? in_the_way(o, r, o->port) : NULL;
+	const char *ifname = rule_ifname(r), *why = errno_text(-rc);
+	char a[ADDR_STRLEN], text[RULE_TEXT_MAX];
+
+	snprintf(text, sizeof(text), "%s", rule_text(r));
+	if (r->weak && rc == -EMFILE)
+		return too_many((uint64_t)o->fwd->used + weak_ports(o, o->rule, o->n, o->port));
+	if (r->weak && is_bearable(rc))
+		err("Failed to bind any port (%s) for option '%s': Couldn't listen on requested ports", why, text);
+	else if (other)
+		err("Invalid option '%s': " RULE_OVERLAP, text, o->port, rule_text(other));
+	else
+		err("Failed to bind port %u (%s) for option '%s': Couldn't listen on requested ports: "
+		    "Listen failed for %s %s port %s%s%s/%u: %s", o->port, why, text, r->outward ? "SPLICE" : "HOST",
+		    r->proto == IPPROTO_TCP ? "TCP" : "UDP", r->any ? "*" : addr_fmt(&r->addr, a), ifname[0] ? "%" : "",
+		    ifname, o->port, why);
+	return rc;
+}
+
+/* Rules @i up to @end are of one option */
+static int open_option(struct opening *o, unsigned i, unsigned end)
+{
+	int rc = open_group(o, i, end);
+	uint32_t missing = rc || !o->why ? 0 : weak_ports(o, i, end, 0) - o->opened;
+
+	if (rc)
+		return failed(o, rc);
+	if (missing)
+		debug("%u ports can't be had for option '%s'", missing, rule_text(&o->t[i].r));
+	if (!o->opened && o->t[i].r.weak)
+		warn("Nothing is left to forward for option '%s'", rule_text(&o->t[i].r));
+	return 0;
+}
+
+/* The table is another one */
+static void summarise(struct fwd *fwd)
+{
+	fwd->targets = fwd->automatic[false] = fwd->automatic[true] = 0;
+	for (const struct fwd_rule *fr = fwd->rule; fr < fwd->rule + fwd->nrules; fr++) {
+		fwd->targets += !addr_is_unspec(&fr->r.to_addr);
+		fwd->automatic[fr->r.outward] += fr->r.automatic;
+	}
+}
+
+/* The table as it is at start: rules that can't be of use are left out */
+static void rules_init(struct fwd *fwd, const struct net *net)
+{
+	static struct listener listeners[LISTENERS_MAX];
+
+	fwd->l = listeners;
+	fwd->n = fwd->used = fwd->free = fwd->paused = fwd->nrules = fwd->last_id = 0;
+	fwd->gone = false;
+	memset(fwd->ours, 0, sizeof(fwd->ours));
+	for (const struct rule *r = net->cf->rules.rule; r < net->cf->rules.rule + net->cf->rules.n; r++) {
+		if (rule_harmless(net, r))
+			fwd->rule[fwd->nrules++] = (struct fwd_rule){ .r = *r, .id = ++fwd->last_id };
+		if (!rule_usable(net, r) && (r == net->cf->rules.rule || r[-1].opt != r->opt))
+			warn("No %s: nothing forwarded for option '%s'", r->any ? "network" :
+			     addr_is_v4(&r->addr) ? "IPv4" : "IPv6", rule_text(r));
+	}
+	summarise(fwd);
+}
+
+/* Exact rules come first. Nobody waits for automatic ones: they have what they inherit, and what fwd_follow() finds. */
+static int open_all(struct opening *o)
+{
+	int rc = 0;
+
+	for (enum exactness e = NAMED; e > AUTOMATIC; e--) {
+		for (unsigned i = 0, end; !rc && i < o->n; i = end) {
+			const struct rule *r = &o->t[i].r;
+
+			for (end = i + 1; o->start && end < o->n && o->t[end].r.opt == r->opt; end++) {
+				if (o->t[end].r.weak != r->weak)
+					break;
+			}
+			if (rule_exactness(r) == e && o->t[i].id > o->since && (!o->start || r->outward == o->outward))
+				rc = o->start ? open_option(o, i, end) : open_group(o, i, end);
+		}
+	}
+	return rc;
+}
+
+static int listen_all(struct fwd *fwd, const struct net *net, bool outward)
+{
+	struct opening o = {
+		.fwd = fwd, .net = net, .t = fwd->rule, .n = fwd->nrules, .start = true, .outward = outward,
+	};
+	int rc = check_limits(fwd);
+
+	return rc ? rc : open_all(&o);
+}
+
+int fwd_listen(struct fwd *fwd, const struct net *net, int epfd)
+{
+	fwd->epfd = epfd;
+	fwd->eph[false] = fwd->eph[true] = find_ephemeral(false);
+	rules_init(fwd, net);
+	return listen_all(fwd, net, false);
+}
+
+int fwd_listen_ns(struct fwd *fwd, const struct net *net, int epfd)
+{
+	fwd->epfd = epfd;
+	fwd->eph[true] = find_ephemeral(true);
+	return listen_all(fwd, net, true);
+}
+
+/* ---- the table changes ---- */
+
+void fwd_table(const struct fwd *fwd, struct rules *t)
+{
+	t->n = fwd->nrules;
+	t->run_time = true;
+	for (unsigned i = 0; i < t->n; i++) {
+		t->rule[i] = fwd->rule[i].r;
+		t->rule[i].opt = RULES_MAX;
+	}
+}
+
+int fwd_rule_possible(const struct net *net, const struct rule *r)
+{
+	if (r->proto == IPPROTO_TCP ? net->cf->no_tcp : net->cf->no_udp)
+		return -EPROTONOSUPPORT;
+	if (r->outward && !opener_runs())
+		return -EOPNOTSUPP;
+	if (rule_needs_splice(r) && net->cf->no_splice)
+		return -ENETUNREACH;
+	return rule_harmless(net, r) ? 0 : -EAFNOSUPPORT;
+}
+
+/* The table that is to be, in the order of @want */
+static int make_next(const struct fwd *fwd, const struct net *net, const struct rules *want, struct fwd_failure *why)
+{
+	uint32_t id = fwd->last_id;
+
+	next.first = (uint16_t)want->n;
+	for (unsigned k = 0; k < fwd->nrules; k++)
+		next.to[k] = RULES_MAX;
+	for (uint16_t i = 0; i < want->n; i++) {
+		const struct rule *r = &want->rule[i];
+		unsigned k = 0;
+		int rc;
+
+		while (k < fwd->nrules && !rule_same(&fwd->rule[k].r, r))
+			k++;
+		if (k < fwd->nrules) {
+			next.to[k] = i;
+			next.t[i] = fwd->rule[k];
+			continue;
+		}
+		*why = (struct fwd_failure){ .rule = i, .port = r->first };
+		rc = fwd_rule_possible(net, r);
+		if (rc)
+			return rc;
+		id++;
+		next.t[i] = (struct fwd_rule){ .r = *r, .id = id };
+		next.first = MIN(next.first, i);
+	}
+	return 0;
+}
+
+/* Listeners without an heir go */
+static void hand_over(struct fwd *fwd)
+{
+	for (uint32_t i = 0; i < fwd->n; i++) {
+		struct listener *l = &fwd->l[i];
+
+		if (l->port && l->heir == RULES_MAX)
+			listener_close(fwd, i);
+		else
+			l->rule = l->heir;
+	}
+}
+
+static void undo(struct fwd *fwd, const struct net *net)
+{
+	struct opening o = { .fwd = fwd, .net = net, .t = fwd->rule };
+
+	for (struct listener *l = fwd->l; l < fwd->l + fwd->n; l++)
+		l->heir = l->rule;
+	hand_over(fwd);
+	for (uint32_t i = 0; i < fwd->n; i++) {
+		const struct listener l = fwd->l[i];
+
+		if (!l.port || l.fd >= 0)
+			continue;
+		listener_close(fwd, i);
+		listen_again(&o, &l);
+	}
+}
+
+static void commit(struct fwd *fwd, unsigned n)
+{
+	hand_over(fwd);
+	memcpy(fwd->rule, next.t, n * sizeof(next.t[0]));
+	fwd->nrules = n;
+	for (unsigned i = 0; i < n; i++)
+		fwd->last_id = MAX(fwd->last_id, next.t[i].id);
+	summarise(fwd);
+}
+
+int fwd_replace(struct fwd *fwd, const struct net *net, const struct rules *want, struct fwd_failure *why)
+{
+	int rc = make_next(fwd, net, want, why);
+	struct opening o = { .fwd = fwd, .net = net, .t = next.t, .n = want->n, .since = fwd->last_id };
+	const struct rule *other;
+
+	if (rc)
+		return rc;
+	for (struct listener *l = fwd->l; l < fwd->l + fwd->n; l++) {
+		const struct rule *of = &fwd->rule[l->rule].r;
+
+		if (l->port)
+			l->heir = rules_heir(next.t, want->n, next.first, of, next.to[l->rule], fwd->eph, l->port);
+	}
+	rc = open_all(&o);
+	if (rc) {
+		other = rc == -EADDRINUSE ? in_the_way(&o, &next.t[o.rule].r, o.port) : NULL;
+		*why = (struct fwd_failure){ .rule = o.rule, .port = (uint16_t)o.port };
+		if (other)
+			why->in_the_way = *other;
+		undo(fwd, net);
+	} else {
+		commit(fwd, want->n);
+	}
+	note_ports(fwd);
+	return rc;
+}
+
+/* The same for one automatic rule: are there listeners that have to go? */
+static bool follow(struct opening *o, unsigned i, const uint8_t *bound)
+{
+	static uint8_t todo[PORT_MAP];
+	const struct rule *r = &o->t[i].r;
+	uint32_t port = r->weak && !r->outward ? MAX(r->first, o->fwd->auto_first) : r->first;
+	bool some_go = false;
+
+	memset(todo, 0, sizeof(todo));
+	rules_plan(o->t, o->n, i, o->fwd->eph, bound, todo);
+	for (struct listener *l = o->fwd->l; l < o->fwd->l + o->fwd->n; l++) {
+		if (l->fd < 0 || l->rule != i || bit_test(todo, l->port))
+			continue;
+		debug("Port %u is not bound any more: not forwarded from %u", rule_to(r, l->port), l->port);
+		l->heir = RULES_MAX;
+		some_go = true;
+	}
+	keep(o->fwd, i, todo);
+	for (; port <= r->last; port++) {
+		if (bit_test(todo, port) && !listen_port(o, &o->t[i], port))
+			debug("Port %u is bound: forwarded from %u, %s", rule_to(r, port), port,
+			      r->proto == IPPROTO_TCP ? "TCP" : "UDP");
+	}
+	return some_go;
+}
+
+void fwd_follow(struct fwd *fwd, const struct net *net, bool outward, uint8_t bound[2][PORT_MAP])
+{
+	struct opening o = { .fwd = fwd, .net = net, .t = fwd->rule, .n = fwd->nrules };
+	bool some_go = false;
+
+	for (unsigned i = 0; i < fwd->nrules; i++) {
+		const struct rule *r = &fwd->rule[i].r;
+
+		if (r->automatic && r->outward == outward)
+			some_go |= follow(&o, i, bound[r->proto == IPPROTO_UDP]);
+	}
+	if (!some_go)
+		return;
+	hand_over(fwd);
+	note_ports(fwd);
+}
+
+/* ---- questions ---- */
+
+/* Would a listener of this rule have what goes to an address? */
+static bool is_at(const struct rule *r, const struct addr *a)
+{
+	if (r->any)
+		return !r->outward || addr_is_loopback(a);
+	return addr_eq(&r->addr, a) || (addr_is_unspec(&r->addr) && addr_family(&r->addr) == addr_family(a));
+}
+
+bool fwd_leads_to_us(const struct fwd *fwd, bool outward, uint8_t proto, const struct end *e)
+{
+	bool maybe = false, elsewhere = false;
+
+	if (!bit_test(fwd->ours[outward][proto == IPPROTO_UDP], e->port))
+		return false;
+	for (const struct fwd_rule *fr = fwd->rule; fr < fwd->rule + fwd->nrules; fr++) {
+		const struct rule *r = &fr->r;
+		bool named = rule_exactness(r) == NAMED;
+
+		if (r->outward != outward || r->proto != proto || e->port < r->first || e->port > r->last)
+			continue;
+		if (is_at(r, &e->a) && (named || !r->any))
+			return true;
+		maybe |= is_at(r, &e->a);
+		elsewhere |= named;
+	}
+	return maybe && !elsewhere;		/* a port named for one address can't be had for any */
+}
+
+struct listener *fwd_listener(struct fwd *fwd, uint32_t idx, uint8_t proto)
+{
+	struct listener *l = &fwd->l[idx];
+
+	return l->fd >= 0 && fwd->rule[l->rule].r.proto == proto ? l : NULL;
+}
+
+void fwd_close(struct fwd *fwd)
+{
+	for (uint32_t i = 0; i < fwd->n; i++) {
+		if (fwd->l[i].fd >= 0)
+			close(fwd->l[i].fd);
+	}
+	fwd->n = fwd->used = fwd->free = 0;
+}
