@@ -115,6 +115,16 @@ is "no standard output" "$("$PESTO" "$S" 2>&1 >&-) $?" "Couldn't write to standa
 is "nobody there" "$("$PESTO" -s "$T/nosuch" 2>&1) $?" "Failed to connect to $T/nosuch: No such file or directory 1"
 is "FWD-19 nothing has changed" "$(P -s)" "$before"
 
+# A flow of the guest's has a port on the host that is that of its socket there
+C python3 -c 'import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("", 8450)); s.sendto(b"x", ("198.51.100.10", 9))'
+ok "a flow of the guest's has a port" wait_for 10 listens 8450 u
+is "FWD-19 a rule that names it has it" "$(P -A -u 8449-8451:49-51) $?" " 0"
+xfer 10 <<END
+udp FWD-19_and_forwards c=R s=C to=198.51.100.2 port=8450 lport=50 sizes=1,1000
+END
+is "FWD-19 it is deleted" "$(P -D -u 8449-8451:49-51) $?" " 0"
+not "FWD-19 and nobody has the port" listens 8450 u
+
 # Connections live on
 cat >"$T/live.py" <<'END'
 import socket, subprocess, sys, time
