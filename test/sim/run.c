@@ -103,12 +103,14 @@ static void run_conf(struct run *r)
 		uint16_t port = sim_link[k].port = (uint16_t)(LISTEN_PORT + (k + GUEST_MAX - r->v.guest) % GUEST_MAX);
 		struct rule any = {
 			.proto = IPPROTO_TCP, .any = true, .first = port, .last = port, .to = SERVER_PORT, .guest = k,
+			.opt = 2 * k,
 		};
 
 		cf->rules.rule[2 * k] = any;
 		any.proto = IPPROTO_UDP;
 		any.to = 53;
 		any.outward = r->s->outward;
+		any.opt++;
 		cf->rules.rule[2 * k + 1] = any;
 	}
 	for (unsigned i = 0; i < FAMILIES; i++) {
