@@ -119,7 +119,14 @@ static void caps_drop(uint64_t keep)
 /* Without close_range(): what /proc lists. getdents64() because opendir() allocates. */
 static void close_listed(unsigned first, unsigned last)
 {
-	struct { uint64_t ino; int64_t off; uint16_t reclen; uint8_t type; char name[]; } *e;
+	struct entry {			/* getdents64(2) */
+		uint64_t	ino;
+		int64_t		off;
+		uint16_t	reclen;
+		uint8_t		type;
+		char		name[];
+	};
+	struct entry *e;
 	int dir = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_Alignas(8) char buf[4096];
 	struct rlimit rl;
@@ -308,11 +315,11 @@ static void landlock(void)
 /* System calls */
 
 enum {
-	PASTA	= 1 << MODE_PASTA,
-	PASST	= 1 << MODE_PASST,
-	BOTH	= PASTA | PASST,
-	OPENER	= PASST << 1,		/* the thread in the target namespace, see ns_opener_stay() */
-	ALL	= BOTH | OPENER,
+	LOOP_PASTA	= 1 << MODE_PASTA,
+	LOOP_PASST	= 1 << MODE_PASST,
+	LOOP	= LOOP_PASTA | LOOP_PASST,
+	OPENER	= LOOP_PASST << 1,		/* the thread in the target namespace, see ns_opener_stay() */
+	ALL	= LOOP | OPENER,
 	CONTROL	= OPENER << 1,		/* with a control socket */
 	REFUSED	= CONTROL << 1,		/* fails with ENOMEM, for what libc can do without */
 };
@@ -327,29 +334,29 @@ enum {
 #endif
 
 /* Calls that some architectures or C libraries don't have */
-#define NONE	-1
+#define NO_CALL	-1
 #ifndef __NR_accept
-#define __NR_accept		NONE
+#define __NR_accept		NO_CALL
 #endif
 #ifndef __NR_accept4
-#define __NR_accept4		NONE
+#define __NR_accept4		NO_CALL
 #endif
 #ifndef __NR_poll			/* newer architectures have none of these */
-#define __NR_poll		NONE
-#define __NR_epoll_wait		NONE
-#define __NR_dup2		NONE
-#define __NR_open		NONE
-#define __NR_readlink		NONE
+#define __NR_poll		NO_CALL
+#define __NR_epoll_wait		NO_CALL
+#define __NR_dup2		NO_CALL
+#define __NR_open		NO_CALL
+#define __NR_readlink		NO_CALL
 #endif
 #ifndef __NR_recv
-#define __NR_recv		NONE
-#define __NR_send		NONE
+#define __NR_recv		NO_CALL
+#define __NR_send		NO_CALL
 #endif
 #ifndef __NR_socketcall
-#define __NR_socketcall		NONE
+#define __NR_socketcall		NO_CALL
 #endif
 #ifndef __NR_sigreturn
-#define __NR_sigreturn		NONE
+#define __NR_sigreturn		NO_CALL
 #endif
 #ifdef __NR_fcntl64
 #undef __NR_fcntl
@@ -366,11 +373,11 @@ enum {
 #define __NR_clock_gettime	__NR_clock_gettime32
 #endif
 #if __SIZEOF_LONG__ == 8
-#define __NR_clock_gettime64	NONE
-#define __NR_recvmmsg_time64	NONE
-#define __NR_ppoll_time64	NONE
-#define __NR__llseek		NONE
-#define __NR_ftruncate64	NONE
+#define __NR_clock_gettime64	NO_CALL
+#define __NR_recvmmsg_time64	NO_CALL
+#define __NR_ppoll_time64	NO_CALL
+#define __NR__llseek		NO_CALL
+#define __NR_ftruncate64	NO_CALL
 #endif
 
 /* Only with this value of argument @i, counted from 0: int or unsigned, of which the kernel takes the low 32 bits */
@@ -383,97 +390,97 @@ static const struct {
 	const char	*what_for;
 } allowed[] = {
 	/* The loop and the data path, most frequent first */
-	{ __NR_epoll_wait,		BOTH,	"loop" },
-	{ __NR_epoll_pwait,		BOTH,	"loop: libc has no epoll_wait on newer architectures, musl never" },
+	{ __NR_epoll_wait,		LOOP,	"loop" },
+	{ __NR_epoll_pwait,		LOOP,	"loop: libc has no epoll_wait on newer architectures, musl never" },
 	{ __NR_read,			ALL,	"tap device, signalfd, inotify, splice; opener: requests" },
 	{ __NR_write,			ALL,	"tap device, log, pcap, splice; opener: answers" },
-	{ __NR_writev,			BOTH,	"tap device, pcap" },
-	{ __NR_recvmsg,			BOTH,	"flows, neighbours of the host" },
-	{ __NR_recvmmsg,		BOTH,	"datagrams" },
-	{ __NR_recvmmsg_time64,		BOTH,	"datagrams" },
-	{ __NR_recvfrom,		BOTH,	"flows, qemu's socket" },
-	{ __NR_recv,			BOTH,	"flows" },
-	{ __NR_sendmsg,			BOTH,	"flows, qemu's socket" },
-	{ __NR_sendmmsg,		BOTH,	"datagrams" },
-	{ __NR_sendto,			BOTH,	"flows, system log, neighbours read again" },
-	{ __NR_send,			BOTH,	"flows, system log, neighbours read again" },
-	{ __NR_splice,			PASTA,	"loopback bypass" },
-	{ __NR_clock_gettime,		BOTH,	"time, where the vDSO has none" },
-	{ __NR_clock_gettime64,		BOTH,	"time, where the vDSO has none" },
+	{ __NR_writev,			LOOP,	"tap device, pcap" },
+	{ __NR_recvmsg,			LOOP,	"flows, neighbours of the host" },
+	{ __NR_recvmmsg,		LOOP,	"datagrams" },
+	{ __NR_recvmmsg_time64,		LOOP,	"datagrams" },
+	{ __NR_recvfrom,		LOOP,	"flows, qemu's socket" },
+	{ __NR_recv,			LOOP,	"flows" },
+	{ __NR_sendmsg,			LOOP,	"flows, qemu's socket" },
+	{ __NR_sendmmsg,		LOOP,	"datagrams" },
+	{ __NR_sendto,			LOOP,	"flows, system log, neighbours read again" },
+	{ __NR_send,			LOOP,	"flows, system log, neighbours read again" },
+	{ __NR_splice,			LOOP_PASTA,	"loopback bypass" },
+	{ __NR_clock_gettime,		LOOP,	"time, where the vDSO has none" },
+	{ __NR_clock_gettime64,		LOOP,	"time, where the vDSO has none" },
 
 	/* A flow's life */
-	{ __NR_epoll_ctl,		BOTH,	"flows" },
+	{ __NR_epoll_ctl,		LOOP,	"flows" },
 	{ __NR_socket | WITH(0, AF_INET), ALL,	"flows; types and protocols: see emit_socket()" },
 	{ __NR_socket | WITH(0, AF_INET6), ALL,	"flows, the same" },
 	{ __NR_socket | WITH(0, AF_UNIX), CONTROL, "spare descriptor, unix_spare()" },
-	{ __NR_bind,			BOTH,	"flows" },
-	{ __NR_connect,			BOTH,	"flows" },
-	{ __NR_listen,			BOTH,	"ports that open later" },
-	{ __NR_accept4,			BOTH,	"flows, qemu" },
-	{ __NR_accept,			BOTH,	"musl falls back to it, LIFE-06" },
-	{ __NR_getsockopt,		BOTH,	"flows: errors, room, TCP_INFO" },
-	{ __NR_setsockopt,		BOTH,	"flows, filter for notifications of neighbours" },
-	{ __NR_getsockname,		BOTH,	"flows" },
-	{ __NR_shutdown,		BOTH,	"flows" },
-	{ __NR_close,			BOTH,	"flows" },
-	{ __NR_pipe2 | WITH(1, O_CLOEXEC | O_NONBLOCK), PASTA, "loopback bypass; not O_NOTIFICATION_PIPE" },
-	{ __NR_fcntl | WITH(1, F_SETPIPE_SZ), PASTA, "loopback bypass" },
-	{ __NR_fcntl | WITH(1, F_GETPIPE_SZ), PASTA, "loopback bypass" },
-	{ __NR_fcntl | WITH(1, F_DUPFD_CLOEXEC), BOTH, "are there descriptors left for what comes in?" },
-	{ __NR_fcntl | WITH(1, F_SETFD), BOTH, "musl without SOCK_CLOEXEC" },
-	{ __NR_fcntl | WITH(1, F_SETFL), BOTH, "musl without SOCK_NONBLOCK" },
-	{ __NR_getrandom,		BOTH,	"identifiers" },
+	{ __NR_bind,			LOOP,	"flows" },
+	{ __NR_connect,			LOOP,	"flows" },
+	{ __NR_listen,			LOOP,	"ports that open later" },
+	{ __NR_accept4,			LOOP,	"flows, qemu" },
+	{ __NR_accept,			LOOP,	"musl falls back to it, LIFE-06" },
+	{ __NR_getsockopt,		LOOP,	"flows: errors, room, TCP_INFO" },
+	{ __NR_setsockopt,		LOOP,	"flows, filter for notifications of neighbours" },
+	{ __NR_getsockname,		LOOP,	"flows" },
+	{ __NR_shutdown,		LOOP,	"flows" },
+	{ __NR_close,			LOOP,	"flows" },
+	{ __NR_pipe2 | WITH(1, O_CLOEXEC | O_NONBLOCK), LOOP_PASTA, "loopback bypass; not O_NOTIFICATION_PIPE" },
+	{ __NR_fcntl | WITH(1, F_SETPIPE_SZ), LOOP_PASTA, "loopback bypass" },
+	{ __NR_fcntl | WITH(1, F_GETPIPE_SZ), LOOP_PASTA, "loopback bypass" },
+	{ __NR_fcntl | WITH(1, F_DUPFD_CLOEXEC), LOOP, "are there descriptors left for what comes in?" },
+	{ __NR_fcntl | WITH(1, F_SETFD), LOOP, "musl without SOCK_CLOEXEC" },
+	{ __NR_fcntl | WITH(1, F_SETFL), LOOP, "musl without SOCK_NONBLOCK" },
+	{ __NR_getrandom,		LOOP,	"identifiers" },
 	{ __NR_socketcall,		ALL,	"all of the socket calls, LIFE-07; no filter sees their arguments" },
 
 	/* Start-up's last step */
-	{ __NR_dup2,			BOTH,	"a daemon lets go of its standard streams" },
-	{ __NR_dup3,			BOTH,	"the same: dup2() on newer architectures" },
+	{ __NR_dup2,			LOOP,	"a daemon lets go of its standard streams" },
+	{ __NR_dup3,			LOOP,	"the same: dup2() on newer architectures" },
 
 	/* End of the namespace */
-	{ __NR_newfstatat,		PASTA,	"name of the namespace" },
-	{ __NR_statx,			PASTA,	"name of the namespace, with 64-bit time" },
-	{ __NR_poll,			BOTH,	"pidfd; is the guest's end of its socket closed?" },
-	{ __NR_ppoll,			BOTH,	"the same" },
-	{ __NR_ppoll_time64,		BOTH,	"the same" },
-	{ __NR_wait4,			PASTA,	"the command's exit status" },
-	{ __NR_waitid,			PASTA,	"the command's exit status" },
+	{ __NR_newfstatat,		LOOP_PASTA,	"name of the namespace" },
+	{ __NR_statx,			LOOP_PASTA,	"name of the namespace, with 64-bit time" },
+	{ __NR_poll,			LOOP,	"pidfd; is the guest's end of its socket closed?" },
+	{ __NR_ppoll,			LOOP,	"the same" },
+	{ __NR_ppoll_time64,		LOOP,	"the same" },
+	{ __NR_wait4,			LOOP_PASTA,	"the command's exit status" },
+	{ __NR_waitid,			LOOP_PASTA,	"the command's exit status" },
 
 	/* Log file */
-	{ __NR_pread64,			BOTH,	"log rotation" },
-	{ __NR_pwrite64,		BOTH,	"log rotation" },
-	{ __NR_lseek,			BOTH,	"log rotation" },
-	{ __NR__llseek,			BOTH,	"log rotation" },
-	{ __NR_ftruncate,		BOTH,	"log rotation" },
-	{ __NR_ftruncate64,		BOTH,	"log rotation" },
+	{ __NR_pread64,			LOOP,	"log rotation" },
+	{ __NR_pwrite64,		LOOP,	"log rotation" },
+	{ __NR_lseek,			LOOP,	"log rotation" },
+	{ __NR__llseek,			LOOP,	"log rotation" },
+	{ __NR_ftruncate,		LOOP,	"log rotation" },
+	{ __NR_ftruncate64,		LOOP,	"log rotation" },
 
 	/* Ends, good and bad */
 	{ __NR_exit_group,		ALL,	"exit" },
 	{ __NR_exit,			OPENER,	"exit of the thread" },
-	{ __NR_rt_sigreturn,		BOTH,	"signals" },
-	{ __NR_sigreturn,		BOTH,	"signals" },
+	{ __NR_rt_sigreturn,		LOOP,	"signals" },
+	{ __NR_sigreturn,		LOOP,	"signals" },
 	{ __NR_restart_syscall,		ALL,	"after SIGSTOP and SIGCONT" },
-	{ __NR_rt_sigprocmask,		BOTH,	"abort(), LIFE-08" },
-	{ __NR_rt_sigaction,		BOTH,	"abort(), LIFE-08" },
-	{ __NR_getpid,			BOTH,	"abort(), LIFE-08" },
-	{ __NR_gettid,			BOTH,	"abort(), LIFE-08" },
-	{ __NR_tgkill | WITH(0, OURSELVES), BOTH, "abort(), LIFE-08" },
-	{ __NR_tkill | WITH(0, OURSELVES), BOTH, "abort() of musl, LIFE-08" },
+	{ __NR_rt_sigprocmask,		LOOP,	"abort(), LIFE-08" },
+	{ __NR_rt_sigaction,		LOOP,	"abort(), LIFE-08" },
+	{ __NR_getpid,			LOOP,	"abort(), LIFE-08" },
+	{ __NR_gettid,			LOOP,	"abort(), LIFE-08" },
+	{ __NR_tgkill | WITH(0, OURSELVES), LOOP, "abort(), LIFE-08" },
+	{ __NR_tkill | WITH(0, OURSELVES), LOOP, "abort() of musl, LIFE-08" },
 #ifdef SANITIZED
-	{ __NR_mmap,			BOTH,	"sanitizers" },
+	{ __NR_mmap,			LOOP,	"sanitizers" },
 #else
-	{ __NR_mmap,			BOTH | REFUSED, "abort() of glibc keeps its message there" },
+	{ __NR_mmap,			LOOP | REFUSED, "abort() of glibc keeps its message there" },
 #endif
-	{ __NR_brk,			BOTH,	"assert() builds its message in allocated memory, LIFE-08" },
+	{ __NR_brk,			LOOP,	"assert() builds its message in allocated memory, LIFE-08" },
 #ifdef SANITIZED
 	{ __NR_sigaltstack,		ALL,	"sanitizers, before exit()" },
-	{ __NR_munmap,			BOTH,	"sanitizers" },
-	{ __NR_madvise,			BOTH,	"sanitizers" },
-	{ __NR_sched_yield,		BOTH,	"sanitizers" },
-	{ __NR_futex,			BOTH,	"sanitizers" },
-	{ __NR_open,			BOTH,	"sanitizers' reports: fails, for Landlock and the empty root" },
-	{ __NR_openat,			BOTH,	"the same" },
-	{ __NR_readlink,		BOTH,	"sanitizers' reports" },
-	{ __NR_ioctl | WITH(1, TCGETS),	BOTH,	"sanitizers' reports" },
+	{ __NR_munmap,			LOOP,	"sanitizers" },
+	{ __NR_madvise,			LOOP,	"sanitizers" },
+	{ __NR_sched_yield,		LOOP,	"sanitizers" },
+	{ __NR_futex,			LOOP,	"sanitizers" },
+	{ __NR_open,			LOOP,	"sanitizers' reports: fails, for Landlock and the empty root" },
+	{ __NR_openat,			LOOP,	"the same" },
+	{ __NR_readlink,		LOOP,	"sanitizers' reports" },
+	{ __NR_ioctl | WITH(1, TCGETS),	LOOP,	"sanitizers' reports" },
 #endif
 };
 
@@ -576,7 +583,7 @@ static void filter_syscalls(unsigned mode)
 	emit(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
 	emit_load(NUMBER);
 	for (unsigned i = 0; i < ARRAY_SIZE(allowed); i++) {
-		if (allowed[i].nr != NONE && allowed[i].modes & mode)
+		if (allowed[i].nr != NO_CALL && allowed[i].modes & mode)
 			emit_row(allowed[i].nr,
 				 allowed[i].modes & REFUSED ? SECCOMP_RET_ERRNO | ENOMEM : SECCOMP_RET_ALLOW);
 	}

@@ -84,7 +84,7 @@ static unsigned find_room(const struct neighs *n, const struct addr *a)
 	return oldest;
 }
 
-static void put(struct neighs *n, const struct addr *a, const struct mac *mac)
+static void remember_mac(struct neighs *n, const struct addr *a, const struct mac *mac)
 {
 	unsigned i = find(n, a);
 	struct neigh *e = &n->e[i < NEIGH_MAX ? i : find_room(n, a)];
@@ -152,7 +152,7 @@ static bool take(struct neighs *n, const struct nlmsghdr *nh, struct addr *a)
 	    RTA_PAYLOAD(tb[NDA_LLADDR]) == sizeof(mac.b)) {
 		memcpy(mac.b, RTA_DATA(tb[NDA_LLADDR]), sizeof(mac.b));
 		if (!mac_is_zero(&mac) && !(mac.b[0] & 1) && is_neighbour(n->net, a)) {
-			put(n, a, &mac);
+			remember_mac(n, a, &mac);
 			return true;
 		}
 	}

@@ -11,13 +11,13 @@
  */
 #include <errno.h>
 #include <linux/filter.h>
+#include <linux/rtnetlink.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "log.h"
 #include "neigh.h"
-#include "netlink_msg.h"
 
 #define PAIRS_MAX	48	/* in the filter: two of them have to fit into net.core.optmem_max, 20 KiB and more */
 #define CODE_MAX	1024

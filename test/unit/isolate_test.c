@@ -337,7 +337,7 @@ static const struct {
 #ifdef __NR_stat
 	{ "stat",	__NR_stat,	{ (long)"/", (long)"/", 0, 0 }, 0 },	/* its number is that of F_SETFL */
 #endif
-	{ "wait4",	__NR_wait4,	{ -1, 0, WNOHANG, 0 }, PASST },
+	{ "wait4",	__NR_wait4,	{ -1, 0, WNOHANG, 0 }, LOOP_PASST },
 	{ "socket(AF_UNIX), without a control socket", __NR_socket, { AF_UNIX, SOCK_STREAM, 0 }, 0 },
 	{ "socket(AF_UNIX) in the low half", __NR_socket, { AF_UNIX | (long)((uint64_t)AF_INET << 32), SOCK_STREAM, 0 }, 0 },
 	{ "socket(AF_NETLINK)", __NR_socket, { AF_NETLINK, SOCK_RAW, 0 }, 0 },
@@ -582,7 +582,7 @@ static void test_table(void)
 	for (unsigned i = 0; i < ARRAY_SIZE(allowed); i++) {
 		ok(allowed[i].modes && allowed[i].what_for && *allowed[i].what_for);
 		for (unsigned j = 0; j < i; j++)
-			ok(allowed[i].nr == NONE || allowed[i].nr != allowed[j].nr);
+			ok(allowed[i].nr == NO_CALL || allowed[i].nr != allowed[j].nr);
 	}
 }
 

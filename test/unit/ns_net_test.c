@@ -632,7 +632,7 @@ static void test_link(void)
 	       "0\n");
 }
 
-/* What is announced of the device, and what the rest of the program may do with it: more than 64 KiB where the kernel has both */
+/* Announced by the device, and used by the rest of the program: more than 64 KiB where the kernel has both */
 static void run_big(const char *args)
 {
 	static struct conf c;
