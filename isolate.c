@@ -184,7 +184,9 @@ int isolate_fd_in_path(const char *path)
 	size_t len = sizeof(dir) - 1;
 	uint64_t fd;
 
-	return path && !strncmp(path, dir, len) && parse_num(path + len, strlen(path + len), INT32_MAX, &fd) ? (int)fd : -1;
+	if (!path || strncmp(path, dir, len) || !parse_num(path + len, strlen(path + len), INT32_MAX, &fd))
+		return -1;
+	return (int)fd;
 }
 
 static void streams_open(void)
