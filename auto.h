@@ -3,7 +3,6 @@
 #ifndef AUTO_H
 #define AUTO_H
 
-#include "ns.h"
 #include "ctx.h"
 
 /* Ports that are bound, by protocol (0: TCP, 1: UDP) */
@@ -14,8 +13,8 @@ struct bound {
 /**
  * auto_start() - first scan, and others from then on, every 50 ms to 1 s, if any rule is automatic
  *
- * After fwd_listen() and while the namespace can be entered, that is, before isolation. Without sock_diag(7), it is said
- * that not everything is forwarded.
+ * After fwd_listen() and before isolation, as the opener opens a netlink socket. Without sock_diag(7), a message is
+ * logged: not everything is forwarded.
  */
 void auto_start(struct ctx *c);
 

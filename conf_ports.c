@@ -194,7 +194,8 @@ static const char *parse_item(const char *s, const char *end, struct item *it)
 		if (!colon)
 			return NULL;
 		return memchr(colon, '.', (size_t)(end - colon)) || memchr(colon + 1, ':', (size_t)(end - colon - 1)) ?
-		       parse_to_addr(colon + 1, end, &it->to_addr) : "only ports named have other ports as a target";
+			       parse_to_addr(colon + 1, end, &it->to_addr) :
+			       "only ports named have other ports as a target";
 	}
 	if (s < end && *s == '~') {
 		it->kind = ITEM_EXCLUDED;

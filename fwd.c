@@ -32,7 +32,7 @@
 /* ms. Who restarts a container doesn't wait for our predecessor to end: it lets go of its ports as soon as the
  * scheduler lets it, up to 80 ms for 20,000 of them. That somebody has ports of "all" is nothing unusual.
  */
-#define PATIENCE	250
+#define PATIENCE_NAMED	250
 #define PATIENCE_WEAK	50		/* since the last one that became free */
 #define RETRY_EVERY	2
 
@@ -106,8 +106,8 @@ static int too_many(uint64_t n)
 		return -ENFILE;
 	}
 	getrlimit(RLIMIT_NOFILE, &lim);
-	err("%llu ports to forward need %llu open files, but the limit is %llu (RLIMIT_NOFILE)",
-	    (unsigned long long)n, (unsigned long long)n + FD_RESERVE, (unsigned long long)lim.rlim_cur);
+	err("%llu ports to forward need %llu open files, but the limit is %llu (RLIMIT_NOFILE)", (unsigned long long)n,
+	    (unsigned long long)n + FD_RESERVE, (unsigned long long)lim.rlim_cur);
 	return -EMFILE;
 }
 
@@ -305,7 +305,7 @@ static bool make_way(struct fwd *fwd, const struct rule *r)
 static int listen_patiently(struct opening *o, const struct fwd_rule *fr, uint32_t port)
 {
 	bool patient = o->start && !fr->r.weak && !is_ours(o->fwd, &fr->r, port);
-	uint64_t until = now_ms() + PATIENCE;
+	uint64_t until = now_ms() + PATIENCE_NAMED;
 	int rc = listen_port(o, fr, port);
 
 	if (rc == -EADDRINUSE && o->t == next.t && make_way(o->fwd, &fr->r))
@@ -350,7 +350,7 @@ static int open_rule(struct opening *o, uint8_t *todo)
 }
 
 /* Takes ports that have a listener of rule @i's off @todo: how many */
-static uint32_t keep(const struct fwd *fwd, unsigned i, uint8_t *todo)
+static uint32_t take_kept(const struct fwd *fwd, unsigned i, uint8_t *todo)
 {
 	uint32_t n = 0;
 
@@ -381,7 +381,7 @@ static int open_group(struct opening *o, unsigned first, unsigned end)
 
 		o->why = left ? -EADDRINUSE : o->why;
 		o->port = left;
-		o->opened += keep(o->fwd, i, todo);
+		o->opened += take_kept(o->fwd, i, todo);
 	}
 	for (;;) {
 		o->taken = 0;
@@ -500,7 +500,7 @@ static void rules_init(struct fwd *fwd, const struct net *net)
 }
 
 /* Exact rules come first. Nobody waits for automatic ones: they have what they inherit, and what fwd_follow() finds. */
-static int open_all(struct opening *o)
+static int open_table(struct opening *o)
 {
 	int rc = 0;
 
@@ -519,14 +519,14 @@ static int open_all(struct opening *o)
 	return rc;
 }
 
-static int listen_all(struct fwd *fwd, const struct net *net, bool outward)
+static int listen_way(struct fwd *fwd, const struct net *net, bool outward)
 {
 	struct opening o = {
 		.fwd = fwd, .net = net, .t = fwd->rule, .n = fwd->nrules, .start = true, .outward = outward,
 	};
 	int rc = check_limits(fwd);
 
-	return rc ? rc : open_all(&o);
+	return rc ? rc : open_table(&o);
 }
 
 int fwd_listen(struct fwd *fwd, const struct net *net, int epfd)
@@ -534,14 +534,14 @@ int fwd_listen(struct fwd *fwd, const struct net *net, int epfd)
 	fwd->epfd = epfd;
 	fwd->eph[false] = fwd->eph[true] = find_ephemeral(false);
 	rules_init(fwd, net);
-	return listen_all(fwd, net, false);
+	return listen_way(fwd, net, false);
 }
 
 int fwd_listen_ns(struct fwd *fwd, const struct net *net, int epfd)
 {
 	fwd->epfd = epfd;
 	fwd->eph[true] = find_ephemeral(true);
-	return listen_all(fwd, net, true);
+	return listen_way(fwd, net, true);
 }
 
 /* ---- the table changes ---- */
@@ -652,7 +652,7 @@ int fwd_replace(struct fwd *fwd, const struct net *net, const struct rules *want
 		if (l->port)
 			l->heir = rules_heir(next.t, want->n, next.first, of, next.to[l->rule], fwd->eph, l->port);
 	}
-	rc = open_all(&o);
+	rc = open_table(&o);
 	if (rc) {
 		other = rc == -EADDRINUSE ? in_the_way(&o, &next.t[o.rule].r, o.port) : NULL;
 		*why = (struct fwd_failure){ .rule = o.rule, .port = (uint16_t)o.port };
@@ -683,7 +683,7 @@ static bool follow(struct opening *o, unsigned i, const uint8_t *bound)
 		l->heir = RULES_MAX;
 		some_go = true;
 	}
-	keep(o->fwd, i, todo);
+	take_kept(o->fwd, i, todo);
 	for (; port <= r->last; port++) {
 		if (bit_test(todo, port) && !listen_port(o, &o->t[i], port))
 			debug("Port %u is bound: forwarded from %u, %s", rule_to(r, port), port,

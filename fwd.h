@@ -14,8 +14,8 @@ struct listener {
 	uint16_t	heir;			/* the same, once that change is through; RULES_MAX: nobody wants it */
 	uint16_t	port;			/* that it is bound to; 0: entry is free */
 	uint8_t		guest;
-	bool		v4:1, v6:1;		/* families that it accepts */
-	bool		gone:1;			/* UDP: its socket was closed, and flows that used it have to end */
+	bool		v4 : 1, v6 : 1;		/* families that it accepts */
+	bool		gone : 1;		/* UDP: its socket was closed, and flows that used it have to end */
 	union {
 		uint32_t	next;		/* TCP, or free: of @paused or @free, index + 1, or 0 */
 		uint32_t	flow;		/* UDP: its FLOW_UDP_PORT, the same; 0: it was silent so far */

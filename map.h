@@ -10,9 +10,7 @@
 #define MAP_H
 
 #include "drop.h"
-#include "flow.h"
 #include "fwd.h"
-#include "log.h"
 #include "net.h"
 #include "sock.h"
 

@@ -55,8 +55,8 @@ uint16_t rules_plan(const struct fwd_rule *t, unsigned n, unsigned i, const stru
 	for (uint32_t port = r->first; port <= r->last; port++) {
 		if (!rule_covers(r, eph, port))
 			continue;
-		if (r->automatic && (!bit_test(bound, rule_to(r, port)) ||
-				     (r->weak && is_ephemeral(&eph[!r->outward], port))))
+		if (r->automatic &&
+		    (!bit_test(bound, rule_to(r, port)) || (r->weak && is_ephemeral(&eph[!r->outward], port))))
 			continue;
 		bit_set(map, port);
 	}
