@@ -50,10 +50,12 @@ struct answer {
 /* RFC 826, RFC 5227: answers for every address but the guest's own, with the MAC address of a neighbour, or ours; not
  * probes, announcements. @out: ARP packet.
  */
-enum drop arp_answer(const struct net *net, const struct neighs *n, const struct pkt *p, uint8_t *out, struct answer *a);
+enum drop arp_answer(const struct net *net, const struct neighs *n, const struct pkt *p, uint8_t *out,
+		     struct answer *a);
 
 /* RFC 4861: neighbour and router solicitations. @out: what follows the 8 bytes of ICMPv6 header. */
-enum drop ndp_answer(const struct net *net, const struct neighs *n, const struct pkt *p, uint8_t *out, struct answer *a);
+enum drop ndp_answer(const struct net *net, const struct neighs *n, const struct pkt *p, uint8_t *out,
+		     struct answer *a);
 
 /* Unsolicited router advertisement (RFC 4861 6.2.4), to all nodes; @mac: of its source, net_ip.our_ll */
 void ndp_advert(const struct net *net, const struct mac *mac, uint8_t *out, struct answer *a);

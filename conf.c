@@ -4,8 +4,8 @@
  * One table has a row for each option: names, argument, modes, parser, help.
  *
  * Every error is one line that names option, value and reason; it ends the process with status 1. An option given again
- * replaces its value, unless it stands for a list; "none" empties a list, and options behind it fill it again. Conditions on
- * several options are checked when all are known, so that their order doesn't matter.
+ * replaces its value, unless it stands for a list; "none" empties a list, and options behind it fill it again.
+ * Conditions on several options are checked when all are known, so that their order doesn't matter.
  *
  * Nothing is allocated: strings are copied into struct conf, or stay in argv.
  */
@@ -280,7 +280,8 @@ static void p_runas(struct parse *p)
 	p->c->runas = true;
 }
 
-bool conf_domain_ok(const char *s, size_t len)
+/* Usable as a domain name (RFC 1035 2.3.4)? */
+static bool domain_ok(const char *s, size_t len)
 {
 	size_t label = 0;
 
@@ -310,8 +311,8 @@ const char *conf_search_add(struct search *l, const char *s)
 		size_t len = strcspn(s, " \t");
 		bool root = len == 1 && *s == '.';	/* resolv.conf(5): no suffix */
 
-		if (!root && (l->n == SEARCH_MAX || !conf_domain_ok(s, len))) {
-			why = why ? why : conf_domain_ok(s, len) ? search_full : "not a list of domains";
+		if (!root && (l->n == SEARCH_MAX || !domain_ok(s, len))) {
+			why = why ? why : domain_ok(s, len) ? search_full : "not a list of domains";
 		} else if (!root) {
 			memcpy(l->name[l->n], s, len);
 			l->name[l->n++][len] = '\0';
@@ -323,7 +324,7 @@ const char *conf_search_add(struct search *l, const char *s)
 
 static void p_hostname(struct parse *p)
 {
-	if (*p->val && !conf_domain_ok(p->val, strlen(p->val)))
+	if (*p->val && !domain_ok(p->val, strlen(p->val)))
 		bad(p, "not a host name");
 	*(const char **)member(p) = *p->val ? p->val : NULL;
 }
@@ -742,7 +743,8 @@ static void check_ports(struct conf *c)
 			    r->proto == IPPROTO_TCP ? "tcp" : "udp");
 		c->ports_later |= r->outward && r->automatic;
 		if (c->no_splice && rule_needs_splice(r) && (!warned || warned->opt != r->opt)) {
-			warn("Option '%s': the guest's loopback can't be reached over the link, clients will be refused",
+			warn("Option '%s': the guest's loopback can't be reached over the link, clients will be "
+			     "refused",
 			     rule_text(r));
 			warned = r;
 		}
@@ -767,7 +769,7 @@ static void check(const struct parse *p)
 
 	c->foreground |= starts_command(c);		/* its status is ours */
 	c->config_net &= !c->splice_only;
-	c->no_ra |= c->config_net;		/* they would add a second address, with DAD, and a second default route */
+	c->no_ra |= c->config_net;	/* they would add a second address, with DAD, and a second default route */
 }
 
 void conf_parse(struct conf *c, int argc, char **argv)

@@ -117,9 +117,6 @@ void conf_parse(struct conf *c, int argc, char **argv);
  */
 const char *conf_ports(struct rules *t, enum mode mode, char letter, const char *val);
 
-/* Usable as a domain name (RFC 1035 2.3.4)? */
-bool conf_domain_ok(const char *s, size_t len);
-
 /* Appends a list of domains, separated by blanks, to a search list: NULL, or the reason why one was left out */
 const char *conf_search_add(struct search *l, const char *s);
 

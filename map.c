@@ -19,8 +19,8 @@
  *	the guest's own address	--map-guest-addr, or else the gateway
  *	any other		itself
  *
- * The guest sends to its gateway whatever its routes are. Answers to the host take the way of their flow, not that of the
- * outbound table: the address that a client is shown as need not lead back for new connections.
+ * The guest sends to its gateway whatever its routes are. Answers to the host take the way of their flow, not that of
+ * the outbound table: the address that a client is shown as need not lead back for new connections.
  */
 
 #include <netinet/in.h>
@@ -32,7 +32,8 @@ static bool guest_owns(const struct net *net, const struct seen *s, const struct
 	enum family f = addr_family(a);
 	const struct net_ip *ip = &net->ip[f];
 
-	return addr_is(a, &ip->guest.addr) || addr_is(a, &s->addr[f]) || addr_is(a, &s->ll) || addr_is(a, &ip->guest.ll);
+	return addr_is(a, &ip->guest.addr) || addr_is(a, &ip->guest.ll) || addr_is(a, &s->addr[f]) ||
+	       addr_is(a, &s->ll);
 }
 
 static bool switched_off(const struct net *net, uint8_t proto, enum family f)
@@ -144,7 +145,7 @@ bool map_splice(const struct fwd *fwd, const struct net *net, const struct seen 
 		return true;
 	if (addr_is_unspec(&r->to_addr) && !net->cf->host_lo_to_ns_lo) {
 		to->peer.a = addr_is_unspec(&s->addr[f]) ? net->ip[f].guest.addr : s->addr[f];
-		if (addr_is_unspec(&to->peer.a) || net->cf->splice_only)	/* none, or no link that would have it */
+		if (addr_is_unspec(&to->peer.a) || net->cf->splice_only)	/* none, or no link to have it on */
 			to->peer.a = addr_loopback(f);
 	}
 	return !fwd_leads_to_us(fwd, true, r->proto, &to->peer);	/* and back, and round again */
@@ -157,21 +158,17 @@ struct addr map_icmp_src(const struct net *net, const struct seen *s, const stru
 	return *a;
 }
 
-unsigned map_scope(const struct net *net, const struct addr *a)
-{
-	return addr_is_linklocal(a) || addr_is_multicast(a) ? net->ip[addr_family(a)].ifindex : 0;
-}
-
 struct sock_out map_leave(const struct net *net, const struct end *asked, const struct addr *to)
 {
 	const struct net_ip *ip = &net->ip[addr_family(&asked->a)];
 	struct sock_out o = {
 		.ifname = addr_is_loopback(to) ? "" : net->cf->ip[addr_family(to)].out_if,
-		.scope = map_scope(net, to), .freebind = net->cf->freebind,
+		.scope = net_scope(net, to), .freebind = net->cf->freebind,
 	};
 
 	/* The resolver, and not a neighbour of the same name */
-	if (addr_is_linklocal(to) && ip->dns_scope && is_dns(IPPROTO_UDP, asked->port) && addr_is(&asked->a, &ip->dns_forward))
+	if (addr_is_linklocal(to) && ip->dns_scope && is_dns(IPPROTO_UDP, asked->port) &&
+	    addr_is(&asked->a, &ip->dns_forward))
 		o.scope = ip->dns_scope;
 	return o;
 }

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* map.h - which address becomes which
  *
- * All mapping between the guest's view and the host's, as pure functions of options, of the host's network and of what was
- * learned of the guest. Order, outbound: DNS forward (ports 53 and 853), host loopback, host's own address, everything
- * else as it is. Inbound: a client on the host's loopback, or with the guest's own address, can't be shown as it is, and
- * becomes the address that leads back to it. Loopback addresses never pass the link, in either direction.
+ * All mapping between the guest's view and the host's, as pure functions of options, of the host's network and of the
+ * guest's addresses, as learned. Loopback addresses never pass the link, in either direction. See map.c for the tables.
  */
 #ifndef MAP_H
 #define MAP_H
@@ -30,7 +28,8 @@ struct seen {
  *
  * Return: DROP_NONE, DROP_ADDR or DROP_POLICY
  */
-enum drop map_out(const struct net *net, uint8_t proto, const struct end *src, const struct end *dst, struct side *host);
+enum drop map_out(const struct net *net, uint8_t proto, const struct end *src, const struct end *dst,
+		  struct side *host);
 
 /**
  * map_in() - the guest's side of a connection or datagram that arrived on the host
@@ -50,10 +49,10 @@ enum drop map_in(const struct net *net, const struct seen *s, const struct rule 
  * @from:	peer: client; our: local address and port it came to; in the namespace if @r is outward
  * @to:		filled in: peer: what to connect to
  *
- * From the host: if the client is on loopback. To the rule's target, loopback included: this is the only way to a target
- * there. Without one, to the namespace's own address, so that a service on its loopback stays its own; to loopback where it
- * has no address, or with --host-lo-to-ns-lo. Never to a port of ours, which would lead back and round for ever. From the
- * namespace: if it came to loopback, or to an address that the rule names.
+ * From the host: if the client is on loopback. To the rule's target, loopback included: this is the only way to a
+ * target there. Without one, to the namespace's own address, so that a service on its loopback stays its own; to
+ * loopback where it has no address, or with --host-lo-to-ns-lo. Never to a port of ours, which would lead back and
+ * round for ever. From the namespace: if it came to loopback, or to an address that the rule names.
  */
 bool map_splice(const struct fwd *fwd, const struct net *net, const struct seen *s, const struct rule *r,
 		const struct side *from, struct side *to);
@@ -69,10 +68,7 @@ struct addr map_icmp_src(const struct net *net, const struct seen *s, const stru
 /* Is @a a rule's target, and not the address assigned? Its packets don't make it the guest's own. */
 bool map_is_target(const struct fwd *fwd, const struct net *net, const struct addr *a);
 
-/* Interface index for a link-local or multicast destination on the host, or 0 */
-unsigned map_scope(const struct net *net, const struct addr *a);
-
-/* Interfaces by which a flow of the guest's to @asked leaves the host: by the family of @to, to which map_out() leads */
+/* Interfaces by which a flow of the guest's to @asked leaves the host: by the family of @to, where map_out() leads */
 struct sock_out map_leave(const struct net *net, const struct end *asked, const struct addr *to);
 
 #endif /* MAP_H */

@@ -184,7 +184,8 @@ static enum drop ns_answer(const struct net *net, const struct neighs *n, const 
 		return DROP_RESPONDER;
 	if (addr_is_unspec(&p->src.a))		/* duplicate address detection: nobody else has it */
 		return slla ? DROP_RESPONDER : DROP_NONE;
-	if (addr_eq(&target, &p->src.a) || addr_eq(&target, &net->ip[V6].guest.addr) || addr_eq(&target, &net->ip[V6].guest.ll))
+	if (addr_eq(&target, &p->src.a) || addr_eq(&target, &net->ip[V6].guest.addr) ||
+	    addr_eq(&target, &net->ip[V6].guest.ll))
 		return DROP_NONE;
 
 	na_fill(&target, neigh_mac(n, net, &target, &p->smac), NA_ROUTER | NA_SOLICITED | NA_OVERRIDE, buf, a);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* net.c - the host's network, and what the guest gets of it: addresses, gateways, resolvers
+/* net.c - the host's network, and the guest's share of it: addresses, gateways, resolvers
  *
- * Nothing the host has or lacks keeps us from starting. A family for which it has no usable interface is set up on local
- * addresses (struct net_ip, local); a host without default route is one's gateway all the same, for the day it has one.
+ * No state of the host's network keeps the program from starting. A family without usable interface is set up on local
+ * addresses (struct net_ip, local); a host without default route is the guest's gateway all the same, for the day it
+ * has one.
  *
- * Resolvers. A server on the host's loopback, or at the gateway's address, which leads there, is out of the guest's reach. The
- * guest is given map_loopback instead; its DNS queries are redirected to that server, as with --dns-forward. If --dns-forward
- * was given, that address is used, and map_loopback is not needed.
+ * Resolvers. A server on the host's loopback, or at the gateway's address, which leads there, is out of the guest's
+ * reach. The guest is given map_loopback instead; its DNS queries are redirected to that server, as with --dns-forward.
+ * If --dns-forward was given, that address is used, and map_loopback is not needed.
  */
 
 #include <errno.h>
@@ -22,8 +23,8 @@ const char *const family_name[FAMILIES] = { "IPv4", "IPv6" };
 
 static const char *resolv_path = "/etc/resolv.conf";
 
-/* Link-local, so that they hide no real address: the guest's router where the host has none, and its address where the host has
- * no network. IPv6 does without a global one.
+/* Link-local, so that they hide no real address: the guest's router where the host has none, and its address where the
+ * host has no network. IPv6 does without a global one.
  */
 static const struct addr no_gw4 = { .b = { [10] = 0xff, 0xff, 169, 254, 2, 2 } };
 static const struct addr local_addr4 = { .b = { [10] = 0xff, 0xff, 169, 254, 2, 1 } };
@@ -41,7 +42,8 @@ static unsigned template_interface(const struct conf *cf, struct nl *nl, enum fa
 	struct nl_routes routes;
 
 	if (*out_if && !ifindex)
-		warn("Outbound interface %s doesn't exist: nothing leaves the host by %s until it does", out_if, family_name[f]);
+		warn("Outbound interface %s doesn't exist: nothing leaves the host by %s until it does", out_if,
+		     family_name[f]);
 	if (*cf->ifname && !(ifindex = nl_ifindex(nl, cf->ifname)))
 		die("Invalid interface name %s: %s", cf->ifname, errno_text(ENODEV));
 	if (ifindex)
@@ -142,8 +144,9 @@ static void resolv_server(struct resolv *r, const char *s)
 	if (addr_is_unspec(&a))				/* resolv.conf(5): the local machine */
 		a = addr_loopback(addr_family(&a));
 	f = addr_family(&a);
-	if (r->n[f] < DNS_MAX)
-		r->server[f][r->n[f]++] = (struct resolver){ a, f == V6 && addr_is_linklocal(&a) ? resolv_scope(s) : 0 };
+	if (r->n[f] == DNS_MAX)
+		return;
+	r->server[f][r->n[f]++] = (struct resolver){ a, f == V6 && addr_is_linklocal(&a) ? resolv_scope(s) : 0 };
 }
 
 static void resolv_read(struct net *net, struct resolv *r)
@@ -167,15 +170,15 @@ static void resolv_read(struct net *net, struct resolv *r)
 			resolv_server(r, s + len + strspn(s + len, " \t"));
 		if (net->cf->search_given || len != 6 || (memcmp(s, "search", len) && memcmp(s, "domain", len)))
 			continue;
-		net->search.n = 0;			/* the last such line counts; names that can't be a domain are left out */
+		net->search.n = 0;			/* the last line counts; names that can't be a domain don't */
 		conf_search_add(&net->search, s + len);
 	}
 }
 
 /* ---- what follows ---- */
 
-/* One server for the guest. A server of the host's on loopback, or at the address that leads to loopback, goes by way of
- * --dns-forward or of that address. One of -D on loopback is the guest's own.
+/* One server for the guest. A server of the host's on loopback, or at the address that leads there, is reached by way
+ * of --dns-forward or of that address. One of -D on loopback is the guest's own.
  */
 static void dns_add(struct net_ip *ip, const struct conf_ip *want, const struct addr *server)
 {
@@ -206,8 +209,8 @@ static struct resolver dns_first(const struct conf_ip *want, const struct resolv
 	return *host;
 }
 
-/* Where --dns-forward leads. Without a resolver of the family, to one of the other family, that the host can reach whichever the
- * guest has; and it is what the guest is told of.
+/* The target of --dns-forward. Without a resolver of the family, it is one of the other family: the host can reach it
+ * whichever family the guest has. The guest is given the forward address then.
  */
 static void dns_forward_to(struct net *net, enum family f, const struct resolv *r)
 {

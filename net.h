@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* net.h - what the host has, and what follows from it, and from options, for the guest
+/* net.h - the host's network, and the guest's settings, which follow from it and from options
  *
  * Only net.c writes it: everybody else reads it again at each use, and keeps no copy.
  */
@@ -27,12 +27,11 @@ struct net_ip {
 	struct addr	our_ll;			/* our link-local address on the link (IPv6) */
 	struct addr	map_loopback;		/* guest-side address that stands for the host's loopback */
 	struct addr	map_guest;		/* guest-side address that stands for the host's own global address */
-	struct addr	dns_forward;		/* guest-side address whose ports 53 and 853 lead to @dns_host: as given, or
-						 * one of @guest.dns that stands for a resolver on loopback
-						 */
-	struct addr	dns_host;		/* resolver as the host reaches it, loopback included; of the other family
-						 * where the host has none of this one
-						 */
+	/* Guest-side address whose ports 53 and 853 lead to @dns_host: as given, or one of @guest.dns that stands for a
+	 * resolver on loopback. @dns_host: as the host reaches it, loopback included; of the other family where the
+	 * host has none of this one.
+	 */
+	struct addr	dns_forward, dns_host;
 	unsigned	dns_scope;		/* its interface, if it is link-local and resolv.conf names one; or 0 */
 
 	struct guest_ip	guest;
@@ -46,12 +45,18 @@ struct net {
 
 extern const char *const family_name[FAMILIES];
 
+/* Interface index for a link-local or multicast destination on the host, or 0 */
+static inline unsigned net_scope(const struct net *net, const struct addr *a)
+{
+	return addr_is_linklocal(a) || addr_is_multicast(a) ? net->ip[addr_family(a)].ifindex : 0;
+}
+
 /**
  * net_start() - look up the host's network, and derive what depends on it
  * @cf:		kept
  *
- * After sock_probe(). May die(): for an interface that does not exist, or without any address family. The host's routing is
- * never a reason.
+ * After sock_probe(). May die(): for an interface that does not exist, or without any address family. The host's
+ * routing is never a reason.
  */
 void net_start(struct net *net, const struct conf *cf);
 

@@ -88,9 +88,10 @@ _Noreturn void opts_help(const struct opts *t, const char *usage)
 
 _Noreturn void opts_version(const char *name)
 {
-	printf("%s " VERSION "\n"
+	printf("%s %s\n"
 	       "License: GPL-2.0-or-later, the GNU General Public License, version 2 or later.\n"
-	       "Free software: it may be changed and passed on. There is no warranty.\n", name);
+	       "Free software: it may be changed and passed on. There is no warranty.\n",
+	       name, opts_version_text);
 	output_done();
 }
 

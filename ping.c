@@ -151,7 +151,7 @@ static void ping_send(struct ctx *c, struct flow *f, const struct pkt *p)
 	int err;
 
 	view_skip(&msg, p->ip.len - p->data.len - ICMP_HLEN);
-	dgram_begin(&to, v4 ? 0 : map_scope(&c->net, &to.peer.a), false);
+	dgram_begin(&to, v4 ? 0 : net_scope(&c->net, &to.peer.a), false);
 	if (!dgram_add(&msg, 0, 0, 0, NULL))
 		drop_count(g, DROP_SEND);
 	while ((err = dgram_send(f->ping.sock, NULL, &g->drops[DROP_SEND]))) {

@@ -22,8 +22,10 @@ static void print_guest(const struct net *net, enum family f)
 	const struct addr mask = f == V4 ? addr_from4(addr_mask4(g->plen)) : addr_any6;
 	const char *title = net->cf->no_dhcp || addr_is_unspec(&g->addr) ? NULL : "DHCP:";
 
-	if (f == V6)
-		title = !net->cf->no_dhcpv6 ? net->cf->no_ndp ? "DHCPv6:" : "NDP/DHCPv6:" : net->cf->no_ndp ? NULL : "NDP:";
+	if (f == V6 && net->cf->no_dhcpv6)
+		title = net->cf->no_ndp ? NULL : "NDP:";
+	else if (f == V6)
+		title = net->cf->no_ndp ? "DHCPv6:" : "NDP/DHCPv6:";
 	if (title) {
 		info("%s", title);
 		print_addr("assign: ", &g->addr);

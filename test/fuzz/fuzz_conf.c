@@ -59,14 +59,14 @@ static void check_search(const struct search *l)
 {
 	CHECK(l->n <= SEARCH_MAX);
 	for (unsigned i = 0; i < l->n; i++)
-		CHECK(conf_domain_ok(l->name[i], strlen(l->name[i])));
+		CHECK(domain_ok(l->name[i], strlen(l->name[i])));
 }
 
 static void check_conf(const struct conf *c)
 {
 	CHECK(!c->netns || strchr(c->netns, '/'));
 	check_text(c->ns_ifname, sizeof(c->ns_ifname));
-	CHECK(!c->hostname || conf_domain_ok(c->hostname, strlen(c->hostname)));
+	CHECK(!c->hostname || domain_ok(c->hostname, strlen(c->hostname)));
 	CHECK(c->mtu <= MTU_MAX);
 	check_search(&c->search);
 	for (enum family f = V4; f < FAMILIES; f++) {

@@ -751,16 +751,16 @@ static void test_paths(void)
 	test("longest domain, longest label (RFC 1035 2.3.4)");
 	memset(arg, 'x', 64);
 	arg[63] = '\0';
-	ok(conf_domain_ok(arg, 63));
-	ok(!conf_domain_ok("", 0) && !conf_domain_ok(".", 1) && !conf_domain_ok("a..", 3) && !conf_domain_ok(".a", 2));
+	ok(domain_ok(arg, 63));
+	ok(!domain_ok("", 0) && !domain_ok(".", 1) && !domain_ok("a..", 3) && !domain_ok(".a", 2));
 	memset(arg, 'x', 64);
-	ok(!conf_domain_ok(arg, 64));
+	ok(!domain_ok(arg, 64));
 	for (unsigned i = 0; i < 300; i++)
 		arg[i] = i % 2 ? '.' : 'a';
-	ok(conf_domain_ok(arg, 253));
-	ok(conf_domain_ok(arg, 254));		/* with the dot of the root */
-	ok(!conf_domain_ok(arg, 255));
-	ok(!conf_domain_ok(arg, 256));
+	ok(domain_ok(arg, 253));
+	ok(domain_ok(arg, 254));		/* with the dot of the root */
+	ok(!domain_ok(arg, 255));
+	ok(!domain_ok(arg, 256));
 }
 
 /* More rules, or more options, than there is room for */

@@ -449,7 +449,7 @@ static void test_scope(void)
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct addr a = A(rows[i].to);
 
-		eq(map_scope(&c, &a), rows[i].want);
+		eq(net_scope(&c, &a), rows[i].want);
 	}
 }
 
