@@ -80,7 +80,7 @@ int dgram_recv(int fd, const struct iovec *place, unsigned n, uint8_t *batch)
 	rc = (int)UNINTERRUPTED(recvmmsg(fd, in.mm, n, MSG_DONTWAIT, NULL));
 	if (batch && rc == (int)n)
 		*batch = (uint8_t)MIN(2 * *batch, DGRAM_BATCH);
-	else if (batch && rc < *batch / 2)
+	else if (batch && rc >= 0 && rc < *batch / 2)
 		*batch = (uint8_t)MAX(*batch / 2, 2);
 	return rc < 0 ? -errno : rc;
 }

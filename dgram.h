@@ -65,7 +65,8 @@ void dgram_buffers(struct iovec *place, unsigned n);
  * dgram_recv() - the next messages of a socket
  * @place:	@n buffers, at most DGRAM_BATCH
  * @batch:	messages that are expected at once, or NULL: more if this batch was full, fewer if it was far from that,
- *		so that a ping-pong is not charged the preparations for a flood
+ *		so that a ping-pong is not charged the preparations for a flood. An empty socket behind a full batch
+ *		changes nothing: the next batch of that size would fill its places again, and cost a second call.
  *
  * Return: count, or -errno
  */

@@ -11,10 +11,10 @@
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <string.h>
+#include <sys/epoll.h>
 
 #include "checksum.h"
 #include "dgram.h"
-#include "event.h"
 #include "icmp.h"
 #include "ping.h"
 #include "reclaim.h"

@@ -33,7 +33,6 @@
 
 #include "checksum.h"
 #include "dgram.h"
-#include "event.h"
 #include "icmp.h"
 #include "reclaim.h"
 #include "sock.h"
@@ -121,10 +120,15 @@ void udp_end(struct ctx *c, struct flow *f)
 	port_put(c, port_of(c, f));
 }
 
-static void port_touch(struct ctx *c, struct flow *port)
+void udp_used(struct ctx *c, struct flow *f, bool replied)
 {
-	if (port->udp.listener == FLOW_NONE)
-		flow_touch(&c->flows, port, port->udp.replied);
+	replied |= f->udp.replied;
+	if (f->udp.used == c->now && f->udp.replied == replied && f->lru != LRU_LISTS)
+		return;
+	f->udp.used = c->now;
+	f->udp.replied = replied;
+	if (f->type != FLOW_UDP_PORT || f->udp.listener == FLOW_NONE)	/* a listener's is nobody's to take */
+		flow_touch(&c->flows, f, replied);
 }
 
 static uint64_t timeout_of(const struct flow *f)
@@ -148,12 +152,11 @@ static void udp_timeout(struct ctx *c, struct flow *f)
 
 void udp_start(struct ctx *c, struct flow *f)
 {
-	f->udp.used = c->now;
 	f->timer.kind = TIMER_FLOW;
 	timer_set(&c->wheel, &f->timer, c->now + timeout_of(f));
-	flow_touch(&c->flows, f, false);
+	udp_used(c, f, false);
 	port_add(c, port_of(c, f), f);
-	port_touch(c, port_of(c, f));
+	udp_used(c, port_of(c, f), false);
 }
 
 /* Flow between two endpoints; takes over the reference to @port, also if it fails */
@@ -394,10 +397,8 @@ void udp_input(struct ctx *c, struct flow *f, struct pkt *pkts)
 
 	if (f->udp.many)
 		udp_asks(c, port, f);
-	f->udp.used = c->now;
-	f->udp.replied |= f->udp.inbound;
-	flow_touch(&c->flows, f, f->udp.replied);
-	port_touch(c, port);
+	udp_used(c, f, f->udp.inbound);
+	udp_used(c, port, false);
 }
 
 /* ---- host to guest ---- */
@@ -569,13 +570,9 @@ static bool in_deliver(struct ctx *c, struct flow *port, unsigned i)
 		f->side[HOST].our.a = d.our;	/* the address asked last is the one that answers (UDP-10) */
 		f->udp.scope = d.scope;
 		hash_client(c, f);
-	} else {
-		port->udp.replied = true;
-		f->udp.replied |= !f->udp.inbound;	/* what was sent to many, any number of strangers may answer */
 	}
-	f->udp.used = c->now;
-	flow_touch(&c->flows, f, f->udp.replied);
-	port_touch(c, port);
+	udp_used(c, f, !listener && !f->udp.inbound);	/* what was sent to many, any number of strangers may answer */
+	udp_used(c, port, !listener);
 	f->bytes[HOST] += d.data.iov_len;
 	return in_pass(c, f, i, &d);
 }

@@ -67,4 +67,9 @@ void udp_unfilter(struct flow *port);
 /* A new flow is filled in: its life starts */
 void udp_start(struct ctx *c, struct flow *f);
 
+/* A flow, or a socket with many, is in use; @replied: both ways. Its place among those idle for longest changes once a
+ * millisecond at most: a batch costs no more than a datagram.
+ */
+void udp_used(struct ctx *c, struct flow *f, bool replied);
+
 #endif /* UDP_H */

@@ -30,7 +30,6 @@
 
 #include "accept.h"
 #include "dgram.h"
-#include "event.h"
 #include "reclaim.h"
 #include "sock.h"
 #include "splice.h"
@@ -185,12 +184,9 @@ static void note_use(struct ctx *c, struct flow *f)
 {
 	struct flow *parent = parent_of(c, f);
 
-	f->udp.used = c->now;
-	flow_touch(&c->flows, f, f->udp.replied);
-	if (parent) {
-		parent->udp.used = c->now;
-		flow_touch(&c->flows, parent, parent->udp.replied);
-	}
+	udp_used(c, f, false);
+	if (parent)
+		udp_used(c, parent, false);
 }
 
 /* The far socket has a port since it sent: our own, in case somebody looks who serves what */
@@ -409,7 +405,7 @@ void udp_splice_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t eve
 			return;
 		if (n < 0)			/* of a datagram sent earlier; it is off the socket now */
 			continue;
-		f->udp.replied = true;
+		udp_used(c, f, true);
 		if (f->udp.parent)
 			pass_far(c, f, (unsigned)n);
 		else

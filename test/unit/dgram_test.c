@@ -472,9 +472,11 @@ static void test_in(const char *addr)
 	eq(dgram_recv(y, place, DGRAM_BATCH, &batch), -EAGAIN);
 
 	test("%s: fewer places after batches that were small, more again after full ones", addr);
-	eq(batch, DGRAM_BATCH / 4);
-	for (unsigned i = 0; i < 8; i++)
+	eq(batch, DGRAM_BATCH / 2);
+	for (unsigned i = 0; i < 8; i++) {
+		say(x, &b, "x", 1);
 		dgram_recv(y, place, batch, &batch);
+	}
 	eq(batch, 2);
 	for (unsigned i = 0; i < 9; i++)
 		say(x, &b, "x", 1);
@@ -483,6 +485,14 @@ static void test_in(const char *addr)
 	eq(dgram_recv(y, place, batch, &batch), 4);
 	eq(dgram_recv(y, place, batch, &batch), 3);
 	eq(batch, 4);
+
+	test("%s: as many places again if all that came just filled them", addr);
+	for (unsigned i = 0; i < 4; i++)
+		say(x, &b, "x", 1);
+	eq(dgram_recv(y, place, batch, &batch), 4);
+	eq(batch, 8);
+	eq(dgram_recv(y, place, batch, &batch), -EAGAIN);
+	eq(batch, 8);
 
 	test("%s: several that the kernel joined", addr);
 	sock_probe();
