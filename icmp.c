@@ -10,10 +10,8 @@
 #include <netinet/ip.h>
 #include <string.h>
 
-#include "checksum.h"
 #include "icmp.h"
 #include "pmtu.h"
-#include "tcp.h"
 
 #define IP6_MTU_MIN	1280
 #define IP4_ERROR_MAX	576
@@ -193,10 +191,11 @@ bool icmp_is_too_big(const struct pkt *p)
 	       p->proto == IPPROTO_ICMPV6 && p->icmp.type == ICMP6_TOO_BIG;
 }
 
-enum drop icmp_too_big(struct ctx *c, struct guest *g, const struct pkt *p)
+enum drop icmp_too_big(struct ctx *c, struct guest *g, const struct pkt *p, struct icmp_size *s)
 {
 	uint32_t mtu = p->icmp.rest;
 	struct flow *f = NULL;
+	enum flow_type type;
 	struct quote q;
 
 	if (!pkt_quote(p, &q))
@@ -211,16 +210,13 @@ enum drop icmp_too_big(struct ctx *c, struct guest *g, const struct pkt *p)
 		return DROP_L4_HEADER;
 	}
 
-	if (q.proto == IPPROTO_TCP)
-		f = flow_find_guest(&c->flows, g->index, FLOW_TCP, &q.dst, &q.src);
-	else if (q.proto == IPPROTO_UDP)
-		f = flow_find_guest(&c->flows, g->index, FLOW_UDP, &q.dst, &q.src);
-	else if (q.proto == p->proto)
-		f = flow_find_guest(&c->flows, g->index, FLOW_PING, &q.dst, &q.src);
-	if (!f || flow_guest(c, f) != g)
+	type = q.proto == IPPROTO_TCP ? FLOW_TCP : q.proto == IPPROTO_UDP ? FLOW_UDP : FLOW_PING;
+	if (type != FLOW_PING || q.proto == p->proto)
+		f = flow_find_guest(&c->flows, g->index, type, &q.dst, &q.src);
+	if (!f)
 		return DROP_NO_FLOW;
-	if (f->type == FLOW_TCP)
-		return tcp_too_big(c, f, q.seq, mtu);
-	pmtu_set(&g->pmtu, &q.dst.a, mtu, c->now);
+	if (type != FLOW_TCP)
+		pmtu_set(&g->pmtu, &q.dst.a, mtu, c->now);
+	*s = (struct icmp_size){ f, q.seq, mtu };
 	return DROP_NONE;
 }

@@ -40,12 +40,22 @@ void icmp_error_pkt(struct ctx *c, struct guest *g, int err, const struct pkt *p
 /* Is @p "fragmentation needed", or "packet too big"? */
 bool icmp_is_too_big(const struct pkt *p);
 
+/* A packet of ours that was too large */
+struct icmp_size {
+	struct flow	*flow;		/* its flow */
+	uint32_t	seq;		/* of TCP: its sequence number */
+	uint32_t	mtu;		/* size that passes */
+};
+
 /**
  * icmp_too_big() - a router behind the guest, or the guest as one, can't pass on a packet of ours (RFC 1191, RFC 8201)
+ * @s:		filled in
  *
- * Believed of packets to the guest's own flows only, and if it was sent to the source of the packet; of TCP, if that
- * is in flight (RFC 5927 7). Return: DROP_NONE, or the reason to drop it
+ * Believed of packets to the guest's own flows only, and if it was sent to the source of the packet. Datagrams' size
+ * follows at once; TCP's is tcp_too_big()'s.
+ *
+ * Return: DROP_NONE, or the reason to drop it
  */
-enum drop icmp_too_big(struct ctx *c, struct guest *g, const struct pkt *p);
+enum drop icmp_too_big(struct ctx *c, struct guest *g, const struct pkt *p, struct icmp_size *s);
 
 #endif /* ICMP_H */

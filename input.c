@@ -40,6 +40,15 @@ static struct flow *input_find(struct ctx *c, struct guest *g, const struct pkt 
 	return f;
 }
 
+/* "Too big": of a packet of ours, which gets smaller if it is TCP's */
+static enum drop input_too_big(struct ctx *c, struct guest *g, const struct pkt *p)
+{
+	struct icmp_size s;
+	enum drop why = icmp_too_big(c, g, p, &s);
+
+	return why || s.flow->type != FLOW_TCP ? why : tcp_too_big(c, s.flow, s.seq, s.mtu);
+}
+
 /* One packet: answered, dropped, or chained to its flow */
 static enum drop input_packet(struct ctx *c, struct guest *g, uint16_t i)
 {
@@ -52,7 +61,7 @@ static enum drop input_packet(struct ctx *c, struct guest *g, uint16_t i)
 		return why;
 
 	if (icmp_is_too_big(p))
-		return icmp_too_big(c, g, p);
+		return input_too_big(c, g, p);
 	if (p->proto == IPPROTO_ICMP || p->proto == IPPROTO_ICMPV6) {
 		ping_input(c, g, p);
 		return DROP_NONE;
