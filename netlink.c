@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* netlink.c - rtnetlink(7): one request and dump engine, small builders
+/* netlink.c - rtnetlink(7): one engine for requests and dumps, small builders
  *
- * Two ways to talk: nl_query() reads what the kernel has, nl_talk() changes it. Both match answers by sequence number
- * and read until the one that ends them, so that nothing is left over for the next request. The kernel answers from
- * within send(), or, for the rest of a dump, from within recv(): a missing answer is an error and not something to
- * wait for.
+ * nl_query() reads the kernel's objects, nl_talk() changes them. Both match answers by sequence number and read until
+ * the last one, so that none is left over for the next request. The kernel answers from within send(), the rest of a
+ * dump from within recv(): a missing answer is an error, and never waited for.
  *
- * Dumps call back for each object. An interrupted dump is repeated: the callback is first told to start over, with
- * NULL.
- *
- * What is there already is refused with EEXIST (NLM_F_EXCL), which counts as done, so any step can be repeated.
+ * The kernel refuses an object that exists with EEXIST (NLM_F_EXCL). It counts as done, so any step can be repeated.
  */
 
 #include <errno.h>
@@ -28,7 +24,7 @@
 
 #define QUERY_MAX	65536	/* the kernel builds dumps in pieces of at most 32 KiB, and one object may be larger */
 #define ACK_MAX		8192	/* kernels before 4.3 repeat the request in it */
-#define HELD_MAX	64	/* requests in one datagram: their answers have to fit into the receive buffer */
+#define HELD_MAX	64	/* requests in one datagram: the answers have to fit into the receive buffer */
 #define HELD_BYTES	32768
 #define DUMP_TRIES	16
 
@@ -144,21 +140,20 @@ bool msg_has(const struct nlmsghdr *nh, size_t len)
 	return nh->nlmsg_len >= NLMSG_LENGTH(len);
 }
 
-/* The kernel's own words for a refusal (NLMSGERR_ATTR_MSG), if it has any, for the log */
+/* Log the kernel's text for a refusal, if there is one (NLMSGERR_ATTR_MSG) */
 static void msg_explain(const struct nlmsghdr *nh)
 {
 	size_t fixed = sizeof(struct nlmsgerr);
 	const struct nlmsgerr *e = NLMSG_DATA(nh);
-	const struct rtattr *tb[NLMSGERR_ATTR_MSG + 1], *text;
+	const struct rtattr *tb[NLMSGERR_ATTR_MSG + 1];
 
 	if (!log_enabled(LOG_DEBUG) || !(nh->nlmsg_flags & NLM_F_ACK_TLVS) || !msg_has(nh, sizeof(*e)))
 		return;
 	if (!(nh->nlmsg_flags & NLM_F_CAPPED))
 		fixed += NLMSG_ALIGN(e->msg.nlmsg_len - MIN(sizeof(e->msg), e->msg.nlmsg_len));
 	attrs_read(nh, fixed, tb, ARRAY_SIZE(tb) - 1);
-	text = tb[NLMSGERR_ATTR_MSG];
-	if (text)
-		debug("Kernel: %.*s", (int)RTA_PAYLOAD(text), (const char *)RTA_DATA(text));
+	if (tb[NLMSGERR_ATTR_MSG])
+		debug("Kernel: %.*s", (int)RTA_PAYLOAD(tb[NLMSGERR_ATTR_MSG]), (char *)RTA_DATA(tb[NLMSGERR_ATTR_MSG]));
 }
 
 /* Error number in an NLMSG_ERROR or NLMSG_DONE: 0 or -errno */
@@ -214,7 +209,7 @@ bool msg_ends(const struct nlmsghdr *nh, const struct nl *nl, int *ret)
 	return true;
 }
 
-/* One datagram of a query's answer: true at its end, with the result in *@ret */
+/* One datagram of a query's answer: true at the answer's end, with the result in *@ret */
 static bool query_part(const struct nl *nl, ssize_t len, nl_each each, void *arg, bool *intr, int *ret)
 {
 	const struct nlmsghdr *nh;
@@ -234,107 +229,108 @@ static bool query_part(const struct nl *nl, ssize_t len, nl_each each, void *arg
 int nl_query(struct nl *nl, struct req *r, nl_each each, void *arg)
 {
 	bool dump = (req_head(r)->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
-	unsigned tries;
 
-	for (tries = 0; tries < DUMP_TRIES; tries++) {
-		bool intr = false, lost = false, end = false;
-		int ret = 0;
+	for (unsigned tries = 0; tries < DUMP_TRIES; tries++) {
+		bool intr = false, lost = false;
 		ssize_t n;
+		int ret;
 
 		each(NULL, arg);
 		ret = nl_ask(nl, r);
 		if (ret)
 			return ret;
-		while (!end) {
+		do {
 			n = nl_recv(nl, query_buf, sizeof(query_buf));
-			if (n == -EMSGSIZE)
-				lost = true;
-			else if (n < 0)
+			lost |= n == -EMSGSIZE;
+			if (n < 0 && n != -EMSGSIZE)
 				return lost ? -EMSGSIZE : (int)n;
-			else
-				end = query_part(nl, n, each, arg, &intr, &ret);
-		}
+		} while (!query_part(nl, n, each, arg, &intr, &ret));
 		if (ret == -ENOENT && dump)
 			ret = 0;	/* the routing table doesn't exist before its first route */
 		if (ret != -EBUSY && ret != -EINTR && (ret || !intr))
 			return ret;
 	}
-	debug("Netlink dump interrupted %u times, going on", tries);
+	debug("Netlink dump interrupted %u times, going on", DUMP_TRIES);
 	return 0;
 }
 
-/* Answers to @n requests, the last of them @nl->seq: counts them in @nl; 0, or -errno if they are not all there */
+/* Takes the answers to @n requests, the last of them @nl->seq: 0, or -errno if one is missing */
 static int nl_acks(struct nl *nl, unsigned n)
 {
 	uint32_t first = nl->seq - n + 1;
 
 	while (n) {
-		ssize_t len = nl_recv(nl, ack_buf, sizeof(ack_buf));
+		ssize_t left = nl_recv(nl, ack_buf, sizeof(ack_buf));
 		const struct nlmsghdr *nh;
-		ssize_t left = len;
 
-		if (len < 0)
-			return (int)len;
-		for (nh = (const void *)ack_buf; NLMSG_OK(nh, left); nh = NLMSG_NEXT(nh, left)) {
+		if (left < 0)
+			return (int)left;
+		for (nh = (const void *)ack_buf; n && NLMSG_OK(nh, left); nh = NLMSG_NEXT(nh, left)) {
 			int e;
 
-			if (nh->nlmsg_type != NLMSG_ERROR || nh->nlmsg_seq - first > nl->seq - first || !n)
+			if (nh->nlmsg_type != NLMSG_ERROR || nh->nlmsg_seq - first > nl->seq - first)
 				continue;
 			n--;
 			e = msg_error(nh);
-			if (!e) {
-				nl->done++;
-			} else if (e != -EEXIST) {
+			if (e && e != -EEXIST) {
 				nl->refused++;
 				nl->err = e;
 			}
+			nl->done += !e;
 		}
 	}
 	return 0;
+}
+
+static void nl_send_held(struct nl *nl)
+{
+	int ret = nl->held ? nl_send(nl, held_buf, held_len) : 0;
+
+	if (!ret)
+		ret = nl_acks(nl, nl->held);
+	if (ret)
+		nl->failed = ret;
+	nl->held = 0;
+	held_len = 0;
 }
 
 void nl_hold(struct nl *nl)
 {
 	nl->hold = true;
 	nl->done = nl->refused = 0;
-	nl->err = 0;
-}
-
-static int nl_send_held(struct nl *nl)
-{
-	unsigned n = nl->held;
-	int ret = n ? nl_send(nl, held_buf, held_len) : 0;
-
-	nl->held = 0;
-	held_len = 0;
-	return ret ? ret : nl_acks(nl, n);
+	nl->failed = nl->err = 0;
 }
 
 int nl_release(struct nl *nl)
 {
+	nl_send_held(nl);
 	nl->hold = false;
-	return nl_send_held(nl);
+	return nl->failed;
 }
 
 int nl_talk(struct nl *nl, struct req *r)
 {
 	struct nlmsghdr *nh = req_head(r);
 	size_t len = NLMSG_ALIGN(nh->nlmsg_len);
-	int ret = 0;
+	bool alone = !nl->hold;
+	int ret;
 
-	if (r->over)
-		return -EMSGSIZE;
+	if (r->over) {
+		nl->refused++;
+		return nl->err = -EMSGSIZE;
+	}
+	if (alone)
+		nl_hold(nl);
 	if (nl->held == HELD_MAX || held_len + len > sizeof(held_buf))
-		ret = nl_send_held(nl);
+		nl_send_held(nl);
 	nh->nlmsg_flags |= NLM_F_ACK;
 	nh->nlmsg_seq = ++nl->seq;
 	memcpy(held_buf + held_len, nh, len);
 	held_len += len;
 	nl->held++;
-	if (nl->hold)
-		return ret;
-	nl->err = 0;
-	ret = nl_send_held(nl);
+	if (!alone)
+		return 0;
+	ret = nl_release(nl);
 	return ret ? ret : nl->err;
 }
 
@@ -399,7 +395,7 @@ static void link_each(const struct nlmsghdr *nh, void *arg)
 		memcpy(info->mac.b, RTA_DATA(a), sizeof(info->mac.b));
 }
 
-static int link_query(struct nl *nl, unsigned ifindex, const char *name, struct nl_ifinfo *info)
+int nl_link_get(struct nl *nl, unsigned ifindex, const char *name, struct nl_ifinfo *info)
 {
 	const struct ifinfomsg ifi = { .ifi_family = AF_UNSPEC, .ifi_index = (int)ifindex };
 	struct req r;
@@ -416,12 +412,7 @@ unsigned nl_ifindex(struct nl *nl, const char *name)
 {
 	struct nl_ifinfo info;
 
-	return strlen(name) >= IFNAMSIZ || link_query(nl, 0, name, &info) ? 0 : info.ifindex;
-}
-
-int nl_link_get(struct nl *nl, unsigned ifindex, struct nl_ifinfo *info)
-{
-	return link_query(nl, ifindex, NULL, info);
+	return strlen(name) >= IFNAMSIZ || nl_link_get(nl, 0, name, &info) ? 0 : info.ifindex;
 }
 
 static void link_start(struct req *r, unsigned ifindex, unsigned flags)
@@ -441,12 +432,12 @@ int nl_link_up(struct nl *nl, unsigned ifindex)
 	return nl_talk(nl, &r);
 }
 
-int nl_link_set(struct nl *nl, unsigned ifindex, uint16_t what, uint32_t value)
+int nl_link_set(struct nl *nl, unsigned ifindex, uint16_t attr, uint32_t value)
 {
 	struct req r;
 
 	link_start(&r, ifindex, 0);
-	req_attr_u32(&r, what, value);
+	req_attr_u32(&r, attr, value);
 	return nl_talk(nl, &r);
 }
 
@@ -493,7 +484,7 @@ struct usable_addr {
 	uint32_t		flags;
 };
 
-/* One address of @ifindex that is fit for use, or false */
+/* One address of @ifindex that may be used on another interface, too, or false */
 static bool ifaddr_read(const struct nlmsghdr *nh, bool v6, unsigned ifindex, struct usable_addr *ia)
 {
 	const struct ifaddrmsg *ifa = NLMSG_DATA(nh);
@@ -509,7 +500,8 @@ static bool ifaddr_read(const struct nlmsghdr *nh, bool v6, unsigned ifindex, st
 	ia->flags = attr_u32(ia->tb[IFA_FLAGS], ifa->ifa_flags);
 	/* With a peer, IFA_ADDRESS is the peer's */
 	a = ia->tb[IFA_LOCAL] ? ia->tb[IFA_LOCAL] : ia->tb[IFA_ADDRESS];
-	if (!attr_addr(a, v6, &ia->a) || addr_is_loopback(&ia->a) || ifa->ifa_scope >= RT_SCOPE_HOST)
+	if (!attr_addr(a, v6, &ia->a) || addr_is_loopback(&ia->a) || ifa->ifa_scope >= RT_SCOPE_HOST ||
+	    (v6 && addr_is_linklocal(&ia->a)))
 		return false;
 	return !(ia->flags & (IFA_F_DEPRECATED | IFA_F_TENTATIVE | IFA_F_DADFAILED));
 }
@@ -542,14 +534,11 @@ static void addr_best_each(const struct nlmsghdr *nh, void *arg)
 		b->rank = 0;
 		return;
 	}
-	if (!ifaddr_read(nh, b->v6, b->ifindex, &ia) || (b->v6 && addr_is_linklocal(&ia.a)))
+	if (!ifaddr_read(nh, b->v6, b->ifindex, &ia))
 		return;
-	/* Scope, then primary before secondary (in IPv6, that bit says temporary), then the longer prefix */
-	rank = ia.ifa->ifa_prefixlen + 1;
-	if (!(ia.flags & IFA_F_SECONDARY))
-		rank += 256;
-	if (ia.ifa->ifa_scope < RT_SCOPE_LINK)
-		rank += 512;
+	/* Scope, then primary before secondary (IFA_F_TEMPORARY in IPv6), then the longer prefix */
+	rank = 1 + ia.ifa->ifa_prefixlen + (ia.flags & IFA_F_SECONDARY ? 0 : 256) +
+	       (ia.ifa->ifa_scope < RT_SCOPE_LINK ? 512 : 0);
 	if (rank > b->rank) {
 		b->rank = rank;
 		b->a = ia.a;
@@ -573,8 +562,7 @@ int nl_addr_add(struct nl *nl, unsigned ifindex, const struct addr *a, uint8_t p
 	bool v4 = addr_is_v4(a);
 	struct ifaddrmsg ifa = {
 		.ifa_family = v4 ? AF_INET : AF_INET6, .ifa_prefixlen = plen, .ifa_index = ifindex,
-		.ifa_flags = v4 ? 0 : IFA_F_NODAD,
-		.ifa_scope = !v4 && addr_is_linklocal(a) ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
+		.ifa_flags = v4 ? 0 : IFA_F_NODAD,	/* the kernel finds an IPv6 address's scope itself */
 	};
 	struct req r;
 
@@ -603,7 +591,7 @@ static void addr_copy_each(const struct nlmsghdr *nh, void *arg)
 		ac->done = 0;
 		return;
 	}
-	if (!ifaddr_read(nh, cp->v6, cp->from_if, &ia) || (cp->v6 && addr_is_linklocal(&ia.a)))
+	if (!ifaddr_read(nh, cp->v6, cp->from_if, &ia))
 		return;
 	flags = cp->v6 ? IFA_F_NODAD : 0;
 	if (!cp->no_routes)

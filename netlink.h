@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* netlink.h - rtnetlink(7): one request and dump engine, small builders
+/* netlink.h - rtnetlink(7): interfaces, addresses, routes
  *
- * A socket belongs to the network namespace it was opened in. Answers are matched by sequence number, whatever way the
- * kernel splits a dump into datagrams; an interrupted dump (NLM_F_DUMP_INTR) is repeated.
+ * A socket belongs to the network namespace it was opened in. An interrupted dump (NLM_F_DUMP_INTR) is repeated.
+ * Functions return 0 or -errno, unless it is said otherwise.
  */
 #ifndef NETLINK_H
 #define NETLINK_H
@@ -20,30 +20,28 @@ struct nl {
 	unsigned	held;
 	unsigned	done, refused;	/* held requests: accepted; refused for another reason than EEXIST */
 	int		err;		/* of the last one refused */
+	int		failed;		/* not sent, or answers missing: -errno */
 };
 
-/* Opens a socket, NETLINK_ROUTE or NETLINK_SOCK_DIAG, in the caller's network namespace: 0 or -errno */
+/* Opens a socket, NETLINK_ROUTE or NETLINK_SOCK_DIAG, in the caller's network namespace */
 int nl_open(struct nl *nl, int proto);
-/* Takes over one that was opened elsewhere: 0, or @fd if that is -errno */
+/* Takes over a socket that was opened elsewhere; a negative @fd is returned */
 int nl_take(struct nl *nl, int fd);
 void nl_close(struct nl *nl);
 
 /**
  * nl_hold() - collect the requests that follow, and send them together
  *
- * The kernel carries out one datagram's requests in order and without returning to user space in between, so that a
- * link comes up and has its routes at once. A request returns 0 when it is held; more than fit are sent early. One
- * socket at a time.
+ * The kernel carries out the requests of a datagram in order, and returns to user space after the last one: so a link
+ * comes up and has its routes at once. A held request returns 0; more than fit are sent early. One socket at a time.
  */
 void nl_hold(struct nl *nl);
-
-/* Sends what is held and counts the answers in @nl: 0, or -errno if it could not be sent or answers are missing */
+/* Sends held requests and counts the answers in @nl: 0, or @nl->failed */
 int nl_release(struct nl *nl);
 
 /* Index of an interface by name, 0 if there is none */
 unsigned nl_ifindex(struct nl *nl, const char *name);
 
-/* What start-up wants to know of the host's interface for one family */
 struct nl_ifinfo {
 	unsigned	ifindex;
 	struct mac	mac;		/* zero if it has none */
@@ -52,9 +50,10 @@ struct nl_ifinfo {
 	uint32_t	gro4, gro6;	/* largest packet merged from received ones; 0: no limit */
 };
 
-int nl_link_get(struct nl *nl, unsigned ifindex, struct nl_ifinfo *info);
+/* Of interface @ifindex or, if that is 0, @name */
+int nl_link_get(struct nl *nl, unsigned ifindex, const char *name, struct nl_ifinfo *info);
 
-/* Routes of a family that are neither link-local nor loopback nor multicast: interfaces, 0 if there is none */
+/* Interfaces of routes that are neither link-local nor loopback nor multicast; 0: none */
 struct nl_routes {
 	unsigned	by_default;	/* default route of lowest metric, next hop of largest weight */
 	unsigned	other;		/* first route that is no default route */
@@ -62,32 +61,24 @@ struct nl_routes {
 	struct addr	gw;		/* of the default route, if @has_gw */
 };
 
-/* @ifindex: only routes through that interface, unless 0 */
+/* Of one family, through @ifindex unless that is 0 */
 struct nl_routes nl_routes(struct nl *nl, bool v6, unsigned ifindex);
 
-/**
- * nl_addr_get() - address of an interface to give to the guest
- *
- * The usable global address with the longest prefix: not deprecated, tentative or failed, not secondary if there is
- * another.
- *
- * Return: true if there is one
+/* The usable global address with the longest prefix, or false: not deprecated, tentative or failed, not secondary if
+ * there is another
  */
 bool nl_addr_get(struct nl *nl, bool v6, unsigned ifindex, struct addr *a, uint8_t *plen);
 
-/* Set up an interface in the namespace of @nl: 0 or -errno */
 int nl_link_up(struct nl *nl, unsigned ifindex);
-/* A setting, IFLA_*: IFLA_MTU; IFLA_TXQLEN, in frames; IFLA_GSO_MAX_SEGS, the most segments of a super-packet that the
- * kernel gives to the device (Linux 4.16)
- */
-int nl_link_set(struct nl *nl, unsigned ifindex, uint16_t what, uint32_t value);
+/* @attr: IFLA_MTU; IFLA_TXQLEN, in frames; IFLA_GSO_MAX_SEGS, of a super-packet that the device is given (Linux 4.16) */
+int nl_link_set(struct nl *nl, unsigned ifindex, uint16_t attr, uint32_t value);
 int nl_link_mac(struct nl *nl, unsigned ifindex, const struct mac *mac);
 /* Largest packet merged from received ones; above 65536, BIG TCP: Linux 5.19 (or -EINVAL), for IPv4, too, 6.3 */
 int nl_link_gro(struct nl *nl, unsigned ifindex, uint32_t bytes);
-/* Does the kernel give the link an IPv6 link-local address of its own (from its MAC address) when it comes up? */
+/* An IPv6 link-local address made from the MAC address by the kernel when the link comes up, or none */
 int nl_link_autoaddr(struct nl *nl, unsigned ifindex, bool on);
 int nl_addr_add(struct nl *nl, unsigned ifindex, const struct addr *a, uint8_t plen);	/* IFA_F_NODAD, no lifetime */
-/* Default route, there already is fine; @gw may be outside of every prefix, unspecified: on-link */
+/* Default route; @gw may be outside of every prefix; unspecified: on-link */
 int nl_route_add_default(struct nl *nl, unsigned ifindex, const struct addr *gw);
 
 /* From an interface in the namespace of @from to one in that of @to, for one family */
@@ -95,9 +86,9 @@ struct nl_copy {
 	struct nl	*from, *to;
 	unsigned	from_if, to_if;
 	bool		v6;
-	bool		no_routes;	/* routes are not copied: addresses then bring the one to their prefix */
-	bool		no_via;		/* routes by way of a gateway of the other family are left out */
-	bool		no_src;		/* addresses are not copied: routes do without preferred source */
+	bool		no_routes;	/* routes are not copied: the kernel makes those to the addresses' prefixes */
+	bool		no_via;		/* routes with a gateway of the other family are left out */
+	bool		no_src;		/* addresses are not copied: routes lose their preferred source */
 };
 
 /**
@@ -110,18 +101,16 @@ struct nl_copy {
 int nl_addr_copy(const struct nl_copy *cp);
 
 /**
- * nl_route_copy() - all routes of an interface to one in another namespace, in whatever order they can be inserted
+ * nl_route_copy() - all routes of an interface's main table to an interface in another namespace
  *
- * Main table only; next hop ids, next hop state flags and protocol-specific attributes are left out, next hops of
- * multipath routes through other interfaces too. Repeats until no further route can be inserted: as they are, then
- * without source and metrics, then with gateways taken for on-link. A route that is there already is fine. Any number
- * of routes.
+ * Repeats until the kernel takes no further one, in whatever order it does: first unchanged, then without source and
+ * metrics, then with gateways taken for on-link. Any number of routes.
  *
- * Return: number of routes that still could not be inserted, or -errno if the host's could not be read
+ * Return: number of routes refused, or -errno if the host's could not be read or the requests not sent
  */
 int nl_route_copy(const struct nl_copy *cp);
 
-/* Requests for default routes and for what may lead to their gateways, to be held with that for the link to come up */
+/* Requests for default routes and for routes to their gateways, to be held behind the one for the link to come up */
 void nl_route_copy_first(const struct nl_copy *cp);
 
 #endif /* NETLINK_H */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* netlink_route.c - what the host's routes say, and the same routes for the namespace
+/* netlink_route.c - the host's routes, and copies of them for the namespace
  *
- * Only unicast routes of the main table count, and of a multipath route, only the next hops through the interface in
- * question. What else a route carries is either known and copied (destination, source prefix, gateway, metric, TOS,
- * protocol, scope, preferred source, metrics) or left out: next hop ids, state, lifetimes, encapsulation.
+ * Only unicast routes of the main table count; of a multipath route, only the next hops through the interface in
+ * question. Destination, source prefix, gateway, metric, TOS, protocol, scope, preferred source and metrics are copied,
+ * all other attributes are not: next hop ids, state, lifetimes, encapsulation.
  *
- * Copying does not store: it dumps once more and inserts again for as long as that gets further.
+ * No route is stored: each round dumps them all and inserts them, for as long as a round gets further.
  */
 
 #include <string.h>
@@ -15,20 +15,20 @@
 
 #define LOOPBACK_IFINDEX	1	/* in every network namespace */
 
-/* Which routes to look at in one dump */
+/* The routes that a round is about */
 enum phase { PHASE_ONLINK, PHASE_DEFAULT, PHASE_ALL };
-/* What is left out or added, step by step, to make the kernel take a route */
+/* Changes to a route to make the kernel take it: none; no source, no metrics; gateway on-link, too */
 enum level { LEVEL_SAME, LEVEL_PLAIN, LEVEL_ONLINK, LEVELS };
 
 struct route {
-	const struct rtmsg	*rtm;
+	struct rtmsg		rtm;
 	const struct rtattr	*tb[RTA_MAX + 1];
 	bool			v6;
 	struct addr		dst;
 	uint32_t		metric;
 };
 
-/* A next hop: of a multipath route, or what the route itself says */
+/* A next hop: of a multipath route, or the route's own */
 struct hop {
 	unsigned		ifindex;
 	uint8_t			flags, hops;	/* RTNH_F_*; weight less 1 */
@@ -40,50 +40,37 @@ static bool route_read(const struct nlmsghdr *nh, bool v6, struct route *rt)
 {
 	const struct rtmsg *rtm = NLMSG_DATA(nh);
 
-	if (nh->nlmsg_type != RTM_NEWROUTE || !msg_has(nh, sizeof(*rtm)))
-		return false;
-	if (rtm->rtm_family != (v6 ? AF_INET6 : AF_INET) || rtm->rtm_type != RTN_UNICAST ||
-	    rtm->rtm_flags & RTM_F_CLONED)
+	if (nh->nlmsg_type != RTM_NEWROUTE || !msg_has(nh, sizeof(*rtm)) ||
+	    rtm->rtm_family != (v6 ? AF_INET6 : AF_INET) || rtm->rtm_type != RTN_UNICAST || rtm->rtm_flags & RTM_F_CLONED)
 		return false;
 	attrs_read(nh, sizeof(*rtm), rt->tb, RTA_MAX);
 	if (attr_u32(rt->tb[RTA_TABLE], rtm->rtm_table) != RT_TABLE_MAIN)
 		return false;
-	rt->rtm = rtm;
+	rt->rtm = *rtm;
 	rt->v6 = v6;
 	rt->metric = attr_u32(rt->tb[RTA_PRIORITY], 0);
-	rt->dst = v6 ? addr_any6 : addr_any4;
+	rt->dst = addr_any(v6 ? V6 : V4);
 	return !rtm->rtm_dst_len || attr_addr(rt->tb[RTA_DST], v6, &rt->dst);
 }
 
-/* The gateway in @a, if it is an address of the right length */
-static const struct rtattr *hop_gw(const struct route *rt, const struct rtattr *a)
+static struct hop hop_read(const struct route *rt, const struct rtattr *const *tb, unsigned ifindex, unsigned flags)
 {
-	return a && RTA_PAYLOAD(a) == (rt->v6 ? 16 : 4) ? a : NULL;
-}
+	const struct rtattr *gw = tb[RTA_GATEWAY];
 
-static void hop_read(const struct route *rt, const struct rtnexthop *nh, struct hop *h)
-{
-	const struct rtattr *tb[RTA_VIA + 1];
-
-	attrs_in(RTNH_DATA(nh), (ssize_t)(nh->rtnh_len - sizeof(*nh)), tb, RTA_VIA);
-	*h = (struct hop){
-		.ifindex = (unsigned)nh->rtnh_ifindex, .flags = nh->rtnh_flags, .hops = nh->rtnh_hops,
-		.gw = hop_gw(rt, tb[RTA_GATEWAY]), .via = tb[RTA_VIA],
-	};
+	if (gw && RTA_PAYLOAD(gw) != (rt->v6 ? 16 : 4))
+		gw = NULL;
+	return (struct hop){ .ifindex = ifindex, .flags = (uint8_t)flags, .gw = gw, .via = tb[RTA_VIA] };
 }
 
 /* The @n-th next hop, or false if there are fewer */
 static bool route_hop(const struct route *rt, unsigned n, struct hop *h)
 {
-	const struct rtattr *const *tb = rt->tb, *mp = tb[RTA_MULTIPATH];
+	const struct rtattr *tb[RTA_VIA + 1], *mp = rt->tb[RTA_MULTIPATH];
 	const struct rtnexthop *nh;
 	size_t left, step;
 
 	if (!mp) {
-		*h = (struct hop){
-			.ifindex = attr_u32(tb[RTA_OIF], 0), .flags = (uint8_t)rt->rtm->rtm_flags,
-			.gw = hop_gw(rt, tb[RTA_GATEWAY]), .via = tb[RTA_VIA],
-		};
+		*h = hop_read(rt, rt->tb, attr_u32(rt->tb[RTA_OIF], 0), rt->rtm.rtm_flags);
 		return !n;
 	}
 	left = RTA_PAYLOAD(mp);
@@ -91,7 +78,9 @@ static bool route_hop(const struct route *rt, unsigned n, struct hop *h)
 		if (nh->rtnh_len < sizeof(*nh) || nh->rtnh_len > left)
 			return false;
 		if (!n--) {
-			hop_read(rt, nh, h);
+			attrs_in(RTNH_DATA(nh), (ssize_t)(nh->rtnh_len - sizeof(*nh)), tb, RTA_VIA);
+			*h = hop_read(rt, tb, (unsigned)nh->rtnh_ifindex, nh->rtnh_flags);
+			h->hops = nh->rtnh_hops;
 			return true;
 		}
 		step = MIN(left, (size_t)RTNH_ALIGN(nh->rtnh_len));
@@ -148,7 +137,7 @@ static void route_best_each(const struct nlmsghdr *nh, void *arg)
 	}
 	if (!route_read(nh, b->v6, &rt) || !route_best_hop(&rt, b->ifindex, &h) || h.ifindex == LOOPBACK_IFINDEX)
 		return;
-	if (rt.rtm->rtm_dst_len) {
+	if (rt.rtm.rtm_dst_len) {
 		if (!found->other && !addr_is_linklocal(&rt.dst) && !addr_is_loopback(&rt.dst) &&
 		    !addr_is_multicast(&rt.dst))
 			found->other = h.ifindex;
@@ -204,39 +193,38 @@ struct route_copy {
 	const struct nl_copy	*cp;
 	enum phase		phase;
 	enum level		level;
-	int			err;		/* the kernel couldn't be talked to */
 };
 
-static void route_add_hop(struct req *r, const struct route_copy *rc, const struct hop *h)
+static struct rtmsg *req_rtm(struct req *r)
 {
-	if (h->gw)
-		req_attr(r, RTA_GATEWAY, RTA_DATA(h->gw), RTA_PAYLOAD(h->gw));
-	else if (h->via && rc->level != LEVEL_ONLINK)
-		req_attr(r, RTA_VIA, RTA_DATA(h->via), RTA_PAYLOAD(h->via));
+	return NLMSG_DATA(req_head(r));
 }
 
-static uint8_t hop_flags(const struct route_copy *rc, const struct hop *h)
+/* Gateway, if there is one: RTNH_F_* for it */
+static uint8_t hop_add(struct req *r, const struct route_copy *rc, const struct hop *h)
 {
-	return rc->level == LEVEL_ONLINK && h->gw ? RTNH_F_ONLINK : h->flags & RTNH_F_ONLINK;
+	bool onlink = rc->level == LEVEL_ONLINK;
+
+	if (h->gw || !onlink)
+		req_attr_same(r, h->gw ? h->gw : h->via);
+	return onlink && h->gw ? RTNH_F_ONLINK : h->flags & RTNH_F_ONLINK;
 }
 
-/* Next hops through the interface: none, one in the route itself, or several in RTA_MULTIPATH */
-static unsigned route_add_hops(struct req *r, const struct route_copy *rc, const struct route *rt)
+/* Next hops through the interface: one in the route itself, or several in RTA_MULTIPATH */
+static void route_add_hops(struct req *r, const struct route_copy *rc, const struct route *rt)
 {
-	unsigned n, use = 0, one = 0;
-	struct hop h;
+	struct hop h, one = { 0 };
+	unsigned n, use = 0;
 	size_t mp;
 
 	for (n = 0; route_hop(rt, n, &h); n++) {
 		if (h.ifindex == rc->cp->from_if && !use++)
-			one = n;
+			one = h;
 	}
 	if (use <= 1) {
-		route_hop(rt, one, &h);
 		req_attr_u32(r, RTA_OIF, rc->cp->to_if);
-		route_add_hop(r, rc, &h);
-		((struct rtmsg *)NLMSG_DATA(req_head(r)))->rtm_flags = hop_flags(rc, &h);
-		return use;
+		req_rtm(r)->rtm_flags = hop_add(r, rc, &one);
+		return;
 	}
 	mp = req_nest(r, RTA_MULTIPATH);
 	for (n = 0; route_hop(rt, n, &h); n++) {
@@ -248,20 +236,17 @@ static unsigned route_add_hops(struct req *r, const struct route_copy *rc, const
 		nh = req_room(r, sizeof(*nh));
 		if (!nh)
 			break;
-		*nh = (struct rtnexthop){
-			.rtnh_flags = hop_flags(rc, &h), .rtnh_hops = h.hops, .rtnh_ifindex = (int)rc->cp->to_if
-		};
-		route_add_hop(r, rc, &h);
+		nh->rtnh_hops = h.hops;
+		nh->rtnh_ifindex = (int)rc->cp->to_if;
+		nh->rtnh_flags = hop_add(r, rc, &h);
 		req_end(r, at);
 	}
 	req_end(r, mp);
-	return use;
 }
 
 static void route_copy_each(const struct nlmsghdr *nh, void *arg)
 {
-	struct route_copy *rc = arg;
-	struct rtmsg rtm;
+	const struct route_copy *rc = arg;
 	struct route rt;
 	struct hop h;
 	struct req r;
@@ -274,19 +259,13 @@ static void route_copy_each(const struct nlmsghdr *nh, void *arg)
 	if (h.via && rc->cp->no_via)
 		return;
 	gw = h.gw || h.via;
-	if ((rc->phase == PHASE_ONLINK && gw) || (rc->phase == PHASE_DEFAULT && (!gw || rt.rtm->rtm_dst_len)))
+	if ((rc->phase == PHASE_ONLINK && gw) || (rc->phase == PHASE_DEFAULT && (!gw || rt.rtm.rtm_dst_len)))
 		return;
-	rtm = (struct rtmsg){
-		.rtm_family = rt.rtm->rtm_family,
-		.rtm_dst_len = rt.rtm->rtm_dst_len,
-		.rtm_src_len = rt.rtm->rtm_src_len,
-		.rtm_tos = rt.rtm->rtm_tos,
-		.rtm_table = RT_TABLE_MAIN,
-		.rtm_protocol = rt.rtm->rtm_protocol,
-		.rtm_scope = rt.rtm->rtm_scope,
-		.rtm_type = RTN_UNICAST,
-	};
-	req_start(&r, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &rtm, sizeof(rtm));
+	rt.rtm.rtm_table = RT_TABLE_MAIN;
+	rt.rtm.rtm_flags = 0;
+	if (rc->level == LEVEL_ONLINK && !h.gw)
+		rt.rtm.rtm_scope = rt.v6 ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
+	req_start(&r, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &rt.rtm, sizeof(rt.rtm));
 	req_attr_same(&r, rt.tb[RTA_DST]);
 	req_attr_same(&r, rt.tb[RTA_SRC]);
 	req_attr_same(&r, rt.tb[RTA_PRIORITY]);
@@ -296,42 +275,36 @@ static void route_copy_each(const struct nlmsghdr *nh, void *arg)
 		req_attr_same(&r, rt.tb[RTA_METRICS]);
 	}
 	route_add_hops(&r, rc, &rt);
-	if (rc->level == LEVEL_ONLINK && !h.gw)
-		((struct rtmsg *)NLMSG_DATA(req_head(&r)))->rtm_scope = rt.v6 ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
-	rc->err = nl_talk(rc->cp->to, &r);
+	nl_talk(rc->cp->to, &r);
+}
+
+static int copy_round(struct route_copy *rc)
+{
+	return route_dump(rc->cp->from, rc->cp->v6, rc->cp->from_if, route_copy_each, rc);
 }
 
 void nl_route_copy_first(const struct nl_copy *cp)
 {
 	struct route_copy rc = { .cp = cp, .phase = PHASE_ONLINK };
-	unsigned l;
 
-	route_dump(cp->from, cp->v6, cp->from_if, route_copy_each, &rc);
+	copy_round(&rc);
 	rc.phase = PHASE_DEFAULT;
-	for (l = LEVEL_SAME; l < LEVELS; l++) {
-		rc.level = (enum level)l;
-		route_dump(cp->from, cp->v6, cp->from_if, route_copy_each, &rc);
-	}
+	for (; rc.level < LEVELS; rc.level++)
+		copy_round(&rc);
 }
 
 int nl_route_copy(const struct nl_copy *cp)
 {
 	struct route_copy rc = { .cp = cp, .phase = PHASE_ALL };
-	unsigned l;
-	int ret;
+	int dumped, sent;
 
-	for (l = LEVEL_SAME; l < LEVELS; l++) {
-		rc.level = (enum level)l;
+	for (; rc.level < LEVELS; rc.level++) {
 		do {
 			nl_hold(cp->to);
-			ret = route_dump(cp->from, cp->v6, cp->from_if, route_copy_each, &rc);
-			if (ret || rc.err) {
-				nl_release(cp->to);
-				return ret ? ret : rc.err;
-			}
-			ret = nl_release(cp->to);
-			if (ret)
-				return ret;
+			dumped = copy_round(&rc);
+			sent = nl_release(cp->to);
+			if (dumped || sent)
+				return dumped ? dumped : sent;
 			if (!cp->to->refused)
 				return 0;
 		} while (cp->to->done);

@@ -63,7 +63,7 @@ static void set_big_tcp(struct nl *nl, int fd, const struct nl_ifinfo *before, s
 		return;
 	ret = nl_link_gro(nl, before->ifindex, TAP_ROOM);
 	if (!ret)
-		ret = nl_link_get(nl, before->ifindex, &info);
+		ret = nl_link_get(nl, before->ifindex, NULL, &info);
 	if (ret) {
 		debug("Super-packets above 64 KiB not announced: %s", errno_text(-ret));
 		return;
@@ -124,7 +124,7 @@ int ns_tap(struct ns *ns, const struct net *net, int link, struct caps *caps)
 		default_ifname(net, ns->ifname);
 	must("open netlink socket", ns->ifname, ns_netlink(&nl, NETLINK_ROUTE));
 	fd = tap_create(ns->ifname, nl_ifindex(&nl, ns->ifname), caps);
-	must("find interface", ns->ifname, nl_link_get(&nl, nl_ifindex(&nl, ns->ifname), &info));
+	must("find interface", ns->ifname, nl_link_get(&nl, 0, ns->ifname, &info));
 	if (!mac_is_zero(&c->ns_mac))
 		must("set MAC address", ns->ifname, nl_link_mac(&nl, info.ifindex, &c->ns_mac));
 	/* A shorter queue only costs speed */
@@ -182,7 +182,7 @@ static int set_addrs(struct ns_net *n, enum family f)
 	int ret;
 
 	if (f == V6) {
-		ret = nl_link_get(&n->ns, n->ifindex, &info);
+		ret = nl_link_get(&n->ns, n->ifindex, NULL, &info);
 		if (ret)
 			return ret;
 		ll = eui64(&info.mac);

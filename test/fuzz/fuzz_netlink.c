@@ -154,7 +154,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (nl_addr_get(&from, cp.v6, FROM_IF, &a, &plen))
 		CHECK(plen <= (cp.v6 ? 128 : 32) && !addr_is_loopback(&a));
 	answer(data, size);
-	if (!nl_link_get(&from, FROM_IF, &info))
+	if (!nl_link_get(&from, FROM_IF, NULL, &info))
 		CHECK(info.ifindex);
 	answer(data, size);
 	check_neighbours();

@@ -459,7 +459,7 @@ static void test_link(void)
 	sent();
 	put_ack(3, -ENODEV);
 	sent();
-	eq(nl_link_get(&nl, 5, &info), 0);
+	eq(nl_link_get(&nl, 5, NULL, &info), 0);
 	eq(info.ifindex, 5);
 	eq(info.mtu, 1420);
 	ok(mac_eq(&info.mac, &mac));
@@ -475,7 +475,7 @@ static void test_link(void)
 	attr(nh, IFLA_ADDRESS, mac.b, 6);
 	put_ack(1, 0);
 	sent();
-	eq(nl_link_get(&nl, 6, &info), 0);
+	eq(nl_link_get(&nl, 6, NULL, &info), 0);
 	ok(mac_is_zero(&info.mac));
 }
 
@@ -499,7 +499,7 @@ static void test_gro(void)
 		attr(nh, 65, &size, 4);				/* newer than we are */
 		put_ack(1, 0);
 		sent();
-		eq(nl_link_get(&nl, 5, &info), 0);
+		eq(nl_link_get(&nl, 5, NULL, &info), 0);
 		eq(info.gro6, i & 1 ? old : 0);
 		eq(info.gro4, i & 2 ? size : 0);
 		requests();

@@ -600,7 +600,7 @@ static void run_link(const char *args)
 		struct nl nl;
 
 		nl_open(&nl, NETLINK_ROUTE);
-		nl_link_get(&nl, nl_ifindex(&nl, ns.ifname), &info);
+		nl_link_get(&nl, 0, ns.ifname, &info);
 		printf("%s, MAC %s\n", c.no_ra ? "no RAs" : "RAs", mac_is_zero(&c.ns_mac) || mac_eq(&c.ns_mac, &info.mac) ? "as asked" : "another");
 	}
 }
@@ -642,7 +642,7 @@ static void run_big(const char *args)
 	start(&c, args);
 	setns(guest_ns, CLONE_NEWNET);
 	nl_open(&nl, NETLINK_ROUTE);
-	nl_link_get(&nl, nl_ifindex(&nl, ns.ifname), &info);
+	nl_link_get(&nl, 0, ns.ifname, &info);
 	printf("%s %s", info.gro4 == TAP_ROOM || info.gro6 == TAP_ROOM ? "announced" : "not announced",
 	       caps.tso4 == (info.gro4 == TAP_ROOM ? TAP_SUPER : tun_tso) ? "and so" : "not so");
 	printf(" %s\n", caps.tso6 == (info.gro6 == TAP_ROOM ? TAP_SUPER : tun_tso) ? "and so" : "not so");
@@ -666,7 +666,7 @@ static void test_big(void)
 
 	ok(setup(""));
 	nl_open(&nl, NETLINK_ROUTE);
-	known = !nl_link_get(&nl, nl_ifindex(&nl, "lo"), &info) && nl_link_gro(&nl, info.ifindex, TAP_ROOM) != -EINVAL && info.gro6;
+	known = !nl_link_get(&nl, 0, "lo", &info) && nl_link_gro(&nl, info.ifindex, TAP_ROOM) != -EINVAL && info.gro6;
 	nl_close(&nl);
 	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
 		test("super-packets above 64 KiB: %s", row[i].name);
