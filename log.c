@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* log.c - messages to stderr, system log or file
  *
- * One message is one line and one system call for each place it goes to: the text is built once, in the middle of a
- * static buffer, and each place's prefix is copied in front of it. Control characters and invalid UTF-8, which a
- * guest or a client may have chosen, become '?'.
+ * A message is one line, and one system call for each destination: the text is built once, in the middle of a static
+ * buffer, and each destination's prefix is copied in front of it. Control characters and invalid UTF-8, chosen by a
+ * guest or client, become '?'.
  *
- * On stderr, the text stays as it is, as callers quote it; with debug messages, it has times. Until log_running(), a
- * log file, or without one the system log, gets it as well. The system log is a datagram socket to /dev/log, because
+ * On stderr, the text stays as it is, as callers quote it; with debug messages, times precede it. Until log_running(),
+ * it also goes to the log file, or without one to the system log. The system log is a datagram socket to /dev/log:
  * libc's syslog() opens files, at a time of its own.
  *
- * A log file stays between half its size and its size once it has grown there: before it would exceed the size, the
- * newest half moves to just behind the first line, in the same descriptor, as later on there is no directory to
- * rename in. Copying takes 0.2 ms in 1 MiB; fallocate(FALLOC_FL_COLLAPSE_RANGE), where there is such a thing, took
- * 0.8 ms, and waits for the disk.
+ * Before a log file would exceed its size, the newest half moves to just behind the first line, in the same
+ * descriptor, as there is no directory to rename in after start-up. Copying takes 0.2 ms in 1 MiB;
+ * fallocate(FALLOC_FL_COLLAPSE_RANGE), where supported, took 0.8 ms, and waits for the disk.
  */
 
 #include <errno.h>
@@ -43,38 +42,34 @@ static const char *const level_name[] = {
 
 static struct {
 	int		file, syslog;	/* descriptors, -1: not open */
-	bool		to_stderr, running;
-	bool		stderr_quiet;	/* by log_stderr_quiet() */
+	int		to_stderr;	/* highest level written there, -1: none */
+	bool		running;
 	char		name[NAME_MAX_LEN];
 	pid_t		pid;
-	bool		pid_told;	/* by log_pid(): getpid() would be wrong */
 	uint64_t	start;		/* ms: time stamps count from here; 0: no message yet */
 	uint64_t	size;		/* limit of the file, 0: none */
 	uint64_t	used;		/* bytes in the file */
 	uint64_t	header;		/* bytes of its first line */
-	off_t		pid_at;		/* where the PID is in it */
-} lg = { .file = -1, .syslog = -1, .to_stderr = true };
+	off_t		pid_at;		/* offset of the PID in it */
+} lg = { .file = -1, .syslog = -1, .to_stderr = LOG_TRACE };
 
-/* Moves the newest half of the file, whole lines, to behind its first line. On failure, the file just grows. */
+/* Moves the newest half of the file, whole lines, to behind its first line. On failure, the file grows. */
 static void file_rotate(void)
 {
 	static char buf[16384];
 	uint64_t from = lg.used - (lg.size / 2 - lg.header), to = lg.header;
+	uint64_t back = MIN(from - lg.header, PREFIX_MAX + TEXT_MAX);
 	ssize_t n;
 
 	/* Back to the start of a line, so that half of the size is left, or more */
-	n = pread(lg.file, buf, MIN(from - lg.header, PREFIX_MAX + TEXT_MAX),
-		  (off_t)(from - MIN(from - lg.header, PREFIX_MAX + TEXT_MAX)));
+	n = pread(lg.file, buf, back, (off_t)(from - back));
 	if (n < 0)
 		return;
-	while (n && buf[n - 1] != '\n') {
-		n--;
+	for (; n && buf[n - 1] != '\n'; n--)
 		from--;
-	}
 
-	while ((n = pread(lg.file, buf, sizeof(buf), (off_t)from)) > 0) {
-		if (pwrite(lg.file, buf, (size_t)n, (off_t)to) != n)
-			break;
+	while ((n = pread(lg.file, buf, sizeof(buf), (off_t)from)) > 0 &&
+	       pwrite(lg.file, buf, (size_t)n, (off_t)to) == n) {
 		from += (uint64_t)n;
 		to += (uint64_t)n;
 	}
@@ -90,27 +85,28 @@ static void file_line(const char *line, size_t len)
 
 	if (lg.size && lg.used + len > lg.size)
 		file_rotate();
-
 	n = write(lg.file, line, len);
 	if (n > 0)
 		lg.used += (uint64_t)n;
 }
 
-static void start_clock(void)
+/* ms since the first call */
+static uint64_t log_time(void)
 {
+	uint64_t now = now_ms();
+
 	if (!lg.start)
-		lg.start = now_ms();
+		lg.start = now;
+	return now - lg.start;
 }
 
 static void write_stamped(int level, char *text, size_t len, bool file)
 {
+	uint64_t ms = log_time();
 	char prefix[PREFIX_MAX];
-	uint64_t ms;
 	char *line;
 	int n;
 
-	start_clock();
-	ms = now_ms() - lg.start;
 	n = snprintf(prefix, sizeof(prefix), "%llu.%03u %s: ", (unsigned long long)ms / 1000, (unsigned)(ms % 1000),
 		     level_name[level]);
 	line = memcpy(text - n, prefix, (size_t)n);	/* there is room: PREFIX_MAX */
@@ -129,11 +125,10 @@ static void write_syslog(int level, char *text, size_t len)
 	send(lg.syslog, memcpy(text - n, prefix, (size_t)n), len + (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-static void log_text(int level, bool to_stderr, const char *fmt, va_list ap) PRINTF_LIKE(3, 0);
-
-static void log_text(int level, bool to_stderr, const char *fmt, va_list ap)
+PRINTF_LIKE(2, 0) static void log_text(int level, const char *fmt, va_list ap)
 {
 	static char buf[PREFIX_MAX + TEXT_MAX + 1];
+	bool to_stderr = level <= lg.to_stderr;
 	char *text = buf + PREFIX_MAX;
 	int saved = errno;
 	size_t len;
@@ -145,14 +140,14 @@ static void log_text(int level, bool to_stderr, const char *fmt, va_list ap)
 		len--;
 	text_safe(text, len);
 
-	if (lg.syslog >= 0 && !(lg.running && lg.to_stderr))
+	if (lg.syslog >= 0 && !(lg.running && lg.to_stderr >= 0))
 		write_syslog(level, text, len);
 
 	text[len++] = '\n';
 	if (to_stderr && log_level >= LOG_DEBUG)
 		write_stamped(level, text, len, false);
 	else if (to_stderr && write(STDERR_FILENO, text, len) < 0)
-		errno = saved;		/* closed, or nobody reads it: nothing to be done */
+		errno = saved;		/* closed, or without a reader */
 	if (lg.file >= 0)
 		write_stamped(level, text, len, true);
 	errno = saved;
@@ -165,7 +160,7 @@ void log_at(int level, const char *fmt, ...)
 	if (!log_enabled(level))
 		return;
 	va_start(ap, fmt);
-	log_text(level, lg.to_stderr && !(lg.stderr_quiet && level > LOG_WARNING), fmt, ap);
+	log_text(level, fmt, ap);
 	va_end(ap);
 }
 
@@ -174,7 +169,7 @@ void die(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	log_text(LOG_ERR, lg.to_stderr, fmt, ap);
+	log_text(LOG_ERR, fmt, ap);
 	va_end(ap);
 	exit(EXIT_FAILURE);
 }
@@ -197,7 +192,7 @@ bool log_limit_ok(struct log_limit *l, int level)
 	return true;
 }
 
-/* Above the standard streams, which may be closed: what is written to stderr must not end up in another file */
+/* @fd, with a number above those of the standard streams, which may be closed: no other file gets the output for stderr */
 static int fd_above_std(int fd)
 {
 	int dup;
@@ -217,26 +212,24 @@ static int file_open(const char *path, uint64_t size, const char *version)
 {
 	char header[256];
 	struct stat st;
-	int n, rc;
+	int n, rc, fd = file_create(path, O_RDWR);
 
-	n = file_create(path, O_RDWR);
-	n = n < 0 ? n : fd_above_std(n);
-	if (n < 0)
-		return n;
-	lg.file = n;
+	fd = fd < 0 ? fd : fd_above_std(fd);
+	if (fd < 0)
+		return fd;
+	lg.file = fd;
+	if (fstat(fd, &st))
+		return -errno;
 
-	/* Nobody else may read what comes now into a file that was there, if it is ours. The rest is the caller's. */
-	rc = fstat(lg.file, &st) || (S_ISREG(st.st_mode) && fchmod(lg.file, 0600) && errno != EPERM) ||
-	     (S_ISREG(st.st_mode) && ftruncate(lg.file, 0)) ? -errno : 0;
-	if (rc)
-		return rc;
+	/* A file that existed becomes private if it is ours, and empty */
+	if (S_ISREG(st.st_mode) && ((fchmod(fd, 0600) && errno != EPERM) || ftruncate(fd, 0)))
+		return -errno;
 
-	/* The PID may change before log_running(): leave room */
-	n = snprintf(header, sizeof(header) - 16, "%s, PID ", version);
-	n = MIN(n, (int)sizeof(header) - 17);
+	/* Room for another PID, see log_running() */
+	n = snprintf(header, sizeof(header), "%.200s, PID ", version);
 	lg.pid_at = n;
-	n += snprintf(header + n, 16, "%-7i\n", lg.pid);
-	rc = fd_write_all(lg.file, header, (size_t)n);
+	n += snprintf(header + n, sizeof(header) - (size_t)n, "%-7i\n", lg.pid);
+	rc = fd_write_all(fd, header, (size_t)n);
 	if (rc)
 		return rc;
 
@@ -262,7 +255,7 @@ int log_open(const char *name, const char *file, uint64_t size, const char *vers
 {
 	snprintf(lg.name, sizeof(lg.name), "%s", name);
 	lg.pid = getpid();
-	start_clock();
+	log_time();
 	if (file)
 		return file_open(file, size, version);
 	lg.syslog = syslog_open();
@@ -272,12 +265,11 @@ int log_open(const char *name, const char *file, uint64_t size, const char *vers
 void log_pid(pid_t pid)
 {
 	lg.pid = pid;
-	lg.pid_told = true;
 }
 
 void log_stderr_quiet(void)
 {
-	lg.stderr_quiet = true;
+	lg.to_stderr = LOG_WARNING;
 }
 
 void log_running(bool to_stderr)
@@ -286,13 +278,12 @@ void log_running(bool to_stderr)
 	int n;
 
 	lg.running = true;
-	lg.to_stderr = to_stderr;
-	if (!lg.pid_told)
-		lg.pid = getpid();
+	if (!to_stderr)
+		lg.to_stderr = -1;
 	if (lg.size) {
 		n = snprintf(pid, sizeof(pid), "%-7i", lg.pid);
 		if (pwrite(lg.file, pid, (size_t)n, lg.pid_at) < 0)
 			return;
-		lg.used = (uint64_t)lseek(lg.file, 0, SEEK_END);	/* the parent may have written, too */
+		lg.used = (uint64_t)lseek(lg.file, 0, SEEK_END);	/* the parent writes, too */
 	}
 }

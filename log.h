@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* log.h - leveled messages to stderr, system log or file
  *
- * Levels are those of syslog(3), plus one below for per-packet traces. A disabled level costs one comparison and
- * no system call. After log_running(), nothing here allocates or opens.
+ * Levels are those of syslog(3), and one below for traces of each packet. A disabled level costs one comparison and
+ * no system call. After log_running(), nothing allocates or opens.
  */
 #ifndef LOG_H
 #define LOG_H
@@ -32,7 +32,7 @@ void log_at(int level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 #define debug(...)	log_if(LOG_DEBUG, __VA_ARGS__)
 #define trace(...)	log_if(LOG_TRACE, __VA_ARGS__)
 
-/* One call site's budget: at most LOG_BURST messages a LOG_INTERVAL, then a count of what was left out */
+/* Budget of one call site: LOG_BURST messages a LOG_INTERVAL, then the number of those held back */
 #define LOG_BURST	5
 #define LOG_INTERVAL	10000	/* ms */
 
@@ -43,7 +43,7 @@ struct log_limit {
 
 bool log_limit_ok(struct log_limit *l, int level);
 
-/* For messages that traffic can cause */
+/* For messages caused by traffic */
 #define log_limited(level, ...)						\
 	do {								\
 		static struct log_limit limit_;				\
@@ -55,26 +55,26 @@ bool log_limit_ok(struct log_limit *l, int level);
 _Noreturn void die(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
 /**
- * log_open() - choose where messages go
- * @name:	program name, for the system log
- * @file:	path of a log file, created by file_create() or truncated, its mode 0600, or NULL
+ * log_open() - open the log file, or the system log
+ * @name:	of the program, for the system log
+ * @file:	path of a log file, or NULL: created by file_create() or truncated, its mode 0600
  * @size:	bytes at which the file gives up its oldest half
  * @version:	first line of the file, together with the PID
  *
- * Until log_running(), messages also go to stderr. With debug messages, times are in front of them there, too: seconds
+ * Until log_running(), messages also go to stderr. Times, in the file and with debug messages on stderr, are seconds
  * since the first message, by the monotonic clock.
  *
  * Return: 0, or -errno, -FILE_... if the file or its header can't be written
  */
 int log_open(const char *name, const char *file, uint64_t size, const char *version);
 
-/* PID of the process that survives, as seen from outside: for a PID namespace, where getpid() is another */
+/* PID of the process that survives start-up, as seen from outside of its PID namespace */
 void log_pid(pid_t pid);
 
-/* From now on, stderr gets warnings and errors only, as it belongs to a command; log file and system log get all */
+/* Only warnings and errors go to stderr from now on, as it belongs to a command; all go to log file and system log */
 void log_stderr_quiet(void);
 
-/* The start-up is over: @to_stderr stays on in the foreground, off in a daemon. The PID is that of the survivor. */
+/* Start-up is over, and log_pid() was called. @to_stderr: in the foreground; false in a daemon. */
 void log_running(bool to_stderr);
 
 #endif /* LOG_H */

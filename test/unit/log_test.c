@@ -26,7 +26,7 @@ static void fresh(int fd)
 	fd_close(lg.syslog);
 	memset(&lg, 0, sizeof(lg));
 	lg.file = lg.syslog = -1;
-	lg.to_stderr = true;
+	lg.to_stderr = LOG_TRACE;
 	log_level = LOG_INFO;
 	if (fd < 0)
 		close(STDERR_FILENO);
@@ -102,6 +102,7 @@ static void test_places(void)
 	eq_str(packet(file[0]), "61.007 info: hello\n");
 
 	test("in the foreground: stderr, with time stamps for debugging, and no system log");
+	lg.to_stderr = LOG_TRACE;
 	log_running(true);
 	info("hello");
 	eq_str(packet(out[0]), "hello\n");
@@ -148,7 +149,7 @@ static void test_places(void)
 	eq_str(packet(file[0]), "2.500 info: hello\n");
 	eq_str(packet(file[0]), "2.500 warning: oh\n");
 	eq_str(packet(file[0]), "2.500 info: hello again\n");
-	lg.stderr_quiet = false;
+	lg.to_stderr = LOG_TRACE;
 
 	test("messages keep errno, also if nobody reads them");
 	close(sys[0]);
@@ -401,11 +402,12 @@ static void test_files(void)
 	fresh(real_stderr);
 	eq(log_open("pasta", path_in(dir, "pid"), 1 << 20, "pasta 9"), 0);
 	log_level = LOG_ERR;
-	lg.to_stderr = false;
+	lg.to_stderr = -1;
 	err("before");
 	pid = fork();
 	if (!pid) {
 		err("child");
+		log_pid(getpid());
 		log_running(false);
 		err("after");
 		_exit(0);
