@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* util.c - descriptor helpers, files by path, PID file, clock, numbers, SipHash, errno texts */
+/* util.c - descriptors, files by path, PID file, clock, numbers, text, SipHash */
 
 #include <endian.h>
 #include <errno.h>
@@ -40,10 +40,8 @@ int fd_write_all(int fd, const void *buf, size_t len)
 	const char *p = buf;
 
 	while (len) {
-		ssize_t n = write(fd, p, len);
+		ssize_t n = UNINTERRUPTED(write(fd, p, len));
 
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n < 0)
 			return -errno;
 		p += n;
@@ -61,7 +59,6 @@ bool real_root(void)
 
 	if (geteuid())
 		return false;
-
 	fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return true;
@@ -73,12 +70,12 @@ bool real_root(void)
 	return sscanf(map, "%u %u %u", &inside, &outside, &count) == 3 && !inside && !outside && count == UINT32_MAX;
 }
 
-/* Files that are named by a path */
+/* Files by path */
 
 #define DIR_FLAGS	(O_PATH | O_DIRECTORY | O_CLOEXEC)
 #define LINKS_MAX	40		/* on the way to a file, path_resolution(7) */
 
-/* Links there are the kernel's: to what a process has open, and not always a path (proc(5)) */
+/* The kernel's links there lead to open files, not always by a path (proc(5)) */
 static bool on_procfs(int fd)
 {
 	struct statfs s;
@@ -86,10 +83,10 @@ static bool on_procfs(int fd)
 	return !fstatfs(fd, &s) && s.f_type == PROC_SUPER_MAGIC;
 }
 
-static int enter(int dir, const char *path, unsigned *links);
+static int file_enter(int dir, const char *path, unsigned *links);
 
-/* From the folder @dir, which is closed, into @name: as enter() */
-static int enter_name(int dir, const char *name, unsigned *links)
+/* From the folder @dir, which is closed, into @name: as file_enter() */
+static int file_step(int dir, const char *name, unsigned *links)
 {
 	int next = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC), rc;
 	struct stat st;
@@ -105,7 +102,7 @@ static int enter_name(int dir, const char *name, unsigned *links)
 				return -FILE_LINK;
 			}
 			text[n] = '\0';
-			return enter(dir, text, links);
+			return file_enter(dir, text, links);
 		}
 		next = openat(dir, name, DIR_FLAGS);
 	}
@@ -114,14 +111,10 @@ static int enter_name(int dir, const char *name, unsigned *links)
 	return rc;
 }
 
-/**
- * enter() - open a folder by links of root's only
- * @dir:	where a relative path begins; closed
- * @links:	passed so far
- *
- * Return: descriptor, -errno or -FILE_LINK
+/* Opens the folder @path, a relative one from @dir, which is closed, through links of root only, @links of them so far:
+ * descriptor, -errno or -FILE_LINK
  */
-static int enter(int dir, const char *path, unsigned *links)
+static int file_enter(int dir, const char *path, unsigned *links)
 {
 	if (*path == '/') {
 		close(dir);
@@ -138,7 +131,7 @@ static int enter(int dir, const char *path, unsigned *links)
 		memcpy(name, path, len);
 		name[len] = '\0';
 		path += len;
-		dir = enter_name(dir, name, links);
+		dir = file_step(dir, name, links);
 	}
 	return dir;
 }
@@ -158,14 +151,12 @@ int file_dir(const char *path, char *name)
 	snprintf(dir, sizeof(dir), "%.*s", slash ? (int)MAX(slash - path, 1) : 1, slash ? path : ".");
 	strcpy(name, base);
 
-	/* The rights of others are no more than those of the links' owners */
 	fd = open(root ? "." : dir, DIR_FLAGS);
-	return fd < 0 ? -errno : root ? enter(fd, dir, &links) : fd;
+	return fd < 0 ? -errno : root ? file_enter(fd, dir, &links) : fd;
 }
 
-/* May root write to @st, found in the folder @dir? Rules of protected_regular, protected_fifos and protected_hardlinks
- * in proc_sys_fs(5), also where these are off, and in folders that anybody may write to without the sticky bit: 0 or
- * -FILE_...
+/* May root write to the file @st in the folder @dir? 0 or -FILE_... Rules of protected_regular, protected_fifos and
+ * protected_hardlinks (proc_sys_fs(5)), also if these are off, and for folders without the sticky bit.
  */
 static int root_refuses(const struct stat *dir, const struct stat *st)
 {
@@ -179,7 +170,7 @@ static int root_refuses(const struct stat *dir, const struct stat *st)
 	return others && S_ISREG(st->st_mode) && st->st_nlink > 1 ? -FILE_NAMES : 0;
 }
 
-/* @name in the folder @dir, as root. A file is looked at before it is opened, as that may have effects, and after. */
+/* @name in the folder @dir, as root. A file is checked before it is opened, as opening may have effects, and after. */
 static int root_create(int dir, const char *name, int flags)
 {
 	struct stat d, st, got;
@@ -195,7 +186,7 @@ static int root_create(int dir, const char *name, int flags)
 	if (rc)
 		return rc;
 
-	/* A FIFO is to wait for its reader, nothing else is to wait */
+	/* Only a FIFO waits: for its reader */
 	extra = O_NOFOLLOW | (S_ISFIFO(st.st_mode) ? 0 : O_NONBLOCK);
 	fd = openat(dir, name, flags | extra);
 	if (fd < 0)
@@ -274,10 +265,9 @@ void file_remove(const char *path, mode_t type)
 
 int pidfile_open(const char *path)
 {
-	int fd = fd_of_path(path), flags;
+	int fd = fd_of_path(path), flags = fcntl(fd, F_GETFL);
 
-	/* The descriptor itself: opening anew would truncate a file, and fails for sockets and others' pipes */
-	flags = fd < 0 ? -1 : fcntl(fd, F_GETFL);
+	/* The descriptor itself: opening it anew would truncate a file, and fails for sockets and pipes of others */
 	if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY)
 		return file_create(path, O_WRONLY);
 	fd = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
@@ -291,10 +281,9 @@ int pidfile_write(int fd, pid_t pid)
 
 	if (fd < 0)
 		return 0;
-
 	len = snprintf(buf, sizeof(buf), "%i\n", pid);
 	rc = fd_write_all(fd, buf, (size_t)len);
-	/* What an older one left behind that; not what somebody's stream has in front of it */
+	/* Cut the rest of an older PID; a stream with output before this one stays */
 	if (lseek(fd, 0, SEEK_CUR) == len)
 		(void)!ftruncate(fd, len);
 	return close(fd) && !rc ? -errno : rc;
@@ -314,15 +303,12 @@ static bool parse_digits(const char *s, size_t len, unsigned base, uint64_t max,
 
 	if (!len)
 		return false;
-
 	for (size_t i = 0; i < len; i++) {
 		unsigned digit = digit_value(s[i]);
 
-		if (digit >= base || n > (UINT64_MAX - digit) / base)
+		if (digit >= base || digit > max || n > (max - digit) / base)
 			return false;
 		n = n * base + digit;
-		if (n > max)
-			return false;
 	}
 	*v = n;
 	return true;
@@ -339,10 +325,8 @@ bool parse_num_c(const char *s, size_t len, unsigned base, uint64_t max, uint64_
 
 	while (s < end && (*s == ' ' || (*s >= '\t' && *s <= '\r')))
 		s++;
-	if (s < end && (*s == '+' || *s == '-')) {
-		if (*s++ == '-')
-			max = 0;
-	}
+	if (s < end && (*s == '+' || *s == '-'))
+		max = *s++ == '-' ? 0 : max;
 	if (!base && end - s > 1 && *s == '0') {
 		base = (s[1] | 0x20) == 'x' ? 16 : (s[1] | 0x20) == 'b' ? 2 : 8;
 		s += base == 8 ? 1 : 2;
@@ -367,8 +351,8 @@ unsigned utf8_len(const char *s, const char *end)
 	return bad ? 0 : n;
 }
 
-/* What a terminal would obey instead of showing it: C0 and C1 controls, DEL (ECMA-48 5.2, 5.3); and, as they turn the
- * order of what is shown around, U+2028 to U+202E and U+2066 to U+2069 (UAX 9)
+/* C0 and C1 controls, DEL (ECMA-48 5.2, 5.3), which a terminal obeys; U+2028 to U+202E and U+2066 to U+2069 (UAX 9),
+ * which change the order of text
  */
 static bool is_control(const uint8_t *b, unsigned n)
 {

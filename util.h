@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* util.h - arithmetic macros, bit maps, descriptor helpers, clock, keyed hash */
+/* util.h - macros, bit maps, bytes in network order, descriptors, files by path, clock, numbers, text, keyed hash */
 #ifndef UTIL_H
 #define UTIL_H
 
@@ -22,7 +22,7 @@
 #define ROUND_UP(n, to)		(DIV_ROUND_UP(n, to) * (to))
 #define container_of(p, type, member)					\
 	((type *)(void *)((char *)(p) - offsetof(type, member)))
-/* Result of a system call, made again as long as a signal interrupts it */
+/* Result of a system call, repeated as long as a signal interrupts it */
 #define UNINTERRUPTED(call)							\
 	__extension__({							\
 		ssize_t rc_;						\
@@ -50,7 +50,7 @@ static inline void bit_clear(uint8_t *map, unsigned bit)
 	map[bit / 8] &= (uint8_t)~(1U << (bit % 8));
 }
 
-/* Big-endian fields at any alignment: the only way wire bytes become numbers */
+/* Big-endian fields at any alignment */
 static inline uint16_t get_be16(const void *p)
 {
 	const uint8_t *b = p;
@@ -60,9 +60,7 @@ static inline uint16_t get_be16(const void *p)
 
 static inline uint32_t get_be32(const void *p)
 {
-	const uint8_t *b = p;
-
-	return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+	return (uint32_t)get_be16(p) << 16 | get_be16((const uint8_t *)p + 2);
 }
 
 static inline void put_be16(void *p, uint16_t v)
@@ -75,127 +73,97 @@ static inline void put_be16(void *p, uint16_t v)
 
 static inline void put_be32(void *p, uint32_t v)
 {
-	uint8_t *b = p;
-
-	b[0] = (uint8_t)(v >> 24);
-	b[1] = (uint8_t)(v >> 16);
-	b[2] = (uint8_t)(v >> 8);
-	b[3] = (uint8_t)v;
+	put_be16(p, (uint16_t)(v >> 16));
+	put_be16((uint8_t *)p + 2, (uint16_t)v);
 }
 
 /* CLOCK_MONOTONIC in milliseconds, and in microseconds */
 uint64_t now_ms(void);
 uint64_t now_us(void);
 
-/* Closes @fd unless it is negative; for descriptors kept as -1 when not open */
+/* Closes @fd unless it is negative */
 void fd_close(int fd);
 
-/**
- * fd_write_all() - write all of @len bytes, whatever the kernel takes at once
- *
- * Return: 0, or -errno of the write that failed
- */
+/* Writes all of @buf: 0, or -errno */
 int fd_write_all(int fd, const void *buf, size_t len);
 
-/* UID 0 of the initial user namespace? That of any other one is just another user. */
+/* UID 0 of the initial user namespace? */
 bool real_root(void);
 
 /* Beside errno values, which are below 4096 */
 enum {
 	FILE_LINK = 4096,	/* a symbolic link that is not followed */
-	FILE_FOREIGN,		/* somebody else's file in a folder that is everybody's */
+	FILE_FOREIGN,		/* another user's file in a folder that is everybody's */
 	FILE_NAMES,		/* a file with several names in a folder that others may write to */
 };
 
-/* Text for what functions below return, negated */
+/* Text of an errno or FILE_... value */
 const char *file_text(int err);
 
 /**
- * file_dir() - open the folder that a file is in, and leave the file's name in @name (NAME_MAX + 1 bytes)
+ * file_dir() - open the folder of a file
+ * @name:	filled with the file's name, NAME_MAX + 1 bytes
  *
- * For real root, links of other users are not followed on the way; for others, all are.
+ * Real root follows no links of other users on the way; others follow all.
  *
  * Return: descriptor (O_PATH), or -errno, -FILE_LINK
  */
 int file_dir(const char *path, char *name);
 
 /**
- * file_create() - open a file to write to, or create it with mode 0600; what is in it stays
+ * file_create() - open a file to write to, or create it with mode 0600; its content stays
  * @flags:	O_WRONLY or O_RDWR
  *
- * Real root follows no symbolic link to it, none of another user on the way there, and doesn't touch what others may
- * have put in its place. /proc/self/fd/N, the standard streams by name, FIFOs and devices are fine.
+ * Real root follows no symbolic link to it, none of another user on the way, and touches no file that others may have
+ * put in its place. /proc/self/fd/N, the standard streams by name, FIFOs and devices are fine.
  *
  * Return: descriptor, or -errno, -FILE_...
  */
 int file_create(const char *path, int flags);
 
-/* Removes the file with this path, if it is of this type, S_IF... */
+/* Removes a file if its type is @type, S_IF... */
 void file_remove(const char *path, mode_t type);
 
-/**
- * pidfile_write() - write "PID\n" to an open file and close it
- * @fd:		descriptor opened by pidfile_open(), -1 to do nothing
- * @pid:	process ID, in the caller's PID namespace
- *
- * Return: 0, or -errno
- */
-int pidfile_write(int fd, pid_t pid);
-
-/**
- * pidfile_open() - open, or create with mode 0600, a PID file, FIFO, or /proc/self/fd/N
- *
- * Never renames into place: the file may exist, be watched, or be a pipe.
- *
- * Return: descriptor, or -errno, -FILE_... as file_create()
+/* Opens, or creates as file_create(), a PID file, FIFO, or /proc/self/fd/N: descriptor, or -errno, -FILE_...
+ * Nothing is renamed into place: the file may exist, be watched, or be a pipe.
  */
 int pidfile_open(const char *path);
+
+/* Writes "PID\n" to @fd, if that is no -1, and closes it: 0, or -errno */
+int pidfile_write(int fd, pid_t pid);
 
 /* Value of a hexadecimal digit, or 16 */
 unsigned digit_value(char c);
 
-/**
- * parse_num() - decimal number, nothing before or after it
- * @s:		text, @len bytes of it (no terminator needed)
- * @max:	largest value accepted
- *
- * Return: true if all of @s was a number not above @max, in *@v
- */
+/* Decimal number up to @max, and nothing else, in the @len bytes at @s: false otherwise */
 bool parse_num(const char *s, size_t len, uint64_t max, uint64_t *v);
+
+/**
+ * parse_num_c() - same, as strtoul(3) reads it: white space and a plus sign may precede the number
+ * @base:	10, or 0: hexadecimal after 0x, binary after 0b, octal after 0, decimal otherwise
+ *
+ * A number below zero is none, though strtoul() takes it modulo 2^64.
+ */
+bool parse_num_c(const char *s, size_t len, unsigned base, uint64_t max, uint64_t *v);
 
 /* Bytes of the UTF-8 sequence (RFC 3629) at @s, 0: overlong, a surrogate, beyond U+10FFFF, cut at @end, or none */
 unsigned utf8_len(const char *s, const char *end);
 
-/**
- * text_safe() - makes text from outside one that a terminal or a log can take
- *
- * Each byte of a control character, of one that changes the direction of text, and of what is no UTF-8 becomes '?'.
+/* Makes text from outside safe for a terminal or log: '?' replaces each byte of control characters, of characters that
+ * change the direction of text, and of invalid UTF-8
  */
 void text_safe(char *s, size_t len);
-
-/**
- * parse_num_c() - number as strtoul(3) reads it: white space and a plus sign may precede it, nothing may follow it
- * @base:	10, or 0: hexadecimal after 0x, binary after 0b, octal after 0, decimal otherwise
- *
- * A number below zero is none: strtoul() would wrap it round.
- *
- * Return: as parse_num()
- */
-bool parse_num_c(const char *s, size_t len, unsigned base, uint64_t max, uint64_t *v);
 
 /* Fills @buf, 256 bytes at most, from getrandom(2); ends the process if the kernel can't */
 void random_bytes(void *buf, size_t len);
 
-/**
- * siphash() - SipHash-2-4 of @len bytes at @data (Aumasson and Bernstein, 2012)
- * @key:	128-bit key
- */
+/* SipHash-2-4 (Aumasson and Bernstein, 2012) */
 uint64_t siphash(const uint64_t key[2], const void *data, size_t len);
 
-/* Text for an errno value, without locale, allocation or system call */
+/* Text of an errno value, without locale, allocation or system call */
 const char *errno_text(int err);
 
-/* A text file, line by line; the rest of a line that is too long is left out */
+/* A text file, line by line; the rest of a line that exceeds @line is left out */
 struct lines {
 	int	fd;
 	size_t	at, len;
