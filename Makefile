@@ -3,7 +3,7 @@
 # make [SAN=1] [WERROR=1] [CC=clang] [V=1]	the program; SAN=1 with sanitizers, in build/san
 # make check				unit, contract and simulated tests, fuzz corpora: seconds
 # make check-sys			the program between network namespaces
-# make test				both, after installing what they need
+# make test				both, after installing their packages
 # make bench [PEERS=...] [BENCH_ARGS=...]	beside other binaries and the limits: half an hour; doc/performance.md
 # make lint, fuzz T=60, demo, static, install, uninstall, clean
 
@@ -15,13 +15,13 @@ prefix	?= /usr/local
 bindir	?= $(prefix)/bin
 mandir	?= $(prefix)/share/man
 
-# YYYYMMDD.COMMIT: callers compare the day. A tarball of "git archive" has both in the file VERSION, as may any other;
-# without that, and without git, the day is that of this file.
+# YYYYMMDD.COMMIT: callers compare the day. "git archive" writes both into the file VERSION. Without it and without git, the
+# day is this file's.
 VERSION	:= $(shell grep -sv Format VERSION | tr -d -)
 VERSION	:= $(or $(VERSION),$(shell TZ=UTC0 git -c safe.directory='*' log -1 --date=format-local:%Y%m%d --format=%cd.%h 2>/dev/null),\
 	$(shell date -ur Makefile +%Y%m%d).unknown)
 
-# Of several guests, the simulator only: "make GUESTS=3 sim"
+# Several guests are for the simulator only: "make GUESTS=3 sim"
 B	:= build$(if $(SAN),/san)$(if $(GUESTS),/guests)
 OUT	:= $(if $(filter build,$(B)),,$(B)/)
 
@@ -29,7 +29,7 @@ CFLAGS	?= -O2 -g
 WARN	:= -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
 	   -Wno-unknown-warning-option -Wno-pedantic-ms-format $(if $(WERROR),-Werror)
 ifdef GUESTS
-# Nobody measures it, and it is built for each check
+# Built for each check, and never measured
 CFLAGS	:= -O1
 DEFINES	:= -DGUEST_MAX=$(GUESTS)
 endif
@@ -73,24 +73,24 @@ $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D); echo "cc $@"
 	$(Q)$(CC) $(FLAGS) $(DEFINE) -MMD -MP -c -o $@ $<
 
-# The version is known to these only, so that a commit doesn't rebuild the rest
+# Only these depend on the version, so that a commit doesn't rebuild the rest
 $(B)/opt.o $(B)/qrap.o: DEFINE = -DVERSION='"$(VERSION)"'
 $(B)/opt.o $(B)/qrap.o: $(B)/version
 
-# Texts that are part of an object
+# Objects with texts in them
 $(B)/control_call.o $(B)/test/fuzz/fuzz_control.o: $(wildcard doc/*.varlink)
 
-# Files that change when a setting does
+# Files that change with a setting
 $(B)/flags: SETTING = $(CC) $(FLAGS)
 $(B)/version: SETTING = $(VERSION)
 $(B)/flags $(B)/version: FORCE
 	@mkdir -p $(@D)
 	@echo '$(SETTING)' | cmp -s - $@ || echo '$(SETTING)' > $@
 
-# Tests are linked with the program's objects: those that define what the test itself does not. A test names others that it needs
-# in lines "/* LINK: test/sim/b.o */", linker options in "/* LDFLAGS: ... */".
+# An archive: a function defined in a test replaces the program's. Other objects are on lines "/* LINK: test/sim/b.o */" of the
+# test, linker options on "/* LDFLAGS: ... */".
 LIB	:= $(B)/passt.a
-# The data path is all that the simulator needs
+# The simulator needs the data path only
 UNUSED	:= $(if $(GUESTS),auto conf% control% isolate ns% netlink_route opt pesto summary)
 $(LIB): $(filter-out $(B)/passt.o $(UNUSED:%=$(B)/%.o),$(OBJ))
 	@echo "ar $@"; rm -f $@
@@ -99,7 +99,7 @@ $(LIB): $(filter-out $(B)/passt.o $(UNUSED:%=$(B)/%.o),$(OBJ))
 needs	= $(addprefix $(B)/,$(shell sed -n 's|^/\* LINK: \(.*\) \*/$$|\1|p' $(1)))
 options	= $(shell sed -n 's|^/\* LDFLAGS: \(.*\) \*/$$|\1|p' $(1))
 
-# Fuzz targets get their main() from libFuzzer, or from replay.c
+# main() of fuzz targets is libFuzzer's, or replay.c's
 FUZZ_MAIN = test/fuzz/replay.c
 $(FUZZ): MAIN = $(FUZZ_MAIN)
 
@@ -117,7 +117,7 @@ $(SEVERAL): FORCE
 check: $(UNIT) $(FUZZ) $(SEVERAL)
 	$(PROVE) -j2 -e test/tools/run $(SEVERAL) $(UNIT) $(FUZZ)
 
-# What qemu boots; without a kernel, only the tests that need it fail
+# qemu's initramfs; without a kernel, only its tests fail
 VM	:= $(B)/test/tools/vm/initrd
 $(VM): test/vm/initrd test/vm/init test/vm/dhcp $(B)/test/tools/far
 	@echo "initrd $@"
@@ -130,7 +130,7 @@ test:
 	test/tools/deps.sh
 	@rc=0; $(MAKE) check || rc=1; $(MAKE) check-sys || rc=1; exit $$rc
 
-# New inputs that matter are kept in build/fuzz/corpus
+# New useful inputs go to build/fuzz/corpus
 fuzz:
 	$(MAKE) B=build/fuzz CC=clang SAN=1 FUZZING=-fsanitize=fuzzer-no-link FUZZ_MAIN=-fsanitize=fuzzer fuzz-run
 fuzz-run: $(FUZZ)
@@ -154,7 +154,7 @@ demo: all $(TOOLS)
 bench: all $(TOOLS) $(BENCH)
 	test/bench/bench run --program $(CURDIR)/$(OUT)pasta --build $(CURDIR)/$(B) --peers "$(PEERS)" $(BENCH_ARGS)
 
-# Hard links: AppArmor attaches a profile by the path behind symbolic links, and pasta's is not passt's
+# Hard links: AppArmor resolves symbolic links before it chooses a profile, and pasta's is not passt's
 install: all
 	install -D $(OUT)passt $(DESTDIR)$(bindir)/passt
 	ln -f $(DESTDIR)$(bindir)/passt $(DESTDIR)$(bindir)/pasta
