@@ -604,7 +604,9 @@ static void hand_over(struct fwd *fwd)
 	for (uint32_t i = 0; i < fwd->n; i++) {
 		struct listener *l = &fwd->l[i];
 
-		if (l->port && l->heir == RULES_MAX)
+		if (!l->port)			/* free, or its flows have yet to end */
+			continue;
+		if (l->heir == RULES_MAX)
 			listener_close(fwd, i);
 		else
 			l->rule = l->heir;
