@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* answer.c - packets to the guest that belong to no flow: answers, probes, advertisements; bounded writing for responders */
+/* answer.c - packets to the guest that belong to no flow; bounded writing for their responders */
 #include <string.h>
 
 #include "answer.h"
 #include "ctx.h"
-
-#define PORT_DHCP	67
-#define PORT_DHCPV6	547
 
 enum { NDP_RS = 133, NDP_REDIRECT = 137, MLD_FIRST = 130, MLD_LAST = 132, MLD2_REPORT = 143 };
 
@@ -23,31 +20,16 @@ void out_bytes(struct out *o, const void *p, size_t n)
 
 void out_zero(struct out *o, size_t n)
 {
-	if (!out_room(o, n))
-		return;
-	memset(o->b + o->len, 0, n);
-	o->len += n;
+	if (out_room(o, n))
+		o->len += n;
 }
 
-void out_u8(struct out *o, uint8_t v)
-{
-	out_bytes(o, &v, 1);
-}
-
-void out_be16(struct out *o, uint16_t v)
-{
-	uint8_t b[2];
-
-	put_be16(b, v);
-	out_bytes(o, b, sizeof(b));
-}
-
-void out_be32(struct out *o, uint32_t v)
+void out_be(struct out *o, uint32_t v, unsigned n)
 {
 	uint8_t b[4];
 
 	put_be32(b, v);
-	out_bytes(o, b, sizeof(b));
+	out_bytes(o, b + sizeof(b) - n, n);
 }
 
 void out_addr(struct out *o, const struct addr *a)
@@ -93,13 +75,39 @@ unsigned out_search(struct out *o, const struct net *net)
 	return n;
 }
 
+void out_opt(struct out *o, unsigned width, unsigned code, const void *data, size_t len)
+{
+	if (len >= 1U << 8 * width || !out_room(o, 2 * width + len))
+		return;
+	out_be(o, code, width);
+	out_be(o, (uint32_t)len, width);
+	out_bytes(o, data, len);
+}
+
+void out_opt_be(struct out *o, unsigned width, unsigned code, uint32_t v, unsigned n)
+{
+	uint8_t b[4];
+
+	put_be32(b, v);
+	out_opt(o, width, code, b + sizeof(b) - n, n);
+}
+
+void out_opt_addrs(struct out *o, unsigned width, unsigned code, const struct addr *a, unsigned n)
+{
+	struct out list = { .max = sizeof(list.b) };
+
+	while (n--)
+		out_addr(&list, a++);
+	if (list.len)
+		out_opt(o, width, code, list.b, list.len);
+}
+
 bool addr_is_global(const struct addr *a)
 {
 	return !addr_is_unspec(a) && !addr_is_linklocal(a) && !addr_is_loopback(a) && !addr_is_multicast(a);
 }
 
-/* Sends a reply, with its payload in @out. @proto: IPPROTO_UDP or IPPROTO_ICMPV6, 0: ARP */
-static void answer_send(struct ctx *c, struct guest *g, uint8_t proto, const struct answer *a, const uint8_t *out)
+static void answer_send(struct ctx *c, struct guest *g, const struct answer *a)
 {
 	struct net_hdr n = {
 		.dmac = a->dmac, .smac = *neigh_mac(&c->neigh, &c->net, &a->src.a, &g->mac),
@@ -107,16 +115,16 @@ static void answer_send(struct ctx *c, struct guest *g, uint8_t proto, const str
 	};
 	struct frame *f;
 
-	if (!tap_reserve(&g->tap, &f, 1, a->len, TAP_VITAL)) {
+	if (!tap_reserve(&g->tap, &f, 1, a->out.len, TAP_VITAL)) {
 		drop_count(g, DROP_LINK_FULL);
 		return;
 	}
-	memcpy(f->pay[0].iov_base, out, a->len);
-	f->len = a->len;
+	memcpy(f->pay[0].iov_base, a->out.b, a->out.len);
+	f->len = a->out.len;
 	n.id = tap_ids(&g->tap, 1);
-	if (proto == IPPROTO_UDP)
+	if (a->proto == IPPROTO_UDP)
 		frame_udp(f, &n, 0, &g->tap.caps);
-	else if (proto)
+	else if (a->proto)
 		frame_icmp(f, &n, &a->icmp);
 	else
 		frame_eth(f, &n.dmac, &n.smac, ETH_P_ARP);
@@ -128,28 +136,28 @@ static void answer_send(struct ctx *c, struct guest *g, uint8_t proto, const str
 bool answer_local(struct ctx *c, struct guest *g, const struct pkt *p, enum drop *why)
 {
 	const struct conf *cf = c->cf;
-	struct answer a = { 0 };
-	uint8_t out[ANSWER_MAX];
+	struct answer a;
 
+	a.out.len = 0;
 	if (p->ethertype == ETH_P_ARP) {
-		*why = arp_answer(&c->net, &c->neigh, p, out, &a);
+		*why = arp_answer(&c->net, &c->neigh, p, &a);
 	} else if (p->proto == IPPROTO_ICMPV6 && p->icmp.type >= NDP_RS && p->icmp.type <= NDP_REDIRECT) {
 		bool off = cf->no_ndp || (cf->no_ra && p->icmp.type == NDP_RS);
 
-		*why = off ? DROP_POLICY : ndp_answer(&c->net, &c->neigh, p, out, &a);
+		*why = off ? DROP_POLICY : ndp_answer(&c->net, &c->neigh, p, &a);
 	} else if (p->proto == IPPROTO_ICMPV6 &&
 		   ((p->icmp.type >= MLD_FIRST && p->icmp.type <= MLD_LAST) || p->icmp.type == MLD2_REPORT)) {
-		*why = DROP_NONE;		/* multicast listeners: nothing to answer, the link floods nothing */
+		*why = DROP_NONE;		/* multicast listeners: no answer, the link floods nothing */
 	} else if (p->proto == IPPROTO_UDP && p->dst.port == PORT_DHCP && addr_is_v4(&p->dst.a) && !cf->no_dhcp) {
-		*why = dhcp_answer(&c->net, p, out, &a);
+		*why = dhcp_answer(&c->net, p, &a);
 	} else if (p->proto == IPPROTO_UDP && p->dst.port == PORT_DHCPV6 && !addr_is_v4(&p->dst.a) && !cf->no_dhcpv6) {
-		*why = dhcpv6_answer(&c->net, p, out, &a);
+		*why = dhcpv6_answer(&c->net, p, &a);
 	} else {
 		return false;
 	}
 
-	if (!*why && a.len)
-		answer_send(c, g, p->proto, &a, out);
+	if (!*why && a.out.len)
+		answer_send(c, g, &a);
 	return true;
 }
 
@@ -157,18 +165,15 @@ void answer_neighbour(struct ctx *c, struct guest *g, const struct addr *who)
 {
 	const struct mac *mac = neigh_mac(&c->neigh, &c->net, who, &g->mac);
 	const struct told *told = guest_told(c, g, who);
-	struct answer a = { 0 };
-	uint8_t out[ANSWER_MAX];
+	struct answer a;
 
 	if (!addr_eq(&told->a, who) || mac_eq(&told->mac, mac))
 		return;
-	if (addr_is_v4(who)) {
-		arp_announce(who, mac, &g->mac, out, &a);
-		answer_send(c, g, 0, &a, out);
-	} else {
-		ndp_announce(who, mac, &told->to, &g->mac, out, &a);
-		answer_send(c, g, IPPROTO_ICMPV6, &a, out);
-	}
+	if (addr_is_v4(who))
+		arp_announce(who, mac, &g->mac, &a);
+	else
+		ndp_announce(who, mac, &told->to, &g->mac, &a);
+	answer_send(c, g, &a);
 }
 
 void answer_adverts(struct ctx *c, struct guest *g)
@@ -179,11 +184,10 @@ void answer_adverts(struct ctx *c, struct guest *g)
 
 void answer_advert(struct ctx *c, struct guest *g)
 {
-	struct answer a = { 0 };
-	uint8_t out[ANSWER_MAX];
+	struct answer a;
 
-	ndp_advert(&c->net, neigh_mac(&c->neigh, &c->net, &c->net.ip[V6].our_ll, &g->mac), out, &a);
-	answer_send(c, g, IPPROTO_ICMPV6, &a, out);
+	ndp_advert(&c->net, neigh_mac(&c->neigh, &c->net, &c->net.ip[V6].our_ll, &g->mac), &a);
+	answer_send(c, g, &a);
 	g->adverts++;
 	answer_adverts(c, g);
 }
@@ -191,16 +195,14 @@ void answer_advert(struct ctx *c, struct guest *g)
 void answer_probe(struct ctx *c, struct guest *g)
 {
 	const struct net_ip *ip = c->net.ip;
-	struct answer a = { 0 };
-	uint8_t out[ANSWER_MAX];
+	struct answer a;
 
 	if (ip[V4].on && !addr_is_unspec(&ip[V4].guest.addr)) {
-		arp_solicit(&c->net, neigh_mac(&c->neigh, &c->net, &ip[V4].gw, &g->mac), &ip[V4].guest.addr, out, &a);
-		answer_send(c, g, 0, &a, out);
+		arp_solicit(&c->net, neigh_mac(&c->neigh, &c->net, &ip[V4].gw, &g->mac), &ip[V4].guest.addr, &a);
+		answer_send(c, g, &a);
 	}
 	if (ip[V6].on && !addr_is_unspec(&ip[V6].guest.addr) && !c->cf->no_ndp) {
-		ndp_solicit(&c->net, neigh_mac(&c->neigh, &c->net, &ip[V6].our_ll, &g->mac), &ip[V6].guest.addr, out,
-			    &a);
-		answer_send(c, g, IPPROTO_ICMPV6, &a, out);
+		ndp_solicit(&c->net, neigh_mac(&c->neigh, &c->net, &ip[V6].our_ll, &g->mac), &ip[V6].guest.addr, &a);
+		answer_send(c, g, &a);
 	}
 }

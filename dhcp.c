@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* dhcp.c - one address for the one guest, for ever (RFC 2131, 2132, 3396, 3397, 3442, 4039, 4702, 6842)
  *
- * The server is the guest's default gateway: without one there is no server to speak of, and no answer.
+ * The server is the guest's default gateway: without one, there is no answer.
  *
- * What a client needs (address, mask, router, servers, MTU) is sent whether it asked or not, for some take what they
- * never asked for; names only if there is no list of what it asked for, or they are on it. The reply is no longer than
- * the client takes, 576 bytes of IP unless it said otherwise; entries are left out whole, the search list first.
+ * Address, mask, router, servers and MTU are always sent: some clients use options that they didn't request. Names are
+ * sent to clients that list them in option 55, or have no such list. The reply is no longer than the client takes, 576
+ * bytes of IP by default; entries are left out whole, the search list first.
  */
 #include <string.h>
 
@@ -24,12 +24,9 @@ enum { BOOTREQUEST = 1, BOOTREPLY = 2 };
 #define FLAG_BROADCAST	0x8000
 #define MAGIC		0x63825363U
 
-#define REPLY_MIN	300		/* RFC 1542 2.1: what BOOTP's fixed size was */
+#define REPLY_MIN	300		/* BOOTP's fixed size (RFC 1542 2.1) */
 #define IP_MIN		576		/* every host takes that much (RFC 2131 2) */
-#define HEADERS		28		/* IP and UDP */
-#define TTL		64
-
-#define FOREVER		0xffffffffU
+#define HEADERS		(IP4_HLEN + UDP_HLEN)
 
 enum {
 	OPT_PAD = 0, OPT_MASK = 1, OPT_ROUTER = 3, OPT_DNS = 6, OPT_HOSTNAME = 12, OPT_MTU = 26, OPT_REQUESTED = 50,
@@ -42,63 +39,63 @@ enum { DISCOVER = 1, OFFER, REQUEST, DECLINE, ACK, NAK, RELEASE, INFORM };
 /* Flags of option 81 (RFC 4702 2.1) */
 enum { FQDN_S = 1, FQDN_O = 2, FQDN_E = 4, FQDN_N = 8 };
 
-/* What a client said, pointers into the copy of its message */
+/* A client's message, with pointers into the copy of it */
 struct request {
 	uint8_t		type, overload;
-	bool		rapid, lists;		/* option 80; option 55 was there */
-	uint8_t		wanted[32];		/* bit per option listed in it */
-	uint16_t	max;			/* IP packet it takes, 0: did not say */
+	bool		rapid, lists;		/* options 80, 55 present */
+	uint8_t		wanted[32];		/* bit per option listed in option 55 */
+	uint16_t	max;			/* option 57: IP packet it takes, or 0 */
 	struct addr	ciaddr;
 	struct addr	requested, server;	/* options 50 and 54, or 0.0.0.0 */
-	const uint8_t	*id, *fqdn;		/* options 61 and 81: first byte is the length; NULL: not there */
+	const uint8_t	*id, *fqdn;		/* options 61 and 81, from the length byte on, or NULL */
 };
 
-static bool addr_take(struct addr *a, const uint8_t *data, size_t len)
-{
-	if (len == 4)
-		*a = addr_from_bytes(data, true);
-	return len == 4;
-}
-
-/* One option, @o at its code; false if its length is not one it can have */
+/* One option, @o at its code; false if its length is wrong */
 static bool option_take(struct request *r, const uint8_t *o)
 {
+	static const uint8_t only[UINT8_MAX + 1] = {	/* length plus one, of options that have one length */
+		[OPT_TYPE] = 2, [OPT_REQUESTED] = 5, [OPT_SERVER] = 5, [OPT_OVERLOAD] = 2, [OPT_MAX_SIZE] = 3,
+		[OPT_RAPID] = 1,
+	};
 	const uint8_t *data = o + 2;
 	uint8_t len = o[1];
 
+	if (only[o[0]] && len + 1 != only[o[0]])
+		return false;
 	switch (o[0]) {
 	case OPT_TYPE:
-		r->type = len == 1 ? data[0] : 0;
-		return len == 1;
+		r->type = data[0];
+		break;
 	case OPT_REQUESTED:
-		return addr_take(&r->requested, data, len);
+		r->requested = addr_from_bytes(data, true);
+		break;
 	case OPT_SERVER:
-		return addr_take(&r->server, data, len);
+		r->server = addr_from_bytes(data, true);
+		break;
 	case OPT_OVERLOAD:
-		r->overload = len == 1 ? data[0] : 0;
-		return len == 1;
+		r->overload = data[0];
+		break;
 	case OPT_MAX_SIZE:
-		r->max = len == 2 ? get_be16(data) : 0;
-		return len == 2;
+		r->max = get_be16(data);
+		break;
 	case OPT_RAPID:
 		r->rapid = true;
-		return !len;
+		break;
 	case OPT_WANTED:		/* may be in several pieces (RFC 3396) */
 		r->lists = true;
 		for (unsigned i = 0; i < len; i++)
 			bit_set(r->wanted, data[i]);
-		return true;
+		break;
 	case OPT_CLIENT_ID:
 		if (len && !r->id)
 			r->id = o + 1;
-		return true;
+		break;
 	case OPT_FQDN:
 		if (!r->fqdn)
 			r->fqdn = o + 1;
 		return len >= 3;
-	default:
-		return true;
 	}
+	return true;
 }
 
 static bool options_parse(struct request *r, const uint8_t *o, size_t len)
@@ -117,7 +114,7 @@ static bool options_parse(struct request *r, const uint8_t *o, size_t len)
 	return true;
 }
 
-/* Copies the message into @msg, of ANSWER_MAX bytes, and reads it; false if malformed, relayed, or not DHCP */
+/* Copies the message into @msg, of ANSWER_MAX bytes, and reads it; false if malformed, relayed, or no client's */
 static bool request_parse(const struct pkt *p, uint8_t *msg, struct request *r)
 {
 	size_t len = p->data.len;
@@ -137,7 +134,10 @@ static bool request_parse(const struct pkt *p, uint8_t *msg, struct request *r)
 	overload = r->overload;
 	if ((overload & 1) && !options_parse(r, msg + M_FILE, M_MAGIC - M_FILE))
 		return false;
-	return !(overload & 2) || options_parse(r, msg + M_SNAME, M_FILE - M_SNAME);
+	if ((overload & 2) && !options_parse(r, msg + M_SNAME, M_FILE - M_SNAME))
+		return false;
+	return r->type == DISCOVER || r->type == REQUEST || r->type == DECLINE || r->type == RELEASE ||
+	       r->type == INFORM;
 }
 
 /* Type of the reply, 0 for none: RFC 2131 4.3.1 to 4.3.5, RFC 4039 3 */
@@ -157,8 +157,7 @@ static uint8_t reply_type(const struct net_ip *ip, const struct request *r)
 	case DECLINE:
 		log_limited(LOG_WARNING, "DHCP: guest says that its address is in use on its side");
 		return 0;
-	case RELEASE:
-	default:
+	default:		/* RELEASE */
 		return 0;
 	}
 }
@@ -168,35 +167,7 @@ static bool wants(const struct request *r, uint8_t code)
 	return !r->lists || bit_test(r->wanted, code);
 }
 
-static void opt_bytes(struct out *o, uint8_t code, const void *data, size_t len)
-{
-	if (len > 255 || !out_room(o, 2 + len))
-		return;
-	out_u8(o, code);
-	out_u8(o, (uint8_t)len);
-	out_bytes(o, data, len);
-}
-
-static void opt_be32(struct out *o, uint8_t code, uint32_t v)
-{
-	uint8_t b[4];
-
-	put_be32(b, v);
-	opt_bytes(o, code, b, sizeof(b));
-}
-
-static void opt_addrs(struct out *o, uint8_t code, const struct addr *addr, unsigned n)
-{
-	uint32_t b[DNS_MAX];
-
-	n = MIN(n, DNS_MAX);
-	for (unsigned i = 0; i < n; i++)
-		b[i] = addr_v4(addr + i);
-	if (n)
-		opt_bytes(o, code, b, 4 * n);
-}
-
-/* RFC 3442: a router outside of the guest's network takes a route of its own. Option 3 is for older clients. */
+/* RFC 3442: a router outside of the guest's network needs a route of its own. Option 3 is for older clients. */
 static void opt_routes(struct out *o, const struct net_ip *ip)
 {
 	uint8_t b[14] = { [0] = 32 };
@@ -205,73 +176,64 @@ static void opt_routes(struct out *o, const struct net_ip *ip)
 		return;
 	addr_to_bytes(&ip->gw, b + 1);		/* gateway/32, on the link: router 0.0.0.0 */
 	addr_to_bytes(&ip->gw, b + 10);		/* 0/0 */
-	opt_bytes(o, OPT_ROUTES, b, sizeof(b));
+	out_opt(o, 1, OPT_ROUTES, b, sizeof(b));
 }
 
 /* RFC 3397, in as many options as it takes (RFC 3396) */
 static void opt_search(struct out *o, const struct net *net)
 {
-	uint8_t b[ANSWER_MAX];
 	size_t room = o->max - o->len;
-	struct out list = { .b = b };
-
 	/* Two bytes of header for each 255 of content */
-	list.max = MIN(sizeof(b), room - MIN(room, 2 * DIV_ROUND_UP(room, 257)));
+	struct out list = { .max = room - MIN(room, 2 * DIV_ROUND_UP(room, 257)) };
+
 	out_search(&list, net);
 	for (size_t at = 0; at < list.len; at += 255)
-		opt_bytes(o, OPT_SEARCH, b + at, MIN(list.len - at, 255));
+		out_opt(o, 1, OPT_SEARCH, list.b + at, MIN(list.len - at, 255));
 }
 
-/* RFC 4702 4: no server updates any name here, and clients learn it. Encoded as the client did. */
-static void opt_fqdn(struct out *o, const struct net *net, const struct request *r)
+/* RFC 4702 4: clients learn that no server updates their names. Encoding as in the request. */
+static void opt_fqdn(struct out *o, const char *fqdn, uint8_t flags)
 {
-	uint8_t b[3 + 255] = { FQDN_N, 255, 255 };
-	struct out f = { .b = b, .len = 3, .max = 255 };
+	struct out f = { .len = 3, .max = 255, .b = { FQDN_N | (flags & FQDN_E), 255, 255 } };
 
-	if (!r->fqdn || !net->cf->fqdn)
-		return;
-	if (r->fqdn[1] & FQDN_S)
-		b[0] |= FQDN_O;
-	if (r->fqdn[1] & FQDN_E) {
-		b[0] |= FQDN_E;
-		if (!out_name(&f, net->cf->fqdn))
-			return;
-	} else {
-		out_bytes(&f, net->cf->fqdn, strlen(net->cf->fqdn));
-	}
+	if (flags & FQDN_S)
+		f.b[0] |= FQDN_O;
+	if (flags & FQDN_E)
+		out_name(&f, fqdn);
+	else
+		out_bytes(&f, fqdn, strlen(fqdn));
 	if (f.len > 3)
-		opt_bytes(o, OPT_FQDN, b, f.len);
+		out_opt(o, 1, OPT_FQDN, f.b, f.len);
 }
 
 static void options_fill(struct out *o, const struct net *net, const struct request *r, uint8_t type)
 {
 	const struct net_ip *ip = &net->ip[V4];
-	uint8_t mtu[2];
+	const struct conf *cf = net->cf;
 
-	opt_bytes(o, OPT_TYPE, &type, 1);
-	opt_addrs(o, OPT_SERVER, &ip->gw, 1);
+	out_opt_be(o, 1, OPT_TYPE, type, 1);
+	out_opt_addrs(o, 1, OPT_SERVER, &ip->gw, 1);
 	if (r->id)				/* RFC 6842 3 */
-		opt_bytes(o, OPT_CLIENT_ID, r->id + 1, r->id[0]);
+		out_opt(o, 1, OPT_CLIENT_ID, r->id + 1, r->id[0]);
 	if (type == NAK)
 		return;
 
 	if (r->type != INFORM)
-		opt_be32(o, OPT_LEASE, FOREVER);
+		out_opt_be(o, 1, OPT_LEASE, FOREVER, 4);
 	if (r->type == DISCOVER && type == ACK)
-		opt_bytes(o, OPT_RAPID, NULL, 0);
-	opt_be32(o, OPT_MASK, ntohl(addr_mask4(ip->guest.plen)));
+		out_opt(o, 1, OPT_RAPID, NULL, 0);
+	out_opt_be(o, 1, OPT_MASK, ntohl(addr_mask4(ip->guest.plen)), 4);
 	opt_routes(o, ip);
-	opt_addrs(o, OPT_ROUTER, &ip->gw, 1);
-	if (net->cf->dhcp_dns)
-		opt_addrs(o, OPT_DNS, ip->guest.dns, ip->guest.ndns);
-	if (net->cf->mtu) {
-		put_be16(mtu, (uint16_t)MIN(net->cf->mtu, UINT16_MAX));
-		opt_bytes(o, OPT_MTU, mtu, sizeof(mtu));
-	}
-	if (net->cf->hostname && wants(r, OPT_HOSTNAME))
-		opt_bytes(o, OPT_HOSTNAME, net->cf->hostname, strlen(net->cf->hostname));
-	opt_fqdn(o, net, r);
-	if (net->cf->dhcp_search && wants(r, OPT_SEARCH))
+	out_opt_addrs(o, 1, OPT_ROUTER, &ip->gw, 1);
+	if (cf->dhcp_dns)
+		out_opt_addrs(o, 1, OPT_DNS, ip->guest.dns, ip->guest.ndns);
+	if (cf->mtu)
+		out_opt_be(o, 1, OPT_MTU, MIN(cf->mtu, UINT16_MAX), 2);
+	if (cf->hostname && wants(r, OPT_HOSTNAME))
+		out_opt(o, 1, OPT_HOSTNAME, cf->hostname, strlen(cf->hostname));
+	if (r->fqdn && cf->fqdn)
+		opt_fqdn(o, cf->fqdn, r->fqdn[1]);
+	if (cf->dhcp_search && wants(r, OPT_SEARCH))
 		opt_search(o, net);
 }
 
@@ -285,10 +247,9 @@ static void reply_to(const struct net_ip *ip, const struct pkt *p, const uint8_t
 	if (r->type == INFORM && addr_is_unspec(&r->ciaddr))
 		to = &p->src.a;
 
-	a->src = (struct end){ ip->gw, 67 };
-	a->dst = (struct end){ *to, 68 };
+	a->src = (struct end){ ip->gw, PORT_DHCP };
+	a->dst = (struct end){ *to, PORT_DHCP_GUEST };
 	a->dmac = p->smac;
-	a->ttl = TTL;
 	if (type == NAK || addr_is_unspec(to) || addr_is_multicast(to) || addr_is_loopback(to) ||
 	    (addr_is_unspec(&r->ciaddr) && (get_be16(msg + M_FLAGS) & FLAG_BROADCAST))) {
 		a->dst.a = addr_from4(INADDR_BROADCAST);
@@ -296,45 +257,42 @@ static void reply_to(const struct net_ip *ip, const struct pkt *p, const uint8_t
 	}
 }
 
-enum drop dhcp_answer(const struct net *net, const struct pkt *p, uint8_t *out, struct answer *a)
+enum drop dhcp_answer(const struct net *net, const struct pkt *p, struct answer *a)
 {
 	const struct net_ip *ip = &net->ip[V4];
-	struct out o = { .b = out };
-	uint8_t msg[ANSWER_MAX];
+	struct out *o = &a->out;
+	uint8_t msg[ANSWER_MAX], type, *m = o->b;
 	struct request r;
-	uint8_t type;
 
-	*a = (struct answer){ 0 };
+	*a = (struct answer){ .proto = IPPROTO_UDP, .ttl = ANSWER_TTL };
 	if (!ip->on || addr_is_unspec(&ip->guest.addr) || addr_is_unspec(&ip->gw))
 		return DROP_POLICY;
-	if (!request_parse(p, msg, &r) || r.type < DISCOVER || r.type > INFORM || r.type == OFFER || r.type == ACK ||
-	    r.type == NAK)
+	if (!request_parse(p, msg, &r))
 		return DROP_RESPONDER;
 	type = reply_type(ip, &r);
 	if (!type)
 		return DROP_NONE;
 
-	o.max = MIN(MAX(IP_MIN, r.max), ANSWER_MAX) - HEADERS - 1;
-	out_zero(&o, M_OPTIONS);
-	out[M_OP] = BOOTREPLY;
-	out[M_HTYPE] = HTYPE_ETHER;
-	out[M_HLEN] = ETH_ALEN;
-	memcpy(out + M_XID, msg + M_XID, 4);
-	memcpy(out + M_FLAGS, msg + M_FLAGS, 2);
-	memcpy(out + M_CHADDR, msg + M_CHADDR, M_SNAME - M_CHADDR);
-	put_be32(out + M_MAGIC, MAGIC);
+	o->max = MIN(MAX(IP_MIN, r.max), ANSWER_MAX) - HEADERS - 1;
+	out_zero(o, M_OPTIONS);
+	m[M_OP] = BOOTREPLY;
+	m[M_HTYPE] = HTYPE_ETHER;
+	m[M_HLEN] = ETH_ALEN;
+	memcpy(m + M_XID, msg + M_XID, 4);
+	memcpy(m + M_FLAGS, msg + M_FLAGS, 2);
+	memcpy(m + M_CHADDR, msg + M_CHADDR, M_SNAME - M_CHADDR);
+	put_be32(m + M_MAGIC, MAGIC);
 	if (type == ACK && r.type != DISCOVER)
-		memcpy(out + M_CIADDR, msg + M_CIADDR, 4);
+		memcpy(m + M_CIADDR, msg + M_CIADDR, 4);
 	if (type != NAK && r.type != INFORM)
-		addr_to_bytes(&ip->guest.addr, out + M_YIADDR);
+		addr_to_bytes(&ip->guest.addr, m + M_YIADDR);
 
-	options_fill(&o, net, &r, type);
-	o.max++;
-	out_u8(&o, OPT_END);
-	if (o.len < REPLY_MIN)
-		out_zero(&o, REPLY_MIN - o.len);
+	options_fill(o, net, &r, type);
+	o->max++;
+	out_be(o, OPT_END, 1);
+	if (o->len < REPLY_MIN)
+		out_zero(o, REPLY_MIN - o->len);
 
 	reply_to(ip, p, msg, &r, type, a);
-	a->len = o.len;
 	return DROP_NONE;
 }

@@ -6,10 +6,10 @@
 
 static const struct neighs hood;
 
-static enum drop run(const struct net *c, const struct pkt *p, uint8_t *out, struct answer *a)
+static enum drop run(const struct net *c, const struct pkt *p, struct answer *a)
 {
 	if (p->ethertype == ETH_P_ARP)
-		return arp_answer(c, &hood, p, out, a);
+		return arp_answer(c, &hood, p, a);
 	*a = (struct answer){ 0 };
 	return DROP_PROTO;
 }
@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	reply = fuzz_run(run, &c, data, size, &a);
 	if (!reply)
 		return 0;
-	CHECK(a.len == ARP_LEN && get_be16(reply + ARP_OP) == 2 && get_be16(ask + ARP_OP) == 1);
+	CHECK(a.out.len == ARP_LEN && get_be16(reply + ARP_OP) == 2 && get_be16(ask + ARP_OP) == 1);
 	CHECK(!memcmp(reply + ARP_SHA, r_cf.our_mac.b, 6) && !memcmp(reply + ARP_THA, ask + ARP_SHA, 6));
 	CHECK(!memcmp(reply + ARP_SPA, ask + ARP_TPA, 4) && !memcmp(reply + ARP_TPA, ask + ARP_SPA, 4));
 	CHECK(get_be32(ask + ARP_SPA) && memcmp(ask + ARP_SPA, ask + ARP_TPA, 4));

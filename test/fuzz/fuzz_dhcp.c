@@ -4,10 +4,10 @@
 #include "../../dhcp.c"
 #include "responder_fuzz.h"
 
-static enum drop run(const struct net *c, const struct pkt *p, uint8_t *out, struct answer *a)
+static enum drop run(const struct net *c, const struct pkt *p, struct answer *a)
 {
 	if (p->ethertype == ETH_P_IP && p->proto == IPPROTO_UDP && p->dst.port == 67)
-		return dhcp_answer(c, p, out, a);
+		return dhcp_answer(c, p, a);
 	*a = (struct answer){ 0 };
 	return DROP_PROTO;
 }
@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	reply = fuzz_run(run, &c, data, size, &a);
 	if (!reply)
 		return 0;
-	CHECK(a.len >= REPLY_MIN && a.len <= ANSWER_MAX - HEADERS);
+	CHECK(a.out.len >= REPLY_MIN && a.out.len <= ANSWER_MAX - HEADERS);
 	CHECK(a.src.port == 67 && a.dst.port == 68 && addr_eq(&a.src.a, &c.ip[V4].gw) && !addr_is_unspec(&a.dst.a));
 	CHECK(reply[M_OP] == BOOTREPLY && get_be32(reply + M_MAGIC) == MAGIC && !get_be32(reply + M_GIADDR));
 	addr_to_bytes(&c.ip[V4].guest.addr, addr);
@@ -32,10 +32,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	/* Option by option up to the end, nothing but padding behind it; then by the parser */
 	for (at = M_OPTIONS; reply[at] != OPT_END; at += 2U + reply[at + 1])
-		CHECK(at + 2 < a.len && reply[at] != OPT_PAD && at + 2U + reply[at + 1] < a.len);
-	for (at++; at < a.len; at++)
+		CHECK(at + 2 < a.out.len && reply[at] != OPT_PAD && at + 2U + reply[at + 1] < a.out.len);
+	for (at++; at < a.out.len; at++)
 		CHECK(!reply[at]);
-	CHECK(options_parse(&r, reply + M_OPTIONS, a.len - M_OPTIONS));
+	CHECK(options_parse(&r, reply + M_OPTIONS, a.out.len - M_OPTIONS));
 	CHECK(r.type == OFFER || r.type == ACK || r.type == NAK);
 	CHECK(addr_eq(&r.server, &c.ip[V4].gw) && (r.type != NAK || !get_be32(reply + M_YIADDR)));
 	return 0;

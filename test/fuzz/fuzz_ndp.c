@@ -6,10 +6,10 @@
 
 static const struct neighs hood;
 
-static enum drop run(const struct net *c, const struct pkt *p, uint8_t *out, struct answer *a)
+static enum drop run(const struct net *c, const struct pkt *p, struct answer *a)
 {
 	if (p->ethertype == ETH_P_IPV6 && p->proto == IPPROTO_ICMPV6)
-		return ndp_answer(c, &hood, p, out, a);
+		return ndp_answer(c, &hood, p, a);
 	*a = (struct answer){ 0 };
 	return DROP_PROTO;
 }
@@ -29,19 +29,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CHECK(is_ra || a.icmp.type == ND_NEIGHBOR_ADVERT);
 	CHECK(!a.icmp.code && a.ttl == 255 && !addr_is_unspec(&a.dst.a) && !addr_is_multicast(&a.src.a));
 	if (is_ra) {
-		CHECK(addr_is_linklocal(&a.src.a) && a.len <= RA_MAX);
+		CHECK(addr_is_linklocal(&a.src.a) && a.out.len <= NDP_MAX);
 		at = 8;
 	} else {
 		CHECK(!memcmp(reply, a.src.a.b, 16) && !addr_is_multicast(&a.dst.a));
 		CHECK(!addr_eq(&a.src.a, &c.ip[V6].guest.addr) && !addr_eq(&a.src.a, &a.dst.a));
 		at = 16;
 	}
-	while (at < a.len) {
-		CHECK(a.len - at >= 8 && reply[at + 1] && a.len - at >= reply[at + 1] * 8U);
-		rdnss |= reply[at] == OPT_RDNSS;
-		dnssl |= reply[at] == OPT_DNSSL;
+	while (at < a.out.len) {
+		CHECK(a.out.len - at >= 8 && reply[at + 1] && a.out.len - at >= reply[at + 1] * 8U);
+		rdnss |= reply[at] == NDP_RDNSS;
+		dnssl |= reply[at] == NDP_DNSSL;
 		at += reply[at + 1] * 8U;
 	}
-	CHECK(at == a.len && (rdnss || !dnssl));
+	CHECK(at == a.out.len && (rdnss || !dnssl));
 	return 0;
 }

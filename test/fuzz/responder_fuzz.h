@@ -63,7 +63,7 @@ static const uint8_t *fuzz_run(responder *fn, const struct net *c, const uint8_t
 	if (!(data[0] & S_RAW))
 		r_fix(frame, size - 1);
 	r_run(fn, c, frame, size - 1, a, &reply);
-	if (!a->len)
+	if (!a->out.len)
 		return NULL;
 	CHECK(addr_is_v4(&a->src.a) == addr_is_v4(&a->dst.a));
 	return reply;

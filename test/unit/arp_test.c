@@ -6,9 +6,9 @@
 
 static struct neighs hood;		/* neighbours that are known */
 
-static enum drop answer(const struct net *c, const struct pkt *p, uint8_t *out, struct answer *a)
+static enum drop answer(const struct net *c, const struct pkt *p, struct answer *a)
 {
-	return arp_answer(c, &hood, p, out, a);
+	return arp_answer(c, &hood, p, a);
 }
 
 /* @a becomes the only neighbour that is known, 02:00:00:00:00:aa */
@@ -82,15 +82,15 @@ static void check_row(size_t i)
 
 	test("arp: %s", row[i].name);
 	eq(r_run(answer, &c, frame, len, &a, &reply), row[i].rc);
-	eq(a.len, row[i].reply ? ARP_LEN : 0);
-	if (row[i].reply && a.len) {
+	eq(a.out.len, row[i].reply ? ARP_LEN : 0);
+	if (row[i].reply && a.out.len) {
 		eq(r_hex(row[i].reply, want), sizeof(want));
 		eq_mem(reply, want, sizeof(want));
 		ok(mac_eq(&a.dmac, &guest));
 	}
 	for (size_t n = 0; n < 14 + 28; n++) {
 		ok(r_run(answer, &c, frame, n, &a, &reply) != DROP_NONE);
-		eq(a.len, 0);
+		eq(a.out.len, 0);
 	}
 }
 
@@ -104,39 +104,39 @@ static void test_off(void)
 	test("arp: silent without IPv4");
 	c.ip[V4].on = false;
 	eq(r_run(answer, &c, frame, len, &a, &reply), DROP_POLICY);
-	eq(a.len, 0);
+	eq(a.out.len, 0);
 
 	test("arp: guest without an address gets answers");
 	c = r_net();
 	c.ip[V4].guest.addr = (struct addr){ 0 };
 	eq(r_run(answer, &c, frame, len, &a, &reply), DROP_NONE);
-	eq(a.len, ARP_LEN);
+	eq(a.out.len, ARP_LEN);
 }
 
 static void test_solicit(void)
 {
 	static const struct mac broadcast = { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } };
 	struct net c = r_net();
-	uint8_t out[ANSWER_MAX], want[ARP_LEN];
+	uint8_t want[ARP_LEN];
 	struct answer a;
 
 	test("arp: we ask for the guest, from the gateway's address");
-	arp_solicit(&c, &r_cf.our_mac, &c.ip[V4].guest.addr, out, &a);
-	eq(a.len, ARP_LEN);
+	arp_solicit(&c, &r_cf.our_mac, &c.ip[V4].guest.addr, &a);
+	eq(a.out.len, ARP_LEN);
 	ok(mac_eq(&a.dmac, &broadcast));
 	r_hex("0001 0800 06 04 0001 9a559a559a55 c0000201 000000000000 c000020f", want);
-	eq_mem(out, want, sizeof(want));
+	eq_mem(a.out.b, want, sizeof(want));
 
 	test("arp: we ask for the guest, without a gateway");
 	c.ip[V4].gw = (struct addr){ 0 };
-	arp_solicit(&c, &r_cf.our_mac, &c.ip[V4].guest.addr, out, &a);
+	arp_solicit(&c, &r_cf.our_mac, &c.ip[V4].guest.addr, &a);
 	r_hex("0001 0800 06 04 0001 9a559a559a55 00000000 000000000000 c000020f", want);
-	eq_mem(out, want, sizeof(want));
+	eq_mem(a.out.b, want, sizeof(want));
 }
 
 static void test_neighbour(void)
 {
-	uint8_t frame[128], want[ARP_LEN], out[ANSWER_MAX], *reply;
+	uint8_t frame[128], want[ARP_LEN], *reply;
 	size_t len = r_hex(REQUEST GUEST ZERO "c000024d", frame);
 	const struct addr who = addr_from4(htonl(0xc000024d));
 	struct net c = r_net();
@@ -159,10 +159,10 @@ static void test_neighbour(void)
 	hood.count = 0;
 
 	test("RFC 5944 4.6 arp: gratuitous reply");
-	arp_announce(&who, &(struct mac){ { 2, [5] = 0xbb } }, &(struct mac){ { 2, [5] = 0xcc } }, out, &a);
-	eq(a.len, ARP_LEN);
+	arp_announce(&who, &(struct mac){ { 2, [5] = 0xbb } }, &(struct mac){ { 2, [5] = 0xcc } }, &a);
+	eq(a.out.len, ARP_LEN);
 	r_hex("0001 0800 06 04 0002 0200000000bb c000024d 0200000000bb c000024d", want);
-	eq_mem(out, want, sizeof(want));
+	eq_mem(a.out.b, want, sizeof(want));
 	r_hex("0200000000cc", want);
 	eq_mem(a.dmac.b, want, 6);
 }

@@ -182,7 +182,7 @@ static void cuts(const struct net *c, const uint8_t *frame, size_t len)
 		memcpy(part, frame, n);
 		r_fix(part, n);
 		r_run(dhcpv6_answer, c, part, n, &a, &reply);
-		ok(!a.len || a.len >= 4 + 14);
+		ok(!a.out.len || a.out.len >= 4 + 14);
 	}
 }
 
@@ -193,9 +193,9 @@ static void check(const struct net *c, const char *msg, const char *want)
 	struct answer a;
 
 	eq(r_run(dhcpv6_answer, c, frame, len, &a, &reply), want ? DROP_NONE : DROP_RESPONDER);
-	eq(!!a.len, !!want);
-	if (want && eq(a.len, r_hex(want, hex))) {
-		eq_mem(reply, hex, a.len);
+	eq(!!a.out.len, !!want);
+	if (want && eq(a.out.len, r_hex(want, hex))) {
+		eq_mem(reply, hex, a.out.len);
 		eq_mem(a.dst.a.b, frame + 22, 16);
 		ok(addr_eq(&a.src.a, &c->ip[V6].our_ll));
 		eq(a.src.port, 547);
@@ -267,9 +267,9 @@ static void test_unicast(void)
 
 		test("dhcpv6: unicast %s %s", uni[i].name, uni[i].told ? "is told to use multicast" : "is dropped");
 		eq(r_run(dhcpv6_answer, &c, frame, len, &a, &reply), uni[i].told ? DROP_NONE : DROP_RESPONDER);
-		eq(!!a.len, uni[i].told);
-		if (uni[i].told && eq(a.len, r_hex(REP IDS ST(5), want)))
-			eq_mem(reply, want, a.len);
+		eq(!!a.out.len, uni[i].told);
+		if (uni[i].told && eq(a.out.len, r_hex(REP IDS ST(5), want)))
+			eq_mem(reply, want, a.out.len);
 	}
 }
 
@@ -283,7 +283,7 @@ static void test_off(void)
 	test("dhcpv6: silent without IPv6");
 	c.ip[V6].on = false;
 	eq(r_run(dhcpv6_answer, &c, frame, len, &a, &reply), DROP_POLICY);
-	eq(a.len, 0);
+	eq(a.out.len, 0);
 
 	test("dhcpv6: the server's DUID follows its MAC address");
 	c = r_net();
@@ -297,12 +297,12 @@ static size_t walk(const struct answer *a, const uint8_t *reply, unsigned code)
 {
 	size_t at = 4, found = 0;
 
-	while (at < a->len) {
+	while (at < a->out.len) {
 		if (get_be16(reply + at) == code)
 			found = get_be16(reply + at + 2);
 		at += 4U + get_be16(reply + at + 2);
 	}
-	eq(at, a->len);
+	eq(at, a->out.len);
 	return found;
 }
 
@@ -326,10 +326,10 @@ static void test_long(void)
 	}
 	len = make(frame, GUEST_LL, SERVERS, SOL CID NA("000c"));
 	eq(r_run(dhcpv6_answer, &c, frame, len, &a, &reply), DROP_NONE);
-	ok(a.len <= 1280 - 48);
-	eq(walk(&a, reply, OPT_DNS), 16 * DNS_MAX);
+	ok(a.out.len <= 1280 - 48);
+	eq(walk(&a, reply, OPT6_DNS), 16 * DNS_MAX);
 	/* 1232 less 4, 14 and 14 of identifiers, 5, 44 of the address, 132 of servers, 4: 1015, and a name takes 255 */
-	eq(walk(&a, reply, OPT_SEARCH), 3 * 255);
+	eq(walk(&a, reply, OPT6_SEARCH), 3 * 255);
 
 	test("dhcpv6: as many associations as a message holds, each whole, at every place of the reply's end");
 	for (unsigned n = 3; n < 70; n++) {
@@ -340,13 +340,13 @@ static void test_long(void)
 			strcat(msg, i % 2 ? NA("000c") : TA("0004"));
 		len = make(frame, GUEST_LL, SERVERS, msg);
 		eq(r_run(dhcpv6_answer, &c, frame, len, &a, &reply), DROP_NONE);
-		ok(a.len <= 1280 - 48 && a.len > 1280 - 48 - 22);
-		for (size_t at = 4; at < a.len; at += 4U + get_be16(reply + at + 2)) {
+		ok(a.out.len <= 1280 - 48 && a.out.len > 1280 - 48 - 22);
+		for (size_t at = 4; at < a.out.len; at += 4U + get_be16(reply + at + 2)) {
 			unsigned size = get_be16(reply + at + 2);
 
-			if (get_be16(reply + at) == OPT_IA_NA)
+			if (get_be16(reply + at) == OPT6_IA_NA)
 				ok(size == 12 + 28 || size == 12 + 6);
-			if (get_be16(reply + at) == OPT_IA_TA)
+			if (get_be16(reply + at) == OPT6_IA_TA)
 				eq(size, 4 + 6);
 		}
 		walk(&a, reply, 0);
@@ -359,8 +359,8 @@ static void test_long(void)
 	strcat(msg, "ff00 0004 00000000");
 	len = make(frame, GUEST_LL, SERVERS, msg);
 	eq(r_run(dhcpv6_answer, &c, frame, len, &a, &reply), DROP_NONE);
-	ok(a.len <= 1280 - 48);
-	ok(walk(&a, reply, OPT_IA_NA) > 1000);
+	ok(a.out.len <= 1280 - 48);
+	ok(walk(&a, reply, OPT6_IA_NA) > 1000);
 
 	test("dhcpv6: messages of 1500 bytes, and more");
 	for (size_t n = 1498; n < 65000; n += n < 1510 ? 1 : 9999) {
@@ -372,7 +372,7 @@ static void test_long(void)
 		memset(big + len + 4, 0, n);
 		r_fix(big, 62 + n);
 		eq(r_run(dhcpv6_answer, &c, big, 62 + n, &a, &reply), n <= 1500 ? DROP_NONE : DROP_RESPONDER);
-		eq(!!a.len, n <= 1500);
+		eq(!!a.out.len, n <= 1500);
 	}
 
 	test("dhcpv6: client DUID of 130 bytes, and of 131");
@@ -382,7 +382,7 @@ static void test_long(void)
 		msg[len + 2 * n] = '\0';
 		len = make(frame, GUEST_LL, SERVERS, msg);
 		eq(r_run(dhcpv6_answer, &c, frame, len, &a, &reply), n == 130 ? DROP_NONE : DROP_RESPONDER);
-		eq(!!a.len, n == 130);
+		eq(!!a.out.len, n == 130);
 	}
 }
 

@@ -6,9 +6,9 @@
 
 static struct neighs hood;		/* neighbours that are known */
 
-static enum drop answer(const struct net *c, const struct pkt *p, uint8_t *out, struct answer *a)
+static enum drop answer(const struct net *c, const struct pkt *p, struct answer *a)
 {
-	return ndp_answer(c, &hood, p, out, a);
+	return ndp_answer(c, &hood, p, a);
 }
 
 /* @a becomes the only neighbour that is known, 02:00:00:00:00:aa */
@@ -103,7 +103,7 @@ static void cuts(const struct net *c, const uint8_t *frame, size_t len)
 		memcpy(part, frame, n);
 		r_fix(part, n);
 		r_run(answer, c, part, n, &a, &reply);
-		ok(a.len % 8 == 0);
+		ok(a.out.len % 8 == 0);
 	}
 }
 
@@ -117,8 +117,8 @@ static void test_ns(void)
 
 		test("ndp: %s", ns_row[i].name);
 		eq(r_run(answer, &c, frame, len, &a, &reply), ns_row[i].rc);
-		eq(a.len, ns_row[i].target ? 24 : 0);
-		if (ns_row[i].target && a.len) {
+		eq(a.out.len, ns_row[i].target ? 24 : 0);
+		if (ns_row[i].target && a.out.len) {
 			r_hex(ns_row[i].target, want);
 			r_hex(TLLA_OURS, want + 16);
 			eq_mem(reply, want, sizeof(want));
@@ -192,8 +192,8 @@ static void check_ra(const struct net *c, const struct answer *a, const uint8_t 
 {
 	uint8_t want[ANSWER_MAX];
 
-	if (eq(a->len, r_hex(ra_row[i].payload, want)))
-		eq_mem(reply, want, a->len);
+	if (eq(a->out.len, r_hex(ra_row[i].payload, want)))
+		eq_mem(reply, want, a->out.len);
 	eq(a->icmp.type, 134);
 	eq(a->icmp.code, 0);
 	eq(a->icmp.rest, ra_row[i].head);
@@ -204,7 +204,7 @@ static void check_ra(const struct net *c, const struct answer *a, const uint8_t 
 static void test_ra(void)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(ra_row); i++) {
-		uint8_t frame[256], out[ANSWER_MAX], *reply;
+		uint8_t frame[256], *reply;
 		size_t len = make(frame, "ff", GUEST_LL, ROUTERS, RS SLLA);
 		struct net c = r_net();
 		struct answer a;
@@ -218,8 +218,8 @@ static void test_ra(void)
 		cuts(&c, frame, len);
 
 		test("CFG-01 ndp: unsolicited: %s", ra_row[i].name);
-		ndp_advert(&c, &r_cf.our_mac, out, &a);
-		check_ra(&c, &a, out, i);
+		ndp_advert(&c, &r_cf.our_mac, &a);
+		check_ra(&c, &a, a.out.b, i);
 		ok(mac_eq(&a.dmac, &nodes_mac));
 		ok(addr_eq(&a.dst.a, &nodes));
 	}
@@ -245,13 +245,13 @@ static void test_rs(void)
 
 		test("ndp: router solicitation %s", row[i].name);
 		eq(r_run(answer, &c, frame, len, &a, &reply), row[i].rc);
-		if (ok(!a.len == !!row[i].rc) && a.len) {
+		if (ok(!a.out.len == !!row[i].rc) && a.out.len) {
 			eq(addr_eq(&a.dst.a, &nodes), row[i].multicast);
 			eq(mac_eq(&a.dmac, &nodes_mac), row[i].multicast);
 		}
 		c.ip[V6].on = false;
 		eq(r_run(answer, &c, frame, len, &a, &reply), DROP_POLICY);
-		eq(a.len, 0);
+		eq(a.out.len, 0);
 	}
 }
 
@@ -259,7 +259,6 @@ static void test_rs(void)
 static void test_long(void)
 {
 	struct net c = r_net();
-	uint8_t out[ANSWER_MAX];
 	struct answer a;
 	size_t at = 8, names = 0;
 
@@ -273,28 +272,28 @@ static void test_long(void)
 		c.search.name[i][63] = c.search.name[i][127] = c.search.name[i][191] = '.';
 		c.search.name[i][253] = '\0';
 	}
-	ndp_advert(&c, &r_cf.our_mac, out, &a);
-	ok(a.len <= 1280 - 48);
-	while (at < a.len && ok(out[at + 1])) {
-		if (out[at] == OPT_RDNSS)
-			eq(out[at + 1], 1 + 2 * DNS_MAX);
-		if (out[at] == OPT_DNSSL)
-			names = (out[at + 1] - 1U) * 8 / 255;
-		at += out[at + 1] * 8U;
+	ndp_advert(&c, &r_cf.our_mac, &a);
+	ok(a.out.len <= 1280 - 48);
+	while (at < a.out.len && ok(a.out.b[at + 1])) {
+		if (a.out.b[at] == NDP_RDNSS)
+			eq(a.out.b[at + 1], 1 + 2 * DNS_MAX);
+		if (a.out.b[at] == NDP_DNSSL)
+			names = (a.out.b[at + 1] - 1U) * 8 / 255;
+		at += a.out.b[at + 1] * 8U;
 	}
-	eq(at, a.len);
+	eq(at, a.out.len);
 	/* 1232 less 8 of times, 8 and 8 of addresses and MTU, 32 of prefix, 136 of servers, 8 of header: 1032 */
 	eq(names, 4);
 
 	test("ndp: a list that fits to the byte, and one that does not");
 	c.search.name[4][9] = '\0';				/* 1020 and 11 are 1031, padded to 1032 */
-	ndp_advert(&c, &r_cf.our_mac, out, &a);
-	eq(a.len, 1232);
+	ndp_advert(&c, &r_cf.our_mac, &a);
+	eq(a.out.len, 1232);
 	c.search.name[4][9] = 'e';
 	c.search.name[4][11] = '\0';				/* 1033 */
 	c.search.n = 5;
-	ndp_advert(&c, &r_cf.our_mac, out, &a);
-	eq(a.len, 1232 - 1032 + 1024);
+	ndp_advert(&c, &r_cf.our_mac, &a);
+	eq(a.out.len, 1232 - 1032 + 1024);
 }
 
 static void test_interval(void)
@@ -318,15 +317,15 @@ static void test_interval(void)
 static void test_solicit(void)
 {
 	struct net c = r_net();
-	uint8_t out[ANSWER_MAX], want[64];
+	uint8_t want[64];
 	struct answer a;
 
 	test("ndp: we ask for the guest");
 	c.ip[V6].guest.addr.b[13] = 0xab;
 	c.ip[V6].guest.addr.b[14] = 0xcd;
-	ndp_solicit(&c, &r_cf.our_mac, &c.ip[V6].guest.addr, out, &a);
-	eq(a.len, r_hex("20010db8000100020000000000abcd15 01 01 9a559a559a55", want));
-	eq_mem(out, want, 24);
+	ndp_solicit(&c, &r_cf.our_mac, &c.ip[V6].guest.addr, &a);
+	eq(a.out.len, r_hex("20010db8000100020000000000abcd15 01 01 9a559a559a55", want));
+	eq_mem(a.out.b, want, 24);
 	eq(a.icmp.type, 135);
 	eq(a.icmp.rest, 0);
 	eq(a.ttl, 255);
@@ -339,7 +338,7 @@ static void test_solicit(void)
 
 static void test_neighbour(void)
 {
-	uint8_t frame[256], want[64], out[ANSWER_MAX], *reply;
+	uint8_t frame[256], want[64], *reply;
 	size_t len = make(frame, "ff", GUEST, NODE_77, NS OTHER SLLA);
 	struct net c = r_net();
 	struct answer a;
@@ -361,17 +360,17 @@ static void test_neighbour(void)
 	hood.count = 0;
 
 	test("RFC 4861 7.2.6 ndp: unsolicited advertisement, to all nodes, overrides");
-	ndp_announce(&who, &(struct mac){ { 2, [5] = 0xbb } }, &nodes, &guest_mac, out, &a);
-	eq(a.len, r_hex(OTHER "02 01 0200000000bb", want));
-	eq_mem(out, want, 24);
+	ndp_announce(&who, &(struct mac){ { 2, [5] = 0xbb } }, &nodes, &guest_mac, &a);
+	eq(a.out.len, r_hex(OTHER "02 01 0200000000bb", want));
+	eq_mem(a.out.b, want, 24);
 	eq(a.icmp.type, 136);
 	eq(a.icmp.rest, 0xa0000000);		/* router, override; not solicited */
 	eq(a.ttl, 255);
 	ok(addr_eq(&a.src.a, &who) && addr_eq(&a.dst.a, &nodes) && mac_eq(&a.dmac, &nodes_mac));
 
 	test("RFC 4861 7.2.4 ndp: the same, to a guest that had asked: reachable");
-	ndp_announce(&who, &(struct mac){ { 2, [5] = 0xbb } }, &c.ip[V6].guest.addr, &guest_mac, out, &a);
-	eq_mem(out, want, 24);
+	ndp_announce(&who, &(struct mac){ { 2, [5] = 0xbb } }, &c.ip[V6].guest.addr, &guest_mac, &a);
+	eq_mem(a.out.b, want, 24);
 	eq(a.icmp.rest, 0xe0000000);
 	ok(addr_eq(&a.src.a, &who) && addr_eq(&a.dst.a, &c.ip[V6].guest.addr) && mac_eq(&a.dmac, &guest_mac));
 }
