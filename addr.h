@@ -40,6 +40,8 @@ struct mac {
 #define END_STRLEN	(ADDR_STRLEN + 8)	/* brackets, colon, port */
 #define MAC_STRLEN	18
 
+#define LOOPBACK_IF	1			/* index of the loopback interface, in every network namespace */
+
 extern const struct addr addr_any4, addr_any6, addr_loopback4, addr_loopback6;
 
 union sockaddr_any {

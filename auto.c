@@ -24,7 +24,6 @@
 #include "auto.h"
 #include "netlink_msg.h"
 #include "ns.h"
-#include "sock_filter.h"
 #include "udp.h"
 #include "udp_splice.h"
 

@@ -1,22 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* isolate.c - give up everything that is not needed, step by step
  *
- * Real root gives up its user ID early, but keeps the few capabilities that opening and joining others' namespaces
- * takes until isolate_late(): whoever may join a namespace as root still can, and what comes from the network is
- * handled without.
+ * Real root gives up its user ID early, but keeps the few capabilities for opening and joining others' namespaces
+ * until isolate_late(): root's targets can be joined, and no packet is handled with a capability.
  *
- * The table of system calls is the one place that says what the loop may call. A call that is not in it ends the
- * process with SIGSYS, its number in the kernel's audit log (type 1326). A row may be for one value of an argument
- * only. Libc's own needs are in it, too: both C libraries are tested, and 32-bit names are there where they exist.
+ * The table of system calls holds all that the loop may call. Any other call ends the process with SIGSYS; its number is
+ * in the kernel's audit log (type 1326). A row may be for one value of an argument only. The C libraries' own calls
+ * (glibc and musl) are in the table.
  *
- * Capabilities, Landlock and prctl() are used through plain system calls: no library is needed, and the headers may be
- * older than the kernel.
+ * Capabilities and Landlock are used by plain system calls: without a library, and with headers older than the kernel.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/capability.h>
-#include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <sched.h>
@@ -33,6 +30,7 @@
 #include <unistd.h>
 #include <grp.h>
 
+#include "bpf.h"
 #include "isolate.h"
 #include "log.h"
 #include "util.h"
@@ -62,7 +60,7 @@
 
 #define CAP(c)	(1ULL << (c))
 
-/* What start-up may take: low ports, files where only root may create them, another user, others' namespaces */
+/* For start-up: low ports, files where only root may create them, another user, others' namespaces */
 #define CAPS_STARTUP											\
 	(CAP(CAP_SYS_ADMIN) | CAP(CAP_NET_ADMIN) | CAP(CAP_SYS_PTRACE) | CAP(CAP_SETUID) | CAP(CAP_SETGID) |	\
 	 CAP(CAP_SETPCAP) | CAP(CAP_SETFCAP) | CAP(CAP_DAC_OVERRIDE) | CAP(CAP_DAC_READ_SEARCH) |		\
@@ -76,7 +74,7 @@ static void caps_get(struct __user_cap_data_struct d[static 2])
 		die("Couldn't get capabilities: %s", errno_text(errno));
 }
 
-/* Keeps @mask of what is permitted, all of it effective, none inheritable: that clears the ambient set as well */
+/* Permitted ones in @mask stay, effective; none inheritable, which clears the ambient set as well */
 static int caps_keep(uint64_t mask)
 {
 	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
@@ -98,7 +96,7 @@ static bool caps_have(unsigned cap)
 	return d[cap / 32].effective & 1U << cap % 32;
 }
 
-/* All but @keep, from every set. Without CAP_SETPCAP the bounding set stays, but means nothing with no_new_privs. */
+/* All but @keep, from every set. Without CAP_SETPCAP, the bounding set stays: it has no effect with no_new_privs. */
 static void caps_drop(uint64_t keep)
 {
 	bool bounding = caps_have(CAP_SETPCAP);
@@ -116,7 +114,7 @@ static void caps_drop(uint64_t keep)
 
 /* Descriptors */
 
-/* Without close_range(): what /proc lists. getdents64() because opendir() allocates. */
+/* Without close_range(): the descriptors in /proc. getdents64(), as opendir() allocates. */
 static void close_listed(unsigned first, unsigned last)
 {
 	struct entry {			/* getdents64(2) */
@@ -159,23 +157,15 @@ static void close_between(unsigned first, unsigned last)
 
 void isolate_fds(const int *keep, unsigned n)
 {
-	unsigned from = STDERR_FILENO + 1;
-
-	/* Everything between one descriptor to keep and the next higher one */
-	while (true) {
-		unsigned next = UINT32_MAX;
-
+	/* All between one descriptor to keep and the next higher one */
+	for (unsigned next, from = STDERR_FILENO + 1; from; from = next + 1) {
+		next = UINT32_MAX;
 		for (unsigned i = 0; i < n; i++) {
-			if (keep[i] >= 0 && (unsigned)keep[i] >= from)
+			if (keep[i] >= (int)from)
 				next = MIN(next, (unsigned)keep[i]);
 		}
-		if (next == UINT32_MAX)
-			break;
-		if (next > from)
-			close_between(from, next - 1);
-		from = next + 1;
+		close_between(from, next - 1);
 	}
-	close_between(from, UINT32_MAX);
 }
 
 int isolate_fd_in_path(const char *path)
@@ -211,7 +201,7 @@ void isolate_early(const struct conf *c, int keep)
 	streams_open();
 	isolate_fds(keep_all, ARRAY_SIZE(keep_all));
 
-	/* A command in our own user namespace gets what we were given */
+	/* A command in our own user namespace gets all of our capabilities */
 	if (!c->command || !c->netns_only)
 		caps_keep(CAPS_STARTUP);
 }
@@ -224,13 +214,10 @@ void isolate_user(const struct conf *c)
 	uid_t uid = c->uid;
 	gid_t gid = c->gid;
 
-	if (!c->runas && root && !uid)
+	if (!root && (!c->runas || (uid == geteuid() && gid == getegid())))
+		return;
+	if (!c->runas && !uid)
 		uid = gid = NOBODY;
-	if (!c->runas && !root)
-		return;
-	if (!root && uid == geteuid() && gid == getegid())
-		return;
-
 	if (!c->runas)
 		info("Started as root, will change to nobody");
 	if (setgroups(0, NULL) && errno != EPERM)
@@ -245,7 +232,7 @@ void isolate_user(const struct conf *c)
 
 /* Namespaces and root */
 
-/* An empty file system becomes the root, whatever was there is gone */
+/* An empty file system becomes the root, in place of all mounts */
 static void root_empty(bool chroot_fallback)
 {
 	static const char *const at[] = { "/tmp", "/proc", "/dev", "/usr" };
@@ -261,7 +248,7 @@ static void root_empty(bool chroot_fallback)
 	if (chdir(at[i]))
 		die("Couldn't change to the empty root: %s", errno_text(errno));
 
-	/* pivot_root(2), NOTES: the old root ends up on top of the new one, at the same place */
+	/* pivot_root(2), NOTES: the old root is on top of the new one then, at the same place */
 	if (!syscall(__NR_pivot_root, ".", ".")) {
 		if (umount2(".", MNT_DETACH) || chdir("/"))
 			die("Couldn't leave the old root: %s", errno_text(errno));
@@ -292,7 +279,7 @@ void isolate_prefork(const struct conf *c)
 
 static void landlock(void)
 {
-	/* File system rights: how many each ABI has. Those of the network aren't handled: we bind and connect. */
+	/* Number of file system rights by ABI. Those of the network are not handled: we bind and connect. */
 	static const uint8_t rights[] = { 0, 13, 14, 15, 15, 16 };
 	struct {
 		uint64_t	fs, net, scoped;
@@ -323,10 +310,10 @@ enum {
 	OPENER	= LOOP_PASST << 1,		/* the thread in the target namespace, see ns_opener_stay() */
 	ALL	= LOOP | OPENER,
 	CONTROL	= OPENER << 1,		/* with a control socket */
-	REFUSED	= CONTROL << 1,		/* fails with ENOMEM, for what libc can do without */
+	REFUSED	= CONTROL << 1,		/* fails with ENOMEM: libc can do without */
 };
 
-/* Sanitizers call more, to report what they found most of all */
+/* Sanitizers call more, for their reports most of all */
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define SANITIZED
@@ -335,31 +322,7 @@ enum {
 #define SANITIZED
 #endif
 
-/* Calls that some architectures or C libraries don't have */
-#define NO_CALL	-1
-#ifndef __NR_accept
-#define __NR_accept		NO_CALL
-#endif
-#ifndef __NR_accept4
-#define __NR_accept4		NO_CALL
-#endif
-#ifndef __NR_poll			/* newer architectures have none of these */
-#define __NR_poll		NO_CALL
-#define __NR_epoll_wait		NO_CALL
-#define __NR_dup2		NO_CALL
-#define __NR_open		NO_CALL
-#define __NR_readlink		NO_CALL
-#endif
-#ifndef __NR_recv
-#define __NR_recv		NO_CALL
-#define __NR_send		NO_CALL
-#endif
-#ifndef __NR_socketcall
-#define __NR_socketcall		NO_CALL
-#endif
-#ifndef __NR_sigreturn
-#define __NR_sigreturn		NO_CALL
-#endif
+/* Names of 32-bit architectures, and of C libraries there */
 #ifdef __NR_fcntl64
 #undef __NR_fcntl
 #define __NR_fcntl		__NR_fcntl64
@@ -374,41 +337,34 @@ enum {
 #ifndef __NR_clock_gettime	/* musl, 32 bit */
 #define __NR_clock_gettime	__NR_clock_gettime32
 #endif
-#if __SIZEOF_LONG__ == 8
-#define __NR_clock_gettime64	NO_CALL
-#define __NR_recvmmsg_time64	NO_CALL
-#define __NR_ppoll_time64	NO_CALL
-#define __NR__llseek		NO_CALL
-#define __NR_ftruncate64	NO_CALL
-#endif
 
 /* Only with this value of argument @i, counted from 0: int or unsigned, of which the kernel takes the low 32 bits */
 #define WITH(i, value)	((int64_t)((i) + 1) << 24 | (int64_t)(value) << 32)
-#define OURSELVES	0		/* as a value: the number of the process, and of its only thread */
+#define OURSELVES	0		/* as a value: number of the process, and of its only thread */
 
 static const struct {
-	int64_t		nr;		/* with the value of an argument, if only that is allowed */
+	int64_t		nr;		/* with the value of an argument, if only that one is allowed */
 	unsigned	modes;
-	const char	*what_for;
+	const char	*reason;
 } allowed[] = {
 	/* The loop and the data path, most frequent first */
+#ifdef __NR_epoll_wait			/* newer architectures have none of these */
 	{ __NR_epoll_wait,		LOOP,	"loop" },
-	{ __NR_epoll_pwait,		LOOP,	"loop: libc has no epoll_wait on newer architectures, musl never" },
+	{ __NR_poll,			LOOP,	"pidfd; is the guest's end of its socket closed?" },
+	{ __NR_dup2,			LOOP,	"a daemon lets go of its standard streams" },
+#endif
+	{ __NR_epoll_pwait,		LOOP,	"loop: musl, newer architectures" },
 	{ __NR_read,			ALL,	"tap device, signalfd, inotify, splice; opener: requests" },
 	{ __NR_write,			ALL,	"tap device, log, pcap, splice; opener: answers" },
 	{ __NR_writev,			LOOP,	"tap device, pcap" },
 	{ __NR_recvmsg,			LOOP,	"flows, neighbours of the host" },
 	{ __NR_recvmmsg,		LOOP,	"datagrams" },
-	{ __NR_recvmmsg_time64,		LOOP,	"datagrams" },
 	{ __NR_recvfrom,		LOOP,	"flows, qemu's socket" },
-	{ __NR_recv,			LOOP,	"flows" },
 	{ __NR_sendmsg,			LOOP,	"flows, qemu's socket" },
 	{ __NR_sendmmsg,		LOOP,	"datagrams" },
 	{ __NR_sendto,			LOOP,	"flows, system log, neighbours read again" },
-	{ __NR_send,			LOOP,	"flows, system log, neighbours read again" },
 	{ __NR_splice,			LOOP_PASTA,	"loopback bypass" },
 	{ __NR_clock_gettime,		LOOP,	"time, where the vDSO has none" },
-	{ __NR_clock_gettime64,		LOOP,	"time, where the vDSO has none" },
 
 	/* A flow's life */
 	{ __NR_epoll_ctl,		LOOP,	"flows" },
@@ -419,7 +375,6 @@ static const struct {
 	{ __NR_connect,			LOOP,	"flows" },
 	{ __NR_listen,			LOOP,	"ports that open later" },
 	{ __NR_accept4,			LOOP,	"flows, qemu" },
-	{ __NR_accept,			LOOP,	"musl falls back to it, LIFE-06" },
 	{ __NR_getsockopt,		LOOP,	"flows: errors, room, TCP_INFO" },
 	{ __NR_setsockopt,		LOOP,	"flows, filter for notifications of neighbours" },
 	{ __NR_getsockname,		LOOP,	"flows" },
@@ -428,22 +383,16 @@ static const struct {
 	{ __NR_pipe2 | WITH(1, O_CLOEXEC | O_NONBLOCK), LOOP_PASTA, "loopback bypass; not O_NOTIFICATION_PIPE" },
 	{ __NR_fcntl | WITH(1, F_SETPIPE_SZ), LOOP_PASTA, "loopback bypass" },
 	{ __NR_fcntl | WITH(1, F_GETPIPE_SZ), LOOP_PASTA, "loopback bypass" },
-	{ __NR_fcntl | WITH(1, F_DUPFD_CLOEXEC), LOOP, "are there descriptors left for what comes in?" },
+	{ __NR_fcntl | WITH(1, F_DUPFD_CLOEXEC), LOOP, "is a descriptor left for the next connection?" },
 	{ __NR_fcntl | WITH(1, F_SETFD), LOOP, "musl without SOCK_CLOEXEC" },
 	{ __NR_fcntl | WITH(1, F_SETFL), LOOP, "musl without SOCK_NONBLOCK" },
 	{ __NR_getrandom,		LOOP,	"identifiers" },
-	{ __NR_socketcall,		ALL,	"all of the socket calls, LIFE-07; no filter sees their arguments" },
-
-	/* Start-up's last step */
-	{ __NR_dup2,			LOOP,	"a daemon lets go of its standard streams" },
-	{ __NR_dup3,			LOOP,	"the same: dup2() on newer architectures" },
+	{ __NR_dup3,			LOOP,	"dup2() on newer architectures" },
 
 	/* End of the namespace */
 	{ __NR_newfstatat,		LOOP_PASTA,	"name of the namespace" },
 	{ __NR_statx,			LOOP_PASTA,	"name of the namespace, with 64-bit time" },
-	{ __NR_poll,			LOOP,	"pidfd; is the guest's end of its socket closed?" },
-	{ __NR_ppoll,			LOOP,	"the same" },
-	{ __NR_ppoll_time64,		LOOP,	"the same" },
+	{ __NR_ppoll,			LOOP,	"poll() on newer architectures" },
 	{ __NR_wait4,			LOOP_PASTA,	"the command's exit status" },
 	{ __NR_waitid,			LOOP_PASTA,	"the command's exit status" },
 
@@ -451,15 +400,12 @@ static const struct {
 	{ __NR_pread64,			LOOP,	"log rotation" },
 	{ __NR_pwrite64,		LOOP,	"log rotation" },
 	{ __NR_lseek,			LOOP,	"log rotation" },
-	{ __NR__llseek,			LOOP,	"log rotation" },
 	{ __NR_ftruncate,		LOOP,	"log rotation" },
-	{ __NR_ftruncate64,		LOOP,	"log rotation" },
 
 	/* Ends, good and bad */
 	{ __NR_exit_group,		ALL,	"exit" },
 	{ __NR_exit,			OPENER,	"exit of the thread" },
 	{ __NR_rt_sigreturn,		LOOP,	"signals" },
-	{ __NR_sigreturn,		LOOP,	"signals" },
 	{ __NR_restart_syscall,		ALL,	"after SIGSTOP and SIGCONT" },
 	{ __NR_rt_sigprocmask,		LOOP,	"abort(), LIFE-08" },
 	{ __NR_rt_sigaction,		LOOP,	"abort(), LIFE-08" },
@@ -473,16 +419,40 @@ static const struct {
 	{ __NR_mmap,			LOOP | REFUSED, "abort() of glibc keeps its message there" },
 #endif
 	{ __NR_brk,			LOOP,	"assert() builds its message in allocated memory, LIFE-08" },
+
+	/* Of some architectures and C libraries */
+#ifdef __NR_accept
+	{ __NR_accept,			LOOP,	"musl falls back to it, LIFE-06" },
+#endif
+#ifdef __NR_recv
+	{ __NR_recv,			LOOP,	"flows" },
+	{ __NR_send,			LOOP,	"flows, system log, neighbours read again" },
+#endif
+#ifdef __NR_socketcall
+	{ __NR_socketcall,		ALL,	"all of the socket calls, LIFE-07; no filter sees their arguments" },
+#endif
+#ifdef __NR_sigreturn
+	{ __NR_sigreturn,		LOOP,	"signals" },
+#endif
+#if __SIZEOF_LONG__ == 4
+	{ __NR_recvmmsg_time64,		LOOP,	"datagrams" },
+	{ __NR_ppoll_time64,		LOOP,	"pidfd, the guest's socket" },
+	{ __NR__llseek,			LOOP,	"log rotation" },
+	{ __NR_ftruncate64,		LOOP,	"log rotation" },
+	{ __NR_clock_gettime64,		LOOP,	"time, where the vDSO has none" },
+#endif
 #ifdef SANITIZED
 	{ __NR_sigaltstack,		ALL,	"sanitizers, before exit()" },
 	{ __NR_munmap,			LOOP,	"sanitizers" },
 	{ __NR_madvise,			LOOP,	"sanitizers" },
 	{ __NR_sched_yield,		LOOP,	"sanitizers" },
 	{ __NR_futex,			LOOP,	"sanitizers" },
-	{ __NR_open,			LOOP,	"sanitizers' reports: fails, for Landlock and the empty root" },
-	{ __NR_openat,			LOOP,	"the same" },
-	{ __NR_readlink,		LOOP,	"sanitizers' reports" },
+	{ __NR_openat,			LOOP,	"sanitizers' reports: fails, for Landlock and the empty root" },
 	{ __NR_ioctl | WITH(1, TCGETS),	LOOP,	"sanitizers' reports" },
+#ifdef __NR_open
+	{ __NR_open,			LOOP,	"sanitizers' reports" },
+	{ __NR_readlink,		LOOP,	"sanitizers' reports" },
+#endif
 #endif
 };
 
@@ -515,84 +485,64 @@ static const struct {
 #define LOW_HALF	(__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0)
 #define ARGUMENT(i)	(offsetof(struct seccomp_data, args) + 8 * (i) + LOW_HALF)
 
-#define ROW_MAX		20		/* instructions */
+static struct bpf filter;
 
-static struct sock_filter filter[5 + ROW_MAX * ARRAY_SIZE(allowed)];
-static unsigned short filter_len;
-
-static unsigned emit(uint16_t code, uint32_t k, uint8_t jt, uint8_t jf)
-{
-	filter[filter_len] = (struct sock_filter){ .code = code, .jt = jt, .jf = jf, .k = k };
-	return filter_len++;
-}
-
-static void emit_load(size_t offset)
-{
-	emit(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset, 0, 0);
-}
-
-/* Goes on if what was loaded is @k: where else, is to be filled in */
+/* Goes on if the value loaded last is @k: where else, is to be filled in */
 static unsigned emit_only(uint32_t k)
 {
-	return emit(BPF_JMP | BPF_JEQ | BPF_K, k, 0, 0);
+	return bpf_op(&filter, BPF_JMP | BPF_JEQ | BPF_K, k, 0, 0);
 }
 
-/* Only types and protocols of flows: others would load rare modules of the kernel. Jumps that leave come to @miss. */
-static unsigned emit_socket(unsigned miss[static 2])
+/* Only types and protocols of flows: others would load rare modules of the kernel */
+static void emit_socket(void)
 {
+	static const uint32_t type[] = { SOCK_STREAM, SOCK_DGRAM };
 	static const uint32_t proto[] = { 0, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, IPPROTO_ICMPV6 };
-	const unsigned last = ARRAY_SIZE(proto) - 1;
 
-	emit_load(ARGUMENT(1));
-	emit(BPF_ALU | BPF_AND | BPF_K, ~(uint32_t)(SOCK_CLOEXEC | SOCK_NONBLOCK), 0, 0);
-	emit(BPF_JMP | BPF_JEQ | BPF_K, SOCK_STREAM, 1, 0);
-	miss[0] = emit_only(SOCK_DGRAM);
-	emit_load(ARGUMENT(2));
-	for (unsigned i = 0; i < last; i++)
-		emit(BPF_JMP | BPF_JEQ | BPF_K, proto[i], (uint8_t)(last - i), 0);
-	miss[1] = emit_only(proto[last]);
-	return 2;
+	bpf_load(&filter, BPF_W, ARGUMENT(1));
+	bpf_op(&filter, BPF_ALU | BPF_AND | BPF_K, ~(uint32_t)(SOCK_CLOEXEC | SOCK_NONBLOCK), 0, 0);
+	bpf_ret_unless(&filter, type, ARRAY_SIZE(type), SECCOMP_RET_KILL_PROCESS);
+	bpf_load(&filter, BPF_W, ARGUMENT(2));
+	bpf_ret_unless(&filter, proto, ARRAY_SIZE(proto), SECCOMP_RET_KILL_PROCESS);
 }
 
 /* One row: begins and ends with the number loaded, so that the next row may be for the same call */
 static void emit_row(int64_t row, uint32_t verdict)
 {
 	uint32_t nr = row & 0xffffff, value = (uint32_t)((uint64_t)row >> 32);
-	unsigned arg = row >> 24 & 0xff, start = emit_only(nr), miss[3], n = 0;
+	unsigned arg = row >> 24 & 0xff, start = emit_only(nr), miss = start;
 
 	if (arg) {
-		emit_load(ARGUMENT(arg - 1));
-		miss[n++] = emit_only(value == OURSELVES ? (uint32_t)getpid() : value);
+		bpf_load(&filter, BPF_W, ARGUMENT(arg - 1));
+		miss = emit_only(value == OURSELVES ? (uint32_t)getpid() : value);
 	}
 	if (nr == __NR_socket)
-		n += emit_socket(miss + n);
-	emit(BPF_RET | BPF_K, verdict, 0, 0);
-	while (n--)
-		filter[miss[n]].jf = (uint8_t)(filter_len - miss[n] - 1);
+		emit_socket();
+	bpf_ret(&filter, verdict);
+	filter.op[miss].jf = (uint8_t)(filter.n - miss - 1);
 	if (arg)
-		emit_load(NUMBER);
-	filter[start].jf = (uint8_t)(filter_len - start - 1);
+		bpf_load(&filter, BPF_W, NUMBER);
+	filter.op[start].jf = (uint8_t)(filter.n - start - 1);
 }
 
 /* Allows the rows of @mode, and nothing else */
 static void filter_syscalls(unsigned mode)
 {
-	struct sock_fprog prog = { .filter = filter };
+	struct sock_fprog prog = { .filter = filter.op };
 
-	filter_len = 0;
-	emit_load(offsetof(struct seccomp_data, arch));
-	emit(BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCH, 1, 0);
-	emit(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
-	emit_load(NUMBER);
+	filter.n = 0;
+	bpf_load(&filter, BPF_W, offsetof(struct seccomp_data, arch));
+	bpf_ret_unless(&filter, &(const uint32_t){ NATIVE_ARCH }, 1, SECCOMP_RET_KILL_PROCESS);
+	bpf_load(&filter, BPF_W, NUMBER);
 	for (unsigned i = 0; i < ARRAY_SIZE(allowed); i++) {
-		if (allowed[i].nr != NO_CALL && allowed[i].modes & mode)
+		if (allowed[i].modes & mode)
 			emit_row(allowed[i].nr,
 				 allowed[i].modes & REFUSED ? SECCOMP_RET_ERRNO | ENOMEM : SECCOMP_RET_ALLOW);
 	}
-	emit(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
-	prog.len = filter_len;
+	bpf_ret(&filter, SECCOMP_RET_KILL_PROCESS);
+	prog.len = filter.n;
 
-	/* SPEC_ALLOW: no costly mitigation of speculation where a filter brings one; nothing here is secret */
+	/* Without costly mitigations of speculation, where the kernel adds them to a filter: nothing here is secret */
 	if (syscall(__NR_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &prog) &&
 	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog, 0, 0))
 		die("Couldn't install system call filter: %s", errno_text(errno));
@@ -615,7 +565,7 @@ static void isolate_last(unsigned mode, uint64_t keep)
 
 void isolate_late(const struct conf *c)
 {
-	/* Low ports that open later: those of the namespace, where only we have that privilege; or by pesto */
+	/* For ports below 1024 that are bound after start: in the namespace by -T auto, or by pesto */
 	isolate_last(1U << c->mode | (c->control ? CONTROL : 0), c->ports_later ? CAP(CAP_NET_BIND_SERVICE) : 0);
 }
 

@@ -86,7 +86,7 @@ void *req_room(struct req *r, size_t len)
 	return r->b + at;
 }
 
-void req_attr(struct req *r, uint16_t type, const void *data, size_t len)
+static void req_attr(struct req *r, uint16_t type, const void *data, size_t len)
 {
 	struct rtattr *a = req_room(r, RTA_LENGTH(len));
 

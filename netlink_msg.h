@@ -25,7 +25,6 @@ static inline struct nlmsghdr *req_head(struct req *r)
 void req_start(struct req *r, uint16_t type, uint16_t flags, const void *fixed, size_t len);
 /* Room for @len more bytes, zeroed, or NULL */
 void *req_room(struct req *r, size_t len);
-void req_attr(struct req *r, uint16_t type, const void *data, size_t len);
 void req_attr_u32(struct req *r, uint16_t type, uint32_t v);
 void req_attr_addr(struct req *r, uint16_t type, const struct addr *a);
 /* A copy of the kernel's attribute, if there is one */

@@ -13,8 +13,6 @@
 #include "log.h"
 #include "netlink_msg.h"
 
-#define LOOPBACK_IFINDEX	1	/* in every network namespace */
-
 /* The routes that a round is about */
 enum phase { PHASE_ONLINK, PHASE_DEFAULT, PHASE_ALL };
 /* Changes to a route to make the kernel take it: none; no source, no metrics; gateway on-link, too */
@@ -135,7 +133,7 @@ static void route_best_each(const struct nlmsghdr *nh, void *arg)
 		*found = (struct nl_routes){ 0 };
 		return;
 	}
-	if (!route_read(nh, b->v6, &rt) || !route_best_hop(&rt, b->ifindex, &h) || h.ifindex == LOOPBACK_IFINDEX)
+	if (!route_read(nh, b->v6, &rt) || !route_best_hop(&rt, b->ifindex, &h) || h.ifindex == LOOPBACK_IF)
 		return;
 	if (rt.rtm.rtm_dst_len) {
 		if (!found->other && !addr_is_linklocal(&rt.dst) && !addr_is_loopback(&rt.dst) &&

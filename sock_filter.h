@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* sock_filter.h - what the kernel drops before it gets to a UDP socket
+/* sock_filter.h - datagrams that the kernel drops before they get to a UDP socket
  *
  * Datagrams in the queue stay there, and errors come from anybody. Functions return 0, or -errno: all is as before
  * then.
@@ -10,7 +10,6 @@
 #include "addr.h"
 
 #define FILTER_PEERS	8
-#define LOOPBACK_IF	1	/* index of the loopback interface, in every network namespace */
 
 /* Takes datagrams of @from, for all of 127.0.0.0/8 those of 127.0.0.1, too; with @local, also those sent on this
  * machine, or in the socket's namespace, from any address: they come by the loopback interface
