@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* control.c - clients on the control socket: connections, calls taken off the stream, answers sent
  *
- * Events are level-triggered: a client is watched for calls, or for room for its answer, never for both. So a client
- * that doesn't read isn't read from either, and costs a slot and nothing else.
+ * Events are level-triggered: a client is watched for calls, or for room for its answer, never for both. No call is
+ * read from a client that doesn't read.
  *
  * A connection ends after bytes that are no call, after a call that is too long, after PATIENCE without a whole call
- * (a client of another protocol, waiting for a greeting, notices), and after the client's end once all its calls are
- * answered. A client that is being answered may take its time. An event handles one call, or one buffer of an answer:
- * no client keeps the loop to itself.
+ * (a client of another protocol may wait for a greeting), and after the client's end once all its calls are answered.
+ * A client that is being answered may take its time. An event handles one call, or one buffer of an answer: no client
+ * occupies the loop.
+ *
+ * Clients are few: if all slots are taken, another one waits until the client idle for longest has been idle for GRACE,
+ * and gives way.
  */
 #include <errno.h>
 #include <string.h>
@@ -19,21 +22,21 @@
 #include "unix.h"
 
 #define LISTENER	CONTROL_CLIENTS		/* index of its events */
-#define GRACE		500			/* ms of silence, before a client has to give way */
-#define RETRY		1000			/* ms, if there is no descriptor left */
+#define GRACE		500			/* ms of silence before a client gives way */
+#define RETRY		1000			/* ms, if no descriptor is left */
 #define PATIENCE	5000			/* ms, for a whole call */
 
 struct client {
 	int		fd;			/* -1: free */
 	uint16_t	gen;
-	uint32_t	events;			/* that it is watched for */
-	uint64_t	heard;			/* ms: time of its last byte, either way */
-	struct timer	patience;		/* armed while a call is waited for */
-	bool		eof;			/* the client's end: no more calls */
+	uint32_t	events;			/* watched */
+	uint64_t	heard;			/* ms: time of the last byte, either way */
+	struct timer	patience;		/* for a call: disarmed while one is answered */
+	bool		eof;			/* no more calls come */
 	uint32_t	in_at, in_len, in_seen;	/* unhandled bytes of @in; the first @in_seen of them have no NUL */
 	uint32_t	out_at;			/* bytes of @out already sent */
 	struct json_out	out;
-	struct control_call call;		/* the last one */
+	struct control_call call;		/* the latest */
 	char		in[CONTROL_IN], buf[CONTROL_OUT];
 };
 
@@ -41,11 +44,11 @@ static struct {
 	struct client	client[CONTROL_CLIENTS];
 	int		fd;
 	int		spare;			/* descriptor, closed for a client when no other is left; or -1 */
-	bool		deaf;			/* connections wait */
+	bool		deaf;			/* new connections wait */
 	struct timer	retry;
 } ct;						/* no initialiser: the array would be in the binary */
 
-/* Length of the next call, without its NUL; -1: it is not complete */
+/* Length of the next call, without its NUL; -1: incomplete */
 static int next_call(struct client *cl)
 {
 	const char *start = cl->in + cl->in_at, *nul;
@@ -75,12 +78,12 @@ static bool client_read(const struct ctx *c, struct client *cl)
 	return true;
 }
 
-/* Sends the rest of @out: false if the connection is to end */
+/* Sends @out, or its rest: false if the connection is to end */
 static bool client_send(const struct ctx *c, struct client *cl)
 {
 	ssize_t n;
 
-	if (cl->out_at == cl->out.len)
+	if (!cl->out.len)
 		return true;
 	n = send(cl->fd, cl->buf + cl->out_at, cl->out.len - cl->out_at, MSG_NOSIGNAL);
 	if (n < 0)
@@ -92,7 +95,7 @@ static bool client_send(const struct ctx *c, struct client *cl)
 	return true;
 }
 
-/* Goes on with an answer, or begins the next: false if the connection is to end */
+/* Writes the next piece of an answer, or begins the next answer: false if the connection is to end */
 static bool client_answer(struct ctx *c, struct client *cl)
 {
 	const char *v;
@@ -100,7 +103,7 @@ static bool client_answer(struct ctx *c, struct client *cl)
 	int len;
 
 	if (cl->call.busy) {
-		control_continue(c, &cl->call, &cl->out);
+		cl->call.fn(c, &cl->call, &cl->out);
 	} else {
 		len = next_call(cl);
 		if (len < 0)
@@ -154,7 +157,7 @@ static bool client_serve(struct ctx *c, struct client *cl, uint32_t events)
 	return true;
 }
 
-/* New connections wait, for @ms at most */
+/* New connections wait, @ms at most */
 static void deafen(struct ctx *c, uint64_t ms)
 {
 	ct.deaf = true;
@@ -162,7 +165,7 @@ static void deafen(struct ctx *c, uint64_t ms)
 	timer_set(&c->wheel, &ct.retry, c->now + ms);
 }
 
-/* There may be a descriptor again: for the spare one first, then for clients */
+/* A descriptor may be free again: for the spare one first, then for clients */
 static void undeafen(struct ctx *c)
 {
 	if (ct.spare < 0)
@@ -193,7 +196,7 @@ void control_timer(struct ctx *c, struct timer *t)
 	}
 }
 
-/* A free slot, or the client idle for longest; NULL: none */
+/* A free slot, or that of the client idle for longest; NULL: none */
 static struct client *client_slot(bool free)
 {
 	struct client *oldest = NULL;
@@ -205,7 +208,7 @@ static struct client *client_slot(bool free)
 	return oldest;
 }
 
-/* The client idle for longest gives way: false if it was not idle for long enough */
+/* The client idle for longest gives way: false if it was idle for less than GRACE */
 static bool evict(struct ctx *c)
 {
 	struct client *cl = client_slot(false);
@@ -224,8 +227,8 @@ static bool is_scarce(int rc)
 	return rc == -EMFILE || rc == -ENFILE || rc == -ENOBUFS || rc == -ENOMEM;
 }
 
-/* Next client in the backlog: descriptor or -errno. The spare descriptor is given up here only, when no other is
- * left, and only for the client: a flow would have it otherwise. client_close() opens a new one.
+/* Next client in the backlog: descriptor or -errno. The spare descriptor is given up if no other is left, and taken at
+ * once, before a flow can take it. client_close() opens a new one.
  */
 static int take_client(const struct ctx *c)
 {
@@ -246,8 +249,7 @@ static void admit(struct ctx *c)
 
 	if (!cl && !evict(c))
 		return;
-	if (!cl)
-		cl = client_slot(true);
+	cl = client_slot(true);
 	fd = take_client(c);
 	if (is_scarce(fd))
 		evict(c);			/* the event comes again */
@@ -258,10 +260,9 @@ static void admit(struct ctx *c)
 	cl->fd = fd;
 	cl->events = EPOLLIN;
 	cl->heard = c->now;
-	cl->eof = false;
+	cl->eof = cl->call.busy = false;
 	cl->in_at = cl->in_len = cl->in_seen = cl->out_at = 0;
 	cl->out = (struct json_out){ .b = cl->buf, .max = sizeof(cl->buf) };
-	cl->call.busy = false;
 	timer_set(&c->wheel, &cl->patience, c->now + PATIENCE);
 	if (ev_add(c->epfd, fd, EV_CONTROL, (uint32_t)(cl - ct.client), cl->gen, EPOLLIN))
 		client_close(c, cl);

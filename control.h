@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* control.h - clients on the control socket: they list and change forwarding rules, and see what passes;
- * doc/control.md
+/* control.h - clients on the control socket: rules, flows, counters; doc/control.md
  *
  * The protocol is Varlink: JSON objects that end with NUL. Calls of a client are answered in order, the next one
  * after all of the answer was taken. An answer of any length is written piece by piece, as it is taken, into a buffer
- * of a few kB. Clients are few: another one waits until the client idle for longest has been idle for half a second,
- * and gives way.
+ * of a few kB.
  */
 #ifndef CONTROL_H
 #define CONTROL_H
@@ -27,19 +25,17 @@ int control_start(struct ctx *c, int fd);
 void control_event(struct ctx *c, union ev_ref ref, uint32_t events);
 void control_timer(struct ctx *c, struct timer *t);
 
-/* Between control.c (connections) and control_call.c (messages): a call, and how far its answer is */
+/* Between control.c (connections) and control_call.c (messages): a call, and the progress of its answer */
 struct control_call {
-	const struct control_method *method;
+	/* Writes the answer, or its next piece */
+	void		(*fn)(struct ctx *c, struct control_call *call, struct json_out *o);
 	const char	*parameters;		/* in the client's buffer: for the first piece of the answer only */
 	bool		more, oneway;
 	bool		busy;			/* the answer has further pieces */
-	uint32_t	at;			/* where the next one starts */
+	uint32_t	at;			/* start of the next one */
 };
 
 /* Begins to answer the call in @v, by an error if need be: false, without an answer, if @v is no call */
 bool control_call(struct ctx *c, struct control_call *call, const char *v, struct json_out *o);
-
-/* Next piece of an answer that is busy */
-void control_continue(struct ctx *c, struct control_call *call, struct json_out *o);
 
 #endif /* CONTROL_H */

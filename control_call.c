@@ -2,12 +2,11 @@
 /* control_call.c - messages on the control socket: the interface that all Varlink services have, and
  * org.passt.control
  *
- * Lists are written element by element, as long as the buffer surely has room for one, and go on after the client has
- * taken that. A rule or flow that exists all along is in a list exactly once; one that comes or goes meanwhile may be
- * in it, or not.
+ * Lists are written element by element, as long as the buffer surely has room for one, and continued when the client
+ * has taken them. A rule or flow that exists all along is in a list exactly once; one that comes or goes meanwhile may
+ * be missing.
  *
- * A change is made on a copy of the table of rules, step by step, which then replaces the table as a whole, or not at
- * all.
+ * A change is made on a copy of the table of rules, step by step. The copy replaces the table as a whole, or not at all.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -20,9 +19,9 @@
 #include "udp.h"
 
 #define NAME_LEN	256		/* of a method; names in errors are cut to this, too */
-#define VALUE_MAX	8192		/* of an option; as part of an error, no more than VALUE_SHOWN */
+#define VALUE_MAX	8192		/* of an option; as part of an error, VALUE_SHOWN */
 #define VALUE_SHOWN	512
-#define SCAN		4096		/* entries of the flow table looked at in a turn */
+#define SCAN		4096		/* entries of the flow table visited in a turn */
 
 #define SERVICE		"org.varlink.service"
 #define ERROR(name)	CONTROL_INTERFACE "." name
@@ -41,15 +40,7 @@ static const struct interface {
 	{ CONTROL_INTERFACE, control_description },
 };
 
-struct control_method {
-	const char	*name;
-	bool		more;			/* only if called with "more" */
-	const char	*parameter;		/* the only one, or NULL: none */
-	/* Answers, or goes on to: sets @call->busy if pieces are left */
-	void		(*fn)(struct ctx *c, struct control_call *call, struct json_out *o);
-};
-
-/* An answer, or an error: its parameters are written in between. The end may come turns after the beginning. */
+/* An answer, or an error: its parameters are written in between. The end may be written turns after the beginning. */
 static void reply_begin(struct json_out *o)
 {
 	json_open(o, NULL, '{');
@@ -85,7 +76,7 @@ static void reply_invalid(struct json_out *o, const char *parameter)
 	reply_service_error(o, SERVICE ".InvalidParameter", "parameter", parameter);
 }
 
-/* First member of an object that is none of @n names, as text, or NULL */
+/* Name of the first member of an object that is none of @n names, or NULL */
 static const char *unknown_member(const char *v, const char *const *names, unsigned n)
 {
 	static char name[NAME_LEN];
@@ -134,16 +125,13 @@ static void get_description(struct ctx *c, struct control_call *call, struct jso
 	(void)c;
 	if (!json_get_str(json_member(call->parameters, "interface"), name, sizeof(name))) {
 		reply_invalid(o, "interface");
-		return;
-	}
-	it = find_interface(name);
-	if (!it) {
+	} else if (!(it = find_interface(name))) {
 		reply_service_error(o, SERVICE ".InterfaceNotFound", "interface", name);
-		return;
+	} else {
+		reply_begin(o);
+		json_str(o, "description", it->description);
+		reply_end(o, false);
 	}
-	reply_begin(o);
-	json_str(o, "description", it->description);
-	reply_end(o, false);
 }
 
 /* Rules */
@@ -153,8 +141,8 @@ static bool room(const struct json_out *o)
 	return o->max - o->len >= CONTROL_ROOM;
 }
 
-/* The rule that came next after the one with this ID, or NULL */
-static const struct fwd_rule *next_rule(const struct fwd *fwd, uint32_t id)
+/* The rule that was added next after the one with this ID, or NULL */
+static const struct fwd_rule *rule_after(const struct fwd *fwd, uint32_t id)
 {
 	const struct fwd_rule *next = NULL;
 
@@ -202,15 +190,15 @@ static void list_rules(struct ctx *c, struct control_call *call, struct json_out
 		reply_begin(o);
 		json_open(o, "rules", '[');
 	}
-	while ((fr = next_rule(&c->fwd, call->at)) && room(o)) {
+	while ((fr = rule_after(&c->fwd, call->at)) && room(o)) {
 		put_rule(o, fr);
 		call->at = fr->id;
 	}
 	call->busy = fr || !room(o);
-	if (call->busy)
-		return;
-	json_close(o, ']');
-	reply_end(o, false);
+	if (!call->busy) {
+		json_close(o, ']');
+		reply_end(o, false);
+	}
 }
 
 /* Change */
@@ -225,10 +213,10 @@ struct step {
 	char		value[VALUE_MAX];
 };
 
-/* The table to be; and the rules that a step names */
+/* The new table; and the rules that a step names */
 static struct rules want, said;
 
-/* Reads a step: false, and the error is written, if @v is none */
+/* False, and the error is written, if @v is no step */
 static bool read_step(const char *v, struct step *s, struct json_out *o)
 {
 	static const char *const members[] = { "action", "option", "value", "id" };
@@ -262,7 +250,7 @@ static bool read_step(const char *v, struct step *s, struct json_out *o)
 	return !bad;
 }
 
-/* Error about step @n, with a port and a reason if there are some; returns false */
+/* Error about step @n, with a port and a reason unless they are 0 and NULL; returns false */
 static bool step_error(struct json_out *o, const char *error, unsigned n, struct step *s, uint16_t port,
 		       const char *why)
 {
@@ -285,7 +273,7 @@ static bool step_error(struct json_out *o, const char *error, unsigned n, struct
 	return false;
 }
 
-/* What is wrong with the rules in @said, whatever the table, or NULL */
+/* The reason why rules in @said are impossible, whatever the table, or NULL */
 static const char *not_here(const struct ctx *c)
 {
 	for (const struct rule *r = said.rule; r < said.rule + said.n; r++) {
@@ -311,7 +299,7 @@ static struct rule *find_rule(struct rules *t, const struct rule *r)
 	return NULL;
 }
 
-/* Takes @said out of @want: false if one of these rules is not there, or there is none to take */
+/* Takes @said out of @want: false if one of these rules is missing, or @said empty */
 static bool delete_said(const struct step *s)
 {
 	struct rule *r;
@@ -325,7 +313,7 @@ static bool delete_said(const struct step *s)
 	return said.n || !strcmp(s->value, "none");
 }
 
-/* A step, on @want: false, and the error is written, if it can't be done */
+/* Applies a step to @want: false, and the error is written, if that is impossible */
 static bool do_step(const struct ctx *c, unsigned n, struct step *s, struct json_out *o)
 {
 	const struct fwd_rule *fr;
@@ -334,7 +322,7 @@ static bool do_step(const struct ctx *c, unsigned n, struct step *s, struct json
 	said.n = 0;
 	said.run_time = true;
 	if (s->by_id) {
-		fr = s->id > 0 && s->id <= UINT32_MAX ? next_rule(&c->fwd, (uint32_t)s->id - 1) : NULL;
+		fr = s->id > 0 && s->id <= UINT32_MAX ? rule_after(&c->fwd, (uint32_t)s->id - 1) : NULL;
 		if (fr && fr->id == s->id)
 			said.rule[said.n++] = fr->r;
 	} else if (s->action != CLEAR) {
@@ -351,7 +339,7 @@ static bool do_step(const struct ctx *c, unsigned n, struct step *s, struct json
 	return true;
 }
 
-/* A rule of @want could not be had; the last step that names it asked for it */
+/* A rule of @want failed: the error is about the last step that added it */
 static void report_failure(const struct ctx *c, const char *steps, const struct fwd_failure *f, int rc,
 			   struct json_out *o)
 {
@@ -359,7 +347,7 @@ static void report_failure(const struct ctx *c, const char *steps, const struct 
 	unsigned at = 0, n = 0;
 	char text[RULE_STRLEN], why[RULE_TEXT_MAX + 96];
 
-	rule_fmt(&want.rule[f->rule], text);	/* of none: one that was there */
+	rule_fmt(&want.rule[f->rule], text);	/* if no step did */
 	last = (struct step){ .letter = text[1] };
 	memcpy(last.value, text + 3, sizeof(text) - 3);
 	for (const char *v = json_first(steps); v; v = json_next(v), n++) {
@@ -380,7 +368,7 @@ static void report_failure(const struct ctx *c, const char *steps, const struct 
 	}
 }
 
-/* @want becomes the table */
+/* @want becomes the table: 0, or -errno and @why */
 static int replace(struct ctx *c, struct fwd_failure *why)
 {
 	int rc = fwd_replace(&c->fwd, &c->net, &want, why);
@@ -468,7 +456,6 @@ static void list_flows(struct ctx *c, struct control_call *call, struct json_out
 	reply_end(o, call->busy);
 }
 
-/* Status: the counters, in the order of their table */
 static void status(struct ctx *c, struct control_call *call, struct json_out *o)
 {
 	(void)call;
@@ -480,7 +467,12 @@ static void status(struct ctx *c, struct control_call *call, struct json_out *o)
 	reply_end(o, false);
 }
 
-static const struct control_method methods[] = {
+static const struct method {
+	const char	*name;
+	bool		more;			/* only if called with "more" */
+	const char	*parameter;		/* the only one, or NULL: none */
+	void		(*fn)(struct ctx *c, struct control_call *call, struct json_out *o);
+} methods[] = {
 	{ SERVICE ".GetInfo", false, NULL, get_info },
 	{ SERVICE ".GetInterfaceDescription", false, "interface", get_description },
 	{ CONTROL_INTERFACE ".Rules", false, NULL, list_rules },
@@ -490,7 +482,7 @@ static const struct control_method methods[] = {
 };
 
 /* NULL, and the error is written, if there is none of this name */
-static const struct control_method *find_method(char *name, struct json_out *o)
+static const struct method *find_method(char *name, struct json_out *o)
 {
 	char *dot = strrchr(name, '.');
 
@@ -509,19 +501,18 @@ static const struct control_method *find_method(char *name, struct json_out *o)
 	return NULL;
 }
 
-/* Member that is a boolean, or not there; false if it is something else */
+/* False if the member is there, and no boolean */
 static bool get_flag(const char *call, const char *name, bool *flag)
 {
 	const char *v = json_member(call, name);
 
-	*flag = false;
-	return json_type(v) <= JSON_NULL || json_get_bool(v, flag);
+	return json_get_bool(v, flag) || json_type(v) <= JSON_NULL;
 }
 
 bool control_call(struct ctx *c, struct control_call *call, const char *v, struct json_out *o)
 {
 	const char *unknown, *p = json_member(v, "parameters");
-	const struct control_method *m;
+	const struct method *m;
 	char name[NAME_LEN];
 	bool upgrade;
 
@@ -531,9 +522,10 @@ bool control_call(struct ctx *c, struct control_call *call, const char *v, struc
 	    (json_type(p) > JSON_NULL && json_type(p) != JSON_OBJECT))
 		return false;
 
-	m = call->method = find_method(name, o);
+	m = find_method(name, o);
 	if (!m)
 		return true;
+	call->fn = m->fn;
 	unknown = unknown_member(p, &m->parameter, 1);
 	if (unknown || upgrade) {
 		reply_invalid(o, unknown ? unknown : "upgrade");
@@ -544,9 +536,4 @@ bool control_call(struct ctx *c, struct control_call *call, const char *v, struc
 		m->fn(c, call, o);
 	}
 	return true;
-}
-
-void control_continue(struct ctx *c, struct control_call *call, struct json_out *o)
-{
-	call->method->fn(c, call, o);
 }

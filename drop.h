@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* drop.h - reasons for which something was not delivered, and their names: each has a counter per guest */
+/* drop.h - reasons for which packets and datagrams are not delivered, with a counter per guest each */
 #ifndef DROP_H
 #define DROP_H
 
@@ -20,9 +20,9 @@
 	DROP(DROP_POLICY, "policy")		/* switched off, or no mapping for the destination */		\
 	DROP(DROP_TCP_STATE, "tcp_state")	/* segment makes no sense in this state */			\
 	DROP(DROP_TCP_SEQ, "tcp_seq")		/* out of the window, or out of order */			\
-	DROP(DROP_NO_FLOW, "no_flow")		/* answer from the host's side that no flow asked for */	\
+	DROP(DROP_NO_FLOW, "no_flow")		/* answer from the host's side without a flow */		\
 	DROP(DROP_NO_RESOURCE, "no_resource")	/* flow table, socket or memory exhausted */			\
-	DROP(DROP_SEND, "send")			/* host socket refused it */					\
+	DROP(DROP_SEND, "send")			/* refused by the host's socket */				\
 	DROP(DROP_LINK_FULL, "link_full")	/* datagram towards the guest, and no slot free */		\
 	DROP(DROP_RESPONDER, "responder")	/* ARP, NDP, DHCP, DHCPv6: malformed or not for us */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* unix.c - sockets with a path: to listen on, and to connect to */
+/* unix.c - stream sockets with a path */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -12,7 +12,7 @@
 #include "unix.h"
 #include "util.h"
 
-#define BACKLOG		128		/* who can't wait is refused if it is full */
+#define BACKLOG		128
 
 static int unix_socket(const char *path, int flags, struct sockaddr_un *a)
 {
@@ -26,7 +26,7 @@ static int unix_socket(const char *path, int flags, struct sockaddr_un *a)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Removes a socket nobody listens on, @name in @dir: 0, -EADDRINUSE if somebody does, other -errno, -FILE_LINK */
+/* Removes a socket without a listener, @name in @dir: 0, -EADDRINUSE if it has one, other -errno, -FILE_LINK */
 static int clear_path(int fd, const struct sockaddr_un *a, int dir, const char *name)
 {
 	struct stat st;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* unix.h - sockets with a path: to listen on, and to connect to */
+/* unix.h - stream sockets with a path */
 #ifndef UNIX_H
 #define UNIX_H
 
@@ -11,17 +11,16 @@
  * unix_listen() - stream socket listening at @path, non-blocking
  * @mode:	of the file, less the process's umask
  *
- * A socket nobody listens on any more is replaced. Links on the way are followed as by file_dir(); one at the path is
- * not followed for root.
+ * A socket without a listener is replaced. Links on the way are followed as by file_dir(); for root, none at @path is.
  *
- * Return: descriptor; -EADDRINUSE: somebody listens there; -ENOTSOCK: something else is there; other -errno, -FILE_LINK
+ * Return: descriptor; -EADDRINUSE: there is a listener; -ENOTSOCK: another type of file; other -errno, -FILE_LINK
  */
 int unix_listen(const char *path, mode_t mode);
 
 /* Stream socket connected to @path, blocking: descriptor or -errno */
 int unix_connect(const char *path);
 
-/* A descriptor for nothing but to be closed when there is no other left: or -errno */
+/* A descriptor in reserve, to be closed when no other is left: or -errno */
 int unix_spare(void);
 
 #endif /* UNIX_H */
