@@ -10,8 +10,8 @@
 
 #define SPACE	" \t\n\r"
 
-/* Reader. Each function moves *@s behind the thing that it takes, and is false if that is not there; NUL is in none
- * of them, and so ends all.
+/* Reader. Each function moves *@s behind a thing, and is false if that is not there. None contains NUL, which so ends
+ * all.
  */
 
 static const char *skip_space(const char *s)
@@ -42,7 +42,7 @@ static bool take_hex(const char **s, uint32_t *v)
 	return true;
 }
 
-/* A character, from behind its backslash on; one outside of the basic plane is two escapes */
+/* A character, from behind its backslash on; outside of the basic plane, it is two escapes */
 static bool take_escape(const char **s, uint32_t *c)
 {
 	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
@@ -64,7 +64,7 @@ static bool take_escape(const char **s, uint32_t *c)
 	return true;
 }
 
-/* UTF-8 of @c into @out: bytes */
+/* UTF-8 of @c into @out: number of bytes */
 static unsigned utf8_put(char out[static 4], uint32_t c)
 {
 	unsigned n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
@@ -76,14 +76,14 @@ static unsigned utf8_put(char out[static 4], uint32_t c)
 	return n;
 }
 
-/* A string; into @buf, unless that is NULL: also false if it doesn't fit, or has NUL in it */
+/* A string, into @buf unless that is NULL: also false if it doesn't fit, or contains NUL */
 static bool take_string(const char **s, char *buf, size_t size)
 {
 	size_t len = 0;
 
 	for ((*s)++; **s != '"';) {
 		const char *from = *s;
-		unsigned n = utf8_len(from, from + 4);	/* no byte behind NUL is looked at */
+		unsigned n = utf8_len(from, from + 4);	/* reads no byte behind NUL */
 		uint32_t c;
 		char esc[4];
 
@@ -162,17 +162,12 @@ static bool take_value(const char **s, unsigned depth)
 	bool ok;
 
 	*s = skip_space(*s);
-	switch (**s) {
-	case '{':
-	case '[':
+	if (**s == '{' || **s == '[')
 		ok = take_list(s, depth);
-		break;
-	case '"':
+	else if (**s == '"')
 		ok = take_string(s, NULL, 0);
-		break;
-	default:
+	else
 		ok = take_word(s, "true") || take_word(s, "false") || take_word(s, "null") || take_number(s);
-	}
 	*s = skip_space(*s);
 	return ok;
 }
@@ -186,23 +181,13 @@ const char *json_read(const char *text, size_t len)
 
 enum json_type json_type(const char *v)
 {
-	switch (v ? *v : '\0') {
-	case '\0':
-		return JSON_NONE;
-	case '{':
-		return JSON_OBJECT;
-	case '[':
-		return JSON_ARRAY;
-	case '"':
-		return JSON_STRING;
-	case 't':
-	case 'f':
-		return JSON_BOOL;
-	case 'n':
-		return JSON_NULL;
-	default:
-		return JSON_NUMBER;
-	}
+	static const char first[] = "ntf\"[{";
+	static const enum json_type type[] = {
+		JSON_NULL, JSON_BOOL, JSON_BOOL, JSON_STRING, JSON_ARRAY, JSON_OBJECT, JSON_NONE,	/* NUL */
+	};
+	const char *at = v ? strchr(first, *v) : NULL;
+
+	return !v ? JSON_NONE : at ? type[at - first] : JSON_NUMBER;
 }
 
 const char *json_first(const char *v)
@@ -298,7 +283,7 @@ static void put_string(struct json_out *o, const char *s)
 	put(o, "\"", 1);
 }
 
-/* What is in front of a value: a comma, unless it is the first, and the name */
+/* A comma, unless the value is the first, and its name */
 static void put_name(struct json_out *o, const char *name)
 {
 	if (o->comma)

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* json.h - JSON (RFC 8259) in place: a reader and a writer, neither of which allocates
  *
- * json_read() checks a text once, as a whole. A value is a pointer to its first byte, in a text that was checked;
- * NULL is a value that is not there, and of no type. The other functions meet nothing malformed, and have no errors
- * but these two.
+ * json_read() checks a text once, as a whole. A value is a pointer to its first byte, in a text that was checked; NULL is
+ * an absent value, of no type. These are the other functions' only arguments, and nothing malformed.
  */
 #ifndef JSON_H
 #define JSON_H
@@ -17,12 +16,10 @@
 enum json_type { JSON_NONE, JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 
 /**
- * json_read() - check that a text is one JSON value, with nothing but white space around it
- * @text:	@len bytes and a NUL behind them, unchanged for as long as a value in them is used
+ * json_read() - the value in a text, or NULL if the text is not one JSON value, with white space around it
+ * @text:	@len bytes and a NUL, unchanged while a value in them is used
  *
  * Strict: UTF-8 without surrogates, no control characters in strings, no unpaired \u escapes, up to JSON_DEPTH levels.
- *
- * Return: the value, or NULL
  */
 const char *json_read(const char *text, size_t len);
 
@@ -31,15 +28,15 @@ enum json_type json_type(const char *v);
 /* Member of an object by its name, the first if there are several, or NULL */
 const char *json_member(const char *v, const char *name);
 
-/* First element of an array, or name of an object's first member; the next behind an element, or behind a member's
- * value; the value behind a name. NULL: there is none.
+/* First element of an array, or name of an object's first member; the next after an element, or after a member's value;
+ * the value of a name. NULL: there is none.
  */
 const char *json_first(const char *v);
 const char *json_next(const char *v);
 const char *json_value(const char *name);
 
-/* False: another type; no integer of 64 bits, without fraction or exponent; a string with NUL in it, or that doesn't
- * fit @buf with its terminator
+/* False: another type; a number other than an integer of 64 bits, or with fraction or exponent; a string with NUL in it,
+ * or too long for @buf with its terminator
  */
 bool json_get_bool(const char *v, bool *b);
 bool json_get_int(const char *v, int64_t *n);
@@ -48,8 +45,8 @@ bool json_get_str(const char *v, char *buf, size_t size);
 /* Is @v this string? */
 bool json_is(const char *v, const char *s);
 
-/* Text that is written, commas included. A piece that doesn't fit sets @full, and is left out with all that follows.
- * @len may be set back to 0 at any time, to go on with the buffer empty.
+/* Text in the making, commas included. A piece that doesn't fit sets @full, and is left out with all that follows. @len
+ * may be set back to 0 at any time, to continue with an empty buffer.
  */
 struct json_out {
 	char		*b;
@@ -64,7 +61,7 @@ void json_close(struct json_out *o, char bracket);
 void json_int(struct json_out *o, const char *name, int64_t n);
 void json_bool(struct json_out *o, const char *name, bool b);
 
-/* Each byte of @s that is no UTF-8 is replaced by U+FFFD */
+/* U+FFFD replaces each byte of @s that is no UTF-8 */
 void json_str(struct json_out *o, const char *name, const char *s);
 
 /* NUL, the end of a message */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* pesto.c - lists and changes forwarding rules of a passt or pasta that runs, by its control socket
  *
- * The options become the steps of one call, which is done as a whole or not at all. What they mean is up to the other
- * side: values are passed on as they are, and have the same grammar as on its command line.
+ * The options become the steps of one call, which is done as a whole or not at all. Values are passed on unparsed, with
+ * the grammar of the other side's command line.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,13 +26,9 @@
 #define PATIENCE	30			/* s, for an answer */
 #define TEXT_MAX	1024
 
-enum { HOST_TABLE, SPLICE_TABLE };		/* tables by who listens; -t and -u, -T and -U */
-
-static const char letters[2][2] = { { 't', 'u' }, { 'T', 'U' } };
-
 struct parse {
 	const char	*action;		/* of the options that follow; NULL: they replace a table */
-	bool		replaced[2];
+	bool		replaced[2];		/* tables: HOST (-t, -u), SPLICE (-T, -U) */
 	bool		show;
 	unsigned	steps;
 	struct json_out	call;
@@ -80,19 +76,19 @@ static const struct opt opts[] = {
 	{ "udp-ns", 'U', "SPEC", 1, NULL, 0, "Same, for UDP" },
 };
 
-static void clear_table(struct parse *p, unsigned table)
+static void clear_table(struct parse *p, bool splice)
 {
-	add_step(p, "clear", letters[table][0], NULL);
-	add_step(p, "clear", letters[table][1], NULL);
+	add_step(p, "clear", splice ? 'T' : 't', NULL);
+	add_step(p, "clear", splice ? 'U' : 'u', NULL);
 }
 
 static void ports(struct parse *p, char letter, const char *val)
 {
-	unsigned table = letter == 'T' || letter == 'U' ? SPLICE_TABLE : HOST_TABLE;
+	bool splice = letter == 'T' || letter == 'U';
 
-	if (!p->action && !p->replaced[table])
-		clear_table(p, table);
-	p->replaced[table] |= !p->action;
+	if (!p->action && !p->replaced[splice])
+		clear_table(p, splice);
+	p->replaced[splice] |= !p->action;
 	add_step(p, p->action ? p->action : "add", letter, val);
 }
 
@@ -122,7 +118,7 @@ static void found(struct parse *p, const struct opt *o, const char *val)
 	case 'C':
 		if (strcmp(val, "HOST") && strcmp(val, "SPLICE"))
 			die("Invalid value \"%.256s\" for -C/--clear: HOST or SPLICE expected", val);
-		clear_table(p, *val == 'S' ? SPLICE_TABLE : HOST_TABLE);
+		clear_table(p, *val == 'S');
 		break;
 	default:
 		ports(p, o->letter, val);
@@ -131,7 +127,7 @@ static void found(struct parse *p, const struct opt *o, const char *val)
 
 /* Calls */
 
-/* Member that is text, or "". Whoever answers may be anybody: it is made safe for the terminal that it ends up on. */
+/* Member that is text, or ""; made safe for a terminal, as the server may be anybody */
 static void text_of(const char *v, const char *name, char buf[static TEXT_MAX])
 {
 	if (!json_get_str(json_member(v, name), buf, TEXT_MAX))
@@ -153,21 +149,21 @@ static bool bool_of(const char *v, const char *name)
 	return json_get_bool(json_member(v, name), &b) && b;
 }
 
-/* A port that can't be had, with both texts that callers know of this error: by option, and by address */
+/* Callers know two texts of this error: by option, and by address */
 static _Noreturn void not_bound(const char *option, const char *value, int port, const char *reason)
 {
 	const char *slash = strchr(value, '/'), *addr = slash ? value + (*value == '[') : "*";
 	size_t len = strcspn(addr, "]/"), rest = addr[len] == ']' ? strcspn(addr + len + 1, "/") : 0;
+	const char *proto = *option == 't' || *option == 'T' ? "TCP" : "UDP";
 	bool outward = *option == 'T' || *option == 'U';
 
 	die("Failed to bind port %i (%s) for option '-%s %s': Couldn't listen on requested ports: "
 	    "Listen failed for %s %s port %s%.*s%.*s%s/%i: %s",
-	    port, reason, option, value, outward ? "SPLICE" : "HOST",
-	    *option == 't' || *option == 'T' ? "TCP" : "UDP", *addr == '%' ? "*" : "", (int)len, addr, (int)rest,
-	    rest ? addr + len + 1 : "", outward && !slash ? "%lo" : "", port, reason);
+	    port, reason, option, value, outward ? "SPLICE" : "HOST", proto, *addr == '%' ? "*" : "", (int)len, addr,
+	    (int)rest, rest ? addr + len + 1 : "", outward && !slash ? "%lo" : "", port, reason);
 }
 
-/* Option as it was given: "-t 8080:80" */
+/* Ends the process with the text of an error, @p its parameters: options as they were given, "-t 8080:80" */
 static _Noreturn void refused(const char *p, const char *error)
 {
 	char option[TEXT_MAX], value[TEXT_MAX], reason[TEXT_MAX], parameter[TEXT_MAX];
@@ -185,25 +181,25 @@ static _Noreturn void refused(const char *p, const char *error)
 	die("Refused: %s%s%s", error, *parameter ? " " : "", parameter);
 }
 
+/* Into answer_buf: its length, without the NUL */
 static size_t receive(int fd, const char *path)
 {
 	size_t len = 0;
 
 	while (!len || answer_buf[len - 1]) {
-		ssize_t n = len < sizeof(answer_buf) ? recv(fd, answer_buf + len, sizeof(answer_buf) - len, 0) : 0;
+		size_t room = sizeof(answer_buf) - len;
+		ssize_t n = room ? UNINTERRUPTED(recv(fd, answer_buf + len, room, 0)) : 0;
 
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n <= 0)
 			die("No answer from %s: %s", path, n ? errno_text(errno) : "the connection was closed");
-		if (answer_buf[0] != '{')		/* a server that speaks first, and another language */
+		if (answer_buf[0] != '{')		/* a server of another protocol may speak first */
 			die("What %s answers is not Varlink", path);
 		len += (size_t)n;
 	}
 	return len - 1;
 }
 
-/* Sends a call, NUL included, and waits for the answer: its parameters; an error ends the process */
+/* Sends a call, NUL included: the answer's parameters; an error ends the process */
 static const char *ask(int fd, const char *path, const char *text, size_t len)
 {
 	char error[TEXT_MAX];
@@ -229,7 +225,7 @@ static const char *ask(int fd, const char *path, const char *text, size_t len)
 
 /* Rules */
 
-/* Member that is an address, or not there: false if it is something else */
+/* Address of a member, addr_any6 without one: false if the member is no address */
 static bool addr_of(const char *v, const char *name, struct addr *a)
 {
 	char text[TEXT_MAX];
@@ -239,7 +235,7 @@ static bool addr_of(const char *v, const char *name, struct addr *a)
 	return !*text || addr_parse(text, strlen(text), a);
 }
 
-/* False if @v is a rule with addresses that are none to us: all but these is in @r */
+/* False if @v is a rule with addresses of an unknown kind: all but these is in @r */
 static bool rule_of(const char *v, struct rule *r)
 {
 	char text[TEXT_MAX];
@@ -262,14 +258,16 @@ static void print_table(const char *rules, bool outward)
 {
 	char text[RULE_SHOW_STRLEN];
 	struct rule r;
-	bool known;
 
 	printf("  %s\n", outward ? "SPLICE" : "HOST");
 	for (const char *v = json_first(rules); v; v = json_next(v)) {
-		known = rule_of(v, &r);
+		if (rule_of(v, &r))
+			rule_show(&r, text);
+		else
+			snprintf(text, sizeof(text), "%s rule with an address of an unknown kind",
+				 r.proto == IPPROTO_TCP ? "TCP" : "UDP");
 		if (r.outward == outward)
-			printf("    %s%s\n", known ? rule_show(&r, text) : r.proto == IPPROTO_TCP ? "TCP" : "UDP",
-			       known ? "" : " rule with an address of an unknown kind");
+			printf("    %s\n", text);
 	}
 }
 
@@ -291,7 +289,7 @@ static void show(int fd, const char *path, const char *title)
 	output_check();
 }
 
-/* A standard stream that is closed: its number is not to become the socket's, and using it stays an error */
+/* The number of a closed standard stream must not become the socket's, and its use must stay an error */
 static void streams_take(void)
 {
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
@@ -335,7 +333,7 @@ int pesto_main(int argc, char **argv)
 		die("Failed to connect to %s: %s", path, errno_text(-fd));
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	signal(SIGPIPE, SIG_IGN);		/* an error will do */
+	signal(SIGPIPE, SIG_IGN);
 	isolate_client();
 
 	if (p.show || !p.steps)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* pesto.h - a program of its own, in the same binary: lists and changes forwarding rules of a passt or pasta that runs */
+/* pesto.h - a program of its own in the same binary: forwarding rules of a passt or pasta that runs */
 #ifndef PESTO_H
 #define PESTO_H
 
 #include <stdbool.h>
 
-/* Is that the program that was started as @name? */
+/* Is @name, with or without a path, that of the program? */
 bool pesto_is_meant(const char *name);
 
 /* Its exit status */

@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* qrap.c - start qemu with a connection to passt as one of its descriptors
  *
- * A program of its own, for versions of qemu that know no "-netdev stream" (before 7.2), but "-netdev socket,fd=N":
+ * A program of its own, for versions of qemu with "-netdev socket,fd=N", but without "-netdev stream" (before 7.2):
  *
- *	qrap FD QEMU ARG...	qemu's command line stays as it is if one of its network options names the descriptor
+ *	qrap FD QEMU ARG...	qemu's command line stays unchanged if one of its network options names the descriptor
  *	qrap ARG...		any qemu that is installed; any descriptor
  *
  * Otherwise, the command line is changed to name it: network backends go; the first network device stays, whatever its
- * model, address or properties, and is joined to our backend, by the name that it has for its own; without a device,
- * one is added. So management software finds the device it described.
+ * model, address or properties, so that management software finds it, and is joined to our backend, which gets the
+ * name of the device's own; without a device, one is added.
  *
- * The sockets' default names are tried in turn. An accepted connection is not enough: passt may be busy with another
- * guest, or stuck. So a question is sent, and one frame, no more and no less, is taken as the answer: qemu takes the
- * stream from there. The connection is never closed and made anew: a passt that ends with its guest would end.
+ * The sockets' default names are tried in turn. passt may accept a connection, but be busy with another guest, or
+ * stuck: so a question is sent, and exactly one frame taken as the answer: qemu takes the stream from there. The
+ * connection is not closed and made anew, as a passt that ends with its guest would end.
  */
-
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -33,7 +32,7 @@
 
 #define SOCKET_FMT	"/tmp/passt_%i.socket"
 #define SOCKETS		64
-#define ANSWER_MS	1000	/* from one socket */
+#define ANSWER_MS	1000	/* one socket's time to answer */
 #define PATIENCE_MS	3000	/* until the last round of all sockets begins */
 #define ROUND_MS	100	/* between rounds */
 
@@ -88,7 +87,7 @@ static int take(int fd, uint8_t *buf, size_t len, uint64_t end)
 	return 0;
 }
 
-/* Is it passt, and free? Takes one frame off the stream, whole. */
+/* Takes one whole frame off the stream: 0, or -errno if the server is no passt, or busy */
 static int answers(int fd)
 {
 	static uint8_t head[4], frame[FRAME_MAX];
@@ -123,7 +122,7 @@ static int passt_connect(int n)
 	return rc;
 }
 
-/* Connection to the first passt that answers; ends the program if none does in time */
+/* Connection to the first passt that answers; if none does in time, the program ends */
 static int passt_find(void)
 {
 	uint64_t end = now_ms() + PATIENCE_MS;
@@ -163,7 +162,7 @@ static bool copy(char *to, size_t size, const char *from, size_t len)
 	return true;
 }
 
-/* Length of the property at @p: up to a comma; a double one is a comma in the value */
+/* Length of the property at @p, up to a comma; two commas are one in the value */
 static size_t prop_len(const char *p)
 {
 	size_t len = 0;
@@ -173,7 +172,7 @@ static size_t prop_len(const char *p)
 	return len;
 }
 
-/* Value of property @key in the argument of an option; @first: of the one that may come first without its name, too */
+/* Value of property @key in the argument of an option; @first: its name may be left out in front */
 static bool prop(const char *arg, const char *key, bool first, char *val, size_t size)
 {
 	size_t klen = strlen(key);
@@ -194,31 +193,30 @@ static bool prop(const char *arg, const char *key, bool first, char *val, size_t
 	}
 }
 
-/* Options whose argument is a network backend, or, for some, a device with it */
+/* Options for a network backend, some with a device */
 static bool is_net(const char *arg)
 {
 	return is_opt(arg, "netdev") || is_opt(arg, "net") || is_opt(arg, "nic");
 }
 
-/* Is the argument of -device a network device? If it isn't one of the usual models, a backend tells. */
+/* Is the argument of -device a network device: one with a backend, or of a usual model? */
 static bool is_nic(const char *arg)
 {
 	static const char *const models[] = { "virtio-net-pci", "virtio-net-ccw", "e1000", "e1000e", "rtl8139" };
 	char val[PROP_MAX];
-	unsigned i;
 
 	if (prop(arg, "netdev", false, val, sizeof(val)))
 		return true;
 	if (!prop(arg, "driver", true, val, sizeof(val)))
 		return false;
-	for (i = 0; i < ARRAY_SIZE(models); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(models); i++) {
 		if (!strcmp(val, models[i]))
 			return true;
 	}
 	return false;
 }
 
-/* Is this line not to run a machine at all, or one that has no bus? So management software asks what qemu can do. */
+/* Does the command line run no machine, or one without a bus? Management software so detects qemu's features. */
 static bool is_question(char *const *args)
 {
 	char val[PROP_MAX];
@@ -246,11 +244,11 @@ static bool names_fd(char *const *args, int fd)
 	return false;
 }
 
-/* What is to become of the network options */
+/* The network device and its backend */
 struct nic {
-	bool found;			/* among the devices, as: */
+	bool found;			/* among the devices */
 	char id[PROP_MAX];		/* of the backend */
-	char device[DEVICE_MAX];	/* argument of -device, if it isn't as it was */
+	char device[DEVICE_MAX];	/* argument of -device, if changed or added */
 	char model[PROP_MAX], mac[PROP_MAX];	/* of -net nic, or -nic */
 };
 
@@ -262,7 +260,7 @@ static char *nic_keep(struct nic *nic, char *arg)
 	nic->found = true;
 	if (prop(arg, "netdev", false, nic->id, sizeof(nic->id)) && *nic->id)
 		return arg;
-	copy(nic->id, sizeof(nic->id), "passt", strlen("passt"));
+	strcpy(nic->id, "passt");
 	if (*arg == '{')
 		n = snprintf(nic->device, sizeof(nic->device), "{\"netdev\":\"%s\",%s", nic->id, arg + 1);
 	else
@@ -272,7 +270,7 @@ static char *nic_keep(struct nic *nic, char *arg)
 	return nic->device;
 }
 
-/* What -net nic or -nic, with argument @arg, says of the device; the first one that says it */
+/* Properties of the device in @arg, of -net nic or -nic, unless known already */
 static void nic_note(struct nic *nic, const char *arg)
 {
 	if (!*nic->model)
@@ -281,10 +279,10 @@ static void nic_note(struct nic *nic, const char *arg)
 		prop(arg, "macaddr", false, nic->mac, sizeof(nic->mac));
 }
 
-/* The argument of -device for a machine that came without one. "virtio-net" is the right one on every architecture. */
+/* The argument of -device for a machine without one. "virtio-net" is right on every architecture. */
 static char *nic_add(struct nic *nic)
 {
-	copy(nic->id, sizeof(nic->id), "passt", strlen("passt"));
+	strcpy(nic->id, "passt");
 	snprintf(nic->device, sizeof(nic->device), "%s,netdev=%s%s%s",
 		 *nic->model && strcmp(nic->model, "virtio") ? nic->model : "virtio-net", nic->id,
 		 *nic->mac ? ",mac=" : "", nic->mac);
@@ -292,12 +290,10 @@ static char *nic_add(struct nic *nic)
 }
 
 /**
- * patch() - qemu's arguments, with the network options that lead to the descriptor instead of others
+ * patch() - qemu's arguments, with network options for the descriptor instead of others
  * @args:	arguments, and a null pointer
  * @fd:		descriptor
- * @out:	arguments, room for four and a null pointer more than there are in @args
- *
- * What @out refers to is partly static: one call only.
+ * @out:	arguments, partly static: room for four and a null pointer more than in @args
  */
 static void patch(char *const *args, int fd, char **out)
 {
@@ -330,7 +326,7 @@ static void patch(char *const *args, int fd, char **out)
 	*out = NULL;
 }
 
-/* @sock becomes descriptor @fd, or stays what it is if that is -1, and outlives exec(); returns its number */
+/* @sock becomes descriptor @fd, unless that is -1, and outlives exec(): its number */
 static int hand_over(int sock, int fd)
 {
 	if (fd >= 0 && fd != sock) {
@@ -339,39 +335,36 @@ static int hand_over(int sock, int fd)
 		close(sock);
 		sock = fd;
 	}
-	/* qemu makes it what it needs; as it comes from others, it blocks */
+	/* Blocking, as qemu gets it from others */
 	if (fcntl(sock, F_SETFD, 0) || fcntl(sock, F_SETFL, 0))
 		err(1, "descriptor %i", sock);
 	return sock;
 }
 
-/* Name that qemu's programs give the architecture @machine of uname(2) */
+/* Architecture in the names of qemu's programs for @machine of uname(2) */
 static const char *qemu_arch(const char *machine)
 {
 	static const char *const arch[][2] = {
 		{ "i686", "i386" }, { "i586", "i386" }, { "armv7l", "arm" }, { "armv6l", "arm" },
 		{ "ppc64le", "ppc64" },
 	};
-	unsigned i;
 
-	for (i = 0; i < ARRAY_SIZE(arch); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(arch); i++) {
 		if (!strcmp(arch[i][0], machine))
 			return arch[i][1];
 	}
 	return machine;
 }
 
-/* Becomes qemu, wherever that is */
 static void run_qemu(char **argv)
 {
 	static char names[][96] = { "", "qemu-kvm", "/usr/libexec/qemu-kvm", "kvm" };
 	struct utsname uts;
-	unsigned i;
 
 	if (uname(&uts))
 		err(1, "uname");
 	snprintf(names[0], sizeof(names[0]), "qemu-system-%s", qemu_arch(uts.machine));
-	for (i = 0; i < ARRAY_SIZE(names); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		argv[0] = names[i];
 		execvp(argv[0], argv);
 		if (errno != ENOENT)
@@ -382,7 +375,7 @@ static void run_qemu(char **argv)
 
 int main(int argc, char **argv)
 {
-	static char *out[ARGS_MAX + 6];		/* command, and what patch() needs */
+	static char *out[ARGS_MAX + 6];		/* command; arguments, see patch() */
 	char **args = argv + 1;
 	uint64_t num;
 	int fd = -1, sock;
@@ -390,13 +383,11 @@ int main(int argc, char **argv)
 	if (argc > ARGS_MAX)
 		errx(1, "more than %i arguments", ARGS_MAX);
 
-	/* The first argument of qemu's may be the name of an image, but not of one that is a number */
+	/* An image's name may be qemu's first argument, unless it is a number */
 	if (argc > 1 && argv[1][0] && !argv[1][strspn(argv[1], "0123456789")]) {
 		if (argc < 3 || argv[2][0] == '-')
 			errx(1, "usage: qrap [FD QEMU] [ARG]...: no command after descriptor %s", argv[1]);
-		errno = 0;
-		num = strtoul(argv[1], NULL, 10);
-		if (num <= STDERR_FILENO || num > INT_MAX || errno)
+		if (!parse_num(argv[1], strlen(argv[1]), INT_MAX, &num) || num <= STDERR_FILENO)
 			errx(1, "not a number for a descriptor of qemu's: %s", argv[1]);
 		fd = (int)num;
 		out[0] = argv[2];
