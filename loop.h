@@ -40,15 +40,4 @@ bool loop_next(struct ctx *c, struct turn *t);
  */
 void loop_end(struct ctx *c);
 
-/* A turn without anything of the process's */
-static inline void loop_once(struct ctx *c)
-{
-	struct turn t;
-
-	loop_wait(c, &t);
-	while (loop_next(c, &t))
-		;
-	loop_end(c);
-}
-
 #endif /* LOOP_H */

@@ -24,7 +24,7 @@
 #define dgram frag_dgram	/* the simulated world has one, too */
 #include "../../frag.c"
 #undef dgram
-#include "../../loop.h"
+#include "../turn.h"
 #include "../../tcp_seg.h"
 #include "../sim/kernel.h"
 #include "../sim/pools.h"
