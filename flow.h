@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* flow.h - the flow table, and on one page the whole of what is known per flow
+/* flow.h - the flow table, and on one page all state of a flow
  *
- * A flow is found by the guest, and the guest's side: protocol, guest's endpoint, and the endpoint the guest talks
- * to ("our" on that side). A UDP flow is also found by the host's side: the socket and the remote endpoint; a
- * spliced one by both endpoints on the client's side, whichever that is. Two more tables have flows by one of
- * their endpoints and a number (udp.c, udp_splice.c).
+ * A flow is found by the guest, and the guest's side: protocol, guest's endpoint, and the endpoint the guest talks to
+ * ("our" on that side). A UDP flow is also found by the host's side: the socket and the remote endpoint; a spliced one
+ * by both endpoints on the client's side, whichever that is. Two more tables have flows by one of their endpoints and a
+ * number (udp.c, udp_splice.c).
  *
  * Entries live in a static table and are handed out last-in first-out. A flow that ends leaves the hash tables at once,
  * so it can never match again, and its entry is reused after the current loop turn (flow_bury()).
@@ -40,17 +40,16 @@ struct flow_ops {
 	/* Its turn on the ready or the stalled list; NULL: as if its socket was readable */
 	void		(*resume)(struct ctx *c, struct flow *f);
 	void		(*timeout)(struct ctx *c, struct flow *f);
-	/* Its guest is gone, or it gives way. A socket with many flows ends after several calls. false: all of it is in use */
+	/* Its guest is gone, or it gives way. A socket with many flows ends after several calls. false: it is in use */
 	bool		(*end)(struct ctx *c, struct flow *f);
 };
-
 
 /* Lists: WAIT_READY of all flows, WAIT_STALLED + index of each guest */
 enum flow_wait { WAIT_NONE, WAIT_READY, WAIT_STALLED, WAIT_LISTS = WAIT_STALLED + GUEST_MAX };
 
-/* Datagram flows, those idle for longest first: what was never answered gives way before what was (reclaim.h). Those that have a
- * socket to themselves (FLOW_UDP_PORT of an endpoint of the guest, FLOW_PING, FLOW_UDP_SPLICE) are on lists of their own, so
- * that a socket is found as soon as an entry (FLOW_UDP).
+/* Datagram flows, those idle for longest first: unanswered ones give way before answered ones (reclaim.h). Those with a
+ * socket to themselves (FLOW_UDP_PORT of an endpoint of the guest, FLOW_PING, FLOW_UDP_SPLICE) are on lists of their
+ * own, so that a socket is found as soon as an entry (FLOW_UDP).
  */
 enum flow_lru { LRU_SILENT, LRU_ANSWERED, LRU_SOCKET_SILENT, LRU_SOCKET_ANSWERED, LRU_LISTS };
 
@@ -59,8 +58,11 @@ enum flow_lru { LRU_SILENT, LRU_ANSWERED, LRU_SOCKET_SILENT, LRU_SOCKET_ANSWERED
  */
 enum { GUEST, HOST };
 
-/* Tables: two by side, two by an endpoint */
+/* Hash tables: two by side, two by an endpoint */
 enum { BY_ANSWER = HOST + 1, BY_CLIENT, FLOW_TABLES };
+
+/* Links of the two lists that a flow may be on */
+enum { LINK_WAIT, LINK_LRU, FLOW_LINKS };
 
 /* States of RFC 9293 3.3.2 as the guest sees us, from the side that is played towards it */
 enum tcp_state {
@@ -79,9 +81,9 @@ enum tcp_state {
 
 extern const char *const tcp_state_name[TCP_STATES];
 
-/* How many flows send at the same time: seen anew after each round, which is so many bytes of all of them */
+/* Number of flows that send at the same time, found anew after each round of so many bytes of all of them */
 struct senders {
-	uint64_t	bytes, squares;	/* of this round: sum of what each flow sent, and of that squared */
+	uint64_t	bytes, squares;	/* of this round: sum of each flow's bytes, and of their squares */
 	uint32_t	n;		/* in the last round, 0: there was none */
 	uint16_t	round;
 };
@@ -132,19 +134,19 @@ struct tcp {
 	uint64_t	challenged_at;	/* last acknowledgment of an empty segment out of the window */
 };
 
-/* What was sent to a group or broadcast address a moment ago, and may be answered by anybody there */
+/* A datagram to a group or broadcast address a moment ago: anybody there may answer */
 #define UDP_ASKED	6
 
 struct udp_asked {
 	uint32_t	at;		/* ms, its low half */
 	uint32_t	scope;		/* interface it left by, 0: routes decided */
-	uint32_t	broadcast;	/* address of an IPv4 network's, in network order; 0: a group, or all */
+	uint32_t	broadcast;	/* address of an IPv4 network, in network order; 0: a group, or all */
 	uint16_t	port;		/* 0: entry is free */
 };
 
 struct udp {
 	int		sock;		/* FLOW_UDP_PORT; FLOW_UDP_SPLICE: on the far side, or of a child on the near one */
-	uint32_t	unasked;	/* FLOW_UDP_PORT: datagrams that none of its flows was about */
+	uint32_t	unasked;	/* FLOW_UDP_PORT: datagrams of no flow */
 	uint64_t	used;		/* ms: last datagram, either way */
 	uint32_t	port;		/* FLOW_UDP, FLOW_UDP_SPLICE: index of the FLOW_UDP_PORT with the socket */
 	uint32_t	scope;		/* the same: its interface, for link-local, multicast and broadcast peers; or 0 */
@@ -152,18 +154,19 @@ struct udp {
 	uint32_t	refs;		/* FLOW_UDP_PORT: flows that use it, and the listener */
 	uint32_t	flows;		/* FLOW_UDP_PORT: first of those flows, FLOW_NONE: there is none */
 	uint32_t	prev, next;	/* FLOW_UDP, FLOW_UDP_SPLICE: others of the same port */
-	uint32_t	parent;		/* FLOW_UDP_SPLICE: whose server answered from another port; index + 1, or 0: */
-	uint32_t	child;		/* all three. The first of those, */
-	uint32_t	sibling;	/* and the next one of the same parent */
+	/* FLOW_UDP_SPLICE: flows of a server that answered from another port; index + 1, or 0 */
+	uint32_t	parent;
+	uint32_t	child;		/* the first one */
+	uint32_t	sibling;	/* the next one of the same parent */
 	uint8_t		batch;		/* FLOW_UDP_PORT: messages that are expected at once */
 	uint8_t		near;		/* FLOW_UDP_SPLICE: side of the client, and of the listener */
 	bool		replied;	/* datagrams seen both ways: longer timeout; FLOW_UDP_PORT: by one of its flows */
-	bool		inbound;	/* FLOW_UDP: began on the host's side: it is the guest who answers */
-	bool		linkless;	/* FLOW_UDP_PORT: nothing it receives can go to the link */
+	bool		inbound;	/* FLOW_UDP: began on the host's side: the guest answers */
+	bool		linkless;	/* FLOW_UDP_PORT: none of its datagrams can go to the link */
 	bool		spliced;	/* FLOW_UDP_PORT: so was all of its last batch */
 	bool		single;		/* FLOW_UDP_PORT: several datagrams in a message were refused */
 	bool		bcast;		/* FLOW_UDP_PORT: SO_BROADCAST is on */
-	bool		filtered;	/* FLOW_UDP_PORT: the kernel drops what none of its flows is about */
+	bool		filtered;	/* FLOW_UDP_PORT: the kernel drops datagrams of no flow */
 	bool		many;		/* FLOW_UDP: to a group or broadcast address; FLOW_UDP_PORT: ready for that */
 	struct udp_asked asked[UDP_ASKED];	/* FLOW_UDP_PORT: the last ones */
 };
@@ -204,11 +207,11 @@ struct flow {
 	uint16_t	gen;		/* of this entry, 10 bits: told from events of an earlier owner */
 	uint16_t	batch_head, batch_tail;	/* this batch's packets of the flow, PKT_NEXT_NONE: none */
 	uint32_t	hash[FLOW_TABLES], hnext[FLOW_TABLES];	/* hash and chain; FLOW_NONE: not in that table */
-	uint32_t	host_key;	/* of the HOST side's table: which socket */
-	uint32_t	end_key[2];	/* BY_ANSWER, BY_CLIENT: the number, */
-	uint8_t		end_at[2];	/* and the endpoint's place in @side */
-	uint32_t	wprev, wnext;	/* ready or stalled list; free and dead list use wnext */
-	uint32_t	lprev, lnext;	/* list of enum flow_lru */
+	uint32_t	key[FLOW_TABLES];	/* number it is found by there, */
+	uint8_t		at[FLOW_TABLES];	/* and the endpoint's place in @side */
+	struct {
+		uint32_t	prev, next;
+	} link[FLOW_LINKS];		/* free and dead list use LINK_WAIT's next */
 	struct side	side[2];
 	struct timer	timer;
 	uint64_t	created;	/* ms */
@@ -224,7 +227,7 @@ struct flow {
 
 struct flow_list {
 	uint32_t	head, tail;
-	uint32_t	n;		/* of enum flow_lru: flows on it */
+	uint32_t	n;		/* flows on it */
 };
 
 struct flows {
@@ -252,40 +255,51 @@ struct flow *flow_get(const struct flows *fs, uint32_t idx, uint16_t gen);
 /* New flow, in no hash table yet; NULL if the table is full */
 struct flow *flow_alloc(struct flows *fs, const struct flow_ops *ops, unsigned guest, uint64_t now);
 
-/* Into the hash tables: by both endpoints of a side, mostly the guest's, and for flows with a socket shared by several, by the
- * host's side too. @key tells sockets apart on the host's side: index of port or listener, which belongs to one guest.
- */
-void flow_hash_pair(struct flows *fs, struct flow *f, unsigned side);
-void flow_hash_host(struct flows *fs, struct flow *f, uint32_t key);
-
-struct flow *flow_find_pair(const struct flows *fs, unsigned guest, unsigned side, enum flow_type type,
-			    const struct end *peer, const struct end *our);
-struct flow *flow_find_host(const struct flows *fs, enum flow_type type, uint32_t key, const struct end *peer);
-
 /**
- * flow_hash_end() - into one more table
- * @table:	BY_ANSWER or BY_CLIENT; @f is not in it
- * @key:	number
- * @e:		one of the endpoints in @f->side, which doesn't change from now on
- *
- * Where the guest already has one of the type with that number and endpoint, it leaves the table: the last one counts.
+ * flow_hash() - into a hash table that it is not in
+ * @key:	with one endpoint: number that belongs to it. HOST: of a socket, index of port or listener
+ * @peer:	endpoint in @f->side, which doesn't change from now on
+ * @our:	the other one of the same side, NULL: it is found by @peer and @key
  */
-void flow_hash_end(struct flows *fs, struct flow *f, unsigned table, uint32_t key, const struct end *e);
-struct flow *flow_find_end(const struct flows *fs, unsigned guest, unsigned table, enum flow_type type, uint32_t key,
-			   const struct end *e);
+void flow_hash(struct flows *fs, struct flow *f, unsigned table, uint32_t key, const struct end *peer,
+	       const struct end *our);
+
+/* Arguments as above. By HOST and one endpoint, a flow is found whichever @guest it belongs to. */
+struct flow *flow_find(const struct flows *fs, unsigned table, unsigned guest, enum flow_type type, uint32_t key,
+		       const struct end *peer, const struct end *our);
 
 static inline void flow_hash_guest(struct flows *fs, struct flow *f)
 {
-	flow_hash_pair(fs, f, GUEST);
+	flow_hash(fs, f, GUEST, 0, &f->side[GUEST].peer, &f->side[GUEST].our);
+}
+
+static inline void flow_hash_host(struct flows *fs, struct flow *f, uint32_t key)
+{
+	flow_hash(fs, f, HOST, key, &f->side[HOST].peer, NULL);
 }
 
 static inline struct flow *flow_find_guest(const struct flows *fs, unsigned guest, enum flow_type type,
 					   const struct end *peer, const struct end *our)
 {
-	return flow_find_pair(fs, guest, GUEST, type, peer, our);
+	return flow_find(fs, GUEST, guest, type, 0, peer, our);
 }
 
-/* Out of hash tables and lists at once; the entry is free after flow_bury(). Timer and sockets are the owner's business. */
+static inline struct flow *flow_find_host(const struct flows *fs, enum flow_type type, uint32_t key,
+					  const struct end *peer)
+{
+	return flow_find(fs, HOST, 0, type, key, peer, NULL);
+}
+
+static inline struct flow *flow_find_end(const struct flows *fs, unsigned guest, unsigned table, enum flow_type type,
+					 uint32_t key, const struct end *e)
+{
+	return flow_find(fs, table, guest, type, key, e, NULL);
+}
+
+/* flow_hash() by one endpoint. A flow of the guest found there by the same leaves the table: the last one counts. */
+void flow_hash_end(struct flows *fs, struct flow *f, unsigned table, uint32_t key, const struct end *e);
+
+/* Out of hash tables and lists at once; the entry is free after flow_bury(). The owner ends timer and sockets. */
 void flow_end(struct flows *fs, struct flow *f);
 void flow_bury(struct flows *fs);
 
@@ -294,8 +308,9 @@ void flow_wait(struct flows *fs, struct flow *f, enum flow_wait wait);
 /* First flow of a list (see enum flow_wait), taken off, or NULL */
 struct flow *flow_next(struct flows *fs, unsigned list);
 
-/* Datagram flow was active; @answered: there was an answer, ever. The one of a guest's list that is idle for longest. */
+/* Datagram flow was active; @answered: there was an answer, ever */
 void flow_touch(struct flows *fs, struct flow *f, bool answered);
+/* The one of a guest's list that is idle for longest, or NULL */
 struct flow *flow_oldest(const struct flows *fs, unsigned guest, enum flow_lru lru);
 
 #endif /* FLOW_H */

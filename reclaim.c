@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* reclaim.c - descriptors or flow entries are used up, or a guest's share is: which datagram flow gives way */
+/* reclaim.c - the datagram flow that gives way when descriptors, flow entries or a guest's share are used up */
 #include <errno.h>
 #include <sys/resource.h>
 
 #include "event.h"
 #include "reclaim.h"
 
-#define OLD_ONES	64		/* flows that are looked at, of each list */
-#define SILENT_PART	8		/* one in so many flows may be unanswered, and be safe from others that are */
+#define OLD_ONES	64		/* flows examined of each list */
+#define SILENT_PART	8		/* one in so many flows may be unanswered, and is safe from other unanswered ones */
 
-/* First flow of a list that is not in use at the moment; false: none */
+/* Ends the first flow of a list that is not in use at the moment. Return: false if there is none */
 static bool oldest_gives_way(struct ctx *c, unsigned guest, enum flow_lru lru)
 {
 	struct flow *f;
@@ -41,28 +41,21 @@ static unsigned largest(const struct flows *fs, enum flow_lru first)
 	return guest;
 }
 
-/* Do @silent unanswered flows give way before @answered others? Unless they are few: answers are on their way to these, and in a
- * table full of old flows, new ones would end each other.
+/* Do @silent unanswered flows give way before @answered others? Unless they are few: answers are on their way to these,
+ * and in a table full of old flows, new ones would end each other.
  */
 static bool silent_first(uint32_t silent, uint32_t answered)
 {
 	return silent > answered / (SILENT_PART - 1);
 }
 
-/* The list of sockets that gives way first, and the other one */
+/* The list of sockets that gives way first */
 static enum flow_lru sockets_first(const struct flow_list *l)
 {
-	bool silent = silent_first(l[LRU_SOCKET_SILENT].n, l[LRU_SOCKET_ANSWERED].n);
-
-	return silent ? LRU_SOCKET_SILENT : LRU_SOCKET_ANSWERED;
+	return LRU_SOCKET_SILENT + !silent_first(l[LRU_SOCKET_SILENT].n, l[LRU_SOCKET_ANSWERED].n);
 }
 
-static enum flow_lru sockets_second(enum flow_lru first)
-{
-	return first == LRU_SOCKET_SILENT ? LRU_SOCKET_ANSWERED : LRU_SOCKET_SILENT;
-}
-
-/* Unanswered ones that can't give way, as all of them have packets in the current batch, are no reason for an answered one to */
+/* If no unanswered one can give way, as all have packets in the current batch, that is no reason to end answered ones */
 static bool socket_of(struct ctx *c, unsigned guest)
 {
 	enum flow_lru first = sockets_first(c->flows.lru[guest]);
@@ -71,17 +64,12 @@ static bool socket_of(struct ctx *c, unsigned guest)
 	       (first == LRU_SOCKET_ANSWERED && oldest_gives_way(c, guest, LRU_SOCKET_SILENT));
 }
 
-bool reclaim_socket(struct ctx *c)
-{
-	return socket_of(c, largest(&c->flows, LRU_SOCKET_SILENT));
-}
-
-/* The same, of those with a descriptor below @limit */
+/* As oldest_gives_way(), of flows with a descriptor below @limit */
 static bool oldest_below(struct ctx *c, unsigned guest, enum flow_lru lru, int limit)
 {
 	uint32_t i = c->flows.lru[guest][lru].head;
 
-	for (unsigned n = 0; i != FLOW_NONE && n < OLD_ONES; n++, i = c->flows.f[i].lnext) {
+	for (unsigned n = 0; i != FLOW_NONE && n < OLD_ONES; n++, i = c->flows.f[i].link[LINK_LRU].next) {
 		struct flow *f = &c->flows.f[i];
 
 		if (f->sock >= 0 && f->sock < limit && f->ops->end(c, f))
@@ -95,20 +83,22 @@ bool reclaim_below(struct ctx *c, int limit)
 	unsigned guest = largest(&c->flows, LRU_SOCKET_SILENT);
 	enum flow_lru first = sockets_first(c->flows.lru[guest]);
 
-	return oldest_below(c, guest, first, limit) || oldest_below(c, guest, sockets_second(first), limit);
+	return oldest_below(c, guest, first, limit) ||
+	       oldest_below(c, guest, LRU_SOCKET_SILENT + LRU_SOCKET_ANSWERED - first, limit);
 }
 
-bool reclaim_entry(struct ctx *c)
+/* A flow entry, which is free after this turn */
+static void entry_gives_way(struct ctx *c)
 {
 	static const enum flow_lru list[] = { LRU_SILENT, LRU_SOCKET_SILENT, LRU_ANSWERED, LRU_SOCKET_ANSWERED };
 	unsigned guest = largest(&c->flows, LRU_SILENT);
 	const struct flow_list *l = c->flows.lru[guest];
-	bool silent = silent_first(l[LRU_SILENT].n + l[LRU_SOCKET_SILENT].n, l[LRU_ANSWERED].n + l[LRU_SOCKET_ANSWERED].n);
+	uint32_t silent = l[LRU_SILENT].n + l[LRU_SOCKET_SILENT].n;
+	unsigned first = silent_first(silent, l[LRU_ANSWERED].n + l[LRU_SOCKET_ANSWERED].n) ? 0 : 2;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(list); i++)
-		if (oldest_gives_way(c, guest, list[(i + (silent ? 0 : 2)) % ARRAY_SIZE(list)]))
-			return true;
-	return false;
+		if (oldest_gives_way(c, guest, list[(first + i) % ARRAY_SIZE(list)]))
+			return;
 }
 
 void reclaim_limit(struct ctx *c)
@@ -130,13 +120,14 @@ bool reclaim_share(struct ctx *c, struct guest *g)
 
 bool reclaim_for(struct ctx *c, int rc)
 {
-	return (rc == -EMFILE || rc == -ENFILE || rc == -ENOBUFS || rc == -ENOMEM) && reclaim_socket(c);
+	return (rc == -EMFILE || rc == -ENFILE || rc == -ENOBUFS || rc == -ENOMEM) &&
+	       socket_of(c, largest(&c->flows, LRU_SOCKET_SILENT));
 }
 
 struct flow *reclaim_alloc(struct ctx *c, struct guest *g, const struct flow_ops *ops)
 {
 	if (c->flows.used >= FLOW_MAX - RECLAIM_SPARE)
-		reclaim_entry(c);
+		entry_gives_way(c);
 	return flow_alloc(&c->flows, ops, g->index, c->now);
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* reclaim.h - descriptors and flow entries are bounded: datagram flows (UDP, echo) give way, for every protocol
  *
- * Flows that were never answered go first, the one idle for longest before others (enum flow_lru): a guest, or a stranger,
- * that sends without end can't end flows that are in use. As long as no more than one in eight is unanswered, answered ones
- * go first: a busy server's table is full of old flows, and an answer must find the new one. Flows with packets in the
+ * Unanswered flows go first, the one idle for longest before others (enum flow_lru): a guest, or a stranger, that sends
+ * without end can't end flows that are in use. As long as no more than one in eight is unanswered, answered ones go
+ * first: a busy server's table is full of old flows, and an answer must find the new one. Flows with packets in the
  * current batch stay.
  */
 #ifndef RECLAIM_H
@@ -14,22 +14,13 @@
 #define RECLAIM_TRIES	8		/* flows that give way for one descriptor */
 #define RECLAIM_SPARE	1024		/* entries kept free: those of flows that give way are free only after the turn */
 
-/**
- * reclaim_socket() - descriptors are used up: the socket idle for longest of the guest that has the most gives way
- * reclaim_entry() - flow entries are used up: a datagram flow does
- *
- * A descriptor is free at once, but if many flows use it, after several calls; an entry is after this turn.
- *
- * Return: false if there is none to give way
+/* Is @rc an -errno of used up descriptors or memory, and did a flow give way, so that another try makes sense? It is
+ * the socket idle for longest, of the guest with the most; one with many flows is closed after several calls.
  */
-bool reclaim_socket(struct ctx *c);
-bool reclaim_entry(struct ctx *c);
-
-/* The same for what comes in: one of those idle for longest that has a descriptor below @limit, which is no one's reserve */
-bool reclaim_below(struct ctx *c, int limit);
-
-/* Is @rc an -errno of descriptors or memory that are used up, and did a flow give way, so that another try makes sense? */
 bool reclaim_for(struct ctx *c, int rc);
+
+/* The same for a socket of a stranger: one with a descriptor below @limit gives way, not one of the reserve */
+bool reclaim_below(struct ctx *c, int limit);
 
 /* A guest's datagram flows have no more than half of the descriptors, and of the host's ephemeral ports (ip(7),
  * ip_local_port_range): from now on, once both are known
@@ -42,8 +33,8 @@ bool reclaim_share(struct ctx *c, struct guest *g);
 /* New flow, for which a datagram flow may have to give way; NULL if the table is full */
 struct flow *reclaim_alloc(struct ctx *c, struct guest *g, const struct flow_ops *ops);
 
-/* The same with a socket of its own, registered, and counted in g->sockets. NULL, too, and @fd closed, if that can't be
- * done, or if @fd is an -errno.
+/* The same with a socket of its own, registered, and counted in g->sockets. NULL and @fd closed if that fails, or if @fd
+ * is an -errno.
  */
 struct flow *reclaim_flow(struct ctx *c, struct guest *g, const struct flow_ops *ops, int fd);
 

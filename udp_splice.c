@@ -157,7 +157,7 @@ void udp_splice_take(struct ctx *c, struct flow *port, const struct side *near, 
 	taken.d[i].data = d->data;
 	taken.d[i].gso = d->gso;
 	taken.d[i].next = NONE;
-	f = flow_find_pair(&c->flows, port->guest, side, FLOW_UDP_SPLICE, &near->peer, &near->our);
+	f = flow_find(&c->flows, side, port->guest, FLOW_UDP_SPLICE, 0, &near->peer, &near->our);
 	if (f && f->udp.port != flow_idx(&c->flows, port)) {	/* of a listener that was more to the point */
 		udp_end(c, f);
 		f = NULL;
@@ -169,7 +169,7 @@ void udp_splice_take(struct ctx *c, struct flow *port, const struct side *near, 
 			drop_count(flow_guest(c, port), DROP_NO_RESOURCE);
 			return;
 		}
-		flow_hash_pair(&c->flows, f, side);
+		flow_hash(&c->flows, f, side, 0, &f->side[side].peer, &f->side[side].our);
 		rule->accepted++;
 	}
 

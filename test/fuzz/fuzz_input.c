@@ -24,7 +24,6 @@
 #define dgram frag_dgram	/* the simulated world has one, too */
 #include "../../frag.c"
 #undef dgram
-#include "../turn.h"
 #include "../../tcp_seg.h"
 #include "../sim/kernel.h"
 #include "../sim/pools.h"
@@ -94,13 +93,13 @@ static void check_list(const struct flow_list *l, enum flow_wait wait, enum flow
 
 		check(f->type != FLOW_FREE && !f->dead, "a flow on a list is gone");
 		if (wait == WAIT_NONE) {
-			check(f->lru == lru && f->lprev == last, "list of those used: links");
+			check(f->lru == lru && f->link[LINK_LRU].prev == last, "list of those used: links");
 			check(f->type != FLOW_TCP, "TCP on the list of datagram flows");
 		} else {
-			check(f->wait == wait && f->wprev == last, "waiting list: links");
+			check(f->wait == wait && f->link[LINK_WAIT].prev == last, "waiting list: links");
 		}
 		last = i;
-		i = wait == WAIT_NONE ? f->lnext : f->wnext;
+		i = f->link[wait == WAIT_NONE ? LINK_LRU : LINK_WAIT].next;
 	}
 	check(n <= fs->unused && l->tail == last, "list does not end where it says");
 }
@@ -219,7 +218,7 @@ static void turn(uint64_t until)
 	world.limit = until;
 	world.idle = false;
 	while (!world.idle) {
-		loop_once(&run.c);
+		run_turn(&run.c);
 		check(!run.c.guest[0].link_error, "link lost");
 		after_turn();
 		turns = world.now == last ? turns + 1 : 0;

@@ -32,7 +32,7 @@ static const struct flow_ops verbs[FLOW_TYPES] = {
 static void fresh(void)
 {
 	memset(flow_table, 0, sizeof(flow_table));
-	memset(flow_hash, 0, sizeof(flow_hash));
+	memset(flow_hash_head, 0, sizeof(flow_hash_head));
 	flows_init(&fs);
 }
 
@@ -238,7 +238,7 @@ static void test_hash_property(unsigned n_buckets, unsigned ops)
 	bury();
 	check_counts();
 	for (unsigned i = 0; i < 2 * HASH_SIZE; i++)
-		if (flow_hash[i / HASH_SIZE][i % HASH_SIZE] && !ok(!"empty buckets are empty"))
+		if (flow_hash_head[i / HASH_SIZE][i % HASH_SIZE] && !ok(!"empty buckets are empty"))
 			break;
 	buckets = 0;
 }
@@ -266,14 +266,14 @@ static void test_key(void)
 	ok(!flow_find_host(&fs, FLOW_UDP, 7, &a));
 	ok(!flow_find_host(&fs, FLOW_TCP, 7, &b));
 	buckets = 0;
-	ok(hash_pair(&fs, 0, FLOW_UDP, &a, &b) != hash_pair(&fs, 0, FLOW_UDP, &b, &a));
-	ok(hash_pair(&fs, 0, FLOW_UDP, &a, &b) != hash_pair(&fs, 0, FLOW_TCP, &a, &b));
-	ok(hash_pair(&fs, 0, FLOW_UDP, &a, &b) != hash_pair(&fs, 0, FLOW_UDP, &a, &c));
-	ok(hash_pair(&fs, 0, FLOW_UDP, &b, &a) != hash_pair(&fs, 0, FLOW_UDP, &c, &a));
-	ok(hash_end(&fs, 0, FLOW_UDP, 7, &b) != hash_end(&fs, 0, FLOW_UDP, 7, &c));
-	ok(hash_pair(&fs, 0, FLOW_UDP, &a, &b) != hash_pair(&fs, 1, FLOW_UDP, &a, &b));
-	ok(hash_end(&fs, 0, FLOW_UDP, 7, &a) != hash_end(&fs, 0, FLOW_UDP, 8, &a));
-	ok(hash_end(&fs, 0, FLOW_UDP, 7, &a) != hash_end(&fs, 0, FLOW_UDP, 7, &b));
+	ok(hash_of(&fs, GUEST, 0, FLOW_UDP, 0, &a, &b) != hash_of(&fs, GUEST, 0, FLOW_UDP, 0, &b, &a));
+	ok(hash_of(&fs, GUEST, 0, FLOW_UDP, 0, &a, &b) != hash_of(&fs, GUEST, 0, FLOW_TCP, 0, &a, &b));
+	ok(hash_of(&fs, GUEST, 0, FLOW_UDP, 0, &a, &b) != hash_of(&fs, GUEST, 0, FLOW_UDP, 0, &a, &c));
+	ok(hash_of(&fs, GUEST, 0, FLOW_UDP, 0, &b, &a) != hash_of(&fs, GUEST, 0, FLOW_UDP, 0, &c, &a));
+	ok(hash_of(&fs, BY_ANSWER, 0, FLOW_UDP, 7, &b, NULL) != hash_of(&fs, BY_ANSWER, 0, FLOW_UDP, 7, &c, NULL));
+	ok(hash_of(&fs, GUEST, 0, FLOW_UDP, 0, &a, &b) != hash_of(&fs, GUEST, 1, FLOW_UDP, 0, &a, &b));
+	ok(hash_of(&fs, BY_ANSWER, 0, FLOW_UDP, 7, &a, NULL) != hash_of(&fs, BY_ANSWER, 0, FLOW_UDP, 8, &a, NULL));
+	ok(hash_of(&fs, BY_ANSWER, 0, FLOW_UDP, 7, &a, NULL) != hash_of(&fs, BY_ANSWER, 0, FLOW_UDP, 7, &b, NULL));
 }
 
 /* Tables by a number and an endpoint: one flow for each, the last */
@@ -308,7 +308,7 @@ static void test_by_end(void)
 	ok(!flow_find_end(&fs, 0, BY_CLIENT, FLOW_UDP, 8, &b) && !flow_find_end(&fs, 0, BY_ANSWER, FLOW_UDP, 7, &b));
 	for (unsigned t = 0; t < FLOW_TABLES; t++)
 		for (unsigned i = 0; i < HASH_SIZE; i++)
-			if (flow_hash[t][i] && !ok(!"empty buckets are empty"))
+			if (flow_hash_head[t][i] && !ok(!"empty buckets are empty"))
 				break;
 	buckets = 0;
 }
@@ -385,10 +385,10 @@ static bool list_is(uint32_t head, uint32_t tail, bool lru, const struct list *w
 	for (; i != FLOW_NONE && n < want->n; n++) {
 		const struct flow *f = &fs.f[i];
 
-		if (f != want->f[n] || (lru ? f->lprev : f->wprev) != last)
+		if (f != want->f[n] || f->link[lru].prev != last)
 			return false;
 		last = i;
-		i = lru ? f->lnext : f->wnext;
+		i = f->link[lru].next;
 	}
 	return i == FLOW_NONE && n == want->n && tail == last;
 }
@@ -434,7 +434,7 @@ static void list_op(void)
 		next = flow_next(&fs, w);
 		ok(next == (wait_model[w].n ? wait_model[w].f[0] : NULL));
 		if (next) {
-			ok(next->wait == WAIT_NONE && next->wprev == FLOW_NONE && next->wnext == FLOW_NONE);
+			ok(next->wait == WAIT_NONE);
 			list_del(&wait_model[w], next);
 		}
 		return;
@@ -531,11 +531,11 @@ static void test_reuse_is_clean(void)
 	f = flow_alloc(&fs, &verbs[FLOW_TCP], 0, 1);
 	memset(&f->tcp, 0xff, sizeof(f->tcp));
 	f->guest = 9;
-	f->host_key = 9;
+	f->key[HOST] = 9;
 	flow_end(&fs, f);
 	flow_bury(&fs);
 	f = flow_alloc(&fs, &verbs[FLOW_PING], 0, 2);
-	ok(!f->tcp.stash && !f->tcp.keep && !f->tcp.promised && !f->ping.id && !f->guest && !f->host_key);
+	ok(!f->tcp.stash && !f->tcp.keep && !f->tcp.promised && !f->ping.id && !f->guest && !f->key[HOST]);
 	ok(!timer_armed(&f->timer) && f->created == 2);
 }
 
