@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* loop.c - the event loop: who handles what, and what is done at the end of each turn
+/* loop.c - the event loop: the handler of each event, and the work at the end of each turn
  *
- * A turn: events; flows that had more to do (ready list); flows that waited for the link (stalled list); timers; what is still
- * queued on the link; burial of flows that ended. There is no other work: a turn costs what its events cost.
+ * A turn: events; flows that had more to do (ready list); flows that waited for the link (stalled list); timers; the
+ * link's queue; burial of flows that ended. There is no other work: a turn costs what its events cost.
  */
 #include <assert.h>
 #include <errno.h>
@@ -41,43 +41,39 @@ static void neigh_event(struct ctx *c)
 		timer_set(&c->wheel, &c->neigh_again, c->now + NEIGH_AGAIN);
 }
 
-static void flow_event(struct ctx *c, union ev_ref ref, uint32_t events)
-{
-	struct flow *f = flow_get(&c->flows, ref.idx, ref.gen);
-
-	if (f)
-		f->ops->ready(c, f, ref.side, events);
-}
-
-/* false: the event is the process's */
+/* Return: false if the event is the process's */
 static bool take_event(struct ctx *c, union ev_ref ref, uint32_t events)
 {
+	struct flow *f;
+
 	switch ((enum ev_type)ref.type) {
 	case EV_FLOW:
-		flow_event(c, ref, events);
-		return true;
+		f = flow_get(&c->flows, ref.idx, ref.gen);
+		if (f)
+			f->ops->ready(c, f, ref.side, events);
+		break;
 	case EV_TAP:
 		tap_event(c, &c->guest[ref.idx], events);
-		return true;
+		break;
 	case EV_GUEST:
 		attach_knock(c, ref.fd);
-		return true;
+		break;
 	case EV_TCP_LISTEN:
 		tcp_accept(c, ref.idx);
-		return true;
+		break;
 	case EV_UDP_LISTEN:
 		udp_listen_ready(c, ref.idx, events);
-		return true;
+		break;
 	case EV_NEIGH:
 		neigh_event(c);
-		return true;
+		break;
 	case EV_SIGNAL:
 	case EV_NETNS:
 	case EV_CONTROL:
 	case EV_TYPES:
-		break;
+		return false;
 	}
-	return false;
+	return true;
 }
 
 static void neigh_timeout(struct ctx *c)
@@ -90,8 +86,8 @@ static void neigh_timeout(struct ctx *c)
 		debug("Neighbours: %s", errno_text(-rc));
 }
 
-/* Listening sockets that were left alone: a few, and more a ms later while there are descriptors for them. A timer that is
- * due now would fire in this turn.
+/* A few of the paused listening sockets, and more a ms later while there are descriptors for them: a timer that is due
+ * now would fire in this turn.
  */
 static void accept_again(struct ctx *c)
 {
@@ -106,41 +102,39 @@ static void accept_again(struct ctx *c)
 		timer_set(&c->wheel, &c->accept.timer, c->now + (done ? ACCEPT_PAUSE : 1));
 }
 
-static void flow_timeout(struct ctx *c, struct flow *f)
-{
-	f->ops->timeout(c, f);
-}
-
-/* false: the timer is the process's */
+/* Return: false if the timer is the process's */
 static bool take_timer(struct ctx *c, struct timer *t)
 {
+	struct flow *f;
+
 	switch ((enum timer_kind)t->kind) {
 	case TIMER_FLOW:
-		flow_timeout(c, container_of(t, struct flow, timer));
-		return true;
+		f = container_of(t, struct flow, timer);
+		f->ops->timeout(c, f);
+		break;
 	case TIMER_NDP:
 		answer_advert(c, container_of(t, struct guest, ndp));
-		return true;
+		break;
 	case TIMER_PROBE:
 		attach_probe(c, container_of(t, struct guest, probe));
-		return true;
+		break;
 	case TIMER_NEIGH:
 		neigh_timeout(c);
-		return true;
+		break;
 	case TIMER_ACCEPT:
 		accept_again(c);
-		return true;
+		break;
 	case TIMER_LINK:			/* only to wake up: each turn writes the queue */
-		return true;
+		break;
 	case TIMER_NS:
 	case TIMER_STATS:
 	case TIMER_AUTO:
 	case TIMER_CONTROL:
 	case TIMER_NONE:
 	case TIMER_KINDS:
-		break;
+		return false;
 	}
-	return false;
+	return true;
 }
 
 int loop_init(struct ctx *c, const struct conf *cf)
@@ -155,33 +149,37 @@ int loop_init(struct ctx *c, const struct conf *cf)
 	wheel_init(&c->wheel, c->now);
 	c->neigh_again.kind = TIMER_NEIGH;
 	accept_init(c);
-	tcp_init(c);
+	random_bytes(c->secret, sizeof(c->secret));
 	guest_init(c);
 	return 0;
 }
 
-/* Every flow that is on the list now gets one turn, as far as there is time; those that put themselves on it again wait for the
- * next. What comes meanwhile, of flows that have little to say, must not wait for all of those that always have more.
+/* Each flow on the list gets one turn, as far as there is time; one that puts itself on the list again waits for the
+ * next call. Events that come meanwhile, of flows that move little, must not wait for all flows that always have more.
  */
 static void run_list(struct ctx *c, unsigned list)
 {
 	uint32_t last = c->flows.wait[list].tail;
-	uint64_t until = last == FLOW_NONE ? 0 : now_us() + TURN_TIME;
 	struct flow *f;
+	uint64_t until;
+	bool more;
 
-	while (last != FLOW_NONE && (f = flow_next(&c->flows, list))) {
-		bool more = flow_idx(&c->flows, f) != last;
-
+	if (last == FLOW_NONE)
+		return;
+	until = now_us() + TURN_TIME;
+	do {
+		f = flow_next(&c->flows, list);
+		if (!f)
+			return;
+		more = flow_idx(&c->flows, f) != last;
 		if (f->ops->resume)
 			f->ops->resume(c, f);
 		else
 			f->ops->ready(c, f, HOST, EPOLLIN);
-		if (!more || now_us() >= until)
-			break;
-	}
+	} while (more && now_us() < until);
 }
 
-/* The link's last word of this turn: write what is left, and ask to be told when it takes more */
+/* Writes the link's queue; EPOLLOUT comes when the link takes more */
 static void turn_link(struct ctx *c, struct guest *g)
 {
 	struct tap *t = &g->tap;
@@ -194,16 +192,8 @@ static void turn_link(struct ctx *c, struct guest *g)
 	}
 	if (t->starved)
 		timer_set(&c->wheel, &g->link, c->now + TAP_RETRY);
-	if (wait != t->armed && t->fd >= 0) {
-		if (!ev_mod(c->epfd, t->fd, EV_TAP, g->index, 0, EPOLLIN | (wait ? EPOLLOUT : 0)))
-			t->armed = wait;
-	}
-}
-
-/* Does a guest have frames that no event will tell of, or flows that waited for the link and need not wait longer? */
-static bool guest_busy(const struct ctx *c, const struct guest *g)
-{
-	return g->tap.more || (tap_takes(&g->tap) && c->flows.wait[WAIT_STALLED + g->index].head != FLOW_NONE);
+	if (wait != t->armed && t->fd >= 0 && !ev_mod(c->epfd, t->fd, EV_TAP, g->index, 0, EPOLLIN | (wait ? EPOLLOUT : 0)))
+		t->armed = wait;
 }
 
 /* Flows that have more to do, or wait for the link; before timers, which may find it done */
@@ -216,6 +206,17 @@ static void turn_flows(struct ctx *c)
 	for (struct guest *g = c->guest; g < c->guest + GUEST_MAX; g++)
 		if (tap_takes(&g->tap))
 			run_list(c, WAIT_STALLED + g->index);
+}
+
+/* Is there work without an event: flows on a list that can go on, or frames that no event will report? */
+static bool has_work(const struct ctx *c)
+{
+	bool work = c->flows.wait[WAIT_READY].head != FLOW_NONE;
+
+	for (const struct guest *g = c->guest; g < c->guest + GUEST_MAX; g++)
+		work |= g->tap.more ||
+			(c->flows.wait[WAIT_STALLED + g->index].head != FLOW_NONE && tap_takes(&g->tap));
+	return work;
 }
 
 /* epoll_wait(), with --busy-poll: awake, while the last event is recent */
@@ -238,13 +239,9 @@ static int wait_events(struct ctx *c, struct epoll_event *ev, int timeout)
 
 void loop_wait(struct ctx *c, struct turn *t)
 {
-	bool busy = c->flows.wait[WAIT_READY].head != FLOW_NONE;
-
-	for (unsigned i = 0; i < GUEST_MAX; i++)
-		busy |= guest_busy(c, &c->guest[i]);
 	t->i = 0;
 	t->flows_done = false;
-	t->n = wait_events(c, t->ev, busy ? 0 : wheel_timeout(&c->wheel, c->now));
+	t->n = wait_events(c, t->ev, has_work(c) ? 0 : wheel_timeout(&c->wheel, c->now));
 	assert(t->n >= 0 || errno == EINTR);
 	c->now = now_ms();
 }

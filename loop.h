@@ -27,17 +27,15 @@ struct turn {
 /* Sets up everything of @c but links and listeners: 0, or -errno */
 int loop_init(struct ctx *c, const struct conf *cf);
 
-/* Sleeps until there is an event, a timer is due, or not at all if flows have more to do */
+/* Sleeps until there is an event or a timer is due; not at all if flows have more to do */
 void loop_wait(struct ctx *c, struct turn *t);
 
-/* Handles what is due, up to an event or a timer that belongs to the process, not to the data path: signals, namespace watch,
- * control clients, statistics. false: there is no more in this turn
+/* Handles what is due, up to an event or a timer of the process, not of the data path: signals, namespace watch,
+ * control clients, statistics. Return: false if nothing is left in this turn
  */
 bool loop_next(struct ctx *c, struct turn *t);
 
-/* Writes queues, buries flows that ended. Of a guest whose link was lost, guest.link_error is set: it is to be cleared, with
- * attach_lost()
- */
+/* Writes queues, buries flows that ended. A guest with a lost link has guest.link_error, for attach_lost(). */
 void loop_end(struct ctx *c);
 
 #endif /* LOOP_H */

@@ -10,8 +10,8 @@
  * in each direction on its own; RST becomes RST. There is no TIME-WAIT: the guest keeps its own, the host kernel the
  * one of the socket.
  *
- * All that begins a turn of a flow (segments, an event of its socket, its timer, the link) changes its state, and
- * leaves the rest to tcp_turn_end().
+ * Segments, an event of the socket, the timer and the link each begin a turn of a flow: they change its state, and
+ * tcp_turn_end() does the rest.
  */
 #include <errno.h>
 #include <sys/socket.h>
@@ -28,7 +28,7 @@
 
 #define TCP_EVENTS	(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI)
 #define ACCEPT_BATCH	64
-#define AGAIN_BATCH	4		/* listeners that were left alone, in a turn */
+#define AGAIN_BATCH	4		/* paused listeners, in a turn */
 
 /* Times in ms */
 #define TCP_RTO_MAX	60000		/* RFC 6298 2.4 */
@@ -40,10 +40,7 @@
 #define TCP_PROBES	9
 #define TCP_WSCALE	8		/* windows of up to 16 MiB, in steps of 256 bytes */
 
-void tcp_init(struct ctx *c)
-{
-	random_bytes(c->secret, sizeof(c->secret));
-}
+static const struct flow_ops tcp_flow;
 
 void tcp_take_syn(struct ctx *c, struct flow *f, const struct pkt *p)
 {
@@ -100,7 +97,7 @@ void tcp_abort(struct ctx *c, struct flow *f, bool tell_guest)
 }
 
 /* Is an acknowledgment due at once? For two segments (RFC 5681 4.2), before the end, or for news to the guest. */
-static bool tcp_ack_due(const struct tcp *t)
+static inline bool tcp_ack_due(const struct tcp *t)
 {
 	uint32_t owed = t->rcv_nxt - t->rcv_acked;
 
@@ -113,7 +110,7 @@ static bool tcp_low(const struct tcp *t)
 	return t->rcv_adv - t->rcv_nxt < 2U * t->rcv_mss;
 }
 
-/* And is one of @offer bytes worth a segment? With the same window, that would be a duplicate: RFC 5681 2. */
+/* Is a window of @offer bytes worth a segment? With the same window, it would be a duplicate: RFC 5681 2. */
 static bool tcp_update_due(const struct tcp *t, uint32_t offer)
 {
 	uint32_t open = t->rcv_adv - t->rcv_nxt;
@@ -128,11 +125,14 @@ static bool tcp_update_due(const struct tcp *t, uint32_t offer)
 static void tcp_answer(struct ctx *c, struct flow *f, uint32_t offer)
 {
 	struct tcp *t = &f->tcp;
-	uint8_t ask = t->state == TCP_SYN_SENT ? TCP_SYN : t->state == TCP_SYN_RCVD ? TCP_SYN | TCP_ACK : TCP_ACK;
 
-	/* A segment before the window makes the guest answer with its state: RFC 9293 3.8.4, 3.8.6.1 */
-	if (t->flags & TCPF_ASK && tcp_emit(c, f, ask, t->snd_una - tcp_synced(t), NULL, offer))
-		t->flags &= (uint16_t)~TCPF_ASK;
+	if (t->flags & TCPF_ASK) {
+		uint8_t ask = t->state == TCP_SYN_SENT ? TCP_SYN : t->state == TCP_SYN_RCVD ? TCP_SYN | TCP_ACK : TCP_ACK;
+
+		/* A segment before the window makes the guest answer with its state: RFC 9293 3.8.4, 3.8.6.1 */
+		if (tcp_emit(c, f, ask, t->snd_una - tcp_synced(t), NULL, offer))
+			t->flags &= (uint16_t)~TCPF_ASK;
+	}
 	if (tcp_ack_due(t) || (tcp_synced(t) && tcp_update_due(t, offer)))
 		tcp_emit(c, f, TCP_ACK, t->snd_nxt, NULL, offer);
 	else if (t->rcv_nxt != t->rcv_acked && !t->ack_at)
@@ -149,7 +149,7 @@ static void tcp_settle(struct ctx *c, struct flow *f)
 		t->rtx_at = 0;			/* nothing in flight, and nothing that waits for the window to open */
 	else if (!t->rtx_at)
 		t->rtx_at = c->now + t->rto;
-	if (t->rtx_at)				/* who doesn't answer is given up by that: nothing is idle meanwhile */
+	if (t->rtx_at)				/* a guest that doesn't answer is given up by that: it is not idle */
 		due = t->rtx_at;
 	if (t->ack_at)
 		due = MIN(due, t->ack_at);
@@ -159,16 +159,26 @@ static void tcp_settle(struct ctx *c, struct flow *f)
 		timer_set(&c->wheel, &f->timer, due);
 }
 
+/* Is the socket broken? */
+static bool tcp_broken(struct tcp *t)
+{
+	if (t->flags & TCPF_EPOLLERR && !(t->flags & TCPF_ERROR) && sock_error(t->sock))
+		t->flags |= TCPF_ERROR;
+	t->flags &= (uint16_t)~TCPF_EPOLLERR;
+	return t->flags & TCPF_ERROR;
+}
+
 /**
- * tcp_turn_end() - the end of every turn of a flow, with whatever the turn was about
+ * tcp_turn_end() - the end of every turn of a flow
  * @now:	push now; else a flow that moves much does so when others had their turn
  *
- * Sends what there is to send, under one offer of a window, and then ends the flow or sets its timer.
+ * Sends all that is due, under one offer of a window, and then ends the flow or sets its timer.
  */
 void tcp_turn_end(struct ctx *c, struct flow *f, bool now)
 {
 	struct tcp *t = &f->tcp;
-	bool push = tcp_may_push(t), answer = t->flags & TCPF_ASK || tcp_low(t) || tcp_ack_due(t);
+	bool push = tcp_synced(t) && (tcp_sendable(t) || tcp_fin_due(t));
+	bool answer = t->flags & TCPF_ASK || tcp_low(t) || tcp_ack_due(t);
 	uint32_t offer = 0;
 
 	if (push && !now && (t->flags & (TCPF_BULK | TCPF_EPOLLERR | TCPF_ERROR)) == TCPF_BULK) {
@@ -179,10 +189,7 @@ void tcp_turn_end(struct ctx *c, struct flow *f, bool now)
 		offer = tcp_offer(c, f);
 	if (push)
 		tcp_push(c, f, offer);
-	if (t->flags & TCPF_EPOLLERR && !(t->flags & TCPF_ERROR) && sock_error(t->sock))
-		t->flags |= TCPF_ERROR;
-	t->flags &= (uint16_t)~TCPF_EPOLLERR;
-	if (t->flags & TCPF_ERROR) {
+	if (t->flags & (TCPF_EPOLLERR | TCPF_ERROR) && tcp_broken(t)) {
 		tcp_abort(c, f, true);
 		return;
 	}
@@ -221,7 +228,7 @@ void tcp_reply_rst(struct ctx *c, struct guest *g, const struct pkt *p)
 		tcp_reply(c, g, &p->src, &p->dst, TCP_RST | TCP_ACK, 0, next);
 }
 
-/* The guest hears of a connection that can't be made: RST, or the ICMP message that came, or that fits */
+/* A connection that can't be made: the guest gets RST, or the ICMP message that came, or one that fits */
 static void tcp_refuse(struct ctx *c, struct guest *g, const struct end *src, const struct end *dst, uint32_t isn,
 		       const struct sock_err *e)
 {
@@ -313,7 +320,7 @@ void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 	}
 
 	out = map_leave(&c->net, &p->dst, &host.peer.a);
-	if (p->ttl != TCP_TTL)			/* not the default: somebody counts hops */
+	if (p->ttl != TCP_TTL)			/* not the default: a program that counts hops */
 		out.ttl = p->ttl;
 	fd = sock_connect(&host, &out);
 	if (reclaim_for(c, fd))
@@ -342,7 +349,7 @@ static void tcp_note(struct tcp *t, uint32_t events)
 		t->flags |= TCPF_EPOLLERR;
 }
 
-/* Why connect() failed, and on whose word, if the guest counts hops (sock_connect()) */
+/* Cause of a failed connect(), and the router that sent it, if the guest counts hops (sock_connect()) */
 static struct sock_err tcp_failure(const struct tcp *t)
 {
 	struct sock_err e;
@@ -520,7 +527,7 @@ static const char *tcp_state(const struct flow *f)
 	return tcp_state_name[f->tcp.state];
 }
 
-const struct flow_ops tcp_flow = {
+static const struct flow_ops tcp_flow = {
 	.type = FLOW_TCP, .name = { "tcp", "tcp" }, .fds = 1, .state = tcp_state,
 	.ready = tcp_ready, .resume = tcp_resume, .timeout = tcp_timeout, .end = tcp_gone,
 };

@@ -5,28 +5,22 @@
 
 #include "ctx.h"
 
-extern const struct flow_ops tcp_flow;
-
-void tcp_init(struct ctx *c);
-
 /* A segment that belongs to no flow: opens one, or is answered with RST */
 void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p);
 
-/* This batch's segments of a flow, f->batch_head on, in @pkts; returns the first one behind the end of the flow, or
- * that ended it as it starts another, or PKT_NEXT_NONE
+/* This batch's segments of a flow, f->batch_head on, in @pkts. Return: the first one behind the end of the flow, or the
+ * one that ended it as it starts another, or PKT_NEXT_NONE
  */
 uint16_t tcp_input(struct ctx *c, struct flow *f, struct pkt *pkts);
 
-/**
- * tcp_too_big() - segment @seq was too large for a path behind the guest, where packets of @mtu bytes pass
- *
- * Return: DROP_NONE, or the reason not to believe it
+/* Segment @seq was too large for a path behind the guest, where packets of @mtu bytes pass. Return: DROP_NONE, or the
+ * reason not to believe it
  */
 enum drop tcp_too_big(struct ctx *c, struct flow *f, uint32_t seq, uint32_t mtu);
 
 /* A listener has clients. Return: false if they have to wait in the backlog */
 bool tcp_accept(struct ctx *c, uint32_t listener);
-/* Listeners that were left alone: false if it was others' turn before the last */
+/* Some of the paused listeners. Return: false if more of them are left, and may have a descriptor */
 bool tcp_accept_again(struct ctx *c);
 
 #endif /* TCP_H */

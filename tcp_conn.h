@@ -7,24 +7,24 @@
 #include "tcp_seg.h"
 
 #define TCPF_READABLE	0x0001	/* socket has bytes, or its end, that were not seen yet */
-#define TCPF_RDHUP	0x0002	/* host's peer is done sending: nothing comes behind what is queued */
+#define TCPF_RDHUP	0x0002	/* host's peer is done sending: nothing comes behind the queue */
 #define TCPF_EOF	0x0004	/* all of it was seen: @fin_seq is set */
 #define TCPF_SHUT	0x0008	/* guest's FIN was passed on: shutdown(SHUT_WR) */
 #define TCPF_ACK_NOW	0x0010	/* acknowledgment due at the end of the turn */
-#define TCPF_ASK	0x0020	/* SYN, SYN,ACK or once connected a probe due then: the guest has to answer */
+#define TCPF_ASK	0x0020	/* SYN, SYN,ACK or, once connected, a probe due then: the guest has to answer */
 #define TCPF_BLOCKED	0x0040	/* socket full: EPOLLOUT will come */
 #define TCPF_BULK	0x0080	/* answers come in more than KEEP_SIZE bytes */
 #define TCPF_URGENT	0x0100	/* a short read does not mean an empty queue: it stops at urgent data */
-#define TCPF_EPOLLERR	0x0200	/* socket may be broken: to be asked (SO_ERROR) after a read, which may report it */
-#define TCPF_ERROR	0x0400	/* it is: reset once what it had is delivered */
+#define TCPF_EPOLLERR	0x0200	/* socket may be broken: SO_ERROR is read after its data, as a read may report it */
+#define TCPF_ERROR	0x0400	/* it is: reset once its data is delivered */
 #define TCPF_PROBED	0x0800	/* idle: keep-alive probes under way */
-#define TCPF_FAR	0x1000	/* it is not the guest's own: somebody behind it, whose packets it passes on */
+#define TCPF_FAR	0x1000	/* of a host behind the guest, which passes its packets on */
 
 /* Sets of states for tcp_in(): the guest's FIN was taken; ours was sent */
 #define TCPS_GUEST_FIN	(1U << TCP_CLOSE_WAIT | 1U << TCP_CLOSING | 1U << TCP_LAST_ACK)
 #define TCPS_FIN_SENT	(1U << TCP_FIN_WAIT_1 | 1U << TCP_FIN_WAIT_2 | 1U << TCP_CLOSING | 1U << TCP_LAST_ACK)
 
-#define TCP_TTL		64		/* Linux' default: with all of it left, nobody has routed the packet */
+#define TCP_TTL		64		/* Linux' default: a packet with all of it left was not routed */
 #define TCP_RTO_INIT	1000		/* ms, RFC 6298 2.1; no round trips are measured: the link loses nothing */
 
 static inline bool tcp_in(const struct tcp *t, unsigned states)
@@ -35,6 +35,16 @@ static inline bool tcp_in(const struct tcp *t, unsigned states)
 static inline bool tcp_synced(const struct tcp *t)
 {
 	return t->state >= TCP_ESTABLISHED;
+}
+
+/* Bytes that may be sent now: there are some, or there may be, and the guest's window has room for as many */
+static inline uint32_t tcp_sendable(const struct tcp *t)
+{
+	uint32_t edge = t->snd_una + t->snd_wnd;
+	bool some = t->flags & TCPF_EOF ? seq_lt(t->snd_nxt, t->fin_seq) :
+					  t->flags & TCPF_READABLE || seq_lt(t->snd_nxt, t->snd_max);
+
+	return some && seq_lt(t->snd_nxt, edge) ? edge - t->snd_nxt : 0;
 }
 
 /* Is it our FIN's turn to be sent? */
@@ -66,7 +76,7 @@ static inline void tcp_push_later(struct ctx *c, struct flow *f)
 
 /* tcp.c */
 void tcp_set_state(struct flow *f, enum tcp_state state);
-void tcp_take_syn(struct ctx *c, struct flow *f, const struct pkt *p);	/* what the guest's SYN, or SYN,ACK, says */
+void tcp_take_syn(struct ctx *c, struct flow *f, const struct pkt *p);	/* the guest's SYN, or SYN,ACK */
 void tcp_reply_rst(struct ctx *c, struct guest *g, const struct pkt *p);	/* to a segment without a flow */
 void tcp_end(struct ctx *c, struct flow *f);			/* orderly: both sides are done */
 void tcp_abort(struct ctx *c, struct flow *f, bool tell_guest);	/* RST to the host's peer, and to the guest if so */
@@ -78,7 +88,6 @@ uint32_t tcp_offer(struct ctx *c, struct flow *f);		/* bytes from the guest ther
 
 /* tcp_host.c: to the guest */
 bool tcp_emit(struct ctx *c, struct flow *f, uint8_t flags, uint32_t seq, struct frame *fr, uint32_t offer);
-bool tcp_may_push(const struct tcp *t);				/* is there, as far as is known, anything to push? */
 void tcp_push(struct ctx *c, struct flow *f, uint32_t offer);
 void tcp_size(struct ctx *c, struct flow *f);			/* of segments, by the guest's MSS and the path's MTU */
 

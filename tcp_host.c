@@ -84,7 +84,7 @@ static void tcp_fin_sent(struct flow *f)
 	tcp_sent(t, 1);
 }
 
-/* Bytes from the keep again: they are not in the socket's queue any more. Return: how many, 0 if the link is full */
+/* Bytes from the keep again, as they have left the socket's queue. Return: number of bytes, 0 if the link is full */
 static uint32_t tcp_push_keep(struct ctx *c, struct flow *f, uint32_t wnd, uint32_t offer)
 {
 	struct tcp *t = &f->tcp;
@@ -189,7 +189,7 @@ static uint32_t tcp_push_sock(struct ctx *c, struct flow *f, uint32_t wnd, uint3
 		wnd = MIN(wnd, KEEP_SIZE);
 	each = MIN(each, wnd);
 
-	/* Full frames only: what is left over comes with the next read */
+	/* Full frames only: the remainder comes with the next read */
 	n = tcp_reserve(c, f, fr, short_answer ? 1 : MIN(wnd / each, PUSH_FRAMES), each, TAP_EXACT);
 	if (!n)
 		return 0;
@@ -206,21 +206,6 @@ static uint32_t tcp_push_sock(struct ctx *c, struct flow *f, uint32_t wnd, uint3
 	return (uint32_t)got;
 }
 
-/* Bytes that may be sent now: there are some, or there may be, and the guest's window has room for as many */
-static uint32_t tcp_sendable(const struct tcp *t)
-{
-	uint32_t edge = t->snd_una + t->snd_wnd;
-	bool some = t->flags & TCPF_EOF ? seq_lt(t->snd_nxt, t->fin_seq) :
-					  t->flags & TCPF_READABLE || seq_lt(t->snd_nxt, t->snd_max);
-
-	return some && seq_lt(t->snd_nxt, edge) ? edge - t->snd_nxt : 0;
-}
-
-bool tcp_may_push(const struct tcp *t)
-{
-	return tcp_synced(t) && (tcp_sendable(t) || tcp_fin_due(t));
-}
-
 void tcp_size(struct ctx *c, struct flow *f)
 {
 	const struct addr *a = &f->side[GUEST].peer.a;
@@ -232,7 +217,7 @@ void tcp_size(struct ctx *c, struct flow *f)
 		t->mss_until = (uint32_t)((c->now + PMTU_AGE) / 1000);
 }
 
-/* What was sent is lost, as far as it was too large: all of it again at once, RFC 1191 6.4 */
+/* Segments that were too large are lost: all is sent again at once, RFC 1191 6.4 */
 enum drop tcp_too_big(struct ctx *c, struct flow *f, uint32_t seq, uint32_t mtu)
 {
 	struct tcp *t = &f->tcp;

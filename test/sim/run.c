@@ -355,6 +355,16 @@ static bool collect(struct run *r)
 	return good;
 }
 
+void run_turn(struct ctx *c)
+{
+	struct turn t;
+
+	loop_wait(c, &t);
+	while (loop_next(c, &t))
+		;
+	loop_end(c);
+}
+
 bool run_until(struct run *r, uint64_t until, bool frame)
 {
 	unsigned turns = 0;
@@ -369,7 +379,7 @@ bool run_until(struct run *r, uint64_t until, bool frame)
 	while (!world.idle) {
 		if (!r->over && !r->carry)	/* what the guest sends at the same time is one batch */
 			r->c.guest[r->guest].tap.burst = TAP_BATCH;
-		loop_once(&r->c);
+		run_turn(&r->c);
 		for (unsigned i = 0; i < GUEST_MAX; i++)
 			if (r->c.guest[i].link_error)
 				return run_fail(r, "link of guest %u lost: %i", i, r->c.guest[i].link_error);

@@ -85,6 +85,9 @@ struct run {
 
 /* Sets up the program in a fresh world */
 void run_begin(struct run *r, const struct script *s, const struct variant *v);
+
+/* A turn of the loop without anything of the process's */
+void run_turn(struct ctx *c);
 /* From now on, guest @k acts, and its link and sockets are looked at */
 void run_as(struct run *r, unsigned k);
 /* Runs the script to its end; true if all went as it says. run_steps(): another one, within it. */
