@@ -8,7 +8,7 @@
 
 #include "accept.h"
 
-#define OTHERS		256		/* descriptors that are no listener's and no flow's, at most: start-up, spares, clients */
+#define OTHERS		256		/* descriptors of neither listeners nor flows, at most */
 #define ABORTED_MAX	64		/* clients that left again, before others have their turn */
 
 void accept_init(struct ctx *c)
@@ -40,8 +40,7 @@ bool accept_room(const struct ctx *c, unsigned n)
 
 	if (accept_plenty(c))
 		return true;
-	/* Which numbers would be next? */
-	for (; i < n && room; i++) {
+	for (; i < n && room; i++) {		/* the numbers that would be next */
 		fd[i] = fcntl(c->epfd, F_DUPFD_CLOEXEC, 0);
 		room = fd[i] >= 0 && fd[i] < limit;
 	}

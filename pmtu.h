@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* pmtu.h - path MTUs behind the guest, as routers there reported them (RFC 1191, RFC 8201)
  *
- * By destination address, in a table of one guest. An entry is forgotten after ten minutes, or if another address takes its
- * place: packets are then too large once more, and reported again.
+ * By destination address, in a table of one guest. An entry is forgotten after ten minutes, or if another address takes
+ * its place: packets are then too large once more, and reported again.
  */
 #ifndef PMTU_H
 #define PMTU_H
@@ -14,7 +14,7 @@
 
 /* A report can't bring packets below these sizes. IPv4: segments of 88 bytes, as small as a SYN's MSS can make them. */
 #define PMTU_MIN4	128
-#define PMTU_MIN6	1280		/* RFC 8201 4: what reports less is dropped */
+#define PMTU_MIN6	1280		/* RFC 8201 4: a report of less is dropped */
 #define PMTU_DGRAM4	552		/* of datagrams without DF, which routers fragment further */
 
 struct pmtus {
@@ -26,11 +26,7 @@ struct pmtus {
 	uint64_t	until;		/* all entries are old then, and need no look */
 };
 
-/**
- * pmtu_set() - a packet to @a was too large, @mtu is not
- *
- * Return: false if that was known already
- */
+/* A packet to @a was too large, one of @mtu bytes is not. Return: false if that was known already */
 bool pmtu_set(struct pmtus *ps, const struct addr *a, uint32_t mtu, uint64_t now);
 
 /* The next smaller MTU in use, where a router does not report one (RFC 1191 7) */
