@@ -27,7 +27,6 @@
 #include "pesto.h"
 #include "reclaim.h"
 #include "sock.h"
-#include "splice.h"
 #include "summary.h"
 #include "unix.h"
 

@@ -3,14 +3,13 @@
  *
  * Each direction, a *way*, is on its own: bytes, end of file and half-close. Bytes are moved by whichever costs less:
  *
- *	short	one recv() into a buffer that all share, one send(). What the receiver doesn't take goes into a pipe.
+ *	short	one recv() into a buffer that all share, one send(); bytes the receiver doesn't take go into a pipe
  *	bulk	splice() into a pipe and out of it, from the moment a read fills the buffer until the socket runs dry
  *	peek	without a pipe (descriptors used up, or the user's pipes limited to less than the buffer): bytes stay in
  *		the sender's socket until the receiver took them
  *
- * A way has a pipe only while there is something in it; empty ones are kept for the next. It stops when there is
- * nothing to read, or no room to write, and an edge will come; or when its turn is over, and then it is on the ready
- * list.
+ * A way has a pipe only while it holds bytes; empty ones are kept for the next. It stops when there is nothing to read,
+ * or no room to write, and an edge will come; or when its turn is over, and then it is on the ready list.
  *
  * FIN becomes FIN once everything before it was taken, RST becomes RST, and so does a connect() that fails. A broken
  * socket can still be read to its end: its bytes are delivered before the other one is reset.
@@ -31,7 +30,7 @@
 #define SPLICE_EVENTS	(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI)
 #define SPLICE_FLAGS	(SPLICE_F_MOVE | SPLICE_F_NONBLOCK)	/* Linux 4.19 doesn't look at O_NONBLOCK */
 
-#define BUF_SIZE	(64U << 10)	/* as much as an empty pipe holds */
+#define SPLICE_BUF	(64U << 10)	/* as much as an empty pipe holds */
 #define FILL_SIZE	(4U << 20)	/* more than a pipe full of a socket's buffers */
 #define TURN_SIZE	(1U << 20)	/* bytes, before other flows get their turn */
 #define PIPE_SIZE	(1024 << 10)	/* pages count: room for 256 buffers of a socket; more takes a privilege */
@@ -47,7 +46,9 @@
 #define WAY_BULK	0x20
 #define WAY_URGENT	0x40	/* a short read is not an empty queue: it stops at urgent data, splice() for good */
 
-static uint8_t buf[BUF_SIZE];
+static const struct flow_ops splice_flow;
+
+static uint8_t buf[SPLICE_BUF];
 
 static struct {
 	int		fd[PIPES_IDLE][2];
@@ -60,10 +61,10 @@ static struct {
 	unsigned	n;
 } spare[2][FAMILIES];
 
-/* Pipe not needed any more: kept if nothing is in it */
-static void way_unpipe(struct splice_way *w)
+/* No pipe any more; @keep: for the next way that needs one */
+static void way_unpipe(struct splice_way *w, bool keep)
 {
-	if (w->pipe[0] >= 0 && !w->queued && idle.n < PIPES_IDLE) {
+	if (keep && w->pipe[0] >= 0 && idle.n < PIPES_IDLE) {
 		memcpy(idle.fd[idle.n++], w->pipe, sizeof(w->pipe));
 	} else {
 		fd_close(w->pipe[0]);
@@ -73,7 +74,7 @@ static void way_unpipe(struct splice_way *w)
 	w->queued = 0;
 }
 
-/* A pipe that holds a whole buffer, until way_unpipe(). Not of the reserve (accept.h): there is a way without. */
+/* A pipe that holds a whole buffer, until way_unpipe(). Its descriptors are not of the reserve (accept.h). */
 static bool way_pipe(const struct ctx *c, struct splice_way *w)
 {
 	if (w->pipe[0] >= 0)
@@ -86,21 +87,19 @@ static bool way_pipe(const struct ctx *c, struct splice_way *w)
 		return false;
 	/* Refused, and less than the default, if the user has many: pipe(7), pipe-user-pages-soft */
 	if (MAX(w->pipe[0], w->pipe[1]) < accept_limit(c) &&
-	    (fcntl(w->pipe[0], F_SETPIPE_SZ, PIPE_SIZE) >= 0 || fcntl(w->pipe[0], F_GETPIPE_SZ) >= (int)BUF_SIZE))
+	    (fcntl(w->pipe[0], F_SETPIPE_SZ, PIPE_SIZE) >= 0 || fcntl(w->pipe[0], F_GETPIPE_SZ) >= (int)SPLICE_BUF))
 		return true;
-	fd_close(w->pipe[0]);
-	fd_close(w->pipe[1]);
-	w->pipe[0] = w->pipe[1] = -1;
+	way_unpipe(w, false);
 	return false;
 }
 
 static void way_done(struct splice_way *w)
 {
-	way_unpipe(w);
+	way_unpipe(w, !w->queued);
 	w->flags |= WAY_DONE;
 }
 
-/* Nothing can be written to the socket on @side any more, but what it has is still to be read */
+/* Nothing can be written to the socket on @side any more, but its bytes are still to be read */
 static void side_broken(struct splice *s, unsigned side)
 {
 	s->reset = true;
@@ -140,7 +139,7 @@ static size_t way_written(struct splice *s, unsigned from, ssize_t n, size_t wan
 	return n < 0 ? 0 : (size_t)n;
 }
 
-/* What is left of a message goes into the pipe: there is one, and it holds as much */
+/* The rest of a message goes into the pipe: there is one, and it holds as much */
 static void way_keep(struct splice *s, unsigned from, const uint8_t *p, size_t len)
 {
 	struct splice_way *w = &s->way[from];
@@ -216,7 +215,7 @@ static void way_drain(struct splice *s, unsigned from)
 		w->queued -= (uint32_t)n;
 }
 
-/* Moves what there is on one way, as far as it goes */
+/* Moves the bytes of one way, as far as it goes */
 static void way_run(struct ctx *c, struct flow *f, unsigned from)
 {
 	struct splice *s = &f->splice;
@@ -240,8 +239,8 @@ static void way_run(struct ctx *c, struct flow *f, unsigned from)
 		}
 	}
 	if (!w->queued)
-		way_unpipe(w);
-	if (!(w->flags & WAY_READABLE) && moved < BUF_SIZE)
+		way_unpipe(w, true);
+	if (!(w->flags & WAY_READABLE) && moved < SPLICE_BUF)
 		w->flags &= (uint8_t)~WAY_BULK;
 	f->bytes[from] += moved;
 	c->splice.bytes += moved;
@@ -260,7 +259,7 @@ static void splice_end(struct ctx *c, struct flow *f)
 	struct splice *s = &f->splice;
 
 	for (unsigned side = 0; side < 2; side++) {
-		way_unpipe(&s->way[side]);
+		way_unpipe(&s->way[side], !s->way[side].queued);
 		if (s->reset)
 			splice_refuse(s->sock[side]);
 		else
@@ -275,7 +274,7 @@ static void splice_resume(struct ctx *c, struct flow *f)
 
 	way_run(c, f, GUEST);
 	way_run(c, f, HOST);
-	if (s->reset)				/* found broken just now: there is something to be read on that side */
+	if (s->reset)				/* found broken just now: that side may have bytes to be read */
 		way_run(c, f, GUEST);
 	if (s->way[GUEST].flags & s->way[HOST].flags & WAY_DONE)
 		splice_end(c, f);
@@ -322,7 +321,7 @@ int splice_ns_socket(const struct ctx *c, enum family f, uint8_t proto)
 	return spare[udp][f].fd[--spare[udp][f].n];
 }
 
-/* Socket that connects to where the other half is: -errno if it can't */
+/* Socket of the other half, connect() under way, or -errno */
 static int connect_far(const struct ctx *c, unsigned far, const struct side *to)
 {
 	int fd, rc;
@@ -343,7 +342,8 @@ static int splice_add(struct ctx *c, const struct flow *f, unsigned side)
 	return ev_add_flow(c->epfd, f->splice.sock[side], flow_idx(&c->flows, f), f->gen, side, SPLICE_EVENTS);
 }
 
-void splice_accept(struct ctx *c, struct guest *g, unsigned near, int fd, const struct side *from, const struct side *to)
+void splice_accept(struct ctx *c, struct guest *g, unsigned near, int fd, const struct side *from,
+		   const struct side *to)
 {
 	unsigned far = !near;
 	char peer[END_STRLEN];
@@ -377,7 +377,7 @@ void splice_accept(struct ctx *c, struct guest *g, unsigned near, int fd, const 
 	}
 }
 
-/* Its guest is gone: reset, so that nobody takes what there was for all of it */
+/* Its guest is gone: reset, so that nobody takes the bytes so far for all of them */
 static bool splice_gone(struct ctx *c, struct flow *f)
 {
 	f->splice.reset = true;
@@ -390,7 +390,7 @@ static const char *splice_state(const struct flow *f)
 	return f->splice.connecting ? "connecting" : "established";
 }
 
-const struct flow_ops splice_flow = {
+static const struct flow_ops splice_flow = {
 	.type = FLOW_SPLICE, .name = { "tcp", "tcp" }, .fds = 6, .spliced = true, .state = splice_state,
 	.ready = splice_ready, .resume = splice_resume, .end = splice_gone,
 };
