@@ -10,7 +10,7 @@
 #include <sys/epoll.h>
 
 #include "../../event.h"
-#include "../turn.h"
+#include "../../loop.h"
 #include "../../sock.h"
 #include "../../tcp_seg.h"
 #include "../../udp.h"
