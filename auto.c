@@ -25,7 +25,6 @@
 #include "netlink_msg.h"
 #include "ns.h"
 #include "udp.h"
-#include "udp_splice.h"
 
 #define SCAN_LEAST	50		/* ms between scans: just after something has changed, */
 #define SCAN_MOST	1000		/* and at rest; in between, an eighth of the time since then */

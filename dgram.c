@@ -2,8 +2,8 @@
 /* dgram.c - datagrams in and out of host sockets, many in a call
  *
  * A message that is refused as one (EINVAL, EMSGSIZE, EIO: more segments, or larger ones, than the way takes) is sent
- * again datagram by datagram, in order and before those behind it. Another error may be that of an earlier datagram,
- * which the next call reports, once (ip(7), IP_RECVERR): the message is tried again, and an error that stays is its
+ * again datagram by datagram, in order and before those behind it. Any other error may be an earlier datagram's, which
+ * the kernel reports once, by the next call (ip(7), IP_RECVERR): the message is tried again, and a lasting error is its
  * own.
  */
 #include <assert.h>
@@ -15,24 +15,20 @@
 
 #include "dgram.h"
 
-#ifndef UDP_GRO
-#define UDP_GRO		104
-#endif
-
 #define OUT		64		/* messages in one sendmmsg() */
 #define PART_IOV	32		/* buffers of a datagram that is sent by itself */
-#define TRIES		3		/* of a message with an error that may be another one's */
+#define TRIES		3		/* of a message whose error may be another one's */
 #define CMSG_ROOM	256
-#define BUF_SIZE	(DGRAM_ROOM + 1536)	/* of a power of two, all would compete for the same cache lines */
+#define DGRAM_BUF	(DGRAM_ROOM + 1536)	/* of a power of two, all would compete for the same cache lines */
 #define SEND_FLAGS	(MSG_DONTWAIT | MSG_NOSIGNAL)
 
-static_assert(DGRAM_BATCH <= OUT, "what comes in a batch goes out in one");
+static_assert(DGRAM_BATCH <= OUT, "a batch in is no larger than one out");
 
 static struct {
 	struct mmsghdr		mm[DGRAM_BATCH];
 	union sockaddr_any	from[DGRAM_BATCH];
 	uint8_t			control[DGRAM_BATCH][CMSG_ROOM] __attribute__((aligned(8)));
-	uint8_t			buf[DGRAM_BATCH][BUF_SIZE];
+	uint8_t			buf[DGRAM_BATCH][DGRAM_BUF];
 } in;
 
 static struct {
@@ -48,10 +44,10 @@ static struct {
 	unsigned		scope;
 	bool			join;
 	unsigned		n, niov;
-	unsigned		ready;		/* messages with all of their header */
-	unsigned		at;		/* the first that was not sent: */
-	struct view		rest;		/* what is left of it, if it goes one by one */
-	unsigned		tries;		/* how often it was refused */
+	unsigned		ready;		/* messages with a complete header */
+	unsigned		at;		/* the first that was not sent */
+	struct view		rest;		/* of that one, if it goes datagram by datagram */
+	unsigned		tries;		/* of that one */
 } out;
 
 /* ---- in ---- */
@@ -99,9 +95,7 @@ static void read_pktinfo6(const struct cmsghdr *cm, bool v4, struct dgram *d)
 		d->scope = pi.ipi6_ifindex;	/* a link-local address may be asked from a global one */
 }
 
-/* Control messages. A dual-stack socket has both kinds of IP_PKTINFO for IPv4, and only one of them names the address
- * that answers.
- */
+/* For IPv4, a dual-stack socket has both kinds of IP_PKTINFO; only IPv4's has the address to answer from */
 static void read_control(const struct msghdr *m, bool v4, struct dgram *d)
 {
 	bool pktinfo4 = false;
@@ -158,7 +152,7 @@ bool dgram_peek(int fd, struct dgram *d)
 
 /* ---- out ---- */
 
-/* One more control message, behind the msg_controllen bytes there are */
+/* One more control message, behind the msg_controllen bytes that are there */
 static void control_add(struct msghdr *m, int level, int type, const void *data, size_t len)
 {
 	struct cmsghdr *cm = (void *)((uint8_t *)m->msg_control + m->msg_controllen);
@@ -249,7 +243,7 @@ bool dgram_pending(void)
 	return out.n;
 }
 
-/* The rest of message @i's header; the segments' size comes last: send_part() leaves it out */
+/* The rest of message @i's header; the segments' size comes last, as send_part() leaves it out */
 static void finish(unsigned i)
 {
 	struct msghdr *m = &out.mm[i].msg_hdr;
@@ -268,7 +262,7 @@ static void finish(unsigned i)
 		m->msg_control = NULL;
 }
 
-/* Message @out.at was sent, or is lost, or the next datagram of it */
+/* Message @out.at, or the next datagram of it, was sent, or is lost */
 static void advance(unsigned n)
 {
 	out.tries = 0;
@@ -279,7 +273,7 @@ static void advance(unsigned n)
 	out.at += n;
 }
 
-/* The next datagram of a message that can't be sent as one: as sendmmsg() */
+/* The next datagram of a message that can't be sent as one; returns as sendmmsg() */
 static int send_part(int fd, uint64_t *lost)
 {
 	struct msghdr m = out.mm[out.at].msg_hdr;
@@ -343,10 +337,14 @@ const void *dgram_refused(void)
 
 /* ---- errors ---- */
 
-bool dgram_error(int fd, struct sock_err *e, uint8_t **data)
+bool dgram_error(int fd, unsigned n, struct sock_err *e, uint8_t **data)
 {
 	static uint8_t buf[DGRAM_HEADROOM + 1280];
 
 	*data = buf + DGRAM_HEADROOM;
-	return !sock_errqueue(fd, e, *data, sizeof(buf) - DGRAM_HEADROOM);
+	if (n < DGRAM_ERRORS && !sock_errqueue(fd, e, *data, sizeof(buf) - DGRAM_HEADROOM))
+		return true;
+	if (!n)
+		sock_error(fd);
+	return false;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* dgram.h - datagrams in and out of host sockets, many in a call; knows no flow and no link protocol
  *
- * In: a batch is received into places of the caller's, or into buffers of this file, and looked at message by message.
- * Out: datagrams to one endpoint are added, and sent where they are; those of one length that follow each other are
- * joined to one message (udp(7), UDP_SEGMENT): one way through the kernel's stack for many of them. Nothing is kept
- * between calls but the batch that was received last, and messages that were added and not yet sent.
+ * In: a batch is received into the caller's places, or into buffers of this file, and read message by message. Out:
+ * datagrams to one endpoint are added, and sent from where they are; those of one length in a row are joined to one
+ * message (udp(7), UDP_SEGMENT): one way through the kernel's stack for many of them. Between calls, only the last
+ * batch received, and messages that were added and not yet sent, are kept.
  */
 #ifndef DGRAM_H
 #define DGRAM_H
@@ -18,13 +18,13 @@
 #define DGRAM_HEADROOM	8		/* bytes in front of an error's payload, for a transport header */
 
 #define UDP_SEGMENTS_MAX	64	/* datagrams in one message that UDP_SEGMENT is good for on every kernel */
-#define UDP_SEGMENTS_LEN	65487	/* bytes in them: what IPv4 and IPv6 can carry */
+#define UDP_SEGMENTS_LEN	65487	/* bytes in them: as many as IPv4 and IPv6 can carry */
 
-/* Datagrams that go on as one, in a message or in a super-packet: all as long, the last maybe shorter */
+/* Datagrams that go on as one, in a message or a super-packet: all of one length, the last maybe shorter */
 struct dgram_run {
 	uint32_t	len;		/* bytes, of all */
 	uint16_t	size;		/* of each */
-	uint16_t	n;		/* that were joined; what comes as several already is one */
+	uint16_t	n;		/* joined here: 1 if the kernel joined them */
 	bool		open;		/* for one more */
 };
 
@@ -46,7 +46,7 @@ static inline bool dgram_run_takes(struct dgram_run *r, size_t len)
 	return true;
 }
 
-/* A message that came: a datagram, or several that the kernel joined (UDP_GRO) */
+/* A message received: a datagram, or several that the kernel joined (UDP_GRO) */
 struct dgram {
 	struct end	from;
 	struct addr	our;		/* local address it came to, or that is to answer */
@@ -65,8 +65,8 @@ void dgram_buffers(struct iovec *place, unsigned n);
  * dgram_recv() - the next messages of a socket
  * @place:	@n buffers, at most DGRAM_BATCH
  * @batch:	messages that are expected at once, or NULL: more if this batch was full, fewer if it was far from that,
- *		so that a ping-pong is not charged the preparations for a flood. An empty socket behind a full batch
- *		changes nothing: the next batch of that size would fill its places again, and cost a second call.
+ *		so that a ping-pong is not charged the preparations for a flood. An empty socket changes nothing: behind
+ *		a full batch, fewer places would be filled again, and cost a second call again
  *
  * Return: count, or -errno
  */
@@ -83,20 +83,21 @@ bool dgram_peek(int fd, struct dgram *d);
  */
 void dgram_begin(const struct side *to, unsigned scope, bool join);
 
-/* One datagram more, or several of @gso bytes; @ttl, @tos: 0: the default. @what: see dgram_refused(). False if the
- * batch has no room for it.
+/* One datagram more, or several of @gso bytes; @ttl, @tos: 0: the default. @what: see dgram_refused(). False: the batch
+ * has no room for it.
  */
 bool dgram_add(const struct view *v, uint16_t gso, uint8_t ttl, uint8_t tos, const void *what);
 
-/* Was anything added, and not sent yet? */
+/* Are datagrams added, and not yet sent? */
 bool dgram_pending(void);
 
 /**
- * dgram_send() - sends what was added
+ * dgram_send() - sends the datagrams added
  * @single:	set if datagrams that were joined here can't be sent as one: they go one by one. NULL: nothing is joined
- * @lost:	datagrams that the full socket didn't take are added
+ * @lost:	plus the datagrams that the full socket didn't take
  *
- * Return: 0, or why a message was refused. Called again, it is tried again, unless dgram_skip() leaves it out.
+ * Return: 0, or the errno of a message that was refused. The next call tries it again, unless dgram_skip() leaves it
+ * out.
  */
 int dgram_send(int fd, bool *single, uint64_t *lost);
 void dgram_skip(uint64_t *lost);
@@ -104,7 +105,13 @@ void dgram_skip(uint64_t *lost);
 /* @what of the message that was refused: of its first datagram */
 const void *dgram_refused(void);
 
-/* Next entry of the error queue, with its payload, in front of which is room for a header; false: there is none */
-bool dgram_error(int fd, struct sock_err *e, uint8_t **data);
+/**
+ * dgram_error() - next entry of a socket's error queue
+ * @n:		entries read so far; 0: there may be none, but a pending error of nobody's, which is taken off
+ * @data:	its payload, with DGRAM_HEADROOM bytes in front of it
+ *
+ * Return: false if there is none, or @n has reached DGRAM_ERRORS
+ */
+bool dgram_error(int fd, unsigned n, struct sock_err *e, uint8_t **data);
 
 #endif /* DGRAM_H */

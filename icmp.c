@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* icmp.c - ICMP errors, towards the guest and from it
  *
- * Errors quote the guest's packet as the guest sent it. They are as long as RFC 1812 4.3.2.3 and RFC 4443 2.4 (c)
- * allow, never answer what must not be answered (RFC 1122 3.2.2, RFC 4443 2.4 (e)), and are limited in rate (RFC 4443
- * 2.4 (f)).
+ * Errors quote the guest's packet as the guest sent it, as far as RFC 1812 4.3.2.3 and RFC 4443 2.4 (c) allow. There is
+ * none for packets of RFC 1122 3.2.2, RFC 4443 2.4 (e). Their rate is limited (RFC 4443 2.4 (f)).
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -17,7 +16,7 @@
 #define IP4_ERROR_MAX	576
 
 #define RATE		1			/* ms for an error, on average */
-#define RATE_BURST	200			/* ms that may be used up at once */
+#define RATE_BURST	200			/* ms' errors that may be sent at once */
 
 /* ICMP message for a local error; false if there is none (ICMP-09) */
 static bool by_errno(int err, uint32_t info, bool v4, struct icmp_hdr *h)
@@ -51,9 +50,8 @@ static bool by_errno(int err, uint32_t info, bool v4, struct icmp_hdr *h)
 	return false;
 }
 
-/* Message for what happened to a packet that went on as one of the other family: a resolver's, see map_out(). The
- * kernel's errno has types and codes as RFC 7915 4.2 and 5.2 translate them, but for "time exceeded"; packets' sizes
- * differ by their headers.
+/* Message about a packet that left in the other family: to a resolver, see map_out(). The kernel's errno has types and
+ * codes as RFC 7915 4.2 and 5.2 translate them, but for "time exceeded"; packets' sizes differ by their headers.
  */
 static bool by_translation(const struct sock_err *e, bool v4, struct icmp_hdr *h)
 {
@@ -96,16 +94,14 @@ static bool may_answer(const struct net *net, const struct addr *src, const stru
 {
 	const struct guest_ip *g = &net->ip[addr_family(dst)].guest;
 
-	if (addr_is_unspec(src) || addr_is_many(src))
-		return false;
-	if (addr_is_many(dst))
+	if (addr_is_unspec(src) || addr_is_many(src) || addr_is_many(dst))
 		return false;
 	/* Broadcast address of the guest's network */
 	return !(addr_is_v4(dst) && g->plen && g->plen < 31 && addr_in_prefix(dst, &g->addr, g->plen) &&
 		 !~(addr_v4(dst) | addr_mask4(g->plen)));
 }
 
-/* One every RATE ms, RATE_BURST ms of them at once */
+/* On average one in RATE ms, RATE_BURST ms' errors at once */
 static bool rate_ok(struct guest *g, uint64_t now)
 {
 	if (g->icmp_next > now + RATE_BURST)
@@ -114,13 +110,13 @@ static bool rate_ok(struct guest *g, uint64_t now)
 	return true;
 }
 
-/* Who seems to say it: the one it came from, where the guest can be shown that, or the gateway */
+/* The error's source: its real one, where the guest can be shown that, or the gateway */
 static struct addr error_source(struct ctx *c, const struct guest *g, const struct sock_err *e, const struct addr *dst)
 {
 	const struct net_ip *ip = &c->net.ip[addr_family(dst)];
 
 	if (!addr_is_unspec(&e->offender.a)) {
-		if (addr_eq(&e->offender.a, &e->dst.a)) /* the destination itself, under the guest's name for it */
+		if (addr_eq(&e->offender.a, &e->dst.a))	/* the destination itself, under the guest's name for it */
 			return *dst;
 		if (addr_family(&e->offender.a) == addr_family(dst))
 			return map_icmp_src(&c->net, &g->seen, &e->offender.a);
@@ -133,10 +129,10 @@ static struct addr error_source(struct ctx *c, const struct guest *g, const stru
 /* Bytes of the guest's packet in an error, which has to pass the link in one piece */
 static size_t quote_max(const struct guest *g, bool v4)
 {
-	return MIN(v4 ? IP4_ERROR_MAX : IP6_MTU_MIN, g->tap.caps.mtu) - (v4 ? IP4_HLEN : IP6_HLEN) - ICMP_HLEN;
+	return MIN(v4 ? IP4_ERROR_MAX : IP6_MTU_MIN, g->tap.caps.mtu) - ip_hlen(v4) - ICMP_HLEN;
 }
 
-/* Sends message @h about a packet from @src to @dst, which is in @quote, if there may be one */
+/* Sends message @h about the packet @quote, from @src to @dst, if there may be one */
 static void send_error(struct ctx *c, struct guest *g, const struct sock_err *e, const struct icmp_hdr *h,
 		       const struct end *src, const struct end *dst, const struct view *quote)
 {

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* ping.c - echo through ping sockets (icmp(7))
  *
- * One ping socket, one flow, for an identifier of the guest and a destination. The kernel answers for nobody: replies
- * were sent by the host that was asked, with the TTL they arrived with, and only the identifier is the guest's again.
- * The socket's identifier is the kernel's choice: identifiers belong to the whole host, IPv4 and IPv6 together, and a
- * guest must not keep other programs from using one. A guest's share of sockets bounds them; a program that binds one
- * of ours gets its replies, while we go on with another one.
+ * One ping socket, one flow, for an identifier of the guest and a destination. Replies are the asked host's, with the
+ * TTL they arrived with, and the guest's identifier. The socket's identifier is the kernel's choice: identifiers belong
+ * to the whole host, IPv4 and IPv6 together, and a guest must not keep other programs from using one. A guest's share
+ * of sockets bounds them. A program that binds one of ours gets its replies, and another one is opened.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -21,17 +20,18 @@
 #include "udp.h"
 
 #define PING_TIMEOUT	60000			/* ms: RFC 5508 REQ-2 */
-#define PING_SILENT	10000			/* ms without a reply or error: another socket is tried */
+#define PING_SILENT	10000			/* ms without a reply or error, before another socket is tried */
 #define PING_BATCH	4			/* messages read at once */
 #define PING_TURN	4			/* batches, before other flows have their turn */
 
-static void ping_end(struct ctx *c, struct flow *f)
+static bool ping_end(struct ctx *c, struct flow *f)
 {
 	timer_clear(&c->wheel, &f->timer);
 	fd_close(f->ping.sock);
 	f->ping.sock = -1;
 	flow_guest(c, f)->sockets--;
 	flow_end(&c->flows, f);
+	return true;
 }
 
 static void ping_timeout(struct ctx *c, struct flow *f)
@@ -127,21 +127,7 @@ static void ping_error(struct ctx *c, struct flow *f, const struct sock_err *e, 
 	icmp_error(c, flow_guest(c, f), &ping, &src, &dst, v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6, msg, e->len);
 }
 
-static void ping_errors(struct ctx *c, struct flow *f)
-{
-	struct sock_err e;
-	uint8_t *msg;
-	unsigned n;
-
-	for (n = 0; n < DGRAM_ERRORS && dgram_error(f->ping.sock, &e, &msg); n++)
-		ping_error(c, f, &e, msg);
-	if (n)
-		f->ping.asked = 0;
-	else
-		sock_error(f->ping.sock);
-}
-
-/* The message as it is: the kernel writes the socket's identifier over the guest's, and the checksum */
+/* Sends the message as it is: the kernel replaces identifier and checksum */
 static void ping_send(struct ctx *c, struct flow *f, const struct pkt *p)
 {
 	const struct side to = { .peer.a = f->side[HOST].peer.a };
@@ -198,13 +184,13 @@ void ping_input(struct ctx *c, struct guest *g, const struct pkt *p)
 	flow_touch(&c->flows, f, f->ping.replied);
 }
 
-/* Was a broadcast address asked that the sender answers to, a moment ago? */
+/* Does the sender answer a broadcast address that the guest has just asked? */
 static bool ping_answers(const struct ctx *c, const struct flow *f, const struct dgram *d)
 {
 	return f->ping.bcast && c->now - f->ping.used <= UDP_ANSWER_TIME && udp_from_network(d, &f->side[HOST].peer.a);
 }
 
-/* Message @d, which is in @fr, to the guest if it is a reply: true if the frame was used */
+/* Message @d in @fr to the guest if it is a reply: true if the frame was used */
 static bool ping_reply(struct ctx *c, struct flow *f, const struct dgram *d, struct frame *fr)
 {
 	const struct addr *asked = &f->side[HOST].peer.a;
@@ -225,7 +211,7 @@ static bool ping_reply(struct ctx *c, struct flow *f, const struct dgram *d, str
 	}
 	if (direct)
 		f->ping.used = c->now;
-	else				/* one of many: its answer is no reason to wait for more */
+	else				/* one of many: more of them may answer, but for no longer than before */
 		src.a = map_icmp_src(&c->net, &g->seen, &d->from.a);
 
 	n = guest_hdr(c, g, &src, &to);
@@ -242,7 +228,7 @@ static bool ping_reply(struct ctx *c, struct flow *f, const struct dgram *d, str
 	return true;
 }
 
-/* A batch: 0 if there may be more, -EAGAIN: no more, -EBUSY: the link is full, or another error of the socket */
+/* A batch: 0: maybe there are more, -EAGAIN: no more, -EBUSY: the link is full, or another error of the socket */
 static int ping_read(struct ctx *c, struct flow *f)
 {
 	struct tap *t = &flow_guest(c, f)->tap;
@@ -270,27 +256,22 @@ static int ping_read(struct ctx *c, struct flow *f)
 static void ping_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t events)
 {
 	unsigned useless = 0;
+	struct sock_err e;
+	uint8_t *msg;
 
 	(void)side;
 	if (events & EPOLLERR)
-		ping_errors(c, f);
+		for (unsigned n = 0; dgram_error(f->ping.sock, n, &e, &msg); n++) {
+			ping_error(c, f, &e, msg);
+			f->ping.asked = 0;
+		}
 	for (unsigned i = 0; i < PING_TURN; i++) {
 		int rc = ping_read(c, f);
 
-		if (rc == -EAGAIN || rc == -EBUSY)
-			return;
-		if (rc && useless++)		/* no error of a request's, which is off the socket now */
+		if (rc == -EAGAIN || rc == -EBUSY || (rc && useless++))	/* a request's error is off the socket now */
 			return;
 	}
 	flow_wait(&c->flows, f, WAIT_READY);
-}
-
-static bool ping_gone(struct ctx *c, struct flow *f)
-{
-	if (f->batch_head != PKT_NEXT_NONE)
-		return false;
-	ping_end(c, f);
-	return true;
 }
 
 static const char *ping_state(const struct flow *f)
@@ -301,5 +282,5 @@ static const char *ping_state(const struct flow *f)
 
 const struct flow_ops ping_flow = {
 	.type = FLOW_PING, .name = { "icmp", "icmpv6" }, .fds = 1, .state = ping_state,
-	.ready = ping_ready, .timeout = ping_timeout, .end = ping_gone,
+	.ready = ping_ready, .timeout = ping_timeout, .end = ping_end,
 };

@@ -4,7 +4,7 @@
 #define PING_H
 
 #include "ctx.h"
-
+/* An identifier of the guest's and a destination */
 /* The guest's identifier and whom it asks */
 extern const struct flow_ops ping_flow;
 

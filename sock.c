@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* sock.c - host sockets: how they are opened, and what this kernel can do with them */
+/* sock.c - host sockets: how to open them, and features of this kernel */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sock_diag.h>
@@ -19,9 +19,6 @@
 /* Older headers don't have them */
 #ifndef SO_MEMINFO
 #define SO_MEMINFO	55
-#endif
-#ifndef UDP_GRO
-#define UDP_GRO		104
 #endif
 #ifndef IP_BIND_ADDRESS_NO_PORT
 #define IP_BIND_ADDRESS_NO_PORT	24
@@ -62,7 +59,7 @@ static int sock_open(bool v6, int type, int proto)
 	return fd < 0 ? -errno : fd;
 }
 
-/* @fd, or the error instead: it is closed then */
+/* @fd, or the error instead, and @fd is closed */
 static int sock_or_error(int fd, int rc)
 {
 	if (rc)
@@ -124,7 +121,7 @@ static int sock_bind(int fd, const struct end *at, unsigned scope)
 	return bind(fd, &sa.sa, len) ? -errno : 0;
 }
 
-/* Interface and TTL of what leaves by the socket, and its address, unless @at is NULL: 0 or -errno */
+/* Interface and TTL of outgoing packets, and the address, unless @at is NULL: 0 or -errno */
 static int sock_place(int fd, bool v6, const struct end *at, const struct sock_out *o)
 {
 	int rc;
@@ -140,19 +137,24 @@ static int sock_place(int fd, bool v6, const struct end *at, const struct sock_o
 	return at ? sock_bind(fd, at, o ? o->scope : 0) : 0;
 }
 
-/* Errors that routers and others report are queued, or not */
+/* The error queue (ip(7), IP_RECVERR), on or off */
 static void sock_errors(int fd, bool v6, bool on)
 {
 	sock_ip_opt(fd, v6, IP_RECVERR, IPV6_RECVERR, on);
 }
 
-int sock_connect_on(int fd, const struct end *peer, unsigned scope)
+static int connect_to(int fd, const struct end *peer, unsigned scope)
 {
 	union sockaddr_any sa;
 	socklen_t len = end_to_sa(peer, scope, &sa);
 
-	sock_opt(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	return connect(fd, &sa.sa, len) && errno != EINPROGRESS ? -errno : 0;
+}
+
+int sock_connect_on(int fd, const struct end *peer, unsigned scope)
+{
+	sock_opt(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	return connect_to(fd, peer, scope);
 }
 
 void sock_connected(int fd, bool v6)
@@ -227,17 +229,13 @@ int sock_udp_from(int fd, const struct addr *from, bool local)
 
 int sock_udp_to(int fd, const struct side *s, unsigned scope)
 {
-	union sockaddr_any sa;
-	socklen_t len = end_to_sa(&s->peer, scope, &sa);
 	int rc;
 
 	fd = udp_open_gro(fd, !addr_is_v4(&s->peer.a));
 	if (fd < 0)
 		return fd;
 	rc = sock_bind(fd, &(struct end){ .a = s->our.a }, scope);
-	if (!rc && connect(fd, &sa.sa, len))
-		rc = -errno;
-	return sock_or_error(fd, rc);
+	return sock_or_error(fd, rc ? rc : connect_to(fd, &s->peer, scope));
 }
 
 struct end sock_name(int fd)
@@ -259,7 +257,7 @@ int sock_ping(bool v6, const struct addr *our, const struct sock_out *o)
 	if (fd < 0)
 		return fd;
 
-	/* SO_REUSEADDR stays on, the default of ping sockets: an identifier that the kernel picked is nobody's so far,
+	/* SO_REUSEADDR stays on, the default of ping sockets: the kernel picks an identifier that is nobody's so far,
 	 * and a later bind() to it by another program must not fail. The first message binds an unspecified address.
 	 */
 	sock_errors(fd, v6, true);
@@ -300,7 +298,7 @@ int sock_listen_on(int fd, uint8_t proto, const struct end *at, bool dual, const
 	return sock_or_error(fd, rc);
 }
 
-/* Kernels without SO_PEEK_OFF for TCP copy what is passed over to here, again and again */
+/* Kernels without SO_PEEK_OFF for TCP copy the bytes to pass over to here, again and again */
 #define DISCARD_SIZE	(64U << 10)
 #define DISCARD_IOV	256		/* 16 MiB: as much as a window can hold */
 static uint8_t discard[DISCARD_SIZE];
@@ -319,11 +317,8 @@ static unsigned discard_iov(struct iovec *iov, uint32_t off)
 /* Bytes received, without waiting for them, or -errno */
 static ssize_t recv_msg(int fd, struct msghdr *m, int flags)
 {
-	ssize_t n;
+	ssize_t n = UNINTERRUPTED(recvmsg(fd, m, flags | MSG_DONTWAIT));
 
-	do
-		n = recvmsg(fd, m, flags | MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : n;
 }
 
@@ -362,11 +357,7 @@ ssize_t sock_peek(int fd, uint32_t *peek_off, uint32_t off, struct iovec *iov, u
 
 ssize_t sock_discard(int fd, uint32_t *peek_off, size_t n)
 {
-	ssize_t rc;
-
-	do
-		rc = recv(fd, NULL, n, MSG_TRUNC | MSG_DONTWAIT);
-	while (rc < 0 && errno == EINTR);
+	ssize_t rc = UNINTERRUPTED(recv(fd, NULL, n, MSG_TRUNC | MSG_DONTWAIT));
 
 	if (rc < 0)
 		return -errno;
@@ -388,7 +379,7 @@ uint32_t sock_room(int fd, uint32_t *size)
 	} else {
 		len = sizeof(sndbuf);
 		if (!getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &sndbuf, &len))
-			queued = sndbuf / 2;	/* unknown: the stash takes what is too much */
+			queued = sndbuf / 2;	/* unknown: the stash takes the excess */
 	}
 
 	/* The kernel counts its own overhead for each buffer as well: a quarter is left for it */
@@ -400,7 +391,7 @@ bool sock_want_write(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLOUT };
 
-	/* tcp_poll() sets SOCK_NOSPACE on a full socket, and so makes the kernel tell epoll when it isn't any more */
+	/* tcp_poll() sets SOCK_NOSPACE on a full socket: the event comes with room */
 	return poll(&p, 1, 0) == 1 && p.revents & POLLOUT;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* sock.h - host sockets: the only place that opens them, and that knows which kernel can do what
+/* sock.h - host sockets: the only place that opens them, and knows kernels' features
  *
  * All are non-blocking and close-on-exec. Functions return a descriptor or -errno.
  */
@@ -13,7 +13,11 @@
 
 #include "addr.h"
 
-/* What this kernel has; found out once, at start */
+#ifndef UDP_GRO				/* older headers don't have it */
+#define UDP_GRO		104
+#endif
+
+/* Features of this kernel; probed once, at start */
 struct sock_features {
 	bool	peek_off;	/* SO_PEEK_OFF for TCP, both families (Linux 6.9) */
 	bool	meminfo;	/* SO_MEMINFO (4.12) */
@@ -33,7 +37,7 @@ extern uint32_t sock_low_ports;
 
 void sock_probe(void);
 
-/* setsockopt() of a number; of the IPv4 or the IPv6 option. 0, or -errno and a debug message. */
+/* setsockopt() of a number, or of an IPv4 or IPv6 option. 0, or -errno and a debug message. */
 int sock_opt(int fd, int level, int name, int value);
 int sock_ip_opt(int fd, bool v6, int name4, int name6, int value);
 
@@ -50,37 +54,36 @@ struct sock_out {
  * @host:	peer to connect to; our.a to bind first, if it is specified
  *
  * TCP_NODELAY is set. With a TTL, the error queue is on (IP_RECVERR): routers' answers come with their address.
- * sock_connected() ends that, as it makes an error of each hint that a connection in use gets (ip(7)).
+ * sock_connected() ends that: in a connection, each ICMP hint would be an error (ip(7)).
  *
- * Return: descriptor, also when the connection is still being made, or -errno as connect() gave it
+ * Return: descriptor, also while the connection is being made, or -errno as connect() gave it
  */
 int sock_connect(const struct side *host, const struct sock_out *o);
 
 void sock_connected(int fd, bool v6);
 
-/* connect() of a socket that somebody else opened, under way: 0 or -errno. TCP_NODELAY is set. */
+/* The same of an open socket: 0 or -errno */
 int sock_connect_on(int fd, const struct end *peer, unsigned scope);
 
 /**
  * sock_udp() - UDP socket for one endpoint of the guest, unconnected
- * @our:	address (unspecified: any) and port to bind; another port if that one is not free, or a low one,
- *		whatever privilege there is
+ * @our:	address (unspecified: any) and port to bind; another one if that is taken, or low, with any privilege
  *
  * The error queue is on (IP_RECVERR).
  */
 int sock_udp(const struct end *our, const struct sock_out *o);
 
-/* The kernel may hand over several datagrams as one (UDP_GRO) */
+/* The kernel may join datagrams (UDP_GRO) */
 void sock_join(int fd);
 
 /**
  * sock_udp_from() - UDP socket for a server that may answer from another port, or another address of its machine
- * @fd:		opened by somebody else, and closed on error; -1: a new one
+ * @fd:		an open one, closed on error; -1: a new one
  * @from:	the server's address
- * @local:	what was sent on its own machine, or in its namespace, is taken, too, from whatever address
+ * @local:	datagrams sent on its own machine, or in its namespace, are taken from any address
  *
- * Not connected, and not bound before it sends. The kernel drops what comes from elsewhere; but 127.0.0.1 answers for
- * all of 127.0.0.0/8, as it is what kernels pick. UDP_GRO is set.
+ * Not connected, and not bound before it sends. The kernel drops datagrams from elsewhere; but 127.0.0.1, kernels'
+ * choice, answers for all of 127.0.0.0/8. UDP_GRO is set.
  */
 int sock_udp_from(int fd, const struct addr *from, bool local);
 
@@ -90,10 +93,10 @@ int sock_udp_to(int fd, const struct side *s, unsigned scope);
 /* Local address and port of a socket; unspecified and 0 as long as it has none */
 struct end sock_name(int fd);
 
-/* Is that an address of this host's? false too where the kernel doesn't tell (ip_nonlocal_bind) */
+/* Is that an address of this host's? false, too, if that can't be known (ip_nonlocal_bind) */
 bool sock_is_local(const struct addr *a, unsigned scope);
 
-/* Ping socket (icmp(7)); @v6 for ICMPv6. The kernel picks the identifier; another program can still have it. */
+/* Ping socket (icmp(7)); @v6 for ICMPv6. The kernel picks the identifier; another program may still bind it. */
 int sock_ping(bool v6, const struct addr *our, const struct sock_out *o);
 
 /**
@@ -106,29 +109,29 @@ int sock_ping(bool v6, const struct addr *our, const struct sock_out *o);
  */
 int sock_listen(uint8_t proto, const struct end *at, bool dual, const struct sock_out *o);
 
-/* The same of a socket that somebody else opened, non-blocking; closed if that fails */
+/* The same of an open, non-blocking socket; closed if that fails */
 int sock_listen_on(int fd, uint8_t proto, const struct end *at, bool dual, const struct sock_out *o);
 
 #define SOCK_IOV	64
 #define PEEK_OFF_NONE	UINT32_MAX	/* SO_PEEK_OFF was never set on the socket */
 
 /**
- * sock_peek() - bytes from the receive queue that stay there
+ * sock_peek() - reads bytes of the receive queue, and leaves them there
  * @peek_off:	where the kernel's SO_PEEK_OFF stands; kept up to date
  * @off:	bytes to pass over, counted from the front of the queue
- * @iov:	where to put what comes next, at most SOCK_IOV entries
+ * @iov:	for the bytes behind those, at most SOCK_IOV entries
  *
  * Return: bytes put into @iov, 0 at end of file, -errno
  */
 ssize_t sock_peek(int fd, uint32_t *peek_off, uint32_t off, struct iovec *iov, unsigned cnt);
 
-/* Drops @n bytes from the front of the receive queue, all of which are known to be there: bytes dropped or -errno */
+/* Drops @n bytes, which are known to be there, from the front of the receive queue: bytes dropped or -errno */
 ssize_t sock_discard(int fd, uint32_t *peek_off, size_t n);
 
-/* Bytes of payload the socket would take now, scaled for the kernel's overhead, and in *@size what it would if empty */
+/* Bytes of payload that the socket would take now, and if it was empty (*@size), less the kernel's overhead */
 uint32_t sock_room(int fd, uint32_t *size);
 
-/* Asks for an EPOLLOUT event once a full socket has room again, though no send failed: true if it has room now */
+/* Requests EPOLLOUT for when a full socket has room again, though no send failed: true if it has room now */
 bool sock_want_write(int fd);
 
 /* Pending error of the socket, taken off it: 0 or errno */
@@ -139,7 +142,7 @@ struct sock_err {
 	int		err;			/* errno */
 	uint8_t		origin, type, code;	/* SO_EE_ORIGIN_*, and ICMP type and code */
 	uint32_t	info;			/* MTU for "too big" */
-	struct end	offender;		/* who sent the ICMP message; unspecified if local */
+	struct end	offender;		/* sender of the ICMP message; unspecified if local */
 	struct end	dst;			/* destination of the packet at fault */
 	size_t		len;			/* bytes of its payload that came back */
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* sock_filter.c - datagrams that the kernel drops before they get to a UDP socket (SO_ATTACH_FILTER)
+/* sock_filter.c - datagrams that the kernel drops in front of a UDP socket (SO_ATTACH_FILTER)
  *
- * The packet that a filter sees begins with the UDP header; SKF_NET_OFF leads to the IP header.
+ * The packet of a filter begins with the UDP header; SKF_NET_OFF leads to the IP header.
  */
 #include <sys/socket.h>
 

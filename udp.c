@@ -2,25 +2,24 @@
 /* udp.c - UDP flows both ways
  *
  * Sockets are FLOW_UDP_PORT entries: one for each endpoint of the guest, and one for each listener, from its first
- * datagram on. They are never connected and always bound to the unspecified address; the source address, where it
+ * datagram on. They are never connected, and always bound to the unspecified address; the source address, where it
  * matters, goes with each message (IP_PKTINFO). A FLOW_UDP is found by the guest's pair of endpoints, and by socket and
- * remote endpoint on the host's side. Two destinations that are one on the host (a resolver, and the address that is
- * mapped to it) need sockets of their own, or answers would seem to come from the wrong one: the guest's side of a port
- * is numbered for that.
+ * remote endpoint on the host's side. Two destinations that are one on the host (a resolver, and the address mapped to
+ * it) need sockets of their own, or answers would seem to come from the wrong one: the guest's side of a port has a
+ * number for that.
  *
- * A server of the guest's doesn't always answer from the address that was asked: bound to any, it takes the one that
- * its kernel picks; nor always from that port: it may have one for each client (RFC 1350 4). What is of no flow is
- * looked up among flows that came to listeners. By its port and client (BY_ANSWER), it is an answer of that flow. By
- * client alone (BY_CLIENT), it begins a flow of its own, to where the client is, which the guest may see under another
- * name, from the address that the client had asked.
+ * A server of the guest's may answer from another address than the client asked: bound to any, it takes its kernel's
+ * choice; and from another port: it may have one for each client (RFC 1350 4). A datagram of no flow is looked up among
+ * flows that came to listeners. By its port and client (BY_ANSWER), it is an answer of that flow. By client alone
+ * (BY_CLIENT), it begins a flow of its own, to the client, whom the guest may see under another name, from the address
+ * that the client had asked.
  *
- * Towards the guest, datagrams are received straight into frames of the link. A listener's may be for udp_splice.c
- * instead, and no frame of the link is for these: as long as all that comes is spliced, or while the link is full,
- * buffers of no link take their place. Sockets are edge-triggered: they are read until they give less than was asked
- * for, or until the flow is on the ready list (used up its turn) or the stalled list (link full).
+ * Towards the guest, datagrams are received straight into frames of the link. Those of a listener may be
+ * udp_splice.c's: while all of them are, or the link is full, they are received into other buffers. Sockets are
+ * edge-triggered: they are read until they are empty, or until the flow is on the ready list (used up its turn) or the
+ * stalled list (link full).
  *
- * An error of the socket says nothing about whose packet it was: calls report the answers to earlier packets, of any flow.
- * The error queue names them, and is read when its event comes.
+ * An error that a call returns may be of any earlier datagram. The error queue names it, and is read at its event.
  *
  * Timers (RFC 4787 4.3) run once per idle time: a datagram only leaves a time stamp.
  */
@@ -37,34 +36,33 @@
 #include "reclaim.h"
 #include "sock.h"
 #include "udp.h"
-#include "udp_splice.h"
 
 /* RFC 4787 REQ-5: at least two minutes, five recommended; shorter only for well-known services */
 #define TIMEOUT_REPLIED	300000		/* ms */
 #define TIMEOUT_SILENT	120000		/* sent to, never answered */
 #define TIMEOUT_DNS	30000		/* a query is over after that, whatever the resolver */
 #define PORT_DNS	53
-#define PORT_CLIENT	1024		/* those below are services' */
+#define SERVICES_END	1024		/* ports below are services' */
 
-#define LISTEN_DROPS	1024		/* datagrams of a listener that can't have a flow entry, dropped at once */
+#define LISTEN_DROPS	1024		/* datagrams dropped at once if their listener can't have a flow entry */
 #define TURN_IN		4		/* batches, before other flows have their turn */
 #define SOCKETS_MAX	4		/* of one endpoint of the guest */
 #define FLOWS_AT_ONCE	16		/* that end with their socket */
-#define UNASKED_MANY	64		/* datagrams that no flow of a port was about, before the kernel drops them */
+#define UNASKED_MANY	64		/* datagrams for no flow of a port, before the kernel drops them */
 
 #define KEY_OWN		FLOW_NONE	/* host's side of FLOW_UDP_PORT: by local port, to know our own packets */
 
 /* A batch from the host's side: nothing is kept here between calls */
 static struct {
-	struct frame		*frame[DGRAM_BATCH];	/* NULL: received into a buffer of no link */
+	struct frame		*frame[DGRAM_BATCH];	/* NULL: received into another buffer */
 	struct iovec		place[DGRAM_BATCH];
-	uint8_t			big[DGRAM_ROOM];	/* what the kernel joined, and the link doesn't take */
+	uint8_t			big[DGRAM_ROOM];	/* datagrams that the kernel joined, too many for the link */
 	struct {
 		struct flow	*f;		/* NULL: none */
 		struct frame	*fr;
 		struct dgram_run run;
-	} join;					/* they go to the guest as a super-packet, once there are no more */
-} in;
+	} join;					/* grows to a super-packet until another datagram follows */
+} udp_in;
 
 static struct flow *port_of(struct ctx *c, const struct flow *f)
 {
@@ -87,11 +85,10 @@ static void port_put(struct ctx *c, struct flow *port)
 {
 	if (--port->udp.refs)
 		return;
-	socket_close(c, port);			/* not a listener's, which keeps the first reference */
+	socket_close(c, port);			/* no listener's: that keeps the first reference */
 	flow_end(&c->flows, port);
 }
 
-/* @f is one of the flows of @port, and is none any more */
 static void port_add(struct ctx *c, struct flow *port, struct flow *f)
 {
 	udp_unfilter(port);
@@ -120,6 +117,11 @@ void udp_end(struct ctx *c, struct flow *f)
 	port_put(c, port_of(c, f));
 }
 
+static bool is_listener(const struct flow *port)
+{
+	return port->udp.listener != FLOW_NONE;
+}
+
 void udp_used(struct ctx *c, struct flow *f, bool replied)
 {
 	replied |= f->udp.replied;
@@ -127,7 +129,7 @@ void udp_used(struct ctx *c, struct flow *f, bool replied)
 		return;
 	f->udp.used = c->now;
 	f->udp.replied = replied;
-	if (f->type != FLOW_UDP_PORT || f->udp.listener == FLOW_NONE)	/* a listener's is nobody's to take */
+	if (f->type != FLOW_UDP_PORT || !is_listener(f))	/* these never give way */
 		flow_touch(&c->flows, f, replied);
 }
 
@@ -142,7 +144,7 @@ static void udp_timeout(struct ctx *c, struct flow *f)
 {
 	uint64_t due = f->udp.used + timeout_of(f);
 
-	if (f->udp.child)			/* which need its socket */
+	if (f->udp.child)			/* children need its socket */
 		due = MAX(due, c->now + TIMEOUT_DNS);
 	if (c->now >= due)
 		udp_end(c, f);
@@ -159,7 +161,7 @@ void udp_start(struct ctx *c, struct flow *f)
 	udp_used(c, port_of(c, f), false);
 }
 
-/* Flow between two endpoints; takes over the reference to @port, also if it fails */
+/* Flow between two endpoints; takes over the caller's reference to @port, even on failure */
 static struct flow *udp_new(struct ctx *c, struct guest *g, struct flow *port, const struct side *guest,
 			    const struct side *host, unsigned scope)
 {
@@ -179,6 +181,13 @@ static struct flow *udp_new(struct ctx *c, struct guest *g, struct flow *port, c
 	return f;
 }
 
+static void port_init(struct flow *port, int fd, uint32_t listener)
+{
+	port->udp = (struct udp){
+		.sock = fd, .refs = 1, .listener = listener, .flows = FLOW_NONE, .batch = DGRAM_BATCH,
+	};
+}
+
 static int port_socket(struct ctx *c, struct guest *g, const struct end *our, const struct sock_out *o)
 {
 	int fd = -EMFILE;
@@ -193,14 +202,14 @@ static int port_socket(struct ctx *c, struct guest *g, const struct end *our, co
 	return fd;
 }
 
-/* Socket of the guest's endpoint @src on the host, for addresses of the family of @any, number @nr of its kind; with a
- * reference for the caller
+/* Socket of the guest's endpoint @src on the host, for addresses of the family of @any; @nr: of several. With a
+ * reference for the caller.
  */
 static struct flow *port_get(struct ctx *c, struct guest *g, const struct end *src, const struct addr *any, uint16_t nr,
 			     const struct sock_out *o)
 {
 	const struct side guest = { .peer = *src, .our = { .a = *any, .port = nr } };
-	const struct end our = { .a = guest.our.a, .port = src->port };
+	const struct end our = { .a = *any, .port = src->port };
 	struct flow *port = flow_find_guest(&c->flows, g->index, FLOW_UDP_PORT, &guest.peer, &guest.our);
 	int fd;
 
@@ -212,9 +221,7 @@ static struct flow *port_get(struct ctx *c, struct guest *g, const struct end *s
 	port = reclaim_flow(c, g, &udp_port_flow, fd);
 	if (!port)
 		return NULL;
-	port->udp = (struct udp){
-		.sock = fd, .refs = 1, .listener = FLOW_NONE, .flows = FLOW_NONE, .batch = DGRAM_BATCH,
-	};
+	port_init(port, fd, FLOW_NONE);
 	port->side[GUEST] = guest;
 	port->side[HOST].peer = port->side[HOST].our = (struct end){ our.a, sock_name(fd).port };
 	flow_hash_guest(&c->flows, port);
@@ -226,7 +233,7 @@ static struct flow *port_get(struct ctx *c, struct guest *g, const struct end *s
 static unsigned scope_of(const struct net *net, const struct addr *a, unsigned scope)
 {
 	if (addr_is_many(a) && *net->cf->ip[addr_family(a)].out_if)
-		return 0;			/* the one that the socket is bound to */
+		return 0;			/* the socket is bound to one */
 	if (addr_is_v4(a))
 		return addr_is_many(a) ? net->ip[V4].ifindex : 0;
 	return scope;
@@ -253,7 +260,7 @@ static struct flow *port_free_for(struct ctx *c, struct guest *g, const struct e
 	return NULL;
 }
 
-/* A flow that came to a listener, for what the guest answers in another way than expected */
+/* @f came to a listener: the guest may answer from another endpoint */
 static void hash_client(struct ctx *c, struct flow *f)
 {
 	const struct side *s = &f->side[GUEST];
@@ -264,15 +271,16 @@ static void hash_client(struct ctx *c, struct flow *f)
 		flow_hash_end(&c->flows, f, BY_CLIENT, 0, &s->our);
 }
 
-/* The client of a listener's that @dst is for the guest, or NULL; @to is where map_out() leads. Anybody may seem to
- * come from a service that the guest asks, or from an address that stands for something of the host's: so it is no
- * port of a service, and under its own name only where that is no other thing's.
+/* A listener's client, which the guest sees as @dst, or NULL; @to: where map_out() leads. Clients may forge the address
+ * of a service that the guest asks, or one that stands for something of the host's: so @dst is no service's port, and
+ * the client's own name only if map_out() leads there.
  */
-static const struct flow *client_of(const struct ctx *c, const struct guest *g, const struct end *dst, const struct end *to)
+static const struct flow *client_of(const struct ctx *c, const struct guest *g, const struct end *dst,
+				    const struct end *to)
 {
 	const struct flow *f = flow_find_end(&c->flows, g->index, BY_CLIENT, FLOW_UDP, 0, dst);
 
-	return f && dst->port >= PORT_CLIENT && (end_eq(dst, to) || !end_eq(dst, &f->side[HOST].peer)) ? f : NULL;
+	return f && dst->port >= SERVICES_END && (end_eq(dst, to) || !end_eq(dst, &f->side[HOST].peer)) ? f : NULL;
 }
 
 struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p)
@@ -318,7 +326,7 @@ struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 
 /* ---- errors ---- */
 
-/* One entry of the error queue, with the payload @data, to the flow whose packet it was */
+/* One entry of the error queue, with the payload @data, to its packet's flow */
 static void port_error(struct ctx *c, struct flow *port, const struct sock_err *e, uint8_t *data)
 {
 	struct flow *f = flow_find_host(&c->flows, FLOW_UDP, flow_idx(&c->flows, port), &e->dst);
@@ -340,8 +348,7 @@ static void port_error(struct ctx *c, struct flow *port, const struct sock_err *
 	put_be16(udp + 4, (uint16_t)len);
 	put_be16(udp + 6, 0);
 	csum = csum_finish(csum_add(udp, len, csum_pseudo(&src->a, &dst->a, IPPROTO_UDP, (uint32_t)len)));
-	if (!csum)
-		csum = 0xffff;
+	csum = csum ? csum : 0xffff;
 	memcpy(udp + 6, &csum, sizeof(csum));
 
 	icmp_error(c, flow_guest(c, f), e, src, dst, IPPROTO_UDP, udp, len);
@@ -349,10 +356,10 @@ static void port_error(struct ctx *c, struct flow *port, const struct sock_err *
 
 /* ---- guest to host ---- */
 
-/* Sends the batch; what fails is dropped and counted, what comes after it is sent nevertheless. Errors of datagrams
- * sent earlier, and too large ones' with the MTU, come by the error queue.
+/* Sends the batch; datagrams that fail are dropped and counted. Errors of earlier ones, and of too large ones with the
+ * MTU, come by the error queue.
  */
-static void out_send(struct ctx *c, struct flow *f, struct flow *port)
+static void udp_send(struct ctx *c, struct flow *f, struct flow *port)
 {
 	const struct addr *to = &f->side[HOST].peer.a;
 	struct guest *g = flow_guest(c, f);
@@ -360,7 +367,7 @@ static void out_send(struct ctx *c, struct flow *f, struct flow *port)
 
 	while ((err = dgram_send(port->udp.sock, &port->udp.single, &g->drops[DROP_SEND]))) {
 		if (err == EACCES && !port->udp.bcast && addr_is_v4(to) && !addr_is_multicast(to)) {
-			udp_to_many(port, to);	/* a network's broadcast address: nothing tells before */
+			udp_to_many(port, to);	/* a network's broadcast address: known to the kernel alone */
 			f->udp.many = true;
 			continue;
 		}
@@ -370,8 +377,8 @@ static void out_send(struct ctx *c, struct flow *f, struct flow *port)
 	}
 }
 
-/* TTL and DSCP go on as the guest set them, so that traceroute sees the path's routers (ICMP-07) */
-static bool out_add(const struct flow *f, const struct pkt *p)
+/* TTL and DSCP stay the guest's, so that traceroute sees the path's routers (ICMP-07) */
+static bool udp_add(const struct flow *f, const struct pkt *p)
 {
 	uint8_t ttl = p->ttl == IPDEFTTL && !addr_is_many(&f->side[HOST].peer.a) ? 0 : MAX(p->ttl, 1);
 
@@ -387,13 +394,13 @@ void udp_input(struct ctx *c, struct flow *f, struct pkt *pkts)
 	dgram_begin(&f->side[HOST], f->udp.scope, !port->udp.single);
 	for (; i != PKT_NEXT_NONE; i = pkts[i].next) {
 		f->bytes[GUEST] += pkts[i].data.len;
-		if (out_add(f, &pkts[i]))
+		if (udp_add(f, &pkts[i]))
 			continue;
-		out_send(c, f, port);
-		if (!out_add(f, &pkts[i]))
+		udp_send(c, f, port);
+		if (!udp_add(f, &pkts[i]))
 			drop_count(flow_guest(c, f), DROP_SEND);
 	}
-	out_send(c, f, port);
+	udp_send(c, f, port);
 
 	if (f->udp.many)
 		udp_asks(c, port, f);
@@ -410,25 +417,24 @@ bool udp_is_own(const struct flows *fs, const struct end *e)
 	return flow_find_host(fs, FLOW_UDP_PORT, KEY_OWN, &port);
 }
 
-/* Sent by a socket of ours: on the way to many, it came back (UDP-05) */
+/* Sent by a socket of ours to a group or broadcast address, and looped back (UDP-05) */
 static bool own_packet(const struct flows *fs, const struct dgram *d)
 {
 	return addr_eq(&d->from.a, &d->our) && udp_is_own(fs, &d->from);
 }
 
-/* New flow for a datagram from the host's side: to a listener, or an answer to what was sent to many */
+/* New flow for a datagram from the host's side: to a listener, or an answer to a group's question */
 static struct flow *port_accept(struct ctx *c, struct flow *port, const struct side *host, const struct dgram *d)
 {
-	bool listener = port->udp.listener != FLOW_NONE;
-	struct fwd_rule *rule = listener ? &c->fwd.rule[c->fwd.l[port->udp.listener].rule] : NULL;
+	struct fwd_rule *rule = is_listener(port) ? &c->fwd.rule[c->fwd.l[port->udp.listener].rule] : NULL;
 	struct guest *g = flow_guest(c, port);
 	enum drop why = DROP_NONE;
 	struct flow *old, *f;
 	struct side guest;
 
-	if (listener ? d->many && own_packet(&c->flows, d) : !udp_answers(c, port, d)) {
+	if (rule ? d->many && own_packet(&c->flows, d) : !udp_answers(c, port, d)) {
 		why = DROP_NO_FLOW;
-	} else if (listener) {
+	} else if (rule) {
 		why = rule->r.outward ? DROP_POLICY : map_in(&c->net, &g->seen, &rule->r, host, &guest);
 	} else {
 		guest.peer = port->side[GUEST].peer;
@@ -438,7 +444,7 @@ static struct flow *port_accept(struct ctx *c, struct flow *port, const struct s
 		drop_count(g, why);
 		return NULL;
 	}
-	/* Two clients the guest can't tell apart, or one that now comes another way: answers go to the last */
+	/* Two clients that are one for the guest, or one that now comes another way: answers go to the last */
 	old = flow_find_guest(&c->flows, g->index, FLOW_UDP, &guest.peer, &guest.our);
 	if (old)
 		udp_end(c, old);
@@ -451,19 +457,19 @@ static struct flow *port_accept(struct ctx *c, struct flow *port, const struct s
 	return f;
 }
 
-/* Segments of what the kernel joined, for a link that can't carry it in one frame: the first is that frame */
+/* Datagrams that the kernel joined, one by one as the link can't carry all in a frame: @fr is the first's */
 static void in_segments(struct guest *g, struct frame *fr, struct net_hdr *n, size_t len, uint16_t gso, uint32_t mtu)
 {
 	size_t at, size;
 
-	memcpy(in.big, fr->pay[0].iov_base, len);
+	memcpy(udp_in.big, fr->pay[0].iov_base, len);
 	for (at = 0; at < len; at += size) {
 		size = MIN(gso, len - at);
 		if (at && !tap_reserve(&g->tap, &fr, 1, DGRAM_ROOM, TAP_ANY)) {
 			drop_count(g, DROP_LINK_FULL);
 			return;
 		}
-		memcpy(fr->pay[0].iov_base, in.big + at, size);
+		memcpy(fr->pay[0].iov_base, udp_in.big + at, size);
 		if (!tap_commit_dgram(&g->tap, fr, n, NULL, size, mtu))
 			drop_count(g, DROP_LINK_FULL);
 	}
@@ -489,18 +495,19 @@ static void in_emit(struct ctx *c, const struct flow *f, struct frame *fr, size_
 	}
 }
 
-/* What was joined goes to the guest */
 static void in_flush(struct ctx *c)
 {
-	if (in.join.f)
-		in_emit(c, in.join.f, in.join.fr, in.join.run.len, in.join.run.n > 1 ? in.join.run.size : 0);
-	in.join.f = NULL;
+	const struct dgram_run *r = &udp_in.join.run;
+
+	if (udp_in.join.f)
+		in_emit(c, udp_in.join.f, udp_in.join.fr, r->len, r->n > 1 ? r->size : 0);
+	udp_in.join.f = NULL;
 }
 
-/* Frame of message @i, or a new one if that came into a buffer; NULL, counted */
+/* Frame of message @i, a new one if another buffer has it; NULL, counted */
 static struct frame *in_frame(struct guest *g, unsigned i, const struct iovec *data)
 {
-	struct frame *fr = in.frame[i];
+	struct frame *fr = udp_in.frame[i];
 
 	if (fr)
 		return fr;
@@ -513,17 +520,17 @@ static struct frame *in_frame(struct guest *g, unsigned i, const struct iovec *d
 }
 
 /* Message @i to the guest, joined with those before it if they are as long, and of the same flow: true if its frame
- * was used. A frame on the link costs several times what it takes to copy a datagram.
+ * was used. A frame on the link costs several times the copy of a datagram.
  */
 static bool in_pass(struct ctx *c, struct flow *f, unsigned i, const struct dgram *d)
 {
 	struct guest *g = flow_guest(c, f);
 	unsigned hdr = net_hdr_len(addr_is_v4(&f->side[GUEST].our.a), UDP_HLEN) - ETH_HLEN;
-	size_t len = d->data.iov_len, at = in.join.run.len;
+	size_t len = d->data.iov_len, at = udp_in.join.run.len;
 	struct frame *fr;
 
-	if (in.join.f == f && !d->gso && dgram_run_takes(&in.join.run, len)) {
-		memcpy((uint8_t *)in.join.fr->pay[0].iov_base + at, d->data.iov_base, len);
+	if (udp_in.join.f == f && !d->gso && dgram_run_takes(&udp_in.join.run, len)) {
+		memcpy((uint8_t *)udp_in.join.fr->pay[0].iov_base + at, d->data.iov_base, len);
 		return false;
 	}
 	in_flush(c);
@@ -534,17 +541,22 @@ static bool in_pass(struct ctx *c, struct flow *f, unsigned i, const struct dgra
 		in_emit(c, f, fr, len, d->gso);
 		return true;
 	}
-	in.join.f = f;
-	in.join.fr = fr;
-	in.join.run = dgram_run_begin(len, 0, true);
+	udp_in.join.f = f;
+	udp_in.join.fr = fr;
+	udp_in.join.run = dgram_run_begin(len, 0, true);
 	return true;
+}
+
+static struct side in_side(const struct flow *port, const struct dgram *d)
+{
+	return (struct side){ d->from, { d->our, port->side[HOST].our.port } };
 }
 
 /* Message @i: true if its frame was used */
 static bool in_deliver(struct ctx *c, struct flow *port, unsigned i)
 {
-	bool listener = port->udp.listener != FLOW_NONE;
-	struct side host, far;
+	bool listener = is_listener(port);
+	struct side host;
 	struct dgram d;
 	struct flow *f;
 
@@ -552,11 +564,9 @@ static bool in_deliver(struct ctx *c, struct flow *port, unsigned i)
 		drop_count(flow_guest(c, port), DROP_PORT_ZERO);
 		return false;
 	}
-	host = (struct side){ d.from, { d.our, port->side[HOST].our.port } };
-	if (listener && udp_splice_wants(c, port, &host, &d, &far)) {
-		udp_splice_take(c, port, &host, &far, &d);
+	host = in_side(port, &d);
+	if (listener && udp_splice_take(c, port, &host, &d))
 		return false;
-	}
 
 	f = flow_find_host(&c->flows, FLOW_UDP, flow_idx(&c->flows, port), &host.peer);
 	if (f && d.scope && f->udp.scope && d.scope != f->udp.scope)
@@ -571,7 +581,7 @@ static bool in_deliver(struct ctx *c, struct flow *port, unsigned i)
 		f->udp.scope = d.scope;
 		hash_client(c, f);
 	}
-	udp_used(c, f, !listener && !f->udp.inbound);	/* what was sent to many, any number of strangers may answer */
+	udp_used(c, f, !listener && !f->udp.inbound);	/* answers of a group don't count: anybody may send one */
 	udp_used(c, port, !listener);
 	f->bytes[HOST] += d.data.iov_len;
 	return in_pass(c, f, i, &d);
@@ -583,32 +593,32 @@ static bool head_splices(struct ctx *c, const struct flow *port)
 	struct side host, far;
 	struct dgram d;
 
-	if (port->udp.listener == FLOW_NONE || !dgram_peek(port->udp.sock, &d))
+	if (!is_listener(port) || !dgram_peek(port->udp.sock, &d))
 		return false;
-	host = (struct side){ d.from, { d.our, port->side[HOST].our.port } };
+	host = in_side(port, &d);
 	return udp_splice_wants(c, port, &host, &d, &far);
 }
 
-/* Places for a batch: frames, or buffers for what most probably is none of the link's. How many; 0: the link is full */
+/* Places for a batch: frames, or other buffers if it will hardly be for the link. How many; 0: the link is full */
 static unsigned in_places(struct ctx *c, const struct flow *port)
 {
 	struct tap *t = &flow_guest(c, port)->tap;
 	unsigned n = port->udp.batch;
 
 	if (!port->udp.linkless && !(port->udp.spliced && tap_takes(t) && t->nfree >= n)) {
-		n = tap_reserve(t, in.frame, n, DGRAM_ROOM, TAP_ANY);
+		n = tap_reserve(t, udp_in.frame, n, DGRAM_ROOM, TAP_ANY);
 		for (unsigned i = 0; i < n; i++)
-			in.place[i] = in.frame[i]->pay[0];
+			udp_in.place[i] = udp_in.frame[i]->pay[0];
 		if (n || !head_splices(c, port))
 			return n;
 		n = 1;
 	}
-	memset(in.frame, 0, n * sizeof(in.frame[0]));
-	dgram_buffers(in.place, n);
+	memset(udp_in.frame, 0, n * sizeof(udp_in.frame[0]));
+	dgram_buffers(udp_in.place, n);
 	return n;
 }
 
-/* Takes @got messages of the batch, received into @n places, to where they go */
+/* Delivers @got messages of the batch, received into @n places */
 static void in_batch(struct ctx *c, struct flow *port, int got, unsigned n)
 {
 	struct guest *g = flow_guest(c, port);
@@ -618,11 +628,11 @@ static void in_batch(struct ctx *c, struct flow *port, int got, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		bool used = (int)i < got && in_deliver(c, port, i);
 
-		if (!used && in.frame[i])
-			in.frame[unused++] = in.frame[i];
+		if (!used && udp_in.frame[i])
+			udp_in.frame[unused++] = udp_in.frame[i];
 	}
 	in_flush(c);
-	tap_unreserve(&g->tap, in.frame, unused);
+	tap_unreserve(&g->tap, udp_in.frame, unused);
 	if (got > 0)
 		port->udp.spliced = udp_splice_flush(c) == (unsigned)got;
 
@@ -645,41 +655,33 @@ static void port_read(struct ctx *c, struct flow *port)
 			flow_wait(&c->flows, port, WAIT_STALLED);
 			return;
 		}
-		rc = dgram_recv(port->udp.sock, in.place, n, &port->udp.batch);
+		rc = dgram_recv(port->udp.sock, udp_in.place, n, &port->udp.batch);
 		in_batch(c, port, rc, n);
 		if (rc == -EAGAIN || (rc >= 0 && (unsigned)rc < n))
 			return;
-		if (rc < 0 && useless++)	/* no error of a datagram's, which is off the socket now */
+		if (rc < 0 && useless++)	/* not a datagram's error: those are off the socket now */
 			return;
 	}
 	flow_wait(&c->flows, port, WAIT_READY);
 }
 
-static void port_errors(struct ctx *c, struct flow *port)
+static void port_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t events)
 {
 	struct sock_err e;
 	uint8_t *data;
-	unsigned n;
 
-	for (n = 0; n < DGRAM_ERRORS && dgram_error(port->udp.sock, &e, &data); n++)
-		port_error(c, port, &e, data);
-	if (!n)
-		sock_error(port->udp.sock);	/* nobody's (UDP-01) */
-}
-
-static void port_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t events)
-{
 	(void)side;
 	if (f->udp.sock < 0)
 		return;
 	f->udp.refs++;				/* stays here even if its last flow gives way to another one */
 	if (events & EPOLLERR)
-		port_errors(c, f);
+		for (unsigned n = 0; dgram_error(f->udp.sock, n, &e, &data); n++)	/* UDP-01 */
+			port_error(c, f, &e, data);
 	port_read(c, f);
 	port_put(c, f);
 }
 
-/* Ends flows of a port, and it with the last one, but no more at once than the time of others permits */
+/* Ends flows of a port, and it with the last one, but no more at once than others can wait for */
 static bool port_gone(struct ctx *c, struct flow *port)
 {
 	uint32_t idx;
@@ -729,7 +731,7 @@ static void port_end(struct ctx *c, struct flow *port)
 
 /* ---- listeners ---- */
 
-/* First datagram on a listener: from now on, it has a port like others */
+/* First datagram on a listener: from now on, it has a port like a guest's endpoint */
 static struct flow *listener_port(struct ctx *c, struct guest *g, struct listener *l, uint32_t idx)
 {
 	const struct rule *r = &c->fwd.rule[l->rule].r;
@@ -737,7 +739,7 @@ static struct flow *listener_port(struct ctx *c, struct guest *g, struct listene
 
 	if (!port)
 		return NULL;
-	port->udp = (struct udp){ .sock = l->fd, .refs = 1, .listener = idx, .flows = FLOW_NONE, .batch = DGRAM_BATCH };
+	port_init(port, l->fd, idx);
 	l->flow = flow_idx(&c->flows, port) + 1;
 	port->side[HOST].our.port = l->port;
 	port->udp.linkless = r->outward || c->cf->splice_only;
@@ -752,7 +754,7 @@ void udp_listen_ready(struct ctx *c, uint32_t idx, uint32_t events)
 	struct flow *port;
 	struct guest *g;
 
-	if (!l)					/* told of what was closed since */
+	if (!l)					/* closed since */
 		return;
 	g = &c->guest[c->fwd.rule[l->rule].r.guest];
 	port = l->flow ? &c->flows.f[l->flow - 1] : listener_port(c, g, l, idx);
@@ -764,34 +766,25 @@ void udp_listen_ready(struct ctx *c, uint32_t idx, uint32_t events)
 		drop_count(g, DROP_NO_RESOURCE);
 }
 
-/* Ends the flows whose socket has this port of the host's: were there any? */
-static bool free_port(struct ctx *c, uint16_t port)
-{
-	const struct addr any[] = { addr_any4, addr_any6 };
-	bool was = false;
-
-	for (unsigned i = 0; i < ARRAY_SIZE(any); i++) {
-		struct flow *f = flow_find_host(&c->flows, FLOW_UDP_PORT, KEY_OWN, &(struct end){ any[i], port });
-
-		if (!f)
-			continue;
-		port_end(c, f);
-		was = true;
-	}
-	return was;
-}
-
 bool udp_make_way(struct ctx *c, const struct rules *t)
 {
-	bool any = false;
+	const struct addr *any[] = { &addr_any4, &addr_any6 };
+	bool was = false;
 
 	for (const struct rule *r = t->rule; r < t->rule + t->n; r++) {
 		if (r->proto != IPPROTO_UDP || r->outward || rule_exactness(r) != NAMED)
 			continue;
-		for (uint32_t port = r->first; port <= r->last; port++)
-			any |= free_port(c, (uint16_t)port);
+		for (uint32_t i = 2U * r->first; i < 2U * (r->last + 1U); i++) {
+			const struct end e = { *any[i % 2], (uint16_t)(i / 2) };
+			struct flow *port = flow_find_host(&c->flows, FLOW_UDP_PORT, KEY_OWN, &e);
+
+			if (!port)
+				continue;
+			port_end(c, port);
+			was = true;
+		}
 	}
-	return any;
+	return was;
 }
 
 void udp_listeners_gone(struct ctx *c)

@@ -2,8 +2,9 @@
 /* udp.h - UDP between the guest and the host's sockets (RFC 4787)
  *
  * One host socket for an endpoint of the guest (FLOW_UDP_PORT), bound to the same port where it is free, unconnected:
- * endpoint-independent mapping. One flow (FLOW_UDP) for each pair of endpoints: what no flow asked for is dropped.
- * Flows that start on the host use the listener's socket; so do those that are spliced (udp_splice.h).
+ * endpoint-independent mapping. One flow (FLOW_UDP) for each pair of endpoints: datagrams that no flow asked for are
+ * dropped. Flows that start on the host use the listener's socket. Datagrams that are local on both sides move from
+ * socket to socket, and never see the guest's link (FLOW_UDP_SPLICE).
  */
 #ifndef UDP_H
 #define UDP_H
@@ -20,31 +21,44 @@ struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p);
 /* This batch's datagrams of a flow, f->batch_head on, in @pkts; takes the chain off the flow */
 void udp_input(struct ctx *c, struct flow *f, struct pkt *pkts);
 
-/* A listener's socket has something to say */
+/* Events of a listener's socket */
 void udp_listen_ready(struct ctx *c, uint32_t listener, uint32_t events);
 
-/* A guest's choice of a port is no reason for a rule not to have it: flows whose sockets have ports that rules of @t name end;
- * false: there is none
+/* A rule's port comes before a guest's choice of it: flows whose sockets have ports that rules of @t name end; false:
+ * there is none
  */
 bool udp_make_way(struct ctx *c, const struct rules *t);
 
 /* Ends the flows of listeners that are gone: to be called after fwd_replace() and fwd_follow() */
 void udp_listeners_gone(struct ctx *c);
 
-/* Is that the socket of one of the guest's endpoints? */
+/* Is that the socket of one of the guest's endpoints? Or one of a spliced flow's, on the far side @side? */
 bool udp_is_own(const struct flows *fs, const struct end *e);
+bool udp_splice_is_own(const struct flows *fs, unsigned side, const struct end *e);
+
+/* ---- udp.c, for the others ---- */
+
+/* A new flow is filled in: its life starts */
+void udp_start(struct ctx *c, struct flow *f);
+
+/* A flow, or a socket with many, is in use; @replied: both ways. Its place among those idle for longest changes once a
+ * millisecond at most: a batch costs no more than a datagram.
+ */
+void udp_used(struct ctx *c, struct flow *f, bool replied);
 
 /* Ends a flow of type FLOW_UDP or FLOW_UDP_SPLICE, the port with its last flow */
 void udp_end(struct ctx *c, struct flow *f);
 
-/* Answers to a group are late by intent: up to 500 ms for mDNS (RFC 6762 6), up to as many seconds as the question's
- * MX says for SSDP, of which 5 are the most that is used (UPnP Device Architecture 1.3.2)
+/* ---- udp_asked.c ---- */
+
+/* Answers to a group are late by intent: up to 500 ms for mDNS (RFC 6762 6), up to MX seconds for SSDP, as its question
+ * sets them, of which 5 are the most in use (UPnP Device Architecture 1.3.2)
  */
 #define UDP_ANSWER_TIME	5000		/* ms */
 
-/* The socket of @port is going to send to the group or broadcast address @to: our own packets must not come back to
- * us, and by which way answers do has to be known; or to somebody new, of whom only the kernel knows whether this is a
- * network's broadcast address: it is to tell (EACCES).
+/* @port's socket is about to send to the group or broadcast address @to: our own packets must not come back to us, and
+ * answers need their interface; or to a new unicast address. Only the kernel knows whether that is a network's
+ * broadcast address: EACCES is to show it.
  */
 void udp_to_many(struct flow *port, const struct addr *to);
 void udp_to_one(struct flow *port);
@@ -58,18 +72,31 @@ bool udp_answers(const struct ctx *c, struct flow *port, const struct dgram *d);
 /* Did it come from outside, and from a network with that broadcast address unless that is NULL? */
 bool udp_from_network(const struct dgram *d, const struct addr *broadcast);
 
-/* Many datagrams came to a port that nobody had asked for. Each costs its share of a system call and a search, and a
- * wake-up if it is alone; where the peers are few, the kernel can tell without us. Until others may be asked.
+/* Many datagrams came to a port that asked nobody for them. Each costs a search and its share of a system call, and a
+ * wakeup if it is alone. If the port's peers are few, the kernel drops others' until a new one is asked.
  */
 void udp_filter(const struct ctx *c, struct flow *port);
 void udp_unfilter(struct flow *port);
 
-/* A new flow is filled in: its life starts */
-void udp_start(struct ctx *c, struct flow *f);
+/* ---- udp_splice.c ---- */
 
-/* A flow, or a socket with many, is in use; @replied: both ways. Its place among those idle for longest changes once a
- * millisecond at most: a batch costs no more than a datagram.
+/**
+ * udp_splice_wants() - is a message that came to a listener one that is spliced?
+ * @port:	the listener's
+ * @near:	peer: client; our: address and port it was sent to
+ * @to:		filled in: where it leads
  */
-void udp_used(struct ctx *c, struct flow *f, bool replied);
+bool udp_splice_wants(const struct ctx *c, const struct flow *port, const struct side *near, const struct dgram *d,
+		      struct side *to);
+
+/* Takes such a message, if it is one; those of a batch are sent at its end: udp_splice_flush() returns their number */
+bool udp_splice_take(struct ctx *c, struct flow *port, const struct side *near, const struct dgram *d);
+unsigned udp_splice_flush(struct ctx *c);
+
+/* The flow is about to end: it takes its children with it, and leaves its parent's list */
+void udp_splice_alone(struct ctx *c, struct flow *f);
+
+/* Verb of udp_splice_flow: the flow's socket is readable, or it is its turn again */
+void udp_splice_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t events);
 
 #endif /* UDP_H */

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* udp_asked.c - who was asked by a socket of the guest's, and so is heard
+/* udp_asked.c - senders from which a socket of the guest's takes datagrams
  *
- * The flow table says who: an endpoint-dependent filter (RFC 4787 5). Two things are beyond it. To a group or a
- * broadcast address, anybody may answer: what is known is when somebody was asked, which port, and by which interface,
- * and this is what an answer has to agree with. From then on there is a flow for whoever answered, as for any other.
- * And of what nobody asked for there may be so much that the kernel has to drop it.
+ * The flow table has them: an endpoint-dependent filter (RFC 4787 5). Two things are beyond it. A group or a broadcast
+ * address is answered by anybody: an answer has to agree with the time, port and interface of a question, and gets a
+ * flow, as any other. And a flood of unasked datagrams is dropped by the kernel.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -14,7 +13,7 @@
 #include "sock_filter.h"
 #include "udp.h"
 
-/* Bits of an IPv4 address that a network's broadcast address may have set: as many as are alike at its end */
+/* Bits of an IPv4 address that may be set in a network's broadcast address: all equal ones at its end */
 static uint32_t host_bits(uint32_t broadcast)
 {
 	uint32_t other = broadcast & 1 ? broadcast + 1 : broadcast - 1;
@@ -37,8 +36,8 @@ bool udp_from_network(const struct dgram *d, const struct addr *broadcast)
 	if (addr_is_loopback(from) || !d->ifindex || d->ifindex == LOOPBACK_IF || addr_eq(from, &d->our) ||
 	    (broadcast && !in_network(from, broadcast)))
 		return false;
-	/* For what this host sent to itself, the kernel shows the address' interface, not lo, with IPv6 (ipv6_rcv()),
-	 * and with IPv4 if the sender was bound to one
+	/* Datagrams of this host to itself: IPV6_PKTINFO has the address' interface, not lo (ipv6_rcv()); so has
+	 * IP_PKTINFO if the sender was bound to one
 	 */
 	return !sock_is_local(from, addr_is_linklocal(from) ? d->ifindex : 0);
 }
@@ -51,10 +50,7 @@ void udp_to_many(struct flow *port, const struct addr *to)
 	if (!port->udp.many) {
 		udp_unfilter(port);
 		port->udp.many = true;
-		if (v4)
-			sock_opt(fd, IPPROTO_IP, IP_MULTICAST_LOOP, 0);
-		else
-			sock_opt(fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 0);
+		sock_ip_opt(fd, !v4, IP_MULTICAST_LOOP, IPV6_MULTICAST_LOOP, 0);
 		sock_ip_opt(fd, !v4, IP_PKTINFO, IPV6_RECVPKTINFO, 1);
 	}
 	if (v4 && !port->udp.bcast && !addr_is_multicast(to)) {
@@ -121,7 +117,6 @@ void udp_filter(const struct ctx *c, struct flow *port)
 	port->udp.filtered = n && !filter_peers(port->udp.sock, peer, n);
 }
 
-/* Others may be asked from now on */
 void udp_unfilter(struct flow *port)
 {
 	if (port->udp.filtered)

@@ -1,25 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* udp_splice.c - datagrams between loopback interfaces: from socket to socket
  *
- * A flow (FLOW_UDP_SPLICE) is a client, as seen from the listener's side, the *near* one, and the address it sent to.
- * It has a socket on the *far* side, that sends to what the rule says, and shares the listener's with others: answers
- * leave from there, with the address that was asked as their source. Batches from a listener (udp.c) are of any number
- * of clients: their datagrams are chained by flow, and sent one flow after the other.
+ * A flow (FLOW_UDP_SPLICE) is a client on the listener's side, the *near* one, and the address it sent to. Its socket
+ * on the *far* side sends to the rule's target. Answers leave by the listener's socket, shared with other flows, with
+ * the address that the client asked as their source. Batches from a listener (udp.c) are of any number of clients:
+ * their datagrams are chained by flow, and sent one flow after the other.
  *
- * Answers come from the address that was asked or, in the namespace, from any of its addresses: a server that is bound
- * to any takes the one that its kernel picks. The kernel drops what comes from elsewhere (sock_udp_from()). A server
- * may also have a port of its own for each client (RFC 1350 4): what comes from another port than the one that was
- * asked gets a flow of its own, a *child*, with a socket on the near side, connected to the client and bound to the
- * address it had asked and a new port. What the client sends there goes to that port of the server's, from the
- * parent's far socket, as the server has to see the same client. A child ends with its parent, which stays as long as
- * there are any.
+ * Answers come from the target or, in the namespace, from any of its addresses: a server that is bound to any takes its
+ * kernel's choice. The kernel drops others (sock_udp_from()). A server may also have a port for each client (RFC 1350
+ * 4): another port than the target's gets a flow of its own, a *child*, with a socket on the near side, connected to
+ * the client and bound to the address it had asked and a new port. The client's datagrams to that go to the server's
+ * port, from the parent's far socket, as the server has to see the same client. A child ends with its parent, which
+ * stays as long as there are any.
  *
- * Payload is received once and sent from where it is (dgram.h). Datagrams that the kernel joined (UDP_GRO) go on as
- * they are.
+ * Payload is received once and sent from where it is (dgram.h). Datagrams that the kernel joined (UDP_GRO) stay so.
  *
- * What the receiver has no room for is dropped and counted. If nobody is there, the far side's socket is told
- * (ECONNREFUSED), but the client can't be: its own kernel would have to, and for that kernel there is somebody, the
- * listener.
+ * Datagrams without room at the receiver are dropped and counted. The far socket learns that nobody is there
+ * (ECONNREFUSED). The client does not: for its kernel, the listener is there.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -34,14 +31,13 @@
 #include "sock.h"
 #include "splice.h"
 #include "udp.h"
-#include "udp_splice.h"
 
 #define TURN		4		/* batches, before other flows get their turn */
 #define BATCH_FIRST	8		/* messages that are expected at once, to begin with */
 #define NONE		UINT16_MAX
 #define CHILDREN_MAX	64		/* of one flow; the one idle for longest gives way */
 
-/* From listeners: what was taken of a batch */
+/* Datagrams of a listener's batch */
 static struct {
 	struct {
 		struct iovec	data;
@@ -52,33 +48,36 @@ static struct {
 	unsigned	n, nflows;
 } taken;
 
-/* Next datagram from side @from of the flow, or several of @gso bytes. There is room: a batch out is no larger than
- * one in.
+/* Next datagram from side @from of the flow, or several of @gso bytes. There is room: a batch in is no larger than one
+ * out.
  */
-static void out_add(struct ctx *c, struct flow *f, unsigned from, const struct iovec *data, uint16_t gso)
+static void spliced_add(struct ctx *c, struct flow *f, unsigned from, const struct iovec *data, uint16_t gso)
 {
 	c->splice.bytes += data->iov_len;
 	f->bytes[from] += data->iov_len;
 	dgram_add(&(struct view){ data, 1, 0, data->iov_len }, gso, 0, 0, NULL);
 }
 
-/* Sends the batch; what fails is dropped and counted */
-static void out_send(struct ctx *c, struct flow *f, int fd)
-{
-	uint64_t *lost = &flow_guest(c, f)->drops[DROP_SEND];
-
-	while (dgram_send(fd, &f->udp.single, lost))
-		dgram_skip(lost);
-}
-
-/* ---- flows, and datagrams from listeners ---- */
-
 static struct flow *parent_of(const struct ctx *c, const struct flow *f)
 {
 	return f->udp.parent ? &c->flows.f[f->udp.parent - 1] : NULL;
 }
 
-/* Socket of a flow's own, whose sides are @side: on the far side, or, a child's, on the near one; or -errno */
+/* Sends the batch; datagrams that fail are dropped and counted. The flow is alive, and so is its parent. */
+static void spliced_send(struct ctx *c, struct flow *f, int fd)
+{
+	uint64_t *lost = &flow_guest(c, f)->drops[DROP_SEND];
+
+	while (dgram_send(fd, &f->udp.single, lost))
+		dgram_skip(lost);
+	udp_used(c, f, false);
+	if (f->udp.parent)
+		udp_used(c, parent_of(c, f), false);
+}
+
+/* ---- flows, and datagrams from listeners ---- */
+
+/* A flow's own socket, on the far side, or a child's on the near one; or -errno */
 static int own_socket(const struct ctx *c, const struct side *side, uint8_t near, const struct flow *parent)
 {
 	uint8_t at = parent ? near : !near;
@@ -114,9 +113,9 @@ static int own_open(struct ctx *c, struct guest *g, const struct side *side, uin
 }
 
 /* New flow of a listener's @port, in no table yet; @parent: whose child it will be, or NULL. Others may give way for
- * it, the parent too: then there is none.
+ * it; NULL if the parent did.
  */
-static struct flow *splice_new(struct ctx *c, struct flow *port, const struct side *side, uint8_t near, unsigned scope,
+static struct flow *spliced_new(struct ctx *c, struct flow *port, const struct side *side, uint8_t near, unsigned scope,
 			       const struct flow *parent)
 {
 	int fd = own_open(c, flow_guest(c, port), side, near, parent);
@@ -146,28 +145,30 @@ bool udp_splice_wants(const struct ctx *c, const struct flow *port, const struct
 	return !d->many && map_splice(&c->fwd, &c->net, &c->guest[port->guest].seen, r, near, to);
 }
 
-void udp_splice_take(struct ctx *c, struct flow *port, const struct side *near, const struct side *to,
-		     const struct dgram *d)
+bool udp_splice_take(struct ctx *c, struct flow *port, const struct side *near, const struct dgram *d)
 {
 	struct fwd_rule *rule = &c->fwd.rule[c->fwd.l[port->udp.listener].rule];
 	uint8_t side = rule->r.outward ? GUEST : HOST;
-	uint16_t i = (uint16_t)taken.n++;
+	struct side sides[2] = { *near, *near };
 	struct flow *f;
+	uint16_t i;
 
+	if (!udp_splice_wants(c, port, near, d, &sides[!side]))
+		return false;
+	i = (uint16_t)taken.n++;
 	taken.d[i].data = d->data;
 	taken.d[i].gso = d->gso;
 	taken.d[i].next = NONE;
 	f = flow_find(&c->flows, side, port->guest, FLOW_UDP_SPLICE, 0, &near->peer, &near->our);
-	if (f && f->udp.port != flow_idx(&c->flows, port)) {	/* of a listener that was more to the point */
+	if (f && f->udp.port != flow_idx(&c->flows, port)) {	/* of a more specific listener, now gone */
 		udp_end(c, f);
 		f = NULL;
 	}
 	if (!f) {
-		f = splice_new(c, port, side == HOST ? (struct side[]){ *to, *near } : (struct side[]){ *near, *to },
-			       side, d->scope, NULL);
+		f = spliced_new(c, port, sides, side, d->scope, NULL);
 		if (!f) {
 			drop_count(flow_guest(c, port), DROP_NO_RESOURCE);
-			return;
+			return true;
 		}
 		flow_hash(&c->flows, f, side, 0, &f->side[side].peer, &f->side[side].our);
 		rule->accepted++;
@@ -177,19 +178,10 @@ void udp_splice_take(struct ctx *c, struct flow *port, const struct side *near, 
 		taken.flow[taken.nflows++] = f;
 	*(f->batch_head == NONE ? &f->batch_head : &taken.d[f->batch_tail].next) = i;
 	f->batch_tail = i;
+	return true;
 }
 
-/* Flow is alive, and so is the one that it can't be without */
-static void note_use(struct ctx *c, struct flow *f)
-{
-	struct flow *parent = parent_of(c, f);
-
-	udp_used(c, f, false);
-	if (parent)
-		udp_used(c, parent, false);
-}
-
-/* The far socket has a port since it sent: our own, in case somebody looks who serves what */
+/* The far socket got a port as it sent: one of ours, for auto.c */
 static void note_port(struct ctx *c, struct flow *f)
 {
 	struct end *our = &f->side[!f->udp.near].our;
@@ -216,10 +208,9 @@ unsigned udp_splice_flush(struct ctx *c)
 
 		dgram_begin(&f->side[!f->udp.near], 0, !f->udp.single);
 		for (uint16_t i = f->batch_head; i != NONE; i = taken.d[i].next)
-			out_add(c, f, f->udp.near, &taken.d[i].data, taken.d[i].gso);
-		out_send(c, f, f->udp.sock);
+			spliced_add(c, f, f->udp.near, &taken.d[i].data, taken.d[i].gso);
+		spliced_send(c, f, f->udp.sock);
 		f->batch_head = f->batch_tail = NONE;
-		note_use(c, f);
 		if (!f->side[!f->udp.near].our.port)
 			note_port(c, f);
 	}
@@ -250,7 +241,7 @@ static void child_link(const struct flows *fs, struct flow *parent, struct flow 
 	parent->udp.child = flow_idx(fs, f) + 1;
 }
 
-/* Room for one child more */
+/* Makes room for one child more */
 static void child_room(struct ctx *c, const struct flow *parent)
 {
 	struct flow *f, *oldest = NULL;
@@ -265,8 +256,8 @@ static void child_room(struct ctx *c, const struct flow *parent)
 		udp_end(c, oldest);
 }
 
-/* Address that the server knows the client by: the kernel's choice on the way to what was asked, and not the one on
- * the way to another address of the server's
+/* The client's address as the server knows it: the kernel's choice on the way to the target, which may differ from that
+ * on the way to another address of the server's
  */
 static struct addr far_source(const struct ctx *c, const struct flow *parent)
 {
@@ -289,7 +280,7 @@ static struct addr far_source(const struct ctx *c, const struct flow *parent)
 	return a;
 }
 
-/* Flow of what the server sends from @from, of interface @scope if that is link-local; NULL if there can't be one, or
+/* Flow for the server's endpoint @from, of interface @scope if that is link-local; NULL if there can't be one, or
  * @parent is dead by now
  */
 static struct flow *child_new(struct ctx *c, struct flow *parent, const struct end *from, unsigned scope)
@@ -302,7 +293,7 @@ static struct flow *child_new(struct ctx *c, struct flow *parent, const struct e
 	child_room(c, parent);
 	side[near] = (struct side){ parent->side[near].peer, { .a = parent->side[near].our.a } };
 	side[!near] = (struct side){ *from, { far_source(c, parent), parent->side[!near].our.port } };
-	f = splice_new(c, &c->flows.f[parent->udp.port], side, near, scope, parent);
+	f = spliced_new(c, &c->flows.f[parent->udp.port], side, near, scope, parent);
 	if (!f)
 		return NULL;
 	f->side[near].our.port = sock_name(f->udp.sock).port;
@@ -313,7 +304,7 @@ static struct flow *child_new(struct ctx *c, struct flow *parent, const struct e
 
 /* ---- from flows' own sockets ---- */
 
-/* Starts a batch for the client: from the listener's socket, and the address that was asked; or a child's own */
+/* Starts a batch to the client: from the listener's socket, and the address that the client asked; or a child's own */
 static void begin_near(const struct flow *f)
 {
 	dgram_begin(f->udp.parent ? NULL : &f->side[f->udp.near], f->udp.scope, !f->udp.single);
@@ -321,11 +312,11 @@ static void begin_near(const struct flow *f)
 
 static void send_near(struct ctx *c, struct flow *f)
 {
-	if (!dgram_pending())
-		return;
-	out_send(c, f, f->udp.parent ? f->udp.sock : c->flows.f[f->udp.port].udp.sock);
-	note_use(c, f);
+	if (dgram_pending())
+		spliced_send(c, f, f->udp.parent ? f->udp.sock : c->flows.f[f->udp.port].udp.sock);
 }
+
+/* A batch of @n from the client to a child's port of the server, by the socket that the server knows */
 
 /* A batch of @n from the client to a server's port, by the socket that the server knows */
 static void pass_far(struct ctx *c, struct flow *f, unsigned n)
@@ -335,14 +326,13 @@ static void pass_far(struct ctx *c, struct flow *f, unsigned n)
 	dgram_begin(&f->side[!f->udp.near], f->udp.scope, !f->udp.single);
 	for (unsigned i = 0; i < n; i++) {
 		dgram_get(i, true, &d);
-		out_add(c, f, f->udp.near, &d.data, d.gso);
+		spliced_add(c, f, f->udp.near, &d.data, d.gso);
 	}
-	out_send(c, f, parent_of(c, f)->udp.sock);
-	note_use(c, f);
+	spliced_send(c, f, parent_of(c, f)->udp.sock);
 }
 
-/* Flow of a datagram from the far side, @f or a child of its, or NULL. What is there for @last is sent before a flow
- * that may be that one gives way.
+/* Flow of a datagram from the far side: @f, or a child of its, or NULL. A new child may take the place of @last, whose
+ * datagrams are sent first.
  */
 static struct flow *flow_of(struct ctx *c, struct flow *f, struct flow *last, const struct dgram *d)
 {
@@ -381,7 +371,7 @@ static void pass_near(struct ctx *c, struct flow *f, unsigned n)
 			begin_near(to);
 		}
 		last = to;
-		out_add(c, to, !to->udp.near, &d.data, d.gso);
+		spliced_add(c, to, !to->udp.near, &d.data, d.gso);
 	}
 	send_near(c, last);
 }
@@ -400,10 +390,9 @@ void udp_splice_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t eve
 
 		dgram_buffers(place, room);
 		n = dgram_recv(f->udp.sock, place, room, &f->udp.batch);
-
 		if (n == -EAGAIN || (n < 0 && useless++))
 			return;
-		if (n < 0)			/* of a datagram sent earlier; it is off the socket now */
+		if (n < 0)			/* an earlier datagram's error; it is off the socket now */
 			continue;
 		udp_used(c, f, true);
 		if (f->udp.parent)

@@ -35,7 +35,6 @@
 #include "../ctx.h"
 #include "../sock.h"
 #include "../udp.h"
-#include "../udp_splice.h"
 
 static struct ctx c;
 static struct conf cf;

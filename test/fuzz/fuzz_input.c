@@ -24,6 +24,7 @@
 #define dgram frag_dgram	/* the simulated world has one, too */
 #include "../../frag.c"
 #undef dgram
+#include "../../event.h"
 #include "../../tcp_seg.h"
 #include "../sim/kernel.h"
 #include "../sim/pools.h"

@@ -516,13 +516,13 @@ static void test_error(void)
 
 	test("an entry of the error queue, with its payload");
 	sock_opt(x, IPPROTO_IP, IP_RECVERR, 1);
-	ok(!dgram_error(x, &e, &data));
+	ok(!dgram_error(x, 1, &e, &data));
 	close(y);
 	say(x, &b, "gone", 4);
-	ok(dgram_error(x, &e, &data));
+	ok(dgram_error(x, 1, &e, &data));
 	ok(e.err == ECONNREFUSED && end_eq(&e.dst, &b) && e.len == 4 && !memcmp(data, "gone", 4));
 	memset(data - DGRAM_HEADROOM, 0, DGRAM_HEADROOM);
-	ok(!dgram_error(x, &e, &data));
+	ok(!dgram_error(x, 1, &e, &data));
 	close(x);
 }
 
