@@ -209,21 +209,16 @@ bool sock_is_local(const struct addr *a, unsigned scope)
 	return local;
 }
 
-/* @fd, or a new socket, with UDP_GRO */
-static int udp_open_gro(int fd, bool v6)
+int sock_udp_new(enum family f)
 {
-	if (fd < 0)
-		fd = sock_open(v6, SOCK_DGRAM, IPPROTO_UDP);
-	if (fd >= 0)
-		sock_join(fd);
-	return fd;
+	return sock_open(f == V6, SOCK_DGRAM, IPPROTO_UDP);
 }
 
 int sock_udp_from(int fd, const struct addr *from, bool local)
 {
-	fd = udp_open_gro(fd, !addr_is_v4(from));
 	if (fd < 0)
 		return fd;
+	sock_join(fd);
 	return sock_or_error(fd, filter_from(fd, from, local));
 }
 
@@ -231,9 +226,9 @@ int sock_udp_to(int fd, const struct side *s, unsigned scope)
 {
 	int rc;
 
-	fd = udp_open_gro(fd, !addr_is_v4(&s->peer.a));
 	if (fd < 0)
 		return fd;
+	sock_join(fd);
 	rc = sock_bind(fd, &(struct end){ .a = s->our.a }, scope);
 	return sock_or_error(fd, rc ? rc : connect_to(fd, &s->peer, scope));
 }

@@ -76,9 +76,12 @@ int sock_udp(const struct end *our, const struct sock_out *o);
 /* The kernel may join datagrams (UDP_GRO) */
 void sock_join(int fd);
 
+/* UDP socket, in no way set up */
+int sock_udp_new(enum family f);
+
 /**
  * sock_udp_from() - UDP socket for a server that may answer from another port, or another address of its machine
- * @fd:		an open one, closed on error; -1: a new one
+ * @fd:		an open one, closed on error; or an -errno, which is returned
  * @from:	the server's address
  * @local:	datagrams sent on its own machine, or in its namespace, are taken from any address
  *

@@ -71,21 +71,22 @@ void udp_asks(const struct ctx *c, struct flow *port, const struct flow *f)
 {
 	const struct end *to = &f->side[HOST].peer;
 	const struct net_ip *ip = &c->net.ip[addr_family(&to->a)];
-	bool group = addr_is_many(&to->a);
 	struct udp_asked now = { .at = (uint32_t)c->now, .scope = f->udp.scope, .port = to->port };
-	struct udp_asked *a, *old = port->udp.asked;
+	struct udp_asked *slot = port->udp.asked;
 
-	if (!group) {
+	if (!addr_is_many(&to->a)) {
 		now.broadcast = addr_v4(&to->a);
 		now.scope = addr_in_prefix(&to->a, &ip->guest.addr, ip->guest.plen) ? ip->ifindex : 0;
 	}
-	for (a = port->udp.asked; a < port->udp.asked + UDP_ASKED; a++) {
-		if (a->port == now.port && a->scope == now.scope && a->broadcast == now.broadcast)
+	for (struct udp_asked *a = port->udp.asked; a < port->udp.asked + UDP_ASKED; a++) {
+		bool same = a->port == now.port && a->scope == now.scope && a->broadcast == now.broadcast;
+
+		if (same || (slot->port && (!a->port || now.at - a->at > now.at - slot->at)))
+			slot = a;
+		if (same)
 			break;
-		if (old->port && (!a->port || now.at - a->at > now.at - old->at))
-			old = a;
 	}
-	*(a < port->udp.asked + UDP_ASKED ? a : old) = now;
+	*slot = now;
 }
 
 bool udp_answers(const struct ctx *c, struct flow *port, const struct dgram *d)

@@ -77,19 +77,20 @@ static void spliced_send(struct ctx *c, struct flow *f, int fd)
 
 /* ---- flows, and datagrams from listeners ---- */
 
+static int socket_at(const struct ctx *c, unsigned side, const struct addr *a)
+{
+	return side == GUEST ? splice_ns_socket(c, addr_family(a), IPPROTO_UDP) : sock_udp_new(addr_family(a));
+}
+
 /* A flow's own socket, on the far side, or a child's on the near one; or -errno */
 static int own_socket(const struct ctx *c, const struct side *side, uint8_t near, const struct flow *parent)
 {
 	uint8_t at = parent ? near : !near;
-	int fd = -1;
+	int fd;
 
 	if (near == HOST && !accept_room(c, 1))
 		return -EMFILE;
-	if (at == GUEST) {
-		fd = splice_ns_socket(c, addr_family(&side[at].peer.a), IPPROTO_UDP);
-		if (fd < 0)
-			return fd;
-	}
+	fd = socket_at(c, at, &side[at].peer.a);
 	if (parent)
 		return sock_udp_to(fd, &side[at], parent->udp.scope);
 	/* Whoever is in the namespace is the guest; on the host, other users have sockets, too */
@@ -263,16 +264,11 @@ static struct addr far_source(const struct ctx *c, const struct flow *parent)
 {
 	const struct side *far = &parent->side[!parent->udp.near];
 	struct addr a = far->our.a;
-	int fd = -1;
+	int fd;
 
 	if (parent->udp.child)
 		return c->flows.f[parent->udp.child - 1].side[!parent->udp.near].our.a;
-	if (parent->udp.near == HOST) {
-		fd = splice_ns_socket(c, addr_family(&a), IPPROTO_UDP);
-		if (fd < 0)
-			return a;
-	}
-	fd = sock_udp_to(fd, &(struct side){ far->peer, { .a = a } }, 0);
+	fd = sock_udp_to(socket_at(c, !parent->udp.near, &a), &(struct side){ far->peer, { .a = a } }, 0);
 	if (fd >= 0) {
 		a = sock_name(fd).a;
 		close(fd);
