@@ -50,6 +50,8 @@
 #define FLOWS_AT_ONCE	16		/* that end with their socket */
 #define UNASKED_MANY	64		/* datagrams for no flow of a port, before the kernel drops them */
 
+#define TOUCH_TIME	16		/* ms; see udp_used() */
+
 #define KEY_OWN		FLOW_NONE	/* host's side of FLOW_UDP_PORT: by local port, to know our own packets */
 
 /* A batch from the host's side: nothing is kept here between calls */
@@ -124,13 +126,13 @@ static bool is_listener(const struct flow *port)
 
 void udp_used(struct ctx *c, struct flow *f, bool replied)
 {
-	replied |= f->udp.replied;
-	if (f->udp.used == c->now && f->udp.replied == replied && f->lru != LRU_LISTS)
-		return;
+	bool lately = c->now / TOUCH_TIME == f->udp.used / TOUCH_TIME && f->lru != LRU_LISTS;
+	bool same = replied <= f->udp.replied;
+
 	f->udp.used = c->now;
-	f->udp.replied = replied;
-	if (f->type != FLOW_UDP_PORT || !is_listener(f))	/* these never give way */
-		flow_touch(&c->flows, f, replied);
+	f->udp.replied |= replied;
+	if ((!lately || !same) && (f->type != FLOW_UDP_PORT || !is_listener(f)))	/* these never give way */
+		flow_touch(&c->flows, f, f->udp.replied);
 }
 
 static uint64_t timeout_of(const struct flow *f)

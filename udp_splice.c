@@ -117,7 +117,7 @@ static int own_open(struct ctx *c, struct guest *g, const struct side *side, uin
  * it; NULL if the parent did.
  */
 static struct flow *spliced_new(struct ctx *c, struct flow *port, const struct side *side, uint8_t near, unsigned scope,
-			       const struct flow *parent)
+				const struct flow *parent)
 {
 	int fd = own_open(c, flow_guest(c, port), side, near, parent);
 	struct flow *f = reclaim_flow(c, flow_guest(c, port), &udp_splice_flow, fd);
