@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* ns.c - open, create and enter namespaces, and know when they are gone
+/* ns.c - open, create and enter namespaces, and notice their end
  *
- * The process itself joins the user namespace that owns the target network namespace, if it isn't its own, but never
- * the network namespace: files and sockets there are opened by the opener (opener.h), and used from outside. Until
- * ns_opener_stop(), it is a child that shares memory and descriptors. The thread that may follow it outlives the last
- * fork, and loses its capabilities, and all system calls but those to open sockets, before its first request. Whether
- * the namespace may be entered is tried at once, so that errors come early.
+ * The process joins the user namespace that owns the target network namespace, if it isn't its own, but never the
+ * network namespace: the opener (opener.h) opens files and sockets there, which are used from outside. Until
+ * ns_opener_stop(), it is a child that shares memory and descriptors, started early for early errors. The thread that
+ * may follow it outlives the last fork; before its first request, it loses its capabilities and all system calls but
+ * those to open sockets.
  *
  * A namespace's end has three signs: the target process ends (pidfd); the directory with the namespace's name changes
- * (inotify); the mount table changes (poll on mountinfo), as a name is usually a bind mount. The last one needs no
- * resource that can be exhausted. After any of these, the name is looked up again: it is gone if it stands for
- * something else now. Directory and mount table are opened in the mount namespace that we are started in, and stay
- * there.
+ * (inotify); the mount table changes (poll on mountinfo), as a name is usually a bind mount. Only the last one takes no
+ * limited resource. After each sign, the name is looked up: the namespace is gone if the name is, or belongs to another
+ * file. Directory and mount table are opened in the mount namespace that we are started in, and stay there.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -57,7 +56,7 @@ static int opener_main(void *arg)
 	struct opener o = *(const struct opener *)arg;
 	int rc = setns(o.netns, CLONE_NEWNET) ? -errno : 0;
 
-	/* The socket's other end is open in a child, too: it would wait for a parent that was killed */
+	/* A child has the socket's other end, too: it would wait for a parent that was killed */
 	if (!o.parent)
 		isolate_opener();
 	else if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) || getppid() != o.parent)
@@ -75,7 +74,7 @@ static int opener_start(struct ns *ns, int thread_flags)
 
 	if (rc)
 		return rc;
-	/* No signal at a child's end: nobody else is to notice it */
+	/* A child's end sends no signal, and only ns_opener_stop() waits for it */
 	pid = clone(opener_main, own_stack + sizeof(own_stack), CLONE_VM | CLONE_FILES | thread_flags, &o);
 	rc = pid < 0 ? -errno : opener_ready();
 	ns->opener = thread_flags || pid < 0 ? 0 : pid;
@@ -128,15 +127,12 @@ static bool join_exposes(int fd)
 {
 	int sysctl = open("/proc/sys/fs/suid_dumpable", O_RDONLY | O_CLOEXEC), parent;
 	char mode = '0';
+	ssize_t n = read(sysctl, &mode, 1);
 	uid_t owner;
 	bool ours;
 
-	if (sysctl < 0)
-		return false;
-	if (read(sysctl, &mode, 1) != 1)
-		mode = '0';
-	close(sysctl);
-	if (mode != '1')
+	fd_close(sysctl);
+	if (n != 1 || mode != '1')
 		return false;
 
 	parent = ioctl(fd, NS_GET_PARENT);
@@ -161,7 +157,7 @@ static void join_userns(int fd, const char *path)
 
 /* The command */
 
-#define COMMAND_FDS	2		/* network namespace, user namespace */
+#define COMMAND_FDS	2		/* network namespace; user namespace, if it is its own */
 
 struct command {
 	const struct conf	*c;
@@ -169,6 +165,12 @@ struct command {
 	gid_t			gid;
 	bool			own_userns;
 	int			go[2];		/* the child's, ours: its namespaces come, then it may go */
+};
+
+/* Its namespaces come in one message (unix(7), SCM_RIGHTS): those of a process that isn't dumpable can't be opened */
+union command_fds {
+	struct cmsghdr	h;
+	char		room[CMSG_SPACE(COMMAND_FDS * sizeof(int))];
 };
 
 static int write_close(int fd, const char *text)
@@ -186,7 +188,7 @@ static int open_to_write(const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Our user becomes root in there. Where that isn't permitted, it runs as the overflow user: better than not. */
+/* Our user becomes root in there or, where that isn't permitted, the overflow user */
 static void command_map_user(const struct command *cmd)
 {
 	int uid_map, gid_map, setgroups, rc, rc_gid;
@@ -202,7 +204,7 @@ static void command_map_user(const struct command *cmd)
 	snprintf(map, sizeof(map), "0 %u 1\n", cmd->uid);
 	rc = write_close(uid_map, map);
 
-	/* user_namespaces(7): who has no privilege outside has to give up setgroups() first */
+	/* user_namespaces(7): without privileges outside, setgroups() has to be given up first */
 	write_close(setgroups, "deny");
 	snprintf(map, sizeof(map), "0 %u 1\n", cmd->gid);
 	rc_gid = write_close(gid_map, map);
@@ -210,46 +212,36 @@ static void command_map_user(const struct command *cmd)
 		warn("Couldn't map user and group in new user namespace: %s", errno_text(rc ? -rc : -rc_gid));
 }
 
-/* The command's namespaces, in one message (unix(7), SCM_RIGHTS): the parent can't open those of who isn't dumpable */
 static void command_send_namespaces(const struct command *cmd)
 {
-	int fd[COMMAND_FDS] = { open_ns("/proc/self/ns/net", "network"), -1 };
-	_Alignas(struct cmsghdr) char c[CMSG_SPACE(sizeof(fd))] = { 0 };
-	struct msghdr m = { .msg_iov = &(struct iovec){ c, 1 }, .msg_iovlen = 1, .msg_control = c };
-	struct cmsghdr *h = (void *)c;
-	size_t len = cmd->own_userns ? sizeof(fd) : sizeof(*fd);
+	int net = open_ns("/proc/self/ns/net", "network");
+	int fd[COMMAND_FDS] = { net, cmd->own_userns ? open_ns("/proc/self/ns/user", "user") : net };
+	union command_fds c = {
+		.h = { .cmsg_len = CMSG_LEN(sizeof(fd)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS }
+	};
+	struct msghdr m = {
+		.msg_iov = &(struct iovec){ fd, 1 }, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof(c)
+	};
 
-	if (cmd->own_userns)
-		fd[1] = open_ns("/proc/self/ns/user", "user");
-	h->cmsg_len = CMSG_LEN(len);
-	h->cmsg_level = SOL_SOCKET;
-	h->cmsg_type = SCM_RIGHTS;
-	memcpy(CMSG_DATA(h), fd, len);
-	m.msg_controllen = CMSG_SPACE(len);
+	memcpy(CMSG_DATA(&c.h), fd, sizeof(fd));
 	if (sendmsg(cmd->go[0], &m, 0) < 0)
 		die("Couldn't hand over namespaces of the command: %s", errno_text(errno));
-	close(fd[0]);
-	fd_close(fd[1]);
 }
 
 static void command_take_namespaces(const struct command *cmd, int fd[COMMAND_FDS])
 {
-	size_t len = (cmd->own_userns ? 2 : 1) * sizeof(*fd);
-	_Alignas(struct cmsghdr) char c[CMSG_SPACE(COMMAND_FDS * sizeof(*fd))];
+	union command_fds c = { .h = { .cmsg_len = 0 } };
 	char byte;
 	struct msghdr m = {
-		.msg_iov = &(struct iovec){ &byte, 1 }, .msg_iovlen = 1, .msg_control = c, .msg_controllen = sizeof(c)
+		.msg_iov = &(struct iovec){ &byte, 1 }, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof(c)
 	};
-	struct cmsghdr *h;
-	ssize_t n;
+	ssize_t n = UNINTERRUPTED(recvmsg(cmd->go[1], &m, MSG_CMSG_CLOEXEC));
 
-	n = UNINTERRUPTED(recvmsg(cmd->go[1], &m, MSG_CMSG_CLOEXEC));
 	if (!n)
-		exit(EXIT_FAILURE);		/* the child said why */
-	h = n < 0 ? NULL : CMSG_FIRSTHDR(&m);
-	if (!h || h->cmsg_len != CMSG_LEN(len))
+		exit(EXIT_FAILURE);		/* after the child's message */
+	if (n < 0 || c.h.cmsg_len != CMSG_LEN(COMMAND_FDS * sizeof(*fd)))
 		die("Couldn't take over namespaces of the command: %s", errno_text(n < 0 ? errno : EMFILE));
-	memcpy(fd, CMSG_DATA(h), len);
+	memcpy(fd, CMSG_DATA(&c.h), COMMAND_FDS * sizeof(*fd));
 }
 
 static void command_set_up(const struct command *cmd)
@@ -259,13 +251,13 @@ static void command_set_up(const struct command *cmd)
 	if (cmd->own_userns)
 		command_map_user(cmd);
 
-	/* Mounts of the host are still to appear, but ours are not to leave */
+	/* The host's new mounts still appear here, but not the reverse */
 	if (mount("", "/", "", MS_SLAVE | MS_REC, NULL))
 		debug("Couldn't detach mounts of the command: %s", errno_text(errno));
 	if (!cmd->c->no_pidns && mount("proc", "/proc", "proc", MS_NODEV | MS_NOEXEC | MS_NOSUID, NULL))
 		warn("Couldn't mount /proc for the command: %s", errno_text(errno));
 
-	/* Group 0 may ping: that is us */
+	/* Our group may ping: it is 0 in there */
 	write_close(open_to_write("/proc/sys/net/ipv4/ping_group_range"), "0 0");
 
 	gethostname(host, sizeof(host) - 1);
@@ -275,25 +267,12 @@ static void command_set_up(const struct command *cmd)
 		debug("Couldn't set host name %s: %s", name, errno_text(errno));
 }
 
-/* Of the shell, as login(1) gives it: its file name after a dash */
-static char *const *shell_args(const char **file)
-{
-	static char name[PATH_MAX + 1];
-	static char *args[] = { name, NULL };
-
-	*file = getenv("SHELL");
-	if (!*file || !**file)
-		*file = "/bin/sh";
-	snprintf(name, sizeof(name), "-%s", *file);
-	return args;
-}
-
-/* PID 1 in its namespaces, with nothing of ours but the standard streams and the socket */
+/* PID 1 in its namespaces; of our descriptors, it has the standard streams and the socket */
 static int command_child(void *arg)
 {
 	const struct command *cmd = arg;
-	char *const *args = cmd->c->command;
-	const char *file = args ? args[0] : NULL;
+	char *const *args = cmd->c->command, name[PATH_MAX + 1];
+	const char *file = args ? args[0] : getenv("SHELL");
 	sigset_t none;
 	char go;
 
@@ -301,7 +280,7 @@ static int command_child(void *arg)
 	command_send_namespaces(cmd);
 	command_set_up(cmd);
 
-	/* Whoever is to run it has died: don't */
+	/* Not if the parent has died */
 	if (read(cmd->go[0], &go, 1) != 1)
 		_exit(EXIT_FAILURE);
 	close(cmd->go[0]);
@@ -311,13 +290,15 @@ static int command_child(void *arg)
 	signal(SIGPIPE, SIG_DFL);
 	signal(SIGCHLD, SIG_DFL);
 
-	if (!args)
-		args = shell_args(&file);
-	execvp(file, args);
+	if (!args && (!file || !*file))
+		file = "/bin/sh";
+	/* A shell gets its first argument as from login(1): its file name after a dash */
+	snprintf(name, sizeof(name), "-%s", file);
+	execvp(file, args ? args : (char *const[]){ name, NULL });
 	die("Couldn't run %s: %s", file, errno_text(errno));
 }
 
-/* A descriptor that a path stands for has done its duty; isolate_early() spared it */
+/* The descriptor in a path that isolate_early() spared */
 static void close_given(const char *path)
 {
 	int fd = isolate_fd_in_path(path);
@@ -329,12 +310,13 @@ static void close_given(const char *path)
 static void open_command(struct ns *ns, const struct conf *c)
 {
 	static _Alignas(16) char stack[256 * 1024];
-	bool given = c->userns;		/* the namespaces are made in one that exists */
-	struct command cmd = { .c = c, .uid = geteuid(), .gid = getegid(), .own_userns = !given && !c->netns_only };
+	struct command cmd = {
+		.c = c, .uid = geteuid(), .gid = getegid(), .own_userns = !c->userns && !c->netns_only
+	};
 	int flags = CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | SIGCHLD;
 	int fd[COMMAND_FDS], err, userns;
 
-	if (given) {
+	if (c->userns) {
 		userns = open_ns(c->userns, "user");
 		close_given(c->userns);
 		join_userns(userns, c->userns);
@@ -348,7 +330,7 @@ static void open_command(struct ns *ns, const struct conf *c)
 
 	ns->child = clone(command_child, stack + sizeof(stack), flags, &cmd);
 	if (ns->child < 0 && cmd.own_userns) {
-		/* Switched off, or nested too deeply: who has the privilege can do without */
+		/* Switched off, or nested too deeply; not needed with privileges */
 		err = errno;
 		cmd.own_userns = false;
 		ns->child = clone(command_child, stack + sizeof(stack), flags & ~CLONE_NEWUSER, &cmd);
@@ -366,11 +348,13 @@ static void open_command(struct ns *ns, const struct conf *c)
 	ns->netns = fd[0];
 	if (cmd.own_userns)
 		join_userns(fd[1], "of the command");
+	else
+		close(fd[1]);
 }
 
 /* Targets that exist */
 
-/* PID in a path /proc/PID/..., 0 for any other; what follows it in @rest */
+/* PID in a path /proc/PID/..., 0 for any other; the rest of the path in @rest */
 static pid_t pid_in_path(const char *path, const char **rest)
 {
 	static const char proc[] = "/proc/";
@@ -395,7 +379,7 @@ static void watch_in(struct ns *ns, const char *dir, const char *name)
 		die("netns dir open: %s: %s (--no-netns-quit does without it)", dir, errno_text(errno));
 }
 
-/* Before Linux 5.3: a process without pidfd is watched by its name in /proc, which no event tells of */
+/* Before Linux 5.3, without pidfd: a process is watched by its name in /proc, which has no events */
 static void watch_proc(struct ns *ns, pid_t pid)
 {
 	char path[64];
@@ -416,7 +400,7 @@ static void watch_name(struct ns *ns, const char *path)
 	snprintf(dir, sizeof(dir), "%.*s", slash > path ? (int)(slash - path) : 1, slash ? path : ".");
 	watch_in(ns, dir, slash ? slash + 1 : path);
 
-	/* Not what a symbolic link points to: its path may not exist in the root that we end up with */
+	/* A symbolic link itself: its target may not exist in our later root */
 	if (fstatat(ns->dirfd, ns->name, &st, AT_SYMLINK_NOFOLLOW))
 		die("Couldn't open network namespace %s: %s", path, errno_text(errno));
 	ns->dev = st.st_dev;
@@ -429,13 +413,13 @@ static void watch_name(struct ns *ns, const char *path)
 		debug("Couldn't open %s: %s", mounts, errno_text(errno));
 }
 
-/* Chooses what to watch: all of it is opened as whoever started us, before anything is joined or given up */
+/* Opens all that is to be watched, with the rights that we are started with, before any namespace is joined */
 static void watch_prepare(struct ns *ns, const char *path)
 {
 	const char *rest;
 	pid_t pid;
 
-	/* A name of our own descriptor says nothing about the namespace */
+	/* The name of a descriptor of ours stays when the namespace goes */
 	if (!strncmp(path, "/proc/self/", 11) || !strncmp(path, "/proc/thread-self/", 18) ||
 	    !strncmp(path, "/dev/fd/", 8))
 		return;
@@ -458,7 +442,7 @@ static void open_existing(struct ns *ns, const struct conf *c, const char *netns
 		watch_prepare(ns, netns);
 	ns->netns = open_ns(netns, "network");
 
-	/* The owner counts: a process may be in a user namespace below it. A mere path may need none. -1: the owner is
+	/* The owner's is joined: a process may be in a user namespace below it. A path may need none. -1: the owner is
 	 * neither our user namespace nor descends from it, or Linux before 4.9.
 	 */
 	if (path) {
@@ -483,25 +467,24 @@ static void open_existing(struct ns *ns, const struct conf *c, const char *netns
 
 void ns_open(struct ns *ns, const struct conf *c)
 {
-	char path[64];
+	const char *path = c->netns;
+	char proc[64];
 	int rc;
 
 	*ns = (struct ns){ .netns = -1, .go = -1, .watch = { -1, -1, -1 }, .dirfd = -1 };
 
-	if (c->netns) {
-		snprintf(path, sizeof(path), "%.63s", c->netns);
-		open_existing(ns, c, c->netns);
-	} else if (c->ns_pid) {
-		snprintf(path, sizeof(path), "/proc/%i/ns/net", c->ns_pid);
-		open_existing(ns, c, path);
-	} else {
-		snprintf(path, sizeof(path), "of the command");
-		open_command(ns, c);
+	if (!path && c->ns_pid) {
+		snprintf(proc, sizeof(proc), "/proc/%i/ns/net", c->ns_pid);
+		path = proc;
 	}
+	if (path)
+		open_existing(ns, c, path);
+	else
+		open_command(ns, c);
 
 	rc = opener_runs() ? 0 : opener_start(ns, 0);
 	if (rc)
-		die("Couldn't join network namespace %s: %s", path, errno_text(-rc));
+		die("Couldn't join network namespace %s: %s", path ? path : "of the command", errno_text(-rc));
 }
 
 /* Its end */
@@ -534,7 +517,7 @@ static int watch_dir(const struct ns *ns)
 	return -1;
 }
 
-/* Does the name stand for the namespace itself, so that it can't go without a change of the mount table? */
+/* Is the name a mount of the namespace? Then its end changes the mount table. */
 static bool is_mounted(const struct ns *ns)
 {
 	struct stat st;
@@ -558,7 +541,7 @@ void ns_watch(struct ns *ns, const struct conf *c, int epfd)
 		debug("No event tells the end of the namespace: will look every %i ms", NS_POLL);
 }
 
-/* Takes what inotify has: did the name go? */
+/* Reads all of inotify's events: did the name go? */
 static bool name_went(const struct ns *ns)
 {
 	_Alignas(struct inotify_event) char buf[4096];
@@ -590,7 +573,7 @@ bool ns_gone(struct ns *ns)
 	if (!fstatat(ns->dirfd, ns->name, &st, AT_SYMLINK_NOFOLLOW))
 		return ns->ino && (st.st_dev != ns->dev || st.st_ino != ns->ino);
 
-	/* Permission to look may have been root's: the name is there, as far as we know */
+	/* Without root's permission to look any more, the name is taken to be there until inotify reports its end */
 	return errno != EACCES || went;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* ns.h - namespace mode: create or enter the namespace, set it up, know when it is gone */
+/* ns.h - namespace mode: create or enter the namespace, set it up, notice its end */
 #ifndef NS_H
 #define NS_H
 
@@ -16,8 +16,8 @@ struct ns {
 	int		watch[3];	/* pidfd, inotify, mount table; -1: not used */
 	int		dirfd;		/* where the namespace's name is, or -1 */
 	char		name[NAME_MAX + 1];
-	uint64_t	dev, ino;	/* what that name stands for; 0: any thing by that name will do */
-	bool		poll;		/* nothing can tell: look every NS_POLL ms */
+	uint64_t	dev, ino;	/* the file of that name; 0: any file */
+	bool		poll;		/* no event at its end: look every NS_POLL ms */
 };
 
 #define NS_POLL	1000
@@ -25,10 +25,9 @@ struct ns {
 /**
  * ns_open() - open (PID, --netns, --userns) or create (COMMAND) the target namespaces; user namespace, opener
  *
- * Joins the user namespace, and starts the opener in the network namespace.
- * The caller stays in the host's network namespace: its sockets are the host's. May die(). A path may be
- * /proc/self/fd/N: isolate_early() spared it, standard streams are still what they were. After isolate_user(), as root
- * keeps the capabilities this takes, and the command is to run as the user.
+ * Joins the user namespace, and starts the opener in the network namespace. The caller stays in the host's network
+ * namespace. A path may be /proc/self/fd/N, a standard stream or spared by isolate_early(). After isolate_user(): root
+ * keeps the capabilities for this, and the command runs as the user. May die().
  */
 void ns_open(struct ns *ns, const struct conf *c);
 
@@ -38,18 +37,18 @@ int ns_netlink(struct nl *nl, int proto);
 /* Creates the tap device, or takes @link (-1: none): descriptor, capabilities, and its name in @ns. May die(). */
 int ns_tap(struct ns *ns, const struct net *net, int link, struct caps *caps);
 
-/* Loopback up; with --config-net: addresses, routes, MTU. Last: the link up, so that who waits for it finds the rest
- * done. A family that can't be had there is switched off in @net. May die().
+/* Loopback up; with --config-net: addresses, MTU, and at last link and routes, for programs that wait for the link. A
+ * family that the namespace doesn't take is switched off in @net. May die().
  */
 void ns_configure(const struct ns *ns, struct net *net);
 
-/* Starts to watch for the namespace's end; called before isolation. Events: EV_NETNS */
+/* Watches for the namespace's end (EV_NETNS); before isolation */
 void ns_watch(struct ns *ns, const struct conf *c, int epfd);
 
 /* Is it gone? Called on EV_NETNS, and every NS_POLL ms if @ns->poll */
 bool ns_gone(struct ns *ns);
 
-/* Everything is ready: the command may run. Closes the descriptor of the namespace, which would keep it alive. */
+/* The command may run. Closes the descriptor of the namespace, which would keep it alive. */
 void ns_go(struct ns *ns);
 
 /* The opener of ns_open() ends: before fork() */

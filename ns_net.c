@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* ns_net.c - the network of the namespace: tap device, addresses, routes
  *
- * Where the host has no default route, the namespace gets one all the same, for the day the host has one: without,
- * packets would never reach us.
+ * The namespace gets a default route also if the host has none (yet): without, packets would never reach us.
  *
- * In the namespace, everything that can be done while the link is down is done then, addresses with IFA_F_NODAD
- * included. The kernel takes routes only for a link that is up: so one datagram carries the request that brings it up
- * and, behind it, those for routes (see nl_hold()). What that leaves out follows right after; each step can be
- * repeated.
+ * Addresses (IFA_F_NODAD) and settings come while the link is down. The kernel takes routes only for a link that is up:
+ * so one datagram carries the request that brings it up and, behind it, those for routes (see nl_hold()). The other
+ * routes follow right after; each step can be repeated.
  */
 
 #include <errno.h>
@@ -25,18 +23,17 @@
 
 #define NS_IFNAME	"tap0"
 
-/* The device drops what is beyond its queue, and nobody is told. Without super-packets, a guest's kernel sends the
- * largest window it may fill in one burst, in packets of one MTU each: 16 MiB is more than the default tcp_wmem and our
- * window make of it. Datagrams are small whatever the MTU is, and come while we wait for a CPU, up to 5 ms on a busy
- * machine: the least is what comes in 4 ms at a million of them each second. It costs 8 bytes of ring per packet, and
- * memory for those that wait.
+/* The device drops packets beyond its queue silently. Without super-packets, a guest's kernel sends a window in one
+ * burst, in packets of one MTU each: 16 MiB is more than the default tcp_wmem and our window allow. Datagrams are small
+ * at any MTU, and come while we wait for a CPU, up to 5 ms on a busy machine: the least is 4 ms at a million of them a
+ * second. It costs 8 bytes of ring per packet, and memory for those that wait.
  */
 #define BURST_MAX	(16U << 20)
 #define TXQLEN_MIN	4096U
 #define TXQLEN_MAX	16384U
 #define HEADERS_MIN	40U		/* of one MTU: IPv4 and TCP without options */
 
-/* A step in the namespace that has to succeed, for an interface (empty: any): @ret is 0 or -errno. May die(). */
+/* A step in the namespace that has to succeed, for an interface unless @ifname is empty. May die(). */
 static void must(const char *what, const char *ifname, int ret)
 {
 	if (ret)
@@ -51,9 +48,7 @@ static uint32_t txqlen(uint32_t mtu)
 	return MIN(MAX(DIV_ROUND_UP(BURST_MAX, payload), TXQLEN_MIN), TXQLEN_MAX);
 }
 
-/* Super-packets may be larger than IP's length fields can say if the namespace's kernel lets the device announce it
- * (BIG TCP)
- */
+/* Super-packets larger than IP's length fields (BIG TCP), if the namespace's kernel lets the device announce them */
 static void set_big_tcp(struct nl *nl, int fd, const struct nl_ifinfo *before, struct caps *caps)
 {
 	struct nl_ifinfo info;
@@ -77,10 +72,9 @@ static void set_big_tcp(struct nl *nl, int fd, const struct nl_ifinfo *before, s
 /* By default, the interface is named like the template; "lo" can't be */
 static void default_ifname(const struct net *net, char name[static IFNAMSIZ])
 {
-	unsigned ifindex = net->ip[V4].on ? net->ip[V4].ifindex : 0;
+	const struct net_ip *ip = net->ip;
+	unsigned ifindex = ip[V4].on && ip[V4].ifindex ? ip[V4].ifindex : ip[V6].on ? ip[V6].ifindex : 0;
 
-	if (!ifindex && net->ip[V6].on)
-		ifindex = net->ip[V6].ifindex;
 	if (!ifindex || !if_indextoname(ifindex, name) || !strcmp(name, "lo"))
 		strcpy(name, NS_IFNAME);
 }
@@ -91,13 +85,12 @@ static int tap_create(char *ifname, bool exists, struct caps *caps)
 	int fd = opener_file("/dev/net/tun", O_RDWR), ret;
 	const char *hint = "";
 
-	if (fd < 0) {
-		if (fd == -ENOENT || fd == -ENODEV || fd == -ENXIO)
-			hint = " (is the tun module loaded, and is the device in this container?)";
-		else if (fd == -EPERM || fd == -EACCES)
-			hint = " (does this container allow the device?)";
+	if (fd == -ENOENT || fd == -ENODEV || fd == -ENXIO)
+		hint = " (is the tun module loaded, and is the device in this container?)";
+	else if (fd == -EPERM || fd == -EACCES)
+		hint = " (does this container allow the device?)";
+	if (fd < 0)
 		die("Failed to open /dev/net/tun: %s%s", errno_text(-fd), hint);
-	}
 	ret = tun_create(fd, ifname, caps);
 	if (ret)
 		die("Failed to set up tap interface %s in namespace: %s", ifname,
@@ -143,7 +136,7 @@ struct ns_net {
 	unsigned	ifindex;
 };
 
-/* Link-local address the kernel would make (RFC 4291, appendix A), to have it without DAD */
+/* The kernel's link-local address (RFC 4291, appendix A), to add it without DAD */
 static struct addr eui64(const struct mac *m)
 {
 	const uint8_t *b = m->b;
@@ -199,23 +192,17 @@ static int set_addrs(struct ns_net *n, enum family f)
 	return addr_is_unspec(&g->addr) ? 0 : nl_addr_add(&n->ns, n->ifindex, &g->addr, g->plen);
 }
 
-/* First attempt, while requests are held: with the link's coming up */
-static void first_routes(struct ns_net *n, enum family f)
-{
-	struct nl_copy cp = family_copy(n, f);
-
-	if (copy_routes(n->net, f))
-		nl_route_copy_first(&cp);
-	else
-		nl_route_add_default(&n->ns, n->ifindex, &n->net->ip[f].gw);
-}
-
-static int all_routes(struct ns_net *n, enum family f)
+/* While requests are held, with the link's coming up: the first attempt */
+static int set_routes(struct ns_net *n, enum family f)
 {
 	struct nl_copy cp = family_copy(n, f);
 	int ret;
 
 	if (copy_routes(n->net, f)) {
+		if (n->ns.hold) {
+			nl_route_copy_first(&cp);
+			return 0;
+		}
 		ret = nl_route_copy(&cp);
 		if (ret < 0)
 			warn("Can't copy %s routes: %s", family_name[f], errno_text(-ret));
@@ -225,21 +212,26 @@ static int all_routes(struct ns_net *n, enum family f)
 	return nl_route_add_default(&n->ns, n->ifindex, &n->net->ip[f].gw);
 }
 
-/* IPv6 may be switched off in the namespace (disable_ipv6, or an MTU below 1280): then IPv4 is what there is */
-static void family_done(struct ns_net *n, enum family f, const char *what, int ret)
+/* One step for both families. IPv6 may be switched off in the namespace (disable_ipv6, or an MTU below 1280): then there
+ * is only IPv4. No warning if the user has switched it off.
+ */
+static void each_family(struct ns_net *n, const char *what, int (*set)(struct ns_net *n, enum family f))
 {
-	if (!ret)
-		return;
-	if (f == V4)
-		die("Failed to set IPv4 %s in namespace: %s", what, errno_text(-ret));
-	/* The user's own doing is nothing to warn of */
-	log_if(ret == -EACCES ? LOG_INFO : LOG_WARNING, "Failed to set IPv6 %s in namespace: %s", what,
-	       errno_text(-ret));
-	net_switch_off(n->net, V6);
+	for (enum family f = V4; f < FAMILIES; f++) {
+		int ret = n->net->ip[f].on ? set(n, f) : 0;
+
+		if (!ret)
+			continue;
+		if (f == V4)
+			die("Failed to set IPv4 %s in namespace: %s", what, errno_text(-ret));
+		log_if(ret == -EACCES ? LOG_INFO : LOG_WARNING, "Failed to set IPv6 %s in namespace: %s", what,
+		       errno_text(-ret));
+		net_switch_off(n->net, V6);
+	}
 }
 
-/* Nothing will answer router solicitations (see ns_configure()), and the kernel would repeat them for ever, waking us.
- * Without /proc, or where it is read-only, it does.
+/* Router solicitations get no answer, and the kernel would repeat them for ever, and wake us. Without a /proc to write
+ * to, it does.
  */
 static void no_solicitations(const char *ifname)
 {
@@ -262,23 +254,14 @@ static void configure_link(struct ns_net *n, const char *ifname)
 		must("set MTU", "", nl_link_set(&n->ns, n->ifindex, IFLA_MTU, net->cf->mtu));
 	nl_link_autoaddr(&n->ns, n->ifindex, net->ip[V6].on);
 	no_solicitations(ifname);
-	for (enum family f = V4; f < FAMILIES; f++) {
-		if (net->ip[f].on)
-			family_done(n, f, "addresses", set_addrs(n, f));
-	}
+	each_family(n, "addresses", set_addrs);
 
 	nl_hold(&n->ns);
 	nl_link_up(&n->ns, n->ifindex);
-	for (enum family f = V4; f < FAMILIES; f++) {
-		if (net->ip[f].on)
-			first_routes(n, f);
-	}
+	each_family(n, "routes", set_routes);
 	nl_release(&n->ns);
 	must("bring up interface", "", nl_link_up(&n->ns, n->ifindex));
-	for (enum family f = V4; f < FAMILIES; f++) {
-		if (net->ip[f].on)
-			family_done(n, f, "routes", all_routes(n, f));
-	}
+	each_family(n, "routes", set_routes);
 }
 
 void ns_configure(const struct ns *ns, struct net *net)
@@ -293,9 +276,7 @@ void ns_configure(const struct ns *ns, struct net *net)
 	if (ret)
 		warn("Failed to bring up loopback interface in namespace: %s", errno_text(-ret));
 
-	/* The kernel segments what would be more, so that what pkt_parse() drops comes from no honest sender. Also if
-	 * the device was made by somebody else (--fd).
-	 */
+	/* The kernel segments larger super-packets, which pkt_parse() would drop. Also for another program's device (-F) */
 	n.ifindex = *ns->ifname ? nl_ifindex(&n.ns, ns->ifname) : 0;
 	ret = n.ifindex ? nl_link_set(&n.ns, n.ifindex, IFLA_GSO_MAX_SEGS, GSO_SEGS_MAX) : 0;
 	if (ret)

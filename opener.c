@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* opener.c - files and sockets of the target network namespace: requests, and the answers of the opener in there
  *
- * Both sides share memory, thread-local storage included, so errno: only one of them is ever awake.
+ * Both sides share memory, with thread-local storage and errno: only one of them runs at a time.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,8 +13,8 @@
 #include "util.h"
 
 struct opener_request {
-	const char	*path;		/* a file, or NULL */
-	int		flags;		/* for open(), or */
+	const char	*path;		/* of a file, or NULL: a socket */
+	int		flags;
 	int		family, type, proto;
 	unsigned	n;
 };
@@ -37,18 +37,15 @@ static int open_one(const struct opener_request *r)
 	return fd < 0 ? -errno : fd;
 }
 
-/* As many as asked for, or as there are descriptors for */
+/* As many as were requested, or until an error */
 static void open_all(const struct opener_request *r, struct opener_answer *a)
 {
-	for (a->n = 0; (unsigned)a->n < MIN(r->n, OPENER_MAX); a->n++) {
-		int fd = open_one(r);
+	int fd = 0;
 
-		if (fd < 0) {
-			a->n = a->n ? a->n : fd;
-			return;
-		}
+	for (a->n = 0; (unsigned)a->n < MIN(r->n, OPENER_MAX) && (fd = open_one(r)) >= 0; a->n++)
 		a->fd[a->n] = fd;
-	}
+	if (!a->n)
+		a->n = fd;
 }
 
 void opener_serve(int rc)
@@ -71,7 +68,7 @@ static int ask(const struct opener_request *r, int *fd)
 	struct opener_answer a;
 	int n;
 
-	/* Its filter would end us */
+	/* The filter of an opener that stays would end the process */
 	if (line.ours < 0 || (line.stays && (r->path || (r->family != AF_INET && r->family != AF_INET6))))
 		return -EAFNOSUPPORT;
 	if (write(line.ours, r, sizeof(*r)) != sizeof(*r))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* opener.h - files and sockets of the target network namespace, which this process never enters
  *
- * A descriptor works from anywhere (doc/platform/inside.c): only opening it has to be done inside, by the opener that
- * ns.c starts there. It shares descriptors with its caller, which waits for it: a call costs two context switches.
+ * A descriptor works from anywhere (doc/platform/inside.c): it only has to be opened inside, by the opener that ns.c
+ * starts there. It shares descriptors with its caller, which waits: a call costs two context switches.
  */
 #ifndef OPENER_H
 #define OPENER_H
@@ -11,7 +11,6 @@
 
 #define OPENER_MAX	32
 
-/* Is there one? */
 bool opener_runs(void);
 
 /**
@@ -20,19 +19,18 @@ bool opener_runs(void);
  * @type:	SOCK_CLOEXEC and SOCK_NONBLOCK are added
  * @fd:		descriptors, OPENER_MAX at most
  *
- * Return: how many there are, or -errno if none; -EAFNOSUPPORT without an opener
+ * Return: number of sockets, or -errno if none; -EAFNOSUPPORT without an opener
  */
 int opener_sockets(int family, int type, int proto, int *fd, unsigned n);
 
 /* open() there, during start-up; O_CLOEXEC and O_NONBLOCK are added: descriptor or -errno */
 int opener_file(const char *path, int flags);
 
-/* For the opener's start: a new line to it, 0 or -errno. @stays: it opens sockets of AF_INET and AF_INET6 from now on.
- */
+/* A line to a new opener: 0 or -errno. @stays: for sockets of AF_INET and AF_INET6 only */
 int opener_connect(bool stays);
-/* The opener is there: 0 or -errno */
+/* Waits for its start: 0 or -errno */
 int opener_ready(void);
-/* Nothing is to be opened any more: it leaves opener_serve() */
+/* The opener leaves opener_serve() */
 void opener_hang_up(void);
 /* In the opener; @rc: 0, or -errno if it can't do its work */
 void opener_serve(int rc);
