@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* neigh.c - MAC addresses of the host's neighbours: a dump of the kernel's table, and its notifications
  *
- * Notifications that change nothing are mostly dropped by a filter (neigh_filter.c). The rest is read as it comes, a
- * limited number at a time.
+ * A filter (neigh_filter.c) drops most notifications that change nothing; the others are read as they come, a limited
+ * number at a time.
  *
- * Parts of a dump and notifications share one queue, in the order in which things happened. Notifications that didn't
- * fit into it are lost, and the kernel reports it (ENOBUFS): then the whole table is read again, and entries that are
- * not in it any more go.
+ * Parts of a dump and notifications share one queue, in the order of the changes. The kernel reports notifications that
+ * the queue had no room for (ENOBUFS): then the whole table is read again, and entries that are not in it are removed.
  */
 #include <errno.h>
 #include <net/if_arp.h>
@@ -17,7 +16,7 @@
 #include "neigh.h"
 #include "netlink_msg.h"
 
-#define DATAGRAM_MAX	16384	/* larger than a part of a dump, at most 8 KiB for a reader with little room */
+#define DATAGRAM_MAX	16384	/* parts of a dump have 8 KiB at most, for a reader with little room */
 #define START_MAX	65536	/* datagrams of the first dump */
 
 static alignas(NLMSG_ALIGNTO) uint8_t datagram[DATAGRAM_MAX];
@@ -34,26 +33,36 @@ uint32_t neigh_hash(const struct neighs *n, const struct addr *a)
 	return (uint32_t)((half[0] * 0xd6e8feb86659fd93ULL) >> 32);
 }
 
-/* Index of the entry of @a, or NEIGH_MAX */
+static bool is_of(const struct neigh *e, const struct addr *a)
+{
+	return e->used && addr_eq(&e->a, a);
+}
+
+/* Index of the entry of @a, or else of a free one, or of the oldest that may give way to it */
 static unsigned find(const struct neighs *n, const struct addr *a)
 {
-	unsigned first = neigh_hash(n, a) % NEIGH_SETS * NEIGH_WAYS;
+	unsigned first = neigh_hash(n, a) % NEIGH_SETS * NEIGH_WAYS, best = first;
 
-	for (unsigned i = first; i < first + NEIGH_WAYS; i++)
-		if (n->e[i].used && addr_eq(&n->e[i].a, a))
+	for (unsigned i = first; i < first + NEIGH_WAYS; i++) {
+		const struct neigh *e = &n->e[i], *b = &n->e[best];
+
+		if (is_of(e, a))
 			return i;
-	return NEIGH_MAX;
+		if (b->used && (!e->used || n->clock - e->age > n->clock - b->age))
+			best = i;
+	}
+	return best;
 }
 
 const struct mac *neigh_find(const struct neighs *n, const struct net *net, const struct addr *a,
 			     const struct mac *guest)
 {
-	unsigned i = find(n, a);
+	const struct neigh *e = &n->e[find(n, a)];
 
-	return i < NEIGH_MAX && !mac_eq(&n->e[i].mac, guest) ? &n->e[i].mac : &net->cf->our_mac;
+	return is_of(e, a) && !mac_eq(&e->mac, guest) ? &e->mac : &net->cf->our_mac;
 }
 
-/* @e becomes another one, or none. If the filter has it, notifications that matter now may be lost already. */
+/* @e becomes another one, or none. With it in the filter, notifications that matter now may have been dropped. */
 static void leave(struct neighs *n, const struct neigh *e)
 {
 	n->dirty = true;
@@ -70,26 +79,11 @@ static void drop_entry(struct neighs *n, struct neigh *e)
 	n->count--;
 }
 
-/* Index for a new entry of @a: a free one, or the oldest */
-static unsigned find_room(const struct neighs *n, const struct addr *a)
-{
-	unsigned first = neigh_hash(n, a) % NEIGH_SETS * NEIGH_WAYS, oldest = first;
-
-	for (unsigned i = first; i < first + NEIGH_WAYS; i++) {
-		if (!n->e[i].used)
-			return i;
-		if (n->clock - n->e[i].age > n->clock - n->e[oldest].age)
-			oldest = i;
-	}
-	return oldest;
-}
-
 static void remember_mac(struct neighs *n, const struct addr *a, const struct mac *mac)
 {
-	unsigned i = find(n, a);
-	struct neigh *e = &n->e[i < NEIGH_MAX ? i : find_room(n, a)];
+	struct neigh *e = &n->e[find(n, a)];
 
-	if (i == NEIGH_MAX || !mac_eq(&e->mac, mac)) {
+	if (!is_of(e, a) || !mac_eq(&e->mac, mac)) {
 		leave(n, e);
 		n->count += !e->used;
 		*e = (struct neigh){ .a = *a, .mac = *mac, .used = true };
@@ -98,7 +92,7 @@ static void remember_mac(struct neighs *n, const struct addr *a, const struct ma
 	e->age = n->clock++;
 }
 
-/* Entries that the dump which has just ended didn't have are gone */
+/* Removes entries that were not in the dump which has ended */
 static void sweep(struct neighs *n)
 {
 	for (struct neigh *e = n->e; e < n->e + NEIGH_MAX; e++)
@@ -106,9 +100,7 @@ static void sweep(struct neighs *n)
 			drop_entry(n, e);
 }
 
-/* ---- what is a neighbour of the guest's ---- */
-
-/* Is @a another host for the guest, on its own link? Not where it is mapped to the host itself, or is the guest's. */
+/* Is @a another host on the guest's link? Not if it stands for the host, or is the guest's. */
 static bool is_neighbour(const struct net *net, const struct addr *a)
 {
 	enum family f = addr_family(a);
@@ -128,14 +120,14 @@ static bool is_neighbour(const struct net *net, const struct addr *a)
 
 /* ---- messages ---- */
 
-/* RTM_NEWNEIGH, RTM_DELNEIGH into the table: true if the neighbour @a is there */
+/* RTM_NEWNEIGH, RTM_DELNEIGH into the table: true if @a is in it then */
 static bool take(struct neighs *n, const struct nlmsghdr *nh, struct addr *a)
 {
 	const struct ndmsg *ndm = NLMSG_DATA(nh);
 	const struct rtattr *tb[NDA_LLADDR + 1];
 	const struct net_ip *ip;
+	struct neigh *e;
 	struct mac mac;
-	unsigned i;
 	bool v6;
 
 	if (!msg_has(nh, sizeof(*ndm)) || (ndm->ndm_family != AF_INET && ndm->ndm_family != AF_INET6))
@@ -156,9 +148,9 @@ static bool take(struct neighs *n, const struct nlmsghdr *nh, struct addr *a)
 			return true;
 		}
 	}
-	i = find(n, a);
-	if (i < NEIGH_MAX)
-		drop_entry(n, &n->e[i]);
+	e = &n->e[find(n, a)];
+	if (is_of(e, a))
+		drop_entry(n, e);
 	return false;
 }
 
@@ -174,7 +166,7 @@ bool neigh_next(struct neighs *n, struct addr *a)
 				return true;
 		} else if (n->dumping && msg_ends(nh, &n->nl, &ret)) {
 			n->dumping = false;
-			/* An interrupted one may lack entries; those that changed had notifications (CFG-17) */
+			/* An interrupted dump may lack entries; changes have notifications (CFG-17) */
 			if (nh->nlmsg_type == NLMSG_DONE && !(nh->nlmsg_flags & NLM_F_DUMP_INTR))
 				sweep(n);
 		}
@@ -190,12 +182,12 @@ int neigh_read(struct neighs *n)
 	if (n->len >= 0)
 		return 0;
 	if (n->len != -ENOBUFS && n->len != -EMSGSIZE)
-		return -EAGAIN;			/* there is none: no other errors exist */
+		return -EAGAIN;			/* no other errors exist */
 	n->lost = true;
 	return -ENOBUFS;
 }
 
-/* Asks for all of the table, without waiting for it: 0, or -errno; -EBUSY while a dump is under way */
+/* Starts a dump: 0, or -errno; -EBUSY while one is under way */
 static int neigh_dump(struct neighs *n)
 {
 	const struct net_ip *ip = n->net->ip;
@@ -229,15 +221,12 @@ void neigh_asked(struct neighs *n, const struct addr *a)
 
 int neigh_again(struct neighs *n)
 {
-	int rc = 0;
-
 	if (n->lost)
 		return neigh_dump(n);
-	if (n->dirty && !n->dumping) {
-		n->dirty = false;
-		rc = neigh_filter(n, true);
-	}
-	return rc;
+	if (!n->dirty || n->dumping)
+		return 0;
+	n->dirty = false;
+	return neigh_filter(n, true);
 }
 
 int neigh_start(struct neighs *n, const struct net *net)
@@ -257,10 +246,7 @@ int neigh_start(struct neighs *n, const struct net *net)
 	rc = neigh_filter(n, false);
 	if (rc)
 		debug("Neighbours: no filter for notifications: %s", errno_text(-rc));
-	if (setsockopt(n->nl.fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)))
-		rc = -errno;
-	else
-		rc = neigh_dump(n);
+	rc = setsockopt(n->nl.fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) ? -errno : neigh_dump(n);
 	if (rc) {
 		nl_close(&n->nl);
 		return rc;

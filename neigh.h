@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* neigh.h - MAC addresses of the host's neighbours, as the host's kernel knows them
  *
- * The guest is on the host's segment, as far as it can see: hosts there have their own MAC addresses, not ours. The
- * table follows the kernel's (rtnetlink(7)): a dump at start, then a notification for each change. Addresses that are
- * not in it have our MAC address: hosts that the kernel doesn't know (yet), and addresses that are, or stand for, the
- * host itself.
+ * To the guest, hosts on the host's segment are neighbours with their own MAC addresses. The table follows the kernel's
+ * (rtnetlink(7)): a dump at start, then a notification for each change. All other addresses have our MAC address: hosts
+ * unknown to the kernel, and addresses that are, or stand for, the host itself.
  *
- * One table for the process, as it is about the host. Neighbours can fill it up, so it has a fixed size, and the oldest
- * of a few entries gives way.
+ * One table for the process, as it is about the host. Neighbours can fill it up: the oldest of a few entries gives way.
  */
 #ifndef NEIGH_H
 #define NEIGH_H
@@ -26,7 +24,7 @@ struct neigh {
 	struct addr	a;
 	struct mac	mac;
 	bool		used;
-	bool		filtered;	/* a notification that names both would be dropped */
+	bool		filtered;	/* notifications with both addresses are dropped */
 	uint8_t		round;		/* last dump it was seen in, or after */
 	uint32_t	age;		/* of the last message about it */
 };
@@ -35,7 +33,7 @@ struct neighs {
 	const struct net *net;
 	struct nl	nl;		/* in the host's namespace; -1: none */
 	bool		dumping;	/* a dump is under way */
-	bool		lost;		/* notifications may have been lost since it began: another one is needed */
+	bool		lost;		/* notifications may have been lost since it began: another dump is due */
 	bool		ll;		/* a guest has asked for an IPv6 link-local neighbour */
 	bool		dirty;		/* the table has changed since the filter was made */
 	uint8_t		round;		/* of dumps */
@@ -43,7 +41,7 @@ struct neighs {
 	uint32_t	count;		/* entries used */
 	uint64_t	key[2];
 	struct neigh	e[NEIGH_MAX];
-	const struct nlmsghdr *next;	/* datagram that is being read: the rest of it, in neigh.c */
+	const struct nlmsghdr *next;	/* the rest of the datagram that is being read, in neigh.c */
 	ssize_t		len;
 };
 
@@ -51,21 +49,21 @@ struct neighs {
  * neigh_start() - learn the neighbours of the template interfaces, and follow them from now on
  * @net:	kept
  *
- * In the host's network namespace, before a seccomp filter is in place: it opens a socket. The table is as complete as
- * the kernel's when it returns.
+ * In the host's network namespace, before the seccomp filter: opens a socket. Returns with the kernel's whole table.
  *
- * Return: descriptor to wait for (EPOLLIN), or -errno; -ENODEV if there is no interface to have neighbours
+ * Return: descriptor to wait for (EPOLLIN), or -errno; -ENODEV without an interface
  */
 int neigh_start(struct neighs *n, const struct net *net);
 
-/* What needn't be done at once: is there some of it? And does it: 0, or -errno; -EBUSY: later */
+/* Is a dump, or a new filter, due? It may wait. */
 static inline bool neigh_waits(const struct neighs *n)
 {
 	return n->lost || (n->dirty && !n->dumping);
 }
+/* Starts it: 0, or -errno; -EBUSY: later */
 int neigh_again(struct neighs *n);
 
-/* Filter for notifications; @known: drops those that repeat entries of the table. 0, or -errno: the one before stays */
+/* Filter for notifications; @known: also against those that repeat the table. 0, or -errno: the one before stays */
 int neigh_filter(struct neighs *n, bool known);
 
 /* Next datagram: 0, -EAGAIN if there is none, or -ENOBUFS if some were lost, which sets @n->lost */
@@ -74,7 +72,7 @@ int neigh_read(struct neighs *n);
 /* Next neighbour of that datagram whose MAC address is new or confirmed, in @a; false at its end */
 bool neigh_next(struct neighs *n, struct addr *a);
 
-/* A guest was told the MAC address of @a. From then on, link-local neighbours, rarely asked for, are followed, too. */
+/* A guest was sent the MAC address of @a. Link-local neighbours are followed from the first of these on. */
 void neigh_asked(struct neighs *n, const struct addr *a);
 
 /* Hash of @a, keyed: 32 bits, the lowest ones are good */
