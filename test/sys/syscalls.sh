@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # every system call the program makes once it runs has a row in isolate.c's table
 #
-# A call without one would end the process with SIGSYS, on the day that somebody meets it. Rows that nothing here used
-# are listed, for whoever wants to know.
+# A call without one would end the process with SIGSYS. Rows that no call here used are listed.
 . "${0%/*}/lib.sh"
 
 ISOLATE=$TOP/isolate.c
