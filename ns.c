@@ -357,18 +357,12 @@ static void open_command(struct ns *ns, const struct conf *c)
 /* PID in a path /proc/PID/..., 0 for any other; the rest of the path in @rest */
 static pid_t pid_in_path(const char *path, const char **rest)
 {
-	static const char proc[] = "/proc/";
-	size_t len;
-	uint64_t n;
+	int pid, len = 0;
 
-	if (strncmp(path, proc, sizeof(proc) - 1))
+	if (sscanf(path, "/proc/%d/%n", &pid, &len) != 1 || !len)
 		return 0;
-	path += sizeof(proc) - 1;
-	len = strspn(path, "0123456789");
-	if (path[len] != '/' || !parse_num(path, len, INT32_MAX, &n))
-		return 0;
-	*rest = path + len + 1;
-	return (pid_t)n;
+	*rest = path + len;
+	return pid;
 }
 
 static void watch_in(struct ns *ns, const char *dir, const char *name)

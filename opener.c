@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* opener.c - files and sockets of the target network namespace: requests, and the answers of the opener in there
+/* opener.c - files and sockets of the target network namespace
  *
- * Both sides share memory, with thread-local storage and errno: only one of them runs at a time.
+ * Both sides share memory, with thread-local storage and errno: only one of them runs at a time. So a message is the
+ * address of a request, and the answer, an int, its result.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -16,12 +16,8 @@ struct opener_request {
 	const char	*path;		/* of a file, or NULL: a socket */
 	int		flags;
 	int		family, type, proto;
+	int		*fd;		/* descriptors, @n at most */
 	unsigned	n;
-};
-
-struct opener_answer {
-	int		n;		/* how many, or -errno */
-	int		fd[OPENER_MAX];
 };
 
 static struct {
@@ -37,56 +33,50 @@ static int open_one(const struct opener_request *r)
 	return fd < 0 ? -errno : fd;
 }
 
-/* As many as were requested, or until an error */
-static void open_all(const struct opener_request *r, struct opener_answer *a)
+/* As many as were requested, or until an error: their number, or -errno if none */
+static int open_all(const struct opener_request *r)
 {
-	int fd = 0;
-
-	for (a->n = 0; (unsigned)a->n < MIN(r->n, OPENER_MAX) && (fd = open_one(r)) >= 0; a->n++)
-		a->fd[a->n] = fd;
-	if (!a->n)
-		a->n = fd;
+	for (unsigned i = 0; i < r->n; i++) {
+		r->fd[i] = open_one(r);
+		if (r->fd[i] < 0)
+			return i ? (int)i : r->fd[i];
+	}
+	return (int)r->n;
 }
 
 void opener_serve(int rc)
 {
-	struct opener_answer a = { .n = rc };
-	struct opener_request r;
+	const struct opener_request *r;
+	int n = rc;
 
-	while (write(line.its, &a, sizeof(a)) == sizeof(a) && !rc && read(line.its, &r, sizeof(r)) == sizeof(r))
-		open_all(&r, &a);
+	while (write(line.its, &n, sizeof(n)) == sizeof(n) && !rc && read(line.its, &r, sizeof(r)) == sizeof(r))
+		n = open_all(r);
 	close(line.its);
 }
 
-static int take_answer(struct opener_answer *a)
+int opener_ready(void)
 {
-	return UNINTERRUPTED(read(line.ours, a, sizeof(*a))) == sizeof(*a) ? a->n : -EIO;
-}
-
-static int ask(const struct opener_request *r, int *fd)
-{
-	struct opener_answer a;
 	int n;
 
+	return UNINTERRUPTED(read(line.ours, &n, sizeof(n))) == sizeof(n) ? n : -EIO;
+}
+
+static int ask(const struct opener_request *r)
+{
 	/* The filter of an opener that stays would end the process */
 	if (line.ours < 0 || (line.stays && (r->path || (r->family != AF_INET && r->family != AF_INET6))))
 		return -EAFNOSUPPORT;
-	if (write(line.ours, r, sizeof(*r)) != sizeof(*r))
-		return -EIO;
-	n = take_answer(&a);
-	if (n > 0)
-		memcpy(fd, a.fd, (unsigned)n * sizeof(*fd));
-	return n;
+	return write(line.ours, &r, sizeof(r)) == sizeof(r) ? opener_ready() : -EIO;
 }
 
 int opener_sockets(int family, int type, int proto, int *fd, unsigned n)
 {
-	return ask(&(struct opener_request){ .family = family, .type = type, .proto = proto, .n = n }, fd);
+	return ask(&(struct opener_request){ .family = family, .type = type, .proto = proto, .fd = fd, .n = n });
 }
 
 int opener_file(const char *path, int flags)
 {
-	int fd, n = ask(&(struct opener_request){ .path = path, .flags = flags, .n = 1 }, &fd);
+	int fd, n = ask(&(struct opener_request){ .path = path, .flags = flags, .fd = &fd, .n = 1 });
 
 	return n < 0 ? n : fd;
 }
@@ -106,13 +96,6 @@ int opener_connect(bool stays)
 	line.its = fd[1];
 	line.stays = stays;
 	return 0;
-}
-
-int opener_ready(void)
-{
-	struct opener_answer a;
-
-	return take_answer(&a);
 }
 
 void opener_hang_up(void)

@@ -9,15 +9,13 @@
 
 #include <stdbool.h>
 
-#define OPENER_MAX	32
-
 bool opener_runs(void);
 
 /**
  * opener_sockets() - socket() in the target namespace, up to @n times
  * @family:	AF_INET or AF_INET6; any other only during start-up
  * @type:	SOCK_CLOEXEC and SOCK_NONBLOCK are added
- * @fd:		descriptors, OPENER_MAX at most
+ * @fd:		descriptors
  *
  * Return: number of sockets, or -errno if none; -EAFNOSUPPORT without an opener
  */
@@ -28,7 +26,7 @@ int opener_file(const char *path, int flags);
 
 /* A line to a new opener: 0 or -errno. @stays: for sockets of AF_INET and AF_INET6 only */
 int opener_connect(bool stays);
-/* Waits for its start: 0 or -errno */
+/* Waits for its start, or answer: the result */
 int opener_ready(void);
 /* The opener leaves opener_serve() */
 void opener_hang_up(void);
