@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* isolate.c - give up everything that is not needed, step by step
+/* isolate.c - give up all rights that are not needed, step by step
  *
  * Real root gives up its user ID early, but keeps the few capabilities for opening and joining others' namespaces
  * until isolate_late(): root's targets can be joined, and no packet is handled with a capability.
@@ -170,13 +170,9 @@ void isolate_fds(const int *keep, unsigned n)
 
 int isolate_fd_in_path(const char *path)
 {
-	static const char dir[] = "/proc/self/fd/";
-	size_t len = sizeof(dir) - 1;
-	uint64_t fd;
+	int fd, len = 0;
 
-	if (!path || strncmp(path, dir, len) || !parse_num(path + len, strlen(path + len), INT32_MAX, &fd))
-		return -1;
-	return (int)fd;
+	return path && sscanf(path, "/proc/self/fd/%d%n", &fd, &len) == 1 && !path[len] ? fd : -1;
 }
 
 static void streams_open(void)
@@ -487,7 +483,7 @@ static const struct {
 
 static struct bpf filter;
 
-/* Goes on if the value loaded last is @k: where else, is to be filled in */
+/* Goes on if the value loaded last is @k; the other target is filled in later */
 static unsigned emit_only(uint32_t k)
 {
 	return bpf_op(&filter, BPF_JMP | BPF_JEQ | BPF_K, k, 0, 0);

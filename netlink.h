@@ -2,7 +2,7 @@
 /* netlink.h - rtnetlink(7): interfaces, addresses, routes
  *
  * A socket belongs to the network namespace it was opened in. An interrupted dump (NLM_F_DUMP_INTR) is repeated.
- * Functions return 0 or -errno, unless it is said otherwise.
+ * Functions return 0 or -errno, unless noted.
  */
 #ifndef NETLINK_H
 #define NETLINK_H

@@ -188,7 +188,7 @@ static int open_to_write(const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Our user becomes root in there or, where that isn't permitted, the overflow user */
+/* Our user becomes root in there, or the overflow user if that isn't permitted */
 static void command_map_user(const struct command *cmd)
 {
 	int uid_map, gid_map, setgroups, rc, rc_gid;
