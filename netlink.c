@@ -171,21 +171,18 @@ static int msg_error(const struct nlmsghdr *nh)
 
 ssize_t nl_recv(const struct nl *nl, void *buf, size_t size)
 {
-	struct sockaddr_nl from;
-	struct iovec iov = { .iov_base = buf, .iov_len = size };
-	struct msghdr msg = { .msg_name = &from, .msg_iov = &iov, .msg_iovlen = 1 };
+	struct sockaddr_nl from = { .nl_pid = 0 };
+	socklen_t len = sizeof(from);
 	ssize_t n;
 
-	do {
-		from.nl_pid = 0;
-		msg.msg_namelen = sizeof(from);
-		n = UNINTERRUPTED(recvmsg(nl->fd, &msg, MSG_DONTWAIT));
-	} while (n > 0 && from.nl_pid);
+	do
+		n = UNINTERRUPTED(recvfrom(nl->fd, buf, size, MSG_DONTWAIT | MSG_TRUNC, (void *)&from, &len));
+	while (n > 0 && from.nl_pid);
 	if (n < 0)
 		return errno == EAGAIN ? -ETIMEDOUT : -errno;
 	if (!n)
 		return -EPIPE;
-	return msg.msg_flags & MSG_TRUNC ? -EMSGSIZE : n;
+	return (size_t)n > size ? -EMSGSIZE : n;
 }
 
 static int nl_send(const struct nl *nl, const void *buf, size_t len)
