@@ -144,19 +144,17 @@ uint64_t csum_iov(const struct iovec *iov, unsigned cnt, size_t off, size_t len,
 
 uint64_t csum_pseudo(const struct addr *src, const struct addr *dst, uint8_t proto, uint32_t l4_len)
 {
-	bool v4 = addr_is_v4(src);
-	size_t skip = v4 ? 12 : 0;
-	uint64_t sum;
+	uint64_t sum = (uint64_t)htonl(l4_len) + htons(proto);
 
-	sum = csum_add(src->b + skip, sizeof(src->b) - skip, (uint64_t)htonl(l4_len) + htons(proto));
-	return csum_add(dst->b + skip, sizeof(dst->b) - skip, sum);
+	for (unsigned i = addr_is_v4(src) ? 3 : 0; i < 4; i++)
+		sum += (uint64_t)src->w[i] + dst->w[i];
+	return sum;
 }
 
 uint16_t csum_fold(uint64_t sum)
 {
 	sum = (sum >> 32) + (uint32_t)sum;
 	sum = (sum >> 32) + (uint32_t)sum;
-	sum = (sum >> 16) + (sum & 0xffff);
 	sum = (sum >> 16) + (sum & 0xffff);
 	return (uint16_t)((sum >> 16) + (sum & 0xffff));
 }

@@ -46,34 +46,48 @@ void view_trim(struct view *v, size_t n)
 	v->len = MIN(v->len, n);
 }
 
+/* Takes the bytes of @v that are in the next buffer; their number, 0 at the end */
+static inline size_t view_next(struct view *v, uint8_t **at)
+{
+	while (v->cnt && v->len) {
+		size_t off = v->off, room = v->iov->iov_len;
+
+		*at = (uint8_t *)v->iov->iov_base + off;
+		v->iov++;
+		v->cnt--;
+		if (off < room) {
+			room = MIN(room - off, v->len);
+			v->off = 0;
+			v->len -= room;
+			return room;
+		}
+		v->off -= room;
+	}
+	return 0;
+}
+
 bool view_copy(const struct view *v, size_t at, void *to, size_t n)
 {
-	struct view rest = *v;
-	uint8_t *p = to;
+	struct view rest = { v->iov, v->cnt, v->off + at, n };
+	uint8_t *p = to, *from;
 
 	if (at > v->len || n > v->len - at)
 		return false;
-	for (view_skip(&rest, at); n && rest.cnt;) {
-		size_t part = MIN(rest.iov->iov_len - rest.off, n);
-
-		memcpy(p, (const uint8_t *)rest.iov->iov_base + rest.off, part);
-		view_skip(&rest, part);
-		p += part;
-		n -= part;
+	while ((n = view_next(&rest, &from))) {
+		memcpy(p, from, n);
+		p += n;
 	}
-	return !n;
+	return !rest.len;
 }
 
 unsigned view_iov(const struct view *v, struct iovec *iov, unsigned max, size_t *len)
 {
 	struct view rest = *v;
 	unsigned n = 0;
+	uint8_t *at;
 
-	for (view_skip(&rest, 0); rest.len && rest.cnt && n < max; n++) {
-		iov[n].iov_base = (uint8_t *)rest.iov->iov_base + rest.off;
-		iov[n].iov_len = MIN(rest.iov->iov_len - rest.off, rest.len);
-		view_skip(&rest, iov[n].iov_len);
-	}
+	for (size_t part; n < max && (part = view_next(&rest, &at)); n++)
+		iov[n] = (struct iovec){ at, part };
 	*len = v->len - rest.len;
 	return n;
 }
@@ -84,10 +98,11 @@ static struct view raw_view(const struct raw *raw, size_t at, size_t end)
 	return (struct view){ .iov = raw->iov, .cnt = raw->cnt, .off = at, .len = end - at };
 }
 
-/* Copies frame bytes [@from, @to) to their places in @head, as far as the frame has them */
-static bool head_fetch(const struct raw *raw, uint8_t *head, size_t from, size_t to)
+/* Copies frame bytes [@from, @to) to their places in @head, as far as the frame has them. @p->ip is scratch: a view of
+ * this function's own would cost all packets a stack protector.
+ */
+static bool head_fetch(const struct raw *raw, struct pkt *p, uint8_t *head, size_t from, size_t to)
 {
-	struct view v;
 	size_t n;
 
 	to = MIN(to, raw->len);
@@ -97,14 +112,14 @@ static bool head_fetch(const struct raw *raw, uint8_t *head, size_t from, size_t
 	if (raw->cnt && raw->iov->iov_len >= to) {
 		const uint8_t *b = raw->iov->iov_base;
 
-		if (!from && n == HEAD_MIN)	/* by far the most, and a size the compiler knows */
+		if (!from && n == HEAD_MIN)	/* nearly all frames, and a size known to the compiler */
 			memcpy(head, b, HEAD_MIN);
 		else
 			memcpy(head + from, b + from, n);
 		return true;
 	}
-	v = raw_view(raw, from, to);
-	return view_copy(&v, 0, head + from, n);
+	p->ip = raw_view(raw, from, to);
+	return view_copy(&p->ip, 0, head + from, n);
 }
 
 /* Unicast, and no address of check_special()'s rules */
@@ -372,14 +387,14 @@ static enum drop parse_ip6(const struct raw *raw, uint8_t *h, struct pkt *p)
 	p->ttl = ip[7];
 	memcpy(&p->src.a, ip + 8, 16);
 	memcpy(&p->dst.a, ip + 24, 16);
-	p->ip = raw_view(raw, ETH_HLEN, end);
 	if (p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP) {
-		if (!head_fetch(raw, h, HEAD_MIN, HEAD_MAX))
+		if (!head_fetch(raw, p, h, HEAD_MIN, HEAD_MAX))
 			return DROP_FRAME;
 		rc = skip_ext(h, &at, end, p);
 		if (rc)
 			return rc;
 	}
+	p->ip = raw_view(raw, ETH_HLEN, end);
 	return parse_rest(raw, h, at, end, p);
 }
 
@@ -444,7 +459,7 @@ enum drop pkt_parse(const struct raw *raw, struct pkt *p)
 {
 	uint8_t h[HEAD_MAX];
 
-	if (raw->len < ETH_HLEN || !head_fetch(raw, h, 0, HEAD_MIN))
+	if (raw->len < ETH_HLEN || !head_fetch(raw, p, h, 0, HEAD_MIN))
 		return DROP_FRAME;
 
 	memcpy(&p->dmac, h, ETH_ALEN);
@@ -499,7 +514,6 @@ uint8_t *put_eth(uint8_t *behind, const struct mac *dmac, const struct mac *smac
 uint8_t *put_ip(uint8_t *l4, const struct net_hdr *n, uint8_t proto, size_t len, uint16_t frag)
 {
 	bool v4 = addr_is_v4(&n->src.a), jumbo = (v4 ? IP4_HLEN : 0) + len > IP_MAX;
-	uint32_t src = addr_v4(&n->src.a), dst = addr_v4(&n->dst.a);
 	uint8_t *ip = l4 - ip_hlen(v4);
 	uint16_t csum;
 
@@ -512,8 +526,8 @@ uint8_t *put_ip(uint8_t *l4, const struct net_hdr *n, uint8_t proto, size_t len,
 		ip[8] = n->ttl;
 		ip[9] = proto;
 		ip[10] = ip[11] = 0;
-		memcpy(ip + 12, &src, 4);
-		memcpy(ip + 16, &dst, 4);
+		memcpy(ip + 12, n->src.a.b + 12, 4);
+		memcpy(ip + 16, n->dst.a.b + 12, 4);
 		csum = csum_finish(csum_add(ip, IP4_HLEN, 0));
 		memcpy(ip + 10, &csum, 2);
 		return ip;
@@ -561,16 +575,15 @@ static void put_net(struct frame *f, const struct net_hdr *n, uint8_t proto, uns
 	set_headers(f, put_eth(ip, &n->dmac, &n->smac, v4 ? ETH_P_IP : ETH_P_IPV6), l4, proto, !v4);
 }
 
-/* Checksum of a transport header of @l4 bytes, its field zero so far, and @len bytes at @off in the buffers */
-static uint16_t csum_l4(const struct net_hdr *n, uint8_t proto, const uint8_t *h, unsigned l4, const struct iovec *iov,
-			unsigned cnt, size_t off, size_t len)
+/* Checksum of a transport header of @l4 bytes, its field zero so far, and of its payload */
+static uint16_t csum_l4(const struct net_hdr *n, uint8_t proto, const uint8_t *h, unsigned l4, const struct view *data)
 {
 	uint64_t sum = 0;
 	uint16_t csum;
 
 	if (proto != IPPROTO_ICMP)		/* RFC 792: no pseudo-header */
-		sum = csum_pseudo(&n->src.a, &n->dst.a, proto, (uint32_t)(l4 + len));
-	csum = csum_finish(csum_iov(iov, cnt, off, len, csum_add(h, l4, sum)));
+		sum = csum_pseudo(&n->src.a, &n->dst.a, proto, (uint32_t)(l4 + data->len));
+	csum = csum_finish(csum_iov(data->iov, data->cnt, data->off, data->len, csum_add(h, l4, sum)));
 	return !csum && proto == IPPROTO_UDP ? 0xffff : csum;	/* zero means none (RFC 768) */
 }
 
@@ -593,7 +606,7 @@ static void put_csum(struct frame *f, const struct net_hdr *n, unsigned l4, unsi
 		f->csum_off = (uint16_t)at;
 		csum = csum_fold(csum_pseudo(&n->src.a, &n->dst.a, f->proto, (uint32_t)(l4 + f->len)));
 	} else {
-		csum = csum_l4(n, f->proto, h, l4, f->pay, f->npay, 0, f->len);
+		csum = csum_l4(n, f->proto, h, l4, &(struct view){ f->pay, f->npay, 0, f->len });
 	}
 	memcpy(h + at, &csum, 2);
 }
@@ -683,7 +696,7 @@ size_t frame_fragment(struct frame *f, const struct net_hdr *n, const struct icm
 			put_icmp(h, icmp);
 		else
 			put_udp(h, n, dgram->len);
-		csum = csum_l4(n, proto, h, UDP_HLEN, dgram->iov, dgram->cnt, dgram->off, dgram->len);
+		csum = csum_l4(n, proto, h, UDP_HLEN, dgram);
 		memcpy(h + (icmp ? 2 : 6), &csum, 2);
 		l4 += UDP_HLEN;
 	}
