@@ -2,11 +2,11 @@
 /* frag.c - reassembly of IP fragments
  *
  * A datagram is its IP payload in a buffer of its own, room for the headers in front, and a bit for every 8 bytes that
- * are there: fragments start at multiples of 8, and so do all but the last end. A bit found set is an overlap.
+ * are there: fragments start, and all but the last end, at multiples of 8. A bit found set is an overlap.
  *
- * Memory is the static pool, time is 1/8 of a step per byte and FRAG_MAX steps a call, so there is nothing to exhaust.
- * After an overlap, the datagram keeps its place until it times out, and what else arrives for it is dropped, as
- * RFC 5722 4 asks. Exact duplicates are overlaps too (RFC 8200 4.5 leaves the choice): nothing on the link makes them.
+ * Memory is the static pool, time is 1/8 of a step per byte and FRAG_MAX steps a call: there is nothing to exhaust.
+ * After an overlap, the datagram keeps its place until it times out, and its other fragments are dropped (RFC 5722 4).
+ * Exact duplicates are overlaps too (RFC 8200 4.5 leaves the choice): nothing on the link makes them.
  */
 #include <netinet/in.h>
 #include <string.h>
@@ -19,26 +19,26 @@
 
 enum dgram_state { DGRAM_FREE, DGRAM_OPEN, DGRAM_DEAD };
 
-struct dgram {
+struct frag_dgram {
 	enum dgram_state state;
 	uint64_t	since;		/* ms, first arrival */
 	uint64_t	order;		/* of first arrivals */
 
-	/* Which datagram: RFC 791 3.2 with the protocol, RFC 8200 4.5 without */
+	/* Identity: RFC 791 3.2 with the protocol, RFC 8200 4.5 without */
 	struct addr	src, dst;
 	uint32_t	id;
 	uint8_t		proto;		/* of the fragment at offset 0, once that is there */
 
 	uint8_t		ttl, tos;	/* these too */
 	struct mac	smac, dmac;
-	uint32_t	have, end;	/* bytes, and where the last of them ends */
+	uint32_t	have, end;	/* bytes, and the end of the last of them */
 	uint32_t	total;		/* 0: last fragment not seen */
 	uint8_t		map[DIV_ROUND_UP(UNITS, 8)];
 	uint8_t		buf[HEADROOM + DATA_MAX];
 };
 
 struct frags {
-	struct dgram	d[FRAG_MAX];
+	struct frag_dgram	d[FRAG_MAX];
 	uint64_t	order;
 	struct iovec	out;
 };
@@ -66,21 +66,21 @@ static bool frag_sane(const struct pkt *p)
 	return v4 || p->proto != IPPROTO_FRAGMENT;
 }
 
-static bool dgram_match(const struct dgram *d, const struct pkt *p)
+static bool frag_dgram_match(const struct frag_dgram *d, const struct pkt *p)
 {
 	return d->state != DGRAM_FREE && d->id == p->frag.id && addr_eq(&d->src, &p->src.a) &&
 	       addr_eq(&d->dst, &p->dst.a) && (p->ethertype == ETH_P_IPV6 || d->proto == p->proto);
 }
 
 /* A datagram for @p: its own, a free one, or the oldest */
-static struct dgram *dgram_get(struct frags *fs, const struct pkt *p, uint64_t now)
+static struct frag_dgram *frag_dgram_of(struct frags *fs, const struct pkt *p, uint64_t now)
 {
-	struct dgram *d, *best = fs->d;
+	struct frag_dgram *d, *best = fs->d;
 
 	for (d = fs->d; d < fs->d + FRAG_MAX; d++) {
 		if (d->state != DGRAM_FREE && now - d->since >= FRAG_TIMEOUT)
 			d->state = DGRAM_FREE;
-		if (dgram_match(d, p))
+		if (frag_dgram_match(d, p))
 			return d;
 		if (best->state != DGRAM_FREE && (d->state == DGRAM_FREE || d->order < best->order))
 			best = d;
@@ -97,8 +97,8 @@ static struct dgram *dgram_get(struct frags *fs, const struct pkt *p, uint64_t n
 	return best;
 }
 
-/* Takes the bytes; false if they don't fit what is there */
-static bool dgram_put(struct dgram *d, const struct pkt *p)
+/* Takes the bytes; false if they contradict earlier ones */
+static bool frag_dgram_put(struct frag_dgram *d, const struct pkt *p)
 {
 	uint32_t off = p->frag.off, len = (uint32_t)p->data.len, i;
 
@@ -126,8 +126,8 @@ static bool dgram_put(struct dgram *d, const struct pkt *p)
 	return true;
 }
 
-/* Headers in front of the payload, as if it had come in one piece; returns where the frame starts */
-static uint8_t *dgram_headers(struct dgram *d)
+/* Headers in front of the payload, as if it had come in one piece; returns the start of the frame */
+static uint8_t *frag_dgram_headers(struct frag_dgram *d)
 {
 	const struct net_hdr n = {
 		.src.a = d->src, .dst.a = d->dst, .ttl = d->ttl, .tos = d->tos, .id = d->id,
@@ -139,27 +139,24 @@ static uint8_t *dgram_headers(struct dgram *d)
 
 enum drop frag_add(struct frags *fs, const struct pkt *p, uint64_t now, struct raw *out, bool *done)
 {
-	struct dgram *d;
+	struct frag_dgram *d;
 
 	*done = false;
 
-	/* Inside what the last call gave back: nobody needs fragments of fragments, and it lies where we would write */
-	if (p->data.iov == &fs->out)
+	/* In the last call's result: no fragments of fragments, they lie in memory to be written */
+	if (p->data.iov == &fs->out || !frag_sane(p))
 		return DROP_FRAGMENT;
-
-	if (!frag_sane(p))
-		return DROP_FRAGMENT;
-	d = dgram_get(fs, p, now);
+	d = frag_dgram_of(fs, p, now);
 	if (d->state == DGRAM_DEAD)
 		return DROP_FRAGMENT;
-	if (!dgram_put(d, p)) {
+	if (!frag_dgram_put(d, p)) {
 		d->state = DGRAM_DEAD;
 		return DROP_FRAGMENT;
 	}
 	if (!d->total || d->have != d->total)
 		return DROP_NONE;
 
-	fs->out.iov_base = dgram_headers(d);
+	fs->out.iov_base = frag_dgram_headers(d);
 	fs->out.iov_len = (size_t)(d->buf + HEADROOM + d->total - (uint8_t *)fs->out.iov_base);
 	*out = (struct raw){ .iov = &fs->out, .cnt = 1, .len = fs->out.iov_len };
 	d->state = DGRAM_FREE;
@@ -169,6 +166,6 @@ enum drop frag_add(struct frags *fs, const struct pkt *p, uint64_t now, struct r
 
 void frags_forget(struct frags *fs)
 {
-	for (struct dgram *d = fs->d; d < fs->d + FRAG_MAX; d++)
+	for (struct frag_dgram *d = fs->d; d < fs->d + FRAG_MAX; d++)
 		d->state = DGRAM_FREE;
 }

@@ -26,7 +26,7 @@ struct frags *frags_of(unsigned index);
  */
 enum drop frag_add(struct frags *fs, const struct pkt *p, uint64_t now, struct raw *out, bool *done);
 
-/* Drops what is not whole */
+/* Drops all that wait */
 void frags_forget(struct frags *fs);
 
 #endif /* FRAG_H */

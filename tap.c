@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* tap.c - the guest's link: slots, queue, backpressure, capture
- *
- * Backends (tap_tun.c, tap_sock.c) differ below this; the slots and their payload buffers are here.
- */
+/* tap.c - the guest's link: slots with their payload buffers, queue, backpressure, capture */
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
@@ -48,8 +45,8 @@ void tap_reset(struct tap *t)
 	t->full = t->starved = t->more = false;
 }
 
-/* The batch grows while it comes back full, and shrinks to what came. With one frame at a time, as in a ping-pong, a second read
- * would only find out that there is no second frame: that is tried now and then (descriptors of links are level-triggered).
+/* A full batch doubles the next one; a smaller one sets its size. With one frame at a time, as in a ping-pong, a second
+ * read would find none: it is tried once in TAP_SINGLES (links are level-triggered).
  */
 int tap_recv(struct tap *t, struct raw *raw)
 {
@@ -80,16 +77,14 @@ void tap_recv_done(struct tap *t)
 
 static void slot_free(struct tap *t, const struct frame *f)
 {
-	if (f->slot >= TAP_SLOTS) {
-		assert(t->nspare < TAP_SPARE);
+	assert(f->slot < TAP_SLOTS ? t->nfree < TAP_SLOTS : t->nspare < TAP_SPARE);
+	if (f->slot < TAP_SLOTS)
+		t->stack[t->nfree++] = f->slot;
+	else
 		t->spare[t->nspare++] = f->slot;
-		return;
-	}
-	assert(t->nfree < TAP_SLOTS);
-	t->stack[t->nfree++] = f->slot;
 }
 
-static struct frame *slot_take(struct tap *t, uint16_t slot, uint8_t *room, size_t len, enum tap_how how)
+static struct frame *slot_take(struct tap *t, uint16_t slot, uint8_t *room, size_t len, bool ahead)
 {
 	struct frame *f = &t->frame[slot];
 
@@ -97,47 +92,41 @@ static struct frame *slot_take(struct tap *t, uint16_t slot, uint8_t *room, size
 	f->pay[0] = (struct iovec){ room, len };
 	f->npay = 1;
 	f->len = 0;
-	f->ahead = how == TAP_ANSWER || how == TAP_VITAL;
+	f->ahead = ahead;
 	return f;
 }
 
-/* One answer while the link is full: others wait in all slots there are, and this one would be lost */
-static unsigned spare_reserve(struct tap *t, struct frame **f, size_t room, enum tap_how how)
+/* One spare slot: an answer would be lost, as others wait in all slots */
+static unsigned spare_reserve(struct tap *t, struct frame **f, size_t room, enum tap_how how, bool ahead)
 {
 	uint16_t slot;
 
-	assert(room <= DGRAM_ROOM);
-	if (t->nspare <= (how == TAP_VITAL ? 0 : TAP_SPARE / 2))
+	if (how < TAP_ANSWER || t->nspare <= (how == TAP_VITAL ? 0 : TAP_SPARE / 2))
 		return 0;
+	assert(room <= DGRAM_ROOM);
 	slot = t->spare[--t->nspare];
-	*f = slot_take(t, slot, t->pool->spare[slot - TAP_SLOTS], room, how);
+	*f = slot_take(t, slot, t->pool->spare[slot - TAP_SLOTS], room, ahead);
 	return 1;
-}
-
-static bool is_answer(enum tap_how how)
-{
-	return how == TAP_ANSWER || how == TAP_VITAL || how == TAP_LAST;
 }
 
 unsigned tap_reserve(struct tap *t, struct frame **f, unsigned n, size_t room, enum tap_how how)
 {
+	bool ahead = how == TAP_ANSWER || how == TAP_VITAL;
+	/* While the link is full, frames that keep their order have slots up to TAP_QUEUE bytes */
+	bool slots = !t->full || (!ahead && t->qbytes < TAP_QUEUE);
+
 	assert(room <= TAP_ROOM);
 	if (t->fd < 0)
 		return 0;
-	/* What has to keep its order waits behind others anyway, and has a slot like theirs while there is one */
-	if (is_answer(how) && t->full && (how != TAP_LAST || t->qbytes >= TAP_QUEUE))
-		return spare_reserve(t, f, room, how);
-	if (t->full && t->qbytes >= TAP_QUEUE)
-		return 0;
 	if (n > t->nfree && !t->full)
 		tap_flush(t);
-	if (!t->nfree && is_answer(how))
-		return spare_reserve(t, f, room, how);
+	if (!slots || !t->nfree)
+		return spare_reserve(t, f, room, how, ahead);
 	n = MIN(n, t->nfree);
 	for (unsigned i = 0; i < n; i++) {
 		uint16_t slot = t->stack[--t->nfree];
 
-		f[i] = slot_take(t, slot, t->pool->slot[slot], room, how);
+		f[i] = slot_take(t, slot, t->pool->slot[slot], room, ahead);
 	}
 	return n;
 }
@@ -159,7 +148,7 @@ void tap_queue_pop(struct tap *t)
 	t->qlen--;
 }
 
-/* Behind all others; or only behind those that went ahead before, and a frame of which a part is written */
+/* Behind all others; with @f->ahead, only behind others that went ahead, and a frame that is written in part */
 static void queue_put(struct tap *t, const struct frame *f)
 {
 	unsigned at = t->qlen++;
@@ -204,15 +193,15 @@ int tap_flush(struct tap *t)
 	return rc;
 }
 
-bool tap_commit_dgram(struct tap *t, struct frame *f, struct net_hdr *n, const struct icmp_hdr *icmp, size_t len, uint32_t mtu)
+bool tap_commit_dgram(struct tap *t, struct frame *f, struct net_hdr *n, const struct icmp_hdr *icmp, size_t len,
+		      uint32_t mtu)
 {
 	static uint8_t whole[DGRAM_ROOM];
 	const struct iovec iov = { whole, len };
 	const struct view dgram = { .iov = &iov, .cnt = 1, .len = len };
-	size_t at = 0;
 
 	n->id = tap_ids(t, 1);
-	if (net_hdr_len(addr_is_v4(&n->src.a), 8) - ETH_HLEN + len <= mtu) {
+	if (ip_hlen(addr_is_v4(&n->src.a)) + UDP_HLEN + len <= mtu) {
 		f->len = len;
 		if (icmp)
 			frame_icmp(f, n, icmp);
@@ -223,12 +212,10 @@ bool tap_commit_dgram(struct tap *t, struct frame *f, struct net_hdr *n, const s
 	}
 
 	memcpy(whole, f->pay[0].iov_base, len);		/* the frame's own buffer takes the first piece */
-	while (true) {
+	for (size_t at = 0;;) {
 		at = frame_fragment(f, n, icmp, &dgram, at, mtu);
 		tap_commit(t, f);
-		if (at == len)
-			return true;
-		if (!tap_reserve(t, &f, 1, DGRAM_ROOM, TAP_LAST))	/* one that began isn't lost for want of a slot */
-			return false;
+		if (at == len || !tap_reserve(t, &f, 1, DGRAM_ROOM, TAP_LAST))
+			return at == len;
 	}
 }

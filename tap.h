@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* tap.h - the guest's link: hands out frames and takes them back; what is behind it, nobody above knows
+/* tap.h - the guest's link: frames to the guest and from it, by any backend
  *
  * Towards the guest: reserve, fill, commit, flush. Committed frames are never dropped for lack of room, reordered or
  * rolled back: they wait in their slots, and tap_reserve() gives fewer until they are gone. Nothing blocks.
  *
  * From the guest: tap_recv() gives a batch of raw frames, valid until tap_recv_done().
  *
- * Own slots come from a last-in first-out stack, so that the payload buffer used last, still in cache, is used next.
+ * Slots come from a last-in first-out stack: the payload buffer used last, still in cache, is used next.
  */
 #ifndef TAP_H
 #define TAP_H
@@ -20,7 +20,7 @@ struct tap;
 #define TAP_SPARE	128		/* more of them, for answers, while the link is full */
 #define TAP_FRAMES	(TAP_SLOTS + TAP_SPARE)
 #define TAP_ROOM	(256 << 10)	/* payload bytes in each: memory is used as it is filled */
-#define TAP_SUPER	(TAP_ROOM - ETH_HLEN)	/* largest super-packet, bytes of IP: a frame that fits a capture's record */
+#define TAP_SUPER	(TAP_ROOM - ETH_HLEN)	/* largest super-packet, bytes of IP: fits a capture's record */
 #define TAP_BATCH	256		/* raw frames in a batch */
 #define TAP_QUEUE	(256 << 10)	/* bytes on the queue that are written before the turn is over */
 #define TAP_SINGLES	8		/* batches of one before two are tried */
@@ -32,17 +32,16 @@ struct tap_ops {
 	bool		eager;		/* each frame is a system call of its own: waiting for a batch gains nothing */
 	/* Next frames from the guest into @raw, at most @max; 0: none now, -errno: link lost. Sets @more. */
 	int		(*recv)(struct tap *, struct raw *raw, unsigned max);
-	/* The batch was consumed; NULL if that means nothing */
+	/* The batch was consumed; or NULL */
 	void		(*recv_done)(struct tap *);
-	/* Fill in the link's own header in front of a frame that is built */
+	/* Fill in the link's own header in front of a built frame */
 	void		(*commit)(struct tap *, struct frame *);
-	/* Write what is queued, oldest first: 0, -EAGAIN if the link is full, other -errno: link lost. Sets @starved if it is
-	 * full and no event will tell when it isn't.
+	/* Write the queue, oldest first: 0, -EAGAIN if the link is full, other -errno: link lost. Sets @starved if it is
+	 * full and no event comes when it isn't.
 	 */
 	int		(*flush)(struct tap *);
 };
 
-/* What passed the link, for statistics */
 struct tap_stats {
 	uint64_t	rx_frames, rx_bytes, tx_frames, tx_bytes;
 	uint64_t	tx_lost;	/* frames the link refused for good: device down, runts */
@@ -53,27 +52,27 @@ struct tap {
 	struct caps		caps;
 	int			fd;		/* -1: no guest connected */
 	int			pcap;		/* capture file, or -1 */
-	bool			full;		/* the link refused a frame: wait for it to become writable */
-	bool			starved;	/* for want of memory: it seems writable, and is tried again after TAP_RETRY */
-	bool			armed;		/* the loop waits for it to become writable */
-	bool			more;		/* frames are here that no event will tell of: tap_recv() again */
+	bool			full;		/* the link refused a frame, until it is writable */
+	bool			starved;	/* for want of memory: writable, tried again after TAP_RETRY */
+	bool			armed;		/* the loop waits until it is writable */
+	bool			more;		/* more frames are here, without an event: tap_recv() again */
 	uint16_t		burst;		/* frames expected in the next batch */
 	uint16_t		singles;	/* batches of one so far */
 
-	uint8_t			index;		/* of the guest: its part of the pools; kept by tap_init() */
+	uint8_t			index;		/* of the guest, in the pools; kept by tap_init() */
 	struct frame		*frame;		/* TAP_FRAMES of them, the spare ones last */
 	struct tap_pool		*pool;		/* their payload buffers */
 	uint16_t		stack[TAP_SLOTS];	/* free slots, top last */
 	uint16_t		nfree;
-	uint16_t		spare[TAP_SPARE];	/* the same of spare ones */
+	uint16_t		spare[TAP_SPARE];	/* free spare slots */
 	uint16_t		nspare;
 	uint16_t		queue[TAP_FRAMES];	/* committed slots, a ring */
 	uint16_t		qhead, qlen;
-	uint16_t		qahead;		/* of them, those that go ahead of others */
+	uint16_t		qahead;		/* number of them that go ahead of others */
 	uint32_t		qbytes;		/* on the queue */
 	uint32_t		held;		/* stream: bytes of the oldest frame already written */
 	uint32_t		rx_at, rx_end;	/* stream: bytes read and not yet passed on */
-	uint32_t		ids;		/* identification of the next datagram: counted from a random number on */
+	uint32_t		ids;		/* identification of the next datagram, from a random number on */
 
 	struct tap_stats	stats;
 };
@@ -82,12 +81,12 @@ struct tap {
 enum tap_how {
 	TAP_EXACT,		/* to the byte, but for the last: TCP */
 	TAP_ANY,		/* not before it is filled: datagrams */
-	/* Answers: the same, of at most DGRAM_ROOM bytes. Nobody keeps one until the link takes more, so there are spare slots
-	 * for them. Two kinds belong to no flow, and go ahead of frames that wait.
+	/* Answers, from here on: the same, of at most DGRAM_ROOM bytes. They are lost if they can't be sent at once, hence
+	 * the spare slots. Two kinds belong to no flow, and go ahead of frames that wait.
 	 */
 	TAP_ANSWER,		/* echo and errors: half of the spare slots, ahead */
 	TAP_VITAL,		/* ARP, NDP, DHCP, without which there is no link: all of them, ahead */
-	TAP_LAST,		/* RST, and the rest of a datagram that began: half of them, in order */
+	TAP_LAST,		/* RST, and later fragments of a datagram: half of them, in order */
 };
 
 /* Sets up the link of guest @t->index; @fd and @ops come from the backend's open function */
@@ -111,7 +110,7 @@ unsigned tap_reserve(struct tap *t, struct frame **f, unsigned n, size_t room, e
 /* Gives back the last @n frames of a reservation, unused */
 void tap_unreserve(struct tap *t, struct frame **f, unsigned n);
 
-/* Identification of the first of @n datagrams to the guest (RFC 6864): the kernel numbers those of a super-packet one by one */
+/* Identification of the first of @n datagrams to the guest (RFC 6864); the kernel counts within a super-packet */
 static inline uint32_t tap_ids(struct tap *t, unsigned n)
 {
 	t->ids += n;
@@ -126,19 +125,20 @@ void tap_commit(struct tap *t, struct frame *f);
  * @f:		reserved, with @len bytes of payload in pay[0]
  * @n:		its addresses; the identification is chosen here
  * @icmp:	its header, or NULL for UDP
- * @mtu:	largest IP packet; what is larger goes out in fragments
+ * @mtu:	largest IP packet; a larger one is sent in fragments
  *
  * Return: false if the link had no room for all fragments
  */
-bool tap_commit_dgram(struct tap *t, struct frame *f, struct net_hdr *n, const struct icmp_hdr *icmp, size_t len, uint32_t mtu);
+bool tap_commit_dgram(struct tap *t, struct frame *f, struct net_hdr *n, const struct icmp_hdr *icmp, size_t len,
+		      uint32_t mtu);
 
 /* Once per loop turn: 0, -EAGAIN if frames are still queued, other -errno if the link is lost */
 int tap_flush(struct tap *t);
 
-/* Forgets what is queued; the guest is gone */
+/* Empties the queue: the guest is gone */
 void tap_reset(struct tap *t);
 
-/* Does the link take frames? If not, whoever has some is stalled until it does. */
+/* Does the link take frames? If not, flows that have some are stalled until it does. */
 static inline bool tap_takes(const struct tap *t)
 {
 	return t->fd >= 0 && !t->full;
@@ -155,10 +155,10 @@ void tap_queue_pop(struct tap *t);
  *
  * tun_create(): attaches to (or creates) device @ifname in the network namespace in which @fd, /dev/net/tun, was opened;
  * falls back feature by feature, the result is in @caps. Return: 0, or -errno.
- * tun_adopt(): the same for one that somebody opened and attached, @ifname filled in. -EBADFD: no such device, -EPROTOTYPE:
- * not with the frame format that is expected.
- * tun_takes(): does the kernel find memory for a frame of @len bytes, link's header included? Asked while the device is down:
- * with one that is up, the namespace gets a frame of zeros, and the answer is false.
+ * tun_adopt(): the same for a descriptor that is attached, @ifname filled in. -EBADFD: no such device, -EPROTOTYPE: not
+ * with the frame format that is expected.
+ * tun_takes(): does the kernel find memory for a frame of @len bytes, link's header included? For a device that is down:
+ * through one that is up, a frame of zeros enters the namespace, and the result is false.
  * tun_attach(): makes the descriptor the link.
  */
 int tun_create(int fd, char *ifname, struct caps *caps);

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* tap_sock.c - link backend: a stream socket to a virtual machine, as qemu's "-netdev stream" speaks it
  *
- * Each frame is preceded by its length, 4 bytes in network order. No offloads: frames are what would be on a cable, with
- * checksums, and at least 60 bytes long towards the guest, as some of its drivers want them.
+ * Each frame is preceded by its length, 4 bytes in network order. No offloads: frames are as on a cable, with checksums,
+ * and at least 60 bytes long towards the guest, as some drivers need.
  *
- * From the guest: one recv() takes what there is, frames are cut in place, and the rest of one that is not yet whole
- * stays for the next call. To the guest: one sendmsg() takes what is queued. A frame cut short by a full socket
- * (tap.held) is completed before anything else.
+ * From the guest: one recv(); frames are cut in place, and an incomplete one at the end waits for the next call. To the
+ * guest: one sendmsg() for the queue. A frame cut short by a full socket (tap.held) is completed before anything else.
  */
 #include <errno.h>
 #include <string.h>
@@ -16,26 +15,26 @@
 #include "tap.h"
 
 #define LEN_BYTES	4
-#define FRAME_MIN	60		/* IEEE 802.3, 64 bytes less the checksum nobody sends */
-#define FRAME_LIMIT	(ETH_HLEN + 4 + 65535)	/* with a VLAN tag: what is longer is no frame, but lost synchronisation */
+#define FRAME_MIN	60		/* IEEE 802.3, 64 bytes less the checksum */
+#define FRAME_LIMIT	(ETH_HLEN + 4 + 65535)	/* with a VLAN tag; beyond, synchronisation is lost */
 
-/* A read fits in the cache with what else it takes to send it on; the rest is for the end of a frame that began in it */
+/* A read that fits in the cache, and room for the end of a frame that began in it */
 #define RX_READ		(256U << 10)
 #define RX_SIZE		(RX_READ + (LEN_BYTES + FRAME_LIMIT + 63) / 64 * 64)
 
-/* By guest: the part of a frame that is not whole is between tap.rx_at and tap.rx_end */
+/* By guest: an incomplete frame is between tap.rx_at and tap.rx_end */
 static uint8_t rx_pool[GUEST_MAX][RX_SIZE] __attribute__((aligned(4096)));
 static struct iovec rx_iov[TAP_BATCH];
 
-/* Bytes on their way in the socket: enough to keep a guest busy that is slow to wake up, and not so many that what is
- * urgent waits long behind what isn't, or that all of it is out of the cache by the time the guest reads it. The kernel
- * doubles it, for its overhead, and cuts it to net.core.wmem_max.
+/* Bytes in the socket: enough to keep a guest busy that is slow to wake up; not so many that urgent frames wait long, or
+ * that frames are out of the cache when the guest reads them. The kernel doubles it, for its overhead, and cuts it to
+ * net.core.wmem_max.
  */
 #define TX_SNDBUF	(1 << 20)
 
 static const uint8_t padding[FRAME_MIN];
 
-/* Reads behind what is left of the last time: 0, or -errno; no more than that is there now: 0 */
+/* Reads behind the rest of the last time: 0, or -errno; 0 also if there is nothing to read */
 static int rx_fill(struct tap *t)
 {
 	uint8_t *rx = rx_pool[t->index];
@@ -106,7 +105,7 @@ static size_t sock_bytes(const struct frame *f)
 	return LEN_BYTES + padded(f->hlen - LEN_BYTES + f->len);
 }
 
-/* What is queued, without the @skip bytes of the oldest frame that are written; in *@sum how many bytes that is */
+/* The queue, but for @skip bytes of the oldest frame that are written; *@sum: its bytes */
 static struct msghdr tx_queued(const struct tap *t, struct iovec *iov, size_t skip, size_t *sum)
 {
 	struct iovec *end = iov;

@@ -24,8 +24,8 @@
 #define VIRTIO_NET_HDR_GSO_UDP_L4	5
 #endif
 
-/* Largest frame with its header: 65535 bytes of IP. A batch ends when there is no room for another one, after four of these: what
- * is read is sent while it is still in the cache, and what comes behind does not wait for long.
+/* Largest frame with its header: 65535 bytes of IP. A batch ends when there is no room for another one, after four of
+ * these: frames are sent while they are still in the cache, and later ones don't wait for long.
  */
 #define TUN_FRAME_MAX	(sizeof(struct virtio_net_hdr_v1) + ETH_HLEN + 65535)
 #define TUN_RX_SIZE	(264 << 10)
@@ -111,13 +111,14 @@ static int tun_flush(struct tap *t)
 				return -EAGAIN;
 			if (errno == EBADFD || errno == EBADF || errno == EPIPE)
 				return -errno;
-			/* The device is down (EIO), or there is no memory: the frame is lost, as on a cable that is pulled out.
-			 * Where memory is in small pieces, one of 64 KiB still finds some.
+			/* The device is down (EIO), or there is no memory: the frame is lost, as on an unplugged cable.
+			 * Memory in small pieces still has room for one of 64 KiB.
 			 */
 			if (errno != EIO && f->hlen + f->len > TUN_FRAME_MAX)
 				t->caps.tso4 = t->caps.tso6 = IP_MAX;
 			t->stats.tx_lost++;
-			log_limited(LOG_DEBUG, "Frame of %zu bytes refused by tap device: %s", f->len, errno_text(errno));
+			log_limited(LOG_DEBUG, "Frame of %zu bytes refused by tap device: %s", f->len,
+				    errno_text(errno));
 		}
 		tap_queue_pop(t);
 	}
@@ -132,7 +133,7 @@ static const struct tap_ops tun_ops = {
 	.flush	= tun_flush,
 };
 
-/* Asks for offloads, all at first, then with fewer: the kernel refuses unknown ones as a whole */
+/* Offloads, all at first, then fewer: the kernel refuses a set with an unknown one */
 static void tun_offloads(int fd, struct caps *caps)
 {
 	static const struct {
@@ -155,34 +156,35 @@ static void tun_offloads(int fd, struct caps *caps)
 	}
 }
 
-/* What the device with flags @ifr can do, of what it was created with */
-static void tun_features(int fd, const struct ifreq *ifr, struct caps *caps)
+/* Name and capabilities of the device that @ifr describes */
+static void tun_features(int fd, const struct ifreq *ifr, char *ifname, struct caps *caps)
 {
 	int len = sizeof(struct virtio_net_hdr_v1);
 
+	*caps = (struct caps){ .mtu = 65535 };
+	memcpy(ifname, ifr->ifr_name, IFNAMSIZ);
 	if (ifr->ifr_flags & IFF_VNET_HDR) {
 		if (ioctl(fd, TUNSETVNETHDRSZ, &len))
 			len = sizeof(struct virtio_net_hdr);
 		caps->link_hdr = (uint8_t)len;
 		tun_offloads(fd, caps);
 	}
-	trace("tap device %s: virtio_net header of %u bytes, checksum offload %s, TCP segmentation %s, UDP segmentation %s",
-	      ifr->ifr_name, caps->link_hdr, caps->csum ? "on" : "off", caps->tso4 ? "on" : "off", caps->uso ? "on" : "off");
+	trace("tap device %s: virtio_net header of %u bytes, checksum offload %s, TCP segmentation %s, "
+	      "UDP segmentation %s", ifname, caps->link_hdr, caps->csum ? "on" : "off", caps->tso4 ? "on" : "off",
+	      caps->uso ? "on" : "off");
 }
 
 int tun_create(int fd, char *ifname, struct caps *caps)
 {
 	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
 
-	*caps = (struct caps){ .mtu = 65535 };
 	strncpy(ifr.ifr_name, ifname, IFNAMSIZ - 1);
 	if (ioctl(fd, TUNSETIFF, &ifr)) {
 		ifr.ifr_flags = IFF_TAP | IFF_NO_PI;
 		if (errno != EINVAL || ioctl(fd, TUNSETIFF, &ifr))
 			return -errno;
 	}
-	tun_features(fd, &ifr, caps);
-	memcpy(ifname, ifr.ifr_name, IFNAMSIZ);
+	tun_features(fd, &ifr, ifname, caps);
 	return 0;
 }
 
@@ -191,15 +193,13 @@ int tun_adopt(int fd, char *ifname, struct caps *caps)
 	struct ifreq ifr = { 0 };
 	int flags = fcntl(fd, F_GETFL);
 
-	*caps = (struct caps){ .mtu = 65535 };
 	if (ioctl(fd, TUNGETIFF, &ifr))
 		return errno == ENOTTY ? -EBADFD : -errno;
 	if ((ifr.ifr_flags & (IFF_TAP | IFF_NO_PI)) != (IFF_TAP | IFF_NO_PI))
 		return -EPROTOTYPE;
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) || fcntl(fd, F_SETFD, FD_CLOEXEC))
 		return -errno;
-	tun_features(fd, &ifr, caps);
-	memcpy(ifname, ifr.ifr_name, IFNAMSIZ);
+	tun_features(fd, &ifr, ifname, caps);
 	return fd;
 }
 
@@ -211,7 +211,7 @@ void tun_mac(int fd, struct mac *m)
 		memcpy(m->b, ifr.ifr_hwaddr.sa_data, sizeof(m->b));
 }
 
-/* Nothing can be written to a device that is down (EIO), but that is looked at only once there is memory for the frame */
+/* A device that is down takes no frame (EIO), but the kernel checks that only once it has memory for the frame */
 bool tun_takes(int fd, size_t len)
 {
 	static const uint8_t zero[4096];

@@ -7,13 +7,14 @@
  * of a higher level, its timers move to lower ones: at most five moves in a timer's life, six if it was too far away
  * for the highest level, which is the only one that wraps around.
  *
- * A timer on the expired list keeps the level and slot it had: if that slot is empty now, so says its bit already.
+ * A timer on the expired list keeps its level and slot, whose bit is correct by then.
  */
 
 #include <limits.h>
 #include <string.h>
 
 #include "timer.h"
+#include "util.h"
 
 #define LEVEL_BITS	6
 #define LEVEL_SHIFT(l)	((l) * LEVEL_BITS)
@@ -52,8 +53,7 @@ static void wheel_add(struct wheel *w, struct timer *t)
 	unsigned level = diff ? (unsigned)(63 - __builtin_clzll(diff)) / LEVEL_BITS : 0;
 	uint64_t slot;
 
-	if (level > TOP)
-		level = TOP;
+	level = MIN(level, TOP);
 	slot = t->due >> LEVEL_SHIFT(level);
 	if (slot - (w->now >> LEVEL_SHIFT(level)) >= WHEEL_SLOTS)	/* as far ahead as the highest level sees */
 		slot = (w->now >> LEVEL_SHIFT(level)) + WHEEL_SLOTS - 1;
@@ -67,14 +67,13 @@ static void wheel_add(struct wheel *w, struct timer *t)
 void timer_set(struct wheel *w, struct timer *t, uint64_t due)
 {
 	timer_clear(w, t);
-
 	if (due < w->now) {
 		t->due = due;
 		t->level = t->slot = 0;
 		list_add(&w->expired, t);
 		return;
 	}
-	t->due = due - w->now > TIMER_MAX ? w->now + TIMER_MAX : due;
+	t->due = MIN(due, w->now + TIMER_MAX);
 	wheel_add(w, t);
 }
 
@@ -133,7 +132,7 @@ struct timer *timer_expire(struct wheel *w, uint64_t now)
 		unsigned level = wheel_next(w, &start);
 
 		if (level == WHEEL_LEVELS || start > now) {
-			w->now = now > w->now ? now : w->now;
+			w->now = MAX(now, w->now);
 			return NULL;
 		}
 		w->now = start;
@@ -152,7 +151,5 @@ int wheel_timeout(const struct wheel *w, uint64_t now)
 		return 0;
 	if (wheel_next(w, &start) == WHEEL_LEVELS)
 		return -1;
-	if (start <= now)
-		return 0;
-	return start - now > INT_MAX ? INT_MAX : (int)(start - now);
+	return start <= now ? 0 : (int)MIN(start - now, INT_MAX);
 }
