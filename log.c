@@ -79,17 +79,6 @@ static void file_rotate(void)
 	lg.used = to;
 }
 
-static void file_line(const char *line, size_t len)
-{
-	ssize_t n;
-
-	if (lg.size && lg.used + len > lg.size)
-		file_rotate();
-	n = write(lg.file, line, len);
-	if (n > 0)
-		lg.used += (uint64_t)n;
-}
-
 /* ms since the first call */
 static uint64_t log_time(void)
 {
@@ -104,16 +93,19 @@ static void write_stamped(int level, char *text, size_t len, bool file)
 {
 	uint64_t ms = log_time();
 	char prefix[PREFIX_MAX];
+	ssize_t written;
 	char *line;
 	int n;
 
 	n = snprintf(prefix, sizeof(prefix), "%llu.%03u %s: ", (unsigned long long)ms / 1000, (unsigned)(ms % 1000),
 		     level_name[level]);
 	line = memcpy(text - n, prefix, (size_t)n);	/* there is room: PREFIX_MAX */
-	if (file)
-		file_line(line, len + (size_t)n);
-	else if (write(STDERR_FILENO, line, len + (size_t)n) < 0)
-		return;
+	len += (size_t)n;
+	if (file && lg.size && lg.used + len > lg.size)
+		file_rotate();
+	written = write(file ? lg.file : STDERR_FILENO, line, len);
+	if (file && written > 0)
+		lg.used += (uint64_t)written;
 }
 
 static void write_syslog(int level, char *text, size_t len)
@@ -192,20 +184,13 @@ bool log_limit_ok(struct log_limit *l, int level)
 	return true;
 }
 
-/* @fd, with a number above those of the standard streams, which may be closed: no other file gets the output for stderr */
+/* @fd by a number above those of the standard streams, which may be closed: no other file is to get output for stderr */
 static int fd_above_std(int fd)
 {
-	int dup;
+	int above = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1), rc = above < 0 ? -errno : above;
 
-	if (fd < 0)
-		return -errno;
-	if (fd > STDERR_FILENO)
-		return fd;
-	dup = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-	if (dup < 0)
-		dup = -errno;
-	close(fd);
-	return dup;
+	fd_close(fd);
+	return rc;
 }
 
 static int file_open(const char *path, uint64_t size, const char *version)

@@ -57,20 +57,14 @@ int unix_listen(const char *path, mode_t mode)
 	dir = file_dir(path, name);
 	rc = dir < 0 ? dir : clear_path(fd, &a, dir, name);
 	fd_close(dir);
-	close(fd);
-	if (rc)
-		return rc;
-
-	fd = unix_socket(path, SOCK_NONBLOCK, &a);
-	if (fd < 0)
-		return fd;
 	mask = umask(0777);
 	umask(mask | (~mode & 0777));
-	rc = bind(fd, (struct sockaddr *)&a, sizeof(a)) || listen(fd, BACKLOG) ? -errno : fd;
+	if (!rc && (bind(fd, (struct sockaddr *)&a, sizeof(a)) || listen(fd, BACKLOG)))
+		rc = -errno;
 	umask(mask);
-	if (rc < 0)
+	if (rc)
 		close(fd);
-	return rc;
+	return rc ? rc : fd;
 }
 
 int unix_connect(const char *path)
