@@ -214,7 +214,7 @@ struct step {
 };
 
 /* The new table; and the rules that a step names */
-static struct rules want, said;
+static struct rules want, named;
 
 /* False, and the error is written, if @v is no step */
 static bool read_step(const char *v, struct step *s, struct json_out *o)
@@ -273,10 +273,10 @@ static bool step_error(struct json_out *o, const char *error, unsigned n, struct
 	return false;
 }
 
-/* The reason why rules in @said are impossible, whatever the table, or NULL */
+/* The reason why rules in @named are impossible, whatever the table, or NULL */
 static const char *not_here(const struct ctx *c)
 {
-	for (const struct rule *r = said.rule; r < said.rule + said.n; r++) {
+	for (const struct rule *r = named.rule; r < named.rule + named.n; r++) {
 		switch (fwd_rule_possible(&c->net, r)) {
 		case -EPROTONOSUPPORT:
 			return r->proto == IPPROTO_TCP ? "no TCP here, it is switched off" :
@@ -299,18 +299,18 @@ static struct rule *find_rule(struct rules *t, const struct rule *r)
 	return NULL;
 }
 
-/* Takes @said out of @want: false if one of these rules is missing, or @said empty */
-static bool delete_said(const struct step *s)
+/* Takes @named out of @want: false if one of these rules is missing, or @named empty */
+static bool delete_named(const struct step *s)
 {
 	struct rule *r;
 
-	for (unsigned i = 0; i < said.n; i++) {
-		r = find_rule(&want, &said.rule[i]);
+	for (unsigned i = 0; i < named.n; i++) {
+		r = find_rule(&want, &named.rule[i]);
 		if (!r)
 			return false;
 		memmove(r, r + 1, (size_t)(want.rule + --want.n - r) * sizeof(*r));
 	}
-	return said.n || !strcmp(s->value, "none");
+	return named.n || !strcmp(s->value, "none");
 }
 
 /* Applies a step to @want: false, and the error is written, if that is impossible */
@@ -319,14 +319,14 @@ static bool do_step(const struct ctx *c, unsigned n, struct step *s, struct json
 	const struct fwd_rule *fr;
 	const char *why = NULL;
 
-	said.n = 0;
-	said.run_time = true;
+	named.n = 0;
+	named.run_time = true;
 	if (s->by_id) {
 		fr = s->id > 0 && s->id <= UINT32_MAX ? rule_after(&c->fwd, (uint32_t)s->id - 1) : NULL;
 		if (fr && fr->id == s->id)
-			said.rule[said.n++] = fr->r;
+			named.rule[named.n++] = fr->r;
 	} else if (s->action != CLEAR) {
-		why = conf_ports(&said, c->cf->mode, s->letter, s->value);
+		why = conf_ports(&named, c->cf->mode, s->letter, s->value);
 	}
 	if (!why && s->action == ADD)
 		why = not_here(c);
@@ -334,7 +334,7 @@ static bool do_step(const struct ctx *c, unsigned n, struct step *s, struct json
 		why = conf_ports(&want, c->cf->mode, s->letter, s->action == CLEAR ? "none" : s->value);
 	if (why)
 		return step_error(o, ERROR("InvalidRule"), n, s, 0, why);
-	if (s->action == DELETE && !delete_said(s))
+	if (s->action == DELETE && !delete_named(s))
 		return step_error(o, ERROR("NoSuchRule"), n, s, 0, NULL);
 	return true;
 }
@@ -353,9 +353,9 @@ static void report_failure(const struct ctx *c, const char *steps, const struct 
 	for (const char *v = json_first(steps); v; v = json_next(v), n++) {
 		struct json_out none = { 0 };
 
-		said.n = 0;
-		if (read_step(v, &s, &none) && s.action == ADD && !conf_ports(&said, c->cf->mode, s.letter, s.value) &&
-		    find_rule(&said, &want.rule[f->rule])) {
+		named.n = 0;
+		if (read_step(v, &s, &none) && s.action == ADD && !conf_ports(&named, c->cf->mode, s.letter, s.value) &&
+		    find_rule(&named, &want.rule[f->rule])) {
 			last = s;
 			at = n;
 		}

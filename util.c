@@ -53,21 +53,18 @@ int fd_write_all(int fd, const void *buf, size_t len)
 bool real_root(void)
 {
 	unsigned inside, outside, count;
-	char map[128];
-	ssize_t n;
-	int fd;
+	bool initial = true;
+	struct lines l;
+	const char *s;
 
 	if (geteuid())
 		return false;
-	fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	if (lines_open(&l, "/proc/self/uid_map"))
 		return true;
-	n = read(fd, map, sizeof(map) - 1);
-	close(fd);
-	if (n <= 0)
-		return true;
-	map[n] = '\0';
-	return sscanf(map, "%u %u %u", &inside, &outside, &count) == 3 && !inside && !outside && count == UINT32_MAX;
+	while ((s = lines_next(&l)))
+		initial &= sscanf(s, "%u %u %u", &inside, &outside, &count) == 3 && !inside && !outside &&
+			   count == UINT32_MAX;
+	return initial;
 }
 
 /* Files by path */
