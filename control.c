@@ -249,7 +249,7 @@ static void admit(struct ctx *c)
 
 	if (!cl && !evict(c))
 		return;
-	cl = client_slot(true);
+	cl = client_slot(true);			/* perhaps that one's */
 	fd = take_client(c);
 	if (is_scarce(fd))
 		evict(c);			/* the event comes again */

@@ -153,15 +153,6 @@ static bool is_opt(const char *arg, const char *name)
 	return *arg == '-' && !strcmp(arg + 1 + (arg[1] == '-'), name);
 }
 
-static bool copy(char *to, size_t size, const char *from, size_t len)
-{
-	if (len >= size)
-		return false;
-	memcpy(to, from, len);
-	to[len] = '\0';
-	return true;
-}
-
 /* Length of the property at @p, up to a comma; two commas are one in the value */
 static size_t prop_len(const char *p)
 {
@@ -175,22 +166,25 @@ static size_t prop_len(const char *p)
 /* Value of property @key in the argument of an option; @first: its name may be left out in front */
 static bool prop(const char *arg, const char *key, bool first, char *val, size_t size)
 {
-	size_t klen = strlen(key);
+	size_t klen = strlen(key), len = prop_len(arg);
 	const char *p = arg;
 
 	if (*arg == '{')
 		return json_get_str(json_member(json_read(arg, strlen(arg)), key), val, size);
-	if (first && !memchr(arg, '=', prop_len(arg)))
-		return copy(val, size, arg, prop_len(arg));
-	for (;;) {
-		size_t len = prop_len(p);
-
-		if (len > klen && p[klen] == '=' && !strncmp(p, key, klen))
-			return copy(val, size, p + klen + 1, len - klen - 1);
-		if (!p[len])
-			return false;
-		p += len + 1;
+	if (!first || memchr(arg, '=', len)) {
+		for (; len <= klen || p[klen] != '=' || strncmp(p, key, klen); len = prop_len(p)) {
+			if (!p[len])
+				return false;
+			p += len + 1;
+		}
+		p += klen + 1;
+		len -= klen + 1;
 	}
+	if (len >= size)
+		return false;
+	memcpy(val, p, len);
+	val[len] = '\0';
+	return true;
 }
 
 /* Options for a network backend, some with a device */
