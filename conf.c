@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* conf.c - command line
+/* conf.c - command line: a table with a row for each option
  *
- * One table has a row for each option: names, argument, modes, parser, help.
- *
- * Every error is one line that names option, value and reason; it ends the process with status 1. An option given again
- * replaces its value, unless it stands for a list; "none" empties a list, and options behind it fill it again.
- * Conditions on several options are checked when all are known, so that their order doesn't matter.
- *
- * Nothing is allocated: strings are copied into struct conf, or stay in argv.
+ * An error is one line with option, value and reason, and status 1. An option given again replaces its value or adds to
+ * its list; "none" empties a list. Conditions on several options are checked at the end: order doesn't matter.
  */
 
 #include <netinet/in.h>
@@ -33,19 +28,21 @@ static const char *passwd_path = "/etc/passwd", *group_path = "/etc/group";
 
 static const struct mac mac_default = { { 0x9a, 0x55, 0x9a, 0x55, 0x9a, 0x55 } };
 
-/* State of parsing that struct conf does not keep */
 struct parse {
 	struct conf	*c;
 	const struct opt *o;		/* row of the option being parsed, and its argument */
 	const char	*val;
 	bool		ports_given[4];	/* -t, -u, -T, -U */
 	bool		dns_none;	/* the last -D is "none" */
-	uint8_t		netmask;	/* of -n, if no prefix length of -a came after it; or 0 */
+	uint8_t		netmask;	/* -n, unless a prefix length of -a came after it; or 0 */
 };
 
 #define PASTA	(1 << MODE_PASTA)
 #define PASST	(1 << MODE_PASST)
 #define BOTH	(PASTA | PASST)
+
+#define CONF(m)	offsetof(struct conf, m)
+#define IP(m)	offsetof(struct conf_ip, m)
 
 static _Noreturn void bad(const struct parse *p, const char *why)
 {
@@ -54,7 +51,7 @@ static _Noreturn void bad(const struct parse *p, const char *why)
 	die("Invalid value \"%.256s\" for %s: %s", p->val, opt_text(p->o, buf), why);
 }
 
-/* A list that is full: the rest of it is not worth to fail for */
+/* A full list is no error */
 static void left_out(const struct parse *p, const char *why)
 {
 	char buf[OPT_STRLEN];
@@ -75,8 +72,7 @@ static void p_repair_path(struct parse *p)
 		unsupported(p);
 }
 
-/* Flags and single values: @off is the member's */
-
+/* Member at @off of a flag or single value */
 static void *member(const struct parse *p)
 {
 	return (char *)p->c + p->o->off;
@@ -97,7 +93,7 @@ static void p_clear(struct parse *p)
 	*(bool *)member(p) = false;
 }
 
-/* -q, -d, --trace: @off is the level. -d is less than --trace, and takes nothing from it. */
+/* -q, -d, --trace: @off is the level; --trace outdoes -d */
 static void p_level(struct parse *p)
 {
 	int level = (int)p->o->off;
@@ -105,7 +101,7 @@ static void p_level(struct parse *p)
 	p->c->log_level = level < LOG_INFO ? level : MAX(level, p->c->log_level);
 }
 
-/* -4, -6: @off is the family that stays */
+/* -4, -6: @off is the family to keep */
 static void p_only(struct parse *p)
 {
 	for (enum family f = V4; f < FAMILIES; f++)
@@ -141,15 +137,15 @@ static void p_netns_only(struct parse *p)
 
 static void p_ifname(struct parse *p)
 {
+	bool dots = !strcmp(p->val, ".") || !strcmp(p->val, "..");
+
 	if (strlen(p->val) >= IFNAMSIZ)
 		bad(p, "interface name of more than 15 bytes");
 	for (const char *s = p->val; *s; s++) {
-		/* The kernel numbers "tun%d" itself, and takes no other percent sign */
-		if (*s <= ' ' || *s == '/' || *s == ':' || *s == '%' || *s == 0x7f)
+		/* '%': the kernel completes "tun%d", and refuses any other */
+		if (dots || *s <= ' ' || *s == 0x7f || strchr("/:%", *s))
 			bad(p, "not an interface name");
 	}
-	if (!strcmp(p->val, ".") || !strcmp(p->val, ".."))
-		bad(p, "not an interface name");
 	check_arg(p, IFNAMSIZ);
 	strcpy(member(p), p->val);
 }
@@ -165,7 +161,7 @@ static void p_mac(struct parse *p)
 	*(struct mac *)member(p) = m;
 }
 
-/* Number in the range, written as C has it; or bad(), with the reason @why */
+/* Number from @min to @max in C's notation; otherwise bad(), with @why */
 static uint64_t number(const struct parse *p, uint64_t min, uint64_t max, const char *why)
 {
 	uint64_t v;
@@ -236,7 +232,7 @@ static bool next_id(char **s, uint64_t *v)
 	return field && parse_num(field, strlen(field), UINT32_MAX - 1, v);
 }
 
-/* Entry of passwd(5) or group(5) by name, or by number if @name is NULL: its ID, and from passwd, the group's */
+/* Entry of passwd(5) or group(5) by name, or by number if @name is NULL: its ID, and the group's in passwd(5) */
 static bool find_entry(const char *path, const char *name, size_t len, uint64_t *id, uint64_t *gid)
 {
 	static struct lines l;
@@ -259,7 +255,6 @@ static bool find_entry(const char *path, const char *name, size_t len, uint64_t 
 	return found;
 }
 
-/* User and group, names or numbers */
 static void p_runas(struct parse *p)
 {
 	const char *s = p->val, *group = strchr(s, ':');
@@ -280,14 +275,14 @@ static void p_runas(struct parse *p)
 	p->c->runas = true;
 }
 
-/* Usable as a domain name (RFC 1035 2.3.4)? */
+/* Domain name (RFC 1035 2.3.4)? */
 static bool domain_ok(const char *s, size_t len)
 {
 	size_t label = 0;
 
 	if (len && s[len - 1] == '.')
 		len--;
-	if (!len || len > DOMAIN_MAX - 3)		/* RFC 1035 2.3.4: 255 bytes with first length and root */
+	if (!len || len > DOMAIN_MAX - 3)		/* 255 bytes with first length and root */
 		return false;
 	for (size_t i = 0; i < len; i++) {
 		unsigned char ch = (unsigned char)s[i];
@@ -345,15 +340,14 @@ static void p_search(struct parse *p)
 		bad(p, why);
 }
 
-/* Addresses: @off is that of a member of struct conf_ip */
-
+/* Member at @off of struct conf_ip */
 static struct addr *ip_member(const struct parse *p, enum family f)
 {
 	return (struct addr *)(void *)((char *)&p->c->ip[f] + p->o->off);
 }
 
-/* Address of one host */
-static struct addr addr_arg(const struct parse *p, const char *s, size_t len)
+/* Address of one host; @lo: also a loopback one */
+static struct addr addr_arg(const struct parse *p, const char *s, size_t len, bool lo)
 {
 	struct addr a;
 
@@ -363,43 +357,28 @@ static struct addr addr_arg(const struct parse *p, const char *s, size_t len)
 		bad(p, "unspecified address");
 	if (addr_is_many(&a))
 		bad(p, "not a unicast address");
-	return a;
-}
-
-/* Address that the guest can use on its link */
-static struct addr guest_addr_arg(const struct parse *p, const char *s, size_t len)
-{
-	struct addr a = addr_arg(p, s, len);
-
-	if (addr_is_loopback(&a))
+	if (!lo && addr_is_loopback(&a))
 		bad(p, "loopback address");
 	return a;
 }
 
 static void p_addr(struct parse *p)
 {
-	struct addr a = addr_arg(p, p->val, strlen(p->val));
+	struct addr a = addr_arg(p, p->val, strlen(p->val), p->o->off == IP(dns_host));
 
 	*ip_member(p, addr_family(&a)) = a;
 }
 
-static void p_guest_addr(struct parse *p)
-{
-	struct addr a = guest_addr_arg(p, p->val, strlen(p->val));
-
-	*ip_member(p, addr_family(&a)) = a;
-}
-
-/* Address that leads to the host, or "none" */
+/* Address of the host as the guest sees it, or "none" */
 static void p_map(struct parse *p)
 {
 	if (strcmp(p->val, "none")) {
-		p_guest_addr(p);
+		p_addr(p);
 		return;
 	}
 	for (enum family f = V4; f < FAMILIES; f++)
 		*ip_member(p, f) = addr_any(f);
-	p->c->no_map_gw |= p->o->off == offsetof(struct conf_ip, map_loopback);
+	p->c->no_map_gw |= p->o->off == IP(map_loopback);
 }
 
 static void p_address(struct parse *p)
@@ -407,7 +386,7 @@ static void p_address(struct parse *p)
 	const char *slash = strchr(p->val, '/'), *s = p->val;
 	size_t len = slash ? (size_t)(slash - s) : strlen(s);
 	bool brackets = len >= 2 && *s == '[' && s[len - 1] == ']';
-	struct addr a = guest_addr_arg(p, s + brackets, len - 2 * brackets);
+	struct addr a = addr_arg(p, s + brackets, len - 2 * brackets, false);
 	unsigned skip = addr_is_v4(&a) && memchr(s, ':', len) ? 96 : 0;		/* RFC 4291 2.5.5.2: IPv4-mapped */
 	struct conf_ip *ip = &p->c->ip[addr_family(&a)];
 	uint64_t plen = skip;
@@ -441,19 +420,16 @@ static void p_netmask(struct parse *p)
 /* An address, or an interface's name for both families */
 static void p_outbound(struct parse *p)
 {
-	struct parse sub = *p;
-	struct opt o = *p->o;
 	struct addr a;
 
 	if (addr_parse(p->val, strlen(p->val), &a)) {
-		p_addr(p);
+		a = addr_arg(p, p->val, strlen(p->val), true);
+		p->c->ip[addr_family(&a)].out_addr = a;
 		return;
 	}
 	if (!p->val[strspn(p->val, "0123456789.")] || strchr(p->val, ':'))
 		bad(p, "not an address");
-	sub.o = &o;
-	o.off = offsetof(struct conf, ip[V4].out_if);
-	p_ifname(&sub);
+	p_ifname(p);
 	strcpy(p->c->ip[V6].out_if, p->val);
 }
 
@@ -467,7 +443,7 @@ static void p_dns(struct parse *p)
 		ip[V4].dns_given = ip[V6].dns_given = p->dns_none = true;
 		return;
 	}
-	a = addr_arg(p, p->val, strlen(p->val));
+	a = addr_arg(p, p->val, strlen(p->val), true);
 	if (p->dns_none)
 		ip[V4].dns_given = ip[V6].dns_given = p->dns_none = false;
 	ip += addr_family(&a);
@@ -491,7 +467,7 @@ static void p_ports(struct parse *p)
 	p->ports_given[strchr(port_letters, p->o->letter) - port_letters] = true;
 }
 
-/* Rules of pasta for each of -t, -u, -T and -U that is not given */
+/* pasta's rules for those of -t, -u, -T and -U not given */
 static void default_ports(struct parse *p)
 {
 	struct conf *c = p->c;
@@ -502,11 +478,24 @@ static void default_ports(struct parse *p)
 	}
 }
 
-static void p_help(struct parse *p);
-static void p_version(struct parse *p);
+static struct opts table;
 
-#define CONF(m)		offsetof(struct conf, m)
-#define IP(m)		offsetof(struct conf_ip, m)
+static void p_help(struct parse *p)
+{
+	opts_help(&table, p->c->mode == MODE_PASTA ?
+		  "Usage: pasta [OPTION]... [COMMAND [ARG]...]\n"
+		  "       pasta [OPTION]... PID\n"
+		  "       pasta [OPTION]... --netns PATH|NAME\n\n"
+		  "Connects a network namespace to the host's network, without privileges: a new one that a\n"
+		  "command (a shell by default) runs in, that of a process, or one that has a name.\n" :
+		  "Usage: passt [OPTION]...\n\n"
+		  "Connects a virtual machine to the host's network, without privileges.\n");
+}
+
+static void p_version(struct parse *p)
+{
+	opts_version(conf_name(p->c));
+}
 
 static const struct opt opts[] = {
 	{ .help = "Process", .modes = BOTH },
@@ -576,9 +565,9 @@ static const struct opt opts[] = {
 	  "The guest's address, one for IPv4 and one for IPv6; by default, that of the template interface" },
 	{ "netmask", 'n', "BITS|MASK", BOTH, p_netmask, 0,
 	  "The guest's IPv4 mask; of this option and the bits of --address, the last one counts" },
-	{ "gateway", 'g', "ADDR", BOTH, p_guest_addr, IP(gw),
+	{ "gateway", 'g', "ADDR", BOTH, p_addr, IP(gw),
 	  "The guest's default gateway, one for IPv4 and one for IPv6" },
-	{ "outbound", 'o', "ADDR|NAME", BOTH, p_outbound, IP(out_addr),
+	{ "outbound", 'o', "ADDR|NAME", BOTH, p_outbound, CONF(ip[V4].out_if),
 	  "Source address, or interface, of what leaves the host" },
 	{ "outbound-if4", 0, "NAME", BOTH, p_ifname, CONF(ip[V4].out_if),
 	  "Interface by which IPv4 leaves the host; it may appear later" },
@@ -607,7 +596,7 @@ static const struct opt opts[] = {
 	{ "no-dhcp-search", 0, NULL, BOTH, p_clear, CONF(dhcp_search), "Do not: pasta's default" },
 	{ "hostname", 'H', "NAME", BOTH, p_hostname, CONF(hostname), "Host name for the guest" },
 	{ "fqdn", 0, "NAME", BOTH, p_hostname, CONF(fqdn), "Fully qualified domain name for the guest" },
-	{ "dns-forward", 0, "ADDR", BOTH, p_guest_addr, IP(dns_forward),
+	{ "dns-forward", 0, "ADDR", BOTH, p_addr, IP(dns_forward),
 	  "Send DNS queries that go to this address to the resolver of the host" },
 	{ "dns-host", 0, "ADDR", BOTH, p_addr, IP(dns_host),
 	  "Resolver of the host; by default, the first of --dns or /etc/resolv.conf" },
@@ -646,29 +635,6 @@ static const struct opt opts[] = {
 	{ "migrate-no-linger", 0, NULL, BOTH, p_ignore, 0, "Deprecated" },
 };
 
-static void run_option(struct parse *p, const struct opt *o, const char *val);
-
-static struct opts table = { .row = opts, .n = ARRAY_SIZE(opts), .found = run_option };
-
-static void p_help(struct parse *p)
-{
-	opts_help(&table, p->c->mode == MODE_PASTA ?
-		  "Usage: pasta [OPTION]... [COMMAND [ARG]...]\n"
-		  "       pasta [OPTION]... PID\n"
-		  "       pasta [OPTION]... --netns PATH|NAME\n\n"
-		  "Connects a network namespace to the host's network, without privileges: a new one that a\n"
-		  "command (a shell by default) runs in, that of a process, or one that has a name.\n" :
-		  "Usage: passt [OPTION]...\n\n"
-		  "Connects a virtual machine to the host's network, without privileges.\n");
-}
-
-static void p_version(struct parse *p)
-{
-	(void)p;
-	opts_version(table.name);
-}
-
-/* Runs the parser of one row */
 static void run_option(struct parse *p, const struct opt *o, const char *val)
 {
 	char buf[OPT_STRLEN];
@@ -680,7 +646,7 @@ static void run_option(struct parse *p, const struct opt *o, const char *val)
 	o->parse(p);
 }
 
-/* A number as strtol(3) reads it, in decimal, and none below zero? */
+/* Decimal number in strtol(3)'s notation, and none below zero? */
 static bool is_pid(const char *s)
 {
 	s += strspn(s, " \t\n\v\f\r");
@@ -688,13 +654,11 @@ static bool is_pid(const char *s)
 	return *s && !s[strspn(s, "0123456789")];
 }
 
-/* What is behind the options: a PID, or a command with its arguments */
+/* A PID, or a command with its arguments */
 static void parse_operands(struct conf *c, char **argv)
 {
 	uint64_t pid;
 
-	if (!argv[0])
-		return;
 	if (!argv[1] && is_pid(argv[0])) {
 		if (!parse_num_c(argv[0], strlen(argv[0]), 10, INT_MAX, &pid) || !pid)
 			die("Invalid PID \"%.256s\"", argv[0]);
@@ -726,13 +690,13 @@ static void defaults(struct conf *c, const char *name)
 	}
 }
 
-/* A command, or a shell, that has our stderr? */
+/* A command, or a shell, on our stderr? */
 static bool starts_command(const struct conf *c)
 {
 	return c->mode == MODE_PASTA && !c->ns_pid && !c->netns;
 }
 
-/* Rules that can't be, or that lead nowhere */
+/* Rules excluded by other options, or without effect */
 static void check_ports(struct conf *c)
 {
 	const struct rule *warned = NULL;
@@ -752,7 +716,7 @@ static void check_ports(struct conf *c)
 	c->ports_later |= c->control != NULL;
 }
 
-/* Options that only make sense, or none, together */
+/* Conditions on several options */
 static void check(const struct parse *p)
 {
 	struct conf *c = p->c;
@@ -769,18 +733,16 @@ static void check(const struct parse *p)
 
 	c->foreground |= starts_command(c);		/* its status is ours */
 	c->config_net &= !c->splice_only;
-	c->no_ra |= c->config_net;	/* they would add a second address, with DAD, and a second default route */
+	c->no_ra |= c->config_net;	/* RAs would add a second address, with DAD, and a second default route */
 }
 
 void conf_parse(struct conf *c, int argc, char **argv)
 {
-	const char *slash = argc ? strrchr(argv[0], '/') : NULL, *name = slash ? slash + 1 : argc ? argv[0] : "";
 	struct parse p = { .c = c };
 	int i;
 
-	defaults(c, name);
-	table.name = conf_name(c);
-	table.mode = (uint8_t)(1 << c->mode);
+	defaults(c, argc ? basename(argv[0]) : "");
+	table = (struct opts){ opts, ARRAY_SIZE(opts), conf_name(c), (uint8_t)(1 << c->mode), run_option };
 	i = opts_parse(&table, &p, argc, argv);
 	if (i < argc && c->mode == MODE_PASST)
 		die("passt: unexpected argument '%.256s'", argv[i]);
