@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fwd.c - forwarding rules in force, and their listeners
  *
- * Which rule has a port is decided in rules.c. What is here is the difference between the ports that are open and
- * those that a table wants.
+ * rules.c decides which rule has a port; here, the ports that are open become those of a table.
  *
  * The table changes as a whole, or not at all. Each listener gets an heir, the rule of the new table that has its
- * port; new ports are opened; and only if that worked, listeners without an heir are closed. A port that is in the old
- * table and in the new one keeps its socket, and clients in its backlog notice nothing. Only where two can't be bound
- * at a time, one for any address and one for a single one, the old one is closed first, and comes back if the change
- * fails after all.
+ * port; new ports are opened; then listeners without an heir are closed. A port in both tables keeps its socket and
+ * its backlog. Where two can't be bound at a time, one to any address and one to a single one, the old one is closed
+ * first, and opened again if the change fails.
  *
- * Sockets of outward rules are the namespace's: they come from the opener.
+ * Sockets of outward rules are the namespace's, from the opener.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,18 +27,18 @@
 
 #define FD_RESERVE	64		/* descriptors for all else, until the first flow */
 
-/* ms. Who restarts a container doesn't wait for our predecessor to end: it lets go of its ports as soon as the
- * scheduler lets it, up to 80 ms for 20,000 of them. That somebody has ports of "all" is nothing unusual.
+/* ms. A container may be restarted before our predecessor has ended: 20,000 ports are free 80 ms later. Ports of "all"
+ * may well be somebody's.
  */
 #define PATIENCE_NAMED	250
-#define PATIENCE_WEAK	50		/* since the last one that became free */
+#define PATIENCE_WEAK	50		/* since the last one became free */
 #define RETRY_EVERY	2
 
-/* The table that is to be, while it changes: rules with IDs that are new come */
+/* The new table, while it changes */
 static struct {
 	struct fwd_rule	t[RULES_MAX];
-	uint16_t	first;			/* of these */
-	uint16_t	to[RULES_MAX];		/* index in @t of a rule of the table that is; RULES_MAX: it goes */
+	uint16_t	first;			/* rule that the old one doesn't have */
+	uint16_t	to[RULES_MAX];		/* index in @t by index in the old table; RULES_MAX: the rule goes */
 } next;
 
 /* While listeners are opened */
@@ -49,27 +47,21 @@ struct opening {
 	const struct net	*net;
 	const struct fwd_rule	*t;		/* table: @fwd's, or @next's */
 	unsigned		n;		/* rules in it */
-	uint32_t		since;		/* those with higher IDs open their ports */
-	bool			start;		/* ports that are taken are tried again */
-	bool			outward;	/* rules of this direction, at start */
-	unsigned		rule;		/* where we are */
+	uint32_t		since;		/* rules with higher IDs open their ports */
+	bool			start;		/* ports in use are tried again */
+	unsigned		rule;		/* the one in hand, and its port */
 	uint32_t		port;
 	uint32_t		opened;		/* ports */
-	uint32_t		taken;		/* those that others have */
-	int			why;		/* why the last one can't be had */
+	uint32_t		taken;		/* ports of others */
+	int			why;		/* the last one refused */
 };
-
-static bool usable(const struct net *net, enum family f)
-{
-	return net->ip[f].on && (f == V4 || sock_features.ipv6);
-}
 
 static bool rule_usable(const struct net *net, const struct rule *r)
 {
-	return r->any ? usable(net, V4) || usable(net, V6) : usable(net, addr_family(&r->addr));
+	return r->any ? net->ip[V4].on || net->ip[V6].on : net->ip[addr_family(&r->addr)].on;
 }
 
-/* Or at least no mistake? All addresses of a family that is off are none; callers name those of both (Podman does). */
+/* Or at least no mistake? Podman names the unspecified addresses of both families, also if one is off. */
 static bool rule_harmless(const struct net *net, const struct rule *r)
 {
 	return rule_usable(net, r) || (!r->any && addr_is_unspec(&r->addr));
@@ -96,7 +88,7 @@ static struct ephemeral find_ephemeral(bool ns)
 	return e;
 }
 
-/* Descriptors for @n listeners can't be had */
+/* No descriptors for @n listeners */
 static int too_many(uint64_t n)
 {
 	struct rlimit lim = { 0 };
@@ -111,7 +103,7 @@ static int too_many(uint64_t n)
 	return -EMFILE;
 }
 
-/* Room for listeners. More ports than that in rules that name them are refused before the first is opened. */
+/* Room for listeners. Rules that name more ports are refused before the first is opened. */
 static int check_limits(struct fwd *fwd)
 {
 	struct rlimit lim = { .rlim_cur = RLIM_INFINITY };
@@ -145,7 +137,7 @@ static void unpause(struct fwd *fwd, uint32_t i)
 		fwd->paused_last = before;
 }
 
-/* Closes a socket; its entry stays. A listener that only now came has no flows. */
+/* Closes a socket; its entry stays. A listener of the change under way has no flows. */
 static void listener_shut(struct fwd *fwd, uint32_t i)
 {
 	struct listener *l = &fwd->l[i];
@@ -196,7 +188,7 @@ static int listen_one(struct opening *o, const struct fwd_rule *fr, const struct
 
 	if (fwd->used >= fwd->max)
 		return -EMFILE;
-	if (addr_is_linklocal(a) && !fr->r.ifname[0])	/* bound to an interface, an address needs no other scope */
+	if (addr_is_linklocal(a) && !fr->r.ifname[0])	/* the interface is the scope */
 		out.scope = o->net->ip[addr_family(a)].ifindex;
 	if (fr->r.outward) {
 		rc = opener_sockets(v4 && !dual ? AF_INET : AF_INET6, udp ? SOCK_DGRAM : SOCK_STREAM, fr->r.proto,
@@ -224,12 +216,12 @@ static int listen_one(struct opening *o, const struct fwd_rule *fr, const struct
 	return 0;
 }
 
-/* All listeners of one port of a rule. Without an address, a family the host turns out not to have is no error, but a
- * port that is taken, or reserved, in one of two is: clients would reach another server there.
+/* All listeners of one port of a rule. Without an address, a family that the host lacks is no error; a port taken or
+ * reserved in one of two is: clients would reach another server there.
  */
 static int listen_port(struct opening *o, const struct fwd_rule *fr, uint32_t port)
 {
-	bool v4 = usable(o->net, V4), v6 = usable(o->net, V6), lo;
+	bool v4 = o->net->ip[V4].on, v6 = o->net->ip[V6].on, lo;
 	int rc4 = -EAFNOSUPPORT, rc6 = -EAFNOSUPPORT, rc;
 
 	if (!fr->r.any)
@@ -245,7 +237,7 @@ static int listen_port(struct opening *o, const struct fwd_rule *fr, uint32_t po
 	return (rc4 && rc6) || rc4 == -EMFILE ? rc4 : rc6 == -EMFILE ? rc6 : 0;
 }
 
-/* One that made way is opened again */
+/* After make_way() */
 static void listen_again(struct opening *o, const struct listener *l)
 {
 	const struct fwd_rule *fr = &o->t[l->rule];
@@ -258,27 +250,13 @@ static void listen_again(struct opening *o, const struct listener *l)
 		log_limited(LOG_WARNING, "Somebody took port %u while rules changed", l->port);
 }
 
-/* Some were closed: which ports are ours now? */
-static void note_ports(struct fwd *fwd)
-{
-	memset(fwd->ours, 0, sizeof(fwd->ours));
-	for (const struct listener *l = fwd->l; l < fwd->l + fwd->n; l++) {
-		const struct rule *r = &fwd->rule[l->rule].r;
-
-		if (l->fd >= 0)
-			bit_set(fwd->ours[r->outward][r->proto == IPPROTO_UDP], l->port);
-	}
-}
-
-/* Do we have that port ourselves? */
+/* A listener of ours with that port? */
 static bool is_ours(const struct fwd *fwd, const struct rule *r, uint32_t port)
 {
 	return bit_test(fwd->ours[r->outward][r->proto == IPPROTO_UDP], port);
 }
 
-/* Lets go of listeners of rules that go, where they are in the way of one that comes: false if there is none. Their
- * ports are free for an heir that is as exact.
- */
+/* Closes listeners of rules that go, unless a new rule as exact as @r has their port: false if there are none */
 static bool make_way(struct fwd *fwd, const struct rule *r)
 {
 	bool any = false;
@@ -301,7 +279,7 @@ static bool make_way(struct fwd *fwd, const struct rule *r)
 	return any;
 }
 
-/* A port that is named, and that is taken, may be free in a moment; or at once, if it is one of a rule that goes */
+/* A named port in use may be free in a moment; or at once, if it is that of a rule that goes */
 static int listen_patiently(struct opening *o, const struct fwd_rule *fr, uint32_t port)
 {
 	bool patient = o->start && !fr->r.weak && !is_ours(o->fwd, &fr->r, port);
@@ -317,13 +295,13 @@ static int listen_patiently(struct opening *o, const struct fwd_rule *fr, uint32
 	return rc;
 }
 
-/* Is it a matter of one port, so that a weak rule does without? */
+/* Is one port refused, so that a weak rule does without? */
 static bool is_bearable(int rc)
 {
 	return rc == -EADDRINUSE || rc == -EACCES || rc == -EPERM;
 }
 
-/* Opens ports of rule @o->rule that are in @todo, and takes them out; those that others have stay, if it is weak */
+/* Opens ports in @todo of rule @o->rule, and takes them out; ports of others stay, if it is weak */
 static int open_rule(struct opening *o, uint8_t *todo)
 {
 	const struct fwd_rule *fr = &o->t[o->rule];
@@ -349,7 +327,7 @@ static int open_rule(struct opening *o, uint8_t *todo)
 	return 0;
 }
 
-/* Takes ports that have a listener of rule @i's off @todo: how many */
+/* Takes ports with a listener of rule @i off @todo: their number */
 static uint32_t take_kept(const struct fwd *fwd, unsigned i, uint8_t *todo)
 {
 	uint32_t n = 0;
@@ -363,8 +341,8 @@ static uint32_t take_kept(const struct fwd *fwd, unsigned i, uint8_t *todo)
 	return n;
 }
 
-/* Ports that rules from @i up to @end don't have yet. Of weak ones, all that can be had: at start again, while others
- * let go of them. None at all is an error.
+/* Ports that rules from @first up to @end lack. Of weak ones, all to be had: at start, as long as others close theirs.
+ * None at all is an error.
  */
 static int open_group(struct opening *o, unsigned first, unsigned end)
 {
@@ -425,7 +403,7 @@ static uint32_t weak_ports(const struct opening *o, unsigned i, unsigned end, ui
 	for (; i < end; i++, port = 0) {
 		const struct rule *r = &o->t[i].r;
 
-		if (rule_exactness(r) != WEAK || r->outward != o->outward)
+		if (rule_exactness(r) != WEAK)
 			continue;
 		for (port = MAX(port, r->first); port <= r->last; port++)
 			n += rule_covers(r, o->fwd->eph, port);
@@ -433,7 +411,7 @@ static uint32_t weak_ports(const struct opening *o, unsigned i, unsigned end, ui
 	return n;
 }
 
-/* Why it ends where @o is. Callers know two texts about a port that is taken: both are in one line. */
+/* Reports the port refused. Callers look for one of two texts about a port in use: the line has both. */
 static int failed(const struct opening *o, int rc)
 {
 	const struct rule *r = &o->t[o->rule].r, *other = rc == -EADDRINUSE ? in_the_way(o, r, o->port) : NULL;
@@ -470,7 +448,6 @@ static int open_option(struct opening *o, unsigned i, unsigned end)
 	return 0;
 }
 
-/* The table is another one */
 static void summarise(struct fwd *fwd)
 {
 	fwd->targets = fwd->automatic[false] = fwd->automatic[true] = 0;
@@ -480,15 +457,9 @@ static void summarise(struct fwd *fwd)
 	}
 }
 
-/* The table as it is at start: rules that can't be of use are left out */
+/* The options' table, without rules of no use */
 static void rules_init(struct fwd *fwd, const struct net *net)
 {
-	static struct listener listeners[LISTENERS_MAX];
-
-	fwd->l = listeners;
-	fwd->n = fwd->used = fwd->free = fwd->paused = fwd->nrules = fwd->last_id = 0;
-	fwd->gone = false;
-	memset(fwd->ours, 0, sizeof(fwd->ours));
 	for (const struct rule *r = net->cf->rules.rule; r < net->cf->rules.rule + net->cf->rules.n; r++) {
 		if (rule_harmless(net, r))
 			fwd->rule[fwd->nrules++] = (struct fwd_rule){ .r = *r, .id = ++fwd->last_id };
@@ -499,7 +470,7 @@ static void rules_init(struct fwd *fwd, const struct net *net)
 	summarise(fwd);
 }
 
-/* Exact rules come first. Nobody waits for automatic ones: they have what they inherit, and what fwd_follow() finds. */
+/* Exact rules come first. Automatic ones open no ports: these are inherited, or come by fwd_follow(). */
 static int open_table(struct opening *o)
 {
 	int rc = 0;
@@ -512,36 +483,26 @@ static int open_table(struct opening *o)
 				if (o->t[end].r.weak != r->weak)
 					break;
 			}
-			if (rule_exactness(r) == e && o->t[i].id > o->since && (!o->start || r->outward == o->outward))
+			if (rule_exactness(r) == e && o->t[i].id > o->since)
 				rc = o->start ? open_option(o, i, end) : open_group(o, i, end);
 		}
 	}
 	return rc;
 }
 
-static int listen_way(struct fwd *fwd, const struct net *net, bool outward)
-{
-	struct opening o = {
-		.fwd = fwd, .net = net, .t = fwd->rule, .n = fwd->nrules, .start = true, .outward = outward,
-	};
-	int rc = check_limits(fwd);
-
-	return rc ? rc : open_table(&o);
-}
-
 int fwd_listen(struct fwd *fwd, const struct net *net, int epfd)
 {
-	fwd->epfd = epfd;
-	fwd->eph[false] = fwd->eph[true] = find_ephemeral(false);
-	rules_init(fwd, net);
-	return listen_way(fwd, net, false);
-}
+	static struct listener listeners[LISTENERS_MAX];
+	struct opening o = { .fwd = fwd, .net = net, .t = fwd->rule, .start = true };
+	int rc;
 
-int fwd_listen_ns(struct fwd *fwd, const struct net *net, int epfd)
-{
-	fwd->epfd = epfd;
-	fwd->eph[true] = find_ephemeral(true);
-	return listen_way(fwd, net, true);
+	*fwd = (struct fwd){ .l = listeners, .epfd = epfd };
+	fwd->eph[false] = find_ephemeral(false);
+	fwd->eph[true] = opener_runs() ? find_ephemeral(true) : fwd->eph[false];
+	rules_init(fwd, net);
+	o.n = fwd->nrules;
+	rc = check_limits(fwd);
+	return rc ? rc : open_table(&o);
 }
 
 /* ---- the table changes ---- */
@@ -567,7 +528,7 @@ int fwd_rule_possible(const struct net *net, const struct rule *r)
 	return rule_harmless(net, r) ? 0 : -EAFNOSUPPORT;
 }
 
-/* The table that is to be, in the order of @want */
+/* The new table, in the order of @want */
 static int make_next(const struct fwd *fwd, const struct net *net, const struct rules *want, struct fwd_failure *why)
 {
 	uint32_t id = fwd->last_id;
@@ -598,18 +559,22 @@ static int make_next(const struct fwd *fwd, const struct net *net, const struct 
 	return 0;
 }
 
-/* Listeners without an heir go */
-static void hand_over(struct fwd *fwd)
+/* Listeners become those of their heirs, in @t; others are closed */
+static void hand_over(struct fwd *fwd, const struct fwd_rule *t)
 {
+	memset(fwd->ours, 0, sizeof(fwd->ours));
 	for (uint32_t i = 0; i < fwd->n; i++) {
 		struct listener *l = &fwd->l[i];
 
 		if (!l->port)			/* free, or its flows have yet to end */
 			continue;
-		if (l->heir == RULES_MAX)
+		if (l->heir == RULES_MAX) {
 			listener_close(fwd, i);
-		else
-			l->rule = l->heir;
+			continue;
+		}
+		l->rule = l->heir;
+		if (l->fd >= 0)
+			bit_set(fwd->ours[t[l->rule].r.outward][t[l->rule].r.proto == IPPROTO_UDP], l->port);
 	}
 }
 
@@ -619,7 +584,7 @@ static void undo(struct fwd *fwd, const struct net *net)
 
 	for (struct listener *l = fwd->l; l < fwd->l + fwd->n; l++)
 		l->heir = l->rule;
-	hand_over(fwd);
+	hand_over(fwd, fwd->rule);
 	for (uint32_t i = 0; i < fwd->n; i++) {
 		const struct listener l = fwd->l[i];
 
@@ -632,7 +597,7 @@ static void undo(struct fwd *fwd, const struct net *net)
 
 static void commit(struct fwd *fwd, unsigned n)
 {
-	hand_over(fwd);
+	hand_over(fwd, next.t);
 	memcpy(fwd->rule, next.t, n * sizeof(next.t[0]));
 	fwd->nrules = n;
 	for (unsigned i = 0; i < n; i++)
@@ -664,11 +629,10 @@ int fwd_replace(struct fwd *fwd, const struct net *net, const struct rules *want
 	} else {
 		commit(fwd, want->n);
 	}
-	note_ports(fwd);
 	return rc;
 }
 
-/* The same for one automatic rule: are there listeners that have to go? */
+/* fwd_follow() for rule @i: are there listeners to close? */
 static bool follow(struct opening *o, unsigned i, const uint8_t *bound)
 {
 	static uint8_t todo[PORT_MAP];
@@ -705,15 +669,13 @@ void fwd_follow(struct fwd *fwd, const struct net *net, bool outward, uint8_t bo
 		if (r->automatic && r->outward == outward)
 			some_go |= follow(&o, i, bound[r->proto == IPPROTO_UDP]);
 	}
-	if (!some_go)
-		return;
-	hand_over(fwd);
-	note_ports(fwd);
+	if (some_go)
+		hand_over(fwd, fwd->rule);
 }
 
 /* ---- questions ---- */
 
-/* Would a listener of this rule have what goes to an address? */
+/* Does a listener of the rule get traffic to @a? */
 static bool is_at(const struct rule *r, const struct addr *a)
 {
 	if (r->any)

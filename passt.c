@@ -294,19 +294,6 @@ static void link_socket(struct ctx *c)
 		die("Failed to watch the guest's socket: %s", errno_text(-rc));
 }
 
-/* Ports of the host, and of the namespace's loopback */
-static void listen_all(struct ctx *c)
-{
-	bool outward = pasta() && file.control >= 0;
-
-	if (fwd_listen(&c->fwd, &c->net, c->epfd))
-		exit(EXIT_FAILURE);		/* it said why */
-	for (unsigned i = 0; i < conf.rules.n; i++)
-		outward |= conf.rules.rule[i].outward;
-	if (outward && fwd_listen_ns(&c->fwd, &c->net, c->epfd))
-		exit(EXIT_FAILURE);
-}
-
 /* Who opens sockets in the namespace from now on */
 static void start_opener(void)
 {
@@ -422,7 +409,8 @@ int main(int argc, char **argv)
 		link_tap(&ctx);
 	else
 		link_socket(&ctx);
-	listen_all(&ctx);
+	if (fwd_listen(&ctx.fwd, &ctx.net, ctx.epfd))
+		exit(EXIT_FAILURE);		/* with a line of its own */
 	reclaim_limit(&ctx);
 	if (pasta())
 		auto_start(&ctx);

@@ -203,7 +203,7 @@ void run_begin(struct run *r, const struct script *s, const struct variant *v)
 	for (unsigned k = 0; k < GUEST_MAX; k++)
 		guest_begin(r, k, &caps);
 	world.link = NULL;		/* listeners are nobody's own */
-	if (fwd_listen(&r->c.fwd, &r->c.net, r->c.epfd) || (s->outward && fwd_listen_ns(&r->c.fwd, &r->c.net, r->c.epfd)))
+	if (fwd_listen(&r->c.fwd, &r->c.net, r->c.epfd))
 		run_fail(r, "set-up failed");
 	run_as(r, v->guest);
 	company_begin(r);

@@ -231,7 +231,7 @@ static void test_listen(void)
 	eq_str(said, "No IPv4: nothing forwarded for option '-t 127.0.0.1/81'\n");
 
 	fresh(&c, "NL-15 FWD-23 no IPv6 in the kernel");
-	sock_features.ipv6 = false;
+	net.ip[V6].on = false;		/* by net_start() */
 	world.fail6 = world.fail_dual = -EAFNOSUPPORT;
 	eq(listen_with(&fwd, &c, OPTIONS("t 80", "u 80")), 0);
 	eq(fwd.n, 2);

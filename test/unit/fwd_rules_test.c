@@ -295,7 +295,6 @@ static void fresh(const char *name, const char *specs)
 	eq_str(options(&c.rules, specs), NULL);
 	opener = true;
 	eq(fwd_listen(&fwd, &net, 99), 0);
-	eq(fwd_listen_ns(&fwd, &net, 99), 0);
 	remember();
 }
 

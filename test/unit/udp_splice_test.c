@@ -99,7 +99,6 @@ static void set_up(const struct way *w)
 	publish(PORT_OUT, PORT_OUT, TO_OUT);
 	cf.rules.rule[1].outward = true;
 	eq(fwd_listen(&c.fwd, &c.net, c.epfd), 0);
-	eq(fwd_listen_ns(&c.fwd, &c.net, c.epfd), 0);
 	memset(&kernel, 0, sizeof(kernel));
 	memset(&c.splice, 0, sizeof(c.splice));
 	ask = E(w->ask, w->port);
