@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* accept.h - connections are taken off a listening socket, or wait in its backlog while descriptors are scarce
  *
- * Inbound connections leave a reserve of descriptors for those of the guest: a tenth of what listeners leave, at least
- * 16. The kernel gives out the lowest free number, so no inbound connection has one of the highest numbers, the reserve.
+ * Inbound connections leave a reserve of descriptors for those of the guest: a tenth of those without a listener, at
+ * least 16. The kernel gives out the lowest free number: the reserve is the highest numbers.
  *
  * A listening socket is registered level-triggered. With a client, and no descriptor for it, it would wake the loop
  * without end: so it is paused, until the end of a turn in which a flow ended, and for ACCEPT_PAUSE at most, as other

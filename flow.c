@@ -87,18 +87,15 @@ static bool any_guest(unsigned table, const struct end *our)
 	return table == HOST && !our;
 }
 
-static uint32_t hash_of(const struct flows *fs, unsigned table, unsigned guest, unsigned type, uint32_t key,
-			const struct end *peer, const struct end *our)
+static inline uint32_t hash_of(const struct flows *fs, unsigned table, unsigned guest, unsigned type, uint32_t key,
+			       const struct end *peer, const struct end *our)
 {
 	struct flow_key k = {
-		.peer = peer->a, .our.w = { key }, .ports = peer->port,
+		.peer = peer->a, .our = our ? our->a : (struct addr){ .w = { key } },
+		.ports = (our ? (uint32_t)our->port << 16 : 0) | peer->port,
 		.type = (uint16_t)type, .guest = (uint16_t)(any_guest(table, our) ? 0 : guest),
 	};
 
-	if (our) {
-		k.our = our->a;
-		k.ports |= (uint32_t)our->port << 16;
-	}
 	return (uint32_t)siphash(fs->key, &k, sizeof(k)) & HASH_MASK;
 }
 
@@ -204,7 +201,7 @@ struct flow *flow_next(struct flows *fs, unsigned list)
 {
 	struct flow *f;
 
-	if (fs->wait[list].head == FLOW_NONE)
+	if (!flow_waits(fs, list))
 		return NULL;
 
 	f = &fs->f[fs->wait[list].head];

@@ -53,8 +53,8 @@ enum flow_wait { WAIT_NONE, WAIT_READY, WAIT_STALLED, WAIT_LISTS = WAIT_STALLED 
  */
 enum flow_lru { LRU_SILENT, LRU_ANSWERED, LRU_SOCKET_SILENT, LRU_SOCKET_ANSWERED, LRU_LISTS };
 
-/* Guest's side: @peer is the guest's endpoint, @our the one it talks to. Host's side: @peer is the remote endpoint, @our
- * the local address and port of the socket.
+/* Guest's side: @peer is the guest's endpoint, @our the one it talks to. Host's side: @peer is the remote endpoint,
+ * @our the local address and port of the socket.
  */
 enum { GUEST, HOST };
 
@@ -145,11 +145,11 @@ struct udp_asked {
 };
 
 struct udp {
-	int		sock;		/* FLOW_UDP_PORT; FLOW_UDP_SPLICE: on the far side, or of a child on the near one */
+	int		sock;		/* FLOW_UDP_PORT; FLOW_UDP_SPLICE: on the far side; of a child: near one */
 	uint32_t	unasked;	/* FLOW_UDP_PORT: datagrams of no flow */
 	uint64_t	used;		/* ms: last datagram, either way */
 	uint32_t	port;		/* FLOW_UDP, FLOW_UDP_SPLICE: index of the FLOW_UDP_PORT with the socket */
-	uint32_t	scope;		/* the same: its interface, for link-local, multicast and broadcast peers; or 0 */
+	uint32_t	scope;		/* the same: its interface, for link-local and group peers, broadcast; or 0 */
 	uint32_t	listener;	/* FLOW_UDP_PORT: index of the listener it stands for, or FLOW_NONE */
 	uint32_t	refs;		/* FLOW_UDP_PORT: flows that use it, and the listener */
 	uint32_t	flows;		/* FLOW_UDP_PORT: first of those flows, FLOW_NONE: there is none */
@@ -160,7 +160,7 @@ struct udp {
 	uint32_t	sibling;	/* the next one of the same parent */
 	uint8_t		batch;		/* FLOW_UDP_PORT: messages that are expected at once */
 	uint8_t		near;		/* FLOW_UDP_SPLICE: side of the client, and of the listener */
-	bool		replied;	/* datagrams seen both ways: longer timeout; FLOW_UDP_PORT: by one of its flows */
+	bool		replied;	/* datagrams seen both ways: longer timeout; FLOW_UDP_PORT: of one flow */
 	bool		inbound;	/* FLOW_UDP: began on the host's side: the guest answers */
 	bool		linkless;	/* FLOW_UDP_PORT: none of its datagrams can go to the link */
 	bool		spliced;	/* FLOW_UDP_PORT: so was all of its last batch */
@@ -204,7 +204,7 @@ struct flow {
 	uint8_t		guest;		/* index of the guest it belongs to */
 	bool		dead;		/* ended in this loop turn */
 	uint8_t		lru;		/* enum flow_lru, LRU_LISTS: on none */
-	uint16_t	gen;		/* of this entry, 10 bits: told from events of an earlier owner */
+	uint16_t	gen;		/* of this entry, 10 bits: events of an earlier owner have another one */
 	uint16_t	batch_head, batch_tail;	/* this batch's packets of the flow, PKT_NEXT_NONE: none */
 	uint32_t	hash[FLOW_TABLES], hnext[FLOW_TABLES];	/* hash and chain; FLOW_NONE: not in that table */
 	uint32_t	key[FLOW_TABLES];	/* number it is found by there, */
@@ -305,7 +305,14 @@ void flow_bury(struct flows *fs);
 
 /* Puts @f at the end of a list, or takes it off with WAIT_NONE */
 void flow_wait(struct flows *fs, struct flow *f, enum flow_wait wait);
-/* First flow of a list (see enum flow_wait), taken off, or NULL */
+
+/* Is there a flow on a list: see enum flow_wait? */
+static inline bool flow_waits(const struct flows *fs, unsigned list)
+{
+	return fs->wait[list].head != FLOW_NONE;
+}
+
+/* The first one, taken off, or NULL */
 struct flow *flow_next(struct flows *fs, unsigned list);
 
 /* Datagram flow was active; @answered: there was an answer, ever */

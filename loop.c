@@ -160,13 +160,10 @@ int loop_init(struct ctx *c, const struct conf *cf)
 static void run_list(struct ctx *c, unsigned list)
 {
 	uint32_t last = c->flows.wait[list].tail;
+	uint64_t until = now_us() + TURN_TIME;
 	struct flow *f;
-	uint64_t until;
 	bool more;
 
-	if (last == FLOW_NONE)
-		return;
-	until = now_us() + TURN_TIME;
 	do {
 		f = flow_next(&c->flows, list);
 		if (!f)
@@ -192,7 +189,8 @@ static void turn_link(struct ctx *c, struct guest *g)
 	}
 	if (t->starved)
 		timer_set(&c->wheel, &g->link, c->now + TAP_RETRY);
-	if (wait != t->armed && t->fd >= 0 && !ev_mod(c->epfd, t->fd, EV_TAP, g->index, 0, EPOLLIN | (wait ? EPOLLOUT : 0)))
+	if (wait != t->armed && t->fd >= 0 &&
+	    !ev_mod(c->epfd, t->fd, EV_TAP, g->index, 0, EPOLLIN | (wait ? EPOLLOUT : 0)))
 		t->armed = wait;
 }
 
@@ -202,20 +200,20 @@ static void turn_flows(struct ctx *c)
 	for (struct guest *g = c->guest; g < c->guest + GUEST_MAX; g++)
 		if (g->tap.more && !g->link_error)
 			g->link_error = input_ready(c, g);
-	run_list(c, WAIT_READY);
+	if (flow_waits(&c->flows, WAIT_READY))
+		run_list(c, WAIT_READY);
 	for (struct guest *g = c->guest; g < c->guest + GUEST_MAX; g++)
-		if (tap_takes(&g->tap))
+		if (flow_waits(&c->flows, WAIT_STALLED + g->index) && tap_takes(&g->tap))
 			run_list(c, WAIT_STALLED + g->index);
 }
 
 /* Is there work without an event: flows on a list that can go on, or frames that no event will report? */
 static bool has_work(const struct ctx *c)
 {
-	bool work = c->flows.wait[WAIT_READY].head != FLOW_NONE;
+	bool work = flow_waits(&c->flows, WAIT_READY);
 
 	for (const struct guest *g = c->guest; g < c->guest + GUEST_MAX; g++)
-		work |= g->tap.more ||
-			(c->flows.wait[WAIT_STALLED + g->index].head != FLOW_NONE && tap_takes(&g->tap));
+		work |= g->tap.more || (flow_waits(&c->flows, WAIT_STALLED + g->index) && tap_takes(&g->tap));
 	return work;
 }
 

@@ -7,7 +7,7 @@
 #include "reclaim.h"
 
 #define OLD_ONES	64		/* flows examined of each list */
-#define SILENT_PART	8		/* one in so many flows may be unanswered, and is safe from other unanswered ones */
+#define SILENT_PART	8		/* one in so many flows may be unanswered, and safe from other such */
 
 /* Ends the first flow of a list that is not in use at the moment. Return: false if there is none */
 static bool oldest_gives_way(struct ctx *c, unsigned guest, enum flow_lru lru)
@@ -55,7 +55,7 @@ static enum flow_lru sockets_first(const struct flow_list *l)
 	return LRU_SOCKET_SILENT + !silent_first(l[LRU_SOCKET_SILENT].n, l[LRU_SOCKET_ANSWERED].n);
 }
 
-/* If no unanswered one can give way, as all have packets in the current batch, that is no reason to end answered ones */
+/* If no unanswered one can give way, as all have packets in the current batch, answered ones stay, too */
 static bool socket_of(struct ctx *c, unsigned guest)
 {
 	enum flow_lru first = sockets_first(c->flows.lru[guest]);

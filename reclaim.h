@@ -12,7 +12,7 @@
 #include "ctx.h"
 
 #define RECLAIM_TRIES	8		/* flows that give way for one descriptor */
-#define RECLAIM_SPARE	1024		/* entries kept free: those of flows that give way are free only after the turn */
+#define RECLAIM_SPARE	1024		/* entries kept free: that of a flow that gives way is free after the turn */
 
 /* Is @rc an -errno of used up descriptors or memory, and did a flow give way, so that another try makes sense? It is
  * the socket idle for longest, of the guest with the most; one with many flows is closed after several calls.
@@ -33,8 +33,8 @@ bool reclaim_share(struct ctx *c, struct guest *g);
 /* New flow, for which a datagram flow may have to give way; NULL if the table is full */
 struct flow *reclaim_alloc(struct ctx *c, struct guest *g, const struct flow_ops *ops);
 
-/* The same with a socket of its own, registered, and counted in g->sockets. NULL and @fd closed if that fails, or if @fd
- * is an -errno.
+/* The same with a socket of its own, registered, and counted in g->sockets. NULL and @fd closed if that fails, or if
+ * @fd is an -errno.
  */
 struct flow *reclaim_flow(struct ctx *c, struct guest *g, const struct flow_ops *ops, int fd);
 

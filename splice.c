@@ -39,7 +39,7 @@
 
 /* Flags of struct splice_way */
 #define WAY_READABLE	0x01	/* socket has bytes, or its end, that were not seen yet */
-#define WAY_HANGUP	0x02	/* sender is done: nothing comes behind what is queued */
+#define WAY_HANGUP	0x02	/* sender is done: nothing comes behind the queue */
 #define WAY_BLOCKED	0x04	/* receiver is full, or not connected: EPOLLOUT will come */
 #define WAY_EOF		0x08	/* all of it was read */
 #define WAY_DONE	0x10	/* and passed on; or never will be */
@@ -312,8 +312,8 @@ int splice_ns_socket(const struct ctx *c, enum family f, uint8_t proto)
 	int n;
 
 	if (!spare[udp][f].n) {
-		n = opener_sockets(f == V4 ? AF_INET : AF_INET6, udp ? SOCK_DGRAM : SOCK_STREAM, proto, spare[udp][f].fd,
-				   accept_plenty(c) ? SOCKS_SPARE : 1);
+		n = opener_sockets(f == V4 ? AF_INET : AF_INET6, udp ? SOCK_DGRAM : SOCK_STREAM, proto,
+				   spare[udp][f].fd, accept_plenty(c) ? SOCKS_SPARE : 1);
 		if (n < 0)
 			return n;
 		spare[udp][f].n = (unsigned)n;

@@ -119,15 +119,13 @@ static bool tcp_update_due(const struct tcp *t, uint32_t offer)
 	       offer - open >= MIN(2U * t->rcv_mss, offer / 2);
 }
 
-/* Segments without payload: SYN or probe, then acknowledgment or window update. A single segment is acknowledged later,
- * so that a response can carry that.
- */
+/* Segments without payload: SYN or probe, then acknowledgment or window update */
 static void tcp_answer(struct ctx *c, struct flow *f, uint32_t offer)
 {
 	struct tcp *t = &f->tcp;
 
 	if (t->flags & TCPF_ASK) {
-		uint8_t ask = t->state == TCP_SYN_SENT ? TCP_SYN : t->state == TCP_SYN_RCVD ? TCP_SYN | TCP_ACK : TCP_ACK;
+		uint8_t ask = (t->state == TCP_SYN_SENT ? 0 : TCP_ACK) | (tcp_synced(t) ? 0 : TCP_SYN);
 
 		/* A segment before the window makes the guest answer with its state: RFC 9293 3.8.4, 3.8.6.1 */
 		if (tcp_emit(c, f, ask, t->snd_una - tcp_synced(t), NULL, offer))
@@ -135,11 +133,9 @@ static void tcp_answer(struct ctx *c, struct flow *f, uint32_t offer)
 	}
 	if (tcp_ack_due(t) || (tcp_synced(t) && tcp_update_due(t, offer)))
 		tcp_emit(c, f, TCP_ACK, t->snd_nxt, NULL, offer);
-	else if (t->rcv_nxt != t->rcv_acked && !t->ack_at)
-		t->ack_at = c->now + TCP_ACK_DELAY;
 }
 
-/* The one timer, by what is due next: retransmission or window probe, acknowledgment, keep-alive */
+/* The one timer, for the next of retransmission or window probe, acknowledgment, keep-alive */
 static void tcp_settle(struct ctx *c, struct flow *f)
 {
 	struct tcp *t = &f->tcp;
@@ -151,6 +147,10 @@ static void tcp_settle(struct ctx *c, struct flow *f)
 		t->rtx_at = c->now + t->rto;
 	if (t->rtx_at)				/* a guest that doesn't answer is given up by that: it is not idle */
 		due = t->rtx_at;
+
+	/* A single segment is acknowledged later, so that a response can carry that */
+	if (t->rcv_nxt != t->rcv_acked && !t->ack_at && f->wait != WAIT_STALLED)
+		t->ack_at = c->now + TCP_ACK_DELAY;
 	if (t->ack_at)
 		due = MIN(due, t->ack_at);
 
@@ -193,7 +193,7 @@ void tcp_turn_end(struct ctx *c, struct flow *f, bool now)
 		tcp_abort(c, f, true);
 		return;
 	}
-	if (answer || t->rcv_nxt != t->rcv_acked)
+	if (answer)
 		tcp_answer(c, f, offer);
 	if (tcp_finished(t) && t->rcv_nxt == t->rcv_acked)
 		tcp_end(c, f);

@@ -58,43 +58,34 @@ uint32_t stash_promise(struct tcp *t, uint32_t want)
 	return want;
 }
 
+/* One more block at the end. Return: false if there is none */
+static bool stash_grow(struct tcp *t)
+{
+	uint32_t b = pool_get(&stash);
+
+	if (!b)
+		return false;
+	*(t->stash ? &stash.next[t->stash_last] : &t->stash) = b;
+	t->stash_last = b;
+	return true;
+}
+
 uint32_t stash_add(struct tcp *t, const struct iovec *iov, unsigned cnt, size_t skip, uint32_t len)
 {
 	uint32_t done = 0;
 
-	for (unsigned i = 0; i < cnt && done < len; i++) {
-		const uint8_t *from = iov[i].iov_base;
-		size_t n = iov[i].iov_len;
+	while (done < len) {
+		uint32_t at = (t->stash_off + t->stash_len) % STASH_BLOCK, part = MIN(len - done, STASH_BLOCK - at);
 
-		if (skip >= n) {
-			skip -= n;
-			continue;
-		}
-		from += skip;
-		n = MIN(n - skip, len - done);
-		skip = 0;
-
-		while (n) {
-			uint32_t at = (t->stash_off + t->stash_len) % STASH_BLOCK, part;
-
-			if (!t->stash || (!at && t->stash_len)) {
-				uint32_t b = pool_get(&stash);
-
-				if (!b)
-					return done;
-				if (t->stash)
-					stash.next[t->stash_last] = b;
-				else
-					t->stash = b;
-				t->stash_last = b;
-			}
-			part = (uint32_t)MIN(n, STASH_BLOCK - at);
-			memcpy(stash_mem[t->stash_last - 1] + at, from, part);
-			t->stash_len += part;
-			done += part;
-			from += part;
-			n -= part;
-		}
+		for (; cnt && skip >= iov->iov_len; cnt--)
+			skip -= iov++->iov_len;
+		if (!cnt || (!at && !stash_grow(t)))
+			break;
+		part = (uint32_t)MIN(part, iov->iov_len - skip);
+		memcpy(stash_mem[t->stash_last - 1] + at, (const uint8_t *)iov->iov_base + skip, part);
+		skip += part;
+		t->stash_len += part;
+		done += part;
 	}
 	return done;
 }

@@ -4,7 +4,7 @@
  * Stash: bytes from inside an advertised window that the socket did not take. A chain of blocks per flow, first in
  * first out. Room is promised (stash_promise()) before it is advertised, so that it is there when the bytes come.
  *
- * Keep: a short answer that was read off the socket's queue, for as long as the guest has not acknowledged it.
+ * Keep: a short answer that was read off the socket's queue, until the guest acknowledges it.
  */
 #ifndef TCP_BUF_H
 #define TCP_BUF_H
@@ -19,13 +19,13 @@
 #define KEEP_SLOTS	8192U
 #define BUF_NONE	0		/* blocks and slots count from 1: zeroed flows have none */
 
-/* Settles what is promised to a flow at @want bytes, as far as the pool goes; returns how many bytes that are */
+/* Promises a flow @want bytes in place of those so far, as far as the pool goes. Return: bytes promised */
 uint32_t stash_promise(struct tcp *t, uint32_t want);
 
-/* Appends up to @len bytes; returns how many there was room for */
+/* Appends up to @len bytes behind the first @skip of @iov. Return: bytes taken */
 uint32_t stash_add(struct tcp *t, const struct iovec *iov, unsigned cnt, size_t skip, uint32_t len);
 
-/* Oldest bytes, *@len of them, as up to @max iovecs; returns how many of those */
+/* Oldest bytes, *@len of them, as up to @max iovecs. Return: number of these */
 unsigned stash_iov(const struct tcp *t, struct iovec *iov, unsigned max, uint32_t *len);
 
 /* Drops @n bytes at the front */
@@ -39,7 +39,7 @@ bool keep_store(struct tcp *t, const void *data, uint32_t len);
 const uint8_t *keep_data(const struct tcp *t);
 void keep_free(struct tcp *t);
 
-/* Is there a slot? Asked before bytes are read off a queue for good */
+/* Is there a slot? Bytes read off a queue without one would be lost */
 bool keep_available(void);
 
 #endif /* TCP_BUF_H */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* tcp_guest.c - TCP, from the guest to the host's socket: segments in, acknowledgments out
  *
- * Every byte inside the advertised window is taken: by the socket, or what it refuses by the stash. The window offered
- * is the socket's room, and a little more once it is half full: Linux lets a send buffer grow only if it was found
- * full. Taken means acknowledged; loss between the host and its peer is the host kernel's business.
+ * Every byte inside the advertised window is taken: by the socket, the rest by the stash. The window offered is the
+ * socket's room, and a little more once it is half full: Linux lets a send buffer grow only if it was found full.
+ * Taken means acknowledged; loss between the host and its peer is the host kernel's business.
  */
 #include <errno.h>
 #include <sys/socket.h>
@@ -12,12 +12,12 @@
 #include "tcp_buf.h"
 #include "tcp_conn.h"
 
-/* Offered at once, to all flows that send much: the link's round trip is short, more would only wait in its queue, and
+/* Offered at once, to all flows that send much: the link's round trip is short, and more would wait in its queue, with
  * others behind it
  */
 #define WINDOW_MAX	(512U << 10)
-#define ROOM_STEP	(256U << 10)	/* bytes sent before the socket is asked again */
-#define TCP_CHALLENGE	100		/* ms: acknowledgments of empty segments out of the window: not more often */
+#define ROOM_STEP	(256U << 10)	/* bytes sent before SO_MEMINFO is read again */
+#define TCP_CHALLENGE	100		/* ms between acknowledgments of empty segments out of the window */
 #define GATHER_IOV	512		/* buffers of consecutive segments in one sendmsg() */
 
 /* Asks for EPOLLOUT unless it will come, or there is room: BLOCKED */
@@ -27,7 +27,7 @@ static void tcp_want_write(struct tcp *t)
 		t->flags |= TCPF_BLOCKED;
 }
 
-/* Payload of this batch's segments of one flow, in order, not sent yet: scratch, empty between calls */
+/* Payload of this batch's segments of one flow, in order, not sent yet; empty between calls */
 static struct iovec gather_iov[GATHER_IOV];
 static struct {
 	unsigned	cnt;
@@ -60,8 +60,8 @@ uint32_t tcp_offer(struct ctx *c, struct flow *f)
 	room = t->flags & TCPF_BLOCKED ? 0 : t->room;
 	extra = t->stash_len + (open > room ? open - room : 0);
 
-	/* Half full, or unknown; or so small that the guest would hold back what does not fill a segment, until a timer
-	 * of its own: Linux' segments are up to half of the largest window it was ever offered (RFC 9293 3.8.6.2.1)
+	/* Half full, or unknown; or so small that the guest would hold back less than a segment, until a timer of its
+	 * own: Linux' segments are up to half of the largest window it was ever offered (RFC 9293 3.8.6.2.1)
 	 */
 	if (!grown && (room <= t->room_size / 2 || room < 2U * t->rcv_mss))
 		extra = MAX(extra, STASH_FLOW);
@@ -116,14 +116,11 @@ void tcp_write(struct tcp *t)
 	tcp_shutdown(t);
 }
 
-/* Sends the gathered bytes, the rest goes into the stash; what finds no room even there is taken back, to come again */
+/* Sends the gathered bytes, the rest goes into the stash; bytes without room there are taken back, to come again */
 static void gather_send(struct ctx *c, struct flow *f)
 {
 	struct tcp *t = &f->tcp;
 	uint32_t left = gather.len, sent = 0;
-
-	if (!gather.len)
-		return;
 
 	if (!(t->flags & TCPF_BLOCKED))
 		sent = tcp_send(t, gather_iov, gather.cnt, gather.len);
@@ -150,7 +147,7 @@ static void tcp_take(struct ctx *c, struct flow *f, const struct pkt *p, uint32_
 	take = seg_trim(seq, len, t->rcv_nxt, t->rcv_adv, &skip);
 	t->rcv_mss = MAX(t->rcv_mss, p->off.gso ? p->off.gso : (uint16_t)MIN(len, UINT16_MAX));
 
-	if (take < len) {			/* gap, overlap, or beyond the window: tell where we are */
+	if (take < len) {			/* gap, overlap, or beyond the window: answered at once */
 		t->flags |= TCPF_ACK_NOW;
 		if (!take)
 			drop_count(flow_guest(c, f), DROP_TCP_SEQ);
@@ -211,7 +208,7 @@ static void tcp_acked(struct flow *f, uint32_t ack)
 /**
  * tcp_ack() - acknowledgment and window of an acceptable segment (RFC 9293 3.10.7.4, fifth check)
  *
- * Return: false if it acknowledges what was never sent
+ * Return: false if it acknowledges bytes that were never sent
  */
 static bool tcp_ack(struct ctx *c, struct flow *f, const struct pkt *p)
 {
@@ -223,7 +220,7 @@ static bool tcp_ack(struct ctx *c, struct flow *f, const struct pkt *p)
 		drop_count(flow_guest(c, f), DROP_TCP_SEQ);
 		return false;
 	}
-	if (seq_lt(ack, t->snd_una))		/* older than what is known: says nothing */
+	if (seq_lt(ack, t->snd_una))		/* an old one */
 		return true;
 
 	if (ack != t->snd_una) {
@@ -242,7 +239,7 @@ static bool tcp_ack(struct ctx *c, struct flow *f, const struct pkt *p)
 	return true;
 }
 
-/* Segments that are not for their sequence number: true if that is all there is to it */
+/* RST, SYN, and segments out of the window. Return: true if nothing of @p is left to be done */
 static bool tcp_control(struct ctx *c, struct flow *f, const struct pkt *p)
 {
 	uint32_t len = (uint32_t)p->data.len + !!(p->tcp.flags & TCP_FIN) + !!(p->tcp.flags & TCP_SYN);
@@ -324,7 +321,7 @@ static void tcp_text(struct ctx *c, struct flow *f, const struct pkt *p, uint32_
 		tcp_take(c, f, p, seq);
 	if (!(p->tcp.flags & TCP_FIN))
 		return;
-	if (!tcp_in(t, TCPS_GUEST_FIN) && end == t->rcv_nxt)
+	if (gather.len && end == t->rcv_nxt)
 		gather_send(c, f);		/* which may take something back */
 	if (tcp_in(t, TCPS_GUEST_FIN) || end != t->rcv_nxt) {
 		t->flags |= TCPF_ACK_NOW;
@@ -416,8 +413,10 @@ uint16_t tcp_input(struct ctx *c, struct flow *f, struct pkt *pkts)
 		gather.cnt = gather.len = 0;
 		return i;
 	}
-	gather_send(c, f);
-	seg_count(&flow_guest(c, f)->senders, &f->tcp.sender, (uint32_t)(f->bytes[GUEST] - before));
+	if (gather.len)
+		gather_send(c, f);
+	if (f->bytes[GUEST] != before)
+		seg_count(&flow_guest(c, f)->senders, &f->tcp.sender, (uint32_t)(f->bytes[GUEST] - before));
 	tcp_turn_end(c, f, false);
 	return i;
 }

@@ -121,7 +121,7 @@ static ssize_t tcp_read(struct tcp *t, bool short_answer, struct iovec *iov, uns
 	return n;
 }
 
-/* State of the queue behind a read of @got bytes, with room for @want. The FIN comes behind all the peer ever sends. */
+/* State of the queue behind a read of @got bytes, with room for @want. The FIN comes behind all bytes of the peer. */
 static void tcp_seen(struct tcp *t, ssize_t got, uint32_t want)
 {
 	bool empty = got == -EAGAIN || (got > 0 && !(t->flags & TCPF_URGENT));
@@ -134,7 +134,7 @@ static void tcp_seen(struct tcp *t, ssize_t got, uint32_t want)
 		return;
 
 	t->flags &= (uint16_t)~TCPF_READABLE;
-	if (t->flags & TCPF_ERROR && got <= 0)	/* it was read already: what looks like the end is none */
+	if (t->flags & TCPF_ERROR && got <= 0)	/* it was read already: this is not the end */
 		return;
 	if (!got || (empty && t->flags & TCPF_RDHUP)) {
 		t->flags |= TCPF_EOF | TCPF_RDHUP;
@@ -236,7 +236,7 @@ enum drop tcp_too_big(struct ctx *c, struct flow *f, uint32_t seq, uint32_t mtu)
 }
 
 /**
- * tcp_push() - send the guest what its window allows: lost bytes again, then new ones, then the FIN
+ * tcp_push() - send the guest as much as its window allows: lost bytes again, then new ones, then the FIN
  * @offer:	as for tcp_emit()
  *
  * Stops when there is nothing more (an event will come), the window is shut (an ACK, or a probe's answer, will come),

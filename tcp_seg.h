@@ -56,7 +56,7 @@ uint16_t seg_sort(struct pkt *pkts, uint16_t head, uint32_t nxt, bool opening);
 /* MSS to advertise on a link of this MTU (RFC 9293 3.7.1): without options, so 40 or 60 bytes less */
 uint16_t seg_mss(uint32_t mtu, bool v4);
 
-/* Payload bytes of a segment to the guest: its own MSS (0: not given, RFC 9293 3.7.1), and what the link carries */
+/* Payload bytes of a segment to the guest: its own MSS (0: not given, RFC 9293 3.7.1), and no more than the link's */
 uint16_t seg_mss_to_guest(uint16_t theirs, uint32_t mtu, bool v4);
 
 /**
@@ -78,8 +78,8 @@ uint16_t seg_window(uint32_t nxt, uint32_t want, uint8_t wscale, uint32_t *adv);
 /**
  * seg_count() - a flow sent @len bytes
  *
- * n flows that send as much are n, whatever others send little beside them: that is (sum of x)^2 / sum of x^2, with x
- * the bytes each has sent in a round.
+ * n flows that send as much are n, beside any number that send little: (sum of x)^2 / sum of x^2, with x the bytes each
+ * has sent in a round.
  */
 void seg_count(struct senders *s, struct sender *one, uint32_t len);
 

@@ -169,7 +169,8 @@ static void find_all(void)
 
 	for (unsigned i = 0; i < nlive; i++) {
 		if (live[i].in[GUEST])
-			wrong += flow_find_guest(&fs, 0, live[i].type, &live[i].guest.peer, &live[i].guest.our) != live[i].f;
+			wrong += flow_find_guest(&fs, 0, live[i].type, &live[i].guest.peer, &live[i].guest.our) !=
+				 live[i].f;
 		if (live[i].in[HOST])
 			wrong += flow_find_host(&fs, live[i].type, live[i].key, &live[i].host) != live[i].f;
 		wrong += flow_get(&fs, flow_idx(&fs, live[i].f), live[i].f->gen) != live[i].f;
@@ -292,15 +293,18 @@ static void test_by_end(void)
 	}
 	flow_hash_end(&fs, f[0], BY_ANSWER, 7, &f[0]->side[GUEST].peer);
 	flow_hash_end(&fs, f[0], BY_CLIENT, 8, &f[0]->side[GUEST].our);
-	ok(flow_find_end(&fs, 0, BY_ANSWER, FLOW_UDP, 7, &a) == f[0] && flow_find_end(&fs, 0, BY_CLIENT, FLOW_UDP, 8, &b) == f[0]);
+	ok(flow_find_end(&fs, 0, BY_ANSWER, FLOW_UDP, 7, &a) == f[0]);
+	ok(flow_find_end(&fs, 0, BY_CLIENT, FLOW_UDP, 8, &b) == f[0]);
 	ok(!flow_find_end(&fs, 0, BY_ANSWER, FLOW_UDP, 7, &b) && !flow_find_end(&fs, 0, BY_ANSWER, FLOW_UDP, 8, &a));
-	ok(!flow_find_end(&fs, 0, BY_ANSWER, FLOW_UDP_SPLICE, 7, &a) && !flow_find_end(&fs, 0, BY_CLIENT, FLOW_UDP, 7, &a));
+	ok(!flow_find_end(&fs, 0, BY_ANSWER, FLOW_UDP_SPLICE, 7, &a));
+	ok(!flow_find_end(&fs, 0, BY_CLIENT, FLOW_UDP, 7, &a));
 	ok(!flow_find_end(&fs, 1, BY_ANSWER, FLOW_UDP, 7, &a) && !flow_find_end(&fs, 1, BY_CLIENT, FLOW_UDP, 8, &b));
 	flow_hash_end(&fs, f[1], BY_ANSWER, 7, &f[1]->side[HOST].our);
 	ok(flow_find_end(&fs, 0, BY_ANSWER, FLOW_UDP, 7, &a) == f[1] && f[0]->hash[BY_ANSWER] == FLOW_NONE);
 	flow_hash_end(&fs, f[2], BY_ANSWER, 7, &f[2]->side[HOST].peer);
 	flow_end(&fs, f[1]);
-	ok(!flow_find_end(&fs, 0, BY_ANSWER, FLOW_UDP, 7, &a) && flow_find_end(&fs, 0, BY_ANSWER, FLOW_UDP, 7, &b) == f[2]);
+	ok(!flow_find_end(&fs, 0, BY_ANSWER, FLOW_UDP, 7, &a));
+	ok(flow_find_end(&fs, 0, BY_ANSWER, FLOW_UDP, 7, &b) == f[2]);
 	flow_hash_end(&fs, f[0], BY_ANSWER, 7, &f[0]->side[GUEST].peer);
 	ok(flow_find_end(&fs, 0, BY_ANSWER, FLOW_UDP, 7, &a) == f[0]);
 	flow_end(&fs, f[0]);

@@ -450,7 +450,9 @@ static struct pkt sort_pkt[TAP_BATCH];
 
 static void sort_put(unsigned i, uint32_t seq, uint32_t len, uint8_t flags)
 {
-	sort_pkt[i] = (struct pkt){ .tcp = { .seq = seq, .flags = flags }, .data = { .len = len }, .next = (uint16_t)(i + 1) };
+	sort_pkt[i] = (struct pkt){
+		.tcp = { .seq = seq, .flags = flags }, .data = { .len = len }, .next = (uint16_t)(i + 1),
+	};
 }
 
 /* Chain of the first @n packets, sorted: the next one of each is where the slow reference, by selection, has it */
