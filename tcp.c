@@ -23,6 +23,7 @@
 #include "reclaim.h"
 #include "sock.h"
 #include "splice.h"
+#include "tcp.h"
 #include "tcp_buf.h"
 #include "tcp_conn.h"
 

@@ -10,7 +10,6 @@
 #define TCP_BUF_H
 
 #include "flow.h"
-#include "packet.h"
 
 #define STASH_BLOCK	(16U << 10)
 #define STASH_BLOCKS	4096U

@@ -3,7 +3,7 @@
 #ifndef TCP_CONN_H
 #define TCP_CONN_H
 
-#include "tcp.h"
+#include "ctx.h"
 #include "tcp_seg.h"
 
 #define TCPF_READABLE	0x0001	/* socket has bytes, or its end, that were not seen yet */

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "sock.h"
+#include "tcp.h"
 #include "tcp_buf.h"
 #include "tcp_conn.h"
 

@@ -2,6 +2,7 @@
 /* tcp_seg.c - TCP arithmetic without sockets */
 #include <assert.h>
 
+#include "tap.h"
 #include "tcp_seg.h"
 #include "util.h"
 

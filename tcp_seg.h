@@ -5,7 +5,6 @@
 
 #include "flow.h"
 #include "packet.h"
-#include "tap.h"
 
 /* Sequence numbers wrap (RFC 9293 3.4) */
 static inline bool seq_lt(uint32_t a, uint32_t b)
