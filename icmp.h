@@ -23,12 +23,12 @@ enum {
 #define UNREACH4_TOO_BIG	4		/* RFC 1191 */
 
 /**
- * icmp_error() - shows the guest that a packet of its own failed
  * icmp_error() - shows the guest that one of its packets failed
+ * @e:		the kernel's errno, or an ICMP message from the network
  * @src, @dst:	endpoints of the packet at fault, as the guest sent it
  * @proto:	its protocol
- * @l4:		its transport header and as much of its payload as is known, at least 8 bytes
  * @l4:		its transport header and as much of its payload as came back, at least 8 bytes
+ *
  * RFC 792, RFC 4443: type and code by errno (ICMP-09) or as received, quoted packet rebuilt as the guest sent it.
  */
 void icmp_error(struct ctx *c, struct guest *g, const struct sock_err *e, const struct end *src, const struct end *dst,

@@ -24,6 +24,8 @@
 #define PING_BATCH	4			/* messages read at once */
 #define PING_TURN	4			/* batches, before other flows have their turn */
 
+static const struct flow_ops ping_flow;
+
 static bool ping_end(struct ctx *c, struct flow *f)
 {
 	timer_clear(&c->wheel, &f->timer);
@@ -268,7 +270,9 @@ static void ping_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t ev
 	for (unsigned i = 0; i < PING_TURN; i++) {
 		int rc = ping_read(c, f);
 
-		if (rc == -EAGAIN || rc == -EBUSY || (rc && useless++))	/* a request's error is off the socket now */
+		if (rc == -EAGAIN || rc == -EBUSY)
+			return;
+		if (rc && useless++)		/* not a request's error: those are off the socket now */
 			return;
 	}
 	flow_wait(&c->flows, f, WAIT_READY);
@@ -280,7 +284,7 @@ static const char *ping_state(const struct flow *f)
 	return "established";
 }
 
-const struct flow_ops ping_flow = {
+static const struct flow_ops ping_flow = {
 	.type = FLOW_PING, .name = { "icmp", "icmpv6" }, .fds = 1, .state = ping_state,
 	.ready = ping_ready, .timeout = ping_timeout, .end = ping_end,
 };

@@ -62,7 +62,7 @@ int sock_connect(const struct side *host, const struct sock_out *o);
 
 void sock_connected(int fd, bool v6);
 
-/* The same of an open socket: 0 or -errno */
+/* connect() of an open TCP socket, under way: 0 or -errno. TCP_NODELAY is set. */
 int sock_connect_on(int fd, const struct end *peer, unsigned scope);
 
 /**
@@ -76,7 +76,7 @@ int sock_udp(const struct end *our, const struct sock_out *o);
 /* The kernel may join datagrams (UDP_GRO) */
 void sock_join(int fd);
 
-/* UDP socket, in no way set up */
+/* UDP socket without any option */
 int sock_udp_new(enum family f);
 
 /**

@@ -54,6 +54,8 @@
 
 #define KEY_OWN		FLOW_NONE	/* host's side of FLOW_UDP_PORT: by local port, to know our own packets */
 
+static const struct flow_ops udp_flow, udp_port_flow;
+
 /* A batch from the host's side: nothing is kept here between calls */
 static struct {
 	struct frame		*frame[DGRAM_BATCH];	/* NULL: received into another buffer */
@@ -710,12 +712,12 @@ static const char *udp_state(const struct flow *f)
 	return f->udp.replied ? "both ways" : "one way";
 }
 
-const struct flow_ops udp_flow = {
+static const struct flow_ops udp_flow = {
 	.type = FLOW_UDP, .name = { "udp", "udp" }, .shares = true, .state = udp_state,
 	.timeout = udp_timeout, .end = udp_gone,
 };
 
-const struct flow_ops udp_port_flow = {
+static const struct flow_ops udp_port_flow = {
 	.type = FLOW_UDP_PORT, .fds = 1, .ready = port_ready, .end = port_gone,
 };
 

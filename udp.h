@@ -13,7 +13,7 @@
 
 struct dgram;
 
-extern const struct flow_ops udp_flow, udp_port_flow, udp_splice_flow;
+extern const struct flow_ops udp_splice_flow;
 
 /* New flow for a datagram from the guest, or NULL (dropped and counted, an ICMP error sent where there is one) */
 struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p);

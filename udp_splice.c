@@ -313,8 +313,6 @@ static void send_near(struct ctx *c, struct flow *f)
 }
 
 /* A batch of @n from the client to a child's port of the server, by the socket that the server knows */
-
-/* A batch of @n from the client to a server's port, by the socket that the server knows */
 static void pass_far(struct ctx *c, struct flow *f, unsigned n)
 {
 	struct dgram d;

@@ -664,7 +664,7 @@ struct old {
 	uint32_t	value;
 	uint16_t	err;
 	const char	*name;
-	bool		struct_off[6];	/* what sock_probe() has to find missing, in the order of struct sock_features */
+	bool		struct_off[6];	/* for sock_probe() to find missing: struct sock_features, in order */
 };
 
 static void refuse(const struct old *o)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* udp_join_test.c - datagrams that travel together: in one frame to the guest; and both ways, at random (dgram_test.c: in one message)
+/* udp_join_test.c - datagrams joined to one frame to the guest, and both ways at random (dgram_test.c: to one message)
  *
  * What counts is the same everywhere: the receiver gets each datagram once, as it was sent, those of a flow in order.
  */

@@ -621,8 +621,9 @@ static bool reaches(const struct end *from, const struct end *to)
 
 static void test_asked(const struct subnet *n)
 {
-	struct end guest = E(n->guest, 40010), group = E(n->group, 1900), other = E(n->group, 5353), lo = E(n->loopback, 40010);
-	struct end device = E(n->server, 1900), second = E(n->server2, 1900), wrong = E(n->server, 1901), third = E(n->router, 1900);
+	struct end guest = E(n->guest, 40010), lo = E(n->loopback, 40010);
+	struct end group = E(n->group, 1900), other = E(n->group, 5353), device = E(n->server, 1900);
+	struct end second = E(n->server2, 1900), wrong = E(n->server, 1901), third = E(n->router, 1900);
 	struct addr own = A(n->guest), own2 = addr_is_v4(&own) ? A("192.0.2.9") : A("2001:db8::9");
 	struct flow *port;
 
@@ -793,8 +794,8 @@ static void send_from(int fd, const struct addr *from, const struct end *to, con
 /* Strangers seem to come from where the guest asks: the address that leads to the host's loopback, a service */
 static void test_stranger_names(const struct subnet *n)
 {
-	struct end gw = E(n->gw, 7012), at = E(n->loopback, 7012), to = E(n->guest, 1000), guest = E(n->guest, 2000), from;
-	struct end dns = E(n->server, 53);
+	struct end gw = E(n->gw, 7012), at = E(n->loopback, 7012), to = E(n->guest, 1000), guest = E(n->guest, 2000);
+	struct end dns = E(n->server, 53), from;
 	struct ippkt i;
 	char buf[64];
 	int fd;
@@ -970,8 +971,8 @@ static void rules(const struct rule *r)
 
 static void test_rule_gone(const struct subnet *n)
 {
-	struct end guest = E(n->guest, 2000), to = E(n->guest, 1000), far = E(n->server, 5555), client = E(n->guest, 1000);
-	struct end inside = E(n->guest, 40020), server = E(n->server, 7);
+	struct end guest = E(n->guest, 2000), to = E(n->guest, 1000), far = E(n->server, 5555);
+	struct end client = E(n->guest, 1000), inside = E(n->guest, 40020), server = E(n->server, 7);
 	struct rule r = { .proto = IPPROTO_UDP, .any = true, .first = 1000, .last = 1001, .to = 2000 };
 	unsigned files, flows;
 	struct ippkt i;
@@ -1556,8 +1557,8 @@ static void test_flood(const struct subnet *n)
 
 static void test_unasked(const struct subnet *n)
 {
-	struct end guest = E(n->guest, 40018), a = E(n->server, 7), b = E(n->server2, 7), c2 = E(n->router, 7), bad = E(n->server, 8);
-	struct end group = E(n->group, 1900), device = E(n->server, 1900);
+	struct end guest = E(n->guest, 40018), a = E(n->server, 7), b = E(n->server2, 7), c2 = E(n->router, 7);
+	struct end bad = E(n->server, 8), group = E(n->group, 1900), device = E(n->server, 1900);
 	struct addr router = A(n->router);
 	struct flow *port;
 	struct ippkt i;
