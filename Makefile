@@ -34,7 +34,7 @@ CFLAGS	:= -O1
 DEFINES	:= -DGUEST_MAX=$(GUESTS)
 endif
 ifdef SAN
-SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+SANITIZE := -DSANITIZED -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 HARDEN	:= -fPIE
 else
 HARDEN	:= -fPIE -fstack-protector-strong -fstack-clash-protection -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2

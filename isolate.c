@@ -309,15 +309,6 @@ enum {
 	REFUSED	= CONTROL << 1,		/* fails with ENOMEM: libc can do without */
 };
 
-/* Sanitizers call more, for their reports most of all */
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED
-#endif
-#elif defined(__SANITIZE_ADDRESS__)
-#define SANITIZED
-#endif
-
 /* Names of 32-bit architectures, and of C libraries there */
 #ifdef __NR_fcntl64
 #undef __NR_fcntl
@@ -409,7 +400,7 @@ static const struct {
 	{ __NR_gettid,			LOOP,	"abort(), LIFE-08" },
 	{ __NR_tgkill | WITH(0, OURSELVES), LOOP, "abort(), LIFE-08" },
 	{ __NR_tkill | WITH(0, OURSELVES), LOOP, "abort() of musl, LIFE-08" },
-#ifdef SANITIZED
+#ifdef SANITIZED			/* they call more, for their reports most of all (make SAN=1) */
 	{ __NR_mmap,			LOOP,	"sanitizers" },
 #else
 	{ __NR_mmap,			LOOP | REFUSED, "abort() of glibc keeps its message there" },

@@ -475,7 +475,7 @@ int nl_link_autoaddr(struct nl *nl, unsigned ifindex, bool on)
 /* Addresses */
 
 struct usable_addr {
-	const struct ifaddrmsg	*ifa;
+	struct ifaddrmsg	ifa;
 	const struct rtattr	*tb[IFA_RT_PRIORITY + 1];
 	struct addr		a;
 	uint32_t		flags;
@@ -487,12 +487,11 @@ static bool ifaddr_read(const struct nlmsghdr *nh, bool v6, unsigned ifindex, st
 	const struct ifaddrmsg *ifa = NLMSG_DATA(nh);
 	const struct rtattr *a;
 
-	if (nh->nlmsg_type != RTM_NEWADDR || !msg_has(nh, sizeof(*ifa)))
-		return false;
-	if (ifa->ifa_family != (v6 ? AF_INET6 : AF_INET) || ifa->ifa_index != ifindex ||
+	if (nh->nlmsg_type != RTM_NEWADDR || !msg_has(nh, sizeof(*ifa)) ||
+	    ifa->ifa_family != (v6 ? AF_INET6 : AF_INET) || ifa->ifa_index != ifindex ||
 	    ifa->ifa_prefixlen > (v6 ? 128 : 32))
 		return false;
-	ia->ifa = ifa;
+	ia->ifa = *ifa;
 	attrs_read(nh, sizeof(*ifa), ia->tb, IFA_RT_PRIORITY);
 	ia->flags = attr_u32(ia->tb[IFA_FLAGS], ifa->ifa_flags);
 	/* With a peer, IFA_ADDRESS is the peer's */
@@ -534,12 +533,12 @@ static void addr_best_each(const struct nlmsghdr *nh, void *arg)
 	if (!ifaddr_read(nh, b->v6, b->ifindex, &ia))
 		return;
 	/* Scope, then primary before secondary (IFA_F_TEMPORARY in IPv6), then the longer prefix */
-	rank = 1 + ia.ifa->ifa_prefixlen + (ia.flags & IFA_F_SECONDARY ? 0 : 256) +
-	       (ia.ifa->ifa_scope < RT_SCOPE_LINK ? 512 : 0);
+	rank = 1 + ia.ifa.ifa_prefixlen + (ia.flags & IFA_F_SECONDARY ? 0 : 256) +
+	       (ia.ifa.ifa_scope < RT_SCOPE_LINK ? 512 : 0);
 	if (rank > b->rank) {
 		b->rank = rank;
 		b->a = ia.a;
-		b->plen = ia.ifa->ifa_prefixlen;
+		b->plen = ia.ifa.ifa_prefixlen;
 	}
 }
 
@@ -578,7 +577,6 @@ static void addr_copy_each(const struct nlmsghdr *nh, void *arg)
 {
 	struct addr_copy *ac = arg;
 	const struct nl_copy *cp = ac->cp;
-	struct ifaddrmsg ifa;
 	struct usable_addr ia;
 	uint32_t flags;
 	struct req r;
@@ -593,10 +591,9 @@ static void addr_copy_each(const struct nlmsghdr *nh, void *arg)
 	flags = cp->v6 ? IFA_F_NODAD : 0;
 	if (!cp->no_routes)
 		flags |= ia.flags & IFA_F_NOPREFIXROUTE;
-	ifa = *ia.ifa;
-	ifa.ifa_index = cp->to_if;
-	ifa.ifa_flags = flags & 0xff;
-	req_start(&r, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, &ifa, sizeof(ifa));
+	ia.ifa.ifa_index = cp->to_if;
+	ia.ifa.ifa_flags = flags & 0xff;
+	req_start(&r, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, &ia.ifa, sizeof(ia.ifa));
 	req_attr_same(&r, ia.tb[IFA_LOCAL]);
 	req_attr_same(&r, ia.tb[IFA_ADDRESS]);
 	req_attr_same(&r, ia.tb[IFA_BROADCAST]);
@@ -614,7 +611,5 @@ int nl_addr_copy(const struct nl_copy *cp)
 	struct addr_copy ac = { .cp = cp };
 	int ret = addr_dump(cp->from, cp->v6, cp->from_if, addr_copy_each, &ac);
 
-	if (ret)
-		return ret;
-	return ac.done ? ac.done : ac.err;
+	return ret ? ret : ac.done ? ac.done : ac.err;
 }
