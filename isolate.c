@@ -4,9 +4,9 @@
  * Real root gives up its user ID early, but keeps the few capabilities for opening and joining others' namespaces
  * until isolate_late(): root's targets can be joined, and no packet is handled with a capability.
  *
- * The table of system calls holds all that the loop may call. Any other call ends the process with SIGSYS; its number is
- * in the kernel's audit log (type 1326). A row may be for one value of an argument only. The C libraries' own calls
- * (glibc and musl) are in the table.
+ * The table of system calls holds all that the loop may call, C libraries' own calls (glibc, musl) included. Any other
+ * call ends the process with SIGSYS; its number is in the kernel's audit log (type 1326). A row may be for one value of
+ * an argument only.
  *
  * Capabilities and Landlock are used by plain system calls: without a library, and with headers older than the kernel.
  */

@@ -70,7 +70,7 @@ struct nl_routes nl_routes(struct nl *nl, bool v6, unsigned ifindex);
 bool nl_addr_get(struct nl *nl, bool v6, unsigned ifindex, struct addr *a, uint8_t *plen);
 
 int nl_link_up(struct nl *nl, unsigned ifindex);
-/* @attr: IFLA_MTU; IFLA_TXQLEN, in frames; IFLA_GSO_MAX_SEGS, of a super-packet that the device is given (Linux 4.16) */
+/* @attr: IFLA_MTU; IFLA_TXQLEN, in frames; IFLA_GSO_MAX_SEGS, of a super-packet to the device (Linux 4.16) */
 int nl_link_set(struct nl *nl, unsigned ifindex, uint16_t attr, uint32_t value);
 int nl_link_mac(struct nl *nl, unsigned ifindex, const struct mac *mac);
 /* Largest packet merged from received ones; above 65536, BIG TCP: Linux 5.19 (or -EINVAL), for IPv4, too, 6.3 */

@@ -39,7 +39,8 @@ static bool route_read(const struct nlmsghdr *nh, bool v6, struct route *rt)
 	const struct rtmsg *rtm = NLMSG_DATA(nh);
 
 	if (nh->nlmsg_type != RTM_NEWROUTE || !msg_has(nh, sizeof(*rtm)) ||
-	    rtm->rtm_family != (v6 ? AF_INET6 : AF_INET) || rtm->rtm_type != RTN_UNICAST || rtm->rtm_flags & RTM_F_CLONED)
+	    rtm->rtm_family != (v6 ? AF_INET6 : AF_INET) || rtm->rtm_type != RTN_UNICAST ||
+	    rtm->rtm_flags & RTM_F_CLONED)
 		return false;
 	attrs_read(nh, sizeof(*rtm), rt->tb, RTA_MAX);
 	if (attr_u32(rt->tb[RTA_TABLE], rtm->rtm_table) != RT_TABLE_MAIN)

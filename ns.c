@@ -247,6 +247,7 @@ static void command_take_namespaces(const struct command *cmd, int fd[COMMAND_FD
 static void command_set_up(const struct command *cmd)
 {
 	char host[DOMAIN_MAX] = "", name[sizeof("pasta-") + DOMAIN_MAX];
+	const char *own = cmd->c->hostname;
 
 	if (cmd->own_userns)
 		command_map_user(cmd);
@@ -261,7 +262,7 @@ static void command_set_up(const struct command *cmd)
 	write_close(open_to_write("/proc/sys/net/ipv4/ping_group_range"), "0 0");
 
 	gethostname(host, sizeof(host) - 1);
-	snprintf(name, sizeof(name), "%s%s", cmd->c->hostname ? "" : "pasta-", cmd->c->hostname ? cmd->c->hostname : host);
+	snprintf(name, sizeof(name), "%s%s", own ? "" : "pasta-", own ? own : host);
 	name[MIN(strlen(name), 64U)] = '\0';	/* __NEW_UTS_LEN */
 	if (sethostname(name, strlen(name)))
 		debug("Couldn't set host name %s: %s", name, errno_text(errno));

@@ -212,8 +212,8 @@ static int set_routes(struct ns_net *n, enum family f)
 	return nl_route_add_default(&n->ns, n->ifindex, &n->net->ip[f].gw);
 }
 
-/* One step for both families. IPv6 may be switched off in the namespace (disable_ipv6, or an MTU below 1280): then there
- * is only IPv4. No warning if the user has switched it off.
+/* One step for both families. IPv6 may be off in the namespace (disable_ipv6, or an MTU below 1280): then there is only
+ * IPv4. No warning if the user has switched it off.
  */
 static void each_family(struct ns_net *n, const char *what, int (*set)(struct ns_net *n, enum family f))
 {
