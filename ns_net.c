@@ -276,7 +276,7 @@ void ns_configure(const struct ns *ns, struct net *net)
 	if (ret)
 		warn("Failed to bring up loopback interface in namespace: %s", errno_text(-ret));
 
-	/* The kernel segments larger super-packets, which pkt_parse() would drop. Also for another program's device (-F) */
+	/* The kernel segments larger ones: pkt_parse() would drop them. Also for another program's device (-F). */
 	n.ifindex = *ns->ifname ? nl_ifindex(&n.ns, ns->ifname) : 0;
 	ret = n.ifindex ? nl_link_set(&n.ns, n.ifindex, IFLA_GSO_MAX_SEGS, GSO_SEGS_MAX) : 0;
 	if (ret)
