@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* addr.c - address classes, prefixes, text and socket addresses */
-
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,10 +13,9 @@ const struct addr addr_loopback6 = { .b = { [15] = 1 } };
 
 void addr_to_bytes(const struct addr *a, void *p)
 {
-	if (addr_is_v4(a))
-		memcpy(p, a->b + 12, 4);
-	else
-		memcpy(p, a->b, 16);
+	bool v4 = addr_is_v4(a);
+
+	memcpy(p, v4 ? a->b + 12 : a->b, v4 ? 4 : 16);
 }
 
 bool addr_is_unspec(const struct addr *a)
@@ -55,17 +53,11 @@ bool addr_is_many(const struct addr *a)
 bool addr_in_prefix(const struct addr *a, const struct addr *net, unsigned plen)
 {
 	bool v4 = addr_is_v4(a);
-	unsigned bits, bytes;
+	unsigned bits = plen + (v4 ? 96 : 0), bytes = bits / 8;
 
-	if (v4 != addr_is_v4(net) || plen > (v4 ? 32 : 128))
+	if (v4 != addr_is_v4(net) || bits > 128 || memcmp(a->b, net->b, bytes))
 		return false;
-
-	bits = v4 ? plen + 96 : plen;
-	bytes = bits / 8;
-	bits %= 8;
-	if (memcmp(a->b, net->b, bytes))
-		return false;
-	return !bits || !((a->b[bytes] ^ net->b[bytes]) >> (8 - bits));
+	return bits % 8 == 0 || !((a->b[bytes] ^ net->b[bytes]) >> (8 - bits % 8));
 }
 
 uint32_t addr_mask4(unsigned plen)
@@ -139,9 +131,7 @@ const char *mac_fmt(const struct mac *m, char buf[static MAC_STRLEN])
 
 bool mac_is_zero(const struct mac *m)
 {
-	static const struct mac zero;
-
-	return mac_eq(m, &zero);
+	return mac_eq(m, &(struct mac){ 0 });
 }
 
 bool mac_eq(const struct mac *a, const struct mac *b)

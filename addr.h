@@ -11,7 +11,7 @@
 
 #include "util.h"
 
-/* IPv4 as ::ffff:a.b.c.d (RFC 4291 2.5.5.2), so every table and rule has one form of address */
+/* IPv4 as ::ffff:a.b.c.d (RFC 4291 2.5.5.2): one form of address for tables and rules */
 struct addr {
 	union {
 		uint8_t		b[16];
@@ -27,7 +27,7 @@ struct end {
 	uint16_t	port;
 };
 
-/* Both endpoints of a flow, as one of its ends has them */
+/* Both endpoints of a flow, as seen from one of its ends */
 struct side {
 	struct end	peer, our;
 };
@@ -79,7 +79,7 @@ static inline uint32_t addr_v4(const struct addr *a)
 	return a->w[3];
 }
 
-/* Address families, as an index: nothing is written twice for them */
+/* Address families, as an index */
 enum family { V4, V6, FAMILIES };
 
 static inline enum family addr_family(const struct addr *a)
@@ -118,7 +118,7 @@ bool addr_is_linklocal(const struct addr *a);	/* 169.254.0.0/16, fe80::/10 */
 bool addr_is_bcast(const struct addr *a);	/* 255.255.255.255 */
 bool addr_is_many(const struct addr *a);	/* multicast or broadcast */
 
-/* Is @a the address @which, where that is specified? */
+/* Is @a equal to @which, which may be unspecified: then it isn't */
 static inline bool addr_is(const struct addr *a, const struct addr *which)
 {
 	return !addr_is_unspec(which) && addr_eq(a, which);

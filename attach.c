@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* attach.c - a guest comes and goes: the socket it connects to, and what begins and ends with its link */
+/* attach.c - guests come and go: the socket they connect to, begin and end of a link */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -82,7 +82,7 @@ void attach_probe(struct ctx *c, struct guest *g)
 	g->probe_wait = MIN(2 * g->probe_wait, PROBE_MOST);
 }
 
-/* Nobody is there to hear of it but the host's peers */
+/* Only the host's peers are notified: the link is gone */
 static void flows_end(struct ctx *c, const struct guest *g)
 {
 	for (uint32_t i = 0; i < c->flows.unused; i++) {
@@ -115,7 +115,7 @@ void attach_lost(struct ctx *c, struct guest *g)
 	guest_forget(c, g);
 }
 
-/* Has the other end of the link gone, though nobody noticed yet? */
+/* Is the other end of the link gone, though its event was not handled yet? */
 static bool link_dead(const struct tap *t)
 {
 	struct pollfd p = { .fd = t->fd, .events = POLLRDHUP };
@@ -123,7 +123,7 @@ static bool link_dead(const struct tap *t)
 	return poll(&p, 1, 0) > 0;
 }
 
-/* A guest without a link, or NULL; false: one's link is about to be lost */
+/* A guest without a link, or NULL; false: a link is about to be lost */
 static bool seat_find(struct ctx *c, struct guest **seat)
 {
 	*seat = NULL;
@@ -144,11 +144,11 @@ void attach_knock(struct ctx *c, int fd)
 	if (!seat_find(c, &g))
 		return;				/* after this turn, there is room */
 	conn = accept_take(c, fd, NULL, false);
+	if (conn == -EAGAIN)
+		return;
 	if (conn < 0) {
-		if (conn != -EAGAIN) {
-			log_limited(LOG_WARNING, "Can't accept a guest, it waits: %s", errno_text(-conn));
-			accept_pause(c, EV_GUEST, fd, 0);
-		}
+		log_limited(LOG_WARNING, "Can't accept a guest, it waits: %s", errno_text(-conn));
+		accept_pause(c, EV_GUEST, fd, 0);
 		return;
 	}
 	if (!g) {

@@ -19,10 +19,10 @@ uint64_t csum_iov(const struct iovec *iov, unsigned cnt, size_t off, size_t len,
 /* Pseudo-header of RFC 793 and RFC 8200: both addresses of one family, protocol, transport length */
 uint64_t csum_pseudo(const struct addr *src, const struct addr *dst, uint8_t proto, uint32_t l4_len);
 
-/* Folded, not complemented: what a partial checksum field holds */
+/* Folded, not complemented: value of a partial checksum field */
 uint16_t csum_fold(uint64_t sum);
 
-/* Folded and complemented: what a finished checksum field holds */
+/* Folded and complemented: value of a finished checksum field */
 static inline uint16_t csum_finish(uint64_t sum)
 {
 	return (uint16_t)~csum_fold(sum);

@@ -18,10 +18,10 @@ struct ctx {
 	struct fwd	fwd;
 	struct wheel	wheel;
 	struct neighs	neigh;
-	struct timer	neigh_again;	/* reads all of them again */
-	uint32_t	sockets_max;	/* of one guest's datagram flows, 0: as many as there are */
+	struct timer	neigh_again;	/* next reading of all of them */
+	uint32_t	sockets_max;	/* of one guest's datagram flows, 0: any number */
 	struct {
-		struct timer	timer;	/* when listening sockets that wait for a descriptor are looked at again */
+		struct timer	timer;	/* next try of listening sockets that wait for a descriptor */
 		int		guest;	/* the one for guests if it waits, or -1 */
 		uint32_t	fds;	/* that the process may have (RLIMIT_NOFILE) */
 	} accept;
@@ -29,7 +29,7 @@ struct ctx {
 	struct {
 		uint64_t	flows, bytes;
 	} splice;			/* so far */
-	pid_t		pid;		/* ours, as the outside has it */
+	pid_t		pid;		/* ours, in the outer PID namespace */
 	uint64_t	now;		/* ms, read once per wakeup */
 	uint64_t	awake_until;	/* us: with --busy-poll, no sleep before */
 	uint64_t	secret[2];	/* key of initial sequence numbers (RFC 6528) */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* event.h - epoll registration with typed references; knows no protocol
  *
- * A reference carries the generation of what it points to, so that an event
- * that was already fetched when its owner died is recognised and dropped.
+ * A reference carries a generation: an event that was already fetched when its owner died is dropped.
  */
 #ifndef EVENT_H
 #define EVENT_H
@@ -36,7 +35,7 @@ int ev_add(int epfd, int fd, enum ev_type type, uint32_t idx, uint16_t gen, uint
 /* The same for the socket of flow @idx on @side, edge-triggered */
 int ev_add_flow(int epfd, int fd, uint32_t idx, uint16_t gen, unsigned side, uint32_t events);
 
-/* Changes what a listener, the link's descriptor or a control client waits for */
+/* Changes the events of a listener, the link or a control client */
 int ev_mod(int epfd, int fd, enum ev_type type, uint32_t idx, uint16_t gen, uint32_t events);
 
 #endif /* EVENT_H */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* guest.c - one guest: what is learned of it, and headers to it */
+/* guest.c - one guest: its addresses as learned, and headers to it */
 #include <string.h>
 
 #include "ctx.h"

@@ -14,9 +14,9 @@ struct ctx;
 
 #define TOLD		512		/* addresses */
 
-/* MAC addresses that a guest was told, by address (neigh_hash()): their changes concern it */
+/* A MAC address sent to the guest, by address (neigh_hash()): its changes are announced */
 struct told {
-	struct addr	a, to;		/* to: the guest's address that it was told */
+	struct addr	a, to;		/* to: the guest's address that it was sent to */
 	struct mac	mac;
 };
 
@@ -25,21 +25,20 @@ struct counts {
 	uint64_t	tcp_retransmissions, tcp_timeouts, tcp_resets_sent, tcp_resets_received, tcp_refused, tcp_stalls;
 };
 
-/* What belongs to one guest: its link, what was learned of it, what was dropped on its behalf */
 struct guest {
 	struct tap	tap;
-	struct frags	*frags;		/* datagrams of which only a part is here */
-	int		link_error;	/* -errno: the link is lost, and the loop has yet to say so */
+	struct frags	*frags;		/* incomplete datagrams */
+	int		link_error;	/* -errno: the link is lost, for attach_lost() */
 	uint8_t		index;		/* in ctx.guest */
 	struct mac	mac;		/* last source MAC address seen; broadcast until then */
 	struct mac	device;		/* of its own interface; zero if that is not known */
 	struct seen	seen;
-	struct pmtus	pmtu;		/* of whom it forwards to */
+	struct pmtus	pmtu;		/* of paths behind it */
 	struct senders	senders;	/* TCP flows that share the link's queue to us */
 	uint64_t	drops[DROP_COUNT];
 	struct counts	count;
-	uint32_t	sockets;	/* of its datagram flows: what listeners have is not among them */
-	struct timer	link;		/* when a link that is out of memory is tried again */
+	uint32_t	sockets;	/* of its datagram flows, without listeners' */
+	struct timer	link;		/* next try of a link that is out of memory */
 	struct timer	ndp;		/* unsolicited router advertisements */
 	unsigned	adverts;	/* sent so far */
 	struct timer	probe;		/* until the guest has spoken */
@@ -62,10 +61,10 @@ void guest_forget(struct ctx *c, struct guest *g);
 /* Has it sent anything yet? Until then, its MAC address is the broadcast one. */
 bool guest_heard(const struct guest *g);
 
-/* Takes note of a packet's source: the guest's MAC address, and its address unless that is the target of a rule */
+/* Learns from a packet's source: the guest's MAC address, and its address unless that is the target of a rule */
 void guest_learn(const struct ctx *c, struct guest *g, const struct pkt *p);
 
-/* Entry of address @a in g->told; of another address, or empty, if @a is not there */
+/* Entry of address @a in g->told; another address's, or empty, if @a is not there */
 struct told *guest_told(const struct ctx *c, struct guest *g, const struct addr *a);
 
 /* Ethernet addresses and defaults of a header towards the guest */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* input.c - a batch from the guest goes to responders and flows; the only demultiplexer
  *
- * Packets of one flow are chained, and the flow is handed the chain once the batch is sorted: consecutive segments become one
- * system call, however they are mixed with those of other flows.
+ * Packets of one flow are chained, and the flow gets the chain once the batch is sorted: its segments become one system
+ * call, however they are mixed with those of other flows.
  */
 #include <errno.h>
 #include <string.h>
@@ -17,7 +17,7 @@
 
 #define SMALL		1500		/* bytes of payload */
 
-/* One batch: scratch, means nothing between calls */
+/* One batch: scratch within a call */
 static struct raw input_raw[TAP_BATCH];
 static struct pkt input_pkt[TAP_BATCH];
 static uint32_t input_flow[TAP_BATCH];		/* flows touched, in order */
@@ -26,18 +26,13 @@ static unsigned input_flows;
 /* Flow of a packet, opened if need be; NULL if it was dropped, or answered without one */
 static struct flow *input_find(struct ctx *c, struct guest *g, const struct pkt *p)
 {
-	struct flow *f;
+	bool tcp = p->proto == IPPROTO_TCP;
+	struct flow *f = flow_find_guest(&c->flows, g->index, tcp ? FLOW_TCP : FLOW_UDP, &p->src, &p->dst);
 
-	if (p->proto == IPPROTO_TCP) {
-		f = flow_find_guest(&c->flows, g->index, FLOW_TCP, &p->src, &p->dst);
-		if (!f)
-			tcp_open(c, g, p);
-	} else {
-		f = flow_find_guest(&c->flows, g->index, FLOW_UDP, &p->src, &p->dst);
-		if (!f)
-			f = udp_open(c, g, p);
-	}
-	return f;
+	if (f || !tcp)
+		return f ? f : udp_open(c, g, p);
+	tcp_open(c, g, p);
+	return NULL;
 }
 
 /* "Too big": of a packet of ours, which gets smaller if it is TCP's */
@@ -130,20 +125,20 @@ static void input_flush(struct ctx *c, struct guest *g)
 static enum drop input_frame(struct ctx *c, struct guest *g, uint16_t i)
 {
 	enum drop why = pkt_parse(&input_raw[i], &input_pkt[i]);
-	bool whole = false, full = input_raw[i].off.full;
+	bool whole, full = input_raw[i].off.full;
 
-	if (why || !input_pkt[i].fragment)
-		return why ? why : input_packet(c, g, i);
+	if (why)
+		return why;
+	if (!input_pkt[i].fragment)
+		return input_packet(c, g, i);
 
 	why = frag_add(g->frags, &input_pkt[i], c->now, &input_raw[i], &whole);
 	if (!whole)
 		return why;
 	input_raw[i].off.full = full;
 	why = pkt_parse(&input_raw[i], &input_pkt[i]);
-	if (!why && input_pkt[i].fragment)	/* fragments in fragments */
-		why = DROP_FRAGMENT;
-	if (!why)
-		why = input_packet(c, g, i);
+	if (!why)		/* no fragments in fragments */
+		why = input_pkt[i].fragment ? DROP_FRAGMENT : input_packet(c, g, i);
 	input_flush(c, g);		/* the datagram is in the pool's memory until the next fragment */
 	return why;
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* packet.c - frames: views, the parser, the builders
  *
- * The parser works on a copy of the headers. The frame may lie in memory the guest can still write to, so no byte of it
- * that decides anything is read twice; the payload stays where it is.
+ * The parser works on a copy of the headers. The frame may lie in memory that the guest can still write to: no byte of a
+ * header is read twice. The payload stays in place.
  *
  * Checksums: that of the IPv4 header is verified, for a broken header would misdirect the packet. Those of TCP, UDP and
- * ICMP (RFC 9293 3.1, MUST-3) are where the link says that they are complete. A tap device's frames come out of this
- * kernel, often with partial ones. Those of a virtual machine were put together elsewhere: qemu (7.2) that stops its
- * machine in the middle of a frame goes on with the rest of another one later.
+ * ICMP (RFC 9293 3.1, MUST-3) are verified where they are complete (offload.full). A tap device's frames come from this
+ * kernel, often with partial checksums; those of a virtual machine from another process: qemu (7.2) that stops its
+ * machine in the middle of a frame continues later with the rest of another one.
  *
  * The builders fill frame.hdr backwards from HDR_L4: the transport header starts there, IP and Ethernet end there.
  */
@@ -157,7 +157,7 @@ static enum drop check_special(const struct pkt *p, bool v4)
 	return DROP_NONE;
 }
 
-/* @opt: @len bytes behind the fixed part of a SYN. What is malformed ends the list (RFC 9293 3.1, MUST-7) */
+/* @opt: @len bytes behind the fixed part of a SYN. A malformed option ends the list (RFC 9293 3.1, MUST-7) */
 static void parse_tcp_opts(const uint8_t *opt, size_t len, struct tcp_seg *s)
 {
 	size_t i = 0;
@@ -206,7 +206,7 @@ static size_t parse_tcp(const uint8_t *t, size_t len, struct pkt *p)
 	return hlen;
 }
 
-/* Transport checksum over what is in the frame from @at to @end */
+/* Transport checksum over the frame from @at to @end */
 static bool csum_ok(const struct raw *raw, const uint8_t *l4, size_t at, size_t end, const struct pkt *p)
 {
 	uint64_t sum = 0;
@@ -274,7 +274,7 @@ static enum drop parse_l4(const struct raw *raw, const uint8_t *h, size_t at, si
 	return !p->off.gso || segments_ok(p->data.len, p->off.gso) ? DROP_NONE : DROP_SEGMENTS;
 }
 
-/* What both IP versions have in common once the header is read: addresses, fragments, transport */
+/* Behind the headers of both IP versions: addresses, fragments, transport */
 static enum drop parse_rest(const struct raw *raw, const uint8_t *h, size_t at, size_t end, struct pkt *p)
 {
 	bool v4 = p->ethertype == ETH_P_IP;
@@ -293,7 +293,7 @@ static enum drop parse_rest(const struct raw *raw, const uint8_t *h, size_t at, 
 	return parse_l4(raw, h, at, end, p);
 }
 
-/* RFC 791 3.1. Options are skipped: none of them means anything behind a socket */
+/* RFC 791 3.1. Options are skipped: they mean nothing behind a socket */
 static enum drop parse_ip4(const struct raw *raw, const uint8_t *h, struct pkt *p)
 {
 	const uint8_t *ip = h + ETH_HLEN;
@@ -328,9 +328,9 @@ static enum drop parse_ip4(const struct raw *raw, const uint8_t *h, struct pkt *
 /**
  * skip_ext() - find the transport header behind extension headers, or the fragment header (RFC 8200 4)
  * @h:		headers as copied
- * @at:		offset of the first extension header; set to that of what follows
- * @end:	where the packet ends
- * @p:		@p->proto is the first header's type; set to what follows
+ * @at:		offset of the first extension header; set to that of the header behind them
+ * @end:	of the packet
+ * @p:		@p->proto is the first header's type; set to that of the header behind them
  */
 static enum drop skip_ext(const uint8_t *h, size_t *at, size_t end, struct pkt *p)
 {
@@ -351,7 +351,7 @@ static enum drop skip_ext(const uint8_t *h, size_t *at, size_t end, struct pkt *
 		len = type == IPPROTO_FRAGMENT ? FRAG_HLEN : (e[1] + 1U) * 8;
 		if (len > end - *at || *at + len - start > EXT_BYTES)
 			return DROP_IP_EXT;
-		/* Hop-by-hop options come first, or not at all; segments left to visit make us a router (RFC 5095) */
+		/* Hop-by-hop options come first, if at all; with segments left to visit, we are a router (RFC 5095) */
 		if ((type == IPPROTO_HOPOPTS && count) || (type == IPPROTO_ROUTING && e[3]))
 			return DROP_IP_EXT;
 
@@ -363,7 +363,7 @@ static enum drop skip_ext(const uint8_t *h, size_t *at, size_t end, struct pkt *
 		p->frag.more = e[3] & 1;
 		p->frag.id = get_be32(e + 4);
 		p->fragment = p->frag.off || p->frag.more;
-		/* A fragment that is the whole of it needs no reassembly (RFC 6946 4), once */
+		/* A fragment that is the whole packet needs no reassembly (RFC 6946 4), once */
 		if (atomic || p->fragment)
 			return atomic ? DROP_IP_EXT : DROP_NONE;
 		atomic = true;
@@ -398,7 +398,7 @@ static enum drop parse_ip6(const struct raw *raw, uint8_t *h, struct pkt *p)
 	return parse_rest(raw, h, at, end, p);
 }
 
-/* Addresses of a quoted IPv4 header at @ip; returns the bytes in front of the transport header, 0 if there is none */
+/* Quoted IPv4 header at @ip; returns the bytes in front of the transport header, 0 if there is none */
 static size_t quote_ip4(const uint8_t *ip, size_t len, struct quote *q)
 {
 	if (len < IP4_HLEN || ip[0] >> 4 != 4 || get_be16(ip + 6) & IP4_OFF)

@@ -2,8 +2,7 @@
 /* packet.h - the one parser of frames from the guest, the one builder of frames to it
  *
  * Reading: pkt_parse() copies the headers out of the frame before it checks them (the memory may be the guest's own),
- * and leaves the payload in place, behind a view. Nothing is left to validate afterwards, and nobody else casts
- * headers.
+ * and leaves the payload in place, behind a view. Nothing is left to validate afterwards; no other file casts headers.
  *
  * Writing: a frame's payload is in place first; one call then builds Ethernet, IP and transport header in front of it
  * and finishes the checksums, or leaves them partial if the link takes that.
@@ -28,25 +27,25 @@ struct view {
 void view_skip(struct view *v, size_t n);
 /* Keeps at most @n bytes */
 void view_trim(struct view *v, size_t n);
-/* Copies @n bytes from @at on into @to; false, and nothing copied, if they are not all there */
+/* Copies @n bytes from @at on to @to; false if they are not all there */
 bool view_copy(const struct view *v, size_t at, void *to, size_t n);
-/* Fills up to @max iovecs with the visible bytes; returns how many, and in *@len how many bytes they cover */
+/* Fills up to @max iovecs with the visible bytes; returns their number, and their bytes in *@len */
 unsigned view_iov(const struct view *v, struct iovec *iov, unsigned max, size_t *len);
 
-/* A super-packet of the guest has no more segments than GSO_SEGS_MAX; those below GSO_SIZE_MIN bytes are no more than
- * as many of that size would be. A few bytes of header can't claim 65,535 datagrams then.
+/* Limits of a super-packet from the guest: GSO_SEGS_MAX segments; of segments below GSO_SIZE_MIN bytes, as many as of
+ * that size. A few bytes of header can't claim 65,535 datagrams then.
  */
 #define GSO_SEGS_MAX	128U
 #define GSO_SIZE_MIN	64U
 
-/* What one side leaves to the other: of a packet from the guest, or to it */
+/* Work that one side leaves to the other, for a packet from the guest or to it */
 struct offload {
 	uint16_t	gso;		/* payload bytes per segment of a super-packet, 0: a single packet */
 	bool		partial;	/* transport checksum holds the pseudo-header's sum only */
-	bool		full;		/* it is complete, and the only protection of the frame */
+	bool		full;		/* the checksum is complete, and the frame's only protection */
 };
 
-/* What the link can do; asked, never assumed */
+/* Capabilities of the link, as found */
 struct caps {
 	uint32_t	mtu;		/* largest IP packet, 68 to 65535 */
 	bool		csum;		/* accepts partial checksums */
@@ -77,9 +76,8 @@ struct tcp_seg {
 	uint8_t		wscale;		/* TCP_WSCALE_NONE: option absent */
 };
 
-/*
- * ICMP and ICMPv6 header; @rest is the second word: identifier and sequence, MTU, or as the type has it. The parser
- * sets all of them; for the builder, either @rest or @id and @seq may be left zero.
+/* ICMP and ICMPv6 header; @rest is the second word: identifier and sequence, MTU, or other, by type. The parser sets
+ * all of them; for the builder, either @rest or @id and @seq are zero.
  */
 struct icmp_hdr {
 	uint8_t		type, code;
@@ -96,7 +94,7 @@ struct pkt {
 	struct end	src, dst;	/* ports 0 where the protocol has none */
 	uint8_t		proto, ttl, tos;
 	struct offload	off;
-	bool		fragment;	/* only @frag and @data are set beside the addresses: needs reassembly */
+	bool		fragment;	/* needs reassembly: only @frag and @data are set beside the addresses */
 	struct {
 		uint32_t	id;
 		uint32_t	off;	/* bytes */
@@ -106,7 +104,7 @@ struct pkt {
 		struct tcp_seg	tcp;
 		struct icmp_hdr	icmp;
 	};
-	struct view	ip;		/* from the IP header on, to its total length: what ICMP errors quote */
+	struct view	ip;		/* from the IP header on, to its total length; for quotes in ICMP errors */
 	struct view	data;		/* behind the transport header; behind Ethernet for ARP */
 	uint16_t	next;		/* next packet of the same flow in this batch */
 };
@@ -127,12 +125,12 @@ enum drop pkt_parse(const struct raw *raw, struct pkt *p);
 struct quote {
 	struct end	src, dst;	/* ours and the guest's; the identifier of an echo reply is @dst's port */
 	uint8_t		proto;
-	uint32_t	len;		/* of the IP packet; 0: does not say */
+	uint32_t	len;		/* of the IP packet; 0: not known */
 	uint32_t	seq;		/* of TCP */
 };
 
-/* Reads what an ICMP error quotes: IP header, and 8 bytes of the transport header. False if it is cut before these, or
- * is not the first fragment.
+/* Reads the quote in an ICMP error: IP header, and 8 bytes of the transport header. False if it is shorter, or not of
+ * the first fragment.
  */
 bool pkt_quote(const struct pkt *error, struct quote *q);
 
@@ -151,7 +149,7 @@ bool pkt_quote(const struct pkt *error, struct quote *q);
 #define HDR_MAX	(HDR_L4 + 60)
 #define FRAME_IOV	2
 
-/* One frame on its way to the guest: a slot of the link. Headers in our memory, payload where the owner put it. */
+/* One frame on its way to the guest: a slot of the link */
 struct frame {
 	uint8_t		hdr[HDR_MAX];
 	uint8_t		hoff, hlen;	/* used part of @hdr, from the link's own header on */
@@ -162,17 +160,17 @@ struct frame {
 	uint16_t	csum_start;	/* from the Ethernet header on, if @off.partial */
 	uint16_t	csum_off;
 	uint16_t	slot;		/* index in the link's pool */
-	bool		ahead;		/* goes ahead of what waits for the link */
+	bool		ahead;		/* goes ahead of frames that wait */
 	bool		v6;
-	uint8_t		proto;		/* of the transport header; for super-packets */
+	uint8_t		proto;		/* of the transport header */
 };
 
-/* What Ethernet and IP headers need to know */
+/* Fields of Ethernet and IP headers */
 struct net_hdr {
 	struct mac	dmac, smac;
 	struct end	src, dst;
 	uint8_t		ttl, tos;
-	uint32_t	id;		/* identification: of IPv4 datagrams, 16 bits of it, and of IPv6 fragments */
+	uint32_t	id;		/* identification: of IPv4 datagrams, 16 bits, and of IPv6 fragments */
 };
 
 static inline unsigned ip_hlen(bool v4)
@@ -192,8 +190,8 @@ static inline unsigned net_hdr_len(bool v4, unsigned l4)
  * @len:	bytes from @l4 on
  * @frag:	IPv4 flags and fragment offset
  *
- * A super-packet above IP_MAX bytes is one of Linux' BIG TCP: in IPv4 without a length, in IPv6 a jumbogram, with a
- * header that is JUMBO_HLEN bytes longer (RFC 2675 2).
+ * A super-packet above IP_MAX bytes is Linux' BIG TCP: without a length in IPv4, a jumbogram in IPv6, whose header is
+ * JUMBO_HLEN bytes longer (RFC 2675 2).
  *
  * Return: start of the header
  */
@@ -204,14 +202,13 @@ uint8_t *put_eth(uint8_t *behind, const struct mac *dmac, const struct mac *smac
 
 /* Builders. Payload: the first @f->len bytes of @f->pay. Lengths and checksums come out finished, or partial with @c.
  *
- * IPv4: TCP's segments have DF, as their size follows the path's MTU (RFC 1191). Datagrams have none, so that routers
- * behind the guest can fragment them: whether their sender wanted that is not known. Each needs its own identification
- * (RFC 6864 4.3).
+ * IPv4: TCP's segments have DF, as their size follows the path's MTU (RFC 1191). Datagrams have none: routers behind
+ * the guest may fragment them, as their senders' wish is not known. Each needs its own identification (RFC 6864 4.3).
  */
 void frame_tcp(struct frame *f, const struct net_hdr *n, const struct tcp_seg *s, uint16_t gso, const struct caps *c);
 void frame_udp(struct frame *f, const struct net_hdr *n, uint16_t gso, const struct caps *c);
 void frame_icmp(struct frame *f, const struct net_hdr *n, const struct icmp_hdr *h);
-/* Ethernet only, for ARP: the payload is the whole of it */
+/* Ethernet only, for ARP */
 void frame_eth(struct frame *f, const struct mac *dmac, const struct mac *smac, uint16_t ethertype);
 
 /**
@@ -220,7 +217,7 @@ void frame_eth(struct frame *f, const struct mac *dmac, const struct mac *smac, 
  * @n:		addresses, identification
  * @icmp:	its header, or NULL for UDP
  * @dgram:	payload of the datagram
- * @off:	first byte to send: 0, or what the previous call returned
+ * @off:	first byte to send: 0, or the previous call's result
  * @mtu:	largest IP packet
  *
  * Return: offset of the next fragment, or @dgram->len after the last one
@@ -228,7 +225,7 @@ void frame_eth(struct frame *f, const struct mac *dmac, const struct mac *smac, 
 size_t frame_fragment(struct frame *f, const struct net_hdr *n, const struct icmp_hdr *icmp, const struct view *dgram,
 		      size_t off, uint32_t mtu);
 
-/* Whole frame as iovecs for writev(), pcap; returns how many, @iov has room for 1 + FRAME_IOV */
+/* Whole frame as iovecs for writev(), pcap; returns their number, up to 1 + FRAME_IOV */
 unsigned frame_iov(const struct frame *f, struct iovec *iov);
 
 #endif /* PACKET_H */

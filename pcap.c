@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* pcap.c - capture file writer (draft-ietf-opsawg-pcap), in the byte order of the machine
  *
- * One writev() a frame, header and data, straight from where the frame is.
+ * One writev() a frame, header and data, without a copy.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 
 #define PCAP_MAGIC_NS	0xa1b23c4d
 #define PCAP_ETHERNET	1		/* LINKTYPE_ETHERNET */
-#define PCAP_IOV	128		/* pieces of a frame; what is in further ones is left out and counted as cut */
+#define PCAP_IOV	128		/* pieces of a frame; further ones are left out, and count as cut */
 
 struct pcap_file {
 	uint32_t	magic;
@@ -40,15 +40,13 @@ int pcap_open(const char *path)
 	if (fd < 0)
 		return fd;
 
-	/* A file that was there before: nobody else may read the new contents, unless it is its owner who lets us
-	 * write there. Pipes and devices are the caller's.
+	/* An existing file: only its owner may read the new contents; EPERM: the owner lets us write there. Modes of
+	 * pipes and devices are the caller's.
 	 */
-	if (fstat(fd, &st) || (S_ISREG(st.st_mode) && ((fchmod(fd, 0600) && errno != EPERM) || ftruncate(fd, 0)))) {
+	if (fstat(fd, &st) || (S_ISREG(st.st_mode) && ((fchmod(fd, 0600) && errno != EPERM) || ftruncate(fd, 0))))
 		rc = -errno;
-		fd_close(fd);
-		return rc;
-	}
-	rc = fd_write_all(fd, &h, sizeof(h));
+	else
+		rc = fd_write_all(fd, &h, sizeof(h));
 	if (rc) {
 		fd_close(fd);
 		return rc;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* pcap.h - capture of frames as they pass the link, in pcap format
  *
- * What is on the link is recorded, partial checksums and super-packets included: capturing never changes the path.
+ * Frames are recorded as they are, partial checksums and super-packets included: capturing never changes the path.
  */
 #ifndef PCAP_H
 #define PCAP_H
 
 #include "util.h"
 
-#define PCAP_SNAPLEN	262144		/* beyond any frame of the link, and the most that readers take (libpcap, Wireshark) */
+#define PCAP_SNAPLEN	262144		/* above any frame; the most that readers take (libpcap, Wireshark) */
 
 /* Creates @path, 0600, with the file header (LINKTYPE_ETHERNET, nanoseconds); descriptor, or -errno */
 int pcap_open(const char *path);

@@ -170,8 +170,8 @@ static void tun_features(int fd, const struct ifreq *ifr, char *ifname, struct c
 		tun_offloads(fd, caps);
 	}
 	trace("tap device %s: virtio_net header of %u bytes, checksum offload %s, TCP segmentation %s, "
-	      "UDP segmentation %s", ifname, caps->link_hdr, caps->csum ? "on" : "off", caps->tso4 ? "on" : "off",
-	      caps->uso ? "on" : "off");
+	      "UDP segmentation %s",
+	      ifname, caps->link_hdr, caps->csum ? "on" : "off", caps->tso4 ? "on" : "off", caps->uso ? "on" : "off");
 }
 
 int tun_create(int fd, char *ifname, struct caps *caps)

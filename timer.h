@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* timer.h - hierarchical timer wheel without descriptors
  *
- * Six levels of 64 slots, one millisecond at the lowest: every operation is O(1), whatever the number of timers. The
- * wheel gives epoll_wait() its timeout, and gives back what is due one timer at a time: nothing is called upward.
+ * Six levels of 64 slots, one millisecond at the lowest: every operation is O(1). The wheel gives epoll_wait() its
+ * timeout, and returns due timers one by one: nothing is called upward.
  */
 #ifndef TIMER_H
 #define TIMER_H
@@ -25,12 +25,12 @@ enum timer_kind {
 	TIMER_KINDS
 };
 
-/* Intrusive: lives in what it times, found again with container_of() by its kind */
+/* Intrusive: lives in its owner, found again with container_of() by its kind */
 struct timer {
 	struct timer	*next, **pprev;	/* pprev NULL: not armed */
 	uint64_t	due;		/* ms, as now_ms() */
 	uint8_t		kind;		/* enum timer_kind */
-	uint8_t		level, slot;	/* where it is linked; kept by timer.c */
+	uint8_t		level, slot;	/* of its list; kept by timer.c */
 };
 
 #define WHEEL_LEVELS	6
