@@ -6,7 +6,8 @@
  * has taken them. A rule or flow that exists all along is in a list exactly once; one that comes or goes meanwhile may
  * be missing.
  *
- * A change is made on a copy of the table of rules, step by step. The copy replaces the table as a whole, or not at all.
+ * A change is made on a copy of the table of rules, step by step. The copy replaces the table as a whole, or not at
+ * all.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -207,8 +208,7 @@ enum action { ADD, DELETE, CLEAR };
 
 struct step {
 	enum action	action;
-	char		letter;			/* 0: none */
-	bool		by_id;
+	char		letter;			/* 0: by @id */
 	int64_t		id;
 	char		value[VALUE_MAX];
 };
@@ -228,13 +228,9 @@ static bool read_step(const char *v, struct step *s, struct json_out *o)
 		reply_invalid(o, bad);
 		return false;
 	}
-	for (unsigned i = 0; i < ARRAY_SIZE(members); i++) {
+	for (unsigned i = 0; i < ARRAY_SIZE(members); i++)
 		m[i] = json_member(v, members[i]);
-		if (json_type(m[i]) == JSON_NULL)
-			m[i] = NULL;
-	}
 	s->action = json_is(m[0], "add") ? ADD : json_is(m[0], "delete") ? DELETE : CLEAR;
-	s->by_id = m[3];
 	s->value[0] = '\0';
 	if (s->action == CLEAR && !json_is(m[0], "clear"))
 		bad = "action";
@@ -242,7 +238,7 @@ static bool read_step(const char *v, struct step *s, struct json_out *o)
 		bad = "id";
 	else if (!m[1] == !m[3] || (m[1] && !(json_get_str(m[1], letter, 2) && *letter && strchr("tuTU", *letter))))
 		bad = "option";
-	else if (!m[2] != (s->action == CLEAR || s->by_id) || (m[2] && !json_get_str(m[2], s->value, VALUE_MAX)))
+	else if (!m[2] != (s->action == CLEAR || m[3]) || (m[2] && !json_get_str(m[2], s->value, VALUE_MAX)))
 		bad = "value";
 	s->letter = letter[0];
 	if (bad)
@@ -258,7 +254,7 @@ static bool step_error(struct json_out *o, const char *error, unsigned n, struct
 
 	reply_error(o, error);
 	json_int(o, "step", n);
-	if (s->by_id) {
+	if (!s->letter) {
 		json_int(o, "id", s->id);
 	} else {
 		s->value[VALUE_SHOWN] = '\0';
@@ -321,7 +317,7 @@ static bool do_step(const struct ctx *c, unsigned n, struct step *s, struct json
 
 	named.n = 0;
 	named.run_time = true;
-	if (s->by_id) {
+	if (!s->letter) {
 		fr = s->id > 0 && s->id <= UINT32_MAX ? rule_after(&c->fwd, (uint32_t)s->id - 1) : NULL;
 		if (fr && fr->id == s->id)
 			named.rule[named.n++] = fr->r;
@@ -506,7 +502,7 @@ static bool get_flag(const char *call, const char *name, bool *flag)
 {
 	const char *v = json_member(call, name);
 
-	return json_get_bool(v, flag) || json_type(v) <= JSON_NULL;
+	return json_get_bool(v, flag) || !v;
 }
 
 bool control_call(struct ctx *c, struct control_call *call, const char *v, struct json_out *o)
@@ -519,7 +515,7 @@ bool control_call(struct ctx *c, struct control_call *call, const char *v, struc
 	*call = (struct control_call){ .parameters = p };
 	if (!json_get_str(json_member(v, "method"), name, sizeof(name)) || !get_flag(v, "more", &call->more) ||
 	    !get_flag(v, "oneway", &call->oneway) || !get_flag(v, "upgrade", &upgrade) ||
-	    (json_type(p) > JSON_NULL && json_type(p) != JSON_OBJECT))
+	    (p && json_type(p) != JSON_OBJECT))
 		return false;
 
 	m = find_method(name, o);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* counters.c - the table of counters
+/* counters.c - the table of counters: for the log, control clients, and metrics
  *
  * Rows are in the order of Status (doc/control.md). In the log, the rows of the process come before those of guests. A
  * text that begins with a comma or space continues a line, others begin one; a line that begins with '?' is left out if
@@ -12,6 +12,24 @@
 #include "counters.h"
 
 #define LINE		256
+
+enum counter_kind {
+	GAUGE,			/* a number that exists now */
+	COUNTER,		/* since the start */
+	TRAFFIC,		/* same, of traffic or drops: see counters_moved() */
+};
+
+struct counter {
+	const char	*name;		/* of a metric, without prefix and "_total"; rows of one name are adjacent */
+	const char	*label, *value;	/* of this row among those; NULL: the only one */
+	const char	*help;
+	enum counter_kind kind;
+	bool		guest;		/* @offset is in struct guest, not in struct ctx */
+	uint8_t		size;		/* bytes: 4 or 8 */
+	uint32_t	offset;
+	const char	*log;		/* text with '#' for the number; NULL: part of the next row's number */
+	const char	*object, *member;	/* of Status; "": no object; NULL: no member */
+};
 
 #define AT(type, member)	sizeof(((type *)NULL)->member), offsetof(type, member)
 #define PROCESS(member)		false, AT(struct ctx, member)
@@ -36,10 +54,10 @@
 	{ "dropped", "reason", name, "Packets and datagrams that were not delivered", TRAFFIC,			\
 	  IN_GUEST(drops[reason]), "?Dropped: # " name, "dropped", name },
 
-#define TCP(member, help, line)											\
+#define TCP_COUNT(member, help, line)										\
 	{ "tcp_" #member, NULL, NULL, help, COUNTER, IN_GUEST(count.tcp_##member), line, "tcp", #member },
 
-const struct counter counters[] = {
+static const struct counter counters[] = {
 	FLOWS("flows", "Flows that exist", GAUGE, count, "Flows")
 	LINK(from_guest, frames, "Frames from the guest", rx_frames, "From guest: # frames")
 	LINK(from_guest, bytes, "Bytes of frames from the guest", rx_bytes, ", # bytes")
@@ -53,17 +71,17 @@ const struct counter counters[] = {
 	DROPS(DROPPED)
 	FLOWS("flows_opened", "Flows that began", COUNTER, opened, "?Opened")
 	FLOWS("flows_ended", "Flows that ended", COUNTER, ended, "?Ended")
-	TCP(retransmissions, "Times that sending to the guest went back to bytes not acknowledged",
-	    "?TCP: # retransmissions")
-	TCP(timeouts, "Timeouts of SYN, data and window probes sent to the guest", ", # timeouts")
-	TCP(resets_sent, "Resets sent to the guest", ", # resets sent")
-	TCP(resets_received, "Resets received from the guest", ", # received")
-	TCP(refused, "Connections that failed on the host, or that the guest refused", ", # refused")
-	TCP(stalls, "Times that the guest's window closed", ", # stalls")
+	TCP_COUNT(retransmissions, "Times that sending to the guest went back to bytes not acknowledged",
+		  "?TCP: # retransmissions")
+	TCP_COUNT(timeouts, "Timeouts of SYN, data and window probes sent to the guest", ", # timeouts")
+	TCP_COUNT(resets_sent, "Resets sent to the guest", ", # resets sent")
+	TCP_COUNT(resets_received, "Resets received from the guest", ", # received")
+	TCP_COUNT(refused, "Connections that failed on the host, or that the guest refused", ", # refused")
+	TCP_COUNT(stalls, "Times that the guest's window closed", ", # stalls")
 };
-const unsigned counters_n = ARRAY_SIZE(counters);
 
-uint64_t counter_value(const struct ctx *c, const struct counter *k, const struct guest *g)
+/* Number of a row: of guest @g, NULL: of all guests, or of the process */
+static uint64_t counter_value(const struct ctx *c, const struct counter *k, const struct guest *g)
 {
 	const void *at = (const char *)(k->guest ? (const void *)g : c) + k->offset;
 	uint64_t sum = 0;
@@ -79,7 +97,7 @@ uint64_t counter_value(const struct ctx *c, const struct counter *k, const struc
 static const struct counter *counter_shown(const struct ctx *c, const struct counter *k, const struct guest *g,
 					   uint64_t *n)
 {
-	for (*n = 0; k < counters + counters_n; k++) {
+	for (*n = 0; k < counters + ARRAY_SIZE(counters); k++) {
 		*n += counter_value(c, k, g);
 		if (k->log)
 			return k;
@@ -149,7 +167,7 @@ bool counters_moved(const struct ctx *c)
 	uint64_t before = last;
 
 	last = 0;
-	for (const struct counter *k = counters; k < counters + counters_n; k++)
+	for (const struct counter *k = counters; k < counters + ARRAY_SIZE(counters); k++)
 		last += k->kind == TRAFFIC ? counter_value(c, k, NULL) : 0;
 	return last != before;
 }

@@ -216,9 +216,10 @@ const char *json_member(const char *v, const char *name)
 		return NULL;
 	for (v = json_first(v); v; v = json_next(json_value(v))) {
 		if (json_is(v, name))
-			return json_value(v);
+			break;
 	}
-	return NULL;
+	v = v ? json_value(v) : NULL;
+	return json_type(v) == JSON_NULL ? NULL : v;
 }
 
 bool json_get_bool(const char *v, bool *b)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* json.h - JSON (RFC 8259) in place: a reader and a writer, neither of which allocates
  *
- * json_read() checks a text once, as a whole. A value is a pointer to its first byte, in a text that was checked; NULL is
- * an absent value, of no type. These are the other functions' only arguments, and nothing malformed.
+ * json_read() checks a text once, as a whole. A value is a pointer to its first byte, in a text that was checked; NULL
+ * is an absent value, of no type. The other functions get such values only, none malformed.
  */
 #ifndef JSON_H
 #define JSON_H
@@ -25,7 +25,7 @@ const char *json_read(const char *text, size_t len);
 
 enum json_type json_type(const char *v);
 
-/* Member of an object by its name, the first if there are several, or NULL */
+/* Member of an object by its name, the first if there are several; NULL: none, or null */
 const char *json_member(const char *v, const char *name);
 
 /* First element of an array, or name of an object's first member; the next after an element, or after a member's value;
@@ -35,8 +35,8 @@ const char *json_first(const char *v);
 const char *json_next(const char *v);
 const char *json_value(const char *name);
 
-/* False: another type; a number other than an integer of 64 bits, or with fraction or exponent; a string with NUL in it,
- * or too long for @buf with its terminator
+/* False: another type; a number with fraction or exponent, or of more than 64 bits; a string with NUL in it, or too
+ * long for @buf with its terminator
  */
 bool json_get_bool(const char *v, bool *b);
 bool json_get_int(const char *v, int64_t *n);

@@ -184,7 +184,7 @@ bool log_limit_ok(struct log_limit *l, int level)
 	return true;
 }
 
-/* @fd by a number above those of the standard streams, which may be closed: no other file is to get output for stderr */
+/* @fd by a number above those of standard streams, which may be closed: no other file is to get output for stderr */
 static int fd_above_std(int fd)
 {
 	int above = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1), rc = above < 0 ? -errno : above;

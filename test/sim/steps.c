@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#include "../../counters.h"
+#include "../../counters.c"
 #include "../../tcp_seg.h"
 #include "kernel.h"
 #include "run.h"
@@ -316,7 +316,7 @@ static bool counter_step(struct run *r, const struct step *t)
 
 	if (!settle(r))
 		return false;
-	for (unsigned i = 0; i < counters_n; i++) {
+	for (unsigned i = 0; i < ARRAY_SIZE(counters); i++) {
 		if (strcmp(counters[i].name, t->word))
 			continue;
 		n = counter_value(&r->c, &counters[i], NULL);

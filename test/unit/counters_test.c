@@ -48,7 +48,7 @@ static const char *status(void)
 static void test_table(void)
 {
 	test("names and labels are as OpenMetrics has them, those of one name follow each other, and none is there twice");
-	for (unsigned i = 0; i < counters_n; i++) {
+	for (unsigned i = 0; i < ARRAY_SIZE(counters); i++) {
 		const struct counter *k = &counters[i], *prev = i ? k - 1 : NULL;
 
 		ok(strspn(k->name, "abcdefghijklmnopqrstuvwxyz_") == strlen(k->name));
@@ -87,13 +87,14 @@ static void test_all(void)
 	struct guest *g = &c.guest[0];
 
 	c = (struct ctx){
-		.flows.count = { [FLOW_TCP] = 1, [FLOW_UDP] = 2, [FLOW_UDP_PORT] = 3, [FLOW_PING] = 4, [FLOW_SPLICE] = 5,
-				 [FLOW_UDP_SPLICE] = 6 },
+		.flows.count = { [FLOW_TCP] = 1, [FLOW_UDP] = 2, [FLOW_UDP_PORT] = 3, [FLOW_PING] = 4,
+				 [FLOW_SPLICE] = 5, [FLOW_UDP_SPLICE] = 6 },
 		.flows.opened = { [FLOW_TCP] = 1ULL << 40, [FLOW_UDP] = 12, [FLOW_UDP_PORT] = 13 },
 		.flows.ended = { [FLOW_UDP_SPLICE] = 26 },
 		.splice = { .flows = 31, .bytes = 32 },
 	};
-	g->tap.stats = (struct tap_stats){ .rx_frames = 41, .rx_bytes = 42, .tx_frames = 43, .tx_bytes = 44, .tx_lost = 45 };
+	g->tap.stats = (struct tap_stats){ .rx_frames = 41, .rx_bytes = 42, .tx_frames = 43, .tx_bytes = 44,
+					   .tx_lost = 45 };
 	g->drops[DROP_NONE] = 50;
 	g->drops[DROP_FRAME] = 51;
 	g->drops[DROP_RESPONDER] = 52;
