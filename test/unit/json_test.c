@@ -153,7 +153,7 @@ static void test_parts(void)
 	ok(json_get_int(json_member(v, "c"), &n) && n == -5);
 	ok(!json_member(v, "d"));
 	ok(!json_member(a, "a"));
-	ok(!json_member(reads("{\"n\":null}", 10), "n"));
+	ok(!json_member(json_read("{\"n\":null}", 10), "n"));
 
 	test("all members in order");
 	name = json_first(v);
