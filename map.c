@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* map.c - which address becomes which
+/* map.c - addresses of the guest's view and of the host's
  *
- * Mapping, outbound: the first line that matches decides.
+ * Outbound: the first line that matches decides.
  *
  *	destination		becomes				where
  *	loopback, unspecified	(dropped)
@@ -19,8 +19,7 @@
  *	the guest's own address	--map-guest-addr, or else the gateway
  *	any other		itself
  *
- * The guest sends to its gateway whatever its routes are. Answers to the host take the way of their flow, not that of
- * the outbound table: the address that a client is shown as need not lead back for new connections.
+ * Answers go by their flow, not by the outbound table: the address shown for a client need not lead to it.
  */
 
 #include <netinet/in.h>
@@ -80,7 +79,7 @@ enum drop map_out(const struct net *net, uint8_t proto, const struct end *src, c
 	return DROP_NONE;
 }
 
-/* Guest's address for a client: link-local to link-local, otherwise the one it used last, or was given */
+/* Guest's address for a client: link-local for a link-local one, otherwise the last one seen or assigned */
 static struct addr guest_addr(const struct net *net, const struct seen *s, const struct addr *client)
 {
 	enum family f = addr_family(client);
@@ -118,7 +117,7 @@ enum drop map_in(const struct net *net, const struct seen *s, const struct rule 
 	guest->peer.port = rule_to(r, host->our.port);
 	if (addr_is_unspec(&guest->peer.a) || addr_is_unspec(&client))
 		return DROP_ADDR;
-	/* A target that is us, or of another family, or that only map_splice() reaches */
+	/* A target that is ours, of the other family, or only for map_splice() */
 	if (addr_eq(&guest->peer.a, &client) || addr_family(&guest->peer.a) != f || addr_is_loopback(&guest->peer.a))
 		return DROP_ADDR;
 	return DROP_NONE;

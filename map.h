@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* map.h - which address becomes which
+/* map.h - addresses of the guest's view and of the host's
  *
- * All mapping between the guest's view and the host's, as pure functions of options, of the host's network and of the
- * guest's addresses, as learned. Loopback addresses never pass the link, in either direction. See map.c for the tables.
+ * Pure functions of options, the host's network and the guest's addresses. Loopback addresses never pass the link, in
+ * either direction. See map.c for the tables.
  */
 #ifndef MAP_H
 #define MAP_H
@@ -12,19 +12,18 @@
 #include "net.h"
 #include "sock.h"
 
-/* Addresses the guest was seen to use; at first those assigned to it */
+/* The guest's last source addresses; at first those assigned */
 struct seen {
-	struct addr	addr[FAMILIES];		/* last global (or private) source address */
-	struct addr	ll;			/* last IPv6 link-local one */
+	struct addr	addr[FAMILIES];		/* global or private */
+	struct addr	ll;			/* IPv6 link-local */
 };
 
 /**
- * map_out() - the host's side of a flow that the guest starts: with --dns-forward, of the other family if need be
+ * map_out() - the host's side of a flow from the guest; by --dns-forward, its family may be the other one
  * @proto:	IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP or IPPROTO_ICMPV6
  * @src:	guest's endpoint
- * @dst:	endpoint it wants to reach
- * @host:	filled in: peer to connect or send to, own address to bind (unspecified: the kernel's choice), and
- *		@src's port
+ * @dst:	its peer
+ * @host:	filled in: peer to connect or send to; address to bind (unspecified: the kernel's choice), @src's port
  *
  * Return: DROP_NONE, DROP_ADDR or DROP_POLICY
  */
@@ -32,10 +31,9 @@ enum drop map_out(const struct net *net, uint8_t proto, const struct end *src, c
 		  struct side *host);
 
 /**
- * map_in() - the guest's side of a connection or datagram that arrived on the host
- * @s:		the guest's addresses, as learned
+ * map_in() - the guest's side of a connection or datagram from the host
  * @r:		rule of the listener
- * @host:	peer: client; our: local address and port it came to
+ * @host:	peer: client; our: its destination
  * @guest:	filled in: peer: endpoint in the guest; our: the client as the guest sees it
  *
  * Return: DROP_NONE, DROP_ADDR or DROP_POLICY
@@ -44,31 +42,26 @@ enum drop map_in(const struct net *net, const struct seen *s, const struct rule 
 		 struct side *guest);
 
 /**
- * map_splice() - does a connection that was accepted, or a datagram, go straight to a socket on the other side?
+ * map_splice() - does a connection or datagram go straight to a socket on the other side?
  * @r:		rule of the listener
- * @from:	peer: client; our: local address and port it came to; in the namespace if @r is outward
- * @to:		filled in: peer: what to connect to
+ * @from:	peer: client; our: its destination; in the namespace if @r is outward
+ * @to:		filled in: peer: address to connect to
  *
- * From the host: if the client is on loopback. To the rule's target, loopback included: this is the only way to a
- * target there. Without one, to the namespace's own address, so that a service on its loopback stays its own; to
- * loopback where it has no address, or with --host-lo-to-ns-lo. Never to a port of ours, which would lead back and
- * round for ever. From the namespace: if it came to loopback, or to an address that the rule names.
+ * From the host: if the client is on loopback. To the rule's target, which may be on loopback only here. Without a
+ * target, to the namespace's own address, so that a service on its loopback stays private; to loopback if it has no
+ * address, or with --host-lo-to-ns-lo. Never to a port of ours, a loop. From the namespace: if the destination is
+ * on loopback, or an address of the rule.
  */
 bool map_splice(const struct fwd *fwd, const struct net *net, const struct seen *s, const struct rule *r,
 		const struct side *from, struct side *to);
 
-/**
- * map_icmp_src() - guest-side address for a router or host that sent an ICMP error
- * @a:		address as the host saw it
- *
- * Return: address to show; @a itself wherever it can be shown, otherwise the gateway's
- */
+/* Guest-side source of an ICMP error from @a: @a, or the gateway if the guest can't be shown that */
 struct addr map_icmp_src(const struct net *net, const struct seen *s, const struct addr *a);
 
-/* Is @a a rule's target, and not the address assigned? Its packets don't make it the guest's own. */
+/* Is @a a rule's target, and not the address assigned? As a source, it is not learned. */
 bool map_is_target(const struct fwd *fwd, const struct net *net, const struct addr *a);
 
-/* Interfaces by which a flow of the guest's to @asked leaves the host: by the family of @to, where map_out() leads */
+/* Interfaces by which a flow to @asked leaves the host; @to: @asked after map_out() */
 struct sock_out map_leave(const struct net *net, const struct end *asked, const struct addr *to);
 
 #endif /* MAP_H */

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* net.c - the host's network, and the guest's share of it: addresses, gateways, resolvers
  *
- * No state of the host's network keeps the program from starting. A family without usable interface is set up on local
- * addresses (struct net_ip, local); a host without default route is the guest's gateway all the same, for the day it
- * has one.
+ * The program starts whatever the state of the host's network. A family without usable interface gets local addresses
+ * (struct net_ip, local); the host is the guest's gateway also without a default route, which may come later.
  *
  * Resolvers. A server on the host's loopback, or at the gateway's address, which leads there, is out of the guest's
  * reach. The guest is given map_loopback instead; its DNS queries are redirected to that server, as with --dns-forward.
@@ -23,8 +22,8 @@ const char *const family_name[FAMILIES] = { "IPv4", "IPv6" };
 
 static const char *resolv_path = "/etc/resolv.conf";
 
-/* Link-local, so that they hide no real address: the guest's router where the host has none, and its address where the
- * host has no network. IPv6 does without a global one.
+/* Link-local, so that they hide no real address: the guest's router if the host has none, and its address if the host
+ * has no network (IPv6 needs no global one).
  */
 static const struct addr no_gw4 = { .b = { [10] = 0xff, 0xff, 169, 254, 2, 2 } };
 static const struct addr local_addr4 = { .b = { [10] = 0xff, 0xff, 169, 254, 2, 1 } };
@@ -32,8 +31,8 @@ static const struct addr default_ll = { .b = { 0xfe, 0x80, [15] = 1 } };
 
 /* ---- the host's interfaces, addresses and routes ---- */
 
-/* Template interface of a family, 0: none. May die(): -i has to exist. Sockets are bound to that of --outbound-if4,
- * --outbound-if6 or -o by name, one by one, so it may come later.
+/* Template interface of a family, 0: none. May die(): -i has to exist. --outbound-if4, --outbound-if6 or -o may come
+ * later: sockets are bound by name.
  */
 static unsigned template_interface(const struct conf *cf, struct nl *nl, enum family f)
 {
@@ -68,7 +67,7 @@ static void read_family(struct net *net, struct nl *nl, enum family f)
 		ip->guest.plen = want->plen ? want->plen : plen;
 	}
 	routes = nl_routes(nl, f == V6, ip->ifindex);
-	/* Without an address, only IPv6 routes make an interface of use: by its link-local address */
+	/* Without an address, an interface is of use for IPv6 routes only, with its link-local one */
 	if (!found && !given && (f == V4 || !(routes.by_default || routes.other)))
 		ip->ifindex = 0;
 	ip->local = !ip->ifindex && !given;
@@ -102,9 +101,9 @@ static void read_host(struct net *net)
 
 /* ---- resolv.conf(5) ---- */
 
-/* A resolver as the host reaches it */
+/* A resolver, from the host's view */
 struct resolver {
-	struct addr	a;			/* unspecified: there is none */
+	struct addr	a;			/* unspecified: none */
 	unsigned	scope;			/* interface of a link-local one, 0: not given */
 };
 
@@ -114,7 +113,7 @@ struct resolv {
 	unsigned	n[FAMILIES];
 };
 
-/* Interface in "fe80::1%eth0", by name or index (RFC 4007 11); 0 if there is none */
+/* Interface in "fe80::1%eth0", by name or index (RFC 4007 11), or 0 */
 static unsigned resolv_scope(const char *s)
 {
 	char name[IFNAMSIZ];
@@ -170,15 +169,15 @@ static void resolv_read(struct net *net, struct resolv *r)
 			resolv_server(r, s + len + strspn(s + len, " \t"));
 		if (net->cf->search_given || len != 6 || (memcmp(s, "search", len) && memcmp(s, "domain", len)))
 			continue;
-		net->search.n = 0;			/* the last line counts; names that can't be a domain don't */
+		net->search.n = 0;			/* the last line counts; names that are no domains do not */
 		conf_search_add(&net->search, s + len);
 	}
 }
 
-/* ---- what follows ---- */
+/* ---- the guest's settings ---- */
 
-/* One server for the guest. A server of the host's on loopback, or at the address that leads there, is reached by way
- * of --dns-forward or of that address. One of -D on loopback is the guest's own.
+/* One server for the guest. A server of the host's on loopback, or at map_loopback, is reached by --dns-forward or
+ * map_loopback. A server of -D on loopback is the guest's own.
  */
 static void dns_add(struct net_ip *ip, const struct conf_ip *want, const struct addr *server)
 {
@@ -199,7 +198,7 @@ static void dns_add(struct net_ip *ip, const struct conf_ip *want, const struct 
 	ip->guest.dns[ip->guest.ndns++] = *a;
 }
 
-/* The resolver of a family, of options or of the host's configuration */
+/* The resolver of a family: of options, or @host */
 static struct resolver dns_first(const struct conf_ip *want, const struct resolver *host)
 {
 	if (!addr_is_unspec(&want->dns_host))
@@ -209,8 +208,8 @@ static struct resolver dns_first(const struct conf_ip *want, const struct resolv
 	return *host;
 }
 
-/* The target of --dns-forward. Without a resolver of the family, it is one of the other family: the host can reach it
- * whichever family the guest has. The guest is given the forward address then.
+/* The target of --dns-forward. Without a resolver of the family, it is one of the other, and the guest is given the
+ * forward address.
  */
 static void dns_forward_to(struct net *net, enum family f, const struct resolv *r)
 {
@@ -258,7 +257,7 @@ static void ip_complete(struct net *net, enum family f)
 		ip->map_loopback = ip->gw;
 }
 
-/* As options have it */
+/* The options' values */
 static void from_options(struct net *net, const struct conf *cf)
 {
 	*net = (struct net){ .cf = cf, .search = cf->search };

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* net.h - the host's network, and the guest's settings, which follow from it and from options
  *
- * Only net.c writes it: everybody else reads it again at each use, and keeps no copy.
+ * Written by net.c only: others read it at each use, and keep no copy.
  */
 #ifndef NET_H
 #define NET_H
 
 #include "conf.h"
 
-/* A guest's own, of one family */
+/* A guest's settings, of one family */
 struct guest_ip {
-	struct addr	addr;			/* assigned to it */
+	struct addr	addr;			/* assigned */
 	uint8_t		plen;
-	struct addr	ll;			/* its link-local address, if we set it (IPv6) */
-	struct addr	dns[DNS_MAX];		/* servers that it is given */
+	struct addr	ll;			/* link-local address, if set by us (IPv6) */
+	struct addr	dns[DNS_MAX];
 	unsigned	ndns;
 };
 
-/* One family. Addresses of the other family never occur in it, but for @dns_host; unspecified means none. */
+/* One family. Only @dns_host may be an address of the other; unspecified means none. */
 struct net_ip {
 	bool		on;			/* not switched off, and the host's kernel has it */
 	bool		local;			/* host has no network of this family: local mode */
@@ -28,11 +28,10 @@ struct net_ip {
 	struct addr	map_loopback;		/* guest-side address that stands for the host's loopback */
 	struct addr	map_guest;		/* guest-side address that stands for the host's own global address */
 	/* Guest-side address whose ports 53 and 853 lead to @dns_host: as given, or one of @guest.dns that stands for a
-	 * resolver on loopback. @dns_host: as the host reaches it, loopback included; of the other family where the
-	 * host has none of this one.
+	 * resolver on loopback. @dns_host: from the host's view; of the other family if there is none of this one.
 	 */
 	struct addr	dns_forward, dns_host;
-	unsigned	dns_scope;		/* its interface, if it is link-local and resolv.conf names one; or 0 */
+	unsigned	dns_scope;		/* interface of a link-local one in resolv.conf, or 0 */
 
 	struct guest_ip	guest;
 };
@@ -40,7 +39,7 @@ struct net_ip {
 struct net {
 	const struct conf *cf;
 	struct net_ip	ip[FAMILIES];
-	struct search	search;			/* that guests are given */
+	struct search	search;			/* for guests */
 };
 
 extern const char *const family_name[FAMILIES];
@@ -52,18 +51,18 @@ static inline unsigned net_scope(const struct net *net, const struct addr *a)
 }
 
 /**
- * net_start() - look up the host's network, and derive what depends on it
+ * net_start() - look up the host's network, and the guest's settings
  * @cf:		kept
  *
- * After sock_probe(). May die(): for an interface that does not exist, or without any address family. The host's
- * routing is never a reason.
+ * After sock_probe(). May die(): for an interface that does not exist, or without any address family; never for the
+ * host's routing.
  */
 void net_start(struct net *net, const struct conf *cf);
 
-/* The guest's link-local address, which we set */
+/* The guest's link-local address, set by us */
 void net_set_guest_ll(struct net *net, const struct addr *ll);
 
-/* Addresses of the family @f can't be had in the guest */
+/* The guest can't have addresses of family @f */
 void net_switch_off(struct net *net, enum family f);
 
 #endif /* NET_H */

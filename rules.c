@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* rules.c - forwarding rules: a table of them, their text, and the ports that each is to have
+/* rules.c - forwarding rules: table, text, and the ports of each
  *
- * A port has one listener, that of one rule. Of several rules for the same address, interface and port, the most exact
- * one has it: one that names the port comes before "all", and that before an automatic one. These give way, and get it
- * back.
+ * Of several rules for an address, interface and port, the most exact one has the listener: one that names the port
+ * comes before "all", and that before an automatic one. The others get the port back.
  */
 #include <netinet/in.h>
 #include <stdio.h>
 
 #include "rules.h"
 
-/* Values of the options that rules came from, in argv, by rule.opt */
+/* Values of options, in argv, by rule.opt */
 static const char *option[RULES_MAX];
 
 uint16_t rules_option(const struct rules *t, const char *val)
@@ -101,14 +100,14 @@ bool rules_meet(const struct rule *a, const struct rule *b)
 
 #define RANGE_STRLEN	16
 
-/* A range, or a port if it is one */
+/* A range or a port */
 static const char *range(unsigned first, unsigned last, char buf[static RANGE_STRLEN])
 {
 	snprintf(buf, RANGE_STRLEN, first == last ? "%u" : "%u-%u", first, last);
 	return buf;
 }
 
-/* Ports of a rule, without the place they are bound to: "80-90:180-190", "all,~1-22" */
+/* Ports of a rule: "80-90:180-190", "all,~1-22" */
 static void format_ports(const struct rule *r, char *buf, size_t size)
 {
 	bool target = !addr_is_unspec(&r->to_addr), same = r->to == r->first;
