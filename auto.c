@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* auto.c - automatic port forwarding: what is bound on one side is forwarded from the other
+/* auto.c - automatic port forwarding: ports bound on one side are forwarded from the other
  *
- * Once a second, and more often shortly after something has changed, sockets of the namespace, and of the host, that
- * listen (TCP) or are bound and not connected (UDP) are asked for (sock_diag(7)): a scan costs by these, about 0.1 ms,
- * whatever the number of connections. The kernel has no notification of listeners for users without privileges. The
- * netlink socket was opened in the namespace while we could enter; nothing of /proc is read.
+ * Once a second, and more often shortly after a change, sock_diag(7) lists the sockets of the namespace, and of the
+ * host, that listen (TCP) or are bound and not connected (UDP): about 0.1 ms, whatever the number of connections. The
+ * kernel notifies unprivileged users of no listeners. The netlink socket was opened in the namespace before isolation;
+ * nothing of /proc is read.
  *
- * Of the ports of automatic rules, those whose target is bound have a listener. A port that can't be had on the
- * listening side is left out without a word, and tried again with the next scan.
+ * Ports of automatic rules have a listener while their target is bound. A port refused is left out without a message,
+ * and tried again with the next scan.
  *
- * - Sockets bound to loopback only are private to the namespace, unless --host-lo-to-ns-lo. On the host, they are the
- *   ones that count, as outward rules lead to the host's loopback.
- * - Sockets of our own don't count: a port forwarded one way would be a reason to forward it the other way.
- * - Ephemeral ports are left to connections (FWD-15), unless they are named.
- * - A server that listens to TCP may soon take datagrams at the same port, and expect the first: iperf3 does. So TCP
- *   counts for UDP.
+ * - Sockets bound to loopback are private to the namespace, unless --host-lo-to-ns-lo. On the host, they count, as
+ *   outward rules lead to its loopback.
+ * - Our own sockets don't count: a port forwarded one way would be forwarded the other way, too.
+ * - Ephemeral ports are left to connections (FWD-15), unless named.
+ * - TCP counts for UDP: iperf3 listens to TCP, and then expects the first datagram at the same port.
  */
 #include <errno.h>
 #include <linux/inet_diag.h>
@@ -35,18 +34,22 @@
 
 enum { TCP, UDP };
 
+/* Bound ports, by protocol */
+struct bound {
+	uint8_t		port[2][PORT_MAP];
+};
+
 static struct timer timer = { .kind = TIMER_AUTO };
 
-/* What is scanned, by direction of the rules that it is for: false, the namespace; true, the host */
+/* By direction of the rules: false, scans of the namespace; true, of the host */
 static struct scan {
 	struct nl	nl;
 	bool		on;
 	struct bound	last;
 } scan[2];
 
-static uint64_t changed_at;		/* ms: what was found was different from what was there before */
+static uint64_t changed_at;		/* ms: the last scan with another result */
 
-/* What one dump is about */
 struct dump {
 	const struct ctx *c;
 	struct bound	*bound;
@@ -54,7 +57,7 @@ struct dump {
 	bool		host;		/* or the namespace */
 };
 
-/* Does it serve connections that come by our rules? @e: where it is bound; @lo: to the loopback interface */
+/* Does a socket bound to @e serve connections by our rules? @lo: bound to the loopback interface */
 static bool is_candidate(const struct dump *d, struct end e, bool lo)
 {
 	const struct ctx *c = d->c;
@@ -71,7 +74,7 @@ static bool is_candidate(const struct dump *d, struct end e, bool lo)
 	return !fwd_leads_to_us(&c->fwd, !d->host, d->proto == TCP ? IPPROTO_TCP : IPPROTO_UDP, &e);
 }
 
-/* One socket; NULL, before the first: what an interrupted dump said stays true for a second */
+/* One socket. NULL before the first of a dump: ports of an interrupted one stay for a second. */
 static void each_socket(const struct nlmsghdr *nh, void *arg)
 {
 	struct dump *d = arg;
@@ -104,7 +107,7 @@ static int dump_sockets(struct nl *nl, uint8_t family, struct dump *d)
 	return nl_query(nl, &r, each_socket, d);
 }
 
-/* Ports that are bound now: 0, or -errno if one of the protocols can't be asked for */
+/* Bound ports: 0, or -errno if those of a protocol can't be listed */
 static int find_bound(const struct ctx *c, bool host, struct bound *b)
 {
 	struct dump d = { .c = c, .bound = b, .host = host };
@@ -121,7 +124,7 @@ static int find_bound(const struct ctx *c, bool host, struct bound *b)
 	return 0;
 }
 
-/* Rules of a direction follow what is bound: 0 or -errno */
+/* Rules of a direction follow the bound ports: 0 or -errno */
 static int look(struct ctx *c, bool outward)
 {
 	static struct bound bound;
@@ -165,7 +168,7 @@ void auto_start(struct ctx *c)
 	bool any = c->fwd.automatic[false] || c->fwd.automatic[true];
 	int rc;
 
-	if (!any && !c->cf->control)		/* nor will there be one */
+	if (!any && !c->cf->control)		/* now and later */
 		return;
 	rc = nl_open(&scan[true].nl, NETLINK_SOCK_DIAG);
 	scan[true].on = !rc;

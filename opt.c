@@ -24,8 +24,6 @@ const char *opt_text(const struct opt *o, char buf[static OPT_STRLEN])
 	return buf;
 }
 
-/* Help and version: on stdout, complete also if that is a pipe */
-
 #define HELP_COL	34
 #define HELP_WIDTH	100
 
@@ -95,7 +93,7 @@ _Noreturn void opts_version(const char *name)
 	output_done();
 }
 
-/* All names that @len bytes are the beginning of, as getopt_long(3) lists them */
+/* Ends the process with all names that begin with the @len bytes, as getopt_long(3) */
 static _Noreturn void ambiguous(const struct opts *t, const char *arg, size_t len)
 {
 	char list[768] = "";
@@ -108,7 +106,7 @@ static _Noreturn void ambiguous(const struct opts *t, const char *arg, size_t le
 	die("%s: option '%.128s' is ambiguous; possibilities:%s", t->name, arg, list);
 }
 
-/* Row of a long option's name, @len bytes: exact, or unambiguous as a prefix. May die(). */
+/* Row of a long option by its name, @len bytes, or by an unambiguous prefix. May die(). */
 static const struct opt *find_long(const struct opts *t, const char *arg, size_t len)
 {
 	const struct opt *found = NULL;
@@ -127,7 +125,7 @@ static const struct opt *find_long(const struct opts *t, const char *arg, size_t
 	return found;
 }
 
-/* "--name", "--name=value", "--name value" at argv[i]: index of what follows */
+/* "--name", "--name=value", "--name value" at argv[i]: index of the next argument */
 static int parse_long(const struct opts *t, struct parse *p, char **argv, int i)
 {
 	const char *arg = argv[i], *equals = strchr(arg, '='), *val = equals ? equals + 1 : argv[i + 1];
@@ -141,7 +139,7 @@ static int parse_long(const struct opts *t, struct parse *p, char **argv, int i)
 	return i + (o->arg && !equals ? 2 : 1);
 }
 
-/* "-abc", "-oVALUE", "-o VALUE" at argv[i]: index of what follows */
+/* "-abc", "-oVALUE", "-o VALUE" at argv[i]: index of the next argument */
 static int parse_short(const struct opts *t, struct parse *p, char **argv, int i)
 {
 	for (const char *s = argv[i] + 1; *s; s++) {

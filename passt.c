@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* passt.c - start-up in order, and the loop
  *
- * Read main(): it is the table of contents. Whatever can fail, fails before the loop, with one line and status 1, and a daemon's
- * parent leaves only when its child is ready.
+ * main() is the table of contents. All errors come before the loop, with one line and status 1; a daemon's parent ends
+ * only when its child is ready.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,13 +34,12 @@ static struct conf conf;
 static struct ctx ctx;
 static struct ns ns;
 
-/* Files the user named: opened as the user, before anything is given up. @listen, @control: what guests and clients connect
- * to, @link: --fd, or -1.
- */
+/* Files named by options: opened as the user, before privileges are dropped */
 static struct {
-	int pid, pcap, null, listen, control, link;
-	bool pid_new;		/* the PID file was not there before */
-	char socket[UNIX_PATH];	/* path of @listen */
+	int pid, pcap, null, link;	/* @link: --fd, or -1 */
+	int listen, control;		/* sockets for guests and for clients */
+	bool pid_new;			/* the PID file was made by us */
+	char socket[UNIX_PATH];		/* path of @listen */
 } file = { .listen = -1, .control = -1 };
 
 static bool pasta(void)
@@ -48,7 +47,14 @@ static bool pasta(void)
 	return conf.mode == MODE_PASTA;
 }
 
-/* Failed before anything was ready: nothing is left behind */
+/* Ends the process if @rc is -errno */
+static void need(int rc, const char *what)
+{
+	if (rc < 0)
+		die("Failed to %s: %s", what, errno_text(-rc));
+}
+
+/* At exit before the loop */
 static void remove_files(void)
 {
 	if (file.listen >= 0)
@@ -63,15 +69,15 @@ static void open_pid_file(const char *path)
 {
 	struct stat st;
 
-	file.pid_new = lstat(path, &st) && errno == ENOENT;
+	bool none = lstat(path, &st) && errno == ENOENT;
+
 	file.pid = pidfile_open(path);
-	if (file.pid >= 0)
-		return;
-	file.pid_new = false;
-	die("Couldn't open PID file %s: %s", path, file_text(-file.pid));
+	if (file.pid < 0)
+		die("Couldn't open PID file %s: %s", path, file_text(-file.pid));
+	file.pid_new = none;
 }
 
-/* Only who may change what we are told to do may connect */
+/* For the user only */
 static void open_control(const char *path)
 {
 	file.control = unix_listen(path, 0600);
@@ -86,10 +92,11 @@ static void open_files(const struct conf *c)
 	char version[64];
 	int rc;
 
-	if ((file.null = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0)
-		die("Failed to open /dev/null: %s", errno_text(errno));
+	file.null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	need(file.null < 0 ? -errno : 0, "open /dev/null");
 
-	atexit(remove_files);			/* first: if another has them, the files are that one's, too */
+	atexit(remove_files);
+	/* Sockets first: if another process has them, it has the other files, too */
 	if (!pasta() && c->link_fd < 0)
 		file.listen = attach_listen(c->socket, file.socket);
 	if (c->control)
@@ -106,20 +113,20 @@ static void open_files(const struct conf *c)
 		die("Couldn't open pcap file %s: %s", c->pcap, file_text(-file.pcap));
 }
 
-/* A link that is a standard stream, as inetd's children have it, gets another number: a daemon lets go of these
- * streams, and nobody's messages belong on a link.
+/* A link that is a standard stream, as from inetd, gets another number: a daemon closes these, and no message belongs
+ * on a link.
  */
 static int link_above_std(int given)
 {
 	int fd = given >= 0 && given <= STDERR_FILENO ? fcntl(given, F_DUPFD_CLOEXEC, STDERR_FILENO + 1) : -1;
 
 	if (fd < 0)
-		return given;			/* if there is none, that is found out in time */
+		return given;			/* an error is found later */
 	close(given);
 	return fd;
 }
 
-/* As many descriptors as we may have: each flow needs one */
+/* All descriptors there can be: each flow needs one */
 static void raise_limits(void)
 {
 	struct rlimit r;
@@ -133,20 +140,16 @@ static void raise_limits(void)
 /* Signals are events: no handler runs anywhere */
 static void signals_init(struct ctx *c)
 {
+	static const int signals[] = { SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGCHLD };
 	sigset_t set;
-	int fd, rc;
+	int fd;
 
 	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGQUIT);
-	sigaddset(&set, SIGUSR1);
-	sigaddset(&set, SIGCHLD);
+	for (unsigned i = 0; i < ARRAY_SIZE(signals); i++)
+		sigaddset(&set, signals[i]);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-	rc = fd < 0 ? -errno : ev_add(c->epfd, fd, EV_SIGNAL, 0, 0, EPOLLIN);
-	if (rc)
-		die("Failed to set up signals: %s", errno_text(-rc));
+	need(fd < 0 ? -errno : ev_add(c->epfd, fd, EV_SIGNAL, 0, 0, EPOLLIN), "set up signals");
 }
 
 static _Noreturn void quit(int status)
@@ -157,14 +160,13 @@ static _Noreturn void quit(int status)
 	_exit(status);
 }
 
-/* COMMAND is over: its status is ours, 128 and the signal's number if it was killed */
+/* COMMAND's status is ours; 128 and the signal's number if it was killed */
 static void child_ended(void)
 {
 	int status;
 
-	if (ns.child <= 0 || waitpid(ns.child, &status, WNOHANG) != ns.child)
-		return;
-	quit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+	if (ns.child > 0 && waitpid(ns.child, &status, WNOHANG) == ns.child)
+		quit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
 }
 
 static void read_signals(struct ctx *c, int fd)
@@ -181,9 +183,9 @@ static void read_signals(struct ctx *c, int fd)
 			break;
 		case SIGINT:
 		case SIGQUIT:
-			if (ns.child > 0)	/* typed at a terminal: meant for the command */
-				break;
-			quit(0);
+			if (ns.child <= 0)	/* otherwise typed at a terminal, for the command */
+				quit(0);
+			break;
 		case SIGTERM:
 			quit(0);
 		}
@@ -245,7 +247,7 @@ static void start_timers(struct ctx *c)
 		timer_set(&c->wheel, &stats_timer, c->now + 1000ULL * conf.stats_interval);
 }
 
-/* Neighbours of the host, as the guest is to see them. It can do without: then all have our address. */
+/* Neighbours of the host, for the guest to see; without them, all have our address */
 static void follow_neighbours(struct ctx *c)
 {
 	int fd = conf.splice_only ? -ENODEV : neigh_start(&c->neigh, &c->net), rc;
@@ -264,7 +266,7 @@ static void link_tap(struct ctx *c)
 {
 	struct guest *g = &c->guest[0];
 	struct caps caps;
-	int fd, rc;
+	int fd;
 
 	if (conf.splice_only) {
 		ns_configure(&ns, &c->net);
@@ -274,8 +276,7 @@ static void link_tap(struct ctx *c)
 	tun_attach(&g->tap, fd, &caps, file.pcap);
 	tun_mac(fd, &g->device);
 	g->mac = g->device;
-	if ((rc = ev_add(c->epfd, fd, EV_TAP, 0, 0, EPOLLIN)))
-		die("Failed to watch the tap device: %s", errno_text(-rc));
+	need(ev_add(c->epfd, fd, EV_TAP, 0, 0, EPOLLIN), "watch the tap device");
 	ns_configure(&ns, &c->net);
 	attach_up(c, g);
 }
@@ -284,29 +285,15 @@ static void link_tap(struct ctx *c)
 static void link_socket(struct ctx *c)
 {
 	struct guest *g = &c->guest[0];
-	int rc;
 
 	g->tap.pcap = file.pcap;
 	if (file.link >= 0 && !attach_fd_ok(file.link))
 		die("Invalid value \"%i\" for -F/--fd: not a connected stream socket", conf.link_fd);
-	rc = file.listen >= 0 ? ev_add(c->epfd, file.listen, EV_GUEST, 0, 0, EPOLLIN) : attach_guest(c, g, file.link);
-	if (rc)
-		die("Failed to watch the guest's socket: %s", errno_text(-rc));
+	need(file.listen >= 0 ? ev_add(c->epfd, file.listen, EV_GUEST, 0, 0, EPOLLIN) : attach_guest(c, g, file.link),
+	     "watch the guest's socket");
 }
 
-/* Who opens sockets in the namespace from now on */
-static void start_opener(void)
-{
-	int rc;
-
-	if (!conf.rules.n && file.control < 0)	/* nor will there be any */
-		return;
-	rc = ns_opener_stay(&ns);
-	if (rc)
-		die("Failed to start the thread that opens sockets in the namespace: %s", errno_text(-rc));
-}
-
-/* Whoever has seen the PID file may send signals. On an error, @daemon (0: there is none) has to end. */
+/* A reader of the PID file may send signals. On an error, @daemon (0: none) has to end. */
 static void write_pid_file(pid_t pid, pid_t daemon)
 {
 	int rc = pidfile_write(file.pid, pid);
@@ -318,7 +305,7 @@ static void write_pid_file(pid_t pid, pid_t daemon)
 	die("Couldn't write PID file %s: %s", conf.pid_file, errno_text(-rc));
 }
 
-/* From here on there is a daemon, and a parent that waits for @ready; -1 in the foreground */
+/* The daemon's end of the socket its parent waits on; -1 in the foreground */
 static int daemonise(const struct conf *c)
 {
 	int ready[2];
@@ -350,8 +337,8 @@ static int daemonise(const struct conf *c)
 	return ready[1];
 }
 
-/* All is ready: who reads the PID file may count on it. Standard streams are let go before the parent is: whoever
- * reads them to the end must not wait for a daemon.
+/* All is ready, and the PID file is written. A daemon's standard streams are closed before its parent ends, as their
+ * readers must not wait for a daemon.
  */
 static void announce(int ready)
 {
@@ -371,7 +358,7 @@ static void announce(int ready)
 		ns_go(&ns);
 }
 
-/* Nothing comes after the link of a namespace, or of the only guest; otherwise, there may be another one */
+/* The link of a namespace, or of the only guest, is the last one */
 static void link_lost(struct guest *g)
 {
 	if (pasta()) {
@@ -386,12 +373,12 @@ static void link_lost(struct guest *g)
 int main(int argc, char **argv)
 {
 	struct turn turn;
-	int rc, ready;
+	int ready;
 
 	if (pesto_is_meant(argv[0]))
 		return pesto_main(argc, argv);
 	conf_parse(&conf, argc, argv);
-	signal(SIGPIPE, SIG_IGN);		/* whoever reads our lines may have read enough */
+	signal(SIGPIPE, SIG_IGN);		/* a reader of our lines may be gone */
 	file.link = link_above_std(conf.link_fd);
 	isolate_early(&conf, file.link);
 	open_files(&conf);
@@ -402,8 +389,7 @@ int main(int argc, char **argv)
 
 	sock_probe();
 	net_start(&ctx.net, &conf);
-	if ((rc = loop_init(&ctx, &conf)))
-		die("Failed to set up event loop: %s", errno_text(-rc));
+	need(loop_init(&ctx, &conf), "set up event loop");
 	follow_neighbours(&ctx);
 	if (pasta())
 		link_tap(&ctx);
@@ -414,12 +400,12 @@ int main(int argc, char **argv)
 	reclaim_limit(&ctx);
 	if (pasta())
 		auto_start(&ctx);
-	ctx.fwd.auto_first = sock_low_ports;	/* what the namespace binds from now on takes no privilege of ours */
+	ctx.fwd.auto_first = sock_low_ports;	/* from now on, no port that takes our privilege */
 	if (pasta())
 		ns_watch(&ns, &conf, ctx.epfd);
 	start_timers(&ctx);
-	if (file.control >= 0 && (rc = control_start(&ctx, file.control)))
-		die("Failed to watch the control socket: %s", errno_text(-rc));
+	if (file.control >= 0)
+		need(control_start(&ctx, file.control), "watch the control socket");
 	if (file.listen >= 0)
 		info("UNIX domain socket bound at %s", file.socket);
 	summary_print(&ctx.net, ns.ifname, file.socket);
@@ -428,9 +414,9 @@ int main(int argc, char **argv)
 		ns_opener_stop(&ns);
 	isolate_prefork(&conf);
 	ready = daemonise(&conf);
-	signals_init(&ctx);			/* a signalfd tells the process that registered it, so after fork() */
-	if (pasta())
-		start_opener();
+	signals_init(&ctx);			/* after fork(): a signalfd reports the signals of its process */
+	if (pasta() && (conf.rules.n || file.control >= 0))
+		need(ns_opener_stay(&ns), "start the thread that opens sockets in the namespace");
 	isolate_late(&conf);
 	announce(ready);
 

@@ -14,7 +14,7 @@ static void print_addr(const char *label, const struct addr *a)
 		info("    %s%s", label, addr_fmt(a, buf));
 }
 
-/* A family's settings for the guest, by protocols that tell it of them */
+/* A family's settings for the guest, by protocol */
 static void print_guest(const struct net *net, enum family f)
 {
 	const struct net_ip *ip = &net->ip[f];
@@ -44,7 +44,7 @@ static void print_guest(const struct net *net, enum family f)
 		info("    %s", net->search.name[i]);
 }
 
-/* What both families have a value for, or one of them: "TITLE: eth0 (IPv4), wlan0 (IPv6)" */
+/* "TITLE: eth0 (IPv4), wlan0 (IPv6)", or one of them */
 static void print_interfaces(const char *title, char name[FAMILIES][IFNAMSIZ])
 {
 	const char *v4 = name[V4][0] ? " (IPv4)" : "", *v6 = name[V6][0] ? " (IPv6)" : "";
@@ -72,7 +72,7 @@ static void print_host_side(const struct net *net)
 	}
 }
 
-/* Addresses of the guest's side that lead to the host, or to a resolver */
+/* Guest-side addresses of the host and of a resolver */
 static void print_mapped(const struct net_ip *ip, enum family f)
 {
 	char a[ADDR_STRLEN], b[ADDR_STRLEN];
