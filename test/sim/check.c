@@ -237,7 +237,7 @@ bool check_idle(struct run *r)
 	if (!check_udp(r))
 		return false;
 	for (unsigned i = 1; i < CONNS; i++) {
-		const struct flow *f = r->conn[i].guest.port ? run_flow(r, &r->conn[i]) : NULL;
+		const struct flow *f = r->conn[i].sent ? run_flow(r, &r->conn[i]) : NULL;
 
 		if (f && !check_taken(r, &r->conn[i], f))
 			return false;

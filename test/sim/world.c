@@ -52,7 +52,6 @@ void world_reset(uint64_t seed)
 		dgrams_free(&fs_all[i].rx);
 		dgrams_free(&fs_all[i].tx);
 		dgrams_free(&fs_all[i].errq);
-		memset(&fs_all[i], 0, sizeof(fs_all[i]));
 	}
 	memset(fd_table, 0, sizeof(fd_table));
 	world.now = world.limit = START;
