@@ -10,6 +10,7 @@
 CC	?= cc
 PROVE	?= prove
 T	?= 60
+JOBS	?= $(shell echo $$(($$(nproc) + 1)))
 
 prefix	?= /usr/local
 bindir	?= $(prefix)/bin
@@ -114,8 +115,12 @@ SEVERAL	:= $(B)/guests/test/sim/sim_test
 $(SEVERAL): FORCE
 	$(Q)$(MAKE) --no-print-directory GUESTS=3 sim
 
+# The long ones first, and in parts, which end together
+SIM	:= $(B)/test/sim/sim_test
+CHECK	= $(SIM:%=%@1of4) $(SIM:%=%@2of4) $(SIM:%=%@3of4) $(SIM:%=%@4of4) $(SEVERAL:%=%@1of2) $(SEVERAL:%=%@2of2) \
+	  $(filter %/udp_test %/splice_test %/qrap_test %/fwd_rules_test,$(UNIT))
 check: $(UNIT) $(FUZZ) $(SEVERAL)
-	$(PROVE) -j2 -e test/tools/run $(SEVERAL) $(UNIT) $(FUZZ)
+	$(PROVE) -j$(JOBS) -e test/tools/run $(CHECK) $(filter-out $(SIM) $(CHECK),$(UNIT)) $(FUZZ)
 
 # qemu's initramfs; without a kernel, only its tests fail
 VM	:= $(B)/test/tools/vm/initrd

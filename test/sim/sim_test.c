@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* sim_test.c - runs packet scripts, and transfers over a link that loses, doubles and reorders
  *
- * sim_test [-v] [-t] [FILE.pkt | SEED]...	-v: shows segments, -t: the program's own trace, too
+ * sim_test [-v] [-t] [-s N/OF] [FILE.pkt | SEED]...	-v: shows segments, -t: the program's own trace, too; -s: one part
+ * of all scripts and seeds, as long as any other
  *
  * Each script runs as IPv4 and IPv6, on links without offloads, with, and with super-packets above 64 KiB, on kernels
  * with and without SO_PEEK_OFF and SO_MEMINFO (TCP-43), with sequence numbers that wrap; and then again and again,
@@ -55,6 +56,7 @@ static struct {
 
 static struct run run;
 static unsigned nscript;
+static struct { unsigned n, of; } part = { 1, 1 };
 
 static const char *variant_text(const struct variant *v)
 {
@@ -178,8 +180,8 @@ static bool run_random(random_fn *random, uint64_t seed)
 	return false;
 }
 
-/* In a process of its own: what crashes is a failure of this test alone, and says in which run */
-static bool in_child(const struct script *s, random_fn *random, uint64_t first, uint64_t last)
+/* In a process of its own: what crashes is a failure of this test alone, and says in which run. Seeds: each @step-th. */
+static bool in_child(const struct script *s, random_fn *random, uint64_t first, uint64_t last, unsigned step)
 {
 	int status;
 	pid_t pid;
@@ -193,7 +195,7 @@ static bool in_child(const struct script *s, random_fn *random, uint64_t first, 
 		alarm(CHILD_TIME);
 		if (s)
 			good = run_all(s);
-		for (uint64_t seed = first; !s && seed <= last && good; seed++)
+		for (uint64_t seed = first; !s && seed <= last && good; seed += step)
 			good = run_random(random, seed);
 		at->good = good;
 		fflush(stdout);
@@ -214,20 +216,23 @@ static void test_script(const char *path)
 
 	nscript++;
 	test("%s: %s", s.name, s.title);
-	ok(good && in_child(&s, NULL, 0, 0));
+	ok(good && in_child(&s, NULL, 0, 0, 1));
 	if (good)
 		printf("# %u runs\n", at->runs);
 }
 
 int main(int argc, char **argv)
 {
-	int c, seeds = GUEST_MAX > 1 ? 24 : 150;
+	uint64_t seeds = GUEST_MAX > 1 ? 24 : 150;
+	int c;
 	glob_t g;
 
 	log_level = LOG_EMERG;
 	at = mmap(NULL, sizeof(*at), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	while ((c = getopt(argc, argv, "tv")) != -1) {
-		run.verbose = true;
+	while ((c = getopt(argc, argv, "s:tv")) != -1) {
+		if (c == 's' && (sscanf(optarg, "%u/%u", &part.n, &part.of) != 2 || !part.n || part.n > part.of))
+			return 2;
+		run.verbose |= c != 's';
 		if (c == 't')
 			log_level = LOG_TRACE;
 	}
@@ -240,7 +245,7 @@ int main(int argc, char **argv)
 			continue;
 		}
 		test("random, seed %s", argv[i]);
-		ok(in_child(NULL, prop_run, seed, seed) && in_child(NULL, shuffle_run, seed, seed));
+		ok(in_child(NULL, prop_run, seed, seed, 1) && in_child(NULL, shuffle_run, seed, seed, 1));
 	}
 	if (optind < argc)
 		return done();
@@ -249,14 +254,18 @@ int main(int argc, char **argv)
 		g.gl_pathc = 0;
 	test("scripts are there");
 	ok(g.gl_pathc > 0);
-	for (size_t i = 0; i < g.gl_pathc; i++)
+	for (size_t i = part.n - 1; i < g.gl_pathc; i += part.of) {
+		nscript = (unsigned)i;		/* its company doesn't depend on the part */
 		test_script(g.gl_pathv[i]);
+	}
 	globfree(&g);
-	test("TCP-30 byte-exact both ways under loss, duplication and reordering, %i seeds", seeds);
-	ok(in_child(NULL, prop_run, 1, (uint64_t)seeds));
+	test("TCP-30 byte-exact both ways under loss, duplication and reordering, 1/%u of %llu seeds", part.of,
+	     (unsigned long long)seeds);
+	ok(in_child(NULL, prop_run, part.n, seeds, part.of));
 	if (GUEST_MAX > 1)
 		return done();
-	test("batches in random order: all that leads on is taken, and acknowledged once, %i seeds", 4 * seeds);
-	ok(in_child(NULL, shuffle_run, 1, 4 * (uint64_t)seeds));
+	test("batches in random order: all that leads on is taken, and acknowledged once, 1/%u of %llu seeds", part.of,
+	     4 * (unsigned long long)seeds);
+	ok(in_child(NULL, shuffle_run, part.n, 4 * seeds, part.of));
 	return done();
 }
