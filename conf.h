@@ -46,13 +46,13 @@ struct conf {
 	bool		foreground;
 	int		log_level;
 	unsigned	stats_interval;		/* s, --stats; 0: never */
-	unsigned	busy_poll;		/* us after an event that the next one is waited for awake */
+	unsigned	busy_poll;		/* us awake after an event */
 	const char	*pid_file;		/* paths in argv, here and below; NULL: not given */
 	const char	*log_file;
 	uint64_t	log_size;
 	const char	*pcap;
 	const char	*control;		/* -c: control socket */
-	uid_t		uid;			/* --runas, or what root becomes */
+	uid_t		uid;			/* --runas */
 	gid_t		gid;
 	bool		runas;
 	bool		chroot_fallback;
@@ -72,7 +72,7 @@ struct conf {
 	uint32_t	mtu;			/* as advertised to the guest; 0: do not assign */
 	int		link_fd;		/* --fd, or -1 */
 	const char	*socket;		/* -s: for guests to connect to */
-	bool		one_off;		/* -1: the first guest is the last */
+	bool		one_off;		/* -1: one guest only */
 
 	/* Network */
 	char		ifname[IFNAMSIZ];	/* -i: template interface, or empty */
@@ -83,8 +83,8 @@ struct conf {
 	bool		no_map_gw;		/* also by --map-host-loopback none */
 	bool		host_lo_to_ns_lo;
 	bool		freebind;
-	bool		no_splice;		/* what comes from the host's loopback takes the link, too */
-	bool		splice_only;		/* there is no link */
+	bool		no_splice;		/* connections from the host's loopback pass the link */
+	bool		splice_only;		/* no link */
 	const char	*hostname, *fqdn;
 	struct search	search;
 	bool		search_given;			/* -S, also "none" */
@@ -93,7 +93,7 @@ struct conf {
 	bool		ports_later;		/* ports may open while the loop runs */
 };
 
-/* What the program is called */
+/* Name of the program */
 static inline const char *conf_name(const struct conf *c)
 {
 	return c->mode == MODE_PASTA ? "pasta" : "passt";
@@ -102,22 +102,22 @@ static inline const char *conf_name(const struct conf *c)
 /**
  * conf_parse() - command line into @c
  *
- * Ends the process: on any error with one line and status 1, after --help and --version with 0.
- * Only parses and checks: nothing is opened but the user and group files for --runas, no address is looked up.
+ * Ends the process on any error, with one line and status 1, and after --help and --version, with 0. Opens nothing but
+ * the user and group files for --runas.
  */
 void conf_parse(struct conf *c, int argc, char **argv);
 
 /**
- * conf_ports() - value of -t, -u, -T or -U into rules
- * @t:		table that they are added to; "none" takes those of this option away
+ * conf_ports() - add the rules of -t, -u, -T or -U to a table
+ * @t:		table; "none" drops rules of this option
  * @letter:	the option
  * @val:	its value; kept for messages, unless @t->run_time
  *
- * Return: NULL, or why the value is refused; @t may have some of its rules then
+ * Return: NULL, or the reason to refuse the value; @t may have some of its rules then
  */
 const char *conf_ports(struct rules *t, enum mode mode, char letter, const char *val);
 
-/* Appends a list of domains, separated by blanks, to a search list: NULL, or the reason why one was left out */
+/* Appends domains, separated by blanks, to a search list: NULL, or the reason to leave one out */
 const char *conf_search_add(struct search *l, const char *s);
 
 #endif /* CONF_H */

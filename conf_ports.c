@@ -8,19 +8,17 @@
  *	TO	= IPv4 address | IPv6 address | [IPv6 address]
  *	RANGE	= PORT[-PORT]
  *
- * PORT is decimal; white space and a plus sign may precede it, as strtoul(3) has it.
+ * PORT is decimal, in strtoul(3)'s notation with white space and a plus sign.
  *
- * The first slash ends an address to listen on, unless what is in front of it is none and begins with an item: then it
- * is a target's.
+ * The first slash ends an address to listen on; if the text before it is none and begins with an item, it is a
+ * target's.
  *
- * Options add up. "none" drops what options before it said. With "auto", ports are forwarded only while they are
- * bound in the namespace. An exclusion counts for the whole of its option, wherever it stands; nothing but exclusions
- * means "all" but these.
+ * Options add up; "none" drops those before it. With "auto", a port is forwarded only while its target is bound. An
+ * exclusion counts for the whole of its option, wherever it stands; nothing but exclusions means "all" but these.
  *
- * What is automatic becomes rules for all ports it may be about: auto.c sees to it that those that are bound are open.
- *
- * "all" becomes weak rules for all there is: which of these ports are ephemeral, taken or privileged is found out as
- * they are opened. Ports named by one option and part of "all" of another are no contradiction: the name counts.
+ * "auto" becomes rules for all ports in question: auto.c opens those with a bound target. "all" becomes weak rules for
+ * all ports: ephemeral, used or privileged ones are left out when opened. A port named by one option and part of "all"
+ * of another is no contradiction: the name counts.
  */
 
 #include <netinet/in.h>
@@ -38,7 +36,7 @@ static bool is(const char *s, const char *end, const char *word)
 	return (size_t)(end - s) == len && !memcmp(s, word, len);
 }
 
-/* What is in front of the slash, from @s to @end, into @r */
+/* Text before the slash, from @s to @end, into @r */
 static const char *parse_place(const char *s, const char *end, struct rule *r)
 {
 	const char *name = memchr(s, '%', (size_t)(end - s)), *close = end;
@@ -71,7 +69,7 @@ static const char *parse_place(const char *s, const char *end, struct rule *r)
 	return NULL;
 }
 
-/* Slash behind the place to listen on, or NULL */
+/* Slash after the place to listen on, or NULL */
 static const char *place_end(const char *val)
 {
 	const char *slash = strchr(val, '/');
@@ -110,17 +108,13 @@ static const char *parse_range(const char *s, const char *end, unsigned least, u
 	const char *dash = memchr(s, '-', (size_t)(end - s)), *why;
 
 	why = parse_port(s, dash ? dash : end, least, first);
-	if (why)
-		return why;
-	*last = *first;
-	if (dash)
-		why = parse_port(dash + 1, end, least, last);
+	if (!why)
+		why = parse_port(dash ? dash + 1 : s, end, least, last);
 	if (why)
 		return why;
 	return *first > *last ? "range runs backwards" : NULL;
 }
 
-/* One element of the list */
 enum kind { ITEM_PORTS, ITEM_EXCLUDED, ITEM_ALL, ITEM_AUTO };
 
 struct item {
@@ -129,7 +123,7 @@ struct item {
 	struct addr to_addr;		/* unspecified: none */
 };
 
-/* Address in the guest, brackets around it or not; unspecified is none */
+/* Address in the guest, with or without brackets; unspecified is none */
 static const char *parse_to_addr(const char *s, const char *end, struct addr *to)
 {
 	if (end - s >= 2 && *s == '[' && end[-1] == ']') {
@@ -145,7 +139,7 @@ static const char *parse_to_addr(const char *s, const char *end, struct addr *to
 	return NULL;
 }
 
-/* What is behind the colon */
+/* Text after the colon */
 static const char *parse_target(const char *s, const char *end, struct item *it)
 {
 	const char *slash = memchr(s, '/', (size_t)(end - s)), *why;
@@ -165,18 +159,19 @@ static const char *parse_target(const char *s, const char *end, struct item *it)
 	return to_last - it->to == it->last - it->first ? NULL : "ranges of different lengths";
 }
 
-/* A list as a whole */
 struct list {
 	const char	*text;
-	unsigned	kinds;		/* of items in it: bits, by enum kind */
-	unsigned	parts;		/* stretches of ports that became rules */
-	uint8_t		without[PORT_MAP];	/* ports that are excluded */
+	unsigned	kinds;		/* of its items: bits, by enum kind */
+	unsigned	parts;		/* rules made */
+	uint8_t		without[PORT_MAP];	/* excluded ports */
 };
 
 static bool has(const struct list *l, enum kind kind)
 {
 	return l->kinds & 1U << kind;
 }
+
+static const struct item item_all = { ITEM_ALL, 1, UINT16_MAX, 1, { .b = { 0 } } };
 
 static const char *parse_item(const char *s, const char *end, struct item *it)
 {
@@ -190,7 +185,7 @@ static const char *parse_item(const char *s, const char *end, struct item *it)
 		return colon ? "\"auto\" has no target" : NULL;
 	}
 	if (is(s, name, "all")) {
-		it->kind = ITEM_ALL;
+		*it = item_all;
 		if (!colon)
 			return NULL;
 		return memchr(colon, '.', (size_t)(end - colon)) || memchr(colon + 1, ':', (size_t)(end - colon - 1)) ?
@@ -209,7 +204,7 @@ static const char *parse_item(const char *s, const char *end, struct item *it)
 	return colon ? parse_target(colon + 1, end, it) : NULL;
 }
 
-/* Element at *@s, and on to the next one: *@s is NULL behind the last */
+/* Element at *@s, and on to the next one: *@s is NULL after the last */
 static const char *next_item(const char **s, struct item *it)
 {
 	const char *end = *s + strcspn(*s, ","), *why = parse_item(*s, end, it);
@@ -233,7 +228,7 @@ static const char *parse_list(const char *s, struct list *l)
 	return why;
 }
 
-/* @r for each stretch of it that nothing is excluded from */
+/* A rule for each stretch of @r without exclusions */
 static const char *add_parts(struct rules *t, struct list *l, const struct rule *r)
 {
 	const char *why = NULL;
@@ -254,15 +249,15 @@ static const char *add_parts(struct rules *t, struct list *l, const struct rule 
 	return why;
 }
 
-/* Rules of one item, as far as they differ from @r */
+/* Rules of one item, otherwise as @r */
 static const char *add_item(struct rules *t, struct list *l, const struct rule *r, const struct item *it)
 {
 	struct rule rule = *r;
 
 	rule.weak = it->kind == ITEM_ALL;
-	rule.first = rule.weak ? 1 : it->first;
-	rule.last = rule.weak ? UINT16_MAX : it->last;
-	rule.to = rule.weak ? 1 : it->to;
+	rule.first = it->first;
+	rule.last = it->last;
+	rule.to = it->to;
 	rule.to_addr = it->to_addr;
 	if (!addr_is_unspec(&rule.to_addr) && rule.any)
 		return "a target's address takes one to listen on, 0.0.0.0/ or [::]/ for any";
@@ -271,15 +266,15 @@ static const char *add_item(struct rules *t, struct list *l, const struct rule *
 	return add_parts(t, l, &rule);
 }
 
-/* Rules of a list: weak ones first. Without ports and "all", exclusions and "auto" are about all. */
+/* Rules of a list: weak ones first. Exclusions and "auto" without ports mean "all". */
 static const char *add_list(struct rules *t, struct list *l, const struct rule *r)
 {
 	static const enum kind order[] = { ITEM_ALL, ITEM_PORTS };
-	struct item it = { .kind = ITEM_ALL, .to_addr = addr_any6 };
 	const char *why = NULL;
+	struct item it;
 
 	if (!has(l, ITEM_ALL) && !has(l, ITEM_PORTS))
-		why = add_item(t, l, r, &it);
+		why = add_item(t, l, r, &item_all);
 	for (unsigned i = 0; i < ARRAY_SIZE(order); i++) {
 		for (const char *s = l->text; s && !why;) {
 			next_item(&s, &it);
@@ -292,32 +287,32 @@ static const char *add_list(struct rules *t, struct list *l, const struct rule *
 	return why;
 }
 
-static void rules_clear(struct rules *t, uint8_t proto, bool outward)
+/* Drops rules of the direction and protocol of @r */
+static void rules_clear(struct rules *t, const struct rule *r)
 {
-	unsigned n = 0;
+	const struct rule *end = t->rule + t->n;
 
-	for (unsigned i = 0; i < t->n; i++) {
-		if (t->rule[i].proto != proto || t->rule[i].outward != outward)
-			t->rule[n++] = t->rule[i];
+	t->n = 0;
+	for (const struct rule *o = t->rule; o < end; o++) {
+		if (o->proto != r->proto || o->outward != r->outward)
+			t->rule[t->n++] = *o;
 	}
-	t->n = n;
 }
 
 const char *conf_ports(struct rules *t, enum mode mode, char letter, const char *val)
 {
-	bool outward = letter == 'T' || letter == 'U';
 	struct rule r = {
-		.proto = letter == 't' || letter == 'T' ? IPPROTO_TCP : IPPROTO_UDP, .outward = outward, .any = true,
-		.opt = RULES_MAX,
+		.proto = letter == 't' || letter == 'T' ? IPPROTO_TCP : IPPROTO_UDP,
+		.outward = letter == 'T' || letter == 'U', .any = true, .opt = RULES_MAX,
 	};
 	const char *slash = place_end(val), *why;
 	static struct list list;
 
 	if (!strcmp(val, "none")) {
-		rules_clear(t, r.proto, outward);
+		rules_clear(t, &r);
 		return NULL;
 	}
-	if (outward && mode != MODE_PASTA)
+	if (r.outward && mode != MODE_PASTA)
 		return "forwarding from a namespace takes pasta";
 	if (!t->run_time && (r.opt = rules_option(t, val)) == RULES_MAX)
 		return "too many options";
