@@ -11,6 +11,7 @@
 #include "answer.h"
 #include "attach.h"
 #include "event.h"
+#include "frag.h"
 #include "unix.h"
 
 #define DEFAULT_PATH	"/tmp/passt_%u.socket"

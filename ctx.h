@@ -7,6 +7,7 @@
 #include "flow.h"
 #include "guest.h"
 #include "log.h"
+#include "neigh.h"
 #include "net.h"
 #include "timer.h"
 

@@ -182,7 +182,7 @@ static void iaaddr_put(struct out *o, const uint8_t addr[static 16], uint32_t li
 	out_opt(o, 2, OPT6_IAADDR, b, sizeof(b));
 }
 
-/* Addresses named in an IA: @addr, any other. Others get lifetime 0 in @o, unless that is NULL (RFC 8415 18.3.4, 18.3.5) */
+/* Addresses named in an IA: @addr, any other. Others get lifetime 0 in @o, or NULL (RFC 8415 18.3.4, 18.3.5) */
 enum { IA_OURS = 1, IA_FOREIGN = 2 };
 
 static unsigned ia_names(const struct opt6 *ia, const struct addr *addr, struct out *o)

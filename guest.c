@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ctx.h"
+#include "frag.h"
 
 static const struct mac mac_any = { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } };
 

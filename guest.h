@@ -3,14 +3,13 @@
 #ifndef GUEST_H
 #define GUEST_H
 
-#include "frag.h"
 #include "map.h"
-#include "neigh.h"
 #include "packet.h"
 #include "pmtu.h"
 #include "tap.h"
 
 struct ctx;
+struct frags;
 
 #define TOLD		512		/* addresses */
 
@@ -20,9 +19,9 @@ struct told {
 	struct mac	mac;
 };
 
-/* Counted so far: names and texts in counters.c */
+/* So far; names and texts are in counters.c */
 struct counts {
-	uint64_t	tcp_retransmissions, tcp_timeouts, tcp_resets_sent, tcp_resets_received, tcp_refused, tcp_stalls;
+	uint64_t tcp_retransmissions, tcp_timeouts, tcp_resets_sent, tcp_resets_received, tcp_refused, tcp_stalls;
 };
 
 struct guest {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* packet.c - frames: views, the parser, the builders
  *
- * The parser works on a copy of the headers. The frame may lie in memory that the guest can still write to: no byte of a
- * header is read twice. The payload stays in place.
+ * The parser works on a copy of the headers. The frame may lie in memory that the guest can still write to: no byte of
+ * a header is read twice. The payload stays in place.
  *
  * Checksums: that of the IPv4 header is verified, for a broken header would misdirect the packet. Those of TCP, UDP and
  * ICMP (RFC 9293 3.1, MUST-3) are verified where they are complete (offload.full). A tap device's frames come from this

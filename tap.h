@@ -36,8 +36,8 @@ struct tap_ops {
 	void		(*recv_done)(struct tap *);
 	/* Fill in the link's own header in front of a built frame */
 	void		(*commit)(struct tap *, struct frame *);
-	/* Write the queue, oldest first: 0, -EAGAIN if the link is full, other -errno: link lost. Sets @starved if it is
-	 * full and no event comes when it isn't.
+	/* Write the queue, oldest first: 0, -EAGAIN if the link is full, other -errno: link lost. Sets @starved if it
+	 * is full and no event comes when it isn't.
 	 */
 	int		(*flush)(struct tap *);
 };
@@ -81,8 +81,8 @@ struct tap {
 enum tap_how {
 	TAP_EXACT,		/* to the byte, but for the last: TCP */
 	TAP_ANY,		/* not before it is filled: datagrams */
-	/* Answers, from here on: the same, of at most DGRAM_ROOM bytes. They are lost if they can't be sent at once, hence
-	 * the spare slots. Two kinds belong to no flow, and go ahead of frames that wait.
+	/* Answers, from here on: the same, of at most DGRAM_ROOM bytes. Without a slot they are lost, hence the spare
+	 * ones. Two kinds belong to no flow, and go ahead of frames that wait.
 	 */
 	TAP_ANSWER,		/* echo and errors: half of the spare slots, ahead */
 	TAP_VITAL,		/* ARP, NDP, DHCP, without which there is no link: all of them, ahead */
@@ -153,12 +153,12 @@ void tap_queue_pop(struct tap *t);
 
 /* tap_tun.c - a tap device with virtio_net_hdr
  *
- * tun_create(): attaches to (or creates) device @ifname in the network namespace in which @fd, /dev/net/tun, was opened;
+ * tun_create(): attaches to (or creates) device @ifname in the network namespace where @fd, /dev/net/tun, was opened;
  * falls back feature by feature, the result is in @caps. Return: 0, or -errno.
- * tun_adopt(): the same for a descriptor that is attached, @ifname filled in. -EBADFD: no such device, -EPROTOTYPE: not
- * with the frame format that is expected.
- * tun_takes(): does the kernel find memory for a frame of @len bytes, link's header included? For a device that is down:
- * through one that is up, a frame of zeros enters the namespace, and the result is false.
+ * tun_adopt(): the same for a descriptor that is attached, @ifname filled in. -EBADFD: no such device, -EPROTOTYPE:
+ * another frame format.
+ * tun_takes(): does the kernel find memory for a frame of @len bytes, link's header included? For a device that is
+ * down: through one that is up, a frame of zeros enters the namespace, and the result is false.
  * tun_attach(): makes the descriptor the link.
  */
 int tun_create(int fd, char *ifname, struct caps *caps);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* tap_sock.c - link backend: a stream socket to a virtual machine, as qemu's "-netdev stream" speaks it
  *
- * Each frame is preceded by its length, 4 bytes in network order. No offloads: frames are as on a cable, with checksums,
- * and at least 60 bytes long towards the guest, as some drivers need.
+ * Each frame is preceded by its length, 4 bytes in network order. No offloads: frames are as on a cable, with
+ * checksums, and at least 60 bytes long towards the guest, as some drivers need.
  *
  * From the guest: one recv(); frames are cut in place, and an incomplete one at the end waits for the next call. To the
  * guest: one sendmsg() for the queue. A frame cut short by a full socket (tap.held) is completed before anything else.
@@ -26,9 +26,9 @@
 static uint8_t rx_pool[GUEST_MAX][RX_SIZE] __attribute__((aligned(4096)));
 static struct iovec rx_iov[TAP_BATCH];
 
-/* Bytes in the socket: enough to keep a guest busy that is slow to wake up; not so many that urgent frames wait long, or
- * that frames are out of the cache when the guest reads them. The kernel doubles it, for its overhead, and cuts it to
- * net.core.wmem_max.
+/* Bytes in the socket: enough to keep a guest busy that is slow to wake up; not so many that urgent frames wait long,
+ * or that frames are out of the cache when the guest reads them. The kernel doubles it, for its overhead, and cuts it
+ * to net.core.wmem_max.
  */
 #define TX_SNDBUF	(1 << 20)
 

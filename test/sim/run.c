@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 
 #include "../../event.h"
+#include "../../frag.h"
 #include "../../loop.h"
 #include "../../sock.h"
 #include "../../tcp_seg.h"
