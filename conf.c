@@ -46,24 +46,18 @@ struct parse {
 
 static _Noreturn void bad(const struct parse *p, const char *why)
 {
-	char buf[OPT_STRLEN];
-
-	die("Invalid value \"%.256s\" for %s: %s", p->val, opt_text(p->o, buf), why);
+	die("Invalid value \"%.256s\" for %s: %s", p->val, opt_text(p->o), why);
 }
 
 /* A full list is no error */
 static void left_out(const struct parse *p, const char *why)
 {
-	char buf[OPT_STRLEN];
-
-	warn("\"%.256s\" is left out of %s: %s", p->val, opt_text(p->o, buf), why);
+	warn("\"%.256s\" is left out of %s: %s", p->val, opt_text(p->o), why);
 }
 
 static void unsupported(struct parse *p)
 {
-	char buf[OPT_STRLEN];
-
-	die("%s%s%.256s is not supported yet", opt_text(p->o, buf), p->val ? " " : "", p->val ? p->val : "");
+	die("%s%s%.256s is not supported yet", opt_text(p->o), p->val ? " " : "", p->val ? p->val : "");
 }
 
 static void p_repair_path(struct parse *p)
@@ -504,8 +498,8 @@ static const struct opt opts[] = {
 	{ "foreground", 'f', NULL, BOTH, p_set, CONF(foreground),
 	  "Stay in the foreground; without it, the program goes to the background as soon as everything is ready" },
 	{ "quiet", 'q', NULL, BOTH, p_level, LOG_WARNING, "Errors and warnings only" },
-	{ "debug", 'd', NULL, BOTH, p_level, LOG_DEBUG, "Tell more" },
-	{ "trace", 0, NULL, BOTH, p_level, LOG_TRACE, "Tell everything, down to single packets" },
+	{ "debug", 'd', NULL, BOTH, p_level, LOG_DEBUG, "More messages" },
+	{ "trace", 0, NULL, BOTH, p_level, LOG_TRACE, "All messages, down to single packets" },
 	{ "stats", 0, "SECONDS", BOTH, p_stats, 0, "Print counters at this interval, unless nothing moved; 0: never" },
 	{ "log-file", 'l', "PATH", BOTH, p_path, CONF(log_file), "Log to a file instead of the system log" },
 	{ "log-size", 0, "BYTES", BOTH, p_log_size, 0,
@@ -520,28 +514,24 @@ static const struct opt opts[] = {
 	{ "chroot-fallback", 0, NULL, BOTH, p_set, CONF(chroot_fallback),
 	  "Use chroot() where pivot_root() is impossible, as on an initramfs" },
 	{ "conf-path", 'c', "PATH", BOTH, p_socket, CONF(control),
-	  "UNIX domain socket to make, by which pesto and others show and change what is forwarded" },
+	  "UNIX domain socket to make, by which pesto and others show and change forwarding rules" },
 
 	{ .help = "Namespace", .modes = PASTA },
-	{ "netns", 0, "PATH|NAME", PASTA, p_netns, 0,
-	  "Network namespace to connect, instead of a process or a command" },
+	{ "netns", 0, "PATH|NAME", PASTA, p_netns, 0, "Network namespace to connect, not a process or a command" },
 	{ "userns", 0, "PATH", PASTA, p_userns, CONF(userns),
 	  "User namespace to join first; the namespaces of a command are made in it" },
 	{ "netns-only", 0, NULL, PASTA, p_netns_only, 0,
 	  "Stay in the user namespace, do not join the one that owns the network namespace; of this and --userns, the "
 	  "last counts" },
-	{ "no-netns-quit", 0, NULL, PASTA, p_set, CONF(no_netns_quit),
-	  "Go on when the path of the namespace is deleted" },
+	{ "no-netns-quit", 0, NULL, PASTA, p_set, CONF(no_netns_quit), "Go on when the namespace's path is deleted" },
 	{ "no-pidns", 0, NULL, PASTA, p_set, CONF(no_pidns), "No PID namespace for the command" },
 	{ "config-net", 0, NULL, PASTA, p_set, CONF(config_net),
 	  "Set up addresses, routes and the interface in the namespace, instead of leaving that to DHCP and NDP" },
 	{ "ns-ifname", 'I', "NAME", PASTA, p_ifname, CONF(ns_ifname),
 	  "Name of the interface in the namespace; by default, that of the template interface" },
 	{ "ns-mac-addr", 0, "MAC", PASTA, p_mac, CONF(ns_mac), "MAC address of the interface in the namespace" },
-	{ "no-copy-routes", 0, NULL, PASTA, p_set, CONF(no_copy_routes),
-	  "With --config-net, set a default route only" },
-	{ "no-copy-addrs", 0, NULL, PASTA, p_set, CONF(no_copy_addrs),
-	  "With --config-net, set one address a family only" },
+	{ "no-copy-routes", 0, NULL, PASTA, p_set, CONF(no_copy_routes), "With --config-net, a default route only" },
+	{ "no-copy-addrs", 0, NULL, PASTA, p_set, CONF(no_copy_addrs), "With --config-net, one address a family only" },
 
 	{ .help = "Guest", .modes = PASST },
 	{ "socket", 's', "PATH", PASST, p_link_socket, CONF(socket),
@@ -556,8 +546,7 @@ static const struct opt opts[] = {
 	{ .help = "Link and addresses", .modes = BOTH },
 	{ "fd", 'F', "FD", BOTH, p_fd, 0, "Descriptor of an open link, instead of making one" },
 	{ "mtu", 'm', "BYTES", BOTH, p_mtu, 0, "MTU of the guest, 0 to leave it alone; 65520 by default" },
-	{ "mac-addr", 'M', "MAC", BOTH, p_mac, CONF(our_mac),
-	  "MAC address of the gateway; 9a:55:9a:55:9a:55 by default" },
+	{ "mac-addr", 'M', "MAC", BOTH, p_mac, CONF(our_mac), "Gateway's MAC address; 9a:55:9a:55:9a:55 by default" },
 	{ "interface", 'i', "NAME", BOTH, p_ifname, CONF(ifname),
 	  "Template interface, whose addresses and routes the guest gets; by default, the one the default route goes "
 	  "through" },
@@ -565,10 +554,9 @@ static const struct opt opts[] = {
 	  "The guest's address, one for IPv4 and one for IPv6; by default, that of the template interface" },
 	{ "netmask", 'n', "BITS|MASK", BOTH, p_netmask, 0,
 	  "The guest's IPv4 mask; of this option and the bits of --address, the last one counts" },
-	{ "gateway", 'g', "ADDR", BOTH, p_addr, IP(gw),
-	  "The guest's default gateway, one for IPv4 and one for IPv6" },
+	{ "gateway", 'g', "ADDR", BOTH, p_addr, IP(gw), "The guest's default gateway, one for IPv4 and one for IPv6" },
 	{ "outbound", 'o', "ADDR|NAME", BOTH, p_outbound, CONF(ip[V4].out_if),
-	  "Source address, or interface, of what leaves the host" },
+	  "Source address on the host, or interface, of outbound traffic" },
 	{ "outbound-if4", 0, "NAME", BOTH, p_ifname, CONF(ip[V4].out_if),
 	  "Interface by which IPv4 leaves the host; it may appear later" },
 	{ "outbound-if6", 0, "NAME", BOTH, p_ifname, CONF(ip[V6].out_if),
@@ -597,7 +585,7 @@ static const struct opt opts[] = {
 	{ "hostname", 'H', "NAME", BOTH, p_hostname, CONF(hostname), "Host name for the guest" },
 	{ "fqdn", 0, "NAME", BOTH, p_hostname, CONF(fqdn), "Fully qualified domain name for the guest" },
 	{ "dns-forward", 0, "ADDR", BOTH, p_addr, IP(dns_forward),
-	  "Send DNS queries that go to this address to the resolver of the host" },
+	  "Forward DNS queries to this address to the host's resolver" },
 	{ "dns-host", 0, "ADDR", BOTH, p_addr, IP(dns_host),
 	  "Resolver of the host; by default, the first of --dns or /etc/resolv.conf" },
 
@@ -637,12 +625,10 @@ static const struct opt opts[] = {
 
 static void run_option(struct parse *p, const struct opt *o, const char *val)
 {
-	char buf[OPT_STRLEN];
-
 	p->o = o;
 	p->val = val;
 	if (!(o->modes & (1 << p->c->mode)))
-		die("%s is for %s mode only", opt_text(o, buf), o->modes == PASTA ? "pasta" : "passt");
+		die("%s is for %s mode only", opt_text(o), o->modes == PASTA ? "pasta" : "passt");
 	o->parse(p);
 }
 

@@ -15,12 +15,12 @@
 
 const char opts_version_text[] = VERSION;
 
-const char *opt_text(const struct opt *o, char buf[static OPT_STRLEN])
+const char *opt_text(const struct opt *o)
 {
-	if (o->letter)
-		snprintf(buf, OPT_STRLEN, "-%c/--%s", o->letter, o->name);
-	else
-		snprintf(buf, OPT_STRLEN, "--%s", o->name);
+	static char buf[48];
+	const char dash_letter[] = { '-', o->letter, '/', '\0' };
+
+	snprintf(buf, sizeof(buf), "%s--%s", o->letter ? dash_letter : "", o->name);
 	return buf;
 }
 

@@ -10,8 +10,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define OPT_STRLEN	48
-
 /* State of a table's owner while parsing: each has its own */
 struct parse;
 
@@ -38,8 +36,8 @@ struct opts {
 /* Index of the first argument that is no option. May die(). */
 int opts_parse(const struct opts *t, struct parse *p, int argc, char **argv);
 
-/* Option as messages name it: "-m/--mtu", or "--trace" */
-const char *opt_text(const struct opt *o, char buf[static OPT_STRLEN]);
+/* Option in messages, "-m/--mtu" or "--trace"; valid until the next call */
+const char *opt_text(const struct opt *o);
 
 /* "YYYYMMDD.COMMIT", by the commit built: callers compare the day */
 extern const char opts_version_text[];

@@ -155,7 +155,8 @@ int ev_add(int epfd, int fd, enum ev_type type, uint32_t idx, uint16_t gen, uint
 		return world.fail_add;
 	if (this_fails())
 		return -ENOSPC;
-	ok(epfd == 99 && events == (type == EV_UDP_LISTEN ? EPOLLIN | EPOLLET : EPOLLIN) && !gen && sk[fd - FD_FIRST].open);
+	ok(epfd == 99 && !gen && sk[fd - FD_FIRST].open);
+	ok(events == (type == EV_UDP_LISTEN ? EPOLLIN | EPOLLET : EPOLLIN));
 	sk[fd - FD_FIRST].idx = idx;
 	sk[fd - FD_FIRST].type = type;
 	world.added++;
@@ -648,7 +649,8 @@ static bool was_open(const struct listener *l)
 {
 	uint32_t i = (uint32_t)(l - fwd.l);
 
-	return i < before.n && before.l[i].fd == l->fd && before.sk[l->fd - FD_FIRST].serial == sk[l->fd - FD_FIRST].serial;
+	return i < before.n && before.l[i].fd == l->fd &&
+	       before.sk[l->fd - FD_FIRST].serial == sk[l->fd - FD_FIRST].serial;
 }
 
 /* Listener at a port of a direction and protocol, behind @l; NULL: none */
@@ -657,7 +659,8 @@ static const struct listener *listener_at(const struct listener *l, unsigned key
 	for (l = l ? l + 1 : fwd.l; l < fwd.l + fwd.n; l++) {
 		const struct rule *r = &fwd.rule[l->rule].r;
 
-		if (l->fd >= 0 && l->port == key % 65536 && r->outward == key >> 17 && (r->proto == IPPROTO_UDP) == (key >> 16) % 2)
+		if (l->fd >= 0 && l->port == key % 65536 && r->outward == key >> 17 &&
+		    (r->proto == IPPROTO_UDP) == (key >> 16) % 2)
 			return l;
 	}
 	return NULL;
