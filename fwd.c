@@ -89,17 +89,17 @@ static struct ephemeral find_ephemeral(bool ns)
 }
 
 /* No descriptors for @n listeners */
-static int too_many(uint64_t n)
+static int too_many(uint32_t n)
 {
 	struct rlimit lim = { 0 };
 
 	if (n > LISTENERS_MAX) {
-		err("%llu ports to forward, but no more than %u can be", (unsigned long long)n, LISTENERS_MAX);
+		err("%u ports to forward, but no more than %u can be", n, LISTENERS_MAX);
 		return -ENFILE;
 	}
 	getrlimit(RLIMIT_NOFILE, &lim);
-	err("%llu ports to forward need %llu open files, but the limit is %llu (RLIMIT_NOFILE)", (unsigned long long)n,
-	    (unsigned long long)n + FD_RESERVE, (unsigned long long)lim.rlim_cur);
+	err("%u ports to forward need %u open files, but the limit is %llu (RLIMIT_NOFILE)", n, n + FD_RESERVE,
+	    (unsigned long long)lim.rlim_cur);
 	return -EMFILE;
 }
 
@@ -107,12 +107,12 @@ static int too_many(uint64_t n)
 static int check_limits(struct fwd *fwd)
 {
 	struct rlimit lim = { .rlim_cur = RLIM_INFINITY };
-	uint64_t n = 0;
+	uint32_t n = 0;
 
 	getrlimit(RLIMIT_NOFILE, &lim);
 	fwd->max = (uint32_t)MIN(lim.rlim_cur - MIN(lim.rlim_cur, FD_RESERVE), LISTENERS_MAX);
 	for (const struct fwd_rule *fr = fwd->rule; fr < fwd->rule + fwd->nrules; fr++)
-		n += rule_exactness(&fr->r) == NAMED ? (uint64_t)fr->r.last - fr->r.first + 1 : 0;
+		n += rule_exactness(&fr->r) == NAMED ? fr->r.last - fr->r.first + 1U : 0;
 	return n > fwd->max ? too_many(n) : 0;
 }
 
@@ -420,7 +420,7 @@ static int failed(const struct opening *o, int rc)
 
 	snprintf(text, sizeof(text), "%s", rule_text(r));
 	if (r->weak && rc == -EMFILE)
-		return too_many((uint64_t)o->fwd->used + weak_ports(o, o->rule, o->n, o->port));
+		return too_many(o->fwd->used + weak_ports(o, o->rule, o->n, o->port));
 	if (r->weak && is_bearable(rc))
 		err("Failed to bind any port (%s) for option '%s': Couldn't listen on requested ports", why, text);
 	else if (other)

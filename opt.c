@@ -58,19 +58,15 @@ static void help_wrap(const char *s, int col)
 
 static void help_row(const struct opt *o)
 {
-	char left[80];
 	int n;
 
 	if (!o->name) {
 		printf("\n%s:\n", o->help);
 		return;
 	}
-	n = snprintf(left, sizeof(left), "  %c%c%s --%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
-		     o->letter ? "," : " ", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
-	if (n < HELP_COL)
-		printf("%-*s", HELP_COL, left);
-	else
-		printf("%s\n%*s", left, HELP_COL, "");
+	n = printf("  %c%c%c --%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ', o->letter ? ',' : ' ',
+		   o->name, o->arg ? " " : "", o->arg ? o->arg : "");
+	printf("%s%*s", n < HELP_COL ? "" : "\n", n < HELP_COL ? HELP_COL - n : HELP_COL, "");
 	help_wrap(o->help, HELP_COL);
 }
 

@@ -174,21 +174,12 @@ static void read_signals(struct ctx *c, int fd)
 	struct signalfd_siginfo si;
 
 	while (read(fd, &si, sizeof(si)) == sizeof(si)) {
-		switch (si.ssi_signo) {
-		case SIGUSR1:
+		if (si.ssi_signo == SIGUSR1)
 			counters_log(c);
-			break;
-		case SIGCHLD:
+		else if (si.ssi_signo == SIGCHLD)
 			child_ended();
-			break;
-		case SIGINT:
-		case SIGQUIT:
-			if (ns.child <= 0)	/* otherwise typed at a terminal, for the command */
-				quit(0);
-			break;
-		case SIGTERM:
+		else if (si.ssi_signo == SIGTERM || ns.child <= 0)	/* others at a terminal are for the command */
 			quit(0);
-		}
 	}
 }
 
@@ -205,17 +196,12 @@ static struct timer stats_timer = { .kind = TIMER_STATS };
 
 static void process_event(struct ctx *c, union ev_ref ref, uint32_t events)
 {
-	switch (ref.type) {
-	case EV_SIGNAL:
+	if (ref.type == EV_SIGNAL)
 		read_signals(c, ref.fd);
-		break;
-	case EV_NETNS:
+	else if (ref.type == EV_NETNS)
 		check_namespace();
-		break;
-	case EV_CONTROL:
+	else if (ref.type == EV_CONTROL)
 		control_event(c, ref, events);
-		break;
-	}
 }
 
 static void process_timer(struct ctx *c, struct timer *t)
