@@ -351,9 +351,29 @@ ns_of()
 # xfer [SECONDS of patience] < JOBS: c=C, s=R and so on are replaced by paths. Not behind a pipe: results would be lost.
 xfer()
 {
-	sed -E "s#\\b([cs])=R\\b#\\1=$(ns_of R)#g; s#\\b([cs])=H\\b#\\1=$(ns_of H)#g
-		s#\\b([cs])=C\\b#\\1=$(ns_of C)#g" >"$T/jobs"
+	xfer_paths >"$T/jobs"
 	tap_of sh -c '"$0" -t "$1" <"$2"' "$TOOLS/xfer" "${1:-15}" "$T/jobs"
+}
+xfer_paths()
+{
+	sed -E "s#\\b([cs])=R\\b#\\1=$(ns_of R)#g; s#\\b([cs])=H\\b#\\1=$(ns_of H)#g
+		s#\\b([cs])=C\\b#\\1=$(ns_of C)#g"
+}
+# xfer_beside SECONDS COMMAND...: the lists of jobs that these commands print, each by an xfer of its own, side by side; ports must
+# differ
+xfer_beside()
+{
+	local n i pids=() seconds=$1
+	shift
+	for ((n = 0; n < $#; n++)); do
+		# shellcheck disable=SC2068 # a command's words
+		${@:n+1:1} | xfer_paths >"$T/jobs.$n"
+		"$TOOLS/xfer" -t "$seconds" <"$T/jobs.$n" >"$T/jobs.$n.out" 2>&1 & pids+=($!)
+	done
+	for ((i = 0; i < n; i++)); do
+		wait "${pids[i]}"
+		tap_of sh -c 'cat "$1"; exit "$2"' xfer "$T/jobs.$i.out" $?
+	done
 }
 
 # Congestion controls that are tried: those of the two that namespaces may have (test/sys/run sees to that), or what

@@ -5,25 +5,23 @@
 . "${0%/*}/lib.sh"
 
 topology wan $((RTT / 2)) 200 0.3
-pasta_up -t 8000
+pasta_up -t 8004,8006
 
-jobs() # BYTES
+jobs() # FAMILY CC
 {
-	local fam to in
-	for fam in 4 6; do
-		[ $fam = 4 ] && to=198.51.100.10 in=198.51.100.2 || to=2001:db8:1::10 in=2001:db8:1::2
-		echo "tcp out,_v$fam,_up c=C s=R to=$to port=7000 up=$1"
-		echo "tcp out,_v$fam,_down c=C s=R to=$to port=7000 down=$1 close=server"
-		echo "tcp in,_v$fam,_up c=R s=C to=$in port=8000 up=$1 close=server"
-		echo "tcp in,_v$fam,_down c=R s=C to=$in port=8000 down=$1"
-		echo "tcp out,_v$fam,_both_ways c=C s=R to=$to port=7000 up=$1 down=$1 close=half"
-		echo "tcp out,_v$fam,_one_byte_each_way c=C s=R to=$to port=7000 up=1 down=1 close=server"
-	done
+	local fam=$1 to in label="${RTT}_ms,_0.3_%_lost,_$2," n=$BYTES
+	[ "$fam" = 4 ] && to=198.51.100.10 in=198.51.100.2 || to=2001:db8:1::10 in=2001:db8:1::2
+	echo "tcp ${label}_out,_v$fam,_up c=C s=R to=$to port=700$fam up=$n"
+	echo "tcp ${label}_out,_v$fam,_down c=C s=R to=$to port=700$fam down=$n close=server"
+	echo "tcp ${label}_in,_v$fam,_up c=R s=C to=$in port=800$fam up=$n close=server"
+	echo "tcp ${label}_in,_v$fam,_down c=R s=C to=$in port=800$fam down=$n"
+	echo "tcp ${label}_out,_v$fam,_both_ways c=C s=R to=$to port=700$fam up=$n down=$n close=half"
+	echo "tcp ${label}_out,_v$fam,_one_byte_each_way c=C s=R to=$to port=700$fam up=1 down=1 close=server"
 }
 
 for cc in $(ccs); do
 	congestion "$cc"
-	xfer 30 < <(jobs "$BYTES" | sed "s/^tcp /&${RTT}\_ms,_0.3_%_lost,_$cc,_/")
+	xfer_beside 30 "jobs 4 $cc" "jobs 6 $cc"
 done
 
 lost=$(for ns in R "" C; do $ns nstat -asz TcpRetransSegs; done | awk '/Retrans/ { n += $2 } END { print n }')
