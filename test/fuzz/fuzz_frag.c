@@ -29,13 +29,13 @@ static uint8_t pattern(uint32_t id, size_t at)
 
 static void check_whole(const struct raw *raw, struct frags *fs)
 {
+	const uint8_t *ip = (uint8_t *)raw->iov->iov_base + ETH_HLEN;
+	bool done = false, v6 = ip[0] >> 4 == 6;
 	struct raw again;
 	struct pkt p;
 	enum drop rc = pkt_parse(raw, &p);
-	bool done = false;
-	uint8_t b[64];
+	size_t i, hlen;
 	uint32_t id;
-	size_t i;
 
 	CHECK(raw->cnt == 1 && raw->iov->iov_len == raw->len && raw->len <= ETH_HLEN + IP6_HLEN + DATA_MAX);
 	CHECK(rc != DROP_FRAME && rc != DROP_IP_HEADER && rc != DROP_IP_CSUM && rc != DROP_ETHERTYPE);
@@ -43,17 +43,13 @@ static void check_whole(const struct raw *raw, struct frags *fs)
 		CHECK(frag_add(fs, &p, 0, &again, &done) == DROP_FRAGMENT && !done);
 
 	/* The identification is in the source address too */
-	CHECK(view_copy(&p.ip, p.ethertype == ETH_P_IP ? 15 : 23, b, 1));
-	id = b[0];
+	id = ip[v6 ? 23 : 15];
 	if (raw_used[id])
 		return;
 	CHECK(p.proto == 253 || p.proto == IPPROTO_UDP);
-	view_skip(&p.ip, p.ethertype == ETH_P_IP ? IP4_HLEN : IP6_HLEN);
-	for (i = 0; i < p.ip.len; i++) {
-		if (i % sizeof(b) == 0)
-			CHECK(view_copy(&p.ip, i, b, MIN(sizeof(b), p.ip.len - i)));
-		CHECK(b[i % sizeof(b)] == pattern(id, i));
-	}
+	hlen = v6 ? IP6_HLEN : IP4_HLEN;
+	for (i = hlen; i < raw->len - ETH_HLEN; i++)
+		CHECK(ip[i] == pattern(id, i - hlen));
 }
 
 /* Fills in a packet as the parser would; returns bytes of the input used as payload */
