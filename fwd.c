@@ -216,13 +216,13 @@ static int listen_one(struct opening *o, const struct fwd_rule *fr, const struct
 	return 0;
 }
 
-/* All listeners of one port of a rule. Without an address, a family that the host lacks is no error; a port taken or
- * reserved in one of two is: clients would reach another server there.
+/* Listeners of one port of a rule: without an address, for one family or both. A family that the host lacks is no error
+ * then; a port taken or reserved in one of two is: clients would reach another server there.
  */
-static int listen_port(struct opening *o, const struct fwd_rule *fr, uint32_t port)
+static int listen_families(struct opening *o, const struct fwd_rule *fr, bool v4, bool v6, uint32_t port)
 {
-	bool v4 = o->net->ip[V4].on, v6 = o->net->ip[V6].on, lo;
 	int rc4 = -EAFNOSUPPORT, rc6 = -EAFNOSUPPORT, rc;
+	bool lo;
 
 	if (!fr->r.any)
 		return listen_one(o, fr, &fr->r.addr, false, port);
@@ -237,17 +237,9 @@ static int listen_port(struct opening *o, const struct fwd_rule *fr, uint32_t po
 	return (rc4 && rc6) || rc4 == -EMFILE ? rc4 : rc6 == -EMFILE ? rc6 : 0;
 }
 
-/* After make_way() */
-static void listen_again(struct opening *o, const struct listener *l)
+static int listen_port(struct opening *o, const struct fwd_rule *fr, uint32_t port)
 {
-	const struct fwd_rule *fr = &o->t[l->rule];
-	bool any = fr->r.any;
-	int rc = listen_one(o, fr, !any ? &fr->r.addr : l->v6 ? &addr_any6 : &addr_any4, l->v4 && l->v6, l->port);
-
-	if (rc == -EPERM && any && fr->r.outward)	/* see listen_port() */
-		rc = listen_one(o, fr, l->v6 ? &addr_loopback6 : &addr_loopback4, false, l->port);
-	if (rc)
-		log_limited(LOG_WARNING, "Somebody took port %u while rules changed", l->port);
+	return listen_families(o, fr, o->net->ip[V4].on, o->net->ip[V6].on, port);
 }
 
 /* A listener of ours with that port? */
@@ -591,7 +583,8 @@ static void undo(struct fwd *fwd, const struct net *net)
 		if (!l.port || l.fd >= 0)
 			continue;
 		listener_close(fwd, i);
-		listen_again(&o, &l);
+		if (listen_families(&o, &fwd->rule[l.rule], l.v4, l.v6, l.port))
+			log_limited(LOG_WARNING, "Somebody took port %u while rules changed", l.port);
 	}
 }
 
