@@ -57,13 +57,9 @@ static void left_out(const struct parse *p, const char *why)
 
 static void unsupported(struct parse *p)
 {
+	if (p->val && !strcmp(p->val, "none"))
+		return;
 	die("%s%s%.256s is not supported yet", opt_text(p->o), p->val ? " " : "", p->val ? p->val : "");
-}
-
-static void p_repair_path(struct parse *p)
-{
-	if (strcmp(p->val, "none"))
-		unsupported(p);
 }
 
 /* Member at @off of a flag or single value */
@@ -541,7 +537,7 @@ static const struct opt opts[] = {
 	{ "vhost-user", 0, NULL, PASST, unsupported, 0, NULL },
 	{ "print-capabilities", 0, NULL, PASST, unsupported, 0, NULL },
 	{ "one-off", '1', NULL, PASST, p_set, CONF(one_off), "Quit when the guest disconnects" },
-	{ "repair-path", 0, "PATH|none", BOTH, p_repair_path, 0, NULL },
+	{ "repair-path", 0, "PATH|none", BOTH, unsupported, 0, NULL },
 
 	{ .help = "Link and addresses", .modes = BOTH },
 	{ "fd", 'F', "FD", BOTH, p_fd, 0, "Descriptor of an open link, instead of making one" },
