@@ -278,7 +278,7 @@ static int listen_patiently(struct opening *o, const struct fwd_rule *fr, uint32
 	uint64_t until = now_ms() + PATIENCE_NAMED;
 	int rc = listen_port(o, fr, port);
 
-	if (rc == -EADDRINUSE && o->t == next.t && make_way(o->fwd, &fr->r))
+	if (rc == -EADDRINUSE && !o->start && make_way(o->fwd, &fr->r))
 		rc = listen_port(o, fr, port);
 	while (rc == -EADDRINUSE && patient && now_ms() < until) {
 		poll(NULL, 0, RETRY_EVERY);
@@ -325,10 +325,10 @@ static uint32_t take_kept(const struct fwd *fwd, unsigned i, uint8_t *todo)
 	uint32_t n = 0;
 
 	for (const struct listener *l = fwd->l; l < fwd->l + fwd->n; l++) {
-		if (l->fd < 0 || l->heir != i)
-			continue;
-		bit_clear(todo, l->port);
-		n++;
+		if (l->fd >= 0 && l->heir == i) {
+			bit_clear(todo, l->port);
+			n++;
+		}
 	}
 	return n;
 }
