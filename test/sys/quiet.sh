@@ -8,7 +8,7 @@ pasta_up -t 8000 -u 8000
 
 cat >"$T/server.py" <<'END'
 import socket, sys
-l = socket.socket(socket.AF_INET6); l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); l.bind(("::", 7000)); l.listen()
+l = socket.socket(socket.AF_INET6); l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); l.bind(("::", int(sys.argv[2]))); l.listen()
 print("ready", flush=True)
 c, _ = l.accept()
 what = sys.argv[1]
@@ -35,7 +35,7 @@ print(got if what == "halfclose" else n, flush=True)
 END
 cat >"$T/client.py" <<'END'
 import socket, sys
-c = socket.create_connection((sys.argv[2], 7000))
+c = socket.create_connection((sys.argv[2], int(sys.argv[3])))
 print("connected", flush=True)
 sys.stdin.readline()
 if sys.argv[1] == "halfclose":
@@ -52,29 +52,36 @@ else:
     print(n, flush=True)
 END
 
-for to in 198.51.100.10 2001:db8:1::10; do
-	for what in halfclose flood; do
-		rm -f "$T/s"
-		R python3 "$T/server.py" $what >"$T/s" 2>&1 & s=$!
-		wait_for 10 grep -q ready "$T/s"
-		mkfifo "$T/go"
-		C python3 "$T/client.py" $what $to <"$T/go" >"$T/c" 2>&1 & c=$!
-		exec 5>"$T/go"
-		wait_for 20 grep -q waiting "$T/s"
+# Both families at once
+for what in halfclose flood; do
+	for fam in 4 6; do
+		rm -f "$T/s$fam"
+		R python3 "$T/server.py" $what 700$fam >"$T/s$fam" 2>&1 & servers[fam]=$!
+		wait_for 10 grep -q ready "$T/s$fam"
+		[ $fam = 4 ] && to=198.51.100.10 || to=2001:db8:1::10
+		mkfifo "$T/go$fam"
+		C python3 "$T/client.py" $what $to 700$fam <"$T/go$fam" >"$T/c$fam" 2>&1 & clients[fam]=$!
+		[ $fam = 4 ] && exec 4>"$T/go4" || exec 6>"$T/go6"
+	done
+	for fam in 4 6; do
+		wait_for 20 grep -q waiting "$T/s$fam"
+	done
+	if [ $what = halfclose ]; then
+		rests "TCP-01 the peers have closed their halves" 0
+	else
+		rests "TCP-02 TCP-27 the readers do not read" 12	# window probes
+	fi
+	echo >&4
+	echo >&6
+	exec 4>&- 6>&-
+	wait "${clients[@]}" "${servers[@]}"
+	for fam in 4 6; do
 		if [ $what = halfclose ]; then
-			rests "TCP-01 the peer has closed its half, $to" 0
+			is "TCP-01 and data still goes the other way, IPv$fam" "$(tail -n 1 "$T/s$fam")" 1000000
 		else
-			rests "TCP-02 TCP-27 the reader does not read, $to" 6	# window probes
+			is "TCP-02 and all of it arrives, IPv$fam" "$(tail -n 1 "$T/c$fam")" "$(tail -n 1 "$T/s$fam")"
 		fi
-		echo >&5
-		exec 5>&-
-		wait $c $s
-		if [ $what = halfclose ]; then
-			is "TCP-01 and data still goes the other way, $to" "$(tail -n 1 "$T/s")" 1000000
-		else
-			is "TCP-02 and all of it arrives, $to" "$(tail -n 1 "$T/c")" "$(tail -n 1 "$T/s")"
-		fi
-		rm "$T/go"
+		rm "$T/go$fam"
 	done
 done
 
