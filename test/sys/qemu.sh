@@ -77,16 +77,16 @@ like "name over UDP" "$(G nslookup host.example.com 198.51.100.10)" 'Address:? .
 far "name by search list, then TCP" G 2001:db8:1::2 tcp host 7000 10 10
 
 for to in 198.51.100.10/198.51.100.2 2001:db8:1::10/2001:db8:1::2 198.51.100.1/127.0.0.1 2001:db8:1::1/::1; do
-	far "to ${to%/*}, 4 MB up" G ${to#*/} tcp ${to%/*} 7000 4000000 0
-	far "to ${to%/*}, 4 MB down" G ${to#*/} tcp ${to%/*} 7000 0 4000000
-	far "to ${to%/*}, 2 MB both ways" G ${to#*/} tcp ${to%/*} 7000 2000000 2000000
+	far "to ${to%/*}, 1 MB up" G ${to#*/} tcp ${to%/*} 7000 1000000 0
+	far "to ${to%/*}, 1 MB down" G ${to#*/} tcp ${to%/*} 7000 0 1000000
+	far "to ${to%/*}, 1 MB both ways" G ${to#*/} tcp ${to%/*} 7000 1000000 1000000
 	far "to ${to%/*}, datagrams" G ${to#*/} udp ${to%/*} 7000 $SIZES 5
 done
 
 for to in R/198.51.100.2/198.51.100.10 R/2001:db8:1::2/2001:db8:1::10 H/127.0.0.1/198.51.100.1 H/::1/2001:db8:1::1; do
 	ns=${to%%/*} seen=${to##*/} addr=${to#*/} addr=${addr%/*}
-	far "from $ns to $addr, 4 MB up" $ns $seen tcp $addr 7001 4000000 0
-	far "from $ns to $addr, 4 MB down" $ns $seen tcp $addr 7001 0 4000000
+	far "from $ns to $addr, 1 MB up" $ns $seen tcp $addr 7001 1000000 0
+	far "from $ns to $addr, 1 MB down" $ns $seen tcp $addr 7001 0 1000000
 	far "from $ns to $addr, datagrams" $ns $seen udp $addr 7001 $SIZES 5
 done
 
