@@ -199,7 +199,7 @@ static void after_turn(void)
 
 		note_frame(f);
 		free(f->buf);
-		world.link->out_head = (world.link->out_head + 1) % LINK_MAX;
+		world.link->out_head = (world.link->out_head + 1) % LINK_FRAMES;
 	}
 	for (unsigned i = 0; i < world.nfs; i++)
 		if (world.fs[i].tx.len && world.fs[i].fd != NOBODY)

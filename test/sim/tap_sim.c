@@ -19,14 +19,14 @@ static struct iovec tap_iov[TAP_BATCH][2];
 static void pop_in(struct simlink *l)
 {
 	free(l->in[l->in_head].buf);
-	l->in_head = (l->in_head + 1) % LINK_MAX;
+	l->in_head = (l->in_head + 1) % LINK_FRAMES;
 	l->in_len--;
 }
 
 void tap_sim_drop(struct simlink *l)
 {
 	free(l->out[l->out_head].buf);
-	l->out_head = (l->out_head + 1) % LINK_MAX;
+	l->out_head = (l->out_head + 1) % LINK_FRAMES;
 	l->out_len--;
 }
 
@@ -38,7 +38,7 @@ static int sim_recv(struct tap *t, struct raw *raw, unsigned max)
 	if (!l->in_len || sim_fault("tap_read", EINTR))
 		return 0;
 	for (n = 0; n < max && n < l->in_len; n++) {
-		struct frame_in *f = &l->in[(l->in_head + n) % LINK_MAX];
+		struct frame_in *f = &l->in[(l->in_head + n) % LINK_FRAMES];
 		size_t cut = f->len > 37 && world.seed & 1 ? 37 : f->len;
 
 		tap_iov[n][0] = (struct iovec){ f->buf, cut };
@@ -65,7 +65,7 @@ static void sim_commit(struct tap *t, struct frame *f)
 
 static struct frame_out *out_next(struct simlink *l, size_t len)
 {
-	struct frame_out *o = &l->out[(l->out_head + l->out_len++) % LINK_MAX];
+	struct frame_out *o = &l->out[(l->out_head + l->out_len++) % LINK_FRAMES];
 
 	*o = (struct frame_out){ .buf = malloc(len ? len : 1), .len = len, .at = world.now };
 	if (l->room != ROOM_AUTO)
@@ -102,7 +102,7 @@ static int sim_flush(struct tap *t)
 			t->starved = true;
 			return -EAGAIN;
 		}
-		if (!l->room || l->out_len == LINK_MAX) {
+		if (!l->room || l->out_len == LINK_FRAMES) {
 			l->fs->nospace = true;
 			return -EAGAIN;
 		}
@@ -152,7 +152,7 @@ struct simlink *sim_link_of(const struct fsock *s)
 
 void tap_sim_push_to(struct simlink *l, const void *frame, size_t len, const struct offload *off)
 {
-	struct frame_in *f = &l->in[(l->in_head + l->in_len) % LINK_MAX];
+	struct frame_in *f = &l->in[(l->in_head + l->in_len) % LINK_FRAMES];
 
 	f->buf = malloc(len ? len : 1);
 	memcpy(f->buf, frame, len);
@@ -206,7 +206,7 @@ size_t sim_stream_here(const struct simlink *l)
 	size_t n = 0;
 
 	for (unsigned i = 0; i < l->in_len; i++)
-		n += 4 + l->in[(l->in_head + i) % LINK_MAX].len;
+		n += 4 + l->in[(l->in_head + i) % LINK_FRAMES].len;
 	return n - l->in_at - l->held;
 }
 

@@ -102,15 +102,15 @@ struct frame_out {			/* to the guest */
 	uint64_t	at;		/* ns */
 };
 
-#define LINK_MAX	65536
+#define LINK_FRAMES	65536
 
 /* A guest's link. Frames from it may be a stream, as a virtual machine's: then part of one may be here. */
 struct simlink {
-	struct frame_in	in[LINK_MAX];
+	struct frame_in	in[LINK_FRAMES];
 	unsigned	in_head, in_len, in_taken;
 	size_t		in_at;		/* stream: bytes of the first one that were read */
 	size_t		held;		/* stream: bytes of the last one that are not here yet */
-	struct frame_out out[LINK_MAX];
+	struct frame_out out[LINK_FRAMES];
 	unsigned	out_head, out_len;
 	uint64_t	room;		/* frames it still takes */
 	uint16_t	port;		/* forwarded to the guest */
