@@ -20,15 +20,20 @@ udp-error UDP-21_closed_port,_IPv4 c=C to=198.51.100.10 port=7999 count=50 want=
 udp-error UDP-21_closed_port,_IPv6 c=C to=2001:db8:1::10 port=7999 count=50 want=ECONNREFUSED
 udp-error UDP-21_closed_port_of_the_host_itself,_IPv4 c=C to=198.51.100.1 port=7999 count=50 want=ECONNREFUSED
 udp-error UDP-21_closed_port_of_the_host_itself,_IPv6 c=C to=2001:db8:1::1 port=7999 count=50 want=ECONNREFUSED
-error ICMP-09_TCP_to_a_host_that_is_down,_IPv4 c=C to=198.51.100.77 port=80 want=EHOSTUNREACH
-error ICMP-09_TCP_to_a_host_that_is_down,_IPv6 c=C to=2001:db8:1::77 port=80 want=EHOSTUNREACH
-udp-error ICMP-09_UDP_to_a_host_that_is_down,_IPv4 c=C to=198.51.100.77 port=80 want=EHOSTUNREACH
-udp-error ICMP-09_UDP_to_a_host_that_is_down,_IPv6 c=C to=2001:db8:1::77 port=80 want=EHOSTUNREACH
 error ICMP-09_TCP_without_a_route,_IPv4 c=C to=203.0.113.1 port=80 want=EHOSTUNREACH
 udp-error ICMP-09_UDP_without_a_route,_IPv4 c=C to=203.0.113.1 port=80 want=EHOSTUNREACH
 error ICMP-09_TCP_to_a_prohibited_network c=C to=192.0.2.1 port=80 want=EHOSTUNREACH
 udp-error ICMP-09_UDP_to_a_prohibited_network c=C to=192.0.2.1 port=80 want=EHOSTUNREACH
 END
+# The kernel gives up after 3 s: all at once
+down=(
+	"error ICMP-09_TCP_to_a_host_that_is_down,_IPv4 c=C to=198.51.100.77 port=80 want=EHOSTUNREACH"
+	"error ICMP-09_TCP_to_a_host_that_is_down,_IPv6 c=C to=2001:db8:1::77 port=80 want=EHOSTUNREACH"
+	"udp-error ICMP-09_UDP_to_a_host_that_is_down,_IPv4 c=C to=198.51.100.77 port=80 want=EHOSTUNREACH"
+	"udp-error ICMP-09_UDP_to_a_host_that_is_down,_IPv6 c=C to=2001:db8:1::77 port=80 want=EHOSTUNREACH"
+)
+down() { echo "${down[$1]}"; }
+xfer_beside 20 "down 0" "down 1" "down 2" "down 3"
 ip route del default
 ip -6 route del default
 xfer 20 <<END
