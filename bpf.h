@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* bpf.h - programs of classic BPF (linux/filter.h), for sockets and system calls */
-#ifndef BPF_H
-#define BPF_H
+#ifndef CLASSIC_BPF_H
+#define CLASSIC_BPF_H
 
 #include <linux/filter.h>
 
@@ -36,4 +36,4 @@ unsigned bpf_addr(struct bpf_part part[static 4], uint32_t at, const struct addr
 /* Filter of a socket, with the verdict on all other packets: 0, or -errno: the one before stays */
 int bpf_attach(struct bpf *p, int fd, uint32_t verdict);
 
-#endif /* BPF_H */
+#endif /* CLASSIC_BPF_H */

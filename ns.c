@@ -392,7 +392,7 @@ static void watch_name(struct ns *ns, const char *path)
 	char dir[PATH_MAX], mounts[64];
 	struct stat st;
 
-	snprintf(dir, sizeof(dir), "%.*s", slash > path ? (int)(slash - path) : 1, slash ? path : ".");
+	snprintf(dir, sizeof(dir), "%.*s", slash && slash > path ? (int)(slash - path) : 1, slash ? path : ".");
 	watch_in(ns, dir, slash ? slash + 1 : path);
 
 	/* A symbolic link itself: its target may not exist in our later root */

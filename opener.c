@@ -56,7 +56,7 @@ void opener_serve(int rc)
 
 int opener_ready(void)
 {
-	int n;
+	int n = -EIO;
 
 	return UNINTERRUPTED(read(line.ours, &n, sizeof(n))) == sizeof(n) ? n : -EIO;
 }
