@@ -55,8 +55,10 @@ static void need(int rc, const char *what)
 }
 
 /* At exit before the loop */
-static void remove_files(void)
+static void clean_up(void)
 {
+	if (ns.opener)				/* it would end by itself, but only a moment later */
+		ns_opener_stop(&ns);
 	if (file.listen >= 0)
 		file_remove(file.socket, S_IFSOCK);
 	if (file.control >= 0)
@@ -95,7 +97,7 @@ static void open_files(const struct conf *c)
 	file.null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	need(file.null < 0 ? -errno : 0, "open /dev/null");
 
-	atexit(remove_files);
+	atexit(clean_up);
 	/* Sockets first: if another process has them, it has the other files, too */
 	if (!pasta() && c->link_fd < 0)
 		file.listen = attach_listen(c->socket, file.socket);
