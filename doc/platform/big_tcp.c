@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* big_tcp.c - a tap device takes TCP super-packets that are longer than IP's length fields can say: over IPv4 with length 0, over IPv6
- * as jumbograms (RFC 2675), if the kernel has "BIG TCP" (Linux 6.3, 5.19 with IPv6) and memory for such frames (6.6)
+/* big_tcp.c - a tap device takes TCP super-packets that are longer than IP's length fields can say: over IPv4 with
+ * length 0, over IPv6 as jumbograms (RFC 2675), if the kernel has "BIG TCP" (Linux 6.3, 5.19 with IPv6) and memory for
+ * such frames (6.6)
  *
- * What the kernel has is asked as ns_net.c does it: can the device announce such packets, and is there memory? A segment without ACK
- * is answered with RST, which acknowledges all of it (RFC 9293 3.10.7.1): so it tells how much the kernel saw.
+ * What the kernel has is asked as ns_net.c does it: can the device announce such packets, and is there memory? A
+ * segment without ACK is answered with RST, which acknowledges all of it (RFC 9293 3.10.7.1): so it tells how much the
+ * kernel saw.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -73,7 +75,9 @@ static size_t headers(uint8_t *p, bool v4, uint32_t len, bool super)
 	memcpy(p + 12, ifr.ifr_hwaddr.sa_data, 6);
 	put_be16(p + 24, v4 ? 0x0800 : 0x86dd);
 	if (v4) {
-		memcpy(n, (uint8_t[]){ 0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, IPPROTO_TCP, 0, 0, 192, 0, 2, 2, 192, 0, 2, 1 }, 20);
+		memcpy(n,
+		       (uint8_t[]){ 0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, IPPROTO_TCP, 0, 0, 192, 0, 2, 2, 192, 0, 2, 1 },
+		       20);
 		put_be16(n + 2, all > 65535 ? 0 : (uint16_t)all);
 		for (unsigned i = 0; i < 20; i += 2)
 			sum += get_be16(n + i);

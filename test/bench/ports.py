@@ -89,7 +89,8 @@ def measure(program, ports, options):
     return result
 
 
-subprocess.run("mount -t tmpfs none /run && ip link set lo up && ip link add d0 type veth peer name d1 && ip link set d1 up && ip addr add 198.51.100.2/24 dev d0 "
+subprocess.run("mount -t tmpfs none /run && ip link set lo up && ip link add d0 type veth peer name d1 && "
+               "ip link set d1 up && ip addr add 198.51.100.2/24 dev d0 "
                "&& ip addr add 2001:db8::2/64 dev d0 nodad && ip link set d0 up && ip route add default via 198.51.100.1 && "
                "ip -6 route add default via 2001:db8::1 && sysctl -qw net.ipv4.ip_unprivileged_port_start=0 "
                f"'net.ipv4.ip_local_port_range={half + 1} 65535'", shell=True, check=True)

@@ -469,7 +469,8 @@ static void test_answers(void)
 /* A datagram in fragments that begins while the link is full, and has slots, is there as a whole */
 static void test_fragments(void)
 {
-	const struct net_hdr h = { .src = { addr_from4(htonl(0xc6336401)), 1 }, .dst = { addr_from4(htonl(0xc6336402)), 2 } };
+	const struct net_hdr h = { .src = { addr_from4(htonl(0xc6336401)), 1 },
+				   .dst = { addr_from4(htonl(0xc6336402)), 2 } };
 	struct frame *f;
 	unsigned n = 0;
 
@@ -734,7 +735,9 @@ static void check_hostile(unsigned i, const struct raw *raw)
 
 static void test_hostile(void)
 {
-	static const struct offload odd[] = { { .gso = 0 }, { .gso = 1, .partial = true }, { .gso = 65535, .partial = true }, { .gso = 65535 } };
+	static const struct offload odd[] = {
+		{ .gso = 0 }, { .gso = 1, .partial = true }, { .gso = 65535, .partial = true }, { .gso = 65535 },
+	};
 	uint8_t frame[80];
 	unsigned n = 0;
 
@@ -757,7 +760,8 @@ static void test_hostile(void)
 int main(void)
 {
 	static void (*const cases[])(void) = {
-		test_order, test_reserve, test_unreserve, test_full, test_answers, test_fragments, test_reset, test_absent,
+		test_order, test_reserve, test_unreserve, test_full, test_answers, test_fragments, test_reset,
+		test_absent,
 		test_run_out, test_gone,
 		test_super, test_largest, test_recv, test_recv_super, test_hostile,
 	};

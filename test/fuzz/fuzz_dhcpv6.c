@@ -54,6 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			n += leases(&c, &o);
 	}
 	duid_fill(&c, duid);
-	CHECK(o.next == reply + a.out.len && n <= 1 && r.server.len == DUID_LEN && !memcmp(r.server.data, duid, DUID_LEN));
+	CHECK(o.next == reply + a.out.len && n <= 1 && r.server.len == DUID_LEN &&
+	      !memcmp(r.server.data, duid, DUID_LEN));
 	return 0;
 }

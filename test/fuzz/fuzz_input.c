@@ -9,7 +9,8 @@
  * next step comes in the same batch. Numbers are big-endian, those behind the end of the input are 0. TCP segments are
  * relative to what was sent and seen, and carry the pattern of the stream, so that whole connections are a few bytes.
  */
-/* LINK: test/sim/check.o test/sim/company.o test/sim/dgrams.o test/sim/kernel.o test/sim/pools.o test/sim/run.o test/sim/tap_sim.o test/sim/wire.o */
+/* LINK: test/sim/check.o test/sim/company.o test/sim/dgrams.o test/sim/kernel.o test/sim/pools.o */
+/* LINK: test/sim/run.o test/sim/tap_sim.o test/sim/wire.o */
 /* LINK: test/sim/script.o test/sim/steps.o test/sim/world.o */
 /* LDFLAGS: -Wl,--wrap=clock_gettime,--wrap=getrandom,--wrap=epoll_create1,--wrap=epoll_ctl,--wrap=epoll_wait */
 /* LDFLAGS: -Wl,--wrap=poll,--wrap=socket,--wrap=setsockopt,--wrap=getsockopt,--wrap=ioctl,--wrap=bind,--wrap=listen */
@@ -304,7 +305,9 @@ static struct fsock *tcp_sock(unsigned n)
 
 static void op_host(enum step_kind op, unsigned n)
 {
-	static const int errs[] = { ECONNRESET, ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH, EPIPE, EACCES, ENOBUFS };
+	static const int errs[] = {
+		ECONNRESET, ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH, EPIPE, EACCES, ENOBUFS,
+	};
 	struct fsock *s = tcp_sock(n);
 	uint32_t v = op == DO_SOCK_ROOM || op == DO_BYTES ? take(2) : op == DO_ERROR ? take(1) : 0;
 	bool up = s && s->state == FS_CONNECTED;
@@ -487,7 +490,8 @@ static void op_fail(void)
 
 static void op_time(void)
 {
-	static const uint64_t ms[] = { 1, 5, 10, 100, 250, 500, 1000, 3000, 10000, 30000, 60000, 180000, 600000, 7440000,
+	static const uint64_t ms[] = { 1, 5, 10, 100, 250, 500, 1000, 3000, 10000, 30000, 60000, 180000, 600000,
+					7440000,
 				       86400000, 20 };
 
 	turn(world.now + ms[take(1) % ARRAY_SIZE(ms)] * MS);

@@ -34,7 +34,8 @@ static size_t piece(void)
 ssize_t __wrap_recv(int fd, void *buf, size_t size, int flags)
 {
 	(void)flags;
-	CHECK(fd == PLAYED && size > 0 && (uint8_t *)buf >= rx_pool[0] && (uint8_t *)buf + size <= rx_pool[0] + RX_SIZE);
+	CHECK(fd == PLAYED && size > 0);
+	CHECK((uint8_t *)buf >= rx_pool[0] && (uint8_t *)buf + size <= rx_pool[0] + RX_SIZE);
 	size = MIN(size, come - got);
 	if (!size) {
 		errno = EAGAIN;
@@ -94,7 +95,8 @@ static int event(struct tap *t, size_t *at)
 		for (int i = 0; i < n; i++) {
 			long len = next_frame(*at, &whole);
 
-			CHECK(whole && raw[i].len == (size_t)len && raw[i].cnt == 1 && raw[i].iov->iov_len == raw[i].len);
+			CHECK(whole && raw[i].len == (size_t)len);
+			CHECK(raw[i].cnt == 1 && raw[i].iov->iov_len == raw[i].len);
 			CHECK(!memcmp(raw[i].iov->iov_base, stream + *at + 4, raw[i].len));
 			check_parse(&raw[i], stream + *at + 4);
 			*at += 4 + raw[i].len;

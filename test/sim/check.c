@@ -170,7 +170,7 @@ static bool has_udp(const struct flow *f, int fd)
 	return (f->type == FLOW_UDP_PORT || f->type == FLOW_UDP_SPLICE) && f->udp.sock == fd;
 }
 
-/* Every UDP socket belongs to a port, what is spliced, or a listener; who is on no list waits for an event that will come */
+/* A UDP socket belongs to a port, a spliced flow or a listener; a flow on no list waits for an event that will come */
 static bool check_udp(struct run *r)
 {
 	const struct flows *fs = &r->c.flows;

@@ -274,7 +274,8 @@ static bool port_taken(const struct fsock *me)
 	for (unsigned i = 0; i < world.nfs; i++) {
 		const struct fsock *s = &world.fs[i];
 
-		if (s != me && fs_mine(s) && s->kind == FS_UDP && s->fd != NOBODY && s->ns == me->ns && s->domain == me->domain &&
+		if (s != me && fs_mine(s) && s->kind == FS_UDP && s->fd != NOBODY && s->ns == me->ns &&
+		    s->domain == me->domain &&
 		    s->local.port == me->local.port)
 			return true;
 	}

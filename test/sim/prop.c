@@ -274,7 +274,8 @@ static void guest_app(void)
 static void host_act(void)
 {
 	const struct flow *f;
-	uint32_t left = g->host_total - (uint32_t)g->host_sent, n = 1 + below(chance(300) ? MAX(60000, g->burst) : 2000);
+	uint32_t left = g->host_total - (uint32_t)g->host_sent;
+	uint32_t n = 1 + below(chance(300) ? MAX(60000, g->burst) : 2000);
 
 	g->host_at = world.now + (chance(30) ? 2 * SEC : (1 + below(20)) * MS);
 	if (link_->full)

@@ -117,8 +117,8 @@ static void run_conf(struct run *r)
 	for (unsigned i = 0; i < FAMILIES; i++) {
 		struct net_ip *ip = &net->ip[i];
 
-		ip->guest.addr = ip->gw = ip->our_ll = ip->guest.ll = ip->map_loopback = ip->map_guest = ip->dns_forward =
-			ip->dns_host = cf->ip[i].out_addr = i == V4 ? addr_any4 : addr_any6;
+		ip->guest.addr = ip->gw = ip->our_ll = ip->guest.ll = ip->map_loopback = ip->map_guest =
+			ip->dns_forward = ip->dns_host = cf->ip[i].out_addr = i == V4 ? addr_any4 : addr_any6;
 		ip->on = i == f;
 	}
 	net->ip[f].guest.addr = run_addr_text(r, "198.51.100.2");
@@ -509,7 +509,8 @@ void guest_too_big(struct run *r, struct conn *cn, uint8_t proto, uint32_t mtu, 
 
 	wire_build(frame, &ours, false);
 	guest_push(r, &w, 0);
-	if (astray || !f || f->tcp.state < TCP_ESTABLISHED || seq_lt(cn->o_isn + seq, f->tcp.snd_una) || !seq_lt(cn->o_isn + seq, f->tcp.snd_max))
+	if (astray || !f || f->tcp.state < TCP_ESTABLISHED || seq_lt(cn->o_isn + seq, f->tcp.snd_una) ||
+	    !seq_lt(cn->o_isn + seq, f->tcp.snd_max))
 		return;
 	if (!mtu)
 		mtu = 1006;		/* next one below 1,240 bytes, RFC 1191 7.1 */
@@ -564,7 +565,8 @@ bool run_end(struct run *r, bool silence)
 		if (!run_until(r, world.now + 60 * SEC, false))
 			return false;
 		r->pend_len = 0;
-		if (!fs->count[FLOW_TCP] && !fs->count[FLOW_UDP] && !fs->count[FLOW_UDP_SPLICE] && !fs->count[FLOW_PING])
+		if (!fs->count[FLOW_TCP] && !fs->count[FLOW_UDP] && !fs->count[FLOW_UDP_SPLICE] &&
+		    !fs->count[FLOW_PING])
 			return fs_count(FS_TCP) ? run_fail(r, "socket left open") :
 			       pools_used() ? run_fail(r, "%u of the pools lost", pools_used()) : rules_end(r);
 	}

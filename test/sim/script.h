@@ -5,14 +5,15 @@
  *	TIME guest < SEGMENT [by N]		we send, nothing else and at no other time
  *	TIME guest < bytes A:B [ack N]		data, however it is cut, PSH at its end
  *	TIME guest < acks			any number of ACKs with nothing else; +0~T: for so long
- *	TIME guest > too-big MTU SEQ|udp [astray]	ICMP error that quotes our segment, or a datagram; not sent to its source
+ *	TIME guest > too-big MTU SEQ|udp [astray]	ICMP error that quotes our segment, or a datagram;
+ *						not sent to its source
  *	TIME guest < nothing
  *	TIME guest > udp N [KEY VALUE]...	and other steps of datagrams: see forms[] in dgrams.c
  *	TIME host WHAT				the socket's side: see script_ops[] in script.c
  *	TIME flow WHAT | link WHAT | conn N [new] [to ADDR:PORT]
  *	TIME counter NAME N			value of one in counters.c
- *	set NAME [VALUE]			mtu N, only v4, only v6, no-faults, meminfo, peek, no-peek, outward, no-icmp,
- *						no-udp, sockets N
+ *	set NAME [VALUE]			mtu N, only v4, only v6, no-faults, meminfo, peek, no-peek, outward,
+ *						no-icmp, no-udp, sockets N
  *	use active | use passive		connection opened by the guest, or from the host: MSS 1000, scale 7
  *
  * TIME: +S seconds after the step before; +S~T for a segment that may come in between; * for one that may take a day.

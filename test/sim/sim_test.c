@@ -9,7 +9,8 @@
  * every time with the next system call failing, alone or with all after it, until a run has no more calls to fail.
  * Then the script's expectations are off, but what always has to hold still must.
  */
-/* LINK: test/sim/check.o test/sim/company.o test/sim/dgrams.o test/sim/kernel.o test/sim/pools.o test/sim/prop.o test/sim/run.o test/sim/script.o */
+/* LINK: test/sim/check.o test/sim/company.o test/sim/dgrams.o test/sim/kernel.o test/sim/pools.o test/sim/prop.o */
+/* LINK: test/sim/run.o test/sim/script.o */
 /* LINK: test/sim/shuffle.o test/sim/steps.o test/sim/tap_sim.o test/sim/wire.o test/sim/world.o */
 /* LDFLAGS: -Wl,--wrap=clock_gettime,--wrap=getrandom,--wrap=epoll_create1,--wrap=epoll_ctl,--wrap=epoll_wait */
 /* LDFLAGS: -Wl,--wrap=poll,--wrap=socket,--wrap=setsockopt,--wrap=getsockopt,--wrap=ioctl,--wrap=bind,--wrap=listen */
@@ -180,7 +181,7 @@ static bool run_random(random_fn *random, uint64_t seed)
 	return false;
 }
 
-/* In a process of its own: what crashes is a failure of this test alone, and says in which run. Seeds: each @step-th. */
+/* In a process of its own: what crashes is a failure of this test alone, with its run. Seeds: each @step-th */
 static bool in_child(const struct script *s, random_fn *random, uint64_t first, uint64_t last, unsigned step)
 {
 	int status;

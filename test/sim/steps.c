@@ -353,7 +353,8 @@ static bool run_step(struct run *r, const struct step *t)
 	case OP_TOO_BIG:
 		if (!step_advance(r, t) || !step_unexpected(r))
 			return false;
-		guest_too_big(r, cur(r), t->m == ABSENT ? IPPROTO_UDP : IPPROTO_TCP, (uint32_t)t->n, (uint32_t)t->m, t->flag);
+		guest_too_big(r, cur(r), t->m == ABSENT ? IPPROTO_UDP : IPPROTO_TCP, (uint32_t)t->n, (uint32_t)t->m,
+			      t->flag);
 		return true;
 	case OP_EXPECT:
 		return expect_cut(r, t);

@@ -20,7 +20,9 @@ static uint32_t sum(const uint8_t *p, size_t len, uint32_t s)
 
 static uint32_t pseudo(const struct end *src, const struct end *dst, bool v6, uint8_t proto, size_t len)
 {
-	const uint8_t end[] = { (uint8_t)(len >> 24), (uint8_t)(len >> 16), (uint8_t)(len >> 8), (uint8_t)len, 0, proto };
+	const uint8_t end[] = {
+		(uint8_t)(len >> 24), (uint8_t)(len >> 16), (uint8_t)(len >> 8), (uint8_t)len, 0, proto,
+	};
 	uint32_t s;
 
 	s = sum(v6 ? src->a.b : src->a.b + 12, v6 ? 16 : 4, 0);

@@ -22,7 +22,8 @@ struct wire {
 	size_t		ip_len;
 	uint16_t	gso;
 	uint16_t	id;			/* of an IPv4 datagram */
-	struct end	q_src, q_dst;		/* of the packet that an ICMP error quotes (dgrams.c); identifier of echo as port */
+	struct end	q_src, q_dst;		/* of the packet that an ICMP error quotes (dgrams.c); identifier of
+					 * echo as port */
 	uint8_t		q_proto;
 	uint64_t	at;			/* ns */
 };

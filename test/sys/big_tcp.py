@@ -3,8 +3,8 @@
 
     big_tcp.py kernel                     "4", "6", "46", or nothing: families
     big_tcp.py gro IFNAME                 what the device announces, IPv4 and IPv6
-    big_tcp.py frames FILE ADDR [PORT]    TCP to ADDR, from PORT, bytes of IP: largest packet, packets above 65535, and of these, how
-                                          many have headers as they should not be
+    big_tcp.py frames FILE ADDR [PORT]    TCP to ADDR, from PORT, bytes of IP: largest packet, packets above 65535, and
+                                          of these, how many have headers as they should not be
 """
 import errno
 import fcntl

@@ -21,7 +21,8 @@ class Child:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
         self.log = open(TMP + "/child.log", "w+b")
-        self.process = subprocess.Popen([PASST] + words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.log)
+        self.process = subprocess.Popen([PASST] + words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                        stderr=self.log)
         wait_until(lambda: os.path.exists(path) or self.process.poll() is not None)
         self.guest = None
         while not self.guest and self.process.poll() is None:

@@ -193,7 +193,8 @@ is "FWD-26 FWD-21 podman, bridge: reached from elsewhere, the client's address i
 unserve
 CPID=$K
 xfer 5 <<EOF
-tcp FWD-26_podman,_bridge:_bytes_both_ways_by_another_loopback_address c=H s=C to=127.0.4.1 port=2375 at=10.89.0.2 src=10.89.0.1 up=1000000 down=1000000
+tcp FWD-26_podman,_bridge:_bytes_both_ways_by_another_loopback_address c=H s=C to=127.0.4.1 \
+port=2375 at=10.89.0.2 src=10.89.0.1 up=1000000 down=1000000
 EOF
 
 # It is stopped: unmounted, SIGTERM, directory removed

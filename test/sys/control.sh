@@ -92,7 +92,8 @@ cant() # PORT REASON OPTION PLACE
 }
 refused "FWD-16 a port that is taken" "$(cant 8300 "Address already in use" "-t 0.0.0.0/8300:1" "HOST TCP port 0.0.0.0")" \
 	-C HOST -A -t 8301 -t 0.0.0.0/8300:1 -u 8302
-refused "another target" "Invalid value \"8001:82\" for option -t: Overlapping port specifier: port 8001 is already forwarded by option '-t 8001:81'" -A -t 8001:82
+refused "another target" "Invalid value \"8001:82\" for option -t: \
+Overlapping port specifier: port 8001 is already forwarded by option '-t 8001:81'" -A -t 8001:82
 refused "FWD-16 another address, which that one includes" "Invalid value \"127.0.0.1/8001\" for option -t: \
 Overlapping port specifier: port 8001 is already forwarded by option '-t 8001:81'" -A -t 127.0.0.1/8001
 refused "FWD-16 the same within a change" "Invalid value \"8303\" for option -u: \
@@ -172,7 +173,8 @@ pasta_up -c "$S"
 ok "a socket that nobody listens on is replaced" P -s
 pasta_stop
 : >"$T/file"
-like "something else is not" "$("$PASTA" -c "$T/file" --config-net "$CPID" 2>&1)" "Failed to listen on control socket $T/file: .*not a socket|Socket operation on non-socket"
+like "something else is not" "$("$PASTA" -c "$T/file" --config-net "$CPID" 2>&1)" \
+	"Failed to listen on control socket $T/file: .*not a socket|Socket operation on non-socket"
 ok "and stays" test -f "$T/file"
 
 # Without the privilege for low ports, as most users are

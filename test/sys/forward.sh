@@ -45,7 +45,8 @@ pasta_up -t 127.0.4.1/8300:10.88.0.2/83 -t '[::]/8300-8301:[fc00::2]/83-84' -u 0
 C ip addr add 10.88.0.2/32 dev lo
 C ip addr add fc00::2/128 dev lo nodad
 xfer 5 <<END
-tcp FWD-26_TCP_to_an_address,_from_one_of_127/8 c=H s=C to=127.0.4.1 src=198.51.100.1 port=8300 at=10.88.0.2 lport=83 up=1000 down=1000
+tcp FWD-26_TCP_to_an_address,_from_one_of_127/8 c=H s=C to=127.0.4.1 src=198.51.100.1 \
+port=8300 at=10.88.0.2 lport=83 up=1000 down=1000
 tcp TCP_to_an_address,_IPv6 c=R s=C to=2001:db8:1::2 src=2001:db8:1::10 port=8301 at=fc00::2 lport=84 up=1000 down=1000
 udp UDP_to_an_address c=R s=C to=198.51.100.2 src=198.51.100.10 port=8300 at=10.88.0.2 sizes=0,100
 udp UDP_to_an_address,_IPv6 c=R s=C to=2001:db8:1::2 src=2001:db8:1::10 port=8300 at=fc00::2 lport=83 sizes=0,100

@@ -163,6 +163,7 @@ until_()
 wait_for() { until_ "$@" || { diag "waited ${1} s in vain: ${*:2}"; return 1; }; }
 
 gone()	{ ! kill -0 "$1" 2>/dev/null; }
+nobody() { ! pgrep -x 'pasta|passt'; }	# a process of it may end a little later than the one that was started
 listens() { ss -Hln"${2:-t}" "sport = :$1" | grep -q .; }
 
 # ---- Topology
@@ -359,8 +360,8 @@ xfer_paths()
 	sed -E "s#\\b([cs])=R\\b#\\1=$(ns_of R)#g; s#\\b([cs])=H\\b#\\1=$(ns_of H)#g
 		s#\\b([cs])=C\\b#\\1=$(ns_of C)#g"
 }
-# xfer_beside SECONDS COMMAND...: the lists of jobs that these commands print, each by an xfer of its own, side by side; ports must
-# differ
+# xfer_beside SECONDS COMMAND...: the lists of jobs that these commands print, each by an xfer of its own, side by side;
+# ports must differ
 xfer_beside()
 {
 	local n i pids=() seconds=$1

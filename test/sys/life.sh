@@ -150,7 +150,7 @@ is "process that is not there: status" $RC 1
 try --config-net -q -- "$T/nothing"
 not "command that is not there: status" [ $RC = 0 ]
 like "command that is not there: message" "$ERR" "$T/nothing"
-is "nothing is left behind" "$(pgrep -x pasta)" ""
+ok "nothing is left behind" wait_for 10 nobody
 mount -t tmpfs none /dev/net
 try --config-net -q "$CPID"
 is "LIFE-24 no /dev/net/tun: status" $RC 1

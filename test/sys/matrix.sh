@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # every way in and out by every kind of rule: bytes, whom the service sees, who answers, what is refused
 #
-# A cell is a way (who connects to which address, what has to be seen where) and a kind of rule, for TCP or UDP: each row of WAYS
-# with each row of KINDS. What no rule is about has its own rows, OUT. All cells are tried by matrix.py, at once.
+# A cell is a way (who connects to which address, what has to be seen where) and a kind of rule, for TCP or UDP: each
+# row of WAYS with each row of KINDS. What no rule is about has its own rows, OUT. All cells are tried by matrix.py, at
+# once.
 . "${0%/*}/lib.sh"
 
 # ---- Cells
@@ -18,9 +19,9 @@ no-map		| NO_SPLICE --no-map-gw -o 203.0.113.2 -o 2001:db8:2::2
 if		| --outbound-if4 other --outbound-if6 other
 '
 
-# Who (R remote host, H host, C container) asks for which address, and which one that is on the host, if another; where the service
-# is; whom it sees, "=" with the same port; the interface by which it comes, for a rule that is bound to one; and who asks for which
-# address in vain, for a rule that is bound to an address
+# Who (R remote host, H host, C container) asks for which address, and which one that is on the host, if another; where
+# the service is; whom it sees, "=" with the same port; the interface by which it comes, for a rule that is bound to
+# one; and who asks for which address in vain, for a rule that is bound to an address
 WAYS='
 # instance	| way					| client | asked	| service at		| sees			| interface | in vain
 plain		| tap in				| R | 198.51.100.2	| C 198.51.100.2	| 198.51.100.10=	| ext	| R 203.0.113.2
@@ -65,30 +66,30 @@ exclusion	| P-P+4,~P+2-P+3	| 0 1 4 | 0 1 4 | 2 3
 auto		| P-P+3,auto		| auto	| auto	|
 '
 
-# From the namespace over the link there are no rules: any port of any address is there. What the kinds are then; where a service
-# is not to be found, and somebody else asked for it by the same address.
+# From the namespace over the link there are no rules: any port of any address is there. What the kinds are then; where
+# a service is not to be found, and somebody else asked for it by the same address.
 OUT='
-# instance	| kind						| asked			| service at		| sees			| ports	| hidden
-plain		| one port, of a third machine			| 198.51.100.10		| R 198.51.100.10	| 198.51.100.2		| 0	|
-plain		| one port, of a third machine			| 2001:db8:1::10	| R 2001:db8:1::10	| 2001:db8:1::2		| 0	|
-plain		| range, of a third machine			| 198.51.100.10		| R 198.51.100.10	| 198.51.100.2		| 0 1 2	|
-plain		| range, of a third machine			| 2001:db8:1::10	| R 2001:db8:1::10	| 2001:db8:1::2		| 0 1 2	|
-plain		| the gateway is the host, on loopback		| 198.51.100.1		| H 127.0.0.1		| 127.0.0.1		| 0	| R 198.51.100.1
-plain		| the gateway is the host, on loopback		| 2001:db8:1::1		| H ::1			| ::1			| 0	| R 2001:db8:1::1
-plain		| the host has the address of the namespace	| 198.51.100.2		| C 198.51.100.2	| 198.51.100.2		| 0	| H 198.51.100.2
-plain		| the host has the address of the namespace	| 2001:db8:1::2		| C 2001:db8:1::2	| 2001:db8:1::2		| 0	| H 2001:db8:1::2
-mapped		| --map-host-loopback				| 192.0.2.1		| H 127.0.0.1		| 127.0.0.1		| 0	| H 198.51.100.2
-mapped		| --map-host-loopback				| 2001:db8:9a55::1	| H ::1			| ::1			| 0	| H 2001:db8:1::2
-mapped		| --map-guest-addr				| 192.0.2.2		| H 198.51.100.2	| 198.51.100.2		| 0	| H 127.0.0.1
-mapped		| --map-guest-addr				| 2001:db8:9a55::2	| H 2001:db8:1::2	| 2001:db8:1::2		| 0	| H ::1
-mapped		| the gateway, if something else is the host	| 198.51.100.1		| R 198.51.100.1	| 198.51.100.2		| 0	| H 127.0.0.1
-mapped		| the gateway, if something else is the host	| 2001:db8:1::1		| R 2001:db8:1::1	| 2001:db8:1::2		| 0	| H ::1
-no-map		| bound address, -o				| 198.51.100.10		| R 198.51.100.10	| 203.0.113.2		| 0	|
-no-map		| bound address, -o				| 2001:db8:1::10	| R 2001:db8:1::10	| 2001:db8:2::2		| 0	|
-if		| bound interface, --outbound-if4		| 192.0.2.50		| R 192.0.2.50		| 203.0.113.2		| 0	|
-if		| bound interface, --outbound-if6		| 2001:db8:50::1	| R 2001:db8:50::1	| 2001:db8:2::2		| 0	|
-no-map		| exclusion, --no-map-gw			| 198.51.100.1		| R 198.51.100.1	| 203.0.113.2		| 0	| H 127.0.0.1
-no-map		| exclusion, --no-map-gw			| 2001:db8:1::1		| R 2001:db8:1::1	| 2001:db8:2::2		| 0	| H ::1
+# instance	| kind						| asked			| service at		| sees		| ports	| hidden
+plain		| one port, of a third machine			| 198.51.100.10		| R 198.51.100.10	| 198.51.100.2	| 0	|
+plain		| one port, of a third machine			| 2001:db8:1::10	| R 2001:db8:1::10	| 2001:db8:1::2	| 0	|
+plain		| range, of a third machine			| 198.51.100.10		| R 198.51.100.10	| 198.51.100.2	| 0 1 2	|
+plain		| range, of a third machine			| 2001:db8:1::10	| R 2001:db8:1::10	| 2001:db8:1::2	| 0 1 2	|
+plain		| the gateway is the host, on loopback		| 198.51.100.1		| H 127.0.0.1		| 127.0.0.1	| 0	| R 198.51.100.1
+plain		| the gateway is the host, on loopback		| 2001:db8:1::1		| H ::1			| ::1		| 0	| R 2001:db8:1::1
+plain		| the host has the address of the namespace	| 198.51.100.2		| C 198.51.100.2	| 198.51.100.2	| 0	| H 198.51.100.2
+plain		| the host has the address of the namespace	| 2001:db8:1::2		| C 2001:db8:1::2	| 2001:db8:1::2	| 0	| H 2001:db8:1::2
+mapped		| --map-host-loopback				| 192.0.2.1		| H 127.0.0.1		| 127.0.0.1	| 0	| H 198.51.100.2
+mapped		| --map-host-loopback				| 2001:db8:9a55::1	| H ::1			| ::1		| 0	| H 2001:db8:1::2
+mapped		| --map-guest-addr				| 192.0.2.2		| H 198.51.100.2	| 198.51.100.2	| 0	| H 127.0.0.1
+mapped		| --map-guest-addr				| 2001:db8:9a55::2	| H 2001:db8:1::2	| 2001:db8:1::2	| 0	| H ::1
+mapped		| the gateway, if something else is the host	| 198.51.100.1		| R 198.51.100.1	| 198.51.100.2	| 0	| H 127.0.0.1
+mapped		| the gateway, if something else is the host	| 2001:db8:1::1		| R 2001:db8:1::1	| 2001:db8:1::2	| 0	| H ::1
+no-map		| bound address, -o				| 198.51.100.10		| R 198.51.100.10	| 203.0.113.2	| 0	|
+no-map		| bound address, -o				| 2001:db8:1::10	| R 2001:db8:1::10	| 2001:db8:2::2	| 0	|
+if		| bound interface, --outbound-if4		| 192.0.2.50		| R 192.0.2.50		| 203.0.113.2	| 0	|
+if		| bound interface, --outbound-if6		| 2001:db8:50::1	| R 2001:db8:50::1	| 2001:db8:2::2	| 0	|
+no-map		| exclusion, --no-map-gw			| 198.51.100.1		| R 198.51.100.1	| 203.0.113.2	| 0	| H 127.0.0.1
+no-map		| exclusion, --no-map-gw			| 2001:db8:1::1		| R 2001:db8:1::1	| 2001:db8:2::2	| 0	| H ::1
 '
 
 # Cells that there are not: name, reason

@@ -12,7 +12,8 @@ ln -s "$VM/kernel" "$VM/initrd" "$T/www"
 # The kernel's code and the files are compressed, with a checksum: they start if every byte is right
 cat >"$T/www/boot.ipxe" <<'SCRIPT'
 #!ipxe
-echo address ${net0/ip} mask ${net0/netmask} gateway ${net0/gateway} names ${net0/dns} mtu ${net0/mtu} host ${net0/hostname}
+echo address ${net0/ip} mask ${net0/netmask} gateway ${net0/gateway} names ${net0/dns}
+echo mtu ${net0/mtu} host ${net0/hostname}
 kernel http://198.51.100.10/kernel console=ttyS0 quiet panic=-1 random.trust_cpu=on
 initrd http://[2001:db8:1::10]/initrd
 imgstat

@@ -2,7 +2,7 @@
 """What qrap.sh has on both sides of qrap.
 
 qrap_peers.py serve N=HOW...	sockets /tmp/passt_N.socket, and how they behave; writes N to the file "asked" for each client
-qrap_peers.py qemu ARG...	writes what it is called with to $OUT, and exchanges a frame by the descriptor that ARG... names
+qrap_peers.py qemu ARG...	writes what it is called with to $OUT, and exchanges a frame by the descriptor in ARG...
 """
 import os
 import re

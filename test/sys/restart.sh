@@ -17,7 +17,6 @@ restarts()
 	is "$1, restarted $3 times: failed, with fewer ports, of as many" "$out" "0 0 $4" || diag "$(sort "$T/restart.err" | uniq -c | head)"
 	wait_for 20 nobody || fail "$1: the last one ends"
 }
-nobody() { ! pgrep -x pasta; }
 
 ports=(-t 8001-8005 -u 8001-8002)
 restarts "FWD-01 by name" name 100 7 "${ports[@]}"

@@ -31,9 +31,9 @@ for n in 7 100; do
 		PASTAPID=$(cat "$T/pid")
 		guest_address
 		xfer <<-END
-		tcp VM-11_LIFE-10_descriptor_$n,_MTU_$mtu,_out c=C s=R to=198.51.100.10 port=7000 up=10000000 down=10000000
-		tcp VM-11_LIFE-10_descriptor_$n,_MTU_$mtu,_in c=R s=C to=2001:db8:1::2 port=8000 up=10000000 down=10000000
-		udp VM-11_descriptor_$n,_MTU_$mtu,_datagrams c=C s=R to=2001:db8:1::10 port=7000 sizes=0,1,100,1472,1473,65000
+		tcp VM-11_LIFE-10_fd_$n,_MTU_$mtu,_out c=C s=R to=198.51.100.10 port=7000 up=10000000 down=10000000
+		tcp VM-11_LIFE-10_fd_$n,_MTU_$mtu,_in c=R s=C to=2001:db8:1::2 port=8000 up=10000000 down=10000000
+		udp VM-11_fd_$n,_MTU_$mtu,_datagrams c=C s=R to=2001:db8:1::10 port=7000 sizes=0,1,100,1472,1473,65000
 		END
 		kill "$GUESTPID"
 		wait "$GUESTPID" 2>/dev/null

@@ -246,7 +246,8 @@ pasta_up -t 0.0.0.0/8500-8502:127.0.0.1/90-92 -t '[::]/8500:[::1]/90' -t 127.0.0
 	-t 198.51.100.2/8510:127.0.0.1/90 \
 	-t 0.0.0.0/8520:127.0.0.1/8521 -T 8521:8520
 xfer 10 <<END
-tcp FWD-26_target_on_loopback,_IPv4 c=H s=C to=127.0.0.1 at=127.0.0.1 src=127.0.0.1 port=8500 lport=90 up=100000 down=100000
+tcp FWD-26_target_on_loopback,_IPv4 c=H s=C to=127.0.0.1 at=127.0.0.1 src=127.0.0.1 port=8500 \
+lport=90 up=100000 down=100000
 tcp FWD-26_target_on_loopback,_IPv6 c=H s=C to=::1 at=::1 src=::1 port=8500 lport=90 up=100000 down=100000
 tcp FWD-26_target_on_loopback,_the_end_of_a_range c=H s=C to=127.0.0.9 at=127.0.0.1 port=8502 lport=92 up=10 down=10
 tcp FWD-26_target_on_loopback,_another_address c=H s=C to=127.0.0.1 at=127.0.0.53 port=8510 up=10 down=10
@@ -275,7 +276,8 @@ disown
 wait_for 20 grep -q ready "$T/taken"
 out=$(program -T 8600 2>&1)
 is "FWD-16 -T 8600, taken in the namespace: status" $? 1
-like "FWD-16 and the message" "$(grep -v '^Started as root' <<<"$out")" "^Failed to bind port 8600 \(.*in use\) for option '-T 8600': .*Listen failed for SPLICE TCP port \\*%lo/8600: Address already in use$"
+like "FWD-16 and the message" "$(grep -v '^Started as root' <<<"$out")" \
+	"^Failed to bind port 8600 \(.*in use\) for option '-T 8600': .*Listen failed for SPLICE TCP port \\*%lo/8600: Address already in use$"
 
 # SPL-17: nothing but loopback on the host
 ip -6 addr flush dev ext scope global

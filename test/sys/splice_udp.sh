@@ -211,7 +211,8 @@ disown
 wait_for 20 grep -q ready "$T/taken"
 out=$(program -U 8600 2>&1)
 is "FWD-16 -U 8600, taken in the namespace: status" $? 1
-like "FWD-16 and the message" "$(grep -v '^Started as root' <<<"$out")" "^Failed to bind port 8600 \(.*in use\) for option '-U 8600': .*Listen failed for SPLICE UDP port \\*%lo/8600: Address already in use$"
+like "FWD-16 and the message" "$(grep -v '^Started as root' <<<"$out")" \
+	"^Failed to bind port 8600 \(.*in use\) for option '-U 8600': .*Listen failed for SPLICE UDP port \\*%lo/8600: Address already in use$"
 
 # Nothing but loopback on the host
 ip -6 addr flush dev ext scope global

@@ -7,7 +7,8 @@ is
 
     plain       the server answers from the socket that was asked
     other       it answers from address OTHER, and the same port
-    tftp        it answers from a new port at address OTHER (RFC 1350 4), where the rest of the transfer goes; two transfers at once
+    tftp        it answers from a new port at address OTHER (RFC 1350 4), where the rest of the transfer goes; two
+                transfers at once
 
 Addresses may be "any", and have a scope. Prints TAP without a plan.
 """

@@ -167,7 +167,8 @@ static void tcp_serve(int fd, const struct sockaddr_in6 *client)
 /* The verdict, in static memory */
 static const char *tcp_once(const struct sockaddr_in6 *sa, uint64_t up, uint64_t down)
 {
-	struct half h = { .fd = socket(AF_INET6, SOCK_STREAM, 0), .tx = up, .rx = down, .tx_seed = SEED_UP, .rx_seed = SEED_DOWN,
+	struct half h = { .fd = socket(AF_INET6, SOCK_STREAM, 0), .tx = up, .rx = down,
+			  .tx_seed = SEED_UP, .rx_seed = SEED_DOWN,
 			  .shut = true };
 	uint64_t len[2] = { htobe64(up), htobe64(down) };
 	static char line[160];

@@ -145,7 +145,7 @@ int sock_server(struct job *j, int type)
 	if (fd < 0)
 		return -1;
 	len = sa_make(j, j->at, j->lport, &sa);
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));	/* not for clients: two might get the same port */
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));	/* not for clients: two could get one port */
 	if (is_v6(j, j->at))
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
 	if (!len || bind(fd, &sa.sa, len) || (type == SOCK_STREAM && listen(fd, 4096))) {

@@ -101,7 +101,8 @@ static bool pump(struct job *j, struct side s[2])
 
 			stalls |= wait;
 			p[i].fd = wait && s[i].sent == s[i].to_send ? -1 : s[i].fd;
-			p[i].events = (short)((s[i].eof || wait ? 0 : POLLIN) | (s[i].sent < s[i].to_send ? POLLOUT : 0));
+			p[i].events = (short)((s[i].eof || wait ? 0 : POLLIN) |
+					      (s[i].sent < s[i].to_send ? POLLOUT : 0));
 			p[i].revents = 0;
 			if (s[i].eof && s[i].sent == s[i].to_send)
 				p[i].fd = -1;
@@ -308,7 +309,8 @@ static int queued_error(int fd)
 {
 	char control[512] __attribute__((aligned(8))), data[64];
 	struct iovec iov = { data, sizeof(data) };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1,
+			    .msg_control = control, .msg_controllen = sizeof(control) };
 
 	if (recvmsg(fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
 		return 0;

@@ -938,7 +938,8 @@ static const uint8_t *super_header(struct frame *f, bool v4, size_t len, bool cu
 /* Above what IP's length fields can say: none in IPv4, and a jumbogram in IPv6 (RFC 2675 2) */
 static void test_jumbo(void)
 {
-	static const size_t row[] = { 1401, 65535 - 40, 65536 - 40, 65535 - 20, 65536 - 20, 65536, 131072, 262144 - 14 - 40 };
+	static const size_t row[] = { 1401, 65535 - 40, 65536 - 40, 65535 - 20, 65536 - 20, 65536, 131072,
+				      262144 - 14 - 40 };
 
 	for (size_t i = 0; i < 4 * ARRAY_SIZE(row); i++) {
 		bool v4 = i & 1, cut = i & 2;
