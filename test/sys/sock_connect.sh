@@ -82,6 +82,7 @@ os.unlink(S)
 
 proc = passt("-s", S, "-l", TMP + "/passt.log", "-t", str(PORT), "-u", str(PORT))
 p.ok(stat.S_ISSOCK(os.lstat(S).st_mode), "it is there")
+isolated(proc)
 early = socket.create_connection((HOST, PORT), timeout=PATIENCE)      # nobody is: this waits
 g = connect()
 up(g, "first guest")
