@@ -135,7 +135,7 @@ static void answer_send(struct ctx *c, struct guest *g, const struct answer *a)
 
 bool answer_local(struct ctx *c, struct guest *g, const struct pkt *p, enum drop *why)
 {
-	const struct conf *cf = c->cf;
+	const struct conf *cf = c->net.cf;
 	struct answer a;
 
 	a.out.len = 0;
@@ -178,7 +178,7 @@ void answer_neighbour(struct ctx *c, struct guest *g, const struct addr *who)
 
 void answer_adverts(struct ctx *c, struct guest *g)
 {
-	if (c->net.ip[V6].on && !c->cf->no_ndp && !c->cf->no_ra)
+	if (c->net.ip[V6].on && !c->net.cf->no_ndp && !c->net.cf->no_ra)
 		timer_set(&c->wheel, &g->ndp, c->now + ndp_interval(g->adverts));
 }
 
@@ -201,7 +201,7 @@ void answer_probe(struct ctx *c, struct guest *g)
 		arp_solicit(&c->net, neigh_mac(&c->neigh, &c->net, &ip[V4].gw, &g->mac), &ip[V4].guest.addr, &a);
 		answer_send(c, g, &a);
 	}
-	if (ip[V6].on && !addr_is_unspec(&ip[V6].guest.addr) && !c->cf->no_ndp) {
+	if (ip[V6].on && !addr_is_unspec(&ip[V6].guest.addr) && !c->net.cf->no_ndp) {
 		ndp_solicit(&c->net, neigh_mac(&c->neigh, &c->net, &ip[V6].our_ll, &g->mac), &ip[V6].guest.addr, &a);
 		answer_send(c, g, &a);
 	}

@@ -63,7 +63,7 @@ static bool is_candidate(const struct dump *d, struct end e, bool lo)
 	const struct ctx *c = d->c;
 	bool any = addr_is_unspec(&e.a) && !lo, loopback = lo || addr_is_loopback(&e.a);
 
-	if (d->host ? !any && !loopback : loopback && !c->cf->host_lo_to_ns_lo && !c->cf->splice_only)
+	if (d->host ? !any && !loopback : loopback && !c->net.cf->host_lo_to_ns_lo && !c->net.cf->splice_only)
 		return false;
 	if (d->proto == UDP && d->host && udp_is_own(&c->flows, &e))
 		return false;
@@ -168,7 +168,7 @@ void auto_start(struct ctx *c)
 	bool any = c->fwd.automatic[false] || c->fwd.automatic[true];
 	int rc;
 
-	if (!any && !c->cf->control)		/* now and later */
+	if (!any && !c->net.cf->control)		/* now and later */
 		return;
 	rc = nl_open(&scan[true].nl, NETLINK_SOCK_DIAG);
 	scan[true].on = !rc;

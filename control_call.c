@@ -108,7 +108,7 @@ static void get_info(struct ctx *c, struct control_call *call, struct json_out *
 	(void)call;
 	reply_begin(o);
 	json_str(o, "vendor", "passt");
-	json_str(o, "product", conf_name(c->cf));
+	json_str(o, "product", conf_name(c->net.cf));
 	json_str(o, "version", opts_version_text);
 	json_str(o, "url", "");
 	json_open(o, "interfaces", '[');
@@ -322,12 +322,12 @@ static bool do_step(const struct ctx *c, unsigned n, struct step *s, struct json
 		if (fr && fr->id == s->id)
 			named.rule[named.n++] = fr->r;
 	} else if (s->action != CLEAR) {
-		why = conf_ports(&named, c->cf->mode, s->letter, s->value);
+		why = conf_ports(&named, c->net.cf->mode, s->letter, s->value);
 	}
 	if (!why && s->action == ADD)
 		why = not_here(c);
 	if (!why && s->action != DELETE)
-		why = conf_ports(&want, c->cf->mode, s->letter, s->action == CLEAR ? "none" : s->value);
+		why = conf_ports(&want, c->net.cf->mode, s->letter, s->action == CLEAR ? "none" : s->value);
 	if (why)
 		return step_error(o, ERROR("InvalidRule"), n, s, 0, why);
 	if (s->action == DELETE && !delete_named(s))
@@ -350,8 +350,8 @@ static void report_failure(const struct ctx *c, const char *steps, const struct 
 		struct json_out none = { 0 };
 
 		named.n = 0;
-		if (read_step(v, &s, &none) && s.action == ADD && !conf_ports(&named, c->cf->mode, s.letter, s.value) &&
-		    find_rule(&named, &want.rule[f->rule])) {
+		if (read_step(v, &s, &none) && s.action == ADD &&
+		    !conf_ports(&named, c->net.cf->mode, s.letter, s.value) && find_rule(&named, &want.rule[f->rule])) {
 			last = s;
 			at = n;
 		}
@@ -456,7 +456,7 @@ static void status(struct ctx *c, struct control_call *call, struct json_out *o)
 {
 	(void)call;
 	reply_begin(o);
-	json_str(o, "program", conf_name(c->cf));
+	json_str(o, "program", conf_name(c->net.cf));
 	json_str(o, "version", opts_version_text);
 	json_int(o, "pid", c->pid);
 	counters_json(c, o);

@@ -3,7 +3,6 @@
 #ifndef CTX_H
 #define CTX_H
 
-#include "conf.h"
 #include "flow.h"
 #include "guest.h"
 #include "log.h"
@@ -12,7 +11,6 @@
 #include "timer.h"
 
 struct ctx {
-	const struct conf *cf;
 	struct net	net;
 	struct guest	guest[GUEST_MAX];
 	struct flows	flows;
@@ -39,7 +37,7 @@ struct ctx {
 /* Largest IP packet to the guest */
 static inline uint32_t guest_mtu(const struct ctx *c, const struct guest *g)
 {
-	return c->cf->mtu ? MIN(c->cf->mtu, g->tap.caps.mtu) : g->tap.caps.mtu;
+	return c->net.cf->mtu ? MIN(c->net.cf->mtu, g->tap.caps.mtu) : g->tap.caps.mtu;
 }
 
 /* Largest IP packet that is a datagram to @a, at the guest or behind it */

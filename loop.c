@@ -137,9 +137,8 @@ static bool take_timer(struct ctx *c, struct timer *t)
 	return true;
 }
 
-int loop_init(struct ctx *c, const struct conf *cf)
+int loop_init(struct ctx *c)
 {
-	c->cf = cf;
 	c->epfd = epoll_create1(EPOLL_CLOEXEC);
 	if (c->epfd < 0)
 		return -errno;
@@ -222,7 +221,7 @@ static int wait_events(struct ctx *c, struct epoll_event *ev, int timeout)
 {
 	int n = 0;
 
-	if (!c->cf->busy_poll || !timeout)
+	if (!c->net.cf->busy_poll || !timeout)
 		return epoll_wait(c->epfd, ev, LOOP_EVENTS, timeout);
 	if (timeout > 0)
 		c->awake_until = MIN(c->awake_until, now_us() + 1000ULL * (unsigned)timeout);
@@ -231,7 +230,7 @@ static int wait_events(struct ctx *c, struct epoll_event *ev, int timeout)
 	if (!n)
 		n = epoll_wait(c->epfd, ev, LOOP_EVENTS, timeout);
 	if (n > 0)
-		c->awake_until = now_us() + c->cf->busy_poll;
+		c->awake_until = now_us() + c->net.cf->busy_poll;
 	return n;
 }
 

@@ -25,7 +25,7 @@ struct turn {
 };
 
 /* Sets up everything of @c but links and listeners: 0, or -errno */
-int loop_init(struct ctx *c, const struct conf *cf);
+int loop_init(struct ctx *c);
 
 /* Sleeps until there is an event or a timer is due; not at all if flows have more to do */
 void loop_wait(struct ctx *c, struct turn *t);

@@ -377,7 +377,7 @@ int main(int argc, char **argv)
 
 	sock_probe();
 	net_start(&ctx.net, &conf);
-	need(loop_init(&ctx, &conf), "set up event loop");
+	need(loop_init(&ctx), "set up event loop");
 	follow_neighbours(&ctx);
 	if (pasta())
 		link_tap(&ctx);

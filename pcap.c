@@ -77,9 +77,7 @@ void pcap_frame(int *fd, const struct iovec *iov, unsigned cnt, size_t len)
 	out[0].iov_base = &r;
 	out[0].iov_len = sizeof(r);
 
-	do
-		n = writev(*fd, out, (int)(1 + i));
-	while (n < 0 && errno == EINTR);
+	n = UNINTERRUPTED(writev(*fd, out, (int)(1 + i)));
 	if (n == (ssize_t)(sizeof(r) + r.caplen))
 		return;
 

@@ -48,9 +48,7 @@ static int rx_fill(struct tap *t)
 		t->rx_at = 0;
 	}
 
-	do
-		n = recv(t->fd, rx + t->rx_end, MIN(RX_SIZE - t->rx_end, RX_READ), MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
+	n = UNINTERRUPTED(recv(t->fd, rx + t->rx_end, MIN(RX_SIZE - t->rx_end, RX_READ), MSG_DONTWAIT));
 	if (!n)
 		return -ECONNRESET;
 	if (n < 0)
@@ -136,9 +134,7 @@ static int sock_flush(struct tap *t)
 	struct msghdr mh = tx_queued(t, iov, t->held, &sum);
 	ssize_t n;
 
-	do
-		n = sendmsg(t->fd, &mh, MSG_DONTWAIT | MSG_NOSIGNAL);
-	while (n < 0 && errno == EINTR);
+	n = UNINTERRUPTED(sendmsg(t->fd, &mh, MSG_DONTWAIT | MSG_NOSIGNAL));
 	if (n < 0 && (errno == ENOBUFS || errno == ENOMEM)) {	/* passes, like a full socket */
 		t->starved = true;
 		return -EAGAIN;

@@ -58,7 +58,7 @@ void tcp_take_syn(struct ctx *c, struct flow *f, const struct pkt *p)
 		t->snd_wscale = MIN(p->tcp.wscale, 14);
 	if (p->ttl != TCP_TTL || !mac_eq(&p->smac, &flow_guest(c, f)->device))	/* routed, or bridged */
 		t->flags |= TCPF_FAR;
-	t->mss_most = seg_mss_to_guest(p->tcp.mss, c->cf->mtu, addr_is_v4(&p->src.a));
+	t->mss_most = seg_mss_to_guest(p->tcp.mss, c->net.cf->mtu, addr_is_v4(&p->src.a));
 	tcp_size(c, f);
 }
 

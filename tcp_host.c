@@ -50,7 +50,7 @@ bool tcp_emit(struct ctx *c, struct flow *f, uint8_t flags, uint32_t seq, struct
 		return false;
 
 	if (flags & TCP_SYN) {
-		s.mss = seg_mss(c->cf->mtu, addr_is_v4(&gs->our.a));
+		s.mss = seg_mss(c->net.cf->mtu, addr_is_v4(&gs->our.a));
 		if (t->rcv_wscale)
 			s.wscale = t->rcv_wscale;
 	}

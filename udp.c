@@ -247,7 +247,7 @@ static unsigned scope_of(const struct net *net, const struct addr *a, unsigned s
 static struct flow *port_free_for(struct ctx *c, struct guest *g, const struct end *src, const struct side *host,
 				  struct sock_out o)
 {
-	const char *out_if = c->cf->ip[addr_family(&host->peer.a)].out_if;
+	const char *out_if = c->net.cf->ip[addr_family(&host->peer.a)].out_if;
 	const struct addr *any = addr_is_v4(&host->peer.a) ? &addr_any4 : &addr_any6;
 	uint16_t first = *out_if && !*o.ifname ? SOCKETS_MAX : 0; /* not bound to the interface: sockets of their own */
 
@@ -746,8 +746,8 @@ static struct flow *listener_port(struct ctx *c, struct guest *g, struct listene
 	port_init(port, l->fd, idx);
 	l->flow = flow_idx(&c->flows, port) + 1;
 	port->side[HOST].our.port = l->port;
-	port->udp.linkless = r->outward || c->cf->splice_only;
-	if (g->tap.caps.uso || !c->cf->no_splice || r->outward)
+	port->udp.linkless = r->outward || c->net.cf->splice_only;
+	if (g->tap.caps.uso || !c->net.cf->no_splice || r->outward)
 		sock_join(l->fd);
 	return port;
 }

@@ -47,7 +47,8 @@ static int outside = -1;		/* tun device */
 struct net_hdr guest_hdr(const struct ctx *ctx, const struct guest *guest, const struct end *src,
 				const struct end *dst)
 {
-	return (struct net_hdr){ .dmac = guest->mac, .smac = ctx->cf->our_mac, .src = *src, .dst = *dst, .ttl = 255 };
+	return (struct net_hdr){ .dmac = guest->mac, .smac = ctx->net.cf->our_mac,
+		.src = *src, .dst = *dst, .ttl = 255 };
 }
 
 static struct addr A(const char *s)
@@ -692,7 +693,7 @@ static void begin(const struct caps *caps)
 	c.net.ip[V6] = net_ip("2001:db8::1", 64, "fe80::1");
 	cf.ip[V4].out_addr = addr_any4;
 	cf.ip[V6].out_addr = addr_any6;
-	c.cf = c.net.cf = &cf;
+	c.net.cf = &cf;
 	c.now = 1000000;
 	wheel_init(&c.wheel, c.now);
 	MUST(c.epfd = epoll_create1(EPOLL_CLOEXEC));

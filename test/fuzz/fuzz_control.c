@@ -142,7 +142,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size > 65536)
 		return 0;
 	ctx.fwd = (struct fwd){ .nrules = 0 };
-	ctx.cf = ctx.net.cf = &conf;
+	ctx.net.cf = &conf;
 	ctx.net.ip[V4].on = ctx.net.ip[V6].on = true;
 	flows_init(&ctx.flows);
 	for (unsigned i = 0; i < 10; i++) {

@@ -199,7 +199,7 @@ void run_begin(struct run *r, const struct script *s, const struct variant *v)
 	run_conf(r);
 
 	sock_probe();
-	loop_init(&r->c, &r->cf);
+	loop_init(&r->c);
 	r->c.sockets_max = r->s->sockets_max;
 	for (unsigned k = 0; k < GUEST_MAX; k++)
 		guest_begin(r, k, &caps);

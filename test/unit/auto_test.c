@@ -178,7 +178,7 @@ static void fresh(const char *name)
 	memset(&ctx.fwd, 0, sizeof(ctx.fwd));
 	memset(&conf, 0, sizeof(conf));
 	ctx.net.ip[V4].on = ctx.net.ip[V6].on = true;
-	ctx.cf = ctx.net.cf = &conf;
+	ctx.net.cf = &conf;
 	refuse = 0;
 	opened = 0;
 	in_ns = false;

@@ -60,7 +60,8 @@ static void test_listeners(void)
 
 int main(void)
 {
-	eq(loop_init(&c, &cf), 0);
+	c.net.cf = &cf;
+	eq(loop_init(&c), 0);
 	test_listeners();
 	return done();
 }
