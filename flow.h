@@ -125,6 +125,7 @@ struct tcp {
 	uint32_t	keep, keep_len;		/* slot with bytes read off the socket and not acknowledged */
 	uint32_t	room, room_asked;	/* bytes the socket would take: now, and when it was asked */
 	uint32_t	room_size;		/* the same for an empty socket */
+	uint32_t	burst;			/* bytes until EPOLLOUT is asked for again, 0: until it is full */
 	struct sender	sender;
 
 	uint32_t	rto;

@@ -19,13 +19,33 @@
 #define WINDOW_MAX	(512U << 10)
 #define ROOM_STEP	(256U << 10)	/* bytes sent before SO_MEMINFO is read again */
 #define TCP_CHALLENGE	100		/* ms between acknowledgments of empty segments out of the window */
+#define BURST		7		/* 16ths of an empty socket's room: a third of its buffer, less 2 % */
 #define GATHER_IOV	512		/* buffers of consecutive segments in one sendmsg() */
 
 /* Asks for EPOLLOUT unless it will come, or there is room: BLOCKED */
 static void tcp_want_write(struct tcp *t)
 {
-	if (!(t->flags & TCPF_BLOCKED) && !sock_want_write(t->sock))
+	if (t->flags & TCPF_BLOCKED)
+		return;
+	t->burst = 0;
+	if (!sock_want_write(t->sock))
 		t->flags |= TCPF_BLOCKED;
+}
+
+/* Has the send buffer reached tcp_wmem's maximum? */
+static bool tcp_grown(const struct tcp *t)
+{
+	return t->room_size >= MAX(sock_wmem_max / 4 * 3, WINDOW_MAX);
+}
+
+/* May no more be sent before EPOLLOUT is asked for? That comes when a third of the buffer is free. On a long path with
+ * the whole buffer in flight, acknowledgments come in trains, a third is sent for each third of a train, and the end of
+ * a train that is less than a third waits for the next one, a round trip later. So no more than a third is sent for
+ * each event, and nothing above the buffer's end: three of them are a train.
+ */
+static bool tcp_filled(const struct tcp *t)
+{
+	return tcp_grown(t) && (t->room < STASH_FLOW || (t->burst && t->burst < STASH_FLOW));
 }
 
 /* Payload of this batch's segments of one flow, in order, not sent yet; empty between calls */
@@ -39,7 +59,6 @@ uint32_t tcp_offer(struct ctx *c, struct flow *f)
 {
 	struct tcp *t = &f->tcp;
 	uint32_t open = seq_lt(t->rcv_nxt, t->rcv_adv) ? t->rcv_adv - t->rcv_nxt : 0, extra, offer, room;
-	bool grown;
 
 	if (tcp_in(t, TCPS_GUEST_FIN))
 		return 0;
@@ -51,20 +70,15 @@ uint32_t tcp_offer(struct ctx *c, struct flow *f)
 	    (!t->room_asked || t->room_asked - t->room >= MIN(ROOM_STEP, t->room_asked / 2)))
 		t->room = t->room_asked = sock_room(t->sock, &t->room_size);
 
-	/* EPOLLOUT comes when a third of the buffer is free. Overfilling a buffer that can't grow any more delays that
-	 * event, and the bytes above its end are missing from the last third of each round trip: so ask for it shortly
-	 * before the end.
-	 */
-	grown = t->room_size >= MAX(sock_wmem_max / 4 * 3, WINDOW_MAX);
-	if (grown && t->room < STASH_FLOW)
+	if (tcp_filled(t))
 		tcp_want_write(t);
-	room = t->flags & TCPF_BLOCKED ? 0 : t->room;
+	room = t->flags & TCPF_BLOCKED ? 0 : t->burst ? MIN(t->room, t->burst) : t->room;
 	extra = t->stash_len + (open > room ? open - room : 0);
 
 	/* Half full, or unknown; or so small that the guest would hold back less than a segment, until a timer of its
 	 * own: Linux' segments are up to half of the largest window it was ever offered (RFC 9293 3.8.6.2.1)
 	 */
-	if (!grown && (room <= t->room_size / 2 || room < 2U * t->rcv_mss))
+	if (!tcp_grown(t) && (room <= t->room_size / 2 || room < 2U * t->rcv_mss))
 		extra = MAX(extra, STASH_FLOW);
 	extra = stash_promise(t, extra);
 	offer = room + (extra > t->stash_len ? extra - t->stash_len : 0);
@@ -95,6 +109,8 @@ static uint32_t tcp_send(struct tcp *t, struct iovec *iov, unsigned cnt, uint32_
 	}
 	n = MAX(n, 0);
 	t->room -= MIN(t->room, (uint32_t)n);
+	if (t->burst)
+		t->burst -= MIN(t->burst - 1, (uint32_t)n);
 	if ((uint32_t)n < len) {
 		t->flags |= TCPF_BLOCKED;
 		t->room = t->room_asked = 0;
@@ -107,6 +123,7 @@ void tcp_write(struct tcp *t)
 {
 	t->flags &= (uint16_t)~TCPF_BLOCKED;
 	t->room_asked = 0;
+	t->burst = tcp_grown(t) ? t->room_size / 16 * BURST : 0;
 	while (t->stash_len && !(t->flags & TCPF_BLOCKED)) {
 		struct iovec iov[STASH_FLOW / STASH_BLOCK + 1];
 		uint32_t len;
