@@ -6,6 +6,7 @@
  * Linux' sk_stream_write_space(): on a socket that was found full, once a third is free. Time is in us.
  */
 #include "../t.h"
+#include "../../tcp_buf.c"
 #include "../../tcp_guest.c"
 
 #define SIZE (4U << 20) /* of the buffer */
@@ -169,10 +170,34 @@ static void drained(void)
 	eq(path.polled, 0);
 }
 
+/* A socket that took less than it had room for, and no promise of stash left: the end comes again by the guest */
+static void no_room(void)
+{
+	struct tcp *t = &f.tcp;
+	uint32_t blocks = 0;
+
+	test("TCP-06 bytes without room in socket or stash are not acknowledged");
+	fresh(100, 1250);
+	while (pool_get(&stash))
+		blocks++;
+	eq(blocks, STASH_BLOCKS);
+	t->flags |= TCPF_BLOCKED;
+	gather_iov[0] = (struct iovec){ "abc", 3 };
+	gather.cnt = 1;
+	gather.len = 3;
+	t->rcv_nxt = 1003;
+	gather_send(&c, &f);
+	eq(t->rcv_nxt, 1000);
+	ok(t->flags & TCPF_ACK_NOW);
+	eq(f.bytes[GUEST], 0);
+	eq(c.guest[0].drops[DROP_NO_RESOURCE], 1);
+}
+
 int main(void)
 {
 	long_paths();
 	short_path();
 	drained();
+	no_room();
 	return done();
 }
