@@ -369,20 +369,22 @@ def _():
 
 
 def no_descriptor():
-    """All numbers up to the highest one in use are, too, and there may be no higher one"""
+    """All numbers up to the highest one in use are, too, and there may be no higher one: an idle client gives way"""
     idle = []
-    while (n := set(map(int, os.listdir(f"/proc/{PID}/fd")))) != set(range(max(n) + 1)):
+    while (used := set(map(int, os.listdir(f"/proc/{PID}/fd")))) != set(range(max(used) + 1)) or not idle:
         idle.append(Varlink(PATH))
         idle[-1].call("Status")
     limit = lambda *new: resource.prlimit(PID, resource.RLIMIT_NOFILE, *new)
     before = limit()
-    limit((max(n) + 1, before[1]))
+    limit((len(used), before[1]))
     try:
         got = []
         for n in range(10):
             with Varlink(PATH) as v, Varlink(PATH) as w:
                 v.call("Rules"), w.call("Rules")
                 got.append(error(v, v.change, ("add", "t", "20500")))
+            if not until(lambda: fds() < len(used)):
+                return "the end of two clients was not handled in 10 s"
     finally:
         limit(before)
     for v in idle:
