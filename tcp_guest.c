@@ -109,7 +109,7 @@ static uint32_t tcp_send(struct tcp *t, struct iovec *iov, unsigned cnt, uint32_
 	}
 	n = MAX(n, 0);
 	t->room -= MIN(t->room, (uint32_t)n);
-	if (t->burst)
+	if (t->burst)				/* down to 1: 0 is no limit */
 		t->burst -= MIN(t->burst - 1, (uint32_t)n);
 	if ((uint32_t)n < len) {
 		t->flags |= TCPF_BLOCKED;
