@@ -102,7 +102,7 @@ struct tcp {
 	uint8_t		retries;	/* timeouts in a row without progress */
 	uint8_t		dup_acks;
 	uint8_t		ttl;		/* of the guest's SYN */
-	uint16_t	flags;		/* TCPF_* in tcp_conn.h */
+	uint32_t	flags;		/* TCPF_* in tcp_conn.h */
 	uint16_t	mss;		/* payload bytes of a segment to the guest */
 	uint16_t	mss_most;	/* the same, were it not for the path's MTU behind the guest */
 	uint16_t	rcv_mss;	/* largest segment seen from the guest */
@@ -118,6 +118,8 @@ struct tcp {
 	uint32_t	rcv_nxt;
 	uint32_t	rcv_acked;	/* last acknowledgment number sent */
 	uint32_t	rcv_adv;	/* right edge of the window advertised: every byte before it is taken */
+	uint32_t	ts_recent;	/* the guest's timestamp to echo (RFC 7323 4.3) */
+	uint32_t	ts_off;		/* of ours, to the clock */
 
 	uint32_t	stash, stash_last;	/* blocks with bytes from the guest that the socket did not take */
 	uint32_t	stash_off, stash_len;

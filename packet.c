@@ -157,15 +157,49 @@ static enum drop check_special(const struct pkt *p, bool v4)
 	return DROP_NONE;
 }
 
-/* @opt: @len bytes behind the fixed part of a SYN. A malformed option ends the list (RFC 9293 3.1, MUST-7) */
+#define OPTS_TS		0x0101080aU	/* two no-operations, then timestamps: RFC 7323 appendix A */
+
+static void parse_ts(const uint8_t *at, struct tcp_seg *s)
+{
+	s->ts = true;
+	s->tsval = get_be32(at);
+	s->tsecr = get_be32(at + 4);
+}
+
+/* @at: blocks of an option of @olen bytes, of which the last may be cut */
+static void parse_sack(const uint8_t *at, uint8_t olen, struct tcp_seg *s)
+{
+	s->sacks = (uint8_t)MIN((olen - 2U) / 8, TCP_SACKS);
+	for (unsigned i = 0; i < s->sacks; i++)
+		s->sack[i] = (struct tcp_sack){ get_be32(at + 8 * i), get_be32(at + 8 * i + 4) };
+}
+
+/* One option of @olen bytes; of a SYN, or of another segment */
+static void parse_tcp_opt(const uint8_t *opt, uint8_t olen, bool syn, struct tcp_seg *s)
+{
+	uint8_t kind = opt[0];
+
+	if (kind == 2 && olen == 4 && syn)
+		s->mss = get_be16(opt + 2);
+	else if (kind == 3 && olen == 3 && syn)
+		s->wscale = MIN(opt[2], 14);		/* RFC 7323 2.3 */
+	else if (kind == 4 && olen == 2 && syn)
+		s->sack_ok = true;
+	else if (kind == 5 && !syn)
+		parse_sack(opt + 2, olen, s);
+	else if (kind == 8 && olen == 10)
+		parse_ts(opt + 2, s);
+}
+
+/* @opt: @len bytes behind the fixed part. A malformed option ends the list (RFC 9293 3.1, MUST-7) */
 static void parse_tcp_opts(const uint8_t *opt, size_t len, struct tcp_seg *s)
 {
 	size_t i = 0;
 
 	while (i < len && opt[i] != 0) {
-		uint8_t kind = opt[i], olen;
+		uint8_t olen;
 
-		if (kind == 1) {
+		if (opt[i] == 1) {
 			i++;
 			continue;
 		}
@@ -174,10 +208,7 @@ static void parse_tcp_opts(const uint8_t *opt, size_t len, struct tcp_seg *s)
 		olen = opt[i + 1];
 		if (olen < 2 || olen > len - i)
 			return;
-		if (kind == 2 && olen == 4)
-			s->mss = get_be16(opt + i + 2);
-		else if (kind == 3 && olen == 3)
-			s->wscale = MIN(opt[i + 2], 14);	/* RFC 7323 2.3 */
+		parse_tcp_opt(opt + i, olen, s->flags & TCP_SYN, s);
 		i += olen;
 	}
 }
@@ -201,7 +232,11 @@ static size_t parse_tcp(const uint8_t *t, size_t len, struct pkt *p)
 	s->win = get_be16(t + 14);
 	s->mss = 0;
 	s->wscale = TCP_WSCALE_NONE;
-	if (s->flags & TCP_SYN)
+	s->sack_ok = s->ts = false;
+	s->sacks = 0;
+	if (hlen == TCP_HLEN + TCP_TS_LEN && get_be32(t + TCP_HLEN) == OPTS_TS)	/* nearly all, if any */
+		parse_ts(t + TCP_HLEN + 4, s);
+	else if (hlen > TCP_HLEN)
 		parse_tcp_opts(t + TCP_HLEN, hlen - TCP_HLEN, s);
 	return hlen;
 }
@@ -611,24 +646,45 @@ static void put_csum(struct frame *f, const struct net_hdr *n, unsigned l4, unsi
 	memcpy(h + at, &csum, 2);
 }
 
+/* Options from @o on, in words, in the order and padding of Linux'. Return: their end */
+static uint8_t *put_tcp_opts(uint8_t *o, const struct tcp_seg *s)
+{
+	if (s->mss) {
+		put_be32(o, 0x02040000 | s->mss);
+		o += 4;
+	}
+	if (s->sack_ok && !s->ts) {
+		put_be32(o, 0x01010402);
+		o += 4;
+	}
+	if (s->ts) {
+		put_be32(o, s->sack_ok ? 0x0402080a : OPTS_TS);
+		put_be32(o + 4, s->tsval);
+		put_be32(o + 8, s->tsecr);
+		o += TCP_TS_LEN;
+	}
+	if (s->wscale != TCP_WSCALE_NONE) {
+		put_be32(o, 0x01030300 | s->wscale);
+		o += 4;
+	}
+	if (s->sacks) {
+		put_be32(o, 0x01010500 | (2 + 8U * s->sacks));
+		o += 4;
+	}
+	for (unsigned i = 0; i < s->sacks; i++, o += 8) {
+		put_be32(o, s->sack[i].from);
+		put_be32(o + 4, s->sack[i].to);
+	}
+	return o;
+}
+
 void frame_tcp(struct frame *f, const struct net_hdr *n, const struct tcp_seg *s, uint16_t gso, const struct caps *c)
 {
 	uint8_t *t = f->hdr + HDR_L4;
-	unsigned l4 = TCP_HLEN;
+	unsigned l4;
 
-	if (s->mss) {
-		t[l4] = 2;
-		t[l4 + 1] = 4;
-		put_be16(t + l4 + 2, s->mss);
-		l4 += 4;
-	}
-	if (s->wscale != TCP_WSCALE_NONE) {
-		t[l4] = 1;
-		t[l4 + 1] = 3;
-		t[l4 + 2] = 3;
-		t[l4 + 3] = s->wscale;
-		l4 += 4;
-	}
+	assert(s->sacks <= TCP_SACKS - s->ts);
+	l4 = (unsigned)(put_tcp_opts(t + TCP_HLEN, s) - t);
 	put_be16(t, n->src.port);
 	put_be16(t + 2, n->dst.port);
 	put_be32(t + 4, s->seq);

@@ -66,14 +66,27 @@ struct raw {
 enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_PSH = 8, TCP_ACK = 16, TCP_URG = 32 };
 
 #define TCP_WSCALE_NONE	255
+#define TCP_SACKS	4		/* blocks in an option, RFC 2018 3; 3 with timestamps */
 
-/* One TCP header, both ways. Options not listed here are ignored and never sent. */
+/* Bytes behind a gap that have arrived: numbers [from, to) */
+struct tcp_sack {
+	uint32_t	from, to;
+};
+
+/* One TCP header, both ways. Options not listed here are ignored and never sent. MSS, window scale and permission of
+ * SACK are in SYNs only, blocks of SACK in others only.
+ */
 struct tcp_seg {
 	uint32_t	seq, ack;
 	uint16_t	win;		/* as on the wire, unscaled */
 	uint16_t	mss;		/* 0: option absent */
 	uint8_t		flags;
 	uint8_t		wscale;		/* TCP_WSCALE_NONE: option absent */
+	bool		sack_ok;	/* RFC 2018 2 */
+	bool		ts;		/* @tsval and @tsecr are there: RFC 7323 3.2 */
+	uint8_t		sacks;		/* used entries of @sack */
+	uint32_t	tsval, tsecr;
+	struct tcp_sack	sack[TCP_SACKS];	/* in the option's order: the most recent one first */
 };
 
 /* ICMP and ICMPv6 header; @rest is the second word: identifier and sequence, MTU, or other, by type. The parser sets
@@ -137,6 +150,7 @@ bool pkt_quote(const struct pkt *error, struct quote *q);
 #define IP4_HLEN	20U
 #define IP6_HLEN	40U
 #define TCP_HLEN	20U
+#define TCP_TS_LEN	12U		/* timestamps and their padding, in each segment that has them */
 #define UDP_HLEN	8U
 #define ICMP_HLEN	8U
 

@@ -58,7 +58,9 @@ void tcp_take_syn(struct ctx *c, struct flow *f, const struct pkt *p)
 		t->snd_wscale = MIN(p->tcp.wscale, 14);
 	if (p->ttl != TCP_TTL || !mac_eq(&p->smac, &flow_guest(c, f)->device))	/* routed, or bridged */
 		t->flags |= TCPF_FAR;
-	t->mss_most = seg_mss_to_guest(p->tcp.mss, c->net.cf->mtu, addr_is_v4(&p->src.a));
+	t->flags &= ~((p->tcp.ts ? 0 : TCPF_TS) | (p->tcp.sack_ok ? 0 : TCPF_SACK));
+	t->ts_recent = p->tcp.ts ? p->tcp.tsval : 0;
+	t->mss_most = seg_mss_to_guest(p->tcp.mss, c->net.cf->mtu, addr_is_v4(&p->src.a)) - tcp_opts_len(t);
 	tcp_size(c, f);
 }
 
@@ -130,7 +132,7 @@ static void tcp_answer(struct ctx *c, struct flow *f, uint32_t offer)
 
 		/* A segment before the window makes the guest answer with its state: RFC 9293 3.8.4, 3.8.6.1 */
 		if (tcp_emit(c, f, ask, t->snd_una - tcp_synced(t), NULL, offer))
-			t->flags &= (uint16_t)~TCPF_ASK;
+			t->flags &= ~TCPF_ASK;
 	}
 	if (tcp_ack_due(t) || (tcp_synced(t) && tcp_update_due(t, offer)))
 		tcp_emit(c, f, TCP_ACK, t->snd_nxt, NULL, offer);
@@ -165,7 +167,7 @@ static bool tcp_broken(struct tcp *t)
 {
 	if (t->flags & TCPF_EPOLLERR && !(t->flags & TCPF_ERROR) && sock_error(t->sock))
 		t->flags |= TCPF_ERROR;
-	t->flags &= (uint16_t)~TCPF_EPOLLERR;
+	t->flags &= ~TCPF_EPOLLERR;
 	return t->flags & TCPF_ERROR;
 }
 
@@ -280,6 +282,8 @@ static struct flow *tcp_begin(struct ctx *c, struct guest *g, const struct side 
 	t->sock = fd;
 	t->peek_off = PEEK_OFF_NONE;
 	t->rcv_wscale = TCP_WSCALE;
+	t->flags = (TCP_OFFER_SACK ? TCPF_SACK : 0) | (TCP_OFFER_TS ? TCPF_TS : 0);
+	t->ts_off = seg_stamp(c->secret, &guest->our, &guest->peer);
 	t->rcv_mss = 1;
 	t->rto = TCP_RTO_INIT;
 	t->heard_at = c->now;

@@ -6,26 +6,44 @@
 #include "ctx.h"
 #include "tcp_seg.h"
 
-#define TCPF_READABLE	0x0001	/* socket has bytes, or its end, that were not seen yet */
-#define TCPF_RDHUP	0x0002	/* host's peer is done sending: nothing comes behind the queue */
-#define TCPF_EOF	0x0004	/* all of it was seen: @fin_seq is set */
-#define TCPF_SHUT	0x0008	/* guest's FIN was passed on: shutdown(SHUT_WR) */
-#define TCPF_ACK_NOW	0x0010	/* acknowledgment due at the end of the turn */
-#define TCPF_ASK	0x0020	/* SYN, SYN,ACK or, once connected, a probe due then: the guest has to answer */
-#define TCPF_BLOCKED	0x0040	/* socket full: EPOLLOUT will come */
-#define TCPF_BULK	0x0080	/* answers come in more than KEEP_SIZE bytes */
-#define TCPF_URGENT	0x0100	/* a short read does not mean an empty queue: it stops at urgent data */
-#define TCPF_EPOLLERR	0x0200	/* socket may be broken: SO_ERROR is read after its data, as a read may report it */
-#define TCPF_ERROR	0x0400	/* it is: reset once its data is delivered */
-#define TCPF_PROBED	0x0800	/* idle: keep-alive probes under way */
-#define TCPF_FAR	0x1000	/* of a host behind the guest, which passes its packets on */
+#define TCPF_READABLE	0x0001U	/* socket has bytes, or its end, that were not seen yet */
+#define TCPF_RDHUP	0x0002U	/* host's peer is done sending: nothing comes behind the queue */
+#define TCPF_EOF	0x0004U	/* all of it was seen: @fin_seq is set */
+#define TCPF_SHUT	0x0008U	/* guest's FIN was passed on: shutdown(SHUT_WR) */
+#define TCPF_ACK_NOW	0x0010U	/* acknowledgment due at the end of the turn */
+#define TCPF_ASK	0x0020U	/* SYN, SYN,ACK or, once connected, a probe due then: the guest has to answer */
+#define TCPF_BLOCKED	0x0040U	/* socket full: EPOLLOUT will come */
+#define TCPF_BULK	0x0080U	/* answers come in more than KEEP_SIZE bytes */
+#define TCPF_URGENT	0x0100U	/* a short read does not mean an empty queue: it stops at urgent data */
+#define TCPF_EPOLLERR	0x0200U	/* socket may be broken: SO_ERROR is read after its data, as a read may report it */
+#define TCPF_ERROR	0x0400U	/* it is: reset once its data is delivered */
+#define TCPF_PROBED	0x0800U	/* idle: keep-alive probes under way */
+#define TCPF_FAR	0x1000U	/* of a host behind the guest, which passes its packets on */
+#define TCPF_TS		0x2000U	/* each segment has timestamps (RFC 7323) */
+#define TCPF_SACK	0x4000U	/* both ends know SACK (RFC 2018) */
 
 /* Sets of states for tcp_in(): the guest's FIN was taken; ours was sent */
 #define TCPS_GUEST_FIN	(1U << TCP_CLOSE_WAIT | 1U << TCP_CLOSING | 1U << TCP_LAST_ACK)
 #define TCPS_FIN_SENT	(1U << TCP_FIN_WAIT_1 | 1U << TCP_FIN_WAIT_2 | 1U << TCP_CLOSING | 1U << TCP_LAST_ACK)
 
 #define TCP_TTL		64		/* Linux' default: a packet with all of it left was not routed */
+/* Options offered to the guest, in our SYN, or in answer to its own */
+#define TCP_OFFER_SACK	false
+#define TCP_OFFER_TS	true
+
 #define TCP_RTO_INIT	1000		/* ms, RFC 6298 2.1; no round trips are measured: the link loses nothing */
+
+/* Number of the guest's and ours, on each segment that goes to it: ticks of 1 ms (RFC 7323 5.4) */
+static inline uint32_t tcp_stamp(const struct ctx *c, const struct tcp *t)
+{
+	return t->ts_off + (uint32_t)c->now;
+}
+
+/* Bytes of a segment's header that its MSS doesn't count (RFC 6691) */
+static inline uint16_t tcp_opts_len(const struct tcp *t)
+{
+	return t->flags & TCPF_TS ? TCP_TS_LEN : 0;
+}
 
 static inline bool tcp_in(const struct tcp *t, unsigned states)
 {

@@ -121,7 +121,7 @@ static uint32_t tcp_send(struct tcp *t, struct iovec *iov, unsigned cnt, uint32_
 /* The socket has room again: for the stash, then for the FIN behind it */
 void tcp_write(struct tcp *t)
 {
-	t->flags &= (uint16_t)~TCPF_BLOCKED;
+	t->flags &= ~TCPF_BLOCKED;
 	t->room_asked = 0;
 	t->burst = tcp_grown(t) ? t->room_size / 16 * BURST : 0;
 	while (t->stash_len && !(t->flags & TCPF_BLOCKED)) {
@@ -355,7 +355,7 @@ static void tcp_segment(struct ctx *c, struct flow *f, const struct pkt *p)
 	struct tcp *t = &f->tcp;
 
 	t->heard_at = c->now;
-	t->flags &= (uint16_t)~TCPF_PROBED;
+	t->flags &= ~TCPF_PROBED;
 	if (!t->snd_wnd || t->snd_una == t->snd_max)	/* probe answered: a window may stay shut, RFC 9293 3.8.6.1 */
 		t->retries = 0;
 	if (t->state == TCP_CONNECTING) {	/* SYN again, or the guest gave up */
@@ -374,9 +374,11 @@ static void tcp_segment(struct ctx *c, struct flow *f, const struct pkt *p)
 			return;
 		}
 		t->sock_seq = t->snd_max;
-		t->flags &= (uint16_t)~TCPF_ASK;
+		t->flags &= ~TCPF_ASK;
 		tcp_set_state(f, TCP_ESTABLISHED);
 	}
+	if (p->tcp.ts && seq_le(p->tcp.seq, t->rcv_acked))	/* RFC 7323 4.3 */
+		t->ts_recent = p->tcp.tsval;
 	if (tcp_ack(c, f, p))			/* data may come with SYN,ACK: RFC 9293 3.10.7.3, fourth check */
 		tcp_text(c, f, p, p->tcp.seq + !!(p->tcp.flags & TCP_SYN));
 }

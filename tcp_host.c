@@ -53,13 +53,19 @@ bool tcp_emit(struct ctx *c, struct flow *f, uint8_t flags, uint32_t seq, struct
 		s.mss = seg_mss(c->net.cf->mtu, addr_is_v4(&gs->our.a));
 		if (t->rcv_wscale)
 			s.wscale = t->rcv_wscale;
+		s.sack_ok = t->flags & TCPF_SACK;
+	}
+	if (t->flags & TCPF_TS) {
+		s.ts = true;
+		s.tsval = tcp_stamp(c, t);
+		s.tsecr = flags & TCP_ACK ? t->ts_recent : 0;
 	}
 	if (!(flags & TCP_RST))
 		s.win = seg_window(t->rcv_nxt, offer, flags & TCP_SYN ? 0 : t->rcv_wscale, &t->rcv_adv);
 	if (flags & TCP_ACK) {
 		s.ack = t->rcv_nxt;
 		t->rcv_acked = t->rcv_nxt;
-		t->flags &= (uint16_t)~TCPF_ACK_NOW;
+		t->flags &= ~TCPF_ACK_NOW;
 		t->ack_at = 0;
 	}
 
@@ -134,7 +140,7 @@ static void tcp_seen(struct tcp *t, ssize_t got, uint32_t want)
 	if (got > 0 && !empty)
 		return;
 
-	t->flags &= (uint16_t)~TCPF_READABLE;
+	t->flags &= ~TCPF_READABLE;
 	if (t->flags & TCPF_ERROR && got <= 0)	/* it was read already: this is not the end */
 		return;
 	if (!got || (empty && t->flags & TCPF_RDHUP)) {
@@ -173,7 +179,8 @@ static uint32_t tcp_push_sock(struct ctx *c, struct flow *f, uint32_t wnd, uint3
 {
 	struct tap *tap = &flow_guest(c, f)->tap;
 	struct tcp *t = &f->tcp;
-	uint32_t each = seg_frame(&tap->caps, t->mss, addr_is_v4(&f->side[GUEST].our.a), t->flags & TCPF_FAR);
+	uint32_t each = seg_frame(&tap->caps, t->mss, (uint16_t)tcp_opts_len(t), addr_is_v4(&f->side[GUEST].our.a),
+				  t->flags & TCPF_FAR);
 	bool again = seq_lt(t->snd_nxt, t->snd_max), short_answer;
 	struct frame *fr[PUSH_FRAMES];
 	struct iovec iov[PUSH_FRAMES];
@@ -212,7 +219,7 @@ void tcp_size(struct ctx *c, struct flow *f)
 	const struct addr *a = &f->side[GUEST].peer.a;
 	struct tcp *t = &f->tcp;
 
-	t->mss = seg_mss(pmtu_get(&flow_guest(c, f)->pmtu, a, IP_MAX, c->now), addr_is_v4(a));
+	t->mss = seg_mss(pmtu_get(&flow_guest(c, f)->pmtu, a, IP_MAX, c->now), addr_is_v4(a)) - tcp_opts_len(t);
 	t->mss = MIN(t->mss, t->mss_most);
 	if (t->mss < t->mss_most)
 		t->mss_until = (uint32_t)((c->now + PMTU_AGE) / 1000);
@@ -261,7 +268,7 @@ void tcp_push(struct ctx *c, struct flow *f, uint32_t offer)
 	}
 
 	if (!(t->flags & TCPF_READABLE) && sent && sent < KEEP_SIZE)
-		t->flags &= (uint16_t)~TCPF_BULK;
+		t->flags &= ~TCPF_BULK;
 	if (tcp_fin_due(t) && tcp_emit(c, f, TCP_FIN | TCP_ACK, t->snd_nxt, NULL, offer))
 		tcp_fin_sent(f);
 }

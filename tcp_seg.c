@@ -109,10 +109,10 @@ uint16_t seg_mss_to_guest(uint16_t theirs, uint32_t mtu, bool v4)
 	return MIN(mss, seg_mss(mtu, v4));
 }
 
-uint32_t seg_frame(const struct caps *c, uint16_t mss, bool v4, bool far)
+uint32_t seg_frame(const struct caps *c, uint16_t mss, uint16_t opts, bool v4, bool far)
 {
 	uint32_t tso = v4 ? c->tso4 : c->tso6;
-	unsigned hlen = ip_hlen(v4) + TCP_HLEN;
+	unsigned hlen = ip_hlen(v4) + TCP_HLEN + opts;
 
 	if (far)
 		tso = MIN(tso, IP_MAX);
@@ -152,12 +152,22 @@ uint32_t seg_share(const struct senders *s, uint32_t all)
 	return MAX(all / MAX(s->n, 1U), SHARE_MIN);
 }
 
-uint32_t seg_isn(const uint64_t key[2], const struct end *a, const struct end *b, uint64_t now)
+static uint64_t ends_hash(const uint64_t key[2], const struct end *a, const struct end *b)
 {
 	struct {
 		struct addr a, b;
 		uint64_t ports;		/* 64 bits: no padding, which would be hashed, too */
 	} ends = { a->a, b->a, (uint64_t)a->port << 16 | b->port };
 
-	return (uint32_t)siphash(key, &ends, sizeof(ends)) + (uint32_t)(now * 250);
+	return siphash(key, &ends, sizeof(ends));
+}
+
+uint32_t seg_isn(const uint64_t key[2], const struct end *a, const struct end *b, uint64_t now)
+{
+	return (uint32_t)ends_hash(key, a, b) + (uint32_t)(now * 250);
+}
+
+uint32_t seg_stamp(const uint64_t key[2], const struct end *a, const struct end *b)
+{
+	return (uint32_t)(ends_hash(key, a, b) >> 32);
 }

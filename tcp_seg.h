@@ -60,9 +60,10 @@ uint16_t seg_mss_to_guest(uint16_t theirs, uint32_t mtu, bool v4);
 
 /**
  * seg_frame() - payload bytes of a frame: one segment, or the most segments that fit a super-packet of the link's
+ * @opts:	bytes of TCP options in each
  * @far:	passed on behind the link. To a device that takes only 64 KiB, a larger one goes segment by segment.
  */
-uint32_t seg_frame(const struct caps *c, uint16_t mss, bool v4, bool far);
+uint32_t seg_frame(const struct caps *c, uint16_t mss, uint16_t opts, bool v4, bool far);
 
 /**
  * seg_window() - window field for a right edge
@@ -87,5 +88,10 @@ uint32_t seg_share(const struct senders *s, uint32_t all);
 
 /* Initial sequence number (RFC 6528): hash of the endpoints, and a clock of 4 microseconds */
 uint32_t seg_isn(const uint64_t key[2], const struct end *a, const struct end *b, uint64_t now);
+
+/* Offset of timestamps to the clock, by the same hash: they go on in the next connection of these endpoints, and don't
+ * show the host's uptime (RFC 7323 7.1)
+ */
+uint32_t seg_stamp(const uint64_t key[2], const struct end *a, const struct end *b);
 
 #endif /* TCP_SEG_H */

@@ -96,7 +96,8 @@ static void check_pkt(const struct raw *raw, const struct pkt *p)
 		CHECK(p->src.port && p->dst.port);
 	if (p->proto == IPPROTO_TCP) {
 		CHECK(p->tcp.wscale <= 14 || p->tcp.wscale == TCP_WSCALE_NONE);
-		CHECK(p->tcp.flags & TCP_SYN || (!p->tcp.mss && p->tcp.wscale == TCP_WSCALE_NONE));
+		CHECK(p->tcp.flags & TCP_SYN ? !p->tcp.sacks : !p->tcp.mss && p->tcp.wscale == TCP_WSCALE_NONE);
+		CHECK(p->tcp.sacks <= TCP_SACKS && (!p->tcp.sack_ok || p->tcp.flags & TCP_SYN));
 		CHECK(!addr_is_multicast(&p->dst.a) && !addr_is_bcast(&p->dst.a));
 	}
 }
@@ -112,7 +113,10 @@ static void check_same(const struct pkt *a, const struct pkt *b)
 		CHECK(a->frag.id == b->frag.id && a->frag.off == b->frag.off && a->frag.more == b->frag.more);
 	else if (a->proto == IPPROTO_TCP)
 		CHECK(a->tcp.seq == b->tcp.seq && a->tcp.ack == b->tcp.ack && a->tcp.win == b->tcp.win &&
-		      a->tcp.mss == b->tcp.mss && a->tcp.flags == b->tcp.flags && a->tcp.wscale == b->tcp.wscale);
+		      a->tcp.mss == b->tcp.mss && a->tcp.flags == b->tcp.flags && a->tcp.wscale == b->tcp.wscale &&
+		      a->tcp.sack_ok == b->tcp.sack_ok && a->tcp.ts == b->tcp.ts && a->tcp.sacks == b->tcp.sacks &&
+		      (!a->tcp.ts || (a->tcp.tsval == b->tcp.tsval && a->tcp.tsecr == b->tcp.tsecr)) &&
+		      !memcmp(a->tcp.sack, b->tcp.sack, a->tcp.sacks * sizeof(a->tcp.sack[0])));
 	else if (a->proto != IPPROTO_UDP)
 		CHECK(a->icmp.type == b->icmp.type && a->icmp.code == b->icmp.code && a->icmp.id == b->icmp.id &&
 		      a->icmp.seq == b->icmp.seq && a->icmp.rest == b->icmp.rest);

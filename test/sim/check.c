@@ -14,7 +14,7 @@ static bool check_flags(struct run *r, struct conn *cn, const struct wire *w)
 		return run_fail(r, "SYN with FIN, RST or data: %s", wire_text(r, w));
 	if (w->flags & TCP_RST && (w->flags & (TCP_FIN | TCP_PSH) || w->len))
 		return run_fail(r, "RST with more than that: %s", wire_text(r, w));
-	if (!(w->flags & TCP_SYN) && (w->mss || w->wscale >= 0))
+	if (!(w->flags & TCP_SYN) && (w->mss || w->wscale >= 0 || w->opts.sack_ok))
 		return run_fail(r, "options of a SYN: %s", wire_text(r, w));
 	if (w->flags & TCP_SYN) {
 		if (cn->o_known && cn->o_isn != w->seq)
@@ -24,8 +24,27 @@ static bool check_flags(struct run *r, struct conn *cn, const struct wire *w)
 		cn->o_known = true;
 		cn->o_isn = w->seq;
 		cn->o_wscale = w->wscale;
+		cn->o_ts = w->opts.ts;
+		cn->o_sack = w->opts.sack_ok;
+		cn->o_tsval = w->opts.tsval;
 		cn->got = seq_max(cn->got, 1);
 	}
+	return true;
+}
+
+/* RFC 7323 3.2: timestamps in all segments, or none; RFC 2018 2. Options are part of what the MSS is for: RFC 6691 */
+static bool check_options(struct run *r, const struct conn *cn, const struct wire *w)
+{
+	bool ts = cn->g_ts && cn->o_ts, first = (w->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+
+	if (first || w->flags & TCP_RST)
+		return true;
+	if (w->opts.ts != ts)
+		return run_fail(r, "segment %s timestamps: %s", ts ? "without" : "with", wire_text(r, w));
+	if ((w->opts.sack_ok || w->opts.sacks) && !(cn->g_sack && cn->o_sack))
+		return run_fail(r, "the guest does not know SACK: %s", wire_text(r, w));
+	if (w->len + (ts ? 12 : 0) + (w->opts.sacks ? 4 + 8 * w->opts.sacks : 0) > MAX(cn->mss, 88))
+		return run_fail(r, "segment larger than the guest's MSS of %u: %s", cn->mss, wire_text(r, w));
 	return true;
 }
 
@@ -76,7 +95,7 @@ bool check_segment(struct run *r, struct wire *w)
 		return run_fail(r, "segment of no connection: %s", wire_text(r, w));
 	if (cn->reused && !r->strict)
 		return true;
-	if (!check_flags(r, cn, w))
+	if (!check_flags(r, cn, w) || !check_options(r, cn, w))
 		return false;
 	if (w->flags & TCP_RST) {
 		cn->reset = true;

@@ -235,7 +235,7 @@ static const char *flags_text(unsigned flags)
 
 const char *wire_text(const struct run *r, const struct wire *w)
 {
-	static char buf[200];
+	static char buf[400];
 	struct conn *cn = conn_of((struct run *)r, w);
 	bool guest = cn && end_eq(&w->src, &cn->guest);
 	uint32_t seq;
@@ -257,7 +257,14 @@ const char *wire_text(const struct run *r, const struct wire *w)
 		n += snprintf(buf + n, sizeof(buf) - (size_t)n, " ack %u", rel(cn, w->ack, !guest));
 	n += snprintf(buf + n, sizeof(buf) - (size_t)n, " win %u", w->win);
 	if (w->mss || w->wscale >= 0)
-		n += snprintf(buf + n, sizeof(buf) - (size_t)n, " <mss %u,wscale %i>", w->mss, w->wscale);
+		n += snprintf(buf + n, sizeof(buf) - (size_t)n, " <mss %u,wscale %i%s>", w->mss, w->wscale,
+			      w->opts.sack_ok ? ",sackOK" : "");
+	if (w->opts.ts)
+		n += snprintf(buf + n, sizeof(buf) - (size_t)n, " <ts %u:%u>", w->opts.tsval - (guest ? 0 : cn->o_tsval),
+			      w->opts.tsecr - (guest ? cn->o_tsval : 0));
+	for (unsigned i = 0; i < w->opts.sacks; i++)
+		n += snprintf(buf + n, sizeof(buf) - (size_t)n, " <sack %u:%u>", rel(cn, w->opts.sack[i].from, !guest),
+			      rel(cn, w->opts.sack[i].to, !guest));
 	if (cn != &r->conn[r->cur])
 		snprintf(buf + n, sizeof(buf) - (size_t)n, " [conn %i]", (int)(cn - r->conn));
 	return buf;
@@ -444,6 +451,8 @@ static void note_sent(struct run *r, struct conn *cn, const struct wire *w, bool
 	if (w->flags & TCP_SYN && !ignored) {
 		cn->g_wscale = w->wscale;
 		cn->mss = w->mss ? w->mss : r->v.v6 ? 1220 : 536;	/* RFC 9293 3.7.1 */
+		cn->g_ts = w->opts.ts;
+		cn->g_sack = w->opts.sack_ok;
 	} else if (cn->g_wscale >= 0 && cn->o_wscale >= 0) {
 		win <<= cn->g_wscale;
 	}
@@ -466,8 +475,8 @@ static void note_sent(struct run *r, struct conn *cn, const struct wire *w, bool
 	}
 }
 
-void guest_tcp(struct run *r, struct conn *cn, uint8_t flags, uint32_t seq, uint32_t len, uint32_t ack, uint16_t win,
-	       uint16_t mss, int wscale, uint32_t by, bool ignored)
+void guest_tcp_opts(struct run *r, struct conn *cn, uint8_t flags, uint32_t seq, uint32_t len, uint32_t ack,
+		    uint16_t win, uint16_t mss, int wscale, const struct wire_opts *opts, uint32_t by, bool ignored)
 {
 	static uint8_t data[65536];
 	uint32_t most = by ? by : r->v.offload ? 40 * PIECE : PIECE, at = 0;
@@ -480,6 +489,8 @@ void guest_tcp(struct run *r, struct conn *cn, uint8_t flags, uint32_t seq, uint
 			.mss = mss, .wscale = wscale, .flags = flags, .data = data, .len = n,
 		};
 
+		if (opts)
+			w.opts = *opts;
 		if (at + n < len)
 			w.flags &= (uint8_t)~(TCP_PSH | TCP_FIN);
 		for (uint32_t i = 0; i < n; i++)
@@ -488,6 +499,12 @@ void guest_tcp(struct run *r, struct conn *cn, uint8_t flags, uint32_t seq, uint
 		guest_push(r, &w, !by && n > PIECE ? PIECE : 0);
 		at += n;
 	} while (at < len);
+}
+
+void guest_tcp(struct run *r, struct conn *cn, uint8_t flags, uint32_t seq, uint32_t len, uint32_t ack, uint16_t win,
+	       uint16_t mss, int wscale, uint32_t by, bool ignored)
+{
+	guest_tcp_opts(r, cn, flags, seq, len, ack, win, mss, wscale, NULL, by, ignored);
 }
 
 void guest_too_big(struct run *r, struct conn *cn, uint8_t proto, uint32_t mtu, uint32_t seq, bool astray)

@@ -38,6 +38,8 @@ struct conn {
 	bool		o_known, reset;
 	bool		reused;		/* a connection of the same addresses was before: its segments may still come */
 	int		g_wscale, o_wscale;	/* -1: not offered */
+	bool		g_ts, o_ts, g_sack, o_sack;	/* timestamps, SACK: the same */
+	uint32_t	o_tsval;	/* of our SYN */
 	uint16_t	mss;
 	uint16_t	small;		/* a path's MTU allows no more than that, until: */
 	uint64_t	small_until;	/* ns */
@@ -110,9 +112,13 @@ const char *wire_text(const struct run *r, const struct wire *w);
 struct conn *conn_of(struct run *r, const struct wire *w);
 void conn_init(struct run *r, unsigned n, const struct end *to);
 
-/* The guest's segment goes onto the link; @by: cut into pieces of that size, 0: as the link does it */
+/* The guest's segment goes onto the link; @by: cut into pieces of that size, 0: as the link does it. @opts: NULL: none;
+ * with numbers as on the wire
+ */
 void guest_tcp(struct run *r, struct conn *cn, uint8_t flags, uint32_t seq, uint32_t len, uint32_t ack, uint16_t win,
 	       uint16_t mss, int wscale, uint32_t by, bool ignored);
+void guest_tcp_opts(struct run *r, struct conn *cn, uint8_t flags, uint32_t seq, uint32_t len, uint32_t ack,
+		    uint16_t win, uint16_t mss, int wscale, const struct wire_opts *opts, uint32_t by, bool ignored);
 /* A datagram, or @gso if that is not 0 and the link has super-packets, onto the link */
 void guest_push(struct run *r, struct wire *w, uint16_t gso);
 /* A router behind the guest can't pass on what we sent: number @seq of TCP, or a datagram. @astray: sent to somebody else */

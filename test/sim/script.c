@@ -127,29 +127,76 @@ static bool parse_range(struct spec *p, const char *s)
 	return *end == ')' ? p->len == p->end - p->seq : !*end;
 }
 
-/* <mss N,wscale N>, which may have blanks */
+/* A:B, each of them a number or * */
+static bool parse_pair(const char *s, size_t len, int64_t *a, int64_t *b)
+{
+	char text[64], *colon;
+
+	snprintf(text, sizeof(text), "%.*s", (int)len, s);
+	colon = strchr(text, ':');
+	if (!colon)
+		return false;
+	*colon = '\0';
+	return script_number(text, a) && script_number(colon + 1, b);
+}
+
+static bool parse_sacks(struct spec *p, const char *s)
+{
+	p->sacks = 0;
+	for (size_t n; *(s += strspn(s, " ")) && p->sacks < 4; s += n, p->sacks++) {
+		n = strcspn(s, " ");
+		if (!parse_pair(s, n, &p->sack[p->sacks].from, &p->sack[p->sacks].to))
+			return false;
+	}
+	return !*s && p->sacks;
+}
+
+static bool parse_option(struct spec *p, const char *o)
+{
+	static const struct { const char *text; size_t at; int64_t v; } flag[] = {
+		{ "no wscale", offsetof(struct spec, wscale), -1 },
+		{ "sackOK", offsetof(struct spec, sack_ok), 1 },
+		{ "no sackOK", offsetof(struct spec, sack_ok), 0 },
+		{ "no ts", offsetof(struct spec, ts), 0 },
+		{ "no sack", offsetof(struct spec, sacks), 0 },
+	};
+
+	if (!strncmp(o, "mss ", 4))
+		return script_number(o + 4, &p->mss);
+	if (!strncmp(o, "wscale ", 7))
+		return script_number(o + 7, &p->wscale);
+	if (!strncmp(o, "sack ", 5))
+		return parse_sacks(p, o + 5);
+	if (!strncmp(o, "ts ", 3)) {
+		p->ts = 1;
+		return parse_pair(o + 3, strlen(o + 3), &p->tsval, &p->tsecr);
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(flag); i++) {
+		if (strcmp(o, flag[i].text))
+			continue;
+		memcpy((char *)p + flag[i].at, &flag[i].v, sizeof(flag[i].v));
+		return true;
+	}
+	return false;
+}
+
+/* <OPTION,OPTION>, which may have blanks */
 static bool parse_options(struct spec *p, char *s)
 {
+	bool good = true;
+
 	for (char *o = strtok(s, "<>,"); o; o = strtok(NULL, "<>,")) {
 		o += strspn(o, " \t\n");
-		if (!*o)
-			continue;
-		if (!strncmp(o, "mss ", 4) && script_number(o + 4, &p->mss))
-			continue;
-		if (!strncmp(o, "wscale ", 7) && script_number(o + 7, &p->wscale))
-			continue;
-		if (!strcmp(o, "no wscale")) {
-			p->wscale = -1;
-			continue;
-		}
-		return false;
+		if (*o)
+			good &= parse_option(p, o);
 	}
-	return true;
+	return good;
 }
 
 static bool parse_spec(struct spec *p, const struct words *w, unsigned i, char *options)
 {
-	*p = (struct spec){ .ack = ABSENT, .win = ABSENT, .mss = ABSENT, .wscale = ABSENT };
+	*p = (struct spec){ .ack = ABSENT, .win = ABSENT, .mss = ABSENT, .wscale = ABSENT,
+			    .sack_ok = ABSENT, .ts = ABSENT, .tsval = ABSENT, .tsecr = ABSENT, .sacks = ABSENT };
 	if (i + 2 > w->n || !parse_flags(&p->flags, w->w[i]) || !parse_range(p, w->w[i + 1]))
 		return false;
 	for (i += 2; i < w->n; i++) {
@@ -357,6 +404,14 @@ static const struct {
 		"+0 host connect(*) = EINPROGRESS",
 		"+0 host writable",
 		"+0 guest < S. 0:0(0) ack 1",
+		"+0 guest > . 1:1(0) ack 1 win 512",
+		"+0 guest < nothing",
+	} },
+	{ "sack", {
+		"+0 guest > S 0:0(0) win 65535 <mss 1000,sackOK,wscale 7>",
+		"+0 host connect(*) = EINPROGRESS",
+		"+0 host writable",
+		"+0 guest < S. 0:0(0) ack 1 <sackOK,no ts>",
 		"+0 guest > . 1:1(0) ack 1 win 512",
 		"+0 guest < nothing",
 	} },

@@ -14,10 +14,13 @@
  *	TIME counter NAME N			value of one in counters.c
  *	set NAME [VALUE]			mtu N, only v4, only v6, no-faults, meminfo, peek, no-peek, outward,
  *						no-icmp, no-udp, sockets N
- *	use active | use passive		connection opened by the guest, or from the host: MSS 1000, scale 7
+ *	use active | use passive | use sack	connection opened by the guest, or from the host: MSS 1000, scale 7;
+ *						by a guest that knows SACK
  *
  * TIME: +S seconds after the step before; +S~T for a segment that may come in between; * for one that may take a day.
- * SEGMENT: FLAGS A:B(LEN) [ack N] [win N] [<mss N,wscale N>], numbers relative to both sides' initial ones, * for any.
+ * SEGMENT: FLAGS A:B(LEN) [ack N] [win N] [<OPTION,OPTION>], numbers relative to both sides' initial ones, * for any.
+ * OPTION: mss N, wscale N, sackOK, ts VALUE:ECHO, sack A:B [A:B]..., or "no" and a name. The guest's timestamps are as on
+ * the wire, ours relative to our SYN's. Expected segments may have options that are not mentioned.
  * What the guest and the host do at the same time is in one batch, or one event.
  *
  * IPv4 addresses stand for IPv6 ones when the script runs as IPv6.
@@ -48,6 +51,10 @@ enum dgram_op {
 
 struct spec {
 	int64_t		flags, seq, end, len, ack, win, mss, wscale;
+	int64_t		sack_ok, ts, tsval, tsecr, sacks;	/* @sack_ok, @ts: 0 or 1 */
+	struct {
+		int64_t	from, to;
+	} sack[4];
 	uint32_t	by;		/* 0: as it comes */
 	bool		ignored;	/* not in order or not in the window: nobody has to take it */
 };

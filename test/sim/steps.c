@@ -67,17 +67,29 @@ static bool same(int64_t want, int64_t got)
 	return want == ANY || want == ABSENT || want == got;
 }
 
-static bool spec_match(const struct run *r, const struct conn *cn, const struct spec *p, const struct wire *w)
+static bool opts_match(const struct conn *cn, const struct spec *p, const struct wire_opts *o)
+{
+	bool good = same(p->sack_ok, o->sack_ok) && same(p->ts, o->ts) &&
+		    same(p->tsval, (uint32_t)(o->tsval - cn->o_tsval)) && same(p->tsecr, o->tsecr) &&
+		    same(p->sacks, o->sacks);
+
+	for (int64_t i = 0; good && i < p->sacks; i++)
+		good = same(p->sack[i].from, (uint32_t)(o->sack[i].from - cn->g_isn)) &&
+		       same(p->sack[i].to, (uint32_t)(o->sack[i].to - cn->g_isn));
+	return good;
+}
+
+static bool spec_match(const struct conn *cn, const struct spec *p, const struct wire *w)
 {
 	bool ack = w->flags & TCP_ACK;
 
-	(void)r;
 	if (w->proto != IPPROTO_TCP || !end_eq(&w->dst, &cn->guest))
 		return false;
 	return same(p->flags, w->flags) && same(p->seq, (uint32_t)(w->seq - cn->o_isn)) &&
 	       same(p->len, (int64_t)w->len) && same(p->ack, ack ? (uint32_t)(w->ack - cn->g_isn) : ABSENT) &&
 	       same(p->win, w->win) && (p->mss == ABSENT || (p->mss == ANY ? w->mss != 0 : p->mss == w->mss)) &&
-	       (p->wscale == ABSENT || (p->wscale == ANY ? w->wscale >= 0 : p->wscale == w->wscale));
+	       (p->wscale == ABSENT || (p->wscale == ANY ? w->wscale >= 0 : p->wscale == w->wscale)) &&
+	       opts_match(cn, p, &w->opts);
 }
 
 /* Waits for a frame within the step's time; its time is the step's */
@@ -107,7 +119,7 @@ static bool expect(struct run *r, const struct step *t, const struct spec *p)
 		return false;
 	if (!r->strict)
 		return step_unexpected(r);
-	if (!spec_match(r, cur(r), p, run_peek(r)))
+	if (!spec_match(cur(r), p, run_peek(r)))
 		return run_fail(r, "got: %s", wire_text(r, run_peek(r)));
 	run_pop(r);
 	return true;
@@ -178,12 +190,18 @@ static bool expect_acks(struct run *r, const struct step *t)
 static bool send_step(struct run *r, const struct step *t)
 {
 	const struct spec *p = &t->spec;
+	struct wire_opts o = { .sack_ok = p->sack_ok == 1, .ts = p->ts == 1, .tsval = (uint32_t)p->tsval,
+			       .tsecr = cur(r)->o_tsval + (uint32_t)p->tsecr };
 
 	if (!step_unexpected(r))
 		return false;
-	guest_tcp(r, cur(r), (uint8_t)p->flags, (uint32_t)p->seq, (uint32_t)p->len, p->ack < 0 ? 0 : (uint32_t)p->ack,
+	for (; (int64_t)o.sacks < p->sacks; o.sacks++) {
+		o.sack[o.sacks].from = cur(r)->o_isn + (uint32_t)p->sack[o.sacks].from;
+		o.sack[o.sacks].to = cur(r)->o_isn + (uint32_t)p->sack[o.sacks].to;
+	}
+	guest_tcp_opts(r, cur(r), (uint8_t)p->flags, (uint32_t)p->seq, (uint32_t)p->len, p->ack < 0 ? 0 : (uint32_t)p->ack,
 		  p->win < 0 ? 65535 : (uint16_t)p->win, p->mss < 0 ? 0 : (uint16_t)p->mss,
-		  p->wscale < 0 ? -1 : (int)p->wscale, p->by, p->ignored);
+		  p->wscale < 0 ? -1 : (int)p->wscale, &o, p->by, p->ignored);
 	return true;
 }
 

@@ -30,6 +30,31 @@ static uint32_t pseudo(const struct end *src, const struct end *dst, bool v6, ui
 	return sum(end, sizeof(end), s);
 }
 
+/* Each option with padding in front; returns its end */
+static size_t build_opts(uint8_t *p, size_t n, const struct wire_opts *o)
+{
+	if (o->sack_ok) {
+		memcpy(p + n, "\1\1\4\2", 4);
+		n += 4;
+	}
+	if (o->ts) {
+		memcpy(p + n, "\1\1\10\12", 4);
+		put_be32(p + n + 4, o->tsval);
+		put_be32(p + n + 8, o->tsecr);
+		n += 12;
+	}
+	if (o->sacks) {
+		memcpy(p + n, "\1\1\5", 3);
+		p[n + 3] = (uint8_t)(2 + 8 * o->sacks);
+		n += 4;
+	}
+	for (unsigned i = 0; i < o->sacks; i++, n += 8) {
+		put_be32(p + n, o->sack[i].from);
+		put_be32(p + n + 4, o->sack[i].to);
+	}
+	return n;
+}
+
 static size_t build_l4(uint8_t *p, const struct wire *w)
 {
 	size_t n = w->proto == IPPROTO_TCP ? 20 : 8;
@@ -48,6 +73,7 @@ static size_t build_l4(uint8_t *p, const struct wire *w)
 			p[n + 3] = (uint8_t)w->wscale;
 			n += 4;
 		}
+		n = build_opts(p, n, &w->opts);
 		put_be32(p + 4, w->seq);
 		put_be32(p + 8, w->ack);
 		p[12] = (uint8_t)(n / 4 << 4);
@@ -119,8 +145,43 @@ size_t wire_build(uint8_t *frame, const struct wire *w, bool partial)
 	return 14 + ip_len + l4_len;
 }
 
+static const char *parse_option(const uint8_t *p, struct wire *w)
+{
+	static const uint8_t len[] = { [2] = 4, [3] = 3, [4] = 2, [8] = 10 };
+	struct wire_opts *o = &w->opts;
+
+	if (p[0] == 5) {
+		if ((p[1] - 2) % 8 || p[1] > 34)
+			return "length of SACK option";
+		o->sacks = (p[1] - 2) / 8;
+		for (unsigned i = 0; i < o->sacks; i++) {
+			o->sack[i].from = get_be32(p + 2 + 8 * i);
+			o->sack[i].to = get_be32(p + 6 + 8 * i);
+		}
+		return NULL;
+	}
+	if (p[0] >= sizeof(len) || !len[p[0]])
+		return "unknown TCP option";
+	if (p[1] != len[p[0]])
+		return "length of TCP option";
+	if (p[0] == 2) {
+		w->mss = get_be16(p + 2);
+	} else if (p[0] == 3) {
+		w->wscale = p[2];
+	} else if (p[0] == 4) {
+		o->sack_ok = true;
+	} else {
+		o->ts = true;
+		o->tsval = get_be32(p + 2);
+		o->tsecr = get_be32(p + 6);
+	}
+	return NULL;
+}
+
 static const char *parse_options(const uint8_t *p, size_t len, struct wire *w)
 {
+	const char *bad;
+
 	while (len) {
 		if (*p == 0)
 			return NULL;
@@ -131,10 +192,8 @@ static const char *parse_options(const uint8_t *p, size_t len, struct wire *w)
 		}
 		if (len < 2 || p[1] < 2 || p[1] > len)
 			return "TCP option runs past its end";
-		if (p[0] == 2)
-			w->mss = get_be16(p + 2);
-		else if (p[0] == 3)
-			w->wscale = p[2];
+		if ((bad = parse_option(p, w)))
+			return bad;
 		len -= p[1];
 		p += p[1];
 	}

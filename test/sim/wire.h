@@ -7,6 +7,16 @@
 
 #define WIRE_MAX	(14 + 65535)
 
+/* Options of TCP beside those of struct wire */
+struct wire_opts {
+	bool		sack_ok, ts;
+	uint32_t	tsval, tsecr;
+	unsigned	sacks;
+	struct {
+		uint32_t	from, to;
+	} sack[4];
+};
+
 /* One packet on the guest's link. Super-packets are cut into segments before anyone looks. */
 struct wire {
 	bool		v6;
@@ -15,6 +25,7 @@ struct wire {
 	uint32_t	seq, ack;
 	uint16_t	win, mss;		/* mss 0, wscale -1: option absent */
 	int		wscale;
+	struct wire_opts opts;
 	uint8_t		flags;
 	uint8_t		type, code;		/* ICMP */
 	const uint8_t	*data;			/* payload; of ICMP errors, what is quoted */

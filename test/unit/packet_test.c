@@ -416,26 +416,45 @@ static void test_tcp_options(void)
 		const char	*name, *opt;
 		uint16_t	mss;
 		uint8_t		wscale;
+		bool		sack_ok, ts;
+		uint32_t	tsval, tsecr;
+		uint8_t		sacks;
+		struct tcp_sack	sack[TCP_SACKS];
 	} row[] = {
-		{ "none", "", 0, 255 },
-		{ "MSS", "02040218", 536, 255 },
-		{ "MSS 0", "02040000", 0, 255 },
-		{ "window scale behind a no-operation", "01030307", 0, 7 },
-		{ "window scale above 14 counts as 14", "01 03030f", 0, 14 },
-		{ "window scale 255 counts as 14", "01 0303ff", 0, 14 },
-		{ "both", "020405b4 030309 01", 1460, 9 },
-		{ "the last of two", "02040218 020405b4", 1460, 255 },
-		{ "all of Linux", "020405b4 0402 080a0000000100000000 01 030307", 1460, 7 },
-		{ "unknown one skipped", "fd041234 020405b4", 1460, 255 },
-		{ "end of list", "00 020405b4 000000", 0, 255 },
-		{ "length 0 ends it", "fd00 020405b4 0000", 0, 255 },
-		{ "length 1 ends it", "fd01 020405b4 0000", 0, 255 },
-		{ "length beyond the header", "01010204", 0, 255 },
-		{ "kind without length", "01010102", 0, 255 },
-		{ "MSS of a wrong length", "0203 05 02040218 01", 536, 255 },
-		{ "window scale of a wrong length", "03040700 01010101", 0, 255 },
+		{ "none", "", .mss = 0, .wscale = 255 },
+		{ "MSS", "02040218", .mss = 536, .wscale = 255 },
+		{ "MSS 0", "02040000", .mss = 0, .wscale = 255 },
+		{ "window scale behind a no-operation", "01030307", .mss = 0, .wscale = 7 },
+		{ "window scale above 14 counts as 14", "01 03030f", .mss = 0, .wscale = 14 },
+		{ "window scale 255 counts as 14", "01 0303ff", .mss = 0, .wscale = 14 },
+		{ "both", "020405b4 030309 01", .mss = 1460, .wscale = 9 },
+		{ "the last of two", "02040218 020405b4", .mss = 1460, .wscale = 255 },
+		{ "all of Linux", "020405b4 0402 080a0000000100000000 01 030307", .mss = 1460, .wscale = 7, .sack_ok = true, .ts = true, .tsval = 1 },
+		{ "timestamps as all have them", "0101080a fedcba98 01234567", .wscale = 255, .ts = true,
+		  .tsval = 0xfedcba98, .tsecr = 0x1234567 },
+		{ "timestamps elsewhere", "01 080a fedcba98 01234567 01", .wscale = 255, .ts = true,
+		  .tsval = 0xfedcba98, .tsecr = 0x1234567 },
+		{ "timestamps of a wrong length", "0101 0809 fedcba98 012345 01", .mss = 0, .wscale = 255 },
+		{ "SACK permitted of a wrong length", "0403 00 01", .mss = 0, .wscale = 255 },
+		{ "one block", "0101050a 00000001 00000002", .wscale = 255, .sacks = 1, .sack = { { 1, 2 } } },
+		{ "four blocks", "01010522 00000001 00000002 00000003 00000004 00000005 00000006 80000007 80000008",
+		  .wscale = 255, .sacks = 4, .sack = { { 1, 2 }, { 3, 4 }, { 5, 6 }, { 0x80000007, 0x80000008 } } },
+		{ "timestamps and three blocks",
+		  "0101080a fedcba98 01234567 0101051a 00000001 00000002 00000003 00000004 00000005 00000006",
+		  .wscale = 255, .ts = true, .tsval = 0xfedcba98, .tsecr = 0x1234567, .sacks = 3, .sack = { { 1, 2 }, { 3, 4 }, { 5, 6 } } },
+		{ "a block that is cut", "0101050e 00000001 00000002 00000003", .wscale = 255, .sacks = 1, .sack = { { 1, 2 } } },
+		{ "no block", "01010502", .mss = 0, .wscale = 255 },
+		{ "blocks beyond the header", "01010512 00000001 00000002", .mss = 0, .wscale = 255 },
+		{ "unknown one skipped", "fd041234 020405b4", .mss = 1460, .wscale = 255 },
+		{ "end of list", "00 020405b4 000000", .mss = 0, .wscale = 255 },
+		{ "length 0 ends it", "fd00 020405b4 0000", .mss = 0, .wscale = 255 },
+		{ "length 1 ends it", "fd01 020405b4 0000", .mss = 0, .wscale = 255 },
+		{ "length beyond the header", "01010204", .mss = 0, .wscale = 255 },
+		{ "kind without length", "01010102", .mss = 0, .wscale = 255 },
+		{ "MSS of a wrong length", "0203 05 02040218 01", .mss = 536, .wscale = 255 },
+		{ "window scale of a wrong length", "03040700 01010101", .mss = 0, .wscale = 255 },
 		{ "40 bytes",
-		  "0101010101010101010101010101010101010101010101010101010101010101 01010101 01 030308", 0, 8 },
+		  "0101010101010101010101010101010101010101010101010101010101010101 01010101 01 030308", .mss = 0, .wscale = 8 },
 	};
 	uint8_t h[14 + 20 + 60] = { 0 };
 	struct cut c;
@@ -468,6 +487,12 @@ static void test_tcp_options(void)
 				eq(p.tcp.win, 64240);
 				eq(p.tcp.mss, flags[j] & 2 ? row[i].mss : 0);
 				eq(p.tcp.wscale, flags[j] & 2 ? row[i].wscale : TCP_WSCALE_NONE);
+				eq(p.tcp.sack_ok, flags[j] & 2 && row[i].sack_ok);
+				eq(p.tcp.ts, row[i].ts);
+				if (row[i].ts)
+					ok(p.tcp.tsval == row[i].tsval && p.tcp.tsecr == row[i].tsecr);
+				eq(p.tcp.sacks, flags[j] & 2 ? 0 : row[i].sacks);
+				eq_mem(p.tcp.sack, row[i].sack, p.tcp.sacks * sizeof(p.tcp.sack[0]));
 			}
 			cut_free(&c);
 		}
@@ -648,16 +673,21 @@ static void test_builders(void)
 
 static void test_build_syn(void)
 {
-	static const struct { uint16_t mss; uint8_t wscale; unsigned hlen; } row[] = {
-		{ 1460, 14, 28 }, { 1440, TCP_WSCALE_NONE, 24 }, { 0, 0, 24 }, { 0, TCP_WSCALE_NONE, 20 },
-		{ 65495, 0, 28 },
+	static const struct { uint16_t mss; uint8_t wscale; unsigned hlen; bool sack_ok, ts; uint8_t sacks; } row[] = {
+		{ 1460, 14, 28, false, false, 0 }, { 1440, TCP_WSCALE_NONE, 24, false, false, 0 }, { 0, 0, 24, false, false, 0 }, { 0, TCP_WSCALE_NONE, 20, false, false, 0 },
+		{ 65495, 0, 28, false, false, 0 }, { 1460, 7, 40, true, true, 0 }, { 1460, 7, 32, true, false, 0 },
+		{ 0, TCP_WSCALE_NONE, 32, false, true, 0 }, { 0, TCP_WSCALE_NONE, 60, false, true, 3 },
+		{ 0, TCP_WSCALE_NONE, 56, false, false, 4 }, { 0, TCP_WSCALE_NONE, 32, false, false, 1 },
 	};
 
 	test("build and parse: TCP options");
 	for (size_t i = 0; i < 4 * ARRAY_SIZE(row); i++) {
 		size_t r = i / 4;
-		struct tcp_seg s = { .seq = 1, .ack = 2, .win = 3, .flags = TCP_SYN | TCP_ACK, .mss = row[r].mss,
-				     .wscale = row[r].wscale };
+		struct tcp_seg s = { .seq = 1, .ack = 2, .win = 3, .mss = row[r].mss, .wscale = row[r].wscale,
+				     .flags = TCP_ACK | (row[r].mss || row[r].wscale != TCP_WSCALE_NONE ? TCP_SYN : 0),
+				     .sack_ok = row[r].sack_ok, .ts = row[r].ts, .sacks = row[r].sacks,
+				     .tsval = 0xf1000002, .tsecr = 0xf3000004,
+				     .sack = { { 1, 2 }, { 0x80000003, 0x80000004 }, { 5, 6 }, { 7, 8 } } };
 		struct caps caps = { .csum = i & 2 };
 		struct net_hdr n = net_make(i & 1);
 		uint8_t none[1];
@@ -672,6 +702,12 @@ static void test_build_syn(void)
 		eq(p.tcp.mss, s.mss);
 		eq(p.tcp.wscale, s.wscale);
 		eq(p.tcp.flags, s.flags);
+		eq(p.tcp.sack_ok, s.sack_ok);
+		eq(p.tcp.ts, s.ts);
+		if (s.ts)
+			ok(p.tcp.tsval == s.tsval && p.tcp.tsecr == s.tsecr);
+		eq(p.tcp.sacks, s.sacks);
+		eq_mem(p.tcp.sack, s.sack, s.sacks * sizeof(s.sack[0]));
 	}
 }
 

@@ -276,7 +276,7 @@ static void check_frame(const struct caps *c, uint16_t theirs, bool v4, bool far
 	uint32_t tso = v4 ? c->tso4 : c->tso6, limit = far ? MIN(tso, 65535U) : tso, hdr = headers(v4, limit);
 	uint32_t mss = seg_mss_to_guest(theirs, c->mtu, v4), len;
 
-	len = seg_frame(c, (uint16_t)mss, v4, far);
+	len = seg_frame(c, (uint16_t)mss, 0, v4, far);
 	ok(mss && mss + headers(v4, 0) <= c->mtu);
 	if (!limit) {
 		eq(len, mss);
@@ -304,30 +304,30 @@ static void test_frames(void)
 			for (uint32_t mtu = 68; mtu <= 65535; mtu += limit > 65535 && mtu % 1000 > 4 ? 7 : 1) {
 				struct caps c = { .mtu = mtu, .csum = true, .tso4 = limit, .tso6 = limit };
 				uint16_t mss = seg_mss_to_guest(65535, mtu, v4);
-				uint32_t len = seg_frame(&c, mss, v4, false);
+				uint32_t len = seg_frame(&c, mss, 0, v4, false);
 
 				for (unsigned i = 0; i < 2 * ARRAY_SIZE(theirs); i++)
 					check_frame(&c, theirs[i / 2], v4, i & 1);
 				eq(built_ip_len(len, mss, &c, v4), len + headers(v4, limit));
-				len = seg_frame(&c, mss, v4, true);
+				len = seg_frame(&c, mss, 0, v4, true);
 				eq(built_ip_len(len, mss, &c, v4), len + headers(v4, 0));
 			}
 		}
 	}
 
 	test("offload of one family is not taken for the other's");
-	eq(seg_frame(&(struct caps){ .mtu = 1500, .tso4 = 65535 }, 1460, false, false), 1460);
-	eq(seg_frame(&(struct caps){ .mtu = 1500, .tso6 = 65535 }, 1460, true, false), 1460);
-	eq(seg_frame(&(struct caps){ .mtu = 1500, .tso4 = 65535 }, 1460, true, false), 44 * 1460);
-	eq(seg_frame(&(struct caps){ .mtu = 1500, .tso6 = 65535 }, 1440, false, false), 45 * 1440);
-	eq(seg_frame(&(struct caps){ .mtu = 1500, .tso4 = 262144, .tso6 = 65535 }, 1460, true, false), 179 * 1460);
-	eq(seg_frame(&(struct caps){ .mtu = 1500, .tso4 = 262144, .tso6 = 65535 }, 1440, false, false), 45 * 1440);
-	eq(seg_frame(&(struct caps){ .mtu = 1500, .tso4 = 65535, .tso6 = 262144 }, 1440, false, false), 181 * 1440);
+	eq(seg_frame(&(struct caps){ .mtu = 1500, .tso4 = 65535 }, 1460, 0, false, false), 1460);
+	eq(seg_frame(&(struct caps){ .mtu = 1500, .tso6 = 65535 }, 1460, 0, true, false), 1460);
+	eq(seg_frame(&(struct caps){ .mtu = 1500, .tso4 = 65535 }, 1460, 0, true, false), 44 * 1460);
+	eq(seg_frame(&(struct caps){ .mtu = 1500, .tso6 = 65535 }, 1440, 0, false, false), 45 * 1440);
+	eq(seg_frame(&(struct caps){ .mtu = 1500, .tso4 = 262144, .tso6 = 65535 }, 1460, 0, true, false), 179 * 1460);
+	eq(seg_frame(&(struct caps){ .mtu = 1500, .tso4 = 262144, .tso6 = 65535 }, 1440, 0, false, false), 45 * 1440);
+	eq(seg_frame(&(struct caps){ .mtu = 1500, .tso4 = 65535, .tso6 = 262144 }, 1440, 0, false, false), 181 * 1440);
 
 	test("somebody who is routed for gets no more than an ordinary device takes");
-	eq(seg_frame(&(struct caps){ .mtu = 1500, .tso4 = 262144 }, 1460, true, true), 44 * 1460);
-	eq(seg_frame(&(struct caps){ .mtu = 1500, .tso6 = 262144 }, 1440, false, true), 45 * 1440);
-	eq(seg_frame(&(struct caps){ .mtu = 1500 }, 1460, true, true), 1460);
+	eq(seg_frame(&(struct caps){ .mtu = 1500, .tso4 = 262144 }, 1460, 0, true, true), 44 * 1460);
+	eq(seg_frame(&(struct caps){ .mtu = 1500, .tso6 = 262144 }, 1440, 0, false, true), 45 * 1440);
+	eq(seg_frame(&(struct caps){ .mtu = 1500 }, 1460, 0, true, true), 1460);
 }
 
 static void test_page_size(void)
