@@ -102,10 +102,12 @@ struct tcp {
 	uint8_t		retries;	/* timeouts in a row without progress */
 	uint8_t		dup_acks;
 	uint8_t		ttl;		/* of the guest's SYN */
+	uint8_t		dups;		/* duplicate acknowledgments due at the end of the turn */
 	uint32_t	flags;		/* TCPF_* in tcp_conn.h */
 	uint16_t	mss;		/* payload bytes of a segment to the guest */
 	uint16_t	mss_most;	/* the same, were it not for the path's MTU behind the guest */
 	uint16_t	rcv_mss;	/* largest segment seen from the guest */
+	uint16_t	gap;		/* queue of bytes behind a gap (tcp_gap.c), 0: none */
 	uint32_t	mss_until;	/* s: a smaller @mss holds until then */
 
 	uint32_t	snd_una, snd_nxt;
@@ -118,6 +120,7 @@ struct tcp {
 	uint32_t	rcv_nxt;
 	uint32_t	rcv_acked;	/* last acknowledgment number sent */
 	uint32_t	rcv_adv;	/* right edge of the window advertised: every byte before it is taken */
+	uint32_t	again_seq, again_end;	/* numbers that came twice, to be reported; equal: none */
 	uint32_t	ts_recent;	/* the guest's timestamp to echo (RFC 7323 4.3) */
 	uint32_t	ts_off;		/* of ours, to the clock */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* tcp_buf.c - stash and keep: static pools, last in first out, memory touched as used */
+/* tcp_buf.c - stash, blocks behind gaps, and keep: static pools, last in first out, memory touched as used */
 #include <assert.h>
 #include <string.h>
 
@@ -16,6 +16,11 @@ static uint8_t stash_mem[STASH_BLOCKS][STASH_BLOCK];
 static uint32_t stash_next[STASH_BLOCKS + 1];
 static struct pool stash = { .size = STASH_BLOCKS, .next = stash_next };
 static uint32_t stash_promised;		/* bytes, all flows; never above the pool's size less one block a promise */
+
+static uint8_t gap_mem[GAP_BLOCKS][GAP_BLOCK];
+static uint32_t gap_next[GAP_BLOCKS + 1];
+static uint32_t gap_used;
+static struct pool gap_pool = { .size = GAP_BLOCKS, .next = gap_next };
 
 static uint8_t keep_mem[KEEP_SLOTS][KEEP_SIZE];
 static uint32_t keep_next[KEEP_SLOTS + 1];
@@ -125,6 +130,30 @@ void stash_free(struct tcp *t)
 {
 	stash_drop(t, t->stash_len);
 	stash_promise(t, 0);
+}
+
+uint32_t block_left(void)
+{
+	return GAP_BLOCKS - gap_used;
+}
+
+uint32_t block_get(void)
+{
+	uint32_t b = pool_get(&gap_pool);
+
+	gap_used += b != BUF_NONE;
+	return b;
+}
+
+uint8_t *block_mem(uint32_t b)
+{
+	return gap_mem[b - 1];
+}
+
+void block_put(uint32_t b)
+{
+	pool_put(&gap_pool, b);
+	gap_used--;
 }
 
 bool keep_store(struct tcp *t, const void *data, uint32_t len)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* tcp_buf.h - two static pools of bytes: stash, from the guest to a full socket; keep, from a socket to the guest
+/* tcp_buf.h - static pools of bytes: stash, from the guest to a full socket; blocks of queues behind gaps (tcp_gap.h);
+ * keep, from a socket to the guest
  *
  * Stash: bytes from inside an advertised window that the socket did not take. A chain of blocks per flow, first in
  * first out. Room is promised (stash_promise()) before it is advertised, so that it is there when the bytes come.
@@ -12,8 +13,10 @@
 #include "flow.h"
 
 #define STASH_BLOCK	(16U << 10)
-#define STASH_BLOCKS	4096U
+#define STASH_BLOCKS	3072U
 #define STASH_FLOW	(64U << 10)	/* most that a flow is promised: one super-packet */
+#define GAP_BLOCK	(16U << 10)
+#define GAP_BLOCKS	1024U
 #define KEEP_SIZE	2048U
 #define KEEP_SLOTS	8192U
 #define BUF_NONE	0		/* blocks and slots count from 1: zeroed flows have none */
@@ -32,6 +35,12 @@ void stash_drop(struct tcp *t, uint32_t n);
 
 /* All of a flow's bytes and promises back to the pools */
 void stash_free(struct tcp *t);
+
+/* Blocks of GAP_BLOCK bytes: how many are free; one of them, or BUF_NONE; its memory; back to the pool */
+uint32_t block_left(void);
+uint32_t block_get(void);
+uint8_t *block_mem(uint32_t b);
+void block_put(uint32_t b);
 
 /* Takes a copy of @len <= KEEP_SIZE bytes; false if there is no slot free, or the flow has one already */
 bool keep_store(struct tcp *t, const void *data, uint32_t len);
