@@ -78,6 +78,8 @@ static const struct counter counters[] = {
 	TCP_COUNT(resets_received, "Resets received from the guest", ", # received")
 	TCP_COUNT(refused, "Connections that failed on the host, or that the guest refused", ", # refused")
 	TCP_COUNT(stalls, "Times that the guest's window closed", ", # stalls")
+	TCP_COUNT(out_of_order, "Segments from the guest that were kept behind a gap", ", # out of order")
+	TCP_COUNT(gaps_dropped, "Queues behind a gap that were given up", ", # gaps dropped")
 };
 
 /* Number of a row: of guest @g, NULL: of all guests, or of the process */

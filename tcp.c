@@ -2,8 +2,8 @@
 /* tcp.c - TCP: life of a connection between the guest, and a socket on the host
  *
  * To the guest we are a TCP endpoint of our own; towards the host's peer the host kernel's is used. Each direction has
- * a file: tcp_guest.c from the guest, tcp_host.c to the guest; arithmetic is in tcp_seg.c, buffers in tcp_buf.c, theory
- * in doc/tcp.md.
+ * a file: tcp_guest.c from the guest, tcp_host.c to the guest; arithmetic is in tcp_seg.c, bytes behind a gap in
+ * tcp_gap.c, buffers in tcp_buf.c, theory in doc/tcp.md.
  *
  * A SYN from the guest starts connect(), and is answered when that succeeded, or with its error: a refused peer looks
  * refused. A connection accepted on the host becomes a SYN to the guest. FIN goes through when the other side's came,
@@ -26,6 +26,7 @@
 #include "tcp.h"
 #include "tcp_buf.h"
 #include "tcp_conn.h"
+#include "tcp_gap.h"
 
 #define TCP_EVENTS	(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI)
 #define ACCEPT_BATCH	64
@@ -81,6 +82,7 @@ void tcp_end(struct ctx *c, struct flow *f)
 	tcp_set_state(f, TCP_CLOSED);
 	fd_close(t->sock);
 	stash_free(t);
+	gap_free(t);
 	keep_free(t);
 	timer_clear(&c->wheel, &f->timer);
 	flow_end(&c->flows, f);
@@ -122,6 +124,25 @@ static bool tcp_update_due(const struct tcp *t, uint32_t offer)
 	       offer - open >= MIN(2U * t->rcv_mss, offer / 2);
 }
 
+/* Acknowledgments of a turn with segments behind a gap: with SACK, one is enough. A guest without it counts them: as
+ * many as there were segments. A duplicate with another window doesn't count (RFC 5681 2).
+ */
+static void tcp_answer_gap(struct ctx *c, struct flow *f, uint32_t offer)
+{
+	struct tcp *t = &f->tcp;
+	unsigned n = t->dups;
+
+	t->dups = 0;
+	if (t->flags & TCPF_SACK || !t->gap)	/* or it was filled meanwhile */
+		n = 1;
+	else if (t->rcv_nxt != t->rcv_acked)
+		n++;
+	else
+		offer = t->rcv_adv - t->rcv_nxt;
+	while (n && tcp_emit(c, f, TCP_ACK, t->snd_nxt, NULL, offer))
+		n--;
+}
+
 /* Segments without payload: SYN or probe, then acknowledgment or window update */
 static void tcp_answer(struct ctx *c, struct flow *f, uint32_t offer)
 {
@@ -134,7 +155,9 @@ static void tcp_answer(struct ctx *c, struct flow *f, uint32_t offer)
 		if (tcp_emit(c, f, ask, t->snd_una - tcp_synced(t), NULL, offer))
 			t->flags &= ~TCPF_ASK;
 	}
-	if (tcp_ack_due(t) || (tcp_synced(t) && tcp_update_due(t, offer)))
+	if (t->dups)
+		tcp_answer_gap(c, f, offer);
+	else if (tcp_ack_due(t) || (tcp_synced(t) && tcp_update_due(t, offer)))
 		tcp_emit(c, f, TCP_ACK, t->snd_nxt, NULL, offer);
 }
 
@@ -156,6 +179,8 @@ static void tcp_settle(struct ctx *c, struct flow *f)
 		t->ack_at = c->now + TCP_ACK_DELAY;
 	if (t->ack_at)
 		due = MIN(due, t->ack_at);
+	if (t->gap)
+		due = MIN(due, gap_due(t));
 
 	/* Earlier only: a timer that fires before anything is due finds its new time then */
 	if (!timer_armed(&f->timer) || due < f->timer.due)
@@ -510,6 +535,8 @@ static void tcp_timeout(struct ctx *c, struct flow *f)
 		t->ack_at = 0;
 		t->flags |= TCPF_ACK_NOW;
 	}
+	if (t->gap && gap_due(t) <= c->now)
+		tcp_gap_drop(c, f);
 	if (retry && t->state == TCP_CONNECTING)	/* connect() that never came to an end */
 		tcp_end(c, f);
 	else if (retry)

@@ -28,7 +28,7 @@
 
 #define TCP_TTL		64		/* Linux' default: a packet with all of it left was not routed */
 /* Options offered to the guest, in our SYN, or in answer to its own */
-#define TCP_OFFER_SACK	false
+#define TCP_OFFER_SACK	true
 #define TCP_OFFER_TS	true
 
 #define TCP_RTO_INIT	1000		/* ms, RFC 6298 2.1; no round trips are measured: the link loses nothing */
@@ -43,6 +43,12 @@ static inline uint32_t tcp_stamp(const struct ctx *c, const struct tcp *t)
 static inline uint16_t tcp_opts_len(const struct tcp *t)
 {
 	return t->flags & TCPF_TS ? TCP_TS_LEN : 0;
+}
+
+/* SACK blocks that fit a segment's header: 40 bytes of options */
+static inline unsigned tcp_sacks_max(const struct tcp *t)
+{
+	return t->flags & TCPF_SACK ? TCP_SACKS - !!(t->flags & TCPF_TS) : 0;
 }
 
 static inline bool tcp_in(const struct tcp *t, unsigned states)
@@ -85,6 +91,12 @@ static inline void tcp_rewind(struct ctx *c, struct flow *f)
 	f->tcp.rtx_at = 0;
 }
 
+/* Is there news that only an acknowledgment without data has, of a gap or a duplicate? */
+static inline bool tcp_reports(const struct tcp *t)
+{
+	return t->gap || t->again_seq != t->again_end;
+}
+
 /* A flow that moves much sends when others had their turn */
 static inline void tcp_push_later(struct ctx *c, struct flow *f)
 {
@@ -103,6 +115,7 @@ void tcp_turn_end(struct ctx *c, struct flow *f, bool now);
 /* tcp_guest.c: to the host's socket */
 void tcp_write(struct tcp *t);
 uint32_t tcp_offer(struct ctx *c, struct flow *f);		/* bytes from the guest there is room for */
+void tcp_gap_drop(struct ctx *c, struct flow *f);
 
 /* tcp_host.c: to the guest */
 bool tcp_emit(struct ctx *c, struct flow *f, uint8_t flags, uint32_t seq, struct frame *fr, uint32_t offer);

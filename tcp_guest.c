@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* tcp_guest.c - TCP, from the guest to the host's socket: segments in, acknowledgments out
  *
- * Every byte inside the advertised window is taken: by the socket, the rest by the stash. The window offered is the
- * socket's room, and a little more once it is half full: Linux lets a send buffer grow only if it was found full.
- * Taken means acknowledged; loss between the host and its peer is the host kernel's business.
+ * Every byte inside the advertised window is taken: by the socket, the rest by the stash; behind a gap by tcp_gap.c,
+ * until that is filled. The window offered is the socket's room, and a little more once it is half full: Linux lets a
+ * send buffer grow only if it was found full. Taken means acknowledged; loss between the host and its peer is the host
+ * kernel's business.
  */
 #include <errno.h>
 #include <sys/socket.h>
@@ -12,6 +13,7 @@
 #include "tcp.h"
 #include "tcp_buf.h"
 #include "tcp_conn.h"
+#include "tcp_gap.h"
 
 /* Offered at once, to all flows that send much: the link's round trip is short, and more would wait in its queue, with
  * others behind it
@@ -21,6 +23,7 @@
 #define TCP_CHALLENGE	100		/* ms between acknowledgments of empty segments out of the window */
 #define BURST		7		/* 16ths of an empty socket's room: a third of its buffer, less 2 % */
 #define GATHER_IOV	512		/* buffers of consecutive segments in one sendmsg() */
+#define DUPS_MAX	64		/* duplicate acknowledgments in a turn */
 
 /* Asks for EPOLLOUT unless it will come, or there is room: BLOCKED */
 static void tcp_want_write(struct tcp *t)
@@ -154,7 +157,97 @@ static void gather_send(struct ctx *c, struct flow *f)
 	gather.cnt = gather.len = 0;
 }
 
-/* Payload of an acceptable segment, its first byte is number @seq: the part that is next and new is gathered */
+/* Those of @len bytes from @seq on that were there already are reported (RFC 2883) */
+static void tcp_duplicate(struct tcp *t, uint32_t seq, uint32_t len)
+{
+	uint32_t end = seq_lt(t->rcv_nxt, seq + len) ? t->rcv_nxt : seq + len;
+
+	if (t->flags & TCPF_SACK && seq_lt(seq, end))
+		gap_again(t, seq, end);
+}
+
+/* The guest's FIN, behind all that was taken (RFC 9293 3.10.7.4, eighth check) */
+static void tcp_take_fin(struct flow *f)
+{
+	struct tcp *t = &f->tcp;
+
+	gap_free(t);				/* nothing is behind it */
+	t->rcv_nxt++;
+	tcp_set_state(f, t->state == TCP_ESTABLISHED ? TCP_CLOSE_WAIT : TCP_CLOSING);
+	tcp_shutdown(t);
+}
+
+/* A flow's bytes behind a gap are given up: the guest sends them again (RFC 2018 8) */
+void tcp_gap_drop(struct ctx *c, struct flow *f)
+{
+	flow_guest(c, f)->count.tcp_gaps_dropped++;
+	gap_free(&f->tcp);
+}
+
+/* Payload behind a gap that begins with number @seq, and FIN, as far as they are in the window. The flow whose gap was
+ * filled least recently gives way. Return: false if nothing is kept
+ */
+static bool tcp_keep_behind(struct ctx *c, struct flow *f, const struct pkt *p, uint32_t seq)
+{
+	uint32_t room = seq_lt(seq, f->tcp.rcv_adv) ? f->tcp.rcv_adv - seq : 0;
+	bool fin = p->tcp.flags & TCP_FIN && p->data.len <= room;
+	struct view v = p->data;
+
+	view_trim(&v, room);
+	while (!gap_fits(f, seq, (uint32_t)v.len + fin)) {
+		struct flow *oldest = gap_oldest();
+
+		if (!oldest || oldest == f)
+			return false;
+		tcp_gap_drop(c, oldest);
+	}
+	return gap_add(f, seq, &v, fin, c->now);
+}
+
+/* A segment behind a gap: duplicate acknowledgments at once (RFC 5681 4.2), one for each segment of a super-packet, as
+ * a guest without SACK counts them
+ */
+static void tcp_behind(struct ctx *c, struct flow *f, const struct pkt *p, uint32_t seq)
+{
+	uint32_t len = (uint32_t)p->data.len, n = p->off.gso ? DIV_ROUND_UP(len, p->off.gso) : 1;
+	struct tcp *t = &f->tcp;
+
+	t->flags |= TCPF_ACK_NOW;
+	t->dups = (uint8_t)MIN(t->dups + n, DUPS_MAX);
+	if (tcp_in(t, TCPS_GUEST_FIN) || !tcp_keep_behind(c, f, p, seq))
+		drop_count(flow_guest(c, f), DROP_TCP_SEQ);
+	else
+		flow_guest(c, f)->count.tcp_out_of_order++;
+}
+
+/* Bytes of the gap came: those behind it follow, as far as they are in order */
+static void tcp_fill(struct ctx *c, struct flow *f)
+{
+	struct tcp *t = &f->tcp;
+
+	t->flags |= TCPF_ACK_NOW;		/* RFC 5681 4.2 */
+	while (gap_filled(t)) {
+		uint32_t len, nxt;
+
+		gather.cnt += gap_iov(t, gather_iov + gather.cnt, GATHER_IOV - gather.cnt, &len);
+		gather.len += len;
+		nxt = t->rcv_nxt += len;
+		if (gather.len)
+			gather_send(c, f);	/* before the blocks are free */
+		if (t->rcv_nxt != nxt) {	/* which took something back: all of it comes again */
+			tcp_gap_drop(c, f);
+			return;
+		}
+		if (gap_fin(t))
+			tcp_take_fin(f);
+		else
+			gap_advance(t, c->now);
+	}
+	if (t->gap)
+		gap_advance(t, c->now);
+}
+
+/* Payload of an acceptable segment, its first byte is number @seq, rcv_nxt or before: the new part is gathered */
 static void tcp_take(struct ctx *c, struct flow *f, const struct pkt *p, uint32_t seq)
 {
 	uint32_t len = (uint32_t)p->data.len, skip, take;
@@ -165,8 +258,9 @@ static void tcp_take(struct ctx *c, struct flow *f, const struct pkt *p, uint32_
 	take = seg_trim(seq, len, t->rcv_nxt, t->rcv_adv, &skip);
 	t->rcv_mss = MAX(t->rcv_mss, p->off.gso ? p->off.gso : (uint16_t)MIN(len, UINT16_MAX));
 
-	if (take < len) {			/* gap, overlap, or beyond the window: answered at once */
+	if (take < len) {			/* overlap, or beyond the window: answered at once */
 		t->flags |= TCPF_ACK_NOW;
+		tcp_duplicate(t, seq, len);
 		if (!take)
 			drop_count(flow_guest(c, f), DROP_TCP_SEQ);
 	}
@@ -180,6 +274,8 @@ static void tcp_take(struct ctx *c, struct flow *f, const struct pkt *p, uint32_
 	gather.cnt += view_iov(&v, gather_iov + gather.cnt, GATHER_IOV - gather.cnt, &got);
 	gather.len += (uint32_t)got;
 	t->rcv_nxt += (uint32_t)got;
+	if (t->gap)
+		tcp_fill(c, f);
 }
 
 /* Acknowledged bytes leave the keep, and the socket's queue: in large steps, and before waiting for more */
@@ -294,6 +390,7 @@ static bool tcp_control(struct ctx *c, struct flow *f, const struct pkt *p)
 			t->flags |= TCPF_ACK_NOW;
 			t->challenged_at = c->now;
 		}
+		tcp_duplicate(t, p->tcp.seq, (uint32_t)p->data.len);
 		if (p->tcp.seq == t->rcv_nxt)
 			tcp_ack(c, f, p);
 		else
@@ -333,21 +430,24 @@ static bool tcp_syn_answered(struct ctx *c, struct flow *f, const struct pkt *p)
 static void tcp_text(struct ctx *c, struct flow *f, const struct pkt *p, uint32_t seq)
 {
 	uint32_t end = seq + (uint32_t)p->data.len;
+	bool fin = p->tcp.flags & TCP_FIN;
 	struct tcp *t = &f->tcp;
 
-	if (p->data.len)
+	if (seq_lt(t->rcv_nxt, seq)) {
+		if (end != seq || fin)
+			tcp_behind(c, f, p, seq);
+		return;
+	}
+	if (end != seq)
 		tcp_take(c, f, p, seq);
-	if (!(p->tcp.flags & TCP_FIN))
+	if (!fin)
 		return;
 	if (gather.len && end == t->rcv_nxt)
 		gather_send(c, f);		/* which may take something back */
-	if (tcp_in(t, TCPS_GUEST_FIN) || end != t->rcv_nxt) {
+	if (!tcp_in(t, TCPS_GUEST_FIN) && end == t->rcv_nxt)
+		tcp_take_fin(f);
+	else
 		t->flags |= TCPF_ACK_NOW;
-		return;
-	}
-	t->rcv_nxt++;
-	tcp_set_state(f, t->state == TCP_ESTABLISHED ? TCP_CLOSE_WAIT : TCP_CLOSING);
-	tcp_shutdown(t);
 }
 
 static void tcp_segment(struct ctx *c, struct flow *f, const struct pkt *p)

@@ -16,6 +16,7 @@
 #include "tcp.h"
 #include "tcp_buf.h"
 #include "tcp_conn.h"
+#include "tcp_gap.h"
 
 #define PUSH_FRAMES	32		/* frames filled by one recvmsg() */
 #define PUSH_BYTES	(256U << 10)	/* and bytes: still in the cache when they are written to the link */
@@ -45,6 +46,7 @@ bool tcp_emit(struct ctx *c, struct flow *f, uint8_t flags, uint32_t seq, struct
 	struct guest *g = flow_guest(c, f);
 	struct tcp *t = &f->tcp;
 	struct net_hdr n;
+	bool data = fr;
 
 	if (!fr && !tcp_reserve(c, f, &fr, 1, 0, flags & TCP_RST ? TAP_LAST : TAP_ANY))
 		return false;
@@ -65,7 +67,10 @@ bool tcp_emit(struct ctx *c, struct flow *f, uint8_t flags, uint32_t seq, struct
 	if (flags & TCP_ACK) {
 		s.ack = t->rcv_nxt;
 		t->rcv_acked = t->rcv_nxt;
-		t->flags &= ~TCPF_ACK_NOW;
+		if (!data && tcp_reports(t))
+			s.sacks = (uint8_t)gap_blocks(t, s.sack, tcp_sacks_max(t));
+		if (!data || !tcp_reports(t))
+			t->flags &= ~TCPF_ACK_NOW;
 		t->ack_at = 0;
 	}
 

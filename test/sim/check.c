@@ -2,6 +2,7 @@
 /* check.c - what holds in every run, whatever the script: of each segment to the guest, and of the program at rest */
 #include <netinet/in.h>
 
+#include "../../tcp_gap.h"
 #include "../../tcp_seg.h"
 #include "run.h"
 
@@ -179,6 +180,8 @@ static bool check_flow(struct run *r, const struct flow *f)
 		return run_fail(r, "flow without its socket: descriptor %i", f->tcp.sock);
 	if (s && s->mods)
 		return run_fail(r, "I4: registration of a flow's socket modified");
+	if (f->tcp.gap && (gap_filled(&f->tcp) || !timer_armed(&f->timer) || f->timer.due > gap_due(&f->tcp)))
+		return run_fail(r, "I1: bytes behind a gap that was filled, or that are kept for ever");
 	if (!timer_armed(&f->timer) && f->tcp.state != TCP_CONNECTING)	/* the kernel has one for connect() */
 		return run_fail(r, "no timer in state %s: the flow could live for ever", tcp_state_name[f->tcp.state]);
 	return !s || check_waits(r, f, s);

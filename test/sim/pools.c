@@ -14,5 +14,10 @@ static unsigned used(const struct pool *p)
 
 unsigned pools_used(void)
 {
-	return used(&stash) + used(&keep) + stash_promised;
+	return used(&stash) + used(&gap_pool) + used(&keep) + stash_promised;
+}
+
+void pools_blocks(unsigned n)
+{
+	gap_used = n ? GAP_BLOCKS - n : 0;
 }

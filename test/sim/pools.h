@@ -5,4 +5,7 @@
 
 unsigned pools_used(void);
 
+/* Blocks for queues behind gaps that there are, 0: as usual. None is in use. */
+void pools_blocks(unsigned n);
+
 #endif /* POOLS_H */

@@ -159,6 +159,8 @@ static void guest_timeout(void)
 		g->nxt = g->una;
 	guest_output();
 	guest_arm();
+	if (!g->rto_at && g->una == g->edge && seq_lt(g->una, 1 + g->total))
+		g->rto_at = world.now + g->rto;		/* a probe may be lost, too */
 }
 
 static void guest_acked(const struct wire *w)

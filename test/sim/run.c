@@ -25,7 +25,7 @@
 #define AHEAD_MAX	512
 
 static struct wire pend_ring[GUEST_MAX][PEND_MAX];
-static struct ahead {			/* what the guest sent since the loop ran: one batch */
+static struct ahead {			/* what the guest sent in the window, ahead of what is missing */
 	struct conn	*cn;
 	uint32_t	seq, end;
 } ahead[AHEAD_MAX];
@@ -71,11 +71,23 @@ struct addr run_addr_text(const struct run *r, const char *text)
 	return run_addr(r, &a);
 }
 
+/* Forgets what was sent ahead, up to number @to, or all of it */
+static void note_clear(const struct conn *cn, uint32_t to, bool all)
+{
+	unsigned k = 0;
+
+	for (unsigned i = 0; i < nahead; i++)
+		if (ahead[i].cn != cn || (!all && !seq_le(ahead[i].end, to)))
+			ahead[k++] = ahead[i];
+	nahead = k;
+}
+
 void conn_init(struct run *r, unsigned n, const struct end *to)
 {
 	struct conn *cn = &r->conn[n];
 
 	*cn = (struct conn){ .g_wscale = -1, .o_wscale = -1, .mss = 536 };
+	note_clear(cn, 0, true);
 	cn->guest.a = run_addr_text(r, "198.51.100.2");
 	cn->guest.port = (uint16_t)(GUEST_PORT + n);
 	if (to) {
@@ -201,6 +213,7 @@ void run_begin(struct run *r, const struct script *s, const struct variant *v)
 	sock_probe();
 	loop_init(&r->c);
 	r->c.sockets_max = r->s->sockets_max;
+	pools_blocks(r->s->gap_blocks);
 	for (unsigned k = 0; k < GUEST_MAX; k++)
 		guest_begin(r, k, &caps);
 	world.link = NULL;		/* listeners are nobody's own */
@@ -383,7 +396,6 @@ bool run_until(struct run *r, uint64_t until, bool frame)
 	world.limit = until > world.now ? until : world.now;
 	world.idle = false;
 	r->others = false;
-	nahead = 0;			/* what comes from now on is another batch */
 	while (!world.idle) {
 		if (!r->over && !r->carry)	/* what the guest sends at the same time is one batch */
 			r->c.guest[r->guest].tap.burst = TAP_BATCH;
@@ -427,8 +439,7 @@ void guest_push(struct run *r, struct wire *w, uint16_t gso)
 	(r->carry ? r->carry : tap_sim_push)(frame, len, &off);
 }
 
-/* Numbers [@seq, @end) came in the window: those in order must be taken, and those of the same batch that they lead to
- */
+/* Numbers [@seq, @end) came in the window: those in order must be taken, and those ahead that they lead to */
 static void note_range(struct conn *cn, uint32_t seq, uint32_t end)
 {
 	if (nahead < AHEAD_MAX)
@@ -439,6 +450,7 @@ static void note_range(struct conn *cn, uint32_t seq, uint32_t end)
 		cn->sent = ahead[i].end;
 		i = UINT_MAX;				/* from the start: it may lead to another one */
 	}
+	note_clear(cn, cn->sent, false);
 }
 
 /* What the guest said, for the checks of what comes back */
@@ -464,8 +476,10 @@ static void note_sent(struct run *r, struct conn *cn, const struct wire *w, bool
 	cn->sent_max = seq_max(cn->sent_max, end);
 	if (w->flags & TCP_RST)
 		cn->reset = true;
-	if (w->flags & TCP_SYN && !ignored)
+	if (w->flags & TCP_SYN && !ignored) {
 		cn->sent = 1;
+		note_clear(cn, 1, false);
+	}
 	if (!ignored && !r->carry && w->flags & TCP_ACK && cn->o_known) {
 		uint32_t in = seq_lt(cn->adv, end) ? cn->adv : end;
 

@@ -376,6 +376,8 @@ static bool parse_set(struct script *s, const struct words *w)
 		*(strcmp(w->w[2], "v4") ? &s->only6 : &s->only4) = true;
 	else if (w->n == 3 && !strcmp(w->w[1], "sockets"))
 		s->sockets_max = (uint32_t)atoi(w->w[2]);
+	else if (w->n == 3 && !strcmp(w->w[1], "gap-blocks"))
+		s->gap_blocks = (uint32_t)atoi(w->w[2]);
 	else if (w->n == 2 && !strcmp(w->w[1], "outward"))
 		s->outward = true;
 	else if (w->n == 2 && !strcmp(w->w[1], "no-icmp"))

@@ -13,7 +13,7 @@
  *	TIME flow WHAT | link WHAT | conn N [new] [to ADDR:PORT]
  *	TIME counter NAME N			value of one in counters.c
  *	set NAME [VALUE]			mtu N, only v4, only v6, no-faults, meminfo, peek, no-peek, outward,
- *						no-icmp, no-udp, sockets N
+ *						no-icmp, no-udp, sockets N, gap-blocks N
  *	use active | use passive | use sack	connection opened by the guest, or from the host: MSS 1000, scale 7;
  *						by a guest that knows SACK
  *
@@ -87,6 +87,7 @@ struct script {
 	bool		outward;		/* UDP is forwarded out of the namespace, not into it */
 	bool		no_icmp, no_udp;
 	uint32_t	sockets_max;		/* of the guest's */
+	uint32_t	gap_blocks;		/* for queues behind gaps, 0: as usual */
 };
 
 /* false, with a message on standard output, if the file can't be read or makes no sense */
