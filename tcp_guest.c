@@ -51,11 +51,13 @@ static bool tcp_filled(const struct tcp *t)
 	return tcp_grown(t) && (t->room < STASH_FLOW || (t->burst && t->burst < STASH_FLOW));
 }
 
-/* Payload of this batch's segments of one flow, in order, not sent yet; empty between calls */
+/* Of this batch's segments of one flow: payload in order, not sent yet; empty between calls */
 static struct iovec gather_iov[GATHER_IOV];
 static struct {
 	unsigned	cnt;
 	uint32_t	len;
+	uint32_t	stamp;		/* newest timestamp for ts_recent, if @stamped */
+	bool		stamped;
 } gather;
 
 uint32_t tcp_offer(struct ctx *c, struct flow *f)
@@ -353,12 +355,15 @@ static bool tcp_ack(struct ctx *c, struct flow *f, const struct pkt *p)
 	return true;
 }
 
-/* RST, SYN, and segments out of the window. Return: true if nothing of @p is left to be done */
+/* RST, SYN, segments out of the window, or older than others that came (PAWS: RFC 7323 5.2; a guest that is silent is
+ * probed, which renews ts_recent long before it is 24 days old). Return: true if nothing of @p is left to be done
+ */
 static bool tcp_control(struct ctx *c, struct flow *f, const struct pkt *p)
 {
 	uint32_t len = (uint32_t)p->data.len + !!(p->tcp.flags & TCP_FIN) + !!(p->tcp.flags & TCP_SYN);
 	uint8_t flags = p->tcp.flags;
 	struct tcp *t = &f->tcp;
+	bool old;
 
 	if (flags & TCP_RST) {			/* RFC 5961 3.2 */
 		if (p->tcp.seq == t->rcv_nxt) {
@@ -382,7 +387,8 @@ static bool tcp_control(struct ctx *c, struct flow *f, const struct pkt *p)
 		drop_count(flow_guest(c, f), DROP_TCP_STATE);
 		return true;
 	}
-	if (!seg_acceptable(p->tcp.seq, len, t->rcv_nxt, t->rcv_adv)) {
+	old = p->tcp.ts && t->flags & TCPF_TS && seq_lt(p->tcp.tsval, t->ts_recent);
+	if (old || !seg_acceptable(p->tcp.seq, len, t->rcv_nxt, t->rcv_adv)) {
 		/* Keep-alive and window probes, retransmissions, segments beyond the window. RFC 9293 3.10.7.4 lets
 		 * ACK, and RST, through a window that is shut. Two ends out of step must not echo for ever.
 		 */
@@ -391,7 +397,7 @@ static bool tcp_control(struct ctx *c, struct flow *f, const struct pkt *p)
 			t->challenged_at = c->now;
 		}
 		tcp_duplicate(t, p->tcp.seq, (uint32_t)p->data.len);
-		if (p->tcp.seq == t->rcv_nxt)
+		if (p->tcp.seq == t->rcv_nxt && !old)
 			tcp_ack(c, f, p);
 		else
 			drop_count(flow_guest(c, f), DROP_TCP_SEQ);
@@ -450,6 +456,19 @@ static void tcp_text(struct ctx *c, struct flow *f, const struct pkt *p, uint32_
 		t->flags |= TCPF_ACK_NOW;
 }
 
+/* Timestamp of an acceptable segment (RFC 7323 4.3). It counts from the next batch on: sorting may have put a segment
+ * that was sent again before others, which are older, and must pass PAWS.
+ */
+static void tcp_stamped(const struct tcp *t, const struct pkt *p)
+{
+	uint32_t last = gather.stamped ? gather.stamp : t->ts_recent;
+
+	if (seq_lt(t->rcv_acked, p->tcp.seq) || seq_lt(p->tcp.tsval, last))
+		return;
+	gather.stamp = p->tcp.tsval;
+	gather.stamped = true;
+}
+
 static void tcp_segment(struct ctx *c, struct flow *f, const struct pkt *p)
 {
 	struct tcp *t = &f->tcp;
@@ -477,8 +496,8 @@ static void tcp_segment(struct ctx *c, struct flow *f, const struct pkt *p)
 		t->flags &= ~TCPF_ASK;
 		tcp_set_state(f, TCP_ESTABLISHED);
 	}
-	if (p->tcp.ts && seq_le(p->tcp.seq, t->rcv_acked))	/* RFC 7323 4.3 */
-		t->ts_recent = p->tcp.tsval;
+	if (p->tcp.ts)
+		tcp_stamped(t, p);
 	if (tcp_ack(c, f, p))			/* data may come with SYN,ACK: RFC 9293 3.10.7.3, fourth check */
 		tcp_text(c, f, p, p->tcp.seq + !!(p->tcp.flags & TCP_SYN));
 }
@@ -529,6 +548,9 @@ uint16_t tcp_input(struct ctx *c, struct flow *f, struct pkt *pkts)
 		i = pkts[i].next;
 	} while (i != PKT_NEXT_NONE && !f->dead && !tcp_finished(&f->tcp));
 
+	if (gather.stamped)
+		f->tcp.ts_recent = gather.stamp;
+	gather.stamped = false;
 	if (f->dead) {
 		gather.cnt = gather.len = 0;
 		return i;
