@@ -199,9 +199,9 @@ static bool send_step(struct run *r, const struct step *t)
 		o.sack[o.sacks].from = cur(r)->o_isn + (uint32_t)p->sack[o.sacks].from;
 		o.sack[o.sacks].to = cur(r)->o_isn + (uint32_t)p->sack[o.sacks].to;
 	}
-	guest_tcp_opts(r, cur(r), (uint8_t)p->flags, (uint32_t)p->seq, (uint32_t)p->len, p->ack < 0 ? 0 : (uint32_t)p->ack,
-		  p->win < 0 ? 65535 : (uint16_t)p->win, p->mss < 0 ? 0 : (uint16_t)p->mss,
-		  p->wscale < 0 ? -1 : (int)p->wscale, &o, p->by, p->ignored);
+	guest_tcp_opts(r, cur(r), (uint8_t)p->flags, (uint32_t)p->seq, (uint32_t)p->len,
+		  p->ack < 0 ? 0 : (uint32_t)p->ack, p->win < 0 ? 65535 : (uint16_t)p->win,
+		  p->mss < 0 ? 0 : (uint16_t)p->mss, p->wscale < 0 ? -1 : (int)p->wscale, &o, p->by, p->ignored);
 	return true;
 }
 

@@ -441,7 +441,8 @@ static void test_tcp_options(void)
 		  .wscale = 255, .sacks = 4, .sack = { { 1, 2 }, { 3, 4 }, { 5, 6 }, { 0x80000007, 0x80000008 } } },
 		{ "timestamps and three blocks",
 		  "0101080a fedcba98 01234567 0101051a 00000001 00000002 00000003 00000004 00000005 00000006",
-		  .wscale = 255, .ts = true, .tsval = 0xfedcba98, .tsecr = 0x1234567, .sacks = 3, .sack = { { 1, 2 }, { 3, 4 }, { 5, 6 } } },
+		  .wscale = 255, .ts = true, .tsval = 0xfedcba98, .tsecr = 0x1234567,
+		  .sacks = 3, .sack = { { 1, 2 }, { 3, 4 }, { 5, 6 } } },
 		{ "a block that is cut", "0101050e 00000001 00000002 00000003", .wscale = 255, .sacks = 1, .sack = { { 1, 2 } } },
 		{ "no block", "01010502", .mss = 0, .wscale = 255 },
 		{ "blocks beyond the header", "01010512 00000001 00000002", .mss = 0, .wscale = 255 },
@@ -674,7 +675,8 @@ static void test_builders(void)
 static void test_build_syn(void)
 {
 	static const struct { uint16_t mss; uint8_t wscale; unsigned hlen; bool sack_ok, ts; uint8_t sacks; } row[] = {
-		{ 1460, 14, 28, false, false, 0 }, { 1440, TCP_WSCALE_NONE, 24, false, false, 0 }, { 0, 0, 24, false, false, 0 }, { 0, TCP_WSCALE_NONE, 20, false, false, 0 },
+		{ 1460, 14, 28, false, false, 0 }, { 1440, TCP_WSCALE_NONE, 24, false, false, 0 },
+		{ 0, 0, 24, false, false, 0 }, { 0, TCP_WSCALE_NONE, 20, false, false, 0 },
 		{ 65495, 0, 28, false, false, 0 }, { 1460, 7, 40, true, true, 0 }, { 1460, 7, 32, true, false, 0 },
 		{ 0, TCP_WSCALE_NONE, 32, false, true, 0 }, { 0, TCP_WSCALE_NONE, 60, false, true, 3 },
 		{ 0, TCP_WSCALE_NONE, 56, false, false, 4 }, { 0, TCP_WSCALE_NONE, 32, false, false, 1 },
