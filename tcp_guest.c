@@ -222,19 +222,21 @@ static void tcp_behind(struct ctx *c, struct flow *f, const struct pkt *p, uint3
 		flow_guest(c, f)->count.tcp_out_of_order++;
 }
 
-/* Bytes of the gap came: those behind it follow, as far as they are in order */
+/* Bytes of the gap came: those behind it follow, as far as they are in order. Each round sends some, or is the last. */
 static void tcp_fill(struct ctx *c, struct flow *f)
 {
 	struct tcp *t = &f->tcp;
+	uint32_t len, nxt, sent;
 
 	t->flags |= TCPF_ACK_NOW;		/* RFC 5681 4.2 */
-	while (gap_filled(t)) {
-		uint32_t len, nxt;
-
+	gap_advance(t, c->now);
+	do {
+		if (!gap_filled(t))
+			return;
 		gather.cnt += gap_iov(t, gather_iov + gather.cnt, GATHER_IOV - gather.cnt, &len);
-		gather.len += len;
+		sent = gather.len += len;
 		nxt = t->rcv_nxt += len;
-		if (gather.len)
+		if (sent)
 			gather_send(c, f);	/* before the blocks are free */
 		if (t->rcv_nxt != nxt) {	/* which took something back: all of it comes again */
 			tcp_gap_drop(c, f);
@@ -244,9 +246,7 @@ static void tcp_fill(struct ctx *c, struct flow *f)
 			tcp_take_fin(f);
 		else
 			gap_advance(t, c->now);
-	}
-	if (t->gap)
-		gap_advance(t, c->now);
+	} while (sent);
 }
 
 /* Payload of an acceptable segment, its first byte is number @seq, rcv_nxt or before: the new part is gathered */
