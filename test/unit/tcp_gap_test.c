@@ -98,8 +98,10 @@ static void check(unsigned i)
 		ok(from < to && to <= space && from >= nxt);
 		ok(!k || g->r[k - 1].end - o->base < from);
 		for (uint32_t j = from; j < to; j++)
-			bad += !o->held[j] || (o->fin != j && block_mem(*block_at((struct gap *)g, o->base + j))
-					       [(o->base + j) % GAP_BLOCK] != pattern(i, o->base + j));
+			bad += !o->held[j] ||
+			       (o->fin != j &&
+				block_mem(*block_at((struct gap *)g, o->base + j))[(o->base + j) % GAP_BLOCK] !=
+					pattern(i, o->base + j));
 		for (uint32_t at = piece(g->r[k].seq); seq_lt(at, g->r[k].end); at += GAP_BLOCK) {
 			used += at != last;
 			last = at;
@@ -305,6 +307,44 @@ static void test_hostile(void)
 	eq((GAP_BLOCKS - block_left()), 0);
 }
 
+/* Is the order of queues that give way: @a, @b, @c? */
+static bool order(unsigned a, unsigned b, unsigned c)
+{
+	const unsigned flow[] = { a, b, c };
+	unsigned k = gaps[0].next;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(flow); i++, k = gaps[k].next)
+		if (!k || gaps[k].f != &one[flow[i]].f)
+			return false;
+	return !k;
+}
+
+static void test_order(void)
+{
+	test("queues give way by progress of their gap alone: not by age, by new segments behind it, nor by size");
+	fresh(8);
+	for (unsigned i = 0; i < 3; i++)
+		ok(add(i, 1000, 500, false));
+	ok(order(0, 1, 2));
+	now++;
+	ok(add(0, 5000, 500, false));		/* a new range */
+	ok(add(1, 1500, 500, false));		/* more of the first one */
+	ok(add(1, 1000, 100, false));		/* again */
+	ok(order(0, 1, 2));
+	eq(gap_due(&one[0].f.tcp), now - 1 + GAP_AGE);
+	one[0].f.tcp.rcv_nxt += 10;		/* a part of the gap */
+	gap_advance(&one[0].f.tcp, now);
+	ok(order(1, 2, 0));
+	one[2].f.tcp.rcv_nxt += 10;		/* the one in the middle */
+	gap_advance(&one[2].f.tcp, now);
+	ok(order(1, 0, 2));
+	gap_free(&one[0].f.tcp);
+	ok(add(0, 1000, 500, false));		/* a new queue is the last one */
+	ok(order(1, 2, 0));
+	fresh(8);
+	ok(!gap_oldest());
+}
+
 static void eq_blocks(unsigned i, unsigned max, unsigned cnt, ...)
 {
 	struct tcp_sack b[4];
@@ -395,6 +435,7 @@ int main(void)
 	test_blocks();
 	test_fin();
 	test_hostile();
+	test_order();
 	test_random(1, 100, 10, 1);
 	test_random(3, 300, 40, 2);
 	test_random(3, 60000, 9000, 3);
