@@ -234,9 +234,11 @@ static size_t parse_tcp(const uint8_t *t, size_t len, struct pkt *p)
 	s->wscale = TCP_WSCALE_NONE;
 	s->sack_ok = s->ts = false;
 	s->sacks = 0;
+	if (hlen == TCP_HLEN)
+		return hlen;
 	if (hlen == TCP_HLEN + TCP_TS_LEN && get_be32(t + TCP_HLEN) == OPTS_TS)	/* nearly all, if any */
 		parse_ts(t + TCP_HLEN + 4, s);
-	else if (hlen > TCP_HLEN)
+	else
 		parse_tcp_opts(t + TCP_HLEN, hlen - TCP_HLEN, s);
 	return hlen;
 }

@@ -80,11 +80,11 @@ struct tcp_seg {
 	uint32_t	seq, ack;
 	uint16_t	win;		/* as on the wire, unscaled */
 	uint16_t	mss;		/* 0: option absent */
-	uint8_t		flags;
 	uint8_t		wscale;		/* TCP_WSCALE_NONE: option absent */
 	bool		sack_ok;	/* RFC 2018 2 */
 	bool		ts;		/* @tsval and @tsecr are there: RFC 7323 3.2 */
 	uint8_t		sacks;		/* used entries of @sack */
+	uint8_t		flags;
 	uint32_t	tsval, tsecr;
 	struct tcp_sack	sack[TCP_SACKS];	/* in the option's order: the most recent one first */
 };

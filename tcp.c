@@ -308,11 +308,11 @@ static struct flow *tcp_begin(struct ctx *c, struct guest *g, const struct side 
 	t->peek_off = PEEK_OFF_NONE;
 	t->rcv_wscale = TCP_WSCALE;
 	t->flags = (TCP_OFFER_SACK ? TCPF_SACK : 0) | (TCP_OFFER_TS ? TCPF_TS : 0);
-	t->ts_off = seg_stamp(c->secret, &guest->our, &guest->peer);
 	t->rcv_mss = 1;
 	t->rto = TCP_RTO_INIT;
 	t->heard_at = c->now;
-	t->snd_una = t->snd_nxt = t->snd_max = seg_isn(c->secret, &guest->our, &guest->peer, c->now);
+	t->snd_una = seg_isn(c->secret, &guest->our, &guest->peer, c->now, &t->ts_off);
+	t->snd_nxt = t->snd_max = t->snd_una;
 	flow_hash_guest(&c->flows, f);
 	if (!ev_add_flow(c->epfd, fd, flow_idx(&c->flows, f), f->gen, HOST, TCP_EVENTS))
 		return f;

@@ -355,6 +355,22 @@ static bool tcp_ack(struct ctx *c, struct flow *f, const struct pkt *p)
 	return true;
 }
 
+/* Is a segment with a timestamp older than others that came? If not, and it is acceptable, its timestamp counts (RFC
+ * 7323 4.3), from the next batch on: sorting may have put a segment that was sent again before others, which are older,
+ * and must pass PAWS.
+ */
+static bool tcp_old(const struct tcp *t, const struct pkt *p, bool acceptable)
+{
+	if (!(t->flags & TCPF_TS))
+		return false;
+	if (acceptable && seq_le(p->tcp.seq, t->rcv_acked) &&
+	    !seq_lt(p->tcp.tsval, gather.stamped ? gather.stamp : t->ts_recent)) {
+		gather.stamp = p->tcp.tsval;
+		gather.stamped = true;
+	}
+	return seq_lt(p->tcp.tsval, t->ts_recent);
+}
+
 /* RST, SYN, segments out of the window, or older than others that came (PAWS: RFC 7323 5.2; a guest that is silent is
  * probed, which renews ts_recent long before it is 24 days old). Return: true if nothing of @p is left to be done
  */
@@ -363,7 +379,7 @@ static bool tcp_control(struct ctx *c, struct flow *f, const struct pkt *p)
 	uint32_t len = (uint32_t)p->data.len + !!(p->tcp.flags & TCP_FIN) + !!(p->tcp.flags & TCP_SYN);
 	uint8_t flags = p->tcp.flags;
 	struct tcp *t = &f->tcp;
-	bool old;
+	bool old = false, outside;
 
 	if (flags & TCP_RST) {			/* RFC 5961 3.2 */
 		if (p->tcp.seq == t->rcv_nxt) {
@@ -387,8 +403,10 @@ static bool tcp_control(struct ctx *c, struct flow *f, const struct pkt *p)
 		drop_count(flow_guest(c, f), DROP_TCP_STATE);
 		return true;
 	}
-	old = p->tcp.ts && t->flags & TCPF_TS && seq_lt(p->tcp.tsval, t->ts_recent);
-	if (old || !seg_acceptable(p->tcp.seq, len, t->rcv_nxt, t->rcv_adv)) {
+	outside = !seg_acceptable(p->tcp.seq, len, t->rcv_nxt, t->rcv_adv);
+	if (p->tcp.ts)
+		old = tcp_old(t, p, !outside);
+	if (old || outside) {
 		/* Keep-alive and window probes, retransmissions, segments beyond the window. RFC 9293 3.10.7.4 lets
 		 * ACK, and RST, through a window that is shut. Two ends out of step must not echo for ever.
 		 */
@@ -456,19 +474,6 @@ static void tcp_text(struct ctx *c, struct flow *f, const struct pkt *p, uint32_
 		t->flags |= TCPF_ACK_NOW;
 }
 
-/* Timestamp of an acceptable segment (RFC 7323 4.3). It counts from the next batch on: sorting may have put a segment
- * that was sent again before others, which are older, and must pass PAWS.
- */
-static void tcp_stamped(const struct tcp *t, const struct pkt *p)
-{
-	uint32_t last = gather.stamped ? gather.stamp : t->ts_recent;
-
-	if (seq_lt(t->rcv_acked, p->tcp.seq) || seq_lt(p->tcp.tsval, last))
-		return;
-	gather.stamp = p->tcp.tsval;
-	gather.stamped = true;
-}
-
 static void tcp_segment(struct ctx *c, struct flow *f, const struct pkt *p)
 {
 	struct tcp *t = &f->tcp;
@@ -496,8 +501,6 @@ static void tcp_segment(struct ctx *c, struct flow *f, const struct pkt *p)
 		t->flags &= ~TCPF_ASK;
 		tcp_set_state(f, TCP_ESTABLISHED);
 	}
-	if (p->tcp.ts)
-		tcp_stamped(t, p);
 	if (tcp_ack(c, f, p))			/* data may come with SYN,ACK: RFC 9293 3.10.7.3, fourth check */
 		tcp_text(c, f, p, p->tcp.seq + !!(p->tcp.flags & TCP_SYN));
 }

@@ -152,22 +152,14 @@ uint32_t seg_share(const struct senders *s, uint32_t all)
 	return MAX(all / MAX(s->n, 1U), SHARE_MIN);
 }
 
-static uint64_t ends_hash(const uint64_t key[2], const struct end *a, const struct end *b)
+uint32_t seg_isn(const uint64_t key[2], const struct end *a, const struct end *b, uint64_t now, uint32_t *ts_off)
 {
 	struct {
 		struct addr a, b;
 		uint64_t ports;		/* 64 bits: no padding, which would be hashed, too */
 	} ends = { a->a, b->a, (uint64_t)a->port << 16 | b->port };
+	uint64_t hash = siphash(key, &ends, sizeof(ends));
 
-	return siphash(key, &ends, sizeof(ends));
-}
-
-uint32_t seg_isn(const uint64_t key[2], const struct end *a, const struct end *b, uint64_t now)
-{
-	return (uint32_t)ends_hash(key, a, b) + (uint32_t)(now * 250);
-}
-
-uint32_t seg_stamp(const uint64_t key[2], const struct end *a, const struct end *b)
-{
-	return (uint32_t)(ends_hash(key, a, b) >> 32);
+	*ts_off = (uint32_t)(hash >> 32);
+	return (uint32_t)hash + (uint32_t)(now * 250);
 }

@@ -86,12 +86,12 @@ void seg_count(struct senders *s, struct sender *one, uint32_t len);
 /* What each flow may have on its way, of @all bytes: two super-packets at least */
 uint32_t seg_share(const struct senders *s, uint32_t all);
 
-/* Initial sequence number (RFC 6528): hash of the endpoints, and a clock of 4 microseconds */
-uint32_t seg_isn(const uint64_t key[2], const struct end *a, const struct end *b, uint64_t now);
-
-/* Offset of timestamps to the clock, by the same hash: they go on in the next connection of these endpoints, and don't
- * show the host's uptime (RFC 7323 7.1)
+/**
+ * seg_isn() - initial sequence number (RFC 6528): hash of the endpoints, and a clock of 4 microseconds
+ * @now:	ms
+ * @ts_off:	set to the offset of timestamps to the clock, by the same hash: they go on in the next connection of
+ *		these endpoints, and don't show the host's uptime (RFC 7323 7.1)
  */
-uint32_t seg_stamp(const uint64_t key[2], const struct end *a, const struct end *b);
+uint32_t seg_isn(const uint64_t key[2], const struct end *a, const struct end *b, uint64_t now, uint32_t *ts_off);
 
 #endif /* TCP_SEG_H */

@@ -356,32 +356,35 @@ static void test_isn(void)
 {
 	const uint64_t key[2] = { 1, 2 }, other[2] = { 1, 3 };
 	struct end a = { addr_loopback4, 1000 }, b = { addr_loopback6, 80 }, c = { addr_loopback4, 1001 };
-	uint32_t isn, again;
+	uint32_t isn, again, stamp, first;
 
 	test("seg_isn: RFC 6528: the same for the same ends, but for a clock of 4 us");
-	isn = seg_isn(key, &a, &b, 5);
+	isn = seg_isn(key, &a, &b, 5, &first);
 	for (int i = 0; i < 256; i++) {
 		dirty_stack(i);
-		again = seg_isn(key, &a, &b, 5);
+		again = seg_isn(key, &a, &b, 5, &stamp);
 		eq(again, isn);
+		eq(stamp, first);
 	}
-	eq(seg_isn(key, &a, &b, 6) - isn, 250);
-	eq(seg_isn(key, &a, &b, 5 + 4000000) - isn, 1000000000);
-	eq(seg_isn(key, &a, &b, (1ULL << 40) + 5), isn);	/* 250 * 2^40 is a multiple of 2^32 */
+	eq(seg_isn(key, &a, &b, 6, &stamp) - isn, 250);
+	eq(seg_isn(key, &a, &b, 5 + 4000000, &stamp) - isn, 1000000000);
+	eq(stamp, first);
+	ok(stamp != isn);
+	eq(seg_isn(key, &a, &b, (1ULL << 40) + 5, &stamp), isn);	/* 250 * 2^40 is a multiple of 2^32 */
 
 	test("seg_isn: other ends, ports, directions, keys: other numbers");
-	ok(seg_isn(key, &b, &a, 5) != isn);
-	ok(seg_isn(key, &c, &b, 5) != isn);
-	ok(seg_isn(key, &a, &c, 5) != isn);
-	ok(seg_isn(other, &a, &b, 5) != isn);
+	ok(seg_isn(key, &b, &a, 5, &stamp) != isn && stamp != first);
+	ok(seg_isn(key, &c, &b, 5, &stamp) != isn);
+	ok(seg_isn(key, &a, &c, 5, &stamp) != isn);
+	ok(seg_isn(other, &a, &b, 5, &stamp) != isn);
 	b.a.b[0]++;
-	ok(seg_isn(key, &a, &b, 5) != isn);
+	ok(seg_isn(key, &a, &b, 5, &stamp) != isn);
 	b.a.b[0]--;
 	b.port++;
-	ok(seg_isn(key, &a, &b, 5) != isn);
+	ok(seg_isn(key, &a, &b, 5, &stamp) != isn);
 	b = (struct end){ addr_loopback6, 80 };
 	a.a.b[15]++;
-	ok(seg_isn(key, &a, &b, 5) != isn);
+	ok(seg_isn(key, &a, &b, 5, &stamp) != isn);
 }
 
 static void test_senders(void)
