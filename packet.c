@@ -159,7 +159,7 @@ static enum drop check_special(const struct pkt *p, bool v4)
 
 #define OPTS_TS		0x0101080aU	/* two no-operations, then timestamps: RFC 7323 appendix A */
 
-static void parse_ts(const uint8_t *at, struct tcp_seg *s)
+static inline void parse_ts(const uint8_t *at, struct tcp_seg *s)
 {
 	s->ts = true;
 	s->tsval = get_be32(at);
