@@ -29,7 +29,7 @@ struct ctx {
 		uint64_t	flows, bytes;
 	} splice;			/* so far */
 	pid_t		pid;		/* ours, in the outer PID namespace */
-	uint64_t	now;		/* ms, read once per wakeup */
+	uint64_t	now, now_us;	/* ms, and the same in us: read once per wakeup */
 	uint64_t	awake_until;	/* us: with --busy-poll, no sleep before */
 	uint64_t	secret[2];	/* key of initial sequence numbers (RFC 6528) */
 };

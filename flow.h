@@ -124,20 +124,22 @@ struct tcp {
 	uint32_t	ts_recent;	/* the guest's timestamp to echo (RFC 7323 4.3) */
 	uint32_t	ts_off;		/* of ours, to the clock */
 
-	uint32_t	stash, stash_last;	/* blocks with bytes from the guest that the socket did not take */
+	uint16_t	stash, stash_last;	/* blocks with bytes from the guest that the socket did not take */
 	uint32_t	stash_off, stash_len;
 	uint32_t	promised;		/* bytes of stash reserved for this flow */
-	uint32_t	keep, keep_len;		/* slot with bytes read off the socket and not acknowledged */
+	uint16_t	keep, keep_len;		/* slot with bytes read off the socket and not acknowledged */
 	uint32_t	room, room_asked;	/* bytes the socket would take: now, and when it was asked */
 	uint32_t	room_size;		/* the same for an empty socket */
 	uint32_t	burst;			/* bytes until EPOLLOUT is asked for again, 0: until it is full */
 	struct sender	sender;
 
-	uint32_t	rto;
+	uint32_t	srtt, rttvar;	/* us, RFC 6298 2; @srtt 0: no round trip was measured yet */
+	uint32_t	rtt_seq, rtt_at;	/* one is: an acknowledgment of this number, at that time */
+	uint16_t	rto;		/* ms */
+	uint32_t	challenged_at;	/* ms, low half: last acknowledgment of an empty segment out of the window */
 	uint64_t	rtx_at;		/* retransmission or window probe due */
 	uint64_t	ack_at;		/* delayed acknowledgment due */
 	uint64_t	heard_at;	/* last segment from the guest */
-	uint64_t	challenged_at;	/* last acknowledgment of an empty segment out of the window */
 };
 
 /* A datagram to a group or broadcast address a moment ago: anybody there may answer */

@@ -143,7 +143,8 @@ int loop_init(struct ctx *c)
 	if (c->epfd < 0)
 		return -errno;
 
-	c->now = now_ms();
+	c->now_us = now_us();
+	c->now = c->now_us / 1000;
 	flows_init(&c->flows);
 	wheel_init(&c->wheel, c->now);
 	c->neigh_again.kind = TIMER_NEIGH;
@@ -240,7 +241,8 @@ void loop_wait(struct ctx *c, struct turn *t)
 	t->flows_done = false;
 	t->n = wait_events(c, t->ev, has_work(c) ? 0 : wheel_timeout(&c->wheel, c->now));
 	assert(t->n >= 0 || errno == EINTR);
-	c->now = now_ms();
+	c->now_us = now_us();
+	c->now = c->now_us / 1000;
 }
 
 bool loop_next(struct ctx *c, struct turn *t)

@@ -33,7 +33,6 @@
 #define AGAIN_BATCH	4		/* paused listeners, in a turn */
 
 /* Times in ms */
-#define TCP_RTO_MAX	60000		/* RFC 6298 2.4 */
 #define TCP_RETRIES	15		/* more than RFC 9293 3.8.3's R2 of 100 s */
 #define TCP_SYN_RETRIES	7		/* at least 3 minutes, RFC 9293 3.8.3 */
 #define TCP_ACK_DELAY	10
@@ -152,8 +151,11 @@ static void tcp_answer(struct ctx *c, struct flow *f, uint32_t offer)
 		uint8_t ask = (t->state == TCP_SYN_SENT ? 0 : TCP_ACK) | (tcp_synced(t) ? 0 : TCP_SYN);
 
 		/* A segment before the window makes the guest answer with its state: RFC 9293 3.8.4, 3.8.6.1 */
-		if (tcp_emit(c, f, ask, t->snd_una - tcp_synced(t), NULL, offer))
+		if (tcp_emit(c, f, ask, t->snd_una - tcp_synced(t), NULL, offer)) {
 			t->flags &= ~TCPF_ASK;
+			if (ask & TCP_SYN && !t->retries)	/* Karn's rule: RFC 6298 3 */
+				tcp_time(c, t);
+		}
 	}
 	if (t->dups)
 		tcp_answer_gap(c, f, offer);
@@ -309,7 +311,7 @@ static struct flow *tcp_begin(struct ctx *c, struct guest *g, const struct side 
 	t->rcv_wscale = TCP_WSCALE;
 	t->flags = (TCP_OFFER_SACK ? TCPF_SACK : 0) | (TCP_OFFER_TS ? TCPF_TS : 0);
 	t->rcv_mss = 1;
-	t->rto = TCP_RTO_INIT;
+	t->rto = seg_rto(t);
 	t->heard_at = c->now;
 	t->snd_una = seg_isn(c->secret, &guest->our, &guest->peer, c->now, &t->ts_off);
 	t->snd_nxt = t->snd_max = t->snd_una;
@@ -517,9 +519,10 @@ static void tcp_retry(struct ctx *c, struct flow *f)
 	}
 	if (!idle) {
 		flow_guest(c, f)->count.tcp_timeouts++;
-		t->rto = MIN(2 * t->rto, TCP_RTO_MAX);
+		t->rto = (uint16_t)MIN(2U * t->rto, SEG_RTO_MAX);
 	}
 	t->rtx_at = 0;
+	t->flags &= ~TCPF_TIMED;
 	if (idle || !tcp_synced(t) || !t->snd_wnd)
 		t->flags |= TCPF_ASK;
 	else

@@ -70,8 +70,11 @@ static bool stash_grow(struct tcp *t)
 
 	if (!b)
 		return false;
-	*(t->stash ? &stash.next[t->stash_last] : &t->stash) = b;
-	t->stash_last = b;
+	if (t->stash)
+		stash.next[t->stash_last] = b;
+	else
+		t->stash = (uint16_t)b;
+	t->stash_last = (uint16_t)b;
 	return true;
 }
 
@@ -120,7 +123,7 @@ void stash_drop(struct tcp *t, uint32_t n)
 	while (t->stash && (t->stash_off >= STASH_BLOCK || !t->stash_len)) {
 		uint32_t b = t->stash;
 
-		t->stash = stash.next[b];
+		t->stash = (uint16_t)stash.next[b];
 		t->stash_off = t->stash_len ? t->stash_off - STASH_BLOCK : 0;
 		pool_put(&stash, b);
 	}
@@ -159,11 +162,11 @@ void block_put(uint32_t b)
 bool keep_store(struct tcp *t, const void *data, uint32_t len)
 {
 	assert(len <= KEEP_SIZE);
-	if (t->keep || !(t->keep = pool_get(&keep)))
+	if (t->keep || !(t->keep = (uint16_t)pool_get(&keep)))
 		return false;
 
 	memcpy(keep_mem[t->keep - 1], data, len);
-	t->keep_len = len;
+	t->keep_len = (uint16_t)len;
 	return true;
 }
 

@@ -21,6 +21,7 @@
 #define TCPF_FAR	0x1000U	/* of a host behind the guest, which passes its packets on */
 #define TCPF_TS		0x2000U	/* each segment has timestamps (RFC 7323) */
 #define TCPF_SACK	0x4000U	/* both ends know SACK (RFC 2018) */
+#define TCPF_TIMED	0x8000U	/* round trip under way: @rtt_seq, @rtt_at */
 
 /* Sets of states for tcp_in(): the guest's FIN was taken; ours was sent */
 #define TCPS_GUEST_FIN	(1U << TCP_CLOSE_WAIT | 1U << TCP_CLOSING | 1U << TCP_LAST_ACK)
@@ -30,8 +31,6 @@
 /* Options offered to the guest, in our SYN, or in answer to its own */
 #define TCP_OFFER_SACK	true
 #define TCP_OFFER_TS	true
-
-#define TCP_RTO_INIT	1000		/* ms, RFC 6298 2.1; no round trips are measured: the link loses nothing */
 
 /* Number of the guest's and ours, on each segment that goes to it: ticks of 1 ms (RFC 7323 5.4) */
 static inline uint32_t tcp_stamp(const struct ctx *c, const struct tcp *t)
@@ -83,10 +82,21 @@ static inline bool tcp_finished(const struct tcp *t)
 	return t->flags & TCPF_SHUT && tcp_in(t, TCPS_FIN_SENT) && t->snd_una == t->snd_max;
 }
 
+/* The round trip of the number before @snd_max is measured, unless another one is */
+static inline void tcp_time(const struct ctx *c, struct tcp *t)
+{
+	if (t->flags & TCPF_TIMED)
+		return;
+	t->flags |= TCPF_TIMED;
+	t->rtt_seq = t->snd_max;
+	t->rtt_at = (uint32_t)c->now_us;
+}
+
 /* All that is in flight is lost: it is sent again, and its timer starts anew */
 static inline void tcp_rewind(struct ctx *c, struct flow *f)
 {
 	flow_guest(c, f)->count.tcp_retransmissions++;
+	f->tcp.flags &= ~TCPF_TIMED;		/* Karn's rule: RFC 6298 3 */
 	f->tcp.snd_nxt = f->tcp.snd_una;
 	f->tcp.rtx_at = 0;
 }

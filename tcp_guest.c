@@ -306,14 +306,20 @@ static void tcp_discard(struct tcp *t)
 }
 
 /* Acknowledgment of something new */
-static void tcp_acked(struct flow *f, uint32_t ack)
+static void tcp_acked(struct ctx *c, struct flow *f, uint32_t ack)
 {
 	struct tcp *t = &f->tcp;
+
+	if (t->flags & TCPF_TIMED && seq_le(t->rtt_seq, ack)) {
+		t->flags &= ~TCPF_TIMED;
+		seg_rtt(t, (uint32_t)c->now_us - t->rtt_at);
+	} else if (t->retries) {
+		t->rto = seg_rto(t);	/* no longer doubled */
+	}
 
 	t->snd_una = ack;
 	t->snd_nxt = seq_max(t->snd_nxt, ack);
 	t->retries = t->dup_acks = 0;
-	t->rto = TCP_RTO_INIT;
 	t->rtx_at = 0;
 	tcp_discard(t);
 
@@ -340,7 +346,7 @@ static bool tcp_ack(struct ctx *c, struct flow *f, const struct pkt *p)
 		return true;
 
 	if (ack != t->snd_una) {
-		tcp_acked(f, ack);
+		tcp_acked(c, f, ack);
 	} else if (!p->data.len && !(p->tcp.flags & TCP_FIN) && wnd == t->snd_wnd && wnd && t->snd_una != t->snd_max &&
 		   !(tcp_in(t, TCPS_FIN_SENT) && t->snd_una == t->fin_seq)) {
 		/* Duplicate (RFC 5681 2); three of them are a loss. A FIN that is alone in flight has its timer. */
@@ -410,9 +416,9 @@ static bool tcp_control(struct ctx *c, struct flow *f, const struct pkt *p)
 		/* Keep-alive and window probes, retransmissions, segments beyond the window. RFC 9293 3.10.7.4 lets
 		 * ACK, and RST, through a window that is shut. Two ends out of step must not echo for ever.
 		 */
-		if (len || c->now >= t->challenged_at + TCP_CHALLENGE) {
+		if (len || (uint32_t)c->now - t->challenged_at >= TCP_CHALLENGE) {
 			t->flags |= TCPF_ACK_NOW;
-			t->challenged_at = c->now;
+			t->challenged_at = (uint32_t)c->now;
 		}
 		tcp_duplicate(t, p->tcp.seq, (uint32_t)p->data.len);
 		if (p->tcp.seq == t->rcv_nxt && !old)

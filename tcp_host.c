@@ -258,7 +258,7 @@ enum drop tcp_too_big(struct ctx *c, struct flow *f, uint32_t seq, uint32_t mtu)
 void tcp_push(struct ctx *c, struct flow *f, uint32_t offer)
 {
 	struct tcp *t = &f->tcp;
-	uint32_t sent = 0, n = 1, wnd;
+	uint32_t max = t->snd_max, sent = 0, n = 1, wnd;
 
 	if (t->mss < t->mss_most && c->now / 1000 >= t->mss_until)
 		tcp_size(c, f);
@@ -276,4 +276,6 @@ void tcp_push(struct ctx *c, struct flow *f, uint32_t offer)
 		t->flags &= ~TCPF_BULK;
 	if (tcp_fin_due(t) && tcp_emit(c, f, TCP_FIN | TCP_ACK, t->snd_nxt, NULL, offer))
 		tcp_fin_sent(f);
+	if (t->snd_max != max)
+		tcp_time(c, t);
 }

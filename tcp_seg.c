@@ -152,6 +152,29 @@ uint32_t seg_share(const struct senders *s, uint32_t all)
 	return MAX(all / MAX(s->n, 1U), SHARE_MIN);
 }
 
+uint16_t seg_rto(const struct tcp *t)
+{
+	uint32_t ms = (t->srtt + MAX(4 * t->rttvar, SEG_RTO_MIN * 1000)) / 1000 + 1;
+
+	return (uint16_t)(t->srtt ? MIN(ms, SEG_RTO_MAX) : SEG_RTO_INIT);
+}
+
+void seg_rtt(struct tcp *t, uint32_t us)
+{
+	uint32_t diff;
+
+	us = MIN(MAX(us, 1U), SEG_RTO_MAX * 1000);
+	diff = us < t->srtt ? t->srtt - us : us - t->srtt;
+	if (!t->srtt) {
+		t->srtt = us;
+		t->rttvar = us / 2;
+	} else {
+		t->rttvar = t->rttvar - t->rttvar / 4 + diff / 4;
+		t->srtt = MAX(t->srtt - t->srtt / 8 + us / 8, 1U);
+	}
+	t->rto = seg_rto(t);
+}
+
 uint32_t seg_isn(const uint64_t key[2], const struct end *a, const struct end *b, uint64_t now, uint32_t *ts_off)
 {
 	struct {

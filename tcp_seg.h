@@ -86,6 +86,16 @@ void seg_count(struct senders *s, struct sender *one, uint32_t len);
 /* What each flow may have on its way, of @all bytes: two super-packets at least */
 uint32_t seg_share(const struct senders *s, uint32_t all);
 
+#define SEG_RTO_INIT	1000U		/* ms, RFC 6298 2.1 */
+#define SEG_RTO_MIN	200U		/* above the round trip: guests delay an acknowledgment by up to 200 ms */
+#define SEG_RTO_MAX	60000U		/* RFC 6298 2.4 */
+
+/* A round trip took @us: smoothed, with its variation, and the timeout by them (RFC 6298 2) */
+void seg_rtt(struct tcp *t, uint32_t us);
+
+/* Retransmission timeout in ms, not doubled */
+uint16_t seg_rto(const struct tcp *t);
+
 /**
  * seg_isn() - initial sequence number (RFC 6528): hash of the endpoints, and a clock of 4 microseconds
  * @now:	ms

@@ -397,7 +397,7 @@ static bool parse_set(struct script *s, const struct words *w)
 	return true;
 }
 
-/* Openings that most scripts share */
+/* Openings that most scripts share, with a round trip of a third of a second: the timeout is a second */
 static const struct {
 	const char *name, *line[8];
 } openings[] = {
@@ -406,7 +406,7 @@ static const struct {
 		"+0 host connect(*) = EINPROGRESS",
 		"+0 host writable",
 		"+0 guest < S. 0:0(0) ack 1",
-		"+0 guest > . 1:1(0) ack 1 win 512",
+		"+.333 guest > . 1:1(0) ack 1 win 512",
 		"+0 guest < nothing",
 	} },
 	{ "sack", {
@@ -414,13 +414,13 @@ static const struct {
 		"+0 host connect(*) = EINPROGRESS",
 		"+0 host writable",
 		"+0 guest < S. 0:0(0) ack 1 <sackOK,no ts>",
-		"+0 guest > . 1:1(0) ack 1 win 512",
+		"+.333 guest > . 1:1(0) ack 1 win 512",
 		"+0 guest < nothing",
 	} },
 	{ "passive", {
 		"+0 host accept",
 		"+0 guest < S 0:0(0)",
-		"+0 guest > S. 0:0(0) ack 1 win 65535 <mss 1000,wscale 7>",
+		"+.333 guest > S. 0:0(0) ack 1 win 65535 <mss 1000,wscale 7>",
 		"+0 guest < . 1:1(0) ack 1",
 	} },
 };

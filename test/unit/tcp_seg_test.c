@@ -523,8 +523,39 @@ static void test_sort_control(void)
 	ok(sort_check(4, 100, false, (const uint8_t[]){ 3, 2, 1, 0 }));
 }
 
+static void test_rtt(void)
+{
+	static const struct {
+		uint32_t us[4], srtt, rttvar;
+		uint16_t rto;
+	} rows[] = {
+		{ { 0 }, 0, 0, 1000 },
+		{ { 30 }, 30, 15, 201 },
+		{ { 1 }, 1, 0, 201 },
+		{ { 100000 }, 100000, 50000, 301 },
+		{ { 100000, 100000 }, 100000, 37500, 301 },
+		{ { 100000, 900000 }, 200000, 237500, 1151 },
+		{ { 800000, 800000, 800000 }, 800000, 225000, 1701 },
+		{ { 900000000 }, 60000000, 30000000, 60000 },
+		{ { 20000000, UINT32_MAX }, 25000000, 17500000, 60000 },
+	};
+
+	test("seg_rtt: RFC 6298 2, at least 200 ms above the round trip, at most a minute");
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct tcp t = { .rto = SEG_RTO_INIT };
+
+		for (unsigned j = 0; j < ARRAY_SIZE(rows[i].us) && rows[i].us[j]; j++)
+			seg_rtt(&t, rows[i].us[j]);
+		eq(t.srtt, rows[i].srtt);
+		eq(t.rttvar, rows[i].rttvar);
+		eq(t.rto, rows[i].rto);
+		eq(seg_rto(&t), t.rto);
+	}
+}
+
 int main(void)
 {
+	test_rtt();
 	test_seq();
 	test_acceptable_table();
 	test_bytes();
