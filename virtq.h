@@ -49,6 +49,7 @@ struct virtq {
 	bool			event_idx, indirect;
 	uint16_t		avail_next;	/* first entry that was not taken */
 	uint16_t		avail_seen;	/* driver's index, as read last */
+	uint16_t		out;		/* chains taken and not used */
 	uint16_t		used_next;	/* first entry that is free */
 	uint16_t		used_shown;	/* published up to here */
 	uint16_t		used_called;	/* index at the last decision about a notification */
@@ -105,6 +106,12 @@ unsigned virtq_ready(struct virtq *q);
  * Return: 1, 0: none is there, -ENOBUFS: more than @max iovecs, it was not taken; -EPROTO: ring is broken from now on
  */
 int virtq_take(struct virtq *q, struct iovec *iov, unsigned max, struct virtq_chain *ch);
+
+/* Ends the service: the driver broke a rule */
+static inline void virtq_break(struct virtq *q, enum virtq_fault why)
+{
+	q->fault = why;
+}
 
 /* Gives back the last @n chains taken, none of which was used */
 void virtq_untake(struct virtq *q, unsigned n);
