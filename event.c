@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* event.c - epoll registration with typed references */
 #include <errno.h>
+#include <stddef.h>
 
 #include "event.h"
 
@@ -28,4 +29,9 @@ int ev_add_flow(int epfd, int fd, uint32_t idx, uint16_t gen, unsigned side, uin
 	union ev_ref ref = { .type = EV_FLOW, .side = side & 1, .gen = gen, .idx = idx };
 
 	return ev_ctl(epfd, EPOLL_CTL_ADD, fd, ref, events | EPOLLET);
+}
+
+void ev_del(int epfd, int fd)
+{
+	epoll_ctl(epfd, EPOLL_CTL_DEL, fd, NULL);
 }

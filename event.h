@@ -10,7 +10,7 @@
 #include <sys/epoll.h>
 
 enum ev_type {
-	EV_TAP,			/* idx: guest whose link it is */
+	EV_TAP,			/* idx: guest whose link it is, gen: number of the link's descriptor */
 	EV_GUEST,		/* UNIX socket: a guest connects */
 	EV_SIGNAL,		/* signalfd */
 	EV_FLOW,		/* idx: flow, side: of its socket */
@@ -18,6 +18,7 @@ enum ev_type {
 	EV_UDP_LISTEN,		/* idx: listener */
 	EV_NEIGH,		/* netlink socket: neighbours of the host */
 	EV_NETNS,		/* inotify, pidfd or mount table: the namespace may be gone */
+	EV_REPAIR,		/* UNIX socket: a helper of a migration connects */
 	EV_CONTROL,		/* idx: client on the control socket, or the one behind the last: a client connects */
 	EV_TYPES
 };
@@ -37,5 +38,8 @@ int ev_add_flow(int epfd, int fd, uint32_t idx, uint16_t gen, unsigned side, uin
 
 /* Changes the events of a listener, the link or a control client */
 int ev_mod(int epfd, int fd, enum ev_type type, uint32_t idx, uint16_t gen, uint32_t events);
+
+/* Forgets @fd before it is closed, as another process has the same open file */
+void ev_del(int epfd, int fd);
 
 #endif /* EVENT_H */

@@ -19,7 +19,7 @@
 #define VHOST_PAIRS	1		/* queue pairs served */
 #define VHOST_RINGS	(2 * VHOST_PAIRS)	/* ring 2n: to the guest; ring 2n + 1: from the guest (virtio 5.1.2) */
 #define VHOST_PAYLOAD	2056		/* bytes of the largest message, 64 regions */
-#define VHOST_FDS	64		/* descriptors in a message */
+#define VHOST_FDS	MEM_REGIONS	/* descriptors in a message */
 
 /* Descriptors of a link, as a sub-index of its events: the socket, and the kick of ring n */
 #define VHOST_SUB_CONTROL	0
@@ -27,10 +27,10 @@
 
 struct vhost_ring {
 	struct virtq	q;
-	uint64_t	desc, avail, used;	/* addresses of the front end */
-	uint64_t	log;			/* guest address of the used ring in the log of dirty pages */
-	uint32_t	size;			/* 0: not set */
-	uint16_t	base;			/* index to start from */
+	struct virtq_place at;
+	uint64_t	log;		/* guest address of the used ring in the log of dirty pages */
+	uint32_t	size;		/* 0: not set */
+	uint16_t	base;		/* index to start from */
 	int		kick, call, err;	/* eventfds, or -1 */
 	bool		placed;		/* addresses are set */
 	bool		logged;		/* writes to the used ring are logged */
@@ -45,22 +45,22 @@ struct vhost {
 	uint8_t		guest;
 	struct mem	mem;
 	uint64_t	features;	/* acknowledged */
-	uint64_t	use;		/* those of them whose own conditions are met, see vhost_resolve() */
+	uint64_t	use;		/* those of them whose own conditions are met */
 	uint64_t	protocol;	/* protocol features acknowledged */
 	uint8_t		status;		/* device status (virtio 2.1) */
 	uint32_t	mtu;		/* by the front end, or 0 */
 	int		backend;	/* channel for our requests, or -1: held open, never used */
-	int		log_fd;		/* eventfd of the log, or -1 */
-	struct map_area {
-		void	*at;
-		size_t	len;		/* mapped, from the start of the file */
-	} log, inflight;
+	struct vhost_map {
+		void	*at;		/* NULL: none */
+		size_t	len;		/* from the start of the file */
+	} log;
+	uint64_t	log_at, log_len;	/* in there, bytes */
 	volatile bool	broken;		/* memory was not there: the link is to end */
 	struct vhost_ring ring[VHOST_RINGS];
 
-	/* The message that is being read */
+	/* The message that is being read, then its answer */
 	uint32_t	got;		/* bytes */
-	struct {
+	struct vhost_message {
 		uint32_t request, flags, size;
 		uint8_t	 payload[VHOST_PAYLOAD];
 	} msg;
@@ -96,7 +96,19 @@ static inline unsigned vhost_hdr_len(const struct vhost *v)
 	return merge ? sizeof(struct virtio_net_hdr_mrg_rxbuf) : sizeof(struct virtio_net_hdr);
 }
 
+/* Are both rings of the first pair served: is there a driver? */
+static inline bool vhost_up(const struct vhost *v)
+{
+	return v->ring[0].started && v->ring[0].enabled && v->ring[1].started && v->ring[1].enabled;
+}
+
+/* Is a ring to be looked at without kicks? */
+bool vhost_polled(const struct vhost *v);
+
 /* Used buffers were published, and the driver wants to know */
-void vhost_call(struct vhost_ring *r);
+void vhost_call(const struct vhost_ring *r);
+
+/* A ring is broken, and not served until it is set up again: the front end may want to know */
+void vhost_error(const struct vhost_ring *r);
 
 #endif /* VHOST_H */
