@@ -59,24 +59,36 @@ void attach_up(struct ctx *c, struct guest *g)
 	answer_adverts(c, g);
 }
 
-int attach_guest(struct ctx *c, struct guest *g, int fd)
+void attach_ready(struct ctx *c, struct guest *g)
 {
-	const struct tap_stats stats = g->tap.stats;
-	int rc = ev_add(c->epfd, fd, EV_TAP, g->index, 0, EPOLLIN);
-
-	if (rc)
-		return rc;
-	tap_sock_attach(&g->tap, fd, g->tap.pcap);
-	g->tap.stats = stats;
 	attach_up(c, g);
 	g->probe_wait = PROBE_FIRST;
 	attach_probe(c, g);
+}
+
+int attach_guest(struct ctx *c, struct guest *g, int fd)
+{
+	const struct tap_stats stats = g->tap.stats;
+	int pcap = g->tap.pcap, rc;
+
+	if (c->net.cf->vhost_user) {
+		rc = tap_vhost_attach(&g->tap, fd, c->epfd, pcap);
+	} else {
+		rc = ev_add(c->epfd, fd, EV_TAP, g->index, 0, EPOLLIN);
+		if (!rc)
+			tap_sock_attach(&g->tap, fd, pcap);
+	}
+	if (rc)
+		return rc;
+	g->tap.stats = stats;
+	if (!g->tap.down)
+		attach_ready(c, g);
 	return 0;
 }
 
 void attach_probe(struct ctx *c, struct guest *g)
 {
-	if (g->tap.fd < 0 || guest_heard(g))
+	if (g->tap.fd < 0 || g->tap.down || guest_heard(g))
 		return;
 	answer_probe(c, g);
 	timer_set(&c->wheel, &g->probe, c->now + g->probe_wait);
@@ -109,10 +121,8 @@ void attach_lost(struct ctx *c, struct guest *g)
 	timer_clear(&c->wheel, &g->link);
 	timer_clear(&c->wheel, &g->ndp);
 	timer_clear(&c->wheel, &g->probe);
-	fd_close(g->tap.fd);
-	g->tap.fd = -1;
+	tap_gone(&g->tap);
 	g->link_error = 0;
-	tap_reset(&g->tap);
 	guest_forget(c, g);
 }
 
@@ -164,4 +174,12 @@ void attach_knock(struct ctx *c, int fd)
 		return;
 	}
 	log_limited(LOG_INFO, "Guest connected");
+}
+
+void attach_repair(struct ctx *c, int fd)
+{
+	for (int conn; (conn = accept_take(c, fd, NULL, false)) >= 0;) {
+		log_limited(LOG_WARNING, "A helper of a migration is refused: there is no migration yet");
+		close(conn);
+	}
 }

@@ -25,11 +25,17 @@ bool attach_fd_ok(int fd);
 /* A guest connects to @fd, of EV_GUEST */
 void attach_knock(struct ctx *c, int fd);
 
+/* A helper of a migration connects to @fd, of EV_REPAIR, edge-triggered: there is nothing for it to do yet */
+void attach_repair(struct ctx *c, int fd);
+
 /* The link of @g is there, on the socket of a virtual machine: 0, or -errno */
 int attach_guest(struct ctx *c, struct guest *g, int fd);
 
 /* The link of @g is set up, of any kind: router advertisements begin */
 void attach_up(struct ctx *c, struct guest *g);
+
+/* The device of a virtual machine is set up: the same, and a look for the guest */
+void attach_ready(struct ctx *c, struct guest *g);
 
 /* The link was lost with g->link_error: ends everything of this guest */
 void attach_lost(struct ctx *c, struct guest *g);

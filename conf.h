@@ -73,6 +73,8 @@ struct conf {
 	int		link_fd;		/* --fd, or -1 */
 	const char	*socket;		/* -s: for guests to connect to */
 	bool		one_off;		/* -1: one guest only */
+	bool		vhost_user;		/* the guest's front end speaks vhost-user on its socket */
+	const char	*repair;		/* --repair-path, "none", or NULL: beside the guest's socket */
 
 	/* Network */
 	char		ifname[IFNAMSIZ];	/* -i: template interface, or empty */

@@ -19,12 +19,31 @@
 #define NEIGH_TURN	16		/* datagrams about neighbours, before others have their turn */
 #define NEIGH_AGAIN	1000		/* ms between dumps, and between filters */
 
-static void tap_event(struct ctx *c, struct guest *g, uint32_t events)
+/* Event of descriptor @sub of the link. A device that is set up, for the first time or again, has a driver that knows
+ * nothing of us yet.
+ */
+static void link_event(struct ctx *c, struct guest *g, unsigned sub, uint32_t events)
 {
-	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
-		g->link_error = input_ready(c, g);
+	bool down = g->tap.down;
+	int rc = tap_event(&g->tap, sub, &events);
+
+	if (!rc && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
+		rc = input_ready(c, g);
 	if (events & EPOLLOUT)
 		g->tap.full = false;
+	if (rc)
+		g->link_error = rc;
+	else if (down && !g->tap.down)
+		attach_ready(c, g);
+}
+
+/* The link takes frames again, or is one without events */
+static void link_timeout(struct ctx *c, struct guest *g)
+{
+	if (!g->tap.polled)
+		return;				/* only to wake up: each turn writes the queue */
+	g->tap.full = false;
+	g->link_error = g->link_error ? g->link_error : input_ready(c, g);
 }
 
 /* Limited: on a busy segment, neighbours change all the time */
@@ -53,10 +72,13 @@ static bool take_event(struct ctx *c, union ev_ref ref, uint32_t events)
 			f->ops->ready(c, f, ref.side, events);
 		break;
 	case EV_TAP:
-		tap_event(c, &c->guest[ref.idx], events);
+		link_event(c, &c->guest[ref.idx], ref.gen, events);
 		break;
 	case EV_GUEST:
 		attach_knock(c, ref.fd);
+		break;
+	case EV_REPAIR:
+		attach_repair(c, ref.fd);
 		break;
 	case EV_TCP_LISTEN:
 		tcp_accept(c, ref.idx);
@@ -124,7 +146,8 @@ static bool take_timer(struct ctx *c, struct timer *t)
 	case TIMER_ACCEPT:
 		accept_again(c);
 		break;
-	case TIMER_LINK:			/* only to wake up: each turn writes the queue */
+	case TIMER_LINK:
+		link_timeout(c, container_of(t, struct guest, link));
 		break;
 	case TIMER_NS:
 	case TIMER_STATS:
@@ -181,14 +204,14 @@ static void turn_link(struct ctx *c, struct guest *g)
 {
 	struct tap *t = &g->tap;
 	int rc = tap_flush(t);
-	bool wait = t->full && !t->starved;
+	bool wait = t->full && !t->starved && !t->ops->event;	/* event() reports room by itself */
 
 	if (rc && rc != -EAGAIN) {
 		g->link_error = g->link_error ? g->link_error : rc;
 		return;
 	}
-	if (t->starved)
-		timer_set(&c->wheel, &g->link, c->now + TAP_RETRY);
+	if (t->starved || (t->polled && !timer_armed(&g->link)))
+		timer_set(&c->wheel, &g->link, c->now + (t->polled ? TAP_POLL : TAP_RETRY));
 	if (wait != t->armed && t->fd >= 0 &&
 	    !ev_mod(c->epfd, t->fd, EV_TAP, g->index, 0, EPOLLIN | (wait ? EPOLLOUT : 0)))
 		t->armed = wait;

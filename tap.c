@@ -42,7 +42,21 @@ void tap_reset(struct tap *t)
 	t->nspare = TAP_SPARE;
 	t->qhead = t->qlen = t->qahead = 0;
 	t->qbytes = t->held = 0;
-	t->full = t->starved = t->more = false;
+	t->full = t->starved = t->more = t->polled = false;
+}
+
+int tap_event(struct tap *t, unsigned sub, uint32_t *events)
+{
+	return t->ops->event ? t->ops->event(t, sub, events) : 0;
+}
+
+void tap_gone(struct tap *t)
+{
+	if (t->ops->gone)
+		t->ops->gone(t);
+	fd_close(t->fd);
+	t->fd = -1;
+	tap_reset(t);
 }
 
 /* A full batch doubles the next one; a smaller one sets its size. With one frame at a time, as in a ping-pong, a second
@@ -116,7 +130,7 @@ unsigned tap_reserve(struct tap *t, struct frame **f, unsigned n, size_t room, e
 	bool slots = !t->full || (!ahead && t->qbytes < TAP_QUEUE);
 
 	assert(room <= TAP_ROOM);
-	if (t->fd < 0)
+	if (t->fd < 0 || t->down)
 		return 0;
 	if (n > t->nfree && !t->full)
 		tap_flush(t);

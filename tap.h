@@ -25,6 +25,7 @@ struct tap;
 #define TAP_QUEUE	(256 << 10)	/* bytes on the queue that are written before the turn is over */
 #define TAP_SINGLES	8		/* batches of one before two are tried */
 #define TAP_RETRY	10		/* ms */
+#define TAP_POLL	1		/* ms */
 
 /* One backend. commit runs once per frame, the others once per batch. */
 struct tap_ops {
@@ -40,6 +41,12 @@ struct tap_ops {
 	 * is full and no event comes when it isn't.
 	 */
 	int		(*flush)(struct tap *);
+	/* A link of several descriptors, or NULL: an event of number @sub. *@events: EPOLLIN for frames, EPOLLOUT for
+	 * room, filled in. Sets @down. Return: 0, -errno: link lost
+	 */
+	int		(*event)(struct tap *, unsigned sub, uint32_t *events);
+	/* The guest is gone: gives back all that it had from it, but @fd; or NULL */
+	void		(*gone)(struct tap *);
 };
 
 struct tap_stats {
@@ -55,6 +62,8 @@ struct tap {
 	bool			full;		/* the link refused a frame, until it is writable */
 	bool			starved;	/* for want of memory: writable, tried again after TAP_RETRY */
 	bool			armed;		/* the loop waits until it is writable */
+	bool			down;		/* there is a guest, but its device isn't set up: takes nothing */
+	bool			polled;		/* without events: looked at every TAP_POLL */
 	bool			more;		/* more frames are here, without an event: tap_recv() again */
 	uint16_t		burst;		/* frames expected in the next batch */
 	uint16_t		singles;	/* batches of one so far */
@@ -135,13 +144,19 @@ bool tap_commit_dgram(struct tap *t, struct frame *f, struct net_hdr *n, const s
 /* Once per loop turn: 0, -EAGAIN if frames are still queued, other -errno if the link is lost */
 int tap_flush(struct tap *t);
 
-/* Empties the queue: the guest is gone */
+/* Event of descriptor @sub of the link: *@events becomes EPOLLIN for frames, EPOLLOUT for room. 0, -errno: link lost */
+int tap_event(struct tap *t, unsigned sub, uint32_t *events);
+
+/* The guest is gone: empties the queue, closes the descriptor */
+void tap_gone(struct tap *t);
+
+/* Empties the queue */
 void tap_reset(struct tap *t);
 
 /* Does the link take frames? If not, flows that have some are stalled until it does. */
 static inline bool tap_takes(const struct tap *t)
 {
-	return t->fd >= 0 && !t->full;
+	return t->fd >= 0 && !t->down && !t->full;
 }
 
 /* Backends' helpers: queued frame number @i, the oldest is 0; take that one off the queue, its slot free again */
@@ -172,5 +187,12 @@ void tun_attach(struct tap *t, int fd, const struct caps *caps, int pcap);
  * tap_sock_attach(): makes connected socket @fd, non-blocking, the link.
  */
 void tap_sock_attach(struct tap *t, int fd, int pcap);
+
+/* tap_vhost.c - virtio rings in a virtual machine's memory
+ *
+ * tap_vhost_attach(): makes connected socket @fd, non-blocking, of a vhost-user front end, the link; @down until the
+ * driver has set up its device. Events are registered in @epfd. Return: 0, or -errno
+ */
+int tap_vhost_attach(struct tap *t, int fd, int epfd, int pcap);
 
 #endif /* TAP_H */
