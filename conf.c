@@ -55,13 +55,6 @@ static void left_out(const struct parse *p, const char *why)
 	warn("\"%.256s\" is left out of %s: %s", p->val, opt_text(p->o), why);
 }
 
-static void unsupported(struct parse *p)
-{
-	if (p->val && !strcmp(p->val, "none"))
-		return;
-	die("%s%s%.256s is not supported yet", opt_text(p->o), p->val ? " " : "", p->val ? p->val : "");
-}
-
 /* Member at @off of a flag or single value */
 static void *member(const struct parse *p)
 {
@@ -181,6 +174,24 @@ static void p_socket(struct parse *p)
 	if (strlen(p->val) >= UNIX_PATH)
 		bad(p, "longer than the 107 bytes that the path of a socket may have");
 	p_path(p);
+}
+
+static void p_repair(struct parse *p)
+{
+	if (strcmp(p->val, "none") != 0)
+		p_socket(p);
+	p->c->repair = p->val;
+}
+
+/* vhost-user.json's VHostUserBackendCapabilities, in QEMU's docs/interop; all that follows is ignored (vhost-user.rst,
+ * Backend program conventions)
+ */
+static void p_capabilities(struct parse *p)
+{
+	(void)p;
+	puts("{\n  \"type\": \"net\"\n}");
+	output_check();
+	exit(EXIT_SUCCESS);
 }
 
 /* The guest's link: the last of -s and -F counts */
@@ -534,10 +545,14 @@ static const struct opt opts[] = {
 	  "UNIX domain socket the guest connects to; by default, the first of /tmp/passt_1.socket, /tmp/passt_2.socket "
 	  "and so on that is free" },
 	{ "socket-path", 0, "PATH", PASST, p_link_socket, CONF(socket), NULL },
-	{ "vhost-user", 0, NULL, PASST, unsupported, 0, NULL },
-	{ "print-capabilities", 0, NULL, PASST, unsupported, 0, NULL },
+	{ "vhost-user", 0, NULL, PASST, p_set, CONF(vhost_user),
+	  "Speak vhost-user on the socket: the guest's memory is shared, which is faster" },
+	{ "print-capabilities", 0, NULL, PASST, p_capabilities, 0,
+	  "Print abilities for --vhost-user in JSON, and exit" },
 	{ "one-off", '1', NULL, PASST, p_set, CONF(one_off), "Quit when the guest disconnects" },
-	{ "repair-path", 0, "PATH|none", BOTH, unsupported, 0, NULL },
+	{ "repair-path", 0, "PATH|none", BOTH, p_repair, 0,
+	  "With --vhost-user, UNIX domain socket to make for helpers of a migration; by default, beside that of the guest, "
+	  "with .repair appended" },
 
 	{ .help = "Link and addresses", .modes = BOTH },
 	{ "fd", 'F', "FD", BOTH, p_fd, 0, "Descriptor of an open link, instead of making one" },
@@ -710,6 +725,8 @@ static void check(const struct parse *p)
 		die("--no-splice and --splice-only exclude each other");
 	if (c->link_fd >= 0 && c->splice_only)
 		die("-F/--fd and --splice-only exclude each other");
+	if (c->repair && strcmp(c->repair, "none") != 0 && !c->vhost_user)
+		die("--repair-path is for --vhost-user only");
 	if (c->ip[V4].off && c->mtu && c->mtu < MTU_MIN6)
 		die("MTU %u is less than %u, the least that IPv6 needs", c->mtu, MTU_MIN6);
 

@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -306,7 +307,8 @@ enum {
 	OPENER	= LOOP_PASST << 1,		/* the thread in the target namespace, see ns_opener_stay() */
 	ALL	= LOOP | OPENER,
 	CONTROL	= OPENER << 1,		/* with a control socket */
-	REFUSED	= CONTROL << 1,		/* fails with ENOMEM: libc can do without */
+	VHOST	= CONTROL << 1,		/* with --vhost-user */
+	REFUSED	= VHOST << 1,		/* fails with ENOMEM: libc can do without */
 };
 
 /* Names of 32-bit architectures, and of C libraries there */
@@ -372,7 +374,7 @@ static const struct {
 	{ __NR_fcntl | WITH(1, F_GETPIPE_SZ), LOOP_PASTA, "loopback bypass" },
 	{ __NR_fcntl | WITH(1, F_DUPFD_CLOEXEC), LOOP, "is a descriptor left for the next connection?" },
 	{ __NR_fcntl | WITH(1, F_SETFD), LOOP, "musl without SOCK_CLOEXEC" },
-	{ __NR_fcntl | WITH(1, F_SETFL), LOOP, "musl without SOCK_NONBLOCK" },
+	{ __NR_fcntl | WITH(1, F_SETFL), LOOP, "eventfds of a virtual machine; musl without SOCK_NONBLOCK" },
 	{ __NR_getrandom,		LOOP,	"identifiers" },
 	{ __NR_dup3,			LOOP,	"dup2() on newer architectures" },
 
@@ -400,6 +402,9 @@ static const struct {
 	{ __NR_gettid,			LOOP,	"abort(), LIFE-08" },
 	{ __NR_tgkill | WITH(0, OURSELVES), LOOP, "abort(), LIFE-08" },
 	{ __NR_tkill | WITH(0, OURSELVES), LOOP, "abort() of musl, LIFE-08" },
+	/* No PROT_EXEC */
+	{ __NR_mmap | WITH(2, PROT_READ | PROT_WRITE), VHOST, "memory of a virtual machine; zeros where it is cut short" },
+	{ __NR_munmap,			VHOST,	"memory of a virtual machine" },
 #ifdef SANITIZED			/* they call more, for their reports most of all (make SAN=1) */
 	{ __NR_mmap,			LOOP,	"sanitizers" },
 #else
@@ -553,7 +558,8 @@ static void isolate_last(unsigned mode, uint64_t keep)
 void isolate_late(const struct conf *c)
 {
 	/* For ports below 1024 that are bound after start: in the namespace by -T auto, or by pesto */
-	isolate_last(1U << c->mode | (c->control ? CONTROL : 0), c->ports_later ? CAP(CAP_NET_BIND_SERVICE) : 0);
+	isolate_last(1U << c->mode | (c->control ? CONTROL : 0) | (c->vhost_user ? VHOST : 0),
+		     c->ports_later ? CAP(CAP_NET_BIND_SERVICE) : 0);
 }
 
 void isolate_client(void)

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -37,10 +38,11 @@ static struct ns ns;
 /* Files named by options: opened as the user, before privileges are dropped */
 static struct {
 	int pid, pcap, null, link;	/* @link: --fd, or -1 */
-	int listen, control;		/* sockets for guests and for clients */
+	int listen, repair, control;	/* sockets for guests, for helpers of a migration, and for clients */
 	bool pid_new;			/* the PID file was made by us */
 	char socket[UNIX_PATH];		/* path of @listen */
-} file = { .listen = -1, .control = -1 };
+	char repair_path[UNIX_PATH];
+} file = { .listen = -1, .repair = -1, .control = -1 };
 
 static bool pasta(void)
 {
@@ -61,6 +63,8 @@ static void clean_up(void)
 		ns_opener_stop(&ns);
 	if (file.listen >= 0)
 		file_remove(file.socket, S_IFSOCK);
+	if (file.repair >= 0)
+		file_remove(file.repair_path, S_IFSOCK);
 	if (file.control >= 0)
 		file_remove(conf.control, S_IFSOCK);
 	if (file.pid_new)
@@ -89,6 +93,26 @@ static void open_control(const char *path)
 		die("Failed to listen on control socket %s: %s", path, file_text(-file.control));
 }
 
+/* Beside the guest's socket by default: management that migrates virtual machines waits for it */
+static void open_repair(const struct conf *c)
+{
+	int len;
+
+	if (!c->vhost_user || (c->repair ? !strcmp(c->repair, "none") : file.listen < 0))
+		return;
+	len = snprintf(file.repair_path, UNIX_PATH, "%s%s", c->repair ? c->repair : file.socket,
+		       c->repair ? "" : ".repair");
+	if (len >= UNIX_PATH) {
+		warn("No socket for helpers of a migration: the path %s.repair is too long", file.socket);
+		return;
+	}
+	file.repair = unix_listen(file.repair_path, 0777);
+	if (file.repair == -EADDRINUSE)
+		die("Socket path %s already in use", file.repair_path);
+	if (file.repair < 0)
+		die("Failed to listen on socket path %s: %s", file.repair_path, file_text(-file.repair));
+}
+
 static void open_files(const struct conf *c)
 {
 	char version[64];
@@ -101,6 +125,7 @@ static void open_files(const struct conf *c)
 	/* Sockets first: if another process has them, it has the other files, too */
 	if (!pasta() && c->link_fd < 0)
 		file.listen = attach_listen(c->socket, file.socket);
+	open_repair(c);
 	if (c->control)
 		open_control(c->control);
 	snprintf(version, sizeof(version), "%s %s", conf_name(c), opts_version_text);
@@ -279,6 +304,8 @@ static void link_socket(struct ctx *c)
 		die("Invalid value \"%i\" for -F/--fd: not a connected stream socket", conf.link_fd);
 	need(file.listen >= 0 ? ev_add(c->epfd, file.listen, EV_GUEST, 0, 0, EPOLLIN) : attach_guest(c, g, file.link),
 	     "watch the guest's socket");
+	if (file.repair >= 0)
+		need(ev_add(c->epfd, file.repair, EV_REPAIR, 0, 0, EPOLLIN | EPOLLET), "watch the migration's socket");
 }
 
 /* A reader of the PID file may send signals. On an error, @daemon (0: none) has to end. */
@@ -338,7 +365,7 @@ static void announce(int ready)
 		close(ready);
 	}
 	close(file.null);
-	file.listen = file.control = -1;	/* they stay */
+	file.listen = file.repair = file.control = -1;	/* they stay */
 	file.pid_new = false;
 	if (ready < 0)
 		write_pid_file(ctx.pid, 0);
@@ -396,6 +423,8 @@ int main(int argc, char **argv)
 		need(control_start(&ctx, file.control), "watch the control socket");
 	if (file.listen >= 0)
 		info("UNIX domain socket bound at %s", file.socket);
+	if (file.repair >= 0)
+		info("UNIX domain socket bound at %s", file.repair_path);
 	summary_print(&ctx.net, ns.ifname, file.socket);
 
 	if (pasta())

@@ -137,6 +137,13 @@ void summary_print(const struct net *net, const char *ifname, const char *socket
 		info("Saving packet capture to %s", c->pcap);
 	if (!*socket)
 		return;
+	if (c->vhost_user) {
+		info("You can now start qemu:");
+		info("    qemu ... -chardev socket,id=c,path=%s -netdev vhost-user,id=s,chardev=c "
+		     "-device virtio-net-pci,netdev=s -object memory-backend-memfd,id=m,share=on,size=$SIZE "
+		     "-machine memory-backend=m", socket);
+		return;
+	}
 	info("You can now start qemu (>= 7.2):");
 	info("    qemu ... -device virtio-net-pci,netdev=s -netdev stream,id=s,server=off,addr.type=unix,addr.path=%s",
 	     socket);
