@@ -774,6 +774,20 @@ size_t frame_fragment(struct frame *f, const struct net_hdr *n, const struct icm
 	return off + len;
 }
 
+unsigned frames_room(struct frame *const *f, unsigned *n, struct iovec *iov, unsigned max, size_t *len)
+{
+	unsigned cnt = 0, i;
+
+	*len = 0;
+	for (i = 0; i < *n && cnt + f[i]->npay <= max; i++) {
+		memcpy(iov + cnt, f[i]->pay, f[i]->npay * sizeof(*iov));
+		cnt += f[i]->npay;
+		*len += frame_room(f[i]);
+	}
+	*n = i;
+	return cnt;
+}
+
 unsigned frame_iov(const struct frame *f, struct iovec *iov)
 {
 	unsigned i;

@@ -161,7 +161,14 @@ bool pkt_quote(const struct pkt *error, struct quote *q);
 
 #define HDR_L4	80		/* where transport headers start in a frame's header memory */
 #define HDR_MAX	(HDR_L4 + 60)
-#define FRAME_IOV	2
+#define FRAME_IOV	48		/* 64 KiB in buffers of 1,500 bytes */
+
+/* Where the payload of a frame is */
+enum frame_own {
+	FRAME_POOL,		/* in the pool's memory */
+	FRAME_LENT,		/* in the link's own, or rather the guest's */
+	FRAME_DONE,		/* the link has all of the frame: only its slot is in use */
+};
 
 /* One frame on its way to the guest: a slot of the link */
 struct frame {
@@ -174,10 +181,31 @@ struct frame {
 	uint16_t	csum_start;	/* from the Ethernet header on, if @off.partial */
 	uint16_t	csum_off;
 	uint16_t	slot;		/* index in the link's pool */
+	uint8_t		own;		/* enum frame_own */
 	bool		ahead;		/* goes ahead of frames that wait */
 	bool		v6;
 	uint8_t		proto;		/* of the transport header */
 };
+
+/* Bytes of room in a reserved frame, of payload in a built one */
+static inline size_t frame_room(const struct frame *f)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < f->npay; i++)
+		n += f->pay[i].iov_len;
+	return n;
+}
+
+/**
+ * frames_room() - the room of reserved frames as one list of iovecs, for a call that fills them
+ * @n:		frames in @f; cut to those that fit, at least one
+ * @max:	iovecs, FRAME_IOV or more
+ * @len:	set to the bytes of room
+ *
+ * Return: number of iovecs
+ */
+unsigned frames_room(struct frame *const *f, unsigned *n, struct iovec *iov, unsigned max, size_t *len);
 
 /* Fields of Ethernet and IP headers */
 struct net_hdr {

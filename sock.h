@@ -115,7 +115,7 @@ int sock_listen(uint8_t proto, const struct end *at, bool dual, const struct soc
 /* The same of an open, non-blocking socket; closed if that fails */
 int sock_listen_on(int fd, uint8_t proto, const struct end *at, bool dual, const struct sock_out *o);
 
-#define SOCK_IOV	64
+#define SOCK_IOV	512
 #define PEEK_OFF_NONE	UINT32_MAX	/* SO_PEEK_OFF was never set on the socket */
 
 /**

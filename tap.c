@@ -42,6 +42,7 @@ void tap_reset(struct tap *t)
 	t->nspare = TAP_SPARE;
 	t->qhead = t->qlen = t->qahead = 0;
 	t->qbytes = t->held = 0;
+	t->lent = t->waiting = 0;
 	t->full = t->starved = t->more = t->polled = false;
 }
 
@@ -98,12 +99,18 @@ static void slot_free(struct tap *t, const struct frame *f)
 		t->spare[t->nspare++] = f->slot;
 }
 
-static struct frame *slot_take(struct tap *t, uint16_t slot, uint8_t *room, size_t len, bool ahead)
+static uint8_t *slot_room(const struct tap *t, uint16_t slot)
+{
+	return slot < TAP_SLOTS ? t->pool->slot[slot] : t->pool->spare[slot - TAP_SLOTS];
+}
+
+static struct frame *slot_take(struct tap *t, uint16_t slot, size_t len, bool ahead)
 {
 	struct frame *f = &t->frame[slot];
 
 	f->slot = slot;
-	f->pay[0] = (struct iovec){ room, len };
+	f->own = FRAME_POOL;
+	f->pay[0] = (struct iovec){ slot_room(t, slot), len };
 	f->npay = 1;
 	f->len = 0;
 	f->ahead = ahead;
@@ -113,14 +120,24 @@ static struct frame *slot_take(struct tap *t, uint16_t slot, uint8_t *room, size
 /* One spare slot: an answer would be lost, as others wait in all slots */
 static unsigned spare_reserve(struct tap *t, struct frame **f, size_t room, enum tap_how how, bool ahead)
 {
-	uint16_t slot;
-
 	if (how < TAP_ANSWER || t->nspare <= (how == TAP_VITAL ? 0 : TAP_SPARE / 2))
 		return 0;
 	assert(room <= DGRAM_ROOM);
-	slot = t->spare[--t->nspare];
-	*f = slot_take(t, slot, t->pool->spare[slot - TAP_SLOTS], room, ahead);
+	*f = slot_take(t, t->spare[--t->nspare], room, ahead);
 	return 1;
+}
+
+/* Frames of TCP segments, in the link's own memory if it has any */
+static unsigned lend(struct tap *t, struct frame **f, unsigned n, size_t room, enum tap_how how)
+{
+	size_t hdr = net_hdr_len(how == TAP_EXACT, TCP_HLEN);
+	unsigned got;
+
+	if (!n || !t->ops->lend || (how != TAP_EXACT && how != TAP_EXACT6))
+		return n;
+	got = t->ops->lend(t, f, n, room, hdr);
+	tap_unreserve(t, f + got, n - got);
+	return got;
 }
 
 unsigned tap_reserve(struct tap *t, struct frame **f, unsigned n, size_t room, enum tap_how how)
@@ -137,18 +154,29 @@ unsigned tap_reserve(struct tap *t, struct frame **f, unsigned n, size_t room, e
 	if (!slots || !t->nfree)
 		return spare_reserve(t, f, room, how, ahead);
 	n = MIN(n, t->nfree);
-	for (unsigned i = 0; i < n; i++) {
-		uint16_t slot = t->stack[--t->nfree];
-
-		f[i] = slot_take(t, slot, t->pool->slot[slot], room, ahead);
-	}
-	return n;
+	for (unsigned i = 0; i < n; i++)
+		f[i] = slot_take(t, t->stack[--t->nfree], room, ahead);
+	return lend(t, f, n, room, how);
 }
 
 void tap_unreserve(struct tap *t, struct frame **f, unsigned n)
 {
-	while (n--)
+	while (n--) {
+		if (f[n]->own == FRAME_LENT)
+			t->ops->unlend(t, f[n]);
 		slot_free(t, f[n]);
+	}
+}
+
+void tap_unlend(struct tap *t, struct frame *f)
+{
+	const struct view v = { f->pay, f->npay, 0, f->len };
+
+	t->ops->unlend(t, f);
+	view_copy(&v, 0, slot_room(t, f->slot), f->len);
+	f->own = FRAME_POOL;
+	f->pay[0] = (struct iovec){ slot_room(t, f->slot), f->len };
+	f->npay = 1;
 }
 
 void tap_queue_pop(struct tap *t)

@@ -33,6 +33,13 @@ struct tap_ops {
 	bool		eager;		/* each frame is a system call of its own: waiting for a batch gains nothing */
 	/* Next frames from the guest into @raw, at most @max; 0: none now, -errno: link lost. Sets @more. */
 	int		(*recv)(struct tap *, struct raw *raw, unsigned max);
+	/* A link with memory of its own for payload, or NULL: moves the payload of @n frames with @room bytes each there,
+	 * behind @hdr bytes of headers; the last frame may get less. Leaves them in the pool's if that can't be. Return:
+	 * how many frames are left; 0: the link is full, and an event comes when it isn't.
+	 */
+	unsigned	(*lend)(struct tap *, struct frame **f, unsigned n, size_t room, size_t hdr);
+	/* A frame with its payload there isn't used; or NULL */
+	void		(*unlend)(struct tap *, const struct frame *f);
 	/* The batch was consumed; or NULL */
 	void		(*recv_done)(struct tap *);
 	/* Fill in the link's own header in front of a built frame */
@@ -78,6 +85,8 @@ struct tap {
 	uint16_t		queue[TAP_FRAMES];	/* committed slots, a ring */
 	uint16_t		qhead, qlen;
 	uint16_t		qahead;		/* number of them that go ahead of others */
+	uint16_t		lent;		/* reserved frames with payload in the link's own memory */
+	uint16_t		waiting;	/* frames on the queue that the link doesn't have yet (FRAME_DONE) */
 	uint32_t		qbytes;		/* on the queue */
 	uint32_t		held;		/* stream: bytes of the oldest frame already written */
 	uint32_t		rx_at, rx_end;	/* stream: bytes read and not yet passed on */
@@ -88,7 +97,11 @@ struct tap {
 
 /* How a frame's length is known when it is reserved */
 enum tap_how {
-	TAP_EXACT,		/* to the byte, but for the last: TCP */
+	/* To the byte, but for the last: TCP over IPv4, or IPv6, without options. The link may have such payload in memory
+	 * of its own: in several iovecs, and the last frame of a reservation may have less room, but some.
+	 */
+	TAP_EXACT,
+	TAP_EXACT6,
 	TAP_ANY,		/* not before it is filled: datagrams */
 	/* Answers, from here on: the same, of at most DGRAM_ROOM bytes. Without a slot they are lost, hence the spare
 	 * ones. Two kinds belong to no flow, and go ahead of frames that wait.
@@ -107,7 +120,7 @@ void tap_recv_done(struct tap *t);
 
 /**
  * tap_reserve() - slots for frames to the guest
- * @f:		filled with up to @n frames, each with @room bytes of payload buffer in pay[0]
+ * @f:		filled with up to @n frames, each with @room bytes of payload buffer: in pay[0], but for TAP_EXACT
  * @room:	payload bytes needed in each, up to TAP_ROOM
  *
  * Answers are reserved one at a time, and get a spare slot if there is no other.
@@ -165,6 +178,9 @@ static inline struct frame *tap_queued(const struct tap *t, unsigned i)
 	return &t->frame[t->queue[(t->qhead + i) % TAP_FRAMES]];
 }
 void tap_queue_pop(struct tap *t);
+
+/* Backends' helper: the payload of @f moves back to the pool's memory */
+void tap_unlend(struct tap *t, struct frame *f);
 
 /* tap_tun.c - a tap device with virtio_net_hdr
  *

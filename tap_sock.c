@@ -31,6 +31,7 @@ static struct iovec rx_iov[TAP_BATCH];
  * to net.core.wmem_max.
  */
 #define TX_SNDBUF	(1 << 20)
+#define SOCK_PARTS	3		/* of a frame on the socket: headers, payload in the pool, padding */
 
 static const uint8_t padding[FRAME_MIN];
 
@@ -129,7 +130,7 @@ static struct msghdr tx_queued(const struct tap *t, struct iovec *iov, size_t sk
 
 static int sock_flush(struct tap *t)
 {
-	struct iovec iov[TAP_FRAMES * (2 + FRAME_IOV)];		/* no more than sendmsg() takes, UIO_MAXIOV */
+	struct iovec iov[TAP_FRAMES * SOCK_PARTS];		/* no more than sendmsg() takes, UIO_MAXIOV */
 	size_t sum, done;
 	struct msghdr mh = tx_queued(t, iov, t->held, &sum);
 	ssize_t n;

@@ -19,6 +19,7 @@
 #include "tcp_gap.h"
 
 #define PUSH_FRAMES	32		/* frames filled by one recvmsg() */
+#define PUSH_IOV	SOCK_IOV	/* and buffers: the link's own may be small */
 #define PUSH_BYTES	(256U << 10)	/* and bytes: still in the cache when they are written to the link */
 #define PUSH_TURN	(256U << 10)	/* bytes, before other flows get their turn */
 
@@ -103,7 +104,7 @@ static uint32_t tcp_push_keep(struct ctx *c, struct flow *f, uint32_t wnd, uint3
 	uint32_t left = t->sock_seq - t->snd_nxt, len = MIN(MIN(left, wnd), t->mss);
 	struct frame *fr;
 
-	if (!tcp_reserve(c, f, &fr, 1, len, TAP_EXACT))
+	if (!tcp_reserve(c, f, &fr, 1, len, TAP_ANY))
 		return 0;
 	memcpy(fr->pay[0].iov_base, keep_data(t) + t->keep_len - left, len);
 	fr->len = len;
@@ -162,7 +163,7 @@ static void tcp_push_frames(struct ctx *c, struct flow *f, struct frame **fr, ui
 	struct tcp *t = &f->tcp;
 
 	for (; got; fr++) {
-		uint32_t len = MIN(got, (uint32_t)(*fr)->pay[0].iov_len), seq = t->snd_nxt;
+		uint32_t len = MIN(got, (uint32_t)frame_room(*fr)), seq = t->snd_nxt;
 		uint8_t flags = TCP_ACK;
 
 		got -= len;
@@ -184,12 +185,13 @@ static uint32_t tcp_push_sock(struct ctx *c, struct flow *f, uint32_t wnd, uint3
 {
 	struct tap *tap = &flow_guest(c, f)->tap;
 	struct tcp *t = &f->tcp;
-	uint32_t each = seg_frame(&tap->caps, t->mss, (uint16_t)tcp_opts_len(t), addr_is_v4(&f->side[GUEST].our.a),
-				  t->flags & TCPF_FAR);
+	bool v4 = addr_is_v4(&f->side[GUEST].our.a);
+	uint32_t each = seg_frame(&tap->caps, t->mss, (uint16_t)tcp_opts_len(t), v4, t->flags & TCPF_FAR);
 	bool again = seq_lt(t->snd_nxt, t->snd_max), short_answer;
 	struct frame *fr[PUSH_FRAMES];
-	struct iovec iov[PUSH_FRAMES];
-	unsigned n, used;
+	struct iovec iov[PUSH_IOV];
+	unsigned n, fit, cnt, used;
+	size_t room;
 	ssize_t got;
 
 	wnd = MIN(wnd, PUSH_BYTES);
@@ -203,15 +205,16 @@ static uint32_t tcp_push_sock(struct ctx *c, struct flow *f, uint32_t wnd, uint3
 	each = MIN(each, wnd);
 
 	/* Full frames only: the remainder comes with the next read */
-	n = tcp_reserve(c, f, fr, short_answer ? 1 : MIN(wnd / each, PUSH_FRAMES), each, TAP_EXACT);
+	n = short_answer ? tcp_reserve(c, f, fr, 1, each, TAP_ANY)
+			 : tcp_reserve(c, f, fr, MIN(wnd / each, PUSH_FRAMES), each, v4 ? TAP_EXACT : TAP_EXACT6);
 	if (!n)
 		return 0;
-	for (unsigned i = 0; i < n; i++)
-		iov[i] = fr[i]->pay[0];
+	fit = n;
+	cnt = frames_room(fr, &fit, iov, PUSH_IOV, &room);
 
-	got = tcp_read(t, short_answer, iov, n);
+	got = tcp_read(t, short_answer, iov, cnt);
 	if (!again)
-		tcp_seen(t, got, n * each);
+		tcp_seen(t, got, (uint32_t)room);
 	got = MAX(got, 0);
 	used = DIV_ROUND_UP((uint32_t)got, each);
 	tap_unreserve(tap, fr + used, n - used);
