@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
-#include <linux/virtio_net.h>
 #include <net/if.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -14,14 +13,12 @@
 
 #include "log.h"
 #include "tap.h"
+#include "tap_vnet.h"
 
 /* Linux 6.2; older headers don't have them */
 #ifndef TUN_F_USO4
 #define TUN_F_USO4	0x20
 #define TUN_F_USO6	0x40
-#endif
-#ifndef VIRTIO_NET_HDR_GSO_UDP_L4
-#define VIRTIO_NET_HDR_GSO_UDP_L4	5
 #endif
 
 /* Largest frame with its header: 65535 bytes of IP. A batch ends when there is no room for another one, after four of
@@ -32,18 +29,6 @@
 
 static uint8_t tun_rx[TUN_RX_SIZE] __attribute__((aligned(4096)));
 static struct iovec tun_rx_iov[TAP_BATCH];
-
-/* Offload of a received frame, from its virtio_net_hdr */
-static struct offload tun_offload(const uint8_t *p)
-{
-	struct virtio_net_hdr h;
-
-	memcpy(&h, p, sizeof(h));
-	return (struct offload){
-		.gso = h.gso_type == VIRTIO_NET_HDR_GSO_NONE ? 0 : h.gso_size,
-		.partial = h.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM,
-	};
-}
 
 static int tun_recv(struct tap *t, struct raw *raw, unsigned max)
 {
@@ -66,7 +51,7 @@ static int tun_recv(struct tap *t, struct raw *raw, unsigned max)
 		tun_rx_iov[n] = (struct iovec){ tun_rx + at + hdr, (size_t)len - hdr };
 		raw[n] = (struct raw){ .iov = &tun_rx_iov[n], .cnt = 1, .len = (size_t)len - hdr };
 		if (hdr)
-			raw[n].off = tun_offload(tun_rx + at);
+			raw[n].off = vnet_offload(tun_rx + at);
 		at += ROUND_UP((size_t)len, 64);
 		n++;
 	}
@@ -75,23 +60,10 @@ static int tun_recv(struct tap *t, struct raw *raw, unsigned max)
 
 static void tun_commit(struct tap *t, struct frame *f)
 {
-	struct virtio_net_hdr_v1 h = { .num_buffers = 1 };
+	const struct virtio_net_hdr_v1 h = vnet_hdr(f, 1);
 
 	if (!t->caps.link_hdr)
 		return;
-
-	if (f->off.partial) {
-		h.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
-		h.csum_start = f->csum_start;
-		h.csum_offset = f->csum_off;
-	}
-	if (f->off.gso) {
-		h.gso_type = f->proto == IPPROTO_UDP ? VIRTIO_NET_HDR_GSO_UDP_L4 :
-			     f->v6 ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_TCPV4;
-		h.gso_size = f->off.gso;
-		h.hdr_len = f->hlen;
-	}
-
 	f->hoff = (uint8_t)(f->hoff - t->caps.link_hdr);
 	f->hlen = (uint8_t)(f->hlen + t->caps.link_hdr);
 	memcpy(f->hdr + f->hoff, &h, t->caps.link_hdr);
