@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* virtq.c - one split virtqueue, from the device's side (virtio 1.3, 2.7) */
+#include <assert.h>
 #include <endian.h>
 #include <errno.h>
 
@@ -39,6 +40,22 @@ static struct desc load_desc(const uint64_t *table, unsigned i)
 	uint64_t addr = le64toh(d[0]), rest = le64toh(d[1]);
 
 	return (struct desc){ addr, (uint32_t)rest, (uint16_t)(rest >> 32), (uint16_t)(rest >> 48) };
+}
+
+const char *virtq_fault_text(enum virtq_fault why)
+{
+	static const char *const text[] = {
+		[VIRTQ_OK]	= "no fault",
+		[VIRTQ_INDEX]	= "more is available than it holds",
+		[VIRTQ_HEAD]	= "descriptor beyond the table",
+		[VIRTQ_LONG]	= "chain without an end",
+		[VIRTQ_WAY]	= "buffer of the other direction",
+		[VIRTQ_TABLE]	= "malformed indirect table",
+		[VIRTQ_ADDRESS]	= "address outside of memory",
+	};
+	static_assert(ARRAY_SIZE(text) == VIRTQ_FAULTS, "a fault has no text");
+
+	return text[why];
 }
 
 static int broken(struct virtq *q, enum virtq_fault why)
@@ -92,6 +109,8 @@ int virtq_start(struct virtq *q, const struct mem *m, const struct virtq_place *
 		return -EINVAL;
 	q->used_next = q->used_shown = load16(q->used + RING_INDEX);
 	store16(q->used + RING_FLAGS, 0);
+	if (q->event_idx)
+		store16(q->used + avail_event(q), base);
 	return 0;
 }
 
@@ -244,10 +263,12 @@ bool virtq_publish(struct virtq *q)
 /* The wish precedes another look at the driver's index: a chain that was added before it comes without a kick */
 bool virtq_wait(struct virtq *q)
 {
+	uint16_t seen = q->avail_seen;
+
 	if (!virtq_runs(q))
 		return false;
 	if (q->event_idx) {
-		store16(q->used + avail_event(q), q->avail_next);
+		store16(q->used + avail_event(q), seen);
 		used_dirty(q, avail_event(q), 1);
 	} else if (q->quiet) {
 		store16(q->used + RING_FLAGS, 0);
@@ -255,7 +276,7 @@ bool virtq_wait(struct virtq *q)
 	}
 	q->quiet = false;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return avail_read(q);
+	return avail_read(q) && q->avail_seen != seen;
 }
 
 /* With EVENT_IDX, nothing: the event stays at an index that was passed (2.7.10) */

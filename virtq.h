@@ -54,7 +54,7 @@ struct virtq {
 	uint16_t		used_shown;	/* published up to here */
 	uint16_t		used_called;	/* index at the last decision about a notification */
 	bool			called;		/* there was one */
-	bool			quiet;		/* the driver may leave out kicks */
+	bool			quiet;		/* the driver may leave out kicks; not at start */
 	enum virtq_fault	fault;
 	bool			logged;		/* writes to the used ring go into the log of dirty pages */
 	uint64_t		log;		/* guest address of the used ring, for that */
@@ -107,6 +107,9 @@ unsigned virtq_ready(struct virtq *q);
  */
 int virtq_take(struct virtq *q, struct iovec *iov, unsigned max, struct virtq_chain *ch);
 
+/* For the log: "ring is broken: ..." */
+const char *virtq_fault_text(enum virtq_fault why);
+
 /* Ends the service: the driver broke a rule */
 static inline void virtq_break(struct virtq *q, enum virtq_fault why)
 {
@@ -122,7 +125,9 @@ void virtq_use(struct virtq *q, uint16_t head, uint32_t len);
 /* Shows used chains to the driver. Return: does it want a notification? */
 bool virtq_publish(struct virtq *q);
 
-/* Asks for a kick on the next chain. Return: true if there are some already, and may come without a kick */
+/* Asks for a kick with the next chain, behind those that virtq_take() and virtq_ready() have found. Return: true if it is
+ * there already, and may come without a kick
+ */
 bool virtq_wait(struct virtq *q);
 
 /* No kicks for now */

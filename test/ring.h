@@ -38,7 +38,10 @@ static struct mem ring_mem;
 
 static inline uint64_t ring_gpa(const void *at)
 {
-	return RING_GPA + (uint64_t)((const uint8_t *)at - ring_arena.low);
+	const uint8_t *p = at;
+
+	return RING_GPA + (p < ring_arena.high ? (uint64_t)(p - ring_arena.low)
+						: RING_ARENA + (uint64_t)(p - ring_arena.high));
 }
 
 static inline void ring_memory(void)

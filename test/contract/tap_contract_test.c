@@ -8,11 +8,14 @@
 #include <fcntl.h>
 #include <linux/virtio_net.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../ring.h"
 #include "../sim/wire.h"
 #include "../t.h"
+#include "../../vhost.h"
 
 struct far_end {
 	const char	*name;
@@ -207,6 +210,101 @@ static void sim_far_close(void)
 	world_reset(1);
 }
 
+/* A virtual machine's rings, of Linux' size of buffers; its front end's socket stays silent. Descriptor i is buffer i. */
+#define FAR_SIZE	VIRTQ_MAX
+#define FAR_BUF(i)	(ring_arena.low + (1U << 20) + 1600UL * (i))
+#define FAR_RX		1530
+#define FAR_MERGE	(1ULL << VIRTIO_NET_F_MRG_RXBUF | 1ULL << VIRTIO_F_VERSION_1 | 1ULL << VIRTIO_RING_F_EVENT_IDX)
+
+static struct ring far_rx, far_tx;
+static int vhost_fd[3];
+
+static void vhost_far_post(void)
+{
+	const struct iovec iov = { FAR_BUF(far_rx.free % FAR_SIZE), FAR_RX };
+
+	ring_add(&far_rx, &iov, 1, VRING_DESC_F_WRITE);
+}
+
+static void vhost_far_open(struct tap *t, const struct caps *caps)
+{
+	struct vhost *v = vhost_of(0);
+
+	vhost_fd[2] = epoll_create1(EPOLL_CLOEXEC);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, vhost_fd))
+		abort();
+	eq(tap_vhost_attach(t, vhost_fd[0], vhost_fd[2], -1), 0);
+	ok(t->down);
+	ring_memory();
+	ring_init(&far_rx, 0, FAR_SIZE);
+	ring_init(&far_tx, 128U << 10, FAR_SIZE);
+	v->mem = ring_mem;
+	v->features = v->use = FAR_MERGE;
+	for (unsigned i = 0; i < 2; i++) {
+		v->ring[i].started = v->ring[i].enabled = true;
+		eq(virtq_start(&v->ring[i].q, &v->mem, i ? &far_tx.place : &far_rx.place, FAR_SIZE, 0,
+			       i ? VIRTQ_READ : VIRTQ_WRITE, FAR_MERGE), 0);
+	}
+	t->caps = *caps;
+	t->down = false;
+	for (unsigned i = 0; i < FAR_SIZE; i++)
+		vhost_far_post();
+}
+
+/* In two buffers: header with some of the frame, and the rest */
+static void vhost_far_send(const void *frame, size_t len, const struct offload *off)
+{
+	struct virtio_net_hdr_v1 h = { .flags = off->partial ? VIRTIO_NET_HDR_F_NEEDS_CSUM : 0, .gso_size = off->gso,
+				       .gso_type = off->gso ? VIRTIO_NET_HDR_GSO_TCPV4 : VIRTIO_NET_HDR_GSO_NONE };
+	uint8_t *at = ring_arena.high + 1600UL * (far_tx.free % FAR_SIZE);
+	size_t first = sizeof(h) + MIN(len, 20);
+	const struct iovec iov[2] = { { at, first }, { at + first, sizeof(h) + len - first } };
+
+	memcpy(at, &h, sizeof(h));
+	memcpy(at + sizeof(h), frame, len);
+	ring_add(&far_tx, iov, 2, 0);
+}
+
+/* The buffers of a frame go back into the ring */
+static bool vhost_far_recv(struct frame_out *f)
+{
+	const struct vring_used_elem *e = ring_used(&far_rx);
+	struct virtio_net_hdr_v1 h;
+	size_t len = 0;
+
+	if (!e)
+		return false;
+	memcpy(&h, FAR_BUF(e->id), sizeof(h));
+	for (unsigned left = h.num_buffers; left; e = --left ? ring_used(&far_rx) : NULL) {
+		if (!ok(e && e->len && e->len <= FAR_RX && len + e->len <= sizeof(far_buf)))
+			return false;
+		memcpy(far_buf + len, FAR_BUF(e->id), e->len);
+		len += e->len;
+		vhost_far_post();
+	}
+	*f = (struct frame_out){
+		.buf = far_buf + sizeof(h), .len = len - sizeof(h), .csum_start = h.csum_start,
+		.csum_off = h.csum_offset,
+		.off = { .gso = h.gso_type ? h.gso_size : 0, .partial = h.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM },
+	};
+	if (h.gso_type)
+		ok(h.gso_type == VIRTIO_NET_HDR_GSO_TCPV4 && h.hdr_len == 14 + 20 + 20);
+	return true;
+}
+
+static int vhost_far_gone(void)
+{
+	vhost_of(0)->broken = true;
+	return -EFAULT;
+}
+
+static void vhost_far_close(void)
+{
+	tap_gone(&tap);
+	close(vhost_fd[1]);
+	close(vhost_fd[2]);
+}
+
 #define OFFLOADS	.csum = true, .tso4 = TAP_SUPER, .tso6 = TAP_SUPER, .uso = true
 
 static const struct far_end far_ends[] = {
@@ -218,6 +316,8 @@ static const struct far_end far_ends[] = {
 	  NULL, tun_far_close },
 	{ "stream socket", { .mtu = 65535, .link_hdr = 4 }, sock_far_open, sock_far_send, sock_far_recv, NULL, sock_far_gone,
 	  sock_far_renew, sock_far_close },
+	{ "vhost-user", { .mtu = 65535, .link_hdr = 12, OFFLOADS }, vhost_far_open, vhost_far_send, vhost_far_recv, NULL,
+	  vhost_far_gone, NULL, vhost_far_close },
 	{ "simulated", { .mtu = 65535, OFFLOADS }, sim_far_open, tap_sim_push, sim_far_recv, sim_far_block, NULL, NULL,
 	  sim_far_close },
 };
@@ -243,9 +343,12 @@ static uint8_t byte_of(unsigned seq, size_t i)
 static void put(struct frame *f, unsigned seq, size_t len, uint16_t gso)
 {
 	struct tcp_seg s = { .seq = seq, .flags = TCP_ACK, .wscale = TCP_WSCALE_NONE };
+	size_t at = 0;
 
-	for (size_t i = 0; i < len; i++)
-		((uint8_t *)f->pay[0].iov_base)[i] = byte_of(seq, i);
+	ok(frame_room(f) >= len);
+	for (unsigned k = 0; k < f->npay; k++)
+		for (size_t i = 0; i < f->pay[k].iov_len && at < len; i++, at++)
+			((uint8_t *)f->pay[k].iov_base)[i] = byte_of(seq, at);
 	f->len = len;
 	frame_tcp(f, &net, &s, gso, &tap.caps);
 	tap_commit(&tap, f);
@@ -356,7 +459,7 @@ static unsigned fill(unsigned seq, size_t len)
 	struct frame *f;
 	unsigned n = 0;
 
-	while (n < 100000 && tap_reserve(&tap, &f, 1, len, TAP_EXACT)) {
+	while (n < 100000 && tap_reserve(&tap, &f, 1, len, TAP_ANY)) {
 		put(f, seq + n++, len, 0);
 		tap_flush(&tap);
 	}
@@ -444,7 +547,8 @@ static void test_answers(void)
 		put(f, AHEAD + ahead, 20, 0);
 	eq(last + ahead, TAP_SPARE);
 	eq(tap_flush(&tap), -EAGAIN);
-	eq(tap.qlen, queued + TAP_SPARE);
+	/* A link of buffers may have had room for a few small ones */
+	ok(tap.qlen <= queued + TAP_SPARE && tap.qlen + 8U > queued + TAP_SPARE);
 
 	if (far->block)
 		far->block(false);
@@ -478,7 +582,7 @@ static void test_fragments(void)
 	begin();
 	if (far->block)
 		far->block(true);
-	for (unsigned i = 0; i < 100000 && !tap.full && tap_reserve(&tap, &f, 1, 9000, TAP_EXACT); i++) {
+	for (unsigned i = 0; i < 100000 && !tap.full && tap_reserve(&tap, &f, 1, 9000, TAP_ANY); i++) {
 		put(f, i, 9000, 0);
 		tap_flush(&tap);
 	}

@@ -210,6 +210,19 @@ static void test_kicks(void)
 	eq(virtq_take(&q, got, 64, &ch), 1);
 	ok(!virtq_wait(&q));
 	eq(*r.avail_event, 0);
+
+	test("kicks: behind chains that were found, and weren't enough");
+	for (unsigned event = 0; event < 2; event++) {
+		start(65535, VIRTQ_READ, event ? EVENT : 0);
+		ring_add(&r, &iov, 1, 0);
+		ring_add(&r, &iov, 1, 0);
+		eq(virtq_ready(&q), 2);
+		ok(!virtq_wait(&q));
+		eq(*r.avail_event, event ? 1 : 0);
+		ring_add(&r, &iov, 1, 0);
+		ok(virtq_wait(&q));
+		ok(!virtq_wait(&q));
+	}
 }
 
 /* The chain at descriptor 0 has fault @why; then the ring is not touched any more */
