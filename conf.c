@@ -551,8 +551,8 @@ static const struct opt opts[] = {
 	  "Print abilities for --vhost-user in JSON, and exit" },
 	{ "one-off", '1', NULL, PASST, p_set, CONF(one_off), "Quit when the guest disconnects" },
 	{ "repair-path", 0, "PATH|none", BOTH, p_repair, 0,
-	  "With --vhost-user, UNIX domain socket to make for helpers of a migration; by default, beside that of the guest, "
-	  "with .repair appended" },
+	  "With --vhost-user, UNIX domain socket to make for helpers of a migration; by default, that of the guest, with "
+	  ".repair appended" },
 
 	{ .help = "Link and addresses", .modes = BOTH },
 	{ "fd", 'F', "FD", BOTH, p_fd, 0, "Descriptor of an open link, instead of making one" },

@@ -403,7 +403,7 @@ static const struct {
 	{ __NR_tgkill | WITH(0, OURSELVES), LOOP, "abort(), LIFE-08" },
 	{ __NR_tkill | WITH(0, OURSELVES), LOOP, "abort() of musl, LIFE-08" },
 	/* No PROT_EXEC */
-	{ __NR_mmap | WITH(2, PROT_READ | PROT_WRITE), VHOST, "memory of a virtual machine; zeros where it is cut short" },
+	{ __NR_mmap | WITH(2, PROT_READ | PROT_WRITE), VHOST, "memory of a virtual machine, also cut short" },
 	{ __NR_munmap,			VHOST,	"memory of a virtual machine" },
 #ifdef SANITIZED			/* they call more, for their reports most of all (make SAN=1) */
 	{ __NR_mmap,			LOOP,	"sanitizers" },

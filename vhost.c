@@ -838,8 +838,10 @@ static int msg_take(struct vhost *v)
 
 static int msg_done(struct vhost *v)
 {
-	bool ack = v->protocol & BIT(P_REPLY_ACK) && v->msg.flags & NEED_REPLY;
+	bool ask = v->msg.flags & NEED_REPLY, ack;
 	int rc = msg_take(v);
+
+	ack = ask && v->protocol & BIT(P_REPLY_ACK);	/* also for the request that brought it */
 
 	close_fds(v);
 	v->got = 0;
