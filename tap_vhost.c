@@ -275,7 +275,7 @@ static bool place_frame(struct tap *t, struct virtq *q, const struct frame *f)
 	return true;
 }
 
-enum lend { LEND_NONE, LEND_POOL, LEND_DONE };
+enum lend { LEND_NONE, LEND_POOL, LEND_PART, LEND_DONE };
 
 /* Splits buffers: room for @l->hdr bytes of headers, payload of at most @room. False if the headers' is too scattered, or
  * there is none for payload.
@@ -324,7 +324,7 @@ static enum lend lend_frame(struct tap *t, struct virtq *q, struct frame *f, siz
 	}
 	if (rc >= 0 && lend_split(l, f, iov, cnt, room)) {
 		f->own = FRAME_LENT;
-		return LEND_DONE;
+		return frame_room(f) < room ? LEND_PART : LEND_DONE;
 	}
 	virtq_untake(q, l->chains);
 	f->pay[0] = pool;
@@ -345,9 +345,9 @@ static unsigned vhost_lend(struct tap *t, struct frame **f, unsigned n, size_t r
 	if (!t->lent)
 		virtq_untake(&r->q, r->q.out);
 	do {
-		while (i < n && (rc = lend_frame(t, &r->q, f[i], room, hdr)) == LEND_DONE)
-			i++;
-	} while (!i && rc == LEND_NONE && virtq_wait(&r->q));
+		for (; i < n && rc == LEND_DONE; i += rc >= LEND_PART)
+			rc = lend_frame(t, &r->q, f[i], room, hdr);
+	} while (!i && rc == LEND_NONE && virtq_wait(&r->q) && (rc = LEND_DONE));
 	ring_check(t, r);
 	if (!i && rc == LEND_POOL)
 		return n;

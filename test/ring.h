@@ -40,8 +40,8 @@ static inline uint64_t ring_gpa(const void *at)
 {
 	const uint8_t *p = at;
 
-	return RING_GPA + (p < ring_arena.high ? (uint64_t)(p - ring_arena.low)
-						: RING_ARENA + (uint64_t)(p - ring_arena.high));
+	return RING_GPA +
+	       (p < ring_arena.high ? (uint64_t)(p - ring_arena.low) : RING_ARENA + (uint64_t)(p - ring_arena.high));
 }
 
 static inline void ring_memory(void)
