@@ -420,7 +420,7 @@ static int vhost_write(struct tap *t, struct virtq *q)
 		}
 		tap_queue_pop(t);
 	}
-	return t->full && !t->lent && !virtq_ready(q) ? -EAGAIN : 0;
+	return t->full && !t->lent && !virtq_ready(q) && !virtq_wait(q) ? -EAGAIN : 0;
 }
 
 static int vhost_flush(struct tap *t)
