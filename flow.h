@@ -211,6 +211,7 @@ struct flow {
 	uint8_t		wait;		/* enum flow_wait */
 	uint8_t		guest;		/* index of the guest it belongs to */
 	bool		dead;		/* ended in this loop turn */
+	uint8_t		queue;		/* of the link: the one that the guest used last */
 	uint8_t		lru;		/* enum flow_lru, LRU_LISTS: on none */
 	uint16_t	gen;		/* of this entry, 10 bits: events of an earlier owner have another one */
 	uint16_t	batch_head, batch_tail;	/* this batch's packets of the flow, PKT_NEXT_NONE: none */

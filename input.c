@@ -64,6 +64,9 @@ static enum drop input_packet(struct ctx *c, struct guest *g, uint16_t i)
 	if (!(f = input_find(c, g, p)))
 		return DROP_NONE;
 
+	f->queue = g->tap.pair;
+	if (f->type == FLOW_UDP)
+		c->flows.f[f->udp.port].queue = f->queue;	/* its datagrams are read by the port's */
 	p->next = PKT_NEXT_NONE;
 	if (f->batch_head == PKT_NEXT_NONE) {
 		f->batch_head = i;
@@ -98,6 +101,7 @@ static void input_chain(struct ctx *c, struct guest *g, struct flow *f)
 {
 	if (f->dead)				/* gave way to a newer one of this batch */
 		return;
+	g->tap.pair = f->queue;
 	if (f->type == FLOW_TCP)
 		input_leftover(c, g, tcp_input(c, f, input_pkt));
 	else
@@ -127,6 +131,7 @@ static enum drop input_frame(struct ctx *c, struct guest *g, uint16_t i)
 	enum drop why = pkt_parse(&input_raw[i], &input_pkt[i]);
 	bool whole, full = input_raw[i].off.full;
 
+	g->tap.pair = input_raw[i].queue;
 	if (why)
 		return why;
 	if (!input_pkt[i].fragment)

@@ -60,6 +60,13 @@ static void neigh_event(struct ctx *c)
 		timer_set(&c->wheel, &c->neigh_again, c->now + NEIGH_AGAIN);
 }
 
+/* Frames of @f leave by the link's queue that the guest used for it last: there, its CPU waits for them */
+static struct flow *on_queue(struct ctx *c, struct flow *f)
+{
+	flow_guest(c, f)->tap.pair = f->queue;
+	return f;
+}
+
 /* Return: false if the event is the process's */
 static bool take_event(struct ctx *c, union ev_ref ref, uint32_t events)
 {
@@ -69,7 +76,7 @@ static bool take_event(struct ctx *c, union ev_ref ref, uint32_t events)
 	case EV_FLOW:
 		f = flow_get(&c->flows, ref.idx, ref.gen);
 		if (f)
-			f->ops->ready(c, f, ref.side, events);
+			f->ops->ready(c, on_queue(c, f), ref.side, events);
 		break;
 	case EV_TAP:
 		link_event(c, &c->guest[ref.idx], ref.gen, events);
@@ -132,7 +139,7 @@ static bool take_timer(struct ctx *c, struct timer *t)
 	switch ((enum timer_kind)t->kind) {
 	case TIMER_FLOW:
 		f = container_of(t, struct flow, timer);
-		f->ops->timeout(c, f);
+		f->ops->timeout(c, on_queue(c, f));
 		break;
 	case TIMER_NDP:
 		answer_advert(c, container_of(t, struct guest, ndp));
@@ -193,9 +200,9 @@ static void run_list(struct ctx *c, unsigned list)
 			return;
 		more = flow_idx(&c->flows, f) != last;
 		if (f->ops->resume)
-			f->ops->resume(c, f);
+			f->ops->resume(c, on_queue(c, f));
 		else
-			f->ops->ready(c, f, HOST, EPOLLIN);
+			f->ops->ready(c, on_queue(c, f), HOST, EPOLLIN);
 	} while (more && now_us() < until);
 }
 

@@ -60,6 +60,7 @@ struct raw {
 	unsigned		cnt;
 	size_t			len;
 	struct offload		off;
+	uint8_t			queue;	/* of the link, that it came by */
 };
 
 /* TCP header bits, as in byte 13 */
@@ -182,6 +183,7 @@ struct frame {
 	uint16_t	csum_off;
 	uint16_t	slot;		/* index in the link's pool */
 	uint8_t		own;		/* enum frame_own */
+	uint8_t		queue;		/* of the link */
 	bool		ahead;		/* goes ahead of frames that wait */
 	bool		v6;
 	uint8_t		proto;		/* of the transport header */

@@ -126,9 +126,14 @@ bool reclaim_for(struct ctx *c, int rc)
 
 struct flow *reclaim_alloc(struct ctx *c, struct guest *g, const struct flow_ops *ops)
 {
+	struct flow *f;
+
 	if (c->flows.used >= FLOW_MAX - RECLAIM_SPARE)
 		entry_gives_way(c);
-	return flow_alloc(&c->flows, ops, g->index, c->now);
+	f = flow_alloc(&c->flows, ops, g->index, c->now);
+	if (f)
+		f->queue = g->tap.pair;
+	return f;
 }
 
 struct flow *reclaim_flow(struct ctx *c, struct guest *g, const struct flow_ops *ops, int fd)

@@ -216,6 +216,8 @@ void tap_commit(struct tap *t, struct frame *f)
 	t->stats.tx_frames++;
 	t->stats.tx_bytes += f->hlen + f->len;
 
+	if (f->own == FRAME_POOL)
+		f->queue = t->pair;
 	t->ops->commit(t, f);
 	queue_put(t, f);
 	t->qbytes += (uint32_t)(f->hlen + f->len);

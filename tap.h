@@ -72,6 +72,9 @@ struct tap {
 	bool			down;		/* there is a guest, but its device isn't set up: takes nothing */
 	bool			polled;		/* without events: looked at every TAP_POLL */
 	bool			more;		/* more frames are here, without an event: tap_recv() again */
+	uint8_t			pair;		/* of queues, for frames from now on; 0 if the link has no others */
+	uint8_t			full_pair;	/* the one that is @full */
+	uint8_t			turn;		/* queue from the guest that comes first */
 	uint16_t		burst;		/* frames expected in the next batch */
 	uint16_t		singles;	/* batches of one so far */
 

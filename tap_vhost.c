@@ -23,7 +23,11 @@
 /* A batch from the guest: its chains are used once it was consumed */
 static struct {
 	struct iovec	iov[RX_IOV];
-	uint16_t	head[TAP_BATCH];
+	unsigned	at;			/* iovecs in use */
+	struct {
+		struct vhost_ring	*ring;
+		uint16_t		head;
+	} chain[TAP_BATCH];
 	unsigned	n;
 } rx;
 
@@ -36,22 +40,32 @@ static struct lent {
 	struct iovec	head[HEAD_IOV];
 } lent_pool[GUEST_MAX][TAP_SLOTS];
 
-/* By guest and index in the ring: chains taken and not used */
+/* By guest, queue, and index in the ring: chains taken and not used */
 static struct taken {
 	uint16_t	head;
 	uint32_t	len;
-} taken_pool[GUEST_MAX][VIRTQ_MAX];
+} taken_pool[GUEST_MAX][VHOST_PAIRS][VIRTQ_MAX];
 
 static bool told[GUEST_MAX][VHOST_RINGS];	/* the ring's fault is in the log */
 
-static struct vhost_ring *ring_in(const struct tap *t)
+/* Ring to the guest of the pair @queue */
+static struct vhost_ring *ring_in(const struct tap *t, unsigned queue)
 {
-	return &vhost_of(t->index)->ring[0];
+	return &vhost_of(t->index)->ring[2 * queue];
 }
 
-static struct vhost_ring *ring_out(const struct tap *t)
+/* From the guest */
+static struct vhost_ring *ring_out(const struct tap *t, unsigned queue)
 {
-	return &vhost_of(t->index)->ring[1];
+	return &vhost_of(t->index)->ring[2 * queue + 1];
+}
+
+/* The pair for frames of @queue: the first one if the driver has fewer now */
+static unsigned queue_for(const struct tap *t, unsigned queue)
+{
+	const struct vhost_ring *r = ring_in(t, queue % VHOST_PAIRS);
+
+	return r->started && r->enabled ? queue % VHOST_PAIRS : 0;
 }
 
 static struct lent *lent_of(const struct tap *t, const struct frame *f)
@@ -59,9 +73,12 @@ static struct lent *lent_of(const struct tap *t, const struct frame *f)
 	return &lent_pool[t->index][f->slot];
 }
 
-static struct taken *taken_at(const struct tap *t, unsigned at)
+/* Chain number @at of a ring to the guest */
+static struct taken *taken_at(const struct tap *t, const struct virtq *q, unsigned at)
 {
-	return &taken_pool[t->index][at % VIRTQ_MAX];
+	const struct vhost_ring *r = container_of(q, struct vhost_ring, q);
+
+	return &taken_pool[t->index][(r - vhost_of(t->index)->ring) / 2][at % VIRTQ_MAX];
 }
 
 static bool mergeable(const struct tap *t)
@@ -112,64 +129,84 @@ static unsigned take_hdr(struct iovec *iov, unsigned cnt, uint8_t *to, size_t hd
 	return i;
 }
 
-/* The next chain as frame @raw, if it is one. Return: as virtq_take(); *@at: iovecs in use */
-static int rx_frame(struct tap *t, struct vhost_ring *r, struct raw *raw, unsigned *at, bool *whole)
+/* The next chain of @r, as frame @raw if it is one. Return: as virtq_take() */
+static int rx_frame(struct tap *t, struct vhost_ring *r, struct raw *raw, bool *whole)
 {
 	uint8_t hdr[sizeof(struct virtio_net_hdr_v1)];
 	unsigned skip, len = t->caps.link_hdr;
-	struct iovec *iov = rx.iov + *at;
+	struct iovec *iov = rx.iov + rx.at;
 	struct virtq_chain ch;
-	int rc = virtq_take(&r->q, iov, RX_IOV - *at, &ch);
+	int rc = virtq_take(&r->q, iov, RX_IOV - rx.at, &ch);
 
-	if (rc == -ENOBUFS && !*at)
+	if (rc == -ENOBUFS && !rx.at)
 		virtq_break(&r->q, VIRTQ_LONG);
 	if (rc != 1)
 		return rc;
 
-	rx.head[rx.n++] = ch.head;
+	rx.chain[rx.n].ring = r;
+	rx.chain[rx.n++].head = ch.head;
 	*whole = ch.len > len && r->enabled;
-	if (!*whole)
+	if (!*whole) {
+		t->stats.tx_lost += r->enabled;
 		return 1;
+	}
 	skip = take_hdr(iov, ch.cnt, hdr, len);
 	*raw = (struct raw){ .iov = iov + skip, .cnt = ch.cnt - skip, .len = ch.len - len, .off = vnet_offload(hdr) };
-	*at += ch.cnt;
+	rx.at += ch.cnt;
 	return 1;
 }
 
-/* A batch ends at TAP_QUEUE bytes, too. At the end of the ring, the next frame comes with a kick. */
-static int vhost_recv(struct tap *t, struct raw *raw, unsigned max)
+/* Frames of one ring, behind the @n in @raw that have *@bytes. A batch ends at TAP_QUEUE bytes, too. At the end of the
+ * ring, the next frame comes with a kick. Return: frames in @raw
+ */
+static unsigned rx_ring(struct tap *t, unsigned queue, struct raw *raw, unsigned n, unsigned max, size_t *bytes)
 {
-	struct vhost_ring *r = ring_out(t);
-	unsigned n = 0, at = 0;
-	size_t bytes = 0;
+	struct vhost_ring *r = ring_out(t, queue);
+	unsigned before = rx.n;
 	bool whole;
 	int rc = 1;
 
-	if (vhost_of(t->index)->broken)
-		return -EFAULT;
-	rx.n = 0;
-	while (rx.n < max && bytes < TAP_QUEUE && (rc = rx_frame(t, r, &raw[n], &at, &whole)) == 1) {
-		if (whole)
-			bytes += raw[n++].len;
-		else
-			t->stats.tx_lost += r->enabled;
-	}
-	if (rx.n)
+	while (rx.n < max && *bytes < TAP_QUEUE && (rc = rx_frame(t, r, &raw[n], &whole)) == 1)
+		if (whole) {
+			raw[n].queue = (uint8_t)queue;
+			*bytes += raw[n++].len;
+		}
+	if (rx.n > before)
 		virtq_busy(&r->q);
-	t->more = rc == 1 || rc == -ENOBUFS || (r->q.quiet && virtq_wait(&r->q));
+	if (virtq_runs(&r->q))
+		t->more |= rc == 1 || rc == -ENOBUFS || (r->q.quiet && virtq_wait(&r->q));
 	ring_check(t, r);
-	t->more &= virtq_runs(&r->q);
+	return n;
+}
+
+/* Each time, another queue comes first */
+static int vhost_recv(struct tap *t, struct raw *raw, unsigned max)
+{
+	struct vhost *v = vhost_of(t->index);
+	unsigned n = 0;
+	size_t bytes = 0;
+
+	if (v->broken)
+		return -EFAULT;
+	rx.n = rx.at = 0;
+	t->more = false;
+	for (unsigned i = 0; i < VHOST_PAIRS; i++) {
+		unsigned queue = (t->turn + i) % VHOST_PAIRS;
+
+		if (ring_out(t, queue)->started)
+			n = rx_ring(t, queue, raw, n, max, &bytes);
+	}
+	t->turn = (uint8_t)((t->turn + 1) % VHOST_PAIRS);
 	return (int)n;
 }
 
 static void vhost_recv_done(struct tap *t)
 {
-	struct vhost_ring *r = ring_out(t);
-
 	for (unsigned i = 0; i < rx.n; i++)
-		virtq_use(&r->q, rx.head[i], 0);
+		virtq_use(&rx.chain[i].ring->q, rx.chain[i].head, 0);
 	rx.n = 0;
-	ring_publish(t, r);
+	for (unsigned i = 0; i < VHOST_PAIRS; i++)
+		ring_publish(t, ring_out(t, i));
 }
 
 /* ---- to the guest ---- */
@@ -203,7 +240,7 @@ static int chain_take(struct tap *t, struct virtq *q, struct iovec *iov, unsigne
 	int rc = virtq_take(q, iov, max, ch);
 
 	if (rc == 1)
-		*taken_at(t, at) = (struct taken){ ch->head, (uint32_t)MIN(ch->len, UINT32_MAX) };
+		*taken_at(t, q, at) = (struct taken){ ch->head, (uint32_t)MIN(ch->len, UINT32_MAX) };
 	return rc;
 }
 
@@ -213,7 +250,7 @@ static unsigned chains_for(const struct tap *t, const struct virtq *q, size_t le
 	unsigned at = (uint16_t)(q->avail_next - q->out), n = 0;
 
 	for (; len; n++)
-		len -= MIN(len, taken_at(t, at + n)->len);
+		len -= MIN(len, taken_at(t, q, at + n)->len);
 	return n;
 }
 
@@ -223,7 +260,7 @@ static void chains_use(const struct tap *t, struct virtq *q, size_t len)
 	unsigned at = (uint16_t)(q->avail_next - q->out);
 
 	do {
-		const struct taken *c = taken_at(t, at++);
+		const struct taken *c = taken_at(t, q, at++);
 		size_t n = MIN(len, c->len);
 
 		virtq_use(q, c->head, (uint32_t)n);
@@ -240,8 +277,9 @@ static void iov_dirty(const struct tap *t, const struct iovec *iov, unsigned n)
 }
 
 /* Copies a frame from the pool into buffers. Return: false if there are too few for now */
-static bool place_frame(struct tap *t, struct virtq *q, const struct frame *f)
+static bool place_frame(struct tap *t, const struct frame *f)
 {
+	struct virtq *q = &ring_in(t, queue_for(t, f->queue))->q;
 	static struct iovec iov[VIRTQ_MAX];
 	size_t need = t->caps.link_hdr + f->hlen + f->len, have = 0;
 	struct place p = { iov, 0 };
@@ -334,9 +372,9 @@ static enum lend lend_frame(struct tap *t, struct virtq *q, struct frame *f, siz
 
 static unsigned vhost_lend(struct tap *t, struct frame **f, unsigned n, size_t room, size_t hdr)
 {
-	struct vhost_ring *r = ring_in(t);
+	unsigned i = 0, queue = queue_for(t, t->pair);
+	struct vhost_ring *r = ring_in(t, queue);
 	enum lend rc = LEND_DONE;
-	unsigned i = 0;
 
 	if (t->full)
 		return 0;
@@ -351,25 +389,28 @@ static unsigned vhost_lend(struct tap *t, struct frame **f, unsigned n, size_t r
 	ring_check(t, r);
 	if (!i && rc == LEND_POOL)
 		return n;
+	for (unsigned k = 0; k < i; k++)
+		f[k]->queue = (uint8_t)queue;
 	t->lent = (uint16_t)(t->lent + i);
 	t->full = !i && n;
+	t->full_pair = (uint8_t)queue;
 	return i;
 }
 
 /* The last reserved frame gives back all that was not used */
 static void vhost_unlend(struct tap *t, const struct frame *f)
 {
-	struct virtq *q = &ring_in(t)->q;
-
 	(void)f;
-	if (!--t->lent)
-		virtq_untake(q, q->out);
+	if (--t->lent)
+		return;
+	for (unsigned i = 0; i < VHOST_PAIRS; i++)
+		virtq_untake(&ring_in(t, i)->q, ring_in(t, i)->q.out);
 }
 
 /* A frame with its payload in the ring gets its headers, and is complete: false if it isn't its turn */
 static bool lent_commit(struct tap *t, struct frame *f)
 {
-	struct virtq *q = &ring_in(t)->q;
+	struct virtq *q = &ring_in(t, f->queue)->q;
 	struct lent *l = lent_of(t, f);
 	size_t len = t->caps.link_hdr + f->hlen + f->len;
 	struct place p = { l->head, 0 };
@@ -396,23 +437,26 @@ static void vhost_commit(struct tap *t, struct frame *f)
 		}
 		tap_unlend(t, f);
 	}
-	if (!t->waiting && !t->lent && place_frame(t, &ring_in(t)->q, f))
+	if (!t->waiting && !t->lent && place_frame(t, f))
 		f->own = FRAME_DONE;
 	else
 		t->waiting++;
 }
 
 /* Frames that wait, oldest first. Return: 0, or -EAGAIN: a kick comes with more buffers */
-static int vhost_write(struct tap *t, struct virtq *q)
+static int vhost_write(struct tap *t)
 {
+	struct virtq *q;
+
 	while (t->qlen) {
 		const struct frame *f = tap_queued(t, 0);
 
 		if (f->own != FRAME_DONE) {
 			if (t->lent)
 				return 0;
-			if (!place_frame(t, q, f)) {
-				if (virtq_wait(q))
+			if (!place_frame(t, f)) {
+				t->full_pair = (uint8_t)queue_for(t, f->queue);
+				if (virtq_wait(&ring_in(t, t->full_pair)->q))
 					continue;
 				return -EAGAIN;
 			}
@@ -420,20 +464,22 @@ static int vhost_write(struct tap *t, struct virtq *q)
 		}
 		tap_queue_pop(t);
 	}
+	q = &ring_in(t, t->full_pair)->q;
 	return t->full && !t->lent && !virtq_ready(q) && !virtq_wait(q) ? -EAGAIN : 0;
 }
 
 static int vhost_flush(struct tap *t)
 {
-	struct vhost_ring *r = ring_in(t);
 	int rc;
 
 	if (vhost_of(t->index)->broken)
 		return -EFAULT;
-	rc = vhost_write(t, &r->q);
-	if (!rc)
-		virtq_busy(&r->q);
-	ring_publish(t, r);
+	rc = vhost_write(t);
+	for (unsigned i = 0; i < VHOST_PAIRS; i++) {
+		if (!rc)
+			virtq_busy(&ring_in(t, i)->q);
+		ring_publish(t, ring_in(t, i));
+	}
 	return rc;
 }
 
@@ -458,7 +504,8 @@ static int vhost_event(struct tap *t, unsigned sub, uint32_t *events)
 		*events = sub % 2 ? EPOLLOUT : EPOLLIN;
 		return 0;
 	}
-	ring_publish(t, ring_in(t));
+	for (unsigned i = 0; i < VHOST_PAIRS; i++)
+		ring_publish(t, ring_in(t, i));
 	rc = vhost_control(v);
 	if (v->use != use)
 		queue_drop(t);

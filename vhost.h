@@ -16,7 +16,7 @@
 #include "packet.h"
 #include "virtq.h"
 
-#define VHOST_PAIRS	1		/* queue pairs served */
+#define VHOST_PAIRS	8		/* queue pairs served */
 #define VHOST_RINGS	(2 * VHOST_PAIRS)	/* ring 2n: to the guest; ring 2n + 1: from the guest (virtio 5.1.2) */
 #define VHOST_PAYLOAD	2056		/* bytes of the largest message, 64 regions */
 #define VHOST_FDS	MEM_REGIONS	/* descriptors in a message */

@@ -43,7 +43,7 @@ static int sim_recv(struct tap *t, struct raw *raw, unsigned max)
 
 		tap_iov[n][0] = (struct iovec){ f->buf, cut };
 		tap_iov[n][1] = (struct iovec){ f->buf + cut, f->len - cut };
-		raw[n] = (struct raw){ tap_iov[n], cut < f->len ? 2 : 1, f->len, f->off };
+		raw[n] = (struct raw){ tap_iov[n], cut < f->len ? 2 : 1, f->len, f->off, 0 };
 	}
 	l->in_taken = n;
 	return (int)n;

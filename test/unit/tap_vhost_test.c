@@ -448,8 +448,89 @@ static void test_log(void)
 	ok(logged(log, RX(2)) && !logged(log, RX(3)));
 }
 
+/* Rings of pair @i, of which only the first is another's */
+static struct ring more_in, more_out;
+
+static void begin_pairs(unsigned i)
+{
+	struct vhost_ring *r = &vhost_of(0)->ring[2 * i];
+
+	begin(MERGE, 8, 1000);
+	ring_init(&more_in, 256U << 10, SIZE);
+	ring_init(&more_out, 384U << 10, SIZE);
+	r[0] = r[1] = (struct vhost_ring){ .started = true, .enabled = true, .kick = -1, .err = -1, .call = -1 };
+	eq(virtq_start(&r[0].q, &vhost_of(0)->mem, &more_in.place, SIZE, 0, VIRTQ_WRITE, MERGE), 0);
+	eq(virtq_start(&r[1].q, &vhost_of(0)->mem, &more_out.place, SIZE, 0, VIRTQ_READ, MERGE), 0);
+	for (unsigned k = 0; k < 2; k++)
+		ring_add(&more_in, &(struct iovec){ RX(SIZE + k), 1000 }, 1, VRING_DESC_F_WRITE);
+}
+
+static void test_pairs(void)
+{
+	static struct raw raw[TAP_BATCH];
+	const struct iovec iov = { TX + (2U << 20), 100 };
+	struct frame *f, *g;
+
+	test("several queues: a frame is in the one of its flow, by reservation or by commit");
+	begin_pairs(3);
+	tap.pair = 3;
+	eq(tap_reserve(&tap, &f, 1, 100, TAP_EXACT), 1);
+	ok(f->pay[0].iov_base == RX(SIZE) + HDR);
+	put(f, 100);
+	tap.pair = 0;
+	eq(tap_reserve(&tap, &f, 1, 100, TAP_ANY), 1);
+	eq(tap_reserve(&tap, &g, 1, 100, TAP_ANY), 1);
+	put(f, 1);
+	tap.pair = 3;
+	put(g, 2);
+	eq(tap_flush(&tap), 0);
+	eq(in.used->idx, 1);
+	eq(more_in.used->idx, 2);
+	used(0, HDR + 1, 1);
+
+	test("a queue that is full: the kick is asked for there; with it, all goes on");
+	eq(tap_reserve(&tap, &f, 1, 100, TAP_EXACT), 0);
+	ok(tap.full);
+	eq(more_in.used->flags, 0);
+	ring_add(&more_in, &(struct iovec){ RX(SIZE), 1000 }, 1, VRING_DESC_F_WRITE);
+	tap.full = false;
+	eq(tap_reserve(&tap, &f, 1, 100, TAP_EXACT), 1);
+	tap_unreserve(&tap, &f, 1);
+
+	test("a queue that the driver has taken away, or never had: the first one");
+	vhost_of(0)->ring[6].enabled = false;
+	eq(tap_reserve(&tap, &f, 1, 100, TAP_EXACT), 1);
+	ok(f->pay[0].iov_base == RX(1) + HDR);
+	tap_unreserve(&tap, &f, 1);
+	tap.pair = VHOST_PAIRS - 1;
+	eq(tap_reserve(&tap, &f, 1, 100, TAP_EXACT), 1);
+	ok(f->pay[0].iov_base == RX(1) + HDR);
+	tap_unreserve(&tap, &f, 1);
+
+	test("frames from all queues; one of a full batch doesn't keep the others from theirs");
+	begin_pairs(3);
+	for (unsigned i = 0; i < 10; i++)
+		guest_sends(60000, 60000);
+	ring_add(&more_out, &iov, 1, 0);
+	eq(tap_recv(&tap, raw), 5);
+	eq(raw[0].queue, 0);
+	ok(tap.more);
+	tap_recv_done(&tap);
+	for (unsigned i = 1; i < 4; i++) {
+		int n = tap_recv(&tap, raw);
+
+		if (i == 1)
+			ok(n >= 1 && raw[0].queue == 3 && raw[0].len == 88);
+		tap_recv_done(&tap);
+	}
+	eq(more_out.used->idx, 1);
+	eq(out.used->idx, 10);
+	ok(!tap.more);
+}
+
 int main(void)
 {
+	test_pairs();
 	test_lend();
 	test_short();
 	test_pool();
