@@ -2,7 +2,7 @@
 /* mem.h - memory of a guest that is mapped here: addresses to pointers, and the log of pages that were written to
  *
  * A front end shares regions, each at a guest address and at an address of its own process. All functions but
- * mem_dirty() are pure. A pointer is valid until the next change of the regions; bytes behind it may change at any time.
+ * mem_dirty() are pure. A pointer is valid until the next change of the regions; its bytes may change at any time.
  */
 #ifndef MEM_H
 #define MEM_H

@@ -33,9 +33,9 @@ struct tap_ops {
 	bool		eager;		/* each frame is a system call of its own: waiting for a batch gains nothing */
 	/* Next frames from the guest into @raw, at most @max; 0: none now, -errno: link lost. Sets @more. */
 	int		(*recv)(struct tap *, struct raw *raw, unsigned max);
-	/* A link with memory of its own for payload, or NULL: moves the payload of @n frames with @room bytes each there,
-	 * behind @hdr bytes of headers; the last frame may get less. Leaves them in the pool's if that can't be. Return:
-	 * how many frames are left; 0: the link is full, and an event comes when it isn't.
+	/* A link with memory of its own for payload, or NULL: the room of @n frames, @room bytes each, is there now,
+	 * behind @hdr bytes for headers; that of the last frame may be less. It stays in the pool if that can't be.
+	 * Return: how many frames have room; 0: the link is full, and an event comes when it isn't.
 	 */
 	unsigned	(*lend)(struct tap *, struct frame **f, unsigned n, size_t room, size_t hdr);
 	/* A frame with its payload there isn't used; or NULL */
@@ -100,8 +100,8 @@ struct tap {
 
 /* How a frame's length is known when it is reserved */
 enum tap_how {
-	/* To the byte, but for the last: TCP over IPv4, or IPv6, without options. The link may have such payload in memory
-	 * of its own: in several iovecs, and the last frame of a reservation may have less room, but some.
+	/* To the byte, but for the last: TCP over IPv4, or IPv6, without options. The link may have such payload in
+	 * memory of its own: in several iovecs, and the last frame of a reservation may have less room, but some.
 	 */
 	TAP_EXACT,
 	TAP_EXACT6,

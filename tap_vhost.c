@@ -4,9 +4,12 @@
  * From the guest: frames are where the guest has them, until the batch was consumed.
  *
  * To the guest: TCP's payload is received into buffers of the ring, behind room for the headers (vhost_lend()), which
- * are copied in front of it at commit. All other frames are in the pool, and copied into buffers at commit. Buffers of a
- * reservation that weren't needed are given back to the ring at its end. Order of commit is order in the ring: a frame
- * that finds no buffers waits on the queue, and all behind it. While reserved frames have buffers, no others are taken.
+ * are copied in front of it at commit. All other frames are in the pool, and copied into buffers at commit. Buffers that
+ * a reservation did not need go back to the ring at its end. Order of commit is order in the ring: a frame that finds no
+ * buffers waits on the queue, and all behind it. While reserved frames have buffers, no others are taken.
+ *
+ * With several pairs of queues, a frame is in the pair of its flow. One that is full holds up the others: the queue of
+ * committed frames is one.
  */
 #include <errno.h>
 #include <string.h>
@@ -108,7 +111,7 @@ static void ring_publish(struct tap *t, struct vhost_ring *r)
 
 /* ---- from the guest ---- */
 
-/* Takes @hdr bytes off the front of @iov, into @to: how many iovecs these were, or @cnt if there is nothing behind them */
+/* Takes @hdr bytes off the front of @iov, into @to: how many iovecs have no more */
 static unsigned take_hdr(struct iovec *iov, unsigned cnt, uint8_t *to, size_t hdr)
 {
 	unsigned i = 0;
@@ -315,8 +318,8 @@ static bool place_frame(struct tap *t, const struct frame *f)
 
 enum lend { LEND_NONE, LEND_POOL, LEND_PART, LEND_DONE };
 
-/* Splits buffers: room for @l->hdr bytes of headers, payload of at most @room. False if the headers' is too scattered, or
- * there is none for payload.
+/* Splits buffers: room for @l->hdr bytes of headers, payload of at most @room. False if the headers' is too scattered,
+ * or there is none for payload.
  */
 static bool lend_split(struct lent *l, struct frame *f, const struct iovec *iov, unsigned cnt, size_t room)
 {

@@ -125,8 +125,8 @@ void virtq_use(struct virtq *q, uint16_t head, uint32_t len);
 /* Shows used chains to the driver. Return: does it want a notification? */
 bool virtq_publish(struct virtq *q);
 
-/* Asks for a kick with the next chain, behind those that virtq_take() and virtq_ready() have found. Return: true if it is
- * there already, and may come without a kick
+/* Asks for a kick with the next chain, behind those that virtq_take() and virtq_ready() have found. Return: true if it
+ * is there already, and may come without a kick
  */
 bool virtq_wait(struct virtq *q);
 

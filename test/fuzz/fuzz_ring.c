@@ -224,7 +224,8 @@ static void start(void)
 		struct vhost_ring *r = &v->ring[i];
 
 		ring_init(&ring[i], i * TABLES / 2, size);
-		*r = (struct vhost_ring){ .started = true, .enabled = !(bits & 8) || !i, .kick = -1, .call = -1, .err = -1 };
+		*r = (struct vhost_ring){ .started = true, .kick = -1, .call = -1, .err = -1 };
+		r->enabled = !(bits & 8) || !i;
 		ring[i].avail->idx = ring[i].used->idx = (uint16_t)(bits & 16 ? 65530 : 0);
 		CHECK(!virtq_start(&r->q, &v->mem, &ring[i].place, size, ring[i].used->idx,
 				   i ? VIRTQ_READ : VIRTQ_WRITE, use));

@@ -120,7 +120,9 @@ static void test_indirect(void)
 	start(0, VIRTQ_WRITE, TABLES);
 	t = (void *)(data(0) + 1);
 	for (unsigned i = 0; i < 40; i++) {
-		const struct vring_desc d = { ring_gpa(data(i + 1)), 1, VRING_DESC_F_WRITE | (i < 39), (uint16_t)(i + 1) };
+		const struct vring_desc d = {
+			ring_gpa(data(i + 1)), 1, VRING_DESC_F_WRITE | (i < 39), (uint16_t)(i + 1),
+		};
 
 		memcpy((uint8_t *)t + 16UL * i, &d, 16);
 	}
