@@ -3,10 +3,10 @@
  *
  * From the guest: frames are where the guest has them, until the batch was consumed.
  *
- * To the guest: TCP's payload is received into buffers of the ring, behind room for the headers (vhost_lend()), which
- * are copied in front of it at commit. All other frames are in the pool, and copied into buffers at commit. Buffers that
- * a reservation did not need go back to the ring at its end. Order of commit is order in the ring: a frame that finds no
- * buffers waits on the queue, and all behind it. While reserved frames have buffers, no others are taken.
+ * To the guest: TCP's payload is received into buffers of the ring, behind room for the headers (vhost_lend()), that
+ * are copied in front of it at commit. All other frames are in the pool, and copied into buffers at commit. Buffers
+ * that a reservation did not need go back to the ring at its end. Order of commit is order in the ring: a frame that
+ * finds no buffers waits on the queue, and all behind it. While reserved frames have buffers, no others are taken.
  *
  * With several pairs of queues, a frame is in the pair of its flow. One that is full holds up the others: the queue of
  * committed frames is one.

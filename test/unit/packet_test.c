@@ -583,7 +583,7 @@ static void check_built(struct frame *f, const struct net_hdr *n, uint8_t proto,
 	static uint8_t b[FRAME_BUF], got[FRAME_BUF];
 	bool v4 = addr_is_v4(&n->src.a);
 	struct iovec iov = { b, flatten(f, b) };
-	struct raw raw = { &iov, 1, iov.iov_len, f->off };
+	struct raw raw = { &iov, 1, iov.iov_len, f->off, 0 };
 
 	eq(f->len, len);
 	eq(f->hoff, HDR_L4 - net_hdr_len(v4, 0));
@@ -1092,8 +1092,30 @@ static void test_l4_csum(void)
 	}
 }
 
+static void test_room(void)
+{
+	static uint8_t mem[64];
+	struct frame a = { .npay = 2, .pay = { { mem, 3 }, { mem + 8, 4 } } };
+	struct frame b = { .npay = 3, .pay = { { mem + 16, 1 }, { mem + 24, 1 }, { mem + 32, 1 } } };
+	struct frame *f[] = { &a, &b };
+	struct iovec iov[5];
+	unsigned n = 2;
+	size_t len;
+
+	test("room of frames as one list, of whole frames only");
+	eq(frame_room(&a), 7);
+	eq(frames_room(f, &n, iov, 5, &len), 5);
+	eq(n, 2);
+	eq(len, 10);
+	ok(iov[1].iov_base == mem + 8 && iov[4].iov_base == mem + 32);
+	eq(frames_room(f, &n, iov, 4, &len), 2);
+	eq(n, 1);
+	eq(len, 7);
+}
+
 int main(void)
 {
+	test_room();
 	test_views();
 	test_l4_csum();
 	test_good();

@@ -26,7 +26,7 @@ static int fake_recv(struct tap *t, struct raw *raw, unsigned max)
 	link_.asked = max;
 	link_.calls++;
 	for (int i = 0; i < n; i++)
-		raw[i] = (struct raw){ &iov, 1, sizeof(bytes), { 0 } };
+		raw[i] = (struct raw){ &iov, 1, sizeof(bytes), { 0 }, 0 };
 	return n;
 }
 
