@@ -50,7 +50,7 @@ QRAP	:= $(if $(wildcard qrap.c),$(OUT)qrap)
 UNIT	:= $(patsubst %.c,$(B)/%,$(wildcard test/unit/*_test.c test/contract/*_test.c test/sim/*_test.c \
 	   doc/platform/*.c))
 FUZZ	:= $(patsubst %.c,$(B)/%,$(wildcard test/fuzz/fuzz_*.c))
-TOOLS	:= $(addprefix $(B)/test/tools/,xfer wan guest far tracer)
+TOOLS	:= $(addprefix $(B)/test/tools/,xfer wan guest guest_vhost far tracer)
 BENCH	:= $(patsubst %.c,$(B)/%,$(wildcard test/bench/*.c))
 
 all: $(OUT)passt $(OUT)pasta $(OUT)pesto $(QRAP)
