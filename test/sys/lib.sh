@@ -28,9 +28,10 @@
 # cannot run on this machine at all says so with skip_all REASON. HOST_UID=0 means that the program was started by real
 # root.
 #
-# LINK says what is between program and C. tap: pasta, and C is a container. sock: passt, and C is the kernel of a
-# virtual machine, for which TOOLS/guest carries frames to and from passt's socket. A case of protocols runs on both and
-# does not care; a case about one of them uses that one's functions, or sets LINK before it reads this file.
+# LINK is the link between program and C. tap: pasta, and C is a container. sock, vhost: passt, and C is the kernel of a
+# virtual machine. TOOLS/guest carries its frames to and from passt's socket, TOOLS/guest_vhost by vhost-user. A case
+# of protocols runs on all three and does not care; a case about one of them uses that one's functions, or sets LINK
+# before it reads this file.
 #
 # Settings: PASTA, PASST (the program, default ../../pasta, ../../passt), TOOLS (default ../../build/test/tools), KEEP
 # (leave $T there).
@@ -46,6 +47,11 @@ TOP=${SYS%/test/sys}
 : "${PASST:=${PASTA%/*}/passt}"
 # What comes from H's loopback passes the link with this option; with passt, always
 [ "$LINK" = tap ] && NO_SPLICE=--no-splice || NO_SPLICE=
+# Options of passt, the stand-in for its guest
+case $LINK in
+vhost)	VHOST=--vhost-user GUEST=guest_vhost ;;
+*)	VHOST='' GUEST=guest ;;
+esac
 export PASTA PASST TOOLS LINK PYTHONPATH=$SYS
 
 # Everything happens in namespaces that end with the script
@@ -252,7 +258,7 @@ pasta_start() { start_ "$PASTA" -t none -u none -T none -U none "$@"; }
 passt_start()
 {
 	SOCKET=$T/passt.$((${PN:-0} + 1)).socket
-	start_ "$PASST" -s "$SOCKET" "$@"
+	start_ "$PASST" $VHOST -s "$SOCKET" "$@"
 }
 
 # program [OPTION]...: what is tested, not in the background unless it goes there itself; after container
@@ -260,7 +266,7 @@ program()
 {
 	case $LINK in
 	tap)	"$PASTA" --config-net -t none -u none -T none -U none "$@" "$CPID" ;;
-	sock)	"$PASST" -s "$T/program.socket" "$@" ;;
+	*)	"$PASST" $VHOST -s "$T/program.socket" "$@" ;;
 	esac
 }
 
@@ -270,7 +276,7 @@ pasta_up()
 	container
 	case $LINK in
 	tap)	pasta_start --config-net "$@" "$CPID" ;;
-	sock)	passt_start --no-ra "$@" && guest_up "$@" ;;	# as --config-net
+	*)	passt_start --no-ra "$@" && guest_up "$@" ;;	# as --config-net
 	esac || { fail "$LINK: C is connected"; return 1; }
 }
 
@@ -281,7 +287,7 @@ pasta_link()
 	C ip link set lo up
 	case $LINK in
 	tap)	pasta_start "$@" "$CPID" && C ip link set ext up ;;
-	sock)	passt_start "$@" && guest_start "$SOCKET" -m 1500 ;;
+	*)	passt_start "$@" && guest_start "$SOCKET" -m 1500 ;;
 	esac || { fail "$LINK: C has a link"; return 1; }
 }
 
@@ -289,7 +295,7 @@ pasta_link()
 guest_start()
 {
 	GN=$((${GN:-0} + 1))
-	"$TOOLS/guest" "${@:2}" "$1" "$(ns_of C)" >"$T/guest.$GN.out" 2>"$T/guest.$GN.log" &
+	"$TOOLS/$GUEST" "${@:2}" "$1" "$(ns_of C)" >"$T/guest.$GN.out" 2>"$T/guest.$GN.log" &
 	GUESTPID=$!
 	wait_for 20 grep -q ready "$T/guest.$GN.out" && C ip link set ext txqueuelen 16384
 }
