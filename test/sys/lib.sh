@@ -49,8 +49,8 @@ TOP=${SYS%/test/sys}
 [ "$LINK" = tap ] && NO_SPLICE=--no-splice || NO_SPLICE=
 # Options of passt, the stand-in for its guest
 case $LINK in
-vhost)	VHOST=--vhost-user GUEST=guest_vhost ;;
-*)	VHOST='' GUEST=guest ;;
+vhost)	VHOST=--vhost-user STAND_IN=guest_vhost ;;
+*)	VHOST='' STAND_IN=guest ;;
 esac
 export PASTA PASST TOOLS LINK PYTHONPATH=$SYS
 
@@ -291,11 +291,12 @@ pasta_link()
 	esac || { fail "$LINK: C has a link"; return 1; }
 }
 
-# guest_start SOCKET|fd=N [OPTION]...: frames to and from C, whose device ext is there when this returns. Sets GUESTPID.
+# guest_start SOCKET|fd=N [OPTION]...: frames to and from C, whose device ext is there when this returns; $GUEST_OPTIONS:
+# more of them. Sets GUESTPID.
 guest_start()
 {
 	GN=$((${GN:-0} + 1))
-	"$TOOLS/$GUEST" "${@:2}" "$1" "$(ns_of C)" >"$T/guest.$GN.out" 2>"$T/guest.$GN.log" &
+	"$TOOLS/$STAND_IN" ${GUEST_OPTIONS:-} "${@:2}" "$1" "$(ns_of C)" >"$T/guest.$GN.out" 2>"$T/guest.$GN.log" &
 	GUESTPID=$!
 	wait_for 20 grep -q ready "$T/guest.$GN.out" && C ip link set ext txqueuelen 16384
 }
