@@ -550,12 +550,12 @@ static const struct opt opts[] = {
 	{ "print-capabilities", 0, NULL, PASST, p_capabilities, 0,
 	  "Print abilities for --vhost-user in JSON, and exit" },
 	{ "one-off", '1', NULL, PASST, p_set, CONF(one_off), "Quit when the guest disconnects" },
-	{ "repair-path", 0, "PATH|none", BOTH, p_repair, 0,
-	  "With --vhost-user, UNIX domain socket to make for helpers of a migration; by default, that of the guest, with "
-	  ".repair appended" },
 
 	{ .help = "Link and addresses", .modes = BOTH },
 	{ "fd", 'F', "FD", BOTH, p_fd, 0, "Descriptor of an open link, instead of making one" },
+	{ "repair-path", 0, "PATH|none", BOTH, p_repair, 0,
+	  "Socket for helpers of a migration; by default, that of the guest, if it is for vhost-user, with .repair "
+	  "appended" },
 	{ "mtu", 'm', "BYTES", BOTH, p_mtu, 0, "MTU of the guest, 0 to leave it alone; 65520 by default" },
 	{ "mac-addr", 'M', "MAC", BOTH, p_mac, CONF(our_mac), "Gateway's MAC address; 9a:55:9a:55:9a:55 by default" },
 	{ "interface", 'i', "NAME", BOTH, p_ifname, CONF(ifname),

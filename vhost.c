@@ -49,8 +49,8 @@ enum {
 	P_STATUS		= 16,
 };
 
-#define PROTOCOL	(BIT(P_MQ) | BIT(P_LOG_SHMFD) | BIT(P_REPLY_ACK) | BIT(P_NET_MTU) | BIT(P_BACKEND_REQ) |	\
-			 BIT(P_RESET_DEVICE) | BIT(P_CONFIGURE_MEM_SLOTS) | BIT(P_STATUS))
+#define PROTOCOL	(BIT(P_MQ) | BIT(P_LOG_SHMFD) | BIT(P_REPLY_ACK) | BIT(P_NET_MTU) |			\
+			 BIT(P_BACKEND_REQ) | BIT(P_RESET_DEVICE) | BIT(P_CONFIGURE_MEM_SLOTS) | BIT(P_STATUS))
 
 /* Offloads that need another feature: virtio 1.3, 5.1.3.1. Super-packets to the guest need mergeable buffers here: a
  * driver without them has to make each buffer as large as the largest packet (5.1.6.3.1), and not all do.
@@ -72,7 +72,7 @@ enum {
 #define REPLY		(1U << 2)
 #define NEED_REPLY	(1U << 3)
 
-#define TURN		64			/* messages, before others have their turn */
+#define MESSAGES	64			/* messages, before others have their turn */
 #define SCM_MAX		253			/* descriptors that the kernel passes at once (SCM_MAX_FD) */
 
 #define RING_MASK	0xffU			/* of a message about an eventfd: the ring, */
@@ -702,7 +702,7 @@ static int no_state(struct vhost *v)
 }
 
 /* By number: vhost-user.rst, Front-end message types. Those without a name here are refused. */
-static const struct request {
+static const struct request_row {
 	const char	*name;
 	int		(*take)(struct vhost *);
 	uint16_t	size;			/* of the payload, at least */
@@ -820,7 +820,7 @@ static int msg_answer(struct vhost *v)
 static int msg_take(struct vhost *v)
 {
 	uint32_t id = v->msg.request;
-	const struct request *q = id < ARRAY_SIZE(requests) && requests[id].take ? &requests[id] : NULL;
+	const struct request_row *q = id < ARRAY_SIZE(requests) && requests[id].take ? &requests[id] : NULL;
 	int rc = q ? 0 : -EOPNOTSUPP;
 
 	if (q && v->cut)
@@ -856,7 +856,7 @@ static int msg_done(struct vhost *v)
 
 int vhost_control(struct vhost *v)
 {
-	for (unsigned i = 0; i < TURN; i++) {
+	for (unsigned i = 0; i < MESSAGES; i++) {
 		int rc = v->broken ? -EFAULT : msg_read(v);
 
 		if (rc > 0)
