@@ -127,19 +127,6 @@ static unsigned spare_reserve(struct tap *t, struct frame **f, size_t room, enum
 	return 1;
 }
 
-/* Frames of TCP segments, in the link's own memory if it has any */
-static unsigned lend(struct tap *t, struct frame **f, unsigned n, size_t room, enum tap_how how)
-{
-	size_t hdr = net_hdr_len(how == TAP_EXACT, TCP_HLEN);
-	unsigned got;
-
-	if (!n || !t->ops->lend || (how != TAP_EXACT && how != TAP_EXACT6))
-		return n;
-	got = t->ops->lend(t, f, n, room, hdr);
-	tap_unreserve(t, f + got, n - got);
-	return got;
-}
-
 unsigned tap_reserve(struct tap *t, struct frame **f, unsigned n, size_t room, enum tap_how how)
 {
 	bool ahead = how == TAP_ANSWER || how == TAP_VITAL;
@@ -156,7 +143,17 @@ unsigned tap_reserve(struct tap *t, struct frame **f, unsigned n, size_t room, e
 	n = MIN(n, t->nfree);
 	for (unsigned i = 0; i < n; i++)
 		f[i] = slot_take(t, t->stack[--t->nfree], room, ahead);
-	return lend(t, f, n, room, how);
+	return n;
+}
+
+unsigned tap_reserve_exact(struct tap *t, struct frame **f, unsigned n, size_t room, size_t hdr)
+{
+	unsigned got = n = tap_reserve(t, f, n, room, TAP_ANY);
+
+	if (n && t->ops->lend)
+		got = t->ops->lend(t, f, n, room, hdr);
+	tap_unreserve(t, f + got, n - got);
+	return got;
 }
 
 void tap_unreserve(struct tap *t, struct frame **f, unsigned n)

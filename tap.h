@@ -100,11 +100,6 @@ struct tap {
 
 /* How a frame's length is known when it is reserved */
 enum tap_how {
-	/* To the byte, but for the last: TCP over IPv4, or IPv6, without options. The link may have such payload in
-	 * memory of its own: in several iovecs, and the last frame of a reservation may have less room, but some.
-	 */
-	TAP_EXACT,
-	TAP_EXACT6,
 	TAP_ANY,		/* not before it is filled: datagrams */
 	/* Answers, from here on: the same, of at most DGRAM_ROOM bytes. Without a slot they are lost, hence the spare
 	 * ones. Two kinds belong to no flow, and go ahead of frames that wait.
@@ -123,7 +118,7 @@ void tap_recv_done(struct tap *t);
 
 /**
  * tap_reserve() - slots for frames to the guest
- * @f:		filled with up to @n frames, each with @room bytes of payload buffer: in pay[0], but for TAP_EXACT
+ * @f:		filled with up to @n frames, each with @room bytes of payload buffer in pay[0]
  * @room:	payload bytes needed in each, up to TAP_ROOM
  *
  * Answers are reserved one at a time, and get a spare slot if there is no other.
@@ -131,6 +126,15 @@ void tap_recv_done(struct tap *t);
  * Return: number of frames reserved; fewer than @n, down to 0, if the link is full; 0 if there is no guest
  */
 unsigned tap_reserve(struct tap *t, struct frame **f, unsigned n, size_t room, enum tap_how how);
+
+/**
+ * tap_reserve_exact() - the same, of frames whose length is known to the byte, but for the last: TCP segments
+ * @hdr:	bytes of headers in front of the payload, Ethernet's on
+ *
+ * The link may have such payload in memory of its own: in several iovecs, and the last frame of a reservation may have
+ * less room, but some. Headers of another length cost a copy of the payload then.
+ */
+unsigned tap_reserve_exact(struct tap *t, struct frame **f, unsigned n, size_t room, size_t hdr);
 
 /* Gives back the last @n frames of a reservation, unused */
 void tap_unreserve(struct tap *t, struct frame **f, unsigned n);

@@ -23,13 +23,26 @@
 #define PUSH_BYTES	(256U << 10)	/* and bytes: still in the cache when they are written to the link */
 #define PUSH_TURN	(256U << 10)	/* bytes, before other flows get their turn */
 
-/* Frames with room for @len bytes each, at most @n; 0: none on the link, and the flow is on the stalled list */
-static unsigned tcp_reserve(struct ctx *c, struct flow *f, struct frame **fr, unsigned n, size_t len, enum tap_how how)
+/* @n frames were reserved; 0: there are none on the link, and the flow is on the stalled list */
+static unsigned tcp_reserved(struct ctx *c, struct flow *f, unsigned n)
 {
-	n = tap_reserve(&flow_guest(c, f)->tap, fr, n, len, how);
 	if (!n)
 		flow_wait(&c->flows, f, WAIT_STALLED);
 	return n;
+}
+
+/* One frame with room for @len bytes, or none, and the same */
+static unsigned tcp_reserve(struct ctx *c, struct flow *f, struct frame **fr, size_t len, enum tap_how how)
+{
+	return tcp_reserved(c, f, tap_reserve(&flow_guest(c, f)->tap, fr, 1, len, how));
+}
+
+/* At most @n frames, @len bytes of data in each */
+static unsigned tcp_reserve_data(struct ctx *c, struct flow *f, struct frame **fr, unsigned n, size_t len)
+{
+	size_t hdr = net_hdr_len(addr_is_v4(&f->side[GUEST].our.a), TCP_HLEN + tcp_opts_len(&f->tcp));
+
+	return tcp_reserved(c, f, tap_reserve_exact(&flow_guest(c, f)->tap, fr, n, len, hdr));
 }
 
 /**
@@ -49,7 +62,7 @@ bool tcp_emit(struct ctx *c, struct flow *f, uint8_t flags, uint32_t seq, struct
 	struct net_hdr n;
 	bool data = fr;
 
-	if (!fr && !tcp_reserve(c, f, &fr, 1, 0, flags & TCP_RST ? TAP_LAST : TAP_ANY))
+	if (!fr && !tcp_reserve(c, f, &fr, 0, flags & TCP_RST ? TAP_LAST : TAP_ANY))
 		return false;
 
 	if (flags & TCP_SYN) {
@@ -104,7 +117,7 @@ static uint32_t tcp_push_keep(struct ctx *c, struct flow *f, uint32_t wnd, uint3
 	uint32_t left = t->sock_seq - t->snd_nxt, len = MIN(MIN(left, wnd), t->mss);
 	struct frame *fr;
 
-	if (!tcp_reserve(c, f, &fr, 1, len, TAP_ANY))
+	if (!tcp_reserve(c, f, &fr, len, TAP_ANY))
 		return 0;
 	memcpy(fr->pay[0].iov_base, keep_data(t) + t->keep_len - left, len);
 	fr->len = len;
@@ -185,8 +198,8 @@ static uint32_t tcp_push_sock(struct ctx *c, struct flow *f, uint32_t wnd, uint3
 {
 	struct tap *tap = &flow_guest(c, f)->tap;
 	struct tcp *t = &f->tcp;
-	bool v4 = addr_is_v4(&f->side[GUEST].our.a);
-	uint32_t each = seg_frame(&tap->caps, t->mss, (uint16_t)tcp_opts_len(t), v4, t->flags & TCPF_FAR);
+	uint32_t each = seg_frame(&tap->caps, t->mss, (uint16_t)tcp_opts_len(t), addr_is_v4(&f->side[GUEST].our.a),
+				  t->flags & TCPF_FAR);
 	bool again = seq_lt(t->snd_nxt, t->snd_max), short_answer;
 	struct frame *fr[PUSH_FRAMES];
 	struct iovec iov[PUSH_IOV];
@@ -205,8 +218,8 @@ static uint32_t tcp_push_sock(struct ctx *c, struct flow *f, uint32_t wnd, uint3
 	each = MIN(each, wnd);
 
 	/* Full frames only: the remainder comes with the next read */
-	n = short_answer ? tcp_reserve(c, f, fr, 1, each, TAP_ANY)
-			 : tcp_reserve(c, f, fr, MIN(wnd / each, PUSH_FRAMES), each, v4 ? TAP_EXACT : TAP_EXACT6);
+	n = short_answer ? tcp_reserve(c, f, fr, each, TAP_ANY)
+			 : tcp_reserve_data(c, f, fr, MIN(wnd / each, PUSH_FRAMES), each);
 	if (!n)
 		return 0;
 	fit = n;

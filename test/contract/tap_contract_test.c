@@ -433,7 +433,7 @@ static void test_unreserve(void)
 
 	test("%s: what is given back is free, the rest goes out; last one short", far->name);
 	begin();
-	eq(tap_reserve(&tap, a, 6, 1000, TAP_EXACT), 6);
+	eq(tap_reserve_exact(&tap, a, 6, 1000, net_hdr_len(true, TCP_HLEN)), 6);
 	eq(tap_reserve(&tap, b, 4, 1000, TAP_ANY), 4);
 	put(a[0], 0, 1000, 0);
 	put(b[0], 1, 70, 0);
@@ -635,7 +635,7 @@ static void test_absent(void)
 	fd = tap.fd;
 	tap.fd = -1;
 	eq(tap_reserve(&tap, f, 1, 10, TAP_ANY), 0);
-	eq(tap_reserve(&tap, f, 2, TAP_ROOM, TAP_EXACT), 0);
+	eq(tap_reserve_exact(&tap, f, 2, TAP_ROOM, net_hdr_len(true, TCP_HLEN)), 0);
 	eq(tap_reserve(&tap, f, 1, 0, TAP_ANY), 0);
 	ok(!tap_takes(&tap));
 	eq(tap_flush(&tap), 0);
@@ -659,10 +659,10 @@ static void test_run_out(void)
 
 	test("%s: a reservation that finds too few slots writes what is queued", far->name);
 	begin();
-	eq(tap_reserve(&tap, f, TAP_SLOTS, 10, TAP_EXACT), TAP_SLOTS);
+	eq(tap_reserve_exact(&tap, f, TAP_SLOTS, 10, net_hdr_len(true, TCP_HLEN)), TAP_SLOTS);
 	for (unsigned i = 0; i < TAP_SLOTS; i++)
 		put(f[i], i, 10, 0);
-	eq(tap_reserve(&tap, f, TAP_SLOTS, 10, TAP_EXACT), TAP_SLOTS);
+	eq(tap_reserve_exact(&tap, f, TAP_SLOTS, 10, net_hdr_len(true, TCP_HLEN)), TAP_SLOTS);
 	for (unsigned i = 0; i < TAP_SLOTS; i++)
 		got(i, 10, 0);
 	nothing();
@@ -699,7 +699,7 @@ static void test_super(void)
 		return;
 	test("%s: super-packets go out as one frame, with what the guest needs to cut them", far->name);
 	begin();
-	eq(tap_reserve(&tap, f, 4, TAP_ROOM, TAP_EXACT), 4);
+	eq(tap_reserve_exact(&tap, f, 4, TAP_ROOM, net_hdr_len(true, TCP_HLEN)), 4);
 	put(f[0], 0, 14601, 1460);
 	put(f[1], 1, 1460, 1460);		/* one segment is no super-packet */
 	put(f[2], 2, 65535 - 40, 1000);
@@ -720,7 +720,7 @@ static void test_largest(void)
 
 	test("%s: the largest packet there is", far->name);
 	begin();
-	eq(tap_reserve(&tap, &f, 1, 65535 - 40, TAP_EXACT), 1);
+	eq(tap_reserve_exact(&tap, &f, 1, 65535 - 40, net_hdr_len(true, TCP_HLEN)), 1);
 	put(f, 3, 65535 - 40, 0);
 	eq(tap_flush(&tap), 0);
 	got(3, 65535 - 40, 0);

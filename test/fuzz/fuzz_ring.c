@@ -156,7 +156,8 @@ static void receive(void)
 }
 
 /* Reserves up to eight frames, commits some of them, out of order too, gives back the others */
-static void transmit(enum tap_how how)
+/* @hdr: bytes of headers that the link was told; 0: no exact length */
+static void transmit(unsigned hdr)
 {
 	const struct net_hdr net = { .src = { addr_from4(1), 1 }, .dst = { addr_from4(2), 2 } };
 	const struct tcp_seg s = { .wscale = TCP_WSCALE_NONE };
@@ -164,7 +165,8 @@ static void transmit(enum tap_how how)
 	unsigned n, commit, turned = byte() % 8;
 	struct frame *f[8];
 
-	n = tap_reserve(&tap, f, 1 + byte() % 8, room, how);
+	n = 1 + byte() % 8;
+	n = hdr ? tap_reserve_exact(&tap, f, n, room, hdr) : tap_reserve(&tap, f, n, room, TAP_ANY);
 	commit = n ? byte() % (n + 1) : 0;
 	for (unsigned i = 0; i < n; i++) {
 		for (unsigned k = 0; k < f[i]->npay; k++) {
@@ -194,7 +196,7 @@ static void step(void)
 	} else if (what < 11) {
 		receive();
 	} else if (what < 14) {
-		transmit(what == 13 ? TAP_ANY : op & 64 ? TAP_EXACT : TAP_EXACT6);
+		transmit(what == 13 ? 0 : net_hdr_len(op & 64, TCP_HLEN));
 	} else if (what == 14) {
 		CHECK(!tap_event(&tap, VHOST_SUB_KICK(op >> 7), &events));
 		tap.full &= !(events & EPOLLOUT);

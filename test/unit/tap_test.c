@@ -155,14 +155,14 @@ static void test_last_in_first_out(void)
 	a[1]->npay = 2;
 	tap_unreserve(&tap, a, 1);
 	tap_unreserve(&tap, a + 1, 1);
-	eq(tap_reserve(&tap, b, 2, TAP_ROOM, TAP_EXACT), 2);
+	eq(tap_reserve_exact(&tap, b, 2, TAP_ROOM, net_hdr_len(true, TCP_HLEN)), 2);
 	ok(b[0] == a[1] && b[1] == a[0]);
 	eq(b[0]->len, 0);
 	eq(b[0]->npay, 1);
 	eq(b[0]->pay[0].iov_len, TAP_ROOM);
 	eq(tap.nfree, TAP_SLOTS - 3);
 	tap_unreserve(&tap, b, 2);			/* back in the order they had */
-	eq(tap_reserve(&tap, a, 2, 0, TAP_EXACT), 2);
+	eq(tap_reserve_exact(&tap, a, 2, 0, net_hdr_len(true, TCP_HLEN)), 2);
 	ok(a[0] == b[0] && a[1] == b[1]);
 }
 

@@ -113,7 +113,7 @@ static void put(bool v4, size_t len)
 	struct frame *f;
 
 	n.dst = n.src;
-	if (!ok(tap_reserve(&tap, &f, 1, len, TAP_EXACT) == 1))
+	if (!ok(tap_reserve_exact(&tap, &f, 1, len, net_hdr_len(true, TCP_HLEN)) == 1))
 		return;
 	f->len = len;
 	frame_tcp(f, &n, &s, 1400, &tap.caps);

@@ -85,15 +85,20 @@ static unsigned calls(unsigned ring)
 	return read(vhost_of(0)->ring[ring].call, &n, sizeof(n)) == sizeof(n) ? (unsigned)n : 0;
 }
 
-static void put(struct frame *f, size_t len)
+static void put_with(struct frame *f, size_t len, bool ts)
 {
 	const struct net_hdr net = { .src = { addr_from4(htonl(0xc0000201)), 80 },
 				     .dst = { addr_from4(htonl(0xc6336402)), 4000 } };
-	const struct tcp_seg s = { .flags = TCP_ACK, .wscale = TCP_WSCALE_NONE };
+	const struct tcp_seg s = { .flags = TCP_ACK, .wscale = TCP_WSCALE_NONE, .ts = ts };
 
 	f->len = len;
 	frame_tcp(f, &net, &s, 0, &tap.caps);
 	tap_commit(&tap, f);
+}
+
+static void put(struct frame *f, size_t len)
+{
+	put_with(f, len, false);
 }
 
 /* Next used buffer: descriptor, bytes, and with the first of a frame, buffers in its header */
@@ -114,7 +119,7 @@ static void test_lend(void)
 
 	test("TCP's payload is in the guest's buffers, behind the headers' place, which are filled in at commit");
 	begin(MERGE, 10, 1000);
-	eq(tap_reserve(&tap, f, 3, 2000, TAP_EXACT), 3);
+	eq(tap_reserve_exact(&tap, f, 3, 2000, net_hdr_len(true, TCP_HLEN)), 3);
 	for (unsigned i = 0; i < 3; i++) {
 		eq(f[i]->npay, 3);
 		ok(f[i]->pay[0].iov_base == RX(3 * i) + HDR && f[i]->pay[0].iov_len == 1000 - HDR);
@@ -137,7 +142,7 @@ static void test_lend(void)
 	put(other, 7);
 	eq(tap_flush(&tap), 0);
 	used(4, HDR + 7, 1);
-	eq(tap_reserve(&tap, f, 1, 100, TAP_EXACT6), 1);
+	eq(tap_reserve_exact(&tap, f, 1, 100, net_hdr_len(false, TCP_HLEN)), 1);
 	ok(f[0]->pay[0].iov_base == RX(5) + HDR + 20);
 	tap_unreserve(&tap, f, 1);
 	eq(tap.nfree, TAP_SLOTS);
@@ -145,16 +150,31 @@ static void test_lend(void)
 
 	test("without mergeable buffers: one for each frame, with as much as it holds");
 	begin(0, 2, 1000);
-	eq(tap_reserve(&tap, f, 3, 900, TAP_EXACT), 2);
+	eq(tap_reserve_exact(&tap, f, 3, 900, net_hdr_len(true, TCP_HLEN)), 2);
 	eq(f[1]->npay, 1);
 	put(f[0], 900);
 	tap_unreserve(&tap, f + 1, 1);
-	eq(tap_reserve(&tap, f, 3, 2000, TAP_EXACT), 1);
+	eq(tap_reserve_exact(&tap, f, 3, 2000, net_hdr_len(true, TCP_HLEN)), 1);
 	eq(frame_room(f[0]), 1000 - HDR);
 	put(f[0], 10);
 	eq(tap_flush(&tap), 0);
 	used(0, HDR + 900, 1);
 	used(1, HDR + 10, 1);
+
+	test("the place has room for the segments' options; other headers than promised cost a copy");
+	begin(MERGE, 4, 1000);
+	eq(tap_reserve_exact(&tap, f, 2, 100, net_hdr_len(true, TCP_HLEN + TCP_TS_LEN)), 2);
+	ok(f[0]->pay[0].iov_base == RX(0) + HDR + TCP_TS_LEN);
+	memset(f[0]->pay[0].iov_base, 'a', 100);
+	memset(f[1]->pay[0].iov_base, 'b', 100);
+	put_with(f[0], 100, true);
+	eq(f[0]->own, FRAME_DONE);
+	put(f[1], 100);
+	eq(tap_flush(&tap), 0);
+	used(0, HDR + TCP_TS_LEN + 100, 1);
+	eq(RX(0)[HDR + TCP_TS_LEN], 'a');
+	used(1, HDR + 100, 1);
+	eq(RX(1)[HDR], 'b');
 }
 
 static void test_short(void)
@@ -164,12 +184,12 @@ static void test_short(void)
 
 	test("the last buffers: a frame with less room; then the link is full, and a kick is asked for");
 	begin(MERGE | EVENT, 3, 1000);
-	eq(tap_reserve(&tap, f, 3, 1900, TAP_EXACT), 2);
+	eq(tap_reserve_exact(&tap, f, 3, 1900, net_hdr_len(true, TCP_HLEN)), 2);
 	eq(frame_room(f[0]), 1900);
 	eq(frame_room(f[1]), 1000 - HDR);
 	put(f[0], 1900);
 	put(f[1], 1000 - HDR);
-	eq(tap_reserve(&tap, f, 3, 1900, TAP_EXACT), 0);
+	eq(tap_reserve_exact(&tap, f, 3, 1900, net_hdr_len(true, TCP_HLEN)), 0);
 	ok(tap.full);
 	eq(tap_flush(&tap), -EAGAIN);
 	ok(!tap.qlen && tap.full);
@@ -178,7 +198,7 @@ static void test_short(void)
 	eq(tap_event(&tap, VHOST_SUB_KICK(0), &events), 0);
 	eq(events, EPOLLOUT);
 	tap.full = false;
-	eq(tap_reserve(&tap, f, 3, 1900, TAP_EXACT), 1);
+	eq(tap_reserve_exact(&tap, f, 3, 1900, net_hdr_len(true, TCP_HLEN)), 1);
 	tap_unreserve(&tap, f, 1);
 	eq(tap_event(&tap, VHOST_SUB_KICK(1), &events), 0);
 	eq(events, EPOLLIN);
@@ -186,12 +206,12 @@ static void test_short(void)
 	test("buffers that come during a reservation: no frame is behind one with less room");
 	begin(MERGE, 1, 1000);
 	late = 2;
-	eq(tap_reserve(&tap, f, 3, 1900, TAP_EXACT), 1);
+	eq(tap_reserve_exact(&tap, f, 3, 1900, net_hdr_len(true, TCP_HLEN)), 1);
 	eq(frame_room(f[0]), 1000 - HDR);
 	tap_unreserve(&tap, f, 1);
 	begin(MERGE, 0, 0);
 	late = 1;
-	eq(tap_reserve(&tap, f, 3, 500, TAP_EXACT), 1);
+	eq(tap_reserve_exact(&tap, f, 3, 500, net_hdr_len(true, TCP_HLEN)), 1);
 	tap_unreserve(&tap, f, 1);
 }
 
@@ -200,7 +220,7 @@ static void by_copy(size_t room)
 {
 	struct frame *f;
 
-	eq(tap_reserve(&tap, &f, 1, room, TAP_EXACT), 1);
+	eq(tap_reserve_exact(&tap, &f, 1, room, net_hdr_len(true, TCP_HLEN)), 1);
 	eq(f->own, FRAME_POOL);
 	eq(frame_room(f), room);
 	memset(f->pay[0].iov_base, 0x5a, room);
@@ -227,7 +247,7 @@ static void test_pool(void)
 	test("in two pieces, as old drivers have it: the payload is in the buffer");
 	begin(0, 0, 0);
 	ring_add(&in, (const struct iovec[]){ { RX(0), 12 }, { RX(0) + 100, 1000 } }, 2, VRING_DESC_F_WRITE);
-	eq(tap_reserve(&tap, &f, 1, 500, TAP_EXACT), 1);
+	eq(tap_reserve_exact(&tap, &f, 1, 500, net_hdr_len(true, TCP_HLEN)), 1);
 	ok(f->own == FRAME_LENT && f->pay[0].iov_base == RX(0) + 100 + HDR - 12);
 	put(f, 3);
 	eq(tap_flush(&tap), 0);
@@ -271,7 +291,7 @@ static void test_wait(void)
 	eq(tap_flush(&tap), -EAGAIN);
 	eq(*in.avail_event, 2);
 	ok(!ring_used(&in));
-	eq(tap_reserve(&tap, &f, 1, 10, TAP_EXACT), 0);
+	eq(tap_reserve_exact(&tap, &f, 1, 10, net_hdr_len(true, TCP_HLEN)), 0);
 	for (unsigned i = 0; i < 3; i++)
 		post(1000);
 	eq(tap_flush(&tap), -EAGAIN);		/* none waits, but there is no buffer left */
@@ -303,7 +323,7 @@ static void test_calls(void)
 
 	test("to the guest: one notification for all frames of a turn, and before anything else changes");
 	begin(MERGE, SIZE, 1000);
-	eq(tap_reserve(&tap, f, 4, 100, TAP_EXACT), 4);
+	eq(tap_reserve_exact(&tap, f, 4, 100, net_hdr_len(true, TCP_HLEN)), 4);
 	for (unsigned i = 0; i < 4; i++)
 		put(f[i], 100);
 	eq(calls(0), 0);
@@ -311,7 +331,7 @@ static void test_calls(void)
 	eq(calls(0), 1);
 	eq(tap_flush(&tap), 0);
 	eq(calls(0), 0);
-	eq(tap_reserve(&tap, f, 1, 100, TAP_EXACT), 1);
+	eq(tap_reserve_exact(&tap, f, 1, 100, net_hdr_len(true, TCP_HLEN)), 1);
 	put(f[0], 100);
 	use_next = MERGE;
 	eq(tap_event(&tap, VHOST_SUB_CONTROL, &(uint32_t){ 0 }), 0);
@@ -321,7 +341,7 @@ static void test_calls(void)
 	tap_reset(&tap);
 	tap.down = false;
 	in.avail->flags = VRING_AVAIL_F_NO_INTERRUPT;
-	eq(tap_reserve(&tap, f, 1, 100, TAP_EXACT), 1);
+	eq(tap_reserve_exact(&tap, f, 1, 100, net_hdr_len(true, TCP_HLEN)), 1);
 	put(f[0], 100);
 	eq(tap_flush(&tap), 0);
 	eq(calls(0), 0);
@@ -402,14 +422,14 @@ static void test_broken(void)
 	eq(tap_recv(&tap, raw), 0);
 	ok(!tap.more);
 	tap_recv_done(&tap);
-	eq(tap_reserve(&tap, &f, 1, 10, TAP_EXACT), 1);
+	eq(tap_reserve_exact(&tap, &f, 1, 10, net_hdr_len(true, TCP_HLEN)), 1);
 	put(f, 10);
 	eq(tap_flush(&tap), 0);
 	used(0, HDR + 10, 1);
 
 	test("the same to the guest: the link is full");
 	in.desc[1].addr = 1;
-	eq(tap_reserve(&tap, &f, 1, 10, TAP_EXACT), 0);
+	eq(tap_reserve_exact(&tap, &f, 1, 10, net_hdr_len(true, TCP_HLEN)), 0);
 	ok(tap.full);
 	eq(vhost_of(0)->ring[0].q.fault, VIRTQ_ADDRESS);
 	tap.full = false;
@@ -440,7 +460,7 @@ static void test_log(void)
 	begin(MERGE, 4, 1000);
 	vhost_of(0)->mem.log = log;
 	vhost_of(0)->mem.log_len = sizeof(log);
-	eq(tap_reserve(&tap, &f, 1, 1500, TAP_EXACT), 1);
+	eq(tap_reserve_exact(&tap, &f, 1, 1500, net_hdr_len(true, TCP_HLEN)), 1);
 	put(f, 1500);
 	ok(logged(log, RX(0)) && logged(log, RX(1)) && !logged(log, RX(2)));
 	eq(tap_reserve(&tap, &f, 1, 100, TAP_ANY), 1);
@@ -474,7 +494,7 @@ static void test_pairs(void)
 	test("several queues: a frame is in the one of its flow, by reservation or by commit");
 	begin_pairs(3);
 	tap.pair = 3;
-	eq(tap_reserve(&tap, &f, 1, 100, TAP_EXACT), 1);
+	eq(tap_reserve_exact(&tap, &f, 1, 100, net_hdr_len(true, TCP_HLEN)), 1);
 	ok(f->pay[0].iov_base == RX(SIZE) + HDR);
 	put(f, 100);
 	tap.pair = 0;
@@ -489,21 +509,21 @@ static void test_pairs(void)
 	used(0, HDR + 1, 1);
 
 	test("a queue that is full: the kick is asked for there; with it, all goes on");
-	eq(tap_reserve(&tap, &f, 1, 100, TAP_EXACT), 0);
+	eq(tap_reserve_exact(&tap, &f, 1, 100, net_hdr_len(true, TCP_HLEN)), 0);
 	ok(tap.full);
 	eq(more_in.used->flags, 0);
 	ring_add(&more_in, &(struct iovec){ RX(SIZE), 1000 }, 1, VRING_DESC_F_WRITE);
 	tap.full = false;
-	eq(tap_reserve(&tap, &f, 1, 100, TAP_EXACT), 1);
+	eq(tap_reserve_exact(&tap, &f, 1, 100, net_hdr_len(true, TCP_HLEN)), 1);
 	tap_unreserve(&tap, &f, 1);
 
 	test("a queue that the driver has taken away, or never had: the first one");
 	vhost_of(0)->ring[6].enabled = false;
-	eq(tap_reserve(&tap, &f, 1, 100, TAP_EXACT), 1);
+	eq(tap_reserve_exact(&tap, &f, 1, 100, net_hdr_len(true, TCP_HLEN)), 1);
 	ok(f->pay[0].iov_base == RX(1) + HDR);
 	tap_unreserve(&tap, &f, 1);
 	tap.pair = VHOST_PAIRS - 1;
-	eq(tap_reserve(&tap, &f, 1, 100, TAP_EXACT), 1);
+	eq(tap_reserve_exact(&tap, &f, 1, 100, net_hdr_len(true, TCP_HLEN)), 1);
 	ok(f->pay[0].iov_base == RX(1) + HDR);
 	tap_unreserve(&tap, &f, 1);
 
