@@ -291,8 +291,8 @@ pasta_link()
 	esac || { fail "$LINK: C has a link"; return 1; }
 }
 
-# guest_start SOCKET|fd=N [OPTION]...: frames to and from C, whose device ext is there when this returns; $GUEST_OPTIONS:
-# more of them. Sets GUESTPID.
+# guest_start SOCKET|fd=N [OPTION]...: frames to and from C, whose device ext is there when this returns;
+# $GUEST_OPTIONS: more of them. Sets GUESTPID.
 guest_start()
 {
 	GN=$((${GN:-0} + 1))

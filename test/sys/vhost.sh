@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vhost-user: any subset of features and rings of any size; several queue pairs; memory that comes and goes, reboots, a guest
-# that is killed and comes back, while data flows
+# vhost-user: any subset of features and rings of any size; several queue pairs; memory that comes and goes, reboots, a
+# guest that is killed and comes back, while data flows
 LINK=vhost
 . "${0%/*}/lib.sh"
 
@@ -36,8 +36,8 @@ for mtu in 1500 65520; do
 		works $mtu -x $off
 	done
 	# Legacy drivers' header is shorter without mergeable buffers
-	for on in protocol version_1 version_1,protocol protocol,mrg_rxbuf protocol,csum,guest_csum,host_tso4,guest_tso4 \
-		version_1,event_idx,csum; do
+	for on in protocol version_1 version_1,protocol protocol,mrg_rxbuf \
+		protocol,csum,guest_csum,host_tso4,guest_tso4 version_1,event_idx,csum; do
 		works $mtu -f $on
 	done
 	# Rings, buffers, pieces, regions; a driver that polls

@@ -20,6 +20,7 @@ _Noreturn void fatal(const char *what);
 int device_open(const char *netns, const char *name, int mtu, const struct ether_addr *mac);
 
 /* The same with virtio_net_hdr in front of frames, and @n queues: their descriptors in @fd */
-void device_open_queues(const char *netns, const char *name, int mtu, const struct ether_addr *mac, int *fd, unsigned n);
+void device_open_queues(const char *netns, const char *name, int mtu, const struct ether_addr *mac, int *fd,
+			unsigned n);
 
 #endif /* DEVICE_H */

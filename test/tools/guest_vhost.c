@@ -90,7 +90,8 @@ static struct {
 	uint64_t	only, but, p_only, p_but;	/* features by option */
 	int		mtu;
 	bool		again, log, polls, stats;
-} opt = { .pairs = 1, .size = 256, .regions = 2, .rx_size = 4096, .piece = 32768, .only = ~0ULL, .p_only = ~0ULL, .mtu = 65520 };
+} opt = { .pairs = 1, .size = 256, .regions = 2, .rx_size = 4096, .piece = 32768, .only = ~0ULL, .p_only = ~0ULL,
+	  .mtu = 65520 };
 
 static struct vu vu;
 static uint64_t features, protocol;
@@ -249,7 +250,8 @@ static void negotiate(void)
 		1ULL << VIRTIO_NET_F_GUEST_TSO4 | 1ULL << VIRTIO_NET_F_GUEST_TSO6 | 1ULL << VIRTIO_NET_F_GUEST_ECN |
 		1ULL << VIRTIO_NET_F_HOST_TSO4 | 1ULL << VIRTIO_NET_F_HOST_TSO6 | 1ULL << VIRTIO_NET_F_HOST_ECN |
 		1ULL << VIRTIO_NET_F_MRG_RXBUF | 1ULL << VIRTIO_RING_F_INDIRECT_DESC | 1ULL << VIRTIO_RING_F_EVENT_IDX |
-		1ULL << VIRTIO_F_VERSION_1 | 1ULL << HOST_USO | 1ULL << GUEST_USO4 | 1ULL << GUEST_USO6 | 1ULL << VU_F_PROTOCOL;
+		1ULL << VIRTIO_F_VERSION_1 | 1ULL << HOST_USO | 1ULL << GUEST_USO4 | 1ULL << GUEST_USO6 |
+		1ULL << VU_F_PROTOCOL;
 	const uint64_t p_known = 1U << VU_P_MQ | 1U << VU_P_LOG_SHMFD | 1U << VU_P_REPLY_ACK | 1U << VU_P_MTU |
 		1U << VU_P_BACKEND_REQ | 1U << VU_P_INFLIGHT | 1U << VU_P_MEM_SLOTS | 1U << VU_P_STATUS;
 	uint64_t offered = vu_ask_u64(&vu, VU_GET_FEATURES);
@@ -430,8 +432,8 @@ static void check_header(const struct virtio_net_hdr_v1 *h, size_t len)
 		bad("bytes of a frame", len);
 }
 
-/* DATA_VALID: a virtio driver takes the checksum for right, whatever it is. A tap device knows no such flag, but takes a
- * partial one.
+/* DATA_VALID: a virtio driver takes the checksum for right, whatever it is. A tap device knows no such flag, but takes
+ * a partial one.
  */
 static void pass_valid(char *buf, size_t len)
 {
@@ -440,7 +442,7 @@ static void pass_valid(char *buf, size_t len)
 	size_t at, min = hdr_len + 14 + 40;
 	uint8_t proto;
 
-	if ((h->flags & (VIRTIO_NET_HDR_F_DATA_VALID | VIRTIO_NET_HDR_F_NEEDS_CSUM)) != VIRTIO_NET_HDR_F_DATA_VALID || len < min)
+	if (!(h->flags & VIRTIO_NET_HDR_F_DATA_VALID) || h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM || len < min)
 		return;
 	at = 14U + (f[12] == 0x08 ? (f[14] & 15U) * 4U : 40U);
 	proto = f[12] == 0x08 ? f[23] : f[20];

@@ -86,7 +86,8 @@ static bool take(struct vu *vu, void *to, size_t len, int *fd)
 
 	while (!vu->lost && got < len) {
 		struct iovec iov = { (char *)to + got, len - got };
-		struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = c.buf, .msg_controllen = sizeof(c) };
+		struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = c.buf,
+				    .msg_controllen = sizeof(c) };
 		ssize_t n = recvmsg(vu->sock, &m, MSG_CMSG_CLOEXEC);
 
 		if (n < 0 && errno == EINTR)
