@@ -53,7 +53,7 @@ def bulk(way, *args, scale=1e9):
             listen.stop()
         end = json.loads(out)["end"]
         got = end.get("sum_received", end.get("sum"))
-        if not got["bytes"] and "-u" not in args:
+        if not got or not got["bytes"] and "-u" not in args:
             raise Failed("nothing arrived")
         more = {"retransmits": end["sum_sent"]["retransmits"]} if "retransmits" in end.get("sum_sent", {}) else {}
         if "-u" in args:
@@ -272,6 +272,24 @@ def table():
         Figure("passt_rss_rest", "as rss_rest", rest, kind="passt", goal=("most", 2.5), **size),
         Figure("passt_rss_after", "as rss_after", after, kind="passt", goal=("most", 6), rounds=1, **size),
     ]
+    vhost = dict(kind="vhost")
+    for name, what, how, goal, more in (
+            ("tcp_out", "one TCP stream from the guest", bulk("out"), 10, tcp),
+            ("tcp_in", "one TCP stream to the guest, which is the server", bulk("in"), 1.5, tcp),
+            ("tcp_rev", "one TCP stream to the guest, which is the client", bulk("out", "-R"), 1.5, tcp),
+            ("udp_out", "datagrams of 1400 bytes from the guest", bulk("out", "-u", "-b0", "-l1400"), 1.3, {}),
+            ("udp_in", "datagrams of 1400 bytes to the guest", bulk("in", "-u", "-b0", "-l1400"), 1.3, {}),
+            ("udp_gso_out", "as udp_gso_out", datagrams("out", 44), 5, {}),
+            ("udp_gso_in", "as udp_gso_in", datagrams("in", 44), 5, {}),
+            ("rr_tcp", "exchanges of one byte on a TCP connection", rr("out", "tcp", 1, 1), 1.2, each),
+            ("rr_udp", "exchanges of one byte by UDP", rr("out", "udp", 1, 1), 1.2, each),
+            ("rr_tcp_50", "exchanges of 100 bytes on 50 TCP connections", rr("out", "tcp", 50, 100), 1.5, each),
+            ("rr_udp_50", "exchanges of 100 bytes on 50 UDP flows", rr("out", "udp", 50, 100), 1.5, each),
+            ("crr_out", "connections from the guest, as crr_out", rr("out", "crr", 16), 1.3, each),
+            ("crr_in", "connections to the guest, as crr_in", rr("in", "crr", 16), 1.3, each)):
+        figures.append(Figure(f"vhost_{name}", f"vhost-user: {what}", how, goal=("peer", goal), **vhost, **more))
+    figures.append(Figure("vhost_rss_after", "vhost-user: resident memory after all figures before this one", after,
+                          goal=("most", 6), rounds=1, **vhost, **size))
     for n in 10, 100, 1000, 10000:
         figures.append(Figure(f"many_rr_{n}", f"exchanges of 100 bytes on {n:,} TCP connections",
                               rr("out", "tcp", n, 100),

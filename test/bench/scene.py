@@ -161,7 +161,7 @@ class Subject:
 
 
 class Scene:
-    """@spec: kind ("pasta", "passt", or "wan": pasta behind a link of @link), mtu, cc, family, sysctl, subjects,
+    """@spec: kind ("pasta", "passt", "vhost": passt by vhost-user), link to R, mtu, cc, family, sysctl, subjects,
     tools"""
 
     def __init__(self, spec):
@@ -219,7 +219,9 @@ class Scene:
         """Starts it, as a user would, in the background; its processes, and seconds until it was ready"""
         self.serial += 1
         base = f"{self.dir}/{s.name}.{self.serial}"
-        link = [] if self.spec["kind"] != "passt" else ["-s", base + ".socket"]
+        link = [] if self.spec["kind"] == "pasta" else ["-s", base + ".socket"]
+        if self.spec["kind"] == "vhost":
+            link.append("--vhost-user")
         outward = ["-T", "none", "-U", "none"] if not link else []
         args = [s.binary, "-P", base + ".pid", "-l", base + ".log", "-m", str(self.spec["mtu"]), *link, *outward, *args,
                 *self.spec["options"], *([] if link else ["--config-net", str(ns.pid)])]
@@ -240,14 +242,16 @@ class Scene:
         self.settings(s.ns)
         ports = f"{s.port}-{s.port + 9}"
         s.roots, _, base = self.launch(s, s.ns, "-t", ports, "-u", ports)
-        if self.spec["kind"] == "passt":
+        if self.spec["kind"] != "pasta":
             self.guest_up(s, base + ".socket")
 
     def guest_up(self, s, socket):
         """The namespace's kernel is the guest; the device's queue is larger, as a virtual machine's doesn't drop"""
         mtu = str(self.spec["mtu"])
         s.ns.sysctl("net.ipv6.conf.default.accept_ra=0", "net.ipv6.conf.default.accept_dad=0")
-        s.guest = Proc([f"{self.tools}/guest", "-m", mtu, socket, s.ns.path], "ready")
+        # One region, a frame in one descriptor: not every program takes more
+        tool = ["guest_vhost", "-g", "1", "-c", "131072"] if self.spec["kind"] == "vhost" else ["guest"]
+        s.guest = Proc([f"{self.tools}/{tool[0]}", *tool[1:], "-m", mtu, socket, s.ns.path], "ready")
         s.ns.run("ip", "link", "set", "ext", "txqueuelen", "16384")
         s.ns.addr("ext", "198.51.100.2/24", "2001:db8:1::2/64")
         s.ns.run("ip", "route", "add", "default", "via", "198.51.100.1")
