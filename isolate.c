@@ -405,6 +405,7 @@ static const struct {
 	/* No PROT_EXEC */
 	{ __NR_mmap | WITH(2, PROT_READ | PROT_WRITE), VHOST, "memory of a virtual machine, also cut short" },
 	{ __NR_munmap,			VHOST,	"memory of a virtual machine" },
+	{ __NR_memfd_create | WITH(1, MFD_CLOEXEC), VHOST, "a virtual machine's buffers in flight" },
 #ifdef SANITIZED			/* they call more, for their reports most of all (make SAN=1) */
 	{ __NR_mmap,			LOOP,	"sanitizers" },
 #else

@@ -44,13 +44,15 @@ enum {
 	P_REPLY_ACK		= 3,
 	P_NET_MTU		= 4,
 	P_BACKEND_REQ		= 5,
+	P_INFLIGHT_SHMFD	= 12,
 	P_RESET_DEVICE		= 13,
 	P_CONFIGURE_MEM_SLOTS	= 15,
 	P_STATUS		= 16,
 };
 
 #define PROTOCOL	(BIT(P_MQ) | BIT(P_LOG_SHMFD) | BIT(P_REPLY_ACK) | BIT(P_NET_MTU) |			\
-			 BIT(P_BACKEND_REQ) | BIT(P_RESET_DEVICE) | BIT(P_CONFIGURE_MEM_SLOTS) | BIT(P_STATUS))
+			 BIT(P_BACKEND_REQ) | BIT(P_INFLIGHT_SHMFD) | BIT(P_RESET_DEVICE) |			\
+			 BIT(P_CONFIGURE_MEM_SLOTS) | BIT(P_STATUS))
 
 /* Offloads that need another feature: virtio 1.3, 5.1.3.1. Super-packets to the guest need mergeable buffers here: a
  * driver without them has to make each buffer as large as the largest packet (5.1.6.3.1), and not all do.
@@ -65,18 +67,12 @@ enum {
 			 BIT(VIRTIO_RING_F_EVENT_IDX) | BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_ANY_LAYOUT) |	\
 			 BIT(VIRTIO_F_RING_RESET) | BIT(VHOST_F_LOG_ALL) | BIT(F_PROTOCOL_FEATURES))
 
-/* Header: vhost-user.rst, Header */
-#define HDR		offsetof(struct vhost_message, payload)
-#define VERSION_MASK	3U
-#define VERSION_1	1U
-#define REPLY		(1U << 2)
-#define NEED_REPLY	(1U << 3)
-
 #define MESSAGES	64			/* messages, before others have their turn */
-#define SCM_MAX		253			/* descriptors that the kernel passes at once (SCM_MAX_FD) */
 
 #define RING_MASK	0xffU			/* of a message about an eventfd: the ring, */
 #define NO_FD		(1U << 8)		/* and no descriptor came */
+
+#define INFLIGHT_BYTES	20			/* payload: vhost-user.rst, Inflight description */
 
 #define ANSWER		1			/* result of a request: its answer is in place */
 
@@ -250,6 +246,8 @@ static void rings_start(struct vhost *v)
 			continue;
 		}
 		r->started = true;
+		if (v->inflight)
+			virtq_rewind(&r->q);
 		r->enabled |= rings_enabled_at_start(v);
 		ring_log(v, r);
 		if (r->call >= 0)
@@ -338,14 +336,6 @@ struct caps vhost_caps(const struct vhost *v)
 
 /* Requests. Each has its payload, and takes the descriptors that it keeps. Return: 0, ANSWER, or -errno */
 
-static int take_fd(struct vhost *v, unsigned i)
-{
-	int fd = v->fds[i];
-
-	v->fds[i] = -1;
-	return fd;
-}
-
 static uint64_t get_u64(const struct vhost *v)
 {
 	uint64_t n;
@@ -424,12 +414,12 @@ static int set_mem_table(struct vhost *v)
 	int rc = 0;
 
 	memcpy(&n, v->msg.payload, sizeof(n));
-	if (n > MEM_REGIONS || v->msg.size < 8 + n * sizeof(r) || v->nfds != n)
+	if (n > MEM_REGIONS || v->msg.size < 8 + n * sizeof(r) || v->msg.nfds != n)
 		return -EINVAL;
 	next = (struct mem){ .log = v->mem.log, .log_len = v->mem.log_len };
 	for (uint32_t i = 0; i < n && !rc; i++) {
 		memcpy(&r, v->msg.payload + 8 + i * sizeof(r), sizeof(r));
-		rc = region_add(&next, &r, v->fds[i]);
+		rc = region_add(&next, &r, v->msg.fds[i]);
 	}
 	if (rc) {
 		mem_close(&next);
@@ -446,10 +436,10 @@ static int add_mem_reg(struct vhost *v)
 	struct region r;
 	int rc;
 
-	if (v->nfds != 1)
+	if (v->msg.nfds != 1)
 		return -EINVAL;
 	memcpy(&r, v->msg.payload + 8, sizeof(r));
-	rc = region_add(&v->mem, &r, v->fds[0]);
+	rc = region_add(&v->mem, &r, v->msg.fds[0]);
 	rings_move(v);
 	return rc;
 }
@@ -484,9 +474,9 @@ static int set_log_base(struct vhost *v)
 	int rc;
 
 	memcpy(&l, v->msg.payload, sizeof(l));
-	if (v->nfds != 1 || v->msg.size < sizeof(l))
+	if (v->msg.nfds != 1 || v->msg.size < sizeof(l))
 		return -EINVAL;
-	rc = map_open(&map, v->fds[0], l.off, l.size);
+	rc = map_open(&map, v->msg.fds[0], l.off, l.size);
 	if (rc)
 		return rc;
 	map_close(&v->log);
@@ -584,9 +574,9 @@ static struct vhost_ring *eventfd_ring(struct vhost *v, int *fd)
 {
 	uint64_t n = get_u64(v);
 
-	if (n & ~(uint64_t)(RING_MASK | NO_FD) || (n & RING_MASK) >= VHOST_RINGS || v->nfds != !(n & NO_FD))
+	if (n & ~(uint64_t)(RING_MASK | NO_FD) || (n & RING_MASK) >= VHOST_RINGS || v->msg.nfds != !(n & NO_FD))
 		return NULL;
-	*fd = v->nfds ? v->fds[0] : -1;
+	*fd = v->msg.nfds ? v->msg.fds[0] : -1;
 	return &v->ring[n & RING_MASK];
 }
 
@@ -603,7 +593,7 @@ static int set_vring_kick(struct vhost *v)
 		rc = ev_add(v->epfd, fd, EV_TAP, v->guest, (uint16_t)VHOST_SUB_KICK(r - v->ring), EPOLLIN | EPOLLET);
 		if (rc)
 			return rc;
-		r->kick = take_fd(v, 0);
+		r->kick = vhost_msg_take_fd(&v->msg, 0);
 	}
 	r->polled = fd < 0;
 	r->ready = true;
@@ -616,7 +606,7 @@ static int keep_eventfd(struct vhost *v, int *to, int fd)
 	if (fd >= 0 && fcntl(fd, F_SETFL, O_NONBLOCK))
 		return -errno;
 	fd_close(*to);
-	*to = fd < 0 ? -1 : take_fd(v, 0);
+	*to = fd < 0 ? -1 : vhost_msg_take_fd(&v->msg, 0);
 	return 0;
 }
 
@@ -656,10 +646,10 @@ static int set_mtu(struct vhost *v)
 
 static int set_backend_fd(struct vhost *v)
 {
-	if (v->nfds != 1)
+	if (v->msg.nfds != 1)
 		return -EINVAL;
 	fd_close(v->backend);
-	v->backend = take_fd(v, 0);
+	v->backend = vhost_msg_take_fd(&v->msg, 0);
 	return 0;
 }
 
@@ -675,10 +665,64 @@ static int set_status(struct vhost *v)
 
 	if (s > UINT8_MAX)
 		return -EINVAL;
-	if (!s)
-		for (unsigned i = 0; i < VHOST_RINGS; i++)
-			ring_stop(&v->ring[i]);
+	for (unsigned i = 0; i < VHOST_RINGS && !s; i++) {
+		ring_stop(&v->ring[i]);
+		v->ring[i].ready = false;
+	}
 	v->status = (uint8_t)s;
+	return 0;
+}
+
+/* vhost-user.rst, Inflight I/O tracking. Buffers are used in the order in which they were made available: those in
+ * flight are the ones behind the used index, where rings start then, whatever base the front end remembers. No entry of
+ * the region is ever marked.
+ */
+struct inflight {
+	uint64_t	size, off;
+	uint16_t	queues, queue_size;
+};
+
+/* The region of one split ring: header, and an entry for each descriptor */
+static uint64_t inflight_bytes(const struct inflight *i)
+{
+	return ROUND_UP(16 + 16ULL * i->queue_size, 64);
+}
+
+static int get_inflight(struct vhost *v)
+{
+	struct inflight i;
+	int fd;
+
+	memcpy(&i, v->msg.payload, INFLIGHT_BYTES);
+	if (!i.queues || i.queues > VHOST_RINGS || !virtq_size_ok(i.queue_size) || v->msg.nfds)
+		return -EINVAL;
+	fd = memfd_create("inflight", MFD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	v->msg.fds[v->msg.nfds++] = fd;
+	i.size = i.queues * inflight_bytes(&i);
+	i.off = 0;
+	for (uint16_t q = 0; q < i.queues; q++) {
+		const uint16_t head[] = { 0, 0, 0, 0, 1, i.queue_size, 0, 0 };	/* features, version, entries */
+
+		if (pwrite(fd, head, sizeof(head), (off_t)(q * inflight_bytes(&i))) != sizeof(head))
+			return -ENOMEM;
+	}
+	if (ftruncate(fd, (off_t)i.size))
+		return -errno;
+	v->msg.give = true;
+	return answer(v, &i, INFLIGHT_BYTES);
+}
+
+static int set_inflight(struct vhost *v)
+{
+	struct inflight i;
+
+	memcpy(&i, v->msg.payload, INFLIGHT_BYTES);
+	if (v->msg.nfds != 1 || !i.queues || i.queues > VHOST_RINGS || !virtq_size_ok(i.queue_size) ||
+	    i.size < i.queues * inflight_bytes(&i))
+		return -EINVAL;
+	v->inflight = true;
 	return 0;
 }
 
@@ -729,6 +773,8 @@ static const struct request_row {
 	[20] = { "NET_SET_MTU", set_mtu, 8 },
 	[21] = { "SET_BACKEND_REQ_FD", set_backend_fd, 0 },
 	[24] = { "GET_CONFIG", no_config, 0 },
+	[31] = { "GET_INFLIGHT_FD", get_inflight, INFLIGHT_BYTES },
+	[32] = { "SET_INFLIGHT_FD", set_inflight, INFLIGHT_BYTES },
 	[34] = { "RESET_DEVICE", reset_device, 0 },
 	[36] = { "GET_MAX_MEM_SLOTS", get_mem_slots, 0 },
 	[37] = { "ADD_MEM_REG", add_mem_reg, 8 + sizeof(struct region) },
@@ -741,81 +787,6 @@ static const struct request_row {
 
 /* Messages */
 
-static void close_fds(struct vhost *v)
-{
-	for (unsigned i = 0; i < v->nfds; i++)
-		fd_close(v->fds[i]);
-	v->nfds = 0;
-	v->cut = false;
-}
-
-static void keep_fds(struct vhost *v, struct msghdr *mh)
-{
-	for (struct cmsghdr *cm = CMSG_FIRSTHDR(mh); cm; cm = CMSG_NXTHDR(mh, cm)) {
-		size_t n = (cm->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-		if (cm->cmsg_level != SOL_SOCKET || cm->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (size_t i = 0; i < n; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(cm) + i * sizeof(fd), sizeof(fd));
-			if (v->nfds < VHOST_FDS) {
-				v->fds[v->nfds++] = fd;
-			} else {
-				close(fd);
-				v->cut = true;
-			}
-		}
-	}
-	v->cut |= mh->msg_flags & MSG_CTRUNC;
-}
-
-/* Up to @len bytes of the message, and descriptors: 1, 0: nothing is there, -errno */
-static int msg_recv(struct vhost *v, size_t len)
-{
-	union {
-		struct cmsghdr	align;
-		uint8_t		buf[CMSG_SPACE(SCM_MAX * sizeof(int))];
-	} ctl;
-	struct iovec iov = { (uint8_t *)&v->msg + v->got, len };
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl.buf, .msg_controllen = sizeof(ctl) };
-	ssize_t n = UNINTERRUPTED(recvmsg(v->fd, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC));
-
-	if (n < 0)
-		return errno == EAGAIN ? 0 : -errno;
-	keep_fds(v, &mh);
-	v->got += (uint32_t)n;
-	return n ? 1 : -ECONNRESET;
-}
-
-/* 1: @msg is whole, 0: it isn't yet, -errno. No byte behind it is read, as that may have descriptors of its own. */
-static int msg_read(struct vhost *v)
-{
-	while (v->got < HDR || v->got < HDR + v->msg.size) {
-		int rc = msg_recv(v, v->got < HDR ? HDR - v->got : HDR + v->msg.size - v->got);
-
-		if (rc <= 0)
-			return rc;
-		if (v->got == HDR && ((v->msg.flags & VERSION_MASK) != VERSION_1 || v->msg.size > VHOST_PAYLOAD))
-			return -EPROTO;
-	}
-	return 1;
-}
-
-/* A front end that doesn't read its answers is lost */
-static int msg_answer(struct vhost *v)
-{
-	size_t len = HDR + v->msg.size;
-	ssize_t n;
-
-	v->msg.flags = VERSION_1 | REPLY;
-	n = UNINTERRUPTED(send(v->fd, &v->msg, len, MSG_DONTWAIT | MSG_NOSIGNAL));
-	if (n < 0)
-		return errno == EAGAIN ? -EPROTO : -errno;
-	return (size_t)n == len ? 0 : -EPROTO;
-}
-
 /* 0, ANSWER, or -errno: refused */
 static int msg_take(struct vhost *v)
 {
@@ -823,7 +794,7 @@ static int msg_take(struct vhost *v)
 	const struct request_row *q = id < ARRAY_SIZE(requests) && requests[id].take ? &requests[id] : NULL;
 	int rc = q ? 0 : -EOPNOTSUPP;
 
-	if (q && v->cut)
+	if (q && v->msg.cut)
 		rc = -EMFILE;
 	else if (q && v->msg.size < q->size)
 		rc = -EINVAL;
@@ -839,25 +810,24 @@ static int msg_take(struct vhost *v)
 
 static int msg_done(struct vhost *v)
 {
-	bool ask = v->msg.flags & NEED_REPLY, ack;
+	bool ask = v->msg.flags & VHOST_NEED_REPLY;
 	int rc = msg_take(v);
 
-	ack = ask && v->protocol & BIT(P_REPLY_ACK);	/* also for the request that brought it */
-
-	close_fds(v);
-	v->got = 0;
+	ask &= !!(v->protocol & BIT(P_REPLY_ACK));	/* also for the request that brought it */
 	rings_start(v);
-	if (rc != ANSWER && ack)
+	if (rc != ANSWER && ask)
 		answer_u64(v, rc < 0);
 	else if (rc < 0 && rc != -EOPNOTSUPP)
 		return -EPROTO;
-	return rc == ANSWER || ack ? msg_answer(v) : 0;
+	rc = rc == ANSWER || ask ? vhost_msg_answer(&v->msg, v->fd) : 0;
+	vhost_msg_done(&v->msg);
+	return rc;
 }
 
 int vhost_control(struct vhost *v)
 {
 	for (unsigned i = 0; i < MESSAGES; i++) {
-		int rc = v->broken ? -EFAULT : msg_read(v);
+		int rc = v->broken ? -EFAULT : vhost_msg_read(&v->msg, v->fd);
 
 		if (rc > 0)
 			rc = msg_done(v);
@@ -883,7 +853,7 @@ int vhost_open(struct vhost *v, unsigned guest, int epfd, int fd)
 
 void vhost_close(struct vhost *v)
 {
-	close_fds(v);
+	vhost_msg_done(&v->msg);
 	for (unsigned i = 0; i < VHOST_RINGS; i++) {
 		ring_reset(v, &v->ring[i]);
 		fd_close(v->ring[i].call);

@@ -14,12 +14,11 @@
 
 #include "mem.h"
 #include "packet.h"
+#include "vhost_msg.h"
 #include "virtq.h"
 
 #define VHOST_PAIRS	8		/* queue pairs served */
 #define VHOST_RINGS	(2 * VHOST_PAIRS)	/* ring 2n: to the guest; ring 2n + 1: from the guest (virtio 5.1.2) */
-#define VHOST_PAYLOAD	2056		/* bytes of the largest message, 64 regions */
-#define VHOST_FDS	MEM_REGIONS	/* descriptors in a message */
 
 /* Descriptors of a link, as a sub-index of its events: the socket, and the kick of ring n */
 #define VHOST_SUB_CONTROL	0
@@ -49,6 +48,7 @@ struct vhost {
 	uint64_t	protocol;	/* protocol features acknowledged */
 	uint8_t		status;		/* device status (virtio 2.1) */
 	uint32_t	mtu;		/* by the front end, or 0 */
+	bool		inflight;	/* a region for buffers in flight is there */
 	int		backend;	/* channel for our requests, or -1: held open, never used */
 	struct vhost_map {
 		void	*at;		/* NULL: none */
@@ -57,16 +57,7 @@ struct vhost {
 	uint64_t	log_at, log_len;	/* in there, bytes */
 	volatile bool	broken;		/* memory was not there: the link is to end */
 	struct vhost_ring ring[VHOST_RINGS];
-
-	/* The message that is being read, then its answer */
-	uint32_t	got;		/* bytes */
-	struct vhost_message {
-		uint32_t request, flags, size;
-		uint8_t	 payload[VHOST_PAYLOAD];
-	} msg;
-	int		fds[VHOST_FDS];
-	uint32_t	nfds;
-	bool		cut;		/* descriptors were lost */
+	struct vhost_message msg;
 };
 
 /* Of guest @guest's link */

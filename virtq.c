@@ -114,6 +114,13 @@ int virtq_start(struct virtq *q, const struct mem *m, const struct virtq_place *
 	return 0;
 }
 
+void virtq_rewind(struct virtq *q)
+{
+	q->avail_next = q->avail_seen = q->used_next;
+	if (q->event_idx)
+		store16(q->used + avail_event(q), q->avail_next);
+}
+
 uint16_t virtq_stop(struct virtq *q)
 {
 	virtq_untake(q, q->out);

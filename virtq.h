@@ -88,6 +88,9 @@ int virtq_start(struct virtq *q, const struct mem *m, const struct virtq_place *
 /* Finds the parts again, after a change of memory: 0, or -EINVAL: the ring is stopped */
 int virtq_move(struct virtq *q, const struct virtq_place *at);
 
+/* After the start: not from its base, but from the first buffer that isn't used */
+void virtq_rewind(struct virtq *q);
+
 /* No more service; buffers taken and not used are given back. Return: base for the next start */
 uint16_t virtq_stop(struct virtq *q);
 
