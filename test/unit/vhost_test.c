@@ -17,10 +17,12 @@
 #define GPA		0x100000000ULL
 #define EVERY		(~0ULL)
 
-enum { GET_FEATURES = 1, SET_FEATURES = 2, SET_MEM_TABLE = 5, SET_LOG_BASE = 6, SET_NUM = 8, SET_ADDR, SET_BASE, GET_BASE,
-       SET_KICK, SET_CALL, SET_ERR, SET_PROTOCOL = 16, SET_ENABLE = 18, SEND_RARP, SET_MTU, SET_BACKEND, GET_CONFIG = 24,
-       GET_INFLIGHT = 31, SET_INFLIGHT, RESET_DEVICE = 34, ADD_REG = 37, REM_REG, SET_STATUS, GET_STATUS,
-       SET_STATE_FD = 42, CHECK_STATE };
+enum {
+	GET_FEATURES = 1, SET_FEATURES = 2, SET_MEM_TABLE = 5, SET_LOG_BASE = 6, SET_NUM = 8, SET_ADDR, SET_BASE,
+	GET_BASE, SET_KICK, SET_CALL, SET_ERR, SET_PROTOCOL = 16, SET_ENABLE = 18, SEND_RARP, SET_MTU, SET_BACKEND,
+	GET_INFLIGHT = 31, SET_INFLIGHT, RESET_DEVICE = 34, ADD_REG = 37, REM_REG, SET_STATUS, GET_STATUS,
+	SET_STATE_FD = 42, CHECK_STATE
+};
 
 static struct vhost *v;
 static int front = -1, epfd = -1, memory = -1;
@@ -193,7 +195,16 @@ static int set_eventfd(uint32_t request, unsigned ring)
 /* One of the four steps that a ring needs */
 static int step(unsigned i)
 {
-	return i == 0 ? set_table() : i == 1 ? ask_ring(SET_NUM, 0, SIZE) : i == 2 ? set_place(0) : set_eventfd(SET_KICK, 0);
+	switch (i) {
+	case 0:
+		return set_table();
+	case 1:
+		return ask_ring(SET_NUM, 0, SIZE);
+	case 2:
+		return set_place(0);
+	default:
+		return set_eventfd(SET_KICK, 0);
+	}
 }
 
 static uint16_t *used_index(unsigned ring)
@@ -485,7 +496,8 @@ static void test_inflight(void)
 
 	test("regions that nobody can have");
 	for (unsigned k = 0; k < 3; k++) {
-		i = (struct inflight){ .queues = k == 0 ? 0 : k == 1 ? VHOST_RINGS + 1 : 2, .queue_size = k == 2 ? 3 : SIZE };
+		i.queues = k == 0 ? 0 : k == 1 ? VHOST_RINGS + 1 : 2;
+		i.queue_size = k == 2 ? 3 : SIZE;
 		begin();
 		eq(ask(GET_INFLIGHT, &i, INFLIGHT_BYTES, NULL, 0), -EPROTO);
 	}
