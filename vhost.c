@@ -62,8 +62,7 @@ enum {
 #define TO_HOST		(BIT(VIRTIO_NET_F_HOST_TSO4) | BIT(VIRTIO_NET_F_HOST_TSO6) | BIT(VIRTIO_NET_F_HOST_USO))
 
 #define FEATURES	(TO_GUEST | TO_HOST | BIT(VIRTIO_NET_F_CSUM) | BIT(VIRTIO_NET_F_GUEST_CSUM) |	\
-			 BIT(VIRTIO_NET_F_MRG_RXBUF) | BIT(VIRTIO_NET_F_MQ) |				\
-			 BIT(VIRTIO_RING_F_INDIRECT_DESC) |						\
+			 BIT(VIRTIO_NET_F_MRG_RXBUF) | BIT(VIRTIO_RING_F_INDIRECT_DESC) |		\
 			 BIT(VIRTIO_RING_F_EVENT_IDX) | BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_ANY_LAYOUT) |	\
 			 BIT(VIRTIO_F_RING_RESET) | BIT(VHOST_F_LOG_ALL) | BIT(F_PROTOCOL_FEATURES))
 
@@ -311,11 +310,13 @@ static uint64_t resolve(uint64_t f)
 }
 
 /* A front end that doesn't know the protocol feature has no place for the value behind the feature: in user-mode Linux
- * (virtio_uml), the guest would read an MTU of arbitrary bytes
+ * (virtio_uml), the guest would read an MTU of arbitrary bytes; and the driver refuses a device with several queues and
+ * no control queue, which is the front end's
  */
 static uint64_t offered(const struct vhost *v)
 {
-	return FEATURES | (v->protocol & BIT(P_NET_MTU) ? BIT(VIRTIO_NET_F_MTU) : 0);
+	return FEATURES | (v->protocol & BIT(P_NET_MTU) ? BIT(VIRTIO_NET_F_MTU) : 0) |
+	       (v->protocol & BIT(P_MQ) ? BIT(VIRTIO_NET_F_MQ) : 0);
 }
 
 struct caps vhost_caps(const struct vhost *v)
