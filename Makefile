@@ -123,13 +123,18 @@ CHECK	= $(SIM:%=%@1of4) $(SIM:%=%@2of4) $(SIM:%=%@3of4) $(SIM:%=%@4of4) $(SEVERA
 check: $(UNIT) $(FUZZ) $(SEVERAL)
 	$(PROVE) -j$(JOBS) -e test/tools/run $(CHECK) $(filter-out $(SIM) $(CHECK),$(UNIT)) $(FUZZ)
 
+XSTATE	:= $(B)/test/tools/xstate.so
+$(XSTATE): test/tools/xstate.c
+	@echo "cc $@"; mkdir -p $(@D)
+	$(Q)$(CC) -D_GNU_SOURCE -std=c11 -Wall -Wextra -O2 -shared -fPIC -o $@ $<
+
 # qemu's initramfs; without a kernel, only its tests fail
 VM	:= $(B)/test/tools/vm/initrd
 $(VM): test/vm/initrd test/vm/init test/vm/dhcp $(B)/test/tools/far
 	@echo "initrd $@"
 	-$(Q)test/vm/initrd $(@D) $(B)/test/tools/far
 
-check-sys: all $(TOOLS) $(VM) $(B)/test/bench/rr $(B)/test/bench/udp
+check-sys: all $(TOOLS) $(XSTATE) $(VM) $(B)/test/bench/rr $(B)/test/bench/udp
 	PASTA=$(CURDIR)/$(OUT)pasta TOOLS=$(CURDIR)/$(B)/test/tools test/sys/run
 
 test:

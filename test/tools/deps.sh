@@ -9,7 +9,7 @@ TOOLS='cc:gcc make:make prove:perl git:git bash:bash python3:python3 ip:iproute2
 nsenter:util-linux setpriv:util-linux ping:iputils-ping traceroute:traceroute mtr:mtr-tiny curl:curl socat:socat
 tshark:tshark tcpdump:tcpdump strace:strace nft:nftables ethtool:ethtool sysctl:procps ps:procps
 dhclient:isc-dhcp-client udhcpc:udhcpc dhcpcd:dhcpcd-base qemu-system-x86_64:qemu-system-x86 busybox:busybox-static
-cpio:cpio xz:xz-utils zstd:zstd'
+cpio:cpio xz:xz-utils zstd:zstd linux.uml:user-mode-linux dpdk-testpmd:dpdk'
 
 PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 
