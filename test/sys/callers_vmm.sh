@@ -129,12 +129,6 @@ for i in range(2000):
     c.guest.send(c.guest.dhcp_frame(1, i))
 p.eq(c.end(c.process.terminate), 0, "SIGTERM while the guest doesn't read: status")
 
-# vhost-user is for later: said, not ignored
-for words in ["--vhost-user", "-s", S], ["--socket", S, "--vhost-user", "--foreground"]:
-    rc, out, err = run([PASST] + words)
-    p.eq((rc, out), (1, ""), "%s: status" % " ".join(words[:1] + words[2:]))
-    p.has(err, "not supported yet", "and message")
-
 # What all rely on: probes
 rc, out, err = run([PASST, "--version"])
 p.eq((rc, out[:6], err), (0, "passt ", ""), "--version in a pipe")
