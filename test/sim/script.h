@@ -15,7 +15,7 @@
  *	set NAME [VALUE]			mtu N, only v4, only v6, no-faults, meminfo, peek, no-peek, outward,
  *						no-icmp, no-udp, sockets N, gap-blocks N
  *	use active | use passive | use sack	connection opened by the guest, or from the host: MSS 1000, scale 7;
- *						by a guest that knows SACK. A round trip takes 1/3 s, and so a timeout 1 s
+ *						by a guest with SACK. A round trip takes 1/3 s, and so a timeout 1 s
  *
  * TIME: +S seconds after the step before; +S~T for a segment that may come in between; * for one that may take a day.
  * SEGMENT: FLAGS A:B(LEN) [ack N] [win N] [<OPTION,OPTION>], numbers relative to both sides' initial ones, * for any.
