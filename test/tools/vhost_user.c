@@ -156,10 +156,10 @@ void vu_ask(struct vu *vu, enum vu_request what, const void *payload, size_t siz
 {
 	const struct hdr h = { what, VERSION, (uint32_t)size };
 
+	message(vu, &h, payload, NULL, 0);
 	memset(to, 0, len);
 	if (fd)
 		*fd = -1;
-	message(vu, &h, payload, NULL, 0);
 	reply(vu, what, to, len, fd);
 }
 

@@ -484,6 +484,9 @@ static void test_inflight(void)
 	eq(head[4], 1);
 	eq(head[5], SIZE);
 
+	eq(ask(GET_INFLIGHT, &i, sizeof(i), NULL, 0), 0);
+	ok(answered(GET_INFLIGHT, &i, sizeof(i), NULL));
+
 	test("... and with one, rings start where the guest has no used buffer yet");
 	eq(ask(SET_INFLIGHT, &i, INFLIGHT_BYTES, &fd, 1), 0);
 	close(fd);
