@@ -6,10 +6,14 @@
 . "${0%/*}/callers.bash"
 
 player <<'END'
+import json
 import shutil
+from vhost_front import Front
 from vmm import *
 
 S, P = TMP + "/s.socket", TMP + "/s.pid"
+umask = os.umask(0o022)
+os.umask(umask)
 p = Player("launchers")
 
 
@@ -128,6 +132,54 @@ c.guest.s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
 for i in range(2000):
     c.guest.send(c.guest.dhcp_frame(1, i))
 p.eq(c.end(c.process.terminate), 0, "SIGTERM while the guest doesn't read: status")
+
+# vhost-user: its sockets, guests that come and go, and libvirt's question
+def served(path):
+    with Front(path) as f:
+        return f.up().arp()
+
+
+def start(*words, **kw):
+    """In the background: its PID, once the parent has left; all that is asked for is there then"""
+    rc, out, err = run([PASST, "--vhost-user", "-q", "-P", P, *words], **kw)
+    p.eq((rc, out), (0, ""), "--vhost-user " + " ".join(words) + ": status")
+    return int(read(P))
+
+
+def mode(path):
+    return oct(os.stat(path).st_mode & 0o777)
+
+
+REPAIR = S + ".repair"
+for f in S, REPAIR:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(f)
+rc, out, err = run([PASST, "--vhost-user", "-s", S, "--print-capabilities"])
+p.eq((rc, json.loads(out), err, os.path.exists(S)), (0, {"type": "net"}, "", False), "--print-capabilities, and nothing else")
+pid = start("-s", S)
+p.eq((mode(S), mode(REPAIR)), (oct(0o777 & ~umask), ) * 2, "--vhost-user: permissions of both sockets")
+p.ok(served(S), "--vhost-user: a front end is served")
+with Front(S) as f:
+    f.up()
+    with Front(S) as other:
+        p.eq(other.sock.recv(1), b"", "--vhost-user: another one is refused")
+    p.ok(f.arp(), "--vhost-user: the first goes on")
+p.ok(served(S), "--vhost-user: and the next, when it has left")
+p.eq(unix(REPAIR).recv(1), b"", "--vhost-user: helpers of a migration are refused")
+rc, out, err = run([PASST, "--vhost-user", "-s", S])
+p.ok(rc == 1 and S + " already in use" in err, "--vhost-user: a socket in use", err)
+p.ok(stop(pid), "--vhost-user: SIGTERM")
+os.unlink(REPAIR)
+pid = start("-s", S, "--one-off", "--repair-path", "none")
+p.ok(not os.path.exists(REPAIR) and served(S), "--vhost-user --one-off: a front end is served")
+wait_until(lambda: comm(pid) != "passt")
+p.ok(comm(pid) != "passt", "--vhost-user --one-off: it ends when the front end has left")
+ours, theirs = socket.socketpair()
+pid = start("--fd", str(theirs.fileno()), pass_fds=(theirs.fileno(),))
+theirs.close()
+p.ok(served(ours), "--vhost-user --fd: a front end is served")
+wait_until(lambda: comm(pid) != "passt")
+p.ok(comm(pid) != "passt" and not os.path.exists(REPAIR), "--vhost-user --fd: it ends with the connection")
 
 # What all rely on: probes
 rc, out, err = run([PASST, "--version"])

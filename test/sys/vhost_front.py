@@ -36,10 +36,12 @@ class Gone(Exception):
 
 class Front:
     def __init__(self, path, features=F_MRG | F_PROTOCOL | F_VERSION_1, protocol=0):
+        """@path: of the socket, or a connected one"""
         self.want, self.wantp = features, protocol
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock = path if isinstance(path, socket.socket) else socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(PATIENCE)
-        self.sock.connect(path)
+        if self.sock is not path:
+            self.sock.connect(path)
         self.fd = os.memfd_create("hostile")
         os.ftruncate(self.fd, SIZE)
         self.mem = mmap.mmap(self.fd, SIZE)

@@ -641,6 +641,18 @@ def vanish_busy(f):
         f.exchange(f.arp_frame(), slot=100 + i)
 
 
+@case("ten thousand connections, each set up a little further than the one before")
+def reconnects(f):
+    f.sock.close()
+    served = 0
+    for n in range(10000):
+        with Front(PATH, BASE) as g, contextlib.suppress(Gone):
+            for step in (g.negotiate, g.memory, g.up, g.synced)[:n % 5]:
+                step()
+            served += n % 5 == 4
+    ok(served == 2000, "ten thousand connections: all that was asked was answered", f"{served} of 2000")
+
+
 # ---- After each of them
 
 def honest():
