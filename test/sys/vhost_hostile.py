@@ -284,6 +284,28 @@ def one_place(f):
         f.exchange(f.arp_frame())
 
 
+@case("features changed under working rings", up=True, features=BASE | F_INDIRECT | F_EVENT_IDX)
+def switched(f):
+    for n, features in enumerate((F_PROTOCOL, F_PROTOCOL | F_EVENT_IDX, BASE, F_PROTOCOL | F_VERSION_1, BASE | F_INDIRECT) * 4):
+        f.exchange(f.arp_frame(), slot=100 + n)
+        f.u64(SET_FEATURES, features & f.features)
+        f.exchange(f.arp_frame(), slot=130 + n)
+    f.synced()
+
+
+@case("rings enabled before all else", honest=True)
+def early(f):
+    f.negotiate()
+    f.enable()
+    f.ring(TX)
+    f.ring(RX)
+    f.memory()
+    for i in range(16):
+        f.offer(RX, [(f.buf(RX, i), BUF, WRITE)], i)
+    f.wake(RX)
+    f.synced()
+
+
 @case("kick before addresses")
 def early_kick(f):
     f.negotiate()
