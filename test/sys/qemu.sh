@@ -153,11 +153,19 @@ no_card() { ! G ip link show eth0; }
 mon device_del nic
 ok "VM-05 network card taken out" wait_for 10 no_card
 NETDEV=s
-if [ $LINK = vhost ]; then	# qemu does not take this kind of netdev for another card
+if [ $LINK = vhost ]; then	# qemu does not take this kind of netdev for another card, nor delete it under one
+	answer() { tail -c "+$MON" "$T/mon.log" | grep -aq '^s: '; }
+	unused()
+	{
+		MON=$(wc -c <"$T/mon.log")
+		mon info network
+		until_ 5 answer && ! tail -c "+$MON" "$T/mon.log" | grep -aq type=nic
+	}
 	left() { [ "$(grep -c 'Guest disconnected' "$PASTA_LOG")" -gt "$1" ]; }
 	n=$(grep -c 'Guest disconnected' "$PASTA_LOG")
+	ok "VM-05 the network card is gone" wait_for 20 unused
 	mon netdev_del s
-	ok "VM-05 the network card's end of the link closed" wait_for 10 left "$n"
+	ok "VM-05 its link is gone" wait_for 20 left "$n"
 	mon "chardev-add socket,id=vu2,path=$SOCKET"
 	mon netdev_add vhost-user,id=s2,chardev=vu2
 	NETDEV=s2

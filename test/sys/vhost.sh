@@ -12,8 +12,10 @@ jobs() # LABEL
 	echo "tcp $1:_out,_v4 c=C s=R to=198.51.100.10 port=7000 up=3000000 down=3000000 close=half"
 	echo "tcp $1:_out,_v6 c=C s=R to=2001:db8:1::10 port=7000 up=3000000 down=3000000 close=half"
 	echo "tcp $1:_in,_v4 c=R s=C to=198.51.100.2 port=8000 up=3000000 down=3000000 close=half"
-	echo "udp $1:_out,_v4 c=C s=R to=198.51.100.10 port=7000 sizes=0,1,100,1472,9000,65507 batch=8 count=5"
-	echo "udp $1:_in,_v6 c=R s=C to=2001:db8:1::2 port=8000 sizes=0,1,100,1452,9000,65527 batch=8 count=5"
+	echo "udp $1:_out,_v4 c=C s=R to=198.51.100.10 port=7000 sizes=0,1,100,1472,9000 batch=8 count=5"
+	echo "udp $1:_out,_v4,_one_by_one c=C s=R to=198.51.100.10 port=7000 sizes=9000,65507 count=3"
+	echo "udp $1:_in,_v6 c=R s=C to=2001:db8:1::2 port=8000 sizes=0,1,100,1452,9000 batch=8 count=5"
+	echo "udp $1:_in,_v6,_one_by_one c=R s=C to=2001:db8:1::2 port=8000 sizes=9000,65527 count=3"
 }
 
 # works MTU OPTION OF THE GUEST'S...
@@ -67,15 +69,15 @@ changed() { [ "$(grep -cE "^$1" "$T/guest.$GN.out")" -ge "$2" ]; }
 for how in "" "-x mem_slots"; do
 	GUEST_OPTIONS="-s $how"
 	pasta_up -t 8000
-	{
-		echo "tcp memory_that_comes_and_goes,_out$how c=C s=R to=198.51.100.10 port=7000 up=1000000000"
-		echo "tcp memory_that_comes_and_goes,_in$how c=R s=C to=198.51.100.2 port=8000 down=1000000000 up=1000000000"
-	} | tr ' ' '\n' | sed 's/^-x$/_/' | tr '\n' ' ' | sed 's/ tcp /\ntcp /' >"$T/plug.jobs"
+	label=memory_that_comes_and_goes${how// /_}
 	for i in {1..40}; do
 		kill -USR1 $GUESTPID
 		wait_for 10 changed memory $i || break
 	done &
-	xfer <"$T/plug.jobs"
+	xfer 60 <<-JOBS
+		tcp ${label}:_out c=C s=R to=198.51.100.10 port=7000 up=1000000000
+		tcp ${label}:_in c=R s=C to=198.51.100.2 port=8000 down=1000000000 up=1000000000
+	JOBS
 	wait $!
 	ok "memory came and went 40 times$how" changed memory 40
 	for i in {1..20}; do

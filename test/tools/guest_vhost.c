@@ -68,7 +68,7 @@
 #define RECONNECT_MS	20
 #define GPA		0x40000000UL
 #define EXTRA		0x80000000UL	/* of the region that comes and goes */
-#define MERGED_MAX	64
+#define MERGED_MAX	RING_MAX	/* buffers of a frame */
 
 /* Queue pair: the tap device's queue, and two rings */
 static struct pair {
