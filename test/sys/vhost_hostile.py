@@ -286,7 +286,8 @@ def one_place(f):
 
 @case("features changed under working rings", up=True, features=BASE | F_INDIRECT | F_EVENT_IDX)
 def switched(f):
-    for n, features in enumerate((F_PROTOCOL, F_PROTOCOL | F_EVENT_IDX, BASE, F_PROTOCOL | F_VERSION_1, BASE | F_INDIRECT) * 4):
+    turns = (F_PROTOCOL, F_PROTOCOL | F_EVENT_IDX, BASE, F_PROTOCOL | F_VERSION_1, BASE | F_INDIRECT) * 4
+    for n, features in enumerate(turns):
         f.exchange(f.arp_frame(), slot=100 + n)
         f.u64(SET_FEATURES, features & f.features)
         f.exchange(f.arp_frame(), slot=130 + n)
