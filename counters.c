@@ -71,9 +71,11 @@ static const struct counter counters[] = {
 	DROPS(DROPPED)
 	FLOWS("flows_opened", "Flows that began", COUNTER, opened, "?Opened")
 	FLOWS("flows_ended", "Flows that ended", COUNTER, ended, "?Ended")
-	TCP_COUNT(retransmissions, "Times that sending to the guest went back to bytes not acknowledged",
+	TCP_COUNT(retransmissions, "Segments that were sent to the guest again",
 		  "?TCP: # retransmissions")
 	TCP_COUNT(timeouts, "Timeouts of SYN, data and window probes sent to the guest", ", # timeouts")
+	TCP_COUNT(probes, "Probes for a tail that may be lost", ", # probes")
+	TCP_COUNT(spurious, "Losses and timeouts that turned out to be none", ", # spurious")
 	TCP_COUNT(resets_sent, "Resets sent to the guest", ", # resets sent")
 	TCP_COUNT(resets_received, "Resets received from the guest", ", # received")
 	TCP_COUNT(refused, "Connections that failed on the host, or that the guest refused", ", # refused")

@@ -98,11 +98,12 @@ struct sender {
 struct tcp {
 	int		sock;
 	uint8_t		state;		/* enum tcp_state; written by tcp_set_state() alone */
-	uint8_t		snd_wscale, rcv_wscale;
+	uint8_t		snd_wscale : 4, rcv_wscale : 4;
 	uint8_t		retries;	/* timeouts in a row without progress */
 	uint8_t		dup_acks;
 	uint8_t		ttl;		/* of the guest's SYN */
 	uint8_t		dups;		/* duplicate acknowledgments due at the end of the turn */
+	uint16_t	recover;	/* state of lost segments (tcp_recover.c), 0: none */
 	uint32_t	flags;		/* TCPF_* in tcp_conn.h */
 	uint16_t	mss;		/* payload bytes of a segment to the guest */
 	uint16_t	mss_most;	/* the same, were it not for the path's MTU behind the guest */
@@ -136,6 +137,7 @@ struct tcp {
 	uint32_t	srtt, rttvar;	/* us, RFC 6298 2; @srtt 0: no round trip was measured yet */
 	uint32_t	rtt_seq, rtt_at;	/* one is: an acknowledgment of this number, at that time */
 	uint16_t	rto;		/* ms */
+	uint16_t	rtt_min;	/* shortest, in SEG_RTT_UNIT us, rounded up */
 	uint32_t	challenged_at;	/* ms, low half: last acknowledgment of an empty segment out of the window */
 	uint64_t	rtx_at;		/* retransmission or window probe due */
 	uint64_t	ack_at;		/* delayed acknowledgment due */

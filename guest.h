@@ -21,8 +21,8 @@ struct told {
 
 /* So far; names and texts are in counters.c */
 struct counts {
-	uint64_t tcp_retransmissions, tcp_timeouts, tcp_resets_sent, tcp_resets_received, tcp_refused, tcp_stalls,
-		tcp_out_of_order, tcp_gaps_dropped;
+	uint64_t tcp_retransmissions, tcp_timeouts, tcp_probes, tcp_spurious, tcp_resets_sent, tcp_resets_received,
+		tcp_refused, tcp_stalls, tcp_out_of_order, tcp_gaps_dropped;
 };
 
 struct guest {

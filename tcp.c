@@ -36,6 +36,7 @@
 #define TCP_RETRIES	15		/* more than RFC 9293 3.8.3's R2 of 100 s */
 #define TCP_SYN_RETRIES	7		/* at least 3 minutes, RFC 9293 3.8.3 */
 #define TCP_ACK_DELAY	10
+#define TCP_PROBE_EXTRA	5
 #define TCP_IDLE	(124 * 60000)	/* RFC 5382 REQ-5: 2 h 4 min */
 #define TCP_PROBE_EVERY	75000
 #define TCP_PROBES	9
@@ -83,6 +84,7 @@ void tcp_end(struct ctx *c, struct flow *f)
 	stash_free(t);
 	gap_free(t);
 	keep_free(t);
+	recover_free(t);
 	timer_clear(&c->wheel, &f->timer);
 	flow_end(&c->flows, f);
 }
@@ -163,6 +165,26 @@ static void tcp_answer(struct ctx *c, struct flow *f, uint32_t offer)
 		tcp_emit(c, f, TCP_ACK, t->snd_nxt, NULL, offer);
 }
 
+/* For data in flight: segments that may be late, then a probe for its tail, then the timeout. A probe is due after two
+ * round trips, and a little for the machine (RFC 8985 7.2).
+ */
+static void tcp_arm(struct ctx *c, struct flow *f)
+{
+	struct tcp *t = &f->tcp;
+	uint32_t wait = t->rto, probe = t->srtt / 500 + TCP_PROBE_EXTRA;
+
+	t->flags &= ~(TCPF_PTO | TCPF_EARLY);
+	if (t->recover && recover_waits(t)) {
+		t->flags |= TCPF_EARLY;
+		wait = t->srtt / 4000 + 1;
+	} else if (t->srtt && probe < wait && !(t->flags & TCPF_TAIL) && t->snd_wnd && t->snd_una != t->snd_max &&
+		   tcp_synced(t) && f->wait == WAIT_NONE) {
+		t->flags |= TCPF_PTO;
+		wait = probe;
+	}
+	t->rtx_at = c->now + wait;
+}
+
 /* The one timer, for the next of retransmission or window probe, acknowledgment, keep-alive */
 static void tcp_settle(struct ctx *c, struct flow *f)
 {
@@ -172,7 +194,7 @@ static void tcp_settle(struct ctx *c, struct flow *f)
 	if (t->snd_una == t->snd_max && (t->snd_wnd || !(t->flags & TCPF_READABLE)))
 		t->rtx_at = 0;			/* nothing in flight, and nothing that waits for the window to open */
 	else if (!t->rtx_at)
-		t->rtx_at = c->now + t->rto;
+		tcp_arm(c, f);
 	if (t->rtx_at)				/* a guest that doesn't answer is given up by that: it is not idle */
 		due = t->rtx_at;
 
@@ -207,7 +229,7 @@ static bool tcp_broken(struct tcp *t)
 void tcp_turn_end(struct ctx *c, struct flow *f, bool now)
 {
 	struct tcp *t = &f->tcp;
-	bool push = tcp_synced(t) && (tcp_sendable(t) || tcp_fin_due(t));
+	bool push = tcp_synced(t) && (tcp_sendable(t) || tcp_fin_due(t) || tcp_lost(t));
 	bool answer = t->flags & TCPF_ASK || tcp_low(t) || tcp_ack_due(t);
 	uint32_t offer = 0;
 
@@ -525,8 +547,31 @@ static void tcp_retry(struct ctx *c, struct flow *f)
 	t->flags &= ~TCPF_TIMED;
 	if (idle || !tcp_synced(t) || !t->snd_wnd)
 		t->flags |= TCPF_ASK;
+	else if (recover_begin(t))
+		recover_timeout(t, tcp_stamp(c, t), c->now_us);
 	else
 		tcp_rewind(c, f);
+}
+
+/* Nothing new arrived for two round trips: was the tail lost? On a link that has lost nothing yet, the guest is asked,
+ * as no data is sent again by a timer there; else the last segment shows it, and what is missing before it.
+ */
+static void tcp_probe_tail(struct ctx *c, struct flow *f)
+{
+	struct tcp *t = &f->tcp;
+
+	if (t->flags & TCPF_EARLY) {
+		recover_overdue(t);
+	} else {
+		flow_guest(c, f)->count.tcp_probes++;
+		t->flags |= TCPF_TAIL;
+		if (t->recover)
+			recover_tail(t);
+		else
+			t->flags |= TCPF_ASK;
+	}
+	t->flags &= ~(TCPF_PTO | TCPF_EARLY);
+	t->rtx_at = 0;
 }
 
 static void tcp_timeout(struct ctx *c, struct flow *f)
@@ -542,6 +587,8 @@ static void tcp_timeout(struct ctx *c, struct flow *f)
 		tcp_gap_drop(c, f);
 	if (retry && t->state == TCP_CONNECTING)	/* connect() that never came to an end */
 		tcp_end(c, f);
+	else if (retry && t->rtx_at && t->flags & (TCPF_PTO | TCPF_EARLY))
+		tcp_probe_tail(c, f);
 	else if (retry)
 		tcp_retry(c, f);
 	if (!f->dead && (ack || retry))

@@ -4,6 +4,7 @@
 #define TCP_CONN_H
 
 #include "ctx.h"
+#include "tcp_recover.h"
 #include "tcp_seg.h"
 
 #define TCPF_READABLE	0x0001U	/* socket has bytes, or its end, that were not seen yet */
@@ -22,6 +23,9 @@
 #define TCPF_TS		0x2000U	/* each segment has timestamps (RFC 7323) */
 #define TCPF_SACK	0x4000U	/* both ends know SACK (RFC 2018) */
 #define TCPF_TIMED	0x8000U	/* round trip under way: @rtt_seq, @rtt_at */
+#define TCPF_TAIL	0x10000U /* tail was probed for, and nothing arrived since */
+#define TCPF_PTO	0x20000U /* @rtx_at is a tail loss probe's (RFC 8985 7) */
+#define TCPF_EARLY	0x40000U /* @rtx_at is that of segments that may be late, or lost (RFC 8985 6.3) */
 
 /* Sets of states for tcp_in(): the guest's FIN was taken; ours was sent */
 #define TCPS_GUEST_FIN	(1U << TCP_CLOSE_WAIT | 1U << TCP_CLOSING | 1U << TCP_LAST_ACK)
@@ -67,7 +71,15 @@ static inline uint32_t tcp_sendable(const struct tcp *t)
 	bool some = t->flags & TCPF_EOF ? seq_lt(t->snd_nxt, t->fin_seq) :
 					  t->flags & TCPF_READABLE || seq_lt(t->snd_nxt, t->snd_max);
 
-	return some && seq_lt(t->snd_nxt, edge) ? edge - t->snd_nxt : 0;
+	if (!some || !seq_lt(t->snd_nxt, edge))
+		return 0;
+	return t->recover ? recover_new(t, edge - t->snd_nxt) : edge - t->snd_nxt;
+}
+
+/* Are there lost bytes, and may they be sent now? */
+static inline bool tcp_lost(const struct tcp *t)
+{
+	return t->recover && recover_due(t);
 }
 
 /* Is it our FIN's turn to be sent? */
@@ -95,7 +107,7 @@ static inline void tcp_time(const struct ctx *c, struct tcp *t)
 /* All that is in flight is lost: it is sent again, and its timer starts anew */
 static inline void tcp_rewind(struct ctx *c, struct flow *f)
 {
-	flow_guest(c, f)->count.tcp_retransmissions++;
+	(void)c;
 	f->tcp.flags &= ~TCPF_TIMED;		/* Karn's rule: RFC 6298 3 */
 	f->tcp.snd_nxt = f->tcp.snd_una;
 	f->tcp.rtx_at = 0;

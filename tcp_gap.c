@@ -39,11 +39,6 @@ static struct gap *gap_of(const struct tcp *t)
 	return &gaps[t->gap];
 }
 
-static uint32_t seq_min(uint32_t a, uint32_t b)
-{
-	return seq_lt(a, b) ? a : b;
-}
-
 /* First number of the piece that @seq is in */
 static uint32_t piece(uint32_t seq)
 {

@@ -313,6 +313,8 @@ static void tcp_acked(struct ctx *c, struct flow *f, uint32_t ack)
 	if (t->flags & TCPF_TIMED && seq_le(t->rtt_seq, ack)) {
 		t->flags &= ~TCPF_TIMED;
 		seg_rtt(t, (uint32_t)c->now_us - t->rtt_at);
+		if (t->recover)
+			recover_rtt(t, (uint32_t)c->now_us - t->rtt_at);
 	} else if (t->retries) {
 		t->rto = seg_rto(t);	/* no longer doubled */
 	}
@@ -321,10 +323,61 @@ static void tcp_acked(struct ctx *c, struct flow *f, uint32_t ack)
 	t->snd_nxt = seq_max(t->snd_nxt, ack);
 	t->retries = t->dup_acks = 0;
 	t->rtx_at = 0;
+	t->flags &= ~TCPF_TAIL;
 	tcp_discard(t);
 
 	if (t->state == TCP_FIN_WAIT_1 && t->snd_una == t->snd_max)
 		tcp_set_state(f, TCP_FIN_WAIT_2);
+}
+
+/* The guest answered a probe, and doesn't have the tail */
+static void tcp_tail_lost(struct ctx *c, struct flow *f)
+{
+	struct tcp *t = &f->tcp;
+
+	t->flags &= ~TCPF_TAIL;
+	t->rtx_at = 0;
+	if (recover_begin(t))
+		recover_lost(t);
+	else
+		tcp_rewind(c, f);
+}
+
+/* Is it the first sign of a loss: a block behind a gap, or three duplicates of a guest without SACK? */
+static bool tcp_sign(const struct tcp *t, const struct tcp_seg *s)
+{
+	if (t->flags & TCPF_SACK)
+		return s->sacks && seq_lt(t->snd_una, s->sack[0].from) && seq_lt(s->sack[0].from, s->sack[0].to) &&
+		       seq_le(s->sack[0].to, t->snd_max);
+	return t->dup_acks == REORDER_MIN;
+}
+
+/* An acknowledgment of a flow that has lost something, or seems to; snd_una was @was before; @dup: RFC 5681 2 */
+static void tcp_recover(struct ctx *c, struct flow *f, const struct pkt *p, uint32_t was, bool dup)
+{
+	struct tcp *t = &f->tcp;
+
+	if (t->snd_una == was && !(t->flags & TCPF_SACK) && !dup)
+		return;
+	if (!t->recover && t->flags & TCPF_TAIL && !p->tcp.sacks) {
+		tcp_tail_lost(c, f);
+		return;
+	}
+	if (!t->recover && !tcp_sign(t, &p->tcp))
+		return;
+	if (!recover_begin(t)) {
+		if (t->dup_acks == REORDER_MIN)
+			tcp_rewind(c, f);
+		return;
+	}
+	if (recover_ack(t, was, &p->tcp, c->now_us)) {
+		t->flags &= ~TCPF_TAIL;
+		if (!(t->flags & TCPF_EARLY))
+			t->rtx_at = 0;
+	}
+	if (!(t->flags & TCPF_EARLY) && recover_waits(t))
+		t->rtx_at = 0;
+	flow_guest(c, f)->count.tcp_spurious += recover_undone(t);
 }
 
 /**
@@ -335,7 +388,9 @@ static void tcp_acked(struct ctx *c, struct flow *f, uint32_t ack)
 static bool tcp_ack(struct ctx *c, struct flow *f, const struct pkt *p)
 {
 	struct tcp *t = &f->tcp;
-	uint32_t ack = p->tcp.ack, wnd = (uint32_t)p->tcp.win << (p->tcp.flags & TCP_SYN ? 0 : t->snd_wscale);
+	uint32_t wnd = (uint32_t)p->tcp.win << (p->tcp.flags & TCP_SYN ? 0 : t->snd_wscale);
+	uint32_t was = t->snd_una, ack = p->tcp.ack;
+	bool dup = false;
 
 	if (seq_lt(t->snd_max, ack)) {
 		t->flags |= TCPF_ACK_NOW;
@@ -350,9 +405,11 @@ static bool tcp_ack(struct ctx *c, struct flow *f, const struct pkt *p)
 	} else if (!p->data.len && !(p->tcp.flags & TCP_FIN) && wnd == t->snd_wnd && wnd && t->snd_una != t->snd_max &&
 		   !(tcp_in(t, TCPS_FIN_SENT) && t->snd_una == t->fin_seq)) {
 		/* Duplicate (RFC 5681 2); three of them are a loss. A FIN that is alone in flight has its timer. */
-		if (++t->dup_acks == 3)
-			tcp_rewind(c, f);
+		dup = true;
+		t->dup_acks += t->dup_acks < UINT8_MAX;
 	}
+	if (t->recover || p->tcp.sacks || dup)
+		tcp_recover(c, f, p, was, dup);
 	if (!t->snd_wnd && wnd && t->snd_una == t->snd_max)
 		t->rtx_at = 0;			/* the window is open again: no more probes */
 	if (t->snd_wnd && !wnd)

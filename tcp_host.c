@@ -94,11 +94,13 @@ bool tcp_emit(struct ctx *c, struct flow *f, uint8_t flags, uint32_t seq, struct
 	return true;
 }
 
-/* Sequence space that is used up now */
-static void tcp_sent(struct tcp *t, uint32_t len)
+/* Sequence space before @end is used up now */
+static void tcp_sent(struct tcp *t, uint32_t end)
 {
-	t->snd_nxt += len;
-	t->snd_max = seq_max(t->snd_max, t->snd_nxt);
+	if (seq_lt(t->snd_max, end) && t->recover)
+		recover_sent(t, end - t->snd_max);
+	t->snd_nxt = seq_max(t->snd_nxt, end);
+	t->snd_max = seq_max(t->snd_max, end);
 }
 
 static void tcp_fin_sent(struct flow *f)
@@ -107,32 +109,49 @@ static void tcp_fin_sent(struct flow *f)
 
 	if (!tcp_in(t, TCPS_FIN_SENT))
 		tcp_set_state(f, t->state == TCP_ESTABLISHED ? TCP_FIN_WAIT_1 : TCP_LAST_ACK);
-	tcp_sent(t, 1);
+	tcp_sent(t, t->fin_seq + 1);
+}
+
+/* The FIN goes with the last byte: flag for a segment that ends before number @end */
+static uint8_t tcp_fin_next(struct flow *f, uint32_t end)
+{
+	if (!(f->tcp.flags & TCPF_EOF) || end != f->tcp.fin_seq)
+		return 0;
+	tcp_fin_sent(f);
+	return TCP_FIN;
+}
+
+static void tcp_count_again(struct ctx *c, struct flow *f, uint32_t len)
+{
+	flow_guest(c, f)->count.tcp_retransmissions += DIV_ROUND_UP(len, f->tcp.mss);
 }
 
 /* Bytes from the keep again, as they have left the socket's queue. Return: number of bytes, 0 if the link is full */
-static uint32_t tcp_push_keep(struct ctx *c, struct flow *f, uint32_t wnd, uint32_t offer)
+static uint32_t tcp_push_keep(struct ctx *c, struct flow *f, uint32_t seq, uint32_t wnd, uint32_t offer)
 {
 	struct tcp *t = &f->tcp;
-	uint32_t left = t->sock_seq - t->snd_nxt, len = MIN(MIN(left, wnd), t->mss);
+	uint32_t left = t->sock_seq - seq, len = MIN(MIN(left, wnd), t->mss);
+	uint8_t flags = TCP_ACK | (len == left || len == wnd ? TCP_PSH : 0);
 	struct frame *fr;
 
 	if (!tcp_reserve(c, f, &fr, len, TAP_ANY))
 		return 0;
 	memcpy(fr->pay[0].iov_base, keep_data(t) + t->keep_len - left, len);
 	fr->len = len;
-	tcp_emit(c, f, TCP_ACK | (len == left || len == wnd ? TCP_PSH : 0), t->snd_nxt, fr, offer);
-	tcp_sent(t, len);
+	tcp_count_again(c, f, len);
+	tcp_sent(t, seq + len);
+	flags |= tcp_fin_next(f, seq + len);
+	tcp_emit(c, f, flags, seq, fr, offer);
 	return len;
 }
 
 /* Short answers are taken off the queue, long ones peeked at */
-static ssize_t tcp_read(struct tcp *t, bool short_answer, struct iovec *iov, unsigned cnt)
+static ssize_t tcp_read(struct tcp *t, uint32_t seq, bool short_answer, struct iovec *iov, unsigned cnt)
 {
 	ssize_t n;
 
 	if (!short_answer)
-		return sock_peek(t->sock, &t->peek_off, t->snd_nxt - t->sock_seq, iov, cnt);
+		return sock_peek(t->sock, &t->peek_off, seq - t->sock_seq, iov, cnt);
 
 	n = UNINTERRUPTED(recv(t->sock, iov->iov_base, iov->iov_len, MSG_DONTWAIT));
 	if (n <= 0)
@@ -170,37 +189,38 @@ static void tcp_seen(struct tcp *t, ssize_t got, uint32_t want)
 	}
 }
 
-/* Frames out of @got bytes, the last one with PSH, and with FIN if nothing follows */
-static void tcp_push_frames(struct ctx *c, struct flow *f, struct frame **fr, uint32_t got, uint32_t offer)
+/* Frames out of @got bytes from number @seq on, the last one with PSH, and with FIN if nothing follows */
+static void tcp_push_frames(struct ctx *c, struct flow *f, struct frame **fr, uint32_t seq, uint32_t got,
+			    uint32_t offer)
 {
+	uint32_t end = seq + got;
 	struct tcp *t = &f->tcp;
 
+	f->bytes[HOST] += got;
 	for (; got; fr++) {
-		uint32_t len = MIN(got, (uint32_t)frame_room(*fr)), seq = t->snd_nxt;
+		uint32_t len = MIN(got, (uint32_t)frame_room(*fr));
 		uint8_t flags = TCP_ACK;
 
 		got -= len;
 		(*fr)->len = len;
 		if (!got)
-			flags |= TCP_PSH;
-		tcp_sent(t, len);
-		if (tcp_fin_due(t)) {
-			flags |= TCP_FIN;
-			tcp_fin_sent(f);
-		}
+			flags |= TCP_PSH | tcp_fin_next(f, end);
 		tcp_emit(c, f, flags, seq, *fr, offer);
-		f->bytes[HOST] += len;
+		seq += len;
 	}
+	tcp_sent(t, end);
 }
 
-/* One read from the socket, straight into frames. Return: bytes sent, 0: nothing more now, or the link is full */
-static uint32_t tcp_push_sock(struct ctx *c, struct flow *f, uint32_t wnd, uint32_t offer)
+/* One read from the socket, straight into frames, from number @seq on. Return: bytes sent, 0: nothing more now, or the
+ * link is full
+ */
+static uint32_t tcp_push_sock(struct ctx *c, struct flow *f, uint32_t seq, uint32_t wnd, uint32_t offer)
 {
 	struct tap *tap = &flow_guest(c, f)->tap;
 	struct tcp *t = &f->tcp;
 	uint32_t each = seg_frame(&tap->caps, t->mss, (uint16_t)tcp_opts_len(t), addr_is_v4(&f->side[GUEST].our.a),
 				  t->flags & TCPF_FAR);
-	bool again = seq_lt(t->snd_nxt, t->snd_max), short_answer;
+	bool again = seq_lt(seq, t->snd_max), short_answer;
 	struct frame *fr[PUSH_FRAMES];
 	struct iovec iov[PUSH_IOV];
 	unsigned n, fit, cnt, used;
@@ -209,10 +229,10 @@ static uint32_t tcp_push_sock(struct ctx *c, struct flow *f, uint32_t wnd, uint3
 
 	wnd = MIN(wnd, PUSH_BYTES);
 	if (again)
-		wnd = MIN(wnd, t->snd_max - t->snd_nxt);
+		wnd = MIN(wnd, t->snd_max - seq);
 	if (t->flags & TCPF_EOF)
-		wnd = MIN(wnd, t->fin_seq - t->snd_nxt);
-	short_answer = !again && !(t->flags & TCPF_BULK) && !t->keep && t->snd_nxt == t->sock_seq && keep_available();
+		wnd = MIN(wnd, t->fin_seq - seq);
+	short_answer = !again && !(t->flags & TCPF_BULK) && !t->keep && seq == t->sock_seq && keep_available();
 	if (short_answer)
 		wnd = MIN(wnd, KEEP_SIZE);
 	each = MIN(each, wnd);
@@ -225,13 +245,15 @@ static uint32_t tcp_push_sock(struct ctx *c, struct flow *f, uint32_t wnd, uint3
 	fit = n;
 	cnt = frames_room(fr, &fit, iov, PUSH_IOV, &room);
 
-	got = tcp_read(t, short_answer, iov, cnt);
+	got = tcp_read(t, seq, short_answer, iov, cnt);
 	if (!again)
 		tcp_seen(t, got, (uint32_t)room);
 	got = MAX(got, 0);
+	if (again)
+		tcp_count_again(c, f, (uint32_t)got);
 	used = DIV_ROUND_UP((uint32_t)got, each);
 	tap_unreserve(tap, fr + used, n - used);
-	tcp_push_frames(c, f, fr, (uint32_t)got, offer);
+	tcp_push_frames(c, f, fr, seq, (uint32_t)got, offer);
 	return (uint32_t)got;
 }
 
@@ -258,10 +280,50 @@ enum drop tcp_too_big(struct ctx *c, struct flow *f, uint32_t seq, uint32_t mtu)
 	tcp_size(c, f);
 	if (t->mss < before) {
 		t->dup_acks = 0;
-		tcp_rewind(c, f);
+		if (t->recover)
+			recover_lost(t);
+		else
+			tcp_rewind(c, f);
 		tcp_push_later(c, f);
 	}
 	return DROP_NONE;
+}
+
+/* Bytes from number @seq on, up to @wnd. Return: number of them, 0: nothing more now, or the link is full */
+static inline uint32_t tcp_push_at(struct ctx *c, struct flow *f, uint32_t seq, uint32_t wnd, uint32_t offer)
+{
+	return seq_lt(seq, f->tcp.sock_seq) ? tcp_push_keep(c, f, seq, wnd, offer) :
+					      tcp_push_sock(c, f, seq, wnd, offer);
+}
+
+/* Lost bytes of the first range again, or the FIN. Return: false if no more is possible now */
+static bool tcp_push_lost(struct ctx *c, struct flow *f, uint32_t *sent, uint32_t offer)
+{
+	struct tcp *t = &f->tcp;
+	uint32_t edge = t->snd_una + t->snd_wnd, seq, end, n;
+
+	if (!recover_next(t, &seq, &end))
+		return false;
+	if (*sent >= PUSH_TURN) {
+		flow_wait(&c->flows, f, WAIT_READY);
+		return false;
+	}
+	if (seq == t->snd_una)			/* its timer starts anew: RFC 6298 5.1 */
+		t->rtx_at = 0;
+	if (t->flags & TCPF_EOF && seq == t->fin_seq) {
+		if (!tcp_emit(c, f, TCP_FIN | TCP_ACK, seq, NULL, offer))
+			return false;
+		recover_again(t, seq, end);
+		flow_guest(c, f)->count.tcp_retransmissions++;
+		return true;
+	}
+	if (!seq_lt(seq, edge))
+		return false;
+	n = tcp_push_at(c, f, seq, recover_new(t, MIN(end - seq, edge - seq)), offer);
+	if (n)
+		recover_again(t, seq, seq + n + (t->flags & TCPF_EOF && seq + n == t->fin_seq && seq_lt(seq + n, end)));
+	*sent += n;
+	return n;
 }
 
 /**
@@ -279,12 +341,15 @@ void tcp_push(struct ctx *c, struct flow *f, uint32_t offer)
 	if (t->mss < t->mss_most && c->now / 1000 >= t->mss_until)
 		tcp_size(c, f);
 
+	while (n && tcp_lost(t))
+		n = tcp_push_lost(c, f, &sent, offer);
+	n = 1;
 	while (n && (wnd = tcp_sendable(t))) {
 		if (sent >= PUSH_TURN) {
 			flow_wait(&c->flows, f, WAIT_READY);
 			break;
 		}
-		n = seq_lt(t->snd_nxt, t->sock_seq) ? tcp_push_keep(c, f, wnd, offer) : tcp_push_sock(c, f, wnd, offer);
+		n = tcp_push_at(c, f, t->snd_nxt, wnd, offer);
 		sent += n;
 	}
 
@@ -294,4 +359,7 @@ void tcp_push(struct ctx *c, struct flow *f, uint32_t offer)
 		tcp_fin_sent(f);
 	if (t->snd_max != max)
 		tcp_time(c, t);
+	/* A tail is what was sent last: RFC 8985 7.2. But the oldest segment is not older than the timeout. */
+	if (sent && !(t->flags & TCPF_TAIL) && (uint32_t)c->now_us - t->rtt_at < t->rto * 1000U)
+		t->rtx_at = 0;
 }

@@ -172,6 +172,7 @@ void seg_rtt(struct tcp *t, uint32_t us)
 		t->rttvar = t->rttvar - t->rttvar / 4 + diff / 4;
 		t->srtt = MAX(t->srtt - t->srtt / 8 + us / 8, 1U);
 	}
+	t->rtt_min = (uint16_t)MIN(t->rtt_min ? t->rtt_min : UINT16_MAX, us / SEG_RTT_UNIT + 1);
 	t->rto = seg_rto(t);
 }
 

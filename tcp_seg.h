@@ -22,6 +22,11 @@ static inline uint32_t seq_max(uint32_t a, uint32_t b)
 	return seq_lt(a, b) ? b : a;
 }
 
+static inline uint32_t seq_min(uint32_t a, uint32_t b)
+{
+	return seq_lt(a, b) ? a : b;
+}
+
 /**
  * seg_acceptable() - first test of RFC 9293 3.10.7.4
  * @len:	length in sequence space: payload, SYN and FIN
@@ -89,6 +94,8 @@ uint32_t seg_share(const struct senders *s, uint32_t all);
 #define SEG_RTO_INIT	1000U		/* ms, RFC 6298 2.1 */
 #define SEG_RTO_MIN	200U		/* above the round trip: guests delay an acknowledgment by up to 200 ms */
 #define SEG_RTO_MAX	60000U		/* RFC 6298 2.4 */
+
+#define SEG_RTT_UNIT	16U		/* us of @rtt_min */
 
 /* A round trip took @us: smoothed, with its variation, and the timeout by them (RFC 6298 2) */
 void seg_rtt(struct tcp *t, uint32_t us);

@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 
 #include "../../tcp_gap.h"
+#include "../../tcp_recover.h"
 #include "../../tcp_seg.h"
 #include "run.h"
 
@@ -141,6 +142,8 @@ static bool check_waits(struct run *r, const struct flow *f, const struct fsock 
 	unsent -= unsent < t->snd_nxt - t->sock_seq ? unsent : t->snd_nxt - t->sock_seq;
 	if (seq_lt(t->snd_nxt, t->sock_seq) || (s->urgent != NO_URGENT && s->peek_off < 0 && flight))
 		return true;		/* no peeking past urgent data */
+	if (t->recover && flight && recover_room(t) < t->mss)
+		return true;		/* the congestion window is full: an acknowledgment will come, or the timer */
 	if (unsent && t->snd_nxt == t->snd_max && t->snd_wnd > t->snd_nxt - t->snd_una &&
 	    (open >= t->mss || open >= unsent) && !t->retries)
 		return run_fail(r, "I4: %llu bytes to send, a window of %u, and nothing that would make it happen",

@@ -98,7 +98,7 @@ static void test_all(void)
 	g->drops[DROP_NONE] = 50;
 	g->drops[DROP_FRAME] = 51;
 	g->drops[DROP_RESPONDER] = 52;
-	g->count = (struct counts){ 61, 62, 63, 64, 65, 66, 67, 68 };
+	g->count = (struct counts){ 61, 62, 63, 64, 65, 66, 67, 68, 69, 70 };
 
 	test("log: all of it");
 	eq_str(logged(), "Flows: 1 TCP, 2 UDP on 3 sockets, 4 ping, 11 spliced\n"
@@ -109,8 +109,8 @@ static void test_all(void)
 			 "To guest: 43 frames, 44 bytes, 45 lost\n"
 			 "Dropped: 51 frame\n"
 			 "Dropped: 52 responder\n"
-			 "TCP: 61 retransmissions, 62 timeouts, 63 resets sent, 64 received, 65 refused, 66 stalls, "
-			 "67 out of order, 68 gaps dropped\n");
+			 "TCP: 61 retransmissions, 62 timeouts, 63 probes, 64 spurious, 65 resets sent, 66 received, "
+			 "67 refused, 68 stalls, 69 out of order, 70 gaps dropped\n");
 
 	test("Status");
 	eq_str(status(), "{\"pid\":1,\"flows\":{\"tcp\":1,\"udp\":2,\"ping\":4,\"spliced\":11},"
@@ -122,8 +122,8 @@ static void test_all(void)
 			 "\"responder\":52},"
 			 "\"flows_opened\":{\"tcp\":1099511627776,\"udp\":12,\"ping\":0,\"spliced\":0},"
 			 "\"flows_ended\":{\"tcp\":0,\"udp\":0,\"ping\":0,\"spliced\":26},"
-			 "\"tcp\":{\"retransmissions\":61,\"timeouts\":62,\"resets_sent\":63,\"resets_received\":64,"
-			 "\"refused\":65,\"stalls\":66,\"out_of_order\":67,\"gaps_dropped\":68}}");
+			 "\"tcp\":{\"retransmissions\":61,\"timeouts\":62,\"probes\":63,\"spurious\":64,\"resets_sent\":65,"
+			 "\"resets_received\":66,\"refused\":67,\"stalls\":68,\"out_of_order\":69,\"gaps_dropped\":70}}");
 }
 
 static void test_moved(void)
