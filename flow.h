@@ -133,6 +133,9 @@ struct tcp {
 	uint32_t	room_size;		/* the same for an empty socket */
 	uint32_t	burst;			/* bytes until EPOLLOUT is asked for again, 0: until it is full */
 	struct sender	sender;
+	uint32_t	fill_edge, fill_len;	/* a window that is being filled: where it ends, how long it was */
+	uint32_t	fill_at;		/* us: since then */
+	uint32_t	goal;			/* bytes to offer a guest with a long round trip, 0: as usual */
 
 	uint32_t	srtt, rttvar;	/* us, RFC 6298 2; @srtt 0: no round trip was measured yet */
 	uint32_t	rtt_seq, rtt_at;	/* one is: an acknowledgment of this number, at that time */

@@ -16,6 +16,7 @@ static uint8_t stash_mem[STASH_BLOCKS][STASH_BLOCK];
 static uint32_t stash_next[STASH_BLOCKS + 1];
 static struct pool stash = { .size = STASH_BLOCKS, .next = stash_next };
 static uint32_t stash_promised;		/* bytes, all flows; never above the pool's size less one block a promise */
+static uint32_t stash_far;		/* of these, promised beyond STASH_FLOW */
 
 static uint8_t gap_mem[GAP_BLOCKS][GAP_BLOCK];
 static uint32_t gap_next[GAP_BLOCKS + 1];
@@ -51,14 +52,21 @@ static uint32_t promise_cost(uint32_t bytes)
 	return bytes ? ROUND_UP(bytes, STASH_BLOCK) + STASH_BLOCK : 0;
 }
 
+static uint32_t promise_far(uint32_t bytes)
+{
+	return bytes > STASH_FLOW ? bytes - STASH_FLOW : 0;
+}
+
 uint32_t stash_promise(struct tcp *t, uint32_t want)
 {
 	uint32_t left = STASH_BLOCKS * STASH_BLOCK - (stash_promised - promise_cost(t->promised));
+	uint32_t far = STASH_FARS - (stash_far - promise_far(t->promised));
 
-	want = MIN(want, STASH_FLOW);
+	want = MIN(want, MIN(STASH_FAR, STASH_FLOW + far));
 	if (promise_cost(want) > left)
 		want = left < 2 * STASH_BLOCK ? 0 : left / STASH_BLOCK * STASH_BLOCK - STASH_BLOCK;
 	stash_promised += promise_cost(want) - promise_cost(t->promised);
+	stash_far += promise_far(want) - promise_far(t->promised);
 	t->promised = want;
 	return want;
 }

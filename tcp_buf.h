@@ -14,7 +14,9 @@
 
 #define STASH_BLOCK	(16U << 10)
 #define STASH_BLOCKS	3072U
-#define STASH_FLOW	(64U << 10)	/* most that a flow is promised: one super-packet */
+#define STASH_FLOW	(64U << 10)	/* a flow is promised: one super-packet */
+#define STASH_FAR	(4U << 20)	/* the same of a guest far away, as long as all that is more than STASH_FLOW */
+#define STASH_FARS	(24U << 20)	/* is no more than this */
 #define GAP_BLOCK	(16U << 10)
 #define GAP_BLOCKS	1024U
 #define KEEP_SIZE	2048U

@@ -16,13 +16,14 @@
 #include "tcp_gap.h"
 
 /* Offered at once, to all flows that send much: the link's round trip is short, and more would wait in its queue, with
- * others behind it
+ * others behind it. Guests far away have a goal of their own.
  */
 #define WINDOW_MAX	(512U << 10)
 #define ROOM_STEP	(256U << 10)	/* bytes sent before SO_MEMINFO is read again */
 #define TCP_CHALLENGE	100		/* ms between acknowledgments of empty segments out of the window */
 #define BURST		7		/* 16ths of an empty socket's room: a third of its buffer, less 2 % */
 #define GATHER_IOV	512		/* buffers of consecutive segments in one sendmsg() */
+#define STASH_IOV	64		/* blocks in one sendmsg() */
 #define DUPS_MAX	64		/* duplicate acknowledgments in a turn */
 
 /* Asks for EPOLLOUT unless it will come, or there is room: BLOCKED */
@@ -85,12 +86,14 @@ uint32_t tcp_offer(struct ctx *c, struct flow *f)
 	 */
 	if (!tcp_grown(t) && (room <= t->room_size / 2 || room < 2U * t->rcv_mss))
 		extra = MAX(extra, STASH_FLOW);
+	if (!tcp_grown(t) && room < t->goal)	/* its buffer doesn't grow, as it is never full */
+		extra = MAX(extra, t->goal - room);
 	extra = stash_promise(t, extra);
 	offer = room + (extra > t->stash_len ? extra - t->stash_len : 0);
 
 	if (!offer)				/* no send failed, but there is no stash left: room must be announced */
 		tcp_want_write(t);
-	return MIN(offer, seg_share(&flow_guest(c, f)->senders, WINDOW_MAX));
+	return MIN(offer, MAX(seg_share(&flow_guest(c, f)->senders, WINDOW_MAX), t->goal));
 }
 
 /* Passes the guest's FIN on, once everything before it is */
@@ -130,7 +133,7 @@ void tcp_write(struct tcp *t)
 	t->room_asked = 0;
 	t->burst = tcp_grown(t) ? t->room_size / 16 * BURST : 0;
 	while (t->stash_len && !(t->flags & TCPF_BLOCKED)) {
-		struct iovec iov[STASH_FLOW / STASH_BLOCK + 1];
+		struct iovec iov[STASH_IOV];
 		uint32_t len;
 		unsigned cnt = stash_iov(t, iov, ARRAY_SIZE(iov), &len);
 
@@ -605,6 +608,7 @@ uint16_t tcp_input(struct ctx *c, struct flow *f, struct pkt *pkts)
 {
 	uint16_t i = tcp_order(&f->tcp, pkts, f->batch_head);
 	uint64_t before = f->bytes[GUEST];
+	bool far;
 
 	f->batch_head = f->batch_tail = PKT_NEXT_NONE;
 	do {
@@ -625,6 +629,11 @@ uint16_t tcp_input(struct ctx *c, struct flow *f, struct pkt *pkts)
 		gather_send(c, f);
 	if (f->bytes[GUEST] != before)
 		seg_count(&flow_guest(c, f)->senders, &f->tcp.sender, (uint32_t)(f->bytes[GUEST] - before));
+	far = f->tcp.rtt_min >= SEG_FAR / SEG_RTT_UNIT;
+	if (far)
+		seg_fill(&f->tcp, (uint32_t)c->now_us);
 	tcp_turn_end(c, f, false);
+	if (far)
+		seg_fill_next(&f->tcp, (uint32_t)c->now_us);
 	return i;
 }

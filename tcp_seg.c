@@ -8,6 +8,7 @@
 
 #define ROUND		(2U << 20)	/* bytes that flows send before it is seen anew how many they are */
 #define SHARE_MIN	(128U << 10)
+#define GOAL_MAX	(4U << 20)
 
 bool seg_acceptable(uint32_t seq, uint32_t len, uint32_t nxt, uint32_t edge)
 {
@@ -150,6 +151,29 @@ void seg_count(struct senders *s, struct sender *one, uint32_t len)
 uint32_t seg_share(const struct senders *s, uint32_t all)
 {
 	return MAX(all / MAX(s->n, 1U), SHARE_MIN);
+}
+
+void seg_fill(struct tcp *t, uint32_t now)
+{
+	uint32_t time = MAX(now - t->fill_at, 1U), taken = t->rcv_nxt - t->stash_len;
+	uint32_t rtt = MIN(t->rtt_min * SEG_RTT_UNIT, time);
+	uint64_t want;
+
+	if (!t->fill_len || seq_lt(taken, t->fill_edge))
+		return;
+	taken -= t->fill_edge - t->fill_len;
+	want = MIN(2ULL * taken * rtt / time, GOAL_MAX);
+	t->goal = rtt < SEG_FAR ? 0 : MAX((uint32_t)want, t->goal - t->goal / 8);
+	t->fill_len = 0;
+}
+
+void seg_fill_next(struct tcp *t, uint32_t now)
+{
+	if (t->fill_len)
+		return;
+	t->fill_edge = t->rcv_adv;
+	t->fill_len = seq_lt(t->rcv_nxt, t->rcv_adv) ? t->rcv_adv - t->rcv_nxt : 0;
+	t->fill_at = now;
 }
 
 uint16_t seg_rto(const struct tcp *t)

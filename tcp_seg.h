@@ -91,6 +91,20 @@ void seg_count(struct senders *s, struct sender *one, uint32_t len);
 /* What each flow may have on its way, of @all bytes: two super-packets at least */
 uint32_t seg_share(const struct senders *s, uint32_t all);
 
+#define SEG_FAR		1000U		/* us: a round trip of the guest's that needs more than the usual window */
+
+/**
+ * seg_fill() - finds @goal, what to offer a guest whose shortest round trip is SEG_FAR or more; after bytes were taken
+ * @now:	us
+ *
+ * Twice the bytes that it sends in a round trip, and that the socket takes, found whenever a window was filled. None is
+ * filled sooner than a round trip after it was offered: less time for that is a better measurement.
+ */
+void seg_fill(struct tcp *t, uint32_t now);
+
+/* The next such window begins with the one that was offered just now, unless one is being filled */
+void seg_fill_next(struct tcp *t, uint32_t now);
+
 #define SEG_RTO_INIT	1000U		/* ms, RFC 6298 2.1 */
 #define SEG_RTO_MIN	200U		/* above the round trip: guests delay an acknowledgment by up to 200 ms */
 #define SEG_RTO_MAX	60000U		/* RFC 6298 2.4 */

@@ -30,7 +30,7 @@ static uint8_t pattern(unsigned i, uint64_t pos)
 static void fresh(void)
 {
 	memset(flow, 0, sizeof(flow));
-	stash.unused = stash.free = stash_promised = 0;
+	stash.unused = stash.free = stash_promised = stash_far = 0;
 	keep.unused = keep.free = 0;
 }
 
@@ -58,7 +58,7 @@ static uint32_t chain_len(const struct tcp *t)
 /* Adds @n bytes of flow @i, @skip others in front of them, cut at random into at most 9 pieces, some of them empty */
 static uint32_t add(unsigned i, uint32_t n, uint32_t skip, unsigned pieces)
 {
-	static uint8_t buf[STASH_FLOW + 4096];
+	static uint8_t buf[STASH_FAR + 4096];
 	uint32_t total = n + skip, at = 0, got, extra;
 	struct iovec iov[10];
 	unsigned cnt = 0;
@@ -231,24 +231,26 @@ static void test_iov(void)
 static void promise_op(unsigned i)
 {
 	struct tcp *t = &flow[i].t;
-	uint32_t want, got, old = t->promised, room;
+	uint32_t want, got, old = t->promised, room, far, most;
 
 	switch (below(4)) {
 	case 0:
 	case 1:
-		want = t->stash_len + below(below(2) ? 2 * STASH_FLOW : 3 * STASH_BLOCK);
+		want = t->stash_len + below(!below(20) ? 2 * STASH_FAR : below(2) ? 2 * STASH_FLOW : 3 * STASH_BLOCK);
+		far = STASH_FARS - (stash_far - promise_far(old));
+		most = MIN(want, MIN(STASH_FAR, STASH_FLOW + far));
 		room = POOL - (stash_promised - promise_cost(old));
 		got = stash_promise(t, want);
-		ok(got == t->promised && got <= want && got <= STASH_FLOW);
+		ok(got == t->promised && got <= most && stash_far <= STASH_FARS);
 		ok(got >= MIN(old, want));		/* what one has stays one's own */
 		ok(got >= t->stash_len);
-		if (room >= promise_cost(STASH_FLOW))
-			eq(got, MIN(want, STASH_FLOW));
-		else if (got < MIN(want, STASH_FLOW))	/* and a block more would have been too much */
+		if (room >= promise_cost(most))
+			eq(got, most);
+		else if (got < most)		/* and a block more would have been too much */
 			ok(promise_cost(got + STASH_BLOCK) > room);
 		break;
 	case 2:
-		want = below(t->promised - t->stash_len + 1);
+		want = below(MIN(t->promised - t->stash_len, 5 * STASH_FLOW) + 1);
 		eq(add(i, want, 0, 1 + below(5)), want);
 		break;
 	case 3:
@@ -274,7 +276,7 @@ static void test_promises(void)
 
 	/* All of them at their limit at once */
 	for (unsigned i = 0; i < FLOWS; i++)
-		stash_promise(&flow[i].t, STASH_FLOW);
+		stash_promise(&flow[i].t, MAX(STASH_FLOW, flow[i].t.stash_len));
 	ok(stash_promised > POOL - 2 * STASH_BLOCK);
 	for (unsigned i = 0; i < FLOWS; i++) {
 		uint32_t n = flow[i].t.promised - flow[i].t.stash_len;
@@ -294,12 +296,25 @@ static void test_promises(void)
 	eq(stash_promise(&flow[0].t, 0), 0);
 	eq(stash_promised, 0);
 	eq(stash_promise(&flow[0].t, 1), 1);
-	eq(stash_promise(&flow[0].t, 10 * STASH_FLOW), STASH_FLOW);
+	eq(stash_promise(&flow[0].t, STASH_FLOW), STASH_FLOW);
 	eq(stash_promised, STASH_FLOW + STASH_BLOCK);
+	eq(stash_promise(&flow[0].t, 2 * STASH_FAR), STASH_FAR);
+	eq(stash_far, STASH_FAR - STASH_FLOW);
 	eq(stash_promise(&flow[0].t, STASH_BLOCK), STASH_BLOCK);
 	eq(stash_promised, 2 * STASH_BLOCK);
 	eq(stash_promise(&flow[0].t, 0), 0);
 	eq(stash_promised, 0);
+	eq(stash_far, 0);
+
+	test("stash: large promises share a part of the pool; small ones find room beside them");
+	for (unsigned i = 0; i < FLOWS / 4; i++)
+		eq(stash_promise(&flow[i].t, STASH_FAR), i < 6 ? STASH_FAR : i > 6 ? STASH_FLOW : STASH_FLOW * 7);
+	eq(stash_far, STASH_FARS);
+	eq(stash_promise(&flow[0].t, 0), 0);
+	eq(stash_promise(&flow[7].t, STASH_FAR), STASH_FAR);
+	for (unsigned i = 0; i < FLOWS / 4; i++)
+		stash_free(&flow[i].t);
+	eq(stash_promised + stash_far, 0);
 }
 
 static void test_keep(void)

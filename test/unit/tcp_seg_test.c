@@ -553,8 +553,56 @@ static void test_rtt(void)
 	}
 }
 
+/* A sender that sends what it is offered, up to @most bytes, every @us. Return: the goal in the end */
+static uint32_t fill(struct tcp *t, uint32_t us, uint32_t most, unsigned rounds)
+{
+	static uint32_t now = 0xfffff000;
+
+	for (unsigned i = 0; i < rounds; i++) {
+		uint32_t offer = MAX(t->goal, 100000U), part = MIN(t->rcv_adv - t->rcv_nxt, most);
+
+		t->rcv_nxt += part / 2;			/* in two batches, the second with the end of the window */
+		seg_fill(t, now);
+		seg_fill_next(t, now);
+		t->rcv_nxt += part - part / 2;
+		seg_fill(t, now);
+		t->rcv_adv = seq_max(t->rcv_adv, t->rcv_nxt + offer);
+		seg_fill_next(t, now);
+		now += us;
+	}
+	return t->goal;
+}
+
+static void test_fill(void)
+{
+	struct tcp t = { .rtt_min = 20000 / SEG_RTT_UNIT, .rcv_nxt = 0xffffff00, .rcv_adv = 0xffffff00 + 100000 };
+
+	test("seg_fill: a window that is filled in a round trip is doubled, up to a bound");
+	eq(fill(&t, 20000, 1000000000, 1), 0);
+	eq(fill(&t, 20000, 1000000000, 1), 200000);
+	eq(fill(&t, 20000, 1000000000, 2), 200000 * 2);
+	eq(fill(&t, 20000, 1000000000, 20), GOAL_MAX);
+
+	test("seg_fill: twice the bytes of a round trip of a sender with a rate of its own, or that has become slow");
+	fill(&t, 20000, 500000, 200);
+	ok(t.goal >= 700000 && t.goal <= 1200000);
+	fill(&t, 1000000, 500000, 200);
+	ok(t.goal <= 30000);
+
+	test("seg_fill: no round trip is longer than the time in which a window was filled");
+	t.goal = 300000;
+	eq(fill(&t, 500, 1000000000, 4), 0);
+
+	test("seg_fill: after an idle hour");
+	t = (struct tcp){ .rtt_min = 20000 / SEG_RTT_UNIT, .rcv_adv = 100000 };
+	fill(&t, 3600000000U, 1000000000, 1);
+	ok(fill(&t, 20000, 1000000000, 1) < 10);
+	ok(fill(&t, 20000, 1000000000, 2) >= 200000);
+}
+
 int main(void)
 {
+	test_fill();
 	test_rtt();
 	test_seq();
 	test_acceptable_table();
