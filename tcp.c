@@ -545,6 +545,7 @@ static void tcp_retry(struct ctx *c, struct flow *f)
 	}
 	t->rtx_at = 0;
 	t->flags &= ~TCPF_TIMED;
+	tcp_black_hole(c, f);
 	if (idle || !tcp_synced(t) || !t->snd_wnd)
 		t->flags |= TCPF_ASK;
 	else if (recover_begin(t))

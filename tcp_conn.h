@@ -26,6 +26,7 @@
 #define TCPF_TAIL	0x10000U /* tail was probed for, and nothing arrived since */
 #define TCPF_PTO	0x20000U /* @rtx_at is a tail loss probe's (RFC 8985 7) */
 #define TCPF_EARLY	0x40000U /* @rtx_at is that of segments that may be late, or lost (RFC 8985 6.3) */
+#define TCPF_HOLE	0x80000U	/* smaller segments are tried, as full ones vanish: none was acknowledged yet */
 
 /* Sets of states for tcp_in(): the guest's FIN was taken; ours was sent */
 #define TCPS_GUEST_FIN	(1U << TCP_CLOSE_WAIT | 1U << TCP_CLOSING | 1U << TCP_LAST_ACK)
@@ -143,5 +144,7 @@ void tcp_gap_drop(struct ctx *c, struct flow *f);
 bool tcp_emit(struct ctx *c, struct flow *f, uint8_t flags, uint32_t seq, struct frame *fr, uint32_t offer);
 void tcp_push(struct ctx *c, struct flow *f, uint32_t offer);
 void tcp_size(struct ctx *c, struct flow *f);			/* of segments, by the guest's MSS and the path's MTU */
+void tcp_black_hole(struct ctx *c, struct flow *f);
+void tcp_hole_passed(struct ctx *c, struct flow *f);
 
 #endif /* TCP_CONN_H */

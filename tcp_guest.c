@@ -322,6 +322,9 @@ static void tcp_acked(struct ctx *c, struct flow *f, uint32_t ack)
 		t->rto = seg_rto(t);	/* no longer doubled */
 	}
 
+	if (t->flags & TCPF_HOLE)
+		tcp_hole_passed(c, f);
+
 	t->snd_una = ack;
 	t->snd_nxt = seq_max(t->snd_nxt, ack);
 	t->retries = t->dup_acks = 0;

@@ -289,6 +289,39 @@ enum drop tcp_too_big(struct ctx *c, struct flow *f, uint32_t seq, uint32_t mtu)
 	return DROP_NONE;
 }
 
+/* After a timeout: do full segments vanish on the way, and nothing is reported (RFC 4821 7.7)? After two timeouts, and
+ * each two more, smaller ones are tried. A link to the guest itself takes its own MTU.
+ */
+void tcp_black_hole(struct ctx *c, struct flow *f)
+{
+	static const uint16_t sizes[] = { 1400, PMTU_MIN6, 576 };	/* 576: IPv4 alone */
+	bool v4 = addr_is_v4(&f->side[GUEST].peer.a);
+	struct tcp *t = &f->tcp;
+
+	if (!(t->flags & TCPF_FAR) || t->retries < 2 || t->retries % 2 || t->snd_max - t->snd_una < t->mss)
+		return;
+	for (unsigned i = 0; i < (v4 ? 3 : 2); i++) {
+		uint16_t mss = seg_mss(sizes[i], v4) - tcp_opts_len(t);
+
+		if (mss < t->mss) {
+			t->mss = mss;
+			t->mss_until = (uint32_t)((c->now + PMTU_AGE) / 1000);
+			t->flags |= TCPF_HOLE;
+			return;
+		}
+	}
+}
+
+/* Smaller segments have arrived: others to this address begin with their size */
+void tcp_hole_passed(struct ctx *c, struct flow *f)
+{
+	const struct addr *a = &f->side[GUEST].peer.a;
+	struct tcp *t = &f->tcp;
+
+	t->flags &= ~TCPF_HOLE;
+	pmtu_set(&flow_guest(c, f)->pmtu, a, ip_hlen(addr_is_v4(a)) + TCP_HLEN + tcp_opts_len(t) + t->mss, c->now);
+}
+
 /* Bytes from number @seq on, up to @wnd. Return: number of them, 0: nothing more now, or the link is full */
 static inline uint32_t tcp_push_at(struct ctx *c, struct flow *f, uint32_t seq, uint32_t wnd, uint32_t offer)
 {

@@ -498,7 +498,7 @@ void guest_tcp_opts(struct run *r, struct conn *cn, uint8_t flags, uint32_t seq,
 	do {
 		uint32_t n = len - at < most ? len - at : most;
 		struct wire w = {
-			.v6 = r->v.v6, .proto = IPPROTO_TCP, .ttl = 64, .src = cn->guest, .dst = cn->peer,
+			.v6 = r->v.v6, .proto = IPPROTO_TCP, .ttl = r->s && r->s->routed ? 63 : 64, .src = cn->guest, .dst = cn->peer,
 			.seq = cn->g_isn + seq + at, .ack = flags & TCP_ACK ? cn->o_isn + ack : 0, .win = win,
 			.mss = mss, .wscale = wscale, .flags = flags, .data = data, .len = n,
 		};

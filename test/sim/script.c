@@ -382,6 +382,8 @@ static bool parse_set(struct script *s, const struct words *w)
 		s->outward = true;
 	else if (w->n == 2 && !strcmp(w->w[1], "no-icmp"))
 		s->no_icmp = true;
+	else if (w->n == 2 && !strcmp(w->w[1], "routed"))
+		s->routed = true;
 	else if (w->n == 2 && !strcmp(w->w[1], "no-udp"))
 		s->no_udp = true;
 	else if (w->n == 2 && !strcmp(w->w[1], "no-faults"))

@@ -13,7 +13,7 @@
  *	TIME flow WHAT | link WHAT | conn N [new] [to ADDR:PORT]
  *	TIME counter NAME N			value of one in counters.c
  *	set NAME [VALUE]			mtu N, only v4, only v6, no-faults, meminfo, peek, no-peek, outward,
- *						no-icmp, no-udp, sockets N, gap-blocks N
+ *						no-icmp, no-udp, sockets N, gap-blocks N, routed
  *	use active | use passive | use sack	connection opened by the guest, or from the host: MSS 1000, scale 7;
  *						by a guest with SACK. A round trip takes 1/3 s, and so a timeout 1 s
  *
@@ -86,6 +86,7 @@ struct script {
 	bool		peek, no_peek;		/* only on kernels with, or without, SO_PEEK_OFF for TCP */
 	bool		outward;		/* UDP is forwarded out of the namespace, not into it */
 	bool		no_icmp, no_udp;
+	bool		routed;			/* TCP is of a host behind the guest */
 	uint32_t	sockets_max;		/* of the guest's */
 	uint32_t	gap_blocks;		/* for queues behind gaps, 0: as usual */
 };

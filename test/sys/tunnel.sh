@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # a guest that forwards, to a client behind a tunnel with a smaller MTU: datagrams can be fragmented, TCP follows what
-# is reported
+# is reported, or finds it out
 . "${0%/*}/lib.sh"
 
 # behind: B, on a link to C's device in0, which takes 1,420 bytes
@@ -92,4 +92,24 @@ xfer <<-END
 tcp an_unknown_path,_IPv4 c=$(b) s=R to=198.51.100.10 port=7002 down=3000000
 tcp an_unknown_path,_IPv6 c=$(b) s=R to=2001:db8:1::10 port=7002 down=3000000
 END
+pasta_stop
+
+# A black hole: nobody reports a packet that is too big
+pasta_up
+behind
+B ip link set ext mtu 1500
+C nft -f - <<-END
+table inet t {
+	chain out {
+		type filter hook output priority 0;
+		icmp type destination-unreachable counter drop
+		icmpv6 type packet-too-big counter drop
+	}
+}
+END
+xfer <<-END
+tcp RFC_4821:_a_path_without_reports,_IPv4 c=$(b) s=R to=198.51.100.10 port=7002 down=3000000
+tcp RFC_4821:_a_path_without_reports,_IPv6 c=$(b) s=R to=2001:db8:1::10 port=7002 down=3000000
+END
+is "reports were made, and dropped" "$(C nft list table inet t | grep -c 'packets 0 ')" 0
 done_testing
