@@ -377,7 +377,8 @@ static void tcp_recover(struct ctx *c, struct flow *f, const struct pkt *p, uint
 		return;
 	}
 	if (recover_ack(t, was, &p->tcp, c->now_us)) {
-		t->flags &= ~TCPF_TAIL;
+		if (t->flags & TCPF_SACK)	/* else it is not known what arrived, and the timeout has to come */
+			t->flags &= ~TCPF_TAIL;
 		if (!(t->flags & TCPF_EARLY))
 			t->rtx_at = 0;
 	}
