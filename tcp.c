@@ -166,12 +166,14 @@ static void tcp_answer(struct ctx *c, struct flow *f, uint32_t offer)
 }
 
 /* For data in flight: segments that may be late, then a probe for its tail, then the timeout. A probe is due after two
- * round trips, and a little for the machine (RFC 8985 7.2).
+ * round trips, and a little for the machine (RFC 8985 7.2). Behind an acknowledgment of what was sent before, one is
+ * enough to ask.
  */
 static void tcp_arm(struct ctx *c, struct flow *f)
 {
 	struct tcp *t = &f->tcp;
-	uint32_t wait = t->rto, probe = t->srtt / 500 + TCP_PROBE_EXTRA;
+	uint32_t wait = t->rto, trips = t->recover || t->flags & TCPF_FRESH ? 2 : 1;
+	uint32_t probe = trips * t->srtt / 1000 + TCP_PROBE_EXTRA;
 
 	t->flags &= ~(TCPF_PTO | TCPF_EARLY);
 	if (t->recover && recover_waits(t)) {

@@ -27,6 +27,7 @@
 #define TCPF_PTO	0x20000U /* @rtx_at is a tail loss probe's (RFC 8985 7) */
 #define TCPF_EARLY	0x40000U /* @rtx_at is that of segments that may be late, or lost (RFC 8985 6.3) */
 #define TCPF_HOLE	0x80000U	/* smaller segments are tried, as full ones vanish: none was acknowledged yet */
+#define TCPF_FRESH	0x100000U /* something was sent since the last acknowledgment of something new */
 
 /* Sets of states for tcp_in(): the guest's FIN was taken; ours was sent */
 #define TCPS_GUEST_FIN	(1U << TCP_CLOSE_WAIT | 1U << TCP_CLOSING | 1U << TCP_LAST_ACK)

@@ -329,7 +329,7 @@ static void tcp_acked(struct ctx *c, struct flow *f, uint32_t ack)
 	t->snd_nxt = seq_max(t->snd_nxt, ack);
 	t->retries = t->dup_acks = 0;
 	t->rtx_at = 0;
-	t->flags &= ~TCPF_TAIL;
+	t->flags &= ~(TCPF_TAIL | TCPF_FRESH);
 	tcp_discard(t);
 
 	if (t->state == TCP_FIN_WAIT_1 && t->snd_una == t->snd_max)
@@ -363,12 +363,13 @@ static void tcp_recover(struct ctx *c, struct flow *f, const struct pkt *p, uint
 {
 	struct tcp *t = &f->tcp;
 
-	if (t->snd_una == was && !(t->flags & TCPF_SACK) && !dup)
-		return;
 	if (!t->recover && t->flags & TCPF_TAIL && !p->tcp.sacks) {
-		tcp_tail_lost(c, f);
+		if (!p->data.len)
+			tcp_tail_lost(c, f);
 		return;
 	}
+	if (t->snd_una == was && !(t->flags & TCPF_SACK) && !dup)
+		return;
 	if (!t->recover && !tcp_sign(t, &p->tcp))
 		return;
 	if (!recover_begin(t)) {
@@ -415,7 +416,7 @@ static bool tcp_ack(struct ctx *c, struct flow *f, const struct pkt *p)
 		dup = true;
 		t->dup_acks += t->dup_acks < UINT8_MAX;
 	}
-	if (t->recover || p->tcp.sacks || dup)
+	if (t->recover || p->tcp.sacks || dup || t->flags & TCPF_TAIL)
 		tcp_recover(c, f, p, was, dup);
 	if (!t->snd_wnd && wnd && t->snd_una == t->snd_max)
 		t->rtx_at = 0;			/* the window is open again: no more probes */

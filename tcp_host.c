@@ -393,6 +393,9 @@ void tcp_push(struct ctx *c, struct flow *f, uint32_t offer)
 	if (t->snd_max != max)
 		tcp_time(c, t);
 	/* A tail is what was sent last: RFC 8985 7.2. But the oldest segment is not older than the timeout. */
-	if (sent && !(t->flags & TCPF_TAIL) && (uint32_t)c->now_us - t->rtt_at < t->rto * 1000U)
+	if ((sent || t->snd_max != max) && !(t->flags & TCPF_TAIL) &&
+	    (uint32_t)c->now_us - t->rtt_at < t->rto * 1000U) {
+		t->flags |= TCPF_FRESH;
 		t->rtx_at = 0;
+	}
 }
