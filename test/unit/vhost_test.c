@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <syslog.h>
 
 #include "../../vhost.c"
@@ -332,6 +333,7 @@ static void test_descriptors(void)
 {
 	static const unsigned counts[] = { 0, 1, 2, VHOST_FDS, VHOST_FDS + 1, 253 };
 	static const uint32_t sizes[] = { 0, 7, 8, 16, 20, 40, VHOST_PAYLOAD };
+	struct rlimit most, none;
 	unsigned before;
 	int fds[253];
 
@@ -367,6 +369,19 @@ static void test_descriptors(void)
 		answer_of(SET_LOG_BASE);
 	}
 	eq(fds_open(), before + 4);
+
+	test("without a descriptor left, memory is refused, and nothing stays open");
+	begin();
+	before = fds_open();
+	getrlimit(RLIMIT_NOFILE, &most);
+	none = (struct rlimit){ (rlim_t)dup(0), most.rlim_max };	/* the lowest number that is free */
+	close((int)none.rlim_cur);
+	eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	eq(set_table(), -EPROTO);
+	eq(setrlimit(RLIMIT_NOFILE, &most), 0);
+	eq(v->mem.n, 0);
+	eq(fds_open(), before);
+	ok(v->msg.cut);
 
 	test("a notification never waits");
 	begin();
