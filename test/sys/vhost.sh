@@ -68,7 +68,7 @@ diag "$(cat "$T/guest.$GN.out")"
 changed() { [ "$(grep -cE "^$1" "$T/guest.$GN.out")" -ge "$2" ]; }
 for how in "" "-x mem_slots"; do
 	GUEST_OPTIONS="-s $how"
-	pasta_up -t 8000
+	pasta_up -t 8000 -u 8000
 	label=memory_that_comes_and_goes${how// /_}
 	for i in {1..40}; do
 		kill -USR1 $GUESTPID
@@ -83,7 +83,13 @@ for how in "" "-x mem_slots"; do
 	for i in {1..20}; do
 		kill -USR2 $GUESTPID
 		wait_for 10 changed rebooted $i || break
-	done
+	done &
+	xfer 60 <<-JOBS
+		tcp reboots:_out c=C s=R to=198.51.100.10 port=7000 up=1000000000
+		tcp reboots:_in c=R s=C to=198.51.100.2 port=8000 up=1000000000
+	JOBS
+	wait $!
+	ok "20 reboots$how" changed rebooted 20
 	xfer < <(jobs "rebooted_20_times")
 	pasta_stop
 done
@@ -92,14 +98,14 @@ done
 GUEST_OPTIONS=
 pasta_up -t 8000 -u 8000
 for i in {1..10}; do
-	"$TOOLS/xfer" -t 5 < <(echo "tcp - c=C s=R to=198.51.100.10 port=7000 up=90000000000 down=90000000000" | xfer_paths) \
-		>"$T/null" 2>&1 & x=$!
+	"$TOOLS/xfer" -t 15 < <(echo "tcp - c=C s=R to=198.51.100.10 port=7000 up=90000000000 down=90000000000" | xfer_paths) \
+		>"$T/busy" 2>&1 & x=$!
 	busy() { [ "$(C awk '/ext:/ { print ($2 > 1000000) + ($10 > 1000000) }' /proc/self/net/dev)" = 2 ]; }
 	wait_for 10 busy
 	kill -9 $GUESTPID
 	wait $GUESTPID 2>/dev/null
-	kill -9 $x
-	wait $x 2>/dev/null
+	wait $x
+	like "killed while data flows: connection ends" "$(cat "$T/busy")" reset
 	guest_up || break
 done
 xfer < <(jobs "killed_and_back_$i times" | sed 's/ times/_times/')
