@@ -65,6 +65,7 @@
 #define FRAME_MAX	65550U
 #define SLOT		(17 * 4096UL)	/* a frame with its header */
 #define TURN		64		/* frames one way before the other gets its turn */
+#define BUSY		8		/* frames in a turn: the next one follows without an interrupt */
 #define RECONNECT_MS	20
 #define GPA		0x40000000UL
 #define EXTRA		0x80000000UL	/* of the region that comes and goes */
@@ -80,6 +81,7 @@ static struct pair {
 	unsigned	nslot;
 	bool		blocked;		/* the ring is full: the device isn't read */
 	bool		watched;		/* EPOLLIN is registered */
+	bool		readable;		/* the device may have a frame */
 	uint64_t	sent, received, interrupts;
 } pairs[PAIRS_MAX];
 
@@ -338,6 +340,7 @@ static void pair_init(unsigned i)
 	p->rx_buf = mem + 2 * PAIRS_MAX * ring_bytes(opt.size) + i * (pair_bytes() - 2 * ring_bytes(opt.size));
 	p->tx_buf = p->rx_buf + rx_bytes();
 	p->blocked = false;
+	p->readable = true;
 	p->sent = p->received = p->interrupts = 0;
 	for (p->nslot = 0; p->nslot < opt.size; p->nslot++)
 		p->slot[p->nslot] = (uint16_t)p->nslot;
@@ -556,7 +559,7 @@ static unsigned give(struct pair *p)
 	unsigned n;
 
 	reclaim(p);
-	for (n = 0; n < TURN; n++) {
+	for (n = 0; n < TURN && p->readable; n++) {
 		uint16_t t, left;
 		ssize_t len;
 
@@ -576,6 +579,7 @@ static unsigned give(struct pair *p)
 		len = read(p->tap, p->tx_buf + t * SLOT, hdr_len + FRAME_MAX);
 		if (len < 0 && errno != EAGAIN && errno != EINTR && errno != EIO)
 			fatal("device");
+		p->readable = len > 0 || opt.polls;
 		if (len <= 0)
 			break;
 		if (!ring_add(&p->tx, t, p->tx_buf + t * SLOT, (size_t)len, opt.piece, false))
@@ -588,7 +592,7 @@ static unsigned give(struct pair *p)
 	return n;
 }
 
-/* Both ways of all pairs; whether there was anything */
+/* Both ways of all pairs; whether there was much, or is more */
 static bool turn(void)
 {
 	unsigned n = 0;
@@ -597,7 +601,7 @@ static bool turn(void)
 		n += take(&pairs[i]) + give(&pairs[i]);
 	if (plug)
 		plug_change();
-	return n;
+	return n >= BUSY || plug;
 }
 
 /* All queues empty, an interrupt for the next frame */
@@ -662,6 +666,8 @@ static void event(const struct epoll_event *ev)
 		vu.lost |= recv(vu.sock, &c, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
 	else if (ev->data.u64 < 2 * PAIRS_MAX)
 		pairs[ev->data.u64 / 2].interrupts += !(ev->data.u64 % 2);
+	else
+		pairs[ev->data.u64 - 2 * PAIRS_MAX].readable = true;
 }
 
 static void restart(void)
