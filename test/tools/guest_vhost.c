@@ -595,13 +595,14 @@ static unsigned give(struct pair *p)
 /* Both ways of all pairs; whether there was much, or is more */
 static bool turn(void)
 {
+	bool changing = plug;		/* and devices that waited for it are read afterwards */
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < opt.pairs; i++)
 		n += take(&pairs[i]) + give(&pairs[i]);
 	if (plug)
 		plug_change();
-	return n >= BUSY || plug;
+	return n >= BUSY || changing;
 }
 
 /* All queues empty, an interrupt for the next frame */
