@@ -6,7 +6,7 @@
 ccs | grep -qx cubic || skip_all \
 	"cubic is not for namespaces here (net.ipv4.tcp_allowed_congestion_control), and not for us to allow"
 BENCH=$TOP/test/bench/bench
-FIGURES='rr_tcp udp_gso_out splice_crr rss_rest passt_crr_in'
+FIGURES='rr_tcp udp_gso_out splice_crr rss_rest passt_crr_in vhost_rr_udp'
 mkdir "$T/tmp"
 
 bench()
@@ -32,7 +32,7 @@ for f in $FIGURES; do
 		like "$f@1500 of $s" "$(value value "$f@1500" $s <"$T/a.jsonl")" '^[0-9.e-]+$'
 	done
 done
-for f in rr_tcp udp_gso_out passt_crr_in; do
+for f in rr_tcp udp_gso_out passt_crr_in vhost_rr_udp; do
 	like "$f@1500 of the limit" "$(value value "$f@1500" veth <"$T/a.jsonl")" '^[0-9.e]+$'
 	like "$f@1500: system calls of each kind" "$(value calls "$f@1500" program <"$T/a.jsonl")" epoll_wait
 done
