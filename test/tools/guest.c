@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* guest.c - stands in for a virtual machine: a network namespace's kernel is the guest behind passt's socket
  *
- *	guest [-r] [-i IFNAME] [-m MTU] [-a MAC] SOCKET NETNS
+ *	guest [-r] [-i IFNAME] [-m MTU] [-a MAC] [-l OPTIONS] SOCKET NETNS
  *
  * Makes a tap device IFNAME (ext) in the namespace, without offloads, and carries frames between it and SOCKET, a path
  * to connect to or fd=N. On the stream, each frame has its length in front, 4 bytes, big endian. Prints "ready" once
@@ -11,8 +11,11 @@
  * length that no network card would take, of a runt or a giant, is status 3. Neither direction waits for the other,
  * and nothing that was read is dropped; the device's own queue (txqueuelen) does drop when it is full, other than a
  * virtual machine's.
+ *
+ * With -l, a link with accidents is between device and socket, and a slash in OPTIONS between the two directions: from
+ * the guest, and to it (lossy.h).
  */
-/* LINK: test/tools/device.o */
+/* LINK: test/tools/device.o test/tools/lossy.o */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <net/ethernet.h>
@@ -29,12 +32,14 @@
 #include <unistd.h>
 
 #include "device.h"
+#include "lossy.h"
 
 #define FRAME_MIN	60		/* without checksum */
 #define FRAME_MAX	65550
 #define LEN		4		/* bytes in front of a frame */
 #define BUF		(1U << 20)
 #define RECONNECT_MS	20
+#define BATCH		256
 
 static struct buf {
 	uint8_t		data[BUF];
@@ -43,6 +48,7 @@ static struct buf {
 
 static const char *path;
 static int tap;
+static struct lossy *line[2];		/* from the guest, to the guest; NULL: a wire */
 
 /* Room at the end for @len more bytes; false if there is none */
 static bool room(struct buf *b, size_t len)
@@ -59,30 +65,64 @@ static bool room(struct buf *b, size_t len)
 
 /* Device */
 
-/* Frames of the device, as many as there are and fit; how many */
-static unsigned tap_read(void)
+/* The frame of @len bytes behind the end, with room for its length in front, is to be sent */
+static void out_add(size_t len)
 {
-	unsigned n;
+	uint32_t be = htonl((uint32_t)len);
 
-	for (n = 0; room(&out, LEN + FRAME_MAX); n++) {
-		ssize_t len = read(tap, out.data + out.tail + LEN, FRAME_MAX);
-		uint32_t be;
+	memcpy(out.data + out.tail, &be, LEN);
+	out.tail += LEN + len;
+}
+
+/* Frames that the line has carried from the guest, as many as fit */
+static void out_fill(void)
+{
+	const uint8_t *frame;
+	size_t len;
+
+	while (room(&out, LEN + FRAME_MAX) && (frame = lossy_peek(line[0], &len, lossy_now()))) {
+		memcpy(out.data + out.tail + LEN, frame, len);
+		out_add(len);
+		lossy_pop(line[0]);
+	}
+}
+
+/* Frames of the device, as many as there are and fit */
+static void tap_read(void)
+{
+	for (unsigned n = 0; n < BATCH && room(&out, LEN + FRAME_MAX); n++) {
+		uint8_t *frame = out.data + out.tail + LEN;
+		ssize_t len = read(tap, frame, FRAME_MAX);
 
 		if (len < 0 && errno != EAGAIN && errno != EINTR && errno != EIO)
 			fatal("device");
-		if (len <= 0)
+		if (len <= 0) {
+			if (line[0])
+				lossy_turn(line[0]);
 			break;
-		be = htonl((uint32_t)len);
-		memcpy(out.data + out.tail, &be, LEN);
-		out.tail += LEN + (size_t)len;
+		}
+		if (line[0])
+			lossy_put(line[0], frame, (size_t)len, lossy_now());
+		else
+			out_add((size_t)len);
 	}
-	return n;
 }
 
-/* Complete frames from the socket, to the device; false if it takes no more now */
-static bool tap_write(void)
+/* False: the device takes nothing now. EIO: it is down, and a cable would not know either. */
+static bool tap_put(const uint8_t *frame, size_t len)
+{
+	if (write(tap, frame, len) >= 0 || errno == EIO)
+		return true;
+	if (errno != EAGAIN && errno != EINTR && errno != ENOBUFS && errno != ENOMEM)
+		fatal("device");
+	return false;
+}
+
+/* Complete frames from the socket, to the device or the line; false if it takes no more now */
+static bool in_take(void)
 {
 	while (in.tail - in.head >= LEN) {
+		const uint8_t *frame = in.data + in.head + LEN;
 		uint32_t len;
 
 		memcpy(&len, in.data + in.head, LEN);
@@ -93,13 +133,26 @@ static bool tap_write(void)
 		}
 		if (in.tail - in.head < LEN + len)
 			break;
-		/* EIO: the device is down, and a cable would not know either */
-		if (write(tap, in.data + in.head + LEN, len) < 0 && errno != EIO) {
-			if (errno == EAGAIN || errno == EINTR || errno == ENOBUFS || errno == ENOMEM)
-				return false;
-			fatal("device");
-		}
+		if (line[1])
+			lossy_put(line[1], frame, len, lossy_now());
+		else if (!tap_put(frame, len))
+			return false;
 		in.head += LEN + len;
+	}
+	return true;
+}
+
+/* Frames to the device; false if it takes no more now */
+static bool tap_write(void)
+{
+	const uint8_t *frame;
+	size_t len;
+
+	if (!in_take())
+		return false;
+	for (; line[1] && (frame = lossy_peek(line[1], &len, lossy_now())); lossy_pop(line[1])) {
+		if (!tap_put(frame, len))
+			return false;
 	}
 	return true;
 }
@@ -116,6 +169,11 @@ static bool sock_read(int s)
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR;
 	in.tail += (size_t)n;
+	/* What was there has all come: on a socket, less than asked for */
+	if (line[1] && in.tail < BUF) {
+		in_take();
+		lossy_turn(line[1]);
+	}
 	return n;
 }
 
@@ -158,6 +216,23 @@ static int sock_open(void)
 	return s;
 }
 
+/* Waits for an event, or the first frame that arrives and can go on; @takes: the device takes frames */
+static void wait_for(struct pollfd pfd[2], bool takes)
+{
+	uint64_t due = UINT64_MAX, now = lossy_now();
+	struct timespec t;
+
+	if (line[0] && room(&out, LEN + FRAME_MAX))
+		due = lossy_due(line[0]);
+	if (line[1] && takes && lossy_due(line[1]) < due)
+		due = lossy_due(line[1]);
+	due = due > now ? due - now : 0;
+	t.tv_sec = (time_t)(due / 1000000000);
+	t.tv_nsec = (long)(due % 1000000000);
+	if (ppoll(pfd, 2, line[0] ? &t : NULL, NULL) < 0 && errno != EINTR)
+		fatal("poll");
+}
+
 /* One connection, until passt closes it */
 static void carry(int s)
 {
@@ -168,10 +243,11 @@ static void carry(int s)
 		/* From the socket, always, unless the device is what is full */
 		pfd[0].events = (short)((takes ? POLLIN : 0) | (out.head != out.tail ? POLLOUT : 0));
 		pfd[1].events = (short)((room(&out, LEN + FRAME_MAX) ? POLLIN : 0) | (takes ? 0 : POLLOUT));
-		if (poll(pfd, 2, -1) < 0 && errno != EINTR)
-			fatal("poll");
+		wait_for(pfd, takes);
 		if (pfd[1].revents & ~POLLOUT)
 			tap_read();
+		if (line[0])
+			out_fill();
 		open = sock_write(s) && (!(pfd[0].revents & ~POLLOUT) || sock_read(s));
 		takes = tap_write();
 	}
@@ -179,7 +255,7 @@ static void carry(int s)
 
 static int usage(void)
 {
-	fprintf(stderr, "Usage: guest [-r] [-i IFNAME] [-m MTU] [-a MAC] SOCKET|fd=N NETNS\n");
+	fprintf(stderr, "Usage: guest [-r] [-i IFNAME] [-m MTU] [-a MAC] [-l OPTIONS] SOCKET|fd=N NETNS\n");
 	return 1;
 }
 
@@ -190,13 +266,15 @@ int main(int argc, char **argv)
 	bool again = false;
 	int mtu = 65520, o;
 
-	while ((o = getopt(argc, argv, "ri:m:a:")) >= 0) {
+	while ((o = getopt(argc, argv, "ri:m:a:l:")) >= 0) {
 		if (o == 'r')
 			again = true;
 		else if (o == 'i')
 			name = optarg;
 		else if (o == 'm')
 			mtu = atoi(optarg);
+		else if (o == 'l')
+			line[0] = lossy_new(optarg, 0), line[1] = lossy_new(optarg, 1);
 		else if (o != 'a' || !(mac = ether_aton(optarg)))
 			return usage();
 	}
@@ -213,6 +291,8 @@ int main(int argc, char **argv)
 		close(s);
 		/* What was on its way is lost with the connection */
 		in.head = in.tail = out.head = out.tail = 0;
+		for (int i = 0; i < 2 && line[i]; i++)
+			lossy_clear(line[i]);
 	} while (again && strncmp(path, "fd=", 3));
 	return 0;
 }

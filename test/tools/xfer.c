@@ -9,7 +9,7 @@
  *	KIND NAME KEY=VALUE...
  *
  * tcp	a connection: up=BYTES, down=BYTES, close=client|server|half (half: each side when it has sent all), stall=MS,
- *	chunk=BYTES, rcvbuf=BYTES, ms=N at most
+ *	chunk=BYTES, rcvbuf=BYTES, rate=N bytes per second that a receiver reads, ms=N at most
  * udp	datagrams there and back: sizes=N,N..., batch=N at a time, parallel=N clients at once
  * crr	count=N connections, each with one byte up and one down
  * rr	parallel=N connections, on each a byte there and one back, again and again: count=N times in all
@@ -243,6 +243,7 @@ static bool key_value(struct job *j, const char *key, char *v)
 	else if (!strcmp(key, "ms"))		j->ms = (unsigned)atoi(v);
 	else if (!strcmp(key, "chunk"))		j->chunk = (unsigned)atoi(v);
 	else if (!strcmp(key, "rcvbuf"))	j->rcvbuf = (unsigned)atoi(v);
+	else if (!strcmp(key, "rate"))		j->rate = (unsigned)atoi(v);
 	else if (!strcmp(key, "count"))		j->count = (unsigned)atoi(v);
 	else if (!strcmp(key, "parallel"))	j->parallel = (unsigned)atoi(v);
 	else if (!strcmp(key, "batch"))		j->batch = (unsigned)atoi(v);

@@ -27,6 +27,7 @@ struct job {
 	unsigned	stall;			/* ms that the receiver pauses half way */
 	unsigned	chunk;			/* most bytes in one write */
 	unsigned	rcvbuf;
+	unsigned	rate;			/* bytes per second that a receiver reads, 0: all */
 	unsigned	ms;			/* longest that the connection may take, 0: any time */
 	unsigned	count, parallel, batch;
 	unsigned	size[SIZES_MAX], sizes;

@@ -19,6 +19,7 @@ struct side {
 	uint64_t	tx_seed, rx_seed;
 	uint64_t	to_send, sent, to_recv, got;
 	uint64_t	stall_until;		/* ms; 0: not yet, 1: over */
+	uint64_t	since;			/* ms: the first byte may come */
 	bool		first;			/* closes as soon as it has all */
 	bool		half;			/* ends its half when it has sent all */
 	bool		shut, eof, closed;
@@ -42,7 +43,7 @@ static bool side_send(struct job *j, struct side *s, bool *progress)
 static bool side_recv(struct job *j, struct side *s, bool *progress)
 {
 	static uint8_t buf[CHUNK];
-	ssize_t n = recv(s->fd, buf, sizeof(buf), 0);
+	ssize_t n = recv(s->fd, buf, j->rate && j->rate / 16 < CHUNK ? 1 + j->rate / 16 : CHUNK, 0);
 
 	if (n < 0) {
 		return errno == EAGAIN || failed(j, "%s: recv: %s at %llu of %llu", s->who, strerror(errno),
@@ -80,8 +81,10 @@ static void side_close(struct side *s)
 	}
 }
 
-static bool side_stalls(struct side *s, uint64_t now)
+static bool side_stalls(const struct job *j, struct side *s, uint64_t now)
 {
+	if (j->rate && s->got < s->to_recv && s->got > j->rate * (now - s->since) / 1000)
+		return true;
 	if (s->stall_until > 1 && now >= s->stall_until)
 		s->stall_until = 1;
 	return s->stall_until > 1;
@@ -97,7 +100,7 @@ static bool pump(struct job *j, struct side s[2])
 		uint64_t now = now_ms();
 
 		for (int i = 0; i < 2; i++) {
-			bool wait = side_stalls(&s[i], now);
+			bool wait = side_stalls(j, &s[i], now);
 
 			stalls |= wait;
 			p[i].fd = wait && s[i].sent == s[i].to_send ? -1 : s[i].fd;
@@ -151,6 +154,7 @@ bool job_tcp(struct job *j)
 	for (int i = 0; i < 2; i++) {
 		s[i].fd = fd[i];
 		s[i].half = j->close == CLOSE_HALF;
+		s[i].since = start;
 		s[i].first = (int)j->close == i;
 	}
 	good = good && pump(j, s);
