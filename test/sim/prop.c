@@ -2,12 +2,15 @@
 /* prop.c - a simple TCP as the guest, over a link that loses, doubles and reorders frames
  *
  * Sizes, windows, sockets, loss and the order of closing come from the seed. What must hold: every byte arrives once
- * and in order on both sides (the pattern is checked where bytes pass), both directions end, and nothing is left.
+ * and in order on both sides (the pattern is checked where bytes pass), both directions end, within a time that
+ * time_most() derives from the accidents, and nothing is left.
  *
- * The guest retransmits all from the first byte not acknowledged, keeps one range out of order, opens and shuts its
- * window as its application reads, and acknowledges at once or late.
+ * The guest retransmits all from the first byte not acknowledged, but for what SACK blocks report; keeps nothing, one
+ * range or all of what is out of order, and reports it; has SACK, timestamps, both or none; opens and shuts its window
+ * as its application reads, and acknowledges at once or late.
  */
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,9 +19,13 @@
 
 #define CARRY_MAX	4096
 #define DELAY_MAX	(30 * MS)
-#define TIME_MAX	(3600 * SEC)
+#define RANGES		32
+#define MSS		1000
+#define LOSS_TIME	(2 * SEC)	/* a timeout; less once losses are repaired without one */
+#define HANDSHAKE_LOSS	100
+#define ROW_TIME	(50 * MS)
 
-enum { IN, OUT };
+enum keep { KEEP_NONE, KEEP_ONE, KEEP_ALL };		/* what a receiver keeps behind a gap */
 
 /* A frame on its way: to the guest as it was decoded, from the guest as bytes */
 struct carried {
@@ -33,9 +40,23 @@ struct carried {
 static struct link {
 	struct carried	c[CARRY_MAX];
 	unsigned	top;			/* none is used from here on */
-	uint32_t	loss, dup, late;	/* of 1000 frames */
+	uint32_t	loss[2], dup, late;	/* of 1000 frames; to the guest, from it */
+	uint32_t	row;			/* frames that are lost at once, at most */
+	uint32_t	row_left[2];
+	uint64_t	row_until[2];		/* ns: or fewer, as silence ends it */
+	uint32_t	ring;			/* frames of a burst that the guest's card takes, 0: all */
+	uint64_t	burst_at;		/* ns: of the last burst, */
+	uint32_t	burst;			/* and its frames */
 	bool		full;			/* takes nothing for a while, now and then */
 } links[GUEST_MAX], *link_;
+
+/* Sequence numbers apart from each other, in order */
+struct ranges {
+	unsigned	n;
+	struct range {
+		uint32_t	from, to;
+	} r[RANGES];
+};
 
 /* Numbers as in struct conn: 1 is the first byte */
 static struct peer {
@@ -44,9 +65,14 @@ static struct peer {
 	bool		open, passive, fin_sent, fin_got, after_host, host_after;
 	uint32_t	total, host_total;	/* bytes to send, each way */
 	uint32_t	burst;			/* of the host's, if larger than usual */
+	bool		sack, ts;		/* are offered */
 	uint32_t	una, nxt, edge;		/* sending */
-	uint32_t	rcv, ooo, ooo_end;	/* receiving; one range out of order */
-	bool		ooo_fin;
+	struct ranges	sacked;
+	uint32_t	rcv;			/* receiving */
+	enum keep	keep;
+	struct ranges	ooo;			/* out of order; a FIN is a number, too */
+	struct range	last, again;		/* range of the last segment; what came twice, to be reported once */
+	uint32_t	ts_recent;
 	uint32_t	unread, buffer, adv;	/* application's side */
 	unsigned	dups;
 	uint64_t	rto_at, ack_at, app_at, host_at, rto;
@@ -76,11 +102,36 @@ static struct carried *carry_slot(void)
 	return NULL;			/* lost, then */
 }
 
+/* Until both ends know of each other, loss is limited: with too much, they are right to give up */
+static bool is_lost(bool to_guest)
+{
+	const struct flow *f = run_flow(g->r, g->cn);
+	uint32_t loss = link_->loss[!to_guest];
+
+	if (g->rcv == 0 || (f && f->tcp.state < TCP_ESTABLISHED))
+		loss = loss < HANDSHAKE_LOSS ? loss : HANDSHAKE_LOSS;
+	if (to_guest && link_->burst_at != world.now) {
+		link_->burst_at = world.now;
+		link_->burst = 0;
+	}
+	if (to_guest && link_->ring && link_->burst++ >= link_->ring)
+		return true;
+	if (link_->row_left[!to_guest] && world.now < link_->row_until[!to_guest]) {
+		link_->row_left[!to_guest]--;
+		return true;
+	}
+	if (!chance(loss / link_->row))
+		return false;
+	link_->row_left[!to_guest] = below(2 * link_->row - 1);
+	link_->row_until[!to_guest] = world.now + ROW_TIME;
+	return true;
+}
+
 static void carry_one(const struct carried *what)
 {
 	struct carried *c;
 
-	for (unsigned n = chance(link_->loss) ? 0 : chance(link_->dup) ? 2 : 1; n; n--) {
+	for (unsigned n = is_lost(what->to_guest) ? 0 : chance(link_->dup) ? 2 : 1; n; n--) {
 		if (!(c = carry_slot()))
 			return;
 		*c = *what;
@@ -110,12 +161,82 @@ static uint16_t guest_window(void)
 	return (uint16_t)(win > 65535 ? 65535 : win);
 }
 
+/* ---- Ranges */
+
+/* False: there is no room for another one */
+static bool range_add(struct ranges *rs, struct range n, unsigned max)
+{
+	unsigned at = 0, end;
+
+	while (at < rs->n && seq_lt(rs->r[at].to, n.from))
+		at++;
+	for (end = at; end < rs->n && seq_le(rs->r[end].from, n.to); end++) {
+		n.from = seq_lt(rs->r[end].from, n.from) ? rs->r[end].from : n.from;
+		n.to = seq_max(rs->r[end].to, n.to);
+	}
+	if (at == end && rs->n >= max)
+		return false;
+	memmove(&rs->r[at + 1], &rs->r[end], (rs->n - end) * sizeof(n));
+	rs->n = rs->n - (end - at) + 1;
+	rs->r[at] = n;
+	return true;
+}
+
+/* Those before @seq are gone */
+static void range_cut(struct ranges *rs, uint32_t seq)
+{
+	unsigned n = 0;
+
+	while (n < rs->n && seq_le(rs->r[n].to, seq))
+		n++;
+	rs->n -= n;
+	memmove(rs->r, &rs->r[n], rs->n * sizeof(rs->r[0]));
+}
+
+/* The one with @seq in it, or NULL */
+static const struct range *range_of(const struct ranges *rs, uint32_t seq)
+{
+	for (unsigned i = 0; i < rs->n; i++)
+		if (seq_le(rs->r[i].from, seq) && seq_lt(seq, rs->r[i].to))
+			return &rs->r[i];
+	return NULL;
+}
+
+/* ---- The guest's TCP: sending */
+
+static void put_block(struct wire_opts *o, const struct range *b)
+{
+	if (b && b->from != b->to && o->sacks < (o->ts ? 3U : 4U)) {
+		o->sack[o->sacks].from = g->cn->o_isn + b->from;
+		o->sack[o->sacks++].to = g->cn->o_isn + b->to;
+	}
+}
+
+/* RFC 2018 4, RFC 2883 4, RFC 7323 3.2 */
+static struct wire_opts guest_options(bool syn)
+{
+	struct wire_opts o = { .sack_ok = syn && g->sack && (!g->passive || g->cn->o_sack),
+			       .ts = g->ts && ((syn && !g->passive) || g->cn->o_ts),
+			       .tsval = (uint32_t)(world.now / MS), .tsecr = g->ts_recent };
+	const struct range *last = range_of(&g->ooo, g->last.from);
+
+	if (!syn && g->sack && g->cn->o_sack) {
+		put_block(&o, &g->again);
+		put_block(&o, last);
+		for (unsigned i = 0; i < g->ooo.n; i++)
+			put_block(&o, &g->ooo.r[i] == last ? NULL : &g->ooo.r[i]);
+		g->again = (struct range){ 0 };
+	}
+	return o;
+}
+
 static void guest_send(uint8_t flags, uint32_t seq, uint32_t len)
 {
 	bool syn = flags & TCP_SYN;
+	struct wire_opts o = guest_options(syn);
 
-	guest_tcp(g->r, g->cn, flags, seq, len, g->rcv, guest_window(), syn ? 1000 : 0, syn && g->total % 3 ? 7 : -1, 0,
-		  false);
+	guest_tcp_opts(g->r, g->cn, flags, seq, len, g->rcv, guest_window(), syn ? MSS : 0,
+		       syn && g->total % 3 ? 7 : -1, &o, 0, false);
 	if (flags & TCP_ACK)
 		g->ack_at = 0;
 }
@@ -134,9 +255,17 @@ static void guest_output(void)
 		return;
 	while (seq_lt(g->nxt, end) && seq_lt(g->nxt, g->edge)) {
 		uint32_t len = 1 + below(chance(300) ? 20000 : 1400);
+		const struct range *there = range_of(&g->sacked, g->nxt);
 
+		if (there) {
+			g->nxt = there->to;
+			continue;
+		}
 		len = len < end - g->nxt ? len : end - g->nxt;
 		len = len < g->edge - g->nxt ? len : g->edge - g->nxt;
+		for (unsigned i = 0; i < g->sacked.n; i++)
+			if (seq_lt(g->nxt, g->sacked.r[i].from) && g->sacked.r[i].from - g->nxt < len)
+				len = g->sacked.r[i].from - g->nxt;
 		guest_send(TCP_ACK | TCP_PSH, g->nxt, len);
 		g->nxt += len;
 	}
@@ -150,6 +279,7 @@ static void guest_output(void)
 
 static void guest_timeout(void)
 {
+	g->sacked.n = 0;			/* RFC 2018 8: the receiver may have dropped it */
 	g->rto = g->rto < 8 * SEC ? 2 * g->rto : g->rto;
 	if (!g->open)
 		guest_send(g->passive ? TCP_SYN | TCP_ACK : TCP_SYN, 0, 0);
@@ -161,6 +291,20 @@ static void guest_timeout(void)
 	guest_arm();
 	if (!g->rto_at && g->una == g->edge && seq_lt(g->una, 1 + g->total))
 		g->rto_at = world.now + g->rto;		/* a probe may be lost, too */
+}
+
+/* What SACK blocks report; a block of what is acknowledged is of what came twice */
+static void guest_sacked(const struct wire *w)
+{
+	for (unsigned i = 0; i < w->opts.sacks; i++) {
+		struct range b = { w->opts.sack[i].from - g->cn->g_isn, w->opts.sack[i].to - g->cn->g_isn };
+
+		if (!seq_lt(b.from, b.to) || seq_lt(g->cn->sent_max, b.to))
+			run_fail(g->r, "reports what was not sent: %u to %u", b.from, b.to);
+		else if (seq_lt(g->una, b.from))
+			range_add(&g->sacked, b, RANGES);
+	}
+	range_cut(&g->sacked, g->una);
 }
 
 static void guest_acked(const struct wire *w)
@@ -179,40 +323,46 @@ static void guest_acked(const struct wire *w)
 	} else if (ack == g->una && !w->len && g->una != g->nxt && ++g->dups == 3) {
 		g->nxt = g->una;
 	}
+	guest_sacked(w);
 	/* Everything acknowledged and the window shut: probes */
 	if (g->una == g->nxt && g->una == g->edge && seq_lt(g->una, 1 + g->total) && !g->rto_at)
 		g->rto_at = world.now + g->rto;
 }
 
+/* Numbers up to @next are here; true if some of them were behind a gap */
+static bool guest_advance(uint32_t next)
+{
+	const struct range *there = range_of(&g->ooo, next);
+	bool filled = g->ooo.n;
+
+	if (!there && g->ooo.n && seq_le(g->ooo.r[0].from, next))
+		there = &g->ooo.r[0];
+	next = there ? seq_max(there->to, next) : next;
+	g->fin_got = next == g->host_total + 2;
+	g->unread += next - g->rcv - g->fin_got;
+	g->rcv = next;
+	range_cut(&g->ooo, next);
+	return filled;
+}
+
 static void guest_take(const struct wire *w)
 {
-	uint32_t seq = w->seq - g->cn->o_isn, end = seq + (uint32_t)w->len;
-	bool fin = w->flags & TCP_FIN, now = true;
+	uint32_t seq = w->seq - g->cn->o_isn, end = seq + (uint32_t)w->len, next = end + !!(w->flags & TCP_FIN);
+	bool now = true;
 
-	if (seq_lt(g->rcv, seq) && w->len) {
-		if (g->ooo == g->ooo_end) {
-			g->ooo = seq;
-			g->ooo_end = end;
-			g->ooo_fin = fin;
-		} else if (seq == g->ooo_end) {
-			g->ooo_end = end;
-			g->ooo_fin = fin;
-		}
-	} else if (seq_le(seq, g->rcv) && (seq_lt(g->rcv, end) || (fin && end == g->rcv))) {
-		now = chance(500);
-		if (g->ooo != g->ooo_end && seq_le(g->ooo, end)) {
-			fin = seq_lt(end, g->ooo_end) ? g->ooo_fin : fin;
-			end = seq_max(end, g->ooo_end);
-			g->ooo = g->ooo_end = 0;
-			now = true;
-		}
-		if (!g->fin_got) {
-			g->unread += end - g->rcv;
-			g->rcv = end + fin;
-			g->fin_got = fin;
-		}
-	} else if (!w->len && !fin && seq == g->rcv) {
+	if (next != end && end != 1 + g->host_total)
+		run_fail(g->r, "FIN at %u, of %u bytes", end, g->host_total);
+	if (w->opts.ts && seq_le(seq, g->rcv) && (int32_t)(w->opts.tsval - g->ts_recent) >= 0)
+		g->ts_recent = w->opts.tsval;
+	if (seq == next && seq == g->rcv)
 		return;			/* acknowledges, no more */
+	if (seq != next && seq_le(next, g->rcv)) {
+		g->again = (struct range){ seq, next };
+	} else if (seq != next && seq_lt(g->rcv, seq)) {
+		g->last = (struct range){ seq, next };
+		range_add(&g->ooo, g->last, g->keep == KEEP_ALL ? RANGES : g->keep == KEEP_ONE);
+	} else if (seq != next) {
+		now = guest_advance(next) || chance(500);
 	}
 	if (now)
 		guest_send(TCP_ACK, g->nxt, 0);
@@ -235,6 +385,7 @@ static void guest_input(const struct wire *w)
 	if (w->flags & TCP_SYN) {
 		if (!g->rcv) {
 			g->rcv = g->adv = 1;
+			g->ts_recent = w->opts.tsval;
 			if (g->passive)
 				guest_send(TCP_SYN | TCP_ACK, 0, 0);
 			g->nxt = 1;
@@ -269,7 +420,7 @@ static void guest_app(void)
 
 	g->app_at = world.now + (chance(30) ? 2 * SEC : (1 + below(40)) * MS);
 	g->unread -= chance(300) ? g->unread : below(g->unread + 1);
-	if (shut && g->open && g->buffer - g->unread >= 1000)
+	if (shut && g->open && g->buffer - g->unread >= MSS)
 		guest_send(TCP_ACK, g->nxt, 0);
 }
 
@@ -303,6 +454,14 @@ static void host_act(void)
 	}
 }
 
+/* Nothing, little, as a bad radio link, or as much as TCP is said to survive */
+static uint32_t loss_drawn(void)
+{
+	static const uint32_t most[] = { 1, 20, 120, 301 };
+
+	return below(most[below(ARRAY_SIZE(most))]);
+}
+
 static void prop_set_up(struct run *r)
 {
 	memset(g, 0, sizeof(*g));
@@ -326,12 +485,39 @@ static void prop_set_up(struct run *r)
 	g->rto = 300 * MS;
 	g->host_at = world.now + 1;
 	g->app_at = world.now + MS;
-	link_->loss = chance(300) ? 0 : below(chance(500) ? 20 : 120);
+	g->sack = chance(500);
+	g->ts = chance(500);
+	g->keep = (enum keep)below(3);
+	link_->loss[0] = loss_drawn();
+	link_->loss[1] = chance(500) ? link_->loss[0] : loss_drawn();
+	link_->row = chance(700) ? 1 : 1 + below(8);
+	link_->ring = chance(800) ? 0 : 3 + below(60);
 	link_->dup = chance(300) ? 0 : below(100);
 	link_->late = chance(300) ? 0 : below(300);
 	link_->full = chance(500);
 	world.room = g->host_mode ? 5000 : ROOM_AUTO;
 	r->carry = carry;
+}
+
+/* How long this guest's transfer may take, ns: for the breaks of applications, and for each loss LOSS_TIME. To a
+ * receiver that keeps nothing behind a gap, what is late is lost.
+ */
+static uint64_t time_most(void)
+{
+	uint64_t segments = g->host_total / MSS + g->total / 500 + 10, lost;
+
+	lost = segments * (link_->loss[0] + link_->loss[1] + (g->keep == KEEP_NONE ? link_->late : 0)) / 1000;
+	lost += link_->ring ? g->host_total / MSS / link_->ring : 0;
+	return 60 * SEC + 2 * SEC * g->host_total / g->buffer + SEC * g->total / 2000 + lost * LOSS_TIME;
+}
+
+static void note_time(struct run *r, uint64_t took)
+{
+	if (r->verbose)
+		printf("# %llu s of %llu for %u and %u bytes; lost %u and %u of 1000, %u in a row, ring of %u, late %u, "
+		       "keeps %i%s%s\n", (unsigned long long)(took / SEC), (unsigned long long)(time_most() / SEC), g->host_total,
+		       g->total, link_->loss[0], link_->loss[1], link_->row, link_->ring, link_->late, (int)g->keep,
+		       g->sack ? ", SACK" : "", g->ts ? ", timestamps" : "");
 }
 
 static void prop_open(struct run *r)
@@ -431,7 +617,7 @@ static bool prop_arrived(struct run *r)
 
 bool prop_run(struct run *r, uint64_t seed)
 {
-	uint64_t end = world.now + TIME_MAX;
+	uint64_t start = world.now, most = 0;
 	unsigned left = GUEST_MAX;
 
 	world.seed = seed * 0x9e3779b97f4a7c15ULL;
@@ -443,8 +629,9 @@ bool prop_run(struct run *r, uint64_t seed)
 		turn_of(r, k);
 		prop_set_up(r);
 		prop_open(r);
+		most = MAX(most, time_most());
 	}
-	while (!r->failed && left && world.now < end) {
+	while (!r->failed && left && world.now < start + most) {
 		uint64_t t = UINT64_MAX;
 
 		for (unsigned k = 0; k < GUEST_MAX; k++) {
@@ -464,6 +651,7 @@ bool prop_run(struct run *r, uint64_t seed)
 		for (unsigned i = 0; i < link_->top; i++)
 			if (link_->c[i].used)
 				free(link_->c[i].frame);
+		note_time(r, world.now - start);
 		if (r->failed || !prop_arrived(r))
 			return false;
 	}

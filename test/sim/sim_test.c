@@ -224,7 +224,7 @@ static void test_script(const char *path)
 
 int main(int argc, char **argv)
 {
-	uint64_t seeds = GUEST_MAX > 1 ? 24 : 150;
+	uint64_t seeds = GUEST_MAX > 1 ? 24 : 200;
 	int c;
 	glob_t g;
 
