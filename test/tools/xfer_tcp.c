@@ -90,7 +90,7 @@ static bool side_stalls(const struct job *j, struct side *s, uint64_t now)
 	return s->stall_until > 1;
 }
 
-static bool pump(struct job *j, struct side s[2])
+static bool pump(struct job *j, struct side s[2], uint64_t start)
 {
 	uint64_t last = now_ms();
 
@@ -126,6 +126,10 @@ static bool pump(struct job *j, struct side s[2])
 				side_close(&s[i]);
 			progress |= s[i].closed != was;
 		}
+		if (j->ms && now_ms() - start > j->ms)
+			return failed(j, "more than %u ms: client sent %llu, got %llu; server sent %llu, got %llu", j->ms,
+				      (unsigned long long)s[0].sent, (unsigned long long)s[0].got,
+				      (unsigned long long)s[1].sent, (unsigned long long)s[1].got);
 		if (progress || stalls)
 			last = now_ms();
 		else if (now_ms() - last >= patience)
@@ -157,14 +161,12 @@ bool job_tcp(struct job *j)
 		s[i].since = start;
 		s[i].first = (int)j->close == i;
 	}
-	good = good && pump(j, s);
+	good = good && pump(j, s, start);
 	for (int i = 0; i < 2; i++) {
 		if (s[i].fd >= 0)
 			close(s[i].fd);
 	}
 	ms = now_ms() - start;
-	if (good && j->ms && ms > j->ms)
-		return failed(j, "%llu ms, more than %u", (unsigned long long)ms, j->ms);
 	if (good && j->up + j->down >= 10000000)
 		failed(j, "%.2f Gb/s", (double)(j->up + j->down) * 8 / 1e6 / (double)(ms ? ms : 1));
 	return good;
