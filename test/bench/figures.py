@@ -4,17 +4,31 @@
 A figure is a function of (scene, subject, seconds) that returns a dict: value; amount, what CPU time and system calls
 are divided by (bytes, or exchanges); and anything else that is worth recording.
 
-Goals: ("limit", part): of the limit's figure; ("peer", times): of the first peer's; ("most", value).
+Goals: ("limit", part): of the limit's figure; ("peer", times): of the first peer's; ("most", value); ("least", value).
 """
-import json, os, resource, signal
+import json, os, resource, shutil, signal, subprocess, sys
 from dataclasses import dataclass
 
-from scene import PATIENCE, Failed, Namespace, Proc, Skipped, descendants, output
+from scene import PATIENCE, Failed, Namespace, Proc, Skipped, Subject, descendants, output
 
 IDLE_MAX = 20000    # connections to one port
 
 # Delay one way in ms, Mb/s, loss in %
 LINKS = {"wan5": (5, 1000, 0), "wan25": (25, 1000, 0), "wan25loss": (25, 300, 0.01), "wan100": (100, 200, 0)}
+
+# Links of clients behind the guest (test/tools/lossy.h), first to the client, then from it
+BEHIND = {"loss1": ("1 % lost, round trip of 5 ms", "loss=1,delay=2.5"),
+          "loss01": ("0.1 % lost, round trip of 20 ms", "loss=0.1,delay=10"),
+          "loss3": ("3 % lost, round trip of 1 ms", "loss=3,delay=0.5"),
+          "late": ("1 % behind the next 3, round trip of 1 ms", "reorder=1:3,delay=0.5"),
+          "tail": ("round trip of 5 ms", "once=1:999,delay=2.5/delay=2.5")}
+TAIL_TRIP_MS = 5
+ANSWER = 14700      # bytes, of which the last segment has fewer than 999 in both families, with timestamps and without
+SLOW = 64000        # bytes per second
+RING, RING_LARGE = 32, 4096
+IPXE = os.environ.get("IPXE", "/usr/lib/ipxe/ipxe.lkrn")
+IPXE_BYTES = 64 << 20
+IPXE_PATIENCE = 240
 
 
 @dataclass(frozen=True)
@@ -26,6 +40,7 @@ class Figure:
     kind: str = "pasta"     # of scene
     limit: str = "veth"
     goal: tuple = None
+    also: tuple = None      # another goal
     cpu_goal: tuple = None  # of CPU time per amount
     more: bool = True       # is better
     per: str = "GB"         # what CPU time is per: GB, or exchange; none if empty
@@ -129,6 +144,85 @@ def beside(way, flows):
     return how
 
 
+# ---- Links that lose
+
+def stall(scene, s, seconds):
+    """Longer than without loss: the last segment of each answer is lost once"""
+    r = rr("out", "tcp", 1, ANSWER)(scene, s, seconds)
+    return dict(value=r["p50_us"] / 1000 - TAIL_TRIP_MS, amount=r["amount"])
+
+
+def again(scene, s, seconds):
+    """Segments that a guest got twice, whose application reads slowly"""
+    def twice():
+        lines = [x.split() for x in s.ns.run("cat", "/proc/self/net/netstat").splitlines() if x.startswith("TcpExt:")]
+        values = dict(zip(*lines))
+        return int(values["TCPDSACKOldSent"]) + int(values["DelayedACKLost"])
+
+    client, server, addr = scene.path(s, "out")
+    before = twice()
+    job = (f"tcp slow c={client.path} s={server.path} to={addr} port={s.port + 4} down={round(SLOW * seconds)} "
+           f"rate={SLOW} rcvbuf=16384 close=server\n")
+    r = subprocess.run([f"{scene.tools}/xfer", "-t", str(PATIENCE)], input=job, stdout=subprocess.PIPE, text=True)
+    if r.returncode:
+        raise Failed(r.stdout)
+    return dict(value=twice() - before)
+
+
+def rings(scene, s, seconds):
+    """To a virtual machine whose card takes RING frames of a burst, as part of the same with RING_LARGE"""
+    values = []
+    for n in RING_LARGE, RING:
+        t = Subject(s.name, s.port, s.binary)
+        t.ns = Namespace("-Ur")
+        scene.settings(t.ns)
+        pids, _, base = scene.launch(s, t.ns, "-t", "none", "-u", "none", "-m", "1500")
+        try:
+            scene.guest_up(t, base + ".socket", "-m", "1500", "-l", f"/burst={n}")
+            values.append(bulk("out", "-R")(scene, t, seconds)["value"])
+        finally:
+            end(pids)
+            t.ns.proc.stop()
+    return dict(value=values[1] / values[0], small=round(values[1], 3), large=round(values[0], 3))
+rings.iperf3 = True
+
+
+def ipxe(card, family):
+    """IPXE_BYTES by HTTP, to iPXE (IPXE: another ipxe.lkrn than Debian's); MB/s"""
+    def machine(scene, s, netdev, addr, port):
+        script = f"{scene.dir}/{s.name}.ipxe"
+        with open(script, "w") as f:
+            f.write("\n".join(["#!ipxe", "dhcp" if family == 4 else "ifconf -c ipv6",
+                               f"imgfetch http://{addr}:{port}/file", f"imgfetch http://{addr}:{port}/done", ""]))
+        return Proc(["qemu-system-x86_64", "-accel", "kvm", "-accel", "tcg", "-m", "512", "-display", "none",
+                     "-nodefaults", "-no-user-config", "-kernel", IPXE, "-initrd", script,
+                     "-netdev", f"{netdev},id=n", "-device", f"{card},netdev=n"])
+
+    def how(scene, s, seconds):
+        if not shutil.which("qemu-system-x86_64") or not os.path.exists(IPXE):
+            raise Skipped(f"no qemu-system-x86_64, or no {IPXE}: Debian's packages qemu-system-x86 and ipxe")
+        addr, port, pids, vm = ("198.51.100.10", "2001:db8:1::10")[family == 6], s.port + 5, (), None
+        web = Proc([*scene.R.enter, sys.executable, scene.here("web.py"), addr, str(port), str(IPXE_BYTES)], "ready")
+        try:
+            netdev = "user"
+            if not s.limit:
+                pids, _, base = scene.launch(s, None, "-t", "none", "-u", "none")
+                netdev = f"stream,server=off,addr.type=unix,addr.path={base}.socket"
+            vm = machine(scene, s, netdev, f"[{addr}]" if family == 6 else addr, port)
+            try:
+                web.p.wait(IPXE_PATIENCE)
+            except subprocess.TimeoutExpired:
+                raise Failed(f"not there in {IPXE_PATIENCE} s: {vm.stop()[-300:]}") from None
+            took = json.loads(web.p.communicate()[0])["seconds"]
+        finally:
+            web.stop()
+            if vm:
+                vm.stop()
+            end(pids)
+        return dict(value=IPXE_BYTES / 1e6 / took)
+    return how
+
+
 # ---- Memory, start
 
 def rss_kb(processes):
@@ -142,6 +236,14 @@ def rss_kb(processes):
     return kb
 
 
+def end(pids):
+    for p in descendants(pids) if pids else ():
+        try:
+            os.kill(p, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
 def fresh(scene, s, then):
     """Another one of the program, just started"""
     ns = Namespace("-Ur")
@@ -149,11 +251,7 @@ def fresh(scene, s, then):
     try:
         return then(descendants(pids), took, ns)
     finally:
-        for p in descendants(pids):
-            try:
-                os.kill(p, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        end(pids)
         ns.proc.stop()
 
 
@@ -305,6 +403,26 @@ def table():
                     for name, what, how in (("out", "from the guest", ("out",)),
                                             ("rev", "to the guest, the client", ("out", "-R")),
                                             ("in", "to the guest, the server", ("in",)))]
+    for name, (text, _) in BEHIND.items():
+        lossy = dict(kind=name, limit="forward", realtime=True)
+        if name == "tail":
+            figures.append(Figure("tail_stall", "how much longer an answer takes whose last segment is lost, to a client "
+                                  "behind the guest, " + text, stall, unit="ms",
+                                  goal=("most", 3 * TAIL_TRIP_MS + 10), more=False, per="", **lossy))
+            continue
+        figures += [Figure(f"{name}_{way}", f"one TCP stream {what} a client behind the guest, {text}", bulk("out", *args),
+                           goal=("limit", .80), longer=2, calls=False, **lossy)
+                    for way, what, args in (("up", "from", ()), ("down", "to", ("-R",)))]
+    figures += [
+        Figure("slow_again", f"segments that a guest gets twice that reads {SLOW // 1000} kB/s", again, unit="",
+               limit=None, goal=("most", 0), more=False, per="", longer=2),
+        Figure("passt_ring_32", f"TCP to a card that drops what is beyond {RING} frames of a burst, as part of the "
+               f"same with {RING_LARGE:,}", rings, kind="passt", unit="", limit=None, goal=("least", .80), per="", longer=2),
+    ]
+    for card in "e1000", "rtl8139", "virtio-net":
+        figures += [Figure(f"ipxe_{card}_{family}", f"64 MiB by HTTP to iPXE, {card}, IPv{family}", ipxe(card, family),
+                           kind="ipxe", unit="MB/s", limit="user", goal=("peer", 1), also=("limit", 1), per="", longer=5)
+                    for family in (4, 6)]
     return figures
 
 

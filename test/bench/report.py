@@ -29,7 +29,8 @@ def figure_of(key):
 
 def goal_text(goal):
     kind, n = goal
-    return {"limit": f"{n:.2f} of limit", "peer": f"{n:g} x peer", "most": f"{n:g} at most"}[kind]
+    return {"limit": f"{n:.2f} of limit", "peer": f"{n:g} x peer", "most": f"{n:g} at most",
+            "least": f"{n:g} at least"}[kind]
 
 
 def listing(figures):
@@ -93,11 +94,14 @@ class Run:
         if "+" in key:
             if f.more and f.per:
                 found.append(("0.8 of cubic", over(self.part(key), self.part(key.split("+")[0])), .8, True))
-        elif f.goal:
-            kind, n = f.goal
-            got = (self.median(key, PROGRAM) if kind == "most" else self.ratio(key, f.limit) if kind == "limit"
+        for goal in (f.goal, f.also) if "+" not in key else ():
+            if not goal:
+                continue
+            kind, n = goal
+            got = (self.median(key, PROGRAM) if kind in ("most", "least")
+                   else self.ratio(key, f.limit) if kind == "limit"
                    else self.ratio(key, self.peers[0]) if self.peers else None)
-            found.append((goal_text(f.goal), got, n, f.more))
+            found.append((goal_text(goal), got, n, f.more))
         if f.cpu_goal and self.peers and "+" not in key:
             found.append(("CPU " + goal_text(f.cpu_goal), self.ratio(key, self.peers[0], "cpu"), f.cpu_goal[1], False))
         return [(text, got, None if got is None else got >= n if more else got <= n) for text, got, n, more in found]

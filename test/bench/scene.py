@@ -4,15 +4,17 @@
     R: remote host              H: host                  C, one for each program: guest
     198.51.100.10, .1           198.51.100.2             a namespace of its own
     2001:db8:1::10, ::1         2001:db8:1::2
-          ext ------ veth or wan ------ ext    program ------ ext
+          ext ------ veth or wan ------ ext    program ------ ext    in0 ------ wan ------ ext
+                                                                                           B, behind some guests:
+                                                                                           10.9.N.2, fd00:9:N::2
 
 All programs are there at the same time, each with ports of its own, so that they can take turns. A limit is a pseudo
-program: "veth" is a namespace with a veth pair to R, "host" is H itself. The process that makes a scene is the first of
-a PID namespace, and in H: all ends with it.
+program: "veth" is a namespace with a veth pair to R, "host" is H itself, "forward" is as veth and has a B, and "user"
+is qemu's own network. The process that makes a scene is the first of a PID namespace, and in H: all ends with it.
 """
 import os, re, select, subprocess, tempfile, time
 
-LIMITS = "veth", "host"
+LIMITS = "veth", "host", "forward", "user"
 ADDR = {4: dict(R="198.51.100.10", H="198.51.100.2", lo="127.0.0.1", veth_R="203.0.113.1", veth_C="203.0.113.2"),
         6: dict(R="2001:db8:1::10", H="2001:db8:1::2", lo="::1", veth_R="2001:db8:2::1", veth_C="2001:db8:2::2")}
 PATIENCE = 15   # seconds that something may take longer than it should
@@ -153,7 +155,7 @@ class Subject:
 
     def __init__(self, name, port, binary=None):
         self.name, self.port, self.binary = name, port, binary
-        self.ns = self.roots = None
+        self.ns = self.roots = self.behind = None
         self.limit = binary is None
 
     def processes(self):
@@ -161,8 +163,8 @@ class Subject:
 
 
 class Scene:
-    """@spec: kind ("pasta", "passt", "vhost": passt by vhost-user), link to R, mtu, cc, family, sysctl, subjects,
-    tools"""
+    """@spec: kind ("pasta", "passt", "vhost": passt by vhost-user), link: of H to R, a wan; behind: options of the link
+    to B; bare: the program is started by each figure; mtu, cc, family, sysctl, subjects, tools"""
 
     def __init__(self, spec):
         self.spec, self.tools, self.family = spec, spec["tools"], spec["family"]
@@ -176,12 +178,17 @@ class Scene:
         for s in self.subjects:
             try:
                 self.limit_up(s) if s.limit else self.program_up(s)
+                if spec.get("behind"):
+                    self.behind_up(s, spec["behind"])
             except Failed as e:
                 self.absent[s.name] = str(e)
         self.subjects = [s for s in self.subjects if s.name not in self.absent]
 
     def bench(self, tool):
         return f"{self.tools}/../bench/{tool}"
+
+    def here(self, name):
+        return os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
 
     def network(self, link):
         if link:
@@ -203,7 +210,7 @@ class Scene:
         ns.sysctl(f"net.ipv4.tcp_congestion_control={self.spec['cc']}", *self.spec["sysctl"])
 
     def limit_up(self, s):
-        if s.name == "host":
+        if s.name in ("host", "user"):
             s.ns = self.H
             return
         s.ns = Namespace()
@@ -214,6 +221,22 @@ class Scene:
         self.R.run("ip", "link", "set", name, "up")
         s.ns.run("ip", "link", "set", "ext", "up")
         self.settings(s.ns)
+
+    def behind_up(self, s, options):
+        """B; the guest's kernel forwards for it, or that of the limit. R knows the way back in the latter case."""
+        n, guest = (s.port - 7000) // 10, s.ns
+        s.behind = Namespace()
+        s.line = Proc([f"{self.tools}/wan", "0", "0", "0", guest.path, "in0", s.behind.path, "ext", options], "ready")
+        guest.sysctl("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+        for ns, name, host in (guest, "in0", 1), (s.behind, "ext", 2):
+            ns.run("ip", "link", "set", name, "txqueuelen", "16384")
+            ns.addr(name, f"10.9.{n}.{host}/24", f"fd00:9:{n}::{host}/64")
+        s.behind.run("ip", "route", "add", "default", "via", f"10.9.{n}.1")
+        s.behind.run("ip", "route", "add", "default", "via", f"fd00:9:{n}::1")
+        if s.limit:
+            self.R.run("ip", "route", "add", f"10.9.{n}.0/24", "via", ADDR[4]["veth_C"])
+            self.R.run("ip", "route", "add", f"fd00:9:{n}::/64", "via", ADDR[6]["veth_C"])
+        self.settings(s.behind)
 
     def launch(self, s, ns, *args):
         """Starts it, as a user would, in the background; its processes, and seconds until it was ready"""
@@ -238,6 +261,8 @@ class Scene:
         return pids() - before, took, base
 
     def program_up(self, s):
+        if self.spec.get("bare"):
+            return
         s.ns = Namespace("-Ur")
         self.settings(s.ns)
         ports = f"{s.port}-{s.port + 9}"
@@ -245,13 +270,13 @@ class Scene:
         if self.spec["kind"] != "pasta":
             self.guest_up(s, base + ".socket")
 
-    def guest_up(self, s, socket):
+    def guest_up(self, s, socket, *options):
         """The namespace's kernel is the guest; the device's queue is larger, as a virtual machine's doesn't drop"""
         mtu = str(self.spec["mtu"])
         s.ns.sysctl("net.ipv6.conf.default.accept_ra=0", "net.ipv6.conf.default.accept_dad=0")
         # One region, a frame in one descriptor: not every program takes more
         tool = ["guest_vhost", "-g", "1", "-c", "131072"] if self.spec["kind"] == "vhost" else ["guest"]
-        s.guest = Proc([f"{self.tools}/{tool[0]}", *tool[1:], "-m", mtu, socket, s.ns.path], "ready")
+        s.guest = Proc([f"{self.tools}/{tool[0]}", *tool[1:], "-m", mtu, *options, socket, s.ns.path], "ready")
         s.ns.run("ip", "link", "set", "ext", "txqueuelen", "16384")
         s.ns.addr("ext", "198.51.100.2/24", "2001:db8:1::2/64")
         s.ns.run("ip", "route", "add", "default", "via", "198.51.100.1")
@@ -263,5 +288,5 @@ class Scene:
         if way == "local":
             return self.H, s.ns, a["lo"]
         if way == "out":
-            return s.ns, self.R, a["veth_R"] if s.name == "veth" else a["R"]
+            return s.behind or s.ns, self.R, a["veth_R"] if s.name in ("veth", "forward") else a["R"]
         return self.R, s.ns, a["veth_C"] if s.name == "veth" else a["H"]
