@@ -27,8 +27,8 @@ ANSWER = 14700      # bytes, of which the last segment has fewer than 999 in bot
 SLOW = 64000        # bytes per second
 RING, RING_LARGE = 32, 4096
 IPXE = os.environ.get("IPXE", "/usr/lib/ipxe/ipxe.lkrn")
-IPXE_BYTES = 64 << 20
-IPXE_PATIENCE = 240
+IPXE_BYTES = int(os.environ.get("IPXE_BYTES", 64 << 20))
+IPXE_PATIENCE = 60 + IPXE_BYTES / 250000    # s
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ def ipxe(card, family):
         with open(script, "w") as f:
             f.write("\n".join(["#!ipxe", "dhcp" if family == 4 else "ifconf -c ipv6",
                                f"imgfetch http://{addr}:{port}/file", f"imgfetch http://{addr}:{port}/done", ""]))
-        return Proc(["qemu-system-x86_64", "-accel", "kvm", "-accel", "tcg", "-m", "512", "-display", "none",
+        return Proc(["qemu-system-x86_64", "-accel", "tcg", "-m", "512", "-display", "none",
                      "-nodefaults", "-no-user-config", "-kernel", IPXE, "-initrd", script,
                      "-netdev", f"{netdev},id=n", "-device", f"{card},netdev=n"])
 
@@ -212,7 +212,7 @@ def ipxe(card, family):
             try:
                 web.p.wait(IPXE_PATIENCE)
             except subprocess.TimeoutExpired:
-                raise Failed(f"not there in {IPXE_PATIENCE} s: {vm.stop()[-300:]}") from None
+                raise Failed(f"not there in {IPXE_PATIENCE:.0f} s: {vm.stop()[-300:]}") from None
             took = json.loads(web.p.communicate()[0])["seconds"]
         finally:
             web.stop()
