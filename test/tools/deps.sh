@@ -27,6 +27,7 @@ for t in $TOOLS "$@"; do
 done
 /usr/bin/python3 -c 'import scapy' 2>/dev/null || need python3-scapy
 [ -e /usr/lib/ipxe/qemu/pxe-virtio.rom ] || need ipxe-qemu
+[ -e /usr/lib/ipxe/ipxe.lkrn ] || need ipxe
 [ -x /lib/systemd/systemd-networkd ] || [ -x /usr/lib/systemd/systemd-networkd ] || need systemd
 for h in linux/if_tun.h linux/virtio_net.h; do
 	[ -e "/usr/include/$h" ] || need linux-libc-dev
