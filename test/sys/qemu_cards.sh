@@ -9,8 +9,8 @@ for f in "$IPXE" "$(command -v qemu-system-x86_64)"; do
 	[ -e "$f" ] || { fail "qemu and iPXE are there" "Debian's packages qemu-system-x86 and ipxe"; done_testing; }
 done
 
-# serve FAMILY ADDRESS: BYTES at /file; a line in $T/got.CARD.FAMILY once the client asks for something else, which it does with
-# all of them
+# serve FAMILY ADDRESS: BYTES at /file; a line in $T/got.CARD.FAMILY once the client asks for something else, which it
+# does with all of them
 serve()
 {
 	R python3 "$TOP/test/bench/web.py" "$2" "808$1" $BYTES >"$T/got.$CARD.$1" 2>&1 &
