@@ -14,6 +14,7 @@
 #include "conf.h"
 #include "log.h"
 #include "opt.h"
+#include "policy.h"
 #include "unix.h"
 
 #define MTU_DEFAULT	65520		/* largest multiple of 4, so that IPv4 header and payload stay aligned */
@@ -479,6 +480,45 @@ static void default_ports(struct parse *p)
 	}
 }
 
+/* Egress */
+
+static struct policy *policy_of(struct parse *p)
+{
+	if (!p->c->policy)
+		p->c->policy = policy_new();
+	return p->c->policy;
+}
+
+/* --allow, --deny, --ask: @off is the verdict */
+static void p_rule(struct parse *p)
+{
+	const char *why = policy_add(policy_of(p), (enum verdict)p->o->off, p->val, NULL);
+
+	if (why)
+		bad(p, why);
+}
+
+static void p_policy(struct parse *p)
+{
+	unsigned line;
+	const char *why;
+
+	check_arg(p, PATH_MAX);
+	why = policy_file(policy_of(p), p->val, &line);
+	if (why && line)
+		die("%.256s, line %u: %s", p->val, line, why);
+	if (why)
+		bad(p, why);
+}
+
+static void p_egress(struct parse *p)
+{
+	const char *why = policy_egress(policy_of(p), p->val);
+
+	if (why)
+		bad(p, why);
+}
+
 static struct opts table;
 
 static void p_help(struct parse *p)
@@ -607,6 +647,22 @@ static const struct opt opts[] = {
 	  "Address that leads to the host's own address, the one the guest has too; none by default" },
 	{ "no-map-gw", 0, NULL, BOTH, p_set, CONF(no_map_gw), "The gateway's address does not lead to the host" },
 
+	{ .help = "Destinations the guest may reach", .modes = BOTH },
+	{ "allow", 0, "RULE", BOTH, p_rule, ALLOW,
+	  "Allow what matches RULE; of the options --allow, --deny and --policy, the first rule that matches decides. RULE "
+	  "is [tcp/|udp/|icmp/]TARGET[:PORTS], TARGET an address, a prefix (of IPv6 in brackets, if ports follow) or a "
+	  "group: any, public, private, host, loopback, link-local, metadata or multicast; PORTS a list, separated by "
+	  "commas, of PORT[-PORT]. Without a protocol, TCP and UDP" },
+	{ "deny", 0, "RULE", BOTH, p_rule, DENY,
+	  "Refuse what matches RULE; without protocol and ports, echo as well" },
+	{ "ask", 0, "RULE", BOTH, p_rule, ASK, NULL },
+	{ "policy", 0, "PATH", BOTH, p_policy, 0,
+	  "Rules of a file, in this place: a line each, allow RULE, deny RULE \"REASON\" or egress WORD; # begins a "
+	  "comment" },
+	{ "egress", 0, "open|internet|locked", BOTH, p_egress, 0,
+	  "What happens to destinations that no rule matches: allowed; allowed if they are public addresses, or the "
+	  "resolver; refused. By default locked if there is a rule that allows, or else open" },
+
 	{ .help = "Forwarding to the guest", .modes = BOTH },
 	{ "tcp-ports", 't', "SPEC", BOTH, p_ports, 0,
 	  "TCP ports of the host to forward, any number of times. SPEC is none, or [ADDR[%NAME]/]PORTS: bound to an "
@@ -721,6 +777,8 @@ static void check(const struct parse *p)
 	if (p->netmask)
 		c->ip[V4].plen = p->netmask;
 	check_ports(c);
+	if (c->policy && !policy_compile(c->policy))
+		c->policy = NULL;
 	if (c->no_splice && c->splice_only)
 		die("--no-splice and --splice-only exclude each other");
 	if (c->link_fd >= 0 && c->splice_only)

@@ -39,6 +39,8 @@ struct search {
 	unsigned	n;
 };
 
+struct policy;
+
 struct conf {
 	enum mode	mode;
 
@@ -91,6 +93,7 @@ struct conf {
 	struct search	search;
 	bool		search_given;			/* -S, also "none" */
 
+	struct policy	*policy;	/* --allow, --deny, --policy, --egress; NULL: everything is allowed */
 	struct rules	rules;
 	bool		ports_later;		/* ports may open while the loop runs */
 };
@@ -105,7 +108,7 @@ static inline const char *conf_name(const struct conf *c)
  * conf_parse() - command line into @c
  *
  * Ends the process on any error, with one line and status 1, and after --help and --version, with 0. Opens nothing but
- * the user and group files for --runas.
+ * files of rules, and the user and group files for --runas.
  */
 void conf_parse(struct conf *c, int argc, char **argv);
 

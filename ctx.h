@@ -24,6 +24,9 @@ struct ctx {
 		int		guest;	/* the one for guests if it waits, or -1 */
 		uint32_t	fds;	/* that the process may have (RLIMIT_NOFILE) */
 	} accept;
+	struct {
+		struct nl	nl;	/* in the host's namespace, or closed: whose is an address? */
+	} egress;
 	int		epfd;
 	struct {
 		uint64_t	flows, bytes;

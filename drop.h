@@ -17,7 +17,7 @@
 	DROP(DROP_PROTO, "proto")		/* transport protocol not carried */				\
 	DROP(DROP_PORT_ZERO, "port_zero")	/* port 0 */							\
 	DROP(DROP_ADDR, "addr")			/* loopback, unspecified, multicast out of place */		\
-	DROP(DROP_POLICY, "policy")		/* switched off, or no mapping for the destination */		\
+	DROP(DROP_POLICY, "policy")		/* switched off, no mapping, or refused by a rule */		\
 	DROP(DROP_TCP_STATE, "tcp_state")	/* segment makes no sense in this state */			\
 	DROP(DROP_TCP_SEQ, "tcp_seq")		/* out of the window, or out of order */			\
 	DROP(DROP_NO_FLOW, "no_flow")		/* answer from the host's side without a flow */		\

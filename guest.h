@@ -10,6 +10,7 @@
 
 struct ctx;
 struct frags;
+struct policy;
 
 #define TOLD		512		/* addresses */
 
@@ -30,6 +31,7 @@ struct guest {
 	struct frags	*frags;		/* incomplete datagrams */
 	int		link_error;	/* -errno: the link is lost, for attach_lost() */
 	uint8_t		index;		/* in ctx.guest */
+	struct policy	*policy;	/* for flows that it begins; NULL: all are allowed */
 	struct mac	mac;		/* last source MAC address seen; broadcast until then */
 	struct mac	device;		/* of its own interface; zero if that is not known */
 	struct seen	seen;

@@ -110,6 +110,9 @@ int nl_addr_copy(const struct nl_copy *cp);
  */
 int nl_route_copy(const struct nl_copy *cp);
 
+/* Type of the route to @a in the kernel's tables, RTN_...; RTN_UNREACHABLE: there is none; or -errno */
+int nl_route_type(struct nl *nl, const struct addr *a);
+
 /* Requests for default routes and for routes to their gateways, to be held behind the one for the link to come up */
 void nl_route_copy_first(const struct nl_copy *cp);
 

@@ -311,3 +311,44 @@ int nl_route_copy(const struct nl_copy *cp)
 	debug("%u IPv%c routes not copied (%s)", cp->to->refused, cp->v6 ? '6' : '4', errno_text(-cp->to->err));
 	return (int)cp->to->refused;
 }
+
+/* Answer in a datagram of @len bytes: false: it is not there */
+static bool type_read(const struct nl *nl, const struct nlmsghdr *nh, ssize_t len, int *type)
+{
+	for (; NLMSG_OK(nh, len); nh = NLMSG_NEXT(nh, len)) {
+		const struct rtmsg *rtm = NLMSG_DATA(nh);
+
+		if (msg_ends(nh, nl, type)) {
+			if (*type == -ENETUNREACH || *type == -EHOSTUNREACH || *type == -EACCES)
+				*type = RTN_UNREACHABLE;
+			return true;
+		}
+		if (nh->nlmsg_seq == nl->seq && nh->nlmsg_type == RTM_NEWROUTE && msg_has(nh, sizeof(*rtm))) {
+			*type = rtm->rtm_type;
+			return true;
+		}
+	}
+	return false;
+}
+
+int nl_route_type(struct nl *nl, const struct addr *a)
+{
+	bool v4 = addr_is_v4(a);
+	const struct rtmsg rtm = { .rtm_family = v4 ? AF_INET : AF_INET6, .rtm_dst_len = v4 ? 32 : 128 };
+	alignas(NLMSG_ALIGNTO) uint8_t buf[2048];
+	struct req r;
+	ssize_t n;
+	int ret;
+
+	req_start(&r, RTM_GETROUTE, 0, &rtm, sizeof(rtm));
+	req_attr_addr(&r, RTA_DST, a);
+	ret = nl_ask(nl, &r);
+	if (ret)
+		return ret;
+	do {
+		n = nl_recv(nl, buf, sizeof(buf));
+		if (n < 0)
+			return (int)n;
+	} while (!type_read(nl, (const void *)buf, n, &ret));
+	return ret;
+}

@@ -14,6 +14,7 @@
 
 #include "checksum.h"
 #include "dgram.h"
+#include "egress.h"
 #include "icmp.h"
 #include "ping.h"
 #include "reclaim.h"
@@ -70,6 +71,8 @@ static struct flow *ping_open(struct ctx *c, struct guest *g, const struct pkt *
 	int fd;
 
 	why = map_out(&c->net, p->proto, &guest->peer, &guest->our, &host);
+	if (why == DROP_NONE)
+		why = egress_judge(c, g, p->proto, &host.peer);
 	if (why != DROP_NONE) {
 		drop_count(g, why);
 		if (why == DROP_POLICY)

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "accept.h"
+#include "egress.h"
 #include "event.h"
 #include "icmp.h"
 #include "reclaim.h"
@@ -368,6 +369,8 @@ void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 		return;
 	}
 	why = map_out(&c->net, IPPROTO_TCP, &p->src, &p->dst, &host);
+	if (!why)
+		why = egress_judge(c, g, IPPROTO_TCP, &host.peer);
 	if (why) {
 		drop_count(g, why);
 		if (why == DROP_POLICY)
@@ -471,9 +474,12 @@ static int tcp_accept_one(struct ctx *c, const struct listener *l)
 	if (getsockname(fd, &to.sa, &len) || !end_from_sa(&host.peer, &from) || !end_from_sa(&host.our, &to)) {
 		why = DROP_ADDR;
 	} else if (map_splice(&c->fwd, &c->net, &g->seen, &rule->r, &host, &guest)) {
-		rule->accepted++;
-		splice_accept(c, g, rule->r.outward ? GUEST : HOST, fd, &host, &guest);
-		return 0;
+		why = rule->r.outward ? egress_judge(c, g, IPPROTO_TCP, &guest.peer) : DROP_NONE;
+		rule->accepted += !why;
+		if (!why) {
+			splice_accept(c, g, rule->r.outward ? GUEST : HOST, fd, &host, &guest);
+			return 0;
+		}
 	} else {
 		why = rule->r.outward ? DROP_POLICY : map_in(&c->net, &g->seen, &rule->r, &host, &guest);
 	}

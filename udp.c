@@ -32,6 +32,7 @@
 
 #include "checksum.h"
 #include "dgram.h"
+#include "egress.h"
 #include "icmp.h"
 #include "reclaim.h"
 #include "sock.h"
@@ -287,6 +288,15 @@ static const struct flow *client_of(const struct ctx *c, const struct guest *g, 
 	return f && dst->port >= SERVICES_END && (end_eq(dst, to) || !end_eq(dst, &f->side[HOST].peer)) ? f : NULL;
 }
 
+/* No flow for a packet of the guest's */
+static struct flow *udp_refuse(struct ctx *c, struct guest *g, const struct pkt *p, enum drop why)
+{
+	drop_count(g, why);
+	if (why == DROP_POLICY)
+		icmp_error_pkt(c, g, EACCES, p);
+	return NULL;
+}
+
 struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 {
 	const struct side guest = { .peer = p->src, .our = p->dst };
@@ -297,20 +307,20 @@ struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 	enum drop why;
 
 	why = map_out(&c->net, IPPROTO_UDP, &p->src, &p->dst, &host);
-	if (why != DROP_NONE) {
-		drop_count(g, why);
-		if (why == DROP_POLICY)
-			icmp_error_pkt(c, g, EACCES, p);
-		return NULL;
-	}
+	if (why != DROP_NONE)
+		return udp_refuse(c, g, p, why);
 	answered = flow_find_end(&c->flows, g->index, BY_ANSWER, FLOW_UDP, p->src.port, &p->dst);
 	if (answered)
 		return answered;
 	client = client_of(c, g, &p->dst, &host.peer);
-	if (client) {
+	if (client) {				/* it began */
 		host.peer = client->side[HOST].peer;
 		host.our.a = client->side[HOST].our.a;
+	} else {
+		why = egress_judge(c, g, IPPROTO_UDP, &host.peer);
 	}
+	if (why != DROP_NONE)
+		return udp_refuse(c, g, p, why);
 	leave = map_leave(&c->net, &p->dst, &host.peer.a);
 	port = port_free_for(c, g, &p->src, &host, leave);
 	if (!port) {

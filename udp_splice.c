@@ -27,6 +27,7 @@
 
 #include "accept.h"
 #include "dgram.h"
+#include "egress.h"
 #include "reclaim.h"
 #include "sock.h"
 #include "splice.h"
@@ -151,7 +152,9 @@ bool udp_splice_take(struct ctx *c, struct flow *port, const struct side *near, 
 	struct fwd_rule *rule = &c->fwd.rule[c->fwd.l[port->udp.listener].rule];
 	uint8_t side = rule->r.outward ? GUEST : HOST;
 	struct side sides[2] = { *near, *near };
+	struct guest *g = flow_guest(c, port);
 	struct flow *f;
+	enum drop why;
 	uint16_t i;
 
 	if (!udp_splice_wants(c, port, near, d, &sides[!side]))
@@ -166,9 +169,10 @@ bool udp_splice_take(struct ctx *c, struct flow *port, const struct side *near, 
 		f = NULL;
 	}
 	if (!f) {
-		f = spliced_new(c, port, sides, side, d->scope, NULL);
+		why = rule->r.outward ? egress_judge(c, g, IPPROTO_UDP, &sides[!side].peer) : DROP_NONE;
+		f = why ? NULL : spliced_new(c, port, sides, side, d->scope, NULL);
 		if (!f) {
-			drop_count(flow_guest(c, port), DROP_NO_RESOURCE);
+			drop_count(g, why ? why : DROP_NO_RESOURCE);
 			return true;
 		}
 		flow_hash(&c->flows, f, side, 0, &f->side[side].peer, &f->side[side].our);

@@ -3,6 +3,7 @@
 /* LDFLAGS: -Wl,--wrap=die,--wrap=exit,--wrap=log_at */
 
 #include <ctype.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -108,6 +109,13 @@ static void put_rule(const struct rule *r)
 		put("%c:%s%u-%u>%u", r->proto == IPPROTO_TCP ? 't' : 'u', at, r->first, r->last, r->to);
 }
 
+static void put_policy(const struct policy *p)
+{
+	put("egress=%s", egress_name[p->egress]);
+	for (const struct policy_rule *r = p->rule; r < p->rule + p->nrules; r++)
+		put("%s=%s", r->verdict == ALLOW ? "allow" : "deny", r->text);
+}
+
 static void put_names(const struct conf *c)
 {
 	put_text("hostname", c->hostname);
@@ -179,6 +187,8 @@ static const char *dumped(const struct conf *c)
 	put_names(c);
 	for (unsigned i = 0; i < c->rules.n; i++)
 		put_rule(&c->rules.rule[i]);
+	if (c->policy)
+		put_policy(c->policy);
 	for (char *const *s = c->command; s && *s; s++)
 		put("%s%s", s == c->command ? "-- " : "", *s);
 	return dump;
@@ -475,6 +485,15 @@ static const struct row grammar[] = {
 	{ "SPL-14 same port on any address and on one", "pasta -t 8080 -t 127.0.0.1/8080",
 	  "t:8080>8080 t:127.0.0.1/8080>8080" },
 	{ "the same address and port twice", "pasta -t ::1/80 -t [::1]/80", "t:::1/80>80" },
+	{ "egress: rules in order, locked as one allows", "pasta --deny 10.0.0.0/8 --allow tcp/any:443 --deny public",
+	  "egress=locked deny=10.0.0.0/8 allow=tcp/any:443 deny=public" },
+	{ "egress: open as none allows", "passt --deny metadata", "egress=open deny=metadata" },
+	{ "CLI-02 egress: the last word counts", "pasta --egress locked --egress internet", "egress=internet" },
+	{ "egress: a file in its place", "pasta --deny host --policy /proc/self/fd/100 --allow any",
+	  "egress=internet deny=host allow=10.0.0.1:22 deny=private allow=any" },
+	{ "egress: open without rules is no policy", "pasta --egress open", "" },
+	{ "egress: an empty file is no policy", "pasta --policy /dev/null", "" },
+
 	{ "same port, TCP and UDP", "pasta -t 80:1 -u 80:2", "t:80>1 u:80>2" },
 };
 
@@ -600,6 +619,22 @@ static const struct row errors[] = {
 	{ "group, empty", "pasta --runas 0:", "Invalid value \"0:\" for --runas: no such group" },
 	{ "user too large", "pasta --runas 4294967295",
 	  "Invalid value \"4294967295\" for --runas: no such user" },
+
+	{ "egress: rule", "pasta --allow publik",
+	  "Invalid value \"publik\" for --allow: unknown word: a group, an address, or a name with a dot expected" },
+	{ "egress: prefix", "pasta --deny 10.0.0.1/8",
+	  "Invalid value \"10.0.0.1/8\" for --deny: address with bits beyond the prefix" },
+	{ "egress: port", "pasta --allow any:65536",
+	  "Invalid value \"any:65536\" for --allow: not a port, or range of ports, from 1 to 65535" },
+	{ "not there yet: names", "pasta --allow example.com:443",
+	  "Invalid value \"example.com:443\" for --allow: names are not supported yet" },
+	{ "not there yet: --ask", "pasta --ask any", "Invalid value \"any\" for --ask: asking is not supported yet" },
+	{ "egress: word", "pasta --egress shut", "Invalid value \"shut\" for --egress: neither open, internet nor locked" },
+	{ "egress: file", "pasta --policy /nonexistent",
+	  "Invalid value \"/nonexistent\" for --policy: No such file or directory" },
+	{ "egress: folder", "pasta --policy /", "Invalid value \"/\" for --policy: Is a directory" },
+	{ "egress: line of a file", "pasta --policy /proc/self/fd/101",
+	  "/proc/self/fd/101, line 3: a word is missing" },
 
 	{ "port above 65535", "pasta -t 70000",
 	  "Invalid value \"70000\" for -t/--tcp-ports: port above 65535" },
@@ -998,8 +1033,22 @@ static void test_table(void)
 	}
 }
 
+/* Files of rules, by their descriptors */
+static void policy_file_at(int at, const char *text)
+{
+	int fd = memfd_create("policy", 0);
+
+	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text) || dup2(fd, at) != at) {
+		printf("Bail out! no file of rules\n");
+		_exit(1);
+	}
+	close(fd);
+}
+
 int main(void)
 {
+	policy_file_at(100, "# rules\nallow 10.0.0.1:22\ndeny private \"ours\"\negress internet\n");
+	policy_file_at(101, "allow any\n\ndeny\n");
 	test_table();
 	test_rows(clients, ARRAY_SIZE(clients));
 	test_rows(grammar, ARRAY_SIZE(grammar));
