@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "../../egress.h"
 #include "../../event.h"
 #include "../../frag.h"
 #include "../../loop.h"
@@ -144,6 +145,23 @@ static void run_conf(struct run *r)
 		addr_parse("fe80::1", 7, &net->ip[f].our_ll);
 }
 
+/* The script's rules, for its guest alone */
+static void run_policy(struct run *r)
+{
+	static char text[sizeof(r->s->policy) + 1];
+	struct policy *p = NULL;
+	unsigned line;
+
+	memcpy(text, r->s->policy, sizeof(r->s->policy));
+	if (*text) {
+		p = policy_new();
+		if (policy_lines(p, text, strlen(text), &line) || !policy_compile(p))
+			run_fail(r, "rules make no sense, line %u", line);
+	}
+	egress_start(&r->c, NULL);
+	r->c.guest[r->v.guest].policy = p;
+}
+
 /* The program starts with empty hash tables: those of the run before must be, too */
 static void flows_forget(struct flows *fs)
 {
@@ -213,6 +231,7 @@ void run_begin(struct run *r, const struct script *s, const struct variant *v)
 	sock_probe();
 	loop_init(&r->c);
 	r->c.sockets_max = r->s->sockets_max;
+	run_policy(r);
 	pools_blocks(r->s->gap_blocks);
 	for (unsigned k = 0; k < GUEST_MAX; k++)
 		guest_begin(r, k, &caps);

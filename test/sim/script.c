@@ -368,6 +368,14 @@ static bool parse_step(struct step *t, struct words *w, char *options)
 	return false;
 }
 
+/* A line of a policy */
+static void add_rule(struct script *s, const char *verb, const char *rule)
+{
+	size_t len = strlen(s->policy);
+
+	snprintf(s->policy + len, sizeof(s->policy) - len, "%s %s\n", verb, rule);
+}
+
 static bool parse_set(struct script *s, const struct words *w)
 {
 	if (w->n == 3 && !strcmp(w->w[1], "mtu"))
@@ -378,6 +386,8 @@ static bool parse_set(struct script *s, const struct words *w)
 		s->sockets_max = (uint32_t)atoi(w->w[2]);
 	else if (w->n == 3 && !strcmp(w->w[1], "gap-blocks"))
 		s->gap_blocks = (uint32_t)atoi(w->w[2]);
+	else if (w->n == 3 && (!strcmp(w->w[1], "allow") || !strcmp(w->w[1], "deny") || !strcmp(w->w[1], "egress")))
+		add_rule(s, w->w[1], w->w[2]);
 	else if (w->n == 2 && !strcmp(w->w[1], "outward"))
 		s->outward = true;
 	else if (w->n == 2 && !strcmp(w->w[1], "no-icmp"))

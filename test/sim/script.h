@@ -13,7 +13,8 @@
  *	TIME flow WHAT | link WHAT | conn N [new] [to ADDR:PORT]
  *	TIME counter NAME N			value of one in counters.c
  *	set NAME [VALUE]			mtu N, only v4, only v6, no-faults, meminfo, peek, no-peek, outward,
- *						no-icmp, no-udp, sockets N, gap-blocks N, routed
+ *						no-icmp, no-udp, sockets N, gap-blocks N, routed; allow RULE, deny RULE,
+ *						egress WORD (its addresses are not replaced)
  *	use active | use passive | use sack	connection opened by the guest, or from the host: MSS 1000, scale 7;
  *						by a guest with SACK. A round trip takes 1/3 s, and so a timeout 1 s
  *
@@ -88,6 +89,7 @@ struct script {
 	bool		no_icmp, no_udp;
 	bool		routed;			/* TCP is of a host behind the guest */
 	uint32_t	sockets_max;		/* of the guest's */
+	char		policy[256];		/* rules for what the guest begins, a line each */
 	uint32_t	gap_blocks;		/* for queues behind gaps, 0: as usual */
 };
 

@@ -487,7 +487,7 @@ static const struct row grammar[] = {
 	{ "the same address and port twice", "pasta -t ::1/80 -t [::1]/80", "t:::1/80>80" },
 	{ "egress: rules in order, locked as one allows", "pasta --deny 10.0.0.0/8 --allow tcp/any:443 --deny public",
 	  "egress=locked deny=10.0.0.0/8 allow=tcp/any:443 deny=public" },
-	{ "egress: open as none allows", "passt --deny metadata", "egress=open deny=metadata" },
+	{ "egress: open as none allows", "passt --deny metadata", "dhcp_dns dhcp_search egress=open deny=metadata" },
 	{ "CLI-02 egress: the last word counts", "pasta --egress locked --egress internet", "egress=internet" },
 	{ "egress: a file in its place", "pasta --deny host --policy /proc/self/fd/100 --allow any",
 	  "egress=internet deny=host allow=10.0.0.1:22 deny=private allow=any" },
