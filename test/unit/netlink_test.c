@@ -523,8 +523,50 @@ static void test_gro(void)
 	eq(nl_link_gro(&nl, 5, size), -EINVAL);
 }
 
+static void put_type(uint32_t seq, uint8_t type)
+{
+	const struct rtmsg rtm = { .rtm_family = AF_INET, .rtm_dst_len = 32, .rtm_type = type };
+
+	put(RTM_NEWROUTE, 0, seq, &rtm, sizeof(rtm));
+}
+
+static void test_route_type(void)
+{
+	struct addr a = addr_loopback4;
+
+	test("type of a route, behind the answer to an earlier question");
+	fresh();
+	put_type(0, RTN_BROADCAST);
+	sent();
+	put_type(1, RTN_LOCAL);
+	sent();
+	eq(nl_route_type(&nl, &a), RTN_LOCAL);
+	ok(drained());
+	eq(requests(), 1);
+
+	test("type of a route: no route is no error, all else is");
+	for (unsigned i = 0; i < 5; i++) {
+		static const int err[] = { -ENETUNREACH, -EHOSTUNREACH, -EACCES, -EINVAL, -EPERM };
+
+		fresh();
+		put_ack(1, err[i]);
+		sent();
+		eq(nl_route_type(&nl, &a), i < 3 ? RTN_UNREACHABLE : err[i]);
+	}
+	fresh();
+	eq(nl_route_type(&nl, &a), -ETIMEDOUT);
+
+	test("type of a route, of this kernel");
+	if (ok(!nl_open(&nl, NETLINK_ROUTE))) {
+		eq(nl_route_type(&nl, &a), RTN_LOCAL);
+		a = addr_loopback6;
+		ok(nl_route_type(&nl, &a) == RTN_LOCAL || access("/proc/net/if_inet6", F_OK));
+	}
+}
+
 int main(void)
 {
+	test_route_type();
 	test_dump();
 	test_interrupted();
 	test_malformed();

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* egress_test.c - verdicts with what kernel and network know: the host's addresses, resolvers, addresses within others */
+
+#include <errno.h>
+
+#include "../t.h"
+#include "../../egress.c"
+
+static struct ctx c;
+static struct conf conf;
+static char lines[1024];
+
+/* In place of the kernel */
+static struct {
+	const char	*host, *broadcast;
+	int		err;
+	unsigned	asked;
+} kernel;
+
+static struct addr A(const char *s)
+{
+	struct addr a = addr_any6;
+
+	if (!addr_parse(s, strlen(s), &a)) {
+		printf("Bail out! bad address in a table: %s\n", s);
+		exit(EXIT_FAILURE);
+	}
+	return a;
+}
+
+int nl_route_type(struct nl *nl, const struct addr *a)
+{
+	struct addr host = A(kernel.host), broadcast = A(kernel.broadcast);
+
+	(void)nl;
+	kernel.asked++;
+	if (kernel.err)
+		return kernel.err;
+	return addr_eq(a, &host) ? RTN_LOCAL : addr_eq(a, &broadcast) ? RTN_BROADCAST : RTN_UNICAST;
+}
+
+int nl_open(struct nl *nl, int proto)
+{
+	(void)proto;
+	nl->fd = 100;
+	return 0;
+}
+
+/* Lines separated by ';' */
+static void rules(const char *text)
+{
+	struct policy *p = policy_new();
+	unsigned line;
+
+	snprintf(lines, sizeof(lines), "%s", text);
+	for (char *s = lines; *s; s++)
+		*s = *s == ';' ? '\n' : *s;
+	eq_str(policy_lines(p, lines, strlen(lines), &line), NULL);
+	egress_start(&c, policy_compile(p) ? p : NULL);
+}
+
+static bool allowed(uint8_t proto, const char *addr, uint16_t port)
+{
+	struct end to = { A(addr), port };
+
+	kernel.asked = 0;
+	return egress_judge(&c, &c.guest[0], proto, &to) == DROP_NONE;
+}
+
+static void test_host(void)
+{
+	static const struct {
+		const char	*rules, *addr;
+		bool		allowed;
+		unsigned	asked;
+	} t[] = {
+		{ "deny host", "203.0.113.7", false, 1 },
+		{ "deny host", "203.0.113.8", true, 1 },
+		{ "deny host", "127.0.0.1", false, 0 },
+		{ "deny host", "::1", false, 0 },
+		{ "deny host", "10.0.2.15", false, 0 },
+		{ "egress internet", "203.0.113.7", false, 0 },
+		{ "egress internet", "9.9.9.9", true, 1 },
+		{ "egress internet", "10.0.0.1", false, 0 },
+		{ "allow public", "9.9.9.9", true, 1 },
+		{ "allow host; deny any", "203.0.113.7", true, 1 },
+		{ "allow host; deny any", "203.0.113.8", false, 1 },
+		{ "allow 203.0.113.7; deny host", "203.0.113.7", true, 0 },
+		{ "deny 203.0.113.0/24; allow host", "203.0.113.7", false, 0 },
+		{ "deny multicast", "203.0.113.255", false, 1 },
+		{ "deny multicast", "203.0.113.8", true, 1 },
+		{ "egress locked", "203.0.113.7", false, 0 },
+	};
+
+	test("addresses of the host: the kernel is asked once, where it matters");
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
+		rules(t[i].rules);
+		if (!eq(allowed(IPPROTO_TCP, t[i].addr, 80), t[i].allowed) || !eq(kernel.asked, t[i].asked))
+			printf("# %s: %s\n", t[i].rules, t[i].addr);
+	}
+
+	test("a public address of the host is not public");
+	kernel.host = "9.9.9.9";
+	rules("egress internet");
+	ok(!allowed(IPPROTO_TCP, "9.9.9.9", 80));
+	ok(allowed(IPPROTO_TCP, "9.9.9.10", 80));
+	kernel.host = "203.0.113.7";
+
+	test("without an answer of the kernel, the address counts as the host's, unless that allows it");
+	kernel.err = -ENOBUFS;
+	rules("deny host");
+	ok(!allowed(IPPROTO_TCP, "203.0.113.8", 80));
+	rules("allow host; deny any");
+	ok(!allowed(IPPROTO_TCP, "203.0.113.7", 80));
+	rules("egress internet");
+	ok(!allowed(IPPROTO_TCP, "9.9.9.9", 80));
+	kernel.err = 0;
+}
+
+static void test_carried(void)
+{
+	static const struct {
+		const char	*rules, *addr;
+		bool		allowed;
+	} t[] = {
+		{ "deny 10.0.0.0/8", "2002:a00:1::1", false },
+		{ "deny 10.0.0.0/8", "64:ff9b::a00:1", false },
+		{ "deny 10.0.0.0/8", "2001:0:a00:1::1", false },		/* Teredo's server */
+		{ "deny 10.0.0.0/8", "2001:0:909:909::f5ff:fffe", false },	/* Teredo's client */
+		{ "deny 10.0.0.0/8", "::ffff:10.0.0.1", false },
+		{ "deny 10.0.0.0/8", "2002:909:909::1", true },
+		{ "deny private", "64:ff9b::c0a8:101", false },
+		{ "deny loopback", "2002:7f00:1::1", false },
+		{ "deny host", "64:ff9b::cb00:7107", false },			/* kernel.host */
+		{ "deny 64:ff9b::/96", "64:ff9b::909:909", false },
+		{ "allow 9.9.9.9", "9.9.9.9", true },
+		{ "allow 9.9.9.9", "::ffff:9.9.9.9", true },
+		{ "allow 9.9.9.9", "64:ff9b::909:909", false },
+		{ "allow 9.9.9.9", "2002:909:909::1", false },
+		{ "allow 64:ff9b::/96", "64:ff9b::909:909", false },
+		{ "allow 64:ff9b::/96; allow 9.9.9.9", "64:ff9b::909:909", true },
+		{ "egress internet", "64:ff9b::909:909", true },
+		{ "egress internet", "64:ff9b::a00:1", false },
+		{ "egress internet", "64:ff9b::a9fe:a9fe", false },
+	};
+
+	test("an address that carries another is refused if one of the two is");
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
+		rules(t[i].rules);
+		if (!eq(allowed(IPPROTO_TCP, t[i].addr, 80), t[i].allowed))
+			printf("# %s: %s\n", t[i].rules, t[i].addr);
+	}
+}
+
+static void test_resolver(void)
+{
+	test("internet: the resolver is allowed, on port 53, wherever it is");
+	rules("egress internet");
+	ok(allowed(IPPROTO_UDP, "127.0.0.53", 53));
+	ok(allowed(IPPROTO_TCP, "127.0.0.53", 53));
+	ok(!allowed(IPPROTO_TCP, "127.0.0.53", 853));
+	ok(!allowed(IPPROTO_UDP, "127.0.0.54", 53));
+	ok(allowed(IPPROTO_UDP, "192.168.1.1", 53));
+	ok(!allowed(IPPROTO_UDP, "192.168.1.1", 80));
+	ok(!allowed(IPPROTO_ICMP, "192.168.1.1", 0));
+	ok(allowed(IPPROTO_UDP, "fd00::53", 53));
+	test("but for a rule against it");
+	rules("egress internet; deny loopback");
+	ok(!allowed(IPPROTO_UDP, "127.0.0.53", 53));
+	test("locked: it takes a rule");
+	rules("egress locked");
+	ok(!allowed(IPPROTO_UDP, "127.0.0.53", 53));
+}
+
+static void test_counts(void)
+{
+	test("rules count their flows, and so does the default");
+	rules("deny tcp/any:25; allow public");
+	for (unsigned i = 0; i < 3; i++)
+		allowed(IPPROTO_TCP, "9.9.9.9", 25);
+	allowed(IPPROTO_TCP, "9.9.9.9", 26);
+	allowed(IPPROTO_ICMPV6, "2620:fe::9", 0);
+	allowed(IPPROTO_TCP, "10.0.0.1", 26);
+	eq(c.guest[0].policy->rule[0].hits, 3);
+	eq(c.guest[0].policy->rule[1].hits, 1);
+	eq(c.guest[0].policy->hits, 2);
+
+	test("without rules, nothing is judged, and no socket is opened");
+	rules("");
+	ok(!c.guest[0].policy);
+	ok(allowed(IPPROTO_TCP, "127.0.0.1", 1));
+	eq(c.egress.nl.fd, -1);
+}
+
+int main(void)
+{
+	kernel.host = "203.0.113.7";
+	kernel.broadcast = "203.0.113.255";
+	c.net.cf = &conf;
+	for (enum family f = V4; f < FAMILIES; f++)
+		c.net.ip[f].dns_host = c.net.ip[f].guest.addr = addr_any(f);
+	c.net.ip[V4].guest.addr = A("10.0.2.15");
+	c.net.ip[V4].dns_host = A("127.0.0.53");
+	c.net.ip[V4].guest.dns[0] = A("192.168.1.1");
+	c.net.ip[V6].guest.dns[0] = A("fd00::53");
+	c.net.ip[V4].guest.ndns = c.net.ip[V6].guest.ndns = 1;
+	test_host();
+	test_carried();
+	test_resolver();
+	test_counts();
+	return done();
+}
