@@ -649,16 +649,16 @@ static const struct opt opts[] = {
 
 	{ .help = "Destinations the guest may reach", .modes = BOTH },
 	{ "allow", 0, "RULE", BOTH, p_rule, ALLOW,
-	  "Allow what matches RULE; of the options --allow, --deny and --policy, the first rule that matches decides. RULE "
-	  "is [tcp/|udp/|icmp/]TARGET[:PORTS], TARGET an address, a prefix (of IPv6 in brackets, if ports follow) or a "
-	  "group: any, public, private, host, loopback, link-local, metadata or multicast; PORTS a list, separated by "
-	  "commas, of PORT[-PORT]. Without a protocol, TCP and UDP" },
+	  "Allow what matches RULE; of the options --allow, --deny and --policy, the first rule that matches decides. "
+	  "RULE is [tcp/|udp/|icmp/]TARGET[:PORTS], TARGET an address, a prefix (of IPv6 in brackets, if ports follow) "
+	  "or a group: any, public, private, host, loopback, link-local, metadata or multicast; PORTS a list, "
+	  "separated by commas, of PORT[-PORT]. Without a protocol, TCP and UDP" },
 	{ "deny", 0, "RULE", BOTH, p_rule, DENY,
 	  "Refuse what matches RULE; without protocol and ports, echo as well" },
 	{ "ask", 0, "RULE", BOTH, p_rule, ASK, NULL },
 	{ "policy", 0, "PATH", BOTH, p_policy, 0,
-	  "Rules of a file, in this place: a line each, allow RULE, deny RULE \"REASON\" or egress WORD; # begins a "
-	  "comment" },
+	  "Rules of a file, in this place, a line each: allow RULE; deny RULE, which a reason in quotes may follow; or "
+	  "egress WORD. A word that begins with # begins a comment" },
 	{ "egress", 0, "open|internet|locked", BOTH, p_egress, 0,
 	  "What happens to destinations that no rule matches: allowed; allowed if they are public addresses, or the "
 	  "resolver; refused. By default locked if there is a rule that allows, or else open" },

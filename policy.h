@@ -41,6 +41,10 @@ enum policy_proto { POLICY_TCP, POLICY_UDP, POLICY_ECHO, POLICY_PROTOS };
 
 enum target { TARGET_V4, TARGET_V6, TARGET_GROUP };
 
+struct port_range {
+	uint16_t	first, last;
+};
+
 struct policy_rule {
 	const char	*text;			/* as it was given, and the reason given with it, or NULL */
 	const char	*reason;
@@ -71,7 +75,7 @@ struct policy {
 	uint16_t	group[GROUPS];		/* its place, or POLICY_NONE */
 	struct policy_rule	rule[POLICY_MAX];
 	struct policy_place	place[POLICY_MAX];
-	struct { uint16_t first, last; } range[POLICY_RANGES];
+	struct port_range	range[POLICY_RANGES];
 	uint32_t	edge[POLICY_EDGES];	/* protocol and port above the number of the rule from there on */
 	char		text[POLICY_TEXT];
 };

@@ -16,8 +16,8 @@
 #include "util.h"
 
 #define BLANKS		" \t\r"
-#define NAME_LEN	253		/* RFC 1035 2.3.4, as text without the root's dot */
-#define LABEL_LEN	63
+#define DNS_NAME_LEN	253	/* RFC 1035 2.3.4, as text without the root's dot */
+#define DNS_LABEL_LEN	63
 
 const char *const egress_name[EGRESS_WORDS] = { "", "open", "internet", "locked" };
 
@@ -53,7 +53,7 @@ static bool is_name(const char *s, size_t len)
 {
 	size_t label = 0;
 
-	if (len > NAME_LEN)
+	if (len > DNS_NAME_LEN)
 		return false;
 	for (size_t i = 0; i < len; i++) {
 		char ch = s[i] | 0x20;
@@ -62,7 +62,7 @@ static bool is_name(const char *s, size_t len)
 		if (s[i] == '.' ? !label || s[i - 1] == '-' : !plain && (s[i] != '-' || !label))
 			return false;
 		label = s[i] == '.' ? 0 : label + 1;
-		if (label > LABEL_LEN)
+		if (label > DNS_LABEL_LEN)
 			return false;
 	}
 	return label && s[len - 1] != '-';
