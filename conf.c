@@ -485,7 +485,7 @@ static void default_ports(struct parse *p)
 static struct policy *policy_of(struct parse *p)
 {
 	if (!p->c->policy)
-		p->c->policy = policy_new();
+		p->c->policy = policy_new(NULL);
 	return p->c->policy;
 }
 
@@ -777,8 +777,8 @@ static void check(const struct parse *p)
 	if (p->netmask)
 		c->ip[V4].plen = p->netmask;
 	check_ports(c);
-	if (c->policy && !policy_compile(c->policy))
-		c->policy = NULL;
+	if (c->policy)
+		policy_compile(c->policy);
 	if (c->no_splice && c->splice_only)
 		die("--no-splice and --splice-only exclude each other");
 	if (c->link_fd >= 0 && c->splice_only)

@@ -93,7 +93,7 @@ struct conf {
 	struct search	search;
 	bool		search_given;			/* -S, also "none" */
 
-	struct policy	*policy;	/* --allow, --deny, --policy, --egress; NULL: everything is allowed */
+	struct policy	*policy;	/* --allow, --deny, --policy, --egress; NULL: none of these */
 	struct rules	rules;
 	bool		ports_later;		/* ports may open while the loop runs */
 };

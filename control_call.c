@@ -16,6 +16,7 @@
 #include "auto.h"
 #include "control.h"
 #include "counters.h"
+#include "egress.h"
 #include "opt.h"
 #include "udp.h"
 
@@ -402,6 +403,74 @@ static void change(struct ctx *c, struct control_call *call, struct json_out *o)
 	reply_end(o, false);
 }
 
+/* Egress policy */
+
+#define TEXT_SHOWN	400		/* bytes of a rule: those of one are in CONTROL_ROOM */
+
+static const char *const verdict_word[] = { [ALLOW] = "allow", [DENY] = "deny", [ASK] = "ask" };
+
+static void put_policy_rule(struct json_out *o, const struct policy_rule *r)
+{
+	char text[TEXT_SHOWN + 1];
+
+	snprintf(text, sizeof(text), "%s", r->text);
+	json_open(o, NULL, '{');
+	json_str(o, "verdict", verdict_word[r->verdict]);
+	json_str(o, "rule", text);
+	if (r->reason)
+		json_str(o, "reason", r->reason);
+	json_int(o, "flows", (int64_t)r->hits);
+	json_close(o, '}');
+}
+
+static void list_policy(struct ctx *c, struct control_call *call, struct json_out *o)
+{
+	const struct policy *p = c->egress.policy;
+	unsigned n = p ? p->nrules : 0;
+
+	reply_begin(o);
+	json_str(o, "egress", egress_name[p ? p->egress : EGRESS_OPEN]);
+	json_int(o, "flows", (int64_t)(p ? p->hits : 0));
+	json_open(o, "rules", '[');
+	while (call->at < n && room(o))
+		put_policy_rule(o, &p->rule[call->at++]);
+	call->busy = call->at < n;
+	json_close(o, ']');
+	reply_end(o, call->busy);
+}
+
+static void set_policy(struct ctx *c, struct control_call *call, struct json_out *o)
+{
+	const char *text = json_member(call->parameters, "text"), *now = json_member(call->parameters, "now"), *why;
+	struct policy *p = policy_new(c->egress.policy);
+	unsigned line, ended = 0;
+	bool end = false;
+
+	if (!json_get_str(text, p->text, sizeof(p->text))) {
+		reply_invalid(o, "text");
+		return;
+	}
+	if (now && !json_get_bool(now, &end)) {
+		reply_invalid(o, "now");
+		return;
+	}
+	why = policy_lines(p, p->text, strlen(p->text), &line);
+	if (why) {
+		reply_error(o, ERROR("InvalidPolicy"));
+		json_int(o, "line", line);
+		json_str(o, "reason", why);
+		reply_end(o, false);
+		return;
+	}
+	policy_compile(p);
+	egress_set(c, p);
+	if (end)
+		ended = egress_end_refused(c);
+	reply_begin(o);
+	json_int(o, "ended", ended);
+	reply_end(o, false);
+}
+
 /* Flows */
 
 static void put_end(struct json_out *o, const char *name, const struct end *e)
@@ -466,15 +535,17 @@ static void status(struct ctx *c, struct control_call *call, struct json_out *o)
 static const struct method {
 	const char	*name;
 	bool		more;			/* only if called with "more" */
-	const char	*parameter;		/* the only one, or NULL: none */
+	const char	*parameter[2];		/* NULL: none */
 	void		(*fn)(struct ctx *c, struct control_call *call, struct json_out *o);
 } methods[] = {
-	{ SERVICE ".GetInfo", false, NULL, get_info },
-	{ SERVICE ".GetInterfaceDescription", false, "interface", get_description },
-	{ CONTROL_INTERFACE ".Rules", false, NULL, list_rules },
-	{ CONTROL_INTERFACE ".Change", false, "steps", change },
-	{ CONTROL_INTERFACE ".Flows", true, NULL, list_flows },
-	{ CONTROL_INTERFACE ".Status", false, NULL, status },
+	{ SERVICE ".GetInfo", false, { NULL }, get_info },
+	{ SERVICE ".GetInterfaceDescription", false, { "interface" }, get_description },
+	{ CONTROL_INTERFACE ".Rules", false, { NULL }, list_rules },
+	{ CONTROL_INTERFACE ".Change", false, { "steps" }, change },
+	{ CONTROL_INTERFACE ".Flows", true, { NULL }, list_flows },
+	{ CONTROL_INTERFACE ".Policy", true, { NULL }, list_policy },
+	{ CONTROL_INTERFACE ".SetPolicy", false, { "text", "now" }, set_policy },
+	{ CONTROL_INTERFACE ".Status", false, { NULL }, status },
 };
 
 /* NULL, and the error is written, if there is none of this name */
@@ -522,7 +593,7 @@ bool control_call(struct ctx *c, struct control_call *call, const char *v, struc
 	if (!m)
 		return true;
 	call->fn = m->fn;
-	unknown = unknown_member(p, &m->parameter, 1);
+	unknown = unknown_member(p, m->parameter, ARRAY_SIZE(m->parameter));
 	if (unknown || upgrade) {
 		reply_invalid(o, unknown ? unknown : "upgrade");
 	} else if (m->more && !call->more) {

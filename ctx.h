@@ -25,6 +25,7 @@ struct ctx {
 		uint32_t	fds;	/* that the process may have (RLIMIT_NOFILE) */
 	} accept;
 	struct {
+		struct policy	*policy; /* of all guests, or NULL */
 		struct nl	nl;	/* in the host's namespace, or closed: whose is an address? */
 	} egress;
 	int		epfd;

@@ -11,12 +11,18 @@
 
 #include "egress.h"
 
-int egress_start(struct ctx *c, struct policy *p)
+void egress_set(struct ctx *c, struct policy *p)
+{
+	c->egress.policy = p;
+	for (unsigned i = 0; i < GUEST_MAX; i++)
+		c->guest[i].policy = p && policy_matters(p) ? p : NULL;
+}
+
+int egress_start(struct ctx *c, struct policy *p, bool later)
 {
 	c->egress.nl.fd = -1;
-	for (unsigned i = 0; i < GUEST_MAX; i++)
-		c->guest[i].policy = p;
-	return p ? nl_open(&c->egress.nl, NETLINK_ROUTE) : 0;
+	egress_set(c, p);
+	return later || c->guest[0].policy ? nl_open(&c->egress.nl, NETLINK_ROUTE) : 0;
 }
 
 /* Groups that the network's settings know, added to the address's */
@@ -72,19 +78,50 @@ static struct decision judge_one(struct ctx *c, const struct policy *p, enum pol
 	}
 }
 
-enum drop egress_verdict(struct ctx *c, const struct guest *g, uint8_t proto, const struct end *to)
+/* Decision on a destination, with what it carries */
+static struct decision judge(struct ctx *c, const struct policy *p, uint8_t proto, const struct end *to)
 {
 	enum policy_proto pp = proto == IPPROTO_TCP ? POLICY_TCP : proto == IPPROTO_UDP ? POLICY_UDP : POLICY_ECHO;
-	struct policy *p = g->policy;
 	struct decision d = judge_one(c, p, pp, to);
 	struct addr v4[POLICY_CARRIED];
 	unsigned n = policy_carried(&to->a, v4);
 
 	for (unsigned i = 0; i < n; i++)
 		d = stricter(d, judge_one(c, p, pp, &(struct end){ v4[i], to->port }));
+	return d;
+}
+
+enum drop egress_verdict(struct ctx *c, const struct guest *g, uint8_t proto, const struct end *to)
+{
+	struct policy *p = g->policy;
+	struct decision d = judge(c, p, proto, to);
+
 	if (d.rule == POLICY_NONE)
 		p->hits++;
 	else
 		p->rule[d.rule].hits++;
 	return d.verdict == ALLOW ? DROP_NONE : DROP_POLICY;
+}
+
+static uint8_t flow_proto(const struct flow *f)
+{
+	return f->type == FLOW_PING			       ? IPPROTO_ICMP :
+	       f->type == FLOW_TCP || f->type == FLOW_SPLICE ? IPPROTO_TCP :
+							       IPPROTO_UDP;
+}
+
+unsigned egress_end_refused(struct ctx *c)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < c->flows.unused; i++) {
+		struct flow *f = &c->flows.f[i];
+		const struct policy *p = flow_guest(c, f)->policy;
+
+		if (f->type == FLOW_FREE || f->dead || !f->egress || !p ||
+		    judge(c, p, flow_proto(f), &f->side[HOST].peer).verdict == ALLOW)
+			continue;
+		n += f->ops->end(c, f);
+	}
+	return n;
 }

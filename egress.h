@@ -6,10 +6,20 @@
 #include "ctx.h"
 #include "policy.h"
 
-/* All guests get policy @p, NULL: everything is allowed. In the host's network namespace, before the seccomp filter, as
- * it opens a socket: 0, or -errno.
+/**
+ * egress_start() - policy of all guests
+ * @p:		NULL: everything is allowed
+ * @later:	it may be replaced
+ *
+ * In the host's network namespace, before the seccomp filter, as it opens a socket. Return: 0, or -errno
  */
-int egress_start(struct ctx *c, struct policy *p);
+int egress_start(struct ctx *c, struct policy *p, bool later);
+
+/* Policy of all guests from now on; flows live on */
+void egress_set(struct ctx *c, struct policy *p);
+
+/* Ends flows that guests began, and may not begin any more: their number */
+unsigned egress_end_refused(struct ctx *c);
 
 /* egress_judge() of a guest with a policy */
 enum drop egress_verdict(struct ctx *c, const struct guest *g, uint8_t proto, const struct end *to);

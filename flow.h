@@ -218,6 +218,7 @@ struct flow {
 	bool		dead;		/* ended in this loop turn */
 	uint8_t		queue;		/* of the link: the one that the guest used last */
 	uint8_t		lru;		/* enum flow_lru, LRU_LISTS: on none */
+	bool		egress;		/* the guest began it: its policy has allowed that */
 	uint16_t	gen;		/* of this entry, 10 bits: events of an earlier owner have another one */
 	uint16_t	batch_head, batch_tail;	/* this batch's packets of the flow, PKT_NEXT_NONE: none */
 	uint32_t	hash[FLOW_TABLES], hnext[FLOW_TABLES];	/* hash and chain; FLOW_NONE: not in that table */

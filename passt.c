@@ -406,7 +406,7 @@ int main(int argc, char **argv)
 	sock_probe();
 	net_start(&ctx.net, &conf);
 	need(loop_init(&ctx), "set up event loop");
-	need(egress_start(&ctx, conf.policy), "ask the kernel about addresses");
+	need(egress_start(&ctx, conf.policy, conf.control), "ask the kernel about addresses");
 	follow_neighbours(&ctx);
 	if (pasta())
 		link_tap(&ctx);

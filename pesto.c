@@ -30,11 +30,14 @@ struct parse {
 	const char	*action;		/* of the options that follow; NULL: they replace a table */
 	bool		replaced[2];		/* tables: HOST (-t, -u), SPLICE (-T, -U) */
 	bool		show;
+	bool		now;			/* with --policy */
+	const char	*policy;		/* file of rules, or NULL */
 	unsigned	steps;
 	struct json_out	call;
 };
 
-static char call_buf[CONTROL_IN], answer_buf[1 << 20];
+static char call_buf[CONTROL_IN], policy_buf[CONTROL_IN], answer_buf[1 << 20];
+static size_t answer_have, answer_used;	/* bytes in the buffer, and those of the last answer */
 
 /* Options */
 
@@ -58,6 +61,12 @@ static const struct opt opts[] = {
 	{ "version", 0, NULL, 1, NULL, 0, "Show the version and exit" },
 	{ "debug", 'd', NULL, 1, NULL, 0, "Show what is sent and answered" },
 	{ "show", 's', NULL, 1, NULL, 0, "Show all rules, as without options; with a change, before and after it" },
+
+	{ .help = "Destinations the guest may reach", .modes = 1 },
+	{ "policy", 0, "PATH", 1, NULL, 0,
+	  "The rules of a file, as of pasta's option --policy, take the place of all rules there are, or nothing "
+	  "changes. Ports are changed first. Connections that exist live on" },
+	{ "now", 0, NULL, 1, NULL, 0, "With --policy: what the new rules refuse ends at once" },
 
 	{ .help = "Changes, in their order", .modes = 1 },
 	{ "add", 'A', NULL, 1, NULL, 0,
@@ -104,7 +113,13 @@ static void found(struct parse *p, const struct opt *o, const char *val)
 				  "Shows and changes which ports a pasta or passt forwards while it runs. "
 				  "PATH is its control\nsocket, see option -c of pasta and passt.\n");
 	case '\0':
-		opts_version(table.name);
+		if (!strcmp(o->name, "version"))
+			opts_version(table.name);
+		if (!strcmp(o->name, "now"))
+			p->now = true;
+		else
+			p->policy = val;
+		break;
 	case 'd':
 		log_level = LOG_DEBUG;
 		break;
@@ -123,6 +138,37 @@ static void found(struct parse *p, const struct opt *o, const char *val)
 	default:
 		ports(p, o->letter, val);
 	}
+}
+
+/* A file, as text of a call, into policy_buf: the length of that */
+static size_t policy_call(const struct parse *p)
+{
+	static char text[CONTROL_IN];
+	struct json_out o = { .b = policy_buf, .max = sizeof(policy_buf) };
+	int fd = open(p->policy, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : 1;
+	size_t len = 0;
+
+	while (n > 0 && len < sizeof(text) - 1) {
+		n = UNINTERRUPTED(read(fd, text + len, sizeof(text) - 1 - len));
+		len += (size_t)MAX(n, 0);
+	}
+	if (n < 0)
+		die("Failed to read %s: %s", p->policy, errno_text(errno));
+	fd_close(fd);
+	if (strlen(text) < len)
+		die("%s: a byte of 0: not a text", p->policy);
+	json_open(&o, NULL, '{');
+	json_str(&o, "method", CONTROL_INTERFACE ".SetPolicy");
+	json_open(&o, "parameters", '{');
+	json_str(&o, "text", text);
+	json_bool(&o, "now", p->now);
+	json_close(&o, '}');
+	json_close(&o, '}');
+	json_nul(&o);
+	if (o.full || n)
+		die("%s: more rules than one call may have: 128 KiB", p->policy);
+	return o.len;
 }
 
 /* Calls */
@@ -176,51 +222,73 @@ static _Noreturn void refused(const char *p, const char *error)
 		not_bound(option, value, (int)int_of(p, "port"), reason);
 	if (!strcmp(error, CONTROL_INTERFACE ".InvalidRule"))
 		die("Invalid value \"%s\" for option -%s: %s", value, option, reason);
+	if (!strcmp(error, CONTROL_INTERFACE ".InvalidPolicy"))
+		die("Rules are unchanged: line %i: %s", (int)int_of(p, "line"), reason);
 	if (!strcmp(error, CONTROL_INTERFACE ".NoSuchRule"))
 		die("Nothing to delete: no rule of option '-%s %s' is there", option, value);
 	die("Refused: %s%s%s", error, *parameter ? " " : "", parameter);
 }
 
-/* Into answer_buf: its length, without the NUL */
+/* Next answer, to the beginning of answer_buf: its length, without the NUL */
 static size_t receive(int fd, const char *path)
 {
-	size_t len = 0;
+	const char *end;
 
-	while (!len || answer_buf[len - 1]) {
-		size_t room = sizeof(answer_buf) - len;
-		ssize_t n = room ? UNINTERRUPTED(recv(fd, answer_buf + len, room, 0)) : 0;
+	answer_have -= answer_used;
+	memmove(answer_buf, answer_buf + answer_used, answer_have);
+	while (!(end = memchr(answer_buf, '\0', answer_have))) {
+		size_t room = sizeof(answer_buf) - answer_have;
+		ssize_t n = room ? UNINTERRUPTED(recv(fd, answer_buf + answer_have, room, 0)) : 0;
 
 		if (n <= 0)
 			die("No answer from %s: %s", path, n ? errno_text(errno) : "the connection was closed");
 		if (answer_buf[0] != '{')		/* a server of another protocol may speak first */
 			die("What %s answers is not Varlink", path);
-		len += (size_t)n;
+		answer_have += (size_t)n;
 	}
-	return len - 1;
+	answer_used = (size_t)(end - answer_buf) + 1;
+	return answer_used - 1;
 }
 
-/* Sends a call, NUL included: the answer's parameters; an error ends the process */
-static const char *ask(int fd, const char *path, const char *text, size_t len)
+/* The next answer's parameters; an error ends the process. @more: filled in: another answer follows; or NULL. With
+ * @more, NULL is returned if the method is unknown there.
+ */
+static const char *answer(int fd, const char *path, bool *more)
 {
+	size_t len = receive(fd, path);
+	const char *v = json_read(answer_buf, len), *p;
 	char error[TEXT_MAX];
-	const char *v, *p;
+
+	debug("Answer: %s", answer_buf);
+	if (json_type(v) != JSON_OBJECT)
+		die("What %s answers is not Varlink", path);
+	if (more)
+		*more = bool_of(v, "continues");
+	p = json_member(v, "parameters");
+	p = p ? p : v;
+	text_of(v, "error", error);
+	if (more && !strcmp(error, "org.varlink.service.MethodNotFound"))
+		return NULL;
+	if (*error)
+		refused(p, error);
+	return p;
+}
+
+static void call(int fd, const char *path, const char *text, size_t len)
+{
 	int rc;
 
 	debug("Call: %s", text);
 	rc = fd_write_all(fd, text, len);
 	if (rc)
 		die("Failed to send to %s: %s", path, errno_text(-rc));
-	len = receive(fd, path);
-	debug("Answer: %s", answer_buf);
-	v = json_read(answer_buf, len);
-	if (json_type(v) != JSON_OBJECT)
-		die("What %s answers is not Varlink", path);
-	p = json_member(v, "parameters");
-	p = p ? p : v;
-	text_of(v, "error", error);
-	if (*error)
-		refused(p, error);
-	return p;
+}
+
+/* Sends a call, NUL included: the answer's parameters; an error ends the process */
+static const char *ask(int fd, const char *path, const char *text, size_t len)
+{
+	call(fd, path, text, len);
+	return answer(fd, path, NULL);
 }
 
 /* Rules */
@@ -271,6 +339,36 @@ static void print_table(const char *rules, bool outward)
 	}
 }
 
+/* Rules about destinations, if there are any: each with the number of flows that it decided on */
+static void show_policy(int fd, const char *path)
+{
+	static const char policy[] = "{\"method\":\"" CONTROL_INTERFACE ".Policy\",\"more\":true}";
+	char verdict[TEXT_MAX], rule[TEXT_MAX], reason[TEXT_MAX], word[TEXT_MAX];
+	bool more = true, title = false;
+	int64_t others = 0;
+
+	call(fd, path, policy, sizeof(policy));
+	while (more) {
+		const char *p = answer(fd, path, &more), *v = json_first(json_member(p, "rules"));
+
+		text_of(p, "egress", word);
+		others = int_of(p, "flows");
+		if (!title && (v || strcmp(word, "open"))) {
+			printf("  EGRESS\n");
+			title = true;
+		}
+		for (; v; v = json_next(v)) {
+			text_of(v, "verdict", verdict);
+			text_of(v, "rule", rule);
+			text_of(v, "reason", reason);
+			printf("    %s %s%s%s%s  (%lli)\n", verdict, rule, *reason ? " \"" : "", reason,
+			       *reason ? "\"" : "", (long long)int_of(v, "flows"));
+		}
+	}
+	if (title)
+		printf("    egress %s  (%lli)\n", word, (long long)others);
+}
+
 static void show(int fd, const char *path, const char *title)
 {
 	static const char info[] = "{\"method\":\"org.varlink.service.GetInfo\"}";
@@ -286,6 +384,7 @@ static void show(int fd, const char *path, const char *title)
 	print_table(list, false);
 	if (strcmp(product, "passt"))
 		print_table(list, true);
+	show_policy(fd, path);
 	output_check();
 }
 
@@ -309,7 +408,9 @@ int pesto_main(int argc, char **argv)
 {
 	struct parse p = { .call = { .b = call_buf, .max = sizeof(call_buf) } };
 	const struct timeval patience = { .tv_sec = PATIENCE };
+	size_t policy_len;
 	const char *path;
+	bool changes;
 	int i, fd;
 
 	json_open(&p.call, NULL, '{');
@@ -326,8 +427,13 @@ int pesto_main(int argc, char **argv)
 	if (p.call.full)
 		die("pesto: more options than one change may have");
 
+	if (p.now && !p.policy)
+		die("pesto: --now is about --policy");
+
 	path = argv[i];
 	streams_take();
+	policy_len = p.policy ? policy_call(&p) : 0;
+	changes = p.steps || p.policy;
 	fd = unix_connect(path);
 	if (fd < 0)
 		die("Failed to connect to %s: %s", path, errno_text(-fd));
@@ -336,11 +442,13 @@ int pesto_main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	isolate_client();
 
-	if (p.show || !p.steps)
-		show(fd, path, p.steps ? "Previous configuration" : "passt/pasta configuration");
+	if (p.show || !changes)
+		show(fd, path, changes ? "Previous configuration" : "passt/pasta configuration");
 	if (p.steps)
 		ask(fd, path, call_buf, p.call.len);
-	if (p.show && p.steps)
+	if (p.policy)
+		ask(fd, path, policy_buf, policy_len);
+	if (p.show && changes)
 		show(fd, path, "Updated configuration");
 	return EXIT_SUCCESS;
 }

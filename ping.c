@@ -87,6 +87,7 @@ static struct flow *ping_open(struct ctx *c, struct guest *g, const struct pkt *
 	}
 	f->side[GUEST] = *guest;
 	f->side[HOST] = host;
+	f->egress = true;
 	f->ping = (struct ping){ .sock = fd, .id = guest->peer.port };
 	flow_hash_guest(&c->flows, f);
 	f->timer.kind = TIMER_FLOW;

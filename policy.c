@@ -14,16 +14,19 @@
 
 #define RULE_BITS	14
 
-static struct policy pool;
+static struct policy pool[2];		/* one in use, and its successor in the making */
 
 /* Scratch of policy_compile() */
 static uint32_t order[POLICY_MAX], skip[POLICY_EDGES + 1];
 
-struct policy *policy_new(void)
+struct policy *policy_new(const struct policy *old)
 {
+	struct policy *p = &pool[old == &pool[0]];
+
 	/* Tables behind the counts are written before they are read */
-	memset(&pool, 0, offsetof(struct policy, rule));
-	return &pool;
+	memset(p, 0, offsetof(struct policy, rule));
+	p->given = old ? old->given : EGRESS_UNSET;
+	return p;
 }
 
 /* ---- groups ---- */
@@ -301,7 +304,7 @@ static void place_add(struct policy *p, const uint32_t *nr, unsigned count)
 		p->end_v6 = p->nplaces;
 }
 
-bool policy_compile(struct policy *p)
+void policy_compile(struct policy *p)
 {
 	bool allows = false;
 	unsigned n;
@@ -313,8 +316,7 @@ bool policy_compile(struct policy *p)
 		order[i] = i;
 		allows |= p->rule[i].verdict != DENY;
 	}
-	if (p->egress == EGRESS_UNSET)
-		p->egress = allows ? EGRESS_LOCKED : EGRESS_OPEN;
+	p->egress = p->given ? p->given : allows ? EGRESS_LOCKED : EGRESS_OPEN;
 	sort(p, order, p->nrules);
 	for (unsigned i = 0; i < p->nrules; i += n) {
 		const struct policy_rule *r = &p->rule[order[i]];
@@ -324,7 +326,6 @@ bool policy_compile(struct policy *p)
 				break;
 		place_add(p, order + i, n);
 	}
-	return p->nrules || p->egress != EGRESS_OPEN;
 }
 
 /* ---- verdicts ---- */

@@ -66,7 +66,7 @@ struct policy_place {
 };
 
 struct policy {
-	enum egress	egress;
+	enum egress	given, egress;		/* default by its word, and in force */
 	uint64_t	hits;			/* flows that the default decided on */
 	unsigned	nrules, nplaces;
 	unsigned	first_v6, end_v6;	/* places are in order of their targets */
@@ -80,8 +80,10 @@ struct policy {
 	char		text[POLICY_TEXT];
 };
 
-/* The process's policy, empty: as much of it is touched as is used */
-struct policy *policy_new(void);
+/* An empty policy, which takes the place of @old (NULL: there is none) and keeps its default. As much of it is touched
+ * as is used.
+ */
+struct policy *policy_new(const struct policy *old);
 
 /**
  * policy_add() - one rule more
@@ -106,8 +108,14 @@ const char *policy_file(struct policy *p, const char *path, unsigned *line);
 /* The same, of @len bytes at @text, kept and changed; a byte behind them is written, too */
 const char *policy_lines(struct policy *p, char *text, size_t len, unsigned *line);
 
-/* After the last rule, before the first verdict. Return: does it refuse anything, or ask? */
-bool policy_compile(struct policy *p);
+/* After the last rule, before the first verdict */
+void policy_compile(struct policy *p);
+
+/* Is any flow refused, or a question? */
+static inline bool policy_matters(const struct policy *p)
+{
+	return p->nrules || p->egress != EGRESS_OPEN;
+}
 
 /* Groups of an address as bits, all but those that only the kernel and the network's settings know */
 unsigned policy_groups(const struct addr *a);

@@ -18,6 +18,7 @@
 #define BLANKS		" \t\r"
 #define DNS_NAME_LEN	253	/* RFC 1035 2.3.4, as text without the root's dot */
 #define DNS_LABEL_LEN	63
+#define REASON_LEN	128
 
 const char *const egress_name[EGRESS_WORDS] = { "", "open", "internet", "locked" };
 
@@ -224,7 +225,7 @@ const char *policy_egress(struct policy *p, const char *word)
 	for (enum egress e = EGRESS_OPEN; e < EGRESS_WORDS; e++) {
 		if (strcmp(word, egress_name[e]))
 			continue;
-		p->egress = e;
+		p->given = e;
 		return NULL;
 	}
 	return "neither open, internet nor locked";
@@ -253,7 +254,7 @@ static bool reason_next(char **s, const char **reason)
 	if (*text != '"')
 		return true;
 	end = strchr(++text, '"');
-	if (!end || !strchr(BLANKS, end[1]))
+	if (!end || end - text > REASON_LEN || !strchr(BLANKS, end[1]))
 		return false;
 	for (const char *at = text; at < end;) {
 		unsigned n = utf8_len(at, end);
@@ -278,7 +279,7 @@ static const char *line_parse(struct policy *p, char *s)
 	if (!*rule)
 		return "a word is missing";
 	if (!reason_next(&s, &reason))
-		return "not a text in quotes";
+		return "not a text of up to 128 bytes in quotes";
 	if (reason && strcmp(verb, verdict_name[DENY]))
 		return "only deny has a reason";
 	if (*word_next(&s))

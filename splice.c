@@ -364,6 +364,7 @@ void splice_accept(struct ctx *c, struct guest *g, unsigned near, int fd, const 
 
 	f->side[near] = *from;
 	f->side[far] = *to;
+	f->egress = far == HOST;
 	f->splice = (struct splice){
 		.way = { { .pipe = { -1, -1 } }, { .pipe = { -1, -1 } } }, .far = far, .connecting = true,
 	};

@@ -388,6 +388,7 @@ void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 		tcp_refuse(c, g, &p->src, &p->dst, p->tcp.seq,
 			   &(struct sock_err){ .err = -fd, .origin = SO_EE_ORIGIN_LOCAL });
 	} else if ((f = tcp_begin(c, g, &guest, &host, fd))) {
+		f->egress = true;
 		tcp_set_state(f, TCP_CONNECTING);
 		tcp_take_syn(c, f, p);
 	}
@@ -606,10 +607,10 @@ static void tcp_timeout(struct ctx *c, struct flow *f)
 		tcp_settle(c, f);
 }
 
-/* Its guest is gone */
+/* Its guest is gone, or may not have it any more */
 static bool tcp_gone(struct ctx *c, struct flow *f)
 {
-	tcp_abort(c, f, false);
+	tcp_abort(c, f, !flow_guest(c, f)->link_error);
 	return true;
 }
 

@@ -333,8 +333,10 @@ struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 		udp_to_one(port);
 	f = udp_new(c, g, port, &guest, &host,
 		    scope_of(&c->net, &host.peer.a, client ? client->udp.scope : leave.scope));
-	if (f)
+	if (f) {
+		f->egress = !client;
 		f->udp.many = addr_is_many(&host.peer.a);
+	}
 	return f;
 }
 

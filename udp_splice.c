@@ -175,6 +175,7 @@ bool udp_splice_take(struct ctx *c, struct flow *port, const struct side *near, 
 			drop_count(g, why ? why : DROP_NO_RESOURCE);
 			return true;
 		}
+		f->egress = rule->r.outward;
 		flow_hash(&c->flows, f, side, 0, &f->side[side].peer, &f->side[side].our);
 		rule->accepted++;
 	}

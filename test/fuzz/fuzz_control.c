@@ -98,6 +98,18 @@ bool udp_make_way(struct ctx *c, const struct rules *t)
 static char sent[4 << 20];
 static size_t sent_len;
 
+/* A rule about destinations is one that the command line would take */
+static void check_policy_rule(const char *v)
+{
+	static struct policy p;
+	char text[512];
+
+	p.nrules = p.nranges = 0;
+	CHECK(json_is(json_member(v, "verdict"), "allow") || json_is(json_member(v, "verdict"), "deny"));
+	CHECK(json_get_str(json_member(v, "rule"), text, sizeof(text)) && strlen(text) <= TEXT_SHOWN);
+	CHECK(strlen(text) == TEXT_SHOWN || !policy_add(&p, DENY, text, NULL));
+}
+
 static void check_answer(const char *s, size_t len)
 {
 	const char *v = json_read(s, len), *p = json_member(v, "parameters"), *m;
@@ -111,6 +123,10 @@ static void check_answer(const char *s, size_t len)
 	m = json_member(v, "continues");
 	CHECK(!m || (json_get_bool(m, &b) && b));
 	for (m = json_first(json_member(p, "rules")); m; m = json_next(m)) {	/* each has a value that makes it */
+		if (json_member(m, "verdict")) {
+			check_policy_rule(m);
+			continue;
+		}
 		CHECK(json_get_str(json_member(m, "option"), text, sizeof(text)));
 		t = (struct rules){ .run_time = true };
 		CHECK(json_member(m, "value"));
@@ -142,6 +158,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size > 65536)
 		return 0;
 	ctx.fwd = (struct fwd){ .nrules = 0 };
+	egress_set(&ctx, NULL);
 	ctx.net.cf = &conf;
 	ctx.net.ip[V4].on = ctx.net.ip[V6].on = true;
 	flows_init(&ctx.flows);

@@ -56,7 +56,7 @@ static void check_rule(const struct policy *p, const struct policy_rule *r)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct policy *p = policy_new();
+	struct policy *p = policy_new(NULL);
 	char *text = malloc(size + 1);		/* a sanitizer sees a byte too many being read */
 	unsigned line, lines = 1;
 	const char *why;

@@ -154,11 +154,12 @@ static void run_policy(struct run *r)
 
 	memcpy(text, r->s->policy, sizeof(r->s->policy));
 	if (*text) {
-		p = policy_new();
-		if (policy_lines(p, text, strlen(text), &line) || !policy_compile(p))
+		p = policy_new(NULL);
+		if (policy_lines(p, text, strlen(text), &line))
 			run_fail(r, "rules make no sense, line %u", line);
+		policy_compile(p);
 	}
-	egress_start(&r->c, NULL);
+	egress_start(&r->c, NULL, false);
 	r->c.guest[r->v.guest].policy = p;
 }
 

@@ -173,6 +173,86 @@ END
 	pasta_stop
 fi
 
+# ---- Rules that change while the program runs
+if [ $LINK = tap ]; then
+	S=$T/control.socket
+	P() { "${PASTA%/*}/pesto" "$@" "$S" 2>&1; }
+	shown() { P | sed -n '/EGRESS/,$p'; }
+	container
+	pasta_start --config-net -c "$S" -T 7000 -U 7000 "$CPID"
+	is "without rules, none are shown" "$(shown)" ""
+	cat >"$T/talk.py" <<'END'
+import socket, sys
+where, name, host, port = sys.argv[1:5]
+s = socket.create_connection((host, int(port)), timeout=20)
+open(f"{where}/{name}.up", "w")
+try:
+    print(s.recv(1) or "end")
+except ConnectionResetError:
+    print("reset")
+END
+	cat >"$T/serve.py" <<'END'
+import socket, sys
+s = socket.create_server(("", 7000))
+open(sys.argv[1], "w")
+held = [s.accept()[0] for n in range(int(sys.argv[2]))]
+held[0].settimeout(20)
+try:
+    print(held[0].recv(1) or "end")
+except ConnectionResetError:
+    print("reset")
+held[0].close()
+END
+	R python3 "$T/serve.py" "$T/serve.up" 1 >"$T/serve.out" 2>&1 & serve=$!
+	python3 "$T/serve.py" "$T/serve_h.up" 1 >"$T/serve_h.out" 2>&1 & serve_h=$!
+	wait_for 20 test -e "$T/serve.up"
+	wait_for 20 test -e "$T/serve_h.up"
+	C python3 "$T/talk.py" "$T" link 9.9.9.9 7000 >"$T/link.out" 2>&1 & talk=$!
+	C python3 "$T/talk.py" "$T" lo 127.0.0.1 7000 >"$T/lo.out" 2>&1 & talk_lo=$!
+	wait_for 20 test -e "$T/link.up"
+	wait_for 20 test -e "$T/lo.up"
+	printf 'allow icmp/any\ndeny 10.0.0.0/8 "not there"\negress internet\n' >"$T/new"
+	printf 'allow any\ndeny publik\n' >"$T/wrong"
+	is "rules are replaced" "$(P --policy "$T/new"; echo $?)" 0
+	is "rules with a mistake: the line is named, the old ones stay" "$(P --policy "$T/wrong"; echo $?)" \
+		"Rules are unchanged: line 2: unknown word: a group, an address, or a name with a dot expected
+1"
+	ok "echo by a new rule" C ping -nqc 1 -W 5 10.9.0.1
+	xfer 5 <<END
+error a_new_rule_refuses c=C to=10.9.0.1 port=7000 count=3 want=ECONNREFUSED
+error the_new_default_refuses c=C to=198.51.100.10 port=7000 want=ECONNREFUSED
+END
+	is "rules are shown with the flows they decided on" "$(shown)" '  EGRESS
+    allow icmp/any  (1)
+    deny 10.0.0.0/8 "not there"  (3)
+    egress internet  (1)'
+	is "connections live on" "$(cat "$T/link.out" "$T/lo.out" "$T/serve.out" "$T/serve_h.out")" ""
+	echo 'deny 9.9.9.9' >"$T/new"
+	is "--now: the default stays" "$(P --now --policy "$T/new"; shown)" '  EGRESS
+    deny 9.9.9.9  (0)
+    egress internet  (0)'
+	wait_for 20 test -s "$T/link.out"
+	wait_for 20 test -s "$T/lo.out"
+	is "--now: a connection that is refused now is reset" "$(cat "$T/link.out")" reset
+	is "--now: one through -T, too" "$(cat "$T/lo.out")" reset
+	wait $talk $talk_lo $serve $serve_h
+	is "--now: both servers see that" "$(cat "$T/serve.out" "$T/serve_h.out")" "reset
+reset"
+	: >"$T/new"
+	P --policy "$T/new"
+	is "no rules: the default stays" "$(shown)" '  EGRESS
+    egress internet  (0)'
+	echo "egress open" >"$T/new"
+	P --policy "$T/new"
+	is "egress open, and no rules: as without any" "$(shown)" ""
+	xfer 5 <<END
+tcp everything_is_allowed_again c=C s=R to=10.9.0.1 port=7000 up=1000 down=1000
+END
+	python3 -c 'print("".join(f"allow tcp/10.{i>>8}.{i&255}.0/24:443\n" for i in range(3000)), end="")' >"$T/new"
+	is "3,000 rules" "$(P --policy "$T/new"; shown | wc -l)" 3002
+	pasta_stop
+fi
+
 # ---- Rules that make no sense
 container
 touch "$T/empty"

@@ -187,7 +187,7 @@ static const char *dumped(const struct conf *c)
 	put_names(c);
 	for (unsigned i = 0; i < c->rules.n; i++)
 		put_rule(&c->rules.rule[i]);
-	if (c->policy)
+	if (c->policy && policy_matters(c->policy))
 		put_policy(c->policy);
 	for (char *const *s = c->command; s && *s; s++)
 		put("%s%s", s == c->command ? "-- " : "", *s);

@@ -49,14 +49,15 @@ int nl_open(struct nl *nl, int proto)
 /* Lines separated by ';' */
 static void rules(const char *text)
 {
-	struct policy *p = policy_new();
+	struct policy *p = policy_new(NULL);
 	unsigned line;
 
 	snprintf(lines, sizeof(lines), "%s", text);
 	for (char *s = lines; *s; s++)
 		*s = *s == ';' ? '\n' : *s;
 	eq_str(policy_lines(p, lines, strlen(lines), &line), NULL);
-	egress_start(&c, policy_compile(p) ? p : NULL);
+	policy_compile(p);
+	egress_start(&c, p, false);
 }
 
 static bool allowed(uint8_t proto, const char *addr, uint16_t port)
@@ -192,6 +193,43 @@ static void test_counts(void)
 	eq(c.egress.nl.fd, -1);
 }
 
+static bool fake_end(struct ctx *ctx, struct flow *f)
+{
+	flow_end(&ctx->flows, f);
+	return true;
+}
+
+static void test_end(void)
+{
+	static const struct flow_ops ops[] = {
+		{ .type = FLOW_TCP, .end = fake_end }, { .type = FLOW_UDP, .end = fake_end },
+		{ .type = FLOW_PING, .end = fake_end }, { .type = FLOW_SPLICE, .end = fake_end },
+		{ .type = FLOW_UDP_SPLICE, .end = fake_end },
+	};
+	struct flow *f[2 * ARRAY_SIZE(ops)];
+
+	test("flows that guests began and may not begin any more are ended, and no others");
+	flows_init(&c.flows);
+	for (unsigned i = 0; i < ARRAY_SIZE(f); i++) {
+		f[i] = flow_alloc(&c.flows, &ops[i / 2], 0, 0);
+		f[i]->side[HOST].peer = (struct end){ A("9.9.9.9"), 80 };
+		f[i]->egress = i % 2;
+	}
+	rules("deny 9.9.9.8");
+	eq(egress_end_refused(&c), 0);
+	rules("deny udp/any:80");
+	eq(egress_end_refused(&c), 2);
+	ok(f[3]->dead && f[9]->dead);
+	rules("deny icmp/any");
+	eq(egress_end_refused(&c), 1);
+	ok(f[5]->dead);
+	rules("egress locked");
+	eq(egress_end_refused(&c), 2);
+	eq(egress_end_refused(&c), 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(f); i++)
+		eq(f[i]->dead, i % 2);
+}
+
 int main(void)
 {
 	kernel.host = "203.0.113.7";
@@ -208,5 +246,6 @@ int main(void)
 	test_carried();
 	test_resolver();
 	test_counts();
+	test_end();
 	return done();
 }

@@ -18,7 +18,7 @@ static const char *rules(const char *text)
 	const char *why;
 	unsigned line;
 
-	p = policy_new();
+	p = policy_new(NULL);
 	snprintf(lines, sizeof(lines), "%s", text);
 	for (char *s = lines; *s; s++)
 		*s = *s == ';' ? '\n' : *s;
@@ -141,10 +141,10 @@ static void test_lines(void)
 		{ "egress shut\n", "neither open, internet nor locked", 1, 0 },
 		{ "allow public private\n", "more words than one rule has", 1, 0 },
 		{ "deny any \"x\" y\n", "more words than one rule has", 1, 0 },
-		{ "deny any \"x\n", "not a text in quotes", 1, 0 },
-		{ "deny any \"x\"y\n", "not a text in quotes", 1, 0 },
-		{ "deny any \"\x1b[2J\"\n", "not a text in quotes", 1, 0 },
-		{ "deny any \"\xff\"\n", "not a text in quotes", 1, 0 },
+		{ "deny any \"x\n", "not a text of up to 128 bytes in quotes", 1, 0 },
+		{ "deny any \"x\"y\n", "not a text of up to 128 bytes in quotes", 1, 0 },
+		{ "deny any \"\x1b[2J\"\n", "not a text of up to 128 bytes in quotes", 1, 0 },
+		{ "deny any \"\xff\"\n", "not a text of up to 128 bytes in quotes", 1, 0 },
 		{ "allow any \"x\"\n", "only deny has a reason", 1, 0 },
 		{ "\n\n\nallow any:0\n", "not a port, or range of ports, from 1 to 65535", 4, 0 },
 	};
@@ -155,14 +155,14 @@ static void test_lines(void)
 	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
 		const char *why;
 
-		p = policy_new();
+		p = policy_new(NULL);
 		snprintf(lines, sizeof(lines), "%s", t[i].text);
 		why = policy_lines(p, lines, strlen(lines), &line);
 		if (!eq_str(why ? why : "", t[i].why ? t[i].why : "") || !eq(line, t[i].line) ||
 		    !eq(p->nrules, t[i].n))
 			printf("# %s\n", t[i].text);
 	}
-	p = policy_new();
+	p = policy_new(NULL);
 	eq_str(policy_lines(p, zero, sizeof(zero) - 1, &line), "a byte of 0: not a text");
 	eq(line, 2);
 
@@ -179,7 +179,7 @@ static void test_file(void)
 	int fd[2];
 
 	test("a file is read to its end, also a pipe, or refused");
-	p = policy_new();
+	p = policy_new(NULL);
 	eq_str(policy_file(p, "/", &line), "Is a directory");
 	eq(line, 0);
 	eq_str(policy_file(p, "/nonexistent", &line), "No such file or directory");
@@ -379,13 +379,32 @@ static void test_verdicts(void)
 		eq(policy_judge(p, proto, &to, policy_groups(&to.a) | BIT(RESOLVER)).verdict, i & 1 ? ALLOW : DENY);
 	}
 
+	test("a successor keeps the default that was given, not one that follows from rules");
+	rules("allow public; egress internet");
+	{
+		struct policy *old = p;
+
+		p = policy_new(old);
+		ok(p != old && policy_new(p) == old);
+		p = policy_new(old);
+	}
+	policy_compile(p);
+	eq(p->egress, EGRESS_INTERNET);
+	rules("allow public");
+	p = policy_new(p);
+	policy_compile(p);
+	eq(p->egress, EGRESS_OPEN);
+
 	test("without rules that refuse anything, there is no policy");
-	p = policy_new();
-	ok(!policy_compile(p));
+	p = policy_new(NULL);
+	policy_compile(p);
+	ok(!policy_matters(p));
 	rules("egress open");
-	ok(!policy_compile(p));
+	policy_compile(p);
+	ok(!policy_matters(p));
 	rules("egress locked");
-	ok(policy_compile(p));
+	policy_compile(p);
+	ok(policy_matters(p));
 }
 
 /* ---- the slow reference ---- */
@@ -467,7 +486,7 @@ static void test_reference(void)
 		unsigned n = rnd(8) ? rnd(30) : rnd(600), line;
 		const char *why;
 
-		p = policy_new();
+		p = policy_new(NULL);
 		while (n--)
 			s = rnd_rule(s, (size_t)(end - s));
 		why = policy_lines(p, lines, (size_t)(s - lines), &line);
@@ -521,7 +540,7 @@ static void measure(unsigned k, unsigned n, uint64_t *compile, uint64_t *judge)
 	uint64_t start = cpu_us();
 	unsigned line, sum = 0;
 
-	p = policy_new();
+	p = policy_new(NULL);
 	for (unsigned i = 0; i < n; i++)
 		s = kind(s, k, i);
 	eq_str(policy_lines(p, lines, (size_t)(s - lines), &line), NULL);
