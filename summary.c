@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "policy.h"
 #include "summary.h"
 
 static void print_addr(const char *label, const struct addr *a)
@@ -133,6 +134,8 @@ void summary_print(const struct net *net, const char *ifname, const char *socket
 	print_rules(&c->rules, "Inbound forwarding rules (HOST):", false);
 	if (c->mode == MODE_PASTA)
 		print_rules(&c->rules, "Outbound forwarding rules (SPLICE):", true);
+	if (c->policy && policy_matters(c->policy))
+		info("Egress policy: %u rules, all else: %s", c->policy->nrules, egress_name[c->policy->egress]);
 	if (c->pcap)
 		info("Saving packet capture to %s", c->pcap);
 	if (!*socket)

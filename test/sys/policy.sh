@@ -34,6 +34,7 @@ allowed()
 
 # ---- Internet yes, everything else no
 pasta_up --egress internet --map-guest-addr 192.0.2.2 --map-guest-addr 2001:db8:9a55::2
+like "the program shows that it has rules" "$(cat "$PASTA_LOG" "$T/pasta.$PN.out")" "Egress policy: 0 rules, all else: internet"
 {
 	allowed internet:_IPv4 9.9.9.9 7000 R
 	allowed internet:_IPv6 2620:fe::9 7000 R
