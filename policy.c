@@ -14,14 +14,14 @@
 
 #define RULE_BITS	14
 
-static struct policy pool[2];		/* one in use, and its successor in the making */
+static struct policy policies[2];		/* one in use, and its successor in the making */
 
 /* Scratch of policy_compile() */
 static uint32_t order[POLICY_MAX], skip[POLICY_EDGES + 1];
 
 struct policy *policy_new(const struct policy *old)
 {
-	struct policy *p = &pool[old == &pool[0]];
+	struct policy *p = &policies[old == &policies[0]];
 
 	/* Tables behind the counts are written before they are read */
 	memset(p, 0, offsetof(struct policy, rule));
@@ -31,7 +31,7 @@ struct policy *policy_new(const struct policy *old)
 
 /* ---- groups ---- */
 
-#define BIT(group)	(1U << GROUP_##group)
+#define IN(group)	(1U << GROUP_##group)
 #define NET4(i, j, k, l, plen)	{ .b = { [10] = 0xff, 0xff, i, j, k, l } }, 96 + (plen)
 #define NET6(x, y, z, last, plen)										\
 	{ .b = { (x) >> 8, (x) & 0xff, (y) >> 8, (y) & 0xff, (z) >> 8, (z) & 0xff, [15] = last } }, plen
@@ -46,28 +46,28 @@ static const struct special {
 	bool		global;
 	uint16_t	groups;
 } special[] = {
-	{ NET4(169, 254, 169, 254, 32), false, BIT(METADATA) },
+	{ NET4(169, 254, 169, 254, 32), false, IN(METADATA) },
 	{ NET4(0, 0, 0, 0, 8), false, 0 },
-	{ NET4(10, 0, 0, 0, 8), false, BIT(PRIVATE) },
-	{ NET4(100, 64, 0, 0, 10), false, BIT(PRIVATE) },
-	{ NET4(127, 0, 0, 0, 8), false, BIT(LOOPBACK) | BIT(HOST) },
-	{ NET4(169, 254, 0, 0, 16), false, BIT(LINK_LOCAL) },
-	{ NET4(172, 16, 0, 0, 12), false, BIT(PRIVATE) },
+	{ NET4(10, 0, 0, 0, 8), false, IN(PRIVATE) },
+	{ NET4(100, 64, 0, 0, 10), false, IN(PRIVATE) },
+	{ NET4(127, 0, 0, 0, 8), false, IN(LOOPBACK) | IN(HOST) },
+	{ NET4(169, 254, 0, 0, 16), false, IN(LINK_LOCAL) },
+	{ NET4(172, 16, 0, 0, 12), false, IN(PRIVATE) },
 	{ NET4(192, 0, 0, 9, 32), true, 0 },
 	{ NET4(192, 0, 0, 10, 32), true, 0 },
 	{ NET4(192, 0, 0, 0, 24), false, 0 },
 	{ NET4(192, 0, 2, 0, 24), false, 0 },
 	{ NET4(192, 88, 99, 0, 24), false, 0 },
-	{ NET4(192, 168, 0, 0, 16), false, BIT(PRIVATE) },
+	{ NET4(192, 168, 0, 0, 16), false, IN(PRIVATE) },
 	{ NET4(198, 18, 0, 0, 15), false, 0 },
 	{ NET4(198, 51, 100, 0, 24), false, 0 },
 	{ NET4(203, 0, 113, 0, 24), false, 0 },
-	{ NET4(224, 0, 0, 0, 4), false, BIT(MULTICAST) },
-	{ NET4(255, 255, 255, 255, 32), false, BIT(MULTICAST) },
+	{ NET4(224, 0, 0, 0, 4), false, IN(MULTICAST) },
+	{ NET4(255, 255, 255, 255, 32), false, IN(MULTICAST) },
 	{ NET4(240, 0, 0, 0, 4), false, 0 },
 	{ NET4(0, 0, 0, 0, 0), true, 0 },
 
-	{ NET6(0, 0, 0, 1, 128), false, BIT(LOOPBACK) | BIT(HOST) },
+	{ NET6(0, 0, 0, 1, 128), false, IN(LOOPBACK) | IN(HOST) },
 	{ NET6(0x64, 0xff9b, 0, 0, 96), true, 0 },
 	{ NET6(0x2001, 0, 0, 0, 32), false, 0 },
 	{ NET6(0x2001, 1, 0, 1, 128), true, 0 },
@@ -82,10 +82,10 @@ static const struct special {
 	{ NET6(0x2002, 0, 0, 0, 16), false, 0 },
 	{ NET6(0x3fff, 0, 0, 0, 20), false, 0 },
 	{ NET6(0x2000, 0, 0, 0, 3), true, 0 },
-	{ { .b = { 0xfd, 0, 0x0e, 0xc2, [14] = 0x02, 0x54 } }, 128, false, BIT(METADATA) },
-	{ NET6(0xfc00, 0, 0, 0, 7), false, BIT(PRIVATE) },
-	{ NET6(0xfe80, 0, 0, 0, 10), false, BIT(LINK_LOCAL) },
-	{ NET6(0xff00, 0, 0, 0, 8), false, BIT(MULTICAST) },
+	{ { .b = { 0xfd, 0, 0x0e, 0xc2, [14] = 0x02, 0x54 } }, 128, false, IN(METADATA) },
+	{ NET6(0xfc00, 0, 0, 0, 7), false, IN(PRIVATE) },
+	{ NET6(0xfe80, 0, 0, 0, 10), false, IN(LINK_LOCAL) },
+	{ NET6(0xff00, 0, 0, 0, 8), false, IN(MULTICAST) },
 	{ NET6(0, 0, 0, 0, 0), false, 0 },
 };
 
@@ -98,7 +98,7 @@ static bool in_net(const struct addr *a, const struct addr *net, unsigned plen)
 unsigned policy_groups(const struct addr *a)
 {
 	const struct special *first = NULL;
-	unsigned groups = BIT(ANY);
+	unsigned groups = IN(ANY);
 
 	for (const struct special *s = special; s < special + ARRAY_SIZE(special); s++) {
 		if (!in_net(a, &s->addr, s->plen))
@@ -106,12 +106,12 @@ unsigned policy_groups(const struct addr *a)
 		first = first ? first : s;
 		groups |= s->groups;
 	}
-	return first->global && groups == BIT(ANY) ? groups | BIT(PUBLIC) : groups;
+	return first->global && groups == IN(ANY) ? groups | IN(PUBLIC) : groups;
 }
 
 unsigned policy_groups_with(unsigned groups, enum group also)
 {
-	return (groups & ~BIT(PUBLIC)) | 1U << also;
+	return (groups & ~IN(PUBLIC)) | 1U << also;
 }
 
 unsigned policy_carried(const struct addr *a, struct addr v4[static POLICY_CARRIED])
@@ -380,9 +380,9 @@ static enum verdict by_default(const struct policy *p, enum policy_proto proto, 
 	case EGRESS_OPEN:
 		return ALLOW;
 	case EGRESS_INTERNET:
-		if (groups & BIT(RESOLVER) && proto != POLICY_ECHO && port == 53)
+		if (groups & IN(RESOLVER) && proto != POLICY_ECHO && port == 53)
 			return ALLOW;
-		return groups & BIT(PUBLIC) ? ALLOW : DENY;
+		return groups & IN(PUBLIC) ? ALLOW : DENY;
 	case EGRESS_LOCKED:
 	case EGRESS_WORDS:
 		break;

@@ -201,35 +201,35 @@ static void test_groups(void)
 		const char *addr;
 		unsigned groups;	/* but for ANY */
 	} t[] = {
-		{ "8.8.8.8", BIT(PUBLIC) },
-		{ "192.0.0.9", BIT(PUBLIC) },
-		{ "192.31.196.1", BIT(PUBLIC) },
-		{ "2606:4700::1", BIT(PUBLIC) },
-		{ "2001:4860::1", BIT(PUBLIC) },
-		{ "2001:1::1", BIT(PUBLIC) },
-		{ "64:ff9b::808:808", BIT(PUBLIC) },
-		{ "10.0.0.1", BIT(PRIVATE) },
-		{ "9.255.255.255", BIT(PUBLIC) },
-		{ "11.0.0.0", BIT(PUBLIC) },
-		{ "172.15.255.255", BIT(PUBLIC) },
-		{ "172.16.0.0", BIT(PRIVATE) },
-		{ "172.31.255.255", BIT(PRIVATE) },
-		{ "172.32.0.0", BIT(PUBLIC) },
-		{ "192.168.1.1", BIT(PRIVATE) },
-		{ "100.64.0.1", BIT(PRIVATE) },
-		{ "100.128.0.0", BIT(PUBLIC) },
-		{ "fd12::1", BIT(PRIVATE) },
-		{ "127.0.0.1", BIT(LOOPBACK) | BIT(HOST) },
-		{ "127.255.255.255", BIT(LOOPBACK) | BIT(HOST) },
-		{ "::1", BIT(LOOPBACK) | BIT(HOST) },
-		{ "169.254.1.1", BIT(LINK_LOCAL) },
-		{ "fe80::1", BIT(LINK_LOCAL) },
-		{ "169.254.169.254", BIT(LINK_LOCAL) | BIT(METADATA) },
-		{ "fd00:ec2::254", BIT(PRIVATE) | BIT(METADATA) },
-		{ "224.0.0.1", BIT(MULTICAST) },
-		{ "239.255.255.255", BIT(MULTICAST) },
-		{ "255.255.255.255", BIT(MULTICAST) },
-		{ "ff02::1", BIT(MULTICAST) },
+		{ "8.8.8.8", IN(PUBLIC) },
+		{ "192.0.0.9", IN(PUBLIC) },
+		{ "192.31.196.1", IN(PUBLIC) },
+		{ "2606:4700::1", IN(PUBLIC) },
+		{ "2001:4860::1", IN(PUBLIC) },
+		{ "2001:1::1", IN(PUBLIC) },
+		{ "64:ff9b::808:808", IN(PUBLIC) },
+		{ "10.0.0.1", IN(PRIVATE) },
+		{ "9.255.255.255", IN(PUBLIC) },
+		{ "11.0.0.0", IN(PUBLIC) },
+		{ "172.15.255.255", IN(PUBLIC) },
+		{ "172.16.0.0", IN(PRIVATE) },
+		{ "172.31.255.255", IN(PRIVATE) },
+		{ "172.32.0.0", IN(PUBLIC) },
+		{ "192.168.1.1", IN(PRIVATE) },
+		{ "100.64.0.1", IN(PRIVATE) },
+		{ "100.128.0.0", IN(PUBLIC) },
+		{ "fd12::1", IN(PRIVATE) },
+		{ "127.0.0.1", IN(LOOPBACK) | IN(HOST) },
+		{ "127.255.255.255", IN(LOOPBACK) | IN(HOST) },
+		{ "::1", IN(LOOPBACK) | IN(HOST) },
+		{ "169.254.1.1", IN(LINK_LOCAL) },
+		{ "fe80::1", IN(LINK_LOCAL) },
+		{ "169.254.169.254", IN(LINK_LOCAL) | IN(METADATA) },
+		{ "fd00:ec2::254", IN(PRIVATE) | IN(METADATA) },
+		{ "224.0.0.1", IN(MULTICAST) },
+		{ "239.255.255.255", IN(MULTICAST) },
+		{ "255.255.255.255", IN(MULTICAST) },
+		{ "ff02::1", IN(MULTICAST) },
 		{ "0.0.0.1", 0 },
 		{ "192.0.0.1", 0 },
 		{ "192.0.2.1", 0 },
@@ -257,11 +257,11 @@ static void test_groups(void)
 	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
 		struct addr a = A(t[i].addr);
 
-		if (!eq(policy_groups(&a), t[i].groups | BIT(ANY)))
+		if (!eq(policy_groups(&a), t[i].groups | IN(ANY)))
 			printf("# %s\n", t[i].addr);
 	}
 	test("an address of the host is not public");
-	eq(policy_groups_with(BIT(ANY) | BIT(PUBLIC), GROUP_HOST), BIT(ANY) | BIT(HOST));
+	eq(policy_groups_with(IN(ANY) | IN(PUBLIC), GROUP_HOST), IN(ANY) | IN(HOST));
 }
 
 static void test_carried(void)
@@ -376,7 +376,7 @@ static void test_verdicts(void)
 		struct end to = { A("127.0.0.53"), i & 1 ? 53 : 853 };
 		enum policy_proto proto = i & 2 ? POLICY_TCP : POLICY_UDP;
 
-		eq(policy_judge(p, proto, &to, policy_groups(&to.a) | BIT(RESOLVER)).verdict, i & 1 ? ALLOW : DENY);
+		eq(policy_judge(p, proto, &to, policy_groups(&to.a) | IN(RESOLVER)).verdict, i & 1 ? ALLOW : DENY);
 	}
 
 	test("a successor keeps the default that was given, not one that follows from rules");
