@@ -86,8 +86,12 @@ static struct decision judge(struct ctx *c, const struct policy *p, uint8_t prot
 	struct addr v4[POLICY_CARRIED];
 	unsigned n = policy_carried(&to->a, v4);
 
-	for (unsigned i = 0; i < n; i++)
-		d = stricter(d, judge_one(c, p, pp, &(struct end){ v4[i], to->port }));
+	for (unsigned i = 0; i < n; i++) {
+		const struct end carried = { v4[i], to->port };
+		const struct decision also = judge_one(c, p, pp, &carried);
+
+		d = stricter(d, also);
+	}
 	return d;
 }
 

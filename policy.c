@@ -97,16 +97,17 @@ static bool in_net(const struct addr *a, const struct addr *net, unsigned plen)
 
 unsigned policy_groups(const struct addr *a)
 {
-	const struct special *first = NULL;
+	bool known = false, global = false;
 	unsigned groups = IN(ANY);
 
 	for (const struct special *s = special; s < special + ARRAY_SIZE(special); s++) {
 		if (!in_net(a, &s->addr, s->plen))
 			continue;
-		first = first ? first : s;
+		global = known ? global : s->global;
+		known = true;
 		groups |= s->groups;
 	}
-	return first->global && groups == IN(ANY) ? groups | IN(PUBLIC) : groups;
+	return global && groups == IN(ANY) ? groups | IN(PUBLIC) : groups;
 }
 
 unsigned policy_groups_with(unsigned groups, enum group also)

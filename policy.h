@@ -129,7 +129,7 @@ unsigned policy_carried(const struct addr *a, struct addr v4[static POLICY_CARRI
 
 struct decision {
 	uint16_t	rule;			/* its number, POLICY_NONE: the default */
-	uint8_t		verdict;		/* enum verdict */
+	uint16_t	verdict;		/* enum verdict */
 };
 
 /* Verdict on a flow to one address, without those that it carries. @groups: the address's */
