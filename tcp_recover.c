@@ -14,6 +14,7 @@
 #define RISE_MIN	4000U		/* us: a round trip that is longer by as much has a queue, RFC 9406 4.2 */
 #define RISE_MAX	16000U
 #define RTTS		4U
+#define SPARE		(RECOVER_PIECES / 4)	/* pieces for what is lost: not for what arrived */
 #define CWND_MAX	(1U << 30)
 
 enum fate { FLIGHT, SACKED, LOST, AGAIN, FATES };
@@ -208,7 +209,7 @@ static bool recolour(struct recover *r, uint32_t from, uint32_t to, unsigned ove
 		draw(right);
 		at = seq_max(at, mid.end);
 	}
-	if (r->n - (j - i) + drawn.n > RECOVER_PIECES)
+	if (r->n - (j - i) + drawn.n > RECOVER_PIECES - (as.fate == SACKED ? SPARE : 0) && drawn.n > j - i)
 		return false;
 	memmove(r->p + i + drawn.n, r->p + j, (r->n - j) * sizeof(*r->p));
 	memcpy(r->p + i, drawn.p, drawn.n * sizeof(*r->p));
@@ -255,13 +256,15 @@ static void lost(struct tcp *t, uint32_t bytes)
 	r->force = t->mss;
 }
 
-static uint32_t mark_lost(struct recover *r, uint32_t from, uint32_t to, unsigned over)
+/* Adds to @sum the bytes that are lost. Return: false if there is no room for their pieces */
+static bool mark_lost(struct recover *r, uint32_t from, uint32_t to, unsigned over, uint32_t *sum)
 {
 	struct change ch;
 
 	if (!recolour(r, from, to, over, (struct piece){ .fate = LOST }, &ch))
-		return 0;
-	return ch.of[FLIGHT] + ch.of[AGAIN];
+		return false;
+	*sum += ch.of[FLIGHT] + ch.of[AGAIN];
+	return true;
 }
 
 /* Bytes sent after a piece was sent again that have arrived */
@@ -277,9 +280,12 @@ static void find_lost(struct tcp *t, uint32_t least)
 	struct recover *r = of(t);
 	uint32_t sum = 0, to = r->high - (least > 1 ? least : 0);
 
-	if (seq_lt(r->swept, to)) {
-		sum += mark_lost(r, r->swept, to, OF(FLIGHT));
-		r->swept = to;
+	/* If there is no room for all holes, a part of them comes now, the others when there are fewer pieces */
+	for (uint32_t n = to - r->swept; seq_lt(r->swept, to); n /= 2) {
+		if (mark_lost(r, r->swept, r->swept + n, OF(FLIGHT), &sum)) {
+			r->swept += n;
+			break;
+		}
 	}
 	for (unsigned i = 0; r->bytes[AGAIN] && i < r->n; i++) {
 		struct piece *p = &r->p[i];
@@ -430,18 +436,21 @@ static uint32_t cbrt64(uint64_t v)
 	return (uint32_t)x;
 }
 
-/* Bytes by which the window grows in the round that begins: doubled, or RFC 9438 4, at least RFC 5681 3.1 */
-static uint32_t growth(const struct tcp *t, uint64_t now)
+/* Bytes by which the window grows in the round that begins: doubled, or RFC 9438 4, at least RFC 5681 3.1; a part of
+ * it, if the path has @room
+ */
+static uint32_t growth(const struct tcp *t, bool room, uint64_t now)
 {
 	const struct recover *r = of(t);
+	uint32_t least = room ? MAX(r->cwnd / 16, t->mss) : t->mss;
 	int64_t ms = (int64_t)MIN((now - r->epoch + t->srtt) / 1000, 60000U) - (int64_t)r->k, target;
 
 	if (r->cwnd < r->ssthresh)
 		return r->cwnd;
 	target = (int64_t)r->wmax + ms * ms * ms / 1000 * 2 * t->mss / 5000000;
 	if (target <= (int64_t)r->cwnd)
-		return t->mss;
-	return (uint32_t)MIN(MAX(target - r->cwnd, t->mss), r->cwnd / 2);
+		return least;
+	return (uint32_t)MIN(MAX(target - r->cwnd, least), r->cwnd / 2);
 }
 
 /* The window shuts to @to bytes */
@@ -486,7 +495,7 @@ static void round_end(struct tcp *t, uint64_t now)
 	uint32_t us = (uint32_t)MIN(now - r->round_at, UINT32_MAX);
 	uint32_t bdp = (uint32_t)((uint64_t)r->delivered * MIN(t->rtt_min * SEG_RTT_UNIT, us) / MAX(us, 1U));
 	bool heavy = r->lost > MAX((r->delivered + r->lost) / HEAVY, 2U * t->mss);
-	bool first = seq_le(r->cut_point, t->snd_una);
+	bool first = seq_le(r->cut_point, t->snd_una), room = r->lost <= r->delivered / 16 && !queued(t);
 
 	r->bdp = MAX(bdp, r->bdp - r->bdp / 8);
 	if (r->lost && first && heavy)
@@ -497,7 +506,7 @@ static void round_end(struct tcp *t, uint64_t now)
 		steady(r, now);
 	r->round_at = now;
 	r->delivered = r->lost = 0;
-	r->grow = growth(t, now);
+	r->grow = growth(t, room, now);
 }
 
 /* @bytes arrived, with @pipe in flight before */
@@ -521,6 +530,15 @@ static void opened(struct tcp *t, uint32_t bytes, uint32_t pipe, uint64_t now)
 		round_end(t, now);
 }
 
+/* Without SACK: the first segment is lost, unless it is on its way again */
+static void next_plain(struct tcp *t)
+{
+	uint32_t una = t->snd_una, sum = 0;
+
+	mark_lost(of(t), una, una + MIN(t->mss, t->snd_max - una), OF(FLIGHT), &sum);
+	lost(t, sum);
+}
+
 /* Without SACK: the first segment is lost, three others have arrived. What follows measures no round trip. */
 static void first_plain(struct tcp *t)
 {
@@ -529,7 +547,7 @@ static void first_plain(struct tcp *t)
 
 	r->dups = MIN(MAX(r->dups, REORDER_MIN * t->mss), all - MIN(t->mss, all));
 	t->flags &= ~TCPF_TIMED;
-	lost(t, mark_lost(r, una, una + MIN(t->mss, all), OF(FLIGHT)));
+	next_plain(t);
 }
 
 /* Without SACK: a duplicate acknowledgment is a segment that arrived (RFC 6582 3.2, step 3), an acknowledgment of a
@@ -554,7 +572,7 @@ static uint32_t take_plain(struct tcp *t, uint32_t was, uint32_t bytes)
 	if (!r->open || una == t->snd_max)
 		r->dups = 0;
 	else if (seq_lt(una, r->point))
-		lost(t, mark_lost(r, una, una + MIN(t->mss, t->snd_max - una), OF(FLIGHT)));
+		next_plain(t);
 	return MAX(bytes, MIN(was, t->mss));
 }
 
@@ -586,9 +604,11 @@ bool recover_ack(struct tcp *t, uint32_t was, const struct tcp_seg *s, uint64_t 
 void recover_lost(struct tcp *t)
 {
 	struct recover *r = of(t);
+	uint32_t sum = 0;
 
-	lost(t, mark_lost(r, t->snd_una, t->snd_max, OF(FLIGHT) | OF(AGAIN)));
-	r->swept = t->snd_max;
+	if (mark_lost(r, t->snd_una, t->snd_max, OF(FLIGHT) | OF(AGAIN), &sum))
+		r->swept = t->snd_max;
+	lost(t, sum);
 	r->credit = MAX(r->credit, TCP_INITIAL * t->mss);
 }
 
@@ -625,12 +645,12 @@ void recover_timeout(struct tcp *t, uint32_t stamp, uint64_t now)
 void recover_tail(struct tcp *t)
 {
 	struct recover *r = of(t);
-	uint32_t end = t->snd_max, from;
+	uint32_t end = t->snd_max, from, sum = 0;
 
 	for (unsigned i = r->n; i && r->p[i - 1].end == end && r->p[i - 1].fate == SACKED; i--)
 		end = r->p[i - 1].seq;
 	from = end - MIN(t->mss, end - t->snd_una);
-	mark_lost(r, from, end, OF(FLIGHT) | OF(AGAIN));
+	mark_lost(r, from, end, OF(FLIGHT) | OF(AGAIN), &sum);
 	r->force = t->mss;
 	r->probe = end;
 	r->probed = true;
