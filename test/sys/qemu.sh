@@ -70,6 +70,16 @@ configured "CFG-10 first boot"
 ok "server in the guest" server
 works "first boot"
 
+if [ $LINK = vhost ]; then
+	features=$(G ethtool -k eth0)
+	for f in rx-checksumming tx-checksumming tx-tcp-segmentation tx-tcp6-segmentation rx-gro-hw; do
+		like "offload: $f" "$features" "$f: on"
+	done
+	ok "MTU of 1500" G ip link set eth0 mtu 1500
+	works "MTU 1500"
+	ok "MTU of 65520" G ip link set eth0 mtu 65520
+fi
+
 for to in 198.51.100.10 198.51.100.1 2001:db8:1::10 2001:db8:1::1; do
 	ok "echo of $to" G ping -c 2 -i 0.2 -W 5 $to
 done
