@@ -21,7 +21,8 @@ for mtu in 65520 9000 1500; do
 	tcp MTU_$mtu,_1_GB,_in,_up,_v6 c=R s=C to=2001:db8:1::2 port=8000 up=1000000000 close=server
 	tcp MTU_$mtu,_1_GB,_in,_down,_v4 c=R s=C to=198.51.100.2 port=8000 down=1000000000 close=half
 	END
-	is "TCP-45 MTU $mtu: segments sent again by the namespace" $(($(sent_again) - before)) 0
+	# A probe may have new data (RFC 8985 7.3), and then is no retransmission
+	le "TCP-45 MTU $mtu: segments sent again by the namespace" $(($(sent_again) - before)) 0
 	pasta_stop
 done
 
