@@ -47,10 +47,11 @@ static bool same(struct decision a, struct decision b)
 	return a.rule == b.rule && a.verdict == b.verdict;
 }
 
-/* Of several decisions, a refusal counts, or else a question */
-static struct decision stricter(struct decision a, struct decision b)
+/* Of several decisions, a refusal counts, or else a question: @d or @also, in @d */
+static void stricter(struct decision *d, struct decision also)
 {
-	return b.verdict == DENY || (b.verdict == ASK && a.verdict == ALLOW) ? b : a;
+	if (also.verdict == DENY || (also.verdict == ASK && d->verdict == ALLOW))
+		*d = also;
 }
 
 /* Decision on one address */
@@ -74,7 +75,9 @@ static struct decision judge_one(struct ctx *c, const struct policy *p, enum pol
 	case RTN_UNREACHABLE:
 		return d;
 	default:
-		return stricter(stricter(d, host), many);
+		stricter(&d, host);
+		stricter(&d, many);
+		return d;
 	}
 }
 
@@ -88,9 +91,8 @@ static struct decision judge(struct ctx *c, const struct policy *p, uint8_t prot
 
 	for (unsigned i = 0; i < n; i++) {
 		const struct end carried = { v4[i], to->port };
-		const struct decision also = judge_one(c, p, pp, &carried);
 
-		d = stricter(d, also);
+		stricter(&d, judge_one(c, p, pp, &carried));
 	}
 	return d;
 }
