@@ -404,11 +404,12 @@ static const struct {
 	{ __NR_tkill | WITH(0, OURSELVES), LOOP, "abort() of musl, LIFE-08" },
 	/* No PROT_EXEC */
 	{ __NR_mmap | WITH(2, PROT_READ | PROT_WRITE), VHOST, "memory of a virtual machine, also cut short" },
-	{ __NR_munmap,			VHOST,	"memory of a virtual machine" },
 	{ __NR_memfd_create | WITH(1, MFD_CLOEXEC), VHOST, "a virtual machine's buffers in flight" },
 #ifdef SANITIZED			/* they call more, for their reports most of all (make SAN=1) */
 	{ __NR_mmap,			LOOP,	"sanitizers" },
+	{ __NR_munmap,			LOOP,	"sanitizers" },
 #else
+	{ __NR_munmap,			VHOST,	"memory of a virtual machine" },
 	{ __NR_mmap,			LOOP | REFUSED, "abort() of glibc keeps its message there" },
 #endif
 	{ __NR_brk,			LOOP,	"assert() builds its message in allocated memory, LIFE-08" },
@@ -436,7 +437,6 @@ static const struct {
 #endif
 #ifdef SANITIZED
 	{ __NR_sigaltstack,		ALL,	"sanitizers, before exit()" },
-	{ __NR_munmap,			LOOP,	"sanitizers" },
 	{ __NR_madvise,			LOOP,	"sanitizers" },
 	{ __NR_sched_yield,		LOOP,	"sanitizers" },
 	{ __NR_futex,			LOOP,	"sanitizers" },
