@@ -126,8 +126,9 @@ static bool tcp_update_due(const struct tcp *t, uint32_t offer)
 	       offer - open >= MIN(2U * t->rcv_mss, offer / 2);
 }
 
-/* Acknowledgments of a turn with segments behind a gap: with SACK, one is enough. A guest without it counts them: as
- * many as there were segments. A duplicate with another window doesn't count (RFC 5681 2).
+/* Acknowledgments of a turn with segments behind a gap: with SACK, as many as have room for all ranges that are news.
+ * A guest without it counts them: as many as there were segments. A duplicate with another window doesn't count (RFC
+ * 5681 2).
  */
 static void tcp_answer_gap(struct ctx *c, struct flow *f, uint32_t offer)
 {
@@ -135,9 +136,12 @@ static void tcp_answer_gap(struct ctx *c, struct flow *f, uint32_t offer)
 	unsigned n = t->dups;
 
 	t->dups = 0;
-	if (t->flags & TCPF_SACK || !t->gap)	/* or it was filled meanwhile */
-		n = 1;
-	else if (t->rcv_nxt != t->rcv_acked)
+	if (t->flags & TCPF_SACK || !t->gap) {	/* or it was filled meanwhile */
+		while (tcp_emit(c, f, TCP_ACK, t->snd_nxt, NULL, offer) && gap_news(t))
+			;			/* each has some of it */
+		return;
+	}
+	if (t->rcv_nxt != t->rcv_acked)
 		n++;
 	else
 		offer = t->rcv_adv - t->rcv_nxt;

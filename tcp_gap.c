@@ -22,7 +22,7 @@ struct gap {
 	uint16_t	n;			/* ranges, one at least */
 	bool		has_fin;
 	uint32_t	fin;			/* number of the FIN, the last one of the last range */
-	uint32_t	stamp;
+	uint32_t	stamp, told;		/* last segment's; of the last range that was reported */
 	uint64_t	filled_at;		/* ms */
 	struct range	r[GAP_RANGES];		/* in order; none touches another */
 	uint16_t	block[PIECES];		/* by number of the piece; BUF_NONE: none */
@@ -93,6 +93,7 @@ static struct gap *queue_get(struct flow *f, uint64_t now)
 	g->f = f;
 	g->n = 0;
 	g->has_fin = false;
+	g->told = g->stamp;
 	g->filled_at = now;
 	queue_append(g);
 	f->tcp.gap = i;
@@ -294,6 +295,13 @@ void gap_advance(struct tcp *t, uint64_t now)
 	queue_append(g);
 }
 
+uint32_t gap_end(const struct tcp *t)
+{
+	const struct gap *g = gap_of(t);
+
+	return t->gap ? g->r[g->n - 1].end : t->rcv_nxt;
+}
+
 void gap_again(struct tcp *t, uint32_t seq, uint32_t end)
 {
 	if (t->again_seq != t->again_end)
@@ -313,16 +321,36 @@ static const struct range *range_before(const struct gap *g, uint32_t stamp)
 	return last;
 }
 
-unsigned gap_blocks(struct tcp *t, struct tcp_sack *b, unsigned max)
+unsigned gap_news(const struct tcp *t)
 {
 	const struct gap *g = gap_of(t);
+	unsigned news = 0;
+
+	for (unsigned i = 0; t->gap && i < g->n; i++)
+		news += seq_lt(g->told, g->r[i].stamp);
+	return news;
+}
+
+unsigned gap_blocks(struct tcp *t, struct tcp_sack *b, unsigned max)
+{
+	uint32_t stamp, told;
+	struct gap *g = gap_of(t);
 	const struct range *r;
 	unsigned n = 0;
 
 	if (t->again_seq != t->again_end && max)
 		b[n++] = (struct tcp_sack){ t->again_seq, t->again_end };
 	t->again_seq = t->again_end = 0;
-	for (uint32_t stamp = g->stamp + 1; t->gap && n < max && (r = range_before(g, stamp)); stamp = r->stamp)
+	if (!t->gap)
+		return n;
+	stamp = told = g->stamp + 1;
+	for (unsigned news = gap_news(t); news > max - n; news--)
+		stamp = range_before(g, stamp)->stamp;		/* of the next acknowledgment */
+	for (; n < max && (r = range_before(g, stamp)); stamp = r->stamp) {
 		b[n++] = (struct tcp_sack){ r->seq, r->end };
+		told = told == g->stamp + 1 ? r->stamp : told;
+	}
+	if (told != g->stamp + 1)
+		g->told = told;
 	return n;
 }

@@ -59,10 +59,17 @@ uint64_t gap_due(const struct tcp *t);
 /* Notes for the next acknowledgment that numbers from @seq up to @end came again; the first ones of several count */
 void gap_again(struct tcp *t, uint32_t seq, uint32_t end);
 
+/* Behind the last number that came */
+uint32_t gap_end(const struct tcp *t);
+
+/* Ranges with segments that no acknowledgment has reported yet */
+unsigned gap_news(const struct tcp *t);
+
 /**
  * gap_blocks() - up to @max SACK blocks for an acknowledgment
  *
  * First the duplicate that was noted (RFC 2883 4), once; then ranges, the one of the last segment first (RFC 2018 4).
+ * If more ranges than fit are news, those that came first are reported, and the next acknowledgment is for others.
  */
 unsigned gap_blocks(struct tcp *t, struct tcp_sack *b, unsigned max);
 

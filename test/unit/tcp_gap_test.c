@@ -385,6 +385,24 @@ static void test_blocks(void)
 	gap_advance(&one[0].f.tcp, now);
 	eq_blocks(0, 4, 2, 2000, 3500, 4000, 4501);
 
+	test("news that don't fit are for the next acknowledgment, oldest first");
+	fresh(9);
+	for (unsigned i = 1; i <= 7; i++)
+		add(0, 1000 * i, 500, false);
+	eq(gap_news(&one[0].f.tcp), 7);
+	eq_blocks(0, 3, 3, 3000, 3500, 2000, 2500, 1000, 1500);
+	gap_again(&one[0].f.tcp, one[0].base - 50, one[0].base);
+	eq_blocks(0, 3, 3, -50, 0, 5000, 5500, 4000, 4500);
+	add(0, 1500, 100, false);
+	eq(gap_news(&one[0].f.tcp), 3);
+	eq_blocks(0, 3, 3, 1000, 1600, 7000, 7500, 6000, 6500);
+	eq(gap_news(&one[0].f.tcp), 0);
+	eq_blocks(0, 3, 3, 1000, 1600, 7000, 7500, 6000, 6500);
+	eq(gap_end(&one[0].f.tcp) - one[0].base, 7500);
+	gap_free(&one[0].f.tcp);
+	eq(gap_news(&one[0].f.tcp), 0);
+	ok(gap_end(&one[0].f.tcp) == one[0].f.tcp.rcv_nxt);
+
 	test("RFC 2883 4: a duplicate comes first, once; then the range it is in");
 	fresh(5);
 	add(0, 1000, 500, false);
