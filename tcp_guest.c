@@ -613,6 +613,7 @@ uint16_t tcp_input(struct ctx *c, struct flow *f, struct pkt *pkts)
 {
 	uint16_t i = tcp_order(&f->tcp, pkts, f->batch_head);
 	uint64_t before = f->bytes[GUEST];
+	uint32_t edge;
 	bool far;
 
 	f->batch_head = f->batch_tail = PKT_NEXT_NONE;
@@ -636,9 +637,10 @@ uint16_t tcp_input(struct ctx *c, struct flow *f, struct pkt *pkts)
 		seg_count(&flow_guest(c, f)->senders, &f->tcp.sender, (uint32_t)(f->bytes[GUEST] - before));
 	far = f->tcp.rtt_min >= SEG_FAR / SEG_RTT_UNIT;
 	if (far)
-		seg_fill(&f->tcp, (uint32_t)c->now_us);
+		seg_fill(&f->tcp, gap_end(&f->tcp), (uint32_t)c->now_us);
+	edge = f->tcp.rcv_adv;
 	tcp_turn_end(c, f, false);
-	if (far)
-		seg_fill_next(&f->tcp, (uint32_t)c->now_us);
+	if (far && f->tcp.rcv_adv != edge)
+		seg_fill_next(&f->tcp, gap_end(&f->tcp), (uint32_t)c->now_us);
 	return i;
 }

@@ -9,6 +9,7 @@
 #define ROUND		(2U << 20)	/* bytes that flows send before it is seen anew how many they are */
 #define SHARE_MIN	(128U << 10)
 #define GOAL_MAX	(4U << 20)
+#define QUEUE		4000U		/* us: of a round trip, in queues and for processors that are busy */
 
 bool seg_acceptable(uint32_t seq, uint32_t len, uint32_t nxt, uint32_t edge)
 {
@@ -153,26 +154,29 @@ uint32_t seg_share(const struct senders *s, uint32_t all)
 	return MAX(all / MAX(s->n, 1U), SHARE_MIN);
 }
 
-void seg_fill(struct tcp *t, uint32_t now)
+void seg_fill(struct tcp *t, uint32_t end, uint32_t now)
 {
-	uint32_t time = MAX(now - t->fill_at, 1U), taken = t->rcv_nxt - t->stash_len;
-	uint32_t rtt = MIN(t->rtt_min * SEG_RTT_UNIT, time);
+	uint32_t time = MAX(now - t->fill_at, 1U), taken = end - t->stash_len, behind = end - t->rcv_nxt;
+	uint32_t least = t->rtt_min * SEG_RTT_UNIT, rtt = MIN(MAX(2 * least, least + QUEUE), time);
 	uint64_t want;
 
 	if (!t->fill_len || seq_lt(taken, t->fill_edge))
 		return;
 	taken -= t->fill_edge - t->fill_len;
-	want = MIN(2ULL * taken * rtt / time, GOAL_MAX);
-	t->goal = rtt < SEG_FAR ? 0 : MAX((uint32_t)want, t->goal - t->goal / 8);
+	want = 2ULL * taken * rtt / time;
+	want = MIN(want + MIN(behind, want), GOAL_MAX);
+	t->goal = MIN(least, time) < SEG_FAR ? 0 : MAX((uint32_t)want, t->goal - t->goal / 8);
 	t->fill_len = 0;
 }
 
-void seg_fill_next(struct tcp *t, uint32_t now)
+void seg_fill_next(struct tcp *t, uint32_t end, uint32_t now)
 {
-	if (t->fill_len)
+	uint32_t left = seq_lt(end, t->rcv_adv) ? t->rcv_adv - end : 0;
+
+	if (t->fill_len || left < (t->rcv_adv - t->rcv_nxt) / 3)
 		return;
 	t->fill_edge = t->rcv_adv;
-	t->fill_len = seq_lt(t->rcv_nxt, t->rcv_adv) ? t->rcv_adv - t->rcv_nxt : 0;
+	t->fill_len = left;
 	t->fill_at = now;
 }
 

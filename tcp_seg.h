@@ -95,15 +95,18 @@ uint32_t seg_share(const struct senders *s, uint32_t all);
 
 /**
  * seg_fill() - finds @goal, what to offer a guest whose shortest round trip is SEG_FAR or more; after bytes were taken
+ * @end:	behind the last byte that came, be it behind a gap
  * @now:	us
  *
  * Twice the bytes that it sends in a round trip, and that the socket takes, found whenever a window was filled. None is
- * filled sooner than a round trip after it was offered: less time for that is a better measurement.
+ * filled sooner than a round trip after it was offered: less time for that is a better measurement. More time is a
+ * round trip up to twice the shortest, or 4 ms more. Bytes behind a gap are in the window until that is filled: the
+ * goal is larger by as many, up to its double.
  */
-void seg_fill(struct tcp *t, uint32_t now);
+void seg_fill(struct tcp *t, uint32_t end, uint32_t now);
 
-/* The next such window begins with the one that was offered just now, unless one is being filled */
-void seg_fill_next(struct tcp *t, uint32_t now);
+/* The next such window is the rest of that offered just now, unless one is being filled, or a gap leaves little */
+void seg_fill_next(struct tcp *t, uint32_t end, uint32_t now);
 
 #define SEG_RTO_INIT	1000U		/* ms, RFC 6298 2.1 */
 #define SEG_RTO_MIN	200U		/* above the round trip: guests delay an acknowledgment by up to 200 ms */
