@@ -341,22 +341,24 @@ static bool tcp_push_lost(struct ctx *c, struct flow *f, uint32_t *sent, uint32_
 		flow_wait(&c->flows, f, WAIT_READY);
 		return false;
 	}
-	if (seq == t->snd_una)			/* its timer starts anew: RFC 6298 5.1 */
-		t->rtx_at = 0;
 	if (t->flags & TCPF_EOF && seq == t->fin_seq) {
 		if (!tcp_emit(c, f, TCP_FIN | TCP_ACK, seq, NULL, offer))
 			return false;
-		recover_again(t, seq, end);
 		flow_guest(c, f)->count.tcp_retransmissions++;
-		return true;
-	}
-	if (!seq_lt(seq, edge))
+		n = end - seq;
+	} else if (!seq_lt(seq, edge)) {
 		return false;
-	n = tcp_push_at(c, f, seq, recover_new(t, MIN(end - seq, edge - seq)), offer);
-	if (n)
-		recover_again(t, seq, seq + n + (t->flags & TCPF_EOF && seq + n == t->fin_seq && seq_lt(seq + n, end)));
-	*sent += n;
-	return n;
+	} else {
+		n = tcp_push_at(c, f, seq, recover_new(t, MIN(end - seq, edge - seq)), offer);
+		*sent += n;
+		n += n && t->flags & TCPF_EOF && seq + n == t->fin_seq && seq + n != end;	/* with FIN */
+	}
+	if (!n)
+		return false;
+	recover_again(t, seq, seq + n);
+	if (seq == t->snd_una)			/* its timer starts anew: RFC 6298 5.1 */
+		t->rtx_at = 0;
+	return true;
 }
 
 /**
