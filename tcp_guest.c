@@ -255,7 +255,7 @@ static void tcp_fill(struct ctx *c, struct flow *f)
 /* Payload of an acceptable segment, its first byte is number @seq, rcv_nxt or before: the new part is gathered */
 static void tcp_take(struct ctx *c, struct flow *f, const struct pkt *p, uint32_t seq)
 {
-	uint32_t len = (uint32_t)p->data.len, skip, take;
+	uint32_t len = (uint32_t)p->data.len, nxt = f->tcp.rcv_nxt, skip, take;
 	struct tcp *t = &f->tcp;
 	struct view v = p->data;
 	size_t got;
@@ -276,6 +276,8 @@ static void tcp_take(struct ctx *c, struct flow *f, const struct pkt *p, uint32_
 	view_trim(&v, take);
 	if (GATHER_IOV - gather.cnt < v.cnt)
 		gather_send(c, f);
+	if (t->rcv_nxt != nxt)			/* which took something back: this is behind a gap now, and comes again */
+		return;
 	gather.cnt += view_iov(&v, gather_iov + gather.cnt, GATHER_IOV - gather.cnt, &got);
 	gather.len += (uint32_t)got;
 	t->rcv_nxt += (uint32_t)got;

@@ -193,11 +193,35 @@ static void no_room(void)
 	eq(c.guest[0].drops[DROP_NO_RESOURCE], 1);
 }
 
+/* The same while a segment is taken, as there are too many buffers for one sendmsg(): it is behind a gap then */
+static void no_room_between(void)
+{
+	struct iovec iov[2] = { { "de", 2 }, { "f", 1 } };
+	struct pkt p = { .data = { iov, 2, 0, 3 } };
+	struct tcp *t = &f.tcp;
+
+	test("TCP-06 bytes that were taken back leave no hole in the stream");
+	fresh(100, 1250);
+	t->flags |= TCPF_BLOCKED;
+	gather_iov[0] = (struct iovec){ "abc", 3 };
+	gather.cnt = GATHER_IOV - 1;
+	gather.len = 3;
+	t->rcv_nxt = 1003;
+	t->rcv_adv = 2000;
+	tcp_take(&c, &f, &p, 1003);
+	eq(t->rcv_nxt, 1000);
+	eq(gather.len, 0);
+	eq(gather.cnt, 0);
+	eq(f.bytes[GUEST], 0);
+	ok(t->flags & TCPF_ACK_NOW);
+}
+
 int main(void)
 {
 	long_paths();
 	short_path();
 	drained();
 	no_room();
+	no_room_between();
 	return done();
 }
