@@ -338,17 +338,16 @@ static void tcp_acked(struct ctx *c, struct flow *f, uint32_t ack)
 		tcp_set_state(f, TCP_FIN_WAIT_2);
 }
 
-/* The guest answered a probe, and doesn't have the tail */
-static void tcp_tail_lost(struct ctx *c, struct flow *f)
+/* The guest answered a probe, and doesn't have the tail. Without state it is the timeout's: with all sent again at once,
+ * each answer would be followed by another probe, and no timeout would ever come.
+ */
+static void tcp_tail_lost(struct tcp *t)
 {
-	struct tcp *t = &f->tcp;
-
+	if (!recover_begin(t))
+		return;
 	t->flags &= ~TCPF_TAIL;
 	t->rtx_at = 0;
-	if (recover_begin(t))
-		recover_lost(t);
-	else
-		tcp_rewind(c, f);
+	recover_lost(t);
 }
 
 /* Is it the first sign of a loss: a block behind a gap, or three duplicates of a guest without SACK? */
@@ -367,7 +366,7 @@ static void tcp_recover(struct ctx *c, struct flow *f, const struct pkt *p, uint
 
 	if (!t->recover && t->flags & TCPF_TAIL && !p->tcp.sacks) {
 		if (!p->data.len)
-			tcp_tail_lost(c, f);
+			tcp_tail_lost(t);
 		return;
 	}
 	if (t->snd_una == was && !(t->flags & TCPF_SACK) && !dup)

@@ -234,6 +234,7 @@ void run_begin(struct run *r, const struct script *s, const struct variant *v)
 	r->c.sockets_max = r->s->sockets_max;
 	run_policy(r);
 	pools_blocks(r->s->gap_blocks);
+	pools_slots(r->s->no_recover);
 	for (unsigned k = 0; k < GUEST_MAX; k++)
 		guest_begin(r, k, &caps);
 	world.link = NULL;		/* listeners are nobody's own */

@@ -388,6 +388,8 @@ static bool parse_set(struct script *s, const struct words *w)
 		s->gap_blocks = (uint32_t)atoi(w->w[2]);
 	else if (w->n == 3 && (!strcmp(w->w[1], "allow") || !strcmp(w->w[1], "deny") || !strcmp(w->w[1], "egress")))
 		add_rule(s, w->w[1], w->w[2]);
+	else if (w->n == 2 && !strcmp(w->w[1], "no-recover"))
+		s->no_recover = true;
 	else if (w->n == 2 && !strcmp(w->w[1], "outward"))
 		s->outward = true;
 	else if (w->n == 2 && !strcmp(w->w[1], "no-icmp"))

@@ -91,6 +91,7 @@ struct script {
 	uint32_t	sockets_max;		/* of the guest's */
 	char		policy[256];		/* rules for what the guest begins, a line each */
 	uint32_t	gap_blocks;		/* for queues behind gaps, 0: as usual */
+	bool		no_recover;		/* no flow has state for lost segments */
 };
 
 /* false, with a message on standard output, if the file can't be read or makes no sense */
