@@ -354,8 +354,7 @@ static void tcp_tail_lost(struct tcp *t)
 static bool tcp_sign(const struct tcp *t, const struct tcp_seg *s)
 {
 	if (t->flags & TCPF_SACK)
-		return s->sacks && seq_lt(t->snd_una, s->sack[0].from) && seq_lt(s->sack[0].from, s->sack[0].to) &&
-		       seq_le(s->sack[0].to, t->snd_max);
+		return s->sacks && s->sack[0].from != t->snd_una && recover_block(t, s->sack[0].from, s->sack[0].to);
 	return t->dup_acks == REORDER_MIN;
 }
 

@@ -387,13 +387,21 @@ static uint32_t take_una(struct tcp *t, uint32_t was, const struct tcp_seg *s)
 	return bytes;
 }
 
+/* By distances from snd_una: seq_lt() is not transitive, and numbers half of the space away are "between" any */
+bool recover_block(const struct tcp *t, uint32_t from, uint32_t to)
+{
+	uint32_t una = t->snd_una;
+
+	return from - una < to - una && to - una <= t->snd_max - una;
+}
+
 static uint32_t take_block(struct tcp *t, uint32_t from, uint32_t to, uint64_t now)
 {
 	struct recover *r = of(t);
 	unsigned i = piece_at(r, from);
 	struct change ch;
 
-	if (seq_le(to, from) || seq_lt(from, t->snd_una) || seq_lt(t->snd_max, to))
+	if (!recover_block(t, from, to))
 		return 0;
 	if (i < r->n && r->p[i].fate == SACKED && seq_le(r->p[i].seq, from) && seq_le(to, r->p[i].end))
 		return 0;

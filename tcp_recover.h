@@ -26,6 +26,9 @@ void recover_free(struct tcp *t);
 /* A round trip took @us */
 void recover_rtt(struct tcp *t, uint32_t us);
 
+/* Can a SACK block be true: is it between snd_una and snd_max, and not empty? */
+bool recover_block(const struct tcp *t, uint32_t from, uint32_t to);
+
 /**
  * recover_ack() - an acknowledgment with something new, or with SACK blocks; a duplicate one of a guest without SACK
  * @was:	snd_una before
