@@ -9,8 +9,8 @@
  * every time with the next system call failing, alone or with all after it, until a run has no more calls to fail.
  * Then the script's expectations are off, but what always has to hold still must.
  */
-/* LINK: test/sim/check.o test/sim/company.o test/sim/dgrams.o test/sim/kernel.o test/sim/pools.o test/sim/prop.o */
-/* LINK: test/sim/run.o test/sim/script.o */
+/* LINK: test/sim/attack.o test/sim/check.o test/sim/company.o test/sim/dgrams.o test/sim/kernel.o test/sim/pools.o */
+/* LINK: test/sim/prop.o test/sim/run.o test/sim/script.o */
 /* LINK: test/sim/shuffle.o test/sim/steps.o test/sim/tap_sim.o test/sim/wire.o test/sim/world.o */
 /* LDFLAGS: -Wl,--wrap=clock_gettime,--wrap=getrandom,--wrap=epoll_create1,--wrap=epoll_ctl,--wrap=epoll_wait */
 /* LDFLAGS: -Wl,--wrap=poll,--wrap=socket,--wrap=setsockopt,--wrap=getsockopt,--wrap=ioctl,--wrap=bind,--wrap=listen */
@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "../t.h"
+#include "attack.h"
 #include "prop.h"
 #include "run.h"
 #include "shuffle.h"
@@ -246,7 +247,8 @@ int main(int argc, char **argv)
 			continue;
 		}
 		test("random, seed %s", argv[i]);
-		ok(in_child(NULL, prop_run, seed, seed, 1) && in_child(NULL, shuffle_run, seed, seed, 1));
+		ok(in_child(NULL, prop_run, seed, seed, 1) && in_child(NULL, shuffle_run, seed, seed, 1) &&
+		   in_child(NULL, attack_run, seed, seed, 1));
 	}
 	if (optind < argc)
 		return done();
@@ -268,5 +270,7 @@ int main(int argc, char **argv)
 	test("batches in random order: all that leads on is taken, and acknowledged once, 1/%u of %llu seeds", part.of,
 	     4 * (unsigned long long)seeds);
 	ok(in_child(NULL, shuffle_run, part.n, 4 * seeds, part.of));
+	test("guests that lie, and are honest in the end, 1/%u of %llu seeds", part.of, 2 * (unsigned long long)seeds);
+	ok(in_child(NULL, attack_run, part.n, 2 * seeds, part.of));
 	return done();
 }
