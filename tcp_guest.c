@@ -377,9 +377,9 @@ static void tcp_recover(struct ctx *c, struct flow *f, const struct pkt *p, uint
 			tcp_rewind(c, f);
 		return;
 	}
-	if (recover_ack(t, was, &p->tcp, c->now_us)) {
-		if (t->flags & TCPF_SACK)	/* else it is not known what arrived, and the timeout has to come */
-			t->flags &= ~TCPF_TAIL;
+	/* Without SACK it is not known what arrived, and the timeout has to come: RFC 6298 5.3 */
+	if (recover_ack(t, was, &p->tcp, c->now_us) && t->flags & TCPF_SACK) {
+		t->flags &= ~TCPF_TAIL;
 		if (!(t->flags & TCPF_EARLY))
 			t->rtx_at = 0;
 	}
