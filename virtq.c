@@ -46,10 +46,11 @@ const char *virtq_fault_text(enum virtq_fault why)
 {
 	static const char *const text[] = {
 		[VIRTQ_OK]	= "no fault",
-		[VIRTQ_INDEX]	= "more is available than it holds",
+		[VIRTQ_INDEX]	= "more is available than it holds, or less than before",
 		[VIRTQ_HEAD]	= "descriptor beyond the table",
 		[VIRTQ_LONG]	= "chain without an end",
 		[VIRTQ_WAY]	= "buffer of the other direction",
+		[VIRTQ_EMPTY]	= "buffer of zero bytes",
 		[VIRTQ_TABLE]	= "malformed indirect table",
 		[VIRTQ_ADDRESS]	= "address outside of memory",
 	};
@@ -128,14 +129,16 @@ uint16_t virtq_stop(struct virtq *q)
 	return q->avail_next;
 }
 
-/* Reads the driver's index: entries that were not taken (2.7.6; the barrier is that of 2.7.13.3) */
+/* Reads the driver's index: entries that were not taken (2.7.6; the barrier is that of 2.7.13.3). It never goes back: loops
+ * that go on as long as there is something new end with the ring.
+ */
 static unsigned avail_read(struct virtq *q)
 {
-	uint16_t n;
+	uint16_t n, before = (uint16_t)(q->avail_seen - q->avail_next);
 
 	q->avail_seen = le16toh(__atomic_load_n(q->avail + RING_INDEX, __ATOMIC_ACQUIRE));
 	n = (uint16_t)(q->avail_seen - q->avail_next);
-	if (n + q->out <= q->size)
+	if (n >= before && n + q->out <= q->size)
 		return n;
 	broken(q, VIRTQ_INDEX);
 	return 0;
@@ -170,6 +173,8 @@ static int buffer_add(struct virtq *q, const struct desc *d, struct iovec *iov, 
 {
 	uint64_t addr = d->addr, left = d->len, len;
 
+	if (!left)
+		return broken(q, VIRTQ_EMPTY);
 	for (; left; addr += len, left -= len) {
 		void *at = mem_span(q->mem, addr, (len = left, &len));
 

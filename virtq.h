@@ -26,10 +26,11 @@ enum virtq_dir {
 
 enum virtq_fault {
 	VIRTQ_OK,
-	VIRTQ_INDEX,			/* more entries available than the ring has */
+	VIRTQ_INDEX,			/* more entries available than the ring has, or fewer than before */
 	VIRTQ_HEAD,			/* descriptor beyond the table */
 	VIRTQ_LONG,			/* chain is longer than the queue: a loop */
 	VIRTQ_WAY,			/* buffer of the other direction */
+	VIRTQ_EMPTY,			/* buffer of zero bytes: work without any use */
 	VIRTQ_TABLE,			/* malformed indirect table, or not negotiated */
 	VIRTQ_ADDRESS,			/* buffer is not in the guest's memory */
 	VIRTQ_FAULTS
@@ -63,7 +64,7 @@ struct virtq {
 /* One chain of descriptors */
 struct virtq_chain {
 	uint16_t	head;
-	unsigned	cnt;		/* iovecs; buffers of zero bytes have none */
+	unsigned	cnt;		/* iovecs */
 	size_t		len;		/* bytes in them */
 };
 
