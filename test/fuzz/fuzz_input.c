@@ -12,7 +12,7 @@
 /* LINK: test/sim/check.o test/sim/company.o test/sim/dgrams.o test/sim/kernel.o test/sim/pools.o */
 /* LINK: test/sim/run.o test/sim/tap_sim.o test/sim/wire.o */
 /* LINK: test/sim/script.o test/sim/steps.o test/sim/world.o */
-/* LDFLAGS: -Wl,--wrap=clock_gettime,--wrap=getrandom,--wrap=epoll_create1,--wrap=epoll_ctl,--wrap=epoll_wait */
+/* LDFLAGS: -Wl,--wrap=clock_gettime,--wrap=getentropy,--wrap=epoll_create1,--wrap=epoll_ctl,--wrap=epoll_wait */
 /* LDFLAGS: -Wl,--wrap=poll,--wrap=socket,--wrap=setsockopt,--wrap=getsockopt,--wrap=ioctl,--wrap=bind,--wrap=listen */
 /* LDFLAGS: -Wl,--wrap=connect,--wrap=accept4,--wrap=getsockname,--wrap=getpeername,--wrap=shutdown,--wrap=close */
 /* LDFLAGS: -Wl,--wrap=sendmsg,--wrap=sendto,--wrap=send,--wrap=sendmmsg,--wrap=recvmsg,--wrap=recv,--wrap=recvmmsg */

@@ -73,12 +73,11 @@ WRAP(int, clock_gettime, clockid_t id, struct timespec *ts)
 	return 0;
 }
 
-WRAP(ssize_t, getrandom, void *buf, size_t len, unsigned flags)
+WRAP(int, getentropy, void *buf, size_t len)
 {
-	(void)flags;
 	for (size_t i = 0; i < len; i++)
 		((uint8_t *)buf)[i] = (uint8_t)world_random();
-	return (ssize_t)len;
+	return 0;
 }
 
 /* epoll */
