@@ -157,7 +157,8 @@ uint32_t seg_share(const struct senders *s, uint32_t all)
 void seg_fill(struct tcp *t, uint32_t end, uint32_t now)
 {
 	uint32_t time = MAX(now - t->fill_at, 1U), taken = end - t->stash_len, behind = end - t->rcv_nxt;
-	uint32_t least = t->rtt_min * SEG_RTT_UNIT, rtt = MIN(MAX(2 * least, least + QUEUE), time);
+	uint32_t least = t->rtt_min * SEG_RTT_UNIT, most = t->stash_len ? least : MAX(2 * least, least + QUEUE);
+	uint32_t rtt = MIN(most, time);
 	uint64_t want;
 
 	if (!t->fill_len || seq_lt(taken, t->fill_edge))

@@ -100,8 +100,8 @@ uint32_t seg_share(const struct senders *s, uint32_t all);
  *
  * Twice the bytes that it sends in a round trip, and that the socket takes, found whenever a window was filled. None is
  * filled sooner than a round trip after it was offered: less time for that is a better measurement. More time is a
- * round trip up to twice the shortest, or 4 ms more. Bytes behind a gap are in the window until that is filled: the
- * goal is larger by as many, up to its double.
+ * round trip up to twice the shortest, or 4 ms more, unless it is the socket that is slow. Bytes behind a gap are in
+ * the window until that is filled: the goal is larger by as many, up to its double.
  */
 void seg_fill(struct tcp *t, uint32_t end, uint32_t now);
 
