@@ -15,6 +15,7 @@
 #define RISE_MAX	16000U
 #define RTTS		4U
 #define SPARE		(RECOVER_PIECES / 4)	/* pieces for what is lost: not for what arrived */
+#define REORDER_KEPT	16		/* rounds */
 #define CWND_MAX	(1U << 30)
 
 enum fate { FLIGHT, SACKED, LOST, AGAIN, FATES };
@@ -33,6 +34,7 @@ struct recover {
 	uint16_t	next;		/* free list */
 	uint16_t	n;
 	uint16_t	reorder;	/* segments that may arrive before an earlier one */
+	uint16_t	in_order;	/* rounds with a loss since that was seen last */
 	bool		open;		/* in recovery, until @point is acknowledged */
 	bool		timeout;	/* by a timeout, which may turn out to be spurious: */
 	uint32_t	stamp;		/* it was at that timestamp */
@@ -45,6 +47,7 @@ struct recover {
 	unsigned	rtts;
 	uint32_t	dups;		/* bytes that arrived by duplicate acknowledgments */
 	uint32_t	again, again_spurious;	/* bytes sent again since the last cut, and those reported twice */
+	uint32_t	dup_point;	/* no more of those count until this is acknowledged */
 	uint32_t	probe;		/* end of a tail that was sent again without a sign of loss, if @probed */
 	bool		probed;
 	unsigned	undone;
@@ -93,7 +96,7 @@ bool recover_begin(struct tcp *t)
 	memset(r, 0, offsetof(struct recover, p));
 	r->reorder = REORDER_MIN;
 	r->cwnd = r->ssthresh = UINT32_MAX;
-	r->high = r->swept = r->point = r->cut_point = t->snd_una;
+	r->high = r->swept = r->point = r->cut_point = r->dup_point = t->snd_una;
 	for (unsigned i = 0; i < RTTS; i++)
 		r->rtt[i] = t->srtt;
 	t->snd_nxt = t->snd_max;
@@ -339,6 +342,7 @@ static void restore(struct recover *r)
 static void reordered(struct recover *r, uint32_t segments)
 {
 	r->reorder = (uint16_t)MIN(MAX(r->reorder, segments), REORDER_MAX);
+	r->in_order = 0;
 }
 
 /* The timeout came too early: what it declared lost is on its way, and the window is what it was (RFC 4015) */
@@ -375,6 +379,8 @@ static uint32_t take_una(struct tcp *t, uint32_t was, const struct tcp_seg *s)
 	recolour(r, was, t->snd_una, FATE_ANY, (struct piece){ .fate = FLIGHT }, &ch);
 	bytes = arrived(t, t->snd_una, &ch);
 	r->swept = seq_max(r->swept, t->snd_una);
+	r->cut_point = seq_max(r->cut_point, t->snd_una);
+	r->dup_point = seq_max(r->dup_point, t->snd_una);
 	if (t->flags & TCPF_SACK && ch.first == was && ch.of[FLIGHT] + ch.of[LOST] && behind && !r->timeout)
 		reordered(r, behind / t->mss + 1);
 	if (r->timeout && (ts ? seq_lt(s->tsecr, r->stamp) : t->flags & TCPF_SACK && ch.of[LOST]))
@@ -415,7 +421,9 @@ static uint32_t take_block(struct tcp *t, uint32_t from, uint32_t to, uint64_t n
 	return arrived(t, to, &ch);
 }
 
-/* The guest got numbers twice (RFC 2883): were they sent again for nothing? */
+/* The guest got numbers twice (RFC 2883): were they sent again for nothing? That raises the number of segments once a
+ * round trip (RFC 8985 6.2, step 4): all that was sent again by then is of one guess.
+ */
 static void take_duplicate(struct tcp *t, uint32_t from, uint32_t to)
 {
 	struct recover *r = of(t);
@@ -427,7 +435,10 @@ static void take_duplicate(struct tcp *t, uint32_t from, uint32_t to)
 		r->again -= to - from;
 		return;
 	}
-	reordered(r, r->reorder + r->reorder / 4U + 1);
+	if (seq_le(r->dup_point, t->snd_una)) {
+		reordered(r, r->reorder + r->reorder / 4U + 1);
+		r->dup_point = t->snd_max;
+	}
 	r->again_spurious += to - from;
 	if (r->again_spurious >= r->again)
 		restore(r);
@@ -512,6 +523,9 @@ static void round_end(struct tcp *t, uint64_t now)
 		cut(t, MAX(r->cwnd / 10 * 7, r->bdp), now);
 	else if (r->cwnd < r->ssthresh && queued(t))
 		steady(r, now);
+	r->in_order += !!r->lost;
+	if (r->in_order >= REORDER_KEPT)	/* RFC 8985 6.2: no longer than that */
+		r->reorder = REORDER_MIN;
 	r->round_at = now;
 	r->delivered = r->lost = 0;
 	r->grow = growth(t, room, now);

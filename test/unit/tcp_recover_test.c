@@ -125,7 +125,7 @@ static bool send_again(struct tcp *t, uint32_t base)
 
 static bool step(struct tcp *t, uint32_t base, uint64_t now)
 {
-	uint32_t room = SPAN - (t->snd_max - t->snd_una), from, to, una = t->snd_una;
+	uint32_t room = SPAN - (t->snd_max - t->snd_una), from, to, una = t->snd_una, before = of(t)->reorder;
 
 	switch (below(16)) {
 	case 0: case 1: case 2:
@@ -143,7 +143,7 @@ static bool step(struct tcp *t, uint32_t base, uint64_t now)
 		ref_arrived(base, t->snd_una, una, FLIGHT);
 		ref.swept = seq_max(ref.swept, una);
 		ack(t, una, 0, 0, now);
-		ref_lost(t, base, of(t)->reorder);
+		ref_lost(t, base, MAX(of(t)->reorder, before));	/* a round that ends forgets it behind that */
 		return true;
 	case 8:
 		if (below(20))
@@ -173,7 +173,7 @@ static bool step(struct tcp *t, uint32_t base, uint64_t now)
 				ref_arrived(base, from, to, SACKED);
 		}
 		ack(t, una, from, to, now);
-		ref_lost(t, base, of(t)->reorder);
+		ref_lost(t, base, MAX(of(t)->reorder, before));	/* a round that ends forgets it behind that */
 		return true;
 	}
 }
@@ -251,6 +251,27 @@ static void test_reordering(void)
 	ack(&t, 1008, 0, 0, 5100);
 	ack(&t, 1008, 1003, 1004, 5200);
 	eq(of(&t)->reorder, 6);
+
+	test("RFC 8985 6.2: once in a round trip");
+	for (unsigned i = 0; i < 20; i++)
+		ack(&t, 1009 + i, 1003, 1004, 5201 + i);
+	eq(of(&t)->reorder, 6);
+	ack(&t, t.snd_max, 1003, 1004, 5300);
+	eq(of(&t)->reorder, 8);
+
+	test("RFC 8985 6.2: and for 16 rounds with a loss, in which nothing comes out of order");
+	for (unsigned i = 0; i < 30; i++) {
+		of(&t)->lost = i % 2;
+		round_end(&t, 6000);
+		eq(of(&t)->reorder, 8);
+	}
+	reordered(of(&t), 5);
+	for (unsigned i = 0; i < 16; i++) {
+		eq(of(&t)->reorder, 8);
+		of(&t)->lost = 1;
+		round_end(&t, 6000);
+	}
+	eq(of(&t)->reorder, 3);
 	recover_free(&t);
 }
 
