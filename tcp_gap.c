@@ -321,6 +321,17 @@ static const struct range *range_before(const struct gap *g, uint32_t stamp)
 	return last;
 }
 
+/* The range with the first segment behind number @stamp: there is one */
+static const struct range *range_after(const struct gap *g, uint32_t stamp)
+{
+	const struct range *first = NULL;
+
+	for (unsigned i = 0; i < g->n; i++)
+		if (seq_lt(stamp, g->r[i].stamp) && (!first || seq_lt(g->r[i].stamp, first->stamp)))
+			first = &g->r[i];
+	return first;
+}
+
 unsigned gap_news(const struct tcp *t)
 {
 	const struct gap *g = gap_of(t);
@@ -333,7 +344,6 @@ unsigned gap_news(const struct tcp *t)
 
 unsigned gap_blocks(struct tcp *t, struct tcp_sack *b, unsigned max)
 {
-	uint32_t stamp, told;
 	struct gap *g = gap_of(t);
 	const struct range *r;
 	unsigned n = 0;
@@ -343,14 +353,15 @@ unsigned gap_blocks(struct tcp *t, struct tcp_sack *b, unsigned max)
 	t->again_seq = t->again_end = 0;
 	if (!t->gap)
 		return n;
-	stamp = told = g->stamp + 1;
-	for (unsigned news = gap_news(t); news > max - n; news--)
-		stamp = range_before(g, stamp)->stamp;		/* of the next acknowledgment */
-	for (; n < max && (r = range_before(g, stamp)); stamp = r->stamp) {
-		b[n++] = (struct tcp_sack){ r->seq, r->end };
-		told = told == g->stamp + 1 ? r->stamp : told;
+	if (gap_news(t) > max - n) {
+		for (unsigned i = max; i > n; g->told = r->stamp) {
+			r = range_after(g, g->told);
+			b[--i] = (struct tcp_sack){ r->seq, r->end };
+		}
+		return max;
 	}
-	if (told != g->stamp + 1)
-		g->told = told;
+	for (uint32_t stamp = g->stamp + 1; n < max && (r = range_before(g, stamp)); stamp = r->stamp)
+		b[n++] = (struct tcp_sack){ r->seq, r->end };
+	g->told = g->stamp;
 	return n;
 }
