@@ -295,7 +295,7 @@ int sock_listen_on(int fd, uint8_t proto, const struct end *at, bool dual, const
 
 /* Kernels without SO_PEEK_OFF for TCP copy the bytes to pass over to here, again and again */
 #define DISCARD_SIZE	(64U << 10)
-#define DISCARD_IOV	256		/* 16 MiB: as much as a window can hold */
+#define DISCARD_IOV	(SOCK_PASS / DISCARD_SIZE)
 static uint8_t discard[DISCARD_SIZE];
 
 static unsigned discard_iov(struct iovec *iov, uint32_t off)

@@ -116,12 +116,13 @@ int sock_listen(uint8_t proto, const struct end *at, bool dual, const struct soc
 int sock_listen_on(int fd, uint8_t proto, const struct end *at, bool dual, const struct sock_out *o);
 
 #define SOCK_IOV	512
+#define SOCK_PASS	(17U << 20)	/* bytes that a peek can pass over without SO_PEEK_OFF */
 #define PEEK_OFF_NONE	UINT32_MAX	/* SO_PEEK_OFF was never set on the socket */
 
 /**
  * sock_peek() - reads bytes of the receive queue, and leaves them there
  * @peek_off:	where the kernel's SO_PEEK_OFF stands; kept up to date
- * @off:	bytes to pass over, counted from the front of the queue
+ * @off:	bytes to pass over, counted from the front of the queue; without SO_PEEK_OFF at most SOCK_PASS
  * @iov:	for the bytes behind those, at most SOCK_IOV entries
  *
  * Return: bytes put into @iov, 0 at end of file, -errno

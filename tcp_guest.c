@@ -25,6 +25,7 @@
 #define GATHER_IOV	512		/* buffers of consecutive segments in one sendmsg() */
 #define STASH_IOV	64		/* blocks in one sendmsg() */
 #define DUPS_MAX	64		/* duplicate acknowledgments in a turn */
+#define DISCARD_STEP	(256U << 10)	/* acknowledged bytes that may be left in the socket's queue */
 
 /* Asks for EPOLLOUT unless it will come, or there is room: BLOCKED */
 static void tcp_want_write(struct tcp *t)
@@ -296,7 +297,7 @@ static void tcp_discard(struct tcp *t)
 		keep_free(t);
 
 	n = seq_lt(t->sock_seq, una) ? una - t->sock_seq : 0;
-	if (n < 256U << 10 && t->snd_una != t->snd_max)
+	if (n < DISCARD_STEP && t->snd_una != t->snd_max)
 		return;
 	while (n) {				/* urgent data cuts it */
 		ssize_t done = sock_discard(t->sock, &t->peek_off, n);
@@ -400,6 +401,8 @@ static bool tcp_ack(struct ctx *c, struct flow *f, const struct pkt *p)
 	uint32_t was = t->snd_una, ack = p->tcp.ack;
 	bool dup = false;
 
+	if (!sock_features.peek_off)		/* what is sent again is behind all of that in the queue */
+		wnd = MIN(wnd, SOCK_PASS - DISCARD_STEP);
 	if (seq_lt(t->snd_max, ack)) {
 		t->flags |= TCPF_ACK_NOW;
 		drop_count(flow_guest(c, f), DROP_TCP_SEQ);
