@@ -262,7 +262,7 @@ static void vhost_far_send(const void *frame, size_t len, const struct offload *
 
 	memcpy(at, &h, sizeof(h));
 	memcpy(at + sizeof(h), frame, len);
-	ring_add(&far_tx, iov, 2, 0);
+	ring_add(&far_tx, iov, 1 + (len > 20), 0);	/* no buffer is empty */
 }
 
 /* The buffers of a frame go back into the ring */
