@@ -354,10 +354,8 @@ unsigned gap_blocks(struct tcp *t, struct tcp_sack *b, unsigned max)
 	if (!t->gap)
 		return n;
 	if (gap_news(t) > max - n) {
-		for (unsigned i = max; i > n; g->told = r->stamp) {
-			r = range_after(g, g->told);
+		for (unsigned i = max; i > n && (r = range_after(g, g->told)); g->told = r->stamp)
 			b[--i] = (struct tcp_sack){ r->seq, r->end };
-		}
 		return max;
 	}
 	for (uint32_t stamp = g->stamp + 1; n < max && (r = range_before(g, stamp)); stamp = r->stamp)

@@ -277,7 +277,7 @@ static void tcp_take(struct ctx *c, struct flow *f, const struct pkt *p, uint32_
 	view_trim(&v, take);
 	if (GATHER_IOV - gather.cnt < v.cnt)
 		gather_send(c, f);
-	if (t->rcv_nxt != nxt)			/* which took something back: this is behind a gap now, and comes again */
+	if (t->rcv_nxt != nxt)			/* which took something back: this is behind a gap, and comes again */
 		return;
 	gather.cnt += view_iov(&v, gather_iov + gather.cnt, GATHER_IOV - gather.cnt, &got);
 	gather.len += (uint32_t)got;
@@ -339,8 +339,8 @@ static void tcp_acked(struct ctx *c, struct flow *f, uint32_t ack)
 		tcp_set_state(f, TCP_FIN_WAIT_2);
 }
 
-/* The guest answered a probe, and doesn't have the tail. Without state it is the timeout's: with all sent again at once,
- * each answer would be followed by another probe, and no timeout would ever come.
+/* The guest answered a probe, and doesn't have the tail. Without state it is the timeout's: with all sent again at
+ * once, each answer would be followed by another probe, and no timeout would ever come.
  */
 static void tcp_tail_lost(struct tcp *t)
 {

@@ -129,8 +129,8 @@ uint16_t virtq_stop(struct virtq *q)
 	return q->avail_next;
 }
 
-/* Reads the driver's index: entries that were not taken (2.7.6; the barrier is that of 2.7.13.3). It never goes back: loops
- * that go on as long as there is something new end with the ring.
+/* Reads the driver's index: entries that were not taken (2.7.6; the barrier is that of 2.7.13.3). It never goes back:
+ * loops that go on as long as there is something new end with the ring.
  */
 static unsigned avail_read(struct virtq *q)
 {
