@@ -725,7 +725,8 @@ void recover_again(struct tcp *t, uint32_t seq, uint32_t end)
 uint32_t recover_room(const struct tcp *t)
 {
 	const struct recover *r = of(t);
-	uint32_t pipe = pipe_of(t), room = pipe < r->cwnd ? r->cwnd - pipe : 0;
+	uint32_t pipe = pipe_of(t), cwnd = MAX(r->cwnd, t->mss);	/* segments may have become larger */
+	uint32_t room = pipe < cwnd ? cwnd - pipe : 0;
 
 	if (r->open)
 		room = MIN(room, r->credit);
