@@ -50,6 +50,7 @@ struct recover {
 	uint32_t	dup_point;	/* no more of those count until this is acknowledged */
 	uint32_t	probe;		/* end of a tail that was sent again without a sign of loss, if @probed */
 	bool		probed;
+	bool		crowded;	/* no room for all holes, until something arrives */
 	unsigned	undone;
 
 	uint32_t	cwnd, ssthresh;	/* bytes; UINT32_MAX: none */
@@ -308,6 +309,8 @@ bool recover_waits(const struct tcp *t)
 	const struct recover *r = of(t);
 	uint32_t at = r->swept;
 
+	if (r->crowded)
+		return false;
 	for (unsigned i = piece_at(r, at); i < r->n && seq_lt(at, r->high); i++) {
 		if (seq_lt(at, r->p[i].seq))
 			return true;
@@ -324,6 +327,7 @@ void recover_overdue(struct tcp *t)
 	struct recover *r = of(t);
 
 	find_lost(t, 1);
+	r->crowded = recover_waits(t);		/* the same again would find nothing, and put off the timeout */
 	r->credit = MAX(r->credit, TCP_INITIAL * t->mss);	/* no acknowledgment brings any */
 }
 
@@ -619,6 +623,7 @@ bool recover_ack(struct tcp *t, uint32_t was, const struct tcp_seg *s, uint64_t 
 			bytes += take_block(t, s->sack[i].from, s->sack[i].to, now);
 		find_lost(t, (uint32_t)r->reorder * t->mss);
 	}
+	r->crowded &= !bytes;
 	opened(t, bytes, pipe, now);
 	return bytes;
 }

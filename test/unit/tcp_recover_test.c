@@ -348,6 +348,27 @@ static void test_full_recovers(void)
 	recover_free(&t);
 }
 
+/* The same, and then the guest is gone: holes that there is no room for must not put off the timeout */
+static void test_full_silence(void)
+{
+	struct tcp t = flow_new(1000, 4 * RECOVER_PIECES);
+	uint32_t seq, end;
+	unsigned round = 0;
+
+	test("more holes than there is room for, and silence: nothing is waited for without end");
+	t.mss = 4 * RECOVER_PIECES;		/* none is lost by order */
+	for (unsigned i = 1; i < 4 * RECOVER_PIECES; i += 2)
+		ack(&t, 1000, 1000 + i, 1001 + i, 5000);
+	ok(recover_waits(&t));
+	for (; recover_waits(&t) && round < 1000; round++) {
+		recover_overdue(&t);
+		while (recover_next(&t, &seq, &end))
+			recover_again(&t, seq, end);
+	}
+	ok(round < 10);
+	recover_free(&t);
+}
+
 static void test_renege(void)
 {
 	struct tcp t = flow_new(1000, 10);
@@ -447,6 +468,7 @@ int main(void)
 	test_forged();
 	test_full();
 	test_full_recovers();
+	test_full_silence();
 	test_renege();
 	test_pool();
 	test_window();
