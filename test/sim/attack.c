@@ -235,7 +235,7 @@ static bool confess(struct run *r)
 	struct wire_opts o;
 	bool fin;
 
-	if (!f)
+	if (!f || !tcp_synced(t))		/* or a SYN behind RST, both lies, began another one */
 		return true;
 	if (g->s->fd != NOBODY && g->s->state == FS_CONNECTED && g->s->room != ROOM_AUTO)
 		fs_room(g->s, ROOM_AUTO);
