@@ -42,6 +42,8 @@ struct recover {
 	uint32_t	high;		/* behind the last number that arrived */
 	uint32_t	swept;		/* of numbers before, none is in FLIGHT */
 	uint32_t	order, order_high;	/* bytes sent again, and those before the last one that arrived */
+	uint32_t	before;		/* numbers up to there were sent before some that were sent again, and arrived: */
+	uint32_t	before_order;	/* as the bytes behind that order are */
 	uint32_t	bytes[FATES];	/* of pieces; 0 of FLIGHT */
 	uint32_t	rtt[RTTS];	/* us: the last ones measured */
 	unsigned	rtts;
@@ -97,7 +99,7 @@ bool recover_begin(struct tcp *t)
 	memset(r, 0, offsetof(struct recover, p));
 	r->reorder = REORDER_MIN;
 	r->cwnd = r->ssthresh = UINT32_MAX;
-	r->high = r->swept = r->point = r->cut_point = r->dup_point = t->snd_una;
+	r->high = r->swept = r->before = r->point = r->cut_point = r->dup_point = t->snd_una;
 	for (unsigned i = 0; i < RTTS; i++)
 		r->rtt[i] = t->srtt;
 	t->snd_nxt = t->snd_max;
@@ -140,10 +142,10 @@ static struct {
 	struct piece	p[2 * RECOVER_PIECES + 3];
 } drawn;
 
-/* Bytes that changed, by what they were; highest order of AGAIN; first number of FLIGHT and LOST */
+/* Bytes that changed, by what they were; highest order of AGAIN, with its mark; first number of FLIGHT and LOST */
 struct change {
 	uint32_t	of[FATES];
-	uint32_t	order, first;
+	uint32_t	order, mark, first;
 };
 
 static void draw(struct piece p)
@@ -170,8 +172,10 @@ static void draw_changed(struct piece p, unsigned over, const struct piece *as, 
 	}
 	if (p.fate <= LOST && p.fate != SACKED && !(ch->of[FLIGHT] + ch->of[LOST]))
 		ch->first = p.seq;
-	if (p.fate == AGAIN)
-		ch->order = seq_max(ch->order, p.order);
+	if (p.fate == AGAIN && seq_lt(ch->order, p.order)) {
+		ch->order = p.order;
+		ch->mark = p.mark;
+	}
 	ch->of[p.fate] += p.end - p.seq;
 	draw((struct piece){ .seq = p.seq, .end = p.end, .mark = as->mark, .order = as->order, .fate = as->fate });
 }
@@ -284,6 +288,8 @@ static void find_lost(struct tcp *t, uint32_t least)
 	struct recover *r = of(t);
 	uint32_t sum = 0, to = r->high - (least > 1 ? least : 0);
 
+	if (seq_lt(to, r->before) && r->order_high - r->before_order >= least)
+		to = r->before;
 	/* If there is no room for all holes, a part of them comes now, the others when there are fewer pieces */
 	for (uint32_t n = to - r->swept; seq_lt(r->swept, to); n /= 2) {
 		if (mark_lost(r, r->swept, r->swept + n, OF(FLIGHT), &sum)) {
@@ -357,7 +363,7 @@ static void spurious(struct tcp *t)
 
 	restore(r);
 	if (recolour(r, t->snd_una, t->snd_max, OF(LOST), (struct piece){ .fate = FLIGHT }, &ch))
-		r->swept = t->snd_una;
+		r->swept = r->before = t->snd_una;
 }
 
 /* Bytes up to @to arrived, as @ch. Return: number of them */
@@ -365,6 +371,10 @@ static uint32_t arrived(struct tcp *t, uint32_t to, const struct change *ch)
 {
 	struct recover *r = of(t);
 
+	if (seq_lt(r->order_high, ch->order) && seq_le(r->before, r->swept) && seq_lt(r->swept, ch->mark)) {
+		r->before = ch->mark;
+		r->before_order = ch->order - t->mss;
+	}
 	r->order_high = ch->order;
 	r->high = seq_max(r->high, to);
 	return ch->of[FLIGHT] + ch->of[LOST] + ch->of[AGAIN];
@@ -385,6 +395,7 @@ static uint32_t take_una(struct tcp *t, uint32_t was, const struct tcp_seg *s)
 	r->swept = seq_max(r->swept, t->snd_una);
 	r->cut_point = seq_max(r->cut_point, t->snd_una);
 	r->dup_point = seq_max(r->dup_point, t->snd_una);
+	r->before = seq_max(r->before, t->snd_una);
 	if (t->flags & TCPF_SACK && ch.first == was && ch.of[FLIGHT] + ch.of[LOST] && behind && !r->timeout)
 		reordered(r, behind / t->mss + 1);
 	if (r->timeout && (ts ? seq_lt(s->tsecr, r->stamp) : t->flags & TCPF_SACK && ch.of[LOST]))
@@ -661,7 +672,7 @@ void recover_timeout(struct tcp *t, uint32_t stamp, uint64_t now)
 	}
 	r->dups = 0;
 	r->high = t->snd_una;
-	r->swept = r->point = t->snd_max;
+	r->swept = r->before = r->point = t->snd_max;
 	r->open = true;
 	r->credit = r->force = t->mss;
 	r->round_at = now;

@@ -12,7 +12,7 @@
 static struct {
 	uint8_t fate[1U << 16];
 	uint32_t mark[1U << 16], order[1U << 16];
-	uint32_t high, swept, count, count_high;
+	uint32_t high, swept, before, before_count, count, count_high;
 } ref;
 
 static uint32_t seed = 1;
@@ -70,12 +70,20 @@ static bool same(const struct tcp *t, uint32_t base)
 
 static void ref_arrived(uint32_t base, uint32_t from, uint32_t to, enum fate fate)
 {
+	uint32_t was = ref.count_high, mark = 0;
+
 	for (uint32_t seq = from; seq != to; seq++) {
 		uint32_t i = seq - base;
 
-		if (ref.fate[i] == AGAIN)
-			ref.count_high = MAX(ref.count_high, ref.order[i]);
+		if (ref.fate[i] == AGAIN && ref.count_high < ref.order[i]) {
+			ref.count_high = ref.order[i];
+			mark = ref.mark[i];
+		}
 		ref.fate[i] = (uint8_t)fate;
+	}
+	if (was < ref.count_high && seq_le(ref.before, ref.swept) && seq_lt(ref.swept, mark)) {
+		ref.before = mark;
+		ref.before_count = ref.count_high - 1;
 	}
 	if (from != to && seq_lt(ref.high, to))
 		ref.high = to;
@@ -83,10 +91,14 @@ static void ref_arrived(uint32_t base, uint32_t from, uint32_t to, enum fate fat
 
 static void ref_lost(const struct tcp *t, uint32_t base, uint32_t least)
 {
+	uint32_t to = ref.high - least;
+
+	if (seq_lt(to, ref.before) && ref.count_high - ref.before_count >= least)
+		to = ref.before;
 	for (uint32_t seq = t->snd_una; seq != t->snd_max; seq++) {
 		uint32_t i = seq - base, later = 0;
 
-		if (ref.fate[i] == FLIGHT && seq_lt(seq, ref.high - least) && !seq_lt(seq, ref.swept))
+		if (ref.fate[i] == FLIGHT && seq_lt(seq, to) && !seq_lt(seq, ref.swept))
 			ref.fate[i] = LOST;
 		if (ref.fate[i] != AGAIN)
 			continue;
@@ -95,7 +107,7 @@ static void ref_lost(const struct tcp *t, uint32_t base, uint32_t least)
 		if (later >= least)
 			ref.fate[i] = LOST;
 	}
-	ref.swept = seq_max(ref.swept, ref.high - least);
+	ref.swept = seq_max(ref.swept, to);
 }
 
 /* First run of lost ones, and whether recover_next() finds it: a part of it is sent again */
@@ -142,6 +154,7 @@ static bool step(struct tcp *t, uint32_t base, uint64_t now)
 			return true;
 		ref_arrived(base, t->snd_una, una, FLIGHT);
 		ref.swept = seq_max(ref.swept, una);
+		ref.before = seq_max(ref.before, una);
 		ack(t, una, 0, 0, now);
 		ref_lost(t, base, MAX(of(t)->reorder, before));	/* a round that ends forgets it behind that */
 		return true;
@@ -156,7 +169,7 @@ static bool step(struct tcp *t, uint32_t base, uint64_t now)
 			if (ref.fate[una - base] != SACKED)
 				ref.fate[una - base] = LOST;
 		ref.high = t->snd_una;
-		ref.swept = t->snd_max;
+		ref.swept = ref.before = t->snd_max;
 		return true;
 	default:
 		if (t->snd_max - una < 2)
@@ -187,7 +200,7 @@ static void test_reference(void)
 		bool good = true;
 
 		memset(&ref, 0, sizeof(ref));
-		ref.high = ref.swept = base;
+		ref.high = ref.swept = ref.before = base;
 		seed = run + 1;
 		for (unsigned i = 0; good && i < 4000; i++)
 			good = step(&t, base, 1000000 + i * 100) && same(&t, base);
