@@ -210,6 +210,25 @@ static void test_reference(void)
 	}
 }
 
+/* Numbers from 1010 on vanished: nothing that was sent behind them arrives */
+static void test_burst_end(void)
+{
+	struct tcp t = flow_new(1000, 30);
+
+	test("the end of a burst is lost once three segments have arrived that were sent again behind it");
+	ack(&t, 1000, 1006, 1010, 5000);
+	ok(of(&t)->bytes[LOST] == 6);
+	for (uint32_t seq = 1000; seq < 1003; seq++)
+		recover_again(&t, seq, seq + 1);
+	ack(&t, 1001, 0, 0, 5100);
+	ack(&t, 1002, 0, 0, 5100);
+	ok(of(&t)->bytes[LOST] == 3);
+	ack(&t, 1003, 0, 0, 5100);
+	ok(of(&t)->bytes[LOST] == 23);
+	ok(pipe_of(&t) == 0);
+	recover_free(&t);
+}
+
 static void test_order(void)
 {
 	uint32_t seq, end;
@@ -477,6 +496,7 @@ int main(void)
 {
 	test_reference();
 	test_order();
+	test_burst_end();
 	test_reordering();
 	test_forged();
 	test_full();
