@@ -42,7 +42,7 @@ struct recover {
 	uint32_t	high;		/* behind the last number that arrived */
 	uint32_t	swept;		/* of numbers before, none is in FLIGHT */
 	uint32_t	order, order_high;	/* bytes sent again, and those before the last one that arrived */
-	uint32_t	before;		/* numbers up to there were sent before some that were sent again, and arrived: */
+	uint32_t	before;		/* numbers up to there were sent before some that arrived the second time: */
 	uint32_t	before_order;	/* as the bytes behind that order are */
 	uint32_t	bytes[FATES];	/* of pieces; 0 of FLIGHT */
 	uint32_t	rtt[RTTS];	/* us: the last ones measured */

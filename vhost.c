@@ -691,7 +691,7 @@ static uint64_t inflight_bytes(const struct inflight *i)
 
 static int get_inflight(struct vhost *v)
 {
-	struct inflight i;
+	struct inflight i = { 0 };	/* with its padding */
 	int fd;
 
 	memcpy(&i, v->msg.payload, INFLIGHT_BYTES);
