@@ -311,10 +311,25 @@ static void tcp_discard(struct tcp *t)
 	}
 }
 
+/* Something was sent again by a timeout, and then acknowledged: the timeout is no longer doubled. A timestamp shows
+ * which of them was answered, and so the round trip, to a tick above (RFC 7323 4.1); without one nothing does (RFC 6298
+ * 3).
+ */
+static void tcp_time_again(const struct ctx *c, struct tcp *t, const struct tcp_seg *s)
+{
+	uint32_t ms = tcp_stamp(c, t) - s->tsecr + 1;
+
+	if (s->ts && t->flags & TCPF_TS && ms <= SEG_RTO_MAX)
+		seg_rtt(t, 1000 * ms);
+	else
+		t->rto = seg_rto(t);
+}
+
 /* Acknowledgment of something new */
-static void tcp_acked(struct ctx *c, struct flow *f, uint32_t ack)
+static void tcp_acked(struct ctx *c, struct flow *f, const struct tcp_seg *s)
 {
 	struct tcp *t = &f->tcp;
+	uint32_t ack = s->ack;
 
 	if (t->flags & TCPF_TIMED && seq_le(t->rtt_seq, ack)) {
 		t->flags &= ~TCPF_TIMED;
@@ -322,7 +337,7 @@ static void tcp_acked(struct ctx *c, struct flow *f, uint32_t ack)
 		if (t->recover)
 			recover_rtt(t, (uint32_t)c->now_us - t->rtt_at);
 	} else if (t->retries) {
-		t->rto = seg_rto(t);	/* no longer doubled */
+		tcp_time_again(c, t, s);
 	}
 
 	if (t->flags & TCPF_HOLE)
@@ -412,7 +427,7 @@ static bool tcp_ack(struct ctx *c, struct flow *f, const struct pkt *p)
 		return true;
 
 	if (ack != t->snd_una) {
-		tcp_acked(c, f, ack);
+		tcp_acked(c, f, &p->tcp);
 	} else if (!p->data.len && !(p->tcp.flags & TCP_FIN) && wnd == t->snd_wnd && wnd && t->snd_una != t->snd_max &&
 		   !(tcp_in(t, TCPS_FIN_SENT) && t->snd_una == t->fin_seq)) {
 		/* Duplicate (RFC 5681 2); three of them are a loss. A FIN that is alone in flight has its timer. */
