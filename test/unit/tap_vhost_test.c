@@ -372,7 +372,7 @@ static void test_recv(void)
 	guest_sends(12 + 100, 200);
 	guest_sends(12 + 2, 1);
 	guest_sends(12, 12);
-	guest_sends(0, 1);
+	guest_sends(1, 1);
 	eq(tap_recv(&tap, raw), 2);
 	ok(raw[0].len == 100 && raw[0].cnt == 1 && raw[1].len == 2 && raw[1].cnt == 2);
 	eq(tap.stats.tx_lost, 2);
