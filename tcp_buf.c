@@ -3,14 +3,9 @@
 #include <assert.h>
 #include <string.h>
 
+#include "pool.h"
 #include "tcp_buf.h"
 #include "util.h"
-
-/* Indices count from 1. Entries above @unused were never used, and are on no free list. */
-struct pool {
-	uint32_t	size, unused, free;
-	uint32_t	*next;
-};
 
 static uint8_t stash_mem[STASH_BLOCKS][STASH_BLOCK];
 static uint32_t stash_next[STASH_BLOCKS + 1];
@@ -20,31 +15,11 @@ static uint32_t stash_far;		/* of these, promised beyond STASH_FLOW */
 
 static uint8_t gap_mem[GAP_BLOCKS][GAP_BLOCK];
 static uint32_t gap_next[GAP_BLOCKS + 1];
-static uint32_t gap_used;
 static struct pool gap_pool = { .size = GAP_BLOCKS, .next = gap_next };
 
 static uint8_t keep_mem[KEEP_SLOTS][KEEP_SIZE];
 static uint32_t keep_next[KEEP_SLOTS + 1];
 static struct pool keep = { .size = KEEP_SLOTS, .next = keep_next };
-
-static uint32_t pool_get(struct pool *p)
-{
-	uint32_t i = p->free;
-
-	if (i)
-		p->free = p->next[i];
-	else if (p->unused < p->size)
-		i = ++p->unused;
-	if (i)
-		p->next[i] = BUF_NONE;
-	return i;
-}
-
-static void pool_put(struct pool *p, uint32_t i)
-{
-	p->next[i] = p->free;
-	p->free = i;
-}
 
 /* A promise costs up to one block more than its bytes: the chain's first block may be partly consumed */
 static uint32_t promise_cost(uint32_t bytes)
@@ -145,15 +120,12 @@ void stash_free(struct tcp *t)
 
 uint32_t block_left(void)
 {
-	return GAP_BLOCKS - gap_used;
+	return gap_pool.size - gap_pool.used;
 }
 
 uint32_t block_get(void)
 {
-	uint32_t b = pool_get(&gap_pool);
-
-	gap_used += b != BUF_NONE;
-	return b;
+	return pool_get(&gap_pool);
 }
 
 uint8_t *block_mem(uint32_t b)
@@ -164,7 +136,6 @@ uint8_t *block_mem(uint32_t b)
 void block_put(uint32_t b)
 {
 	pool_put(&gap_pool, b);
-	gap_used--;
 }
 
 bool keep_store(struct tcp *t, const void *data, uint32_t len)
@@ -189,7 +160,7 @@ void keep_free(struct tcp *t)
 		return;
 
 	pool_put(&keep, t->keep);
-	t->keep = BUF_NONE;
+	t->keep = POOL_NONE;
 	t->keep_len = 0;
 }
 

@@ -21,7 +21,6 @@
 #define GAP_BLOCKS	1024U
 #define KEEP_SIZE	2048U
 #define KEEP_SLOTS	8192U
-#define BUF_NONE	0		/* blocks and slots count from 1: zeroed flows have none */
 
 /* Promises a flow @want bytes in place of those so far, as far as the pool goes. Return: bytes promised */
 uint32_t stash_promise(struct tcp *t, uint32_t want);
@@ -38,7 +37,7 @@ void stash_drop(struct tcp *t, uint32_t n);
 /* All of a flow's bytes and promises back to the pools */
 void stash_free(struct tcp *t);
 
-/* Blocks of GAP_BLOCK bytes: how many are free; one of them, or BUF_NONE; its memory; back to the pool */
+/* Blocks of GAP_BLOCK bytes: how many are free; one of them, or POOL_NONE; its memory; back to the pool */
 uint32_t block_left(void);
 uint32_t block_get(void);
 uint8_t *block_mem(uint32_t b);

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "pool.h"
 #include "tcp_buf.h"
 #include "tcp_gap.h"
 #include "tcp_seg.h"
@@ -18,21 +19,22 @@ struct range {
 
 struct gap {
 	struct flow	*f;
-	uint16_t	prev, next;		/* by @filled_at; free list: next */
+	uint16_t	prev, next;		/* by @filled_at */
 	uint16_t	n;			/* ranges, one at least */
 	bool		has_fin;
 	uint32_t	fin;			/* number of the FIN, the last one of the last range */
 	uint32_t	stamp, told;		/* last segment's; of the last range that was reported */
 	uint64_t	filled_at;		/* ms */
 	struct range	r[GAP_RANGES];		/* in order; none touches another */
-	uint16_t	block[PIECES];		/* by number of the piece; BUF_NONE: none */
+	uint16_t	block[PIECES];		/* by number of the piece; POOL_NONE: none */
 };
 
 static_assert(GAP_BLOCKS <= UINT16_MAX && QUEUES < UINT16_MAX, "their numbers have 16 bits");
 
-/* Queues count from 1. The first entry is the list's head. Queues above @unused were never used. */
+/* The first entry is the list's head */
 static struct gap gaps[QUEUES + 1];
-static uint16_t gaps_unused, gaps_free;
+static uint32_t queue_next[QUEUES + 1];
+static struct pool queues = { .size = QUEUES, .next = queue_next };
 
 static struct gap *gap_of(const struct tcp *t)
 {
@@ -56,10 +58,10 @@ static void blocks_free(struct gap *g, uint32_t seq, uint32_t end)
 	for (seq = piece(seq); seq_lt(seq, end); seq += GAP_BLOCK) {
 		uint16_t *b = block_at(g, seq);
 
-		if (*b == BUF_NONE)
+		if (*b == POOL_NONE)
 			continue;
 		block_put(*b);
-		*b = BUF_NONE;
+		*b = POOL_NONE;
 	}
 }
 
@@ -81,15 +83,10 @@ static void queue_unlink(const struct gap *g)
 /* An empty queue for a flow that gets a block, too: there are as many */
 static struct gap *queue_get(struct flow *f, uint64_t now)
 {
-	uint16_t i = gaps_free;
-	struct gap *g;
+	uint16_t i = (uint16_t)pool_get(&queues);
+	struct gap *g = &gaps[i];
 
-	if (i)
-		gaps_free = gaps[i].next;
-	else
-		i = ++gaps_unused;
-	assert(i <= QUEUES);
-	g = &gaps[i];
+	assert(i != POOL_NONE);
 	g->f = f;
 	g->n = 0;
 	g->has_fin = false;
@@ -109,9 +106,8 @@ void gap_free(struct tcp *t)
 	for (unsigned i = 0; i < g->n; i++)
 		blocks_free(g, g->r[i].seq, g->r[i].end);
 	queue_unlink(g);
-	g->next = gaps_free;
-	gaps_free = t->gap;
-	t->gap = 0;
+	pool_put(&queues, t->gap);
+	t->gap = POOL_NONE;
 }
 
 struct flow *gap_oldest(void)
@@ -130,7 +126,7 @@ bool gap_fits(const struct flow *f, uint32_t seq, uint32_t len)
 	uint32_t need = 0;
 
 	for (uint32_t at = piece(seq); seq_lt(at, seq + len); at += GAP_BLOCK)
-		need += !f->tcp.gap || *block_at(g, at) == BUF_NONE;
+		need += !f->tcp.gap || *block_at(g, at) == POOL_NONE;
 	return need <= block_left();
 }
 
@@ -140,10 +136,10 @@ static void blocks_get(struct gap *g, uint32_t seq, uint32_t end)
 	for (seq = piece(seq); seq_lt(seq, end); seq += GAP_BLOCK) {
 		uint16_t *b = block_at(g, seq);
 
-		if (*b != BUF_NONE)
+		if (*b != POOL_NONE)
 			continue;
 		*b = (uint16_t)block_get();
-		assert(*b != BUF_NONE);
+		assert(*b != POOL_NONE);
 	}
 }
 

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "pool.h"
 #include "tcp_conn.h"
 #include "tcp_recover.h"
 #include "tcp_seg.h"
@@ -21,7 +22,7 @@
 enum fate { FLIGHT, SACKED, LOST, AGAIN, FATES };
 
 #define OF(fate)	(1U << (fate))
-#define FATE_ANY		(OF(FATES) - 1)
+#define FATE_ANY	(OF(FATES) - 1)
 
 struct piece {
 	uint32_t	seq, end;
@@ -31,7 +32,6 @@ struct piece {
 };
 
 struct recover {
-	uint16_t	next;		/* free list */
 	uint16_t	n;
 	uint16_t	reorder;	/* segments that may arrive before an earlier one */
 	uint16_t	in_order;	/* rounds with a loss since that was seen last */
@@ -70,9 +70,9 @@ struct recover {
 	struct piece	p[RECOVER_PIECES];	/* in order, without overlap; FLIGHT is between them */
 };
 
-/* Count from 1. Slots above @unused were never used. */
 static struct recover recovers[RECOVER_SLOTS + 1];
-static uint16_t recovers_unused, recovers_free;
+static uint32_t recover_slot_next[RECOVER_SLOTS + 1];
+static struct pool recover_slots = { .size = RECOVER_SLOTS, .next = recover_slot_next };
 
 static_assert(RECOVER_SLOTS < UINT16_MAX && RECOVER_PIECES < UINT16_MAX, "their numbers have 16 bits");
 
@@ -87,14 +87,9 @@ bool recover_begin(struct tcp *t)
 
 	if (t->recover)
 		return true;
-	if (recovers_free) {
-		t->recover = recovers_free;
-		recovers_free = recovers[recovers_free].next;
-	} else if (recovers_unused < RECOVER_SLOTS) {
-		t->recover = ++recovers_unused;
-	} else {
+	t->recover = (uint16_t)pool_get(&recover_slots);
+	if (!t->recover)
 		return false;
-	}
 	r = of(t);
 	memset(r, 0, offsetof(struct recover, p));
 	r->reorder = REORDER_MIN;
@@ -115,9 +110,8 @@ void recover_free(struct tcp *t)
 {
 	if (!t->recover)
 		return;
-	of(t)->next = recovers_free;
-	recovers_free = t->recover;
-	t->recover = 0;
+	pool_put(&recover_slots, t->recover);
+	t->recover = POOL_NONE;
 }
 
 /* First piece that ends behind @seq */

@@ -17,20 +17,16 @@ static unsigned used(const struct pool *p)
 
 unsigned pools_used(void)
 {
-	unsigned slots = recovers_unused - slots_gone;
-
-	for (uint16_t i = recovers_free; i; i = recovers[i].next)
-		slots--;
-	return used(&stash) + used(&gap_pool) + used(&keep) + stash_promised + slots;
+	return used(&stash) + used(&gap_pool) + used(&keep) + stash_promised + used(&recover_slots) - slots_gone;
 }
 
 void pools_blocks(unsigned n)
 {
-	gap_used = n ? GAP_BLOCKS - n : 0;
+	gap_pool.used = n ? GAP_BLOCKS - n : 0;
 }
 
 void pools_slots(bool none)
 {
-	recovers_unused = slots_gone = none ? RECOVER_SLOTS : 0;
-	recovers_free = 0;
+	recover_slots.unused = slots_gone = none ? RECOVER_SLOTS : 0;
+	recover_slots.free = 0;
 }

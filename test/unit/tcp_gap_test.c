@@ -109,7 +109,7 @@ static void check(unsigned i)
 	}
 	eq(bad, 0);
 	for (unsigned k = 0; k < PIECES; k++)
-		blocks += g->block[k] != BUF_NONE;
+		blocks += g->block[k] != POOL_NONE;
 	eq(blocks, used);
 	eq(g->has_fin, o->fin >= 0);
 	if (o->fin >= 0)
@@ -122,7 +122,7 @@ static unsigned blocks_of_all(void)
 
 	for (unsigned i = 0; i < FLOWS; i++)
 		for (unsigned k = 0; one[i].f.tcp.gap && k < PIECES; k++)
-			n += gap_of(&one[i].f.tcp)->block[k] != BUF_NONE;
+			n += gap_of(&one[i].f.tcp)->block[k] != POOL_NONE;
 	return n;
 }
 
