@@ -407,15 +407,13 @@ static void change(struct ctx *c, struct control_call *call, struct json_out *o)
 
 #define TEXT_SHOWN	400		/* bytes of a rule: those of one are in CONTROL_ROOM */
 
-static const char *const verdict_word[] = { [ALLOW] = "allow", [DENY] = "deny", [ASK] = "ask" };
-
 static void put_policy_rule(struct json_out *o, const struct policy_rule *r)
 {
 	char text[TEXT_SHOWN + 1];
 
 	snprintf(text, sizeof(text), "%s", r->text);
 	json_open(o, NULL, '{');
-	json_str(o, "verdict", verdict_word[r->verdict]);
+	json_str(o, "verdict", verdict_name[r->verdict]);
 	json_str(o, "rule", text);
 	if (r->reason)
 		json_str(o, "reason", r->reason);

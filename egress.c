@@ -111,9 +111,9 @@ enum drop egress_verdict(struct ctx *c, const struct guest *g, uint8_t proto, co
 
 static uint8_t flow_proto(const struct flow *f)
 {
-	return f->type == FLOW_PING			       ? IPPROTO_ICMP :
-	       f->type == FLOW_TCP || f->type == FLOW_SPLICE ? IPPROTO_TCP :
-							       IPPROTO_UDP;
+	if (f->type == FLOW_PING)
+		return IPPROTO_ICMP;
+	return f->type == FLOW_TCP || f->type == FLOW_SPLICE ? IPPROTO_TCP : IPPROTO_UDP;
 }
 
 unsigned egress_end_refused(struct ctx *c)

@@ -349,10 +349,13 @@ static void show_policy(int fd, const char *path)
 
 	call(fd, path, policy, sizeof(policy));
 	while (more) {
-		const char *p = answer(fd, path, &more), *v = json_first(json_member(p, "rules"));
+		const char *p = answer(fd, path, &more), *v;
 
+		if (!p)			/* an older program's socket: it has none */
+			return;
 		text_of(p, "egress", word);
 		others = int_of(p, "flows");
+		v = json_first(json_member(p, "rules"));
 		if (!title && (v || strcmp(word, "open"))) {
 			printf("  EGRESS\n");
 			title = true;

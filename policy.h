@@ -22,6 +22,7 @@ enum verdict { ALLOW, DENY, ASK };
 enum egress { EGRESS_UNSET, EGRESS_OPEN, EGRESS_INTERNET, EGRESS_LOCKED, EGRESS_WORDS };
 
 extern const char *const egress_name[EGRESS_WORDS];
+extern const char *const verdict_name[];
 
 /* Groups of addresses, as numbers of bits. The first ones are words of rules, in policy_text.c. */
 enum group {

@@ -28,7 +28,7 @@ static const char *const group_name[GROUPS] = {
 
 static const char *const proto_name[POLICY_PROTOS] = { "tcp/", "udp/", "icmp/" };
 
-static const char *const verdict_name[] = { "allow", "deny", "ask" };
+const char *const verdict_name[] = { [ALLOW] = "allow", [DENY] = "deny", [ASK] = "ask" };
 
 static bool is_word(const char *s, size_t len, const char *word)
 {

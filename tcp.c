@@ -338,7 +338,7 @@ static struct flow *tcp_begin(struct ctx *c, struct guest *g, const struct side 
 	t->sock = fd;
 	t->peek_off = PEEK_OFF_NONE;
 	t->rcv_wscale = TCP_WSCALE;
-	t->flags = (TCP_OFFER_SACK ? TCPF_SACK : 0) | (TCP_OFFER_TS ? TCPF_TS : 0);
+	t->flags = TCPF_SACK | TCPF_TS;		/* unless its SYN has none of them */
 	t->rcv_mss = 1;
 	t->rto = seg_rto(t);
 	t->heard_at = c->now;
@@ -564,13 +564,14 @@ static void tcp_retry(struct ctx *c, struct flow *f)
 	else if (recover_begin(t))
 		recover_timeout(t, tcp_stamp(c, t), c->now_us);
 	else
-		tcp_rewind(c, f);
+		tcp_rewind(t);
 }
 
-/* Nothing new arrived for two round trips: was the tail lost? On a link that has lost nothing yet, the guest is asked,
- * as no data is sent again by a timer there; else the last segment shows it, and what is missing before it.
+/* Before the timeout: segments that were late are lost. Or nothing new arrived for two round trips: was the tail lost?
+ * On a link that has lost nothing yet, the guest is asked, as no data is sent again by a timer there; else the last
+ * segment shows it, and what is missing before it.
  */
-static void tcp_probe_tail(struct ctx *c, struct flow *f)
+static void tcp_early(struct ctx *c, struct flow *f)
 {
 	struct tcp *t = &f->tcp;
 
@@ -602,7 +603,7 @@ static void tcp_timeout(struct ctx *c, struct flow *f)
 	if (retry && t->state == TCP_CONNECTING)	/* connect() that never came to an end */
 		tcp_end(c, f);
 	else if (retry && t->rtx_at && t->flags & (TCPF_PTO | TCPF_EARLY))
-		tcp_probe_tail(c, f);
+		tcp_early(c, f);
 	else if (retry)
 		tcp_retry(c, f);
 	if (!f->dead && (ack || retry))

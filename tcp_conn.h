@@ -34,9 +34,6 @@
 #define TCPS_FIN_SENT	(1U << TCP_FIN_WAIT_1 | 1U << TCP_FIN_WAIT_2 | 1U << TCP_CLOSING | 1U << TCP_LAST_ACK)
 
 #define TCP_TTL		64		/* Linux' default: a packet with all of it left was not routed */
-/* Options offered to the guest, in our SYN, or in answer to its own */
-#define TCP_OFFER_SACK	true
-#define TCP_OFFER_TS	true
 
 /* Number of the guest's and ours, on each segment that goes to it: ticks of 1 ms (RFC 7323 5.4) */
 static inline uint32_t tcp_stamp(const struct ctx *c, const struct tcp *t)
@@ -106,13 +103,23 @@ static inline void tcp_time(const struct ctx *c, struct tcp *t)
 	t->rtt_at = (uint32_t)c->now_us;
 }
 
-/* All that is in flight is lost: it is sent again, and its timer starts anew */
-static inline void tcp_rewind(struct ctx *c, struct flow *f)
+/* It has arrived; @now: us */
+static inline void tcp_timed(struct tcp *t, uint64_t now)
 {
-	(void)c;
-	f->tcp.flags &= ~TCPF_TIMED;		/* Karn's rule: RFC 6298 3 */
-	f->tcp.snd_nxt = f->tcp.snd_una;
-	f->tcp.rtx_at = 0;
+	uint32_t us = (uint32_t)now - t->rtt_at;
+
+	t->flags &= ~TCPF_TIMED;
+	seg_rtt(t, us);
+	if (t->recover)
+		recover_rtt(t, us);
+}
+
+/* All that is in flight is lost: it is sent again, and its timer starts anew */
+static inline void tcp_rewind(struct tcp *t)
+{
+	t->flags &= ~TCPF_TIMED;		/* Karn's rule: RFC 6298 3 */
+	t->snd_nxt = t->snd_una;
+	t->rtx_at = 0;
 }
 
 /* Is there news that only an acknowledgment without data has, of a gap or a duplicate? */

@@ -332,10 +332,7 @@ static void tcp_acked(struct ctx *c, struct flow *f, const struct tcp_seg *s)
 	uint32_t ack = s->ack;
 
 	if (t->flags & TCPF_TIMED && seq_le(t->rtt_seq, ack)) {
-		t->flags &= ~TCPF_TIMED;
-		seg_rtt(t, (uint32_t)c->now_us - t->rtt_at);
-		if (t->recover)
-			recover_rtt(t, (uint32_t)c->now_us - t->rtt_at);
+		tcp_timed(t, c->now_us);
 	} else if (t->retries) {
 		tcp_time_again(c, t, s);
 	}
@@ -390,7 +387,7 @@ static void tcp_recover(struct ctx *c, struct flow *f, const struct pkt *p, uint
 		return;
 	if (!recover_begin(t)) {
 		if (t->dup_acks == REORDER_MIN)
-			tcp_rewind(c, f);
+			tcp_rewind(t);
 		return;
 	}
 	/* Without SACK it is not known what arrived, and the timeout has to come: RFC 6298 5.3 */

@@ -218,7 +218,7 @@ static uint32_t tcp_push_sock(struct ctx *c, struct flow *f, uint32_t seq, uint3
 {
 	struct tap *tap = &flow_guest(c, f)->tap;
 	struct tcp *t = &f->tcp;
-	uint32_t each = seg_frame(&tap->caps, t->mss, (uint16_t)tcp_opts_len(t), addr_is_v4(&f->side[GUEST].our.a),
+	uint32_t each = seg_frame(&tap->caps, t->mss, tcp_opts_len(t), addr_is_v4(&f->side[GUEST].our.a),
 				  t->flags & TCPF_FAR);
 	bool again = seq_lt(seq, t->snd_max), short_answer;
 	struct frame *fr[PUSH_FRAMES];
@@ -283,7 +283,7 @@ enum drop tcp_too_big(struct ctx *c, struct flow *f, uint32_t seq, uint32_t mtu)
 		if (t->recover)
 			recover_lost(t);
 		else
-			tcp_rewind(c, f);
+			tcp_rewind(t);
 		tcp_push_later(c, f);
 	}
 	return DROP_NONE;

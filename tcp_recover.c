@@ -422,11 +422,8 @@ static uint32_t take_block(struct tcp *t, uint32_t from, uint32_t to, uint64_t n
 		return 0;
 	if (!recolour(r, from, to, FATE_ANY, (struct piece){ .fate = SACKED }, &ch))
 		return 0;
-	if (t->flags & TCPF_TIMED && seq_lt(from, t->rtt_seq) && seq_le(t->rtt_seq, to)) {
-		t->flags &= ~TCPF_TIMED;
-		seg_rtt(t, (uint32_t)now - t->rtt_at);
-		recover_rtt(t, (uint32_t)now - t->rtt_at);
-	}
+	if (t->flags & TCPF_TIMED && seq_lt(from, t->rtt_seq) && seq_le(t->rtt_seq, to))
+		tcp_timed(t, now);
 	return arrived(t, to, &ch);
 }
 
@@ -651,9 +648,7 @@ void recover_timeout(struct tcp *t, uint32_t stamp, uint64_t now)
 
 	limit(t);
 	if (!r->timeout && t->retries <= 1) {
-		uint32_t window = r->cwnd;
-
-		cut(t, window / 10 * 7, now);
+		cut(t, r->cwnd / 10 * 7, now);
 		r->stamp = stamp;
 		r->timeout = true;
 	}

@@ -198,16 +198,26 @@ s = socket.socket(socket.AF_UNIX)
 s.bind(sys.argv[1])
 s.listen()
 print("ready", flush=True)
-for error in None, bad, "org.passt.control.BindFailed", "org.passt.control.InvalidRule", "org.passt.control.NoSuchRule":
+for error in (None, bad, "org.passt.control.BindFailed", "org.passt.control.InvalidRule", "org.passt.control.NoSuchRule",
+              "older"):
+    older = error == "older"
     c = s.accept()[0]
     c.settimeout(5)
     while call := c.recv(65536):
-        p = {"product": bad, "rules": [rule]} if error is None else dict.fromkeys(["option", "value", "reason", "parameter"], bad)
+        if older:
+            error = "org.varlink.service.MethodNotFound" if b".Policy" in call else None
+        p = dict.fromkeys(["option", "value", "reason", "parameter"], bad)
+        if error is None:
+            p = {"product": "passt", "rules": []} if older else {"product": bad, "rules": [rule]}
         c.sendall(json.dumps({"parameters": p} | ({"error": error} if error else {})).encode() + b"\0")
 END
 fake=$!
 wait_for 20 grep -qx ready "$T/fake.out"
 for i in {1..5}; do "$PESTO" -d -s "$T/fake"; done >"$T/shown" 2>&1
+is "of an older program, rules about destinations are not shown, as it has none" "$("$PESTO" "$T/fake"; echo $?)" \
+	"passt/pasta configuration ($T/fake)
+  HOST
+0"
 wait $fake
 like "pesto shows what a stranger answers" "$(cat "$T/shown")" "TCP .*Failed to bind.*Invalid value.*Nothing to delete"
 is "and none of it is a command to the terminal" "$(LC_ALL=C.UTF-8 grep -anP '[\x00-\x08\x0b-\x1f\x7f-\x9f\x{202e}]' "$T/shown")" ""
