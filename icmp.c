@@ -181,6 +181,13 @@ void icmp_error_pkt(struct ctx *c, struct guest *g, int err, const struct pkt *p
 		send_error(c, g, &e, &h, &p->src, &p->dst, &p->ip);
 }
 
+void icmp_refuse(struct ctx *c, struct guest *g, enum drop why, const struct pkt *p)
+{
+	drop_count(g, why);
+	if (why == DROP_POLICY)
+		icmp_error_pkt(c, g, EACCES, p);
+}
+
 bool icmp_is_too_big(const struct pkt *p)
 {
 	return p->proto == IPPROTO_ICMP ? p->icmp.type == ICMP4_UNREACH && p->icmp.code == UNREACH4_TOO_BIG :

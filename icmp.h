@@ -37,6 +37,9 @@ void icmp_error(struct ctx *c, struct guest *g, const struct sock_err *e, const 
 /* The same, for a packet that is here in whole: quoted as it is */
 void icmp_error_pkt(struct ctx *c, struct guest *g, int err, const struct pkt *p);
 
+/* No flow for a packet: counted by its reason, and prohibited if rules refuse it */
+void icmp_refuse(struct ctx *c, struct guest *g, enum drop why, const struct pkt *p);
+
 /* Is @p "fragmentation needed", or "packet too big"? */
 bool icmp_is_too_big(const struct pkt *p);
 

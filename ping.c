@@ -74,9 +74,7 @@ static struct flow *ping_open(struct ctx *c, struct guest *g, const struct pkt *
 	if (why == DROP_NONE)
 		why = egress_judge(c, g, p->proto, &host.peer);
 	if (why != DROP_NONE) {
-		drop_count(g, why);
-		if (why == DROP_POLICY)
-			icmp_error_pkt(c, g, EACCES, p);
+		icmp_refuse(c, g, why, p);
 		return NULL;
 	}
 	fd = ping_socket(c, g, &guest->our, &host);

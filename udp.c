@@ -288,15 +288,6 @@ static const struct flow *client_of(const struct ctx *c, const struct guest *g, 
 	return f && dst->port >= SERVICES_END && (end_eq(dst, to) || !end_eq(dst, &f->side[HOST].peer)) ? f : NULL;
 }
 
-/* No flow for a packet of the guest's */
-static struct flow *udp_refuse(struct ctx *c, struct guest *g, const struct pkt *p, enum drop why)
-{
-	drop_count(g, why);
-	if (why == DROP_POLICY)
-		icmp_error_pkt(c, g, EACCES, p);
-	return NULL;
-}
-
 struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 {
 	const struct side guest = { .peer = p->src, .our = p->dst };
@@ -307,8 +298,10 @@ struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 	enum drop why;
 
 	why = map_out(&c->net, IPPROTO_UDP, &p->src, &p->dst, &host);
-	if (why != DROP_NONE)
-		return udp_refuse(c, g, p, why);
+	if (why != DROP_NONE) {
+		icmp_refuse(c, g, why, p);
+		return NULL;
+	}
 	answered = flow_find_end(&c->flows, g->index, BY_ANSWER, FLOW_UDP, p->src.port, &p->dst);
 	if (answered)
 		return answered;
@@ -319,8 +312,10 @@ struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 	} else {
 		why = egress_judge(c, g, IPPROTO_UDP, &host.peer);
 	}
-	if (why != DROP_NONE)
-		return udp_refuse(c, g, p, why);
+	if (why != DROP_NONE) {
+		icmp_refuse(c, g, why, p);
+		return NULL;
+	}
 	leave = map_leave(&c->net, &p->dst, &host.peer.a);
 	port = port_free_for(c, g, &p->src, &host, leave);
 	if (!port) {
