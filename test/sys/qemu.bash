@@ -28,14 +28,14 @@ vm_start()
 	for p in console shell mon; do
 		[ -p "$T/$p.in" ] || mkfifo "$T/$p.in" "$T/$p.out"
 	done
-	[ -e "$T/console" ] || { : >"$T/console"; cat "$T/console.out" >>"$T/console" & }
-	exec 6<>"$T/console.in" 7<>"$T/mon.in" 8<>"$T/shell.in" 9<>"$T/shell.out" 5<>"$T/mon.out"
+	exec 4<>"$T/console.out" 5<>"$T/mon.out" 6<>"$T/console.in" 7<>"$T/mon.in" 8<>"$T/shell.in" 9<>"$T/shell.out"
+	[ -e "$T/console" ] || { : >"$T/console"; cat <&4 >>"$T/console" & }	# of all that follow, too
 	cat <&5 >>"$T/mon.log" &
 	qemu-system-x86_64 -accel tcg -cpu max -m 256 -display none -nodefaults -no-user-config -machine pc,graphics=off \
 		-chardev "pipe,id=console,path=$T/console" -serial chardev:console \
 		-chardev "pipe,id=shell,path=$T/shell" -device virtio-serial-pci -device virtserialport,chardev=shell \
 		-chardev "pipe,id=mon,path=$T/mon" -mon chardev=mon \
-		"${link[@]}" -device "$nic" "$@" >"$T/qemu.log" 2>&1 5>&- 6>&- 7>&- 8>&- 9>&- &
+		"${link[@]}" -device "$nic" "$@" >"$T/qemu.log" 2>&1 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- &
 	QEMU=$!
 	disown $QEMU
 }
