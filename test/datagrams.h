@@ -28,6 +28,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "addresses.h"
 #include "t.h"
 #include "../accept.h"
 #include "../event.h"
@@ -49,17 +50,6 @@ struct net_hdr guest_hdr(const struct ctx *ctx, const struct guest *guest, const
 {
 	return (struct net_hdr){ .dmac = guest->mac, .smac = ctx->net.cf->our_mac,
 		.src = *src, .dst = *dst, .ttl = 255 };
-}
-
-static struct addr A(const char *s)
-{
-	struct addr a;
-
-	if (!addr_parse(s, strlen(s), &a)) {
-		printf("Bail out! %s is no address\n", s);
-		exit(1);
-	}
-	return a;
 }
 
 static struct end E(const char *s, uint16_t port)

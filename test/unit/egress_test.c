@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "../addresses.h"
 #include "../t.h"
 #include "../../egress.c"
 
@@ -16,17 +17,6 @@ static struct {
 	int		err;
 	unsigned	asked;
 } kernel;
-
-static struct addr A(const char *s)
-{
-	struct addr a = addr_any6;
-
-	if (!addr_parse(s, strlen(s), &a)) {
-		printf("Bail out! bad address in a table: %s\n", s);
-		exit(EXIT_FAILURE);
-	}
-	return a;
-}
 
 int nl_route_type(struct nl *nl, const struct addr *a)
 {

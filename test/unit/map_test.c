@@ -1,19 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* map_test.c - address mapping as tables */
 
+#include "../addresses.h"
 #include "../t.h"
 #include "../../map.c"
-
-static struct addr A(const char *s)
-{
-	struct addr a = addr_any6;
-
-	if (s && !addr_parse(s, strlen(s), &a)) {
-		printf("Bail out! bad address in a table: %s\n", s);
-		exit(EXIT_FAILURE);
-	}
-	return a;
-}
 
 static const char *text(const struct addr *a)
 {

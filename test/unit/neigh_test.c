@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "../../neigh.c"
+#include "../addresses.h"
 #include "../t.h"
 
 #define IF4	4
@@ -18,15 +19,6 @@ static int kernel = -1;
 
 static const struct mac ours = { { 0x9a, 0x55, 0x9a, 0x55, 0x9a, 0x55 } };
 static const struct mac one = { { 2, 0, 0, 0, 0, 1 } }, two = { { 2, 0, 0, 0, 0, 2 } };
-
-static struct addr A(const char *s)
-{
-	struct addr a;
-
-	if (!addr_parse(s, strlen(s), &a))
-		abort();
-	return a;
-}
 
 static void fresh(void)
 {

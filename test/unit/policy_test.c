@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../addresses.h"
 #include "../t.h"
 #include "../../policy.c"
 #include "../../policy_text.c"
@@ -26,17 +27,6 @@ static const char *rules(const char *text)
 	if (!why)
 		policy_compile(p);
 	return why;
-}
-
-static struct addr A(const char *s)
-{
-	struct addr a = addr_any6;
-
-	if (!addr_parse(s, strlen(s), &a)) {
-		printf("Bail out! bad address in a table: %s\n", s);
-		exit(EXIT_FAILURE);
-	}
-	return a;
 }
 
 static void test_text(void)
