@@ -15,7 +15,6 @@
 #include <arpa/inet.h>
 #include <netinet/udp.h>
 #include <errno.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <linux/ipv6.h>
@@ -29,6 +28,7 @@
 #include <unistd.h>
 
 #include "addresses.h"
+#include "descriptors.h"
 #include "t.h"
 #include "../accept.h"
 #include "../event.h"
@@ -468,18 +468,6 @@ static inline ssize_t host_recv(int fd, void *buf, size_t size, struct end *from
 	if (n >= 0 && from)
 		end_from_sa(from, &sa);
 	return n;
-}
-
-static unsigned fds_open(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	while (d && readdir(d))
-		n++;
-	if (d)
-		closedir(d);
-	return n - 3;		/* ".", "..", and the directory */
 }
 
 /* ---- the program's loop, and input.c's part of it ---- */

@@ -6,11 +6,11 @@
  */
 /* LDFLAGS: -Wl,--wrap=splice,--wrap=recv,--wrap=send,--wrap=pipe2,--wrap=write */
 
-#include <dirent.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <poll.h>
 
+#include "../descriptors.h"
 #include "../opener_here.h"
 #include "../t.h"
 #include "../../splice.c"
@@ -77,18 +77,6 @@ int __wrap_pipe2(int fd[2], int flags)
 }
 
 static struct ctx c;
-
-/* The target namespace is ours */
-static unsigned descriptors(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	while (d && readdir(d))
-		n++;
-	closedir(d);
-	return n;
-}
 
 static struct end bound(int fd)
 {
@@ -512,7 +500,7 @@ static void test_many(void)
 	test("SPL-06 1,000 connections: descriptors are where they were");
 	pair(HOST, false, 0);
 	over();
-	before = descriptors();
+	before = fds_open();
 	for (unsigned i = 0; i < 1000; i++) {
 		pair(i % 2 ? HOST : GUEST, i % 4 > 1, 0);
 		say(&client, i);
@@ -521,7 +509,7 @@ static void test_many(void)
 		eq(server.got, i);
 		over();
 	}
-	ok(descriptors() <= before + 3);
+	ok(fds_open() <= before + 3);
 }
 
 int main(void)

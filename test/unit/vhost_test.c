@@ -3,13 +3,13 @@
  *
  * A front end at the other end of a socket pair. What a driver does with rings is in virtq_test.c and tap_vhost_test.c.
  */
-#include <dirent.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <syslog.h>
 
 #include "../../vhost.c"
+#include "../descriptors.h"
 #include "../t.h"
 
 #define SIZE		64U		/* of rings */
@@ -28,18 +28,6 @@ enum {
 static struct vhost *v;
 static int front = -1, epfd = -1, memory = -1;
 static uint8_t *shared;			/* the memory, as the front end has it */
-
-static unsigned fds_open(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	while (d && readdir(d))
-		n++;
-	if (d)
-		closedir(d);
-	return n;
-}
 
 static void end(void)
 {
