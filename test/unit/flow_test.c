@@ -3,6 +3,7 @@
  *
  * Random operations, with a hash that is good, or that puts all flows into the first and the last buckets.
  */
+#include "../draw.h"
 #include "../t.h"
 #include "../../util.h"
 
@@ -34,14 +35,6 @@ static void fresh(void)
 	memset(flow_table, 0, sizeof(flow_table));
 	memset(flow_hash_head, 0, sizeof(flow_hash_head));
 	flows_init(&fs);
-}
-
-static uint64_t seed;
-
-static unsigned below(unsigned n)
-{
-	seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
-	return (unsigned)(seed >> 33) % n;
 }
 
 /* The model: what is alive, in the order in which it came, and the lists */

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "../addresses.h"
+#include "../draw.h"
 #include "../t.h"
 #include "../../policy.c"
 #include "../../policy_text.c"
@@ -419,24 +420,16 @@ static unsigned slow_judge(enum policy_proto proto, const struct end *to, unsign
 	return POLICY_NONE;
 }
 
-static uint64_t seed;
-
-static unsigned rnd(unsigned n)
-{
-	seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
-	return (unsigned)((seed >> 33) % n);
-}
-
 /* Addresses that are close to each other: prefixes of many lengths contain each other */
 static struct addr rnd_addr(void)
 {
-	struct addr a = rnd(2) ? A("10.0.0.0") : A("2001:db8::");
+	struct addr a = below(2) ? A("10.0.0.0") : A("2001:db8::");
 
-	for (unsigned i = rnd(6); i; i--)
-		a.b[12 + rnd(4)] |= (uint8_t)(1 << rnd(8));
-	if (!addr_is_v4(&a) && !rnd(4))
-		a.b[rnd(8)] ^= (uint8_t)(1 << rnd(8));
-	return rnd(16) ? a : rnd(2) ? A("127.0.0.1") : A("8.8.8.8");
+	for (unsigned i = below(6); i; i--)
+		a.b[12 + below(4)] |= (uint8_t)(1 << below(8));
+	if (!addr_is_v4(&a) && !below(4))
+		a.b[below(8)] ^= (uint8_t)(1 << below(8));
+	return below(16) ? a : below(2) ? A("127.0.0.1") : A("8.8.8.8");
 }
 
 /* One rule's text at @s, which @size bytes are for: its end */
@@ -444,24 +437,24 @@ static char *rnd_rule(char *s, size_t size)
 {
 	char text[ADDR_STRLEN], *end = s + size;
 	struct addr a = rnd_addr();
-	bool v4 = addr_is_v4(&a), ports = rnd(2);
-	unsigned least = v4 ? 96 : 0, plen = least + rnd(129 - least);
+	bool v4 = addr_is_v4(&a), ports = below(2);
+	unsigned least = v4 ? 96 : 0, plen = least + below(129 - least);
 
-	s += snprintf(s, (size_t)(end - s), "%s %s", rnd(2) ? "allow" : "deny",
-		      ports || rnd(2) ? (const char *[]){ "", "tcp/", "udp/" }[rnd(3)] : "icmp/");
+	s += snprintf(s, (size_t)(end - s), "%s %s", below(2) ? "allow" : "deny",
+		      ports || below(2) ? (const char *[]){ "", "tcp/", "udp/" }[below(3)] : "icmp/");
 	ports &= s[-2] != 'p' || s[-3] != 'm';
 	for (unsigned i = plen; i < 128; i++)
 		a.b[i / 8] &= (uint8_t)~(0x80 >> i % 8);
 	if (!addr_is_v4(&a))			/* the zeroes of a short prefix */
 		v4 = false;
-	if (!rnd(8))
-		s += snprintf(s, (size_t)(end - s), "%s", group_name[rnd(GROUPS)]);
+	if (!below(8))
+		s += snprintf(s, (size_t)(end - s), "%s", group_name[below(GROUPS)]);
 	else
 		s += snprintf(s, (size_t)(end - s), v4 ? "%s/%u" : "[%s/%u]", addr_fmt(&a, text), plen - (v4 ? 96 : 0));
-	for (unsigned n = ports ? 1 + rnd(3) : 0, i = 0; i < n; i++) {
-		unsigned first = 1 + rnd(40);
+	for (unsigned n = ports ? 1 + below(3) : 0, i = 0; i < n; i++) {
+		unsigned first = 1 + below(40);
 
-		s += snprintf(s, (size_t)(end - s), i ? ",%u-%u" : ":%u-%u", first, first + rnd(20));
+		s += snprintf(s, (size_t)(end - s), i ? ",%u-%u" : ":%u-%u", first, first + below(20));
 	}
 	s += snprintf(s, (size_t)(end - s), "\n");
 	return s;
@@ -473,7 +466,7 @@ static void test_reference(void)
 	for (seed = 1; seed < 300; seed++) {
 		uint64_t first = seed;
 		char *s = lines, *end = lines + sizeof(lines);
-		unsigned n = rnd(8) ? rnd(30) : rnd(600), line;
+		unsigned n = below(8) ? below(30) : below(600), line;
 		const char *why;
 
 		p = policy_new(NULL);
@@ -484,13 +477,13 @@ static void test_reference(void)
 			printf("# seed %llu, line %u\n", (unsigned long long)first, line);
 		policy_compile(p);
 		for (unsigned i = 0; i < 400; i++) {
-			struct end to = { rnd_addr(), (uint16_t)(1 + rnd(64)) };
-			enum policy_proto proto = (enum policy_proto)rnd(POLICY_PROTOS);
+			struct end to = { rnd_addr(), (uint16_t)(1 + below(64)) };
+			enum policy_proto proto = (enum policy_proto)below(POLICY_PROTOS);
 			unsigned groups = policy_groups(&to.a);
 			struct decision d;
 
-			if (!rnd(4))
-				groups = policy_groups_with(groups, rnd(2) ? GROUP_HOST : GROUP_MULTICAST);
+			if (!below(4))
+				groups = policy_groups_with(groups, below(2) ? GROUP_HOST : GROUP_MULTICAST);
 			if (proto == POLICY_ECHO)
 				to.port = 0;
 			d = policy_judge(p, proto, &to, groups);

@@ -3,6 +3,7 @@
  *
  * What this kernel has is tried against what sock_probe() says; what an older one lacks is refused by a filter.
  */
+#include "../draw.h"
 #include "../t.h"
 #include "../../sock.c"
 #include "../child.h"
@@ -83,19 +84,6 @@ static void unpair(int fd[2])
 
 /* sock_peek(), sock_discard() */
 
-static uint64_t seed;
-
-static uint32_t below(uint32_t n)
-{
-	seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
-	return n ? (uint32_t)((seed >> 32) % n) : 0;
-}
-
-static uint8_t pattern(uint64_t pos)
-{
-	return (uint8_t)(pos * 0x9e3779b97f4a7c15ULL >> 56);
-}
-
 struct stream {
 	int		fd[2];
 	bool		feature;	/* sock_features.peek_off for this one */
@@ -116,7 +104,7 @@ static void stream_send(struct stream *s, uint32_t n)
 	int have = 0;
 
 	for (uint32_t i = 0; i < n; i++)
-		buf[i] = pattern(s->sent + i);
+		buf[i] = pattern(0, s->sent + i);
 	ok(send(s->fd[0], buf, n, 0) == (ssize_t)n);
 	s->sent += n;
 	for (unsigned i = 0; i < PATIENCE && !ioctl(s->fd[1], FIONREAD, &have) && (uint32_t)have < queued(s); i++)
@@ -151,7 +139,7 @@ static ssize_t stream_peek(struct stream *s, uint32_t off, uint32_t want, unsign
 	sock_features.peek_off = s->feature;
 	n = sock_peek(s->fd[1], &s->peek_off, off, iov, pieces);
 	for (ssize_t i = 0; i < n && good; i++)
-		good = buf[i] == pattern(s->gone + off + (uint64_t)i);
+		good = buf[i] == pattern(0, s->gone + off + (uint64_t)i);
 	ok(good);
 	eq(buf[n > 0 ? n : 0], n > 0 && (uint32_t)n < want ? 0xaa : buf[n > 0 ? n : 0]);
 	check_offset(s);

@@ -3,6 +3,7 @@
  *
  * Each flow's bytes follow a pattern of their own, so that a block handed to two of them is noticed.
  */
+#include "../draw.h"
 #include "../t.h"
 #include "../../tcp_buf.c"
 
@@ -13,19 +14,6 @@ static struct {
 	struct tcp	t;
 	uint64_t	in, out;	/* bytes added, bytes dropped */
 } flow[FLOWS];
-
-static uint64_t seed;
-
-static uint32_t below(uint32_t n)
-{
-	seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
-	return n ? (uint32_t)((seed >> 32) % n) : 0;
-}
-
-static uint8_t pattern(unsigned i, uint64_t pos)
-{
-	return (uint8_t)((pos + i * 1000003ULL) * 0x9e3779b97f4a7c15ULL >> 56);
-}
 
 static void fresh(void)
 {

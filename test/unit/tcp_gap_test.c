@@ -3,6 +3,7 @@
  *
  * Bytes follow a pattern of flow and position, so that a block handed to two flows, or a byte out of place, is noticed.
  */
+#include "../draw.h"
 #include "../t.h"
 #include "../../tcp_gap.c"
 
@@ -18,19 +19,7 @@ static struct one {
 } one[FLOWS];
 
 static uint32_t space = SPACE;			/* numbers of the reference, from a flow's base on */
-static uint64_t seed;
 static uint64_t now;
-
-static uint32_t below(uint32_t n)
-{
-	seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
-	return n ? (uint32_t)((seed >> 32) % n) : 0;
-}
-
-static uint8_t pattern(unsigned i, uint32_t seq)
-{
-	return (uint8_t)((seq + i * 1000003ULL) * 0x9e3779b97f4a7c15ULL >> 56);
-}
 
 static void fresh(uint32_t s)
 {

@@ -3,6 +3,7 @@
  *
  * Segments are one byte long, so that numbers count segments.
  */
+#include "../draw.h"
 #include "../t.h"
 #include "../../tcp_recover.c"
 
@@ -14,14 +15,6 @@ static struct {
 	uint32_t mark[1U << 16], order[1U << 16];
 	uint32_t high, swept, before, before_count, count, count_high;
 } ref;
-
-static uint32_t seed = 1;
-
-static uint32_t below(uint32_t n)
-{
-	seed = seed * 1664525 + 1013904223;
-	return n ? (seed >> 8) % n : 0;
-}
 
 /* A flow with @n numbers in flight from @una on, of a guest with SACK, and its state */
 static struct tcp flow_new(uint32_t una, uint32_t n)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* tcp_seg_test.c - TCP arithmetic: tables, and every byte counted one by one around wrapping sequence numbers */
+#include "../draw.h"
 #include "../t.h"
 #include "../../tcp_seg.c"
 
@@ -140,14 +141,6 @@ static void test_window_table(void)
 			eq(adv - nxt, MAX(window[i].open, edge_of(0, window[i].win, window[i].wscale)));
 		}
 	}
-}
-
-static uint64_t seed;
-
-static uint32_t below(uint32_t n)
-{
-	seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
-	return (uint32_t)((seed >> 32) % n);
 }
 
 /* A connection's life: bytes come and room changes at random. What was advertised once is never taken back by a byte
