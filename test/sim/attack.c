@@ -30,16 +30,6 @@ static struct victim {
 	bool		late;			/* when it became so, the program was about to give up */
 } victims[VICTIMS], *g;
 
-static uint32_t below(uint32_t n)
-{
-	return n ? world_random() % n : 0;
-}
-
-static bool chance(uint32_t of_1000)
-{
-	return below(1000) < of_1000;
-}
-
 /* Any number between @from and @to, their borders more often; or not far away */
 static uint32_t near(uint32_t from, uint32_t to)
 {

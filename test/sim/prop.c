@@ -81,16 +81,6 @@ static struct peer {
 	unsigned	host_mode;
 } peers[GUEST_MAX], *g;
 
-static uint32_t below(uint32_t n)
-{
-	return n ? world_random() % n : 0;
-}
-
-static bool chance(uint32_t of_1000)
-{
-	return below(1000) < of_1000;
-}
-
 static struct carried *carry_slot(void)
 {
 	for (unsigned i = 0; i < CARRY_MAX; i++) {

@@ -27,16 +27,6 @@ static struct {
 	uint32_t	last, top;		/* @top: end of what it has sent */
 } g;
 
-static uint32_t below(uint32_t n)
-{
-	return n ? world_random() % n : 0;
-}
-
-static bool chance(uint32_t of_1000)
-{
-	return below(1000) < of_1000;
-}
-
 static void piece(uint32_t seq, uint32_t len, uint8_t flags)
 {
 	if (g.n == PIECES)

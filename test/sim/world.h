@@ -165,6 +165,17 @@ void world_reset(uint64_t seed);
 void world_bad(const char *fmt, ...) PRINTF_LIKE(1, 2);
 uint32_t world_random(void);
 
+/* Random: a number below @n, 0 if there is none; true for so many of 1000 */
+static inline uint32_t below(uint32_t n)
+{
+	return n ? world_random() % n : 0;
+}
+
+static inline bool chance(uint32_t of_1000)
+{
+	return below(1000) < of_1000;
+}
+
 /* What a script does to a socket; each wakes whoever waits, as Linux would */
 void fs_wake(struct fsock *s, uint32_t events);
 void fs_connected(struct fsock *s);
