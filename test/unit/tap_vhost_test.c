@@ -356,7 +356,7 @@ static void guest_sends(size_t len, size_t piece)
 	unsigned n = 0;
 
 	memset(TX + at, 0, len);
-	for (size_t off = 0; !n || off < len; off += piece)
+	for (size_t off = 0; off < len; off += piece)
 		iov[n++] = (struct iovec){ TX + at + off, MIN(piece, len - off) };
 	at = (at + ROUND_UP((unsigned)len, 64)) % (1U << 20);
 	ring_add(&out, iov, n, 0);
