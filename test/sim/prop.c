@@ -504,8 +504,9 @@ static uint64_t time_most(void)
 static void note_time(struct run *r, uint64_t took)
 {
 	if (r->verbose)
-		printf("# %llu s of %llu for %u and %u bytes; lost %u and %u of 1000, %u in a row, ring of %u, late %u, "
-		       "keeps %i%s%s\n", (unsigned long long)(took / SEC), (unsigned long long)(time_most() / SEC), g->host_total,
+		printf("# %llu s of %llu for %u and %u bytes; lost %u and %u of 1000, %u in a row, ring of %u, "
+		       "late %u, keeps %i%s%s\n",
+		       (unsigned long long)(took / SEC), (unsigned long long)(time_most() / SEC), g->host_total,
 		       g->total, link_->loss[0], link_->loss[1], link_->row, link_->ring, link_->late, (int)g->keep,
 		       g->sack ? ", SACK" : "", g->ts ? ", timestamps" : "");
 }

@@ -294,8 +294,8 @@ const char *wire_text(const struct run *r, const struct wire *w)
 		n += snprintf(buf + n, sizeof(buf) - (size_t)n, " <mss %u,wscale %i%s>", w->mss, w->wscale,
 			      w->opts.sack_ok ? ",sackOK" : "");
 	if (w->opts.ts)
-		n += snprintf(buf + n, sizeof(buf) - (size_t)n, " <ts %u:%u>", w->opts.tsval - (guest ? 0 : cn->o_tsval),
-			      w->opts.tsecr - (guest ? cn->o_tsval : 0));
+		n += snprintf(buf + n, sizeof(buf) - (size_t)n, " <ts %u:%u>",
+			      w->opts.tsval - (guest ? 0 : cn->o_tsval), w->opts.tsecr - (guest ? cn->o_tsval : 0));
 	for (unsigned i = 0; i < w->opts.sacks; i++)
 		n += snprintf(buf + n, sizeof(buf) - (size_t)n, " <sack %u:%u>", rel(cn, w->opts.sack[i].from, !guest),
 			      rel(cn, w->opts.sack[i].to, !guest));
@@ -519,7 +519,8 @@ void guest_tcp_opts(struct run *r, struct conn *cn, uint8_t flags, uint32_t seq,
 	do {
 		uint32_t n = len - at < most ? len - at : most;
 		struct wire w = {
-			.v6 = r->v.v6, .proto = IPPROTO_TCP, .ttl = r->s && r->s->routed ? 63 : 64, .src = cn->guest, .dst = cn->peer,
+			.v6 = r->v.v6, .proto = IPPROTO_TCP, .ttl = r->s && r->s->routed ? 63 : 64,
+			.src = cn->guest, .dst = cn->peer,
 			.seq = cn->g_isn + seq + at, .ack = flags & TCP_ACK ? cn->o_isn + ack : 0, .win = win,
 			.mss = mss, .wscale = wscale, .flags = flags, .data = data, .len = n,
 		};

@@ -20,8 +20,8 @@
  *
  * TIME: +S seconds after the step before; +S~T for a segment that may come in between; * for one that may take a day.
  * SEGMENT: FLAGS A:B(LEN) [ack N] [win N] [<OPTION,OPTION>], numbers relative to both sides' initial ones, * for any.
- * OPTION: mss N, wscale N, sackOK, ts VALUE:ECHO, sack A:B [A:B]..., or "no" and a name. The guest's timestamps are as on
- * the wire, ours relative to our SYN's. Expected segments may have options that are not mentioned.
+ * OPTION: mss N, wscale N, sackOK, ts VALUE:ECHO, sack A:B [A:B]..., or "no" and a name. The guest's timestamps are as
+ * on the wire, ours relative to our SYN's. Expected segments may have options that are not mentioned.
  * What the guest and the host do at the same time is in one batch, or one event.
  *
  * IPv4 addresses stand for IPv6 ones when the script runs as IPv6.

@@ -517,7 +517,8 @@ static unsigned take(struct pair *p)
 	for (frames = 0; frames < TURN && (n = frame_get(p, iov, token)); frames++) {
 		/* EIO: the device is down */
 		if (writev(p->tap, iov, (int)n) < 0 && errno != EIO) {
-			fprintf(stderr, "guest_vhost: the kernel refuses a frame of %zu bytes: %s\n", iov->iov_len, strerror(errno));
+			fprintf(stderr, "guest_vhost: the kernel refuses a frame of %zu bytes: %s\n", iov->iov_len,
+				strerror(errno));
 			if (errno != ENOMEM && errno != ENOBUFS && errno != EAGAIN)
 				exit(3);
 		}
@@ -743,7 +744,8 @@ static void connection(void)
 	watch(vu.sock, EPOLLIN | EPOLLRDHUP, EV_SOCKET);
 	if (!vu.lost) {
 		if (opt.stats)
-			printf("features %#lx, of the protocol %#lx\n", (unsigned long)features, (unsigned long)protocol);
+			printf("features %#lx, of the protocol %#lx\n", (unsigned long)features,
+			       (unsigned long)protocol);
 		puts("ready");
 		fflush(stdout);
 	}
@@ -758,8 +760,8 @@ static void connection(void)
 
 static int usage(void)
 {
-	fprintf(stderr, "Usage: guest_vhost [-rLPs] [-i IFNAME] [-m MTU] [-a MAC] [-q PAIRS] [-n SIZE] [-b BYTES] [-c BYTES]\n"
-		"\t[-g REGIONS] [-f NAME,...|-x NAME,...] SOCKET|fd=N NETNS\n");
+	fprintf(stderr, "Usage: guest_vhost [-rLPs] [-i IFNAME] [-m MTU] [-a MAC] [-q PAIRS] [-n SIZE] [-b BYTES]\n"
+		"\t[-c BYTES] [-g REGIONS] [-f NAME,...|-x NAME,...] SOCKET|fd=N NETNS\n");
 	return 1;
 }
 

@@ -29,8 +29,8 @@ void ring_init(struct ring *r, unsigned size, char *mem, uint64_t gpa, char *at,
 {
 	memset(at, 0, ring_bytes(size));
 	*r = (struct ring){
-		.size = size, .event_idx = event_idx, .indirect = indirect, .mem = mem, .gpa = gpa, .kick = -1, .call = -1,
-		.nfree = (uint16_t)size,
+		.size = size, .event_idx = event_idx, .indirect = indirect, .mem = mem, .gpa = gpa,
+		.kick = -1, .call = -1, .nfree = (uint16_t)size,
 	};
 	r->desc = (void *)at;
 	at += desc_bytes(size);
@@ -126,7 +126,8 @@ int ring_get(struct ring *r, uint32_t *len)
 	head = e->id;
 	*len = e->len;
 	if ((uint16_t)(idx - r->last_used) > ring_outstanding(r) || head >= r->size || !r->pieces[head]) {
-		fprintf(stderr, "%s: used index %u, buffer %u: not with the device\n", program_invocation_short_name, idx, head);
+		fprintf(stderr, "%s: used index %u, buffer %u: not with the device\n", program_invocation_short_name,
+			idx, head);
 		exit(3);
 	}
 	r->last_used++;

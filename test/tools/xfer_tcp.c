@@ -127,8 +127,8 @@ static bool pump(struct job *j, struct side s[2], uint64_t start)
 			progress |= s[i].closed != was;
 		}
 		if (j->ms && now_ms() - start > j->ms)
-			return failed(j, "more than %u ms: client sent %llu, got %llu; server sent %llu, got %llu", j->ms,
-				      (unsigned long long)s[0].sent, (unsigned long long)s[0].got,
+			return failed(j, "more than %u ms: client sent %llu, got %llu; server sent %llu, got %llu",
+				      j->ms, (unsigned long long)s[0].sent, (unsigned long long)s[0].got,
 				      (unsigned long long)s[1].sent, (unsigned long long)s[1].got);
 		if (progress || stalls)
 			last = now_ms();

@@ -2,7 +2,8 @@
 /* xstate.c - preloaded into user-mode Linux, whose buffer for a process' registers is too short on newer processors
  *
  * Linux takes a tracee's extended state in its full length only (arch/x86/kernel/fpu/regset.c), 11,008 bytes with AMX;
- * user-mode Linux 6.1 has room for 2,696, and ends its first process. Here a short one is completed by the tracee's own.
+ * user-mode Linux 6.1 has room for 2,696, and ends its first process. Here a short one is completed by the tracee's
+ * own.
  */
 #include <dlfcn.h>
 #include <elf.h>

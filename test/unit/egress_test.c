@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* egress_test.c - verdicts with what kernel and network know: the host's addresses, resolvers, addresses within others */
+/* egress_test.c - verdicts by what kernel and network know: the host's addresses, resolvers, carried addresses */
 
 #include <errno.h>
 
