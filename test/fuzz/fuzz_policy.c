@@ -7,29 +7,17 @@
 
 #include "../../policy.c"
 #include "../../policy_text.c"
+#include "../policy_slow.h"
 
 #define CHECK(x)	do { if (!(x)) __builtin_trap(); } while (0)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static bool matches(const struct policy *p, const struct policy_rule *r, unsigned proto, const struct end *to)
+static void check_verdict(const struct policy *p, enum policy_proto proto, const struct end *to)
 {
-	bool port = !r->nranges;
+	unsigned groups = policy_groups(&to->a);
 
-	for (unsigned i = r->ranges; i < (unsigned)r->ranges + r->nranges; i++)
-		port |= to->port >= p->range[i].first && to->port <= p->range[i].last;
-	return port && r->protos >> proto & 1 &&
-	       (r->target == TARGET_GROUP ? policy_groups(&to->a) >> r->plen & 1 : in_net(&to->a, &r->addr, r->plen));
-}
-
-static void check_verdict(const struct policy *p, unsigned proto, const struct end *to)
-{
-	struct decision d = policy_judge(p, (enum policy_proto)proto, to, policy_groups(&to->a));
-	unsigned i = 0;
-
-	while (i < p->nrules && !matches(p, &p->rule[i], proto, to))
-		i++;
-	CHECK(d.rule == (i < p->nrules ? i : POLICY_NONE));
+	CHECK(policy_judge(p, proto, to, groups).rule == slow_judge(p, proto, to, groups));
 }
 
 /* At the edges of each rule's prefix and ports */
@@ -40,7 +28,7 @@ static void check_rule(const struct policy *p, const struct policy_rule *r)
 
 	CHECK(r->text && r->protos && r->target <= TARGET_GROUP);
 	CHECK((r->target == TARGET_V4) == addr_is_v4(&r->addr) || r->target == TARGET_GROUP);
-	for (unsigned proto = 0; proto < POLICY_PROTOS; proto++) {
+	for (enum policy_proto proto = 0; proto < POLICY_PROTOS; proto++) {
 		const uint16_t port[] = { first, last, (uint16_t)(first - 1), (uint16_t)(last + 1) };
 
 		for (unsigned i = 0; i < ARRAY_SIZE(port); i++) {

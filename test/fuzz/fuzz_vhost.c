@@ -6,7 +6,6 @@
  * from 0xf0 on, the next eight bytes. After each message, the link has a turn both ways. A front end that is lost
  * connects again; no descriptor may stay behind.
  */
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -15,6 +14,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "../descriptors.h"
 #include "../../log.h"
 #include "../../tap.h"
 #include "../../vhost.h"
@@ -151,17 +151,9 @@ static void step(uint8_t request)
 	}
 }
 
-static int lowest_free(void)
-{
-	int fd = fcntl(0, F_DUPFD, 0);
-
-	close(fd);
-	return fd;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	int before;
+	unsigned before;
 
 	if (memory < 0) {
 		log_level = LOG_ERR;
@@ -173,11 +165,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	in = data;
 	left = size;
 	CHECK(!ftruncate(memory, 0) && !ftruncate(memory, LEN));
-	before = lowest_free();
+	before = fds_open();
 	join();
 	while (left)
 		step(byte());
 	leave();
-	CHECK(lowest_free() == before);
+	CHECK(fds_open() == before);
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include "../t.h"
 #include "../../policy.c"
 #include "../../policy_text.c"
+#include "../policy_slow.h"
 
 static struct policy *p;
 static char lines[1 << 20];
@@ -398,27 +399,7 @@ static void test_verdicts(void)
 	ok(policy_matters(p));
 }
 
-/* ---- the slow reference ---- */
-
-static bool slow_match(const struct policy_rule *r, enum policy_proto proto, const struct end *to, unsigned groups)
-{
-	if (!(r->protos >> proto & 1))
-		return false;
-	if (r->target == TARGET_GROUP ? !(groups >> r->plen & 1) : !in_net(&to->a, &r->addr, r->plen))
-		return false;
-	for (unsigned i = 0; i < r->nranges; i++)
-		if (to->port >= p->range[r->ranges + i].first && to->port <= p->range[r->ranges + i].last)
-			return true;
-	return !r->nranges;
-}
-
-static unsigned slow_judge(enum policy_proto proto, const struct end *to, unsigned groups)
-{
-	for (unsigned i = 0; i < p->nrules; i++)
-		if (slow_match(&p->rule[i], proto, to, groups))
-			return i;
-	return POLICY_NONE;
-}
+/* ---- against the slow reference ---- */
 
 /* Addresses that are close to each other: prefixes of many lengths contain each other */
 static struct addr rnd_addr(void)
@@ -487,7 +468,7 @@ static void test_reference(void)
 			if (proto == POLICY_ECHO)
 				to.port = 0;
 			d = policy_judge(p, proto, &to, groups);
-			if (!eq(d.rule, slow_judge(proto, &to, groups)))
+			if (!eq(d.rule, slow_judge(p, proto, &to, groups)))
 				printf("# seed %llu\n", (unsigned long long)first);
 		}
 		seed = first;
