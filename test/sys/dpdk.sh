@@ -16,11 +16,12 @@ before=$(fds)
 left()	{ [ "$(fds)" = "$before" ]; }
 says()	{ grep -q "$1" "$T/pmd.out"; }
 for i in {1..20}; do
+	: >"$T/pmd.out"		# of the one before
 	dpdk-testpmd -l 0,1 --no-huge --no-pci -m 64 --no-telemetry --file-prefix="p$i" \
 		--vdev "virtio_user0,path=$SOCKET,mac=52:54:00:12:34:56" -- -i --total-num-mbufs=2048 \
 		<"$T/pmd.in" >"$T/pmd.out" 2>&1 6>&- &
 	pmd=$!
-	wait_for 20 says 'testpmd>' || break
+	wait_for 20 says 'testpmd>' || { fail "$i: the driver starts"; break; }
 	# It returns what comes, with addresses and ports swapped
 	printf 'set fwd 5tswap\nstart\n' >&6
 	is "$i: datagrams by DPDK" "$(R python3 "$SYS/dpdk.py" 198.51.100.2 7001 500 2>&1)" "all came back"
