@@ -30,7 +30,7 @@ vm_start()
 	done
 	exec 4<>"$T/console.out" 5<>"$T/mon.out" 6<>"$T/console.in" 7<>"$T/mon.in" 8<>"$T/shell.in" 9<>"$T/shell.out"
 	[ -e "$T/console" ] || { : >"$T/console"; cat <&4 >>"$T/console" & }	# of all that follow, too
-	cat <&5 >>"$T/mon.log" &
+	[ -e "$T/mon.log" ] || { : >"$T/mon.log"; cat <&5 >>"$T/mon.log" & }	# one: several would mix up their parts
 	qemu-system-x86_64 -accel tcg -cpu max -m 256 -display none -nodefaults -no-user-config -machine pc,graphics=off \
 		-chardev "pipe,id=console,path=$T/console" -serial chardev:console \
 		-chardev "pipe,id=shell,path=$T/shell" -device virtio-serial-pci -device virtserialport,chardev=shell \
@@ -75,7 +75,6 @@ vm_up()
 	local line
 	if [ -e "$T/uml.n" ]; then
 		uml_command true >"$T/null" && return
-		: >"$T/vm.silent"
 	fi
 	while [ ! -e "$T/uml.n" ] && read -rt "${1:-60}" line <&9; do
 		[[ $line != *::up* ]] || return 0
@@ -102,3 +101,15 @@ G()
 	: >"$T/vm.silent"
 	return 255
 }
+
+route6() { G "ip -6 route | grep '^default via fe80::'"; }
+
+# far LABEL WHERE SEEN ARGUMENT...: a transfer from there; SEEN: the client's address for the server
+far()
+{
+	local label=$1 where=$2 seen=$3 far=$TOOLS/far
+	shift 3
+	[ "$where" != G ] || far=far
+	is "$label" "$($where "$far" "$@" 2>&1 | grep -v '^$')" "done, seen as $seen"
+}
+SIZES=0,1,2,511,1472,1473,9000,32768,65000	# of datagrams

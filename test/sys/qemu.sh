@@ -23,7 +23,6 @@ vm_start "${LINUX[@]}"
 ok "a virtual machine boots" vm_up || done_testing
 
 slaac()	{ G "ip -6 addr show dev eth0 | grep 'inet6 2001:db8:1:0:.*/64 scope global' | grep -v tentative"; }
-route6() { G "ip -6 route | grep '^default via fe80::'"; }
 
 # configured LABEL [no6]: asks for all there is; no6: an IPv6 address by prefix has to do
 configured()
@@ -36,17 +35,7 @@ configured()
 	ok "$1: default route for IPv6" wait_for 30 route6
 }
 
-# far LABEL WHERE SEEN ARGUMENT...: a transfer from there; SEEN: the client's address for the server
-far()
-{
-	local label=$1 where=$2 seen=$3 far=$TOOLS/far
-	shift 3
-	[ "$where" != G ] || far=far
-	is "$label" "$($where "$far" "$@" 2>&1 | grep -v '^$')" "done, seen as $seen"
-}
 H() { "$@"; }
-
-SIZES=0,1,2,511,1472,1473,9000,32768,65000
 
 # works LABEL: a bit of everything
 works()

@@ -12,16 +12,7 @@ search example.com"
 R "$TOOLS/far" serve 7000 >"$T/far.R" &
 wait_for 20 grep -q ready "$T/far.R"
 
-# far LABEL WHERE SEEN ARGUMENT...: a transfer from there; SEEN: the client's address for the server
-far()
-{
-	local label=$1 where=$2 seen=$3 far=$TOOLS/far
-	shift 3
-	[ "$where" != G ] || far=far
-	is "$label" "$($where "$far" "$@" 2>&1 | grep -v '^$')" "done, seen as $seen"
-}
-routed() { G "ip -6 route" | grep -q '^default via fe80::'; }
-SIZES=0,1,2,511,1472,1473,9000,32768,65000
+
 
 passt_start -t 7001 -u 7001 -H vm || { fail "passt starts"; done_testing; }
 uml_start
@@ -29,7 +20,7 @@ ok "a virtual machine boots" vm_up || done_testing
 is "DHCP" "$(G dhcp 4)" \
 	"198.51.100.2/24 router 198.51.100.1 names 198.51.100.10 search example.com mtu 65520 host vm server 198.51.100.1"
 is "DHCPv6" "$(G dhcp 6)" "2001:db8:1::2 names 2001:db8:1::10 search example.com."
-ok "default route for IPv6" wait_for 30 routed
+ok "default route for IPv6" wait_for 30 route6
 
 features=$(G ethtool -k eth0)
 for f in rx-checksumming tx-checksumming scatter-gather tcp-segmentation-offload tx-tcp-segmentation \
