@@ -112,7 +112,7 @@ struct tcp {
 	uint32_t	mss_until;	/* s: a smaller @mss holds until then */
 
 	uint32_t	snd_una, snd_nxt;
-	uint32_t	snd_max;	/* highest snd_nxt ever: after a timeout, snd_nxt goes back */
+	uint32_t	snd_max;	/* highest snd_nxt ever: without @recover, snd_nxt goes back after a loss */
 	uint32_t	snd_wnd;	/* guest's window, from snd_una on */
 	uint32_t	sock_seq;	/* sequence number of the first byte in the socket's receive queue */
 	uint32_t	peek_off;	/* where the kernel's SO_PEEK_OFF stands */

@@ -3,7 +3,7 @@
  *
  * To the guest we are a TCP endpoint of our own; towards the host's peer the host kernel's is used. Each direction has
  * a file: tcp_guest.c from the guest, tcp_host.c to the guest; arithmetic is in tcp_seg.c, bytes behind a gap in
- * tcp_gap.c, buffers in tcp_buf.c, theory in doc/tcp.md.
+ * tcp_gap.c, lost segments in tcp_recover.c, buffers in tcp_buf.c, theory in doc/tcp.md.
  *
  * A SYN from the guest starts connect(), and is answered when that succeeded, or with its error: a refused peer looks
  * refused. A connection accepted on the host becomes a SYN to the guest. FIN goes through when the other side's came,
@@ -530,8 +530,8 @@ static void tcp_resume(struct ctx *c, struct flow *f)
 	tcp_turn_end(c, f, true);
 }
 
-/* No answer: all in flight again, less often each time. Or nothing heard for hours: is the guest still there (RFC 9293
- * 3.8.4, RFC 5382 REQ-5)?
+/* No answer: all that the guest hasn't reported is lost, and is sent again, less often each time. Or nothing heard for
+ * hours: is the guest still there (RFC 9293 3.8.4, RFC 5382 REQ-5)?
  */
 static void tcp_retry(struct ctx *c, struct flow *f)
 {

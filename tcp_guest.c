@@ -3,8 +3,8 @@
  *
  * Every byte inside the advertised window is taken: by the socket, the rest by the stash; behind a gap by tcp_gap.c,
  * until that is filled. The window offered is the socket's room, and a little more once it is half full: Linux lets a
- * send buffer grow only if it was found full. Taken means acknowledged; loss between the host and its peer is the host
- * kernel's business.
+ * send buffer grow only if it was found full. A guest far away is offered more (seg_fill()). Taken means acknowledged;
+ * loss between the host and its peer is the host kernel's business.
  */
 #include <errno.h>
 #include <sys/socket.h>

@@ -5,8 +5,10 @@
  * from @sock_seq on. Acknowledged bytes are dropped from it (tcp_guest.c). A short answer is read off the queue at
  * once, into the keep, which saves the calls to find the queue empty and to drop it later:
  *
- *	snd_una         sock_seq                snd_nxt         snd_max
- *	   |- in the keep -|- peeked at, in flight -|- lost, again -|- not sent yet ...
+ *	snd_una         sock_seq                      snd_nxt, snd_max
+ *	   |- in the keep -|- peeked at, in flight, or lost -|- not sent yet ...
+ *
+ * tcp_recover.c has what is lost. Without its state, all is: snd_nxt goes back to snd_una (tcp_rewind()).
  */
 #include <errno.h>
 #include <string.h>

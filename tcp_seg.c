@@ -107,7 +107,7 @@ uint16_t seg_mss_to_guest(uint16_t theirs, uint32_t mtu, bool v4)
 {
 	uint16_t mss = theirs ? theirs : v4 ? 536 : 1220;
 
-	mss = MAX(mss, 88);	/* as Linux' TCP_MIN_SND_MSS, less options: a tiny one multiplies frames */
+	mss = MAX(mss, 88);	/* as Linux' TCP_MIN_MSS: a tiny one multiplies frames */
 	return MIN(mss, seg_mss(mtu, v4));
 }
 

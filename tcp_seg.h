@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* tcp_seg.h - TCP arithmetic without sockets: sequence numbers, trimming, windows, segment sizes */
+/* tcp_seg.h - TCP arithmetic without sockets: sequence numbers, trimming, windows, segment sizes, round trips */
 #ifndef TCP_SEG_H
 #define TCP_SEG_H
 
