@@ -506,7 +506,7 @@ static void p_policy(struct parse *p)
 	check_arg(p, PATH_MAX);
 	why = policy_file(policy_of(p), p->val, &line);
 	if (why && line)
-		die("%.256s, line %u: %s", p->val, line, why);
+		die("Invalid value \"%.256s\" for %s: line %u: %s", p->val, opt_text(p->o), line, why);
 	if (why)
 		bad(p, why);
 }

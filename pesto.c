@@ -31,12 +31,12 @@ struct parse {
 	bool		replaced[2];		/* tables: HOST (-t, -u), SPLICE (-T, -U) */
 	bool		show;
 	bool		now;			/* with --policy */
-	const char	*policy;		/* file of rules, or NULL */
 	unsigned	steps;
 	struct json_out	call;
 };
 
 static char call_buf[CONTROL_IN], policy_buf[CONTROL_IN], answer_buf[1 << 20];
+static const char *policy_path;		/* file of rules, or NULL */
 static size_t answer_have, answer_used;	/* bytes in the buffer, and those of the last answer */
 
 /* Options */
@@ -118,7 +118,7 @@ static void found(struct parse *p, const struct opt *o, const char *val)
 		if (!strcmp(o->name, "now"))
 			p->now = true;
 		else
-			p->policy = val;
+			policy_path = val;
 		break;
 	case 'd':
 		log_level = LOG_DEBUG;
@@ -140,12 +140,17 @@ static void found(struct parse *p, const struct opt *o, const char *val)
 	}
 }
 
+static _Noreturn void policy_bad(const char *why)
+{
+	die("Invalid value \"%.256s\" for --policy: %s", policy_path, why);
+}
+
 /* A file, as text of a call, into policy_buf: the length of that */
 static size_t policy_call(const struct parse *p)
 {
 	static char text[CONTROL_IN];
 	struct json_out o = { .b = policy_buf, .max = sizeof(policy_buf) };
-	int fd = open(p->policy, O_RDONLY | O_CLOEXEC);
+	int fd = open(policy_path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : 1;
 	size_t len = 0;
 
@@ -154,10 +159,10 @@ static size_t policy_call(const struct parse *p)
 		len += (size_t)MAX(n, 0);
 	}
 	if (n < 0)
-		die("Failed to read %s: %s", p->policy, errno_text(errno));
+		policy_bad(errno_text(errno));
 	fd_close(fd);
 	if (strlen(text) < len)
-		die("%s: a byte of 0: not a text", p->policy);
+		policy_bad("a byte of 0: not a text");
 	json_open(&o, NULL, '{');
 	json_str(&o, "method", CONTROL_INTERFACE ".SetPolicy");
 	json_open(&o, "parameters", '{');
@@ -167,7 +172,7 @@ static size_t policy_call(const struct parse *p)
 	json_close(&o, '}');
 	json_nul(&o);
 	if (o.full || n)
-		die("%s: more rules than one call may have: 128 KiB", p->policy);
+		policy_bad("more rules than one call may have: 128 KiB");
 	return o.len;
 }
 
@@ -222,8 +227,8 @@ static _Noreturn void refused(const char *p, const char *error)
 		not_bound(option, value, (int)int_of(p, "port"), reason);
 	if (!strcmp(error, CONTROL_INTERFACE ".InvalidRule"))
 		die("Invalid value \"%s\" for option -%s: %s", value, option, reason);
-	if (!strcmp(error, CONTROL_INTERFACE ".InvalidPolicy"))
-		die("Rules are unchanged: line %i: %s", (int)int_of(p, "line"), reason);
+	if (policy_path && !strcmp(error, CONTROL_INTERFACE ".InvalidPolicy"))
+		die("Invalid value \"%.256s\" for --policy: line %i: %s", policy_path, (int)int_of(p, "line"), reason);
 	if (!strcmp(error, CONTROL_INTERFACE ".NoSuchRule"))
 		die("Nothing to delete: no rule of option '-%s %s' is there", option, value);
 	die("Refused: %s%s%s", error, *parameter ? " " : "", parameter);
@@ -430,13 +435,13 @@ int pesto_main(int argc, char **argv)
 	if (p.call.full)
 		die("pesto: more options than one change may have");
 
-	if (p.now && !p.policy)
+	if (p.now && !policy_path)
 		die("pesto: --now is about --policy");
 
 	path = argv[i];
 	streams_take();
-	policy_len = p.policy ? policy_call(&p) : 0;
-	changes = p.steps || p.policy;
+	policy_len = policy_path ? policy_call(&p) : 0;
+	changes = p.steps || policy_path;
 	fd = unix_connect(path);
 	if (fd < 0)
 		die("Failed to connect to %s: %s", path, errno_text(-fd));
@@ -449,7 +454,7 @@ int pesto_main(int argc, char **argv)
 		show(fd, path, changes ? "Previous configuration" : "passt/pasta configuration");
 	if (p.steps)
 		ask(fd, path, call_buf, p.call.len);
-	if (p.policy)
+	if (policy_path)
 		ask(fd, path, policy_buf, policy_len);
 	if (p.show && changes)
 		show(fd, path, "Updated configuration");

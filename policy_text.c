@@ -96,7 +96,7 @@ static const char *target_addr(struct policy_rule *r, const char *s, size_t len,
 	struct addr zero;
 
 	if (!addr_parse(s, len, &r->addr))
-		return "not an address";
+		return bits ? "neither an address nor tcp, udp or icmp before a slash" : "not an address";
 	if (bits && (!bits_len || !parse_num(bits, bits_len, 128 - given, &plen)))
 		return "not a prefix length";
 	plen += given;

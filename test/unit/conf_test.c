@@ -634,7 +634,7 @@ static const struct row errors[] = {
 	  "Invalid value \"/nonexistent\" for --policy: No such file or directory" },
 	{ "egress: folder", "pasta --policy /", "Invalid value \"/\" for --policy: Is a directory" },
 	{ "egress: line of a file", "pasta --policy /proc/self/fd/101",
-	  "/proc/self/fd/101, line 3: a word is missing" },
+	  "Invalid value \"/proc/self/fd/101\" for --policy: line 3: a word is missing" },
 
 	{ "port above 65535", "pasta -t 70000",
 	  "Invalid value \"70000\" for -t/--tcp-ports: port above 65535" },
