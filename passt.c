@@ -109,9 +109,9 @@ static void open_repair(const struct conf *c)
 	}
 	file.repair = unix_listen(file.repair_path, 0777);
 	if (file.repair == -EADDRINUSE)
-		die("Socket path %s already in use", file.repair_path);
+		die("Socket path %s, of --repair-path, already in use", file.repair_path);
 	if (file.repair < 0)
-		die("Failed to listen on socket path %s: %s", file.repair_path, file_text(-file.repair));
+		die("Failed to listen on socket path %s, of --repair-path: %s", file.repair_path, file_text(-file.repair));
 }
 
 static void open_files(const struct conf *c)
@@ -146,8 +146,11 @@ static void open_files(const struct conf *c)
  */
 static int link_above_std(int given)
 {
-	int fd = given >= 0 && given <= STDERR_FILENO ? fcntl(given, F_DUPFD_CLOEXEC, STDERR_FILENO + 1) : -1;
+	int fd;
 
+	if (given >= 0 && !pasta() && !attach_fd_ok(given))	/* as long as stderr is there */
+		die("Invalid value \"%i\" for -F/--fd: not a connected stream socket", given);
+	fd = given >= 0 && given <= STDERR_FILENO ? fcntl(given, F_DUPFD_CLOEXEC, STDERR_FILENO + 1) : -1;
 	if (fd < 0)
 		return given;			/* an error is found later */
 	close(given);
@@ -301,8 +304,6 @@ static void link_socket(struct ctx *c)
 	struct guest *g = &c->guest[0];
 
 	g->tap.pcap = file.pcap;
-	if (file.link >= 0 && !attach_fd_ok(file.link))
-		die("Invalid value \"%i\" for -F/--fd: not a connected stream socket", conf.link_fd);
 	need(file.listen >= 0 ? ev_add(c->epfd, file.listen, EV_GUEST, 0, 0, EPOLLIN) : attach_guest(c, g, file.link),
 	     "watch the guest's socket");
 	if (file.repair >= 0)

@@ -156,6 +156,9 @@ for f in S, REPAIR:
         os.unlink(f)
 rc, out, err = run([PASST, "--vhost-user", "-s", S, "--print-capabilities"])
 p.eq((rc, json.loads(out), err, os.path.exists(S)), (0, {"type": "net"}, "", False), "--print-capabilities, and nothing else")
+rc, out, err = run([PASST, "--vhost-user", "-s", S, "--repair-path", "/none/r"])
+p.eq((rc, err.strip(), os.path.exists(S)), (1, "Failed to listen on socket path /none/r, of --repair-path: "
+     "No such file or directory", False), "--vhost-user: a path for helpers that can't be")
 pid = start("-s", S)
 p.eq((mode(S), mode(REPAIR)), (oct(0o777 & ~umask), ) * 2, "--vhost-user: permissions of both sockets")
 p.ok(served(S), "--vhost-user: a front end is served")

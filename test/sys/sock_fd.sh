@@ -75,5 +75,7 @@ for n in 0 1 2; do
 done
 out=$("$PASST" -q -F 0 2>&1 </dev/null)
 is "VM-11 a standard stream that is no link" "$? $out" '1 Invalid value "0" for -F/--fd: not a connected stream socket'
+out=$("$PASST" -q -F 2 2>&1 </dev/null)
+is "VM-11 standard error that is no link, and has the line" "$? $out" '1 Invalid value "2" for -F/--fd: not a connected stream socket'
 
 done_testing
