@@ -111,7 +111,8 @@ static void open_repair(const struct conf *c)
 	if (file.repair == -EADDRINUSE)
 		die("Socket path %s, of --repair-path, already in use", file.repair_path);
 	if (file.repair < 0)
-		die("Failed to listen on socket path %s, of --repair-path: %s", file.repair_path, file_text(-file.repair));
+		die("Failed to listen on socket path %s, of --repair-path: %s", file.repair_path,
+		    file_text(-file.repair));
 }
 
 static void open_files(const struct conf *c)

@@ -21,6 +21,7 @@
 #include "log.h"
 #include "opt.h"
 #include "pesto.h"
+#include "policy.h"
 #include "unix.h"
 
 #define PATIENCE	30			/* s, for an answer */
@@ -140,12 +141,15 @@ static void found(struct parse *p, const struct opt *o, const char *val)
 	}
 }
 
-static _Noreturn void policy_bad(const char *why)
+/* @line: at fault, 0: the file itself */
+static _Noreturn void policy_bad(int line, const char *why)
 {
+	if (line)
+		die("Invalid value \"%.256s\" for --policy: line %i: %s", policy_path, line, why);
 	die("Invalid value \"%.256s\" for --policy: %s", policy_path, why);
 }
 
-/* A file, as text of a call, into policy_buf: the length of that */
+/* A file, as text of a call, into policy_buf: the length of that. A mistake is found here, before a port changes. */
 static size_t policy_call(const struct parse *p)
 {
 	static char text[CONTROL_IN];
@@ -153,16 +157,16 @@ static size_t policy_call(const struct parse *p)
 	int fd = open(policy_path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : 1;
 	size_t len = 0;
+	const char *why;
+	unsigned line;
 
 	while (n > 0 && len < sizeof(text) - 1) {
 		n = UNINTERRUPTED(read(fd, text + len, sizeof(text) - 1 - len));
 		len += (size_t)MAX(n, 0);
 	}
 	if (n < 0)
-		policy_bad(errno_text(errno));
+		policy_bad(0, errno_text(errno));
 	fd_close(fd);
-	if (strlen(text) < len)
-		policy_bad("a byte of 0: not a text");
 	json_open(&o, NULL, '{');
 	json_str(&o, "method", CONTROL_INTERFACE ".SetPolicy");
 	json_open(&o, "parameters", '{');
@@ -171,8 +175,11 @@ static size_t policy_call(const struct parse *p)
 	json_close(&o, '}');
 	json_close(&o, '}');
 	json_nul(&o);
-	if (o.full || n)
-		policy_bad("more rules than one call may have: 128 KiB");
+	if (n || o.full)
+		policy_bad(0, "more rules than one call may have: 128 KiB");
+	why = policy_lines(policy_new(NULL), text, len, &line);
+	if (why)
+		policy_bad((int)line, why);
 	return o.len;
 }
 
@@ -228,7 +235,7 @@ static _Noreturn void refused(const char *p, const char *error)
 	if (!strcmp(error, CONTROL_INTERFACE ".InvalidRule"))
 		die("Invalid value \"%s\" for option -%s: %s", value, option, reason);
 	if (policy_path && !strcmp(error, CONTROL_INTERFACE ".InvalidPolicy"))
-		die("Invalid value \"%.256s\" for --policy: line %i: %s", policy_path, (int)int_of(p, "line"), reason);
+		policy_bad((int)int_of(p, "line"), reason);
 	if (!strcmp(error, CONTROL_INTERFACE ".NoSuchRule"))
 		die("Nothing to delete: no rule of option '-%s %s' is there", option, value);
 	die("Refused: %s%s%s", error, *parameter ? " " : "", parameter);

@@ -218,6 +218,7 @@ END
 	is "rules with a mistake: the line is named, the old ones stay" "$(P --policy "$T/wrong"; echo $?)" \
 		"Invalid value \"$T/wrong\" for --policy: line 2: unknown word: a group, an address, or a name with a dot expected
 1"
+	is "rules with a mistake: no port changes" "$(P --policy "$T/wrong" -t 7999 >"$T/out"; P | grep -c 7999)" 0
 	is "a file that isn't there" "$(P --policy "$T/none"; echo $?)" "Invalid value \"$T/none\" for --policy: No such file or directory
 1"
 	ok "echo by a new rule" C ping -nqc 1 -W 5 10.9.0.1
@@ -266,6 +267,8 @@ for o in "--allow publik" "--deny 10.0.0.1/8" "--allow any:0" "--egress closed" 
 	is "$o: status 1" $? 1
 	is "$o: one line" "$(wc -l <<<"$out")" 1
 done
-like "a file's line is named" "$(program --policy "$T/wrong" 2>&1 </dev/null)" "Invalid value \"$T/wrong\" for --policy: line 2: address with bits beyond the prefix"
+like "a file's line is named" \
+	"$(program --policy "$T/wrong" 2>&1 </dev/null)" \
+	"Invalid value \"$T/wrong\" for --policy: line 2: address with bits beyond the prefix"
 
 done_testing
