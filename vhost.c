@@ -2,7 +2,8 @@
 /* vhost.c - vhost-user's control protocol: state of a front end; its memory, rings and messages
  *
  * A request is refused with a line in the log, and with an error if an answer was asked for (REPLY_ACK). Otherwise the
- * front end would go on with a device that isn't as it believes: the connection ends.
+ * front end would go on with a device that isn't as it believes: the connection ends, unless the request is not
+ * supported at all.
  */
 #include <errno.h>
 #include <fcntl.h>
