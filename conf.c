@@ -561,7 +561,7 @@ static const struct opt opts[] = {
 	{ "chroot-fallback", 0, NULL, BOTH, p_set, CONF(chroot_fallback),
 	  "Use chroot() where pivot_root() is impossible, as on an initramfs" },
 	{ "conf-path", 'c', "PATH", BOTH, p_socket, CONF(control),
-	  "UNIX domain socket to make, by which pesto and others show and change forwarding rules" },
+	  "UNIX domain socket to make, by which pesto and others show and change rules" },
 
 	{ .help = "Namespace", .modes = PASTA },
 	{ "netns", 0, "PATH|NAME", PASTA, p_netns, 0, "Network namespace to connect, not a process or a command" },

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* pesto.c - lists and changes forwarding rules of a passt or pasta that runs, by its control socket
+/* pesto.c - lists and changes rules of a passt or pasta that runs, by its control socket
  *
- * The options become the steps of one call, which is done as a whole or not at all. Values are passed on unparsed, with
- * the grammar of the other side's command line.
+ * Options of ports become the steps of one call, which is done as a whole or not at all; --policy is another one.
+ * Values are passed on unparsed, with the grammar of the other side's command line.
  */
 #include <errno.h>
 #include <fcntl.h>
