@@ -113,7 +113,7 @@ void attach_lost(struct ctx *c, struct guest *g)
 
 	if (err == -EPROTO)
 		log_limited(LOG_WARNING, "Guest's socket: %s, closing",
-			    c->net.cf->vhost_user ? "a request that was refused, or an answer that is not read"
+			    c->net.cf->vhost_user ? "not vhost-user, a refused request, or an answer that is not read"
 						  : "length of a frame makes no sense");
 	else
 		log_limited(LOG_INFO, "Guest disconnected%s%s", closed ? "" : ": ", closed ? "" : errno_text(-err));
