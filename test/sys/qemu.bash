@@ -93,6 +93,7 @@ G()
 	printf '{ %s\n} </dev/null 2>&1; echo "::$?"\n' "$*" >&8
 	while read -rt 60 line <&9; do
 		case $line in
+		::up)	echo "the guest booted anew"; : >"$T/vm.silent"; return 255 ;;
 		::*)	return "${line#::}" ;;
 		*)	printf '%s\n' "$line" ;;
 		esac
