@@ -271,12 +271,15 @@ static void chains_use(const struct tap *t, struct virtq *q, size_t len)
 	} while (len);
 }
 
-static void iov_dirty(const struct tap *t, const struct iovec *iov, unsigned n)
+/* The first @len bytes of buffers were written to: these may be a part of them */
+static void iov_dirty(const struct tap *t, const struct iovec *iov, size_t len)
 {
 	const struct mem *m = &vhost_of(t->index)->mem;
 
-	for (unsigned i = 0; m->log && i < n; i++)
-		mem_dirty_at(m, iov[i].iov_base, iov[i].iov_len);
+	for (size_t n; m->log && len; iov++, len -= n) {
+		n = MIN(len, iov->iov_len);
+		mem_dirty_at(m, iov->iov_base, n);
+	}
 }
 
 /* Copies a frame from the pool into buffers. Return: false if there are too few for now */
@@ -311,7 +314,7 @@ static bool place_frame(struct tap *t, const struct frame *f)
 	place_put(&p, f->hdr + f->hoff, f->hlen);
 	for (unsigned i = 0; i < f->npay; i++)
 		place_put(&p, f->pay[i].iov_base, f->pay[i].iov_len);
-	iov_dirty(t, iov, cnt);
+	iov_dirty(t, iov, need);
 	chains_use(t, q, need);
 	return true;
 }
@@ -424,8 +427,8 @@ static bool lent_commit(struct tap *t, struct frame *f)
 	h = vnet_hdr(f, chains_for(t, q, len));
 	place_put(&p, &h, t->caps.link_hdr);
 	place_put(&p, f->hdr + f->hoff, f->hlen);
-	iov_dirty(t, l->head, l->nhead);
-	iov_dirty(t, f->pay, f->npay);
+	iov_dirty(t, l->head, l->hdr);
+	iov_dirty(t, f->pay, f->len);
 	chains_use(t, q, len);
 	f->own = FRAME_DONE;
 	return true;

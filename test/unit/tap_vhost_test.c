@@ -466,6 +466,20 @@ static void test_log(void)
 	eq(tap_reserve(&tap, &f, 1, 100, TAP_ANY), 1);
 	put(f, 100);
 	ok(logged(log, RX(2)) && !logged(log, RX(3)));
+
+	test("of a buffer, the pages that were written to, and no more");
+	begin(MERGE, 0, 0);
+	ring_add(&in, (struct iovec[]){ { ring_arena.high, RING_ARENA / 2 } }, 1, VRING_DESC_F_WRITE);
+	ring_add(&in, (struct iovec[]){ { ring_arena.high + RING_ARENA / 2, RING_ARENA / 2 } }, 1, VRING_DESC_F_WRITE);
+	memset(log, 0, sizeof(log));
+	vhost_of(0)->mem.log = log;
+	vhost_of(0)->mem.log_len = sizeof(log);
+	eq(tap_reserve_exact(&tap, &f, 1, 60000, net_hdr_len(true, TCP_HLEN)), 1);
+	put(f, 100);
+	ok(logged(log, ring_arena.high) && !logged(log, ring_arena.high + MEM_PAGE));
+	eq(tap_reserve(&tap, &f, 1, 100, TAP_ANY), 1);
+	put(f, 100);
+	ok(logged(log, ring_arena.high + RING_ARENA / 2) && !logged(log, ring_arena.high + RING_ARENA / 2 + MEM_PAGE));
 }
 
 /* Rings of pair @i, of which only the first is another's */
