@@ -5,7 +5,7 @@
 #include "answer.h"
 #include "ctx.h"
 
-enum { NDP_RS = 133, NDP_REDIRECT = 137, MLD_FIRST = 130, MLD_LAST = 132, MLD2_REPORT = 143 };
+enum { NDP_RS = 133, NDP_NS = 135, NDP_REDIRECT = 137, MLD_FIRST = 130, MLD_LAST = 132, MLD2_REPORT = 143 };
 
 #define LABEL_MAX	63		/* RFC 1035 2.3.4 */
 #define NAME_MAX_WIRE	255
@@ -133,6 +133,17 @@ static void answer_send(struct ctx *c, struct guest *g, const struct answer *a)
 	*guest_told(c, g, &a->src.a) = (struct told){ a->src.a, a->dst.a, n.smac };
 }
 
+/* Does an interface come up there: DHCP, a router solicitation, a probe or announcement of an address (RFC 5227 1.1,
+ * RFC 4862 5.4.2)?
+ */
+static bool comes_up(const struct pkt *p)
+{
+	if (p->ethertype == ETH_P_ARP)
+		return arp_is_news(p);
+	return p->proto == IPPROTO_UDP || p->icmp.type == NDP_RS ||
+	       (p->icmp.type == NDP_NS && addr_is_unspec(&p->src.a));
+}
+
 bool answer_local(struct ctx *c, struct guest *g, const struct pkt *p, enum drop *why)
 {
 	const struct conf *cf = c->net.cf;
@@ -156,6 +167,10 @@ bool answer_local(struct ctx *c, struct guest *g, const struct pkt *p, enum drop
 		return false;
 	}
 
+	if (!*why && comes_up(p) && c->now >= g->came_next) {
+		g->came = true;
+		g->came_next = c->now + GUEST_CAME_EVERY;
+	}
 	if (!*why && a.out.len)
 		answer_send(c, g, &a);
 	return true;

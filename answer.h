@@ -57,6 +57,9 @@ struct answer {
 	struct out	out;		/* payload; empty: no reply */
 };
 
+/* RFC 5227 1.1: a probe, or an announcement: the address is new at its sender */
+bool arp_is_news(const struct pkt *p);
+
 /* RFC 826, RFC 5227: requests for any address but the guest's own, probes and announcements excepted; with the MAC
  * address of a neighbour, or ours */
 enum drop arp_answer(const struct net *net, const struct neighs *n, const struct pkt *p, struct answer *a);

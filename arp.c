@@ -23,6 +23,17 @@ static void arp_fill(struct answer *a, uint16_t op, const struct mac *sha, const
 	out_addr(&a->out, tpa);
 }
 
+bool arp_is_news(const struct pkt *p)
+{
+	uint8_t arp[ARP_LEN];
+	struct addr asker;
+
+	if (!view_copy(&p->data, 0, arp, sizeof(arp)))
+		return false;
+	asker = addr_from_bytes(arp + ARP_SPA, true);
+	return addr_is_unspec(&asker) || !memcmp(arp + ARP_SPA, arp + ARP_TPA, 4);
+}
+
 enum drop arp_answer(const struct net *net, const struct neighs *n, const struct pkt *p, struct answer *a)
 {
 	struct addr asker, target;

@@ -12,6 +12,7 @@ struct ctx;
 struct frags;
 struct policy;
 
+#define GUEST_CAME_EVERY 1000		/* ms: an interface that comes up is noticed */
 #define TOLD		512		/* addresses */
 
 /* A MAC address sent to the guest, by address (neigh_hash()): its changes are announced */
@@ -40,6 +41,8 @@ struct guest {
 	uint64_t	drops[DROP_COUNT];
 	struct counts	count;
 	uint32_t	sockets;	/* of its datagram flows, without listeners' */
+	bool		came;		/* its interface came up, in this turn of the loop */
+	uint64_t	came_next;	/* ms, before which that is not noticed again */
 	struct timer	link;		/* next try of a link that is out of memory */
 	struct timer	ndp;		/* unsolicited router advertisements */
 	unsigned	adverts;	/* sent so far */

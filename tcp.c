@@ -612,6 +612,24 @@ static void tcp_timeout(struct ctx *c, struct flow *f)
 		tcp_settle(c, f);
 }
 
+/* One walk over all flows, at most once in GUEST_CAME_EVERY. These tries count as none: no flow is given up earlier. */
+void tcp_again(struct ctx *c, const struct guest *g)
+{
+	for (uint32_t i = 0; i < c->flows.unused; i++) {
+		struct flow *f = &c->flows.f[i];
+		struct tcp *t = &f->tcp;
+
+		if (f->type != FLOW_TCP || f->dead || f->guest != g->index || !t->rtx_at || !t->retries ||
+		    t->state == TCP_CONNECTING)
+			continue;
+		t->retries--;
+		t->rto = seg_rto(t);
+		t->flags &= ~(TCPF_PTO | TCPF_EARLY);
+		t->rtx_at = c->now;
+		tcp_settle(c, f);
+	}
+}
+
 /* Its guest is gone, or may not have it any more */
 static bool tcp_gone(struct ctx *c, struct flow *f)
 {

@@ -18,6 +18,11 @@ uint16_t tcp_input(struct ctx *c, struct flow *f, struct pkt *pkts);
  */
 enum drop tcp_too_big(struct ctx *c, struct flow *f, uint32_t seq, uint32_t mtu);
 
+/* The guest's interface came up: what it hasn't acknowledged is sent now, not only when a timer is due that was doubled
+ * time after time
+ */
+void tcp_again(struct ctx *c, const struct guest *g);
+
 /* A listener has clients. Return: false if they have to wait in the backlog */
 bool tcp_accept(struct ctx *c, uint32_t listener);
 /* Some of the paused listeners. Return: false if more of them are left, and may have a descriptor */

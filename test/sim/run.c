@@ -460,6 +460,26 @@ void guest_push(struct run *r, struct wire *w, uint16_t gso)
 	(r->carry ? r->carry : tap_sim_push)(frame, len, &off);
 }
 
+void guest_announce(struct run *r)
+{
+	/* An ARP announcement of 192.0.2.2; a neighbour solicitation from :: for fe80::1234 */
+	static const uint8_t arp[] = {
+		0x08, 0x06, 0, 1, 8, 0, 6, 4, 0, 1, 0x52, 0x54, 0, 0x12, 0x34, 0x56, 192, 0, 2, 2,
+		0, 0, 0, 0, 0, 0, 192, 0, 2, 2,
+	}, solicit[] = {
+		0x86, 0xdd, 0x60, 0, 0, 0, 0, 24, 58, 255, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+		0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0, 0x12, 0x34, 135, 0, 0x57, 0xbf, 0, 0, 0, 0,
+		0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x12, 0x34,
+	};
+	uint8_t frame[2 * ETH_ALEN + sizeof(solicit)] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+	size_t len = r->v.v6 ? sizeof(solicit) : sizeof(arp);
+
+	memcpy(frame + ETH_ALEN, wire_guest_mac.b, ETH_ALEN);
+	frame[11] = (uint8_t)(frame[11] + r->guest);
+	memcpy(frame + 2 * ETH_ALEN, r->v.v6 ? solicit : arp, len);
+	(r->carry ? r->carry : tap_sim_push)(frame, 2 * ETH_ALEN + len, &(struct offload){ 0 });
+}
+
 /* Numbers [@seq, @end) came in the window: those in order must be taken, and those ahead that they lead to */
 static void note_range(struct conn *cn, uint32_t seq, uint32_t end)
 {

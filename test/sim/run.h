@@ -121,6 +121,10 @@ void guest_tcp_opts(struct run *r, struct conn *cn, uint8_t flags, uint32_t seq,
 		    uint16_t win, uint16_t mss, int wscale, const struct wire_opts *opts, uint32_t by, bool ignored);
 /* A datagram, or @gso if that is not 0 and the link has super-packets, onto the link */
 void guest_push(struct run *r, struct wire *w, uint16_t gso);
+
+/* An address is new there: RFC 5227 1.1, RFC 4862 5.4.2 */
+void guest_announce(struct run *r);
+
 /* A router behind the guest can't pass on what we sent: number @seq of TCP, or a datagram. @astray: sent to somebody else */
 void guest_too_big(struct run *r, struct conn *cn, uint8_t proto, uint32_t mtu, uint32_t seq, bool astray);
 

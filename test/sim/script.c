@@ -278,6 +278,7 @@ static const struct {
 	{ "flow", "count",	OP_COUNT,	A_NUM },	/* flows in the table, of all types */
 	{ "flow", "sleep",	OP_SLEEP,	A_NUM },	/* nothing for so many seconds, no wakeup either */
 	{ "flow", "wakeups",	OP_WAKEUPS,	A_NUM },	/* not more than so many since the last such step */
+	{ "link", "up",		OP_UP,		A_NONE },	/* the guest announces its address (RFC 5227) */
 	{ "link", "room",	OP_LINK,	A_ROOM },	/* frames it takes from now on, or "auto" */
 };
 

@@ -392,6 +392,11 @@ static bool run_step(struct run *r, const struct step *t)
 		return step_advance(r, t) && host_act(r, t, host_sock(r));
 	case OP_GOT: case OP_SHUTDOWN: case OP_NO_SHUTDOWN: case OP_UNREAD: case OP_OPEN: case OP_CLOSED: case OP_RESET:
 		return step_advance(r, t) && host_check(r, t, host_sock(r));
+	case OP_UP:
+		if (!step_advance(r, t) || !step_unexpected(r))
+			return false;
+		guest_announce(r);
+		return true;
 	case OP_LINK:
 		if (!step_advance(r, t) || !step_unexpected(r))
 			return false;

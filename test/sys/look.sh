@@ -25,7 +25,8 @@ unlike "PCAP-01 tshark reads it to the end" "$(cat "$T/tshark")" "cut short|appe
 n=$(tshark -r "$T/link.pcap" 2>/dev/null | wc -l)
 is "PCAP-01 every frame that the namespace saw, and no other" "$n" $((rx + tx))
 is "PCAP-01 payload of the first transfer is there" \
-	"$(tshark -r "$T/link.pcap" -Y 'tcp.dstport == 7000' -T fields -e tcp.len 2>/dev/null | awk '{ n += $1 } END { print n }')" 300000
+	"$(tshark -r "$T/link.pcap" -Y 'tcp.dstport == 7000' -T fields -e tcp.seq -e tcp.len 2>/dev/null |
+		awk '$1 <= end + 1 && $1 + $2 > end + 1 { end = $1 + $2 - 1 } END { print end }')" 300000
 like "counters on SIGUSR1" "$(cat "$PASTA_LOG")" "From guest: [0-9]+ frames"
 
 # Counters at an interval, and none for one in which nothing happened
