@@ -7,6 +7,7 @@
 
 enum { NDP_RS = 133, NDP_NS = 135, NDP_REDIRECT = 137, MLD_FIRST = 130, MLD_LAST = 132, MLD2_REPORT = 143 };
 
+#define ADVERT_AGAIN	1000		/* ms between two for changes */
 #define LABEL_MAX	63		/* RFC 1035 2.3.4 */
 #define NAME_MAX_WIRE	255
 
@@ -197,12 +198,21 @@ void answer_adverts(struct ctx *c, struct guest *g)
 		timer_set(&c->wheel, &g->ndp, c->now + ndp_interval(g->adverts));
 }
 
+void answer_changed(struct ctx *c, struct guest *g)
+{
+	g->adverts = 0;
+	answer_adverts(c, g);
+	if (timer_armed(&g->ndp))
+		timer_set(&c->wheel, &g->ndp, MAX(c->now, g->advert_at + ADVERT_AGAIN));
+}
+
 void answer_advert(struct ctx *c, struct guest *g)
 {
 	struct answer a;
 
 	ndp_advert(&c->net, neigh_mac(&c->neigh, &c->net, &c->net.ip[V6].our_ll, &g->mac), &a);
 	answer_send(c, g, &a);
+	g->advert_at = c->now;
 	g->adverts++;
 	answer_adverts(c, g);
 }

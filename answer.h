@@ -5,7 +5,7 @@
  * DROP_NONE and no payload: a proper packet that needs no reply. Messages that are switched off (--no-ndp and the like)
  * don't get here; an address family that is off, or lacks an address, gives DROP_POLICY.
  *
- * Responders have no state: there is one guest, with one address per family, leased for ever. Replies go to the MAC
+ * Responders have no state: there is one guest, with one address per family. Replies go to the MAC
  * address that the frame came from.
  */
 #ifndef ANSWER_H
@@ -30,6 +30,9 @@ bool answer_local(struct ctx *c, struct guest *g, const struct pkt *p, enum drop
 void answer_adverts(struct ctx *c, struct guest *g);
 void answer_advert(struct ctx *c, struct guest *g);
 
+/* The guest's settings changed: an advertisement at once, no more than one a second, and two more later */
+void answer_changed(struct ctx *c, struct guest *g);
+
 /* Asks for the guest's addresses: its answer makes it known (RFC 826, RFC 4861 7.2.2) */
 void answer_probe(struct ctx *c, struct guest *g);
 
@@ -39,6 +42,7 @@ void answer_neighbour(struct ctx *c, struct guest *g, const struct addr *who);
 #define ANSWER_MAX	1500
 #define ANSWER_TTL	64
 #define FOREVER		0xffffffffU	/* s: lifetimes, in all of these protocols */
+#define LEASE		3600		/* s: of addresses that may change */
 
 enum { PORT_DHCP = 67, PORT_DHCP_GUEST = 68, PORT_DHCPV6_GUEST = 546, PORT_DHCPV6 = 547 };
 
@@ -118,6 +122,12 @@ unsigned out_search(struct out *o, const struct net *net);
 void out_opt(struct out *o, unsigned width, unsigned code, const void *data, size_t len);
 void out_opt_be(struct out *o, unsigned width, unsigned code, uint32_t v, unsigned n);
 void out_opt_addrs(struct out *o, unsigned width, unsigned code, const struct addr *a, unsigned n);
+
+/* s: lifetime of the guest's addresses */
+static inline uint32_t answer_lease(const struct net *net)
+{
+	return net->cf->follow ? LEASE : FOREVER;
+}
 
 /* Global address that may be handed out: neither missing nor link-local */
 bool addr_is_global(const struct addr *a);

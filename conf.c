@@ -606,6 +606,7 @@ static const struct opt opts[] = {
 	{ "netmask", 'n', "BITS|MASK", BOTH, p_netmask, 0,
 	  "The guest's IPv4 mask; of this option and the bits of --address, the last one counts" },
 	{ "gateway", 'g', "ADDR", BOTH, p_addr, IP(gw), "The guest's default gateway, one for IPv4 and one for IPv6" },
+	{ "no-follow", 0, NULL, BOTH, p_clear, CONF(follow), "Keep to the host's network as it is at the start" },
 	{ "outbound", 'o', "ADDR|NAME", BOTH, p_outbound, CONF(ip[V4].out_if),
 	  "Source address on the host, or interface, of outbound traffic" },
 	{ "outbound-if4", 0, "NAME", BOTH, p_ifname, CONF(ip[V4].out_if),
@@ -732,6 +733,7 @@ static void defaults(struct conf *c, const char *name)
 		.our_mac	= mac_default,
 		.mtu		= MTU_DEFAULT,
 		.link_fd	= -1,
+		.follow		= true,
 	};
 	c->dhcp_dns = c->dhcp_search = c->no_splice = c->mode == MODE_PASST;
 

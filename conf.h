@@ -87,6 +87,7 @@ struct conf {
 	bool		no_map_gw;		/* also by --map-host-loopback none */
 	bool		host_lo_to_ns_lo;
 	bool		freebind;
+	bool		follow;			/* the host's network, as it changes */
 	bool		no_splice;		/* connections from the host's loopback pass the link */
 	bool		splice_only;		/* no link */
 	const char	*hostname, *fqdn;

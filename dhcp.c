@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* dhcp.c - one address for the one guest, for ever (RFC 2131, 2132, 3396, 3397, 3442, 4039, 4702, 6842)
+/* dhcp.c - one address for the one guest (RFC 2131, 2132, 3396, 3397, 3442, 4039, 4702, 6842)
  *
  * The server is the guest's default gateway: without one, there is no answer.
  *
@@ -219,7 +219,7 @@ static void options_fill(struct out *o, const struct net *net, const struct requ
 		return;
 
 	if (r->type != INFORM)
-		out_opt_be(o, 1, OPT_LEASE, FOREVER, 4);
+		out_opt_be(o, 1, OPT_LEASE, answer_lease(net), 4);
 	if (r->type == DISCOVER && type == ACK)
 		out_opt(o, 1, OPT_RAPID, NULL, 0);
 	out_opt_be(o, 1, OPT_MASK, ntohl(addr_mask4(ip->guest.plen)), 4);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* dhcpv6.c - one address for the one guest, for ever (RFC 8415, 3646, 4704)
+/* dhcpv6.c - one address for the one guest (RFC 8415, 3646, 4704)
  *
  * No other address is on link, as far as leases go: a guest that names one has to start again. The first IA_NA of a
  * message gets the address; further ones get none, and there are no temporary addresses or prefixes.
@@ -204,7 +204,8 @@ static unsigned ia_names(const struct opt6 *ia, const struct addr *addr, struct 
 }
 
 /* Reply to one identity association; @addr NULL: no address to give. True if it got the address. */
-static bool ia_put(struct out *o, const struct request6 *r, const struct opt6 *ia, const struct addr *addr)
+static bool ia_put(struct out *o, const struct request6 *r, const struct opt6 *ia, const struct addr *addr,
+		   uint32_t lease)
 {
 	size_t start = o->len, fixed = ia_fixed(ia);
 	uint16_t status = ST_NONE;
@@ -222,13 +223,13 @@ static bool ia_put(struct out *o, const struct request6 *r, const struct opt6 *i
 	out_be(o, ia->code, 2);
 	out_zero(o, 2);
 	out_bytes(o, ia->data, 4);
-	t = status == ST_NONE ? FOREVER : 0;
-	if (fixed == IA_NA_LEN) {
-		out_be(o, t, 4);
-		out_be(o, t, 4);
+	t = status == ST_NONE ? lease : 0;
+	if (fixed == IA_NA_LEN) {			/* T1, T2: RFC 8415 21.4 */
+		out_be(o, t == FOREVER ? t : t / 2, 4);
+		out_be(o, t == FOREVER ? t : t / 5 * 4, 4);
 	}
 	if (status == ST_NONE)
-		iaaddr_put(o, addr->b, FOREVER);
+		iaaddr_put(o, addr->b, lease);
 	else
 		out_opt_be(o, 2, OPT6_STATUS, status, 2);
 	if (addr && ia->code == OPT6_IA_NA && (r->type == MSG6_RENEW || r->type == MSG6_REBIND))
@@ -237,7 +238,7 @@ static bool ia_put(struct out *o, const struct request6 *r, const struct opt6 *i
 	return status == ST_NONE;
 }
 
-static void ias_put(struct out *o, const struct request6 *r, const struct addr *addr)
+static void ias_put(struct out *o, const struct request6 *r, const struct addr *addr, uint32_t lease)
 {
 	struct opt6 ia;
 
@@ -245,7 +246,7 @@ static void ias_put(struct out *o, const struct request6 *r, const struct addr *
 		addr = NULL;
 	for (ia.next = r->opts; opt6_next(&ia, r->end);)
 		if (ia.code == OPT6_IA_NA || ia.code == OPT6_IA_TA || ia.code == OPT6_IA_PD)
-			if (ia_put(o, r, &ia, addr))
+			if (ia_put(o, r, &ia, addr, lease))
 				addr = NULL;
 }
 
@@ -314,7 +315,7 @@ static bool reply_fill(struct out *o, const struct net *net, const struct pkt *p
 			out_opt_be(o, 2, OPT6_PREFERENCE, 255, 1);	/* no need to wait for other offers */
 		break;
 	}
-	ias_put(o, r, addr);
+	ias_put(o, r, addr, answer_lease(net));
 	names_put(o, net, r);
 	return true;
 }

@@ -42,6 +42,8 @@ struct flow_ops {
 	void		(*timeout)(struct ctx *c, struct flow *f);
 	/* Its guest is gone, or it gives way. A socket with many flows ends after several calls. false: it is in use */
 	bool		(*end)(struct ctx *c, struct flow *f);
+	/* The local address of its socket left the host; NULL: it doesn't matter */
+	void		(*lost)(struct ctx *c, struct flow *f);
 };
 
 /* Lists: WAIT_READY of all flows, WAIT_STALLED + index of each guest */

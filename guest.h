@@ -45,7 +45,8 @@ struct guest {
 	uint64_t	came_next;	/* ms, before which that is not noticed again */
 	struct timer	link;		/* next try of a link that is out of memory */
 	struct timer	ndp;		/* unsolicited router advertisements */
-	unsigned	adverts;	/* sent so far */
+	unsigned	adverts;	/* sent since the settings changed */
+	uint64_t	advert_at;	/* ms: last one */
 	struct timer	probe;		/* until the guest has spoken */
 	unsigned	probe_wait;	/* ms until the next one */
 	struct told	told[TOLD];

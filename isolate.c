@@ -308,7 +308,8 @@ enum {
 	ALL	= LOOP | OPENER,
 	CONTROL	= OPENER << 1,		/* with a control socket */
 	VHOST	= CONTROL << 1,		/* with --vhost-user */
-	REFUSED	= VHOST << 1,		/* fails with ENOMEM: libc can do without */
+	SETTER	= VHOST << 1,		/* the process that changes the namespace's network, see ns_setter() */
+	REFUSED	= SETTER << 1,		/* fails with ENOMEM: libc can do without */
 };
 
 /* Names of 32-bit architectures, and of C libraries there */
@@ -348,10 +349,10 @@ static const struct {
 	{ __NR_writev,			LOOP,	"tap device, pcap" },
 	{ __NR_recvmsg,			LOOP,	"flows" },
 	{ __NR_recvmmsg,		LOOP,	"datagrams" },
-	{ __NR_recvfrom,		LOOP,	"flows, qemu's socket, neighbours of the host" },
+	{ __NR_recvfrom,		LOOP | SETTER,	"flows, qemu's socket, netlink; setter" },
 	{ __NR_sendmsg,			LOOP,	"flows, qemu's socket" },
 	{ __NR_sendmmsg,		LOOP,	"datagrams" },
-	{ __NR_sendto,			LOOP,	"flows, system log, neighbours read again" },
+	{ __NR_sendto,			LOOP | SETTER,	"flows, system log, netlink; setter" },
 	{ __NR_splice,			LOOP_PASTA,	"loopback bypass" },
 	{ __NR_clock_gettime,		LOOP,	"time, where the vDSO has none" },
 
@@ -392,10 +393,10 @@ static const struct {
 	{ __NR_ftruncate,		LOOP,	"log rotation" },
 
 	/* Ends, good and bad */
-	{ __NR_exit_group,		ALL,	"exit" },
+	{ __NR_exit_group,		ALL | SETTER,	"exit" },
 	{ __NR_exit,			OPENER,	"exit of the thread" },
 	{ __NR_rt_sigreturn,		LOOP,	"signals" },
-	{ __NR_restart_syscall,		ALL,	"after SIGSTOP and SIGCONT" },
+	{ __NR_restart_syscall,		ALL | SETTER,	"after SIGSTOP and SIGCONT" },
 	{ __NR_rt_sigprocmask,		LOOP,	"abort(), LIFE-08" },
 	{ __NR_rt_sigaction,		LOOP,	"abort(), LIFE-08" },
 	{ __NR_getpid,			LOOP,	"abort(), LIFE-08" },
@@ -419,11 +420,11 @@ static const struct {
 	{ __NR_accept,			LOOP,	"musl falls back to it, LIFE-06" },
 #endif
 #ifdef __NR_recv
-	{ __NR_recv,			LOOP,	"flows" },
-	{ __NR_send,			LOOP,	"flows, system log, neighbours read again" },
+	{ __NR_recv,			LOOP | SETTER,	"flows; setter" },
+	{ __NR_send,			LOOP | SETTER,	"flows, system log, netlink; setter" },
 #endif
 #ifdef __NR_socketcall
-	{ __NR_socketcall,		ALL,	"all of the socket calls, LIFE-07; no filter sees their arguments" },
+	{ __NR_socketcall,		ALL | SETTER,	"all socket calls, LIFE-07; no filter sees their arguments" },
 #endif
 #ifdef __NR_sigreturn
 	{ __NR_sigreturn,		LOOP,	"signals" },
@@ -436,7 +437,8 @@ static const struct {
 	{ __NR_clock_gettime64,		LOOP,	"time, where the vDSO has none" },
 #endif
 #ifdef SANITIZED
-	{ __NR_sigaltstack,		ALL,	"sanitizers, before exit()" },
+	{ __NR_sigaltstack,		ALL | SETTER,	"sanitizers, before exit()" },
+	{ __NR_munmap,			LOOP,	"sanitizers" },
 	{ __NR_madvise,			LOOP,	"sanitizers" },
 	{ __NR_sched_yield,		LOOP,	"sanitizers" },
 	{ __NR_futex,			LOOP,	"sanitizers" },
@@ -571,4 +573,9 @@ void isolate_client(void)
 void isolate_opener(void)
 {
 	isolate_last(OPENER, 0);
+}
+
+void isolate_setter(void)
+{
+	isolate_last(SETTER, CAP(CAP_NET_ADMIN));
 }

@@ -48,4 +48,7 @@ void isolate_client(void);
 /* isolate_late() for the calling thread, which opens sockets and answers: see ns_opener_stay() */
 void isolate_opener(void);
 
+/* For a process that changes the network of the namespace: CAP_NET_ADMIN, and sending and receiving only. May die(). */
+void isolate_setter(void);
+
 #endif /* ISOLATE_H */

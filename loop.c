@@ -99,6 +99,7 @@ static bool take_event(struct ctx *c, union ev_ref ref, uint32_t events)
 	case EV_SIGNAL:
 	case EV_NETNS:
 	case EV_CONTROL:
+	case EV_HOST:
 	case EV_TYPES:
 		return false;
 	}
@@ -160,6 +161,7 @@ static bool take_timer(struct ctx *c, struct timer *t)
 	case TIMER_STATS:
 	case TIMER_AUTO:
 	case TIMER_CONTROL:
+	case TIMER_HOST:
 	case TIMER_NONE:
 	case TIMER_KINDS:
 		return false;

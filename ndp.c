@@ -2,8 +2,8 @@
 /* ndp.c - each IPv6 address but the guest's own is at a known neighbour, or here; we are the router
  * (RFC 4861, 4862, 8106)
  *
- * Prefix, servers and search list never expire; the default route is refreshed long before it does. An advertisement is
- * one packet of at most 1280 bytes, which every link carries (RFC 8200 5).
+ * Prefix, servers and search list never expire, but others may take their place; the default route is refreshed long
+ * before it does. An advertisement is one packet of at most 1280 bytes, which every link carries (RFC 8200 5).
  */
 #include <netinet/icmp6.h>
 #include <string.h>
@@ -28,6 +28,7 @@
 #define NA_SOLICITED	0x40000000U
 #define NA_OVERRIDE	0x20000000U
 
+#define LOST_LIFETIME	7200		/* s: RFC 4862 5.5.3 e, what hosts make of a shorter one */
 #define PREFIX_LEN	64		/* SLAAC works with no other, whatever the configured length is */
 #define PREFIX_FLAGS	0xc0		/* on-link, autonomous */
 
@@ -67,22 +68,23 @@ static void lladdr_put(struct out *o, uint8_t type, const struct mac *mac)
 	out_bytes(o, mac->b, sizeof(mac->b));
 }
 
-static void prefix_put(struct out *o, const struct addr *addr)
+/* Lifetimes in s */
+static void prefix_put(struct out *o, const struct addr *addr, uint32_t preferred, uint32_t valid)
 {
 	if (!addr_is_global(addr) || !out_room(o, 32))
 		return;
 	head_put(o, NDP_PREFIX, 32, PREFIX_LEN << 8 | PREFIX_FLAGS);
-	out_be(o, FOREVER, 4);
-	out_be(o, FOREVER, 4);
+	out_be(o, valid, 4);
+	out_be(o, preferred, 4);
 	out_zero(o, 4);
 	out_bytes(o, addr->b, PREFIX_LEN / 8);
 	out_zero(o, 16 - PREFIX_LEN / 8);
 }
 
-static void list_put(struct out *o, uint8_t type, const struct out *list)
+static void list_put(struct out *o, uint8_t type, uint32_t lifetime, const struct out *list)
 {
 	head_put(o, type, 8 + list->len, 0);
-	out_be(o, FOREVER, 4);
+	out_be(o, lifetime, 4);
 	out_bytes(o, list->b, list->len);
 }
 
@@ -96,7 +98,7 @@ static void dns_put(struct out *o, const struct net *net)
 		return;
 	for (unsigned i = 0; i < ip->guest.ndns; i++)
 		out_addr(&list, &ip->guest.dns[i]);
-	list_put(o, NDP_RDNSS, &list);
+	list_put(o, NDP_RDNSS, FOREVER, &list);
 
 	if (!net->cf->dhcp_search || !out_room(o, 8))
 		return;
@@ -105,7 +107,25 @@ static void dns_put(struct out *o, const struct net *net)
 	if (!out_search(&list, net))
 		return;
 	out_zero(&list, ROUND_UP(list.len, 8) - list.len);
-	list_put(o, NDP_DNSSL, &list);
+	list_put(o, NDP_DNSSL, FOREVER, &list);
+}
+
+/* Former prefixes are deprecated (RFC 4862 5.5.4, RFC 9096 3.5), former servers are not to be used (RFC 8106 5.1) */
+static void old_put(struct out *o, const struct net *net)
+{
+	struct out list = { .max = sizeof(list.b) };
+	uint64_t now = now_ms();
+
+	for (unsigned i = 0; i < OLD_MAX; i++) {
+		const struct net_old *p = &net->prefix[i], *s = &net->rdnss[i];
+
+		if (p->until > now)
+			prefix_put(o, &p->a, 0, (uint32_t)((p->until - now) / 1000));
+		if (s->until > now)
+			out_addr(&list, &s->a);
+	}
+	if (list.len && net->cf->dhcp_dns && out_room(o, 8 + list.len))
+		list_put(o, NDP_RDNSS, 0, &list);
 }
 
 static void ndp_start(struct answer *a, uint8_t type, uint32_t rest, const struct addr *src, const struct mac *dmac,
@@ -127,14 +147,15 @@ void ndp_advert(const struct net *net, const struct mac *mac, struct answer *a)
 	if (!net->cf->no_dhcpv6)
 		flags = RA_OTHER | (addr_is_global(&ip->guest.addr) ? RA_MANAGED : 0);
 	ndp_start(a, ND_ROUTER_ADVERT, (uint32_t)ANSWER_TTL << 24 | flags << 16 |
-		  (addr_is_unspec(&ip->gw) ? 0 : ROUTER_LIFETIME), &ip->our_ll, &all_nodes_mac, &all_nodes);
+		  (addr_is_unspec(&ip->gw) || ip->lost ? 0 : ROUTER_LIFETIME), &ip->our_ll, &all_nodes_mac, &all_nodes);
 	out_zero(o, 8);
 	lladdr_put(o, NDP_SLLA, mac);
 	if (net->cf->mtu >= 1280) {
 		head_put(o, NDP_MTU, 8, 0);
 		out_be(o, net->cf->mtu, 4);
 	}
-	prefix_put(o, &ip->guest.addr);
+	prefix_put(o, &ip->guest.addr, ip->lost ? 0 : FOREVER, ip->lost ? LOST_LIFETIME : FOREVER);
+	old_put(o, net);
 	dns_put(o, net);
 }
 

@@ -198,7 +198,7 @@ static int neigh_dump(struct neighs *n)
 	if (n->dumping)
 		return -EBUSY;
 	req_start(&r, RTM_GETNEIGH, NLM_F_DUMP, &ndm, sizeof(ndm));
-	if (ip[V4].ifindex == ip[V6].ifindex || !ip[V4].ifindex || !ip[V6].ifindex)
+	if (ip[V4].ifindex == ip[V6].ifindex || !ip[V4].ifindex != !ip[V6].ifindex)
 		req_attr_u32(&r, NDA_IFINDEX, ip[V4].ifindex ? ip[V4].ifindex : ip[V6].ifindex);
 	rc = nl_ask(&n->nl, &r);
 	if (rc)
@@ -219,6 +219,14 @@ void neigh_asked(struct neighs *n, const struct addr *a)
 		n->lost = true;
 }
 
+void neigh_moved(struct neighs *n)
+{
+	if (n->nl.fd < 0)
+		return;
+	neigh_filter(n, false);
+	n->lost = n->dirty = true;
+}
+
 int neigh_again(struct neighs *n)
 {
 	if (n->lost)
@@ -237,7 +245,7 @@ int neigh_start(struct neighs *n, const struct net *net)
 
 	n->net = net;
 	n->nl.fd = -1;
-	if (!net->ip[V4].ifindex && !net->ip[V6].ifindex)
+	if (!net->cf->follow && !net->ip[V4].ifindex && !net->ip[V6].ifindex)
 		return -ENODEV;
 	random_bytes(n->key, sizeof(n->key));
 	rc = nl_open(&n->nl, NETLINK_ROUTE);

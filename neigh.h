@@ -63,6 +63,9 @@ static inline bool neigh_waits(const struct neighs *n)
 /* Starts it: 0, or -errno; -EBUSY: later */
 int neigh_again(struct neighs *n);
 
+/* Template interfaces, or addresses that stand for the host, changed: another dump is due */
+void neigh_moved(struct neighs *n);
+
 /* Filter for notifications; @known: also against those that repeat the table. 0, or -errno: the one before stays */
 int neigh_filter(struct neighs *n, bool known);
 

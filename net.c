@@ -31,27 +31,42 @@ static const struct addr default_ll = { .b = { 0xfe, 0x80, [15] = 1 } };
 
 /* ---- the host's interfaces, addresses and routes ---- */
 
-/* Template interface of a family, 0: none. May die(): -i has to exist. --outbound-if4, --outbound-if6 or -o may come
- * later: sockets are bound by name.
- */
-static unsigned template_interface(const struct conf *cf, struct nl *nl, enum family f)
+/* Interface named by -i, --outbound-if4 or --outbound-if6, 0: none, or it isn't there */
+static unsigned named_interface(const struct conf *cf, struct nl *nl, enum family f)
 {
-	const char *out_if = cf->ip[f].out_if;
-	unsigned ifindex = *out_if ? nl_ifindex(nl, out_if) : 0;
-	struct nl_routes routes;
+	unsigned ifindex = *cf->ip[f].out_if ? nl_ifindex(nl, cf->ip[f].out_if) : 0;
 
-	if (*out_if && !ifindex)
-		warn("Outbound interface %s doesn't exist: nothing leaves the host by %s until it does", out_if,
-		     family_name[f]);
-	if (*cf->ifname && !(ifindex = nl_ifindex(nl, cf->ifname)))
-		die("Invalid interface name %s: %s", cf->ifname, errno_text(ENODEV));
-	if (ifindex)
-		return ifindex;
-	routes = nl_routes(nl, f == V6, 0);
-	return routes.by_default ? routes.by_default : routes.other;
+	return *cf->ifname ? nl_ifindex(nl, cf->ifname) : ifindex;
 }
 
-static void read_family(struct net *net, struct nl *nl, enum family f)
+/* May die(): -i has to exist at the start. --outbound-if4, --outbound-if6 or -o may come later: sockets are bound by
+ * name.
+ */
+static void check_named(const struct conf *cf, struct nl *nl, enum family f)
+{
+	if (*cf->ip[f].out_if && !nl_ifindex(nl, cf->ip[f].out_if))
+		warn("Outbound interface %s doesn't exist: nothing leaves the host by %s until it does",
+		     cf->ip[f].out_if, family_name[f]);
+	if (*cf->ifname && !nl_ifindex(nl, cf->ifname))
+		die("Invalid interface name %s: %s", cf->ifname, errno_text(ENODEV));
+}
+
+/* Template interface of a family, 0: none. @old: the one until now, which stays if it lost its default route only. */
+static unsigned template_interface(const struct conf *cf, struct nl *nl, enum family f, const struct net_ip *old)
+{
+	unsigned ifindex = named_interface(cf, nl, f);
+	struct nl_routes routes;
+
+	if (ifindex)
+		return ifindex;
+	routes = *cf->ifname ? (struct nl_routes){ 0 } : nl_routes(nl, f == V6, 0);
+	if (routes.by_default || !old || !old->ifindex)
+		return routes.by_default ? routes.by_default : routes.other;
+	return old->ifindex;
+}
+
+/* @old: see template_interface() */
+static void read_family(struct net *net, struct nl *nl, enum family f, const struct net_ip *old)
 {
 	const struct conf_ip *want = &net->cf->ip[f];
 	struct net_ip *ip = &net->ip[f];
@@ -60,7 +75,7 @@ static void read_family(struct net *net, struct nl *nl, enum family f)
 	struct addr a;
 	uint8_t plen;
 
-	ip->ifindex = template_interface(net->cf, nl, f);
+	ip->ifindex = template_interface(net->cf, nl, f, old);
 	found = ip->ifindex && nl_addr_get(nl, f == V6, ip->ifindex, &a, &plen);
 	if (found && !given) {
 		ip->guest.addr = a;
@@ -70,6 +85,7 @@ static void read_family(struct net *net, struct nl *nl, enum family f)
 	/* Without an address, an interface is of use for IPv6 routes only, with its link-local one */
 	if (!found && !given && (f == V4 || !(routes.by_default || routes.other)))
 		ip->ifindex = 0;
+	ip->by_default = ip->ifindex && routes.by_default;
 	ip->local = !ip->ifindex && !given;
 	if (!ip->ifindex)
 		debug("%s: no interface with usable routes", family_name[f]);
@@ -93,25 +109,15 @@ static void read_host(struct net *net)
 	if (ret)
 		die("Failed to open netlink socket: %s", errno_text(-ret));
 	for (enum family f = V4; f < FAMILIES; f++) {
-		if (net->ip[f].on)
-			read_family(net, &nl, f);
+		if (!net->ip[f].on)
+			continue;
+		check_named(net->cf, &nl, f);
+		read_family(net, &nl, f, NULL);
 	}
 	nl_close(&nl);
 }
 
 /* ---- resolv.conf(5) ---- */
-
-/* A resolver, from the host's view */
-struct resolver {
-	struct addr	a;			/* unspecified: none */
-	unsigned	scope;			/* interface of a link-local one, 0: not given */
-};
-
-/* Servers of the host, in its order */
-struct resolv {
-	struct resolver	server[FAMILIES][DNS_MAX];
-	unsigned	n[FAMILIES];
-};
 
 /* Interface in "fe80::1%eth0", by name or index (RFC 4007 11), or 0 */
 static unsigned resolv_scope(const char *s)
@@ -148,13 +154,14 @@ static void resolv_server(struct resolv *r, const char *s)
 	r->server[f][r->n[f]++] = (struct resolver){ a, f == V6 && addr_is_linklocal(&a) ? resolv_scope(s) : 0 };
 }
 
-static void resolv_read(struct net *net, struct resolv *r)
+static void resolv_read(const struct net *net, struct resolv *r)
 {
 	static struct lines l;
 	char *s;
 	int rc;
 
 	memset(r, 0, sizeof(*r));
+	r->search = net->cf->search;
 	rc = lines_open(&l, resolv_path);
 	if (rc) {
 		debug("Can't read %s: %s", resolv_path, errno_text(-rc));
@@ -169,8 +176,8 @@ static void resolv_read(struct net *net, struct resolv *r)
 			resolv_server(r, s + len + strspn(s + len, " \t"));
 		if (net->cf->search_given || len != 6 || (memcmp(s, "search", len) && memcmp(s, "domain", len)))
 			continue;
-		net->search.n = 0;			/* the last line counts; names that are no domains do not */
-		conf_search_add(&net->search, s + len);
+		r->search.n = 0;			/* the last line counts; names that are no domains do not */
+		conf_search_add(&r->search, s + len);
 	}
 }
 
@@ -274,22 +281,28 @@ static void from_options(struct net *net, const struct conf *cf)
 	}
 }
 
+/* All that follows from the host's network and resolvers */
+static void derive(struct net *net)
+{
+	net->search = net->resolv.search;
+	for (enum family f = V4; f < FAMILIES; f++) {
+		if (!net->ip[f].on)
+			continue;
+		ip_complete(net, f);
+		dns_complete(net, f, &net->resolv);
+	}
+}
+
 static void complete(struct net *net)
 {
 	const struct conf *cf = net->cf;
-	static struct resolv r;
 
 	if (cf->mtu && cf->mtu < 1280 && net->ip[V6].on) {		/* RFC 8200 5 */
 		warn("MTU %u is less than the 1280 bytes IPv6 needs: IPv4 only", cf->mtu);
 		net->ip[V6].on = false;
 	}
-	resolv_read(net, &r);
-	for (enum family f = V4; f < FAMILIES; f++) {
-		if (!net->ip[f].on)
-			continue;
-		ip_complete(net, f);
-		dns_complete(net, f, &r);
-	}
+	resolv_read(net, &net->resolv);
+	derive(net);
 	if (cf->dhcp_dns && !net->ip[V4].guest.ndns && !net->ip[V6].guest.ndns &&
 	    !cf->ip[V4].dns_given && !cf->ip[V6].dns_given)
 		info("No DNS server to tell the guest about");
@@ -300,6 +313,129 @@ void net_start(struct net *net, const struct conf *cf)
 	from_options(net, cf);
 	read_host(net);
 	complete(net);
+}
+
+/* ---- changes while the program runs ---- */
+
+#define OLD_LIFETIME	7200000		/* ms: RFC 4862 5.5.3 e, hosts keep a prefix for as long */
+
+/* What the host doesn't have now stays as it was */
+static void keep_family(struct net_ip *ip, const struct net_ip *old, const struct conf_ip *want)
+{
+	struct guest_ip now = ip->guest;
+	bool gateway = ip->by_default || !old->ifindex;
+
+	if (!ip->ifindex) {
+		ip->ifindex = old->ifindex;
+		ip->local = old->local;
+	}
+	if (addr_is_unspec(&now.addr)) {
+		ip->guest.addr = old->guest.addr;
+		ip->guest.plen = old->guest.plen;
+	}
+	if (!gateway && addr_is_unspec(&want->gw))
+		ip->gw = old->gw;
+}
+
+static bool prefix_eq(const struct addr *a, const struct addr *b)
+{
+	return !memcmp(a->b, b->b, 8);
+}
+
+/* Adds @a, in place of the one that ends first */
+static void old_add(struct net_old *old, const struct addr *a, uint64_t until)
+{
+	struct net_old *to = old;
+
+	for (struct net_old *o = old; o < old + OLD_MAX; o++) {
+		if (o->until && addr_eq(&o->a, a))
+			o->until = 0;
+		if (o->until < to->until)
+			to = o;
+	}
+	*to = (struct net_old){ *a, until };
+}
+
+/* A prefix, and servers, that guests had from us, and that are gone; and the other way round */
+static void remember_old(struct net *net, const struct net_ip *was, uint64_t now)
+{
+	const struct guest_ip *g = &net->ip[V6].guest, *old = &was->guest;
+
+	if (!addr_is_unspec(&old->addr) && !prefix_eq(&old->addr, &g->addr))
+		old_add(net->prefix, &old->addr, now + OLD_LIFETIME);
+	for (unsigned i = 0; i < OLD_MAX; i++) {
+		if (prefix_eq(&net->prefix[i].a, &g->addr))
+			net->prefix[i].until = 0;
+	}
+	for (unsigned i = 0; i < old->ndns; i++)
+		old_add(net->rdnss, &old->dns[i], now + OLD_LIFETIME);
+	for (unsigned i = 0; i < OLD_MAX; i++) {
+		for (unsigned k = 0; k < g->ndns; k++)
+			if (addr_eq(&net->rdnss[i].a, &g->dns[k]))
+				net->rdnss[i].until = 0;
+	}
+}
+
+/* What guests see, or flows use, of a family */
+static bool ip_eq(const struct net_ip *a, const struct net_ip *b)
+{
+	return a->ifindex == b->ifindex && a->local == b->local && a->lost == b->lost && addr_eq(&a->gw, &b->gw) &&
+	       addr_eq(&a->dns_forward, &b->dns_forward) && addr_eq(&a->dns_host, &b->dns_host) &&
+	       a->dns_scope == b->dns_scope && addr_eq(&a->guest.addr, &b->guest.addr) &&
+	       a->guest.plen == b->guest.plen && a->guest.ndns == b->guest.ndns &&
+	       !memcmp(a->guest.dns, b->guest.dns, a->guest.ndns * sizeof(*a->guest.dns));
+}
+
+static bool search_eq(const struct search *a, const struct search *b)
+{
+	bool eq = a->n == b->n;
+
+	for (unsigned i = 0; i < a->n && eq; i++)
+		eq = !strcmp(a->name[i], b->name[i]);
+	return eq;
+}
+
+static bool family_there(const struct net_ip *ip)
+{
+	return ip->on && ip->ifindex && !addr_is_unspec(&ip->guest.addr);
+}
+
+unsigned net_again(struct net *net, struct nl *nl, uint64_t now, bool settled)
+{
+	static struct net next;
+	bool there[FAMILIES];
+	unsigned changed = 0;
+
+	from_options(&next, net->cf);
+	for (enum family f = V4; f < FAMILIES; f++) {
+		next.ip[f].on = net->ip[f].on;
+		next.ip[f].guest.ll = net->ip[f].guest.ll;
+		if (next.ip[f].on)
+			read_family(&next, nl, f, &net->ip[f]);
+		there[f] = family_there(&next.ip[f]) || !addr_is_unspec(&net->cf->ip[f].addr);
+		keep_family(&next.ip[f], &net->ip[f], &net->cf->ip[f]);
+	}
+	for (enum family f = V4; f < FAMILIES; f++) {
+		bool was = net->ip[f].ifindex, other = there[f == V4 ? V6 : V4];
+
+		next.ip[f].lost = !there[f] && (net->ip[f].lost || (was && settled && other));
+	}
+	next.resolv = net->resolv;
+	next.changes = net->changes;
+	memcpy(next.prefix, net->prefix, sizeof(next.prefix));
+	memcpy(next.rdnss, net->rdnss, sizeof(next.rdnss));
+	derive(&next);
+	for (enum family f = V4; f < FAMILIES; f++)
+		if (!ip_eq(&next.ip[f], &net->ip[f]))
+			changed |= 1U << f;
+	if (!search_eq(&next.search, &net->search))
+		changed |= 1U << V4 | 1U << V6;
+	if (!changed)
+		return 0;
+	remember_old(&next, &net->ip[V6], now);
+	next.changes++;
+	*net = next;
+	return changed;
 }
 
 void net_set_guest_ll(struct net *net, const struct addr *ll)

@@ -8,6 +8,8 @@
 
 #include "conf.h"
 
+struct nl;
+
 /* A guest's settings, of one family */
 struct guest_ip {
 	struct addr	addr;			/* assigned */
@@ -17,10 +19,25 @@ struct guest_ip {
 	unsigned	ndns;
 };
 
+/* A resolver, from the host's view */
+struct resolver {
+	struct addr	a;			/* unspecified: none */
+	unsigned	scope;			/* interface of a link-local one, 0: not given */
+};
+
+/* Servers and search list of the host, in its order */
+struct resolv {
+	struct resolver	server[FAMILIES][DNS_MAX];
+	unsigned	n[FAMILIES];
+	struct search	search;
+};
+
 /* One family. Only @dns_host may be an address of the other; unspecified means none. */
 struct net_ip {
 	bool		on;			/* not switched off, and the host's kernel has it */
 	bool		local;			/* host has no network of this family: local mode */
+	bool		lost;			/* it had one, and has one of the other family only */
+	bool		by_default;		/* the template interface has a default route */
 	unsigned	ifindex;		/* template interface on the host, 0: none */
 
 	struct addr	gw;			/* guest's default gateway: us; there always is one if @on */
@@ -36,10 +53,21 @@ struct net_ip {
 	struct guest_ip	guest;
 };
 
+#define OLD_MAX		4		/* former prefixes and servers that guests are told of */
+
+struct net_old {
+	struct addr	a;
+	uint64_t	until;			/* ms, 0: none */
+};
+
 struct net {
 	const struct conf *cf;
 	struct net_ip	ip[FAMILIES];
 	struct search	search;			/* for guests */
+	struct resolv	resolv;			/* the host's */
+	uint64_t	changes;		/* of the host's network, since the start */
+	struct net_old	prefix[OLD_MAX];	/* of former addresses of the guest (IPv6) */
+	struct net_old	rdnss[OLD_MAX];		/* former servers (IPv6) */
 };
 
 extern const char *const family_name[FAMILIES];
@@ -58,6 +86,17 @@ static inline unsigned net_scope(const struct net *net, const struct addr *a)
  * host's routing.
  */
 void net_start(struct net *net, const struct conf *cf);
+
+/**
+ * net_again() - the host's network as it is now, and the guest's settings
+ * @nl:		in the host's namespace
+ * @settled:	no address was deleted lately: a family without any is gone
+ *
+ * A family keeps its last addresses and routes until there are others.
+ *
+ * Return: a bit, 1 << family, for each family that changed
+ */
+unsigned net_again(struct net *net, struct nl *nl, uint64_t now, bool settled);
 
 /* The guest's link-local address, set by us */
 void net_set_guest_ll(struct net *net, const struct addr *ll);

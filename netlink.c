@@ -12,6 +12,7 @@
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <net/if_arp.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -176,7 +177,8 @@ ssize_t nl_recv(const struct nl *nl, void *buf, size_t size)
 	ssize_t n;
 
 	do
-		n = UNINTERRUPTED(recvfrom(nl->fd, buf, size, MSG_DONTWAIT | MSG_TRUNC, (void *)&from, &len));
+		n = UNINTERRUPTED(recvfrom(nl->fd, buf, size, (nl->waits ? 0 : MSG_DONTWAIT) | MSG_TRUNC,
+					   (void *)&from, &len));
 	while (n > 0 && from.nl_pid);
 	if (n < 0)
 		return errno == EAGAIN ? -ETIMEDOUT : -errno;
@@ -387,6 +389,9 @@ static void link_each(const struct nlmsghdr *nh, void *arg)
 	info->mtu = attr_u32(tb[IFLA_MTU], 0);
 	info->gro4 = attr_u32(tb[IFLA_GRO_IPV4_MAX_SIZE], 0);
 	info->gro6 = attr_u32(tb[IFLA_GRO_MAX_SIZE], 0);
+	a = tb[IFLA_IFNAME];
+	if (a)
+		snprintf(info->name, sizeof(info->name), "%.*s", (int)RTA_PAYLOAD(a), (const char *)RTA_DATA(a));
 	a = tb[IFLA_ADDRESS];
 	if (a && ifi->ifi_type == ARPHRD_ETHER && RTA_PAYLOAD(a) == sizeof(info->mac.b))
 		memcpy(info->mac.b, RTA_DATA(a), sizeof(info->mac.b));
@@ -481,8 +486,8 @@ struct usable_addr {
 	uint32_t		flags;
 };
 
-/* One address of @ifindex that may be used on another interface, too, or false */
-static bool ifaddr_read(const struct nlmsghdr *nh, bool v6, unsigned ifindex, struct usable_addr *ia)
+/* One address of @ifindex, or false */
+static bool ifaddr_any(const struct nlmsghdr *nh, bool v6, unsigned ifindex, struct usable_addr *ia)
 {
 	const struct ifaddrmsg *ifa = NLMSG_DATA(nh);
 	const struct rtattr *a;
@@ -499,10 +504,55 @@ static bool ifaddr_read(const struct nlmsghdr *nh, bool v6, unsigned ifindex, st
 	if (!attr_addr(a, v6, &ia->a) || addr_is_loopback(&ia->a) || ifa->ifa_scope >= RT_SCOPE_HOST ||
 	    (v6 && addr_is_linklocal(&ia->a)))
 		return false;
-	return !(ia->flags & (IFA_F_DEPRECATED | IFA_F_TENTATIVE | IFA_F_DADFAILED));
+	return true;
 }
 
-static int addr_dump(struct nl *nl, bool v6, unsigned ifindex, nl_each each, void *arg)
+/* One that may be used on another interface, too, or false */
+static bool ifaddr_read(const struct nlmsghdr *nh, bool v6, unsigned ifindex, struct usable_addr *ia)
+{
+	return ifaddr_any(nh, v6, ifindex, ia) &&
+	       !(ia->flags & (IFA_F_DEPRECATED | IFA_F_TENTATIVE | IFA_F_DADFAILED));
+}
+
+uint64_t hash_add(uint64_t h, const void *p, size_t n)
+{
+	for (const uint8_t *b = p; n--; b++)
+		h = (h ^ *b) * 0x100000001b3ULL;
+	return h ^ h >> 29;
+}
+
+uint64_t hash_attr(uint64_t h, const struct rtattr *a)
+{
+	return a ? hash_add(h, RTA_DATA(a), RTA_PAYLOAD(a)) : hash_add(h, "", 1);
+}
+
+uint64_t addr_id(const struct addr *a, uint8_t plen)
+{
+	return hash_add(hash_add(HASH_START, a, sizeof(*a)), &plen, sizeof(plen));
+}
+
+bool addr_object(const struct nlmsghdr *nh, bool v6, unsigned ifindex, struct object *ob)
+{
+	const struct rtattr *life;
+	struct usable_addr ia;
+	uint32_t flags;
+
+	if (!ifaddr_any(nh, v6, ifindex, &ia))
+		return false;
+	*ob = (struct object){ .class = OWN_ADDR, .a = ia.a, .plen = ia.ifa.ifa_prefixlen };
+	ob->id = addr_id(&ia.a, ob->plen);
+	/* The kernel changes these two */
+	flags = ia.flags & ~(uint32_t)(IFA_F_SECONDARY | IFA_F_TENTATIVE);
+	life = ia.tb[IFA_CACHEINFO];
+	ob->sig = hash_add(HASH_START, &flags, sizeof(flags));
+	if (life)			/* the lifetimes come first in it; the rest are times of changes */
+		ob->sig = hash_add(ob->sig, RTA_DATA(life), MIN(RTA_PAYLOAD(life), 8U));
+	ob->sig = hash_attr(hash_attr(ob->sig, ia.tb[IFA_ADDRESS]), ia.tb[IFA_BROADCAST]);
+	ob->sig = hash_attr(ob->sig, ia.tb[IFA_RT_PRIORITY]);
+	return true;
+}
+
+int addr_dump(struct nl *nl, bool v6, unsigned ifindex, nl_each each, void *arg)
 {
 	const struct ifaddrmsg ifa = { .ifa_family = v6 ? AF_INET6 : AF_INET, .ifa_index = ifindex };
 	struct req r;
@@ -588,6 +638,10 @@ static void addr_copy_each(const struct nlmsghdr *nh, void *arg)
 	}
 	if (!ifaddr_read(nh, cp->v6, cp->from_if, &ia))
 		return;
+	if (cp->mark)
+		own_want(cp->own, addr_id(&ia.a, ia.ifa.ifa_prefixlen));
+	if (cp->mark || (cp->own && !own_may_addr(cp->own, &ia.a, ia.ifa.ifa_prefixlen)))
+		return;
 	flags = cp->v6 ? IFA_F_NODAD : 0;
 	if (!cp->no_routes)
 		flags |= ia.flags & IFA_F_NOPREFIXROUTE;
@@ -612,4 +666,31 @@ int nl_addr_copy(const struct nl_copy *cp)
 	int ret = addr_dump(cp->from, cp->v6, cp->from_if, addr_copy_each, &ac);
 
 	return ret ? ret : ac.done ? ac.done : ac.err;
+}
+
+struct addr_there {
+	const struct addr	*a;
+	bool			found;
+};
+
+static void addr_there_each(const struct nlmsghdr *nh, void *arg)
+{
+	const struct rtattr *tb[IFA_LOCAL + 1], *a;
+	const struct ifaddrmsg *ifa;
+	struct addr_there *t = arg;
+	struct addr b;
+
+	if (!nh || nh->nlmsg_type != RTM_NEWADDR || !msg_has(nh, sizeof(*ifa)))
+		return;
+	ifa = NLMSG_DATA(nh);
+	attrs_read(nh, sizeof(*ifa), tb, IFA_LOCAL);
+	a = tb[IFA_LOCAL] ? tb[IFA_LOCAL] : tb[IFA_ADDRESS];
+	t->found |= attr_addr(a, ifa->ifa_family == AF_INET6, &b) && addr_eq(&b, t->a);
+}
+
+bool nl_addr_there(struct nl *nl, const struct addr *a)
+{
+	struct addr_there t = { .a = a };
+
+	return addr_dump(nl, !addr_is_v4(a), 0, addr_there_each, &t) || t.found;
 }

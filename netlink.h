@@ -21,6 +21,7 @@ struct nl {
 	unsigned	done, refused;	/* held requests: accepted; refused for another reason than EEXIST */
 	int		err;		/* of the last one refused */
 	int		failed;		/* not sent, or answers missing: -errno */
+	bool		waits;		/* the other end is a process (ns_setter.c): answers come a little later */
 };
 
 /* Opens a socket, NETLINK_ROUTE or NETLINK_SOCK_DIAG, in the caller's network namespace */
@@ -44,6 +45,7 @@ unsigned nl_ifindex(struct nl *nl, const char *name);
 
 struct nl_ifinfo {
 	unsigned	ifindex;
+	char		name[IFNAMSIZ];
 	struct mac	mac;		/* zero if it has none */
 	bool		up;
 	uint32_t	mtu;
@@ -81,6 +83,59 @@ int nl_addr_add(struct nl *nl, unsigned ifindex, const struct addr *a, uint8_t p
 /* Default route; @gw may be outside of every prefix; unspecified: on-link */
 int nl_route_add_default(struct nl *nl, unsigned ifindex, const struct addr *gw);
 
+/* Kinds of objects on an interface that we set, and nobody has touched since */
+enum own_class { OWN_ADDR, OWN_DEFAULT, OWN_ROUTE, OWN_CLASSES };
+
+struct owned {
+	uint64_t	id, sig;	/* hashes: of what makes it another object, and of all the rest */
+	uint8_t		class;		/* enum own_class */
+	bool		v6;
+	bool		ours;		/* or somebody else's, while changes are made */
+	bool		banned;		/* was ours, and was deleted or changed by somebody */
+	bool		there, wanted;	/* in the namespace; on the host */
+};
+
+#define OWN_SLOTS	4096		/* a power of two */
+#define OWN_MAX		(OWN_SLOTS / 2)	/* objects: others are nobody's, and stay */
+
+/* Addresses and routes of one interface. What somebody deleted or changed is not set again; nor is any of a class of
+ * which we have nothing left.
+ */
+struct own {
+	unsigned	n;
+	bool		off[FAMILIES][OWN_CLASSES];
+	struct owned	slot[OWN_SLOTS];
+};
+
+/**
+ * own_look() - which objects are there, and which of ours are not what we set any more?
+ * @v6:		the family; of all others, nothing changes
+ *
+ * Then marks of the objects that are wanted: nl_addr_copy() and nl_route_copy() with @mark, own_want_*(). own_remove()
+ * takes away others of ours, then come new ones, and own_done() remembers all that is new.
+ */
+int own_look(struct own *o, struct nl *nl, bool v6, unsigned ifindex);
+void own_want_addr(struct own *o, const struct addr *a, uint8_t plen);
+void own_want_default(struct own *o, bool v6, const struct addr *gw);
+
+/* Addresses that stay for now */
+struct own_keep {
+	struct addr	a[16];
+	unsigned	n;
+};
+
+/* @no_routes: only default routes are ours to remove. Addresses in @keep become deprecated instead. */
+int own_remove(const struct own *o, struct nl *nl, bool v6, unsigned ifindex, bool no_routes,
+	       const struct own_keep *keep);
+int own_done(struct own *o, struct nl *nl, bool v6, unsigned ifindex);
+
+/* May it be set: not there, nor banned? */
+bool own_may_addr(const struct own *o, const struct addr *a, uint8_t plen);
+bool own_may_default(const struct own *o, bool v6, const struct addr *gw);
+
+/* Is an address that was asked for one of the host's, on any interface? True, too, if that can't be read. */
+bool nl_addr_there(struct nl *nl, const struct addr *a);
+
 /* From an interface in the namespace of @from to one in that of @to, for one family */
 struct nl_copy {
 	struct nl	*from, *to;
@@ -89,6 +144,8 @@ struct nl_copy {
 	bool		no_routes;	/* routes are not copied: the kernel makes those to the addresses' prefixes */
 	bool		no_via;		/* routes with a gateway of the other family are left out */
 	bool		no_src;		/* addresses are not copied: routes lose their preferred source */
+	struct own	*own;		/* NULL: everything is copied */
+	bool		mark;		/* nothing is copied, but marked as wanted in @own */
 };
 
 /**

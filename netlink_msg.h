@@ -59,6 +59,34 @@ ssize_t nl_recv(const struct nl *nl, void *buf, size_t size);
 /* Last message of the answer to the last request? The result, 0 or -errno, is in @ret then. */
 bool msg_ends(const struct nlmsghdr *nh, const struct nl *nl, int *ret);
 
+/* ---- for netlink_own.c ---- */
+
+/* An object as the kernel has it, of one interface */
+struct object {
+	uint64_t	id, sig;	/* see struct owned */
+	enum own_class	class;
+	bool		kernel;		/* a route that the kernel has made, for an address */
+	struct addr	a;		/* of an address */
+	uint8_t		plen;
+};
+
+#define HASH_START	0xcbf29ce484222325ULL	/* FNV-1a */
+uint64_t hash_add(uint64_t h, const void *p, size_t n);
+uint64_t hash_attr(uint64_t h, const struct rtattr *a);
+
+/* An address, or a route of the main table, neither link-local nor loopback nor multicast: false for all else */
+bool addr_object(const struct nlmsghdr *nh, bool v6, unsigned ifindex, struct object *ob);
+bool route_object(const struct nlmsghdr *nh, bool v6, unsigned ifindex, struct object *ob);
+uint64_t addr_id(const struct addr *a, uint8_t plen);
+uint64_t route_id_default(bool v6, const struct addr *gw);
+
+int addr_dump(struct nl *nl, bool v6, unsigned ifindex, nl_each each, void *arg);
+int route_dump(struct nl *nl, bool v6, unsigned ifindex, nl_each each, void *arg);
+
+/* Of the host: wanted, if it is ours */
+void own_want(struct own *o, uint64_t id);
+bool own_may(const struct own *o, uint64_t id, bool v6, enum own_class class);
+
 /* Make a change: 0, also if it is in effect already or @nl holds requests, or -errno; -EMSGSIZE: it didn't fit */
 int nl_talk(struct nl *nl, struct req *r);
 

@@ -105,7 +105,7 @@ static bool route_best_hop(const struct route *rt, unsigned ifindex, struct hop 
 	return any;
 }
 
-static int route_dump(struct nl *nl, bool v6, unsigned ifindex, nl_each each, void *arg)
+int route_dump(struct nl *nl, bool v6, unsigned ifindex, nl_each each, void *arg)
 {
 	const struct rtmsg rtm = { .rtm_family = v6 ? AF_INET6 : AF_INET, .rtm_table = RT_TABLE_MAIN };
 	struct req r;
@@ -114,6 +114,57 @@ static int route_dump(struct nl *nl, bool v6, unsigned ifindex, nl_each each, vo
 	if (ifindex)
 		req_attr_u32(&r, RTA_OIF, ifindex);
 	return nl_query(nl, &r, each, arg);
+}
+
+/* One that a namespace may have, too */
+static bool route_counts(const struct route *rt)
+{
+	return !addr_is_multicast(&rt->dst) && !addr_is_loopback(&rt->dst) && !(rt->v6 && addr_is_linklocal(&rt->dst));
+}
+
+/* By destination, metric, TOS, and gateways through @ifindex */
+static uint64_t route_id(const struct route *rt, unsigned ifindex)
+{
+	const uint32_t key[] = { rt->rtm.rtm_dst_len, rt->rtm.rtm_tos, rt->metric };
+	uint64_t id = hash_add(hash_add(HASH_START, &rt->dst, sizeof(rt->dst)), key, sizeof(key));
+	struct hop h;
+
+	for (unsigned n = 0; route_hop(rt, n, &h); n++) {
+		if (h.ifindex == ifindex)
+			id = hash_attr(id, h.gw ? h.gw : h.via);
+	}
+	return id;
+}
+
+#define METRIC6		1024		/* of the kernel's choice: IP6_RT_PRIO_USER */
+
+uint64_t route_id_default(bool v6, const struct addr *gw)
+{
+	const uint32_t key[] = { 0, 0, v6 ? METRIC6 : 0 };
+	const struct addr any = addr_any(v6 ? V6 : V4);
+	uint64_t id = hash_add(hash_add(HASH_START, &any, sizeof(any)), key, sizeof(key));
+	uint8_t b[16];
+
+	if (addr_is_unspec(gw))
+		return hash_attr(id, NULL);
+	addr_to_bytes(gw, b);
+	return hash_add(id, b, v6 ? 16 : 4);
+}
+
+bool route_object(const struct nlmsghdr *nh, bool v6, unsigned ifindex, struct object *ob)
+{
+	struct route rt;
+	struct hop h;
+
+	if (!route_read(nh, v6, &rt) || !route_counts(&rt) || !route_best_hop(&rt, ifindex, &h))
+		return false;
+	*ob = (struct object){
+		.class = rt.rtm.rtm_dst_len ? OWN_ROUTE : OWN_DEFAULT, .kernel = rt.rtm.rtm_protocol == RTPROT_KERNEL,
+		.id = route_id(&rt, ifindex),
+		.sig = hash_add(HASH_START, &rt.rtm.rtm_protocol, 2),		/* and scope */
+	};
+	ob->sig = hash_attr(hash_attr(ob->sig, rt.tb[RTA_PREFSRC]), rt.tb[RTA_METRICS]);
+	return true;
 }
 
 struct route_best {
@@ -248,14 +299,20 @@ static void route_copy_each(const struct nlmsghdr *nh, void *arg)
 	const struct route_copy *rc = arg;
 	struct route rt;
 	struct hop h;
+	enum own_class class;
 	struct req r;
+	uint64_t id;
 	bool gw;
 
 	if (!nh || !route_read(nh, rc->cp->v6, &rt) || !route_best_hop(&rt, rc->cp->from_if, &h))
 		return;
-	if (addr_is_multicast(&rt.dst) || addr_is_loopback(&rt.dst) || (rt.v6 && addr_is_linklocal(&rt.dst)))
+	if (!route_counts(&rt) || (h.via && rc->cp->no_via))
 		return;
-	if (h.via && rc->cp->no_via)
+	id = route_id(&rt, rc->cp->from_if);
+	if (rc->cp->mark)
+		own_want(rc->cp->own, id);
+	class = rt.rtm.rtm_dst_len ? OWN_ROUTE : OWN_DEFAULT;
+	if (rc->cp->mark || (rc->cp->own && !own_may(rc->cp->own, id, rt.v6, class)))
 		return;
 	gw = h.gw || h.via;
 	if ((rc->phase == PHASE_ONLINK && gw) || (rc->phase == PHASE_DEFAULT && (!gw || rt.rtm.rtm_dst_len)))
@@ -297,6 +354,8 @@ int nl_route_copy(const struct nl_copy *cp)
 	struct route_copy rc = { .cp = cp, .phase = PHASE_ALL };
 	int dumped, sent;
 
+	if (cp->mark)
+		return copy_round(&rc);
 	for (; rc.level < LEVELS; rc.level++) {
 		do {
 			nl_hold(cp->to);

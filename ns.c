@@ -18,6 +18,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -466,7 +467,9 @@ void ns_open(struct ns *ns, const struct conf *c)
 	char proc[64];
 	int rc;
 
-	*ns = (struct ns){ .netns = -1, .go = -1, .watch = { -1, -1, -1 }, .dirfd = -1 };
+	memset(ns, 0, offsetof(struct ns, own));	/* pages of the rest come when they are used */
+	ns->netns = ns->go = ns->dirfd = ns->nl.fd = -1;
+	ns->watch[WATCH_PID] = ns->watch[WATCH_DIR] = ns->watch[WATCH_MOUNTS] = -1;
 
 	if (!path && c->ns_pid) {
 		snprintf(proc, sizeof(proc), "/proc/%i/ns/net", c->ns_pid);

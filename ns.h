@@ -18,6 +18,9 @@ struct ns {
 	char		name[NAME_MAX + 1];
 	uint64_t	dev, ino;	/* the file of that name; 0: any file */
 	bool		poll;		/* no event at its end: look every NS_POLL ms */
+	struct nl	nl;		/* in the namespace, to follow the host; -1: none */
+	unsigned	ifindex;	/* of the tap device */
+	struct own	own;		/* addresses and routes that we set; the last member */
 };
 
 #define NS_POLL	1000
@@ -40,7 +43,17 @@ int ns_tap(struct ns *ns, const struct net *net, int link, struct caps *caps);
 /* Loopback up; with --config-net: addresses, MTU, and at last link and routes, for programs that wait for the link. A
  * family that the namespace doesn't take is switched off in @net. May die().
  */
-void ns_configure(const struct ns *ns, struct net *net);
+void ns_configure(struct ns *ns, struct net *net);
+
+/* From now on, @ns->nl is the line to a process that makes changes: after ns_configure(), before isolate_prefork() */
+void ns_setter(struct ns *ns);
+
+/**
+ * ns_follow() - addresses and routes in the namespace become those of the host now, as far as they are ours
+ * @host:	in the host's namespace
+ * @keep:	old addresses with connections that go on
+ */
+void ns_follow(struct ns *ns, const struct net *net, struct nl *host, enum family f, const struct own_keep *keep);
 
 /* Watches for the namespace's end (EV_NETNS); before isolation */
 void ns_watch(struct ns *ns, const struct conf *c, int epfd);

@@ -129,11 +129,13 @@ int ns_tap(struct ns *ns, const struct net *net, int link, struct caps *caps)
 	return fd;
 }
 
-/* ns_configure(): an interface, and both sides */
+/* An interface, and both sides */
 struct ns_net {
-	struct net	*net;
-	struct nl	host, ns;
+	const struct net *net;
+	struct net	*change;	/* the same, in ns_configure() */
+	struct nl	*host, *ns;
 	unsigned	ifindex;
+	struct own	*own;		/* in ns_follow(), or NULL */
 };
 
 /* The kernel's link-local address (RFC 4291, appendix A), to add it without DAD */
@@ -160,36 +162,46 @@ static bool copy_routes(const struct net *net, enum family f)
 static struct nl_copy family_copy(struct ns_net *n, enum family f)
 {
 	return (struct nl_copy){
-		.from = &n->host, .to = &n->ns, .from_if = n->net->ip[f].ifindex, .to_if = n->ifindex, .v6 = f == V6,
+		.from = n->host, .to = n->ns, .from_if = n->net->ip[f].ifindex, .to_if = n->ifindex, .v6 = f == V6,
 		.no_routes = !copy_routes(n->net, f), .no_src = !copy_addrs(n->net, f),
-		.no_via = !n->net->ip[f == V4 ? V6 : V4].on,
+		.no_via = !n->net->ip[f == V4 ? V6 : V4].on, .own = n->own,
 	};
 }
 
-static int set_addrs(struct ns_net *n, enum family f)
+static int set_link_local(struct ns_net *n)
+{
+	struct nl_ifinfo info;
+	struct addr ll;
+	int ret = nl_link_get(n->ns, n->ifindex, NULL, &info);
+
+	if (ret)
+		return ret;
+	ll = eui64(&info.mac);
+	net_set_guest_ll(n->change, &ll);
+	return nl_addr_add(n->ns, n->ifindex, &ll, 64);
+}
+
+static int add_addrs(struct ns_net *n, enum family f)
 {
 	const struct guest_ip *g = &n->net->ip[f].guest;
 	struct nl_copy cp = family_copy(n, f);
-	struct nl_ifinfo info;
-	struct addr ll;
 	int ret;
 
-	if (f == V6) {
-		ret = nl_link_get(&n->ns, n->ifindex, NULL, &info);
-		if (ret)
-			return ret;
-		ll = eui64(&info.mac);
-		net_set_guest_ll(n->net, &ll);
-		ret = nl_addr_add(&n->ns, n->ifindex, &ll, 64);
-		if (ret)
-			return ret;
-	}
 	if (copy_addrs(n->net, f)) {
 		ret = nl_addr_copy(&cp);
 		if (ret)
 			return MIN(ret, 0);
 	}
-	return addr_is_unspec(&g->addr) ? 0 : nl_addr_add(&n->ns, n->ifindex, &g->addr, g->plen);
+	if (addr_is_unspec(&g->addr) || (n->own && !own_may_addr(n->own, &g->addr, g->plen)))
+		return 0;
+	return nl_addr_add(n->ns, n->ifindex, &g->addr, g->plen);
+}
+
+static int set_addrs(struct ns_net *n, enum family f)
+{
+	int ret = f == V6 ? set_link_local(n) : 0;
+
+	return ret ? ret : add_addrs(n, f);
 }
 
 /* While requests are held, with the link's coming up: the first attempt */
@@ -199,17 +211,19 @@ static int set_routes(struct ns_net *n, enum family f)
 	int ret;
 
 	if (copy_routes(n->net, f)) {
-		if (n->ns.hold) {
+		if (n->ns->hold) {
 			nl_route_copy_first(&cp);
 			return 0;
 		}
 		ret = nl_route_copy(&cp);
 		if (ret < 0)
 			warn("Can't copy %s routes: %s", family_name[f], errno_text(-ret));
-		if (nl_routes(&n->ns, f == V6, n->ifindex).by_default)
+		if (nl_routes(n->ns, f == V6, n->ifindex).by_default)
 			return 0;
 	}
-	return nl_route_add_default(&n->ns, n->ifindex, &n->net->ip[f].gw);
+	if (n->own && !own_may_default(n->own, f == V6, &n->net->ip[f].gw))
+		return 0;
+	return nl_route_add_default(n->ns, n->ifindex, &n->net->ip[f].gw);
 }
 
 /* One step for both families. IPv6 may be off in the namespace (disable_ipv6, or an MTU below 1280): then there is only
@@ -226,7 +240,7 @@ static void each_family(struct ns_net *n, const char *what, int (*set)(struct ns
 			die("Failed to set IPv4 %s in namespace: %s", what, errno_text(-ret));
 		log_if(ret == -EACCES ? LOG_INFO : LOG_WARNING, "Failed to set IPv6 %s in namespace: %s", what,
 		       errno_text(-ret));
-		net_switch_off(n->net, V6);
+		net_switch_off(n->change, V6);
 	}
 }
 
@@ -251,39 +265,99 @@ static void configure_link(struct ns_net *n, const char *ifname)
 
 	must("find interface", "", n->ifindex ? 0 : -ENODEV);
 	if (net->cf->mtu)
-		must("set MTU", "", nl_link_set(&n->ns, n->ifindex, IFLA_MTU, net->cf->mtu));
-	nl_link_autoaddr(&n->ns, n->ifindex, net->ip[V6].on);
+		must("set MTU", "", nl_link_set(n->ns, n->ifindex, IFLA_MTU, net->cf->mtu));
+	nl_link_autoaddr(n->ns, n->ifindex, net->ip[V6].on);
 	no_solicitations(ifname);
 	each_family(n, "addresses", set_addrs);
 
-	nl_hold(&n->ns);
-	nl_link_up(&n->ns, n->ifindex);
+	nl_hold(n->ns);
+	nl_link_up(n->ns, n->ifindex);
 	each_family(n, "routes", set_routes);
-	nl_release(&n->ns);
-	must("bring up interface", "", nl_link_up(&n->ns, n->ifindex));
+	nl_release(n->ns);
+	must("bring up interface", "", nl_link_up(n->ns, n->ifindex));
 	each_family(n, "routes", set_routes);
 }
 
-void ns_configure(const struct ns *ns, struct net *net)
+/* All that is ours now, to be followed later */
+static void remember(struct ns *ns, struct ns_net *n)
 {
-	struct ns_net n = { .net = net };
-	int ret = nl_open(&n.host, NETLINK_ROUTE);
+	for (enum family f = V4; f < FAMILIES; f++) {
+		int ret = n->net->ip[f].on ? own_done(&ns->own, n->ns, f == V6, n->ifindex) : 0;
+
+		if (ret)
+			debug("Can't read %s network of the namespace: %s", family_name[f], errno_text(-ret));
+	}
+	ns->nl = *n->ns;
+}
+
+void ns_configure(struct ns *ns, struct net *net)
+{
+	struct nl host, in_ns;
+	struct ns_net n = { .net = net, .change = net, .host = &host, .ns = &in_ns };
+	int ret = nl_open(&host, NETLINK_ROUTE);
 
 	if (ret)
 		die("Failed to open netlink socket: %s", errno_text(-ret));
-	must("open netlink socket", "", ns_netlink(&n.ns, NETLINK_ROUTE));
-	ret = nl_link_up(&n.ns, nl_ifindex(&n.ns, "lo"));
+	must("open netlink socket", "", ns_netlink(&in_ns, NETLINK_ROUTE));
+	ret = nl_link_up(&in_ns, nl_ifindex(&in_ns, "lo"));
 	if (ret)
 		warn("Failed to bring up loopback interface in namespace: %s", errno_text(-ret));
 
 	/* The kernel segments larger ones: pkt_parse() would drop them. Also for another program's device (-F). */
-	n.ifindex = *ns->ifname ? nl_ifindex(&n.ns, ns->ifname) : 0;
-	ret = n.ifindex ? nl_link_set(&n.ns, n.ifindex, IFLA_GSO_MAX_SEGS, GSO_SEGS_MAX) : 0;
+	ns->ifindex = n.ifindex = *ns->ifname ? nl_ifindex(&in_ns, ns->ifname) : 0;
+	ret = n.ifindex ? nl_link_set(&in_ns, n.ifindex, IFLA_GSO_MAX_SEGS, GSO_SEGS_MAX) : 0;
 	if (ret)
 		debug("Segments of super-packets not limited: %s", errno_text(-ret));
 
 	if (net->cf->config_net)
 		configure_link(&n, ns->ifname);
-	nl_close(&n.host);
-	nl_close(&n.ns);
+	nl_close(&host);
+	if (net->cf->config_net && net->cf->follow && n.ifindex)
+		remember(ns, &n);
+	else
+		nl_close(&in_ns);
+}
+
+static void mark_wanted(struct ns_net *n, enum family f)
+{
+	const struct net_ip *ip = &n->net->ip[f];
+	struct nl_copy cp = family_copy(n, f);
+
+	cp.mark = true;
+	if (copy_addrs(n->net, f))
+		nl_addr_copy(&cp);
+	if (!addr_is_unspec(&ip->guest.addr))
+		own_want_addr(n->own, &ip->guest.addr, ip->guest.plen);
+	if (!copy_routes(n->net, f) || !nl_routes(n->host, f == V6, ip->ifindex).by_default)
+		own_want_default(n->own, f == V6, &ip->gw);
+	if (copy_routes(n->net, f))
+		nl_route_copy(&cp);
+}
+
+/* New addresses first: with the last one of a family, the kernel removes all of its routes. Again behind, for one that
+ * went with the old one of its prefix (without promote_secondaries).
+ */
+void ns_follow(struct ns *ns, const struct net *net, struct nl *host, enum family f, const struct own_keep *keep)
+{
+	struct ns_net n = { .net = net, .host = host, .ns = &ns->nl, .ifindex = ns->ifindex, .own = &ns->own };
+	int ret;
+
+	if (ns->nl.fd < 0 || !net->ip[f].on)
+		return;
+	ret = own_look(n.own, n.ns, f == V6, n.ifindex);
+	if (!ret) {
+		mark_wanted(&n, f);
+		add_addrs(&n, f);
+		ret = own_remove(n.own, n.ns, f == V6, n.ifindex, !copy_routes(net, f) || !copy_addrs(net, f), keep);
+	}
+	if (!ret) {
+		add_addrs(&n, f);
+		set_routes(&n, f);
+		ret = own_done(n.own, n.ns, f == V6, n.ifindex);
+	}
+	if (!ret)
+		return;
+	warn("%s addresses and routes of the namespace stay: %s", family_name[f], errno_text(-ret));
+	if (ret == -EPIPE || ret == -EAGAIN || ret == -ETIMEDOUT || ret == -ECONNRESET)	/* the other process is gone */
+		nl_close(&ns->nl);
 }

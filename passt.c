@@ -21,6 +21,7 @@
 #include "counters.h"
 #include "egress.h"
 #include "attach.h"
+#include "follow.h"
 #include "isolate.h"
 #include "loop.h"
 #include "ns.h"
@@ -35,6 +36,7 @@
 static struct conf conf;
 static struct ctx ctx;
 static struct ns ns;
+static struct follow watcher;
 
 /* Files named by options: opened as the user, before privileges are dropped */
 static struct {
@@ -232,6 +234,8 @@ static void process_event(struct ctx *c, union ev_ref ref, uint32_t events)
 		read_signals(c, ref.fd);
 	else if (ref.type == EV_NETNS)
 		check_namespace();
+	else if (ref.type == EV_HOST)
+		follow_event(&watcher, c);
 	else if (ref.type == EV_CONTROL)
 		control_event(c, ref, events);
 }
@@ -253,6 +257,9 @@ static void process_timer(struct ctx *c, struct timer *t)
 		break;
 	case TIMER_CONTROL:
 		control_timer(c, t);
+		break;
+	case TIMER_HOST:
+		follow_timer(&watcher, c, t);
 		break;
 	}
 }
@@ -423,6 +430,7 @@ int main(int argc, char **argv)
 	if (pasta())
 		ns_watch(&ns, &conf, ctx.epfd);
 	start_timers(&ctx);
+	follow_start(&watcher, &ctx, pasta() ? &ns : NULL);
 	if (file.control >= 0)
 		need(control_start(&ctx, file.control), "watch the control socket");
 	if (file.listen >= 0)
@@ -433,6 +441,8 @@ int main(int argc, char **argv)
 
 	if (pasta())
 		ns_opener_stop(&ns);
+	if (pasta())
+		ns_setter(&ns);
 	isolate_prefork(&conf);
 	ready = daemonise(&conf);
 	signals_init(&ctx);			/* after fork(): a signalfd reports the signals of its process */
@@ -449,6 +459,8 @@ int main(int argc, char **argv)
 			else
 				process_event(&ctx, turn.ref, turn.events);
 		}
+		if (follow_waits(&watcher, &ctx))
+			follow_flows_ended(&watcher, &ctx);
 		loop_end(&ctx);
 		for (unsigned i = 0; i < GUEST_MAX; i++)
 			if (ctx.guest[i].link_error)

@@ -280,6 +280,11 @@ static void ping_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t ev
 	flow_wait(&c->flows, f, WAIT_READY);
 }
 
+static void ping_lost(struct ctx *c, struct flow *f)
+{
+	ping_end(c, f);
+}
+
 static const char *ping_state(const struct flow *f)
 {
 	(void)f;
@@ -288,5 +293,5 @@ static const char *ping_state(const struct flow *f)
 
 static const struct flow_ops ping_flow = {
 	.type = FLOW_PING, .name = { "icmp", "icmpv6" }, .fds = 1, .state = ping_state,
-	.ready = ping_ready, .timeout = ping_timeout, .end = ping_end,
+	.ready = ping_ready, .timeout = ping_timeout, .end = ping_end, .lost = ping_lost,
 };

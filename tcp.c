@@ -637,6 +637,19 @@ static bool tcp_gone(struct ctx *c, struct flow *f)
 	return true;
 }
 
+/* The guest may connect again */
+static void tcp_addr_gone(struct ctx *c, struct flow *f)
+{
+	const struct sock_err e = { .err = ECONNABORTED, .origin = SO_EE_ORIGIN_LOCAL };
+
+	if (f->tcp.state != TCP_CONNECTING) {
+		tcp_abort(c, f, true);
+		return;
+	}
+	tcp_refuse(c, flow_guest(c, f), &f->side[GUEST].peer, &f->side[GUEST].our, f->tcp.rcv_nxt - 1, &e);
+	tcp_end(c, f);
+}
+
 static const char *tcp_state(const struct flow *f)
 {
 	return tcp_state_name[f->tcp.state];
@@ -645,4 +658,5 @@ static const char *tcp_state(const struct flow *f)
 static const struct flow_ops tcp_flow = {
 	.type = FLOW_TCP, .name = { "tcp", "tcp" }, .fds = 1, .state = tcp_state,
 	.ready = tcp_ready, .resume = tcp_resume, .timeout = tcp_timeout, .end = tcp_gone,
+	.lost = tcp_addr_gone,
 };

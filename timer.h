@@ -22,6 +22,7 @@ enum timer_kind {
 	TIMER_STATS,
 	TIMER_AUTO,
 	TIMER_CONTROL,
+	TIMER_HOST,
 	TIMER_KINDS
 };
 

@@ -714,6 +714,14 @@ static bool udp_gone(struct ctx *c, struct flow *f)
 	return true;
 }
 
+/* A new one is opened for the next datagram. A listener's stays, and waits for its address. */
+static void port_lost(struct ctx *c, struct flow *port)
+{
+	if (!is_listener(port))
+		while (!port->dead && port_gone(c, port))
+			;
+}
+
 static const char *udp_state(const struct flow *f)
 {
 	return f->udp.replied ? "both ways" : "one way";
@@ -725,7 +733,7 @@ static const struct flow_ops udp_flow = {
 };
 
 static const struct flow_ops udp_port_flow = {
-	.type = FLOW_UDP_PORT, .fds = 1, .ready = port_ready, .end = port_gone,
+	.type = FLOW_UDP_PORT, .fds = 1, .ready = port_ready, .end = port_gone, .lost = port_lost,
 };
 
 const struct flow_ops udp_splice_flow = {

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* follow.c - the host's network changes while the program runs: guests, flows and the namespace follow
+ *
+ * An address has left the host when it was deleted and isn't back after a moment, on any interface: managers of
+ * networks, and routers that come back, delete addresses and add them again. Connections from an address that left are
+ * reset: the guest's programs connect again, and need not wait for a timeout. A link that is down, or a default route
+ * that is gone, is no reason: connections wait.
+ *
+ * All flows are walked for that, a number of them at a time, and no more than the link to the guest takes.
+ */
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include "answer.h"
+#include "event.h"
+#include "follow.h"
+#include "log.h"
+#include "netlink_msg.h"
+#include "sock.h"
+
+#define READ_SOON	50		/* ms from a notification: several come at once */
+#define READ_SHARE	100		/* a reading takes one part in so many of the time */
+#define READ_MOST	10000		/* ms: the longest wait for one */
+#define BACK		300		/* ms in which an address may come back */
+#define KEPT_AGAIN	1000		/* ms between looks for connections of old addresses */
+#define NOTES_TURN	32		/* datagrams, before others have their turn */
+#define WALK_TURN	512		/* flows of a walk, the same */
+
+/* ---- addresses that left ---- */
+
+static void gone_add(struct follow *w, const struct addr *a, uint64_t now)
+{
+	for (unsigned i = 0; i < w->ngone; i++) {
+		if (addr_eq(&w->gone[i].a, a))
+			return;
+	}
+	if (w->ngone == GONE_MAX)
+		w->any = true;
+	else
+		w->gone[w->ngone++] = (struct gone){ *a, now, false };
+}
+
+/* Is that the local address of a flow that can't go on? @w->any: addresses of a walk are mostly the same one */
+static bool gone_has(struct follow *w, const struct addr *a)
+{
+	static struct addr last;
+	static bool there;
+
+	for (unsigned i = 0; i < w->ngone; i++) {
+		if (w->gone[i].left && addr_eq(&w->gone[i].a, a))
+			return true;
+	}
+	if (!w->any || addr_is_loopback(a) || addr_is_unspec(a))
+		return false;
+	if (!addr_eq(&last, a)) {
+		last = *a;
+		there = nl_addr_there(&w->nl, a);
+	}
+	return !there;
+}
+
+static void walk_end(struct follow *w, struct ctx *c)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < w->ngone; i++) {
+		if (!w->gone[i].left)
+			w->gone[n++] = w->gone[i];
+	}
+	w->ngone = n;
+	w->any = false;
+	w->walk = FLOW_NONE;
+	timer_set(&c->wheel, &w->read, c->now + READ_SOON);	/* now it is known what is gone */
+}
+
+/* Some of the flows; false if there are more */
+static bool walk(struct follow *w, struct ctx *c)
+{
+	for (unsigned n = 0; n < WALK_TURN && w->walk < c->flows.unused; n++, w->walk++) {
+		struct flow *f = &c->flows.f[w->walk];
+		struct end our;
+
+		if (f->type == FLOW_FREE || f->dead || !f->ops->lost)
+			continue;
+		if (!tap_takes(&flow_guest(c, f)->tap))
+			return false;
+		our = sock_name(f->sock);
+		if (gone_has(w, &our.a))
+			f->ops->lost(c, f);
+	}
+	return w->walk >= c->flows.unused;
+}
+
+/* Addresses whose time to come back is over */
+static void gone_check(struct follow *w, struct ctx *c)
+{
+	bool left = w->any;
+	uint64_t next = 0;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < w->ngone; i++) {
+		struct gone *g = &w->gone[i];
+
+		if (c->now < g->at + BACK)
+			next = next ? next : g->at + BACK;
+		else if (nl_addr_there(&w->nl, &g->a))
+			continue;
+		else
+			left = g->left = true;
+		w->gone[n++] = *g;
+	}
+	w->ngone = n;
+	if (left && w->walk == FLOW_NONE)
+		w->walk = 0;
+	if (w->walk != FLOW_NONE && walk(w, c))
+		walk_end(w, c);
+	if (w->walk != FLOW_NONE)
+		timer_set(&c->wheel, &w->leave, c->now + 1);
+	else if (w->ngone)
+		timer_set(&c->wheel, &w->leave, next ? next : c->now + BACK);
+}
+
+/* ---- notifications ---- */
+
+static void read_soon(struct follow *w, struct ctx *c)
+{
+	if (!timer_armed(&w->read))
+		timer_set(&c->wheel, &w->read, MAX(c->now + READ_SOON, w->next));
+}
+
+static void note(struct follow *w, struct ctx *c, const struct nlmsghdr *nh)
+{
+	const struct ifaddrmsg *ifa = NLMSG_DATA(nh);
+	const struct rtattr *tb[IFA_LOCAL + 1];
+	struct addr a;
+
+	if (nh->nlmsg_type != RTM_DELADDR || !msg_has(nh, sizeof(*ifa)))
+		return;
+	attrs_read(nh, sizeof(*ifa), tb, IFA_LOCAL);
+	if (!attr_addr(tb[IFA_LOCAL] ? tb[IFA_LOCAL] : tb[IFA_ADDRESS], ifa->ifa_family == AF_INET6, &a))
+		return;
+	gone_add(w, &a, c->now);
+	if (!timer_armed(&w->leave))
+		timer_set(&c->wheel, &w->leave, c->now + BACK);
+}
+
+void follow_event(struct follow *w, struct ctx *c)
+{
+	static alignas(NLMSG_ALIGNTO) uint8_t buf[16384];
+	ssize_t len = 0;
+
+	for (unsigned i = 0; i < NOTES_TURN && len != -ETIMEDOUT; i++) {
+		const struct nlmsghdr *nh;
+
+		len = nl_recv(&w->notes, buf, sizeof(buf));
+		if (len == -ENOBUFS) {			/* some were lost */
+			w->any = true;
+			timer_set(&c->wheel, &w->leave, c->now + BACK);
+		}
+		for (nh = (const void *)buf; len > 0 && NLMSG_OK(nh, len); nh = NLMSG_NEXT(nh, len))
+			note(w, c, nh);
+	}
+	read_soon(w, c);
+}
+
+/* ---- what follows ---- */
+
+/* One line for each family that changed */
+static void report(struct follow *w, const struct net *net, enum family f)
+{
+	const struct net_ip *ip = &net->ip[f];
+	char a[ADDR_STRLEN], gw[ADDR_STRLEN];
+	struct nl_ifinfo info = { .name = "" };
+
+	if (ip->lost) {
+		info("Host network: no %s any more", family_name[f]);
+		return;
+	}
+	if (ip->ifindex && nl_link_get(&w->nl, ip->ifindex, NULL, &info))
+		info.name[0] = '\0';
+	info("Host network: %s %s/%u%s%s, gateway %s", family_name[f], addr_fmt(&ip->guest.addr, a), ip->guest.plen,
+	     *info.name ? " on " : "", info.name, addr_fmt(&ip->gw, gw));
+}
+
+/* Addresses of the namespace that connections still use */
+static void find_kept(const struct ctx *c, enum family f, struct own_keep *k)
+{
+	k->n = 0;
+	for (uint32_t i = 0; i < c->flows.unused && k->n < ARRAY_SIZE(k->a); i++) {
+		const struct flow *fl = &c->flows.f[i];
+		const struct addr *a = &fl->side[GUEST].peer.a;
+		unsigned n = 0;
+
+		if (fl->type != FLOW_TCP || fl->dead || addr_family(a) != f || addr_eq(a, &c->net.ip[f].guest.addr))
+			continue;
+		while (n < k->n && !addr_eq(&k->a[n], a))
+			n++;
+		if (n == k->n)
+			k->a[k->n++] = *a;
+	}
+}
+
+/* The namespace's; connections from the host go to the new address at once */
+static void configure(struct follow *w, struct ctx *c, const struct addr old[FAMILIES])
+{
+	struct guest *g = &c->guest[0];
+	struct own_keep keep;
+
+	if (!w->ns || w->ns->nl.fd < 0)
+		return;
+	w->keeping = false;
+	for (enum family f = V4; f < FAMILIES; f++) {
+		find_kept(c, f, &keep);
+		w->keeping |= keep.n > 0;
+		ns_follow(w->ns, &c->net, &w->nl, f, &keep);
+		if (addr_eq(&g->seen.addr[f], &old[f]))
+			g->seen.addr[f] = c->net.ip[f].guest.addr;
+	}
+}
+
+static void changed(struct follow *w, struct ctx *c, unsigned families)
+{
+	int rc = follow_filter(w, &c->net);
+
+	if (rc)
+		debug("Host network: no filter for notifications: %s", errno_text(-rc));
+	for (enum family f = V4; f < FAMILIES; f++)
+		if (families & 1U << f)
+			report(w, &c->net, f);
+	if (c->neigh.net) {
+		neigh_moved(&c->neigh);
+		timer_set(&c->wheel, &c->neigh_again, c->now);
+	}
+	for (unsigned i = 0; i < GUEST_MAX; i++)
+		if (c->guest[i].tap.fd >= 0)
+			answer_changed(c, &c->guest[i]);
+	read_soon(w, c);		/* what the former filter kept from us */
+}
+
+static void read_again(struct follow *w, struct ctx *c)
+{
+	const struct addr old[FAMILIES] = { c->net.ip[V4].guest.addr, c->net.ip[V6].guest.addr };
+	uint64_t start = now_us();
+	unsigned families = net_again(&c->net, &w->nl, c->now, !w->ngone);
+
+	configure(w, c, old);
+	w->next = c->now + MIN(READ_SHARE * (now_us() - start) / 1000, READ_MOST);
+	if (families)
+		changed(w, c, families);
+}
+
+void follow_timer(struct follow *w, struct ctx *c, struct timer *t)
+{
+	if (t == &w->leave)
+		gone_check(w, c);
+	else
+		read_again(w, c);
+}
+
+void follow_flows_ended(struct follow *w, struct ctx *c)
+{
+	if (!timer_armed(&w->read))
+		timer_set(&c->wheel, &w->read, MAX(c->now + KEPT_AGAIN, w->next));
+}
+
+static int watch(struct follow *w, struct ctx *c)
+{
+	static const int group[] = {
+		RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
+	};
+	const struct sockaddr_nl any = { .nl_family = AF_NETLINK };
+	int rc = nl_open(&w->nl, NETLINK_ROUTE);
+
+	rc = rc ? rc : nl_open(&w->notes, NETLINK_ROUTE);
+	rc = rc ? rc : follow_filter(w, &c->net);
+	/* One without a number of its own gets none of the kernel's */
+	if (!rc && bind(w->notes.fd, (const struct sockaddr *)&any, sizeof(any)))
+		rc = -errno;
+	for (unsigned i = 0; i < ARRAY_SIZE(group) && !rc; i++)
+		if (setsockopt(w->notes.fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group[i], sizeof(*group)))
+			rc = -errno;
+	return rc ? rc : ev_add(c->epfd, w->notes.fd, EV_HOST, 0, 0, EPOLLIN);
+}
+
+void follow_start(struct follow *w, struct ctx *c, struct ns *ns)
+{
+	int rc;
+
+	*w = (struct follow){
+		.notes.fd = -1, .nl.fd = -1, .ns = ns, .read.kind = TIMER_HOST, .leave.kind = TIMER_HOST,
+		.walk = FLOW_NONE,
+	};
+	if (!c->net.cf->follow || c->net.cf->splice_only)
+		return;
+	rc = watch(w, c);
+	if (rc) {
+		warn("Changes of the host's network are not followed: %s", errno_text(-rc));
+		nl_close(&w->notes);
+		nl_close(&w->nl);
+		return;
+	}
+	read_soon(w, c);			/* since the first reading */
+}

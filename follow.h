@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* follow.h - the host's network changes while the program runs: guests, flows and the namespace follow
+ *
+ * Notifications of the kernel (rtnetlink(7)) are reasons to read the host's network again, a moment later. net.c
+ * decides what it means. Changes cost at most a hundredth of the time, however many of them come. doc/follow.md has the
+ * rules.
+ */
+#ifndef FOLLOW_H
+#define FOLLOW_H
+
+#include "ctx.h"
+#include "ns.h"
+
+#define GONE_MAX	16
+
+/* An address that was deleted, and may come back */
+struct gone {
+	struct addr	a;
+	uint64_t	at;		/* ms */
+	bool		left;		/* it did not: flows end */
+};
+
+struct follow {
+	struct nl	notes, nl;	/* notifications; requests. In the host's namespace; -1: none */
+	struct ns	*ns;		/* NULL: none to configure */
+	struct timer	read, leave;	/* next reading; next look at addresses that were deleted */
+	uint64_t	next;		/* ms: no reading before */
+	struct gone	gone[GONE_MAX];
+	unsigned	ngone;
+	bool		any;		/* addresses went that are not in @gone */
+	bool		keeping;	/* the namespace has old addresses until connections end */
+	uint32_t	walk;		/* next flow of a walk for addresses that left, FLOW_NONE: there is no walk */
+};
+
+/**
+ * follow_start() - watch from now on (EV_HOST)
+ * @ns:		namespace to configure, or NULL
+ *
+ * In the host's network namespace, before the seccomp filter: opens sockets. Without them, the network stays as it is.
+ */
+void follow_start(struct follow *w, struct ctx *c, struct ns *ns);
+
+/* EV_HOST, TIMER_HOST */
+void follow_event(struct follow *w, struct ctx *c);
+void follow_timer(struct follow *w, struct ctx *c, struct timer *t);
+
+/* Flows may have ended in this turn: before loop_end() */
+static inline bool follow_waits(const struct follow *w, const struct ctx *c)
+{
+	return w->keeping && c->flows.dead != FLOW_NONE;
+}
+void follow_flows_ended(struct follow *w, struct ctx *c);
+
+/* Filter of notifications: those about the interfaces in use, default routes, and addresses that go. 0 or -errno */
+int follow_filter(const struct follow *w, const struct net *net);
+
+#endif /* FOLLOW_H */

@@ -1,0 +1,255 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# FOL the host's network changes while pasta runs, and the namespace follows (--config-net)
+LINK=tap
+. "${0%/*}/lib.sh"
+
+topology
+# A second network beside ext: 203.0.113.2, 2001:db8:2::2; router .1 and ::1, remote host .10 and ::10
+ip link add wlan type veth peer name wlan netns "$RPID"
+R ip addr add 203.0.113.10/24 dev wlan
+R ip addr add 203.0.113.1/24 dev wlan
+R ip addr add 2001:db8:2::10/64 dev wlan nodad
+R ip addr add 2001:db8:2::1/64 dev wlan nodad preferred_lft 0
+R ip link set wlan up
+ip link set wlan up
+R python3 "$SYS/follow.py" serve 7 >"$T/serve.R" 2>&1 &
+disown
+python3 "$SYS/follow.py" serve 8 >"$T/serve.H" 2>&1 &
+disown
+wait_for 20 grep -q ready "$T/serve.R"
+wait_for 20 grep -q ready "$T/serve.H"
+
+nets()		# none: neither network
+{
+	ip addr flush dev ext scope global
+	ip addr flush dev wlan scope global
+	ip route flush default
+	ip -6 route flush default
+}
+ext()
+{
+	ip link set ext up
+	ip addr add 198.51.100.2/24 dev ext
+	ip addr add 2001:db8:1::2/64 dev ext nodad
+	ip route replace default via 198.51.100.1
+	ip -6 route replace default via 2001:db8:1::1
+}
+wlan()
+{
+	ip addr add 203.0.113.2/24 dev wlan
+	ip addr add 2001:db8:2::2/64 dev wlan nodad
+	ip route replace default via 203.0.113.1
+	ip -6 route replace default via 2001:db8:2::1
+} 2>/dev/null
+
+C_addr()	{ C ip "${1:--o}" -o addr show dev "${DEV:-ext}" scope global | awk '{ print $4 }' | sort | xargs; }
+C_via()		{ { C ip route show default; C ip -6 route show default; } | sed -n 's/.* via \([^ ]*\) .*/\1/p' | xargs; }
+C_is()		{ [ "$(C_addr) via $(C_via)" = "$1" ]; }
+IN_EXT="198.51.100.2/24 2001:db8:1::2/64 via 198.51.100.1 2001:db8:1::1"
+IN_WLAN="2001:db8:2::2/64 203.0.113.2/24 via 203.0.113.1 2001:db8:2::1"
+# follows NAME STATE
+follows()	{ ok "$1" wait_for 5 C_is "$2" || diag "$(C_addr) via $(C_via)
+$(tail -n 5 "$PASTA_LOG")"; }
+
+# hold N ADDRESS PORT: a connection from C; held N: a byte there and back; its output so far is in $T/hold.N
+hold()
+{
+	mkfifo "$T/hold.$1.in"
+	C python3 "$SYS/follow.py" hold "$2" "$3" <"$T/hold.$1.in" >"$T/hold.$1" 2>&1 &
+	disown
+	eval "exec {hold$1}>'$T/hold.$1.in'"
+	wait_for 10 grep -q connected "$T/hold.$1"
+}
+held()
+{
+	local n fd="hold$1"
+	n=$(grep -c ok "$T/hold.$1")
+	echo >&"${!fd}"
+	until_ "${2:-20}" more_oks "$1" "$n"
+}
+more_oks()	{ [ "$(grep -c ok "$T/hold.$1")" -gt "$2" ]; }
+ends()		{ grep -qE "Reset|closed" "$T/hold.$1"; }
+lives()		{ ! ends "$1"; }
+unhold()	{ local fd="hold$1"; eval "exec ${!fd}>&-"; rm "$T/hold.$1.in"; }
+traffic()	{ C timeout 5 python3 "$SYS/follow.py" hold "$1" 7 <<<"" | grep -q ok; }
+changes()	{ grep -c "Host network:" "$PASTA_LOG"; }
+
+pasta_up
+ok "the first network" C_is "$IN_EXT"
+
+# ---- roaming
+
+hold 1 198.51.100.10 7
+hold 2 2001:db8:1::10 7
+ok "a connection" held 1
+ok "a connection, IPv6" held 2
+nets
+start=${EPOCHREALTIME/./}
+wlan
+follows "FOL-01 another network" "$IN_WLAN"
+diag "after $(((${EPOCHREALTIME/./} - start) / 1000)) ms"
+ok "FOL-02 a connection from an address that left is reset" wait_for 5 ends 1
+ok "FOL-02 the same, IPv6" wait_for 5 ends 2
+ok "FOL-01 its hosts" traffic 203.0.113.10
+ok "FOL-01 its hosts, IPv6" traffic 2001:db8:2::10
+ok "FOL-01 the host itself is at the new gateway's address" C timeout 5 python3 "$SYS/follow.py" hold 203.0.113.1 8 <<<""
+like "FOL-05 the log says so" "$(grep "Host network: IPv4 203" "$PASTA_LOG")" \
+	"Host network: IPv4 203.0.113.2/24 on wlan, gateway 203.0.113.1"
+nets
+ext
+follows "FOL-01 and back" "$IN_EXT"
+ok "FOL-01 and back, traffic" traffic 198.51.100.10
+ok "FOL-01 and back, traffic, IPv6" traffic 2001:db8:1::10
+
+# ---- no reason to change anything
+
+hold 3 198.51.100.10 7
+n=$(changes)
+ip link set ext down
+ip link set wlan down			# no network at all
+not "FOL-03 a link that is down: the connection waits" held 3 0.5
+is "FOL-03 a link that is down: the namespace keeps IPv4" "$(C_addr -4) $(C ip route show default | xargs)" \
+	"198.51.100.2/24 default via 198.51.100.1 dev ext"
+ip link set wlan up
+ext 2>/dev/null
+ok "FOL-03 it is up: the connection goes on" held 3
+follows "FOL-03 it is up" "$IN_EXT"
+ip addr del 198.51.100.2/24 dev ext
+ip addr add 198.51.100.2/24 dev ext
+ip route add default via 198.51.100.1
+ok "FOL-03 an address that comes back at once: the connection goes on" held 3
+follows "FOL-03 an address that comes back at once" "$IN_EXT"
+ip route del default
+not "FOL-03 no default route: the namespace keeps its own" wait_for 0.5 eval '! C_is "$IN_EXT"'
+ip route add default via 198.51.100.1
+ok "FOL-03 the same connection" held 3
+
+# ---- a connection that still works, of an address that left: to the host's loopback
+
+hold 4 198.51.100.1 8
+ok "to the host's loopback" held 4
+nets
+wlan
+ok "FOL-04 an old address with a connection stays" wait_for 5 eval 'C_addr | grep 198.51.100.2 | grep -q 203.0.113.2'
+ok "FOL-02 the other connection of that address is reset" wait_for 5 ends 3
+ok "FOL-04 the old address is deprecated" wait_for 5 eval 'C ip addr show dev ext | grep 198.51.100.2 | grep -q deprecated'
+ok "FOL-04 the connection goes on" held 4
+unhold 4
+follows "FOL-04 with its end, the old address goes" "$IN_WLAN"
+nets
+ext
+follows "and back" "$IN_EXT"
+
+# ---- one family
+
+ip -6 addr del 2001:db8:1::2/64 dev ext
+ip -6 addr add 2001:db8:1:2::2/64 dev ext nodad
+ip -6 route replace default via 2001:db8:1::1 dev ext onlink
+follows "FOL-01 IPv6 is renumbered" "198.51.100.2/24 2001:db8:1:2::2/64 via 198.51.100.1 2001:db8:1::1"
+ip -6 addr flush dev ext scope global
+ip -6 route flush default
+ok "FOL-01 IPv6 is lost" wait_for 5 grep -q "no IPv6 any more" "$PASTA_LOG"
+ok "FOL-01 IPv4 stays" traffic 198.51.100.10
+ext 2>/dev/null
+follows "FOL-01 IPv6 is gained" "$IN_EXT"
+pasta_stop
+
+# ---- routes; a VPN
+
+R ip addr add 10.8.0.1/24 dev wlan
+R ip addr add 10.8.0.10/24 dev wlan
+pasta_up
+C ip route add 192.0.2.0/24 via 198.51.100.77
+ip route add 10.1.0.0/16 via 198.51.100.9
+ok "FOL-06 a new route" wait_for 5 eval 'C ip route | grep -q "10.1.0.0/16 via 198.51.100.9"'
+ip route del 10.1.0.0/16
+ok "FOL-06 it goes" wait_for 5 eval '! C ip route | grep -q 10.1.0.0'
+ok "FOL-07 a route that somebody else added stays" eval 'C ip route | grep -q "192.0.2.0/24 via 198.51.100.77"'
+n=$(changes)
+ip addr add 10.8.0.2/24 dev wlan
+ip route del default
+ip route add default via 198.51.100.1 metric 600
+ip route add default via 10.8.0.1 metric 50
+ok "FOL-06 a VPN is up" wait_for 5 eval '[[ "$(C_addr -4) $(C ip route show default)" =~ ^10.8.0.2/24.*via\ 10.8.0.1 ]]'
+ip addr del 10.8.0.2/24 dev wlan
+ok "FOL-06 and down" wait_for 5 eval '[[ "$(C_addr -4) $(C ip route show default)" =~ ^198.51.100.2/24.*via\ 198.51.100.1 ]]'
+pasta_stop
+nets
+ext
+
+# ---- what others change in the namespace
+
+pasta_up
+C ip addr add 192.0.2.99/24 dev ext
+C ip route del default
+C ip -6 route replace default via 2001:db8:1::1 dev ext metric 1024 mtu 1400
+nets
+wlan
+ok "FOL-07 addresses follow; one that somebody added stays" wait_for 5 eval \
+	'[ "$(C_addr)" = "192.0.2.99/24 2001:db8:2::2/64 203.0.113.2/24" ]'
+is "FOL-07 a default route that somebody deleted is not set again" "$(C ip route show default)" ""
+like "FOL-07 one that somebody changed stays" "$(C ip -6 route show default)" "via 2001:db8:1::1.*mtu 1400"
+pasta_stop
+nets
+ext
+
+# ---- without a network at the start
+
+nets
+pasta_up
+like "FOL-08 no network: substitutes" "$(DEV=tap0 C_addr) via $(C_via)" "^169.254.2.1/[0-9]+ via 169.254.2.2 fe80::1"
+start=${EPOCHREALTIME/./}
+ext
+DEV=tap0 follows "FOL-08 the network comes" "$IN_EXT"
+diag "after $(((${EPOCHREALTIME/./} - start) / 1000)) ms"
+ok "FOL-08 traffic" traffic 198.51.100.10
+ok "FOL-08 traffic, IPv6" traffic 2001:db8:1::10
+pasta_stop
+
+# ---- interfaces
+
+pasta_up
+ip link set ext down
+ip link set ext name eth9
+ip link set eth9 up
+ip addr add 2001:db8:1::2/64 dev eth9 nodad
+ip route add default via 198.51.100.1
+ip -6 route add default via 2001:db8:1::1
+ok "FOL-09 renamed" wait_for 5 traffic 198.51.100.10
+ok "FOL-09 renamed, IPv6" wait_for 5 traffic 2001:db8:1::10
+R ip link del ext
+ip link add ext type veth peer name ext netns "$RPID"
+R ip addr add 198.51.100.10/24 dev ext
+R ip addr add 198.51.100.1/24 dev ext
+R ip addr add 2001:db8:1::10/64 dev ext nodad
+R ip addr add 2001:db8:1::1/64 dev ext nodad preferred_lft 0
+R ip link set ext up
+ext
+wait_for 20 link_up
+ok "FOL-09 removed, and made again" wait_for 5 traffic 198.51.100.10
+ok "FOL-09 removed, and made again, IPv6" wait_for 5 traffic 2001:db8:1::10
+follows "FOL-09 the namespace" "$IN_EXT"
+
+# ---- cost
+
+ok "it rests" wait_for 20 still
+a=$(cs_of "$PASTAPID")
+ip link add other type veth peer name other2
+for i in {1..100}; do echo "addr add 192.0.2.$i/32 dev other"; done | ip -batch -
+ip link set other up
+wait_for 20 still
+le "FOL-10 another interface and its addresses: wake-ups" $(($(cs_of "$PASTAPID") - a)) 4
+ip link del other
+pasta_stop
+
+# ---- switched off
+
+pasta_up --no-follow
+nets
+wlan
+not "FOL-11 --no-follow" wait_for 1 eval '! C_is "$IN_EXT"'
+is "FOL-11 --no-follow: no other process" "$(pgrep -xc 'pasta|passt')" 1
+pasta_stop
+
+done_testing
