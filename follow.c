@@ -146,7 +146,7 @@ static void note(struct follow *w, struct ctx *c, const struct nlmsghdr *nh)
 		timer_set(&c->wheel, &w->leave, c->now + BACK);
 }
 
-void follow_event(struct follow *w, struct ctx *c)
+static void net_event(struct follow *w, struct ctx *c)
 {
 	static alignas(NLMSG_ALIGNTO) uint8_t buf[16384];
 	ssize_t len = 0;
@@ -171,7 +171,7 @@ void follow_event(struct follow *w, struct ctx *c)
 static void report(struct follow *w, const struct net *net, enum family f)
 {
 	const struct net_ip *ip = &net->ip[f];
-	char a[ADDR_STRLEN], gw[ADDR_STRLEN];
+	char a[ADDR_STRLEN], gw[ADDR_STRLEN], dns[ADDR_STRLEN];
 	struct nl_ifinfo info = { .name = "" };
 
 	if (ip->lost) {
@@ -180,8 +180,10 @@ static void report(struct follow *w, const struct net *net, enum family f)
 	}
 	if (ip->ifindex && nl_link_get(&w->nl, ip->ifindex, NULL, &info))
 		info.name[0] = '\0';
-	info("Host network: %s %s/%u%s%s, gateway %s", family_name[f], addr_fmt(&ip->guest.addr, a), ip->guest.plen,
-	     *info.name ? " on " : "", info.name, addr_fmt(&ip->gw, gw));
+	info("Host network: %s %s/%u%s%s, gateway %s%s%s", family_name[f], addr_fmt(&ip->guest.addr, a),
+	     ip->guest.plen, *info.name ? " on " : "", info.name, addr_fmt(&ip->gw, gw),
+	     net->resolv.n[f] ? ", resolver " : "",
+	     net->resolv.n[f] ? addr_fmt(&net->resolv.server[f][0].a, dns) : "");
 }
 
 /* Addresses of the namespace that connections still use */
@@ -265,6 +267,56 @@ void follow_flows_ended(struct follow *w, struct ctx *c)
 		timer_set(&c->wheel, &w->read, MAX(c->now + KEPT_AGAIN, w->next));
 }
 
+/* Text of resolv.conf, or the end of the process that sends it */
+static void names_event(struct follow *w, struct ctx *c)
+{
+	static char text[RESOLV_TEXT];
+	ssize_t n = UNINTERRUPTED(recv(w->resolv, text, sizeof(text), MSG_DONTWAIT));
+
+	if (n < 0 && errno == EAGAIN)
+		return;
+	if (n <= 0) {
+		warn("The process that watches %s is gone: resolvers stay as they are", net_resolv_path);
+		fd_close(w->resolv);
+		w->resolv = -1;
+		return;
+	}
+	if (net_names(&c->net, &w->nl, text, (size_t)n))
+		read_again(w, c);
+}
+
+void follow_event(struct follow *w, struct ctx *c, union ev_ref ref)
+{
+	if (ref.idx)
+		names_event(w, c);
+	else
+		net_event(w, c);
+}
+
+void follow_names(struct follow *w, struct ctx *c)
+{
+	int rc;
+
+	if (w->nl.fd < 0 || !net_follows_names(&c->net))
+		return;
+	w->resolv = follow_resolv(net_resolv_path);
+	rc = w->resolv < 0 ? w->resolv : ev_add(c->epfd, w->resolv, EV_HOST, 1, 0, EPOLLIN);
+	if (!rc)
+		return;
+	warn("Changes of %s are not followed: %s", net_resolv_path, errno_text(-rc));
+	fd_close(w->resolv);
+	w->resolv = -1;
+}
+
+void follow_names_ready(struct follow *w)
+{
+	if (w->resolv < 0 || fd_ready(w->resolv))
+		return;
+	warn("Changes of %s are not followed: the process to read it didn't start", net_resolv_path);
+	fd_close(w->resolv);
+	w->resolv = -1;
+}
+
 static int watch(struct follow *w, struct ctx *c)
 {
 	static const int group[] = {
@@ -289,7 +341,7 @@ void follow_start(struct follow *w, struct ctx *c, struct ns *ns)
 	int rc;
 
 	*w = (struct follow){
-		.notes.fd = -1, .nl.fd = -1, .ns = ns, .read.kind = TIMER_HOST, .leave.kind = TIMER_HOST,
+		.notes.fd = -1, .nl.fd = -1, .resolv = -1, .ns = ns, .read.kind = TIMER_HOST, .leave.kind = TIMER_HOST,
 		.walk = FLOW_NONE,
 	};
 	if (!c->net.cf->follow || c->net.cf->splice_only)

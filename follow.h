@@ -9,6 +9,7 @@
 #define FOLLOW_H
 
 #include "ctx.h"
+#include "event.h"
 #include "ns.h"
 
 #define GONE_MAX	16
@@ -22,6 +23,7 @@ struct gone {
 
 struct follow {
 	struct nl	notes, nl;	/* notifications; requests. In the host's namespace; -1: none */
+	int		resolv;		/* line of the process that reads resolv.conf; -1: none */
 	struct ns	*ns;		/* NULL: none to configure */
 	struct timer	read, leave;	/* next reading; next look at addresses that were deleted */
 	uint64_t	next;		/* ms: no reading before */
@@ -40,8 +42,14 @@ struct follow {
  */
 void follow_start(struct follow *w, struct ctx *c, struct ns *ns);
 
+/* Watches resolv.conf, too: after the last error, before isolate_prefork() */
+void follow_names(struct follow *w, struct ctx *c);
+
+/* Waits for the process that reads it: it has let go of all that the main process has */
+void follow_names_ready(struct follow *w);
+
 /* EV_HOST, TIMER_HOST */
-void follow_event(struct follow *w, struct ctx *c);
+void follow_event(struct follow *w, struct ctx *c, union ev_ref ref);
 void follow_timer(struct follow *w, struct ctx *c, struct timer *t);
 
 /* Flows may have ended in this turn: before loop_end() */
@@ -50,6 +58,11 @@ static inline bool follow_waits(const struct follow *w, const struct ctx *c)
 	return w->keeping && c->flows.dead != FLOW_NONE;
 }
 void follow_flows_ended(struct follow *w, struct ctx *c);
+
+#define RESOLV_TEXT	16384		/* bytes of the file that count */
+
+/* Starts a process that sends the text of a file now, and whenever it changes: descriptor, or -errno */
+int follow_resolv(const char *path);
 
 /* Filter of notifications: those about the interfaces in use, default routes, and addresses that go. 0 or -errno */
 int follow_filter(const struct follow *w, const struct net *net);

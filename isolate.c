@@ -54,6 +54,7 @@
 #endif
 #ifndef __NR_landlock_create_ruleset
 #define __NR_landlock_create_ruleset	444
+#define __NR_landlock_add_rule		445
 #define __NR_landlock_restrict_self	446
 #endif
 
@@ -274,7 +275,21 @@ void isolate_prefork(const struct conf *c)
 
 /* Landlock (landlock(7)) */
 
-static void landlock(void)
+/* All files and directories may be read */
+static void landlock_read(long ruleset)
+{
+	struct {
+		uint64_t	access;
+		int32_t		fd;
+	} __attribute__((packed)) rule = { .access = 1 << 2 | 1 << 3 };	/* LANDLOCK_ACCESS_FS_READ_FILE, _READ_DIR */
+
+	rule.fd = open("/", O_PATH | O_CLOEXEC);
+	if (rule.fd < 0 || syscall(__NR_landlock_add_rule, ruleset, 1 /* LANDLOCK_RULE_PATH_BENEATH */, &rule, 0))
+		die("Couldn't allow files to be read by Landlock: %s", errno_text(errno));
+	close(rule.fd);
+}
+
+static void landlock(bool reads)
 {
 	/* Number of file system rights by ABI. Those of the network are not handled: we bind and connect. */
 	static const uint8_t rights[] = { 0, 13, 14, 15, 15, 16 };
@@ -293,6 +308,8 @@ static void landlock(void)
 		attr.scoped = 3;	/* LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET, LANDLOCK_SCOPE_SIGNAL */
 
 	fd = syscall(__NR_landlock_create_ruleset, &attr, sizeof(attr), 0);
+	if (fd >= 0 && reads)
+		landlock_read(fd);
 	if (fd < 0 || syscall(__NR_landlock_restrict_self, fd, 0))
 		die("Couldn't restrict file system by Landlock: %s", errno_text(errno));
 	close((int)fd);
@@ -309,7 +326,8 @@ enum {
 	CONTROL	= OPENER << 1,		/* with a control socket */
 	VHOST	= CONTROL << 1,		/* with --vhost-user */
 	SETTER	= VHOST << 1,		/* the process that changes the namespace's network, see ns_setter() */
-	REFUSED	= SETTER << 1,		/* fails with ENOMEM: libc can do without */
+	READER	= SETTER << 1,		/* the process that reads resolv.conf, see resolv_watch() */
+	REFUSED	= READER << 1,		/* fails with ENOMEM: libc can do without */
 };
 
 /* Names of 32-bit architectures, and of C libraries there */
@@ -340,11 +358,11 @@ static const struct {
 	/* The loop and the data path, most frequent first */
 #ifdef __NR_epoll_wait			/* newer architectures have none of these */
 	{ __NR_epoll_wait,		LOOP,	"loop" },
-	{ __NR_poll,			LOOP,	"pidfd; is the guest's end of its socket closed?" },
+	{ __NR_poll,			LOOP | READER,"pidfd; is the guest's end of its socket closed?" },
 	{ __NR_dup2,			LOOP,	"a daemon lets go of its standard streams" },
 #endif
 	{ __NR_epoll_pwait,		LOOP,	"loop: musl, newer architectures" },
-	{ __NR_read,			ALL,	"tap device, signalfd, inotify, splice; opener: requests" },
+	{ __NR_read,			ALL | READER,	"tap device, signalfd, inotify, splice; opener: requests" },
 	{ __NR_write,			ALL,	"tap device, log, pcap, splice; opener: answers" },
 	{ __NR_writev,			LOOP,	"tap device, pcap" },
 	{ __NR_recvmsg,			LOOP,	"flows" },
@@ -352,7 +370,7 @@ static const struct {
 	{ __NR_recvfrom,		LOOP | SETTER,	"flows, qemu's socket, netlink; setter" },
 	{ __NR_sendmsg,			LOOP,	"flows, qemu's socket" },
 	{ __NR_sendmmsg,		LOOP,	"datagrams" },
-	{ __NR_sendto,			LOOP | SETTER,	"flows, system log, netlink; setter" },
+	{ __NR_sendto,			LOOP | SETTER | READER,	"flows, system log, netlink; setter" },
 	{ __NR_splice,			LOOP_PASTA,	"loopback bypass" },
 	{ __NR_clock_gettime,		LOOP,	"time, where the vDSO has none" },
 
@@ -369,7 +387,7 @@ static const struct {
 	{ __NR_setsockopt,		LOOP,	"flows, filter for notifications of neighbours" },
 	{ __NR_getsockname,		LOOP,	"flows" },
 	{ __NR_shutdown,		LOOP,	"flows" },
-	{ __NR_close,			LOOP,	"flows" },
+	{ __NR_close,			LOOP | READER,"flows" },
 	{ __NR_pipe2 | WITH(1, O_CLOEXEC | O_NONBLOCK), LOOP_PASTA, "loopback bypass; not O_NOTIFICATION_PIPE" },
 	{ __NR_fcntl | WITH(1, F_SETPIPE_SZ), LOOP_PASTA, "loopback bypass" },
 	{ __NR_fcntl | WITH(1, F_GETPIPE_SZ), LOOP_PASTA, "loopback bypass" },
@@ -382,9 +400,15 @@ static const struct {
 	/* End of the namespace */
 	{ __NR_newfstatat,		LOOP_PASTA,	"name of the namespace" },
 	{ __NR_statx,			LOOP_PASTA,	"name of the namespace, with 64-bit time" },
-	{ __NR_ppoll,			LOOP,	"poll() on newer architectures" },
+	{ __NR_ppoll,			LOOP | READER,"poll() on newer architectures" },
 	{ __NR_wait4,			LOOP_PASTA,	"the command's exit status" },
 	{ __NR_waitid,			LOOP_PASTA,	"the command's exit status" },
+
+	/* resolv.conf */
+	{ __NR_openat | WITH(2, READER_FLAGS), READER,	"the file" },
+	{ __NR_readlinkat,		READER,	"links to it" },
+	{ __NR_inotify_add_watch,	READER,	"their directories" },
+	{ __NR_inotify_rm_watch,	READER,	"their directories" },
 
 	/* Log file */
 	{ __NR_pread64,			LOOP,	"log rotation" },
@@ -393,10 +417,10 @@ static const struct {
 	{ __NR_ftruncate,		LOOP,	"log rotation" },
 
 	/* Ends, good and bad */
-	{ __NR_exit_group,		ALL | SETTER,	"exit" },
+	{ __NR_exit_group,		ALL | SETTER | READER,"exit" },
 	{ __NR_exit,			OPENER,	"exit of the thread" },
 	{ __NR_rt_sigreturn,		LOOP,	"signals" },
-	{ __NR_restart_syscall,		ALL | SETTER,	"after SIGSTOP and SIGCONT" },
+	{ __NR_restart_syscall,		ALL | SETTER | READER,"after SIGSTOP and SIGCONT" },
 	{ __NR_rt_sigprocmask,		LOOP,	"abort(), LIFE-08" },
 	{ __NR_rt_sigaction,		LOOP,	"abort(), LIFE-08" },
 	{ __NR_getpid,			LOOP,	"abort(), LIFE-08" },
@@ -421,23 +445,23 @@ static const struct {
 #endif
 #ifdef __NR_recv
 	{ __NR_recv,			LOOP | SETTER,	"flows; setter" },
-	{ __NR_send,			LOOP | SETTER,	"flows, system log, netlink; setter" },
+	{ __NR_send,			LOOP | SETTER | READER,	"flows, system log, netlink; setter" },
 #endif
 #ifdef __NR_socketcall
-	{ __NR_socketcall,		ALL | SETTER,	"all socket calls, LIFE-07; no filter sees their arguments" },
+	{ __NR_socketcall,		ALL | SETTER | READER,"all socket calls, LIFE-07, with any arguments" },
 #endif
 #ifdef __NR_sigreturn
 	{ __NR_sigreturn,		LOOP,	"signals" },
 #endif
 #if __SIZEOF_LONG__ == 4
 	{ __NR_recvmmsg_time64,		LOOP,	"datagrams" },
-	{ __NR_ppoll_time64,		LOOP,	"pidfd, the guest's socket" },
+	{ __NR_ppoll_time64,		LOOP | READER,"pidfd, the guest's socket" },
 	{ __NR__llseek,			LOOP,	"log rotation" },
 	{ __NR_ftruncate64,		LOOP,	"log rotation" },
 	{ __NR_clock_gettime64,		LOOP,	"time, where the vDSO has none" },
 #endif
 #ifdef SANITIZED
-	{ __NR_sigaltstack,		ALL | SETTER,	"sanitizers, before exit()" },
+	{ __NR_sigaltstack,		ALL | SETTER | READER,	"sanitizers, before exit()" },
 	{ __NR_munmap,			LOOP,	"sanitizers" },
 	{ __NR_madvise,			LOOP,	"sanitizers" },
 	{ __NR_sched_yield,		LOOP,	"sanitizers" },
@@ -543,17 +567,17 @@ static void filter_syscalls(unsigned mode)
 		die("Couldn't install system call filter: %s", errno_text(errno));
 }
 
-static void give_up(uint64_t keep)
+static void give_up(uint64_t keep, bool reads)
 {
 	caps_drop(keep);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		die("Couldn't set no_new_privs: %s", errno_text(errno));
-	landlock();
+	landlock(reads);
 }
 
 static void isolate_last(unsigned mode, uint64_t keep)
 {
-	give_up(keep);
+	give_up(keep, mode == READER);
 	isolate_hide();
 	filter_syscalls(mode);
 }
@@ -567,7 +591,7 @@ void isolate_late(const struct conf *c)
 
 void isolate_client(void)
 {
-	give_up(0);
+	give_up(0, false);
 }
 
 void isolate_opener(void)
@@ -578,4 +602,9 @@ void isolate_opener(void)
 void isolate_setter(void)
 {
 	isolate_last(SETTER, CAP(CAP_NET_ADMIN));
+}
+
+void isolate_reader(void)
+{
+	isolate_last(READER, 0);
 }

@@ -51,4 +51,9 @@ void isolate_opener(void);
 /* For a process that changes the network of the namespace: CAP_NET_ADMIN, and sending and receiving only. May die(). */
 void isolate_setter(void);
 
+#define READER_FLAGS	(O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)	/* its only way to open a file */
+
+/* For a process that reads files and nothing else, and writes to a socket. May die(). */
+void isolate_reader(void);
+
 #endif /* ISOLATE_H */

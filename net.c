@@ -20,7 +20,7 @@
 
 const char *const family_name[FAMILIES] = { "IPv4", "IPv6" };
 
-static const char *resolv_path = "/etc/resolv.conf";
+const char *net_resolv_path = "/etc/resolv.conf";
 
 /* Link-local, so that they hide no real address: the guest's router if the host has none, and its address if the host
  * has no network (IPv6 needs no global one).
@@ -119,8 +119,8 @@ static void read_host(struct net *net)
 
 /* ---- resolv.conf(5) ---- */
 
-/* Interface in "fe80::1%eth0", by name or index (RFC 4007 11), or 0 */
-static unsigned resolv_scope(const char *s)
+/* Interface in "fe80::1%eth0", by name or index (RFC 4007 11), or 0. @nl: NULL at the start */
+static unsigned resolv_scope(const char *s, struct nl *nl)
 {
 	char name[IFNAMSIZ];
 	uint64_t index;
@@ -136,10 +136,10 @@ static unsigned resolv_scope(const char *s)
 		return 0;
 	memcpy(name, s, len);
 	name[len] = '\0';
-	return if_nametoindex(name);
+	return nl ? nl_ifindex(nl, name) : if_nametoindex(name);
 }
 
-static void resolv_server(struct resolv *r, const char *s)
+static void resolv_server(struct resolv *r, const char *s, struct nl *nl)
 {
 	enum family f;
 	struct addr a;
@@ -151,34 +151,41 @@ static void resolv_server(struct resolv *r, const char *s)
 	f = addr_family(&a);
 	if (r->n[f] == DNS_MAX)
 		return;
-	r->server[f][r->n[f]++] = (struct resolver){ a, f == V6 && addr_is_linklocal(&a) ? resolv_scope(s) : 0 };
+	r->server[f][r->n[f]++] = (struct resolver){ a, f == V6 && addr_is_linklocal(&a) ? resolv_scope(s, nl) : 0 };
 }
 
-static void resolv_read(const struct net *net, struct resolv *r)
+/* Servers and search list in @l */
+static void resolv_lines(const struct net *net, struct lines *l, struct nl *nl, struct resolv *r)
 {
-	static struct lines l;
 	char *s;
-	int rc;
 
 	memset(r, 0, sizeof(*r));
 	r->search = net->cf->search;
-	rc = lines_open(&l, resolv_path);
-	if (rc) {
-		debug("Can't read %s: %s", resolv_path, errno_text(-rc));
-		return;
-	}
-	while ((s = lines_next(&l))) {
+	while ((s = lines_next(l))) {
 		size_t len;
 
 		s += strspn(s, " \t");
 		len = strcspn(s, " \t");
 		if (len == 10 && !memcmp(s, "nameserver", len))
-			resolv_server(r, s + len + strspn(s + len, " \t"));
+			resolv_server(r, s + len + strspn(s + len, " \t"), nl);
 		if (net->cf->search_given || len != 6 || (memcmp(s, "search", len) && memcmp(s, "domain", len)))
 			continue;
 		r->search.n = 0;			/* the last line counts; names that are no domains do not */
 		conf_search_add(&r->search, s + len);
 	}
+}
+
+static void resolv_read(struct net *net)
+{
+	static struct lines l;
+	int rc = lines_open(&l, net_resolv_path);
+
+	if (rc) {
+		debug("Can't read %s: %s", net_resolv_path, errno_text(-rc));
+		net->resolv = (struct resolv){ .search = net->cf->search };
+		return;
+	}
+	resolv_lines(net, &l, NULL, &net->resolv);
 }
 
 /* ---- the guest's settings ---- */
@@ -301,7 +308,7 @@ static void complete(struct net *net)
 		warn("MTU %u is less than the 1280 bytes IPv6 needs: IPv4 only", cf->mtu);
 		net->ip[V6].on = false;
 	}
-	resolv_read(net, &net->resolv);
+	resolv_read(net);
 	derive(net);
 	if (cf->dhcp_dns && !net->ip[V4].guest.ndns && !net->ip[V6].guest.ndns &&
 	    !cf->ip[V4].dns_given && !cf->ip[V6].dns_given)
@@ -393,6 +400,43 @@ static bool search_eq(const struct search *a, const struct search *b)
 	for (unsigned i = 0; i < a->n && eq; i++)
 		eq = !strcmp(a->name[i], b->name[i]);
 	return eq;
+}
+
+bool net_follows_names(const struct net *net)
+{
+	const struct conf_ip *ip = net->cf->ip;
+	bool given = true;
+
+	for (enum family f = V4; f < FAMILIES; f++)
+		given &= !net->ip[f].on || ip[f].dns_given || !addr_is_unspec(&ip[f].dns_host);
+	return !given || !net->cf->search_given;
+}
+
+static bool resolvers_eq(const struct resolv *a, const struct resolv *b)
+{
+	bool eq = true;
+
+	for (enum family f = V4; f < FAMILIES; f++) {
+		eq &= a->n[f] == b->n[f];
+		for (unsigned i = 0; i < a->n[f] && eq; i++)
+			eq = addr_eq(&a->server[f][i].a, &b->server[f][i].a) &&
+			     a->server[f][i].scope == b->server[f][i].scope;
+	}
+	return eq;
+}
+
+bool net_names(struct net *net, struct nl *nl, const char *text, size_t len)
+{
+	static struct resolv r;
+	static struct lines l;
+
+	lines_of(&l, text, len);
+	resolv_lines(net, &l, nl, &r);
+	if ((!r.n[V4] && !r.n[V6]) ||
+	    (resolvers_eq(&r, &net->resolv) && search_eq(&r.search, &net->resolv.search)))
+		return false;
+	net->resolv = r;
+	return true;
 }
 
 static bool family_there(const struct net_ip *ip)

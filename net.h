@@ -87,6 +87,14 @@ static inline unsigned net_scope(const struct net *net, const struct addr *a)
  */
 void net_start(struct net *net, const struct conf *cf);
 
+extern const char *net_resolv_path;
+
+/* Do servers or search list come from resolv.conf? */
+bool net_follows_names(const struct net *net);
+
+/* Another text of resolv.conf: false if it names no server, or the same as before. Then net_again() is due. */
+bool net_names(struct net *net, struct nl *nl, const char *text, size_t len);
+
 /**
  * net_again() - the host's network as it is now, and the guest's settings
  * @nl:		in the host's namespace

@@ -48,6 +48,9 @@ void ns_configure(struct ns *ns, struct net *net);
 /* From now on, @ns->nl is the line to a process that makes changes: after ns_configure(), before isolate_prefork() */
 void ns_setter(struct ns *ns);
 
+/* Waits for that process: it has let go of all that the main process has */
+void ns_setter_ready(struct ns *ns);
+
 /**
  * ns_follow() - addresses and routes in the namespace become those of the host now, as far as they are ours
  * @host:	in the host's namespace

@@ -55,6 +55,7 @@ static _Noreturn void serve(int line, int nl)
 	static _Alignas(NLMSG_ALIGNTO) uint8_t buf[LINE_BYTES];
 	ssize_t n;
 
+	send(line, "", 1, MSG_NOSIGNAL);		/* ready */
 	while ((n = recv(line, buf, sizeof(buf), 0)) > 0 && requests_ok(buf, n) &&
 	       send(nl, buf, (size_t)n, MSG_NOSIGNAL) == n)
 		while (pass(nl, line, buf, MSG_DONTWAIT))
@@ -98,4 +99,12 @@ void ns_setter(struct ns *ns)
 		return;
 	}
 	ns->nl = (struct nl){ .fd = line[0], .waits = true };
+}
+
+void ns_setter_ready(struct ns *ns)
+{
+	if (ns->nl.fd < 0 || fd_ready(ns->nl.fd))
+		return;
+	warn("Addresses and routes of the namespace stay: the process to change them didn't start");
+	nl_close(&ns->nl);
 }

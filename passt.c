@@ -235,7 +235,7 @@ static void process_event(struct ctx *c, union ev_ref ref, uint32_t events)
 	else if (ref.type == EV_NETNS)
 		check_namespace();
 	else if (ref.type == EV_HOST)
-		follow_event(&watcher, c);
+		follow_event(&watcher, c, ref);
 	else if (ref.type == EV_CONTROL)
 		control_event(c, ref, events);
 }
@@ -383,6 +383,23 @@ static void announce(int ready)
 		ns_go(&ns);
 }
 
+/* Those that stay beside this one, with rights that it gives up */
+static void start_processes(void)
+{
+	if (pasta()) {
+		ns_opener_stop(&ns);
+		ns_setter(&ns);
+	}
+	follow_names(&watcher, &ctx);
+}
+
+static void wait_for_processes(void)
+{
+	if (pasta())
+		ns_setter_ready(&ns);
+	follow_names_ready(&watcher);
+}
+
 /* The link of a namespace, or of the only guest, is the last one */
 static void link_lost(struct guest *g)
 {
@@ -439,12 +456,10 @@ int main(int argc, char **argv)
 		info("UNIX domain socket bound at %s", file.repair_path);
 	summary_print(&ctx.net, ns.ifname, file.socket);
 
-	if (pasta())
-		ns_opener_stop(&ns);
-	if (pasta())
-		ns_setter(&ns);
+	start_processes();
 	isolate_prefork(&conf);
 	ready = daemonise(&conf);
+	wait_for_processes();
 	signals_init(&ctx);			/* after fork(): a signalfd reports the signals of its process */
 	if (pasta() && (conf.rules.n || file.control >= 0))
 		need(ns_opener_stay(&ns), "start the thread that opens sockets in the namespace");

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -70,6 +71,7 @@ bool real_root(void)
 /* Files by path */
 
 #define DIR_FLAGS	(O_PATH | O_DIRECTORY | O_CLOEXEC)
+#define START_MOST	5000		/* ms for a process to start */
 #define LINKS_MAX	40		/* on the way to a file, path_resolution(7) */
 
 /* The kernel's links there lead to open files, not always by a path (proc(5)) */
@@ -452,25 +454,42 @@ const char *errno_text(int err)
 #endif
 }
 
+bool fd_ready(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	char byte;
+
+	return UNINTERRUPTED(poll(&p, 1, START_MOST)) == 1 && read(fd, &byte, 1) == 1;
+}
+
 int lines_open(struct lines *l, const char *path)
 {
 	l->at = l->len = 0;
+	l->text = l->buf;
 	l->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	return l->fd < 0 ? -errno : 0;
+}
+
+void lines_of(struct lines *l, const char *text, size_t len)
+{
+	l->fd = -1;
+	l->text = text;
+	l->at = 0;
+	l->len = len;
 }
 
 /* Next byte, or -1 at the end */
 static int lines_byte(struct lines *l)
 {
 	if (l->at == l->len) {
-		ssize_t n = read(l->fd, l->buf, sizeof(l->buf));
+		ssize_t n = l->fd < 0 ? 0 : read(l->fd, l->buf, sizeof(l->buf));
 
 		if (n <= 0)
 			return -1;
 		l->at = 0;
 		l->len = (size_t)n;
 	}
-	return (unsigned char)l->buf[l->at++];
+	return (unsigned char)l->text[l->at++];
 }
 
 char *lines_next(struct lines *l)
@@ -485,6 +504,6 @@ char *lines_next(struct lines *l)
 	l->line[n] = '\0';
 	if (n || ch >= 0)
 		return l->line;
-	close(l->fd);
+	fd_close(l->fd);
 	return NULL;
 }

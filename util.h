@@ -163,9 +163,13 @@ uint64_t siphash(const uint64_t key[2], const void *data, size_t len);
 /* Text of an errno value, without locale, allocation or system call */
 const char *errno_text(int err);
 
+/* Waits for a byte, or a message, of a process that starts: is it there? */
+bool fd_ready(int fd);
+
 /* A text file, line by line; the rest of a line that exceeds @line is left out */
 struct lines {
-	int	fd;
+	int	fd;			/* -1: none, all is in @text */
+	const char *text;
 	size_t	at, len;
 	char	buf[4096];
 	char	line[1024];
@@ -173,6 +177,9 @@ struct lines {
 
 /* 0, or -errno */
 int lines_open(struct lines *l, const char *path);
+
+/* The same of @len bytes of text, which stay */
+void lines_of(struct lines *l, const char *text, size_t len);
 
 /* Next line, without its end, or NULL at the end of the file, which is closed */
 char *lines_next(struct lines *l);

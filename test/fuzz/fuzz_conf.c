@@ -92,7 +92,7 @@ static void check_net(const struct conf *c, const char *resolv, size_t len)
 		fd = memfd_create("resolv.conf", 0);
 	CHECK(fd >= 0 && !ftruncate(fd, 0) && pwrite(fd, resolv, len, 0) == (ssize_t)len);
 	snprintf(path, sizeof(path), "/proc/self/fd/%i", fd);
-	resolv_path = path;
+	net_resolv_path = path;
 	if (setjmp(run.end))
 		return;
 	from_options(&net, c);

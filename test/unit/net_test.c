@@ -67,7 +67,7 @@ static void run_net(const char *line, const char *resolv, enum host h)
 	argv[argc] = NULL;
 
 	write_file(resolv);
-	resolv_path = path;
+	net_resolv_path = path;
 	ok(run_parse(&conf, argc, argv));
 	eq_str(run.error, "");
 	from_options(&net, &conf);
@@ -205,7 +205,7 @@ static void test_dns(void)
 
 	test("resolvers: no file at all");
 	run_net("", "", HOST_FULL);
-	resolv_path = "/nonexistent/resolv.conf";
+	net_resolv_path = "/nonexistent/resolv.conf";
 	run_parse(&conf, 1, (char *[]){ (char *)"pasta", NULL });
 	from_options(&net, &conf);
 	complete(&net);

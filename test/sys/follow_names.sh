@@ -1,0 +1,129 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# FOL resolv.conf changes while the program runs, in all the ways in which it is written
+. "${0%/*}/lib.sh"
+
+topology
+R ip addr add 198.51.100.11/24 dev ext
+R ip addr add 198.51.100.12/24 dev ext
+# A resolver on each address: the answer is its own address
+cat >"$T/names.py" <<'END'
+import socket, sys
+s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+s.setsockopt(socket.IPPROTO_IP, 8, 1)			# IP_PKTINFO
+s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+s.bind(("::", 53))
+print("ready", flush=True)
+while True:
+    data, anc, _, who = s.recvmsg(2000, 200)
+    for level, kind, info in anc:
+        if level == socket.IPPROTO_IPV6:
+            me = socket.inet_ntop(socket.AF_INET6, info[:16])
+            s.sendmsg([data[:2] + b" " + me.replace("::ffff:", "").encode()], [(level, kind, info)], 0, who)
+END
+R python3 "$T/names.py" >"$T/names" 2>&1 &
+disown
+wait_for 20 grep -q ready "$T/names"
+
+# /etc of this case alone
+mkdir "$T/etc" "$T/run" "$T/run/a"
+cp -a /etc/passwd /etc/group /etc/nsswitch.conf /etc/alternatives "$T/etc/" 2>/dev/null
+rm -f "$T/etc/resolv.conf"
+chmod 755 "$T/etc" "$T/run" "$T/run/a"
+echo "nameserver 198.51.100.10" >"$T/etc/resolv.conf"
+mount --bind "$T/etc" /etc
+F=169.254.1.1
+
+cat >"$T/query.py" <<'END'
+import socket, sys
+s = socket.socket(type=socket.SOCK_DGRAM)
+s.settimeout(1)
+s.sendto(b"12", (sys.argv[1], 53))
+try:
+    print(s.recv(1000)[3:].decode())
+except OSError as e:
+    print(type(e).__name__)
+END
+resolver()	{ C python3 "$T/query.py" $F; }
+uses()		{ [ "$(resolver)" = "$1" ]; }
+leads()		{ ok "$1" wait_for 3 uses "$2"; }
+
+pasta_up --dns-forward $F
+leads "the first resolver" 198.51.100.10
+echo "nameserver 198.51.100.11" >/etc/resolv.conf
+start=${EPOCHREALTIME/./}
+leads "FOL-20 written in place" 198.51.100.11
+diag "after $(((${EPOCHREALTIME/./} - start) / 1000)) ms"
+echo "nameserver 198.51.100.12" >/etc/resolv.conf.new
+mv /etc/resolv.conf.new /etc/resolv.conf
+leads "FOL-20 replaced by rename" 198.51.100.12
+echo "nameserver 198.51.100.10" >/etc/resolv.conf
+leads "FOL-20 and written in place again" 198.51.100.10
+echo "nameserver 198.51.100.11" >"$T/run/a/stub"
+ln -s "$T/run/a/stub" /etc/link
+mv /etc/link /etc/resolv.conf
+leads "FOL-20 a symbolic link in its place" 198.51.100.11
+echo "nameserver 198.51.100.12" >"$T/run/a/tmp"
+mv "$T/run/a/tmp" "$T/run/a/stub"
+leads "FOL-20 its target is replaced" 198.51.100.12
+echo "nameserver 198.51.100.10" >"$T/run/a/other"
+ln -sfn ../run/a/other /etc/resolv.conf
+not "FOL-20 a link to nowhere: the former one stays" wait_for 1 eval '! uses 198.51.100.12'
+rm /etc/resolv.conf
+not "FOL-20 no file: the former one stays" wait_for 1 eval '! uses 198.51.100.12'
+ln -s "$T/run/late/resolv.conf" /etc/resolv.conf
+mkdir "$T/run/late"
+chmod 755 "$T/run/late"
+echo "nameserver 198.51.100.11" >"$T/run/late/resolv.conf"
+leads "FOL-20 a link to a directory that comes late" 198.51.100.11
+ln -s "$T/run/late/resolv.conf" "$T/run/a/second"
+ln -sfn "$T/run/a/second" /etc/resolv.conf
+echo "nameserver 198.51.100.12" >"$T/run/late/resolv.conf"
+leads "FOL-20 a chain of links" 198.51.100.12
+echo "nameserver 198.51.100.10" >"$T/run/a/tmp"
+mv "$T/run/a/tmp" "$T/run/a/second"
+leads "FOL-20 in its midst, a file" 198.51.100.10
+: >"$T/run/a/second"
+not "FOL-20 empty: the former one stays" wait_for 1 eval '! uses 198.51.100.10'
+echo "search example.org" >"$T/run/a/second"
+not "FOL-20 no server: the former one stays" wait_for 1 eval '! uses 198.51.100.10'
+echo "nameserver 2001:db8:1::10" >"$T/run/a/second"
+leads "FOL-20 of the other family" 2001:db8:1::10
+
+# What it costs
+ok "it rests" wait_for 20 still
+a=$(cs_of "$PASTAPID")
+for i in {1..200}; do echo "$i" >/etc/another.$i; done
+wait_for 20 still
+is "FOL-21 other files: wake-ups" $(($(cs_of "$PASTAPID") - a)) 0
+
+# The process that reads it dies
+reader()	# the one with an inotify descriptor that isn't the program
+{
+	local p
+	for p in $(pgrep -x "pasta|passt"); do
+		[ "$p" = "$PASTAPID" ] || ! ls -l "/proc/$p/fd" 2>/dev/null | grep -q inotify || echo "$p"
+	done
+}
+p=$(reader)
+ok "FOL-22 there is a process that reads the file" [ -n "$p" ]
+like "FOL-22 without any capability" "$(grep CapEff "/proc/$p/status")" "0000000000000000"
+kill -KILL $p
+ok "FOL-22 its end is reported" wait_for 5 grep -q "resolvers stay as they are" "$PASTA_LOG"
+leads "FOL-22 and the others go on" 2001:db8:1::10
+pasta_stop
+ok "no process is left" wait_for 5 nobody
+
+echo "nameserver 198.51.100.10" >"$T/run/a/second"
+pasta_up --dns-forward $F -D 198.51.100.11 -S none
+leads "FOL-23 -D" 198.51.100.11
+echo "nameserver 198.51.100.12" >"$T/run/a/second"
+not "FOL-23 -D stays" wait_for 1 eval '! uses 198.51.100.11'
+pasta_stop
+pasta_up --dns-forward $F --no-follow
+leads "FOL-23 --no-follow" 198.51.100.12
+echo "nameserver 198.51.100.10" >"$T/run/a/second"
+not "FOL-23 --no-follow: it stays" wait_for 1 eval '! uses 198.51.100.12'
+pasta_stop
+done_testing
