@@ -82,6 +82,8 @@ static const struct counter counters[] = {
 	TCP_COUNT(stalls, "Times that the guest's window closed", ", # stalls")
 	TCP_COUNT(out_of_order, "Segments from the guest that were kept behind a gap", ", # out of order")
 	TCP_COUNT(gaps_dropped, "Queues behind a gap that were given up", ", # gaps dropped")
+	{ "host_changes", NULL, NULL, "Changes of the host's network and resolvers", COUNTER, PROCESS(net.changes),
+	  "?Host network: # changes", "", "host_changes" },
 };
 
 /* Number of a row: of guest @g, NULL: of all guests, or of the process */

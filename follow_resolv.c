@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -166,6 +167,7 @@ static _Noreturn void reader_main(const char *path, int line, int inotify)
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC), keep[] = { line, inotify };
 	sigset_t all;
 
+	prctl(PR_SET_NAME, "passt-names");	/* for users: another program */
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, NULL);
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <linux/rtnetlink.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -69,6 +70,7 @@ static _Noreturn void setter_main(int line, int nl)
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC), keep[] = { line, nl };
 	sigset_t all;
 
+	prctl(PR_SET_NAME, "pasta-setter");	/* for users: another program */
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, NULL);
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -388,6 +389,7 @@ static void show(int fd, const char *path, const char *title)
 {
 	static const char info[] = "{\"method\":\"org.varlink.service.GetInfo\"}";
 	static const char rules[] = "{\"method\":\"" CONTROL_INTERFACE ".Rules\"}";
+	static const char status[] = "{\"method\":\"" CONTROL_INTERFACE ".Status\"}";
 	char product[TEXT_MAX];
 	const char *list;
 
@@ -400,6 +402,7 @@ static void show(int fd, const char *path, const char *title)
 	if (strcmp(product, "passt"))
 		print_table(list, true);
 	show_policy(fd, path);
+	printf("host: changes %" PRIi64 "\n", int_of(ask(fd, path, status, sizeof(status)), "host_changes"));
 	output_check();
 }
 

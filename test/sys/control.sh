@@ -6,7 +6,7 @@ LINK=tap
 
 PESTO=${PASTA%/*}/pesto
 S=$T/control.socket
-P() { "$PESTO" "$@" "$S" 2>&1; }
+P() { "$PESTO" "$@" "$S" 2>&1 | sed "/^host: changes/d"; return "${PIPESTATUS[0]}"; }
 status() { P "$@" >"$T/null"; echo $?; }
 
 topology
@@ -26,6 +26,7 @@ Updated configuration ($S)
     TCP [*]:8001  =>  81 
   SPLICE
     TCP [*]%lo:9001  =>  9001 "
+is "--show: changes of the host" "$("$PESTO" -s "$S" | tail -n 1)" "host: changes 0"
 is "no option: the tables, as --show" "$(P; echo $?)" "$(P -s; echo $?)"
 is "no rule to add: the same" "$(P -A)" "$(P -s)"
 is "addresses, as tables show them" "$(P -C HOST -A -t '[::]%ext/8181:[2001:db8::7]/8280' -u 0.0.0.0/8181:10.0.0.1/80 -t ::1/8182 -s | sed 1,/^Upd/d)" "  HOST

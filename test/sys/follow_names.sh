@@ -99,21 +99,14 @@ wait_for 20 still
 is "FOL-21 other files: wake-ups" $(($(cs_of "$PASTAPID") - a)) 0
 
 # The process that reads it dies
-reader()	# the one with an inotify descriptor that isn't the program
-{
-	local p
-	for p in $(pgrep -x "pasta|passt"); do
-		[ "$p" = "$PASTAPID" ] || ! ls -l "/proc/$p/fd" 2>/dev/null | grep -q inotify || echo "$p"
-	done
-}
-p=$(reader)
+p=$(pgrep -x passt-names)
 ok "FOL-22 there is a process that reads the file" [ -n "$p" ]
 like "FOL-22 without any capability" "$(grep CapEff "/proc/$p/status")" "0000000000000000"
 kill -KILL $p
 ok "FOL-22 its end is reported" wait_for 5 grep -q "resolvers stay as they are" "$PASTA_LOG"
 leads "FOL-22 and the others go on" 2001:db8:1::10
 pasta_stop
-ok "no process is left" wait_for 5 nobody
+ok "no process is left" wait_for 5 eval "! pgrep 'passt-|pasta'"
 
 echo "nameserver 198.51.100.10" >"$T/run/a/second"
 pasta_up --dns-forward $F -D 198.51.100.11 -S none
@@ -124,6 +117,7 @@ pasta_stop
 pasta_up --dns-forward $F --no-follow
 leads "FOL-23 --no-follow" 198.51.100.12
 echo "nameserver 198.51.100.10" >"$T/run/a/second"
+not "FOL-23 --no-follow: no other process" pgrep -x "passt-names|pasta-setter"
 not "FOL-23 --no-follow: it stays" wait_for 1 eval '! uses 198.51.100.12'
 pasta_stop
 done_testing

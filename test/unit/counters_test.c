@@ -123,7 +123,7 @@ static void test_all(void)
 			 "\"flows_opened\":{\"tcp\":1099511627776,\"udp\":12,\"ping\":0,\"spliced\":0},"
 			 "\"flows_ended\":{\"tcp\":0,\"udp\":0,\"ping\":0,\"spliced\":26},"
 			 "\"tcp\":{\"retransmissions\":61,\"timeouts\":62,\"probes\":63,\"spurious\":64,\"resets_sent\":65,"
-			 "\"resets_received\":66,\"refused\":67,\"stalls\":68,\"out_of_order\":69,\"gaps_dropped\":70}}");
+			 "\"resets_received\":66,\"refused\":67,\"stalls\":68,\"out_of_order\":69,\"gaps_dropped\":70},\"host_changes\":0}");
 }
 
 static void test_moved(void)
