@@ -139,7 +139,7 @@ struct flow *flow_find(const struct flows *fs, unsigned table, unsigned guest, e
 	return NULL;
 }
 
-static void hash_remove(struct flows *fs, struct flow *f, unsigned table)
+void flow_unhash(struct flows *fs, struct flow *f, unsigned table)
 {
 	uint32_t *head, i, idx = flow_idx(fs, f);
 
@@ -162,7 +162,7 @@ void flow_hash_end(struct flows *fs, struct flow *f, unsigned table, uint32_t ke
 	struct flow *old = flow_find_end(fs, f->guest, table, f->type, key, e);
 
 	if (old)
-		hash_remove(fs, old, table);
+		flow_unhash(fs, old, table);
 	flow_hash(fs, f, table, key, e, NULL);
 }
 
@@ -240,7 +240,7 @@ void flow_end(struct flows *fs, struct flow *f)
 	assert(!f->dead);
 
 	for (unsigned table = 0; table < FLOW_TABLES; table++)
-		hash_remove(fs, f, table);
+		flow_unhash(fs, f, table);
 	flow_wait(fs, f, WAIT_NONE);
 	lru_remove(fs, f);
 

@@ -182,6 +182,7 @@ struct udp {
 	bool		single;		/* FLOW_UDP_PORT: several datagrams in a message were refused */
 	bool		bcast;		/* FLOW_UDP_PORT: SO_BROADCAST is on */
 	bool		filtered;	/* FLOW_UDP_PORT: the kernel drops datagrams of no flow */
+	bool		relayed;	/* FLOW_UDP: DNS to --dns-forward, see udp_relay.c */
 	bool		many;		/* FLOW_UDP: to a group or broadcast address; FLOW_UDP_PORT: ready for that */
 	struct udp_asked asked[UDP_ASKED];	/* FLOW_UDP_PORT: the last ones */
 };
@@ -312,6 +313,9 @@ static inline struct flow *flow_find_end(const struct flows *fs, unsigned guest,
 {
 	return flow_find(fs, table, guest, type, key, e, NULL);
 }
+
+/* Out of a table: its endpoints may change */
+void flow_unhash(struct flows *fs, struct flow *f, unsigned table);
 
 /* flow_hash() by one endpoint. A flow of the guest found there by the same leaves the table: the last one counts. */
 void flow_hash_end(struct flows *fs, struct flow *f, unsigned table, uint32_t key, const struct end *e);

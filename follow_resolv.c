@@ -180,16 +180,15 @@ static _Noreturn void reader_main(const char *path, int line, int inotify)
 int follow_resolv(const char *path)
 {
 	int line[2] = { -1, -1 }, inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK), rc = 0;
-	pid_t pid = -1;
 
-	if (inotify < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, line) ||
-	    (pid = fork()) < 0)
+	if (inotify < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, line))
 		rc = -errno;
-	if (!pid)
+	rc = rc ? rc : fork_away();
+	if (!rc)
 		reader_main(path, line[1], inotify);
 	fd_close(inotify);
 	fd_close(line[1]);
-	if (!rc)
+	if (rc > 0)
 		return line[0];
 	fd_close(line[0]);
 	return rc;

@@ -142,6 +142,9 @@ static bool take_timer(struct ctx *c, struct timer *t)
 		f = container_of(t, struct flow, timer);
 		f->ops->timeout(c, on_queue(c, f));
 		break;
+	case TIMER_QUERY:
+		udp_relay_timeout(c, t);
+		break;
 	case TIMER_NDP:
 		answer_advert(c, container_of(t, struct guest, ndp));
 		break;

@@ -62,7 +62,7 @@ enum drop map_out(const struct net *net, uint8_t proto, const struct end *src, c
 		return DROP_ADDR;
 
 	if (is_dns(proto, dst->port) && addr_is(&to, &ip->dns_forward))
-		to = ip->dns_host;
+		to = ip->dns_first < ip->ndns_to ? ip->dns_to[ip->dns_first].a : ip->dns_host;
 	else if (addr_is(&to, &ip->map_loopback))
 		to = addr_loopback(f);
 	else if (addr_is(&to, &ip->map_guest))
@@ -77,6 +77,23 @@ enum drop map_out(const struct net *net, uint8_t proto, const struct end *src, c
 	if (!addr_is_loopback(&to) && !addr_is(&to, &ip->guest.addr) && !addr_is_unspec(&net->cf->ip[f].out_addr))
 		host->our.a = net->cf->ip[f].out_addr;
 	return DROP_NONE;
+}
+
+bool map_relays(const struct net *net, uint8_t proto, const struct end *dst)
+{
+	return is_dns(proto, dst->port) && addr_is(&dst->a, &net->ip[addr_family(&dst->a)].dns_forward);
+}
+
+void map_resolver(const struct net *net, const struct side *guest, unsigned i, struct side *host)
+{
+	const struct addr *to = &net->ip[addr_family(&guest->our.a)].dns_to[i].a;
+	const struct addr *from = &net->cf->ip[addr_family(to)].out_addr;
+	bool own = addr_is_loopback(to) || addr_is(to, &net->ip[addr_family(to)].guest.addr) || addr_is_unspec(from);
+
+	*host = (struct side){
+		.peer = { *to, guest->our.port },
+		.our = { own ? addr_any(addr_family(to)) : *from, guest->peer.port },
+	};
 }
 
 /* Guest's address for a client: link-local for a link-local one, otherwise the last one seen or assigned */
@@ -166,9 +183,13 @@ struct sock_out map_leave(const struct net *net, const struct end *asked, const 
 	};
 
 	/* The resolver, and not a neighbour of the same name */
-	if (addr_is_linklocal(to) && ip->dns_scope && is_dns(IPPROTO_UDP, asked->port) &&
-	    addr_is(&asked->a, &ip->dns_forward))
+	if (!addr_is_linklocal(to) || !map_relays(net, IPPROTO_UDP, asked))
+		return o;
+	if (ip->dns_scope && addr_eq(to, &ip->dns_host))
 		o.scope = ip->dns_scope;
+	for (unsigned i = ip->ndns_to; i--;)
+		if (ip->dns_to[i].scope && addr_eq(to, &ip->dns_to[i].a))
+			o.scope = ip->dns_to[i].scope;
 	return o;
 }
 

@@ -30,6 +30,12 @@ struct seen {
 enum drop map_out(const struct net *net, uint8_t proto, const struct end *src, const struct end *dst,
 		  struct side *host);
 
+/* Does @dst lead to a resolver of the host's, which may be one of several? */
+bool map_relays(const struct net *net, uint8_t proto, const struct end *dst);
+
+/* The host's side of a flow to resolver @i of those, as of map_out(); @guest: its guest's side */
+void map_resolver(const struct net *net, const struct side *guest, unsigned i, struct side *host);
+
 /**
  * map_in() - the guest's side of a connection or datagram from the host
  * @r:		rule of the listener

@@ -244,6 +244,34 @@ static void dns_forward_to(struct net *net, enum family f, const struct resolv *
 	ip->dns_scope = to.scope;
 }
 
+static void dns_to_add(struct net_ip *ip, const struct resolver *r)
+{
+	for (unsigned i = 0; i < ip->ndns_to; i++)
+		if (addr_eq(&ip->dns_to[i].a, &r->a) && ip->dns_to[i].scope == r->scope)
+			return;
+	if (ip->ndns_to < ARRAY_SIZE(ip->dns_to) && !addr_is_unspec(&r->a))
+		ip->dns_to[ip->ndns_to++] = *r;
+}
+
+/* The target of --dns-forward, and others to try: unless it is --dns-host, the servers of either family */
+static void dns_to_fill(struct net *net, enum family f, const struct resolv *r)
+{
+	struct net_ip *ip = &net->ip[f];
+
+	ip->ndns_to = 0;
+	dns_to_add(ip, &(struct resolver){ ip->dns_host, ip->dns_scope });
+	if (!ip->ndns_to || !addr_is_unspec(&net->cf->ip[f].dns_host))
+		return;
+	for (unsigned n = 0; n < FAMILIES; n++) {
+		enum family k = n ? (f == V4 ? V6 : V4) : f;
+		const struct conf_ip *want = &net->cf->ip[k];
+
+		for (unsigned i = 0; i < (want->dns_given ? want->ndns : r->n[k]); i++)
+			dns_to_add(ip, want->dns_given ? &(struct resolver){ want->dns[i], 0 } :
+					&r->server[k][i]);
+	}
+}
+
 static void dns_complete(struct net *net, enum family f, const struct resolv *r)
 {
 	const struct conf_ip *want = &net->cf->ip[f];
@@ -253,6 +281,7 @@ static void dns_complete(struct net *net, enum family f, const struct resolv *r)
 		dns_add(&net->ip[f], want, want->dns_given ? &want->dns[i] : &r->server[f][i].a);
 	if (!addr_is_unspec(&want->dns_forward) && addr_is_unspec(&want->dns_host))
 		dns_forward_to(net, f, r);
+	dns_to_fill(net, f, r);
 }
 
 static void ip_complete(struct net *net, enum family f)
@@ -388,7 +417,8 @@ static bool ip_eq(const struct net_ip *a, const struct net_ip *b)
 {
 	return a->ifindex == b->ifindex && a->local == b->local && a->lost == b->lost && addr_eq(&a->gw, &b->gw) &&
 	       addr_eq(&a->dns_forward, &b->dns_forward) && addr_eq(&a->dns_host, &b->dns_host) &&
-	       a->dns_scope == b->dns_scope && addr_eq(&a->guest.addr, &b->guest.addr) &&
+	       a->dns_scope == b->dns_scope && a->ndns_to == b->ndns_to &&
+	       !memcmp(a->dns_to, b->dns_to, a->ndns_to * sizeof(*a->dns_to)) && addr_eq(&a->guest.addr, &b->guest.addr) &&
 	       a->guest.plen == b->guest.plen && a->guest.ndns == b->guest.ndns &&
 	       !memcmp(a->guest.dns, b->guest.dns, a->guest.ndns * sizeof(*a->guest.dns));
 }

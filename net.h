@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* net.h - the host's network, and the guest's settings, which follow from it and from options
  *
- * Written by net.c only: others read it at each use, and keep no copy.
+ * Written by net.c only, but for the resolver that answered last: others read it at each use, and keep no copy.
  */
 #ifndef NET_H
 #define NET_H
@@ -49,6 +49,10 @@ struct net_ip {
 	 */
 	struct addr	dns_forward, dns_host;
 	unsigned	dns_scope;		/* interface of a link-local one in resolv.conf, or 0 */
+	struct resolver	dns_to[2 * DNS_MAX];	/* @dns_host, and those to try if it doesn't answer */
+	unsigned	ndns_to;
+	uint8_t		dns_first;		/* the one to begin with, until @dns_until: udp_relay_prefer() */
+	uint64_t	dns_until;		/* ms */
 
 	struct guest_ip	guest;
 };

@@ -84,18 +84,18 @@ void ns_setter(struct ns *ns)
 {
 	const struct timeval patience = { .tv_sec = ANSWER_TIMEOUT };
 	int line[2] = { -1, -1 }, rc = 0;
-	pid_t pid = -1;
 
 	if (ns->nl.fd < 0)
 		return;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, line) ||
-	    setsockopt(line[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) || (pid = fork()) < 0)
+	    setsockopt(line[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)))
 		rc = -errno;
-	if (!pid)
+	rc = rc ? rc : fork_away();
+	if (!rc)
 		setter_main(line[1], ns->nl.fd);
 	fd_close(line[1]);
 	nl_close(&ns->nl);
-	if (rc) {
+	if (rc < 0) {
 		warn("Addresses and routes of the namespace stay: %s", errno_text(-rc));
 		fd_close(line[0]);
 		return;

@@ -265,6 +265,23 @@ static struct flow *port_free_for(struct ctx *c, struct guest *g, const struct e
 	return NULL;
 }
 
+bool udp_move(struct ctx *c, struct flow *f, const struct side *host, const struct sock_out *leave)
+{
+	struct flow *port = port_free_for(c, flow_guest(c, f), &f->side[GUEST].peer, host, *leave), *old = port_of(c, f);
+
+	if (!port)
+		return false;
+	port_remove(c, old, f);
+	flow_unhash(&c->flows, f, HOST);
+	f->side[HOST] = *host;
+	f->udp.port = flow_idx(&c->flows, port);
+	f->udp.scope = scope_of(&c->net, &host->peer.a, leave->scope);
+	flow_hash_host(&c->flows, f, f->udp.port);
+	port_add(c, port, f);
+	port_put(c, old);
+	return true;
+}
+
 /* @f came to a listener: the guest may answer from another endpoint */
 static void hash_client(struct ctx *c, struct flow *f)
 {
@@ -297,6 +314,7 @@ struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 	struct side host;
 	enum drop why;
 
+	udp_relay_prefer(c, &c->net.ip[addr_family(&p->dst.a)]);
 	why = map_out(&c->net, IPPROTO_UDP, &p->src, &p->dst, &host);
 	if (why != DROP_NONE) {
 		icmp_refuse(c, g, why, p);
@@ -328,10 +346,11 @@ struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 		udp_to_one(port);
 	f = udp_new(c, g, port, &guest, &host,
 		    scope_of(&c->net, &host.peer.a, client ? client->udp.scope : leave.scope));
-	if (f) {
-		f->egress = !client;
-		f->udp.many = addr_is_many(&host.peer.a);
-	}
+	if (!f)
+		return NULL;
+	f->egress = !client;
+	f->udp.many = addr_is_many(&host.peer.a);
+	f->udp.relayed = p->dst.port == PORT_DNS && map_relays(&c->net, IPPROTO_UDP, &p->dst);
 	return f;
 }
 
@@ -350,6 +369,8 @@ static void port_error(struct ctx *c, struct flow *port, const struct sock_err *
 		drop_count(flow_guest(c, port), DROP_NO_FLOW);
 		return;
 	}
+	if (f->udp.relayed && udp_relay_error(c, f))
+		return;
 	src = &f->side[GUEST].peer;
 	dst = &f->side[GUEST].our;
 
@@ -373,6 +394,7 @@ static void port_error(struct ctx *c, struct flow *port, const struct sock_err *
 static void udp_send(struct ctx *c, struct flow *f, struct flow *port)
 {
 	const struct addr *to = &f->side[HOST].peer.a;
+	bool other = f->udp.relayed && udp_relay_others(c, f), failed = false;
 	struct guest *g = flow_guest(c, f);
 	int err;
 
@@ -382,10 +404,13 @@ static void udp_send(struct ctx *c, struct flow *f, struct flow *port)
 			f->udp.many = true;
 			continue;
 		}
-		if (err != ENOBUFS && err != EMSGSIZE)
+		failed = true;
+		if (err != ENOBUFS && err != EMSGSIZE && !other)
 			icmp_error_pkt(c, g, err, dgram_refused());
 		dgram_skip(&g->drops[DROP_SEND]);
 	}
+	if (failed && other)
+		udp_relay_error(c, f);
 }
 
 /* TTL and DSCP stay the guest's, so that traceroute sees the path's routers (ICMP-07) */
@@ -398,9 +423,12 @@ static bool udp_add(const struct flow *f, const struct pkt *p)
 
 void udp_input(struct ctx *c, struct flow *f, struct pkt *pkts)
 {
-	struct flow *port = port_of(c, f);
 	uint16_t i = f->batch_head;
+	struct flow *port;
 
+	if (f->udp.relayed)
+		udp_relay_query(c, f, pkts);
+	port = port_of(c, f);
 	f->batch_head = f->batch_tail = PKT_NEXT_NONE;
 	dgram_begin(&f->side[HOST], f->udp.scope, !port->udp.single);
 	for (; i != PKT_NEXT_NONE; i = pkts[i].next) {
@@ -595,6 +623,8 @@ static bool in_deliver(struct ctx *c, struct flow *port, unsigned i)
 	udp_used(c, f, !listener && !f->udp.inbound);	/* answers of a group don't count: anybody may send one */
 	udp_used(c, port, !listener);
 	f->bytes[HOST] += d.data.iov_len;
+	if (f->udp.relayed && !udp_relay_answer(c, f, d.data.iov_base, d.data.iov_len))
+		return false;
 	return in_pass(c, f, i, &d);
 }
 

@@ -47,6 +47,9 @@ void udp_start(struct ctx *c, struct flow *f);
  */
 void udp_used(struct ctx *c, struct flow *f, bool replied);
 
+/* Another remote endpoint for @f: false if there is no socket for it */
+bool udp_move(struct ctx *c, struct flow *f, const struct side *host, const struct sock_out *leave);
+
 /* Ends a flow of type FLOW_UDP or FLOW_UDP_SPLICE, the port with its last flow */
 void udp_end(struct ctx *c, struct flow *f);
 
@@ -78,6 +81,33 @@ bool udp_from_network(const struct dgram *d, const struct addr *broadcast);
  */
 void udp_filter(const struct ctx *c, struct flow *port);
 void udp_unfilter(struct flow *port);
+
+/* ---- udp_relay.c ---- */
+
+/* The resolver that the next flow begins with: the one that answered lately, or the first */
+static inline void udp_relay_prefer(const struct ctx *c, struct net_ip *ip)
+{
+	if (c->now >= ip->dns_until || ip->dns_first >= ip->ndns_to)
+		ip->dns_first = 0;
+}
+
+/* Are there other resolvers for a flow of DNS? */
+static inline bool udp_relay_others(const struct ctx *c, const struct flow *f)
+{
+	return c->net.ip[addr_family(&f->side[GUEST].our.a)].ndns_to > 1;
+}
+
+/* Queries of a flow (f->udp.relayed) from its @batch_head on are about to be sent; the flow may get another port */
+void udp_relay_query(struct ctx *c, struct flow *f, const struct pkt *pkts);
+
+/* An answer: false if another resolver is asked instead */
+bool udp_relay_answer(struct ctx *c, struct flow *f, const uint8_t *b, size_t len);
+
+/* An ICMP error about the flow, or a failure to send: true if another resolver is asked */
+bool udp_relay_error(struct ctx *c, struct flow *f);
+
+/* TIMER_QUERY */
+void udp_relay_timeout(struct ctx *c, struct timer *t);
 
 /* ---- udp_splice.c ---- */
 

@@ -12,6 +12,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -452,6 +453,24 @@ const char *errno_text(int err)
 #else
 	return strerror(err);			/* musl: a table */
 #endif
+}
+
+int fork_away(void)
+{
+	int status, rc;
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return -errno;
+	if (pid && (UNINTERRUPTED(waitpid(pid, &status, 0)) != pid || !WIFEXITED(status)))
+		return -EIO;
+	if (pid)
+		return WEXITSTATUS(status) ? -WEXITSTATUS(status) : 1;
+	pid = fork();
+	rc = pid < 0 ? errno : 0;
+	if (pid)
+		_exit(rc);
+	return 0;
 }
 
 bool fd_ready(int fd)

@@ -8,7 +8,7 @@ R ip addr add 198.51.100.11/24 dev ext
 R ip addr add 198.51.100.12/24 dev ext
 # A resolver on each address: the answer is its own address
 cat >"$T/names.py" <<'END'
-import socket, sys
+import os, socket, sys
 s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
 s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
 s.setsockopt(socket.IPPROTO_IP, 8, 1)			# IP_PKTINFO
@@ -20,9 +20,13 @@ while True:
     for level, kind, info in anc:
         if level == socket.IPPROTO_IPV6:
             me = socket.inet_ntop(socket.AF_INET6, info[:16])
-            s.sendmsg([data[:2] + b" " + me.replace("::ffff:", "").encode()], [(level, kind, info)], 0, who)
+            me = me.replace("::ffff:", "")
+            rcode = int(open(sys.argv[1] + me).read()) if os.path.exists(sys.argv[1] + me) else 0
+            if rcode >= 0:
+                s.sendmsg([data[:2] + bytes([0x80, rcode]) + bytes(8) + me.encode()], [(level, kind, info)], 0, who)
 END
-R python3 "$T/names.py" >"$T/names" 2>&1 &
+# "is ADDRESS -1": it doesn't answer; with another number, that is its result (RFC 1035 4.1.1)
+R python3 "$T/names.py" "$T/is." >"$T/names" 2>&1 &
 disown
 wait_for 20 grep -q ready "$T/names"
 
@@ -36,16 +40,17 @@ mount --bind "$T/etc" /etc
 F=169.254.1.1
 
 cat >"$T/query.py" <<'END'
-import socket, sys
+import os, socket, sys
 s = socket.socket(type=socket.SOCK_DGRAM)
-s.settimeout(1)
-s.sendto(b"12", (sys.argv[1], 53))
+s.settimeout(float(sys.argv[2]))
+s.sendto(os.urandom(2) + b"\1" + bytes(9), (sys.argv[1], 53))
 try:
-    print(s.recv(1000)[3:].decode())
+    b = s.recv(1000)
+    print(b[12:].decode(), *[f"rcode {b[3]}"] * (b[3] > 0))
 except OSError as e:
     print(type(e).__name__)
 END
-resolver()	{ C python3 "$T/query.py" $F; }
+resolver()	{ C python3 "$T/query.py" $F "${1:-1}"; }
 uses()		{ [ "$(resolver)" = "$1" ]; }
 leads()		{ ok "$1" wait_for 3 uses "$2"; }
 
@@ -90,6 +95,53 @@ echo "search example.org" >"$T/run/a/second"
 not "FOL-20 no server: the former one stays" wait_for 1 eval '! uses 198.51.100.10'
 echo "nameserver 2001:db8:1::10" >"$T/run/a/second"
 leads "FOL-20 of the other family" 2001:db8:1::10
+
+# Another one if one fails. Each query is answered.
+server()	{ [ "$2" = 0 ] && rm -f "$T/is.$1" || echo "$2" >"$T/is.$1"; }
+now_ms()	{ echo $((${EPOCHREALTIME/./} / 1000)); }
+lines()		{ grep -c "Host network: IPv4" "$PASTA_LOG"; }
+more_lines()	{ [ "$(lines)" -gt "$1" ]; }
+servers()	# ADDRESS...: resolvers in this order, and none is preferred any more
+{
+	local n
+	n=$(lines)
+	printf 'nameserver %s\n' "$@" >"$T/run/a/tmp"
+	mv "$T/run/a/tmp" "$T/run/a/second"
+	wait_for 3 more_lines "$n"
+}
+servers 198.51.100.10 198.51.100.11 198.51.100.12
+is "FOL-24 the first one answers" "$(resolver)" 198.51.100.10
+server 198.51.100.10 -1
+start=$(now_ms)
+is "FOL-24 it doesn't answer any more: the next one" "$(resolver 5)" 198.51.100.11
+like "FOL-24 after 2 s" $(($(now_ms) - start)) '^2[0-9]{3}$'
+start=$(now_ms)
+is "FOL-24 the one that answered is the first one now" "$(resolver 5)" 198.51.100.11
+le "FOL-24 at once" $(($(now_ms) - start)) 1000
+server 198.51.100.11 2
+server 198.51.100.12 5
+server 198.51.100.10 0
+is "FOL-24 SERVFAIL, then REFUSED: the first one again" "$(resolver 5)" 198.51.100.10
+server 198.51.100.10 5
+is "FOL-24 REFUSED by all: the guest hears of it" "$(resolver 5)" "198.51.100.12 rcode 5"
+for a in 10 11 12; do server 198.51.100.$a 0; done
+server 198.51.100.10 3
+servers 198.51.100.10 198.51.100.11
+is "FOL-24 another result is an answer" "$(resolver 5)" "198.51.100.10 rcode 3"
+server 198.51.100.10 0
+servers 198.51.100.2 198.51.100.11
+start=$(now_ms)
+is "FOL-24 an ICMP error: the next one" "$(resolver 5)" 198.51.100.11
+le "FOL-24 at once" $(($(now_ms) - start)) 1500
+ip route add unreachable 192.0.2.1
+servers 192.0.2.1 198.51.100.11
+start=$(now_ms)
+is "FOL-24 no route: the next one" "$(resolver 5)" 198.51.100.11
+le "FOL-24 at once" $(($(now_ms) - start)) 1500
+servers 192.0.2.1 2001:db8:1::10
+is "FOL-24 the next one is of the other family" "$(resolver 5)" 2001:db8:1::10
+echo "nameserver 2001:db8:1::10" >"$T/run/a/second"
+leads "and as before" 2001:db8:1::10
 
 # What it costs
 ok "it rests" wait_for 20 still
