@@ -317,41 +317,55 @@ void follow_names_ready(struct follow *w)
 	w->resolv = -1;
 }
 
-static int watch(struct follow *w, struct ctx *c)
+static int join_groups(const struct follow *w)
 {
 	static const int group[] = {
 		RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
 	};
 	const struct sockaddr_nl any = { .nl_family = AF_NETLINK };
-	int rc = nl_open(&w->nl, NETLINK_ROUTE);
 
-	rc = rc ? rc : nl_open(&w->notes, NETLINK_ROUTE);
-	rc = rc ? rc : follow_filter(w, &c->net);
-	/* One without a number of its own gets none of the kernel's */
-	if (!rc && bind(w->notes.fd, (const struct sockaddr *)&any, sizeof(any)))
-		rc = -errno;
-	for (unsigned i = 0; i < ARRAY_SIZE(group) && !rc; i++)
+	/* A socket without a number of its own gets none of the kernel's messages */
+	if (bind(w->notes.fd, (const struct sockaddr *)&any, sizeof(any)))
+		return -errno;
+	for (unsigned i = 0; i < ARRAY_SIZE(group); i++)
 		if (setsockopt(w->notes.fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group[i], sizeof(*group)))
-			rc = -errno;
-	return rc ? rc : ev_add(c->epfd, w->notes.fd, EV_HOST, 0, 0, EPOLLIN);
+			return -errno;
+	return 0;
+}
+
+static void give_up(struct follow *w, int rc)
+{
+	warn("Changes of the host's network are not followed: %s", errno_text(-rc));
+	nl_close(&w->notes);
+	nl_close(&w->nl);
+}
+
+void follow_open(struct follow *w, const struct conf *cf)
+{
+	int rc;
+
+	*w = (struct follow){
+		.notes.fd = -1, .nl.fd = -1, .resolv = -1, .read.kind = TIMER_HOST, .leave.kind = TIMER_HOST,
+		.walk = FLOW_NONE,
+	};
+	if (!cf->follow || cf->splice_only)
+		return;
+	rc = nl_open(&w->nl, NETLINK_ROUTE);
+	rc = rc ? rc : nl_open(&w->notes, NETLINK_ROUTE);
+	rc = rc ? rc : join_groups(w);
+	if (rc)
+		give_up(w, rc);
 }
 
 void follow_start(struct follow *w, struct ctx *c, struct ns *ns)
 {
 	int rc;
 
-	*w = (struct follow){
-		.notes.fd = -1, .nl.fd = -1, .resolv = -1, .ns = ns, .read.kind = TIMER_HOST, .leave.kind = TIMER_HOST,
-		.walk = FLOW_NONE,
-	};
-	if (!c->net.cf->follow || c->net.cf->splice_only)
+	if (w->notes.fd < 0)
 		return;
-	rc = watch(w, c);
-	if (rc) {
-		warn("Changes of the host's network are not followed: %s", errno_text(-rc));
-		nl_close(&w->notes);
-		nl_close(&w->nl);
-		return;
-	}
-	read_soon(w, c);			/* since the first reading */
+	w->ns = ns;
+	rc = follow_filter(w, &c->net);
+	rc = rc ? rc : ev_add(c->epfd, w->notes.fd, EV_HOST, 0, 0, EPOLLIN);
+	if (rc)
+		give_up(w, rc);
 }

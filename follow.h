@@ -34,12 +34,12 @@ struct follow {
 	uint32_t	walk;		/* next flow of a walk for addresses that left, FLOW_NONE: there is no walk */
 };
 
-/**
- * follow_start() - watch from now on (EV_HOST)
- * @ns:		namespace to configure, or NULL
- *
- * In the host's network namespace, before the seccomp filter: opens sockets. Without them, the network stays as it is.
+/* Opens sockets in the host's network namespace: before net_start(), so that no change is missed. Without them, the
+ * network stays as it is.
  */
+void follow_open(struct follow *w, const struct conf *cf);
+
+/* From now on, changes are events (EV_HOST). @ns: namespace to configure, or NULL */
 void follow_start(struct follow *w, struct ctx *c, struct ns *ns);
 
 /* Watches resolv.conf, too: after the last error, before isolate_prefork() */

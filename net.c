@@ -266,9 +266,10 @@ static void dns_to_fill(struct net *net, enum family f, const struct resolv *r)
 		enum family k = n ? (f == V4 ? V6 : V4) : f;
 		const struct conf_ip *want = &net->cf->ip[k];
 
-		for (unsigned i = 0; i < (want->dns_given ? want->ndns : r->n[k]); i++)
-			dns_to_add(ip, want->dns_given ? &(struct resolver){ want->dns[i], 0 } :
-					&r->server[k][i]);
+		for (unsigned i = 0; i < want->ndns && want->dns_given; i++)
+			dns_to_add(ip, &(struct resolver){ want->dns[i], 0 });
+		for (unsigned i = 0; i < r->n[k] && !want->dns_given; i++)
+			dns_to_add(ip, &r->server[k][i]);
 	}
 }
 
@@ -418,8 +419,9 @@ static bool ip_eq(const struct net_ip *a, const struct net_ip *b)
 	return a->ifindex == b->ifindex && a->local == b->local && a->lost == b->lost && addr_eq(&a->gw, &b->gw) &&
 	       addr_eq(&a->dns_forward, &b->dns_forward) && addr_eq(&a->dns_host, &b->dns_host) &&
 	       a->dns_scope == b->dns_scope && a->ndns_to == b->ndns_to &&
-	       !memcmp(a->dns_to, b->dns_to, a->ndns_to * sizeof(*a->dns_to)) && addr_eq(&a->guest.addr, &b->guest.addr) &&
-	       a->guest.plen == b->guest.plen && a->guest.ndns == b->guest.ndns &&
+	       !memcmp(a->dns_to, b->dns_to, a->ndns_to * sizeof(*a->dns_to)) &&
+	       addr_eq(&a->guest.addr, &b->guest.addr) && a->guest.plen == b->guest.plen &&
+	       a->guest.ndns == b->guest.ndns &&
 	       !memcmp(a->guest.dns, b->guest.dns, a->guest.ndns * sizeof(*a->guest.dns));
 }
 

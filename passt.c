@@ -430,6 +430,7 @@ int main(int argc, char **argv)
 	raise_limits();				/* the command keeps its own */
 
 	sock_probe();
+	follow_open(&watcher, &conf);
 	net_start(&ctx.net, &conf);
 	need(loop_init(&ctx), "set up event loop");
 	need(egress_start(&ctx, conf.policy, conf.control), "ask the kernel about addresses");

@@ -267,8 +267,9 @@ static struct flow *port_free_for(struct ctx *c, struct guest *g, const struct e
 
 bool udp_move(struct ctx *c, struct flow *f, const struct side *host, const struct sock_out *leave)
 {
-	struct flow *port = port_free_for(c, flow_guest(c, f), &f->side[GUEST].peer, host, *leave), *old = port_of(c, f);
+	struct flow *old = port_of(c, f), *port;
 
+	port = port_free_for(c, flow_guest(c, f), &f->side[GUEST].peer, host, *leave);
 	if (!port)
 		return false;
 	port_remove(c, old, f);
