@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* dhcp.c - one address for the one guest (RFC 2131, 2132, 3396, 3397, 3442, 4039, 4702, 6842)
  *
- * The server is the guest's default gateway: without one, there is no answer.
+ * The server is the guest's default gateway, or was it at the start: without one, there is no answer.
  *
  * Address, mask, router, servers and MTU are always sent: some clients use options that they didn't request. Names are
  * sent to clients that list them in option 55, or have no such list. The reply is no longer than the client takes, 576
@@ -140,6 +140,12 @@ static bool request_parse(const struct pkt *p, uint8_t *msg, struct request *r)
 	       r->type == INFORM;
 }
 
+/* Our identifier (RFC 2131 2): a client takes a refusal from the server that it knows only */
+static const struct addr *server_of(const struct net_ip *ip)
+{
+	return addr_is_unspec(&ip->server) ? &ip->gw : &ip->server;
+}
+
 /* Type of the reply, 0 for none: RFC 2131 4.3.1 to 4.3.5, RFC 4039 3 */
 static uint8_t reply_type(const struct net_ip *ip, const struct request *r)
 {
@@ -149,7 +155,7 @@ static uint8_t reply_type(const struct net_ip *ip, const struct request *r)
 	case DISCOVER:
 		return r->rapid ? ACK : OFFER;
 	case REQUEST:
-		if (!addr_is_unspec(&r->server) && !addr_eq(&r->server, &ip->gw))
+		if (!addr_is_unspec(&r->server) && !addr_eq(&r->server, server_of(ip)))
 			return 0;	/* another server was selected */
 		return addr_is_unspec(addr) || addr_eq(addr, &ip->guest.addr) ? ACK : NAK;
 	case INFORM:
@@ -212,7 +218,7 @@ static void options_fill(struct out *o, const struct net *net, const struct requ
 	const struct conf *cf = net->cf;
 
 	out_opt_be(o, 1, OPT_TYPE, type, 1);
-	out_opt_addrs(o, 1, OPT_SERVER, &ip->gw, 1);
+	out_opt_addrs(o, 1, OPT_SERVER, server_of(ip), 1);
 	if (r->id)				/* RFC 6842 3 */
 		out_opt(o, 1, OPT_CLIENT_ID, r->id + 1, r->id[0]);
 	if (type == NAK)
@@ -247,7 +253,7 @@ static void reply_to(const struct net_ip *ip, const struct pkt *p, const uint8_t
 	if (r->type == INFORM && addr_is_unspec(&r->ciaddr))
 		to = &p->src.a;
 
-	a->src = (struct end){ ip->gw, PORT_DHCP };
+	a->src = (struct end){ *server_of(ip), PORT_DHCP };
 	a->dst = (struct end){ *to, PORT_DHCP_GUEST };
 	a->dmac = p->smac;
 	if (type == NAK || addr_is_unspec(to) || addr_is_multicast(to) || addr_is_loopback(to) ||

@@ -333,7 +333,7 @@ static int join_groups(const struct follow *w)
 	return 0;
 }
 
-static void give_up(struct follow *w, int rc)
+static void watch_nothing(struct follow *w, int rc)
 {
 	warn("Changes of the host's network are not followed: %s", errno_text(-rc));
 	nl_close(&w->notes);
@@ -354,7 +354,7 @@ void follow_open(struct follow *w, const struct conf *cf)
 	rc = rc ? rc : nl_open(&w->notes, NETLINK_ROUTE);
 	rc = rc ? rc : join_groups(w);
 	if (rc)
-		give_up(w, rc);
+		watch_nothing(w, rc);
 }
 
 void follow_start(struct follow *w, struct ctx *c, struct ns *ns)
@@ -367,5 +367,5 @@ void follow_start(struct follow *w, struct ctx *c, struct ns *ns)
 	rc = follow_filter(w, &c->net);
 	rc = rc ? rc : ev_add(c->epfd, w->notes.fd, EV_HOST, 0, 0, EPOLLIN);
 	if (rc)
-		give_up(w, rc);
+		watch_nothing(w, rc);
 }

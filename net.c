@@ -295,6 +295,8 @@ static void ip_complete(struct net *net, enum family f)
 	/* Without -n: class A, B or C (RFC 791 2.3); RFC 4291 2.5.1 */
 	if (!addr_is_unspec(&g->addr) && !g->plen)
 		g->plen = f == V6 ? 64 : g->addr.b[12] < 128 ? 8 : g->addr.b[12] < 192 ? 16 : 24;
+	if (addr_is_unspec(&ip->server))
+		ip->server = ip->gw;
 	if (f == V6)
 		ip->our_ll = addr_is_linklocal(&ip->gw) ? ip->gw : default_ll;
 	if (addr_is_unspec(&ip->map_loopback) && !net->cf->no_map_gw)
@@ -310,7 +312,7 @@ static void from_options(struct net *net, const struct conf *cf)
 		const struct conf_ip *want = &cf->ip[f];
 
 		net->ip[f] = (struct net_ip){
-			.on = !want->off, .gw = want->gw, .our_ll = none,
+			.on = !want->off, .gw = want->gw, .server = none, .our_ll = none,
 			.map_loopback = want->map_loopback, .map_guest = want->map_guest,
 			.dns_forward = want->dns_forward, .dns_host = want->dns_host,
 			.guest = { .addr = want->addr, .plen = want->plen, .ll = none },
@@ -486,6 +488,7 @@ unsigned net_again(struct net *net, struct nl *nl, uint64_t now, bool settled)
 	for (enum family f = V4; f < FAMILIES; f++) {
 		next.ip[f].on = net->ip[f].on;
 		next.ip[f].guest.ll = net->ip[f].guest.ll;
+		next.ip[f].server = net->ip[f].server;
 		if (next.ip[f].on)
 			read_family(&next, nl, f, &net->ip[f]);
 		there[f] = family_there(&next.ip[f]) || !addr_is_unspec(&net->cf->ip[f].addr);
