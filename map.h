@@ -36,6 +36,43 @@ bool map_relays(const struct net *net, uint8_t proto, const struct end *dst);
 /* The host's side of a flow to resolver @i of those, as of map_out(); @guest: its guest's side */
 void map_resolver(const struct net *net, const struct side *guest, unsigned i, struct side *host);
 
+#define RESOLVER_WAIT	2000		/* ms for an answer, before the next one is asked */
+#define RESOLVER_FIRST	60000		/* ms for which the one that answered comes first */
+
+/* The one that a flow begins with: that one, or else the first */
+static inline void resolver_begin(struct net_ip *ip, uint64_t now)
+{
+	if (now >= ip->dns_until || ip->dns_first >= ip->ndns_to)
+		ip->dns_first = 0;
+}
+
+/* Number of resolver @a, or that of all if it is none (any more) */
+static inline unsigned resolver_nr(const struct net_ip *ip, const struct addr *a)
+{
+	unsigned i = 0;
+
+	while (i < ip->ndns_to && !addr_eq(&ip->dns_to[i].a, a))
+		i++;
+	return i;
+}
+
+/* Behind the last one comes the first one again */
+static inline unsigned resolver_next(const struct net_ip *ip, unsigned i)
+{
+	return i + 1 < ip->ndns_to ? i + 1 : 0;
+}
+
+/* Resolver @a has answered */
+static inline void resolver_answered(struct net_ip *ip, const struct addr *a, uint64_t now)
+{
+	unsigned i = resolver_nr(ip, a);
+
+	if (i == ip->ndns_to)
+		return;
+	ip->dns_first = (uint8_t)i;
+	ip->dns_until = now + RESOLVER_FIRST;
+}
+
 /**
  * map_in() - the guest's side of a connection or datagram from the host
  * @r:		rule of the listener

@@ -52,7 +52,7 @@ struct net_ip {
 	unsigned	dns_scope;		/* interface of a link-local one in resolv.conf, or 0 */
 	struct resolver	dns_to[2 * DNS_MAX];	/* @dns_host, and those to try if it doesn't answer */
 	unsigned	ndns_to;
-	uint8_t		dns_first;		/* the one to begin with, until @dns_until: udp_relay_prefer() */
+	uint8_t		dns_first;		/* the one to begin with, until @dns_until: see resolver_begin() */
 	uint64_t	dns_until;		/* ms */
 
 	struct guest_ip	guest;

@@ -360,10 +360,61 @@ static void tcp_ask(struct flow *f, enum tcp_state state)
 	f->tcp.flags |= TCPF_ASK;
 }
 
+/* Resolvers that a connection of @guest may go to, or NULL */
+static struct net_ip *tcp_resolvers(struct ctx *c, const struct side *guest)
+{
+	struct net_ip *ip = &c->net.ip[addr_family(&guest->our.a)];
+
+	return ip->ndns_to > 1 && map_relays(&c->net, IPPROTO_TCP, &guest->our) ? ip : NULL;
+}
+
+/* Connects to the host's side; to another resolver if that fails at once: descriptor or -errno */
+static int tcp_connect(struct ctx *c, const struct side *guest, struct side *host, uint8_t ttl)
+{
+	const struct net_ip *ip = tcp_resolvers(c, guest);
+	struct sock_out out;
+	int fd;
+
+	for (unsigned n = 1;; n++) {
+		out = map_leave(&c->net, &guest->our, &host->peer.a);
+		if (ttl != TCP_TTL)		/* not the default: a program that counts hops */
+			out.ttl = ttl;
+		fd = sock_connect(host, &out);
+		if (reclaim_for(c, fd))
+			fd = sock_connect(host, &out);
+		if (fd >= 0 || !ip || n >= ip->ndns_to)
+			return fd;
+		map_resolver(&c->net, guest, resolver_next(ip, resolver_nr(ip, &host->peer.a)), host);
+	}
+}
+
+/* The resolver refuses the connection, or doesn't answer: the next one, until all were asked. False: there is none. */
+static bool tcp_next_resolver(struct ctx *c, struct flow *f)
+{
+	const struct net_ip *ip = tcp_resolvers(c, &f->side[GUEST]);
+	struct side host = f->side[HOST];
+	int fd;
+
+	if (!ip || ++f->tcp.retries >= ip->ndns_to)
+		return false;
+	map_resolver(&c->net, &f->side[GUEST], resolver_next(ip, resolver_nr(ip, &host.peer.a)), &host);
+	fd = tcp_connect(c, &f->side[GUEST], &host, f->tcp.ttl);
+	if (fd < 0)
+		return false;
+	if (ev_add_flow(c->epfd, fd, flow_idx(&c->flows, f), f->gen, HOST, TCP_EVENTS)) {
+		close(fd);
+		return false;
+	}
+	fd_close(f->tcp.sock);
+	f->tcp.sock = fd;
+	f->side[HOST] = host;
+	timer_set(&c->wheel, &f->timer, c->now + RESOLVER_WAIT);
+	return true;
+}
+
 void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 {
 	struct side host, guest = { .peer = p->src, .our = p->dst };
-	struct sock_out out;
 	struct flow *f;
 	enum drop why;
 	int fd;
@@ -372,6 +423,7 @@ void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 		tcp_reply_rst(c, g, p);
 		return;
 	}
+	resolver_begin(&c->net.ip[addr_family(&p->dst.a)], c->now);
 	why = map_out(&c->net, IPPROTO_TCP, &p->src, &p->dst, &host);
 	if (!why)
 		why = egress_judge(c, g, IPPROTO_TCP, &host.peer);
@@ -382,12 +434,7 @@ void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 		return;
 	}
 
-	out = map_leave(&c->net, &p->dst, &host.peer.a);
-	if (p->ttl != TCP_TTL)			/* not the default: a program that counts hops */
-		out.ttl = p->ttl;
-	fd = sock_connect(&host, &out);
-	if (reclaim_for(c, fd))
-		fd = sock_connect(&host, &out);
+	fd = tcp_connect(c, &guest, &host, p->ttl);
 	if (fd < 0) {
 		tcp_refuse(c, g, &p->src, &p->dst, p->tcp.seq,
 			   &(struct sock_err){ .err = -fd, .origin = SO_EE_ORIGIN_LOCAL });
@@ -395,6 +442,8 @@ void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 		f->egress = true;
 		tcp_set_state(f, TCP_CONNECTING);
 		tcp_take_syn(c, f, p);
+		if (tcp_resolvers(c, &guest))
+			timer_set(&c->wheel, &f->timer, c->now + RESOLVER_WAIT);
 	}
 }
 
@@ -434,6 +483,8 @@ static bool tcp_connected(struct ctx *c, struct flow *f, uint32_t events)
 
 	if (events & (EPOLLERR | EPOLLHUP)) {
 		e = tcp_failure(t);
+		if (tcp_next_resolver(c, f))
+			return false;
 		tcp_refuse(c, flow_guest(c, f), &f->side[GUEST].peer, &f->side[GUEST].our, t->rcv_nxt - 1, &e);
 		tcp_end(c, f);
 		return false;
@@ -442,6 +493,9 @@ static bool tcp_connected(struct ctx *c, struct flow *f, uint32_t events)
 		return false;
 	if (t->ttl != TCP_TTL)
 		sock_connected(t->sock, !addr_is_v4(&f->side[HOST].peer.a));
+	if (tcp_resolvers(c, &f->side[GUEST]))
+		resolver_answered(tcp_resolvers(c, &f->side[GUEST]), &f->side[HOST].peer.a, c->now);
+	t->retries = 0;
 	tcp_ask(f, TCP_SYN_RCVD);
 	return true;
 }
@@ -600,6 +654,8 @@ static void tcp_timeout(struct ctx *c, struct flow *f)
 	}
 	if (t->gap && gap_due(t) <= c->now)
 		tcp_gap_drop(c, f);
+	if (t->state == TCP_CONNECTING && !retry && tcp_next_resolver(c, f))
+		return;
 	if (retry && t->state == TCP_CONNECTING)	/* connect() that never came to an end */
 		tcp_end(c, f);
 	else if (retry && t->rtx_at && t->flags & (TCPF_PTO | TCPF_EARLY))

@@ -315,7 +315,7 @@ struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 	struct side host;
 	enum drop why;
 
-	udp_relay_prefer(c, &c->net.ip[addr_family(&p->dst.a)]);
+	resolver_begin(&c->net.ip[addr_family(&p->dst.a)], c->now);
 	why = map_out(&c->net, IPPROTO_UDP, &p->src, &p->dst, &host);
 	if (why != DROP_NONE) {
 		icmp_refuse(c, g, why, p);
@@ -395,7 +395,7 @@ static void port_error(struct ctx *c, struct flow *port, const struct sock_err *
 static void udp_send(struct ctx *c, struct flow *f, struct flow *port)
 {
 	const struct addr *to = &f->side[HOST].peer.a;
-	bool other = f->udp.relayed && udp_relay_others(c, f), failed = false;
+	bool other = f->udp.relayed && c->net.ip[addr_family(&f->side[GUEST].our.a)].ndns_to > 1, failed = false;
 	struct guest *g = flow_guest(c, f);
 	int err;
 

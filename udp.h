@@ -84,19 +84,6 @@ void udp_unfilter(struct flow *port);
 
 /* ---- udp_relay.c ---- */
 
-/* The resolver that the next flow begins with: the one that answered lately, or the first */
-static inline void udp_relay_prefer(const struct ctx *c, struct net_ip *ip)
-{
-	if (c->now >= ip->dns_until || ip->dns_first >= ip->ndns_to)
-		ip->dns_first = 0;
-}
-
-/* Are there other resolvers for a flow of DNS? */
-static inline bool udp_relay_others(const struct ctx *c, const struct flow *f)
-{
-	return c->net.ip[addr_family(&f->side[GUEST].our.a)].ndns_to > 1;
-}
-
 /* Queries of a flow (f->udp.relayed) from its @batch_head on are about to be sent; the flow may get another port */
 void udp_relay_query(struct ctx *c, struct flow *f, const struct pkt *pkts);
 

@@ -18,8 +18,6 @@
 #define QUERY_SETS	64		/* a power of two */
 #define QUERY_WAYS	4
 #define QUERY_BYTES	1232		/* DNS flag day 2020: no larger message is usual */
-#define QUERY_WAIT	2000		/* ms for an answer */
-#define PREFER		60000		/* ms for which the resolver that answered comes first */
 
 #define DNS_HEADER	12		/* RFC 1035 4.1.1 */
 #define DNS_QR		0x80		/* in byte 2 */
@@ -96,17 +94,7 @@ static void query_keep(struct ctx *c, const struct flow *f, const struct pkt *p)
 	q->tries = 0;
 	q->since = c->now;
 	view_copy(&p->data, 0, query_text[(q - query[0]) / QUERY_WAYS][(q - query[0]) % QUERY_WAYS], q->len);
-	timer_set(&c->wheel, &q->timer, c->now + QUERY_WAIT);
-}
-
-/* Number of the flow's resolver, or that of all if it is none (any more) */
-static unsigned resolver_of(const struct net_ip *ip, const struct flow *f)
-{
-	unsigned i = 0;
-
-	while (i < ip->ndns_to && !addr_eq(&ip->dns_to[i].a, &f->side[HOST].peer.a))
-		i++;
-	return i;
+	timer_set(&c->wheel, &q->timer, c->now + RESOLVER_WAIT);
 }
 
 static struct net_ip *family_of(struct ctx *c, const struct flow *f)
@@ -142,7 +130,7 @@ static bool send_all(struct ctx *c, struct flow *f)
 			break;
 		n++;
 		q->tries++;
-		timer_set(&c->wheel, &q->timer, c->now + QUERY_WAIT);
+		timer_set(&c->wheel, &q->timer, c->now + RESOLVER_WAIT);
 	}
 	if (!dgram_send(port->udp.sock, NULL, &flow_guest(c, f)->drops[DROP_SEND]))
 		return true;
@@ -156,10 +144,10 @@ static bool send_all(struct ctx *c, struct flow *f)
 static void relay_next(struct ctx *c, struct flow *f)
 {
 	const struct net_ip *ip = family_of(c, f);
-	unsigned i = resolver_of(ip, f);
+	unsigned i = resolver_nr(ip, &f->side[HOST].peer.a);
 
 	for (unsigned n = 0; n < ip->ndns_to; n++) {
-		i = i + 1 < ip->ndns_to ? i + 1 : 0;
+		i = resolver_next(ip, i);
 		if (resolver_set(c, f, i) && send_all(c, f))
 			return;
 	}
@@ -169,8 +157,8 @@ void udp_relay_query(struct ctx *c, struct flow *f, const struct pkt *pkts)
 {
 	struct net_ip *ip = family_of(c, f);
 
-	if (resolver_of(ip, f) == ip->ndns_to && ip->ndns_to) {	/* the host has others now */
-		udp_relay_prefer(c, ip);
+	if (resolver_nr(ip, &f->side[HOST].peer.a) == ip->ndns_to && ip->ndns_to) {	/* the host has others now */
+		resolver_begin(ip, c->now);
 		resolver_set(c, f, ip->dns_first);
 	}
 	if (ip->ndns_to < 2)
@@ -184,7 +172,6 @@ bool udp_relay_answer(struct ctx *c, struct flow *f, const uint8_t *b, size_t le
 	struct net_ip *ip = family_of(c, f);
 	struct query *q = len >= DNS_HEADER ? query_find(c, f, get_be16(b)) : NULL;
 	bool failed = len >= DNS_HEADER && ((b[3] & DNS_RCODE) == DNS_SERVFAIL || (b[3] & DNS_RCODE) == DNS_REFUSED);
-	unsigned i = resolver_of(ip, f);
 
 	if (!q)
 		return true;
@@ -193,10 +180,8 @@ bool udp_relay_answer(struct ctx *c, struct flow *f, const uint8_t *b, size_t le
 		return false;
 	}
 	query_end(c, q);
-	if (!failed && i < ip->ndns_to) {
-		ip->dns_first = (uint8_t)i;
-		ip->dns_until = c->now + PREFER;
-	}
+	if (!failed)
+		resolver_answered(ip, &f->side[HOST].peer.a, c->now);
 	return true;
 }
 

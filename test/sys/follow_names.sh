@@ -8,7 +8,14 @@ R ip addr add 198.51.100.11/24 dev ext
 R ip addr add 198.51.100.12/24 dev ext
 # A resolver on each address: the answer is its own address
 cat >"$T/names.py" <<'END'
-import os, socket, sys
+import os, socket, sys, threading
+def stream():
+    while True:
+        c = t.accept()[0]
+        c.sendall(c.getsockname()[0].replace("::ffff:", "").encode())
+        c.close()
+t = socket.create_server(("::", 53), family=socket.AF_INET6, dualstack_ipv6=True)
+threading.Thread(target=stream, daemon=True).start()
 s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
 s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
 s.setsockopt(socket.IPPROTO_IP, 8, 1)			# IP_PKTINFO
@@ -140,6 +147,20 @@ is "FOL-24 no route: the next one" "$(resolver 5)" 198.51.100.11
 le "FOL-24 at once" $(($(now_ms) - start)) 1500
 servers 192.0.2.1 2001:db8:1::10
 is "FOL-24 the next one is of the other family" "$(resolver 5)" 2001:db8:1::10
+by_tcp()		{ C python3 -c "import socket; print(socket.create_connection(('$F', 53), 8).recv(100).decode())"; }
+servers 198.51.100.10 198.51.100.11
+is "FOL-25 TCP: the first one" "$(by_tcp)" 198.51.100.10
+servers 198.51.100.2 2001:db8:1::10
+is "FOL-25 TCP: the first one refuses, the next one is of the other family" "$(by_tcp)" 2001:db8:1::10
+servers 192.0.2.1 198.51.100.11
+is "FOL-25 TCP: no route to the first one" "$(by_tcp)" 198.51.100.11
+servers 198.51.100.99 198.51.100.10
+start=$(now_ms)
+is "FOL-25 TCP: no connection to the first one" "$(by_tcp)" 198.51.100.10
+le "FOL-25 after 2 s" $(($(now_ms) - start)) 3000
+start=$(now_ms)
+is "FOL-25 the one that answered is the first one now" "$(by_tcp)" 198.51.100.10
+le "FOL-25 at once" $(($(now_ms) - start)) 1000
 echo "nameserver 2001:db8:1::10" >"$T/run/a/second"
 leads "and as before" 2001:db8:1::10
 
