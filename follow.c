@@ -9,7 +9,10 @@
  * All flows are walked for that, a number of them at a time, and no more than the link to the guest takes.
  */
 #include <errno.h>
+#include <linux/if_link.h>
 #include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
@@ -130,25 +133,50 @@ static void read_soon(struct follow *w, struct ctx *c)
 		timer_set(&c->wheel, &w->read, MAX(c->now + READ_SOON, w->next));
 }
 
-static void note(struct follow *w, struct ctx *c, const struct nlmsghdr *nh)
+/* An interface: is it one that matters beyond listeners? */
+static bool note_link(struct ctx *c, const struct nlmsghdr *nh)
+{
+	const struct ifinfomsg *ifi = NLMSG_DATA(nh);
+	const struct rtattr *tb[IFLA_IFNAME + 1];
+	char name[IFNAMSIZ] = "";
+
+	if (!msg_has(nh, sizeof(*ifi)))
+		return false;
+	attrs_read(nh, sizeof(*ifi), tb, IFLA_IFNAME);
+	if (tb[IFLA_IFNAME])
+		snprintf(name, sizeof(name), "%.*s", (int)RTA_PAYLOAD(tb[IFLA_IFNAME]),
+			 (const char *)RTA_DATA(tb[IFLA_IFNAME]));
+	if (nh->nlmsg_type == RTM_NEWLINK && *name && fwd_names(&c->fwd, name))
+		fwd_renew(&c->fwd, &c->net, name, (unsigned)ifi->ifi_index);
+	return (unsigned)ifi->ifi_index == c->net.ip[V4].ifindex || (unsigned)ifi->ifi_index == c->net.ip[V6].ifindex ||
+	       !strcmp(name, c->net.cf->ifname) || !strcmp(name, c->net.cf->ip[V4].out_if) ||
+	       !strcmp(name, c->net.cf->ip[V6].out_if);
+}
+
+/* False if nothing has to be read again */
+static bool note(struct follow *w, struct ctx *c, const struct nlmsghdr *nh)
 {
 	const struct ifaddrmsg *ifa = NLMSG_DATA(nh);
 	const struct rtattr *tb[IFA_LOCAL + 1];
 	struct addr a;
 
+	if (nh->nlmsg_type == RTM_NEWLINK || nh->nlmsg_type == RTM_DELLINK)
+		return note_link(c, nh);
 	if (nh->nlmsg_type != RTM_DELADDR || !msg_has(nh, sizeof(*ifa)))
-		return;
+		return true;
 	attrs_read(nh, sizeof(*ifa), tb, IFA_LOCAL);
 	if (!attr_addr(tb[IFA_LOCAL] ? tb[IFA_LOCAL] : tb[IFA_ADDRESS], ifa->ifa_family == AF_INET6, &a))
-		return;
+		return true;
 	gone_add(w, &a, c->now);
 	if (!timer_armed(&w->leave))
 		timer_set(&c->wheel, &w->leave, c->now + BACK);
+	return true;
 }
 
 static void net_event(struct follow *w, struct ctx *c)
 {
 	static alignas(NLMSG_ALIGNTO) uint8_t buf[16384];
+	bool again = false;
 	ssize_t len = 0;
 
 	for (unsigned i = 0; i < NOTES_TURN && len != -ETIMEDOUT; i++) {
@@ -156,13 +184,14 @@ static void net_event(struct follow *w, struct ctx *c)
 
 		len = nl_recv(&w->notes, buf, sizeof(buf));
 		if (len == -ENOBUFS) {			/* some were lost */
-			w->any = true;
+			again = w->any = true;
 			timer_set(&c->wheel, &w->leave, c->now + BACK);
 		}
 		for (nh = (const void *)buf; len > 0 && NLMSG_OK(nh, len); nh = NLMSG_NEXT(nh, len))
-			note(w, c, nh);
+			again |= note(w, c, nh);
 	}
-	read_soon(w, c);
+	if (again)
+		read_soon(w, c);
 }
 
 /* ---- what follows ---- */
@@ -224,7 +253,7 @@ static void configure(struct follow *w, struct ctx *c, const struct addr old[FAM
 
 static void changed(struct follow *w, struct ctx *c, unsigned families)
 {
-	int rc = follow_filter(w, &c->net);
+	int rc = follow_filter(w, c);
 
 	if (rc)
 		debug("Host network: no filter for notifications: %s", errno_text(-rc));
@@ -364,7 +393,7 @@ void follow_start(struct follow *w, struct ctx *c, struct ns *ns)
 	if (w->notes.fd < 0)
 		return;
 	w->ns = ns;
-	rc = follow_filter(w, &c->net);
+	rc = follow_filter(w, c);
 	rc = rc ? rc : ev_add(c->epfd, w->notes.fd, EV_HOST, 0, 0, EPOLLIN);
 	if (rc)
 		watch_nothing(w, rc);

@@ -64,7 +64,7 @@ void follow_flows_ended(struct follow *w, struct ctx *c);
 /* Starts a process that sends the text of a file now, and whenever it changes: descriptor, or -errno */
 int follow_resolv(const char *path);
 
-/* Filter of notifications: those about the interfaces in use, default routes, and addresses that go. 0 or -errno */
-int follow_filter(const struct follow *w, const struct net *net);
+/* Filter of notifications: of interfaces in use or named, default routes, and addresses that go. 0 or -errno */
+int follow_filter(const struct follow *w, const struct ctx *c);
 
 #endif /* FOLLOW_H */

@@ -50,20 +50,24 @@ static void find_attr(struct bpf *p, uint32_t at, uint32_t type)
 	bpf_op(p, BPF_MISC | BPF_TAX, 0, 0, 0);
 }
 
-/* Is one with another name waited for? */
-static bool waits_for_name(const struct net *net)
+/* Do names of interfaces matter? Rules may come later. */
+static bool has_names(const struct ctx *c)
 {
-	return *net->cf->ifname || *net->cf->ip[V4].out_if || *net->cf->ip[V6].out_if;
+	const struct net *net = &c->net;
+
+	return net->cf->control || fwd_names(&c->fwd, NULL) || *net->cf->ifname || *net->cf->ip[V4].out_if ||
+	       *net->cf->ip[V6].out_if;
 }
 
-static void links(struct bpf *p, const struct net *net)
+static void links(struct bpf *p, const struct ctx *c)
 {
+	const struct net *net = &c->net;
 	unsigned jump = for_types(p, RTM_NEWLINK, RTM_DELLINK);
 
 	find_attr(p, NOTE_LINK_ATTRS, IFLA_WIRELESS);
 	bpf_op(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0);
 	bpf_ret(p, FILTER_DROP);
-	if (!waits_for_name(net)) {
+	if (!has_names(c)) {
 		bpf_load(p, BPF_W, NOTE_LINK);
 		bpf_ret_unless(p, (const uint32_t[]){ htonl(net->ip[V4].ifindex), htonl(net->ip[V6].ifindex) }, 2,
 			       FILTER_DROP);
@@ -138,14 +142,14 @@ static void routes(struct bpf *p, const struct net *net)
 	for_end(p, jump);
 }
 
-int follow_filter(const struct follow *w, const struct net *net)
+int follow_filter(const struct follow *w, const struct ctx *c)
 {
 	static struct bpf p;
 
 	p.n = 0;
-	links(&p, net);
+	links(&p, c);
 	addresses_gone(&p);
-	addresses(&p, net);
-	routes(&p, net);
+	addresses(&p, &c->net);
+	routes(&p, &c->net);
 	return bpf_attach(&p, w->notes.fd, FILTER_PASS);
 }

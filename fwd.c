@@ -174,12 +174,30 @@ uint32_t fwd_gone(struct fwd *fwd, uint32_t from)
 	return LISTENERS_MAX;
 }
 
+/* A rule's socket for both families, or for that of @at: descriptor or -errno */
+static int listener_socket(const struct net *net, const struct rule *r, const struct end *at, bool dual)
+{
+	bool udp = r->proto == IPPROTO_UDP, v4 = addr_is_v4(&at->a), lo = r->outward && addr_is_unspec(&at->a);
+	struct sock_out out = { .ifname = lo && !r->ifname[0] ? "lo" : r->ifname, .freebind = net->cf->freebind };
+	int fd, rc;
+
+	if (addr_is_linklocal(&at->a) && !r->ifname[0])	/* the interface is the scope */
+		out.scope = net->ip[addr_family(&at->a)].ifindex;
+	if (!r->outward)
+		return sock_listen(r->proto, at, dual, &out);
+	rc = opener_sockets(v4 && !dual ? AF_INET : AF_INET6, udp ? SOCK_DGRAM : SOCK_STREAM, r->proto, &fd, 1);
+	return rc < 0 ? rc : sock_listen_on(fd, r->proto, at, dual, &out);
+}
+
+static int listener_watch(const struct fwd *fwd, uint32_t i, int fd, bool udp)
+{
+	return ev_add(fwd->epfd, fd, udp ? EV_UDP_LISTEN : EV_TCP_LISTEN, i, 0, udp ? EPOLLIN | EPOLLET : EPOLLIN);
+}
+
 /* One listener for port @port of a rule: for both families, or for that of @a */
 static int listen_one(struct opening *o, const struct fwd_rule *fr, const struct addr *a, bool dual, uint32_t port)
 {
-	bool udp = fr->r.proto == IPPROTO_UDP, v4 = addr_is_v4(a), lo = fr->r.outward && addr_is_unspec(a);
-	const char *ifname = lo && !fr->r.ifname[0] ? "lo" : fr->r.ifname;
-	struct sock_out out = { .ifname = ifname, .freebind = o->net->cf->freebind };
+	bool udp = fr->r.proto == IPPROTO_UDP, v4 = addr_is_v4(a);
 	struct end at = { *a, (uint16_t)port };
 	uint16_t rule = (uint16_t)(fr - o->t);
 	struct fwd *fwd = o->fwd;
@@ -188,15 +206,7 @@ static int listen_one(struct opening *o, const struct fwd_rule *fr, const struct
 
 	if (fwd->used >= fwd->max)
 		return -EMFILE;
-	if (addr_is_linklocal(a) && !fr->r.ifname[0])	/* the interface is the scope */
-		out.scope = o->net->ip[addr_family(a)].ifindex;
-	if (fr->r.outward) {
-		rc = opener_sockets(v4 && !dual ? AF_INET : AF_INET6, udp ? SOCK_DGRAM : SOCK_STREAM, fr->r.proto,
-				    &fd, 1);
-		fd = rc < 0 ? rc : sock_listen_on(fd, fr->r.proto, &at, dual, &out);
-	} else {
-		fd = sock_listen(fr->r.proto, &at, dual, &out);
-	}
+	fd = listener_socket(o->net, &fr->r, &at, dual);
 	if (fd < 0)
 		return fd;
 	i = fwd->free ? fwd->free - 1 : fwd->n++;
@@ -205,7 +215,7 @@ static int listen_one(struct opening *o, const struct fwd_rule *fr, const struct
 		.fd = fd, .rule = o->t == next.t ? RULES_MAX : rule, .heir = rule, .port = at.port,
 		.guest = fr->r.guest, .v4 = dual || v4, .v6 = dual || !v4,
 	};
-	rc = ev_add(fwd->epfd, fd, udp ? EV_UDP_LISTEN : EV_TCP_LISTEN, i, 0, udp ? EPOLLIN | EPOLLET : EPOLLIN);
+	rc = listener_watch(fwd, i, fd, udp);
 	if (rc) {
 		fd_close(fd);
 		listener_put(fwd, i);
@@ -701,6 +711,43 @@ struct listener *fwd_listener(struct fwd *fwd, uint32_t idx, uint8_t proto)
 	struct listener *l = &fwd->l[idx];
 
 	return l->fd >= 0 && fwd->rule[l->rule].r.proto == proto ? l : NULL;
+}
+
+/* SO_BINDTODEVICE looks an interface up once. The descriptor, which flows may have, stays the same. */
+static void listener_renew(struct fwd *fwd, const struct net *net, uint32_t i, const struct rule *r)
+{
+	struct listener *l = &fwd->l[i];
+	const struct end at = { r->any ? (l->v6 ? addr_any6 : addr_any4) : r->addr, l->port };
+	int fd = listener_socket(net, r, &at, l->v4 && l->v6), rc = fd;
+
+	if (fd >= 0) {
+		rc = dup2(fd, l->fd) < 0 ? -errno : listener_watch(fwd, i, l->fd, r->proto == IPPROTO_UDP);
+		close(fd);
+	}
+	if (rc < 0)
+		log_limited(LOG_WARNING, "Port %u on %s not opened again: %s", l->port, r->ifname, errno_text(-rc));
+}
+
+void fwd_renew(struct fwd *fwd, const struct net *net, const char *ifname, unsigned ifindex)
+{
+	for (uint32_t i = 0; i < fwd->n; i++) {
+		const struct rule *r = &fwd->rule[fwd->l[i].rule].r;
+		int bound = 0;
+		socklen_t len = sizeof(bound);
+
+		if (fwd->l[i].fd < 0 || !fwd->l[i].port || r->outward || strcmp(r->ifname, ifname))
+			continue;
+		if (!getsockopt(fwd->l[i].fd, SOL_SOCKET, SO_BINDTOIFINDEX, &bound, &len) && (unsigned)bound != ifindex)
+			listener_renew(fwd, net, i, r);
+	}
+}
+
+bool fwd_names(const struct fwd *fwd, const char *ifname)
+{
+	for (const struct fwd_rule *r = fwd->rule; r < fwd->rule + fwd->nrules; r++)
+		if (r->id && !r->r.outward && r->r.ifname[0] && (!ifname || !strcmp(r->r.ifname, ifname)))
+			return true;
+	return false;
 }
 
 void fwd_close(struct fwd *fwd)

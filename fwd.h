@@ -112,6 +112,14 @@ bool fwd_leads_to_us(const struct fwd *fwd, bool outward, uint8_t proto, const s
 /* Listener of an event, if it still is one of this protocol, or NULL */
 struct listener *fwd_listener(struct fwd *fwd, uint32_t idx, uint8_t proto);
 
+/* An interface is there, maybe in place of another one of that name: listeners bound to that are opened anew, from
+ * Linux 5.1 on
+ */
+void fwd_renew(struct fwd *fwd, const struct net *net, const char *ifname, unsigned ifindex);
+
+/* Does a rule name that interface; NULL: any? */
+bool fwd_names(const struct fwd *fwd, const char *ifname);
+
 /* Closes all ports, for a successor that starts as soon as our link is closed: exit() would close that first */
 void fwd_close(struct fwd *fwd);
 

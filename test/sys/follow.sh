@@ -209,7 +209,12 @@ pasta_stop
 
 # ---- interfaces
 
-pasta_up
+pasta_up -t %ext/8000 -u %ext/8000
+C python3 "$SYS/follow.py" serve 8000 >"$T/serve.C" 2>&1 &
+disown
+wait_for 20 grep -q ready "$T/serve.C"
+inbound()	{ R timeout 5 python3 "$SYS/follow.py" hold 198.51.100.2 8000 <<<"" | grep -q ok; }
+ok "to a port on an interface" inbound
 ip link set ext down
 ip link set ext name eth9
 ip link set eth9 up
@@ -230,6 +235,10 @@ wait_for 20 link_up
 ok "FOL-09 removed, and made again" wait_for 5 traffic 198.51.100.10
 ok "FOL-09 removed, and made again, IPv6" wait_for 5 traffic 2001:db8:1::10
 follows "FOL-09 the namespace" "$IN_EXT"
+ok "FOL-09 removed, and made again: to a port on it" wait_for 5 inbound
+xfer 5 <<END
+udp FOL-09_and_by_UDP c=R s=C to=198.51.100.2 port=8000 sizes=10,1000
+END
 
 # ---- cost
 
