@@ -22,8 +22,8 @@ calls()
 topology
 resolv "nameserver 198.51.100.1"
 rows . >"$T/rows"
-rows '\b(ALL|LOOP|LOOP_PASTA|OPENER)\b' >"$T/rows.pasta"
-rows '\b(ALL|LOOP|LOOP_PASST)\b' >"$T/rows.passt"
+rows '\b(ALL|LOOP|LOOP_PASTA|OPENER|SETTER|READER)\b' >"$T/rows.pasta"
+rows '\b(ALL|LOOP|LOOP_PASST|READER)\b' >"$T/rows.passt"
 le "the table was found" 40 "$(wc -l <"$T/rows.pasta")"
 le "the table was found, passt" 40 "$(wc -l <"$T/rows.passt")"
 

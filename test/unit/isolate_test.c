@@ -529,6 +529,56 @@ static void late_opener(const void *arg)
 		connect(3, NULL, 0);
 }
 
+/* What @arg names ends the process */
+enum bad { BAD_OPEN, BAD_SOCKET, BAD_WRITE };
+
+static void late_reader(const void *arg)
+{
+	int pair[2];
+
+	need(!socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair));
+	isolate_reader();
+	need(syscall(__NR_openat, AT_FDCWD, "/etc/passwd", READER_FLAGS) >= 0);
+	need(send(pair[0], "x", 1, MSG_NOSIGNAL) == 1);
+	if (arg && *(const enum bad *)arg == BAD_OPEN)
+		syscall(__NR_openat, AT_FDCWD, "/dev/null", READER_FLAGS | O_RDWR);
+	else if (arg && *(const enum bad *)arg == BAD_SOCKET)
+		socket(AF_INET, SOCK_DGRAM, 0);
+	else if (arg)
+		need(dup(pair[0]) >= 0);
+}
+
+static void late_setter(const void *arg)
+{
+	bool had = caps_have(CAP_NET_ADMIN);
+	char byte;
+	int pair[2];
+
+	need(!socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair));
+	isolate_setter();
+	need(send(pair[0], "x", 1, MSG_NOSIGNAL) == 1 && recv(pair[1], &byte, 1, 0) == 1);
+	if (arg && *(const enum bad *)arg == BAD_OPEN)
+		syscall(__NR_openat, AT_FDCWD, "/dev/null", READER_FLAGS);
+	else if (arg && *(const enum bad *)arg == BAD_SOCKET)
+		socket(AF_INET, SOCK_DGRAM, 0);
+	else if (arg && had)			/* capget() is none of its calls */
+		caps_have(CAP_NET_ADMIN);
+	else if (arg)
+		getpid();
+}
+
+static void test_helpers(void)
+{
+	test("isolate_reader(): files to read, and nothing else");
+	eq(child_run(late_reader, NULL), 0);
+	for (enum bad b = BAD_OPEN; b <= BAD_WRITE; b++)
+		eq(child_run(late_reader, &b), -SIGSYS);
+	test("isolate_setter(): messages, and nothing else");
+	eq(child_run(late_setter, NULL), 0);
+	for (enum bad b = BAD_OPEN; b <= BAD_WRITE; b++)
+		eq(child_run(late_setter, &b), -SIGSYS);
+}
+
 static void test_late(void)
 {
 	for_each_who(w) {
@@ -600,6 +650,7 @@ int main(void)
 	test_user();
 	test_prefork();
 	test_late();
+	test_helpers();
 	test_table();
 	return done();
 }
