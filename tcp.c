@@ -369,7 +369,7 @@ static struct net_ip *tcp_resolvers(struct ctx *c, const struct side *guest)
 }
 
 /* Connects to the host's side; to another resolver if that fails at once: descriptor or -errno */
-static int tcp_connect(struct ctx *c, const struct side *guest, struct side *host, uint8_t ttl)
+static int tcp_connect(struct ctx *c, struct guest *g, const struct side *guest, struct side *host, uint8_t ttl)
 {
 	const struct net_ip *ip = tcp_resolvers(c, guest);
 	struct sock_out out;
@@ -385,6 +385,8 @@ static int tcp_connect(struct ctx *c, const struct side *guest, struct side *hos
 		if (fd >= 0 || !ip || n >= ip->ndns_to)
 			return fd;
 		map_resolver(&c->net, guest, resolver_next(ip, resolver_nr(ip, &host->peer.a)), host);
+		if (egress_judge(c, g, IPPROTO_TCP, &host->peer))
+			return -EACCES;
 	}
 }
 
@@ -398,7 +400,9 @@ static bool tcp_next_resolver(struct ctx *c, struct flow *f)
 	if (!ip || ++f->tcp.retries >= ip->ndns_to)
 		return false;
 	map_resolver(&c->net, &f->side[GUEST], resolver_next(ip, resolver_nr(ip, &host.peer.a)), &host);
-	fd = tcp_connect(c, &f->side[GUEST], &host, f->tcp.ttl);
+	if (egress_judge(c, flow_guest(c, f), IPPROTO_TCP, &host.peer))
+		return false;
+	fd = tcp_connect(c, flow_guest(c, f), &f->side[GUEST], &host, f->tcp.ttl);
 	if (fd < 0)
 		return false;
 	if (ev_add_flow(c->epfd, fd, flow_idx(&c->flows, f), f->gen, HOST, TCP_EVENTS)) {
@@ -434,7 +438,7 @@ void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 		return;
 	}
 
-	fd = tcp_connect(c, &guest, &host, p->ttl);
+	fd = tcp_connect(c, g, &guest, &host, p->ttl);
 	if (fd < 0) {
 		tcp_refuse(c, g, &p->src, &p->dst, p->tcp.seq,
 			   &(struct sock_err){ .err = -fd, .origin = SO_EE_ORIGIN_LOCAL });

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "dgram.h"
+#include "egress.h"
 #include "udp.h"
 
 #define QUERY_SETS	64		/* a power of two */
@@ -108,6 +109,8 @@ static bool resolver_set(struct ctx *c, struct flow *f, unsigned i)
 	struct sock_out leave;
 
 	map_resolver(&c->net, &f->side[GUEST], i, &host);
+	if (egress_judge(c, flow_guest(c, f), IPPROTO_UDP, &host.peer))
+		return false;
 	leave = map_leave(&c->net, &f->side[GUEST].our, &host.peer.a);
 	return udp_move(c, f, &host, &leave);
 }
