@@ -462,7 +462,6 @@ static const struct {
 #endif
 #ifdef SANITIZED
 	{ __NR_sigaltstack,		ALL | SETTER | READER,	"sanitizers, before exit()" },
-	{ __NR_munmap,			LOOP,	"sanitizers" },
 	{ __NR_madvise,			LOOP,	"sanitizers" },
 	{ __NR_sched_yield,		LOOP,	"sanitizers" },
 	{ __NR_futex,			LOOP,	"sanitizers" },
