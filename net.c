@@ -55,11 +55,12 @@ static void check_named(const struct conf *cf, struct nl *nl, enum family f)
 static unsigned template_interface(const struct conf *cf, struct nl *nl, enum family f, const struct net_ip *old)
 {
 	unsigned ifindex = named_interface(cf, nl, f);
-	struct nl_routes routes;
+	struct nl_routes routes = { 0 };
 
 	if (ifindex)
 		return ifindex;
-	routes = *cf->ifname ? (struct nl_routes){ 0 } : nl_routes(nl, f == V6, 0);
+	if (!*cf->ifname)
+		routes = nl_routes(nl, f == V6, 0);
 	if (routes.by_default || !old || !old->ifindex)
 		return routes.by_default ? routes.by_default : routes.other;
 	return old->ifindex;
