@@ -226,11 +226,12 @@ def ipxe(card, family):
 # ---- Memory, start
 
 def rss_kb(processes):
+    """Of the program's own: not what it maps of a virtual machine's memory, which is shared"""
     kb = 0
     for p in processes:
         try:
-            with open(f"/proc/{p}/smaps_rollup") as f:
-                kb += sum(int(line.split()[1]) for line in f if line.startswith("Rss:"))
+            with open(f"/proc/{p}/status") as f:
+                kb += sum(int(line.split()[1]) for line in f if line.startswith(("RssAnon:", "RssFile:")))
         except (OSError, ValueError):
             pass
     return kb
