@@ -12,6 +12,7 @@
 #include "attach.h"
 #include "event.h"
 #include "frag.h"
+#include "names.h"
 #include "unix.h"
 
 #define DEFAULT_PATH	"/tmp/passt_%u.socket"
@@ -126,6 +127,7 @@ void attach_lost(struct ctx *c, struct guest *g)
 	tap_gone(&g->tap);
 	g->link_error = 0;
 	guest_forget(c, g);
+	names_forget(g);
 }
 
 /* Is the other end of the link gone, though its event was not handled yet? */

@@ -5,11 +5,13 @@
  * address, and only if the answer makes a difference to the verdict. Without an answer, the address counts as the
  * host's where that refuses it.
  *
- * A destination that carries other addresses, of relays and translators, is refused if one of them is.
+ * A destination that carries other addresses, of relays and translators, is refused if one of them is. Names that were
+ * granted for it (names.h) count as rules for it, in their order.
  */
 #include <linux/rtnetlink.h>
 
 #include "egress.h"
+#include "names.h"
 
 void egress_set(struct ctx *c, struct policy *p)
 {
@@ -44,7 +46,7 @@ static unsigned groups_here(const struct net *net, const struct addr *a)
 
 static bool same(struct decision a, struct decision b)
 {
-	return a.rule == b.rule && a.verdict == b.verdict;
+	return a.rule == b.rule && a.verdict == b.verdict && a.by == b.by;
 }
 
 /* Of several decisions, a refusal counts, or else a question: @d or @also, in @d */
@@ -54,17 +56,33 @@ static void stricter(struct decision *d, struct decision also)
 		*d = also;
 }
 
-/* Decision on one address */
-static struct decision judge_one(struct ctx *c, const struct policy *p, enum policy_proto proto, const struct end *to)
-{
-	unsigned groups = groups_here(&c->net, &to->a);
-	struct decision d = policy_judge(p, proto, to, groups), host, many;
+/* An address, and what kernel and network know of it */
+struct known {
+	struct end	e;
+	unsigned	groups;
+	int		route;			/* nl_route_type(), as soon as it was asked */
+	bool		asked;
+};
 
-	host = policy_judge(p, proto, to, policy_groups_with(groups, GROUP_HOST));
-	many = policy_judge(p, proto, to, policy_groups_with(groups, GROUP_MULTICAST));
+static struct known known(const struct net *net, const struct addr *a, uint16_t port)
+{
+	return (struct known){ .e = { *a, port }, .groups = groups_here(net, a) };
+}
+
+/* Decision on one address, under a name that was granted for it, or NULL */
+static struct decision judge_one(struct ctx *c, const struct policy *p, enum policy_proto proto, struct known *k,
+				 const char *name)
+{
+	struct decision d = policy_judge(p, proto, &k->e, k->groups, name), host, many;
+
+	host = policy_judge(p, proto, &k->e, policy_groups_with(k->groups, GROUP_HOST), name);
+	many = policy_judge(p, proto, &k->e, policy_groups_with(k->groups, GROUP_MULTICAST), name);
 	if (same(d, host) && same(d, many))
 		return d;
-	switch (nl_route_type(&c->egress.nl, &to->a)) {
+	if (!k->asked)
+		k->route = nl_route_type(&c->egress.nl, &k->e.a);
+	k->asked = true;
+	switch (k->route) {
 	case RTN_LOCAL:
 	case RTN_ANYCAST:
 		return host;
@@ -81,32 +99,82 @@ static struct decision judge_one(struct ctx *c, const struct policy *p, enum pol
 	}
 }
 
-/* Decision on a destination, with what it carries */
-static struct decision judge(struct ctx *c, const struct policy *p, uint8_t proto, const struct end *to)
+/* A destination, and what it carries */
+struct place {
+	struct known	k[1 + POLICY_CARRIED];
+	unsigned	n;
+};
+
+static struct place place_of(const struct net *net, const struct end *to)
 {
-	enum policy_proto pp = proto == IPPROTO_TCP ? POLICY_TCP : proto == IPPROTO_UDP ? POLICY_UDP : POLICY_ECHO;
-	struct decision d = judge_one(c, p, pp, to);
+	struct place pl = { .n = 1 };
 	struct addr v4[POLICY_CARRIED];
 	unsigned n = policy_carried(&to->a, v4);
 
-	for (unsigned i = 0; i < n; i++) {
-		const struct end carried = { v4[i], to->port };
+	pl.k[0] = known(net, &to->a, to->port);
+	for (unsigned i = 0; i < n; i++)
+		pl.k[pl.n++] = known(net, &v4[i], to->port);
+	return pl;
+}
 
-		stricter(&d, judge_one(c, p, pp, &carried));
-	}
+static struct decision judge_as(struct ctx *c, const struct policy *p, enum policy_proto proto, struct place *pl,
+				const char *name)
+{
+	struct decision d = judge_one(c, p, proto, &pl->k[0], name);
+
+	for (unsigned i = 1; i < pl->n; i++)
+		stricter(&d, judge_one(c, p, proto, &pl->k[i], name));
 	return d;
 }
 
-enum drop egress_verdict(struct ctx *c, const struct guest *g, uint8_t proto, const struct end *to)
+/* Of the names that were granted for the destination, the one that is allowed counts, or else one that is a question;
+ * without any, the address. What the guest then sends may show which one it is.
+ */
+static struct decision judge(struct ctx *c, const struct policy *p, const struct guest *g, uint8_t proto,
+			     const struct end *to)
+{
+	enum policy_proto pp = proto == IPPROTO_TCP ? POLICY_TCP : proto == IPPROTO_UDP ? POLICY_UDP : POLICY_ECHO;
+	uint16_t grant = p->slots && pp != POLICY_ECHO ? names_next(c, g, &to->a, 0) : 0;
+	struct place pl = place_of(&c->net, to);
+	struct decision best, d;
+
+	best = judge_as(c, p, pp, &pl, grant ? names_text(grant) : NULL);
+	best.grant = grant;
+	while (grant && best.verdict != ALLOW && (grant = names_next(c, g, &to->a, grant))) {
+		d = judge_as(c, p, pp, &pl, names_text(grant));
+		d.grant = grant;
+		if (d.verdict == ALLOW || (d.verdict == ASK && best.verdict == DENY))
+			best = d;
+	}
+	if (best.by != BY_NAME)
+		best.grant = 0;
+	return best;
+}
+
+enum drop egress_verdict(struct ctx *c, const struct guest *g, uint8_t proto, const struct end *to, struct decision *d)
 {
 	struct policy *p = g->policy;
-	struct decision d = judge(c, p, proto, to);
 
-	if (d.rule == POLICY_NONE)
+	*d = judge(c, p, g, proto, to);
+	if (d->rule == POLICY_NONE)
 		p->hits++;
 	else
-		p->rule[d.rule].hits++;
-	return d.verdict == ALLOW ? DROP_NONE : DROP_POLICY;
+		p->rule[d->rule].hits++;
+	return d->verdict == ALLOW ? DROP_NONE : DROP_POLICY;
+}
+
+enum verdict names_judge(struct ctx *c, const struct guest *g, enum policy_proto proto, const struct end *to,
+			 const char *name)
+{
+	struct place pl = place_of(&c->net, to);
+	struct decision d;
+
+	if (!g->policy)
+		return ALLOW;
+	d = judge_as(c, g->policy, proto, &pl, name);
+	if (d.by == BY_NAME && d.verdict != DENY && !names_find(c, g, &to->a, name))
+		d = judge_as(c, g->policy, proto, &pl, NULL);
+	return d.verdict;
 }
 
 static uint8_t flow_proto(const struct flow *f)
@@ -125,7 +193,7 @@ unsigned egress_end_refused(struct ctx *c)
 		const struct policy *p = flow_guest(c, f)->policy;
 
 		if (f->type == FLOW_FREE || f->dead || !f->egress || !p ||
-		    judge(c, p, flow_proto(f), &f->side[HOST].peer).verdict == ALLOW)
+		    judge(c, p, flow_guest(c, f), flow_proto(f), &f->side[HOST].peer).verdict == ALLOW)
 			continue;
 		n += f->ops->end(c, f);
 	}

@@ -22,18 +22,37 @@ void egress_set(struct ctx *c, struct policy *p);
 unsigned egress_end_refused(struct ctx *c);
 
 /* egress_judge() of a guest with a policy */
-enum drop egress_verdict(struct ctx *c, const struct guest *g, uint8_t proto, const struct end *to);
+enum drop egress_verdict(struct ctx *c, const struct guest *g, uint8_t proto, const struct end *to, struct decision *d);
 
 /**
  * egress_judge() - verdict on a flow that the guest begins
  * @proto:	IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP or IPPROTO_ICMPV6
  * @to:		endpoint to connect or send to, after all mapping
+ * @d:		filled in, for flow_decided()
  *
  * Return: DROP_NONE, or DROP_POLICY, and the guest is to see that
  */
-static inline enum drop egress_judge(struct ctx *c, const struct guest *g, uint8_t proto, const struct end *to)
+static inline enum drop egress_judge(struct ctx *c, const struct guest *g, uint8_t proto, const struct end *to,
+				     struct decision *d)
 {
-	return g->policy ? egress_verdict(c, g, proto, to) : DROP_NONE;
+	*d = (struct decision){ .rule = POLICY_NONE, .verdict = ALLOW };
+	return g->policy ? egress_verdict(c, g, proto, to, d) : DROP_NONE;
 }
+
+/* Is port 53 the program's for this guest? See policy_resolves() */
+static inline bool egress_resolves(const struct guest *g)
+{
+	return policy_resolves(g->policy);
+}
+
+/**
+ * names_judge() - may the guest reach an endpoint under a name of the server's, which it sent there?
+ * @name:	in lower case, without the root's dot
+ *
+ * For flows whose decision is BY_NAME or BUT_NAMES. Return: ALLOW if a rule, or the default, allows the name, and it was
+ * granted for that address unless the address itself is allowed
+ */
+enum verdict names_judge(struct ctx *c, const struct guest *g, enum policy_proto proto, const struct end *to,
+			 const char *name);
 
 #endif /* EGRESS_H */

@@ -248,6 +248,7 @@ void flow_end(struct flows *fs, struct flow *f)
 	fs->ended[f->type]++;
 	fs->used--;
 	fs->fds -= f->ops->fds;
+	fs->granted[f->decision.grant]--;
 	f->dead = true;
 	f->gen = (f->gen + 1) % (1U << 10);
 	f->link[LINK_WAIT].next = fs->dead;

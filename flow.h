@@ -16,11 +16,13 @@
 #define FLOW_H
 
 #include "addr.h"
+#include "policy.h"
 #include "timer.h"
 #include "util.h"
 
 #define FLOW_MAX	(1U << 17)
 #define FLOW_NONE	UINT32_MAX
+#define GRANTS_MAX	4096		/* names granted (names.h): numbers from 1 to that */
 
 enum flow_type { FLOW_FREE, FLOW_TCP, FLOW_UDP, FLOW_UDP_PORT, FLOW_PING, FLOW_SPLICE, FLOW_UDP_SPLICE, FLOW_TYPES };
 
@@ -221,7 +223,8 @@ struct flow {
 	bool		dead;		/* ended in this loop turn */
 	uint8_t		queue;		/* of the link: the one that the guest used last */
 	uint8_t		lru;		/* enum flow_lru, LRU_LISTS: on none */
-	bool		egress;		/* the guest began it: its policy has allowed that */
+	bool		egress;		/* the guest began it: its policy has allowed that, */
+	struct decision	decision;	/* by this */
 	uint16_t	gen;		/* of this entry, 10 bits: events of an earlier owner have another one */
 	uint16_t	batch_head, batch_tail;	/* this batch's packets of the flow, PKT_NEXT_NONE: none */
 	uint32_t	hash[FLOW_TABLES], hnext[FLOW_TABLES];	/* hash and chain; FLOW_NONE: not in that table */
@@ -255,6 +258,7 @@ struct flows {
 	uint32_t	count[FLOW_TYPES], used;	/* by type, and in all */
 	uint64_t	opened[FLOW_TYPES], ended[FLOW_TYPES];	/* so far */
 	uint32_t	fds;		/* descriptors of all, at most */
+	uint32_t	granted[GRANTS_MAX + 1];	/* flows by the name that was granted for them */
 	struct flow_list wait[WAIT_LISTS];
 	struct flow_list lru[GUEST_MAX][LRU_LISTS];
 	uint64_t	key[2];		/* of the hash */
@@ -312,6 +316,15 @@ static inline struct flow *flow_find_end(const struct flows *fs, unsigned guest,
 					 uint32_t key, const struct end *e)
 {
 	return flow_find(fs, table, guest, type, key, e, NULL);
+}
+
+/* The guest began it, and that is how it was decided */
+static inline void flow_decided(struct flows *fs, struct flow *f, const struct decision *d)
+{
+	fs->granted[f->decision.grant]--;
+	f->egress = true;
+	f->decision = *d;
+	fs->granted[d->grant]++;
 }
 
 /* Out of a table: its endpoints may change */

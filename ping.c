@@ -65,6 +65,7 @@ static int ping_socket(struct ctx *c, struct guest *g, const struct end *asked, 
 /* New flow for an echo request, or NULL: counted, and answered with an error where there is one */
 static struct flow *ping_open(struct ctx *c, struct guest *g, const struct pkt *p, const struct side *guest)
 {
+	struct decision d;
 	struct side host;
 	struct flow *f;
 	enum drop why;
@@ -72,7 +73,7 @@ static struct flow *ping_open(struct ctx *c, struct guest *g, const struct pkt *
 
 	why = map_out(&c->net, p->proto, &guest->peer, &guest->our, &host);
 	if (why == DROP_NONE)
-		why = egress_judge(c, g, p->proto, &host.peer);
+		why = egress_judge(c, g, p->proto, &host.peer, &d);
 	if (why != DROP_NONE) {
 		icmp_refuse(c, g, why, p);
 		return NULL;
@@ -85,7 +86,7 @@ static struct flow *ping_open(struct ctx *c, struct guest *g, const struct pkt *
 	}
 	f->side[GUEST] = *guest;
 	f->side[HOST] = host;
-	f->egress = true;
+	flow_decided(&c->flows, f, &d);
 	f->ping = (struct ping){ .sock = fd, .id = guest->peer.port };
 	flow_hash_guest(&c->flows, f);
 	f->timer.kind = TIMER_FLOW;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* policy.c - egress policy: rules compiled into places, and the verdict on a flow
  *
- * A place is a prefix or a group that rules name. Its rules become one map of keys, protocol and port in one number, to
- * the first rule that has the key. Prefixes are sorted, and each has a link to the next larger one around it: the last
- * one that is not behind an address, and those around it, are all that can contain the address. Among the places of an
- * address, the lowest number of a rule counts.
+ * A place is a prefix, a group or a name that rules have. Its rules become one map of keys, protocol and port in one
+ * number, to the first rule that has the key. Prefixes are sorted, and each has a link to the next larger one around it:
+ * the last one that is not behind an address, and those around it, are all that can contain the address. Names are in a
+ * hash: a name is looked up there, and each name above it. Among the places of an address and its name, the lowest number
+ * of a rule counts.
  */
 #include <stddef.h>
 #include <string.h>
@@ -13,6 +14,9 @@
 #include "util.h"
 
 #define RULE_BITS	14
+
+#define PORT_DNS	53
+#define PORT_QUIC	443		/* by UDP */
 
 static struct policy policies[2];		/* one in use, and its successor in the making */
 
@@ -25,6 +29,7 @@ struct policy *policy_new(const struct policy *old)
 
 	/* Tables behind the counts are written before they are read */
 	memset(p, 0, offsetof(struct policy, rule));
+	p->no_name = POLICY_NONE;
 	p->given = old ? old->given : EGRESS_UNSET;
 	return p;
 }
@@ -138,19 +143,40 @@ unsigned policy_carried(const struct addr *a, struct addr v4[static POLICY_CARRI
 
 /* ---- compiling ---- */
 
-/* Order of places, and of rules in the same place: 0 */
-static int place_cmp(unsigned target, const struct addr *a, unsigned plen, const struct policy_rule *r)
+static char lower(char ch)
 {
-	int d = (int)target - r->target;
+	return ch >= 'A' && ch <= 'Z' ? (char)(ch | 0x20) : ch;
+}
 
-	d = d ? d : memcmp(a->b, r->addr.b, sizeof(a->b));
-	return d ? d : (int)plen - r->plen;
+/* As memcmp(), without case (RFC 4343 3) */
+static int name_cmp(const char *a, const char *b, size_t len)
+{
+	int d = 0;
+
+	for (size_t i = 0; i < len && !d; i++)
+		d = lower(a[i]) - lower(b[i]);
+	return d;
+}
+
+static bool has_name(unsigned target)
+{
+	return target == TARGET_NAME || target == TARGET_BELOW;
+}
+
+/* Order of places, and of rules in the same place: 0 */
+static int place_cmp(const struct policy_rule *a, const struct policy_rule *b)
+{
+	int d = (int)a->target - b->target;
+
+	d = d ? d : memcmp(a->addr.b, b->addr.b, sizeof(a->addr.b));
+	d = d ? d : (int)a->plen - b->plen;
+	return d || !has_name(a->target) ? d : name_cmp(a->name, b->name, a->plen);
 }
 
 /* Numbers by value, or numbers of @p's rules by place */
 static bool before(const struct policy *p, uint32_t a, uint32_t b)
 {
-	int d = p ? place_cmp(p->rule[a].target, &p->rule[a].addr, p->rule[a].plen, &p->rule[b]) : 0;
+	int d = p ? place_cmp(&p->rule[a], &p->rule[b]) : 0;
 
 	return d < 0 || (!d && a < b);
 }
@@ -187,21 +213,24 @@ static void sort(const struct policy *p, uint32_t *v, unsigned n)
 
 static uint32_t key_of(unsigned proto, uint16_t port)
 {
-	return (uint32_t)proto << 16 | (proto == POLICY_ECHO ? 0 : port);
+	return (uint32_t)proto << 16 | (proto == POLICY_ECHO || proto == POLICY_QUIC ? 0 : port);
 }
 
 /* Next range of keys of a rule, from @first to before @end; *@i: 0 for the first. false: there is none */
 static bool next_keys(const struct policy *p, const struct policy_rule *r, unsigned *i, uint32_t *first, uint32_t *end)
 {
+	static const struct port_range all = { 0, UINT16_MAX };
 	unsigned n = MAX(r->nranges, 1U);
 
-	while (*i < POLICY_PROTOS * n) {
-		unsigned proto = *i / n, range = r->ranges + (*i)++ % n;
+	while (*i < POLICY_KEYS * n) {
+		unsigned proto = *i / n, k = (*i)++ % n;
+		const struct port_range *range = r->nranges ? &p->range[r->ranges + k] : &all;
 
-		if (!(r->protos >> proto & 1))
+		if (!(r->protos >> proto & 1) ||
+		    (proto == POLICY_QUIC && (range->first > PORT_QUIC || range->last < PORT_QUIC)))
 			continue;
-		*first = key_of(proto, r->nranges ? p->range[range].first : 0);
-		*end = key_of(proto, r->nranges ? p->range[range].last : UINT16_MAX) + 1;
+		*first = key_of(proto, range->first);
+		*end = key_of(proto, range->last) + 1;
 		return true;
 	}
 	return false;
@@ -282,6 +311,39 @@ static unsigned edges_make(const struct policy *p, const uint32_t *nr, unsigned 
 	return edges_unique(e, n, true);
 }
 
+/* Of a name, byte by byte from its end on (FNV-1a): all names above it are on the way. The longest run of full slots is
+ * the policy's own affair: the guest has no part in it.
+ */
+#define HASH_START	2166136261U
+
+static uint32_t hash_add(uint32_t h, char ch)
+{
+	return (h ^ (uint8_t)lower(ch)) * 16777619U;
+}
+
+static uint32_t name_hash(const char *name, size_t len)
+{
+	uint32_t h = HASH_START;
+
+	while (len)
+		h = hash_add(h, name[--len]);
+	return h;
+}
+
+/* Slot of a name with hash @h, or the free one for it */
+static uint16_t *slot_of(const struct policy *p, unsigned target, const char *name, size_t len, uint32_t h)
+{
+	const struct policy_rule *r;
+	uint16_t *s;
+
+	h = (h ^ h >> 15) + target;
+	do {
+		s = (uint16_t *)&p->slot[h++ % p->slots];
+		r = *s ? &p->rule[p->place[*s - 1].rule] : NULL;
+	} while (r && (r->target != target || r->plen != len || name_cmp(r->name, name, len)));
+	return s;
+}
+
 /* The place of @count rules, behind all others */
 static void place_add(struct policy *p, const uint32_t *nr, unsigned count)
 {
@@ -289,41 +351,59 @@ static void place_add(struct policy *p, const uint32_t *nr, unsigned count)
 	struct policy_place *pl = &p->place[p->nplaces];
 	unsigned up = p->nplaces ? p->nplaces - 1 : POLICY_NONE;
 
-	*pl = (struct policy_place){ .addr = r->addr, .plen = r->plen, .target = r->target, .edges = p->nedges };
+	*pl = (struct policy_place){
+		.addr = r->addr, .plen = r->plen, .target = r->target, .rule = (uint16_t)nr[0], .edges = p->nedges,
+	};
 	pl->nedges = edges_make(p, nr, count, p->edge + p->nedges);
 	p->nedges += pl->nedges;
 	while (up != POLICY_NONE && (p->place[up].target != r->target || p->place[up].plen > r->plen ||
 				     !in_net(&r->addr, &p->place[up].addr, p->place[up].plen)))
 		up = p->place[up].up;
-	pl->up = r->target == TARGET_GROUP ? POLICY_NONE : (uint16_t)up;
+	pl->up = r->target >= TARGET_GROUP ? POLICY_NONE : (uint16_t)up;
 	if (r->target == TARGET_GROUP)
 		p->group[r->plen] = (uint16_t)p->nplaces;
+	if (has_name(r->target))
+		*slot_of(p, r->target, r->name, r->plen, name_hash(r->name, r->plen)) = (uint16_t)(p->nplaces + 1);
 	p->nplaces++;
 	if (r->target == TARGET_V4)
 		p->first_v6 = p->nplaces;
-	if (r->target != TARGET_GROUP)
+	if (r->target < TARGET_GROUP)
 		p->end_v6 = p->nplaces;
+}
+
+/* An empty hash for @n names */
+static void slots_clear(struct policy *p, unsigned n)
+{
+	p->slots = n ? 2 : 0;
+	while (p->slots < 2 * n)
+		p->slots *= 2;
+	memset(p->slot, 0, p->slots * sizeof(*p->slot));
 }
 
 void policy_compile(struct policy *p)
 {
+	unsigned n, names = 0;
 	bool allows = false;
-	unsigned n;
 
+	p->no_name = POLICY_NONE;
 	p->nplaces = p->nedges = p->first_v6 = p->end_v6 = 0;
 	for (unsigned g = 0; g < GROUPS; g++)
 		p->group[g] = POLICY_NONE;
 	for (unsigned i = 0; i < p->nrules; i++) {
+		const struct policy_rule *r = &p->rule[i];
+
 		order[i] = i;
-		allows |= p->rule[i].verdict != DENY;
+		allows |= r->verdict != DENY;
+		names += has_name(r->target);
+		if (has_name(r->target) && r->verdict == DENY)
+			p->no_name = MIN(p->no_name, i);
 	}
+	slots_clear(p, names);
 	p->egress = p->given ? p->given : allows ? EGRESS_LOCKED : EGRESS_OPEN;
 	sort(p, order, p->nrules);
 	for (unsigned i = 0; i < p->nrules; i += n) {
-		const struct policy_rule *r = &p->rule[order[i]];
-
 		for (n = 1; i + n < p->nrules; n++)
-			if (place_cmp(r->target, &r->addr, r->plen, &p->rule[order[i + n]]))
+			if (place_cmp(&p->rule[order[i]], &p->rule[order[i + n]]))
 				break;
 		place_add(p, order + i, n);
 	}
@@ -374,14 +454,54 @@ static unsigned first_rule(const struct policy *p, uint32_t key, const struct ad
 	return rule;
 }
 
+/* Places of a name, and of those above it that have rules for all below: their number */
+static unsigned places_of(const struct policy *p, const char *name, uint16_t place[static DNS_LABELS + 1])
+{
+	uint32_t h = HASH_START;
+	unsigned n = 0, s;
+	size_t len = p->slots ? strlen(name) : 0;
+
+	for (size_t at = len; at--; h = hash_add(h, name[at])) {
+		s = name[at] == '.' ? *slot_of(p, TARGET_BELOW, name + at + 1, len - at - 1, h) : 0;
+		if (s && n < DNS_LABELS)
+			place[n++] = (uint16_t)(s - 1);
+	}
+	s = len ? *slot_of(p, TARGET_NAME, name, len, h) : 0;
+	if (s)
+		place[n++] = (uint16_t)(s - 1);
+	return n;
+}
+
+static unsigned places_rule(const struct policy *p, const uint16_t *place, unsigned n, uint32_t key)
+{
+	unsigned rule = POLICY_NONE;
+
+	for (unsigned i = 0; i < n; i++)
+		rule = MIN(rule, place_rule(p, place[i], key));
+	return rule;
+}
+
+/* First rule for a name, or POLICY_NONE */
+static unsigned name_rule(const struct policy *p, enum policy_proto proto, uint16_t port, const char *name)
+{
+	uint16_t place[DNS_LABELS + 1];
+
+	if (proto == POLICY_UDP && port == PORT_QUIC)
+		proto = POLICY_QUIC;
+	return places_rule(p, place, places_of(p, name, place), key_of(proto, port));
+}
+
 static enum verdict by_default(const struct policy *p, enum policy_proto proto, uint16_t port, unsigned groups)
 {
+	/* A resolver that the guest chooses: names would not be judged */
+	if (p->slots && port == PORT_DOT && proto != POLICY_ECHO)
+		return DENY;
 	switch (p->egress) {
 	case EGRESS_UNSET:
 	case EGRESS_OPEN:
 		return ALLOW;
 	case EGRESS_INTERNET:
-		if (groups & IN(RESOLVER) && proto != POLICY_ECHO && port == 53)
+		if (groups & IN(RESOLVER) && proto != POLICY_ECHO && port == PORT_DNS)
 			return ALLOW;
 		return groups & IN(PUBLIC) ? ALLOW : DENY;
 	case EGRESS_LOCKED:
@@ -391,10 +511,91 @@ static enum verdict by_default(const struct policy *p, enum policy_proto proto, 
 	return DENY;
 }
 
-struct decision policy_judge(const struct policy *p, enum policy_proto proto, const struct end *to, unsigned groups)
+/* Ports on which the guest's first bytes have the server's name: of TLS, of HTTP */
+static bool shows_name(enum policy_proto proto, uint16_t port)
 {
-	unsigned rule = first_rule(p, key_of(proto, to->port), &to->a, groups);
-	enum verdict v = rule == POLICY_NONE ? by_default(p, proto, to->port, groups) : p->rule[rule].verdict;
+	return proto == POLICY_TCP && (port == 443 || port == 8443 || port == 80 || port == 8080);
+}
 
-	return (struct decision){ .rule = (uint16_t)rule, .verdict = (uint8_t)v };
+struct decision policy_judge(const struct policy *p, enum policy_proto proto, const struct end *to, unsigned groups,
+			     const char *name)
+{
+	unsigned rule = first_rule(p, key_of(proto, to->port), &to->a, groups), named = POLICY_NONE;
+	enum verdict v = rule == POLICY_NONE ? by_default(p, proto, to->port, groups) : p->rule[rule].verdict;
+	struct decision d = { .rule = (uint16_t)rule, .verdict = (uint8_t)v };
+
+	if (name && !(groups & POLICY_NAMELESS))
+		named = name_rule(p, proto, to->port, name);
+	if (p->no_name < rule && shows_name(proto, to->port))
+		d.by = BUT_NAMES;
+	if (named < rule) {
+		d.rule = (uint16_t)named;
+		d.verdict = p->rule[named].verdict;
+		d.by = v == ALLOW ? d.by : BY_NAME;
+	}
+	return d;
+}
+
+/* Rules for an address that a name may have, too, as far as they allow it: not those of the arpa names of addresses */
+static unsigned wide_places(const struct policy *p, const char *name, uint16_t place[static 2])
+{
+	static const uint8_t wide[] = { GROUP_ANY, GROUP_PUBLIC };
+	size_t len = strlen(name);
+	unsigned n = 0;
+
+	if (len > 5 && !memcmp(name + len - 5, ".arpa", 5))
+		return 0;
+	for (unsigned i = 0; i < ARRAY_SIZE(wide); i++)
+		if (p->group[wide[i]] != POLICY_NONE)
+			place[n++] = p->group[wide[i]];
+	return n;
+}
+
+/* Decision on a name as far as @key goes: by rules for the name, @n of @place, and @wide of them behind these */
+static struct decision query_key(const struct policy *p, const uint16_t *place, unsigned n, unsigned wide, uint32_t key)
+{
+	unsigned rule = places_rule(p, place, n, key);
+	struct decision d = { .rule = (uint16_t)rule, .verdict = p->egress == EGRESS_LOCKED ? DENY : ALLOW };
+
+	if (rule != POLICY_NONE)
+		d.verdict = p->rule[rule].verdict;
+	for (unsigned i = 0; i < wide; i++) {
+		unsigned r = place_rule(p, place[n + i], key);
+
+		if (r < d.rule && p->rule[r].verdict != DENY)
+			d = (struct decision){ .rule = (uint16_t)r, .verdict = p->rule[r].verdict };
+	}
+	return d;
+}
+
+/* Is it one of a flow that a name may lead to? */
+static bool key_counts(uint32_t key)
+{
+	return key >> 16 < POLICY_ECHO || key == key_of(POLICY_QUIC, 0);
+}
+
+struct decision policy_query(const struct policy *p, const char *name)
+{
+	uint16_t place[DNS_LABELS + 3];
+	unsigned n = places_of(p, name, place), wide = wide_places(p, name, place + n);
+	struct decision d = query_key(p, place, n, wide, 0), also;
+
+	/* Verdicts change at edges only */
+	for (unsigned i = 0; i < n + wide && d.verdict == DENY; i++) {
+		const uint32_t *e = p->edge + p->place[place[i]].edges;
+
+		for (unsigned k = 0; k < p->place[place[i]].nedges && d.verdict == DENY; k++) {
+			also = key_counts(edge_key(e[k])) ? query_key(p, place, n, wide, edge_key(e[k])) : d;
+			if (also.verdict != DENY || also.rule < d.rule)
+				d = also;
+		}
+	}
+	return d;
+}
+
+bool policy_names(const struct policy *p, const char *name)
+{
+	uint16_t place[DNS_LABELS + 1];
+
+	return places_of(p, name, place);
 }

@@ -2,8 +2,11 @@
 /* policy.h - egress policy: rules in order, and the verdict on a flow that a guest begins
  *
  * Rules are added, from the command line or a file, compiled once, and then only looked up: the cost depends on the
- * number of prefixes around an address, at most 129, and on the logarithm of the number of rules. The first rule that
- * matches decides; without one, the default does. policy_text.c has the grammar, doc/policy.md the manual.
+ * number of prefixes around an address, at most 129, of labels in a name, at most 127, and on the logarithm of the number
+ * of rules. The first rule that matches decides; without one, the default does. policy_text.c has the grammar,
+ * doc/policy.md the manual.
+ *
+ * A name here is text in lower case, without the root's dot: "example.com".
  */
 #ifndef POLICY_H
 #define POLICY_H
@@ -14,7 +17,11 @@
 #define POLICY_RANGES	32768			/* ranges of ports in all of them */
 #define POLICY_TEXT	(1U << 20)		/* bytes of files */
 #define POLICY_NONE	((1U << 14) - 1)	/* no rule: more than any rule's number */
-#define POLICY_EDGES	(2 * (2 * POLICY_RANGES + 3 * POLICY_MAX) + POLICY_MAX)
+#define POLICY_EDGES	(2 * (3 * POLICY_RANGES + 6 * POLICY_MAX) + POLICY_MAX)
+#define POLICY_SLOTS	(1U << 15)		/* of the hash of names: twice as many as rules, or more */
+#define DNS_NAME_LEN	253			/* RFC 1035 2.3.4, as text without the root's dot */
+#define DNS_LABELS	127
+#define PORT_DOT	853			/* DNS over TLS, DTLS, QUIC (RFC 7858, 8094, 9250) */
 
 enum verdict { ALLOW, DENY, ASK };
 
@@ -38,9 +45,10 @@ enum group {
 	GROUP_RESOLVER = GROUPS	/* a resolver that the guest is given */
 };
 
-enum policy_proto { POLICY_TCP, POLICY_UDP, POLICY_ECHO, POLICY_PROTOS };
+/* By name, UDP port 443 takes a rule for UDP only: QUIC would hide the server's name, TCP shows it */
+enum policy_proto { POLICY_TCP, POLICY_UDP, POLICY_ECHO, POLICY_PROTOS, POLICY_QUIC = POLICY_PROTOS, POLICY_KEYS };
 
-enum target { TARGET_V4, TARGET_V6, TARGET_GROUP };
+enum target { TARGET_V4, TARGET_V6, TARGET_GROUP, TARGET_NAME, TARGET_BELOW /* all names below it */ };
 
 struct port_range {
 	uint16_t	first, last;
@@ -51,18 +59,20 @@ struct policy_rule {
 	const char	*reason;
 	uint64_t	hits;			/* flows it decided on */
 	struct addr	addr;			/* of a prefix */
-	uint8_t		plen;			/* of 128 bits for both families; number of a group */
+	const char	*name;			/* in any case, in @text */
+	uint8_t		plen;			/* of 128 bits for both families; number of a group; bytes of @name */
 	uint8_t		target;			/* enum target */
 	uint8_t		verdict;		/* enum verdict */
 	uint8_t		protos;			/* bits by enum policy_proto */
 	uint16_t	ranges, nranges;	/* of ports, in policy.range; none: all ports */
 };
 
-/* The rules of one prefix or group: a map of protocol and port, by their edges */
+/* The rules of one prefix, group or name: a map of protocol and port, by their edges */
 struct policy_place {
 	struct addr	addr;
 	uint8_t		plen, target;
 	uint16_t	up;			/* next larger prefix around it, or POLICY_NONE */
+	uint16_t	rule;			/* the first one */
 	uint32_t	edges, nedges;
 };
 
@@ -71,12 +81,15 @@ struct policy {
 	uint64_t	hits;			/* flows that the default decided on */
 	unsigned	nrules, nplaces;
 	unsigned	first_v6, end_v6;	/* places are in order of their targets */
+	unsigned	slots;			/* of @slot, in use; 0: no rule has a name */
+	unsigned	no_name;		/* first rule that denies a name, or POLICY_NONE */
 	unsigned	nranges, nedges;
 	size_t		ntext;
 	uint16_t	group[GROUPS];		/* its place, or POLICY_NONE */
 	struct policy_rule	rule[POLICY_MAX];
 	struct policy_place	place[POLICY_MAX];
 	struct port_range	range[POLICY_RANGES];
+	uint16_t	slot[POLICY_SLOTS];	/* places with names by their hash; number + 1, or 0 */
 	uint32_t	edge[POLICY_EDGES];	/* protocol and port above the number of the rule from there on */
 	char		text[POLICY_TEXT];
 };
@@ -128,12 +141,40 @@ unsigned policy_groups_with(unsigned groups, enum group also);
 #define POLICY_CARRIED	2
 unsigned policy_carried(const struct addr *a, struct addr v4[static POLICY_CARRIED]);
 
-struct decision {
-	uint16_t	rule;			/* its number, POLICY_NONE: the default */
-	uint16_t	verdict;		/* enum verdict */
+/* Does what the guest sends first matter, as it names the server? */
+enum by_name {
+	BY_ADDRESS,		/* the address is allowed, whatever names it has */
+	BUT_NAMES,		/* so it is, but there are names that are not: none of those may be sent */
+	BY_NAME,		/* it is allowed by a name only: that must be sent, or another one that is allowed */
 };
 
-/* Verdict on a flow to one address, without those that it carries. @groups: the address's */
-struct decision policy_judge(const struct policy *p, enum policy_proto proto, const struct end *to, unsigned groups);
+struct decision {
+	uint16_t	rule;			/* its number, POLICY_NONE: the default */
+	uint8_t		verdict;		/* enum verdict */
+	uint8_t		by;			/* enum by_name */
+	uint16_t	grant;			/* for @by BY_NAME: number of the name that was granted (names.h), or 0 */
+};
+
+/* Verdict on a flow to one address, without those that it carries. @groups: the address's; @name: one that was granted
+ * for it, or NULL
+ */
+struct decision policy_judge(const struct policy *p, enum policy_proto proto, const struct end *to, unsigned groups,
+			     const char *name);
+
+/* May a guest ask for the addresses of a name? So it may if it may use them in any way. */
+struct decision policy_query(const struct policy *p, const char *name);
+
+/* Does a rule have that name, or one above it? */
+bool policy_names(const struct policy *p, const char *name);
+
+/* Groups of addresses that a name never leads to */
+#define POLICY_NAMELESS	(1U << GROUP_HOST | 1U << GROUP_LOOPBACK | 1U << GROUP_LINK_LOCAL | 1U << GROUP_METADATA | \
+			 1U << GROUP_MULTICAST)
+
+/* Is port 53 the program's, whatever the address: are queries judged, and answered by the program's resolver? */
+static inline bool policy_resolves(const struct policy *p)
+{
+	return p && (p->slots || p->egress == EGRESS_INTERNET);
+}
 
 #endif /* POLICY_H */

@@ -16,9 +16,9 @@
 #include "util.h"
 
 #define BLANKS		" \t\r"
-#define DNS_NAME_LEN	253	/* RFC 1035 2.3.4, as text without the root's dot */
-#define DNS_LABEL_LEN	63
+#define DNS_LABEL_LEN	63	/* RFC 1035 2.3.4 */
 #define REASON_LEN	128
+#define RANGES_NAME	(POLICY_RANGES - 2)	/* the last two: those of names without ports */
 
 const char *const egress_name[EGRESS_WORDS] = { "", "open", "internet", "locked" };
 
@@ -85,7 +85,12 @@ static const char *target_word(struct policy_rule *r, const char *s, size_t len)
 		return "not an address";
 	if (!memchr(s, '.', len))
 		return "unknown word: a group, an address, or a name with a dot expected";
-	return is_name(s + wild, bare - wild) ? "names are not supported yet" : "neither an address nor a name";
+	if (!is_name(s + wild, bare - wild))
+		return "neither an address nor a name";
+	r->target = wild ? TARGET_BELOW : TARGET_NAME;
+	r->name = s + wild;
+	r->plen = (uint8_t)(bare - wild);
+	return NULL;
 }
 
 /* An address, or a prefix with @bits, or NULL: NULL, or the reason to refuse it */
@@ -152,7 +157,7 @@ static const char *ports_parse(struct policy *p, struct policy_rule *r, const ch
 	for (bool more = true; more;) {
 		size_t len = strcspn(s, ",");
 
-		if (p->nranges == POLICY_RANGES)
+		if (p->nranges == RANGES_NAME)
 			return "too many ports in all rules";
 		if (!range_parse(p, s, len))
 			return "not a port, or range of ports, from 1 to 65535";
@@ -187,6 +192,22 @@ static const char *target_find(const char **s, size_t *len, const char **ports)
 	return NULL;
 }
 
+/* Protocols and ports of a rule with a name, as far as they are not given: no other resolver, and QUIC if UDP is named */
+static void name_scope(struct policy *p, struct policy_rule *r)
+{
+	static const struct port_range ranges[] = { { 0, PORT_DOT - 1 }, { PORT_DOT + 1, UINT16_MAX } };
+
+	if (!r->protos)
+		r->protos = 1 << POLICY_TCP | 1 << POLICY_UDP | (r->verdict == DENY) << POLICY_QUIC;
+	else if (r->protos & 1 << POLICY_UDP)
+		r->protos |= 1 << POLICY_QUIC;
+	if (r->nranges || r->verdict == DENY)
+		return;
+	r->ranges = RANGES_NAME;
+	r->nranges = ARRAY_SIZE(ranges);
+	memcpy(p->range + RANGES_NAME, ranges, sizeof(ranges));
+}
+
 const char *policy_add(struct policy *p, enum verdict v, const char *text, const char *reason)
 {
 	struct policy_rule *r = &p->rule[p->nrules];
@@ -208,13 +229,17 @@ const char *policy_add(struct policy *p, enum verdict v, const char *text, const
 	why = target_find(&s, &len, &ports);
 	if (!why)
 		why = target_parse(r, s, len);
+	if (!why && r->name && r->protos == 1 << POLICY_ECHO)
+		why = "a name is for TCP and UDP";
 	if (!why && ports)
 		why = ports_parse(p, r, ports);
 	if (why) {
 		p->nranges = nranges;
 		return why;
 	}
-	if (!r->protos)			/* a refusal without ports is one of echo, too */
+	if (r->name)
+		name_scope(p, r);
+	else if (!r->protos)		/* a refusal without ports is one of echo, too */
 		r->protos = 1 << POLICY_TCP | 1 << POLICY_UDP | (v == DENY && !ports) << POLICY_ECHO;
 	p->nrules++;
 	return NULL;

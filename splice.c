@@ -343,7 +343,7 @@ static int splice_add(struct ctx *c, const struct flow *f, unsigned side)
 }
 
 void splice_accept(struct ctx *c, struct guest *g, unsigned near, int fd, const struct side *from,
-		   const struct side *to)
+		   const struct side *to, const struct decision *d)
 {
 	unsigned far = !near;
 	char peer[END_STRLEN];
@@ -364,7 +364,8 @@ void splice_accept(struct ctx *c, struct guest *g, unsigned near, int fd, const 
 
 	f->side[near] = *from;
 	f->side[far] = *to;
-	f->egress = far == HOST;
+	if (d)
+		flow_decided(&c->flows, f, d);
 	f->splice = (struct splice){
 		.way = { { .pipe = { -1, -1 } }, { .pipe = { -1, -1 } } }, .far = far, .connecting = true,
 	};

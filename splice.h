@@ -17,9 +17,10 @@ int splice_ns_socket(const struct ctx *c, enum family f, uint8_t proto);
  * @fd:		its socket, ours from now on: reset if the other half can't be had
  * @from:	its endpoints
  * @to:		@to->peer: where to connect on the other side
+ * @d:		how that was decided, if the guest began it, or NULL
  */
 void splice_accept(struct ctx *c, struct guest *g, unsigned near, int fd, const struct side *from,
-		   const struct side *to);
+		   const struct side *to, const struct decision *d);
 
 /* Ends a connection with RST */
 void splice_refuse(int fd);

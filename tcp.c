@@ -373,6 +373,7 @@ static int tcp_connect(struct ctx *c, struct guest *g, const struct side *guest,
 {
 	const struct net_ip *ip = tcp_resolvers(c, guest);
 	struct sock_out out;
+	struct decision d;
 	int fd;
 
 	for (unsigned n = 1;; n++) {
@@ -385,7 +386,7 @@ static int tcp_connect(struct ctx *c, struct guest *g, const struct side *guest,
 		if (fd >= 0 || !ip || n >= ip->ndns_to)
 			return fd;
 		map_resolver(&c->net, guest, resolver_next(ip, resolver_nr(ip, &host->peer.a)), host);
-		if (egress_judge(c, g, IPPROTO_TCP, &host->peer))
+		if (egress_judge(c, g, IPPROTO_TCP, &host->peer, &d))
 			return -EACCES;
 	}
 }
@@ -395,12 +396,13 @@ static bool tcp_next_resolver(struct ctx *c, struct flow *f)
 {
 	const struct net_ip *ip = tcp_resolvers(c, &f->side[GUEST]);
 	struct side host = f->side[HOST];
+	struct decision d;
 	int fd;
 
 	if (!ip || ++f->tcp.retries >= ip->ndns_to)
 		return false;
 	map_resolver(&c->net, &f->side[GUEST], resolver_next(ip, resolver_nr(ip, &host.peer.a)), &host);
-	if (egress_judge(c, flow_guest(c, f), IPPROTO_TCP, &host.peer))
+	if (egress_judge(c, flow_guest(c, f), IPPROTO_TCP, &host.peer, &d))
 		return false;
 	fd = tcp_connect(c, flow_guest(c, f), &f->side[GUEST], &host, f->tcp.ttl);
 	if (fd < 0)
@@ -419,6 +421,7 @@ static bool tcp_next_resolver(struct ctx *c, struct flow *f)
 void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 {
 	struct side host, guest = { .peer = p->src, .our = p->dst };
+	struct decision d;
 	struct flow *f;
 	enum drop why;
 	int fd;
@@ -430,7 +433,7 @@ void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 	resolver_begin(&c->net.ip[addr_family(&p->dst.a)], c->now);
 	why = map_out(&c->net, IPPROTO_TCP, &p->src, &p->dst, &host);
 	if (!why)
-		why = egress_judge(c, g, IPPROTO_TCP, &host.peer);
+		why = egress_judge(c, g, IPPROTO_TCP, &host.peer, &d);
 	if (why) {
 		drop_count(g, why);
 		if (why == DROP_POLICY)
@@ -443,7 +446,7 @@ void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 		tcp_refuse(c, g, &p->src, &p->dst, p->tcp.seq,
 			   &(struct sock_err){ .err = -fd, .origin = SO_EE_ORIGIN_LOCAL });
 	} else if ((f = tcp_begin(c, g, &guest, &host, fd))) {
-		f->egress = true;
+		flow_decided(&c->flows, f, &d);
 		tcp_set_state(f, TCP_CONNECTING);
 		tcp_take_syn(c, f, p);
 		if (tcp_resolvers(c, &guest))
@@ -527,6 +530,7 @@ static int tcp_accept_one(struct ctx *c, const struct listener *l)
 	socklen_t len = sizeof(to);
 	struct side host, guest;
 	enum drop why = DROP_NONE;
+	struct decision d;
 	struct flow *f;
 	int fd;
 
@@ -537,10 +541,11 @@ static int tcp_accept_one(struct ctx *c, const struct listener *l)
 	if (getsockname(fd, &to.sa, &len) || !end_from_sa(&host.peer, &from) || !end_from_sa(&host.our, &to)) {
 		why = DROP_ADDR;
 	} else if (map_splice(&c->fwd, &c->net, &g->seen, &rule->r, &host, &guest)) {
-		why = rule->r.outward ? egress_judge(c, g, IPPROTO_TCP, &guest.peer) : DROP_NONE;
+		why = rule->r.outward ? egress_judge(c, g, IPPROTO_TCP, &guest.peer, &d) : DROP_NONE;
 		rule->accepted += !why;
 		if (!why) {
-			splice_accept(c, g, rule->r.outward ? GUEST : HOST, fd, &host, &guest);
+			splice_accept(c, g, rule->r.outward ? GUEST : HOST, fd, &host, &guest,
+				      rule->r.outward ? &d : NULL);
 			return 0;
 		}
 	} else {

@@ -312,6 +312,7 @@ struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 	const struct flow *client;
 	struct flow *port, *f, *answered;
 	struct sock_out leave;
+	struct decision d;
 	struct side host;
 	enum drop why;
 
@@ -329,7 +330,7 @@ struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 		host.peer = client->side[HOST].peer;
 		host.our.a = client->side[HOST].our.a;
 	} else {
-		why = egress_judge(c, g, IPPROTO_UDP, &host.peer);
+		why = egress_judge(c, g, IPPROTO_UDP, &host.peer, &d);
 	}
 	if (why != DROP_NONE) {
 		icmp_refuse(c, g, why, p);
@@ -349,7 +350,8 @@ struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 		    scope_of(&c->net, &host.peer.a, client ? client->udp.scope : leave.scope));
 	if (!f)
 		return NULL;
-	f->egress = !client;
+	if (!client)
+		flow_decided(&c->flows, f, &d);
 	f->udp.many = addr_is_many(&host.peer.a);
 	f->udp.relayed = p->dst.port == PORT_DNS && map_relays(&c->net, IPPROTO_UDP, &p->dst);
 	return f;

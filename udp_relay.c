@@ -105,11 +105,12 @@ static struct net_ip *family_of(struct ctx *c, const struct flow *f)
 
 static bool resolver_set(struct ctx *c, struct flow *f, unsigned i)
 {
-	struct side host;
 	struct sock_out leave;
+	struct decision d;
+	struct side host;
 
 	map_resolver(&c->net, &f->side[GUEST], i, &host);
-	if (egress_judge(c, flow_guest(c, f), IPPROTO_UDP, &host.peer))
+	if (egress_judge(c, flow_guest(c, f), IPPROTO_UDP, &host.peer, &d))
 		return false;
 	leave = map_leave(&c->net, &f->side[GUEST].our, &host.peer.a);
 	return udp_move(c, f, &host, &leave);

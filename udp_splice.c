@@ -153,6 +153,7 @@ bool udp_splice_take(struct ctx *c, struct flow *port, const struct side *near, 
 	uint8_t side = rule->r.outward ? GUEST : HOST;
 	struct side sides[2] = { *near, *near };
 	struct guest *g = flow_guest(c, port);
+	struct decision by;
 	struct flow *f;
 	enum drop why;
 	uint16_t i;
@@ -169,13 +170,14 @@ bool udp_splice_take(struct ctx *c, struct flow *port, const struct side *near, 
 		f = NULL;
 	}
 	if (!f) {
-		why = rule->r.outward ? egress_judge(c, g, IPPROTO_UDP, &sides[!side].peer) : DROP_NONE;
+		why = rule->r.outward ? egress_judge(c, g, IPPROTO_UDP, &sides[!side].peer, &by) : DROP_NONE;
 		f = why ? NULL : spliced_new(c, port, sides, side, d->scope, NULL);
 		if (!f) {
 			drop_count(g, why ? why : DROP_NO_RESOURCE);
 			return true;
 		}
-		f->egress = rule->r.outward;
+		if (rule->r.outward)
+			flow_decided(&c->flows, f, &by);
 		flow_hash(&c->flows, f, side, 0, &f->side[side].peer, &f->side[side].our);
 		rule->accepted++;
 	}

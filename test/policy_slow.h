@@ -3,12 +3,27 @@
 #ifndef TEST_POLICY_SLOW_H
 #define TEST_POLICY_SLOW_H
 
-static inline bool slow_match(const struct policy *p, const struct policy_rule *r, enum policy_proto proto,
-			      const struct end *to, unsigned groups)
+#include <strings.h>
+
+/* Is @name, or NULL, the one of the rule, or below it? */
+static inline bool slow_named(const struct policy_rule *r, const char *name, unsigned groups)
 {
-	if (!(r->protos >> proto & 1))
+	size_t len = name ? strlen(name) : 0, rest = len - r->plen;
+
+	if (len < r->plen || groups & POLICY_NAMELESS || strncasecmp(name + rest, r->name, r->plen))
 		return false;
-	if (r->target == TARGET_GROUP ? !(groups >> r->plen & 1) : !in_net(&to->a, &r->addr, r->plen))
+	return r->target == TARGET_NAME ? !rest : rest && name[rest - 1] == '.';
+}
+
+static inline bool slow_match(const struct policy *p, const struct policy_rule *r, enum policy_proto proto,
+			      const struct end *to, unsigned groups, const char *name)
+{
+	bool quic = r->name && proto == POLICY_UDP && to->port == 443;
+
+	if (!(r->protos >> (quic ? POLICY_QUIC : proto) & 1))
+		return false;
+	if (r->target == TARGET_GROUP ? !(groups >> r->plen & 1) : r->name ? !slow_named(r, name, groups) :
+	    !in_net(&to->a, &r->addr, r->plen))
 		return false;
 	for (unsigned i = 0; i < r->nranges; i++)
 		if (to->port >= p->range[r->ranges + i].first && to->port <= p->range[r->ranges + i].last)
@@ -16,12 +31,12 @@ static inline bool slow_match(const struct policy *p, const struct policy_rule *
 	return !r->nranges;
 }
 
-/* The first rule for this, whose address is in @groups; POLICY_NONE if there is none */
+/* The first rule for this, whose address is in @groups and has @name, or NULL; POLICY_NONE if there is none */
 static inline unsigned slow_judge(const struct policy *p, enum policy_proto proto, const struct end *to,
-				  unsigned groups)
+				  unsigned groups, const char *name)
 {
 	for (unsigned i = 0; i < p->nrules; i++)
-		if (slow_match(p, &p->rule[i], proto, to, groups))
+		if (slow_match(p, &p->rule[i], proto, to, groups, name))
 			return i;
 	return POLICY_NONE;
 }

@@ -13,31 +13,48 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void check_verdict(const struct policy *p, enum policy_proto proto, const struct end *to)
+static void check_verdict(const struct policy *p, enum policy_proto proto, const struct end *to, const char *name)
 {
 	unsigned groups = policy_groups(&to->a);
 
-	CHECK(policy_judge(p, proto, to, groups).rule == slow_judge(p, proto, to, groups));
+	CHECK(policy_judge(p, proto, to, groups, name).rule == slow_judge(p, proto, to, groups, name));
+}
+
+/* The rule's name, two bytes into @text, and one below it */
+static void check_name(const struct policy *p, const struct policy_rule *r, char *text)
+{
+	CHECK(!r->name == (r->target != TARGET_NAME && r->target != TARGET_BELOW));
+	if (!r->name)
+		return;
+	memcpy(text, "a.", 2);
+	for (unsigned i = 0; i < r->plen; i++)
+		text[2 + i] = lower(r->name[i]);
+	text[2 + r->plen] = '\0';
+	CHECK(policy_names(p, r->target == TARGET_BELOW ? text : text + 2));
+	policy_query(p, text);
+	check_verdict(p, POLICY_TCP, &(struct end){ addr_any4, 443 }, text);
 }
 
 /* At the edges of each rule's prefix and ports */
 static void check_rule(const struct policy *p, const struct policy_rule *r)
 {
 	struct end to = { .a = r->target == TARGET_GROUP ? addr_loopback4 : r->addr };
+	char text[DNS_NAME_LEN + 3] = "", *name = r->name ? text + 2 : NULL;
 	uint16_t first = r->nranges ? p->range[r->ranges].first : 0, last = r->nranges ? p->range[r->ranges].last : 0;
 
-	CHECK(r->text && r->protos && r->target <= TARGET_GROUP);
+	CHECK(r->text && r->protos && r->target <= TARGET_BELOW);
 	CHECK((r->target == TARGET_V4) == addr_is_v4(&r->addr) || r->target == TARGET_GROUP);
+	check_name(p, r, text);
 	for (enum policy_proto proto = 0; proto < POLICY_PROTOS; proto++) {
 		const uint16_t port[] = { first, last, (uint16_t)(first - 1), (uint16_t)(last + 1) };
 
 		for (unsigned i = 0; i < ARRAY_SIZE(port); i++) {
 			to.port = proto == POLICY_ECHO ? 0 : port[i];
-			check_verdict(p, proto, &to);
+			check_verdict(p, proto, &to, name);
 			to.a.b[15] ^= 1;
-			check_verdict(p, proto, &to);
-			to.a.b[r->plen / 8 - (r->plen == 128)] ^= 0x10;
-			check_verdict(p, proto, &to);
+			check_verdict(p, proto, &to, name);
+			to.a.b[r->plen / 8 % 16] ^= 0x10;
+			check_verdict(p, proto, &to, name);
 		}
 	}
 }

@@ -6,10 +6,12 @@
 #include "../addresses.h"
 #include "../t.h"
 #include "../../egress.c"
+#include "../../names.h"
 
 static struct ctx c;
 static struct conf conf;
 static char lines[1024];
+static struct decision last;
 
 /* In place of the kernel */
 static struct {
@@ -55,7 +57,7 @@ static bool allowed(uint8_t proto, const char *addr, uint16_t port)
 	struct end to = { A(addr), port };
 
 	kernel.asked = 0;
-	return egress_judge(&c, &c.guest[0], proto, &to) == DROP_NONE;
+	return egress_judge(&c, &c.guest[0], proto, &to, &last) == DROP_NONE;
 }
 
 static void test_host(void)
@@ -163,6 +165,76 @@ static void test_resolver(void)
 	ok(!allowed(IPPROTO_UDP, "127.0.0.53", 53));
 }
 
+static void grant(const char *name, const char *addr)
+{
+	struct addr a = A(addr);
+
+	ok(names_grant(&c, &c.guest[0], name, &a, 0));
+}
+
+static void test_names(void)
+{
+	static const struct {
+		const char	*rules, *addr;
+		uint16_t	port;
+		bool		allowed;
+		enum by_name	by;
+	} t[] = {
+		{ "allow a.example:443", "9.9.9.9", 443, true, BY_NAME },
+		{ "allow a.example:443", "9.9.9.9", 80, false, 0 },
+		{ "allow a.example:443", "9.9.9.10", 443, false, 0 },
+		{ "allow b.example:443", "9.9.9.9", 443, true, BY_NAME },	/* one of two names */
+		{ "deny a.example; allow b.example", "9.9.9.9", 443, true, BY_NAME },
+		{ "deny a.example; deny b.example; allow any", "9.9.9.9", 443, false, BUT_NAMES },
+		{ "deny 9.9.9.0/24; allow a.example", "9.9.9.9", 443, false, 0 },
+		{ "allow a.example; deny private", "10.0.0.1", 443, true, BY_NAME },
+		{ "deny private; allow a.example", "10.0.0.1", 443, false, 0 },
+		{ "allow a.example", "203.0.113.7", 443, false, 0 },		/* kernel.host */
+		{ "allow a.example", "203.0.113.255", 443, false, 0 },
+		{ "allow a.example", "127.0.0.1", 443, false, 0 },
+		{ "allow a.example; allow loopback:443", "127.0.0.1", 443, true, BY_ADDRESS },
+		{ "allow a.example", "169.254.169.254", 443, false, 0 },
+		{ "allow a.example", "64:ff9b::909:909", 443, true, BY_NAME },
+		{ "allow a.example", "64:ff9b::7f00:1", 443, false, 0 },
+		{ "allow a.example", "64:ff9b::cb00:7107", 443, false, 0 },
+		{ "allow a.example; egress internet", "9.9.9.11", 443, true, BY_ADDRESS },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++)
+		if (!i || strcmp(t[i].addr, t[i - 1].addr))
+			grant("a.example", t[i].addr);
+	names_forget(&c.guest[0]);
+	test("a name that was granted for an address is one more way to allow it");
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++)
+		if (strcmp(t[i].addr, "9.9.9.10") && strcmp(t[i].addr, "9.9.9.11"))
+			grant("a.example", t[i].addr);
+	grant("b.example", "9.9.9.9");
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
+		rules(t[i].rules);
+		if (!eq(allowed(IPPROTO_TCP, t[i].addr, t[i].port), t[i].allowed) || !eq(last.by, t[i].by))
+			printf("# %s: %s\n", t[i].rules, t[i].addr);
+	}
+	test("the kernel is asked once, however many names there are");
+	rules("allow a.example");
+	ok(allowed(IPPROTO_TCP, "9.9.9.9", 443));
+	eq(kernel.asked, 1);
+	eq_str(names_text(last.grant), "a.example");
+
+	test("names that a flow shows: allowed by rule, and granted");
+	for (unsigned i = 0; i < 2; i++) {
+		struct end to = { A("9.9.9.9"), 443 }, other = { A("9.9.9.10"), 443 };
+
+		rules("allow a.example; deny c.example; allow *.example; allow 9.9.9.10" + (i ? 48 : 0));
+		eq(names_judge(&c, &c.guest[0], POLICY_TCP, &to, "a.example"), i ? DENY : ALLOW);
+		eq(names_judge(&c, &c.guest[0], POLICY_TCP, &to, "c.example"), DENY);
+		eq(names_judge(&c, &c.guest[0], POLICY_TCP, &to, "d.example"), DENY);
+		eq(names_judge(&c, &c.guest[0], POLICY_TCP, &to, "evil.net"), DENY);
+		eq(names_judge(&c, &c.guest[0], POLICY_TCP, &other, "d.example"), ALLOW);
+		eq(names_judge(&c, &c.guest[0], POLICY_TCP, &other, "c.example"), i ? ALLOW : DENY);
+	}
+	names_forget(&c.guest[0]);
+}
+
 static void test_counts(void)
 {
 	test("rules count their flows, and so does the default");
@@ -235,6 +307,7 @@ int main(void)
 	test_host();
 	test_carried();
 	test_resolver();
+	test_names();
 	test_counts();
 	test_end();
 	return done();

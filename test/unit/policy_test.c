@@ -12,6 +12,9 @@
 #include "../../policy_text.c"
 #include "../policy_slow.h"
 
+#define LABEL61	"abcdefghijklmnopqrstuvwxyz-0123456789_ABCDEFGHIJKLMNOPQRSTUVW"
+#define LABEL	LABEL61 "XY"
+
 static struct policy *p;
 static char lines[1 << 20];
 
@@ -90,9 +93,27 @@ static void test_text(void)
 		{ "any:80,,90", "not a port, or range of ports, from 1 to 65535" },
 		{ "any:http", "not a port, or range of ports, from 1 to 65535" },
 		{ "icmp/any:8", "echo has no ports" },
-		{ "example.com:443", "names are not supported yet" },
-		{ "*.example.com", "names are not supported yet" },
-		{ "registry.", "names are not supported yet" },
+		{ "example.com:443", NULL },
+		{ "udp/Example.COM.:443,500-600", NULL },
+		{ "*.example.com", NULL },
+		{ "*.com", NULL },
+		{ "registry.", NULL },
+		{ "host.", NULL },
+		{ "_sip._udp.example.com", NULL },
+		{ "xn--exmple-cua.com", NULL },
+		{ "4.3.2.1.in-addr.arpa", NULL },
+		{ LABEL "." LABEL "." LABEL "." LABEL61, NULL },
+		{ LABEL "." LABEL "." LABEL "." LABEL61 "a", "neither an address nor a name" },
+		{ "a" LABEL ".com", "neither an address nor a name" },
+		{ "icmp/example.com", "a name is for TCP and UDP" },
+		{ "example.com:", "not a port, or range of ports, from 1 to 65535" },
+		{ "example.com/24", "neither an address nor tcp, udp or icmp before a slash" },
+		{ "https://example.com", "unknown word: a group, an address, or a name with a dot expected" },
+		{ "*.", "neither an address nor a name" },
+		{ "*example.com", "neither an address nor a name" },
+		{ "a.*.com", "neither an address nor a name" },
+		{ "example.com..", "neither an address nor a name" },
+		{ "[example.com]:80", "no IPv6 address in brackets" },
 		{ "*.*.com", "neither an address nor a name" },
 		{ "a..com", "neither an address nor a name" },
 		{ ".com", "neither an address nor a name" },
@@ -103,7 +124,7 @@ static void test_text(void)
 
 	test("a rule is understood as a whole, or refused with a reason");
 	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
-		char line[128];
+		char line[512];
 		const char *why;
 
 		snprintf(line, sizeof(line), "deny %s", t[i].rule);
@@ -357,7 +378,7 @@ static void test_verdicts(void)
 		struct decision d;
 
 		eq_str(why, NULL);
-		d = policy_judge(p, t[i].proto, &to, policy_groups(&to.a));
+		d = policy_judge(p, t[i].proto, &to, policy_groups(&to.a), NULL);
 		if (!eq(d.verdict, t[i].want) || !eq(d.rule == POLICY_NONE ? -1 : d.rule, t[i].rule))
 			printf("# %s: %s port %u\n", t[i].rules, t[i].addr, t[i].port);
 	}
@@ -368,7 +389,7 @@ static void test_verdicts(void)
 		struct end to = { A("127.0.0.53"), i & 1 ? 53 : 853 };
 		enum policy_proto proto = i & 2 ? POLICY_TCP : POLICY_UDP;
 
-		eq(policy_judge(p, proto, &to, policy_groups(&to.a) | IN(RESOLVER)).verdict, i & 1 ? ALLOW : DENY);
+		eq(policy_judge(p, proto, &to, policy_groups(&to.a) | IN(RESOLVER), NULL).verdict, i & 1 ? ALLOW : DENY);
 	}
 
 	test("a successor keeps the default that was given, not one that follows from rules");
@@ -399,7 +420,143 @@ static void test_verdicts(void)
 	ok(policy_matters(p));
 }
 
+/* ---- names ---- */
+
+static void test_names(void)
+{
+	static const char mixed[] = "deny tcp/bad.example.com:22; allow *.Example.com; allow 192.0.2.7:22;"
+				    "allow udp/one.:443; deny TWO.example.org; allow example.org:80,443; allow *.org:25";
+	static const struct {
+		const char	*rules;
+		enum policy_proto proto;
+		uint16_t	port;
+		const char	*name;
+		enum verdict	want;
+		int		rule;	/* -1: the default */
+		enum by_name	by;
+	} t[] = {
+		{ mixed, POLICY_TCP, 443, "www.example.com", ALLOW, 1, BY_NAME },
+		{ mixed, POLICY_TCP, 22, "a.b.example.com", ALLOW, 1, BY_ADDRESS },
+		{ mixed, POLICY_TCP, 22, "bad.example.com", DENY, 0, BY_NAME },
+		{ mixed, POLICY_TCP, 23, "bad.example.com", ALLOW, 1, BY_NAME },
+		{ mixed, POLICY_TCP, 443, "example.com", DENY, -1, BUT_NAMES },
+		{ mixed, POLICY_TCP, 443, "badexample.com", DENY, -1, BUT_NAMES },
+		{ mixed, POLICY_TCP, 22, "example.com", ALLOW, 2, BY_ADDRESS },
+		{ mixed, POLICY_TCP, 443, "www.example.com.evil.net", DENY, -1, BUT_NAMES },
+		{ mixed, POLICY_UDP, 442, "www.example.com", ALLOW, 1, BY_NAME },
+		{ mixed, POLICY_UDP, 443, "www.example.com", DENY, -1, BY_ADDRESS },
+		{ mixed, POLICY_TCP, 853, "www.example.com", DENY, -1, BY_ADDRESS },
+		{ mixed, POLICY_UDP, 853, "www.example.com", DENY, -1, BY_ADDRESS },
+		{ mixed, POLICY_ECHO, 0, "www.example.com", DENY, -1, BY_ADDRESS },
+		{ mixed, POLICY_UDP, 443, "one", ALLOW, 3, BY_NAME },
+		{ mixed, POLICY_TCP, 443, "one", DENY, -1, BUT_NAMES },
+		{ mixed, POLICY_TCP, 443, "two.example.org", DENY, 4, BY_NAME },
+		{ mixed, POLICY_UDP, 443, "two.example.org", DENY, 4, BY_NAME },
+		{ mixed, POLICY_TCP, 25, "two.example.org", DENY, 4, BY_NAME },
+		{ mixed, POLICY_TCP, 443, "example.org", ALLOW, 5, BY_NAME },
+		{ mixed, POLICY_UDP, 443, "example.org", DENY, -1, BY_ADDRESS },
+		{ mixed, POLICY_TCP, 25, "example.org", ALLOW, 6, BY_NAME },
+		{ mixed, POLICY_TCP, 25, "org", DENY, -1, BY_ADDRESS },
+		{ "allow a.b:853", POLICY_TCP, 853, "a.b", ALLOW, 0, BY_NAME },
+		{ "deny a.b", POLICY_TCP, 853, "a.b", DENY, 0, BY_ADDRESS },
+		{ "deny a.b", POLICY_TCP, 853, "a.c", DENY, -1, BY_ADDRESS },	/* no other resolver */
+		{ "deny a.b", POLICY_ECHO, 0, "a.b", ALLOW, -1, BY_ADDRESS },
+		{ "deny a.b", POLICY_TCP, 443, "a.c", ALLOW, -1, BUT_NAMES },
+		{ "deny a.b", POLICY_TCP, 444, "a.c", ALLOW, -1, BY_ADDRESS },
+		{ "deny a.b", POLICY_TCP, 8080, NULL, ALLOW, -1, BUT_NAMES },
+		{ "allow any; deny a.b", POLICY_TCP, 443, "a.b", ALLOW, 0, BY_ADDRESS },
+		{ "deny a.b; allow any", POLICY_TCP, 443, "a.c", ALLOW, 1, BUT_NAMES },
+		{ "allow a.b:443; allow any:443", POLICY_TCP, 443, "a.b", ALLOW, 0, BY_ADDRESS },
+		{ "allow a.b:443; deny any", POLICY_TCP, 443, "a.b", ALLOW, 0, BY_NAME },
+		{ "deny any; allow a.b:443", POLICY_TCP, 443, "a.b", DENY, 0, BY_ADDRESS },
+	};
+
+	test("names: the first rule that matches the address, or its name, decides");
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
+		struct end to = { A("192.0.2.7"), t[i].port };
+		struct decision d;
+
+		eq_str(rules(t[i].rules), NULL);
+		d = policy_judge(p, t[i].proto, &to, policy_groups(&to.a), t[i].name);
+		if (!eq(d.verdict, t[i].want) || !eq(d.rule == POLICY_NONE ? -1 : d.rule, t[i].rule) ||
+		    (d.verdict == ALLOW && !eq(d.by, t[i].by)))
+			printf("# %s: %s port %u\n", t[i].rules, t[i].name ? t[i].name : "", t[i].port);
+	}
+
+	test("a name is none of an address of the host, loopback, link-local, metadata or multicast");
+	rules("allow a.b");
+	for (unsigned g = 0; g < GROUPS; g++) {
+		struct end to = { A("192.0.2.7"), 80 };
+		bool leads = g == GROUP_ANY || g == GROUP_PUBLIC || g == GROUP_PRIVATE;
+
+		eq(policy_judge(p, POLICY_TCP, &to, IN(ANY) | 1U << g, "a.b").verdict, leads ? ALLOW : DENY);
+	}
+}
+
+static void test_queries(void)
+{
+	static const struct {
+		const char	*rules, *name;
+		enum verdict	want;
+		int		rule;
+	} t[] = {
+		{ "allow a.b", "a.b", ALLOW, 0 },
+		{ "allow a.b", "b", DENY, -1 },
+		{ "allow a.b", "x.a.b", DENY, -1 },
+		{ "allow *.b", "x.a.b", ALLOW, 0 },
+		{ "allow *.b", "b", DENY, -1 },
+		{ "allow udp/a.b:443", "a.b", ALLOW, 0 },
+		{ "allow a.b; egress internet", "c.d", ALLOW, -1 },
+		{ "deny a.b", "a.b", DENY, 0 },
+		{ "deny a.b", "c.d", ALLOW, -1 },
+		{ "deny a.b:80", "a.b", ALLOW, -1 },
+		{ "deny tcp/a.b", "a.b", ALLOW, -1 },
+		{ "deny tcp/a.b; deny udp/a.b", "a.b", DENY, 0 },
+		{ "deny a.b; allow *.b", "a.b", DENY, 0 },
+		{ "deny a.b:22; allow *.b", "a.b", ALLOW, 1 },
+		{ "allow *.b:443; deny a.b", "a.b", ALLOW, 0 },
+		{ "deny a.b; allow any:443", "a.b", DENY, 0 },
+		{ "deny a.b; allow any:443", "a.c", ALLOW, 1 },
+		{ "allow public; deny a.b", "a.b", ALLOW, 0 },
+		{ "deny any; allow a.b", "a.c", DENY, -1 },
+		{ "allow a.b; allow 10.0.0.0/8", "a.c", DENY, -1 },
+		{ "allow a.b; allow private", "a.c", DENY, -1 },
+		{ "deny a.b; allow any", "1.0.0.10.in-addr.arpa", DENY, -1 },
+		{ "allow 1.0.0.10.in-addr.arpa", "1.0.0.10.in-addr.arpa", ALLOW, 0 },
+		{ "egress internet", "1.0.0.10.in-addr.arpa", ALLOW, -1 },
+		{ "egress internet", "", ALLOW, -1 },
+		{ "allow a.b", "", DENY, -1 },
+	};
+
+	test("a name may be asked for if it may be used in any way");
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
+		struct decision d;
+
+		eq_str(rules(t[i].rules), NULL);
+		d = policy_query(p, t[i].name);
+		if (!eq(d.verdict, t[i].want) || !eq(d.rule == POLICY_NONE ? -1 : d.rule, t[i].rule))
+			printf("# %s: %s\n", t[i].rules, t[i].name);
+	}
+	test("queries are the program's as soon as a rule has a name, or with internet");
+	rules("allow a.b");
+	ok(policy_resolves(p) && policy_names(p, "a.b") && !policy_names(p, "a.c"));
+	rules("egress internet");
+	ok(policy_resolves(p));
+	rules("allow public");
+	ok(!policy_resolves(p) && !policy_resolves(NULL));
+}
+
 /* ---- against the slow reference ---- */
+
+/* Names that are close to each other */
+static const char *rnd_name(char text[32])
+{
+	char *s = text;
+
+	for (unsigned n = 1 + below(4); n--;)
+		s += sprintf(s, "%c%s", 'a' + (char)below(2), n ? "." : below(2) ? ".b" : ".a");
+	return text;
+}
 
 /* Addresses that are close to each other: prefixes of many lengths contain each other */
 static struct addr rnd_addr(void)
@@ -419,7 +576,7 @@ static char *rnd_rule(char *s, size_t size)
 	char text[ADDR_STRLEN], *end = s + size;
 	struct addr a = rnd_addr();
 	bool v4 = addr_is_v4(&a), ports = below(2);
-	unsigned least = v4 ? 96 : 0, plen = least + below(129 - least);
+	unsigned least = v4 ? 96 : 0, plen = least + below(129 - least), named = 0;
 
 	s += snprintf(s, (size_t)(end - s), "%s %s", below(2) ? "allow" : "deny",
 		      ports || below(2) ? (const char *[]){ "", "tcp/", "udp/" }[below(3)] : "icmp/");
@@ -428,7 +585,11 @@ static char *rnd_rule(char *s, size_t size)
 		a.b[i / 8] &= (uint8_t)~(0x80 >> i % 8);
 	if (!addr_is_v4(&a))			/* the zeroes of a short prefix */
 		v4 = false;
-	if (!below(8))
+	if (s[-2] != 'p' || s[-3] != 'm')
+		named = below(3);
+	if (named == 1)
+		s += snprintf(s, (size_t)(end - s), "%s%s", below(2) ? "*." : "", rnd_name(text));
+	else if (!below(8))
 		s += snprintf(s, (size_t)(end - s), "%s", group_name[below(GROUPS)]);
 	else
 		s += snprintf(s, (size_t)(end - s), v4 ? "%s/%u" : "[%s/%u]", addr_fmt(&a, text), plen - (v4 ? 96 : 0));
@@ -458,17 +619,20 @@ static void test_reference(void)
 			printf("# seed %llu, line %u\n", (unsigned long long)first, line);
 		policy_compile(p);
 		for (unsigned i = 0; i < 400; i++) {
-			struct end to = { rnd_addr(), (uint16_t)(1 + below(64)) };
+			struct end to = { rnd_addr(), (uint16_t)(below(16) ? 1 + below(64) : below(2) ? 443 : 853) };
 			enum policy_proto proto = (enum policy_proto)below(POLICY_PROTOS);
 			unsigned groups = policy_groups(&to.a);
+			const char *name;
 			struct decision d;
+			char text[32];
 
 			if (!below(4))
 				groups = policy_groups_with(groups, below(2) ? GROUP_HOST : GROUP_MULTICAST);
 			if (proto == POLICY_ECHO)
 				to.port = 0;
-			d = policy_judge(p, proto, &to, groups);
-			if (!eq(d.rule, slow_judge(p, proto, &to, groups)))
+			name = below(2) ? rnd_name(text) : NULL;
+			d = policy_judge(p, proto, &to, groups, name);
+			if (!eq(d.rule, slow_judge(p, proto, &to, groups, name)))
 				printf("# seed %llu\n", (unsigned long long)first);
 		}
 		seed = first;
@@ -494,12 +658,15 @@ static char *kind(char *s, unsigned k, unsigned i)
 		return s + snprintf(s, room, "allow tcp/10.0.%u.%u:443\n", i / 250 + 1, i % 250 + 1);
 	if (k == 1)			/* one prefix, as many ports */
 		return s + snprintf(s, room, "allow tcp/10.0.0.0/8:%u\n", i + 1000);
-	return s + snprintf(s, room, "allow any:%u,1-3,65535\n", i + 1000);
+	if (k == 2)
+		return s + snprintf(s, room, "allow any:%u,1-3,65535\n", i + 1000);
+	return s + snprintf(s, room, "allow %shost%u.example.com\n", i % 2 ? "*." : "", i);
 }
 
 /* @n rules of a kind: us to compile, us for 100,000 verdicts */
 static void measure(unsigned k, unsigned n, uint64_t *compile, uint64_t *judge)
 {
+	static const char *const names[] = { "host2.example.com", "a.host1.example.com", "a.b.c.example.com", "c.d" };
 	char *s = lines;
 	uint64_t start = cpu_us();
 	unsigned line, sum = 0;
@@ -512,9 +679,10 @@ static void measure(unsigned k, unsigned n, uint64_t *compile, uint64_t *judge)
 	*compile = cpu_us() - start;
 	start = cpu_us();
 	for (unsigned i = 0; i < 100000; i++) {
+		const char *name = k == 3 ? names[i % ARRAY_SIZE(names)] : NULL;
 		struct end to = { addr_from4(htonl(0x0a000000 + i * 7919U % 65536)), (uint16_t)(i % 65535 + 1) };
 
-		sum += policy_judge(p, POLICY_TCP, &to, policy_groups(&to.a)).rule;
+		sum += policy_judge(p, POLICY_TCP, &to, policy_groups(&to.a), name).rule;
 	}
 	*judge = cpu_us() - start;
 	ok(sum);
@@ -522,7 +690,7 @@ static void measure(unsigned k, unsigned n, uint64_t *compile, uint64_t *judge)
 
 static void test_size(void)
 {
-	for (unsigned k = 0; k < 3; k++) {
+	for (unsigned k = 0; k < 4; k++) {
 		uint64_t compile, few, many;
 		size_t used;
 
@@ -531,7 +699,7 @@ static void test_size(void)
 		measure(k, 10, &compile, &few);
 		measure(k, POLICY_MAX, &compile, &many);
 		used = p->nrules * sizeof(p->rule[0]) + p->nplaces * sizeof(p->place[0]) +
-		       p->nranges * sizeof(p->range[0]) + p->nedges * sizeof(p->edge[0]) + sizeof(order) +
+		       p->nranges * sizeof(p->range[0]) + p->slots * sizeof(p->slot[0]) + p->nedges * sizeof(p->edge[0]) + sizeof(order) +
 		       2 * p->nedges * sizeof(skip[0]) + strlen(lines);
 		printf("# %llu us to compile, %.0f ns a verdict with ten, %.0f ns with all, about %zu KiB\n",
 		       (unsigned long long)compile, (double)few / 100, (double)many / 100, used >> 10);
@@ -551,6 +719,8 @@ int main(void)
 	test_groups();
 	test_carried();
 	test_verdicts();
+	test_names();
+	test_queries();
 	test_reference();
 	test_size();
 	return done();

@@ -180,7 +180,7 @@ static void pair(unsigned near, bool v6, int size)
 	client = (struct peer){ .fd = connect_to(&from.our, size) };
 	fd = accepted(l);
 	from.peer = bound(client.fd);
-	splice_accept(&c, &c.guest[0], near, fd, &from, &to);
+	splice_accept(&c, &c.guest[0], near, fd, &from, &to, NULL);
 	server = (struct peer){ .fd = accepted(far) };
 	close(l);
 	close(far);
@@ -437,7 +437,7 @@ static void test_resets(void)
 	close(closed);
 	l = listen_at(false, 0, &from.our);
 	client.fd = connect_to(&from.our, 0);
-	splice_accept(&c, &c.guest[0], HOST, accepted(l), &from, &to);
+	splice_accept(&c, &c.guest[0], HOST, accepted(l), &from, &to, NULL);
 	settle();
 	eq(c.flows.count[FLOW_SPLICE], 0);
 	eq(pending(client.fd), ECONNRESET);
@@ -449,7 +449,7 @@ static void test_resets(void)
 		close(spare[0][V4].fd[--spare[0][V4].n]);
 	client.fd = connect_to(&from.our, 0);
 	fd = accepted(l);
-	splice_accept(&c, &c.guest[0], HOST, fd, &from, &to);
+	splice_accept(&c, &c.guest[0], HOST, fd, &from, &to, NULL);
 	eq(fcntl(fd, F_GETFD), -1);
 	eq(pending(client.fd), ECONNRESET);
 	eq(c.flows.count[FLOW_SPLICE], 0);
@@ -462,7 +462,7 @@ static void test_resets(void)
 	c.flows.free = FLOW_NONE;
 	client.fd = connect_to(&from.our, 0);
 	closed = listen_at(false, 0, &to.peer);
-	splice_accept(&c, &c.guest[0], HOST, accepted(l), &from, &to);
+	splice_accept(&c, &c.guest[0], HOST, accepted(l), &from, &to, NULL);
 	eq(pending(client.fd), ECONNRESET);
 	c.flows.unused = 100;
 	c.flows.free = (uint32_t)fd;
