@@ -100,14 +100,14 @@ static struct decision judge_one(struct ctx *c, const struct policy *p, enum pol
 }
 
 /* A destination, and what it carries */
-struct place {
+struct goal {
 	struct known	k[1 + POLICY_CARRIED];
 	unsigned	n;
 };
 
-static struct place place_of(const struct net *net, const struct end *to)
+static struct goal goal_of(const struct net *net, const struct end *to)
 {
-	struct place pl = { .n = 1 };
+	struct goal pl = { .n = 1 };
 	struct addr v4[POLICY_CARRIED];
 	unsigned n = policy_carried(&to->a, v4);
 
@@ -117,7 +117,7 @@ static struct place place_of(const struct net *net, const struct end *to)
 	return pl;
 }
 
-static struct decision judge_as(struct ctx *c, const struct policy *p, enum policy_proto proto, struct place *pl,
+static struct decision judge_as(struct ctx *c, const struct policy *p, enum policy_proto proto, struct goal *pl,
 				const char *name)
 {
 	struct decision d = judge_one(c, p, proto, &pl->k[0], name);
@@ -135,7 +135,7 @@ static struct decision judge(struct ctx *c, const struct policy *p, const struct
 {
 	enum policy_proto pp = proto == IPPROTO_TCP ? POLICY_TCP : proto == IPPROTO_UDP ? POLICY_UDP : POLICY_ECHO;
 	uint16_t grant = p->slots && pp != POLICY_ECHO ? names_next(c, g, &to->a, 0) : 0;
-	struct place pl = place_of(&c->net, to);
+	struct goal pl = goal_of(&c->net, to);
 	struct decision best, d;
 
 	best = judge_as(c, p, pp, &pl, grant ? names_text(grant) : NULL);
@@ -166,7 +166,7 @@ enum drop egress_verdict(struct ctx *c, const struct guest *g, uint8_t proto, co
 enum verdict names_judge(struct ctx *c, const struct guest *g, enum policy_proto proto, const struct end *to,
 			 const char *name)
 {
-	struct place pl = place_of(&c->net, to);
+	struct goal pl = goal_of(&c->net, to);
 	struct decision d;
 
 	if (!g->policy)

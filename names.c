@@ -9,14 +9,14 @@
 #include "names.h"
 
 #define SLOTS		8192		/* a power of two */
-#define TRIES		256		/* old ones that are looked at for room, as flows live by some */
+#define ROOM_TRIES		256		/* old ones that are looked at for room, as flows live by some */
 
 static struct grant grant[GRANTS_MAX + 1];	/* from 1 on */
 static uint16_t slot[SLOTS];
 static uint16_t oldest, newest;			/* all that are in use */
 static uint16_t unused = 1, freed;		/* the first that never was; a list by @chain of those that were */
 
-static uint16_t *slot_of(const struct ctx *c, const struct guest *g, const struct addr *a)
+static uint16_t *chain_of(const struct ctx *c, const struct guest *g, const struct addr *a)
 {
 	uint64_t key[] = { a->q[0], a->q[1], g->index };
 
@@ -62,9 +62,9 @@ static void take_back(uint16_t *at)
 }
 
 /* The place in its chain that refers to entry @i */
-static uint16_t *place_of(const struct ctx *c, uint16_t i)
+static uint16_t *link_of(const struct ctx *c, uint16_t i)
 {
-	uint16_t *at = slot_of(c, &c->guest[grant[i].guest], &grant[i].a);
+	uint16_t *at = chain_of(c, &c->guest[grant[i].guest], &grant[i].a);
 
 	while (*at != i)
 		at = &grant[*at].chain;
@@ -74,11 +74,11 @@ static uint16_t *place_of(const struct ctx *c, uint16_t i)
 /* Takes back the oldest grant that no flow lives by: false if there is none nearby, but others are nearby next time */
 static bool make_room(const struct ctx *c)
 {
-	for (unsigned n = 0; n < TRIES && oldest; n++) {
+	for (unsigned n = 0; n < ROOM_TRIES && oldest; n++) {
 		uint16_t i = oldest;
 
 		if (!c->flows.granted[i]) {
-			take_back(place_of(c, i));
+			take_back(link_of(c, i));
 			return true;
 		}
 		age_remove(i);
@@ -93,7 +93,7 @@ static bool make_room_here(const struct ctx *c, const struct guest *g, const str
 	uint16_t *last = NULL;
 	unsigned n = 0;
 
-	for (uint16_t *at = slot_of(c, g, a); *at; at = &grant[*at].chain) {
+	for (uint16_t *at = chain_of(c, g, a); *at; at = &grant[*at].chain) {
 		if (!is_for(&grant[*at], g, a))
 			continue;
 		n++;
@@ -126,12 +126,12 @@ bool names_grant(struct ctx *c, const struct guest *g, const char *name, const s
 
 	if (i) {				/* again: the latest, as of now */
 		until = MAX(until, grant[i].until);
-		*place_of(c, i) = grant[i].chain;
+		*link_of(c, i) = grant[i].chain;
 		age_remove(i);
 	} else if (!make_room_here(c, g, a) || !(i = entry(c))) {
 		return false;
 	}
-	first = slot_of(c, g, a);
+	first = chain_of(c, g, a);
 	grant[i].a = *a;
 	grant[i].until = until;
 	grant[i].guest = g->index;
@@ -146,7 +146,7 @@ bool names_grant(struct ctx *c, const struct guest *g, const char *name, const s
 
 uint16_t names_next(struct ctx *c, const struct guest *g, const struct addr *a, uint16_t after)
 {
-	uint16_t i = after ? grant[after].chain : *slot_of(c, g, a);
+	uint16_t i = after ? grant[after].chain : *chain_of(c, g, a);
 
 	while (i && !(is_for(&grant[i], g, a) && holds(c, i)))
 		i = grant[i].chain;

@@ -316,7 +316,7 @@ static unsigned edges_make(const struct policy *p, const uint32_t *nr, unsigned 
  */
 #define HASH_START	2166136261U
 
-static uint32_t hash_add(uint32_t h, char ch)
+static uint32_t name_hash_add(uint32_t h, char ch)
 {
 	return (h ^ (uint8_t)lower(ch)) * 16777619U;
 }
@@ -326,12 +326,12 @@ static uint32_t name_hash(const char *name, size_t len)
 	uint32_t h = HASH_START;
 
 	while (len)
-		h = hash_add(h, name[--len]);
+		h = name_hash_add(h, name[--len]);
 	return h;
 }
 
 /* Slot of a name with hash @h, or the free one for it */
-static uint16_t *slot_of(const struct policy *p, unsigned target, const char *name, size_t len, uint32_t h)
+static uint16_t *name_slot(const struct policy *p, unsigned target, const char *name, size_t len, uint32_t h)
 {
 	const struct policy_rule *r;
 	uint16_t *s;
@@ -363,7 +363,7 @@ static void place_add(struct policy *p, const uint32_t *nr, unsigned count)
 	if (r->target == TARGET_GROUP)
 		p->group[r->plen] = (uint16_t)p->nplaces;
 	if (has_name(r->target))
-		*slot_of(p, r->target, r->name, r->plen, name_hash(r->name, r->plen)) = (uint16_t)(p->nplaces + 1);
+		*name_slot(p, r->target, r->name, r->plen, name_hash(r->name, r->plen)) = (uint16_t)(p->nplaces + 1);
 	p->nplaces++;
 	if (r->target == TARGET_V4)
 		p->first_v6 = p->nplaces;
@@ -461,12 +461,12 @@ static unsigned places_of(const struct policy *p, const char *name, uint16_t pla
 	unsigned n = 0, s;
 	size_t len = p->slots ? strlen(name) : 0;
 
-	for (size_t at = len; at--; h = hash_add(h, name[at])) {
-		s = name[at] == '.' ? *slot_of(p, TARGET_BELOW, name + at + 1, len - at - 1, h) : 0;
+	for (size_t at = len; at--; h = name_hash_add(h, name[at])) {
+		s = name[at] == '.' ? *name_slot(p, TARGET_BELOW, name + at + 1, len - at - 1, h) : 0;
 		if (s && n < DNS_LABELS)
 			place[n++] = (uint16_t)(s - 1);
 	}
-	s = len ? *slot_of(p, TARGET_NAME, name, len, h) : 0;
+	s = len ? *name_slot(p, TARGET_NAME, name, len, h) : 0;
 	if (s)
 		place[n++] = (uint16_t)(s - 1);
 	return n;

@@ -2,8 +2,8 @@
 /* policy.h - egress policy: rules in order, and the verdict on a flow that a guest begins
  *
  * Rules are added, from the command line or a file, compiled once, and then only looked up: the cost depends on the
- * number of prefixes around an address, at most 129, of labels in a name, at most 127, and on the logarithm of the number
- * of rules. The first rule that matches decides; without one, the default does. policy_text.c has the grammar,
+ * number of prefixes around an address, at most 129, of labels in a name, at most 127, and on the logarithm of the
+ * number of rules. The first rule that matches decides; without one, the default does. policy_text.c has the grammar,
  * doc/policy.md the manual.
  *
  * A name here is text in lower case, without the root's dot: "example.com".
@@ -152,7 +152,7 @@ struct decision {
 	uint16_t	rule;			/* its number, POLICY_NONE: the default */
 	uint8_t		verdict;		/* enum verdict */
 	uint8_t		by;			/* enum by_name */
-	uint16_t	grant;			/* for @by BY_NAME: number of the name that was granted (names.h), or 0 */
+	uint16_t	grant;			/* BY_NAME: number of the name that was granted (names.h), or 0 */
 };
 
 /* Verdict on a flow to one address, without those that it carries. @groups: the address's; @name: one that was granted

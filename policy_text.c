@@ -192,7 +192,7 @@ static const char *target_find(const char **s, size_t *len, const char **ports)
 	return NULL;
 }
 
-/* Protocols and ports of a rule with a name, as far as they are not given: no other resolver, and QUIC if UDP is named */
+/* Protocols and ports of a rule with a name, if they are not given: no other resolver, and QUIC only if UDP is named */
 static void name_scope(struct policy *p, struct policy_rule *r)
 {
 	static const struct port_range ranges[] = { { 0, PORT_DOT - 1 }, { PORT_DOT + 1, UINT16_MAX } };

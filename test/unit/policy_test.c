@@ -389,7 +389,8 @@ static void test_verdicts(void)
 		struct end to = { A("127.0.0.53"), i & 1 ? 53 : 853 };
 		enum policy_proto proto = i & 2 ? POLICY_TCP : POLICY_UDP;
 
-		eq(policy_judge(p, proto, &to, policy_groups(&to.a) | IN(RESOLVER), NULL).verdict, i & 1 ? ALLOW : DENY);
+		eq(policy_judge(p, proto, &to, policy_groups(&to.a) | IN(RESOLVER), NULL).verdict,
+		   i & 1 ? ALLOW : DENY);
 	}
 
 	test("a successor keeps the default that was given, not one that follows from rules");
@@ -699,7 +700,8 @@ static void test_size(void)
 		measure(k, 10, &compile, &few);
 		measure(k, POLICY_MAX, &compile, &many);
 		used = p->nrules * sizeof(p->rule[0]) + p->nplaces * sizeof(p->place[0]) +
-		       p->nranges * sizeof(p->range[0]) + p->slots * sizeof(p->slot[0]) + p->nedges * sizeof(p->edge[0]) + sizeof(order) +
+		       p->nranges * sizeof(p->range[0]) + p->slots * sizeof(p->slot[0]) +
+		       p->nedges * sizeof(p->edge[0]) + sizeof(order) +
 		       2 * p->nedges * sizeof(skip[0]) + strlen(lines);
 		printf("# %llu us to compile, %.0f ns a verdict with ten, %.0f ns with all, about %zu KiB\n",
 		       (unsigned long long)compile, (double)few / 100, (double)many / 100, used >> 10);
