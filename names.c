@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* names.c - names that a guest was given addresses for: a hash by guest and address, and a list by age
  *
- * A guest may have all of the table, as one process has one guest. Expired grants stay until they are the oldest: a look-up
- * passes them over.
+ * A guest may have all of the table, as one process has one guest. Expired grants stay until they are the oldest: a
+ * look-up passes them over.
  */
 #include <string.h>
 

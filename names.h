@@ -11,7 +11,7 @@
 #include "ctx.h"
 
 #define GRANT_TIME	60		/* s, at least */
-#define GRANT_MOST	(7 * 86400)	/* s, at most: RFC 8767 4 */
+#define GRANT_MOST	DNS_TTL_MOST	/* s, at most */
 #define GRANTS_EACH	64		/* names of one address */
 
 struct grant {

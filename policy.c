@@ -2,10 +2,10 @@
 /* policy.c - egress policy: rules compiled into places, and the verdict on a flow
  *
  * A place is a prefix, a group or a name that rules have. Its rules become one map of keys, protocol and port in one
- * number, to the first rule that has the key. Prefixes are sorted, and each has a link to the next larger one around it:
- * the last one that is not behind an address, and those around it, are all that can contain the address. Names are in a
- * hash: a name is looked up there, and each name above it. Among the places of an address and its name, the lowest number
- * of a rule counts.
+ * number, to the first rule that has the key. Prefixes are sorted, and each has a link to the next larger one around
+ * it: the last one that is not behind an address, and those around it, are all that can contain the address. Names are
+ * in a hash: a name is looked up there, and each name above it. Among the places of an address and its name, the lowest
+ * number of a rule counts.
  */
 #include <stddef.h>
 #include <string.h>
@@ -15,7 +15,6 @@
 
 #define RULE_BITS	14
 
-#define PORT_DNS	53
 #define PORT_QUIC	443		/* by UDP */
 
 static struct policy policies[2];		/* one in use, and its successor in the making */
@@ -314,7 +313,7 @@ static unsigned edges_make(const struct policy *p, const uint32_t *nr, unsigned 
 /* Of a name, byte by byte from its end on (FNV-1a): all names above it are on the way. The longest run of full slots is
  * the policy's own affair: the guest has no part in it.
  */
-#define HASH_START	2166136261U
+#define NAME_HASH	2166136261U
 
 static uint32_t name_hash_add(uint32_t h, char ch)
 {
@@ -323,7 +322,7 @@ static uint32_t name_hash_add(uint32_t h, char ch)
 
 static uint32_t name_hash(const char *name, size_t len)
 {
-	uint32_t h = HASH_START;
+	uint32_t h = NAME_HASH;
 
 	while (len)
 		h = name_hash_add(h, name[--len]);
@@ -457,7 +456,7 @@ static unsigned first_rule(const struct policy *p, uint32_t key, const struct ad
 /* Places of a name, and of those above it that have rules for all below: their number */
 static unsigned places_of(const struct policy *p, const char *name, uint16_t place[static DNS_LABELS + 1])
 {
-	uint32_t h = HASH_START;
+	uint32_t h = NAME_HASH;
 	unsigned n = 0, s;
 	size_t len = p->slots ? strlen(name) : 0;
 

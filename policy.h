@@ -12,6 +12,7 @@
 #define POLICY_H
 
 #include "addr.h"
+#include "dns.h"
 
 #define POLICY_MAX	10000			/* rules */
 #define POLICY_RANGES	32768			/* ranges of ports in all of them */
@@ -19,8 +20,7 @@
 #define POLICY_NONE	((1U << 14) - 1)	/* no rule: more than any rule's number */
 #define POLICY_EDGES	(2 * (3 * POLICY_RANGES + 6 * POLICY_MAX) + POLICY_MAX)
 #define POLICY_SLOTS	(1U << 15)		/* of the hash of names: twice as many as rules, or more */
-#define DNS_NAME_LEN	253			/* RFC 1035 2.3.4, as text without the root's dot */
-#define DNS_LABELS	127
+#define PORT_DNS	53
 #define PORT_DOT	853			/* DNS over TLS, DTLS, QUIC (RFC 7858, 8094, 9250) */
 
 enum verdict { ALLOW, DENY, ASK };

@@ -42,7 +42,6 @@
 #define TIMEOUT_REPLIED	300000		/* ms */
 #define TIMEOUT_SILENT	120000		/* sent to, never answered */
 #define TIMEOUT_DNS	30000		/* a query is over after that, whatever the resolver */
-#define PORT_DNS	53
 #define SERVICES_END	1024		/* ports below are services' */
 
 #define LISTEN_DROPS	1024		/* datagrams dropped at once if their listener can't have a flow entry */

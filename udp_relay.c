@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "dgram.h"
+#include "dns.h"
 #include "egress.h"
 #include "udp.h"
 
@@ -20,10 +21,8 @@
 #define QUERY_WAYS	4
 #define QUERY_BYTES	1232		/* DNS flag day 2020: no larger message is usual */
 
-#define DNS_HEADER	12		/* RFC 1035 4.1.1 */
 #define DNS_QR		0x80		/* in byte 2 */
 #define DNS_RCODE	0x0f		/* in byte 3 */
-enum { DNS_SERVFAIL = 2, DNS_REFUSED = 5 };
 
 struct query {
 	struct timer	timer;
