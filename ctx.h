@@ -28,6 +28,11 @@ struct ctx {
 		struct policy	*policy; /* of all guests, or NULL */
 		struct nl	nl;	/* in the host's namespace, or closed: whose is an address? */
 	} egress;
+	struct {
+		uint8_t		first;	/* resolver that answered last, the first one until @until */
+		uint64_t	until;	/* ms */
+		uint64_t	asked;	/* queries so far */
+	} resolve;
 	int		epfd;
 	struct {
 		uint64_t	flows, bytes;

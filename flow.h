@@ -24,7 +24,10 @@
 #define FLOW_NONE	UINT32_MAX
 #define GRANTS_MAX	4096		/* names granted (names.h): numbers from 1 to that */
 
-enum flow_type { FLOW_FREE, FLOW_TCP, FLOW_UDP, FLOW_UDP_PORT, FLOW_PING, FLOW_SPLICE, FLOW_UDP_SPLICE, FLOW_TYPES };
+enum flow_type {
+	FLOW_FREE, FLOW_TCP, FLOW_UDP, FLOW_UDP_PORT, FLOW_PING, FLOW_SPLICE, FLOW_UDP_SPLICE, FLOW_LOOKUP, FLOW_STREAM,
+	FLOW_TYPES
+};
 
 struct ctx;
 struct flow;
@@ -199,6 +202,19 @@ struct ping {
 	bool		bcast;		/* SO_BROADCAST is on */
 };
 
+/* A query that was sent on, and a stream of queries (resolve.h) */
+struct lookup_sock {
+	int		sock;
+	uint16_t	nr;		/* of its entry in resolve.c */
+};
+
+struct stream {
+	int		sock;
+	uint16_t	lookups;	/* under way */
+	bool		eof;		/* nothing comes behind what is in the socket */
+	uint64_t	used;		/* ms: last query */
+};
+
 /* One direction of a spliced connection */
 struct splice_way {
 	int		pipe[2];	/* read end, write end; -1: none */
@@ -238,11 +254,13 @@ struct flow {
 	uint64_t	created;	/* ms */
 	uint64_t	bytes[2];	/* of payload, by the side they came from */
 	union {
-		int		sock;	/* first member of tcp, udp and ping */
+		int		sock;	/* first member of all but splice */
 		struct tcp	tcp;
 		struct udp	udp;
 		struct ping	ping;
 		struct splice	splice;
+		struct lookup_sock lookup;
+		struct stream	stream;
 	};
 };
 

@@ -379,6 +379,7 @@ static const struct {
 	{ __NR_socket | WITH(0, AF_INET), ALL,	"flows; types and protocols: see emit_socket()" },
 	{ __NR_socket | WITH(0, AF_INET6), ALL,	"flows, the same" },
 	{ __NR_socket | WITH(0, AF_UNIX), CONTROL, "spare descriptor, unix_spare()" },
+	{ __NR_socketpair | WITH(0, AF_UNIX), LOOP, "queries of a guest by TCP" },
 	{ __NR_bind,			LOOP,	"flows" },
 	{ __NR_connect,			LOOP,	"flows" },
 	{ __NR_listen,			LOOP,	"ports that open later" },

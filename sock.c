@@ -233,6 +233,23 @@ int sock_udp_to(int fd, const struct side *s, unsigned scope)
 	return sock_or_error(fd, rc ? rc : connect_to(fd, &s->peer, scope));
 }
 
+int sock_udp_peer(const struct side *host, const struct sock_out *o)
+{
+	const struct end at = { .a = host->our.a };
+	bool v6 = !addr_is_v4(&host->peer.a);
+	int fd = sock_open(v6, SOCK_DGRAM, IPPROTO_UDP), rc;
+
+	if (fd < 0)
+		return fd;
+	rc = sock_place(fd, v6, addr_is_unspec(&at.a) ? NULL : &at, o);
+	return sock_or_error(fd, rc ? rc : connect_to(fd, &host->peer, o->scope));
+}
+
+int sock_pair(int fd[static 2])
+{
+	return socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd) ? -errno : 0;
+}
+
 struct end sock_name(int fd)
 {
 	struct end e = { .port = 0 };
@@ -354,6 +371,8 @@ ssize_t sock_discard(int fd, uint32_t *peek_off, size_t n)
 {
 	ssize_t rc = UNINTERRUPTED(recv(fd, NULL, n, MSG_TRUNC | MSG_DONTWAIT));
 
+	if (rc < 0 && errno == EFAULT)		/* not TCP: unix(7) copies them */
+		rc = UNINTERRUPTED(recv(fd, discard, MIN(n, sizeof(discard)), MSG_DONTWAIT));
 	if (rc < 0)
 		return -errno;
 	if (*peek_off != PEEK_OFF_NONE)		/* the kernel moves it back, too */

@@ -90,6 +90,12 @@ int sock_udp_new(enum family f);
  */
 int sock_udp_from(int fd, const struct addr *from, bool local);
 
+/* UDP socket connected to @host->peer, from a port of the kernel's choice */
+int sock_udp_peer(const struct side *host, const struct sock_out *o);
+
+/* Two stream sockets, connected to each other: 0 or -errno */
+int sock_pair(int fd[static 2]);
+
 /* UDP socket connected to @s->peer, bound to an ephemeral port of @s->our.a; UDP_GRO and @fd as above */
 int sock_udp_to(int fd, const struct side *s, unsigned scope);
 

@@ -22,6 +22,7 @@
 #include "event.h"
 #include "icmp.h"
 #include "reclaim.h"
+#include "resolve.h"
 #include "sock.h"
 #include "splice.h"
 #include "tcp.h"
@@ -424,6 +425,7 @@ void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 	struct decision d;
 	struct flow *f;
 	enum drop why;
+	bool ours;
 	int fd;
 
 	if ((p->tcp.flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) != TCP_SYN) {
@@ -432,7 +434,10 @@ void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 	}
 	resolver_begin(&c->net.ip[addr_family(&p->dst.a)], c->now);
 	why = map_out(&c->net, IPPROTO_TCP, &p->src, &p->dst, &host);
-	if (!why)
+	ours = !why && resolve_takes(g, &p->dst);
+	if (ours)
+		host = (struct side){ p->dst, { .a = addr_any(addr_family(&p->dst.a)) } };
+	else if (!why)
 		why = egress_judge(c, g, IPPROTO_TCP, &host.peer, &d);
 	if (why) {
 		drop_count(g, why);
@@ -441,12 +446,13 @@ void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 		return;
 	}
 
-	fd = tcp_connect(c, g, &guest, &host, p->ttl);
+	fd = ours ? resolve_stream(c, g) : tcp_connect(c, g, &guest, &host, p->ttl);
 	if (fd < 0) {
 		tcp_refuse(c, g, &p->src, &p->dst, p->tcp.seq,
 			   &(struct sock_err){ .err = -fd, .origin = SO_EE_ORIGIN_LOCAL });
 	} else if ((f = tcp_begin(c, g, &guest, &host, fd))) {
-		flow_decided(&c->flows, f, &d);
+		if (!ours)
+			flow_decided(&c->flows, f, &d);
 		tcp_set_state(f, TCP_CONNECTING);
 		tcp_take_syn(c, f, p);
 		if (tcp_resolvers(c, &guest))

@@ -35,6 +35,7 @@
 #include "egress.h"
 #include "icmp.h"
 #include "reclaim.h"
+#include "resolve.h"
 #include "sock.h"
 #include "udp.h"
 
@@ -324,6 +325,10 @@ struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 	answered = flow_find_end(&c->flows, g->index, BY_ANSWER, FLOW_UDP, p->src.port, &p->dst);
 	if (answered)
 		return answered;
+	if (resolve_takes(g, &p->dst)) {
+		resolve_datagram(c, g, p);
+		return NULL;
+	}
 	client = client_of(c, g, &p->dst, &host.peer);
 	if (client) {				/* it began */
 		host.peer = client->side[HOST].peer;

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* resolve.h - DNS for a guest whose policy has names: queries are judged, and answered by the program's resolver
+ *
+ * Whichever address a guest sends a query to, by UDP or TCP, a name that no rule allows is answered here: it does not
+ * exist. Any other query is written anew and sent to a resolver of the host's; what that answers teaches names.c, and
+ * is sent to the guest from the address that was asked.
+ */
+#ifndef RESOLVE_H
+#define RESOLVE_H
+
+#include "ctx.h"
+
+/* Are datagrams, and connections, of the guest's to an endpoint queries for us? */
+bool resolve_takes(const struct guest *g, const struct end *to);
+
+/* A datagram with a query, or with several that were joined */
+void resolve_datagram(struct ctx *c, struct guest *g, const struct pkt *p);
+
+/* Other end of a stream of queries (RFC 1035 4.2.2), non-blocking: a descriptor in place of a connection, or -errno */
+int resolve_stream(struct ctx *c, struct guest *g);
+
+/* ---- resolve.c, for the stream ---- */
+
+#define RESOLVE_QUERY	1232	/* bytes of a query: a plain question has fewer */
+
+/* A query, and the stream it came by, or NULL; @from, @to: endpoints of a datagram. Return: bytes of the answer in
+ * @answer, DNS_ERROR_MAX at most; 0: there is none, or it comes later, by resolve_answered().
+ */
+size_t resolve_query(struct ctx *c, struct guest *g, struct flow *stream, const struct side *guest, const uint8_t *b,
+		     size_t len, uint8_t *answer);
+
+/* ---- resolve_stream.c ---- */
+
+/* The answer to a query of a stream, behind two bytes of room for its length */
+void resolve_answered(struct ctx *c, struct flow *stream, uint8_t *b, size_t len);
+
+#endif /* RESOLVE_H */
