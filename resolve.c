@@ -40,7 +40,7 @@ struct lookup {
 
 static struct lookup lookup[LOOKUPS];
 static unsigned lookups;		/* entries that were ever used */
-static uint8_t message[2 + MESSAGE_MAX], made[2 + MESSAGE_MAX];	/* within a call */
+static uint8_t taken[2 + MESSAGE_MAX], made[2 + MESSAGE_MAX];	/* within a call */
 
 static const struct flow_ops lookup_flow;
 
@@ -274,9 +274,9 @@ static void lookup_read_tcp(struct ctx *c, struct flow *f, uint32_t events)
 		lookup_failed(c, f);
 		return;
 	}
-	n = UNINTERRUPTED(recv(f->sock, message, sizeof(message), MSG_PEEK | MSG_DONTWAIT));
-	if (n >= 2 && n >= 2 + get_be16(message)) {
-		if (!lookup_take(c, f, message + 2, get_be16(message)))
+	n = UNINTERRUPTED(recv(f->sock, taken, sizeof(taken), MSG_PEEK | MSG_DONTWAIT));
+	if (n >= 2 && n >= 2 + get_be16(taken)) {
+		if (!lookup_take(c, f, taken + 2, get_be16(taken)))
 			lookup_failed(c, f);
 	} else if (!n || events & EPOLLRDHUP || (n < 0 && errno != EAGAIN)) {
 		lookup_failed(c, f);
@@ -293,14 +293,14 @@ static void lookup_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t 
 		return;
 	}
 	for (unsigned i = 0; i < LOOKUP_READS; i++) {
-		n = UNINTERRUPTED(recv(f->sock, message, sizeof(message), MSG_DONTWAIT));
+		n = UNINTERRUPTED(recv(f->sock, taken, sizeof(taken), MSG_DONTWAIT));
 		if (n < 0 && errno == EAGAIN)
 			return;
 		if (n < 0) {			/* ICMP: nobody is there */
 			lookup_failed(c, f);
 			return;
 		}
-		if (lookup_take(c, f, message, (size_t)n))
+		if (lookup_take(c, f, taken, (size_t)n))
 			return;
 	}
 	flow_wait(&c->flows, f, WAIT_READY);
@@ -411,8 +411,10 @@ size_t resolve_query(struct ctx *c, struct guest *g, struct flow *stream, const 
 	struct dns_query q;
 	int rc = dns_read(b, len, &q);
 
-	if (rc == DNS_NONE)
+	if (rc == DNS_NONE) {
+		drop_count(g, DROP_POLICY);
 		return 0;
+	}
 	if (rc != DNS_PLAIN)
 		return dns_error(&q, (enum dns_rcode)rc, false, answer);
 	if (policy_resolves(g->policy))
