@@ -591,10 +591,3 @@ struct decision policy_query(const struct policy *p, const char *name)
 	}
 	return d;
 }
-
-bool policy_names(const struct policy *p, const char *name)
-{
-	uint16_t place[DNS_LABELS + 1];
-
-	return places_of(p, name, place);
-}

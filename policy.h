@@ -164,9 +164,6 @@ struct decision policy_judge(const struct policy *p, enum policy_proto proto, co
 /* May a guest ask for the addresses of a name? So it may if it may use them in any way. */
 struct decision policy_query(const struct policy *p, const char *name);
 
-/* Does a rule have that name, or one above it? */
-bool policy_names(const struct policy *p, const char *name);
-
 /* Groups of addresses that a name never leads to */
 #define POLICY_NAMELESS	(1U << GROUP_HOST | 1U << GROUP_LOOPBACK | 1U << GROUP_LINK_LOCAL | 1U << GROUP_METADATA | \
 			 1U << GROUP_MULTICAST)

@@ -226,9 +226,10 @@ static bool is_nameless(const struct addr *a)
 	return groups & POLICY_NAMELESS;
 }
 
+/* Names without a rule, too: for the record, and as one of several names of an address */
 static void learn(struct ctx *c, const struct guest *g, const char *name, const struct dns_found *found)
 {
-	if (found->rcode || !g->policy || !policy_names(g->policy, name))
+	if (found->rcode)
 		return;
 	for (unsigned i = 0; i < found->n; i++)
 		if (!is_nameless(&found->a[i]) && !names_grant(c, g, name, &found->a[i], found->ttl[i]))

@@ -314,14 +314,14 @@ static void test_learned(void)
 	eq(ngot, 1);
 	ok(!granted("198.51.100.9"));
 
-	test("a name that no rule has is not kept, as it makes no difference");
+	test("a name that no rule has is known, too");
 	begin_resolve(false, 1);
 	rules("egress internet");
 	query(HEAD GOOD);
 	left(&first, &i);
 	answer(&i, &first, ANSWER(09));
 	eq(ngot, 1);
-	ok(!granted("198.51.100.9"));
+	ok(granted("198.51.100.9"));
 }
 
 static void test_many(void)
