@@ -36,7 +36,7 @@ def address(owner, text, ttl=5):
 
 
 HOSTS = {}			# the name's first label, or all of it: addresses
-for line in """good 9.9.9.9 2620:fe::9; other 9.9.9.10; evil 9.9.9.9; rebind 127.0.0.1 198.51.100.2 169.254.169.254 10.8.0.1
+for line in """good 9.9.9.9 2620:fe::9; other 9.9.9.10; evil 9.9.9.9; rebind 127.0.0.1 9.9.9.27 169.254.169.254 10.8.0.1
         ::1 64:ff9b::7f00:1 9.9.9.20; private 10.9.0.1; nat64 64:ff9b::909:909; quic 9.9.9.21""".split(";"):
     HOSTS[line.split()[0]] = line.split()[1:]
 
