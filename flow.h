@@ -136,6 +136,8 @@ struct tcp {
 	uint32_t	stash_off, stash_len;
 	uint32_t	promised;		/* bytes of stash reserved for this flow */
 	uint16_t	keep, keep_len;		/* slot with bytes read off the socket and not acknowledged */
+	uint16_t	hello_at;		/* of bytes that are held (tcp_hold.c): see hello_read() */
+	uint32_t	held_at;		/* ms, low half: first of them; 0: none came */
 	uint32_t	room, room_asked;	/* bytes the socket would take: now, and when it was asked */
 	uint32_t	room_size;		/* the same for an empty socket */
 	uint32_t	burst;			/* bytes until EPOLLOUT is asked for again, 0: until it is full */

@@ -21,7 +21,7 @@
 /* ---- spans ---- */
 
 /* The first @n bytes leave @s: false if it has less */
-static bool take(struct span *s, size_t n, struct span *out)
+static bool span_take(struct span *s, size_t n, struct span *out)
 {
 	if (n > s->len)
 		return false;
@@ -32,11 +32,11 @@ static bool take(struct span *s, size_t n, struct span *out)
 }
 
 /* The same of a vector with its length, of @width bytes, before it */
-static bool take_vector(struct span *s, unsigned width, struct span *out)
+static bool span_vector(struct span *s, unsigned width, struct span *out)
 {
 	struct span len;
 
-	return take(s, width, &len) && take(s, width == 1 ? len.p[0] : get_be16(len.p), out);
+	return span_take(s, width, &len) && span_take(s, width == 1 ? len.p[0] : get_be16(len.p), out);
 }
 
 static uint8_t ascii_lower(uint8_t ch)
@@ -49,8 +49,8 @@ static bool is_digit(int ch)
 	return ch >= '0' && ch <= '9';
 }
 
-/* Labels (RFC 1035 2.3.1, and the underscore). One that begins with a digit at the end makes an address of it, in one of
- * the spellings of inet_aton(3).
+/* Labels (RFC 1035 2.3.1, and the underscore). One that begins with a digit at the end makes an address of it, in one
+ * of the spellings of inet_aton(3).
  */
 static enum hello_kind name_kind(const char *s, size_t len)
 {
@@ -136,10 +136,10 @@ static bool tls_server_name(struct span data, struct span *list)
 {
 	struct span rest, type, name;
 
-	if (!take_vector(&data, 2, list) || data.len || !list->len)
+	if (!span_vector(&data, 2, list) || data.len || !list->len)
 		return false;
 	for (rest = *list; rest.len;)
-		if (!take(&rest, 1, &type) || !take_vector(&rest, 2, &name))
+		if (!span_take(&rest, 1, &type) || !span_vector(&rest, 2, &name))
 			return false;
 	return true;
 }
@@ -150,14 +150,14 @@ static bool tls_client_hello(struct span m, struct span *exts)
 	struct span fixed, id, suites, compression, rest, type, data, list;
 
 	*exts = (struct span){ m.p, 0 };
-	if (!take(&m, TLS_MSG_HEADER, &type) || !take(&m, TLS_FIXED, &fixed) || fixed.p[0] != TLS_MAJOR ||
-	    !take_vector(&m, 1, &id) || id.len > TLS_SESSION_ID || !take_vector(&m, 2, &suites) || !suites.len ||
-	    suites.len % 2 || !take_vector(&m, 1, &compression) || !compression.len)
+	if (!span_take(&m, TLS_MSG_HEADER, &type) || !span_take(&m, TLS_FIXED, &fixed) || fixed.p[0] != TLS_MAJOR ||
+	    !span_vector(&m, 1, &id) || id.len > TLS_SESSION_ID || !span_vector(&m, 2, &suites) || !suites.len ||
+	    suites.len % 2 || !span_vector(&m, 1, &compression) || !compression.len)
 		return false;
-	if (m.len && (!take_vector(&m, 2, exts) || m.len))	/* before RFC 5246 7.4.1.4, there are none */
+	if (m.len && (!span_vector(&m, 2, exts) || m.len))	/* before RFC 5246 7.4.1.4, there are none */
 		return false;
 	for (rest = *exts; rest.len;)
-		if (!take(&rest, 2, &type) || !take_vector(&rest, 2, &data) ||
+		if (!span_take(&rest, 2, &type) || !span_vector(&rest, 2, &data) ||
 		    (get_be16(type.p) == TLS_SERVER_NAME && !tls_server_name(data, &list)))
 			return false;
 	return true;
@@ -181,13 +181,13 @@ static enum hello_kind tls_name(struct hello *h, char *name)
 	struct span type, data;
 
 	while (!h->list.len) {
-		if (!take(&h->rest, 2, &type) || !take_vector(&h->rest, 2, &data))
+		if (!span_take(&h->rest, 2, &type) || !span_vector(&h->rest, 2, &data))
 			return HELLO_NAME_NONE;
 		if (get_be16(type.p) == TLS_SERVER_NAME)
 			tls_server_name(data, &h->list);
 	}
-	take(&h->list, 1, &type);
-	take_vector(&h->list, 2, &data);
+	span_take(&h->list, 1, &type);
+	span_vector(&h->list, 2, &data);
 	return type.p[0] ? HELLO_NAME_BAD : name_clean(data, name);	/* of host_name, the only type */
 }
 
@@ -209,7 +209,7 @@ static struct span take_token(struct span *s)
 
 	while (n < s->len && is_tchar(s->p[n]))
 		n++;
-	take(s, n, &token);
+	span_take(s, n, &token);
 	return token;
 }
 
@@ -241,7 +241,7 @@ static bool take_line(struct span *s, struct span *line)
 
 	if (!end)
 		return false;
-	take(s, (size_t)(end - s->p) + 1, line);
+	span_take(s, (size_t)(end - s->p) + 1, line);
 	line->len--;
 	line->len -= line->len && line->p[line->len - 1] == '\r';
 	return true;
@@ -270,11 +270,12 @@ static bool http_request(struct span line, struct span *authority)
 	size_t n = 0;
 
 	*authority = (struct span){ line.p, 0 };
-	if (!method.len || !take(&line, 1, &part) || part.p[0] != ' ')
+	if (!method.len || !span_take(&line, 1, &part) || part.p[0] != ' ')
 		return false;
 	while (n < line.len && line.p[n] > ' ' && line.p[n] != 0x7f)
 		n++;
-	if (!take(&line, n, &target) || !n || line.len != 9 || memcmp(line.p, " HTTP/1.", 8) || !is_digit(line.p[8]))
+	if (!span_take(&line, n, &target) || !n || line.len != 9 || memcmp(line.p, " HTTP/1.", 8) ||
+	    !is_digit(line.p[8]))
 		return false;
 	if (method.len == 7 && !memcmp(method.p, "CONNECT", 7)) {
 		*authority = target;
@@ -283,11 +284,11 @@ static bool http_request(struct span line, struct span *authority)
 	if (target.p[0] == '/' || (n == 1 && target.p[0] == '*'))
 		return true;
 	scheme = take_token(&target);
-	if (!scheme.len || !take(&target, 3, &part) || memcmp(part.p, "://", 3))
+	if (!scheme.len || !span_take(&target, 3, &part) || memcmp(part.p, "://", 3))
 		return false;
 	for (n = 0; n < target.len && !strchr("/?#", target.p[n]);)
 		n++;
-	return n && take(&target, n, authority);
+	return n && span_take(&target, n, authority);
 }
 
 /* A field (RFC 9112 5): no blank before the colon, no line that goes on with the one before. @value: the host's, as far
@@ -297,10 +298,10 @@ static bool http_field(struct span line, struct span *value)
 {
 	struct span name = take_token(&line), colon;
 
-	if (!name.len || !take(&line, 1, &colon) || colon.p[0] != ':')
+	if (!name.len || !span_take(&line, 1, &colon) || colon.p[0] != ':')
 		return false;
 	while (line.len && (line.p[0] == ' ' || line.p[0] == '\t'))
-		take(&line, 1, &colon);
+		span_take(&line, 1, &colon);
 	while (line.len && (line.p[line.len - 1] == ' ' || line.p[line.len - 1] == '\t'))
 		line.len--;
 	for (size_t i = 0; i < line.len; i++)
@@ -327,7 +328,7 @@ static enum hello_state http_read(const uint8_t *p, size_t len, uint16_t *at, st
 	if (len <= from)
 		return HELLO_MORE;
 
-	take(&all, MAX(from, *at), &part);
+	span_take(&all, MAX(from, *at), &part);
 	for (rest = all; take_line(&rest, &line); all = rest) {
 		bool first = line.p == p + from;
 

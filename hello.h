@@ -51,8 +51,8 @@ struct hello {
  */
 enum hello_state hello_read(enum hello_proto proto, const uint8_t *p, size_t len, uint16_t *at, struct hello *h);
 
-/* The next one of all names in it. @name: HELLO_NAME bytes, filled in with a good one: ASCII in lower case, without port
- * and the root's dot
+/* The next one of all names in it. @name: HELLO_NAME bytes, filled in with a good one: ASCII in lower case, without
+ * port and the root's dot
  */
 enum hello_kind hello_name(struct hello *h, char *name);
 

@@ -213,6 +213,8 @@ static void tcp_settle(struct ctx *c, struct flow *f)
 		due = MIN(due, t->ack_at);
 	if (t->gap)
 		due = MIN(due, gap_due(t));
+	if (t->flags & TCPF_HELD)
+		due = MIN(due, tcp_hold_due(c, t));
 
 	/* Earlier only: a timer that fires before anything is due finds its new time then */
 	if (!timer_armed(&f->timer) || due < f->timer.due)
@@ -453,6 +455,7 @@ void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 	} else if ((f = tcp_begin(c, g, &guest, &host, fd))) {
 		if (!ours)
 			flow_decided(&c->flows, f, &d);
+		tcp_hold(f);
 		tcp_set_state(f, TCP_CONNECTING);
 		tcp_take_syn(c, f, p);
 		if (tcp_resolvers(c, &guest))
@@ -464,12 +467,12 @@ void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 static void tcp_note(struct tcp *t, uint32_t events)
 {
 	if (events & (EPOLLRDHUP | EPOLLHUP) && !(events & EPOLLERR))	/* a reset is no end of data: no FIN */
-		t->flags |= TCPF_RDHUP;
+		t->flags |= TCPF_RDHUP | (t->flags & TCPF_HELD ? TCPF_ERROR : 0);
 	if (events & EPOLLPRI && !(t->flags & TCPF_URGENT)) {
 		t->flags |= TCPF_URGENT;
 		sock_opt(t->sock, SOL_SOCKET, SO_OOBINLINE, 1);	/* urgent data is data */
 	}
-	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR) && !(t->flags & TCPF_EOF))
+	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR) && !(t->flags & (TCPF_EOF | TCPF_HELD)))
 		t->flags |= TCPF_READABLE;
 	if (events & EPOLLERR)
 		t->flags |= TCPF_EPOLLERR;
@@ -509,6 +512,11 @@ static bool tcp_connected(struct ctx *c, struct flow *f, uint32_t events)
 	if (tcp_resolvers(c, &f->side[GUEST]))
 		resolver_answered(tcp_resolvers(c, &f->side[GUEST]), &f->side[HOST].peer.a, c->now);
 	t->retries = 0;
+	if (t->flags & TCPF_HELD && !tcp_hold_begin(t)) {
+		drop_count(flow_guest(c, f), DROP_NO_RESOURCE);
+		tcp_abort(c, f, false);		/* the guest tries again */
+		return false;
+	}
 	tcp_ask(f, TCP_SYN_RCVD);
 	return true;
 }
@@ -522,7 +530,7 @@ static void tcp_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t eve
 		return;
 
 	tcp_note(t, events);
-	if (events & EPOLLOUT && t->flags & TCPF_BLOCKED)
+	if (events & EPOLLOUT && (t->flags & (TCPF_BLOCKED | TCPF_HELD)) == TCPF_BLOCKED)
 		tcp_write(t);
 	tcp_turn_end(c, f, false);
 }
@@ -666,6 +674,10 @@ static void tcp_timeout(struct ctx *c, struct flow *f)
 	if (ack) {
 		t->ack_at = 0;
 		t->flags |= TCPF_ACK_NOW;
+	}
+	if (t->flags & TCPF_HELD && tcp_hold_due(c, t) <= c->now) {
+		tcp_hold_deny(c, f, "no server name in time");
+		return;
 	}
 	if (t->gap && gap_due(t) <= c->now)
 		tcp_gap_drop(c, f);

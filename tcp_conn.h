@@ -28,6 +28,7 @@
 #define TCPF_EARLY	0x40000U /* @rtx_at is that of segments that may be late, or lost (RFC 8985 6.3) */
 #define TCPF_HOLE	0x80000U	/* smaller segments are tried, as full ones vanish: none was acknowledged yet */
 #define TCPF_FRESH	0x100000U /* something was sent since the last acknowledgment of something new */
+#define TCPF_HELD	0x200000U /* nothing passes until the guest's first bytes are judged (tcp_hold.c): BLOCKED */
 
 /* Sets of states for tcp_in(): the guest's FIN was taken; ours was sent */
 #define TCPS_GUEST_FIN	(1U << TCP_CLOSE_WAIT | 1U << TCP_CLOSING | 1U << TCP_LAST_ACK)
@@ -147,6 +148,14 @@ void tcp_turn_end(struct ctx *c, struct flow *f, bool now);
 void tcp_write(struct tcp *t);
 uint32_t tcp_offer(struct ctx *c, struct flow *f);		/* bytes from the guest there is room for */
 void tcp_gap_drop(struct ctx *c, struct flow *f);
+
+/* tcp_hold.c: first bytes, while TCPF_HELD is set */
+void tcp_hold(struct flow *f);					/* sets it for a new flow whose names matter */
+bool tcp_hold_begin(struct tcp *t);				/* its SYN,ACK is due; false: no room for its bytes */
+uint32_t tcp_hold_offer(const struct tcp *t);
+uint64_t tcp_hold_due(const struct ctx *c, const struct tcp *t);	/* ms: it is denied then */
+void tcp_hold_deny(struct ctx *c, struct flow *f, const char *reason);
+bool tcp_hold_read(struct ctx *c, struct flow *f);		/* bytes or FIN came; false: that was its end */
 
 /* tcp_host.c: to the guest */
 bool tcp_emit(struct ctx *c, struct flow *f, uint8_t flags, uint32_t seq, struct frame *fr, uint32_t offer);

@@ -69,6 +69,8 @@ uint32_t tcp_offer(struct ctx *c, struct flow *f)
 
 	if (tcp_in(t, TCPS_GUEST_FIN))
 		return 0;
+	if (t->flags & TCPF_HELD)
+		return tcp_hold_offer(t);
 	if (!tcp_synced(t))			/* 16 bits of a SYN's window: an empty socket and the stash hold that */
 		return UINT16_MAX;
 
@@ -100,7 +102,7 @@ uint32_t tcp_offer(struct ctx *c, struct flow *f)
 /* Passes the guest's FIN on, once everything before it is */
 static void tcp_shutdown(struct tcp *t)
 {
-	if (tcp_in(t, TCPS_GUEST_FIN) && !(t->flags & TCPF_SHUT) && !t->stash_len) {
+	if (tcp_in(t, TCPS_GUEST_FIN) && !(t->flags & (TCPF_SHUT | TCPF_HELD)) && !t->stash_len) {
 		shutdown(t->sock, SHUT_WR);
 		t->flags |= TCPF_SHUT;
 	}
@@ -648,6 +650,8 @@ uint16_t tcp_input(struct ctx *c, struct flow *f, struct pkt *pkts)
 	}
 	if (gather.len)
 		gather_send(c, f);
+	if (f->tcp.flags & TCPF_HELD && !tcp_hold_read(c, f))
+		return i;
 	if (f->bytes[GUEST] != before)
 		seg_count(&flow_guest(c, f)->senders, &f->tcp.sender, (uint32_t)(f->bytes[GUEST] - before));
 	far = f->tcp.rtt_min >= SEG_FAR / SEG_RTT_UNIT;

@@ -2,6 +2,7 @@
 /* check.c - what holds in every run, whatever the script: of each segment to the guest, and of the program at rest */
 #include <netinet/in.h>
 
+#include "../../tcp_conn.h"
 #include "../../tcp_gap.h"
 #include "../../tcp_recover.h"
 #include "../../tcp_seg.h"
@@ -133,6 +134,12 @@ static bool check_waits(struct run *r, const struct flow *f, const struct fsock 
 	if (t->rcv_nxt != t->rcv_acked && tcp_state_in(f, TAKE_STATES | 1U << TCP_CLOSE_WAIT) && f->wait == WAIT_NONE &&
 	    (!timer_armed(&f->timer) || f->timer.due > r->c.now + 10))
 		return run_fail(r, "TCP-26: acknowledgment owed, and not due in 10 ms");
+	if (t->flags & TCPF_HELD) {
+		if (s->tx_taken || s->tx_shut || s->rx_read || (tcp_synced(t) && t->snd_max != t->sock_seq))
+			return run_fail(r, "bytes passed before the first ones were judged");
+		return !t->stash_len || f->timer.due <= r->c.now + 10000 ||
+		       run_fail(r, "bytes are held, and for more than 10 s");
+	}
 	if (t->stash_len && !s->nospace)
 		return run_fail(r, "I4: bytes in the stash, and nobody waits for room in the socket");
 	if (t->state == TCP_ESTABLISHED && t->rcv_adv == t->rcv_nxt && !s->nospace && f->wait == WAIT_NONE)

@@ -9,10 +9,13 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include <linux/rtnetlink.h>
+
 #include "../../egress.h"
 #include "../../event.h"
 #include "../../frag.h"
 #include "../../loop.h"
+#include "../../names.h"
 #include "../../sock.h"
 #include "../../tcp_seg.h"
 #include "../../udp.h"
@@ -145,6 +148,33 @@ static void run_conf(struct run *r)
 		addr_parse("fe80::1", 7, &net->ip[f].our_ll);
 }
 
+/* The kernel's answer */
+int __wrap_nl_route_type(struct nl *nl, const struct addr *a);
+int __wrap_nl_route_type(struct nl *nl, const struct addr *a)
+{
+	(void)nl;
+	return addr_eq(a, &world.host_addr) || addr_is_loopback(a) ? RTN_LOCAL : RTN_UNICAST;
+}
+
+/* Names that its guest was given, and those that it sends first */
+static void run_names(struct run *r)
+{
+	const struct guest *g = &r->c.guest[r->v.guest];
+	const struct addr a = run_addr_text(r, "192.0.2.1");
+	const struct script *s = r->s;
+	char name[sizeof(s->grants)];
+
+	for (unsigned k = 0; k < GUEST_MAX; k++)
+		names_forget(&r->c.guest[k]);
+	for (const char *p = s->grants; *p; p += strlen(name) + 1) {
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(p, "\n"), p);
+		if (!names_grant(&r->c, g, name, &a, 3600))
+			run_fail(r, "no room for a name");
+	}
+	if (*s->hello)
+		world.hello_len = (s->request ? request_make : hello_make)(world.hello, s->hello, s->hello_len);
+}
+
 /* The script's rules, for its guest alone */
 static void run_policy(struct run *r)
 {
@@ -233,6 +263,7 @@ void run_begin(struct run *r, const struct script *s, const struct variant *v)
 	loop_init(&r->c);
 	r->c.sockets_max = r->s->sockets_max;
 	run_policy(r);
+	run_names(r);
 	pools_blocks(r->s->gap_blocks);
 	pools_slots(r->s->no_recover);
 	for (unsigned k = 0; k < GUEST_MAX; k++)

@@ -369,6 +369,15 @@ static bool parse_step(struct step *t, struct words *w, char *options)
 	return false;
 }
 
+/* set hello NAMES [LEN], set request NAMES [LEN] */
+static bool parse_hello(struct script *s, const struct words *w)
+{
+	s->request = !strcmp(w->w[1], "request");
+	snprintf(s->hello, sizeof(s->hello), "%s", w->w[2]);
+	s->hello_len = w->n == 4 ? (uint32_t)atoi(w->w[3]) : 0;
+	return s->hello_len < HELLOS_MAX;
+}
+
 /* A line of a policy */
 static void add_rule(struct script *s, const char *verb, const char *rule)
 {
@@ -389,6 +398,10 @@ static bool parse_set(struct script *s, const struct words *w)
 		s->gap_blocks = (uint32_t)atoi(w->w[2]);
 	else if (w->n == 3 && (!strcmp(w->w[1], "allow") || !strcmp(w->w[1], "deny") || !strcmp(w->w[1], "egress")))
 		add_rule(s, w->w[1], w->w[2]);
+	else if (w->n == 3 && !strcmp(w->w[1], "grant"))
+		snprintf(s->grants + strlen(s->grants), sizeof(s->grants) - strlen(s->grants), "%s\n", w->w[2]);
+	else if ((w->n == 3 || w->n == 4) && (!strcmp(w->w[1], "hello") || !strcmp(w->w[1], "request")))
+		return parse_hello(s, w);
 	else if (w->n == 2 && !strcmp(w->w[1], "no-recover"))
 		s->no_recover = true;
 	else if (w->n == 2 && !strcmp(w->w[1], "outward"))

@@ -14,7 +14,9 @@
  *	TIME counter NAME N			value of one in counters.c
  *	set NAME [VALUE]			mtu N, only v4, only v6, no-faults, meminfo, peek, no-peek, outward,
  *						no-icmp, no-udp, sockets N, gap-blocks N, routed; allow RULE, deny RULE,
- *						egress WORD (its addresses are not replaced)
+ *						egress WORD (its addresses are not replaced);
+ *						grant NAME of 192.0.2.1 to the guest; hello NAMES [LEN], request
+ *						NAMES [LEN]: its first bytes of each connection, hellos.h
  *	use active | use passive | use sack	connection opened by the guest, or from the host: MSS 1000, scale 7;
  *						by a guest with SACK. A round trip takes 1/3 s, and so a timeout 1 s
  *
@@ -90,6 +92,10 @@ struct script {
 	bool		routed;			/* TCP is of a host behind the guest */
 	uint32_t	sockets_max;		/* of the guest's */
 	char		policy[256];		/* rules for what the guest begins, a line each */
+	char		grants[128];		/* names granted to the guest for 192.0.2.1, a line each */
+	char		hello[128];		/* names in its first bytes; empty: those are as any */
+	uint32_t	hello_len;		/* bytes of that; 0: as many as it takes */
+	bool		request;		/* HTTP, not TLS */
 	uint32_t	gap_blocks;		/* for queues behind gaps, 0: as usual */
 	bool		no_recover;		/* no flow has state for lost segments */
 };

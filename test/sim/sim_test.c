@@ -9,14 +9,14 @@
  * every time with the next system call failing, alone or with all after it, until a run has no more calls to fail.
  * Then the script's expectations are off, but what always has to hold still must.
  */
-/* LINK: test/sim/attack.o test/sim/check.o test/sim/company.o test/sim/dgrams.o test/sim/kernel.o test/sim/pools.o */
-/* LINK: test/sim/prop.o test/sim/run.o test/sim/script.o */
+/* LINK: test/sim/attack.o test/sim/check.o test/sim/company.o test/sim/dgrams.o test/sim/hellos.o test/sim/kernel.o */
+/* LINK: test/sim/pools.o test/sim/prop.o test/sim/run.o test/sim/script.o */
 /* LINK: test/sim/shuffle.o test/sim/steps.o test/sim/tap_sim.o test/sim/wire.o test/sim/world.o */
 /* LDFLAGS: -Wl,--wrap=clock_gettime,--wrap=getentropy,--wrap=epoll_create1,--wrap=epoll_ctl,--wrap=epoll_wait */
 /* LDFLAGS: -Wl,--wrap=poll,--wrap=socket,--wrap=setsockopt,--wrap=getsockopt,--wrap=ioctl,--wrap=bind,--wrap=listen */
 /* LDFLAGS: -Wl,--wrap=connect,--wrap=accept4,--wrap=getsockname,--wrap=getpeername,--wrap=shutdown,--wrap=close */
 /* LDFLAGS: -Wl,--wrap=sendmsg,--wrap=sendto,--wrap=send,--wrap=sendmmsg,--wrap=recvmsg,--wrap=recv,--wrap=recvmmsg */
-/* LDFLAGS: -Wl,--wrap=__recv_chk */
+/* LDFLAGS: -Wl,--wrap=__recv_chk,--wrap=nl_route_type */
 #include <glob.h>
 #include <signal.h>
 #include <stdio.h>

@@ -63,6 +63,7 @@ void world_reset(uint64_t seed)
 	world.fail_on = false;
 	world.connect_err = EINPROGRESS;
 	world.room = ROOM_AUTO;
+	world.hello_len = 0;
 	world.link = &sim_link[0];
 	world.fs = fs_all;
 	world.nfs = 0;

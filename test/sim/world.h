@@ -17,6 +17,7 @@
 #include "../../addr.h"
 #include "../../packet.h"
 #include "../../tap.h"
+#include "hellos.h"
 
 #define MS		1000000ULL	/* the clock counts ns */
 #define START		(101000 * SEC)	/* of every run; just behind a move of the timer wheel's higher levels */
@@ -145,6 +146,8 @@ struct world {
 
 	struct simlink	*link;		/* of the guest that a script is about */
 	struct addr	host_addr;	/* of the host, but for loopback */
+	uint8_t		hello[HELLOS_MAX];	/* first bytes of guests' streams, in place of the pattern */
+	size_t		hello_len;
 
 	struct fsock	*fs;		/* every file ever opened in this run */
 	unsigned	nfs;
@@ -157,6 +160,8 @@ enum { TO_GUEST, TO_HOST };
 
 static inline uint8_t pattern(unsigned dir, unsigned salt, uint64_t pos)
 {
+	if (dir == TO_HOST && pos < world.hello_len)
+		return world.hello[pos];
 	return (uint8_t)((pos + ((uint64_t)salt << 32) + dir * 0x12345ULL) * 0x9e3779b97f4a7c15ULL >> 56);
 }
 
