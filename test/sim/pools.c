@@ -5,6 +5,7 @@
 #include "pools.h"
 
 static uint16_t slots_gone;
+static uint32_t stash_gone;
 
 static unsigned used(const struct pool *p)
 {
@@ -17,7 +18,8 @@ static unsigned used(const struct pool *p)
 
 unsigned pools_used(void)
 {
-	return used(&stash) + used(&gap_pool) + used(&keep) + stash_promised + used(&recover_slots) - slots_gone;
+	return used(&stash) + used(&gap_pool) + used(&keep) + stash_promised - stash_gone +
+	       used(&recover_slots) - slots_gone;
 }
 
 void pools_blocks(unsigned n)
@@ -29,4 +31,9 @@ void pools_slots(bool none)
 {
 	recover_slots.unused = slots_gone = none ? RECOVER_SLOTS : 0;
 	recover_slots.free = 0;
+}
+
+void pools_stash(bool none)
+{
+	stash_promised = stash_gone = none ? STASH_BLOCKS * STASH_BLOCK : 0;
 }

@@ -13,4 +13,7 @@ void pools_blocks(unsigned n);
 /* State for flows with a loss: as usual, or there is none left */
 void pools_slots(bool none);
 
+/* Stash: as usual, or all of it is promised */
+void pools_stash(bool none);
+
 #endif /* POOLS_H */

@@ -5,6 +5,8 @@
  * and in order on both sides (the pattern is checked where bytes pass), both directions end, within a time that
  * time_most() derives from the accidents, and nothing is left.
  *
+ * One in five of the guest's connections is held until its ClientHello is whole (tcp_hold.c).
+ *
  * The guest retransmits all from the first byte not acknowledged, but for what SACK blocks report; keeps nothing, one
  * range or all of what is out of order, and reports it; has SACK, timestamps, both or none; opens and shuts its window
  * as its application reads, and acknowledges at once or late.
@@ -511,6 +513,20 @@ static void note_time(struct run *r, uint64_t took)
 		       g->sack ? ", SACK" : "", g->ts ? ", timestamps" : "");
 }
 
+/* Its first bytes are a ClientHello, which is held: a name is denied, and this is another one */
+static void prop_hold(struct run *r, uint64_t seed)
+{
+	const struct end to = { .a = r->conn[1].peer.a, .port = 443 };
+	size_t len = hello_make(world.hello, "a.example", 100 + seed % 800);
+
+	world.hello_len = len;
+	run_rules(r, r->guest, "deny b.example\n");
+	conn_init(r, 1, &to);
+	g->total += (uint32_t)len;
+	g->after_host = false;			/* both sides wait for it, and the host doesn't end before that */
+	g->host_after = true;
+}
+
 static void prop_open(struct run *r)
 {
 	struct end client = { .a = r->conn[2].peer.a, .port = CLIENT_PORT + 1 };
@@ -619,6 +635,8 @@ bool prop_run(struct run *r, uint64_t seed)
 	for (unsigned k = 0; k < GUEST_MAX; k++) {
 		turn_of(r, k);
 		prop_set_up(r);
+		if (!g->passive && seed % 5 == 0)
+			prop_hold(r, seed);
 		prop_open(r);
 		most = MAX(most, time_most());
 	}

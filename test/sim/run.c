@@ -175,22 +175,20 @@ static void run_names(struct run *r)
 		world.hello_len = (s->request ? request_make : hello_make)(world.hello, s->hello, s->hello_len);
 }
 
-/* The script's rules, for its guest alone */
-static void run_policy(struct run *r)
+void run_rules(struct run *r, unsigned guest, const char *rules)
 {
-	static char text[sizeof(r->s->policy) + 1];
+	static char text[GUEST_MAX][sizeof(r->s->policy) + 1];
 	struct policy *p = NULL;
 	unsigned line;
 
-	memcpy(text, r->s->policy, sizeof(r->s->policy));
-	if (*text) {
+	snprintf(text[guest], sizeof(text[guest]), "%s", rules);
+	if (*rules) {
 		p = policy_new(NULL);
-		if (policy_lines(p, text, strlen(text), &line))
+		if (policy_lines(p, text[guest], strlen(rules), &line))
 			run_fail(r, "rules make no sense, line %u", line);
 		policy_compile(p);
 	}
-	egress_start(&r->c, NULL, false);
-	r->c.guest[r->v.guest].policy = p;
+	r->c.guest[guest].policy = p;
 }
 
 /* The program starts with empty hash tables: those of the run before must be, too */
@@ -262,10 +260,12 @@ void run_begin(struct run *r, const struct script *s, const struct variant *v)
 	sock_probe();
 	loop_init(&r->c);
 	r->c.sockets_max = r->s->sockets_max;
-	run_policy(r);
+	egress_start(&r->c, NULL, false);
+	run_rules(r, v->guest, s->policy);
 	run_names(r);
 	pools_blocks(r->s->gap_blocks);
 	pools_slots(r->s->no_recover);
+	pools_stash(r->s->no_stash);
 	for (unsigned k = 0; k < GUEST_MAX; k++)
 		guest_begin(r, k, &caps);
 	world.link = NULL;		/* listeners are nobody's own */

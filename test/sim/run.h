@@ -85,6 +85,9 @@ struct run {
 	void		(*carry)(const void *frame, size_t len, const struct offload *off);
 };
 
+/* Rules for a guest, lines of a file */
+void run_rules(struct run *r, unsigned guest, const char *rules);
+
 /* Sets up the program in a fresh world */
 void run_begin(struct run *r, const struct script *s, const struct variant *v);
 

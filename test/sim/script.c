@@ -402,6 +402,8 @@ static bool parse_set(struct script *s, const struct words *w)
 		snprintf(s->grants + strlen(s->grants), sizeof(s->grants) - strlen(s->grants), "%s\n", w->w[2]);
 	else if ((w->n == 3 || w->n == 4) && (!strcmp(w->w[1], "hello") || !strcmp(w->w[1], "request")))
 		return parse_hello(s, w);
+	else if (w->n == 2 && !strcmp(w->w[1], "no-stash"))
+		s->no_stash = true;
 	else if (w->n == 2 && !strcmp(w->w[1], "no-recover"))
 		s->no_recover = true;
 	else if (w->n == 2 && !strcmp(w->w[1], "outward"))

@@ -12,7 +12,7 @@
  *	TIME host WHAT				the socket's side: see script_ops[] in script.c
  *	TIME flow WHAT | link WHAT | conn N [new] [to ADDR:PORT]
  *	TIME counter NAME N			value of one in counters.c
- *	set NAME [VALUE]			mtu N, only v4, only v6, no-faults, meminfo, peek, no-peek, outward,
+ *	set NAME [VALUE]			mtu N, only v4, only v6, no-faults, no-stash, meminfo, peek, no-peek, outward,
  *						no-icmp, no-udp, sockets N, gap-blocks N, routed; allow RULE, deny RULE,
  *						egress WORD (its addresses are not replaced);
  *						grant NAME of 192.0.2.1 to the guest; hello NAMES [LEN], request
@@ -98,6 +98,7 @@ struct script {
 	bool		request;		/* HTTP, not TLS */
 	uint32_t	gap_blocks;		/* for queues behind gaps, 0: as usual */
 	bool		no_recover;		/* no flow has state for lost segments */
+	bool		no_stash;		/* all of it is promised */
 };
 
 /* false, with a message on standard output, if the file can't be read or makes no sense */

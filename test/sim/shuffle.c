@@ -4,6 +4,8 @@
  * A range of the stream is cut into pieces; some are lost, some come twice, some overlap others, some are beyond the
  * window, a FIN may be behind all of them, and SYN,ACK among them. What is behind a gap is kept for the next batch. The
  * reference marks each number that came, and counts from the first.
+ *
+ * One in four of the guest's connections is held until a ClientHello is whole (tcp_hold.c): the host gets nothing before.
  */
 #include <string.h>
 
@@ -25,6 +27,7 @@ static struct {
 	bool		fin;			/* taken */
 	bool		ends;			/* the guest has sent its FIN, with number @last */
 	uint32_t	last, top;		/* @top: end of what it has sent */
+	uint32_t	hello;			/* bytes of the ClientHello, 0: the connection isn't held */
 } g;
 
 static void piece(uint32_t seq, uint32_t len, uint8_t flags)
@@ -56,7 +59,7 @@ static void cut(uint32_t loss, uint32_t twice, uint32_t overlap)
 		at += len;
 	}
 	g.top = seq_max(g.top, at);
-	if (at != g.top || at != end || !chance(300))
+	if (at != g.top || at != end || at <= g.hello || !chance(300))
 		return;
 	piece(at, 0, TCP_ACK | TCP_FIN);
 	g.ends = true;
@@ -128,7 +131,7 @@ static bool batch(bool syn)
 			return run_fail(g.r, "not an ACK of %u: %s", end, wire_text(g.r, w));
 	if (acks > (rest ? 65 : 1) || (taken && !acks))	/* behind a gap: one for each segment */
 		return run_fail(g.r, "%u ACKs of a batch up to %u", acks, end);
-	if (g.s->room == ROOM_AUTO && g.s->tx_taken != end - 1 - g.fin)
+	if (g.s->room == ROOM_AUTO && g.s->tx_taken != (end > g.hello ? end - 1 - g.fin : 0))
 		return run_fail(g.r, "host got %llu bytes, up to %u were sent", (unsigned long long)g.s->tx_taken, end);
 	g.next = end;
 	return true;
@@ -162,6 +165,17 @@ static bool open_passive(void)
 	return true;
 }
 
+/* A name is denied, and the ClientHello has another one */
+static void hold(uint64_t seed)
+{
+	const struct end to = { .a = g.cn->peer.a, .port = 443 };
+
+	g.hello = (uint32_t)hello_make(world.hello, "a.example", 100 + seed * 7919 % 16000);
+	world.hello_len = g.hello;
+	run_rules(g.r, g.r->guest, "deny b.example\n");
+	conn_init(g.r, 1, &to);
+}
+
 bool shuffle_run(struct run *r, uint64_t seed)
 {
 	bool passive;
@@ -172,6 +186,8 @@ bool shuffle_run(struct run *r, uint64_t seed)
 	g.cn = &r->conn[1];
 	g.next = 1;
 	passive = chance(500);
+	if (!passive && seed % 4 == 0)
+		hold(seed);
 	if (!(passive ? open_passive() : open_active()))
 		return false;
 	if (chance(300))
