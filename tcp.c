@@ -676,7 +676,7 @@ static void tcp_timeout(struct ctx *c, struct flow *f)
 		t->flags |= TCPF_ACK_NOW;
 	}
 	if (t->flags & TCPF_HELD && tcp_hold_due(c, t) <= c->now) {
-		tcp_hold_deny(c, f, "no server name in time");
+		tcp_hold_late(c, f);
 		return;
 	}
 	if (t->gap && gap_due(t) <= c->now)

@@ -153,8 +153,8 @@ void tcp_gap_drop(struct ctx *c, struct flow *f);
 void tcp_hold(struct flow *f);					/* sets it for a new flow whose names matter */
 bool tcp_hold_begin(struct tcp *t);				/* its SYN,ACK is due; false: no room for its bytes */
 uint32_t tcp_hold_offer(const struct tcp *t);
-uint64_t tcp_hold_due(const struct ctx *c, const struct tcp *t);	/* ms: it is denied then */
-void tcp_hold_deny(struct ctx *c, struct flow *f, const char *reason);
+uint64_t tcp_hold_due(const struct ctx *c, const struct tcp *t);	/* ms: tcp_hold_late() then */
+void tcp_hold_late(struct ctx *c, struct flow *f);
 bool tcp_hold_read(struct ctx *c, struct flow *f);		/* bytes or FIN came; false: that was its end */
 
 /* tcp_host.c: to the guest */

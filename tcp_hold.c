@@ -9,8 +9,11 @@
  * as much is there, as its edge is rounded up: so twice as much may come. Meanwhile the socket counts as full
  * (TCPF_BLOCKED), and as one without news (no TCPF_READABLE).
  */
+#include <string.h>
+
 #include "egress.h"
 #include "hello.h"
+#include "names.h"
 #include "tcp_buf.h"
 #include "tcp_conn.h"
 
@@ -56,37 +59,58 @@ uint64_t tcp_hold_due(const struct ctx *c, const struct tcp *t)
 	return t->held_at ? c->now + (uint32_t)MAX(left, 0) : UINT64_MAX;
 }
 
-void tcp_hold_deny(struct ctx *c, struct flow *f, const char *reason)
+static void hold_deny(struct ctx *c, struct flow *f, const char *reason, const char *name)
 {
-	debug("TCP connection refused by its first bytes: %s", reason);
+	debug("TCP connection refused by its first bytes: %s%s%s", reason, *name ? ": " : "", name);
 	drop_count(flow_guest(c, f), DROP_POLICY);
 	tcp_abort(c, f, true);
 }
 
-/* NULL if all names are allowed, and there is one where one has to be; or the reason to refuse it */
-static const char *hold_names(struct ctx *c, const struct flow *f, struct hello *h)
+void tcp_hold_late(struct ctx *c, struct flow *f)
+{
+	hold_deny(c, f, "no server name in time", "");
+}
+
+/* Is a name allowed? A question that was answered was about the name that led here. */
+static bool hold_allows(struct ctx *c, const struct flow *f, const char *name)
+{
+	uint16_t grant = f->decision.grant;
+
+	switch (names_judge(c, flow_guest(c, f), POLICY_TCP, &f->side[HOST].peer, name)) {
+	case ALLOW:
+		return true;
+	case DENY:
+		return false;
+	case ASK:
+		return f->decision.verdict == ASK && grant && !strcmp(name, names_text(grant));
+	}
+	return false;
+}
+
+/* NULL if all names are allowed, and there is one where one has to be; or the reason to refuse it. @name: the last */
+static const char *hold_names(struct ctx *c, const struct flow *f, struct hello *h, char *name)
 {
 	bool named = f->decision.by != BY_NAME;
 	enum hello_kind kind;
-	char name[HELLO_NAME];
 
 	while ((kind = hello_name(h, name))) {
-		if (kind == HELLO_NAME_BAD)
-			return "malformed server name";
-		if (kind == HELLO_NAME_ADDRESS) {
-			if (f->decision.by == BY_NAME)
-				return "an address instead of a server name";
-			continue;
-		}
-		if (names_judge(c, flow_guest(c, f), POLICY_TCP, &f->side[HOST].peer, name) != ALLOW)
+		if (kind == HELLO_NAME_BAD || (kind == HELLO_NAME_ADDRESS && f->decision.by == BY_NAME))
+			break;
+		if (kind == HELLO_NAME_GOOD && !hold_allows(c, f, name))
 			return "server name is not allowed";
-		named = true;
+		named |= kind == HELLO_NAME_GOOD;
 	}
+	if (kind)
+		*name = '\0';			/* which may be anything */
+	if (kind == HELLO_NAME_BAD)
+		return "malformed server name";
+	if (kind == HELLO_NAME_ADDRESS)
+		return "an address instead of a server name";
 	return named ? NULL : "no server name";
 }
 
 /* The same of what has come so far; *@more: it isn't whole */
-static const char *hold_judge(struct ctx *c, struct flow *f, bool *more)
+static const char *hold_judge(struct ctx *c, struct flow *f, bool *more, char *name)
 {
 	enum hello_proto proto = ports[hold_port(f)].proto;
 	struct tcp *t = &f->tcp;
@@ -108,7 +132,7 @@ static const char *hold_judge(struct ctx *c, struct flow *f, bool *more)
 	case HELLO_BAD:
 		return proto == HELLO_TLS ? "malformed ClientHello" : "malformed HTTP request";
 	case HELLO_WHOLE:
-		return hold_names(c, f, &h);
+		return hold_names(c, f, &h, name);
 	}
 	return NULL;
 }
@@ -116,14 +140,15 @@ static const char *hold_judge(struct ctx *c, struct flow *f, bool *more)
 bool tcp_hold_read(struct ctx *c, struct flow *f)
 {
 	struct tcp *t = &f->tcp;
+	char name[HELLO_NAME] = "";
 	bool more = false;
 	const char *reason;
 
 	if (!t->held_at && t->stash_len)
 		t->held_at = (uint32_t)c->now | 1;	/* 0 is none */
-	reason = hold_judge(c, f, &more);
+	reason = hold_judge(c, f, &more, name);
 	if (reason) {
-		tcp_hold_deny(c, f, reason);
+		hold_deny(c, f, reason, name);
 		return false;
 	}
 	if (!more) {

@@ -12,9 +12,9 @@
  *	TIME host WHAT				the socket's side: see script_ops[] in script.c
  *	TIME flow WHAT | link WHAT | conn N [new] [to ADDR:PORT]
  *	TIME counter NAME N			value of one in counters.c
- *	set NAME [VALUE]			mtu N, only v4, only v6, no-faults, no-stash, meminfo, peek, no-peek, outward,
- *						no-icmp, no-udp, sockets N, gap-blocks N, routed; allow RULE, deny RULE,
- *						egress WORD (its addresses are not replaced);
+ *	set NAME [VALUE]			mtu N, only v4, only v6, no-faults, meminfo, peek, no-peek, outward,
+ *						no-icmp, no-udp, no-stash, sockets N, gap-blocks N, routed; allow RULE,
+ *						deny RULE, egress WORD (its addresses are not replaced);
  *						grant NAME of 192.0.2.1 to the guest; hello NAMES [LEN], request
  *						NAMES [LEN]: its first bytes of each connection, hellos.h
  *	use active | use passive | use sack	connection opened by the guest, or from the host: MSS 1000, scale 7;

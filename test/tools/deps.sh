@@ -6,8 +6,8 @@
 set -eu
 
 TOOLS='cc:gcc make:make prove:perl git:git bash:bash python3:python3 ip:iproute2 nstat:iproute2 unshare:util-linux
-nsenter:util-linux setpriv:util-linux ping:iputils-ping traceroute:traceroute mtr:mtr-tiny curl:curl socat:socat
-tshark:tshark tcpdump:tcpdump strace:strace nft:nftables ethtool:ethtool sysctl:procps ps:procps
+nsenter:util-linux setpriv:util-linux ping:iputils-ping traceroute:traceroute mtr:mtr-tiny curl:curl openssl:openssl
+socat:socat tshark:tshark tcpdump:tcpdump strace:strace nft:nftables ethtool:ethtool sysctl:procps ps:procps
 dhclient:isc-dhcp-client udhcpc:udhcpc dhcpcd:dhcpcd-base qemu-system-x86_64:qemu-system-x86 busybox:busybox-static
 cpio:cpio xz:xz-utils zstd:zstd linux.uml:user-mode-linux dpdk-testpmd:dpdk'
 
