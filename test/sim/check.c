@@ -137,7 +137,7 @@ static bool check_waits(struct run *r, const struct flow *f, const struct fsock 
 	if (t->flags & TCPF_HELD) {
 		if (s->tx_taken || s->tx_shut || s->rx_read || (tcp_synced(t) && t->snd_max != t->sock_seq))
 			return run_fail(r, "bytes passed before the first ones were judged");
-		return !t->stash_len || f->timer.due <= r->c.now + 10000 ||
+		return !t->stash_len || f->timer.due <= r->c.now + 10001 ||
 		       run_fail(r, "bytes are held, and for more than 10 s");
 	}
 	if (t->stash_len && !s->nospace)
