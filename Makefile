@@ -98,7 +98,7 @@ $(B)/flags $(B)/version: FORCE
 # test, linker options on "/* LDFLAGS: ... */".
 LIB	:= $(B)/passt.a
 # The simulator needs the data path only
-UNUSED	:= $(if $(GUESTS),auto conf% control% follow% isolate ns% opt pesto summary)
+UNUSED	:= $(if $(GUESTS),auto conf% control% flow_file follow% isolate ns% opt pesto summary)
 $(LIB): $(filter-out $(B)/passt.o $(UNUSED:%=$(B)/%.o),$(OBJ))
 	@echo "ar $@"; rm -f $@
 	$(Q)$(AR) rcsT $@ $^

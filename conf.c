@@ -551,6 +551,8 @@ static const struct opt opts[] = {
 	{ "log-file", 'l', "PATH", BOTH, p_path, CONF(log_file), "Log to a file instead of the system log" },
 	{ "log-size", 0, "BYTES", BOTH, p_log_size, 0,
 	  "Size at which the log file gives up its oldest half; 1 MiB by default" },
+	{ "flow-log", 0, "PATH", BOTH, p_path, CONF(flow_log),
+	  "Record each verdict on a flow, and its end, as a line of JSON in a file; --log-size holds for it, too" },
 	{ "pid", 'P', "PATH", BOTH, p_path, CONF(pid_file), "Write the process ID to a file" },
 	{ "pcap", 'p', "PATH", BOTH, p_path, CONF(pcap), "Record all frames on the guest's link, in pcap format" },
 	{ "runas", 0, "USER[:GROUP]", BOTH, p_runas, 0,

@@ -50,7 +50,7 @@ struct conf {
 	unsigned	stats_interval;		/* s, --stats; 0: never */
 	unsigned	busy_poll;		/* us awake after an event */
 	const char	*pid_file;		/* paths in argv, here and below; NULL: not given */
-	const char	*log_file;
+	const char	*log_file, *flow_log;
 	uint64_t	log_size;
 	const char	*pcap;
 	const char	*control;		/* -c: control socket */

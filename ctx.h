@@ -4,6 +4,7 @@
 #define CTX_H
 
 #include "flow.h"
+#include "flow_log.h"
 #include "guest.h"
 #include "log.h"
 #include "neigh.h"
@@ -26,6 +27,7 @@ struct ctx {
 	} accept;
 	struct {
 		struct policy	*policy; /* of all guests, or NULL */
+		uint32_t	since;	/* id of the last flow before it */
 		struct nl	nl;	/* in the host's namespace, or closed: whose is an address? */
 	} egress;
 	struct {
@@ -33,6 +35,7 @@ struct ctx {
 		uint64_t	until;	/* ms */
 		uint64_t	asked;	/* queries so far */
 	} resolve;
+	struct flow_log	flow_log;
 	int		epfd;
 	struct {
 		uint64_t	flows, bytes;

@@ -9,6 +9,7 @@
  * granted for it (names.h) count as rules for it, in their order.
  */
 #include <linux/rtnetlink.h>
+#include <stdio.h>
 
 #include "egress.h"
 #include "names.h"
@@ -16,6 +17,7 @@
 void egress_set(struct ctx *c, struct policy *p)
 {
 	c->egress.policy = p;
+	c->egress.since = c->flows.id;
 	for (unsigned i = 0; i < GUEST_MAX; i++)
 		c->guest[i].policy = p && policy_matters(p) ? p : NULL;
 }
@@ -151,15 +153,47 @@ static struct decision judge(struct ctx *c, const struct policy *p, const struct
 	return best;
 }
 
+/* The default, as the rule of a line: "egress locked" */
+static const char *default_text(const struct policy *p, char buf[static EGRESS_STRLEN])
+{
+	snprintf(buf, EGRESS_STRLEN, "egress %s", egress_name[p ? p->egress : EGRESS_OPEN]);
+	return buf;
+}
+
+const char *egress_rule(const struct ctx *c, const struct flow *f, char buf[static EGRESS_STRLEN])
+{
+	const struct policy *p = c->egress.policy;
+
+	if (!f->egress || f->id <= c->egress.since)
+		return NULL;
+	return f->decision.rule == POLICY_NONE ? default_text(p, buf) : p->rule[f->decision.rule].text;
+}
+
+/* The record of a verdict */
+static void record(struct ctx *c, const struct guest *g, uint8_t proto, const struct end *to, const struct decision *d)
+{
+	static const uint8_t event[] = { [ALLOW] = FLOW_ALLOW, [DENY] = FLOW_DENY, [ASK] = FLOW_ASK };
+	const struct policy_rule *r = d->rule == POLICY_NONE ? NULL : &g->policy->rule[d->rule];
+	char text[EGRESS_STRLEN];
+
+	flow_log_verdict(c, &(struct flow_note){
+		.event = event[d->verdict], .dir = FLOW_OUT, .proto = proto, .g = g, .id = c->flows.id, .to = to,
+		.name = d->grant ? names_text(d->grant) : names_of(c, g, &to->a),
+		.rule = r ? r->text : default_text(g->policy, text), .reason = r ? r->reason : NULL,
+	});
+}
+
 enum drop egress_verdict(struct ctx *c, const struct guest *g, uint8_t proto, const struct end *to, struct decision *d)
 {
 	struct policy *p = g->policy;
 
-	*d = judge(c, p, g, proto, to);
-	if (d->rule == POLICY_NONE)
-		p->hits++;
-	else
-		p->rule[d->rule].hits++;
+	if (p) {
+		*d = judge(c, p, g, proto, to);
+		++*(d->rule == POLICY_NONE ? &p->hits : &p->rule[d->rule].hits);
+		p->denied += d->rule == POLICY_NONE && d->verdict != ALLOW;
+	}
+	if (c->flow_log.on)
+		record(c, g, proto, to, d);
 	return d->verdict == ALLOW ? DROP_NONE : DROP_POLICY;
 }
 

@@ -6,6 +6,8 @@
 #include "ctx.h"
 #include "policy.h"
 
+#define EGRESS_STRLEN	32		/* "egress internet" */
+
 /**
  * egress_start() - policy of all guests
  * @p:		NULL: everything is allowed
@@ -21,7 +23,10 @@ void egress_set(struct ctx *c, struct policy *p);
 /* Ends flows that guests began, and may not begin any more: their number */
 unsigned egress_end_refused(struct ctx *c);
 
-/* egress_judge() of a guest with a policy */
+/* Text of the rule that allowed a flow, or the default's (@buf); NULL: none that is still in force */
+const char *egress_rule(const struct ctx *c, const struct flow *f, char buf[static EGRESS_STRLEN]);
+
+/* egress_judge() of a guest with a policy, or a flow log */
 enum drop egress_verdict(struct ctx *c, const struct guest *g, uint8_t proto, const struct end *to, struct decision *d);
 
 /**
@@ -36,7 +41,8 @@ static inline enum drop egress_judge(struct ctx *c, const struct guest *g, uint8
 				     struct decision *d)
 {
 	*d = (struct decision){ .rule = POLICY_NONE, .verdict = ALLOW };
-	return g->policy ? egress_verdict(c, g, proto, to, d) : DROP_NONE;
+	c->flows.id++;
+	return g->policy || c->flow_log.on ? egress_verdict(c, g, proto, to, d) : DROP_NONE;
 }
 
 /* Is port 53 the program's for this guest? See policy_resolves() */

@@ -19,6 +19,7 @@ enum ev_type {
 	EV_NEIGH,		/* netlink socket: neighbours of the host */
 	EV_NETNS,		/* inotify, pidfd or mount table: the namespace may be gone */
 	EV_REPAIR,		/* UNIX socket: a helper of a migration connects */
+	EV_FLOW_LOG,		/* pipe to the process that writes the flow log */
 	EV_HOST,		/* idx 0: netlink socket, the host's network has changed; 1: so has resolv.conf */
 	EV_CONTROL,		/* idx: client on the control socket, or the one behind the last: a client connects */
 	EV_TYPES

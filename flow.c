@@ -71,6 +71,7 @@ struct flow *flow_alloc(struct flows *fs, const struct flow_ops *ops, unsigned g
 	gen = f->gen;
 	*f = (struct flow){
 		.ops = ops, .type = (uint8_t)ops->type, .guest = (uint8_t)guest, .gen = gen, .created = now,
+		.id = fs->id,
 		.batch_head = UINT16_MAX, .batch_tail = UINT16_MAX, .lru = LRU_LISTS,
 		.hash = { FLOW_NONE, FLOW_NONE, FLOW_NONE, FLOW_NONE },
 	};

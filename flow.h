@@ -244,6 +244,7 @@ struct flow {
 	bool		egress;		/* the guest began it: its policy has allowed that, */
 	struct decision	decision;	/* by this */
 	uint16_t	gen;		/* of this entry, 10 bits: events of an earlier owner have another one */
+	uint32_t	id;		/* of this flow alone, for users */
 	uint16_t	batch_head, batch_tail;	/* this batch's packets of the flow, PKT_NEXT_NONE: none */
 	uint32_t	hash[FLOW_TABLES], hnext[FLOW_TABLES];	/* hash and chain; FLOW_NONE: not in that table */
 	uint32_t	key[FLOW_TABLES];	/* number it is found by there, */
@@ -281,6 +282,8 @@ struct flows {
 	uint32_t	granted[GRANTS_MAX + 1];	/* flows by the name that was granted for them */
 	struct flow_list wait[WAIT_LISTS];
 	struct flow_list lru[GUEST_MAX][LRU_LISTS];
+	uint32_t	id;		/* of the latest verdict, and of the next flow */
+	uint64_t	bytes[2];	/* of payload of all flows so far, by the side they came from */
 	uint64_t	key[2];		/* of the hash */
 };
 
@@ -289,6 +292,13 @@ void flows_init(struct flows *fs);
 static inline uint32_t flow_idx(const struct flows *fs, const struct flow *f)
 {
 	return (uint32_t)(f - fs->f);
+}
+
+/* Payload from @side */
+static inline void flow_moved(struct flows *fs, struct flow *f, unsigned side, size_t bytes)
+{
+	f->bytes[side] += bytes;
+	fs->bytes[side] += bytes;
 }
 
 /* Flow of an event reference, or NULL if it is not that flow any more */

@@ -327,7 +327,8 @@ enum {
 	VHOST	= CONTROL << 1,		/* with --vhost-user */
 	SETTER	= VHOST << 1,		/* the process that changes the namespace's network, see ns_setter() */
 	READER	= SETTER << 1,		/* the process that reads resolv.conf, see resolv_watch() */
-	REFUSED	= READER << 1,		/* fails with ENOMEM: libc can do without */
+	WRITER	= READER << 1,		/* the process that writes the flow log, see flow_file.c */
+	REFUSED	= WRITER << 1,		/* fails with ENOMEM: libc can do without */
 };
 
 /* Names of 32-bit architectures, and of C libraries there */
@@ -362,8 +363,8 @@ static const struct {
 	{ __NR_dup2,			LOOP,	"a daemon lets go of its standard streams" },
 #endif
 	{ __NR_epoll_pwait,		LOOP,	"loop: musl, newer architectures" },
-	{ __NR_read,			ALL | READER,	"tap device, signalfd, inotify, splice; opener: requests" },
-	{ __NR_write,			ALL,	"tap device, log, pcap, splice; opener: answers" },
+	{ __NR_read,			ALL | READER | WRITER, "tap device, signalfd, inotify, splice; opener: requests" },
+	{ __NR_write,			ALL | WRITER,	"tap device, log, pcap, splice; opener: answers" },
 	{ __NR_writev,			LOOP,	"tap device, pcap" },
 	{ __NR_recvmsg,			LOOP,	"flows" },
 	{ __NR_recvmmsg,		LOOP,	"datagrams" },
@@ -411,17 +412,23 @@ static const struct {
 	{ __NR_inotify_add_watch,	READER,	"their directories" },
 	{ __NR_inotify_rm_watch,	READER,	"their directories" },
 
+	/* Flow log */
+	{ __NR_clock_nanosleep,		WRITER,	"few writes for many lines" },
+#ifdef __NR_nanosleep
+	{ __NR_nanosleep,		WRITER,	"the same: musl" },
+#endif
+
 	/* Log file */
-	{ __NR_pread64,			LOOP,	"log rotation" },
-	{ __NR_pwrite64,		LOOP,	"log rotation" },
-	{ __NR_lseek,			LOOP,	"log rotation" },
-	{ __NR_ftruncate,		LOOP,	"log rotation" },
+	{ __NR_pread64,			LOOP | WRITER,	"rotation" },
+	{ __NR_pwrite64,		LOOP | WRITER,	"rotation" },
+	{ __NR_lseek,			LOOP | WRITER,	"rotation" },
+	{ __NR_ftruncate,		LOOP | WRITER,	"rotation" },
 
 	/* Ends, good and bad */
-	{ __NR_exit_group,		ALL | SETTER | READER,"exit" },
+	{ __NR_exit_group,		ALL | SETTER | READER | WRITER,"exit" },
 	{ __NR_exit,			OPENER,	"exit of the thread" },
 	{ __NR_rt_sigreturn,		LOOP,	"signals" },
-	{ __NR_restart_syscall,		ALL | SETTER | READER,"after SIGSTOP and SIGCONT" },
+	{ __NR_restart_syscall,		ALL | SETTER | READER | WRITER,"after SIGSTOP and SIGCONT" },
 	{ __NR_rt_sigprocmask,		LOOP,	"abort(), LIFE-08" },
 	{ __NR_rt_sigaction,		LOOP,	"abort(), LIFE-08" },
 	{ __NR_getpid,			LOOP,	"abort(), LIFE-08" },
@@ -455,14 +462,15 @@ static const struct {
 	{ __NR_sigreturn,		LOOP,	"signals" },
 #endif
 #if __SIZEOF_LONG__ == 4
+	{ __NR_clock_nanosleep_time64,	WRITER,	"few writes for many lines" },
 	{ __NR_recvmmsg_time64,		LOOP,	"datagrams" },
 	{ __NR_ppoll_time64,		LOOP | READER,"pidfd, the guest's socket" },
-	{ __NR__llseek,			LOOP,	"log rotation" },
-	{ __NR_ftruncate64,		LOOP,	"log rotation" },
+	{ __NR__llseek,			LOOP | WRITER,	"rotation" },
+	{ __NR_ftruncate64,		LOOP | WRITER,	"rotation" },
 	{ __NR_clock_gettime64,		LOOP,	"time, where the vDSO has none" },
 #endif
 #ifdef SANITIZED
-	{ __NR_sigaltstack,		ALL | SETTER | READER,	"sanitizers, before exit()" },
+	{ __NR_sigaltstack,		ALL | SETTER | READER | WRITER,	"sanitizers, before exit()" },
 	{ __NR_madvise,			LOOP,	"sanitizers" },
 	{ __NR_sched_yield,		LOOP,	"sanitizers" },
 	{ __NR_futex,			LOOP,	"sanitizers" },
@@ -607,4 +615,9 @@ void isolate_setter(void)
 void isolate_reader(void)
 {
 	isolate_last(READER, 0);
+}
+
+void isolate_writer(void)
+{
+	isolate_last(WRITER, 0);
 }

@@ -56,4 +56,7 @@ void isolate_setter(void);
 /* For a process that reads files and nothing else, and writes to a socket. May die(). */
 void isolate_reader(void);
 
+/* For a process that copies from a pipe to a file that is open. May die(). */
+void isolate_writer(void);
+
 #endif /* ISOLATE_H */

@@ -41,42 +41,52 @@ static const char *const level_name[] = {
 };
 
 static struct {
-	int		file, syslog;	/* descriptors, -1: not open */
+	struct log_file	file;
+	int		syslog;		/* descriptor, -1: not open */
 	int		to_stderr;	/* highest level written there, -1: none */
 	bool		running;
 	char		name[NAME_MAX_LEN];
 	pid_t		pid;
 	uint64_t	start;		/* ms: time stamps count from here; 0: no message yet */
-	uint64_t	size;		/* limit of the file, 0: none */
-	uint64_t	used;		/* bytes in the file */
-	uint64_t	header;		/* bytes of its first line */
 	off_t		pid_at;		/* offset of the PID in it */
-} lg = { .file = -1, .syslog = -1, .to_stderr = LOG_TRACE };
+} lg = { .file.fd = -1, .syslog = -1, .to_stderr = LOG_TRACE };
 
-/* Moves the newest half of the file, whole lines, to behind its first line. On failure, the file grows. */
-static void file_rotate(void)
+/* Moves the newest half of the file, whole lines, to behind its first ones. On failure, the file grows. */
+static void file_rotate(struct log_file *f)
 {
 	static char buf[16384];
-	uint64_t from = lg.used - (lg.size / 2 - lg.header), to = lg.header;
-	uint64_t back = MIN(from - lg.header, PREFIX_MAX + TEXT_MAX);
+	uint64_t from = f->used - (f->size / 2 - f->header), to = f->header;
+	uint64_t back = MIN(MIN(from - f->header, f->size / 4), sizeof(buf));
 	ssize_t n;
 
 	/* Back to the start of a line, so that half of the size is left, or more */
-	n = pread(lg.file, buf, back, (off_t)(from - back));
+	n = pread(f->fd, buf, back, (off_t)(from - back));
 	if (n < 0)
 		return;
 	for (; n && buf[n - 1] != '\n'; n--)
 		from--;
 
-	while ((n = pread(lg.file, buf, sizeof(buf), (off_t)from)) > 0 &&
-	       pwrite(lg.file, buf, (size_t)n, (off_t)to) == n) {
+	while ((n = pread(f->fd, buf, sizeof(buf), (off_t)from)) > 0 &&
+	       pwrite(f->fd, buf, (size_t)n, (off_t)to) == n) {
 		from += (uint64_t)n;
 		to += (uint64_t)n;
 	}
-	if (ftruncate(lg.file, (off_t)to))
+	if (ftruncate(f->fd, (off_t)to))
 		return;
-	lseek(lg.file, (off_t)to, SEEK_SET);
-	lg.used = to;
+	lseek(f->fd, (off_t)to, SEEK_SET);
+	f->used = to;
+}
+
+bool log_file_write(struct log_file *f, const char *text, size_t len)
+{
+	ssize_t n;
+
+	if (f->size && f->used + len > f->size)
+		file_rotate(f);
+	n = write(f->fd, text, len);
+	if (n > 0)
+		f->used += (uint64_t)n;
+	return n == (ssize_t)len;
 }
 
 /* ms since the first call */
@@ -93,7 +103,6 @@ static void write_stamped(int level, char *text, size_t len, bool file)
 {
 	uint64_t ms = log_time();
 	char prefix[PREFIX_MAX];
-	ssize_t written;
 	char *line;
 	int n;
 
@@ -101,11 +110,10 @@ static void write_stamped(int level, char *text, size_t len, bool file)
 		     level_name[level]);
 	line = memcpy(text - n, prefix, (size_t)n);	/* there is room: PREFIX_MAX */
 	len += (size_t)n;
-	if (file && lg.size && lg.used + len > lg.size)
-		file_rotate();
-	written = write(file ? lg.file : STDERR_FILENO, line, len);
-	if (file && written > 0)
-		lg.used += (uint64_t)written;
+	if (file)
+		log_file_write(&lg.file, line, len);
+	else if (write(STDERR_FILENO, line, len) < 0)
+		return;			/* closed, or without a reader */
 }
 
 static void write_syslog(int level, char *text, size_t len)
@@ -140,7 +148,7 @@ PRINTF_LIKE(2, 0) static void log_text(int level, const char *fmt, va_list ap)
 		write_stamped(level, text, len, false);
 	else if (to_stderr && write(STDERR_FILENO, text, len) < 0)
 		errno = saved;		/* closed, or without a reader */
-	if (lg.file >= 0)
+	if (lg.file.fd >= 0)
 		write_stamped(level, text, len, true);
 	errno = saved;
 }
@@ -193,35 +201,41 @@ static int fd_above_std(int fd)
 	return rc;
 }
 
-static int file_open(const char *path, uint64_t size, const char *version)
+int log_file_open(struct log_file *f, const char *path, uint64_t size)
 {
-	char header[256];
+	int fd = file_create(path, O_RDWR);
 	struct stat st;
-	int n, rc, fd = file_create(path, O_RDWR);
 
 	fd = fd < 0 ? fd : fd_above_std(fd);
 	if (fd < 0)
 		return fd;
-	lg.file = fd;
+	*f = (struct log_file){ .fd = fd };
 	if (fstat(fd, &st))
 		return -errno;
 
 	/* A file that existed becomes private if it is ours, and empty */
 	if (S_ISREG(st.st_mode) && ((fchmod(fd, 0600) && errno != EPERM) || ftruncate(fd, 0)))
 		return -errno;
+	if (S_ISREG(st.st_mode))
+		f->size = MAX(size, FILE_SIZE_MIN);
+	return 0;
+}
 
+static int file_open(const char *path, uint64_t size, const char *version)
+{
+	char header[256];
+	int n, rc = log_file_open(&lg.file, path, size);
+
+	if (rc)
+		return rc;
 	/* Room for another PID, see log_running() */
 	n = snprintf(header, sizeof(header), "%.200s, PID ", version);
 	lg.pid_at = n;
 	n += snprintf(header + n, sizeof(header) - (size_t)n, "%-7i\n", lg.pid);
-	rc = fd_write_all(fd, header, (size_t)n);
-	if (rc)
-		return rc;
-
-	lg.header = lg.used = (uint64_t)n;
-	if (S_ISREG(st.st_mode))
-		lg.size = MAX(size, FILE_SIZE_MIN);
-	return 0;
+	rc = fd_write_all(lg.file.fd, header, (size_t)n);
+	if (!rc)
+		lg.file.header = lg.file.used = (uint64_t)n;
+	return rc;
 }
 
 static int syslog_open(void)
@@ -265,10 +279,10 @@ void log_running(bool to_stderr)
 	lg.running = true;
 	if (!to_stderr)
 		lg.to_stderr = -1;
-	if (lg.size) {
+	if (lg.file.size) {
 		n = snprintf(pid, sizeof(pid), "%-7i", lg.pid);
-		if (pwrite(lg.file, pid, (size_t)n, lg.pid_at) < 0)
+		if (pwrite(lg.file.fd, pid, (size_t)n, lg.pid_at) < 0)
 			return;
-		lg.used = (uint64_t)lseek(lg.file, 0, SEEK_END);	/* the parent writes, too */
+		lg.file.used = (uint64_t)lseek(lg.file.fd, 0, SEEK_END);	/* the parent writes, too */
 	}
 }

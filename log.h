@@ -68,6 +68,18 @@ _Noreturn void die(const char *fmt, ...) PRINTF_LIKE(1, 2);
  */
 int log_open(const char *name, const char *file, uint64_t size, const char *version);
 
+/* A file of lines that gives up its oldest half when it is full, but for its first @header bytes */
+struct log_file {
+	int		fd;
+	uint64_t	size, used, header;	/* bytes; @size 0: no limit, as it is no regular file */
+};
+
+/* Created by file_create() or truncated, its mode 0600: 0, or -errno, -FILE_... */
+int log_file_open(struct log_file *f, const char *path, uint64_t size);
+
+/* One line, or several that are less than a quarter of the size: false if not all could be written */
+bool log_file_write(struct log_file *f, const char *text, size_t len);
+
 /* PID of the process that survives start-up, as seen from outside of its PID namespace */
 void log_pid(pid_t pid);
 

@@ -96,6 +96,9 @@ static bool take_event(struct ctx *c, union ev_ref ref, uint32_t events)
 	case EV_NEIGH:
 		neigh_event(c);
 		break;
+	case EV_FLOW_LOG:
+		flow_log_flush(c);
+		break;
 	case EV_SIGNAL:
 	case EV_NETNS:
 	case EV_CONTROL:
@@ -184,6 +187,7 @@ int loop_init(struct ctx *c)
 	wheel_init(&c->wheel, c->now);
 	c->neigh_again.kind = TIMER_NEIGH;
 	accept_init(c);
+	flow_log_init(c);
 	random_bytes(c->secret, sizeof(c->secret));
 	guest_init(c);
 	return 0;
@@ -311,5 +315,7 @@ void loop_end(struct ctx *c)
 		accept_again(c);
 	for (unsigned i = 0; i < GUEST_MAX; i++)
 		turn_link(c, &c->guest[i]);
+	if (c->flow_log.on)
+		flow_log_turn(c);
 	flow_bury(&c->flows);
 }

@@ -21,6 +21,7 @@
 #include "counters.h"
 #include "egress.h"
 #include "attach.h"
+#include "flow_file.h"
 #include "follow.h"
 #include "isolate.h"
 #include "loop.h"
@@ -45,6 +46,7 @@ static struct {
 	bool pid_new;			/* the PID file was made by us */
 	char socket[UNIX_PATH];		/* path of @listen */
 	char repair_path[UNIX_PATH];
+	struct log_file flows;
 } file = { .listen = -1, .repair = -1, .control = -1 };
 
 static bool pasta(void)
@@ -136,6 +138,8 @@ static void open_files(const struct conf *c)
 	if ((rc = log_open(conf_name(c), c->log_file, c->log_size, version)))
 		die("Couldn't open log file %s: %s", c->log_file, file_text(-rc));
 
+	if (c->flow_log && (rc = log_file_open(&file.flows, c->flow_log, c->log_size)))
+		die("Couldn't open flow log %s: %s", c->flow_log, file_text(-rc));
 	file.pid = -1;
 	if (c->pid_file)
 		open_pid_file(c->pid_file);
@@ -191,6 +195,7 @@ static _Noreturn void quit(int status)
 	if (conf.stats_interval)
 		counters_log(&ctx);
 	fwd_close(&ctx.fwd);
+	flow_log_quit(&ctx);
 	_exit(status);
 }
 
@@ -391,6 +396,8 @@ static void start_processes(void)
 		ns_setter(&ns);
 	}
 	follow_names(&watcher, &ctx);
+	if (conf.flow_log)
+		need(flow_file_start(&ctx, &file.flows), "start the process that writes the flow log");
 }
 
 static void wait_for_processes(void)
@@ -398,6 +405,7 @@ static void wait_for_processes(void)
 	if (pasta())
 		ns_setter_ready(&ns);
 	follow_names_ready(&watcher);
+	need(flow_file_ready(&ctx), "start the process that writes the flow log");
 }
 
 /* The link of a namespace, or of the only guest, is the last one */

@@ -184,7 +184,7 @@ void ping_input(struct ctx *c, struct guest *g, const struct pkt *p)
 	if (!f->ping.asked)
 		f->ping.asked = c->now;
 	ping_send(c, f, p);
-	f->bytes[GUEST] += p->data.len;
+	flow_moved(&c->flows, f, GUEST, p->data.len);
 	f->ping.used = c->now;
 	flow_touch(&c->flows, f, f->ping.replied);
 }
@@ -226,7 +226,7 @@ static bool ping_reply(struct ctx *c, struct flow *f, const struct dgram *d, str
 	if (!tap_commit_dgram(&g->tap, fr, &n, &h, d->data.iov_len - ICMP_HLEN, guest_pmtu(c, g, &to.a)))
 		drop_count(g, DROP_LINK_FULL);
 
-	f->bytes[HOST] += d->data.iov_len - ICMP_HLEN;
+	flow_moved(&c->flows, f, HOST, d->data.iov_len - ICMP_HLEN);
 	f->ping.asked = 0;
 	f->ping.replied = true;
 	flow_touch(&c->flows, f, true);

@@ -78,7 +78,7 @@ struct policy_place {
 
 struct policy {
 	enum egress	given, egress;		/* default by its word, and in force */
-	uint64_t	hits;			/* flows that the default decided on */
+	uint64_t	hits, denied;		/* flows that the default decided on, and refused */
 	unsigned	nrules, nplaces;
 	unsigned	first_v6, end_v6;	/* places are in order of their targets */
 	unsigned	slots;			/* of @slot, in use; 0: no rule has a name */

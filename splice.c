@@ -242,7 +242,7 @@ static void way_run(struct ctx *c, struct flow *f, unsigned from)
 		way_unpipe(w, true);
 	if (!(w->flags & WAY_READABLE) && moved < SPLICE_BUF)
 		w->flags &= (uint8_t)~WAY_BULK;
-	f->bytes[from] += moved;
+	flow_moved(&c->flows, f, from, moved);
 	c->splice.bytes += moved;
 }
 

@@ -558,6 +558,8 @@ static int tcp_accept_one(struct ctx *c, const struct listener *l)
 		why = rule->r.outward ? egress_judge(c, g, IPPROTO_TCP, &guest.peer, &d) : DROP_NONE;
 		rule->accepted += !why;
 		if (!why) {
+			if (!rule->r.outward)
+				flow_log_inbound(c, g, IPPROTO_TCP, &host.peer, &rule->r);
 			splice_accept(c, g, rule->r.outward ? GUEST : HOST, fd, &host, &guest,
 				      rule->r.outward ? &d : NULL);
 			return 0;
@@ -570,7 +572,10 @@ static int tcp_accept_one(struct ctx *c, const struct listener *l)
 	if (why) {
 		drop_count(g, why);
 		splice_refuse(fd);
-	} else if ((f = tcp_begin(c, g, &guest, &host, fd))) {
+		return 0;
+	}
+	flow_log_inbound(c, g, IPPROTO_TCP, &host.peer, &rule->r);
+	if ((f = tcp_begin(c, g, &guest, &host, fd))) {
 		rule->accepted++;
 		tcp_ask(f, TCP_SYN_SENT);
 		tcp_turn_end(c, f, false);

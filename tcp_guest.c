@@ -161,7 +161,7 @@ static void gather_send(struct ctx *c, struct flow *f)
 		t->flags |= TCPF_ACK_NOW;
 		drop_count(flow_guest(c, f), DROP_NO_RESOURCE);
 	}
-	f->bytes[GUEST] += gather.len - left;
+	flow_moved(&c->flows, f, GUEST, gather.len - left);
 	gather.cnt = gather.len = 0;
 }
 

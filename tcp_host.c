@@ -198,7 +198,7 @@ static void tcp_push_frames(struct ctx *c, struct flow *f, struct frame **fr, ui
 	uint32_t end = seq + got;
 	struct tcp *t = &f->tcp;
 
-	f->bytes[HOST] += got;
+	flow_moved(&c->flows, f, HOST, got);
 	for (; got; fr++) {
 		uint32_t len = MIN(got, (uint32_t)frame_room(*fr));
 		uint8_t flags = TCP_ACK;

@@ -333,6 +333,7 @@ struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 	if (client) {				/* it began */
 		host.peer = client->side[HOST].peer;
 		host.our.a = client->side[HOST].our.a;
+		flow_log_inbound(c, g, IPPROTO_UDP, &host.peer, NULL);
 	} else {
 		why = egress_judge(c, g, IPPROTO_UDP, &host.peer, &d);
 	}
@@ -439,7 +440,7 @@ void udp_input(struct ctx *c, struct flow *f, struct pkt *pkts)
 	f->batch_head = f->batch_tail = PKT_NEXT_NONE;
 	dgram_begin(&f->side[HOST], f->udp.scope, !port->udp.single);
 	for (; i != PKT_NEXT_NONE; i = pkts[i].next) {
-		f->bytes[GUEST] += pkts[i].data.len;
+		flow_moved(&c->flows, f, GUEST, pkts[i].data.len);
 		if (udp_add(f, &pkts[i]))
 			continue;
 		udp_send(c, f, port);
@@ -497,6 +498,7 @@ static struct flow *port_accept(struct ctx *c, struct flow *port, const struct s
 	port->udp.refs++;
 	if (rule)
 		rule->accepted++;
+	flow_log_inbound(c, g, IPPROTO_UDP, &host->peer, rule ? &rule->r : NULL);
 	f = udp_new(c, g, port, &guest, host, d->scope);
 	if (f)
 		f->udp.inbound = true;
@@ -629,7 +631,7 @@ static bool in_deliver(struct ctx *c, struct flow *port, unsigned i)
 	}
 	udp_used(c, f, !listener && !f->udp.inbound);	/* answers of a group don't count: anybody may send one */
 	udp_used(c, port, !listener);
-	f->bytes[HOST] += d.data.iov_len;
+	flow_moved(&c->flows, f, HOST, d.data.iov_len);
 	if (f->udp.relayed && !udp_relay_answer(c, f, d.data.iov_base, d.data.iov_len))
 		return false;
 	return in_pass(c, f, i, &d);

@@ -55,7 +55,7 @@ static struct {
 static void spliced_add(struct ctx *c, struct flow *f, unsigned from, const struct iovec *data, uint16_t gso)
 {
 	c->splice.bytes += data->iov_len;
-	f->bytes[from] += data->iov_len;
+	flow_moved(&c->flows, f, from, data->iov_len);
 	dgram_add(&(struct view){ data, 1, 0, data->iov_len }, gso, 0, 0, NULL);
 }
 
@@ -171,6 +171,8 @@ bool udp_splice_take(struct ctx *c, struct flow *port, const struct side *near, 
 	}
 	if (!f) {
 		why = rule->r.outward ? egress_judge(c, g, IPPROTO_UDP, &sides[!side].peer, &by) : DROP_NONE;
+		if (!rule->r.outward)
+			flow_log_inbound(c, g, IPPROTO_UDP, &near->peer, &rule->r);
 		f = why ? NULL : spliced_new(c, port, sides, side, d->scope, NULL);
 		if (!f) {
 			drop_count(g, why ? why : DROP_NO_RESOURCE);
@@ -296,6 +298,7 @@ static struct flow *child_new(struct ctx *c, struct flow *parent, const struct e
 	child_room(c, parent);
 	side[near] = (struct side){ parent->side[near].peer, { .a = parent->side[near].our.a } };
 	side[!near] = (struct side){ *from, { far_source(c, parent), parent->side[!near].our.port } };
+	flow_log_inbound(c, flow_guest(c, parent), IPPROTO_UDP, &side[HOST].peer, NULL);
 	f = spliced_new(c, &c->flows.f[parent->udp.port], side, near, scope, parent);
 	if (!f)
 		return NULL;

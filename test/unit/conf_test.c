@@ -176,6 +176,7 @@ static const char *dumped(const struct conf *c)
 	put_numbers(c);
 	put_text("pid_file", c->pid_file);
 	put_text("log_file", c->log_file);
+	put_text("flow_log", c->flow_log);
 	put_text("pcap", c->pcap);
 	put_text("control", c->control);
 	put_text("netns", c->netns);
@@ -460,6 +461,7 @@ static const struct row grammar[] = {
 	{ "runas, name and group", "pasta --runas root:7", "runas=0:7" },
 	{ "runas, number without an entry", "pasta --runas 3999999999", "runas=3999999999:3999999999" },
 	{ "log size", "pasta --log-size 40960 -l /l --stats 5", "stats=5 log_size=40960 log_file=/l" },
+	{ "flow log", "pasta --flow-log /f --log-size 50000", "log_size=50000 flow_log=/f" },
 	{ "other names are pasta", "/usr/libexec/foo -q", "quiet" },
 	{ "a path is not a name", "/opt/passt/bin/pasta -q", "quiet" },
 
@@ -554,6 +556,7 @@ static const struct row errors[] = {
 	{ "interface name, empty", "pasta --outbound-if4 ''", "Invalid value \"\" for --outbound-if4: empty" },
 	{ "interface name, dot", "pasta -I ..",
 	  "Invalid value \"..\" for -I/--ns-ifname: not an interface name" },
+	{ "flow log, empty", "pasta --flow-log ''", "Invalid value \"\" for --flow-log: empty" },
 	{ "path, empty", "pasta -l ''", "Invalid value \"\" for -l/--log-file: empty" },
 	{ "namespace name", "pasta --netns ..", "Invalid value \"..\" for --netns: not a name" },
 
@@ -755,8 +758,8 @@ static void test_paths(void)
 		const char	*name;
 		const char	**at;
 	} paths[] = {
-		{ "log-file", &conf.log_file }, { "pid", &conf.pid_file }, { "pcap", &conf.pcap }, { "netns", &conf.netns },
-		{ "userns", &conf.userns },
+		{ "log-file", &conf.log_file }, { "flow-log", &conf.flow_log }, { "pid", &conf.pid_file },
+		{ "pcap", &conf.pcap }, { "netns", &conf.netns }, { "userns", &conf.userns },
 	};
 	static char arg[PATH_MAX + 64];
 	char *args[] = { (char *)"pasta", arg, NULL };

@@ -22,10 +22,10 @@ uint64_t now_ms(void)
 /* As at the start of a process, but with @fd as stderr; -1: closed */
 static void fresh(int fd)
 {
-	fd_close(lg.file);
+	fd_close(lg.file.fd);
 	fd_close(lg.syslog);
 	memset(&lg, 0, sizeof(lg));
-	lg.file = lg.syslog = -1;
+	lg.file.fd = lg.syslog = -1;
 	lg.to_stderr = LOG_TRACE;
 	log_level = LOG_INFO;
 	if (fd < 0)
@@ -79,7 +79,7 @@ static void test_places(void)
 	eq(log_open("pasta", NULL, 0, "v"), 0);
 	fd_close(lg.syslog);
 	lg.syslog = sys[1];
-	lg.file = file[1];
+	lg.file.fd = file[1];
 	clock_ms = lg.start = 5000;
 	warn("netns dir open: %s, exiting", errno_text(EACCES));
 	eq_str(packet(out[0]), "netns dir open: Permission denied, exiting\n");
@@ -121,8 +121,8 @@ static void test_places(void)
 	clock_ms += 1;
 	warn("second");
 	eq(log_open("pasta", "/dev/null", 0, "v"), 0);
-	fd_close(lg.file);
-	lg.file = -1;
+	fd_close(lg.file.fd);
+	lg.file.fd = -1;
 	info("third");
 	log_running(true);
 	clock_ms += 2499;
@@ -134,7 +134,7 @@ static void test_places(void)
 	eq_str(packet(out[0]), "");
 	for (int i = 0; i < 3; i++)
 		packet(file[0]);
-	lg.file = file[1];
+	lg.file.fd = file[1];
 	log_level = LOG_INFO;
 
 	test("stderr of a command: warnings only; log file and system log get the rest, too");
@@ -372,7 +372,7 @@ static void test_rotation(const char *where, uint64_t limit, unsigned messages)
 		clock_ms += (uint64_t)random() % 300;
 		info("%u %i %.*s", i, len, len, fill);
 		eq(stat(path, &st), 0);
-		eq(st.st_size, lg.used);
+		eq(st.st_size, lg.file.used);
 		ok((uint64_t)st.st_size <= limit);
 		ok(!ino || ino == st.st_ino);
 		ino = st.st_ino;
@@ -421,7 +421,7 @@ static void test_files(void)
 	log_running(false);
 	ok(!strncmp(content(path_in(dir, "pid"), &len), "pasta 9, PID 4194304\n", 21));
 	err("parent");
-	eq(lg.used, len + strlen("0.000 error: parent\n"));
+	eq(lg.file.used, len + strlen("0.000 error: parent\n"));
 
 	test("log file: truncated at start, errors are returned, what is no file works");
 	eq(log_open("pasta", path_in(dir, "pid"), 1 << 20, "pasta 10"), 0);
@@ -429,14 +429,14 @@ static void test_files(void)
 	eq(len, strlen("pasta 10, PID 1234567\n"));
 	fresh(real_stderr);
 	eq(log_open("pasta", path_in(dir, "no/file"), 1 << 20, "v"), -ENOENT);
-	eq(lg.file, -1);
+	eq(lg.file.fd, -1);
 	eq(log_open("pasta", "/dev/full", 1 << 20, "v"), -ENOSPC);
 	fresh(real_stderr);
 	eq(log_open("pasta", "/dev/null", 1 << 20, "v"), 0);
 	log_running(false);
 	for (unsigned i = 0; i < 10000; i++)
 		info("%0900u", i);
-	eq(lg.size, 0);
+	eq(lg.file.size, 0);
 	fresh(real_stderr);
 }
 
@@ -449,7 +449,7 @@ static void test_closed(void)
 	fresh(-1);
 	close(STDIN_FILENO);
 	eq(log_open("pasta", path_in(dir, "closed"), 1 << 20, "v"), 0);
-	ok(lg.file > STDERR_FILENO);
+	ok(lg.file.fd > STDERR_FILENO);
 	eq(lg.syslog, -1);
 	dup2(in, STDIN_FILENO);
 	errno = 0;
