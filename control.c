@@ -9,6 +9,8 @@
  * A client that is being answered may take its time. An event handles one call, or one buffer of an answer: no client
  * occupies the loop.
  *
+ * An answer may wait for something to say (Events): then its client is watched for its end only.
+ *
  * Clients are few: if all slots are taken, another one waits until the client idle for longest has been idle for GRACE,
  * and gives way.
  */
@@ -95,6 +97,14 @@ static bool client_send(const struct ctx *c, struct client *cl)
 	return true;
 }
 
+/* Nobody takes the rest of an answer */
+static void call_drop(struct ctx *c, struct control_call *call)
+{
+	if (call->busy && call->gone)
+		call->gone(c, call);
+	call->busy = false;
+}
+
 /* Writes the next piece of an answer, or begins the next answer: false if the connection is to end */
 static bool client_answer(struct ctx *c, struct client *cl)
 {
@@ -103,6 +113,7 @@ static bool client_answer(struct ctx *c, struct client *cl)
 	int len;
 
 	if (cl->call.busy) {
+		cl->call.waits = false;
 		cl->call.fn(c, &cl->call, &cl->out);
 	} else {
 		len = next_call(cl);
@@ -122,7 +133,7 @@ static bool client_answer(struct ctx *c, struct client *cl)
 		return false;
 	}
 	if (cl->call.oneway) {
-		cl->call.busy = false;
+		call_drop(c, &cl->call);
 		cl->out.len = 0;
 		cl->out.comma = false;
 	}
@@ -131,7 +142,7 @@ static bool client_answer(struct ctx *c, struct client *cl)
 
 static bool client_serve(struct ctx *c, struct client *cl, uint32_t events)
 {
-	bool busy;
+	bool busy, waits;
 	uint32_t want;
 
 	if (events & (EPOLLHUP | EPOLLERR))
@@ -143,14 +154,15 @@ static bool client_serve(struct ctx *c, struct client *cl, uint32_t events)
 	if (!cl->out.len && !(client_answer(c, cl) && client_send(c, cl)))
 		return false;
 
-	busy = cl->out.len || cl->call.busy || next_call(cl) >= 0;
-	if (cl->eof && !busy)
+	waits = !cl->out.len && cl->call.busy && cl->call.waits;
+	busy = !waits && (cl->out.len || cl->call.busy || next_call(cl) >= 0);
+	if (cl->eof && !busy && !waits)
 		return false;
-	want = busy ? EPOLLOUT : EPOLLIN;
+	want = busy ? EPOLLOUT : waits ? 0 : EPOLLIN;	/* EPOLLHUP comes anyway */
 	if (want != cl->events && ev_mod(c->epfd, cl->fd, EV_CONTROL, (uint32_t)(cl - ct.client), cl->gen, want))
 		return false;
 	cl->events = want;
-	if (busy)
+	if (busy || waits)
 		timer_clear(&c->wheel, &cl->patience);
 	else if (!timer_armed(&cl->patience))
 		timer_set(&c->wheel, &cl->patience, c->now + PATIENCE);
@@ -180,6 +192,7 @@ static void undeafen(struct ctx *c)
 static void client_close(struct ctx *c, struct client *cl)
 {
 	timer_clear(&c->wheel, &cl->patience);
+	call_drop(c, &cl->call);
 	close(cl->fd);
 	cl->fd = -1;
 	cl->gen = (cl->gen + 1) & 0x3ff;
@@ -260,7 +273,8 @@ static void admit(struct ctx *c)
 	cl->fd = fd;
 	cl->events = EPOLLIN;
 	cl->heard = c->now;
-	cl->eof = cl->call.busy = false;
+	cl->eof = false;
+	cl->call = (struct control_call){ 0 };
 	cl->in_at = cl->in_len = cl->in_seen = cl->out_at = 0;
 	cl->out = (struct json_out){ .b = cl->buf, .max = sizeof(cl->buf) };
 	timer_set(&c->wheel, &cl->patience, c->now + PATIENCE);
@@ -276,6 +290,13 @@ void control_event(struct ctx *c, union ev_ref ref, uint32_t events)
 		admit(c);
 	else if (cl->fd >= 0 && cl->gen == ref.gen && !client_serve(c, cl, events))
 		client_close(c, cl);
+}
+
+void control_wake(struct ctx *c)
+{
+	for (struct client *cl = ct.client; cl < ct.client + CONTROL_CLIENTS; cl++)
+		if (cl->fd >= 0 && cl->call.busy && cl->call.waits && !client_serve(c, cl, 0))
+			client_close(c, cl);
 }
 
 int control_start(struct ctx *c, int fd)

@@ -16,7 +16,7 @@
 #define CONTROL_CLIENTS	16
 #define CONTROL_IN	(128U << 10)	/* longest call */
 #define CONTROL_OUT	(16U << 10)
-#define CONTROL_ROOM	1024U		/* of @out, for one element of a list */
+#define CONTROL_ROOM	1536U		/* of @out, for one element of a list */
 
 /* Clients may connect to @fd from now on: 0, or -errno */
 int control_start(struct ctx *c, int fd);
@@ -25,6 +25,9 @@ int control_start(struct ctx *c, int fd);
 void control_event(struct ctx *c, union ev_ref ref, uint32_t events);
 void control_timer(struct ctx *c, struct timer *t);
 
+/* Answers that wait go on, as far as there is something to say */
+void control_wake(struct ctx *c);
+
 /* Between control.c (connections) and control_call.c (messages): a call, and the progress of its answer */
 struct control_call {
 	/* Writes the answer, or its next piece */
@@ -32,7 +35,11 @@ struct control_call {
 	const char	*parameters;		/* in the client's buffer: for the first piece of the answer only */
 	bool		more, oneway;
 	bool		busy;			/* the answer has further pieces */
+	bool		waits;			/* but not before control_wake() */
 	uint32_t	at;			/* start of the next one */
+	struct flow_reader events;		/* the same, of Events */
+	/* The client is gone before the answer was whole; NULL: it doesn't matter */
+	void		(*gone)(struct ctx *c, struct control_call *call);
 };
 
 /* Begins to answer the call in @v, by an error if need be: false, without an answer, if @v is no call */

@@ -471,6 +471,8 @@ static void set_policy(struct ctx *c, struct control_call *call, struct json_out
 
 /* Flows */
 
+#define FLOW_RULE_SHOWN	128		/* bytes of a rule */
+
 static void put_end(struct json_out *o, const char *name, const struct end *e)
 {
 	char a[ADDR_STRLEN];
@@ -489,8 +491,11 @@ static void put_side(struct json_out *o, const char *name, const struct side *s)
 	json_close(o, '}');
 }
 
-static void put_flow(struct json_out *o, const struct flow *f, uint64_t now)
+static void put_flow(const struct ctx *c, struct json_out *o, const struct flow *f)
 {
+	char buf[EGRESS_STRLEN], text[FLOW_RULE_SHOWN + 1];
+	const char *rule;
+
 	if (f->type == FLOW_FREE || f->dead || !f->ops->state)
 		return;
 	json_open(o, NULL, '{');
@@ -501,7 +506,14 @@ static void put_flow(struct json_out *o, const struct flow *f, uint64_t now)
 	put_side(o, "host", &f->side[HOST]);
 	json_int(o, "from_guest", (int64_t)f->bytes[GUEST]);
 	json_int(o, "to_guest", (int64_t)f->bytes[HOST]);
-	json_int(o, "age", (int64_t)(now - f->created));
+	json_int(o, "age", (int64_t)(c->now - f->created));
+	json_int(o, "id", f->id);
+	json_str(o, "direction", f->egress ? "out" : "in");
+	rule = egress_rule(c, f, buf);
+	if (rule) {
+		snprintf(text, sizeof(text), "%s", rule);
+		json_str(o, "rule", text);
+	}
 	json_close(o, '}');
 }
 
@@ -513,10 +525,67 @@ static void list_flows(struct ctx *c, struct control_call *call, struct json_out
 	reply_begin(o);
 	json_open(o, "flows", '[');
 	while (call->at < end && room(o))
-		put_flow(o, &fs->f[call->at++], c->now);
+		put_flow(c, o, &fs->f[call->at++]);
 	call->busy = call->at < fs->unused;
 	json_close(o, ']');
 	reply_end(o, call->busy);
+}
+
+/* Lines of the flow log from now on, in answers without an end. The first one is empty: none is missing after it. */
+
+static void events_gone(struct ctx *c, struct control_call *call)
+{
+	(void)call;
+	flow_log_leave(c);
+}
+
+static void put_events(struct ctx *c, struct flow_reader *r, struct json_out *o)
+{
+	static char line[FLOW_LOG_LINE];
+	uint64_t lost, all_lost = 0;
+	size_t len;
+
+	json_open(o, "events", '[');
+	while (o->max - o->len > FLOW_LOG_LINE + CONTROL_ROOM && (len = flow_log_next(c, r, line, &lost))) {
+		all_lost += lost;
+		json_put(o, NULL, line, len);
+	}
+	json_close(o, ']');
+	if (all_lost)
+		json_int(o, "lost", (int64_t)all_lost);
+}
+
+static void events(struct ctx *c, struct control_call *call, struct json_out *o)
+{
+	if (!call->busy) {
+		flow_log_join(c, &call->events);
+		call->gone = events_gone;
+		call->busy = true;
+	} else if (call->events.at == c->flow_log.head) {
+		call->waits = true;
+		return;
+	}
+	reply_begin(o);
+	put_events(c, &call->events, o);
+	reply_end(o, true);
+	call->waits = call->events.at == c->flow_log.head;
+}
+
+static void metrics(struct ctx *c, struct control_call *call, struct json_out *o)
+{
+	char line[COUNTERS_LINE];
+
+	if (!call->busy) {
+		reply_begin(o);
+		json_str_open(o, "text");
+	}
+	call->busy = true;
+	while (room(o) && (call->busy = counters_metrics(c, &call->at, line)))
+		json_str_add(o, line);
+	if (!call->busy) {
+		json_str_close(o);
+		reply_end(o, false);
+	}
 }
 
 static void status(struct ctx *c, struct control_call *call, struct json_out *o)
@@ -541,6 +610,8 @@ static const struct method {
 	{ CONTROL_INTERFACE ".Rules", false, { NULL }, list_rules },
 	{ CONTROL_INTERFACE ".Change", false, { "steps" }, change },
 	{ CONTROL_INTERFACE ".Flows", true, { NULL }, list_flows },
+	{ CONTROL_INTERFACE ".Events", true, { NULL }, events },
+	{ CONTROL_INTERFACE ".Metrics", false, { NULL }, metrics },
 	{ CONTROL_INTERFACE ".Policy", true, { NULL }, list_policy },
 	{ CONTROL_INTERFACE ".SetPolicy", false, { "text", "now" }, set_policy },
 	{ CONTROL_INTERFACE ".Status", false, { NULL }, status },

@@ -12,6 +12,9 @@
 #include "counters.h"
 
 #define LINE		256
+#define METRIC		"passt_"
+#define METRICS_END	UINT32_MAX
+#define RULE_SHOWN	400		/* bytes of a rule */
 
 enum counter_kind {
 	GAUGE,			/* a number that exists now */
@@ -51,11 +54,18 @@ struct counter {
 	{ #member, NULL, NULL, help, TRAFFIC, PROCESS(splice.of), line, "", #member },
 
 #define DROPPED(reason, name)											\
-	{ "dropped", "reason", name, "Packets and datagrams that were not delivered", TRAFFIC,			\
+	{ "drops", "reason", name, "Packets and datagrams that were not delivered", TRAFFIC,			\
 	  IN_GUEST(drops[reason]), "?Dropped: # " name, "dropped", name },
 
 #define TCP_COUNT(member, help, line)										\
 	{ "tcp_" #member, NULL, NULL, help, COUNTER, IN_GUEST(count.tcp_##member), line, "tcp", #member },
+
+#define TCP_RESETS(member, dir, line)										\
+	{ "tcp_resets", "dir", dir, "Resets sent to the guest, and received from it", COUNTER,			\
+	  IN_GUEST(count.tcp_##member), line, "tcp", #member },
+
+#define USED(table, at)												\
+	{ "table_used", "table", table, "Entries of a table that are in use", GAUGE, at, NULL, NULL, NULL },
 
 static const struct counter counters[] = {
 	FLOWS("flows", "Flows that exist", GAUGE, count, "Flows")
@@ -76,14 +86,28 @@ static const struct counter counters[] = {
 	TCP_COUNT(timeouts, "Timeouts of SYN, data and window probes sent to the guest", ", # timeouts")
 	TCP_COUNT(probes, "Probes for a tail that may be lost", ", # probes")
 	TCP_COUNT(spurious, "Losses and timeouts that turned out to be none", ", # spurious")
-	TCP_COUNT(resets_sent, "Resets sent to the guest", ", # resets sent")
-	TCP_COUNT(resets_received, "Resets received from the guest", ", # received")
+	TCP_RESETS(resets_sent, "to_guest", ", # resets sent")
+	TCP_RESETS(resets_received, "from_guest", ", # received")
 	TCP_COUNT(refused, "Connections that failed on the host, or that the guest refused", ", # refused")
 	TCP_COUNT(stalls, "Times that the guest's window closed", ", # stalls")
 	TCP_COUNT(out_of_order, "Segments from the guest that were kept behind a gap", ", # out of order")
 	TCP_COUNT(gaps_dropped, "Queues behind a gap that were given up", ", # gaps dropped")
 	{ "host_changes", NULL, NULL, "Changes of the host's network and resolvers", COUNTER, PROCESS(net.changes),
 	  "?Host network: # changes", "", "host_changes" },
+};
+
+/* Those that are metrics only */
+static const struct counter metric_rows[] = {
+	{ "flow_bytes", "dir", "from_guest", "Bytes of payload of all flows", COUNTER, PROCESS(flows.bytes[GUEST]),
+	  NULL, NULL, NULL },
+	{ "flow_bytes", "dir", "to_guest", "Bytes of payload of all flows", COUNTER, PROCESS(flows.bytes[HOST]),
+	  NULL, NULL, NULL },
+	USED("flows", PROCESS(flows.used))
+	USED("descriptors", PROCESS(flows.fds))
+	USED("sockets", IN_GUEST(sockets))
+	USED("rules", PROCESS(fwd.nrules))
+	{ "listeners", NULL, NULL, "Sockets that listen for flows from outside", GAUGE, PROCESS(fwd.used), NULL, NULL,
+	  NULL },
 };
 
 /* Number of a row: of guest @g, NULL: of all guests, or of the process */
@@ -165,6 +189,82 @@ void counters_json(const struct ctx *c, struct json_out *o)
 	}
 	if (*object)
 		json_close(o, '}');
+}
+
+/* ---- OpenMetrics ---- */
+
+/* A row; the first one of its name has the family's type and help in front */
+static void metric(const struct ctx *c, const struct counter *k, bool first, char buf[static COUNTERS_LINE])
+{
+	bool gauge = k->kind == GAUGE;
+	int n = 0;
+
+	if (first)
+		n = snprintf(buf, COUNTERS_LINE, "# TYPE " METRIC "%s %s\n# HELP " METRIC "%s %s.\n", k->name,
+			     gauge ? "gauge" : "counter", k->name, k->help);
+	n += snprintf(buf + n, COUNTERS_LINE - (size_t)n, METRIC "%s%s", k->name, gauge ? "" : "_total");
+	if (k->label)
+		n += snprintf(buf + n, COUNTERS_LINE - (size_t)n, "{%s=\"%s\"}", k->label, k->value);
+	snprintf(buf + n, COUNTERS_LINE - (size_t)n, " %" PRIu64 "\n", counter_value(c, k, NULL));
+}
+
+/* One of a table of rows, or false if it is behind the last */
+static bool metric_of(const struct ctx *c, const struct counter *table, size_t n, uint32_t i,
+		      char buf[static COUNTERS_LINE])
+{
+	if (i < n)
+		metric(c, &table[i], !i || strcmp(table[i].name, table[i - 1].name), buf);
+	return i < n;
+}
+
+static void denials(const char *rule, uint64_t n, char buf[static COUNTERS_LINE])
+{
+	snprintf(buf, COUNTERS_LINE, METRIC "denials_total{rule=\"%.*s\"} %" PRIu64 "\n", RULE_SHOWN, rule, n);
+}
+
+/* Denials by rule, of those that denied anything: row @*i, and the end of all text */
+static void metric_denials(const struct ctx *c, uint32_t *i, char buf[static COUNTERS_LINE])
+{
+	const struct policy *p = c->egress.policy;
+	const struct policy_rule *r;
+	char text[32];
+
+	if (!*i) {
+		snprintf(buf, COUNTERS_LINE, "# TYPE " METRIC "denials counter\n"
+			 "# HELP " METRIC "denials Flows that were refused, by rule.\n");
+		return;
+	}
+	for (; p && *i <= p->nrules; ++*i) {
+		r = &p->rule[*i - 1];
+		if (r->verdict == DENY && r->hits) {
+			denials(r->text, r->hits, buf);
+			return;
+		}
+	}
+	if (p && *i == p->nrules + 1 && p->denied) {
+		snprintf(text, sizeof(text), "egress %s", egress_name[p->egress]);
+		denials(text, p->denied, buf);
+		return;
+	}
+	snprintf(buf, COUNTERS_LINE, "# EOF\n");
+	*i = METRICS_END;
+}
+
+bool counters_metrics(const struct ctx *c, uint32_t *at, char buf[static COUNTERS_LINE])
+{
+	const uint32_t n = ARRAY_SIZE(counters), all = n + ARRAY_SIZE(metric_rows);
+	uint32_t i;
+
+	if (*at == METRICS_END)
+		return false;
+	if (metric_of(c, counters, n, *at, buf) || (*at >= n && metric_of(c, metric_rows, all - n, *at - n, buf))) {
+		++*at;
+		return true;
+	}
+	i = *at - all;
+	metric_denials(c, &i, buf);
+	*at = i == METRICS_END ? i : i + all + 1;
+	return true;
 }
 
 bool counters_moved(const struct ctx *c)

@@ -157,7 +157,7 @@ static void line_put(struct ctx *c, struct json_out *o)
 	ring_add(&c->flow_log, o->b, o->len);
 }
 
-static void put_text(struct json_out *o, const char *name, const char *s)
+static void put_cut(struct json_out *o, const char *name, const char *s)
 {
 	char cut[TEXT + 1];
 
@@ -185,7 +185,7 @@ static const char *proto_text(uint8_t proto)
 
 /* What verdict and end have in common; @proto: its text. Echo has no ports. */
 static void put_about(struct json_out *o, uint32_t id, enum flow_dir dir, unsigned guest, const char *proto,
-		     const struct end *to)
+		      const struct end *to)
 {
 	char addr[ADDR_STRLEN];
 
@@ -204,10 +204,10 @@ void flow_log_verdict(struct ctx *c, const struct flow_note *n)
 	struct json_out o = line_begin(c, name[n->event]);
 
 	put_about(&o, n->id, n->dir, n->g->index, proto_text(n->proto), n->to);
-	put_text(&o, "name", n->name);
-	put_text(&o, "sni", n->sni);
-	put_text(&o, "rule", n->rule);
-	put_text(&o, "reason", n->reason);
+	put_cut(&o, "name", n->name);
+	put_cut(&o, "sni", n->sni);
+	put_cut(&o, "rule", n->rule);
+	put_cut(&o, "reason", n->reason);
 	line_put(c, &o);
 }
 
@@ -218,8 +218,8 @@ void flow_log_dns(struct ctx *c, const struct guest *g, const char *name, const 
 	char addr[ADDR_STRLEN];
 
 	json_int(&o, "guest", g->index);
-	put_text(&o, "name", name);
-	put_text(&o, "type", type);
+	put_cut(&o, "name", name);
+	put_cut(&o, "type", type);
 	json_str(&o, "verdict", verdict_name[v]);
 	json_open(&o, "addresses", '[');
 	for (unsigned i = 0; i < MIN(n, ADDRESSES); i++)

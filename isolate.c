@@ -363,7 +363,7 @@ static const struct {
 	{ __NR_dup2,			LOOP,	"a daemon lets go of its standard streams" },
 #endif
 	{ __NR_epoll_pwait,		LOOP,	"loop: musl, newer architectures" },
-	{ __NR_read,			ALL | READER | WRITER, "tap device, signalfd, inotify, splice; opener: requests" },
+	{ __NR_read,			ALL | READER | WRITER, "tap device, signalfd, inotify, splice; requests" },
 	{ __NR_write,			ALL | WRITER,	"tap device, log, pcap, splice; opener: answers" },
 	{ __NR_writev,			LOOP,	"tap device, pcap" },
 	{ __NR_recvmsg,			LOOP,	"flows" },

@@ -264,15 +264,26 @@ static void put(struct json_out *o, const char *s, size_t n)
 	o->len += n;
 }
 
-static void put_string(struct json_out *o, const char *s)
+/* Bytes from @s on that stay as they are, most often all */
+static size_t plain_len(const char *s)
+{
+	const char *at = s;
+
+	while ((uint8_t)*at >= 0x20 && (uint8_t)*at < 0x80 && *at != '"' && *at != '\\')
+		at++;
+	return (size_t)(at - s);
+}
+
+/* Text of a string, without its quotes */
+static void put_text(struct json_out *o, const char *s)
 {
 	const char *end = s + strlen(s);
 	char esc[8];
 
-	put(o, "\"", 1);
 	while (s < end) {
-		unsigned n = utf8_len(s, end);
+		size_t n = plain_len(s);
 
+		n = n ? n : utf8_len(s, end);
 		if (n && (uint8_t)*s >= 0x20 && *s != '"' && *s != '\\') {
 			put(o, s, n);
 		} else {
@@ -281,6 +292,12 @@ static void put_string(struct json_out *o, const char *s)
 		}
 		s += n ? n : 1;
 	}
+}
+
+static void put_string(struct json_out *o, const char *s)
+{
+	put(o, "\"", 1);
+	put_text(o, s);
 	put(o, "\"", 1);
 }
 
@@ -328,6 +345,28 @@ void json_str(struct json_out *o, const char *name, const char *s)
 {
 	put_name(o, name);
 	put_string(o, s);
+}
+
+void json_str_open(struct json_out *o, const char *name)
+{
+	put_name(o, name);
+	put(o, "\"", 1);
+}
+
+void json_str_add(struct json_out *o, const char *s)
+{
+	put_text(o, s);
+}
+
+void json_str_close(struct json_out *o)
+{
+	put(o, "\"", 1);
+}
+
+void json_put(struct json_out *o, const char *name, const char *v, size_t len)
+{
+	put_name(o, name);
+	put(o, v, len);
 }
 
 void json_nul(struct json_out *o)

@@ -64,6 +64,14 @@ void json_bool(struct json_out *o, const char *name, bool b);
 /* U+FFFD replaces each byte of @s that is no UTF-8 */
 void json_str(struct json_out *o, const char *name, const char *s);
 
+/* The same, piece by piece: whole characters */
+void json_str_open(struct json_out *o, const char *name);
+void json_str_add(struct json_out *o, const char *s);
+void json_str_close(struct json_out *o);
+
+/* A value that is JSON */
+void json_put(struct json_out *o, const char *name, const char *v, size_t len);
+
 /* NUL, the end of a message */
 void json_nul(struct json_out *o);
 

@@ -420,6 +420,18 @@ static void link_lost(struct guest *g)
 		quit(0);
 }
 
+static void turn_end(struct ctx *c)
+{
+	if (follow_waits(&watcher, c))
+		follow_flows_ended(&watcher, c);
+	loop_end(c);
+	if (c->flow_log.clients)
+		control_wake(c);
+	for (unsigned i = 0; i < GUEST_MAX; i++)
+		if (c->guest[i].link_error)
+			link_lost(&c->guest[i]);
+}
+
 int main(int argc, char **argv)
 {
 	struct turn turn;
@@ -483,11 +495,6 @@ int main(int argc, char **argv)
 			else
 				process_event(&ctx, turn.ref, turn.events);
 		}
-		if (follow_waits(&watcher, &ctx))
-			follow_flows_ended(&watcher, &ctx);
-		loop_end(&ctx);
-		for (unsigned i = 0; i < GUEST_MAX; i++)
-			if (ctx.guest[i].link_error)
-				link_lost(&ctx.guest[i]);
+		turn_end(&ctx);
 	}
 }

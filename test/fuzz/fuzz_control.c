@@ -2,7 +2,8 @@
 /* LDFLAGS: -Wl,--wrap=log_at */
 /* fuzz_control.c - what a client sends: what is answered is Varlink, whatever it is
  *
- * Input: calls, NUL behind each. The table of rules is a simple one here: port 1 can't be had, port 2 not even be asked for. Ten flows are there.
+ * Input: calls, NUL behind each. The table of rules is a simple one here: port 1 can't be had, port 2 not even be asked for. Ten flows are there. A
+ * client that waits for events gets one for each turn it waits.
  */
 
 #include <stdarg.h>
@@ -110,6 +111,17 @@ static void check_policy_rule(const char *v)
 	CHECK(strlen(text) == TEXT_SHOWN || !policy_add(&p, DENY, text, NULL));
 }
 
+/* All of the metrics, in one string */
+static void check_metrics(const char *v)
+{
+	static char text[64 << 10];
+	size_t len;
+
+	CHECK(json_get_str(v, text, sizeof(text)));
+	len = strlen(text);
+	CHECK(len > 6 && !strcmp(text + len - 6, "# EOF\n") && !strncmp(text, "# TYPE passt_", 13));
+}
+
 static void check_answer(const char *s, size_t len)
 {
 	const char *v = json_read(s, len), *p = json_member(v, "parameters"), *m;
@@ -122,6 +134,10 @@ static void check_answer(const char *s, size_t len)
 	CHECK(!m || json_type(m) == JSON_STRING);
 	m = json_member(v, "continues");
 	CHECK(!m || (json_get_bool(m, &b) && b));
+	if (json_member(p, "text"))
+		check_metrics(json_member(p, "text"));
+	for (m = json_first(json_member(p, "events")); m; m = json_next(m))
+		CHECK(json_is(json_member(m, "event"), "deny"));
 	for (m = json_first(json_member(p, "rules")); m; m = json_next(m)) {	/* each has a value that makes it */
 		if (json_member(m, "verdict")) {
 			check_policy_rule(m);
@@ -147,6 +163,15 @@ static void check_answers(void)
 	}
 }
 
+/* Something is denied */
+static void an_event(struct ctx *c)
+{
+	const struct end to = { .port = 443 };
+
+	flow_log_verdict(c, &(struct flow_note){ .event = FLOW_DENY, .proto = IPPROTO_TCP, .g = &c->guest[0],
+						 .to = &to, .rule = "any", .reason = "\"" });
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct conf conf = { .mode = MODE_PASTA };
@@ -158,6 +183,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size > 65536)
 		return 0;
 	ctx.fwd = (struct fwd){ .nrules = 0 };
+	flow_log_init(&ctx);
 	egress_set(&ctx, NULL);
 	ctx.net.cf = &conf;
 	ctx.net.ip[V4].on = ctx.net.ip[V6].on = true;
@@ -174,6 +200,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	cl->in_len = (uint32_t)size;
 	sent_len = 0;
 	while (ok && (cl->call.busy || next_call(cl) >= 0) && calls++ < 200) {
+		if (cl->call.busy && cl->call.waits)
+			an_event(&ctx);
 		ok = client_answer(&ctx, cl);
 		CHECK(!cl->out.full && cl->in_at + cl->in_len == size);
 		CHECK(sent_len + cl->out.len <= sizeof(sent));
@@ -181,7 +209,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		sent_len += cl->out.len;
 		cl->out.len = 0;
 	}
-	if (!cl->call.busy)
+	if (!cl->call.busy || cl->call.waits)
 		check_answers();
+	call_drop(&ctx, &cl->call);
+	CHECK(!ctx.flow_log.clients && !ctx.flow_log.on);
 	return 0;
 }

@@ -75,9 +75,10 @@ static void test_zero(void)
 {
 	c = (struct ctx){ 0 };
 	test("log: nothing happened");
-	eq_str(logged(), "Flows: 0 TCP, 0 UDP on 0 sockets, 0 ping, 0 spliced\n"
-			 "From guest: 0 frames, 0 bytes\n"
-			 "To guest: 0 frames, 0 bytes, 0 lost\n");
+	eq_str(logged(),
+	       "Flows: 0 TCP, 0 UDP on 0 sockets, 0 ping, 0 spliced\n"
+	       "From guest: 0 frames, 0 bytes\n"
+	       "To guest: 0 frames, 0 bytes, 0 lost\n");
 	test("nothing moved");
 	ok(!counters_moved(&c));
 }
@@ -101,29 +102,100 @@ static void test_all(void)
 	g->count = (struct counts){ 61, 62, 63, 64, 65, 66, 67, 68, 69, 70 };
 
 	test("log: all of it");
-	eq_str(logged(), "Flows: 1 TCP, 2 UDP on 3 sockets, 4 ping, 11 spliced\n"
-			 "Spliced: 31 connections and UDP flows, 32 bytes\n"
-			 "Opened: 1099511627776 TCP, 12 UDP on 13 sockets, 0 ping, 0 spliced\n"
-			 "Ended: 0 TCP, 0 UDP on 0 sockets, 0 ping, 26 spliced\n"
-			 "From guest: 41 frames, 42 bytes\n"
-			 "To guest: 43 frames, 44 bytes, 45 lost\n"
-			 "Dropped: 51 frame\n"
-			 "Dropped: 52 responder\n"
-			 "TCP: 61 retransmissions, 62 timeouts, 63 probes, 64 spurious, 65 resets sent, 66 received, "
-			 "67 refused, 68 stalls, 69 out of order, 70 gaps dropped\n");
+	eq_str(logged(),
+	       "Flows: 1 TCP, 2 UDP on 3 sockets, 4 ping, 11 spliced\n"
+	       "Spliced: 31 connections and UDP flows, 32 bytes\n"
+	       "Opened: 1099511627776 TCP, 12 UDP on 13 sockets, 0 ping, 0 spliced\n"
+	       "Ended: 0 TCP, 0 UDP on 0 sockets, 0 ping, 26 spliced\n"
+	       "From guest: 41 frames, 42 bytes\n"
+	       "To guest: 43 frames, 44 bytes, 45 lost\n"
+	       "Dropped: 51 frame\n"
+	       "Dropped: 52 responder\n"
+	       "TCP: 61 retransmissions, 62 timeouts, 63 probes, 64 spurious, 65 resets sent, 66 received, "
+	       "67 refused, 68 stalls, 69 out of order, 70 gaps dropped\n");
 
 	test("Status");
-	eq_str(status(), "{\"pid\":1,\"flows\":{\"tcp\":1,\"udp\":2,\"ping\":4,\"spliced\":11},"
-			 "\"from_guest\":{\"frames\":41,\"bytes\":42},\"to_guest\":{\"frames\":43,\"bytes\":44},\"lost\":45,"
-			 "\"spliced_connections\":31,\"spliced_bytes\":32,"
-			 "\"dropped\":{\"frame\":51,\"ethertype\":0,\"ip_header\":0,\"ip_csum\":0,\"ip_ext\":0,\"fragment\":0,"
-			 "\"l4_header\":0,\"l4_csum\":0,\"segments\":0,\"proto\":0,\"port_zero\":0,\"addr\":0,\"policy\":0,"
-			 "\"tcp_state\":0,\"tcp_seq\":0,\"no_flow\":0,\"no_resource\":0,\"send\":0,\"link_full\":0,"
-			 "\"responder\":52},"
-			 "\"flows_opened\":{\"tcp\":1099511627776,\"udp\":12,\"ping\":0,\"spliced\":0},"
-			 "\"flows_ended\":{\"tcp\":0,\"udp\":0,\"ping\":0,\"spliced\":26},"
-			 "\"tcp\":{\"retransmissions\":61,\"timeouts\":62,\"probes\":63,\"spurious\":64,\"resets_sent\":65,"
-			 "\"resets_received\":66,\"refused\":67,\"stalls\":68,\"out_of_order\":69,\"gaps_dropped\":70},\"host_changes\":0}");
+	eq_str(status(),
+	       "{\"pid\":1,\"flows\":{\"tcp\":1,\"udp\":2,\"ping\":4,\"spliced\":11},"
+	       "\"from_guest\":{\"frames\":41,\"bytes\":42},\"to_guest\":{\"frames\":43,\"bytes\":44},\"lost\":45,"
+	       "\"spliced_connections\":31,\"spliced_bytes\":32,"
+	       "\"dropped\":{\"frame\":51,\"ethertype\":0,\"ip_header\":0,\"ip_csum\":0,\"ip_ext\":0,\"fragment\":0,"
+	       "\"l4_header\":0,\"l4_csum\":0,\"segments\":0,\"proto\":0,\"port_zero\":0,\"addr\":0,\"policy\":0,"
+	       "\"tcp_state\":0,\"tcp_seq\":0,\"no_flow\":0,\"no_resource\":0,\"send\":0,\"link_full\":0,"
+	       "\"responder\":52},"
+	       "\"flows_opened\":{\"tcp\":1099511627776,\"udp\":12,\"ping\":0,\"spliced\":0},"
+	       "\"flows_ended\":{\"tcp\":0,\"udp\":0,\"ping\":0,\"spliced\":26},"
+	       "\"tcp\":{\"retransmissions\":61,\"timeouts\":62,\"probes\":63,\"spurious\":64,\"resets_sent\":65,"
+	       "\"resets_received\":66,\"refused\":67,\"stalls\":68,\"out_of_order\":69,\"gaps_dropped\":70},\"host_changes\":0}");
+}
+
+/* All metrics; checked: a family is in one place, type and help come first, and the end is the end */
+static const char *scraped(void)
+{
+	static char all[32768], families[128][64];
+	char line[COUNTERS_LINE], name[64], family[64] = "";
+	unsigned n = 0;
+	uint32_t at = 0;
+
+	all[0] = '\0';
+	while (counters_metrics(&c, &at, line)) {
+		ok(line[strlen(line) - 1] == '\n' && strlen(all) + strlen(line) < sizeof(all));
+		strcat(all, line);
+	}
+	ok(!counters_metrics(&c, &at, line));
+	eq_str(all + strlen(all) - 7, "\n# EOF\n");
+	for (char *s = all, *nl; (nl = strchr(s, '\n')); s = nl + 1) {
+		if (sscanf(s, "# TYPE %63s", name) == 1) {
+			for (unsigned i = 0; i < n; i++)
+				ok(strcmp(families[i], name));
+			strcpy(families[n++], strcpy(family, name));
+		} else if (sscanf(s, "# HELP %63s", name) == 1) {
+			eq_str(name, family);
+		} else if (sscanf(s, "%63[a-z_]", name) == 1) {
+			ok(!strncmp(name, family, strlen(family)) &&
+			   (!name[strlen(family)] || !strcmp(name + strlen(family), "_total")));
+		}
+	}
+	return all;
+}
+
+static void test_metrics(void)
+{
+	static struct policy p;
+	const char *s;
+
+	test("metrics");
+	c.flows.bytes[GUEST] = 71;
+	c.flows.bytes[HOST] = 72;
+	c.flows.used = 73;
+	c.fwd.used = 74;
+	s = scraped();
+	ok(!strncmp(s,
+		    "# TYPE passt_flows gauge\n# HELP passt_flows Flows that exist.\n"
+		    "passt_flows{type=\"tcp\"} 1\npasst_flows{type=\"udp\"} 2\n",
+		    113));
+	ok(strstr(s, "\npasst_drops_total{reason=\"responder\"} 52\n"));
+	ok(strstr(s, "\npasst_flow_bytes_total{dir=\"from_guest\"} 71\npasst_flow_bytes_total{dir=\"to_guest\"} 72\n"));
+	ok(strstr(s, "\n# TYPE passt_tcp_retransmissions counter\n"));
+	ok(strstr(s, "\npasst_tcp_retransmissions_total 61\n"));
+	ok(strstr(s, "\npasst_tcp_resets_total{dir=\"to_guest\"} 65\npasst_tcp_resets_total{dir=\"from_guest\"} 66\n"));
+	ok(strstr(s, "\npasst_table_used{table=\"flows\"} 73\n"));
+	ok(strstr(s, "\npasst_listeners 74\n"));
+	ok(!strstr(s, "passt_denials_total"));
+
+	test("metrics: denials, of rules that denied anything");
+	p = (struct policy){ .egress = EGRESS_LOCKED, .nrules = 4, .hits = 9, .denied = 8 };
+	p.rule[0] = (struct policy_rule){ .text = "private", .verdict = DENY, .hits = 5 };
+	p.rule[1] = (struct policy_rule){ .text = "public", .verdict = ALLOW, .hits = 6 };
+	p.rule[2] = (struct policy_rule){ .text = "host", .verdict = DENY };
+	p.rule[3] = (struct policy_rule){ .text = "[fd00::/8]:53", .verdict = DENY, .hits = 1ULL << 40 };
+	c.egress.policy = &p;
+	s = strstr(scraped(), "# TYPE passt_denials");
+	eq_str(s,
+	       "# TYPE passt_denials counter\n# HELP passt_denials Flows that were refused, by rule.\n"
+	       "passt_denials_total{rule=\"private\"} 5\npasst_denials_total{rule=\"[fd00::/8]:53\"} 1099511627776\n"
+	       "passt_denials_total{rule=\"egress locked\"} 8\n# EOF\n");
+	c.egress.policy = NULL;
 }
 
 static void test_moved(void)
@@ -152,6 +224,7 @@ int main(void)
 	test_table();
 	test_zero();
 	test_all();
+	test_metrics();
 	test_moved();
 	return done();
 }
