@@ -7,9 +7,7 @@
  * A connection ends after bytes that are no call, after a call that is too long, after PATIENCE without a whole call
  * (a client of another protocol may wait for a greeting), and after the client's end once all its calls are answered.
  * A client that is being answered may take its time. An event handles one call, or one buffer of an answer: no client
- * occupies the loop.
- *
- * An answer may wait for something to say (Events): then its client is watched for its end only.
+ * occupies the loop. An answer without an end waits for news, and is watched for the client's end only.
  *
  * Clients are few: if all slots are taken, another one waits until the client idle for longest has been idle for GRACE,
  * and gives way.
@@ -209,6 +207,14 @@ void control_timer(struct ctx *c, struct timer *t)
 	}
 }
 
+void control_news(struct ctx *c)
+{
+	for (struct client *cl = ct.client; cl < ct.client + CONTROL_CLIENTS; cl++) {
+		if (cl->fd >= 0 && cl->call.busy && cl->call.waits && !client_serve(c, cl, 0))
+			client_close(c, cl);
+	}
+}
+
 /* A free slot, or that of the client idle for longest; NULL: none */
 static struct client *client_slot(bool free)
 {
@@ -290,13 +296,6 @@ void control_event(struct ctx *c, union ev_ref ref, uint32_t events)
 		admit(c);
 	else if (cl->fd >= 0 && cl->gen == ref.gen && !client_serve(c, cl, events))
 		client_close(c, cl);
-}
-
-void control_wake(struct ctx *c)
-{
-	for (struct client *cl = ct.client; cl < ct.client + CONTROL_CLIENTS; cl++)
-		if (cl->fd >= 0 && cl->call.busy && cl->call.waits && !client_serve(c, cl, 0))
-			client_close(c, cl);
 }
 
 int control_start(struct ctx *c, int fd)

@@ -25,8 +25,8 @@ int control_start(struct ctx *c, int fd);
 void control_event(struct ctx *c, union ev_ref ref, uint32_t events);
 void control_timer(struct ctx *c, struct timer *t);
 
-/* Answers that wait go on, as far as there is something to say */
-void control_wake(struct ctx *c);
+/* There may be something for answers that wait for it */
+void control_news(struct ctx *c);
 
 /* Between control.c (connections) and control_call.c (messages): a call, and the progress of its answer */
 struct control_call {
@@ -34,8 +34,8 @@ struct control_call {
 	void		(*fn)(struct ctx *c, struct control_call *call, struct json_out *o);
 	const char	*parameters;		/* in the client's buffer: for the first piece of the answer only */
 	bool		more, oneway;
-	bool		busy;			/* the answer has further pieces */
-	bool		waits;			/* but not before control_wake() */
+	bool		busy;			/* the answer has further pieces, */
+	bool		waits;			/* the next one not before control_news() */
 	uint32_t	at;			/* start of the next one */
 	struct flow_reader events;		/* the same, of Events */
 	/* The client is gone before the answer was whole; NULL: it doesn't matter */

@@ -542,17 +542,12 @@ static void events_gone(struct ctx *c, struct control_call *call)
 static void put_events(struct ctx *c, struct flow_reader *r, struct json_out *o)
 {
 	static char line[FLOW_LOG_LINE];
-	uint64_t lost, all_lost = 0;
 	size_t len;
 
 	json_open(o, "events", '[');
-	while (o->max - o->len > FLOW_LOG_LINE + CONTROL_ROOM && (len = flow_log_next(c, r, line, &lost))) {
-		all_lost += lost;
+	while (o->max - o->len > FLOW_LOG_LINE + CONTROL_ROOM && (len = flow_log_next(c, r, line)))
 		json_put(o, NULL, line, len);
-	}
 	json_close(o, ']');
-	if (all_lost)
-		json_int(o, "lost", (int64_t)all_lost);
 }
 
 static void events(struct ctx *c, struct control_call *call, struct json_out *o)

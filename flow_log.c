@@ -171,6 +171,17 @@ static void put_cut(struct json_out *o, const char *name, const char *s)
 	json_str(o, name, s);
 }
 
+/* A line about @n lost ones: its length */
+static size_t lost_line(const struct ctx *c, uint64_t n, char buf[static FLOW_LOG_LINE])
+{
+	struct json_out o = line_begin(c, "lost");
+
+	json_int(&o, "count", (int64_t)n);
+	line_close(&o);
+	memcpy(buf, o.b, o.len);
+	return o.len;
+}
+
 static const char *proto_text(uint8_t proto)
 {
 	switch (proto) {
@@ -265,18 +276,6 @@ void flow_log_turn(struct ctx *c)
 
 /* ---- the file ---- */
 
-/* A line about lost ones */
-static void rest_lost(const struct ctx *c)
-{
-	struct json_out o = line_begin(c, "lost");
-
-	json_int(&o, "count", (int64_t)rest.lost);
-	line_close(&o);
-	memcpy(rest.text, o.b, o.len);
-	rest.len = o.len;
-	rest.lost = 0;
-}
-
 /* The pipe took the ring up to @to: of a line that is cut there, the rest must follow, whatever becomes of the ring */
 static void file_taken(struct flow_log *l, uint64_t to)
 {
@@ -311,8 +310,10 @@ void flow_log_flush(struct ctx *c)
 	if (l->fd < 0 || (l->file.at == l->head && !rest.len))
 		return;
 	rest.lost += reader_lost(l, &l->file);
-	if (rest.lost && !rest.len)
-		rest_lost(c);
+	if (rest.lost && !rest.len) {
+		rest.len = lost_line(c, rest.lost, rest.text);
+		rest.lost = 0;
+	}
 	off = l->file.at % RING;
 	iov[0].iov_len = rest.len;
 	iov[1] = (struct iovec){ ring + off, MIN(l->head - l->file.at, RING - off) };
@@ -388,11 +389,13 @@ void flow_log_leave(struct ctx *c)
 	c->flow_log.on = c->flow_log.clients || c->flow_log.fd >= 0;
 }
 
-size_t flow_log_next(const struct ctx *c, struct flow_reader *r, char buf[static FLOW_LOG_LINE], uint64_t *lost)
+size_t flow_log_next(const struct ctx *c, struct flow_reader *r, char buf[static FLOW_LOG_LINE])
 {
+	uint64_t lost = reader_lost(&c->flow_log, r);
 	size_t len;
 
-	*lost = reader_lost(&c->flow_log, r);
+	if (lost)
+		return lost_line(c, lost, buf) - 1;
 	if (r->at == c->flow_log.head)
 		return 0;
 	len = (size_t)(line_end(r->at) - r->at);

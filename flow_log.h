@@ -80,12 +80,7 @@ void flow_log_quit(struct ctx *c);
 void flow_log_join(struct ctx *c, struct flow_reader *r);
 void flow_log_leave(struct ctx *c);
 
-/**
- * flow_log_next() - next line, for a client
- * @lost:	filled in: lines that are gone, in front of it
- *
- * Return: its length without the newline, 0: there is none yet; in @buf
- */
-size_t flow_log_next(const struct ctx *c, struct flow_reader *r, char buf[static FLOW_LOG_LINE], uint64_t *lost);
+/* Next line for a client, into @buf: its length without the newline, 0: there is none yet */
+size_t flow_log_next(const struct ctx *c, struct flow_reader *r, char buf[static FLOW_LOG_LINE]);
 
 #endif /* FLOW_LOG_H */

@@ -204,6 +204,14 @@ const char *json_next(const char *v)
 	return *v == ',' ? skip_space(v + 1) : NULL;
 }
 
+size_t json_len(const char *v)
+{
+	const char *end = v;
+
+	take_value(&end, 0);
+	return (size_t)(end - v);
+}
+
 const char *json_value(const char *name)
 {
 	take_value(&name, 0);

@@ -42,6 +42,9 @@ bool json_get_bool(const char *v, bool *b);
 bool json_get_int(const char *v, int64_t *n);
 bool json_get_str(const char *v, char *buf, size_t size);
 
+/* Bytes of a value's text, with white space behind it */
+size_t json_len(const char *v);
+
 /* Is @v this string? */
 bool json_is(const char *v, const char *s);
 

@@ -426,7 +426,7 @@ static void turn_end(struct ctx *c)
 		follow_flows_ended(&watcher, c);
 	loop_end(c);
 	if (c->flow_log.clients)
-		control_wake(c);
+		control_news(c);
 	for (unsigned i = 0; i < GUEST_MAX; i++)
 		if (c->guest[i].link_error)
 			link_lost(&c->guest[i]);

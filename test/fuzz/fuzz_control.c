@@ -137,7 +137,7 @@ static void check_answer(const char *s, size_t len)
 	if (json_member(p, "text"))
 		check_metrics(json_member(p, "text"));
 	for (m = json_first(json_member(p, "events")); m; m = json_next(m))
-		CHECK(json_is(json_member(m, "event"), "deny"));
+		CHECK(json_is(json_member(m, "event"), "deny") || json_is(json_member(m, "event"), "lost"));
 	for (m = json_first(json_member(p, "rules")); m; m = json_next(m)) {	/* each has a value that makes it */
 		if (json_member(m, "verdict")) {
 			check_policy_rule(m);
