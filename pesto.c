@@ -26,18 +26,18 @@
 #include "unix.h"
 
 #define PATIENCE	30			/* s, for an answer */
-#define TEXT_MAX	1024
 
 struct parse {
 	const char	*action;		/* of the options that follow; NULL: they replace a table */
 	bool		replaced[2];		/* tables: HOST (-t, -u), SPLICE (-T, -U) */
 	bool		show;
 	bool		now;			/* with --policy */
+	enum pesto_view	view;			/* wanted in the end */
 	unsigned	steps;
 	struct json_out	call;
 };
 
-static char call_buf[CONTROL_IN], policy_buf[CONTROL_IN], answer_buf[1 << 20];
+static char call_buf[CONTROL_IN], policy_buf[CONTROL_IN], answer_buf[PESTO_ANSWER];
 static const char *policy_path;		/* file of rules, or NULL */
 static size_t answer_have, answer_used;	/* bytes in the buffer, and those of the last answer */
 
@@ -63,6 +63,16 @@ static const struct opt opts[] = {
 	{ "version", 0, NULL, 1, NULL, 0, "Show the version and exit" },
 	{ "debug", 'd', NULL, 1, NULL, 0, "Show what is sent and answered" },
 	{ "show", 's', NULL, 1, NULL, 0, "Show all rules, as without options; with a change, before and after it" },
+
+	{ .help = "What passes through it", .modes = 1 },
+	{ "flows", 0, NULL, 1, NULL, VIEW_FLOWS,
+	  "Show connections and other flows: protocol, bytes per second to the guest and from it, age, address or "
+	  "name, and the rule that allowed them" },
+	{ "top", 0, NULL, 1, NULL, VIEW_TOP,
+	  "Same, again each second, those that move most first, until q is pressed; once, if that is no terminal" },
+	{ "events", 0, NULL, 1, NULL, VIEW_EVENTS,
+	  "Show verdicts on flows, and their ends, as they come: lines of JSON, as of pasta's option --flow-log" },
+	{ "metrics", 0, NULL, 1, NULL, VIEW_METRICS, "Show all counters in the text format of OpenMetrics" },
 
 	{ .help = "Destinations the guest may reach", .modes = 1 },
 	{ "policy", 0, "PATH", 1, NULL, 0,
@@ -117,7 +127,9 @@ static void found(struct parse *p, const struct opt *o, const char *val)
 	case '\0':
 		if (!strcmp(o->name, "version"))
 			opts_version(table.name);
-		if (!strcmp(o->name, "now"))
+		if (o->off)
+			p->view = (enum pesto_view)o->off;
+		else if (!strcmp(o->name, "now"))
 			p->now = true;
 		else
 			policy_path = val;
@@ -186,15 +198,14 @@ static size_t policy_call(const struct parse *p)
 
 /* Calls */
 
-/* Member that is text, or ""; made safe for a terminal, as the server may be anybody */
-static void text_of(const char *v, const char *name, char buf[static TEXT_MAX])
+void pesto_text(const char *v, const char *name, char buf[static PESTO_TEXT])
 {
-	if (!json_get_str(json_member(v, name), buf, TEXT_MAX))
+	if (!json_get_str(json_member(v, name), buf, PESTO_TEXT))
 		buf[0] = '\0';
 	text_safe(buf, strlen(buf));
 }
 
-static int64_t int_of(const char *v, const char *name)
+int64_t pesto_int(const char *v, const char *name)
 {
 	int64_t n;
 
@@ -225,18 +236,18 @@ static _Noreturn void not_bound(const char *option, const char *value, int port,
 /* Ends the process with the text of an error, @p its parameters: options as they were given, "-t 8080:80" */
 static _Noreturn void refused(const char *p, const char *error)
 {
-	char option[TEXT_MAX], value[TEXT_MAX], reason[TEXT_MAX], parameter[TEXT_MAX];
+	char option[PESTO_TEXT], value[PESTO_TEXT], reason[PESTO_TEXT], parameter[PESTO_TEXT];
 
-	text_of(p, "option", option);
-	text_of(p, "value", value);
-	text_of(p, "reason", reason);
-	text_of(p, "parameter", parameter);
+	pesto_text(p, "option", option);
+	pesto_text(p, "value", value);
+	pesto_text(p, "reason", reason);
+	pesto_text(p, "parameter", parameter);
 	if (!strcmp(error, CONTROL_INTERFACE ".BindFailed"))
-		not_bound(option, value, (int)int_of(p, "port"), reason);
+		not_bound(option, value, (int)pesto_int(p, "port"), reason);
 	if (!strcmp(error, CONTROL_INTERFACE ".InvalidRule"))
 		die("Invalid value \"%s\" for option -%s: %s", value, option, reason);
 	if (policy_path && !strcmp(error, CONTROL_INTERFACE ".InvalidPolicy"))
-		policy_bad((int)int_of(p, "line"), reason);
+		policy_bad((int)pesto_int(p, "line"), reason);
 	if (!strcmp(error, CONTROL_INTERFACE ".NoSuchRule"))
 		die("Nothing to delete: no rule of option '-%s %s' is there", option, value);
 	die("Refused: %s%s%s", error, *parameter ? " " : "", parameter);
@@ -263,14 +274,11 @@ static size_t receive(int fd, const char *path)
 	return answer_used - 1;
 }
 
-/* The next answer's parameters; an error ends the process. @more: filled in: another answer follows; or NULL. With
- * @more, NULL is returned if the method is unknown there.
- */
-static const char *answer(int fd, const char *path, bool *more)
+const char *pesto_answer(int fd, const char *path, bool *more)
 {
 	size_t len = receive(fd, path);
 	const char *v = json_read(answer_buf, len), *p;
-	char error[TEXT_MAX];
+	char error[PESTO_TEXT];
 
 	debug("Answer: %s", answer_buf);
 	if (json_type(v) != JSON_OBJECT)
@@ -279,7 +287,7 @@ static const char *answer(int fd, const char *path, bool *more)
 		*more = bool_of(v, "continues");
 	p = json_member(v, "parameters");
 	p = p ? p : v;
-	text_of(v, "error", error);
+	pesto_text(v, "error", error);
 	if (more && !strcmp(error, "org.varlink.service.MethodNotFound"))
 		return NULL;
 	if (*error)
@@ -287,7 +295,7 @@ static const char *answer(int fd, const char *path, bool *more)
 	return p;
 }
 
-static void call(int fd, const char *path, const char *text, size_t len)
+void pesto_call(int fd, const char *path, const char *text, size_t len)
 {
 	int rc;
 
@@ -300,8 +308,8 @@ static void call(int fd, const char *path, const char *text, size_t len)
 /* Sends a call, NUL included: the answer's parameters; an error ends the process */
 static const char *ask(int fd, const char *path, const char *text, size_t len)
 {
-	call(fd, path, text, len);
-	return answer(fd, path, NULL);
+	pesto_call(fd, path, text, len);
+	return pesto_answer(fd, path, NULL);
 }
 
 /* Rules */
@@ -309,9 +317,9 @@ static const char *ask(int fd, const char *path, const char *text, size_t len)
 /* Address of a member, addr_any6 without one: false if the member is no address */
 static bool addr_of(const char *v, const char *name, struct addr *a)
 {
-	char text[TEXT_MAX];
+	char text[PESTO_TEXT];
 
-	text_of(v, name, text);
+	pesto_text(v, name, text);
 	*a = addr_any6;
 	return !*text || addr_parse(text, strlen(text), a);
 }
@@ -319,18 +327,18 @@ static bool addr_of(const char *v, const char *name, struct addr *a)
 /* False if @v is a rule with addresses of an unknown kind: all but these is in @r */
 static bool rule_of(const char *v, struct rule *r)
 {
-	char text[TEXT_MAX];
+	char text[PESTO_TEXT];
 
 	*r = (struct rule){
-		.first = (uint16_t)int_of(v, "first"), .last = (uint16_t)int_of(v, "last"),
-		.to = (uint16_t)int_of(v, "to"),
+		.first = (uint16_t)pesto_int(v, "first"), .last = (uint16_t)pesto_int(v, "last"),
+		.to = (uint16_t)pesto_int(v, "to"),
 		.weak = bool_of(v, "weak"), .automatic = bool_of(v, "automatic"),
 		.proto = json_is(json_member(v, "protocol"), "tcp") ? IPPROTO_TCP : IPPROTO_UDP,
 		.outward = json_is(json_member(v, "direction"), "out"),
 	};
-	text_of(v, "address", text);
+	pesto_text(v, "address", text);
 	r->any = !*text;
-	text_of(v, "interface", text);
+	pesto_text(v, "interface", text);
 	snprintf(r->ifname, sizeof(r->ifname), "%.*s", IFNAMSIZ - 1, text);
 	return addr_of(v, "address", &r->addr) && addr_of(v, "to_address", &r->to_addr);
 }
@@ -356,29 +364,29 @@ static void print_table(const char *rules, bool outward)
 static void show_policy(int fd, const char *path)
 {
 	static const char policy[] = "{\"method\":\"" CONTROL_INTERFACE ".Policy\",\"more\":true}";
-	char verdict[TEXT_MAX], rule[TEXT_MAX], reason[TEXT_MAX], word[TEXT_MAX];
+	char verdict[PESTO_TEXT], rule[PESTO_TEXT], reason[PESTO_TEXT], word[PESTO_TEXT];
 	bool more = true, title = false;
 	int64_t others = 0;
 
-	call(fd, path, policy, sizeof(policy));
+	pesto_call(fd, path, policy, sizeof(policy));
 	while (more) {
-		const char *p = answer(fd, path, &more), *v;
+		const char *p = pesto_answer(fd, path, &more), *v;
 
 		if (!p)			/* an older program's socket: it has none */
 			return;
-		text_of(p, "egress", word);
-		others = int_of(p, "flows");
+		pesto_text(p, "egress", word);
+		others = pesto_int(p, "flows");
 		v = json_first(json_member(p, "rules"));
 		if (!title && (v || strcmp(word, "open"))) {
 			printf("  EGRESS\n");
 			title = true;
 		}
 		for (; v; v = json_next(v)) {
-			text_of(v, "verdict", verdict);
-			text_of(v, "rule", rule);
-			text_of(v, "reason", reason);
+			pesto_text(v, "verdict", verdict);
+			pesto_text(v, "rule", rule);
+			pesto_text(v, "reason", reason);
 			printf("    %s %s%s%s%s  (%lli)\n", verdict, rule, *reason ? " \"" : "", reason,
-			       *reason ? "\"" : "", (long long)int_of(v, "flows"));
+			       *reason ? "\"" : "", (long long)pesto_int(v, "flows"));
 		}
 	}
 	if (title)
@@ -390,10 +398,10 @@ static void show(int fd, const char *path, const char *title)
 	static const char info[] = "{\"method\":\"org.varlink.service.GetInfo\"}";
 	static const char rules[] = "{\"method\":\"" CONTROL_INTERFACE ".Rules\"}";
 	static const char status[] = "{\"method\":\"" CONTROL_INTERFACE ".Status\"}";
-	char product[TEXT_MAX];
+	char product[PESTO_TEXT];
 	const char *list;
 
-	text_of(ask(fd, path, info, sizeof(info)), "product", product);
+	pesto_text(ask(fd, path, info, sizeof(info)), "product", product);
 	list = json_member(ask(fd, path, rules, sizeof(rules)), "rules");
 	if (json_type(list) != JSON_ARRAY)
 		die("What %s answers is no list of rules", path);
@@ -402,7 +410,7 @@ static void show(int fd, const char *path, const char *title)
 	if (strcmp(product, "passt"))
 		print_table(list, true);
 	show_policy(fd, path);
-	printf("host: changes %" PRIi64 "\n", int_of(ask(fd, path, status, sizeof(status)), "host_changes"));
+	printf("host: changes %" PRIi64 "\n", pesto_int(ask(fd, path, status, sizeof(status)), "host_changes"));
 	output_check();
 }
 
@@ -460,7 +468,7 @@ int pesto_main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	isolate_client();
 
-	if (p.show || !changes)
+	if (p.show || (!changes && !p.view))
 		show(fd, path, changes ? "Previous configuration" : "passt/pasta configuration");
 	if (p.steps)
 		ask(fd, path, call_buf, p.call.len);
@@ -468,5 +476,7 @@ int pesto_main(int argc, char **argv)
 		ask(fd, path, policy_buf, policy_len);
 	if (p.show && changes)
 		show(fd, path, "Updated configuration");
+	if (p.view)
+		pesto_view(fd, path, p.view);
 	return EXIT_SUCCESS;
 }

@@ -1,14 +1,37 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* pesto.h - a program of its own in the same binary: forwarding rules of a passt or pasta that runs */
+/* pesto.h - a program of its own in the same binary: the control socket of a passt or pasta that runs */
 #ifndef PESTO_H
 #define PESTO_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PESTO_TEXT	1024			/* bytes of a member that is text, at most */
+#define PESTO_ANSWER	(8U << 20)		/* of an answer */
 
 /* Is @name, with or without a path, that of the program? */
 bool pesto_is_meant(const char *name);
 
 /* Its exit status */
 int pesto_main(int argc, char **argv);
+
+/* Sends a call of @len bytes, NUL included, to @path; an error ends the process */
+void pesto_call(int fd, const char *path, const char *text, size_t len);
+
+/* The next answer's parameters; an error ends the process. @more: filled in: another answer follows; or NULL. With
+ * @more, NULL is returned if the method is unknown there.
+ */
+const char *pesto_answer(int fd, const char *path, bool *more);
+
+/* Member that is text, or ""; made safe for a terminal, as the server may be anybody */
+void pesto_text(const char *v, const char *name, char buf[static PESTO_TEXT]);
+
+/* Member that is a number, or 0 */
+int64_t pesto_int(const char *v, const char *name);
+
+/* What to look at: until the user or the server ends it, for some */
+enum pesto_view { VIEW_NONE, VIEW_FLOWS, VIEW_TOP, VIEW_EVENTS, VIEW_METRICS };
+void pesto_view(int fd, const char *path, enum pesto_view view);
 
 #endif /* PESTO_H */
