@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* control_test.c - who connects to the control socket gets in, whatever else uses up descriptors */
+/* control_test.c - who connects to the control socket gets in, whatever else uses up descriptors; an answer that waits
+ * for news
+ */
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/un.h>
@@ -38,6 +40,87 @@ static void event(uint32_t idx)
 	control_event(&c, (union ev_ref){ .type = EV_CONTROL, .idx = idx }, EPOLLIN);
 }
 
+/* The other end of a new client's connection */
+static int client_new(struct client *cl)
+{
+	int p[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, p))
+		exit(EXIT_FAILURE);
+	*cl = (struct client){ .fd = p[0], .events = EPOLLIN, .patience.kind = TIMER_CONTROL,
+			       .out = { .b = cl->buf, .max = sizeof(cl->buf) } };
+	ev_add(c.epfd, p[0], EV_CONTROL, (uint32_t)(cl - ct.client), 0, EPOLLIN);
+	timer_set(&c.wheel, &cl->patience, c.now + PATIENCE);
+	return p[1];
+}
+
+/* What a client has got since, with ';' for NUL */
+static const char *got(int fd)
+{
+	static char text[2 * CONTROL_OUT];
+	ssize_t n = recv(fd, text, sizeof(text) - 1, 0);
+
+	text[n > 0 ? n : 0] = '\0';
+	for (ssize_t i = 0; i < n; i++)
+		text[i] = text[i] ? text[i] : ';';
+	return text;
+}
+
+static void deny(void)
+{
+	const struct end to = { .port = 443 };
+
+	flow_log_verdict(&c, &(struct flow_note){ .event = FLOW_DENY, .proto = IPPROTO_UDP, .g = &c.guest[0],
+						  .to = &to });
+}
+
+static void test_events(void)
+{
+	static const char call[] = "{\"method\":\"org.passt.control.Events\",\"more\":true}";
+	struct client *cl = &ct.client[0];
+	const char *s;
+	int fd;
+
+	test("an answer waits for news: its client is watched for its end only, and may take its time");
+	c.epfd = epoll_create1(EPOLL_CLOEXEC);
+	c.now = 1000;
+	wheel_init(&c.wheel, 1000);
+	flow_log_init(&c);
+	for (unsigned i = 0; i < CONTROL_CLIENTS; i++)
+		ct.client[i].fd = -1;
+	fd = client_new(cl);
+	ok(send(fd, call, sizeof(call), 0) == sizeof(call));
+	event(0);
+	eq_str(got(fd), "{\"parameters\":{\"events\":[]},\"continues\":true};");
+	ok(c.flow_log.on && cl->call.waits && !timer_armed(&cl->patience));
+	eq(cl->events, 0);
+	control_news(&c);
+	eq_str(got(fd), "");
+
+	test("and goes on");
+	deny();
+	control_news(&c);
+	s = got(fd);
+	ok(strstr(s, "\"event\":\"deny\"") && strstr(s, "]},\"continues\":true};"));
+	eq(cl->events, 0);
+
+	test("a client that takes nothing is watched for room; later it gets the rest, and what it lost");
+	for (unsigned i = 0; i < 40000; i++) {
+		deny();
+		control_news(&c);
+	}
+	eq(cl->events, EPOLLOUT);
+	while (*(s = got(fd)) && !strstr(s, "\"event\":\"lost\",\"count\":"))
+		control_event(&c, (union ev_ref){ .type = EV_CONTROL }, EPOLLOUT);
+	ok(*s);
+
+	test("its end is that of the record");
+	control_event(&c, (union ev_ref){ .type = EV_CONTROL }, EPOLLHUP);
+	ok(cl->fd < 0 && !c.flow_log.on && !c.flow_log.clients);
+	close(fd);
+	close(c.epfd);
+}
+
 int main(void)
 {
 	const struct rlimit lim = { LIMIT, LIMIT };
@@ -45,6 +128,7 @@ int main(void)
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	int fd, client[2];
 
+	test_events();
 	test("I8 PEER-05 where flows use up descriptors, the spare one is a client's, and of nobody else");
 	ok(!setrlimit(RLIMIT_NOFILE, &lim));
 	c.epfd = epoll_create1(EPOLL_CLOEXEC);
