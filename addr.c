@@ -82,11 +82,24 @@ bool addr_parse(const char *s, size_t len, struct addr *a)
 	return inet_pton(AF_INET6, buf, a->b) == 1;
 }
 
+/* Faster than inet_ntop(3), for records of many flows */
+static void v4_fmt(const uint8_t *b, char *to)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		if (b[i] >= 100)
+			*to++ = (char)('0' + b[i] / 100);
+		if (b[i] >= 10)
+			*to++ = (char)('0' + b[i] / 10 % 10);
+		*to++ = (char)('0' + b[i] % 10);
+		*to++ = i < 3 ? '.' : '\0';
+	}
+}
+
 const char *addr_fmt(const struct addr *a, char buf[static ADDR_STRLEN])
 {
-	bool v4 = addr_is_v4(a);
-
-	if (!inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? a->b + 12 : a->b, buf, ADDR_STRLEN))
+	if (addr_is_v4(a))
+		v4_fmt(a->b + 12, buf);
+	else if (!inet_ntop(AF_INET6, a->b, buf, ADDR_STRLEN))
 		buf[0] = '\0';
 	return buf;
 }

@@ -109,16 +109,20 @@ static void put_date(char text[static 11], uint64_t days)
 	text[4] = text[7] = '-';
 }
 
-/* UTC (RFC 3339), of this turn */
-static const char *time_text(const struct ctx *c)
+/* Beginning of a line, with UTC of this turn (RFC 3339), up to the event */
+#define HEAD		"{\"v\":1,\"time\":\"0000-00-00T00:00:00.000Z\",\"event\":\""
+#define HEAD_LEN	(sizeof(HEAD) - 1)
+#define TIME_AT		15
+
+static const char *line_head(const struct ctx *c)
 {
-	static char text[] = "0000-00-00T00:00:00.000Z";
-	static uint64_t turn, last_day = UINT64_MAX;
+	static char line[] = HEAD, *const text = line + TIME_AT;
+	static uint64_t turn = UINT64_MAX, last_day = UINT64_MAX;
 	uint64_t s;
 	struct timespec t;
 
 	if (turn == c->now_us)
-		return text;
+		return line;
 	turn = c->now_us;
 	clock_gettime(CLOCK_REALTIME, &t);
 	s = (uint64_t)t.tv_sec;
@@ -129,18 +133,18 @@ static const char *time_text(const struct ctx *c)
 	digits(text + 14, 2, (unsigned)(s / 60 % 60));
 	digits(text + 17, 2, (unsigned)(s % 60));
 	digits(text + 20, 3, (unsigned)(t.tv_nsec / 1000000));
-	return text;
+	return line;
 }
 
 static struct json_out line_begin(const struct ctx *c, const char *event)
 {
 	static char buf[FLOW_LOG_LINE];
-	struct json_out o = { .b = buf, .max = sizeof(buf) - 1 };
+	size_t len = strlen(event);
+	struct json_out o = { .b = buf, .len = HEAD_LEN + len + 1, .max = sizeof(buf) - 1, .comma = true };
 
-	json_open(&o, NULL, '{');
-	json_int(&o, "v", 1);
-	json_str(&o, "time", time_text(c));
-	json_str(&o, "event", event);
+	memcpy(buf, line_head(c), HEAD_LEN);
+	memcpy(buf + HEAD_LEN, event, len);
+	buf[HEAD_LEN + len] = '"';
 	return o;
 }
 

@@ -277,7 +277,7 @@ static size_t plain_len(const char *s)
 {
 	const char *at = s;
 
-	while ((uint8_t)*at >= 0x20 && (uint8_t)*at < 0x80 && *at != '"' && *at != '\\')
+	while ((uint8_t)(*at - 0x20) < 0x60 && *at != '"' && *at != '\\')
 		at++;
 	return (size_t)(at - s);
 }
@@ -316,8 +316,9 @@ static void put_name(struct json_out *o, const char *name)
 		put(o, ",", 1);
 	o->comma = true;
 	if (name) {
-		put_string(o, name);
-		put(o, ":", 1);
+		put(o, "\"", 1);
+		put_text(o, name);
+		put(o, "\":", 2);
 	}
 }
 
@@ -336,11 +337,16 @@ void json_close(struct json_out *o, char bracket)
 
 void json_int(struct json_out *o, const char *name, int64_t n)
 {
-	char buf[24];
-	int len = snprintf(buf, sizeof(buf), "%" PRIi64, n);
+	uint64_t u = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
+	char buf[24], *end = buf + sizeof(buf), *at = end;
 
+	do
+		*--at = (char)('0' + u % 10);
+	while (u /= 10);
+	if (n < 0)
+		*--at = '-';
 	put_name(o, name);
-	put(o, buf, (size_t)len);
+	put(o, at, (size_t)(end - at));
 }
 
 void json_bool(struct json_out *o, const char *name, bool b)
