@@ -110,13 +110,13 @@ static void put_date(char text[static 11], uint64_t days)
 }
 
 /* Beginning of a line, with UTC of this turn (RFC 3339), up to the event */
-#define HEAD		"{\"v\":1,\"time\":\"0000-00-00T00:00:00.000Z\",\"event\":\""
-#define HEAD_LEN	(sizeof(HEAD) - 1)
+#define LINE_HEAD		"{\"v\":1,\"time\":\"0000-00-00T00:00:00.000Z\",\"event\":\""
+#define LINE_HEAD_LEN	(sizeof(LINE_HEAD) - 1)
 #define TIME_AT		15
 
 static const char *line_head(const struct ctx *c)
 {
-	static char line[] = HEAD, *const text = line + TIME_AT;
+	static char line[] = LINE_HEAD, *const text = line + TIME_AT;
 	static uint64_t turn = UINT64_MAX, last_day = UINT64_MAX;
 	uint64_t s;
 	struct timespec t;
@@ -140,11 +140,11 @@ static struct json_out line_begin(const struct ctx *c, const char *event)
 {
 	static char buf[FLOW_LOG_LINE];
 	size_t len = strlen(event);
-	struct json_out o = { .b = buf, .len = HEAD_LEN + len + 1, .max = sizeof(buf) - 1, .comma = true };
+	struct json_out o = { .b = buf, .len = LINE_HEAD_LEN + len + 1, .max = sizeof(buf) - 1, .comma = true };
 
-	memcpy(buf, line_head(c), HEAD_LEN);
-	memcpy(buf + HEAD_LEN, event, len);
-	buf[HEAD_LEN + len] = '"';
+	memcpy(buf, line_head(c), LINE_HEAD_LEN);
+	memcpy(buf + LINE_HEAD_LEN, event, len);
+	buf[LINE_HEAD_LEN + len] = '"';
 	return o;
 }
 
