@@ -50,19 +50,13 @@ static bool write_lost(const char *next)
 	return true;
 }
 
-/* Whole lines. Of a part that was written, nothing stays. */
+/* Whole lines */
 static void write_lines(const char *s, size_t len)
 {
-	uint64_t used = w.file.used;
-
 	if ((!w.lost || write_lost(s)) && log_file_write(&w.file, s, len))
 		return;
 	for (const char *at = s; (at = memchr(at, '\n', (size_t)(s + len - at))); at++)
 		w.lost++;
-	if (w.file.size && w.file.used >= used && !ftruncate(w.file.fd, (off_t)used)) {
-		lseek(w.file.fd, (off_t)used, SEEK_SET);
-		w.file.used = used;
-	}
 }
 
 /* All whole lines in the buffer, in pieces that leave room to rotate */

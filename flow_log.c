@@ -304,15 +304,14 @@ static void file_gone(struct flow_log *l)
 	l->on = l->clients;
 }
 
-void flow_log_flush(struct ctx *c)
+/* Return: was all taken that there was? */
+static bool flush_once(struct ctx *c)
 {
 	struct flow_log *l = &c->flow_log;
 	struct iovec iov[3] = { { .iov_base = rest.text } };
 	size_t off;
 	ssize_t n;
 
-	if (l->fd < 0 || (l->file.at == l->head && !rest.len))
-		return;
 	rest.lost += reader_lost(l, &l->file);
 	if (rest.lost && !rest.len) {
 		rest.len = lost_line(c, rest.lost, rest.text);
@@ -326,15 +325,28 @@ void flow_log_flush(struct ctx *c)
 	if (n < 0 && errno != EAGAIN && errno != EINTR)
 		file_gone(l);
 	if (n <= 0)
-		return;
+		return false;
 	if ((size_t)n < rest.len) {
 		rest.len -= (size_t)n;
 		memmove(rest.text, rest.text + n, rest.len);
-		return;
+		return false;
 	}
 	n -= (ssize_t)rest.len;
 	rest.len = 0;
 	file_taken(l, l->file.at + (uint64_t)n);
+	return l->file.at == l->head && !rest.len;
+}
+
+/* Something is left to write */
+static bool unwritten(const struct flow_log *l)
+{
+	return l->fd >= 0 && (l->file.at != l->head || rest.len || rest.lost);
+}
+
+void flow_log_flush(struct ctx *c)
+{
+	while (unwritten(&c->flow_log) && flush_once(c))
+		;
 }
 
 /* Waits until the pipe takes more, or its process has ended (@fd: alive): false: it took too long, or no end is left */
@@ -352,7 +364,7 @@ static void drain(struct ctx *c, uint64_t until)
 	struct flow_log *l = &c->flow_log;
 
 	flow_log_flush(c);
-	while (l->fd >= 0 && (rest.len || l->file.at != l->head) && wait_until(l, l->fd, until))
+	while (unwritten(l) && wait_until(l, l->fd, until))
 		flow_log_flush(c);
 }
 

@@ -84,8 +84,11 @@ bool log_file_write(struct log_file *f, const char *text, size_t len)
 	if (f->size && f->used + len > f->size)
 		file_rotate(f);
 	n = write(f->fd, text, len);
-	if (n > 0)
-		f->used += (uint64_t)n;
+	if (n > 0 && n < (ssize_t)len && f->size && !ftruncate(f->fd, (off_t)f->used)) {	/* the disk is full */
+		lseek(f->fd, (off_t)f->used, SEEK_SET);
+		return false;
+	}
+	f->used += (uint64_t)MAX(n, 0);
 	return n == (ssize_t)len;
 }
 

@@ -77,7 +77,9 @@ struct log_file {
 /* Created by file_create() or truncated, its mode 0600: 0, or -errno, -FILE_... */
 int log_file_open(struct log_file *f, const char *path, uint64_t size);
 
-/* One line, or several that are less than a quarter of the size: false if not all could be written */
+/* One line, or several that are less than a quarter of the size: false if not all of it could be written. In a regular
+ * file, nothing of it is left then.
+ */
 bool log_file_write(struct log_file *f, const char *text, size_t len);
 
 /* PID of the process that survives start-up, as seen from outside of its PID namespace */

@@ -259,7 +259,7 @@ static void tty_begin(void)
 /* A line, as much of it as fits, and what is behind it is cleared */
 static void put_line(const char *s, unsigned width, bool last)
 {
-	printf("%.*s\033[K%s", (int)width, s, last ? "\033[J" : "\r\n");
+	printf("%.*s\033[K%s", (int)width, s, last ? "\033[J" : "\n");
 }
 
 /* All of the screen: a line about all flows, the title, rows */

@@ -77,11 +77,27 @@ rate "curl -T 2GB http://198.51.100.10/    # throughput, upload" \
 exit $bad
 END
 
+cat >"$T/judged" <<'END'
+show() { echo; echo "\$ $*"; "$@" 2>&1 | sed 's/^/  /'; return "${PIPESTATUS[0]}"; }
+
+show curl -sS -m 20 http://198.51.100.10/page || exit 1
+show curl -sS -m 20 http://198.51.100.1:80/page && exit 1
+exit 0
+END
+
 echo "A host, 198.51.100.2 and 2001:db8:1::2. Beside it, a server, 198.51.100.10 and 2001:db8:1::10."
 echo "$("$PASTA" --version | head -n 1), started by user ID $HOST_UID:"
 echo
 echo "\$ pasta --config-net"
-if "$PASTA" --config-net --quiet -- bash "$T/inside" "$T"; then
+"$PASTA" --config-net --quiet -- bash "$T/inside" "$T" || bad=1
+echo
+echo "\$ pasta --config-net --allow tcp/198.51.100.10:80 --flow-log flows"
+"$PASTA" --config-net --quiet --allow tcp/198.51.100.10:80 --flow-log "$T/flows" -- bash "$T/judged" || bad=1
+echo
+echo "\$ cat flows"
+sed 's/^/  /' "$T/flows"
+grep -q '"event":"deny".*"address":"127.0.0.1","port":80,"rule":"egress locked"' "$T/flows" || bad=1
+if [ -z "${bad:-}" ]; then
 	echo
 	echo "All of that worked."
 	exit 0
