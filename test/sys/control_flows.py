@@ -50,12 +50,13 @@ netns.enter(HOST)
 port, uport = c.getsockname()[1], u.getsockname()[1]
 f = [f for f in flows(v) if f["guest"]["local"]["port"] in (port, uport)]
 check("flows: age", all(0 <= x.pop("age") < 60000 for x in f), True)
+check("flows: a number each", len({x.pop("id") for x in f}), len(f))
 side = lambda p: dict(guest=dict(remote=end("198.51.100.2", 8600), local=end("198.51.100.10", p)),
                       host=dict(remote=end("198.51.100.10", p), local=end("198.51.100.2", 8600)))
 check("flows: TCP, endpoints and bytes", [x for x in f if x["protocol"] == "tcp"],
-      [dict(protocol="tcp", spliced=False, state="ESTABLISHED", from_guest=70000, to_guest=1000) | side(port)])
+      [dict(protocol="tcp", direction="in", spliced=False, state="ESTABLISHED", from_guest=70000, to_guest=1000) | side(port)])
 check("flows: UDP, endpoints and bytes", [x for x in f if x["protocol"] == "udp"],
-      [dict(protocol="udp", spliced=False, state="both ways", from_guest=200, to_guest=100) | side(uport)])
+      [dict(protocol="udp", direction="in", spliced=False, state="both ways", from_guest=200, to_guest=100) | side(uport)])
 check("flows: rules count", [r["accepted"] for r in v.call("Rules")["rules"] if r["first"] == 8600], [1, 1])
 c.close()
 s.close()

@@ -118,7 +118,7 @@ def slow(path, n, address, port):
         while seen["deny"] + seen["lost"] < n:
             for e in next(events)["events"]:
                 seen[e["event"]] += e.get("count", 1)
-        print(f"{seen['deny'] + seen['lost']}, {'some' if seen['lost'] else 'none'} lost")
+        print("some lost" if seen["lost"] else "none lost")
 
 
 def top(rows, columns, command):
