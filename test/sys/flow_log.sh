@@ -73,6 +73,7 @@ mount -t tmpfs -o size=4m tmpfs "$T/small"
 L=$T/small/flows
 pasta_up -c "$S" --flow-log "$L" --log-size 100000000 --deny private
 WRITER=$(pgrep passt-flows)
+like "the process that writes has no capability" "$(grep CapEff "/proc/$WRITER/status")" "0000000000000000"
 kill -STOP "$WRITER"
 ok "16,000 denials while the process that writes is stopped" D 16000
 xfer 10 <<END

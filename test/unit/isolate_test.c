@@ -567,8 +567,31 @@ static void late_setter(const void *arg)
 		getpid();
 }
 
+static void late_writer(const void *arg)
+{
+	const struct timespec pause = { .tv_nsec = 1 };
+	FILE *f = tmpfile();
+	int fd;
+
+	need(f);
+	fd = fileno(f);
+	isolate_writer();
+	need(write(fd, "abc", 3) == 3 && !lseek(fd, 0, SEEK_SET) && read(fd, &(char){ 0 }, 1) == 1);
+	need(!ftruncate(fd, 1) && pwrite(fd, "a", 1, 0) == 1 && !nanosleep(&pause, NULL));
+	if (arg && *(const enum bad *)arg == BAD_OPEN)
+		syscall(__NR_openat, AT_FDCWD, "/dev/null", READER_FLAGS);
+	else if (arg && *(const enum bad *)arg == BAD_SOCKET)
+		socket(AF_UNIX, SOCK_STREAM, 0);
+	else if (arg)
+		send(fd, "x", 1, MSG_NOSIGNAL);
+}
+
 static void test_helpers(void)
 {
+	test("isolate_writer(): a file that is open, and nothing else");
+	eq(child_run(late_writer, NULL), 0);
+	for (enum bad b = BAD_OPEN; b <= BAD_WRITE; b++)
+		eq(child_run(late_writer, &b), -SIGSYS);
 	test("isolate_reader(): files to read, and nothing else");
 	eq(child_run(late_reader, NULL), 0);
 	for (enum bad b = BAD_OPEN; b <= BAD_WRITE; b++)
