@@ -9,6 +9,7 @@
 
 #include "accept.h"
 #include "answer.h"
+#include "ask.h"
 #include "attach.h"
 #include "event.h"
 #include "frag.h"
@@ -120,6 +121,7 @@ void attach_lost(struct ctx *c, struct guest *g)
 		log_limited(LOG_INFO, "Guest disconnected%s%s", closed ? "" : ": ", closed ? "" : errno_text(-err));
 
 	flows_end(c, g);
+	ask_forget(c, g);
 	frags_forget(g->frags);
 	timer_clear(&c->wheel, &g->link);
 	timer_clear(&c->wheel, &g->ndp);

@@ -519,6 +519,11 @@ static void p_egress(struct parse *p)
 		bad(p, why);
 }
 
+static void p_ask_timeout(struct parse *p)
+{
+	p->c->ask_timeout = (unsigned)number(p, 1, ASK_TIMEOUT_MAX, "1 to 3600 seconds expected");
+}
+
 static struct opts table;
 
 static void p_help(struct parse *p)
@@ -652,19 +657,23 @@ static const struct opt opts[] = {
 
 	{ .help = "Destinations the guest may reach", .modes = BOTH },
 	{ "allow", 0, "RULE", BOTH, p_rule, ALLOW,
-	  "Allow what matches RULE; of the options --allow, --deny and --policy, the first rule that matches decides. "
-	  "RULE is [tcp/|udp/|icmp/]TARGET[:PORTS], TARGET an address, a prefix (of IPv6 in brackets, if ports "
-	  "follow), a name, *.NAME (all names below it), or a group: any, public, private, host, loopback, link-local, "
+	  "Allow what matches RULE; of the options --allow, --deny, --ask and --policy, the first rule that matches "
+	  "decides. RULE is [tcp/|udp/|icmp/]TARGET[:PORTS], TARGET an address, a prefix (of IPv6 in brackets, if "
+	  "ports follow), a name, *.NAME (all names below it), or a group: any, public, private, host, loopback, link-local, "
 	  "metadata or multicast; PORTS a list, separated by commas, of PORT[-PORT]. Without a protocol, TCP and UDP" },
 	{ "deny", 0, "RULE", BOTH, p_rule, DENY,
 	  "Refuse what matches RULE; without protocol and ports, echo as well" },
-	{ "ask", 0, "RULE", BOTH, p_rule, ASK, NULL },
+	{ "ask", 0, "RULE", BOTH, p_rule, ASK,
+	  "Ask the user whether to allow what matches RULE, by pesto --ask: connections, datagrams and echo requests "
+	  "wait for the answer" },
+	{ "ask-timeout", 0, "SECONDS", BOTH, p_ask_timeout, 0,
+	  "Refuse what waits for so long without an answer, 1 to 3600; 30 by default" },
 	{ "policy", 0, "PATH", BOTH, p_policy, 0,
-	  "Rules of a file, in this place, a line each: allow RULE; deny RULE, which a reason in quotes may follow; or "
-	  "egress WORD. A word that begins with # begins a comment" },
+	  "Rules of a file, in this place, a line each: allow RULE; deny RULE, which a reason in quotes may follow; "
+	  "ask RULE; or egress WORD. A word that begins with # begins a comment" },
 	{ "egress", 0, "open|internet|locked", BOTH, p_egress, 0,
 	  "What happens to destinations that no rule matches: allowed; allowed if they are public addresses, or the "
-	  "resolver; refused. By default locked if there is a rule that allows, or else open" },
+	  "resolver; refused. By default locked if there is a rule that allows or asks, or else open" },
 
 	{ .help = "Forwarding to the guest", .modes = BOTH },
 	{ "tcp-ports", 't', "SPEC", BOTH, p_ports, 0,
@@ -732,6 +741,7 @@ static void defaults(struct conf *c, const char *name)
 		.mode		= strncmp(name, "passt", 5) ? MODE_PASTA : MODE_PASST,
 		.log_level	= LOG_INFO,
 		.log_size	= LOG_SIZE,
+		.ask_timeout	= ASK_TIMEOUT,
 		.our_mac	= mac_default,
 		.mtu		= MTU_DEFAULT,
 		.link_fd	= -1,

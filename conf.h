@@ -17,6 +17,8 @@ enum mode {
 
 #define DNS_MAX		8
 #define SEARCH_MAX	8
+#define ASK_TIMEOUT	30		/* s */
+#define ASK_TIMEOUT_MAX	3600
 #define DOMAIN_MAX	256		/* RFC 1035 2.3.4, with the terminator */
 
 /* Options of one family. Unspecified address, prefix length 0, empty name: not given. */
@@ -94,7 +96,8 @@ struct conf {
 	struct search	search;
 	bool		search_given;			/* -S, also "none" */
 
-	struct policy	*policy;	/* --allow, --deny, --policy, --egress; NULL: none of these */
+	struct policy	*policy;	/* --allow, --deny, --ask, --policy, --egress; NULL: none of these */
+	unsigned	ask_timeout;	/* s; without an answer, it is no */
 	struct rules	rules;
 	bool		ports_later;		/* ports may open while the loop runs */
 };

@@ -36,6 +36,10 @@ struct ctx {
 		uint64_t	asked;	/* queries so far */
 	} resolve;
 	struct flow_log	flow_log;
+	struct {
+		uint64_t	last;	/* number of the latest question */
+		struct timer	news;	/* due: there is one that nobody was asked yet */
+	} ask;
 	int		epfd;
 	struct {
 		uint64_t	flows, bytes;

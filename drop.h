@@ -18,6 +18,7 @@
 	DROP(DROP_PORT_ZERO, "port_zero")	/* port 0 */							\
 	DROP(DROP_ADDR, "addr")			/* loopback, unspecified, multicast out of place */		\
 	DROP(DROP_POLICY, "policy")		/* switched off, no mapping, or refused by a rule */		\
+	DROP(DROP_ASK, "ask")			/* its flow waits for an answer, and this packet doesn't */	\
 	DROP(DROP_TCP_STATE, "tcp_state")	/* segment makes no sense in this state */			\
 	DROP(DROP_TCP_SEQ, "tcp_seq")		/* out of the window, or out of order */			\
 	DROP(DROP_NO_FLOW, "no_flow")		/* answer from the host's side without a flow */		\
@@ -27,7 +28,8 @@
 	DROP(DROP_RESPONDER, "responder")	/* ARP, NDP, DHCP, DHCPv6: malformed or not for us */
 
 #define DROP_(reason, name)	reason,
-enum drop { DROP_NONE, DROPS(DROP_) DROP_COUNT };	/* DROP_NONE: the packet is fine */
+/* DROP_NONE: the packet is fine; DROP_WAITS: it isn't dropped, but waits for an answer (ask.h) */
+enum drop { DROP_NONE, DROPS(DROP_) DROP_COUNT, DROP_WAITS = DROP_COUNT };
 #undef DROP_
 
 #endif /* DROP_H */

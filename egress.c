@@ -11,6 +11,7 @@
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 
+#include "ask.h"
 #include "egress.h"
 #include "names.h"
 
@@ -20,11 +21,13 @@ void egress_set(struct ctx *c, struct policy *p)
 	c->egress.since = c->flows.id;
 	for (unsigned i = 0; i < GUEST_MAX; i++)
 		c->guest[i].policy = p && policy_matters(p) ? p : NULL;
+	ask_renew(c);
 }
 
 int egress_start(struct ctx *c, struct policy *p, bool later)
 {
 	c->egress.nl.fd = -1;
+	ask_start(c);
 	egress_set(c, p);
 	return later || c->guest[0].policy ? nl_open(&c->egress.nl, NETLINK_ROUTE) : 0;
 }
@@ -101,6 +104,11 @@ static struct decision judge_one(struct ctx *c, const struct policy *p, enum pol
 	}
 }
 
+static enum policy_proto policy_proto(uint8_t proto)
+{
+	return proto == IPPROTO_TCP ? POLICY_TCP : proto == IPPROTO_UDP ? POLICY_UDP : POLICY_ECHO;
+}
+
 /* A destination, and what it carries */
 struct goal {
 	struct known	k[1 + POLICY_CARRIED];
@@ -135,7 +143,7 @@ static struct decision judge_as(struct ctx *c, const struct policy *p, enum poli
 static struct decision judge(struct ctx *c, const struct policy *p, const struct guest *g, uint8_t proto,
 			     const struct end *to)
 {
-	enum policy_proto pp = proto == IPPROTO_TCP ? POLICY_TCP : proto == IPPROTO_UDP ? POLICY_UDP : POLICY_ECHO;
+	enum policy_proto pp = policy_proto(proto);
 	uint16_t grant = p->slots && pp != POLICY_ECHO ? names_next(c, g, &to->a, 0) : 0;
 	struct goal pl = goal_of(&c->net, to);
 	struct decision best, d;
@@ -169,32 +177,40 @@ const char *egress_rule(const struct ctx *c, const struct flow *f, char buf[stat
 	return f->decision.rule == POLICY_NONE ? default_text(p, buf) : p->rule[f->decision.rule].text;
 }
 
-/* The record of a verdict */
-static void record(struct ctx *c, const struct guest *g, uint8_t proto, const struct end *to, const struct decision *d)
+/* The record of a verdict, which is that of an answer if the rule asks */
+static void record(struct ctx *c, const struct guest *g, uint8_t proto, const struct end *to, const struct decision *d,
+		   bool allowed)
 {
-	static const uint8_t event[] = { [ALLOW] = FLOW_ALLOW, [DENY] = FLOW_DENY, [ASK] = FLOW_ASK };
 	const struct policy_rule *r = d->rule == POLICY_NONE ? NULL : &g->policy->rule[d->rule];
 	char text[EGRESS_STRLEN];
 
 	flow_log_verdict(c, &(struct flow_note){
-		.event = event[d->verdict], .dir = FLOW_OUT, .proto = proto, .g = g, .id = c->flows.id, .to = to,
-		.name = d->grant ? names_text(d->grant) : names_of(c, g, &to->a),
+		.event = allowed ? FLOW_ALLOW : FLOW_DENY, .dir = FLOW_OUT, .proto = proto, .g = g, .id = c->flows.id,
+		.to = to, .name = d->grant ? names_text(d->grant) : names_of(c, g, &to->a),
 		.rule = r ? r->text : default_text(g->policy, text), .reason = r ? r->reason : NULL,
 	});
 }
 
-enum drop egress_verdict(struct ctx *c, const struct guest *g, uint8_t proto, const struct end *to, struct decision *d)
+enum drop egress_verdict(struct ctx *c, const struct guest *g, uint8_t proto, const struct end *to, const struct pkt *p,
+			 struct decision *d)
 {
-	struct policy *p = g->policy;
+	struct policy *rules = g->policy;
+	enum drop why;
 
-	if (p) {
-		*d = judge(c, p, g, proto, to);
-		++*(d->rule == POLICY_NONE ? &p->hits : &p->rule[d->rule].hits);
-		p->denied += d->rule == POLICY_NONE && d->verdict != ALLOW;
+	if (rules)
+		*d = judge(c, rules, g, proto, to);
+	why = d->verdict == ALLOW ? DROP_NONE : DROP_POLICY;
+	if (d->verdict == ASK)
+		why = ask_judge(c, g, policy_proto(proto), to, p, rules->rule[d->rule].text);
+	if (why == DROP_WAITS || why == DROP_ASK)
+		return why;			/* it is judged again */
+	if (rules) {
+		++*(d->rule == POLICY_NONE ? &rules->hits : &rules->rule[d->rule].hits);
+		rules->denied += d->rule == POLICY_NONE && why;
 	}
 	if (c->flow_log.on)
-		record(c, g, proto, to, d);
-	return d->verdict == ALLOW ? DROP_NONE : DROP_POLICY;
+		record(c, g, proto, to, d, !why);
+	return why;
 }
 
 enum verdict names_judge(struct ctx *c, const struct guest *g, enum policy_proto proto, const struct end *to,
@@ -227,7 +243,7 @@ unsigned egress_end_refused(struct ctx *c)
 		const struct policy *p = flow_guest(c, f)->policy;
 
 		if (f->type == FLOW_FREE || f->dead || !f->egress || !p ||
-		    judge(c, p, flow_guest(c, f), flow_proto(f), &f->side[HOST].peer).verdict == ALLOW)
+		    judge(c, p, flow_guest(c, f), flow_proto(f), &f->side[HOST].peer).verdict != DENY)
 			continue;
 		n += f->ops->end(c, f);
 	}

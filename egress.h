@@ -26,8 +26,9 @@ unsigned egress_end_refused(struct ctx *c);
 /* Text of the rule that allowed a flow, or the default's (@buf); NULL: none that is still in force */
 const char *egress_rule(const struct ctx *c, const struct flow *f, char buf[static EGRESS_STRLEN]);
 
-/* egress_judge() of a guest with a policy, or a flow log */
-enum drop egress_verdict(struct ctx *c, const struct guest *g, uint8_t proto, const struct end *to, struct decision *d);
+/* egress_judge(), and with a packet egress_open(), of a guest with a policy, or a flow log */
+enum drop egress_verdict(struct ctx *c, const struct guest *g, uint8_t proto, const struct end *to,
+			 const struct pkt *p, struct decision *d);
 
 /**
  * egress_judge() - verdict on a flow that the guest begins
@@ -42,7 +43,18 @@ static inline enum drop egress_judge(struct ctx *c, const struct guest *g, uint8
 {
 	*d = (struct decision){ .rule = POLICY_NONE, .verdict = ALLOW };
 	c->flows.id++;
-	return g->policy || c->flow_log.on ? egress_verdict(c, g, proto, to, d) : DROP_NONE;
+	return g->policy || c->flow_log.on ? egress_verdict(c, g, proto, to, NULL, d) : DROP_NONE;
+}
+
+/* The same on a flow that begins with packet @p. DROP_WAITS: @p waits for an answer; DROP_ASK: the flow does, without
+ * it
+ */
+static inline enum drop egress_open(struct ctx *c, const struct guest *g, const struct pkt *p, const struct end *to,
+				   struct decision *d)
+{
+	*d = (struct decision){ .rule = POLICY_NONE, .verdict = ALLOW };
+	c->flows.id++;
+	return g->policy || c->flow_log.on ? egress_verdict(c, g, p->proto, to, p, d) : DROP_NONE;
 }
 
 /* Is port 53 the program's for this guest? See policy_resolves() */

@@ -10,6 +10,7 @@
 
 struct ctx;
 struct frags;
+struct asks;
 struct policy;
 
 #define GUEST_CAME_EVERY 1000		/* ms: an interface that comes up is noticed */
@@ -33,12 +34,13 @@ struct guest {
 	int		link_error;	/* -errno: the link is lost, for attach_lost() */
 	uint8_t		index;		/* in ctx.guest */
 	struct policy	*policy;	/* for flows that it begins; NULL: all are allowed */
+	struct asks	*asks;		/* those that wait for an answer */
 	struct mac	mac;		/* last source MAC address seen; broadcast until then */
 	struct mac	device;		/* of its own interface; zero if that is not known */
 	struct seen	seen;
 	struct pmtus	pmtu;		/* of paths behind it */
 	struct senders	senders;	/* TCP flows that share the link's queue to us */
-	uint64_t	drops[DROP_COUNT];
+	uint64_t	drops[DROP_WAITS + 1];	/* the last one of none that are dropped */
 	struct counts	count;
 	uint32_t	sockets;	/* of its datagram flows, without listeners' */
 	bool		came;		/* its interface came up, in this turn of the loop */

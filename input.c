@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "answer.h"
+#include "ask.h"
 #include "frag.h"
 #include "icmp.h"
 #include "input.h"
@@ -44,25 +45,18 @@ static enum drop input_too_big(struct ctx *c, struct guest *g, const struct pkt 
 	return why || s.flow->type != FLOW_TCP ? why : tcp_too_big(c, s.flow, s.seq, s.mtu);
 }
 
-/* One packet: answered, dropped, or chained to its flow */
-static enum drop input_packet(struct ctx *c, struct guest *g, uint16_t i)
+/* One packet that is a flow's: chained to it */
+static void input_chain_to(struct ctx *c, struct guest *g, uint16_t i)
 {
 	struct pkt *p = &input_pkt[i];
-	enum drop why = DROP_NONE;
 	struct flow *f;
 
-	guest_learn(c, g, p);
-	if (answer_local(c, g, p, &why))
-		return why;
-
-	if (icmp_is_too_big(p))
-		return input_too_big(c, g, p);
 	if (p->proto == IPPROTO_ICMP || p->proto == IPPROTO_ICMPV6) {
 		ping_input(c, g, p);
-		return DROP_NONE;
+		return;
 	}
 	if (!(f = input_find(c, g, p)))
-		return DROP_NONE;
+		return;
 
 	f->queue = g->tap.pair;
 	if (f->type == FLOW_UDP)
@@ -75,6 +69,20 @@ static enum drop input_packet(struct ctx *c, struct guest *g, uint16_t i)
 		input_pkt[f->batch_tail].next = i;
 	}
 	f->batch_tail = i;
+}
+
+/* One packet: answered, dropped, or a flow's */
+static enum drop input_packet(struct ctx *c, struct guest *g, uint16_t i)
+{
+	const struct pkt *p = &input_pkt[i];
+	enum drop why = DROP_NONE;
+
+	guest_learn(c, g, p);
+	if (answer_local(c, g, p, &why))
+		return why;
+	if (icmp_is_too_big(p))
+		return input_too_big(c, g, p);
+	input_chain_to(c, g, i);
 	return DROP_NONE;
 }
 
@@ -161,4 +169,21 @@ int input_ready(struct ctx *c, struct guest *g)
 	input_flush(c, g);
 	tap_recv_done(&g->tap);
 	return n < 0 ? n : 0;
+}
+
+void input_asked(struct ctx *c)
+{
+	static uint8_t frame[ASK_ROOM];
+	struct iovec iov = { .iov_base = frame };
+	struct raw raw = { .iov = &iov, .cnt = 1 };
+
+	for (struct guest *g = c->guest; g < c->guest + GUEST_MAX; g++) {
+		while ((iov.iov_len = ask_next(g, frame, &raw))) {
+			g->tap.pair = raw.queue;
+			if (pkt_parse(&raw, &input_pkt[0]))
+				continue;
+			input_chain_to(c, g, 0);
+			input_flush(c, g);
+		}
+	}
 }

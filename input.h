@@ -8,4 +8,7 @@
 /* The guest's link is readable: one batch. 0, or -errno if the link is lost */
 int input_ready(struct ctx *c, struct guest *g);
 
+/* Packets that waited for an answer (ask.h), and are to be judged again */
+void input_asked(struct ctx *c);
+
 #endif /* INPUT_H */

@@ -9,6 +9,7 @@
 
 #include "accept.h"
 #include "answer.h"
+#include "ask.h"
 #include "attach.h"
 #include "input.h"
 #include "loop.h"
@@ -148,6 +149,10 @@ static bool take_timer(struct ctx *c, struct timer *t)
 	case TIMER_QUERY:
 		udp_relay_timeout(c, t);
 		break;
+	case TIMER_ASK:
+		ask_timeout(c, t);
+		input_asked(c);
+		break;
 	case TIMER_NDP:
 		answer_advert(c, container_of(t, struct guest, ndp));
 		break;
@@ -168,6 +173,7 @@ static bool take_timer(struct ctx *c, struct timer *t)
 	case TIMER_AUTO:
 	case TIMER_CONTROL:
 	case TIMER_HOST:
+	case TIMER_ASKED:
 	case TIMER_NONE:
 	case TIMER_KINDS:
 		return false;

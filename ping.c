@@ -73,7 +73,7 @@ static struct flow *ping_open(struct ctx *c, struct guest *g, const struct pkt *
 
 	why = map_out(&c->net, p->proto, &guest->peer, &guest->our, &host);
 	if (why == DROP_NONE)
-		why = egress_judge(c, g, p->proto, &host.peer, &d);
+		why = egress_open(c, g, p, &host.peer, &d);
 	if (why != DROP_NONE) {
 		icmp_refuse(c, g, why, p);
 		return NULL;

@@ -3,7 +3,7 @@
  *
  *	RULE	[tcp/|udp/|icmp/]TARGET[:PORT[-PORT][,PORT[-PORT]]...]
  *	TARGET	address, prefix, or group; of IPv6 in brackets if ports follow
- *	line	allow RULE | deny RULE ["reason"] | egress WORD, and #, from a word's place on, a comment
+ *	line	allow RULE | deny RULE ["reason"] | ask RULE | egress WORD, and #, from a word's place on, a comment
  *
  * Whatever is not understood is an error: a rule that is left out would change the meaning of all others.
  */
@@ -217,8 +217,6 @@ const char *policy_add(struct policy *p, enum verdict v, const char *text, const
 
 	if (p->nrules == POLICY_MAX)
 		return "more than 10000 rules";
-	if (v == ASK)
-		return "asking is not supported yet";
 	*r = (struct policy_rule){ .text = text, .reason = reason, .verdict = (uint8_t)v };
 	for (unsigned i = 0; i < POLICY_PROTOS && !r->protos; i++) {
 		if (strncmp(s, proto_name[i], strlen(proto_name[i])))
@@ -296,7 +294,7 @@ static bool reason_next(char **s, const char **reason)
 
 static const char *line_parse(struct policy *p, char *s)
 {
-	const char *verb = word_next(&s), *rule, *reason, *why = "unknown word: allow, deny or egress expected";
+	const char *verb = word_next(&s), *rule, *reason, *why = "unknown word: allow, deny, ask or egress expected";
 
 	if (!*verb)
 		return NULL;

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "accept.h"
+#include "ask.h"
 #include "egress.h"
 #include "event.h"
 #include "icmp.h"
@@ -431,7 +432,8 @@ void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 	int fd;
 
 	if ((p->tcp.flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) != TCP_SYN) {
-		tcp_reply_rst(c, g, p);
+		if (!ask_waits(g, p))
+			tcp_reply_rst(c, g, p);
 		return;
 	}
 	resolver_begin(&c->net.ip[addr_family(&p->dst.a)], c->now);
@@ -440,7 +442,7 @@ void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 	if (ours)
 		host = (struct side){ p->dst, { .a = addr_any(addr_family(&p->dst.a)) } };
 	else if (!why)
-		why = egress_judge(c, g, IPPROTO_TCP, &host.peer, &d);
+		why = egress_open(c, g, p, &host.peer, &d);
 	if (why) {
 		drop_count(g, why);
 		if (why == DROP_POLICY)

@@ -24,6 +24,8 @@ enum timer_kind {
 	TIMER_AUTO,
 	TIMER_CONTROL,
 	TIMER_HOST,
+	TIMER_ASK,
+	TIMER_ASKED,
 	TIMER_KINDS
 };
 

@@ -335,7 +335,7 @@ struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 		host.our.a = client->side[HOST].our.a;
 		flow_log_inbound(c, g, IPPROTO_UDP, &host.peer, NULL);
 	} else {
-		why = egress_judge(c, g, IPPROTO_UDP, &host.peer, &d);
+		why = egress_open(c, g, p, &host.peer, &d);
 	}
 	if (why != DROP_NONE) {
 		icmp_refuse(c, g, why, p);

@@ -29,7 +29,7 @@ static bool were_read;
 
 /* As it was before the script */
 static struct {
-	uint64_t	began, drops[DROP_COUNT];
+	uint64_t	began, drops[DROP_WAITS + 1];
 	struct tap_stats stats;
 	struct seen	seen;
 	struct mac	mac;

@@ -113,6 +113,7 @@ static void run_conf(struct run *r)
 
 	*cf = (struct conf){
 		.mode = MODE_PASTA, .our_mac = wire_our_mac, .mtu = r->s->mtu, .link_fd = -1, .no_ra = true,
+		.ask_timeout = ASK_TIMEOUT,
 		.rules = { .n = 2 * GUEST_MAX },
 	};
 	net->cf = cf;

@@ -273,6 +273,9 @@ static const struct {
 	{ "host", "open",	OP_OPEN,	A_NONE },	/* the socket still is */
 	{ "host", "accept",	OP_ACCEPT,	A_END },	/* a client connects to the forwarded port */
 	{ "host", "unread",	OP_UNREAD,	A_NUM },	/* bytes in the receive queue */
+	{ "host", "answer",	OP_ANSWER,	A_WORD },	/* once, always or never, to the oldest question */
+	{ "host", "questions",	OP_QUESTIONS,	A_NUM },	/* so many are open */
+	{ "host", "rules",	OP_RULES,	A_NONE },	/* the same ones again, as new ones */
 	{ "flow", "gone",	OP_GONE,	A_NONE },
 	{ "flow", "state",	OP_STATE,	A_WORD },
 	{ "flow", "count",	OP_COUNT,	A_NUM },	/* flows in the table, of all types */
@@ -396,7 +399,8 @@ static bool parse_set(struct script *s, const struct words *w)
 		s->sockets_max = (uint32_t)atoi(w->w[2]);
 	else if (w->n == 3 && !strcmp(w->w[1], "gap-blocks"))
 		s->gap_blocks = (uint32_t)atoi(w->w[2]);
-	else if (w->n == 3 && (!strcmp(w->w[1], "allow") || !strcmp(w->w[1], "deny") || !strcmp(w->w[1], "egress")))
+	else if (w->n == 3 && (!strcmp(w->w[1], "allow") || !strcmp(w->w[1], "deny") ||
+			      !strcmp(w->w[1], "ask") || !strcmp(w->w[1], "egress")))
 		add_rule(s, w->w[1], w->w[2]);
 	else if (w->n == 3 && !strcmp(w->w[1], "grant"))
 		snprintf(s->grants + strlen(s->grants), sizeof(s->grants) - strlen(s->grants), "%s\n", w->w[2]);

@@ -14,7 +14,7 @@
  *	TIME counter NAME N			value of one in counters.c
  *	set NAME [VALUE]			mtu N, only v4, only v6, no-faults, meminfo, peek, no-peek, outward,
  *						no-icmp, no-udp, no-stash, sockets N, gap-blocks N, routed; allow RULE,
- *						deny RULE, egress WORD (its addresses are not replaced);
+ *						deny RULE, ask RULE, egress WORD (its addresses are not replaced);
  *						grant NAME of 192.0.2.1 to the guest; hello NAMES [LEN], request
  *						NAMES [LEN]: its first bytes of each connection, hellos.h
  *	use active | use passive | use sack	connection opened by the guest, or from the host: MSS 1000, scale 7;
@@ -43,6 +43,7 @@ enum op {
 	OP_URGENT, OP_EOF, OP_ROOM, OP_TOLD, OP_GOT, OP_SHUTDOWN, OP_NO_SHUTDOWN,
 	OP_CLOSED, OP_RESET, OP_OPEN, OP_ACCEPT, OP_FAIL, OP_UNREAD,
 	OP_UP, OP_LINK, OP_GONE, OP_STATE, OP_COUNT, OP_SLEEP, OP_WAKEUPS, OP_CONN, OP_COUNTER,
+	OP_ANSWER, OP_QUESTIONS, OP_RULES,
 };
 
 /* Steps of datagrams: forms[] in dgrams.c */

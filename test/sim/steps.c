@@ -11,7 +11,10 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "../../ask.h"
 #include "../../counters.c"
+#include "../../input.h"
+#include "../../loop.h"
 #include "../../tcp_seg.h"
 #include "kernel.h"
 #include "run.h"
@@ -344,6 +347,33 @@ static bool counter_step(struct run *r, const struct step *t)
 	return run_fail(r, "there is no such counter");
 }
 
+/* What the user does, by way of the control socket: in a turn of the loop */
+static bool ask_step(struct run *r, const struct step *t)
+{
+	const struct ask_question *q;
+	unsigned n = 0;
+
+	if (!settle(r))
+		return false;
+	q = ask_after(&r->c, 0);
+	for (const struct ask_question *next = q; next; next = ask_after(&r->c, next->id))
+		n += next->guest == r->guest;
+	if (t->op == OP_QUESTIONS)
+		return STEP_OK(n == (unsigned)t->n, r, "there are %u", n);
+	if (t->op == OP_RULES) {
+		ask_renew(&r->c);
+	} else {
+		if (!q)
+			return STEP_OK(false, r, "there is no question");
+		for (enum ask_word w = ASK_ONCE; w < ASK_WORDS; w++)
+			if (!strcmp(ask_word_name[w], t->word))
+				ask_answer(&r->c, q->id, w);
+	}
+	input_asked(&r->c);
+	loop_end(&r->c);
+	return true;
+}
+
 static bool conn_step(struct run *r, const struct step *t)
 {
 	uint32_t isn = cur(r)->g_isn;
@@ -408,6 +438,8 @@ static bool run_step(struct run *r, const struct step *t)
 		return step_advance(r, t) && conn_step(r, t);
 	case OP_COUNTER:
 		return step_advance(r, t) && counter_step(r, t);
+	case OP_ANSWER: case OP_QUESTIONS: case OP_RULES:
+		return step_advance(r, t) && ask_step(r, t);
 	}
 	return false;
 }

@@ -113,7 +113,7 @@ static void put_policy(const struct policy *p)
 {
 	put("egress=%s", egress_name[p->egress]);
 	for (const struct policy_rule *r = p->rule; r < p->rule + p->nrules; r++)
-		put("%s=%s", r->verdict == ALLOW ? "allow" : "deny", r->text);
+		put("%s=%s", verdict_name[r->verdict], r->text);
 }
 
 static void put_names(const struct conf *c)
@@ -132,6 +132,8 @@ static void put_numbers(const struct conf *c)
 {
 	char mac[MAC_STRLEN];
 
+	if (c->ask_timeout != ASK_TIMEOUT)
+		put("ask_timeout=%u", c->ask_timeout);
 	if (c->stats_interval)
 		put("stats=%u", c->stats_interval);
 	if (c->log_size != LOG_SIZE)
@@ -489,6 +491,8 @@ static const struct row grammar[] = {
 	{ "the same address and port twice", "pasta -t ::1/80 -t [::1]/80", "t:::1/80>80" },
 	{ "egress: rules in order, locked as one allows", "pasta --deny 10.0.0.0/8 --allow tcp/any:443 --deny public",
 	  "egress=locked deny=10.0.0.0/8 allow=tcp/any:443 deny=public" },
+	{ "egress: locked as one asks", "pasta --ask tcp/public --deny private --ask-timeout 5",
+	  "ask_timeout=5 egress=locked ask=tcp/public deny=private" },
 	{ "egress: open as none allows", "passt --deny metadata", "dhcp_dns dhcp_search egress=open deny=metadata" },
 	{ "CLI-02 egress: the last word counts", "pasta --egress locked --egress internet", "egress=internet" },
 	{ "egress: a file in its place", "pasta --deny host --policy /proc/self/fd/100 --allow any",
@@ -635,7 +639,13 @@ static const struct row errors[] = {
 	  "Invalid value \"exa_mple..com:443\" for --allow: neither an address nor a name" },
 	{ "egress: echo by name", "pasta --allow icmp/example.com",
 	  "Invalid value \"icmp/example.com\" for --allow: a name is for TCP and UDP" },
-	{ "not there yet: --ask", "pasta --ask any", "Invalid value \"any\" for --ask: asking is not supported yet" },
+	{ "egress: rule to ask by", "pasta --ask any:0",
+	  "Invalid value \"any:0\" for --ask: not a port, or range of ports, from 1 to 65535" },
+	{ "--ask-timeout: none", "pasta --ask-timeout 0", "Invalid value \"0\" for --ask-timeout: 1 to 3600 seconds expected" },
+	{ "--ask-timeout: more than an hour", "pasta --ask-timeout 3601",
+	  "Invalid value \"3601\" for --ask-timeout: 1 to 3600 seconds expected" },
+	{ "--ask-timeout: no number", "passt --ask-timeout 1m",
+	  "Invalid value \"1m\" for --ask-timeout: 1 to 3600 seconds expected" },
 	{ "egress: word", "pasta --egress shut", "Invalid value \"shut\" for --egress: neither open, internet nor locked" },
 	{ "egress: file", "pasta --policy /nonexistent",
 	  "Invalid value \"/nonexistent\" for --policy: No such file or directory" },

@@ -248,6 +248,12 @@ static void test_counts(void)
 	eq(c.guest[0].policy->rule[1].hits, 1);
 	eq(c.guest[0].policy->hits, 2);
 
+	test("where nothing can wait, a question is a refusal");
+	rules("ask tcp/any:25; allow any");
+	ok(!allowed(IPPROTO_TCP, "9.9.9.9", 25));
+	ok(allowed(IPPROTO_TCP, "9.9.9.9", 26));
+	eq(c.guest[0].policy->rule[0].hits, 1);
+
 	test("without rules, nothing is judged, and no socket is opened");
 	rules("");
 	ok(!c.guest[0].policy);
@@ -282,6 +288,8 @@ static void test_end(void)
 	rules("deny udp/any:80");
 	eq(egress_end_refused(&c), 2);
 	ok(f[3]->dead && f[9]->dead);
+	rules("ask any; allow icmp/any");	/* a question is no refusal */
+	eq(egress_end_refused(&c), 0);
 	rules("deny icmp/any");
 	eq(egress_end_refused(&c), 1);
 	ok(f[5]->dead);
