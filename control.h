@@ -37,6 +37,7 @@ struct control_call {
 	bool		busy;			/* the answer has further pieces, */
 	bool		waits;			/* the next one not before control_news() */
 	uint32_t	at;			/* start of the next one */
+	uint64_t	last;			/* the same, of Questions and Answers: number of the one before */
 	struct flow_reader events;		/* the same, of Events */
 	/* The client is gone before the answer was whole; NULL: it doesn't matter */
 	void		(*gone)(struct ctx *c, struct control_call *call);

@@ -13,10 +13,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ask.h"
 #include "auto.h"
 #include "control.h"
 #include "counters.h"
 #include "egress.h"
+#include "input.h"
 #include "opt.h"
 #include "udp.h"
 
@@ -464,9 +466,87 @@ static void set_policy(struct ctx *c, struct control_call *call, struct json_out
 	egress_set(c, p);
 	if (end)
 		ended = egress_end_refused(c);
+	input_asked(c);
 	reply_begin(o);
 	json_int(o, "ended", ended);
 	reply_end(o, false);
+}
+
+/* Questions */
+
+static void put_place(struct json_out *o, const struct ask_place *p)
+{
+	char a[ADDR_STRLEN];
+
+	json_str(o, "protocol", ask_proto(p));
+	json_str(o, "address", addr_fmt(&p->to.a, a));
+	json_int(o, "port", p->to.port);
+	if (p->name[0])
+		json_str(o, "name", p->name);
+}
+
+/* One by one, without an end: the next one may be asked any time later */
+static void list_questions(struct ctx *c, struct control_call *call, struct json_out *o)
+{
+	const struct ask_question *q = ask_after(c, call->last);
+	char rule[TEXT_SHOWN + 1];
+
+	call->busy = true;
+	call->waits = !q;
+	if (!q)
+		return;
+	call->last = q->id;
+	snprintf(rule, sizeof(rule), "%s", q->rule);
+	reply_begin(o);
+	json_open(o, "question", '{');
+	json_int(o, "id", (int64_t)q->id);
+	put_place(o, &q->place);
+	json_str(o, "rule", rule);
+	json_int(o, "left", (int64_t)(MAX(q->timer.due, c->now) - c->now));
+	json_close(o, '}');
+	reply_end(o, true);
+}
+
+static void answer(struct ctx *c, struct control_call *call, struct json_out *o)
+{
+	const char *word = json_member(call->parameters, "answer");
+	enum ask_word w = ASK_ONCE;
+	int64_t id;
+
+	while (w < ASK_WORDS && !json_is(word, ask_word_name[w]))
+		w++;
+	if (w == ASK_WORDS) {
+		reply_invalid(o, "answer");
+	} else if (!json_get_int(json_member(call->parameters, "id"), &id)) {
+		reply_invalid(o, "id");
+	} else if (id <= 0 || !ask_answer(c, (uint64_t)id, w)) {
+		reply_error(o, ERROR("NoSuchQuestion"));
+		json_int(o, "id", id);
+		reply_end(o, false);
+	} else {
+		input_asked(c);
+		reply_begin(o);
+		reply_end(o, false);
+	}
+}
+
+/* Those that hold */
+static void list_answers(struct ctx *c, struct control_call *call, struct json_out *o)
+{
+	const struct ask_known *k;
+
+	reply_begin(o);
+	json_open(o, "answers", '[');
+	while ((k = ask_known_after(c, call->last)) && room(o)) {
+		json_open(o, NULL, '{');
+		put_place(o, &k->place);
+		json_str(o, "answer", ask_word_name[k->word]);
+		json_close(o, '}');
+		call->last = k->id;
+	}
+	call->busy = k;
+	json_close(o, ']');
+	reply_end(o, k);
 }
 
 /* Flows */
@@ -609,6 +689,9 @@ static const struct method {
 	{ CONTROL_INTERFACE ".Metrics", false, { NULL }, metrics },
 	{ CONTROL_INTERFACE ".Policy", true, { NULL }, list_policy },
 	{ CONTROL_INTERFACE ".SetPolicy", false, { "text", "now" }, set_policy },
+	{ CONTROL_INTERFACE ".Questions", true, { NULL }, list_questions },
+	{ CONTROL_INTERFACE ".Answer", false, { "id", "answer" }, answer },
+	{ CONTROL_INTERFACE ".Answers", true, { NULL }, list_answers },
 	{ CONTROL_INTERFACE ".Status", false, { NULL }, status },
 };
 

@@ -263,6 +263,9 @@ static void process_timer(struct ctx *c, struct timer *t)
 	case TIMER_CONTROL:
 		control_timer(c, t);
 		break;
+	case TIMER_ASKED:
+		control_news(c);
+		break;
 	case TIMER_HOST:
 		follow_timer(&watcher, c, t);
 		break;

@@ -2,8 +2,8 @@
 /* LDFLAGS: -Wl,--wrap=log_at */
 /* fuzz_control.c - what a client sends: what is answered is Varlink, whatever it is
  *
- * Input: calls, NUL behind each. The table of rules is a simple one here: port 1 can't be had, port 2 not even be asked for. Ten flows are there. A
- * client that waits for events gets one for each turn it waits.
+ * Input: calls, NUL behind each. The table of rules is a simple one here: port 1 can't be had, port 2 not even be asked for. Ten flows are there,
+ * and three wait for an answer. A client that waits for events gets one for each turn it waits.
  */
 
 #include <stdarg.h>
@@ -83,6 +83,41 @@ int fwd_replace(struct fwd *fwd, const struct net *c, const struct rules *t, str
 	return 0;
 }
 
+/* A packet waits if its question does, and comes back once */
+static unsigned waiting;
+
+void input_asked(struct ctx *c)
+{
+	uint8_t frame[ASK_ROOM];
+	struct raw raw;
+
+	while (ask_next(&c->guest[0], frame, &raw)) {
+		CHECK(raw.len == ETH_HLEN + 40 && waiting);
+		waiting--;
+	}
+}
+
+static void wait_begin(struct ctx *c, const struct end *to)
+{
+	uint8_t head[40] = { 0 };
+	struct iovec iov = { head, sizeof(head) };
+	const struct pkt p = {
+		.proto = IPPROTO_TCP, .src = { addr_any4, 1 }, .dst = *to, .ip = { &iov, 1, 0, sizeof(head) },
+	};
+
+	CHECK(ask_judge(c, &c->guest[0], POLICY_TCP, to, &p, "tcp/any") == DROP_WAITS);
+	waiting++;
+}
+
+static void check_questions(const struct ctx *c)
+{
+	unsigned n = 0;
+
+	for (const struct ask_question *q = ask_after(c, 0); q; q = ask_after(c, q->id))
+		n++;
+	CHECK(n == waiting);
+}
+
 void udp_listeners_gone(struct ctx *c)
 {
 	(void)c;
@@ -106,7 +141,8 @@ static void check_policy_rule(const char *v)
 	char text[512];
 
 	p.nrules = p.nranges = 0;
-	CHECK(json_is(json_member(v, "verdict"), "allow") || json_is(json_member(v, "verdict"), "deny"));
+	CHECK(json_is(json_member(v, "verdict"), "allow") || json_is(json_member(v, "verdict"), "deny") ||
+	      json_is(json_member(v, "verdict"), "ask"));
 	CHECK(json_get_str(json_member(v, "rule"), text, sizeof(text)) && strlen(text) <= TEXT_SHOWN);
 	CHECK(strlen(text) == TEXT_SHOWN || !policy_add(&p, DENY, text, NULL));
 }
@@ -174,7 +210,7 @@ static void an_event(struct ctx *c)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct conf conf = { .mode = MODE_PASTA };
+	static struct conf conf = { .mode = MODE_PASTA, .ask_timeout = 1 };
 	struct client *cl = &ct.client[0];
 	static struct ctx ctx;
 	unsigned calls = 0;
@@ -184,8 +220,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	ctx.fwd = (struct fwd){ .nrules = 0 };
 	flow_log_init(&ctx);
-	egress_set(&ctx, NULL);
 	ctx.net.cf = &conf;
+	wheel_init(&ctx.wheel, 0);
+	ask_start(&ctx);
+	egress_set(&ctx, NULL);
+	waiting = 0;
+	for (uint16_t i = 1; i <= 3; i++)
+		wait_begin(&ctx, &(struct end){ addr_any4, i });
 	ctx.net.ip[V4].on = ctx.net.ip[V6].on = true;
 	flows_init(&ctx.flows);
 	for (unsigned i = 0; i < 10; i++) {
@@ -200,7 +241,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	cl->in_len = (uint32_t)size;
 	sent_len = 0;
 	while (ok && (cl->call.busy || next_call(cl) >= 0) && calls++ < 200) {
-		if (cl->call.busy && cl->call.waits)
+		if (cl->call.busy && cl->call.waits && ctx.flow_log.clients)
 			an_event(&ctx);
 		ok = client_answer(&ctx, cl);
 		CHECK(!cl->out.full && cl->in_at + cl->in_len == size);
@@ -213,5 +254,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_answers();
 	call_drop(&ctx, &cl->call);
 	CHECK(!ctx.flow_log.clients && !ctx.flow_log.on);
+	check_questions(&ctx);
 	return 0;
 }
