@@ -659,8 +659,9 @@ static const struct opt opts[] = {
 	{ "allow", 0, "RULE", BOTH, p_rule, ALLOW,
 	  "Allow what matches RULE; of the options --allow, --deny, --ask and --policy, the first rule that matches "
 	  "decides. RULE is [tcp/|udp/|icmp/]TARGET[:PORTS], TARGET an address, a prefix (of IPv6 in brackets, if "
-	  "ports follow), a name, *.NAME (all names below it), or a group: any, public, private, host, loopback, link-local, "
-	  "metadata or multicast; PORTS a list, separated by commas, of PORT[-PORT]. Without a protocol, TCP and UDP" },
+	  "ports follow), a name, *.NAME (all names below it), or a group: any, public, private, host, loopback, "
+	  "link-local, metadata or multicast; PORTS a list, separated by commas, of PORT[-PORT]. Without a protocol, "
+	  "TCP and UDP" },
 	{ "deny", 0, "RULE", BOTH, p_rule, DENY,
 	  "Refuse what matches RULE; without protocol and ports, echo as well" },
 	{ "ask", 0, "RULE", BOTH, p_rule, ASK,

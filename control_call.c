@@ -507,7 +507,7 @@ static void list_questions(struct ctx *c, struct control_call *call, struct json
 	reply_end(o, true);
 }
 
-static void answer(struct ctx *c, struct control_call *call, struct json_out *o)
+static void take_answer(struct ctx *c, struct control_call *call, struct json_out *o)
 {
 	const char *word = json_member(call->parameters, "answer");
 	enum ask_word w = ASK_ONCE;
@@ -690,7 +690,7 @@ static const struct method {
 	{ CONTROL_INTERFACE ".Policy", true, { NULL }, list_policy },
 	{ CONTROL_INTERFACE ".SetPolicy", false, { "text", "now" }, set_policy },
 	{ CONTROL_INTERFACE ".Questions", true, { NULL }, list_questions },
-	{ CONTROL_INTERFACE ".Answer", false, { "id", "answer" }, answer },
+	{ CONTROL_INTERFACE ".Answer", false, { "id", "answer" }, take_answer },
 	{ CONTROL_INTERFACE ".Answers", true, { NULL }, list_answers },
 	{ CONTROL_INTERFACE ".Status", false, { NULL }, status },
 };

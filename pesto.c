@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "control.h"
@@ -23,9 +22,6 @@
 #include "opt.h"
 #include "pesto.h"
 #include "policy.h"
-#include "unix.h"
-
-#define PATIENCE	30			/* s, for an answer */
 
 struct parse {
 	const char	*action;		/* of the options that follow; NULL: they replace a table */
@@ -33,6 +29,7 @@ struct parse {
 	bool		show;
 	bool		now;			/* with --policy */
 	enum pesto_view	view;			/* wanted in the end */
+	bool		ask;
 	unsigned	steps;
 	struct json_out	call;
 };
@@ -79,6 +76,9 @@ static const struct opt opts[] = {
 	  "The rules of a file, as of pasta's option --policy, take the place of all rules there are, or nothing "
 	  "changes. Ports are changed first. Connections that exist live on" },
 	{ "now", 0, NULL, 1, NULL, 0, "With --policy: what the new rules refuse ends at once" },
+	{ "ask", 0, NULL, 1, NULL, 0,
+	  "Show what waits for an answer, by rules that ask: a line each on standard output. Lines on standard input "
+	  "answer them in their order: once, always or never" },
 
 	{ .help = "Changes, in their order", .modes = 1 },
 	{ "add", 'A', NULL, 1, NULL, 0,
@@ -131,6 +131,8 @@ static void found(struct parse *p, const struct opt *o, const char *val)
 			p->view = (enum pesto_view)o->off;
 		else if (!strcmp(o->name, "now"))
 			p->now = true;
+		else if (!strcmp(o->name, "ask"))
+			p->ask = true;
 		else
 			policy_path = val;
 		break;
@@ -393,6 +395,28 @@ static void show_policy(int fd, const char *path)
 		printf("    egress %s  (%lli)\n", word, (long long)others);
 }
 
+/* Answers to questions that hold from now on, if there are any */
+static void show_answers(int fd, const char *path)
+{
+	static const char answers[] = "{\"method\":\"" CONTROL_INTERFACE ".Answers\",\"more\":true}";
+	char word[PESTO_TEXT];
+	bool more = true;
+
+	pesto_call(fd, path, answers, sizeof(answers));
+	while (more) {
+		const char *p = pesto_answer(fd, path, &more);
+
+		if (!p)			/* an older program's socket: it has none */
+			return;
+		for (const char *v = json_first(json_member(p, "answers")); v; v = json_next(v)) {
+			pesto_text(v, "answer", word);
+			printf("    %s ", word);
+			pesto_place(v);
+			printf("\n");
+		}
+	}
+}
+
 static void show(int fd, const char *path, const char *title)
 {
 	static const char info[] = "{\"method\":\"org.varlink.service.GetInfo\"}";
@@ -410,6 +434,7 @@ static void show(int fd, const char *path, const char *title)
 	if (strcmp(product, "passt"))
 		print_table(list, true);
 	show_policy(fd, path);
+	show_answers(fd, path);
 	printf("host: changes %" PRIi64 "\n", pesto_int(ask(fd, path, status, sizeof(status)), "host_changes"));
 	output_check();
 }
@@ -433,7 +458,6 @@ bool pesto_is_meant(const char *name)
 int pesto_main(int argc, char **argv)
 {
 	struct parse p = { .call = { .b = call_buf, .max = sizeof(call_buf) } };
-	const struct timeval patience = { .tv_sec = PATIENCE };
 	size_t policy_len;
 	const char *path;
 	bool changes;
@@ -460,15 +484,11 @@ int pesto_main(int argc, char **argv)
 	streams_take();
 	policy_len = policy_path ? policy_call(&p) : 0;
 	changes = p.steps || policy_path;
-	fd = unix_connect(path);
-	if (fd < 0)
-		die("Failed to connect to %s: %s", path, errno_text(-fd));
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	fd = pesto_connect(path);
 	signal(SIGPIPE, SIG_IGN);
 	isolate_client();
 
-	if (p.show || (!changes && !p.view))
+	if (p.show || (!changes && !p.view && !p.ask))
 		show(fd, path, changes ? "Previous configuration" : "passt/pasta configuration");
 	if (p.steps)
 		ask(fd, path, call_buf, p.call.len);
@@ -478,5 +498,7 @@ int pesto_main(int argc, char **argv)
 		show(fd, path, "Updated configuration");
 	if (p.view)
 		pesto_view(fd, path, p.view);
+	if (p.ask)
+		pesto_ask(fd, path);
 	return EXIT_SUCCESS;
 }

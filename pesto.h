@@ -34,4 +34,13 @@ int64_t pesto_int(const char *v, const char *name);
 enum pesto_view { VIEW_NONE, VIEW_FLOWS, VIEW_TOP, VIEW_EVENTS, VIEW_METRICS };
 void pesto_view(int fd, const char *path, enum pesto_view view);
 
+/* A connection to the control socket at @path, or the end of the process */
+int pesto_connect(const char *path);
+
+/* Prints an object's members that are a place: protocol, address with port, name or "-" */
+void pesto_place(const char *v);
+
+/* Questions, from a connection to @path, and answers, until the program ends */
+void pesto_ask(int fd, const char *path);
+
 #endif /* PESTO_H */

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* pesto_ask.c - questions of a passt or pasta that runs: lines on standard output, and answers on standard input
+ *
+ * The n-th line of answers is for the n-th question. None is read before its question is there: what is typed too early
+ * stays with the terminal, or in the pipe. Behind the end of input, every answer is "never".
+ *
+ * Questions are one answer without an end; each answer to one is a call on a connection of its own.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "ask.h"
+#include "control.h"
+#include "log.h"
+#include "opt.h"
+#include "pesto.h"
+#include "unix.h"
+
+#define OPEN_MAX	1024			/* questions that were shown, and not answered */
+#define WAIT_MAX	30			/* s, for an answer of the program's */
+
+struct stream {
+	int		fd;
+	size_t		have, used;		/* bytes in @buf; those of the message before */
+	char		buf[CONTROL_OUT];
+};
+
+static struct stream questions, calls;		/* without an end; of one call */
+
+static struct {
+	int64_t		id[OPEN_MAX];
+	uint64_t	first, end;		/* numbers of the first one without an answer, and of the next one */
+} shown;
+
+static struct {
+	size_t		len;
+	bool		end, bad;		/* no more input; the line is too long */
+	char		line[16];		/* a word, in the making */
+} input;
+
+int pesto_connect(const char *path)
+{
+	const struct timeval patience = { .tv_sec = WAIT_MAX };
+	int fd = unix_connect(path);
+
+	if (fd < 0)
+		die("Failed to connect to %s: %s", path, errno_text(-fd));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	return fd;
+}
+
+/* Reads once: false at the end of the connection */
+static bool stream_read(struct stream *s, const char *path)
+{
+	ssize_t n;
+
+	s->have -= s->used;
+	memmove(s->buf, s->buf + s->used, s->have);
+	s->used = 0;
+	if (s->have == sizeof(s->buf))
+		die("What %s answers is not Varlink", path);
+	n = UNINTERRUPTED(recv(s->fd, s->buf + s->have, sizeof(s->buf) - s->have, 0));
+	if (n < 0 && errno != ECONNRESET)
+		die("No answer from %s: %s", path, errno_text(errno));
+	s->have += (size_t)MAX(n, 0);
+	return n > 0;
+}
+
+/* Next message that is there in whole, or NULL */
+static const char *stream_next(struct stream *s, const char *path)
+{
+	const char *text = s->buf + s->used, *nul = memchr(text, '\0', s->have - s->used), *v;
+
+	if (!nul)
+		return NULL;
+	s->used = (size_t)(nul - s->buf) + 1;
+	debug("Answer: %s", text);
+	v = json_read(text, (size_t)(nul - text));
+	if (json_type(v) != JSON_OBJECT)
+		die("What %s answers is not Varlink", path);
+	return v;
+}
+
+/* Member that is text, safe for a terminal and without a blank; "-" without one */
+static void field(const char *v, const char *name, char buf[static PESTO_TEXT])
+{
+	pesto_text(v, name, buf);
+	if (!*buf)
+		snprintf(buf, PESTO_TEXT, "-");
+	for (char *s = buf; *s; s++)
+		*s = *s == ' ' ? '_' : *s;
+}
+
+void pesto_place(const char *v)
+{
+	char protocol[PESTO_TEXT], address[PESTO_TEXT], name[PESTO_TEXT];
+	int64_t port = pesto_int(v, "port");
+	bool v6;
+
+	field(v, "protocol", protocol);
+	field(v, "address", address);
+	field(v, "name", name);
+	v6 = strchr(address, ':');
+	printf("%s %s%s%s", protocol, v6 && port ? "[" : "", address, v6 && port ? "]" : "");
+	if (port)
+		printf(":%" PRIi64, port);
+	printf(" %s", name);
+}
+
+/* Shows a question, its place and its rule; anything else ends the process */
+static void take_question(const char *v, const char *path)
+{
+	const char *q = json_member(json_member(v, "parameters"), "question");
+	char error[PESTO_TEXT], rule[PESTO_TEXT];
+	int64_t id;
+
+	field(v, "error", error);
+	if (strcmp(error, "-"))
+		die("Refused: %s", error);
+	if (!json_get_int(json_member(q, "id"), &id))
+		die("What %s answers is no question", path);
+	field(q, "rule", rule);
+	pesto_place(q);
+	printf(" %s\n", rule);
+	output_check();
+	shown.id[shown.end++ % OPEN_MAX] = id;
+}
+
+/* The first question without an answer gets one */
+static void give_answer(enum ask_word w, const char *path)
+{
+	char text[256], error[PESTO_TEXT];
+	const char *v;
+
+	snprintf(text, sizeof(text),
+		 "{\"method\":\"" CONTROL_INTERFACE ".Answer\",\"parameters\":{\"id\":%" PRIi64 ",\"answer\":\"%s\"}}",
+		 shown.id[shown.first++ % OPEN_MAX], ask_word_name[w]);
+	calls = (struct stream){ .fd = pesto_connect(path) };
+	pesto_call(calls.fd, path, text, strlen(text) + 1);
+	while (!(v = stream_next(&calls, path)))
+		if (!stream_read(&calls, path))
+			die("No answer from %s: the connection was closed", path);
+	close(calls.fd);
+	field(v, "error", error);
+	if (!strcmp(error, CONTROL_INTERFACE ".NoSuchQuestion"))
+		warn("The answer came too late, or another one before");
+	else if (strcmp(error, "-"))
+		die("Refused: %s", error);
+}
+
+/* A line of input is there */
+static void take_line(const char *path)
+{
+	enum ask_word w = ASK_ONCE;
+
+	while (w < ASK_WORDS &&
+	       (input.bad || strlen(ask_word_name[w]) != input.len || memcmp(ask_word_name[w], input.line, input.len)))
+		w++;
+	input.len = 0;
+	input.bad = false;
+	if (w == ASK_WORDS)
+		warn("Not an answer: once, always or never expected");
+	else
+		give_answer(w, path);
+}
+
+/* A byte of input: no more than that, so that what is behind the line is left to others */
+static void take_input(const char *path)
+{
+	char ch;
+
+	if (UNINTERRUPTED(read(STDIN_FILENO, &ch, 1)) != 1) {
+		input.end = true;
+		if (input.len || input.bad)
+			take_line(path);
+	} else if (ch == '\n') {
+		take_line(path);
+	} else if (input.len == sizeof(input.line)) {
+		input.bad = true;
+	} else if (ch != '\r') {
+		input.line[input.len++] = ch;
+	}
+}
+
+void pesto_ask(int fd, const char *path)
+{
+	static const char call[] = "{\"method\":\"" CONTROL_INTERFACE ".Questions\",\"more\":true}";
+	const char *v;
+
+	questions.fd = fd;
+	pesto_call(fd, path, call, sizeof(call));
+	while (true) {
+		bool open = shown.first != shown.end, full = shown.end - shown.first == OPEN_MAX;
+		struct pollfd p[] = {
+			{ .fd = full ? -1 : fd, .events = POLLIN },
+			{ .fd = open && !input.end ? STDIN_FILENO : -1, .events = POLLIN },
+		};
+
+		if (open && input.end) {
+			give_answer(ASK_NEVER, path);
+			continue;
+		}
+		if (!full && (v = stream_next(&questions, path))) {
+			take_question(v, path);
+			continue;
+		}
+		if (UNINTERRUPTED(poll(p, ARRAY_SIZE(p), -1)) < 0)
+			die("Failed to wait: %s", errno_text(errno));
+		if (p[0].revents && !stream_read(&questions, path))
+			return;
+		if (p[1].revents)
+			take_input(path);
+	}
+}
