@@ -408,6 +408,15 @@ void policy_compile(struct policy *p)
 	}
 }
 
+bool policy_asks(const struct policy *p)
+{
+	unsigned i = 0;
+
+	while (i < p->nrules && p->rule[i].verdict != ASK)
+		i++;
+	return i < p->nrules;
+}
+
 /* ---- verdicts ---- */
 
 /* First rule of a place with @key, or POLICY_NONE */

@@ -131,6 +131,9 @@ static inline bool policy_matters(const struct policy *p)
 	return p->nrules || p->egress != EGRESS_OPEN;
 }
 
+/* Is there a rule that asks? */
+bool policy_asks(const struct policy *p);
+
 /* Groups of an address as bits, all but those that only the kernel and the network's settings know */
 unsigned policy_groups(const struct addr *a);
 

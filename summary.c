@@ -136,6 +136,9 @@ void summary_print(const struct net *net, const char *ifname, const char *socket
 		print_rules(&c->rules, "Outbound forwarding rules (SPLICE):", true);
 	if (c->policy && policy_matters(c->policy))
 		info("Egress policy: %u rules, all else: %s", c->policy->nrules, egress_name[c->policy->egress]);
+	if (c->policy && !c->control && policy_asks(c->policy))
+		warn("Nobody can be asked, as there is no control socket (-c): --ask is a refusal after %u s",
+		     c->ask_timeout);
 	if (c->pcap)
 		info("Saving packet capture to %s", c->pcap);
 	if (!*socket)
