@@ -5,6 +5,7 @@
  * such packets are few, or the guest's own loss.
  */
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "ask.h"
@@ -291,13 +292,14 @@ static enum drop packet_wait(const struct guest *g, const struct ask_question *q
 }
 
 enum drop ask_judge(struct ctx *c, const struct guest *g, enum policy_proto proto, const struct end *to,
-		    const struct pkt *p, const char *rule)
+		    const char *name, const struct pkt *p, const char *rule)
 {
-	const struct ask_place place = { .to = *to, .proto = (uint8_t)proto };
+	struct ask_place place = { .to = *to, .proto = (uint8_t)proto };
 	struct ask_packet *w = p ? packet_find(g->asks, p) : NULL;
 	const struct ask_known *known;
 	struct ask_question *q;
 
+	snprintf(place.name, sizeof(place.name), "%s", name ? name : "");
 	if (w && (w->state == PACKET_ALLOWED || w->state == PACKET_REFUSED) && end_eq(&w->to, to))
 		return w->state == PACKET_ALLOWED ? DROP_NONE : DROP_POLICY;
 	known = known_find(g->asks, &place);
@@ -305,8 +307,8 @@ enum drop ask_judge(struct ctx *c, const struct guest *g, enum policy_proto prot
 		return known->word == ASK_ALWAYS ? DROP_NONE : DROP_POLICY;
 	if (!p)
 		return DROP_POLICY;
-	if (w && w->state == PACKET_WAITS && end_eq(&w->to, to) && proto != POLICY_TCP)
-		return DROP_ASK;		/* the first one waits */
+	if (w && w->state == PACKET_WAITS && end_eq(&w->to, to))	/* of TCP, the last one counts; or else the first */
+		return proto == POLICY_TCP && packet_copy(g->asks, w, p) ? DROP_WAITS : DROP_ASK;
 	q = question_find(g->asks, &place);
 	q = q ? q : question_new(c, g, &place, rule);
 	return q ? packet_wait(g, q, w, p) : DROP_POLICY;

@@ -56,13 +56,14 @@ void ask_start(struct ctx *c);
 /**
  * ask_judge() - verdict on a flow by an ask rule
  * @to:		endpoint to connect or send to, after all mapping
+ * @name:	that the guest knows its address by, or NULL
  * @p:		its first packet; NULL: it can't wait
  * @rule:	text of the rule
  *
  * Return: DROP_NONE, DROP_POLICY; DROP_WAITS: @p waits; DROP_ASK: the flow waits, without @p
  */
 enum drop ask_judge(struct ctx *c, const struct guest *g, enum policy_proto proto, const struct end *to,
-		    const struct pkt *p, const char *rule);
+		    const char *name, const struct pkt *p, const char *rule);
 
 /* Does the TCP connection of a segment that is no SYN wait? RST is the end of that. */
 bool ask_waits(const struct guest *g, const struct pkt *p);

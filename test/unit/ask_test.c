@@ -10,7 +10,7 @@
 static struct ctx c;
 static struct conf conf = { .ask_timeout = 30 };
 static uint8_t bytes[4096], frame[ASK_ROOM];
-static const char rule[] = "any";
+static const char rule[] = "any", *name;	/* @name: that addresses are known by, or NULL */
 
 static void begin(void)
 {
@@ -38,7 +38,7 @@ static enum drop flow(uint8_t proto, uint16_t port, const char *to, uint16_t to_
 		p.icmp = (struct icmp_hdr){ .id = port };
 	}
 	return ask_judge(&c, &c.guest[0], proto == IPPROTO_TCP ? POLICY_TCP : proto == IPPROTO_UDP ? POLICY_UDP :
-			 POLICY_ECHO, &p.dst, &p, rule);
+			 POLICY_ECHO, &p.dst, name, &p, rule);
 }
 
 static enum drop syn(uint16_t port, const char *to, uint16_t to_port)
@@ -139,9 +139,30 @@ static void test_places(void)
 	eq(questions(), 3);
 
 	test("without a packet, nothing waits: answers that hold count, all else is refused");
-	eq(ask_judge(&c, &c.guest[0], POLICY_TCP, &to, NULL, rule), DROP_NONE);
-	eq(ask_judge(&c, &c.guest[0], POLICY_UDP, &to, NULL, rule), DROP_POLICY);
+	eq(ask_judge(&c, &c.guest[0], POLICY_TCP, &to, NULL, NULL, rule), DROP_NONE);
+	eq(ask_judge(&c, &c.guest[0], POLICY_UDP, &to, NULL, NULL, rule), DROP_POLICY);
 	eq(questions(), 3);
+
+	test("and the name that the guest knows it by");
+	begin();
+	eq(syn(1000, "192.0.2.1", 80), DROP_WAITS);
+	name = "a.example";
+	eq(syn(1001, "192.0.2.1", 80), DROP_WAITS);
+	eq(syn(1002, "192.0.2.1", 80), DROP_WAITS);
+	name = "b.example";
+	eq(syn(1003, "192.0.2.1", 80), DROP_WAITS);
+	eq(questions(), 3);
+	name = "c.example";
+	eq(syn(1000, "192.0.2.1", 80), DROP_WAITS);	/* again, and it waits already */
+	eq(questions(), 3);
+	answer(ASK_NEVER);
+	answer(ASK_ALWAYS);
+	eq(back(), 3);
+	eq(syn(1004, "192.0.2.1", 80), DROP_WAITS);
+	name = "a.example";
+	eq(syn(1004, "192.0.2.1", 80), DROP_NONE);
+	name = NULL;
+	eq(syn(1005, "192.0.2.1", 80), DROP_POLICY);
 
 	test("echo is told by its identifier");
 	begin();
