@@ -4,6 +4,7 @@
  * Tables are searched from one end to the other, once for a packet that begins a flow, or would: they are small, and
  * such packets are few, or the guest's own loss.
  */
+#include <assert.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,6 +37,7 @@ struct ask_packet {
 };
 
 struct asks {
+	bool		used;		/* ever since it was cleared: else its pages are not touched */
 	unsigned	npackets;	/* in use */
 	unsigned	judged;		/* index of the packet that is judged again, + 1 */
 	unsigned	oldest;		/* index of an answer */
@@ -46,11 +48,13 @@ struct asks {
 };
 
 static struct asks tables[GUEST_MAX];
+static_assert(ASK_QUESTIONS <= UINT8_MAX, "a packet has the index of its question");
 
 /* Without the frames, which are written before they are read */
 static void tables_clear(struct asks *a)
 {
-	memset(a, 0, offsetof(struct asks, frame));
+	if (a->used)
+		memset(a, 0, offsetof(struct asks, frame));
 }
 
 void ask_start(struct ctx *c)
@@ -124,7 +128,7 @@ static bool packet_copy(struct asks *a, struct ask_packet *w, const struct pkt *
 bool ask_waits(const struct guest *g, const struct pkt *p)
 {
 	struct asks *a = g->asks;
-	struct ask_packet *w = a && a->npackets ? packet_find(a, p) : NULL;
+	struct ask_packet *w = a ? packet_find(a, p) : NULL;
 
 	if (w && p->tcp.flags & TCP_RST)
 		packet_free(a, w);
@@ -138,7 +142,7 @@ size_t ask_next(const struct guest *g, uint8_t frame[static ASK_ROOM], struct ra
 
 	if (last && last->state > PACKET_WAITS)	/* it may wait again, for another question */
 		packet_free(a, last);
-	for (unsigned i = a ? a->judged : ASK_PACKETS; i < ASK_PACKETS; i++) {
+	for (unsigned i = a && a->npackets ? a->judged : ASK_PACKETS; i < ASK_PACKETS; i++) {
 		const struct ask_packet *w = &a->packet[i];
 
 		if (w->state <= PACKET_WAITS)
@@ -185,6 +189,7 @@ static struct ask_question *question_new(struct ctx *c, const struct guest *g, c
 	for (struct ask_question *q = g->asks->question; q < g->asks->question + ASK_QUESTIONS; q++) {
 		if (q->id)
 			continue;
+		g->asks->used = true;
 		*q = (struct ask_question){
 			.id = ++c->ask.last, .place = *place, .rule = rule, .guest = g->index,
 			.timer.kind = TIMER_ASK,
@@ -248,6 +253,8 @@ bool ask_answer(struct ctx *c, uint64_t id, enum ask_word word)
 void ask_renew(struct ctx *c)
 {
 	for (struct asks *a = tables; a < tables + GUEST_MAX; a++) {
+		if (!a->used)
+			continue;
 		for (struct ask_question *q = a->question; q < a->question + ASK_QUESTIONS; q++)
 			if (q->id)
 				question_end(c, q, PACKET_AGAIN);
@@ -259,10 +266,11 @@ void ask_forget(struct ctx *c, const struct guest *g)
 {
 	struct asks *a = g->asks;
 
-	for (struct ask_question *q = a ? a->question : NULL; q && q < a->question + ASK_QUESTIONS; q++)
-		timer_clear(&c->wheel, &q->timer);
-	if (a)
-		tables_clear(a);
+	if (!a)
+		return;
+	for (unsigned i = 0; a->used && i < ASK_QUESTIONS; i++)
+		timer_clear(&c->wheel, &a->question[i].timer);
+	tables_clear(a);
 }
 
 /* ---- verdicts ---- */
@@ -307,7 +315,7 @@ enum drop ask_judge(struct ctx *c, const struct guest *g, enum policy_proto prot
 		return known->word == ASK_ALWAYS ? DROP_NONE : DROP_POLICY;
 	if (!p)
 		return DROP_POLICY;
-	if (w && w->state == PACKET_WAITS && end_eq(&w->to, to))	/* of TCP, the last one counts; or else the first */
+	if (w && w->state == PACKET_WAITS && end_eq(&w->to, to))	/* of TCP the last one counts, else the first */
 		return proto == POLICY_TCP && packet_copy(g->asks, w, p) ? DROP_WAITS : DROP_ASK;
 	q = question_find(g->asks, &place);
 	q = q ? q : question_new(c, g, &place, rule);
