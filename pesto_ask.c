@@ -26,13 +26,13 @@
 #define OPEN_MAX	1024			/* questions that were shown, and not answered */
 #define WAIT_MAX	30			/* s, for an answer of the program's */
 
-struct stream {
+struct replies {
 	int		fd;
 	size_t		have, used;		/* bytes in @buf; those of the message before */
 	char		buf[CONTROL_OUT];
 };
 
-static struct stream questions, calls;		/* without an end; of one call */
+static struct replies questions, calls;		/* without an end; of one call */
 
 static struct {
 	int64_t		id[OPEN_MAX];
@@ -58,7 +58,7 @@ int pesto_connect(const char *path)
 }
 
 /* Reads once: false at the end of the connection */
-static bool stream_read(struct stream *s, const char *path)
+static bool replies_read(struct replies *s, const char *path)
 {
 	ssize_t n;
 
@@ -75,7 +75,7 @@ static bool stream_read(struct stream *s, const char *path)
 }
 
 /* Next message that is there in whole, or NULL */
-static const char *stream_next(struct stream *s, const char *path)
+static const char *replies_next(struct replies *s, const char *path)
 {
 	const char *text = s->buf + s->used, *nul = memchr(text, '\0', s->have - s->used), *v;
 
@@ -143,10 +143,10 @@ static void give_answer(enum ask_word w, const char *path)
 	snprintf(text, sizeof(text),
 		 "{\"method\":\"" CONTROL_INTERFACE ".Answer\",\"parameters\":{\"id\":%" PRIi64 ",\"answer\":\"%s\"}}",
 		 shown.id[shown.first++ % OPEN_MAX], ask_word_name[w]);
-	calls = (struct stream){ .fd = pesto_connect(path) };
+	calls = (struct replies){ .fd = pesto_connect(path) };
 	pesto_call(calls.fd, path, text, strlen(text) + 1);
-	while (!(v = stream_next(&calls, path)))
-		if (!stream_read(&calls, path))
+	while (!(v = replies_next(&calls, path)))
+		if (!replies_read(&calls, path))
 			die("No answer from %s: the connection was closed", path);
 	close(calls.fd);
 	field(v, "error", error);
@@ -208,13 +208,13 @@ void pesto_ask(int fd, const char *path)
 			give_answer(ASK_NEVER, path);
 			continue;
 		}
-		if (!full && (v = stream_next(&questions, path))) {
+		if (!full && (v = replies_next(&questions, path))) {
 			take_question(v, path);
 			continue;
 		}
 		if (UNINTERRUPTED(poll(p, ARRAY_SIZE(p), -1)) < 0)
 			die("Failed to wait: %s", errno_text(errno));
-		if (p[0].revents && !stream_read(&questions, path))
+		if (p[0].revents && !replies_read(&questions, path))
 			return;
 		if (p[1].revents)
 			take_input(path);
