@@ -25,7 +25,9 @@
 #define dgram frag_dgram	/* the simulated world has one, too */
 #include "../../frag.c"
 #undef dgram
+#include "../../ask.h"
 #include "../../event.h"
+#include "../../input.h"
 #include "../../tcp_seg.h"
 #include "../sim/kernel.h"
 #include "../sim/pools.h"
@@ -44,6 +46,7 @@ enum step_kind {
 	DO_CONNECTED, DO_ERROR, DO_BYTES, DO_EOF, DO_SOCK_ROOM, DO_CLIENT,
 	DO_UDP, DO_UDP_HOST, DO_UDP_ERROR, DO_UDP_CLIENT, DO_PING, DO_PING_HOST,
 	DO_IP, DO_RAW, DO_TIME, DO_LINK, DO_FAIL, DO_CONNECT_ERR, DO_NEW_ROOM, DO_TOO_BIG,
+	DO_ANSWER,
 	DO_COUNT
 };
 
@@ -488,6 +491,30 @@ static void op_fail(void)
 	world.fail_count = 1 + (v >> 4);
 }
 
+/* The user answers the oldest question; or rules that ask for all begin, or end */
+static void op_answer(void)
+{
+	static char lines[] = "ask any\nask icmp/any\n", text[sizeof(lines)];
+	const struct ask_question *q;
+	uint32_t what = take(1) % (ASK_WORDS + 1);
+	struct policy *p = policy_new(NULL);
+	unsigned line;
+
+	turn(world.now);
+	q = ask_after(&run.c, 0);
+	if (what == ASK_WORDS) {
+		memcpy(text, lines, sizeof(lines));
+		check(!policy_lines(p, text, sizeof(lines) - 1, &line), "rules");
+		policy_compile(p);
+		ask_renew(&run.c);
+		run.c.guest[0].policy = run.c.guest[0].policy ? NULL : p;
+	} else if (q) {
+		ask_answer(&run.c, q->id, (enum ask_word)what);
+	}
+	input_asked(&run.c);
+	turn(world.now + MS);
+}
+
 static void op_time(void)
 {
 	static const uint64_t ms[] = { 1, 5, 10, 100, 250, 500, 1000, 3000, 10000, 30000, 60000, 180000, 600000,
@@ -551,6 +578,9 @@ static void step(void)
 		v = take(2);
 		guest_too_big(&run, &run.conn[n], v & 1 ? IPPROTO_UDP : IPPROTO_TCP, v, run.conn[n].got - take(2),
 			      false);
+		break;
+	case DO_ANSWER:
+		op_answer();
 		break;
 	case DO_COUNT:
 		break;
@@ -621,6 +651,7 @@ static void finish(bool silence)
 	      "lists are not empty");
 	check(!pools_used(), "stash or keep: something is left");
 	turn(world.now + 600 * SEC);
+	check(!ask_after(&run.c, 0), "a question is left");
 	check(wheel_timeout(&run.c.wheel, run.c.now) < 0, "a timer is left");
 }
 
