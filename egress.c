@@ -177,18 +177,35 @@ const char *egress_rule(const struct ctx *c, const struct flow *f, char buf[stat
 	return f->decision.rule == POLICY_NONE ? default_text(p, buf) : p->rule[f->decision.rule].text;
 }
 
+static void count(struct policy *p, const struct decision *d, bool allowed)
+{
+	++*(d->rule == POLICY_NONE ? &p->hits : &p->rule[d->rule].hits);
+	p->denied += d->rule == POLICY_NONE && !allowed;
+}
+
+/* Rule and reason of a decision; @buf: for the default's */
+static void note_rule(struct flow_note *n, const struct policy *p, const struct decision *d,
+		      char buf[static EGRESS_STRLEN])
+{
+	const struct policy_rule *r = d->rule == POLICY_NONE ? NULL : &p->rule[d->rule];
+
+	n->rule = r ? r->text : default_text(p, buf);
+	if (r && r->reason)
+		n->reason = r->reason;
+}
+
 /* The record of a verdict, which is that of an answer if the rule asks */
 static void record(struct ctx *c, const struct guest *g, uint8_t proto, const struct end *to, const struct decision *d,
 		   bool allowed)
 {
-	const struct policy_rule *r = d->rule == POLICY_NONE ? NULL : &g->policy->rule[d->rule];
-	char text[EGRESS_STRLEN];
-
-	flow_log_verdict(c, &(struct flow_note){
+	struct flow_note n = {
 		.event = allowed ? FLOW_ALLOW : FLOW_DENY, .dir = FLOW_OUT, .proto = proto, .g = g, .id = c->flows.id,
 		.to = to, .name = d->grant ? names_text(d->grant) : names_of(c, g, &to->a),
-		.rule = r ? r->text : default_text(g->policy, text), .reason = r ? r->reason : NULL,
-	});
+	};
+	char text[EGRESS_STRLEN];
+
+	note_rule(&n, g->policy, d, text);
+	flow_log_verdict(c, &n);
 }
 
 enum drop egress_verdict(struct ctx *c, const struct guest *g, uint8_t proto, const struct end *to, const struct pkt *p,
@@ -205,27 +222,53 @@ enum drop egress_verdict(struct ctx *c, const struct guest *g, uint8_t proto, co
 				rules->rule[d->rule].text);
 	if (why == DROP_WAITS || why == DROP_ASK)
 		return why;			/* it is judged again */
-	if (rules) {
-		++*(d->rule == POLICY_NONE ? &rules->hits : &rules->rule[d->rule].hits);
-		rules->denied += d->rule == POLICY_NONE && why;
-	}
+	if (rules)
+		count(rules, d, !why);
 	if (c->flow_log.on)
 		record(c, g, proto, to, d, !why);
 	return why;
 }
 
+/* Decision on an endpoint under a name that the guest sent there */
+static struct decision judge_sent(struct ctx *c, const struct guest *g, enum policy_proto proto, const struct end *to,
+				  const char *name)
+{
+	struct goal pl = goal_of(&c->net, to);
+	struct decision d = judge_as(c, g->policy, proto, &pl, name);
+
+	if (d.by == BY_NAME && d.verdict != DENY && !names_find(c, g, &to->a, name))
+		d = judge_as(c, g->policy, proto, &pl, NULL);
+	return d;
+}
+
 enum verdict names_judge(struct ctx *c, const struct guest *g, enum policy_proto proto, const struct end *to,
 			 const char *name)
 {
-	struct goal pl = goal_of(&c->net, to);
-	struct decision d;
+	return g->policy ? judge_sent(c, g, proto, to, name).verdict : ALLOW;
+}
+
+void names_refused(struct ctx *c, const struct flow *f, const char *name, const char *reason)
+{
+	struct decision d = { .rule = POLICY_NONE, .verdict = DENY }, sent;
+	const struct guest *g = flow_guest(c, f);
+	struct flow_note n = {
+		.event = FLOW_DENY, .dir = FLOW_OUT, .proto = IPPROTO_TCP, .g = g, .id = f->id, .to = &f->side[HOST].peer,
+		.name = f->decision.grant ? names_text(f->decision.grant) : NULL, .sni = *name ? name : NULL,
+		.reason = reason,
+	};
+	char text[EGRESS_STRLEN];
 
 	if (!g->policy)
-		return ALLOW;
-	d = judge_as(c, g->policy, proto, &pl, name);
-	if (d.by == BY_NAME && d.verdict != DENY && !names_find(c, g, &to->a, name))
-		d = judge_as(c, g->policy, proto, &pl, NULL);
-	return d.verdict;
+		return;
+	if (*name) {
+		sent = judge_sent(c, g, POLICY_TCP, n.to, name);
+		d = sent.verdict == DENY ? sent : d;
+	}
+	count(g->policy, &d, false);
+	if (!c->flow_log.on)
+		return;
+	note_rule(&n, g->policy, &d, text);
+	flow_log_verdict(c, &n);
 }
 
 static uint8_t flow_proto(const struct flow *f)

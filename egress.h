@@ -73,4 +73,7 @@ static inline bool egress_resolves(const struct guest *g)
 enum verdict names_judge(struct ctx *c, const struct guest *g, enum policy_proto proto, const struct end *to,
 			 const char *name);
 
+/* Counts and records that the flow is refused after all, by what it sent: @name, or an empty text, and why */
+void names_refused(struct ctx *c, const struct flow *f, const char *name, const char *reason);
+
 #endif /* EGRESS_H */

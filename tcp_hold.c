@@ -63,6 +63,7 @@ static void hold_deny(struct ctx *c, struct flow *f, const char *reason, const c
 {
 	debug("TCP connection refused by its first bytes: %s%s%s", reason, *name ? ": " : "", name);
 	drop_count(flow_guest(c, f), DROP_POLICY);
+	names_refused(c, f, name, reason);
 	tcp_abort(c, f, true);
 }
 

@@ -23,7 +23,7 @@ struct setup {
 };
 
 enum setups {
-	PLAIN, NO_MAP, DNS_LO, DNS_GW, DNS_FWD, DNS_NONE, MAPS, OUT, V4_ONLY, V6_ONLY, NOTHING, SEEN, LL_GW, LL_ONLY,
+	PLAIN, NO_MAP, DNS_LO, DNS_GW, DNS_FWD, DNS_AWAY, MAPS, OUT, V4_ONLY, V6_ONLY, NOTHING, SEEN, LL_GW, LL_ONLY,
 	NO_GW, LOCAL_GW, DNS_OTHER
 };
 
@@ -38,7 +38,7 @@ static const struct setup setups[] = {
 		     .dns4 = "10.0.2.2" },
 	[DNS_FWD] = { "--dns-forward --no-map-gw", .gw4 = "10.0.2.2", .gw6 = "2001:db8::2", .fwd4 = "169.254.1.1",
 		      .fwd6 = "64:ff9b:1::1", .dns4 = "127.0.0.53", .dns6 = "2001:db8:53::1", .out4 = "192.0.2.9" },
-	[DNS_NONE] = { "--dns-forward, no resolver", .gw4 = "10.0.2.2", .gw6 = "2001:db8::2", .lo4 = "10.0.2.2",
+	[DNS_AWAY] = { "--dns-forward, no resolver", .gw4 = "10.0.2.2", .gw6 = "2001:db8::2", .lo4 = "10.0.2.2",
 		       .fwd4 = "10.0.2.2", .fwd6 = "64:ff9b:1::1" },
 	[MAPS] = { "--map-guest-addr, --map-host-loopback", .gw4 = "10.0.2.2", .gw6 = "2001:db8::2", .lo4 = "10.0.2.3",
 		   .lo6 = "2001:db8::3", .guest4 = "169.254.1.2", .guest6 = "2001:db8::4", .out4 = "192.0.2.9",
@@ -138,9 +138,9 @@ static const struct out {
 	{ "other ports of that address", DNS_FWD, T, G4, "169.254.1.1", 80, DROP_NONE, "169.254.1.1", "192.0.2.9" },
 	{ "echo to the forward address", DNS_FWD, I6, G6, "64:ff9b:1::1", 53, DROP_NONE, "64:ff9b:1::1", NULL },
 	{ "another resolver is itself", DNS_FWD, U, G4, "198.51.100.1", 53, DROP_NONE, "198.51.100.1", "192.0.2.9" },
-	{ "no resolver", DNS_NONE, U, G6, "64:ff9b:1::1", 53, DROP_POLICY, NULL, NULL },
-	{ "no resolver, loopback is none either", DNS_NONE, U, G4, "10.0.2.2", 53, DROP_POLICY, NULL, NULL },
-	{ "no resolver, other ports", DNS_NONE, U, G4, "10.0.2.2", 123, DROP_NONE, "127.0.0.1", NULL },
+	{ "no resolver", DNS_AWAY, U, G6, "64:ff9b:1::1", 53, DROP_POLICY, NULL, NULL },
+	{ "no resolver, loopback is none either", DNS_AWAY, U, G4, "10.0.2.2", 53, DROP_POLICY, NULL, NULL },
+	{ "no resolver, other ports", DNS_AWAY, U, G4, "10.0.2.2", 123, DROP_NONE, "127.0.0.1", NULL },
 
 	{ "resolver of the other family", DNS_OTHER, U, G4, "169.254.1.1", 53, DROP_NONE, "fe80::53", "2001:db8::9" },
 	{ "resolver of the other family, TCP", DNS_OTHER, T, G4, "169.254.1.1", 853, DROP_NONE, "fe80::53", "2001:db8::9" },
