@@ -9,6 +9,7 @@
 #define NAMES_H
 
 #include "ctx.h"
+#include "dns.h"
 
 #define GRANT_TIME	60		/* s, at least */
 #define GRANT_MOST	DNS_TTL_MOST	/* s, at most */

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "dns.h"
 #include "policy.h"
 #include "util.h"
 

@@ -12,7 +12,6 @@
 #define POLICY_H
 
 #include "addr.h"
-#include "dns.h"
 
 #define POLICY_MAX	10000			/* rules */
 #define POLICY_RANGES	32768			/* ranges of ports in all of them */

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "dns.h"
 #include "policy.h"
 #include "util.h"
 

@@ -40,7 +40,7 @@ struct lookup {
 
 static struct lookup lookup[LOOKUPS];
 static unsigned lookups;		/* entries that were ever used */
-static uint8_t taken[2 + MESSAGE_MAX], made[2 + MESSAGE_MAX];	/* within a call */
+static uint8_t received[2 + MESSAGE_MAX], made[2 + MESSAGE_MAX];	/* within a call */
 
 static const struct flow_ops lookup_flow;
 
@@ -275,9 +275,9 @@ static void lookup_read_tcp(struct ctx *c, struct flow *f, uint32_t events)
 		lookup_failed(c, f);
 		return;
 	}
-	n = UNINTERRUPTED(recv(f->sock, taken, sizeof(taken), MSG_PEEK | MSG_DONTWAIT));
-	if (n >= 2 && n >= 2 + get_be16(taken)) {
-		if (!lookup_take(c, f, taken + 2, get_be16(taken)))
+	n = UNINTERRUPTED(recv(f->sock, received, sizeof(received), MSG_PEEK | MSG_DONTWAIT));
+	if (n >= 2 && n >= 2 + get_be16(received)) {
+		if (!lookup_take(c, f, received + 2, get_be16(received)))
 			lookup_failed(c, f);
 	} else if (!n || events & EPOLLRDHUP || (n < 0 && errno != EAGAIN)) {
 		lookup_failed(c, f);
@@ -294,14 +294,14 @@ static void lookup_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t 
 		return;
 	}
 	for (unsigned i = 0; i < LOOKUP_READS; i++) {
-		n = UNINTERRUPTED(recv(f->sock, taken, sizeof(taken), MSG_DONTWAIT));
+		n = UNINTERRUPTED(recv(f->sock, received, sizeof(received), MSG_DONTWAIT));
 		if (n < 0 && errno == EAGAIN)
 			return;
 		if (n < 0) {			/* ICMP: nobody is there */
 			lookup_failed(c, f);
 			return;
 		}
-		if (lookup_take(c, f, taken, (size_t)n))
+		if (lookup_take(c, f, received, (size_t)n))
 			return;
 	}
 	flow_wait(&c->flows, f, WAIT_READY);
