@@ -383,37 +383,32 @@ static bool data_named(struct msg *m, const struct record *r, unsigned front, un
 	return true;
 }
 
-/* Is the key of encrypted hellos among those that a client must know? Their number in *@n */
-static bool mandatory_ech(const uint8_t *b, unsigned len, unsigned *n)
+/* Keys that a client must know, but for that of encrypted hellos */
+static void made_mandatory(struct made *o, const uint8_t *b, unsigned len)
 {
-	bool ech = false;
+	unsigned n = 0;
 
-	*n = len / 2;
-	for (unsigned i = 0; i < *n; i++)
-		ech |= get_be16(b + 2 * i) == KEY_ECH;
-	return ech;
+	for (unsigned i = 0; i < len; i += 2)
+		n += get_be16(b + i) != KEY_ECH ? 2 : 0;
+	if (!n)
+		return;
+	made16(o, KEY_MANDATORY);
+	made16(o, n);
+	for (unsigned i = 0; i < len; i += 2)
+		if (get_be16(b + i) != KEY_ECH)
+			made_bytes(o, b + i, 2);
 }
 
 /* A parameter, without what is about encrypted hellos */
 static void made_param(struct made *o, unsigned key, const uint8_t *b, unsigned len)
 {
-	unsigned n;
-
-	if (key == KEY_ECH)
-		return;
-	if (key != KEY_MANDATORY || !mandatory_ech(b, len, &n)) {
+	if (key == KEY_MANDATORY) {
+		made_mandatory(o, b, len);
+	} else if (key != KEY_ECH) {
 		made16(o, key);
 		made16(o, len);
 		made_bytes(o, b, len);
-		return;
 	}
-	if (n == 1)
-		return;
-	made16(o, key);
-	made16(o, 2 * (n - 1));
-	for (unsigned i = 0; i < n; i++)
-		if (get_be16(b + 2 * i) != KEY_ECH)
-			made_bytes(o, b + 2 * i, 2);
 }
 
 /* Data of SVCB and HTTPS (RFC 9460 2.2): false if it makes no sense. @f: hints are for the name asked for, or NULL */
