@@ -15,6 +15,8 @@
 #include "egress.h"
 #include "names.h"
 
+#define RULE_RESOLVER	"resolver"	/* in place of a rule's text */
+
 void egress_set(struct ctx *c, struct policy *p)
 {
 	c->egress.policy = p;
@@ -174,6 +176,8 @@ const char *egress_rule(const struct ctx *c, const struct flow *f, char buf[stat
 
 	if (!f->egress || f->id <= c->egress.since)
 		return NULL;
+	if (f->decision.by == BY_RESOLVER)
+		return RULE_RESOLVER;
 	return f->decision.rule == POLICY_NONE ? default_text(p, buf) : p->rule[f->decision.rule].text;
 }
 
@@ -227,6 +231,17 @@ enum drop egress_verdict(struct ctx *c, const struct guest *g, uint8_t proto, co
 	if (c->flow_log.on)
 		record(c, g, proto, to, d, !why);
 	return why;
+}
+
+void egress_queries(struct ctx *c, const struct guest *g, uint8_t proto, const struct end *to, struct decision *d)
+{
+	*d = (struct decision){ .rule = POLICY_NONE, .verdict = ALLOW, .by = BY_RESOLVER };
+	c->flows.id++;
+	if (c->flow_log.on)
+		flow_log_verdict(c, &(struct flow_note){
+			.event = FLOW_ALLOW, .dir = FLOW_OUT, .proto = proto, .g = g, .id = c->flows.id, .to = to,
+			.rule = RULE_RESOLVER,
+		});
 }
 
 /* Decision on an endpoint under a name that the guest sent there */
@@ -286,7 +301,7 @@ unsigned egress_end_refused(struct ctx *c)
 		struct flow *f = &c->flows.f[i];
 		const struct policy *p = flow_guest(c, f)->policy;
 
-		if (f->type == FLOW_FREE || f->dead || !f->egress || !p ||
+		if (f->type == FLOW_FREE || f->dead || !f->egress || !p || f->decision.by == BY_RESOLVER ||
 		    judge(c, p, flow_guest(c, f), flow_proto(f), &f->side[HOST].peer).verdict != DENY)
 			continue;
 		n += f->ops->end(c, f);

@@ -57,6 +57,9 @@ static inline enum drop egress_open(struct ctx *c, const struct guest *g, const 
 	return g->policy || c->flow_log.on ? egress_verdict(c, g, p->proto, to, p, d) : DROP_NONE;
 }
 
+/* A flow of queries begins, to @to: no rule is needed */
+void egress_queries(struct ctx *c, const struct guest *g, uint8_t proto, const struct end *to, struct decision *d);
+
 /* Is port 53 the program's for this guest? See policy_resolves() */
 static inline bool egress_resolves(const struct guest *g)
 {

@@ -148,6 +148,7 @@ enum by_name {
 	BY_ADDRESS,		/* the address is allowed, whatever names it has */
 	BUT_NAMES,		/* so it is, but there are names that are not: none of those may be sent */
 	BY_NAME,		/* it is allowed by a name only: that must be sent, or another one that is allowed */
+	BY_RESOLVER,		/* the flow is one of queries, which are judged one by one */
 };
 
 struct decision {

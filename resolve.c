@@ -14,6 +14,7 @@
 #include "dns.h"
 #include "egress.h"
 #include "event.h"
+#include "flow_log.h"
 #include "names.h"
 #include "reclaim.h"
 #include "resolve.h"
@@ -208,11 +209,23 @@ static void lookup_done(struct ctx *c, struct flow *f, size_t len)
 		resolve_answered(c, stream, made, len);
 }
 
+/* The record of an answer, which is one of ours without @found */
+static void note(struct ctx *c, const struct guest *g, const struct dns_query *q, enum verdict v,
+		 const struct dns_found *found)
+{
+	char type[DNS_TYPE_LEN];
+
+	if (c->flow_log.on)
+		flow_log_dns(c, g, q->text, dns_type(q->type, type), v, found ? found->a : NULL, found ? found->n : 0);
+}
+
 /* There is no answer: another resolver is asked, or the guest is shown that */
 static void lookup_failed(struct ctx *c, struct flow *f)
 {
-	if (!lookup_next(c, f))
-		lookup_done(c, f, dns_error(&lookup_of(f)->q, DNS_SERVFAIL, false, made + 2));
+	if (lookup_next(c, f))
+		return;
+	note(c, flow_guest(c, f), &lookup_of(f)->q, ALLOW, NULL);
+	lookup_done(c, f, dns_error(&lookup_of(f)->q, DNS_SERVFAIL, false, made + 2));
 }
 
 /* Is it, or does it carry, an address that no name leads to? The host's are known when a flow begins. */
@@ -247,19 +260,19 @@ static bool lookup_take(struct ctx *c, struct flow *f, const uint8_t *b, size_t 
 	len = dns_answer(b, len, &l->q, l->id, made + 2, max, &found);
 	if (!len)
 		return false;
-	if (found.rcode == DNS_SERVFAIL || found.rcode == DNS_REFUSED) {
-		if (!lookup_next(c, f))
-			lookup_done(c, f, len);
+	if ((found.rcode == DNS_SERVFAIL || found.rcode == DNS_REFUSED) && lookup_next(c, f))
 		return true;
-	}
 	if (found.cut && whole && !l->tcp) {
 		l->tcp = true;
 		if (!lookup_try(c, f))
 			lookup_failed(c, f);
 		return true;
 	}
-	c->resolve.first = l->nr;
-	c->resolve.until = c->now + RESOLVER_FIRST;
+	if (found.rcode != DNS_SERVFAIL && found.rcode != DNS_REFUSED) {
+		c->resolve.first = l->nr;
+		c->resolve.until = c->now + RESOLVER_FIRST;
+	}
+	note(c, flow_guest(c, f), &l->q, ALLOW, &found);
 	learn(c, flow_guest(c, f), l->q.text, &found);
 	lookup_done(c, f, len);
 	return true;
@@ -420,9 +433,10 @@ size_t resolve_query(struct ctx *c, struct guest *g, struct flow *stream, const 
 		return dns_error(&q, (enum dns_rcode)rc, false, answer);
 	if (policy_resolves(g->policy))
 		d = policy_query(g->policy, q.text);
-	if (d.verdict == DENY)
-		return dns_error(&q, DNS_NXDOMAIN, true, answer);
-	return lookup_begin(c, g, stream, guest, &q) ? 0 : dns_error(&q, DNS_SERVFAIL, false, answer);
+	if (d.verdict != DENY && lookup_begin(c, g, stream, guest, &q))
+		return 0;
+	note(c, g, &q, d.verdict, NULL);
+	return dns_error(&q, d.verdict == DENY ? DNS_NXDOMAIN : DNS_SERVFAIL, d.verdict == DENY, answer);
 }
 
 bool resolve_takes(const struct guest *g, const struct end *to)

@@ -439,10 +439,12 @@ void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 	resolver_begin(&c->net.ip[addr_family(&p->dst.a)], c->now);
 	why = map_out(&c->net, IPPROTO_TCP, &p->src, &p->dst, &host);
 	ours = !why && resolve_takes(g, &p->dst);
-	if (ours)
+	if (ours) {
 		host = (struct side){ p->dst, { .a = addr_any(addr_family(&p->dst.a)) } };
-	else if (!why)
+		egress_queries(c, g, IPPROTO_TCP, &p->dst, &d);
+	} else if (!why) {
 		why = egress_open(c, g, p, &host.peer, &d);
+	}
 	if (why) {
 		drop_count(g, why);
 		if (why == DROP_POLICY)
@@ -455,8 +457,7 @@ void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 		tcp_refuse(c, g, &p->src, &p->dst, p->tcp.seq,
 			   &(struct sock_err){ .err = -fd, .origin = SO_EE_ORIGIN_LOCAL });
 	} else if ((f = tcp_begin(c, g, &guest, &host, fd))) {
-		if (!ours)
-			flow_decided(&c->flows, f, &d);
+		flow_decided(&c->flows, f, &d);
 		tcp_hold(f);
 		tcp_set_state(f, TCP_CONNECTING);
 		tcp_take_syn(c, f, p);

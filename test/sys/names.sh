@@ -47,7 +47,7 @@ resolv "nameserver 198.51.100.10
 nameserver 198.51.100.11"
 resolver 198.51.100.10 198.51.100.11 9.9.9.10
 S=198.51.100.10
-pasta_up --deny bad.test.example --allow good.test.example:7000 --allow '*.test.example:7000' --allow udp/quic.test.example:443 \
+pasta_up --flow-log "$T/flows" --deny bad.test.example --allow good.test.example:7000 --allow '*.test.example:7000' --allow udp/quic.test.example:443 \
 	--allow alias.example:443 --allow host.example:7000
 
 # ---- An address without its name
@@ -148,6 +148,23 @@ is "nobody answers: SERVFAIL" "$(ask $S silent.test.example)" "SERVFAIL"
 is "the second one was asked, too" "$(grep -c "198.51.100.11 silent" "$LOG" | sed 's/[1-9].*/some/')" some
 ok "connections to port 53 leave nothing behind" wait_for 40 no_flows
 pasta_stop
+
+# ---- The record
+cat >"$T/lines.py" <<'END'
+import json, sys
+for line in open(sys.argv[1]):
+    l = json.loads(line)
+    if l["event"] == "dns":
+        print(l["verdict"], l["name"], l["type"], *l["addresses"])
+    elif l["port"] == 53 or "name" in l:
+        print(l["event"], l["dir"], l["proto"], l["port"], l.get("rule"), l.get("name"))
+END
+python3 "$T/lines.py" "$T/flows" >"$T/lines"
+for want in "allow good.test.example A 9.9.9.9" "deny data.evil.example TXT" "allow chain.test.example A 9.9.9.11" \
+	"allow silent.test.example A" "allow out tcp 53 resolver None" "end out tcp 53 None None" \
+	"allow out tcp 7000 good.test.example:7000 good.test.example"; do
+	ok "recorded: $want" grep -qxF "$want" "$T/lines"
+done
 
 # ---- What is not refused
 pasta_up --egress internet --deny evil.example
