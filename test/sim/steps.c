@@ -331,20 +331,33 @@ static bool flow_step(struct run *r, const struct step *t)
 	return STEP_OK(!woken || !company_sleeps(r), r, "woken %llu times", (unsigned long long)woken);
 }
 
+/* As Status has it: object and member, "tcp_resets_sent" */
+static const struct counter *counter_named(const char *word)
+{
+	char name[64];
+
+	for (unsigned i = 0; i < ARRAY_SIZE(counters); i++) {
+		const struct counter *k = &counters[i];
+
+		snprintf(name, sizeof(name), "%s_%s", k->object, k->member ? k->member : "");
+		if (!strcmp(name, word))
+			return k;
+	}
+	return NULL;
+}
+
 static bool counter_step(struct run *r, const struct step *t)
 {
+	const struct counter *k = counter_named(t->word);
 	uint64_t n;
 
 	if (!settle(r))
 		return false;
-	for (unsigned i = 0; i < ARRAY_SIZE(counters); i++) {
-		if (strcmp(counters[i].name, t->word))
-			continue;
-		n = counter_value(&r->c, &counters[i], NULL);
-		return STEP_OK(n == (uint64_t)t->n || (n > (uint64_t)t->n && !company_sleeps(r)), r, "it is %llu",
-			       (unsigned long long)n);
-	}
-	return run_fail(r, "there is no such counter");
+	if (!k)
+		return run_fail(r, "there is no such counter");
+	n = counter_value(&r->c, k, NULL);
+	return STEP_OK(n == (uint64_t)t->n || (n > (uint64_t)t->n && !company_sleeps(r)), r, "it is %llu",
+		       (unsigned long long)n);
 }
 
 /* What the user does, by way of the control socket: in a turn of the loop */
