@@ -19,6 +19,7 @@
 #include "counters.h"
 #include "egress.h"
 #include "input.h"
+#include "names.h"
 #include "opt.h"
 #include "udp.h"
 
@@ -571,10 +572,18 @@ static void put_side(struct json_out *o, const char *name, const struct side *s)
 	json_close(o, '}');
 }
 
-static void put_flow(const struct ctx *c, struct json_out *o, const struct flow *f)
+/* Name that the guest knows the other end by, or NULL */
+static const char *flow_name(struct ctx *c, const struct flow *f)
+{
+	if (f->decision.grant)
+		return names_text(f->decision.grant);
+	return f->egress ? names_of(c, flow_guest(c, f), &f->side[HOST].peer.a) : NULL;
+}
+
+static void put_flow(struct ctx *c, struct json_out *o, const struct flow *f)
 {
 	char buf[EGRESS_STRLEN], text[FLOW_RULE_SHOWN + 1];
-	const char *rule;
+	const char *rule, *name;
 
 	if (f->type == FLOW_FREE || f->dead || !f->ops->state)
 		return;
@@ -589,6 +598,9 @@ static void put_flow(const struct ctx *c, struct json_out *o, const struct flow 
 	json_int(o, "age", (int64_t)(c->now - f->created));
 	json_int(o, "id", f->id);
 	json_str(o, "direction", f->egress ? "out" : "in");
+	name = flow_name(c, f);
+	if (name)
+		json_str(o, "name", name);
 	rule = egress_rule(c, f, buf);
 	if (rule) {
 		snprintf(text, sizeof(text), "%s", rule);

@@ -161,4 +161,18 @@ timeout 20 python3 "$T/client.py" >"$T/client.out" 2>&1 & CLIENT=$!
 wait_for 20 eval 'D 1; grep -q "deny.*10.9.0.1" "$T/client.out"'
 kill $CLIENT $HOLD $READ 2>/dev/null
 pasta_stop
+
+# ---- Names
+resolv "nameserver 198.51.100.10"
+R python3 "$SYS/dns_tool.py" serve "$T/queries" 198.51.100.10 >"$T/resolver" 2>&1 & RESOLVER=$!
+wait_for 20 grep -q ready "$T/resolver"
+pasta_up -c "$S" --flow-log "$L" --allow good.test.example:7000
+is "a name that a rule allows" "$(C python3 "$SYS/dns_tool.py" ask 198.51.100.10 good.test.example)" "NOERROR 9.9.9.9"
+xfer 10 <<END
+udp a_flow_by_name c=C s=R to=9.9.9.9 at=9.9.9.9 port=7000 sizes=1,1000
+END
+like "--flows: the name" "$(P --flows)" "udp .*  out  good\.test\.example 9\.9\.9\.9:7000 +good\.test\.example:7000"
+ok "the record has it, too" wait_for 5 has '"event":"allow".*"port":7000,"name":"good.test.example","rule":"good.test.example:7000"'
+kill $RESOLVER
+pasta_stop
 done_testing
