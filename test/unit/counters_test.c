@@ -120,7 +120,7 @@ static void test_all(void)
 	       "\"from_guest\":{\"frames\":41,\"bytes\":42},\"to_guest\":{\"frames\":43,\"bytes\":44},\"lost\":45,"
 	       "\"spliced_connections\":31,\"spliced_bytes\":32,"
 	       "\"dropped\":{\"frame\":51,\"ethertype\":0,\"ip_header\":0,\"ip_csum\":0,\"ip_ext\":0,\"fragment\":0,"
-	       "\"l4_header\":0,\"l4_csum\":0,\"segments\":0,\"proto\":0,\"port_zero\":0,\"addr\":0,\"policy\":0,"
+	       "\"l4_header\":0,\"l4_csum\":0,\"segments\":0,\"proto\":0,\"port_zero\":0,\"addr\":0,\"policy\":0,\"ask\":0,"
 	       "\"tcp_state\":0,\"tcp_seq\":0,\"no_flow\":0,\"no_resource\":0,\"send\":0,\"link_full\":0,"
 	       "\"responder\":52},"
 	       "\"flows_opened\":{\"tcp\":1099511627776,\"udp\":12,\"ping\":0,\"spliced\":0},"
