@@ -181,6 +181,12 @@ const char *egress_rule(const struct ctx *c, const struct flow *f, char buf[stat
 	return f->decision.rule == POLICY_NONE ? default_text(p, buf) : p->rule[f->decision.rule].text;
 }
 
+/* Name that a decision is about: the one that was granted for it, or the last one of the address; NULL: none */
+static const char *name_of(struct ctx *c, const struct guest *g, const struct end *to, const struct decision *d)
+{
+	return d->grant ? names_text(d->grant) : names_of(c, g, &to->a);
+}
+
 static void count(struct policy *p, const struct decision *d, bool allowed)
 {
 	++*(d->rule == POLICY_NONE ? &p->hits : &p->rule[d->rule].hits);
@@ -204,7 +210,7 @@ static void record(struct ctx *c, const struct guest *g, uint8_t proto, const st
 {
 	struct flow_note n = {
 		.event = allowed ? FLOW_ALLOW : FLOW_DENY, .dir = FLOW_OUT, .proto = proto, .g = g, .id = c->flows.id,
-		.to = to, .name = d->grant ? names_text(d->grant) : names_of(c, g, &to->a),
+		.to = to, .name = name_of(c, g, to, d),
 	};
 	char text[EGRESS_STRLEN];
 
@@ -222,8 +228,7 @@ enum drop egress_verdict(struct ctx *c, const struct guest *g, uint8_t proto, co
 		*d = judge(c, rules, g, proto, to);
 	why = d->verdict == ALLOW ? DROP_NONE : DROP_POLICY;
 	if (d->verdict == ASK)
-		why = ask_judge(c, g, policy_proto(proto), to, d->grant ? names_text(d->grant) : NULL, p,
-				rules->rule[d->rule].text);
+		why = ask_judge(c, g, policy_proto(proto), to, name_of(c, g, to, d), p, rules->rule[d->rule].text);
 	if (why == DROP_WAITS || why == DROP_ASK)
 		return why;			/* it is judged again */
 	if (rules)

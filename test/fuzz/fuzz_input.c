@@ -9,8 +9,8 @@
  * next step comes in the same batch. Numbers are big-endian, those behind the end of the input are 0. TCP segments are
  * relative to what was sent and seen, and carry the pattern of the stream, so that whole connections are a few bytes.
  */
-/* LINK: test/sim/check.o test/sim/company.o test/sim/dgrams.o test/sim/hellos.o test/sim/kernel.o test/sim/pools.o */
-/* LINK: test/sim/run.o test/sim/tap_sim.o test/sim/wire.o */
+/* LINK: test/sim/check.o test/sim/company.o test/sim/dgrams.o test/sim/kernel.o test/sim/pools.o */
+/* LINK: test/sim/hellos.o test/sim/run.o test/sim/tap_sim.o test/sim/wire.o */
 /* LINK: test/sim/script.o test/sim/steps.o test/sim/world.o */
 /* LDFLAGS: -Wl,--wrap=clock_gettime,--wrap=getentropy,--wrap=epoll_create1,--wrap=epoll_ctl,--wrap=epoll_wait */
 /* LDFLAGS: -Wl,--wrap=poll,--wrap=socket,--wrap=setsockopt,--wrap=getsockopt,--wrap=ioctl,--wrap=bind,--wrap=listen */

@@ -172,6 +172,38 @@ static void grant(const char *name, const char *addr)
 	ok(names_grant(&c, &c.guest[0], name, &a, 0));
 }
 
+/* The name in the question about a connection, or NULL: there is none */
+static const char *asked(const char *addr, uint16_t port)
+{
+	uint8_t head[40] = { 0 };
+	struct iovec iov = { head, sizeof(head) };
+	const struct pkt p = {
+		.proto = IPPROTO_TCP, .src = { A("10.0.2.15"), 1 }, .dst = { A(addr), port },
+		.ip = { &iov, 1, 0, sizeof(head) },
+	};
+	struct decision d;
+
+	wheel_init(&c.wheel, 0);
+	if (egress_open(&c, &c.guest[0], &p, &p.dst, &d) != DROP_WAITS)
+		return NULL;
+	return ask_after(&c, c.ask.last - 1)->place.name;
+}
+
+static void test_names_asked(void)
+{
+	test("a question has the name that its rule is about, or else the one that was granted last");
+	names_forget(&c.guest[0]);
+	grant("a.example", "9.9.9.9");
+	grant("b.example", "9.9.9.9");
+	rules("ask a.example");
+	eq_str(asked("9.9.9.9", 443), "a.example");
+	eq_str(asked("9.9.9.10", 443), NULL);
+	rules("ask 9.0.0.0/8");
+	eq_str(asked("9.9.9.9", 443), "b.example");
+	eq_str(asked("9.9.9.10", 443), "");
+	names_forget(&c.guest[0]);
+}
+
 static void test_names(void)
 {
 	static const struct {
@@ -316,6 +348,7 @@ int main(void)
 	test_carried();
 	test_resolver();
 	test_names();
+	test_names_asked();
 	test_counts();
 	test_end();
 	return done();
