@@ -43,9 +43,9 @@ HARDEN	:= -fPIE -fno-asynchronous-unwind-tables -fstack-protector-strong -fstack
 endif
 Q	:= $(if $(V),,@)
 # Not on the way of a packet: small, not fast
-COLD	:= attach auto conf conf_ports control control_call dns follow follow_filter follow_resolv isolate json log \
-	   net netlink netlink_own netlink_route ns ns_net ns_setter opener opt passt pesto policy_text qrap resolve \
-	   resolve_stream summary
+COLD	:= attach auto conf conf_ports control control_call dns follow follow_filter follow_resolv hello isolate json \
+	   log net netlink netlink_own netlink_route ns ns_net ns_setter opener opt passt pesto policy_text qrap \
+	   resolve resolve_stream summary
 $(COLD:%=$(B)/%.o): SMALL = $(patsubst -O2,-Os,$(filter -O2,$(CFLAGS)))
 FLAGS	= -std=gnu11 -D_GNU_SOURCE= $(DEFINES) $(WARN) $(CFLAGS) $(HARDEN) $(SANITIZE) $(FUZZING)
 LINK	= $(CC) $(FLAGS) -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)

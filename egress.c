@@ -267,28 +267,46 @@ enum verdict names_judge(struct ctx *c, const struct guest *g, enum policy_proto
 	return g->policy ? judge_sent(c, g, proto, to, name).verdict : ALLOW;
 }
 
+/* The record of a verdict on what a flow sent: @name, or an empty text */
+static void record_sent(struct ctx *c, const struct flow *f, const struct decision *d, const char *name,
+			const char *reason)
+{
+	struct flow_note n = {
+		.event = reason ? FLOW_DENY : FLOW_ALLOW, .dir = FLOW_OUT, .proto = IPPROTO_TCP,
+		.g = flow_guest(c, f), .id = f->id, .to = &f->side[HOST].peer, .sni = *name ? name : NULL,
+		.name = f->decision.grant ? names_text(f->decision.grant) : NULL, .reason = reason,
+	};
+	char text[EGRESS_STRLEN];
+
+	note_rule(&n, n.g->policy, d, text);
+	flow_log_verdict(c, &n);
+}
+
 void names_refused(struct ctx *c, const struct flow *f, const char *name, const char *reason)
 {
 	struct decision d = { .rule = POLICY_NONE, .verdict = DENY }, sent;
 	const struct guest *g = flow_guest(c, f);
-	struct flow_note n = {
-		.event = FLOW_DENY, .dir = FLOW_OUT, .proto = IPPROTO_TCP, .g = g, .id = f->id, .to = &f->side[HOST].peer,
-		.name = f->decision.grant ? names_text(f->decision.grant) : NULL, .sni = *name ? name : NULL,
-		.reason = reason,
-	};
-	char text[EGRESS_STRLEN];
 
 	if (!g->policy)
 		return;
 	if (*name) {
-		sent = judge_sent(c, g, POLICY_TCP, n.to, name);
+		sent = judge_sent(c, g, POLICY_TCP, &f->side[HOST].peer, name);
 		d = sent.verdict == DENY ? sent : d;
 	}
 	count(g->policy, &d, false);
-	if (!c->flow_log.on)
+	if (c->flow_log.on)
+		record_sent(c, f, &d, name, reason);
+}
+
+void names_allowed(struct ctx *c, const struct flow *f, const char *name)
+{
+	const struct guest *g = flow_guest(c, f);
+	struct decision d;
+
+	if (!g->policy || !c->flow_log.on)
 		return;
-	note_rule(&n, g->policy, &d, text);
-	flow_log_verdict(c, &n);
+	d = judge_sent(c, g, POLICY_TCP, &f->side[HOST].peer, name);
+	record_sent(c, f, &d, name, NULL);
 }
 
 static uint8_t flow_proto(const struct flow *f)

@@ -79,4 +79,7 @@ enum verdict names_judge(struct ctx *c, const struct guest *g, enum policy_proto
 /* Counts and records that the flow is refused after all, by what it sent: @name, or an empty text, and why */
 void names_refused(struct ctx *c, const struct flow *f, const char *name, const char *reason);
 
+/* Records that it is allowed under the name that it sent */
+void names_allowed(struct ctx *c, const struct flow *f, const char *name);
+
 #endif /* EGRESS_H */

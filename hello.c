@@ -235,7 +235,7 @@ static bool has_version(struct span line)
 }
 
 /* The next line of @s, without its end, CRLF or LF (RFC 9112 2.2): false if it is not whole */
-static bool take_line(struct span *s, struct span *line)
+static bool http_line(struct span *s, struct span *line)
 {
 	const uint8_t *end = s->len ? memchr(s->p, '\n', s->len) : NULL;
 
@@ -329,7 +329,7 @@ static enum hello_state http_read(const uint8_t *p, size_t len, uint16_t *at, st
 		return HELLO_MORE;
 
 	span_take(&all, MAX(from, *at), &part);
-	for (rest = all; take_line(&rest, &line); all = rest) {
+	for (rest = all; http_line(&rest, &line); all = rest) {
 		bool first = line.p == p + from;
 
 		if (!line.len) {
@@ -349,7 +349,7 @@ static enum hello_kind http_name(struct hello *h, char *name)
 {
 	struct span line, value;
 
-	while (take_line(&h->rest, &line)) {
+	while (http_line(&h->rest, &line)) {
 		bool first = !h->begun;
 
 		h->begun = true;

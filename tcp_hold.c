@@ -64,6 +64,7 @@ static void hold_deny(struct ctx *c, struct flow *f, const char *reason, const c
 	debug("TCP connection refused by its first bytes: %s%s%s", reason, *name ? ": " : "", name);
 	drop_count(flow_guest(c, f), DROP_POLICY);
 	names_refused(c, f, name, reason);
+	f->bytes[GUEST] = 0;			/* none has got anywhere */
 	tcp_abort(c, f, true);
 }
 
@@ -99,7 +100,10 @@ static const char *hold_names(struct ctx *c, const struct flow *f, struct hello 
 			break;
 		if (kind == HELLO_NAME_GOOD && !hold_allows(c, f, name))
 			return "server name is not allowed";
-		named |= kind == HELLO_NAME_GOOD;
+		if (kind == HELLO_NAME_GOOD)
+			named = true;
+		else
+			*name = '\0';
 	}
 	if (kind)
 		*name = '\0';			/* which may be anything */
@@ -153,6 +157,8 @@ bool tcp_hold_read(struct ctx *c, struct flow *f)
 		return false;
 	}
 	if (!more) {
+		if (*name)
+			names_allowed(c, f, name);
 		t->flags &= ~TCPF_HELD;
 		t->flags |= TCPF_READABLE;
 		tcp_write(t);

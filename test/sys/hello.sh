@@ -27,7 +27,10 @@ seen()
 resets() { like "$1" "$("${@:2}")" '^(35|52|56)$'; }
 look()	{ C getent "$1" "$2" | sed -n '1s/ .*//p'; }
 
-pasta_up --allow 'tcp/a.example' --allow 'tcp/*.sub.example:443'
+# recorded TIMES END: so many lines of the flow log end like that
+recorded() { wait_for 20 eval "[ \$(grep -cF '$2' '$T/flows') = $1 ]" || { cat "$T/flows"; return 1; }; }
+
+pasta_up --allow 'tcp/a.example' --allow 'tcp/*.sub.example:443' --flow-log "$T/flows"
 is "before the guest has asked for the name, its address is refused" "$(ask 9.9.9.9 443 x)" reset
 is "no answer for a name that no rule allows" "$(look ahosts b.example)" ""
 is "the name has an address" "$(look ahostsv4 a.example)" 9.9.9.9
@@ -53,6 +56,11 @@ resets "plain text on TLS' port" get -H 'Host: a.example' http://9.9.9.9:443/
 is "a server that speaks first, there" "$(ask 9.9.9.9 443 'SSH-2.0-x\r\n')" reset
 is "nothing of these connections has got there" "$(seen 8 | sort | uniq -c | sed 's/^ *//')" "1 443 a.example
 7 443 nothing"
+ok "recorded: names that are allowed" recorded 4 '"sni":"a.example","rule":"tcp/a.example"}'
+ok "recorded: another name" recorded 2 '"sni":"b.example","rule":"egress locked","reason":"server name is not allowed"}'
+ok "recorded: none" recorded 2 '"rule":"egress locked","reason":"no server name"}'
+ok "recorded: no TLS" recorded 2 '"rule":"egress locked","reason":"not TLS"}'
+ok "recorded: none of their bytes" recorded 7 '"port":443,"from_guest":0,"to_guest":0,'
 look ahosts x.sub.example >"$T/out"
 is "TLS: a name below one, once it was asked for" "$(get https://x.sub.example/)" "hello
 0"
