@@ -319,16 +319,17 @@ static void made_opt(struct made *o, const struct dns_query *q, uint16_t size, u
 	made16(o, ede);
 }
 
-size_t dns_ask(const struct dns_query *q, uint16_t id, uint8_t out[static DNS_QUERY_MAX])
+size_t dns_ask(const struct dns_query *q, uint16_t id, bool edns, uint8_t out[static DNS_QUERY_MAX])
 {
 	struct made o = { .b = out, .max = DNS_QUERY_MAX };
 	struct dns_query ask = *q;
 
 	for (unsigned i = 0; i < ask.len; i++)
 		ask.name[i] = lower_of(ask.name[i]);	/* lengths are below 64 */
-	ask.edns = true;
+	ask.edns = edns;
 	made_head(&o, &ask, id, (unsigned)(q->rd ? RD : 0) << 8 | (q->ad ? AD : 0) | (q->cd ? CD : 0));
-	made_opt(&o, q, DNS_UDP, 0, 0);
+	if (edns)
+		made_opt(&o, q, DNS_UDP, 0, 0);
 	return o.len;
 }
 
@@ -524,6 +525,12 @@ static bool is_answer(struct msg *m, const struct dns_query *q, uint16_t id)
 		return false;
 	m->at += 4;
 	return get_be16(m->b + m->at - 4) == q->type && get_be16(m->b + m->at - 2) == CLASS_IN;
+}
+
+bool dns_no_opt(const uint8_t *b, size_t len, uint16_t id)
+{
+	return len >= DNS_HEADER && get_be16(b) == id && (b[2] & (QR | OPCODE)) == QR &&
+	       ((b[3] & RCODE) == DNS_FORMERR || (b[3] & RCODE) == DNS_NOTIMP);
 }
 
 /* Records of a section, of which @count is set; OPT is left out. @last: the name to find addresses of, or NULL.

@@ -54,8 +54,11 @@ struct dns_found {
  */
 int dns_read(const uint8_t *b, size_t len, struct dns_query *q);
 
-/* The query for the resolver, with another ID: its length */
-size_t dns_ask(const struct dns_query *q, uint16_t id, uint8_t out[static DNS_QUERY_MAX]);
+/* The query for the resolver, with another ID, and OPT if @edns: its length */
+size_t dns_ask(const struct dns_query *q, uint16_t id, bool edns, uint8_t out[static DNS_QUERY_MAX]);
+
+/* Is that the answer of a resolver that doesn't know OPT (RFC 6891 7)? It may be without the question. */
+bool dns_no_opt(const uint8_t *b, size_t len, uint16_t id);
 
 /* An answer without records: its length. @blocked: on account of a rule (RFC 8914 4.16) */
 #define DNS_ERROR_MAX	(DNS_QUERY_MAX + 6)

@@ -316,6 +316,13 @@ static uint8_t flow_proto(const struct flow *f)
 	return f->type == FLOW_TCP || f->type == FLOW_SPLICE ? IPPROTO_TCP : IPPROTO_UDP;
 }
 
+/* A flow of queries that would lead to the program's resolver now */
+static bool queries_elsewhere(const struct flow *f, const struct policy *p)
+{
+	return (f->type == FLOW_TCP || f->type == FLOW_UDP) && f->side[GUEST].our.port == PORT_DNS &&
+	       policy_resolves(p);
+}
+
 unsigned egress_end_refused(struct ctx *c)
 {
 	unsigned n = 0;
@@ -324,7 +331,9 @@ unsigned egress_end_refused(struct ctx *c)
 		struct flow *f = &c->flows.f[i];
 		const struct policy *p = flow_guest(c, f)->policy;
 
-		if (f->type == FLOW_FREE || f->dead || !f->egress || !p || f->decision.by == BY_RESOLVER ||
+		if (f->type == FLOW_FREE || f->dead || !f->egress || !p || f->decision.by == BY_RESOLVER)
+			continue;
+		if (!queries_elsewhere(f, p) &&
 		    judge(c, p, flow_guest(c, f), flow_proto(f), &f->side[HOST].peer).verdict != DENY)
 			continue;
 		n += f->ops->end(c, f);

@@ -36,6 +36,7 @@ struct lookup {
 	uint8_t		nr, tries;	/* resolver that is asked, and how many were */
 	bool		tcp;
 	bool		sent;		/* by TCP, once there is a connection */
+	bool		plain;		/* without OPT, which the resolver may not know */
 	uint64_t	since;		/* ms */
 };
 
@@ -115,7 +116,7 @@ static bool lookup_send(struct flow *f)
 {
 	struct lookup *l = lookup_of(f);
 	uint8_t b[2 + DNS_QUERY_MAX];
-	size_t len = dns_ask(&l->q, l->id, b + 2);
+	size_t len = dns_ask(&l->q, l->id, !l->plain, b + 2);
 
 	put_be16(b, (uint16_t)len);
 	if (l->tcp)
@@ -174,7 +175,7 @@ static bool lookup_next(struct ctx *c, struct flow *f)
 	while (l->tries < n) {
 		l->tries++;
 		l->nr = (uint8_t)((l->nr + 1U) % n);
-		l->tcp = false;
+		l->tcp = l->plain = false;
 		if (lookup_try(c, f))
 			return true;
 	}
@@ -257,6 +258,11 @@ static bool lookup_take(struct ctx *c, struct flow *f, const uint8_t *b, size_t 
 	size_t max = whole ? MESSAGE_MAX : MIN(l->q.size, ANSWER_UDP);
 	struct dns_found found;
 
+	if (!l->plain && !l->tcp && dns_no_opt(b, len, l->id)) {
+		l->plain = true;
+		lookup_send(f);
+		return false;
+	}
 	len = dns_answer(b, len, &l->q, l->id, made + 2, max, &found);
 	if (!len)
 		return false;
@@ -330,8 +336,10 @@ static void lookup_timeout(struct ctx *c, struct flow *f)
 		lookup_failed(c, f);
 		return;
 	}
-	if (!lookup_of(f)->tcp)			/* the last one may be slow, or the query was lost */
+	if (!lookup_of(f)->tcp) {		/* the last one may be slow, or the query was lost, or its OPT is why */
+		lookup_of(f)->plain = true;
 		lookup_send(f);
+	}
 	timer_set(&c->wheel, &f->timer, MIN(end, c->now + RESOLVER_WAIT));
 }
 

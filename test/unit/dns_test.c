@@ -100,12 +100,15 @@ static void test_written(void)
 
 	test("the query for the resolver: one question, in lower case, and OPT without options");
 	dns_read(buf, message(HEAD "=WWW.a 001c 0001", buf), &q);
-	len = dns_ask(&q, 0xabcd, out);
+	len = dns_ask(&q, 0xabcd, true, out);
 	eq_bytes(out, len, "abcd 0100 0001 0000 0000 0001 =www.a 001c 0001" OPT);
 	dns_read(buf, message("1234 0030 0001 0000 0000 0001 =WWW.a 001c 0001 00 0029 ffff 00008000 (000a 0002 1122)", buf), &q);
 	eq(q.size, 0xffff);
-	len = dns_ask(&q, 0xabcd, out);
+	len = dns_ask(&q, 0xabcd, true, out);
 	eq_bytes(out, len, "abcd 0030 0001 0000 0000 0001 =www.a 001c 0001 00 0029 04d0 00008000 0000");
+
+	len = dns_ask(&q, 0xabcd, false, out);
+	eq_bytes(out, len, "abcd 0030 0001 0000 0000 0000 =www.a 001c 0001");
 
 	test("an answer of ours: ID, question in its case, RD, and OPT if there was one");
 	dns_read(buf, message(HEAD "=WWW.a 001c 0001", buf), &q);

@@ -330,6 +330,21 @@ static void test_end(void)
 	eq(egress_end_refused(&c), 0);
 	for (unsigned i = 0; i < ARRAY_SIZE(f); i++)
 		eq(f[i]->dead, i % 2);
+
+	test("queries of the guest's that would lead to the program's resolver now are ended");
+	flows_init(&c.flows);
+	for (unsigned i = 0; i < 3; i++) {
+		struct decision d = { .rule = POLICY_NONE, .by = i == 2 ? BY_RESOLVER : BY_ADDRESS };
+
+		f[i] = flow_alloc(&c.flows, &ops[i % 2], 0, 0);
+		f[i]->side[HOST].peer = f[i]->side[GUEST].our = (struct end){ A("9.9.9.9"), 53 };
+		flow_decided(&c.flows, f[i], &d);
+	}
+	rules("egress open; deny 9.9.9.8");
+	eq(egress_end_refused(&c), 0);
+	rules("egress internet");
+	eq(egress_end_refused(&c), 2);
+	ok(!f[2]->dead);
 }
 
 int main(void)

@@ -253,6 +253,41 @@ static void test_repeated(void)
 	eq(c.flows.used, 0);
 }
 
+static void test_old(void)
+{
+	static const char *const answers[] = {
+		"0000 8181 0000 0000 0000 0000", "0000 8184 0001 0000 0000 0000 =good.test 0001 0001",
+	};
+	struct ippkt i, again;
+
+	test("a resolver that doesn't know OPT is asked again without it");
+	for (unsigned k = 0; k < ARRAY_SIZE(answers); k++) {
+		begin_resolve(false, 1);
+		query(HEAD GOOD);
+		ok(left(&first, &i) && i.len == 38);
+		answer(&i, &first, answers[k]);
+		ok(left(&first, &again) && again.len == 27 && again.rest == i.rest && again.src.port == i.src.port);
+		answer(&again, &first, ANSWER(09));
+		eq(ngot, 1);
+		ok(granted("198.51.100.9"));
+	}
+	test("if that is no better, the guest is shown it");
+	begin_resolve(false, 1);
+	query(HEAD GOOD);
+	left(&first, &i);
+	answer(&i, &first, answers[1]);
+	left(&first, &i);
+	answer(&i, &first, answers[1]);
+	got_is(0, "1234 8184 0001 0000 0000 0000 =Good.test 0001 0001");
+
+	test("one that doesn't answer at all is asked without it, too");
+	begin_resolve(false, 1);
+	query(HEAD GOOD);
+	left(&first, &i);
+	pass(RESOLVER_WAIT);
+	ok(left(&first, &again) && again.len == 27);
+}
+
 static void test_two(void)
 {
 	static const char refused[] = "0000 8185 0001 0000 0000 0000 =good.test 0001 0001";
@@ -495,6 +530,7 @@ int main(void)
 	test_one(true);
 	test_refused();
 	test_repeated();
+	test_old();
 	test_two();
 	test_learned();
 	test_many();
