@@ -198,4 +198,15 @@ is "no resolver: SERVFAIL" "$(ask $S good.test.example)" "SERVFAIL"
 is "no resolver: a name that no rule allows" "$(ask $S evil.example tcp)" "NXDOMAIN"
 pasta_stop
 
+resolv "nameserver 127.0.0.53"
+python3 "$SYS/dns_tool.py" serve "$LOG" 127.0.0.53 >"$T/local" 2>&1 &
+disown
+wait_for 20 grep -q ready "$T/local"
+pasta_up --allow '*.test.example:7000'
+is "a resolver on the host's loopback" "$(ask 198.51.100.1 good.test.example)" "NOERROR 9.9.9.9"
+like "the same by TCP" "$(ask 198.51.100.1 big.test.example tcp)" "^NOERROR 201 records True"
+is "the same at another address" "$(ask 203.0.113.53 good.test.example)" "NOERROR 9.9.9.9"
+xfer 5 < <(reach its_answer 9.9.9.9 7000)
+pasta_stop
+
 done_testing
