@@ -423,7 +423,7 @@ static void show(int fd, const char *path, const char *title)
 	static const char rules[] = "{\"method\":\"" CONTROL_INTERFACE ".Rules\"}";
 	static const char status[] = "{\"method\":\"" CONTROL_INTERFACE ".Status\"}";
 	char product[PESTO_TEXT];
-	const char *list;
+	const char *list, *counts;
 
 	pesto_text(ask(fd, path, info, sizeof(info)), "product", product);
 	list = json_member(ask(fd, path, rules, sizeof(rules)), "rules");
@@ -435,7 +435,9 @@ static void show(int fd, const char *path, const char *title)
 		print_table(list, true);
 	show_policy(fd, path);
 	show_answers(fd, path);
-	printf("host: changes %" PRIi64 "\n", pesto_int(ask(fd, path, status, sizeof(status)), "host_changes"));
+	counts = ask(fd, path, status, sizeof(status));
+	if (json_member(counts, "host_changes"))	/* an older program has none */
+		printf("host: changes %" PRIi64 "\n", pesto_int(counts, "host_changes"));
 	output_check();
 }
 

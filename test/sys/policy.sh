@@ -178,7 +178,7 @@ fi
 if [ $LINK = tap ]; then
 	S=$T/control.socket
 	P() { "${PASTA%/*}/pesto" "$@" "$S" 2>&1; }
-	shown() { P | sed -n '/EGRESS/,$p'; }
+	shown() { P | sed -n '/EGRESS/,/^host:/p' | grep -v "^host:"; }
 	container
 	pasta_start --config-net -c "$S" -T 7000 -U 7000 "$CPID"
 	is "without rules, none are shown" "$(shown)" ""
