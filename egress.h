@@ -27,8 +27,8 @@ unsigned egress_end_refused(struct ctx *c);
 const char *egress_rule(const struct ctx *c, const struct flow *f, char buf[static EGRESS_STRLEN]);
 
 /* egress_judge(), and with a packet egress_open(), of a guest with a policy, or a flow log */
-enum drop egress_verdict(struct ctx *c, const struct guest *g, uint8_t proto, const struct end *to,
-			 const struct pkt *p, struct decision *d);
+enum drop egress_verdict(struct ctx *c, const struct guest *g, uint8_t proto, const struct end *to, const struct pkt *p,
+			 struct decision *d);
 
 /**
  * egress_judge() - verdict on a flow that the guest begins
@@ -50,7 +50,7 @@ static inline enum drop egress_judge(struct ctx *c, const struct guest *g, uint8
  * it
  */
 static inline enum drop egress_open(struct ctx *c, const struct guest *g, const struct pkt *p, const struct end *to,
-				   struct decision *d)
+				    struct decision *d)
 {
 	*d = (struct decision){ .rule = POLICY_NONE, .verdict = ALLOW };
 	c->flows.id++;
