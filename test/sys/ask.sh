@@ -260,6 +260,29 @@ ok "pesto ends with the program" wait_for 20 gone "${ASKER[5]}"
 wait "${ASKER[5]}"
 is "pesto ends with the program: status" $? 0
 
+# ---- Names
+R ip addr add 9.9.9.9/32 dev lo
+resolv "nameserver 198.51.100.10"
+R python3 "$SYS/dns_tool.py" serve "$T/queries" 198.51.100.10 >"$T/resolver" 2>&1 &
+disown
+wait_for 20 grep -q ready "$T/resolver"
+pasta_up -c "$S" --ask good.test.example:7000
+asker 7
+is "the query of a name that only an ask rule has is answered" \
+	"$(C python3 "$SYS/dns_tool.py" ask 198.51.100.10 good.test.example)" "NOERROR 9.9.9.9"
+begins a tcp 9.9.9.9 7000
+ok "a connection to its address" wait_for 20 asked 7 1
+is "is a question about the name" "$(question 7 1)" "tcp 9.9.9.9:7000 good.test.example good.test.example:7000"
+answer 7 always
+came a hello "and goes on"
+begins a tcp 9.9.9.9 7000
+came a hello "as do others"
+like "the name is shown" "$(shown)" "always tcp 9.9.9.9:7000 good.test.example"
+begins a tcp 198.51.100.10 7000
+came a ConnectionRefusedError "another address is no question"
+asker_end 7
+pasta_stop
+
 # ---- What can't wait
 if [ $LINK = tap ]; then
 	pasta_up -c "$S" --ask any -T 7000
