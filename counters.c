@@ -236,8 +236,8 @@ static void metric_denials(const struct ctx *c, uint32_t *i, char buf[static COU
 	}
 	for (; p && *i <= p->nrules; ++*i) {
 		r = &p->rule[*i - 1];
-		if (r->verdict == DENY && r->hits) {
-			denials(r->text, r->hits, buf);
+		if (r->denied) {
+			denials(r->text, r->denied, buf);
 			return;
 		}
 	}

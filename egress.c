@@ -190,7 +190,7 @@ static const char *name_of(struct ctx *c, const struct guest *g, const struct en
 static void count(struct policy *p, const struct decision *d, bool allowed)
 {
 	++*(d->rule == POLICY_NONE ? &p->hits : &p->rule[d->rule].hits);
-	p->denied += d->rule == POLICY_NONE && !allowed;
+	*(d->rule == POLICY_NONE ? &p->denied : &p->rule[d->rule].denied) += !allowed;
 }
 
 /* Rule and reason of a decision; @buf: for the default's */

@@ -56,7 +56,7 @@ struct port_range {
 struct policy_rule {
 	const char	*text;			/* as it was given, and the reason given with it, or NULL */
 	const char	*reason;
-	uint64_t	hits;			/* flows it decided on */
+	uint64_t	hits, denied;		/* flows it decided on, and refused */
 	struct addr	addr;			/* of a prefix */
 	const char	*name;			/* in any case, in @text */
 	uint8_t		plen;			/* of 128 bits for both families; number of a group; bytes of @name */

@@ -185,10 +185,10 @@ static void test_metrics(void)
 
 	test("metrics: denials, of rules that denied anything");
 	p = (struct policy){ .egress = EGRESS_LOCKED, .nrules = 4, .hits = 9, .denied = 8 };
-	p.rule[0] = (struct policy_rule){ .text = "private", .verdict = DENY, .hits = 5 };
+	p.rule[0] = (struct policy_rule){ .text = "private", .verdict = DENY, .hits = 5, .denied = 5 };
 	p.rule[1] = (struct policy_rule){ .text = "public", .verdict = ALLOW, .hits = 6 };
 	p.rule[2] = (struct policy_rule){ .text = "host", .verdict = DENY };
-	p.rule[3] = (struct policy_rule){ .text = "[fd00::/8]:53", .verdict = DENY, .hits = 1ULL << 40 };
+	p.rule[3] = (struct policy_rule){ .text = "[fd00::/8]:53", .verdict = ASK, .hits = -1ULL, .denied = 1ULL << 40 };
 	c.egress.policy = &p;
 	s = strstr(scraped(), "# TYPE passt_denials");
 	eq_str(s,

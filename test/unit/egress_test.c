@@ -278,6 +278,8 @@ static void test_counts(void)
 	allowed(IPPROTO_TCP, "10.0.0.1", 26);
 	eq(c.guest[0].policy->rule[0].hits, 3);
 	eq(c.guest[0].policy->rule[1].hits, 1);
+	eq(c.guest[0].policy->rule[0].denied, 3);
+	eq(c.guest[0].policy->rule[1].denied, 0);
 	eq(c.guest[0].policy->hits, 2);
 
 	test("where nothing can wait, a question is a refusal");
@@ -285,6 +287,7 @@ static void test_counts(void)
 	ok(!allowed(IPPROTO_TCP, "9.9.9.9", 25));
 	ok(allowed(IPPROTO_TCP, "9.9.9.9", 26));
 	eq(c.guest[0].policy->rule[0].hits, 1);
+	eq(c.guest[0].policy->rule[0].denied, 1);
 
 	test("without rules, nothing is judged, and no socket is opened");
 	rules("");
