@@ -243,7 +243,7 @@ asker_end 4
 pasta_stop
 
 # ---- No answer
-pasta_up -c "$S" --ask any:7000 --ask-timeout 1
+pasta_up -c "$S" --ask any:7000 --ask-timeout 1 --flow-log "$T/flows"
 begins a tcp 198.51.100.10 7000
 begins b udp 198.51.100.10 7000
 came a ConnectionRefusedError "no answer is a no"
@@ -259,6 +259,10 @@ pasta_stop
 ok "pesto ends with the program" wait_for 20 gone "${ASKER[5]}"
 wait "${ASKER[5]}"
 is "pesto ends with the program: status" $? 0
+is "the record has each question, and what became of each flow" \
+	"$(grep -o '"event":"[a-z]*"' "$T/flows" | sort | uniq -c | tr -s ' \n')" ' 3 "event":"ask"
+ 3 "event":"deny"'
+like "the rule that asks is in it" "$(grep deny "$T/flows")" '"proto":"tcp","address":"198.51.100.10","port":7000,"rule":"any:7000"'
 
 # ---- Names
 R ip addr add 9.9.9.9/32 dev lo
