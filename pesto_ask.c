@@ -156,8 +156,8 @@ static void give_answer(enum ask_word w, const char *path)
 		die("Refused: %s", error);
 }
 
-/* A line of input is there */
-static void take_line(const char *path)
+/* A line of input is complete */
+static void line_done(const char *path)
 {
 	enum ask_word w = ASK_ONCE;
 
@@ -180,9 +180,9 @@ static void take_input(const char *path)
 	if (UNINTERRUPTED(read(STDIN_FILENO, &ch, 1)) != 1) {
 		input.end = true;
 		if (input.len || input.bad)
-			take_line(path);
+			line_done(path);
 	} else if (ch == '\n') {
-		take_line(path);
+		line_done(path);
 	} else if (input.len == sizeof(input.line)) {
 		input.bad = true;
 	} else if (ch != '\r') {
