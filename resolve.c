@@ -3,8 +3,9 @@
  *
  * A query that is sent on is a lookup: a flow with a socket of its own, connected to one resolver, with a port of the
  * kernel's choice and an ID of ours. So an answer is that resolver's, and neither port nor ID are the guest's to
- * choose. The resolvers are asked in turn: the next one after RESOLVER_WAIT, or at once after an error, SERVFAIL or
- * REFUSED. By TCP, a guest gets all of an answer: what is cut by UDP is asked for again by TCP.
+ * choose. The resolvers are asked in turn: the next one after RESOLVER_WAIT, while the one before may still answer, or
+ * at once after an error, SERVFAIL or REFUSED. By TCP, a guest gets all of an answer: what is cut by UDP is asked for
+ * again by TCP.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -34,6 +35,8 @@ struct lookup {
 	uint16_t	stream_gen;
 	uint16_t	id;		/* ours */
 	uint8_t		nr, tries;	/* resolver that is asked, and how many were */
+	int		late;		/* socket to the one before, whose answer may be late; or -1 */
+	uint8_t		late_nr;
 	bool		tcp;
 	bool		sent;		/* by TCP, once there is a connection */
 	bool		plain;		/* without OPT, which the resolver may not know */
@@ -107,6 +110,7 @@ static void lookup_end(struct ctx *c, struct flow *f)
 		stream->stream.lookups--;
 	lookup_of(f)->flow = FLOW_NONE;
 	timer_clear(&c->wheel, &f->timer);
+	fd_close(lookup_of(f)->late);
 	fd_close(f->sock);
 	flow_end(&c->flows, f);
 }
@@ -165,13 +169,26 @@ static bool lookup_try(struct ctx *c, struct flow *f)
 	       (l->tcp || lookup_send(f));
 }
 
-/* The next resolver that can be asked: false if all were */
-static bool lookup_next(struct ctx *c, struct flow *f)
+/* Closes the socket for a late answer, and leaves that of the resolver that is asked in its place, or -1 */
+static void lookup_leave(struct flow *f, bool keep)
+{
+	struct lookup *l = lookup_of(f);
+
+	fd_close(l->late);
+	l->late = keep ? f->sock : -1;
+	l->late_nr = l->nr;
+	f->sock = keep ? -1 : f->sock;
+}
+
+/* The next resolver that can be asked: false if all were. @slow: the one so far may still answer */
+static bool lookup_next(struct ctx *c, struct flow *f, bool slow)
 {
 	struct lookup *l = lookup_of(f);
 	struct resolver r[RESOLVERS];
 	unsigned n = resolvers(&c->net, r);
 
+	if (slow && !l->tcp && l->tries < n)
+		lookup_leave(f, true);
 	while (l->tries < n) {
 		l->tries++;
 		l->nr = (uint8_t)((l->nr + 1U) % n);
@@ -223,7 +240,7 @@ static void note(struct ctx *c, const struct guest *g, const struct dns_query *q
 /* There is no answer: another resolver is asked, or the guest is shown that */
 static void lookup_failed(struct ctx *c, struct flow *f)
 {
-	if (lookup_next(c, f))
+	if (lookup_next(c, f, false))
 		return;
 	note(c, flow_guest(c, f), &lookup_of(f)->q, ALLOW, NULL);
 	lookup_done(c, f, dns_error(&lookup_of(f)->q, DNS_SERVFAIL, false, made + 2));
@@ -250,15 +267,16 @@ static void learn(struct ctx *c, const struct guest *g, const char *name, const 
 			log_limited(LOG_WARNING, "Table of names full, no address is allowed for %s", name);
 }
 
-/* A message of @len bytes in @b came from the resolver: true if it was the answer, and the lookup goes on without it */
-static bool lookup_take(struct ctx *c, struct flow *f, const uint8_t *b, size_t len)
+/* A message of @len bytes in @b came from the resolver, or from the one before if @late: true if it was the answer */
+static bool lookup_take(struct ctx *c, struct flow *f, const uint8_t *b, size_t len, bool late)
 {
 	struct lookup *l = lookup_of(f);
 	bool whole = l->stream != FLOW_NONE;
 	size_t max = whole ? MESSAGE_MAX : MIN(l->q.size, ANSWER_UDP);
 	struct dns_found found;
+	bool failed;
 
-	if (!l->plain && !l->tcp && dns_no_opt(b, len, l->id)) {
+	if (!late && !l->plain && !l->tcp && dns_no_opt(b, len, l->id)) {
 		l->plain = true;
 		lookup_send(f);
 		return false;
@@ -266,16 +284,20 @@ static bool lookup_take(struct ctx *c, struct flow *f, const uint8_t *b, size_t 
 	len = dns_answer(b, len, &l->q, l->id, made + 2, max, &found);
 	if (!len)
 		return false;
-	if ((found.rcode == DNS_SERVFAIL || found.rcode == DNS_REFUSED) && lookup_next(c, f))
+	failed = found.rcode == DNS_SERVFAIL || found.rcode == DNS_REFUSED;
+	if (late && (failed || (found.cut && whole)))
+		return false;
+	if (failed && lookup_next(c, f, false))
 		return true;
 	if (found.cut && whole && !l->tcp) {
 		l->tcp = true;
+		lookup_leave(f, false);
 		if (!lookup_try(c, f))
 			lookup_failed(c, f);
 		return true;
 	}
-	if (found.rcode != DNS_SERVFAIL && found.rcode != DNS_REFUSED) {
-		c->resolve.first = l->nr;
+	if (!failed) {
+		c->resolve.first = late ? l->late_nr : l->nr;
 		c->resolve.until = c->now + RESOLVER_FIRST;
 	}
 	note(c, flow_guest(c, f), &l->q, ALLOW, &found);
@@ -296,41 +318,52 @@ static void lookup_read_tcp(struct ctx *c, struct flow *f, uint32_t events)
 	}
 	n = UNINTERRUPTED(recv(f->sock, received, sizeof(received), MSG_PEEK | MSG_DONTWAIT));
 	if (n >= 2 && n >= 2 + get_be16(received)) {
-		if (!lookup_take(c, f, received + 2, get_be16(received)))
+		if (!lookup_take(c, f, received + 2, get_be16(received), false))
 			lookup_failed(c, f);
 	} else if (!n || events & EPOLLRDHUP || (n < 0 && errno != EAGAIN)) {
 		lookup_failed(c, f);
 	}
 }
 
-static void lookup_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t events)
+/* Datagrams of the resolver, or of the one before if @late: true if the lookup is over, or the next one is asked */
+static bool lookup_read(struct ctx *c, struct flow *f, bool late)
 {
-	ssize_t n = 0;
+	struct lookup *l = lookup_of(f);
+	ssize_t n;
 
-	(void)side;
-	if (lookup_of(f)->tcp) {
-		lookup_read_tcp(c, f, events);
-		return;
-	}
 	for (unsigned i = 0; i < LOOKUP_READS; i++) {
-		n = UNINTERRUPTED(recv(f->sock, received, sizeof(received), MSG_DONTWAIT));
+		n = UNINTERRUPTED(recv(late ? l->late : f->sock, received, sizeof(received), MSG_DONTWAIT));
 		if (n < 0 && errno == EAGAIN)
-			return;
+			return false;
+		if (n < 0 && late) {
+			lookup_leave(f, false);
+			return false;
+		}
 		if (n < 0) {			/* ICMP: nobody is there */
 			lookup_failed(c, f);
-			return;
+			return true;
 		}
-		if (lookup_take(c, f, received, (size_t)n))
-			return;
+		if (lookup_take(c, f, received, (size_t)n, late))
+			return true;
 	}
 	flow_wait(&c->flows, f, WAIT_READY);
+	return false;
+}
+
+static void lookup_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t events)
+{
+	(void)side;
+	if (lookup_of(f)->tcp)
+		lookup_read_tcp(c, f, events);
+	else if (lookup_of(f)->late < 0 || !lookup_read(c, f, true))
+		lookup_read(c, f, false);
 }
 
 static void lookup_timeout(struct ctx *c, struct flow *f)
 {
 	uint64_t end = lookup_of(f)->since + LOOKUP_TIME;
 
-	if (lookup_next(c, f))
+	if (lookup_next(c, f, true))
 		return;
 	if (f->sock < 0 || c->now >= end) {
 		lookup_failed(c, f);
@@ -350,7 +383,7 @@ static bool lookup_gone(struct ctx *c, struct flow *f)
 }
 
 static const struct flow_ops lookup_flow = {
-	.type = FLOW_LOOKUP, .fds = 1, .ready = lookup_ready, .timeout = lookup_timeout, .end = lookup_gone,
+	.type = FLOW_LOOKUP, .fds = 2, .ready = lookup_ready, .timeout = lookup_timeout, .end = lookup_gone,
 };
 
 /* ---- from the guest ---- */
@@ -410,7 +443,7 @@ static bool lookup_begin(struct ctx *c, struct guest *g, struct flow *stream, co
 	*l = (struct lookup){
 		.q = *q, .flow = flow_idx(&c->flows, f), .stream = stream ? flow_idx(&c->flows, stream) : FLOW_NONE,
 		.stream_gen = stream ? stream->gen : 0, .id = (uint16_t)siphash(c->secret, seed, sizeof(seed)),
-		.nr = c->now < c->resolve.until ? c->resolve.first : 0, .tries = 1, .since = c->now,
+		.nr = c->now < c->resolve.until ? c->resolve.first : 0, .tries = 1, .late = -1, .since = c->now,
 	};
 	f->lookup = (struct lookup_sock){ .sock = -1, .nr = nr };
 	if (stream)
@@ -420,7 +453,7 @@ static bool lookup_begin(struct ctx *c, struct guest *g, struct flow *stream, co
 		f->side[GUEST] = *guest;
 		flow_hash(&c->flows, f, GUEST, q->id, &f->side[GUEST].peer, &f->side[GUEST].our);
 	}
-	if (lookup_try(c, f) || lookup_next(c, f))
+	if (lookup_try(c, f) || lookup_next(c, f, false))
 		return true;
 	lookup_end(c, f);
 	return false;

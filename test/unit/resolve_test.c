@@ -328,6 +328,32 @@ static void test_two(void)
 	}
 }
 
+static void test_late(void)
+{
+	struct ippkt i, next;
+
+	for (unsigned fails = 0; fails < 2; fails++) {
+		test("two resolvers: the first one's answer may be late%s", fails ? ", the second one's too" : "");
+		begin_resolve(false, 2);
+		query(HEAD GOOD);
+		ok(left(&first, &i));
+		pass(RESOLVER_WAIT);
+		ok(left(&second, &next));
+		if (fails) {
+			answer(&i, &first, "0000 8182 0001 0000 0000 0000 =good.test 0001 0001");
+			eq(ngot, 0);
+			answer(&next, &second, ANSWER(09));
+		} else {
+			answer(&i, &first, ANSWER(09));
+		}
+		eq(ngot, 1);
+		ok(granted("198.51.100.9"));
+		eq(c.flows.used, 0);
+		query(HEAD GOOD);
+		ok(left(fails ? &second : &first, &i));
+	}
+}
+
 static void test_learned(void)
 {
 	struct ippkt i;
@@ -532,6 +558,7 @@ int main(void)
 	test_repeated();
 	test_old();
 	test_two();
+	test_late();
 	test_learned();
 	test_many();
 	test_stream();
