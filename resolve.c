@@ -228,7 +228,7 @@ static void lookup_done(struct ctx *c, struct flow *f, size_t len)
 }
 
 /* The record of an answer, which is one of ours without @found */
-static void note(struct ctx *c, const struct guest *g, const struct dns_query *q, enum verdict v,
+static void note_answer(struct ctx *c, const struct guest *g, const struct dns_query *q, enum verdict v,
 		 const struct dns_found *found)
 {
 	char type[DNS_TYPE_LEN];
@@ -242,7 +242,7 @@ static void lookup_failed(struct ctx *c, struct flow *f)
 {
 	if (lookup_next(c, f, false))
 		return;
-	note(c, flow_guest(c, f), &lookup_of(f)->q, ALLOW, NULL);
+	note_answer(c, flow_guest(c, f), &lookup_of(f)->q, ALLOW, NULL);
 	lookup_done(c, f, dns_error(&lookup_of(f)->q, DNS_SERVFAIL, false, made + 2));
 }
 
@@ -300,7 +300,7 @@ static bool lookup_take(struct ctx *c, struct flow *f, const uint8_t *b, size_t 
 		c->resolve.first = late ? l->late_nr : l->nr;
 		c->resolve.until = c->now + RESOLVER_FIRST;
 	}
-	note(c, flow_guest(c, f), &l->q, ALLOW, &found);
+	note_answer(c, flow_guest(c, f), &l->q, ALLOW, &found);
 	learn(c, flow_guest(c, f), l->q.text, &found);
 	lookup_done(c, f, len);
 	return true;
@@ -476,7 +476,7 @@ size_t resolve_query(struct ctx *c, struct guest *g, struct flow *stream, const 
 		d = policy_query(g->policy, q.text);
 	if (d.verdict != DENY && lookup_begin(c, g, stream, guest, &q))
 		return 0;
-	note(c, g, &q, d.verdict, NULL);
+	note_answer(c, g, &q, d.verdict, NULL);
 	return dns_error(&q, d.verdict == DENY ? DNS_NXDOMAIN : DNS_SERVFAIL, d.verdict == DENY, answer);
 }
 

@@ -26,7 +26,6 @@ resolver()
 	wait_for 20 grep -q ready "$T/resolver"
 }
 ask()	{ C python3 "$SYS/dns_tool.py" ask "$@"; }
-asked()	{ grep -ci " $1 " "$LOG"; }
 
 # reach NAME ADDRESS PORT: TCP and UDP get there; refuse NAME ADDRESS PORT: neither does
 reach()
