@@ -229,7 +229,7 @@ static void lookup_done(struct ctx *c, struct flow *f, size_t len)
 
 /* The record of an answer, which is one of ours without @found */
 static void note_answer(struct ctx *c, const struct guest *g, const struct dns_query *q, enum verdict v,
-		 const struct dns_found *found)
+			const struct dns_found *found)
 {
 	char type[DNS_TYPE_LEN];
 
