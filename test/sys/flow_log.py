@@ -131,6 +131,7 @@ def top(rows, columns, command):
     while out.count(b"\033[H") < 4 and time.monotonic() < end:
         if select.select([fd], [], [], 1)[0]:
             out += os.read(fd, 65536)
+    during = termios.tcgetattr(fd)
     os.write(fd, b"q")
     while time.monotonic() < end:
         try:
@@ -141,6 +142,7 @@ def top(rows, columns, command):
             break
         out += data
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    assert not during[3] & termios.ECHO and termios.tcgetattr(fd) == before, "the terminal is as it was"
     screen = out.decode().split("\033[H")[-1]
     drawn = [re.sub(r"\033\[[JK]", "", l) for l in screen.rstrip("\r\n").split("\r\n")]
     assert all(len(l) <= columns for l in drawn), drawn

@@ -173,6 +173,7 @@ udp a_flow_by_name c=C s=R to=9.9.9.9 at=9.9.9.9 port=7000 sizes=1,1000
 END
 like "--flows: the name" "$(P --flows)" "udp .*  out  good\.test\.example 9\.9\.9\.9:7000 +good\.test\.example:7000"
 ok "the record has it, too" wait_for 5 has '"event":"allow".*"port":7000,"name":"good.test.example","rule":"good.test.example:7000"'
+ok "and the answer" has '"event":"dns",.*"name":"good.test.example","type":"A","verdict":"allow","addresses":\["9.9.9.9"\]}'
 kill $RESOLVER
 pasta_stop
 done_testing
