@@ -243,7 +243,8 @@ void flow_log_dns(struct ctx *c, const struct guest *g, const char *name, const 
 	line_put(c, &o);
 }
 
-void flow_log_end(struct ctx *c, const struct flow *f)
+/* A flow has ended. Internal ones are left out. */
+static void flow_log_end(struct ctx *c, const struct flow *f)
 {
 	const struct end *to = &f->side[HOST].peer;
 	struct json_out o;

@@ -58,9 +58,6 @@ void flow_log_verdict(struct ctx *c, const struct flow_note *n);
 void flow_log_dns(struct ctx *c, const struct guest *g, const char *name, const char *type, enum verdict v,
 		  const struct addr *addresses, unsigned n);
 
-/* A flow has ended: if flow_log.on. Internal ones are left out. */
-void flow_log_end(struct ctx *c, const struct flow *f);
-
 /* A flow comes from outside, from @from, by a rule of forwarding; NULL: on account of another one. Always to be called,
  * before the flow is there.
  */

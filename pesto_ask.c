@@ -175,7 +175,7 @@ static void line_done(const char *path)
 /* A byte of input: no more than that, so that what is behind the line is left to others */
 static void take_input(const char *path)
 {
-	char ch;
+	char ch = 0;
 
 	if (UNINTERRUPTED(read(STDIN_FILENO, &ch, 1)) != 1) {
 		input.end = true;
