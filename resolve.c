@@ -21,7 +21,7 @@
 #include "resolve.h"
 #include "sock.h"
 
-#define LOOKUPS		256		/* at once; more, and the oldest one gives way */
+#define LOOKUPS		256		/* at once */
 #define LOOKUP_TIME	10000		/* ms: after that, there is no answer */
 #define LOOKUP_READS	16		/* datagrams of one event */
 #define ANSWER_UDP	4096		/* bytes of an answer to the guest, by UDP */
@@ -388,21 +388,28 @@ static const struct flow_ops lookup_flow = {
 
 /* ---- from the guest ---- */
 
-/* A free entry; the oldest lookup gives way if there is none */
-static uint16_t lookup_place(struct ctx *c)
+/* Each may have two descriptors */
+static unsigned lookups_max(const struct ctx *c)
 {
-	unsigned oldest = 0;
+	return MIN((unsigned)LOOKUPS, MAX(c->accept.fds / 8, 1U));
+}
+
+/* A free entry, or LOOKUPS. The oldest query that was a datagram gives way: the guest repeats it. */
+static unsigned lookup_place(struct ctx *c)
+{
+	unsigned oldest = LOOKUPS;
 
 	for (unsigned i = 0; i < lookups; i++) {
 		if (lookup[i].flow == FLOW_NONE)
-			return (uint16_t)i;
-		if (lookup[i].since < lookup[oldest].since)
+			return i;
+		if (lookup[i].stream == FLOW_NONE && (oldest == LOOKUPS || lookup[i].since < lookup[oldest].since))
 			oldest = i;
 	}
-	if (lookups < LOOKUPS)
-		return (uint16_t)lookups++;
-	lookup_end(c, &c->flows.f[lookup[oldest].flow]);
-	return (uint16_t)oldest;
+	if (lookups < lookups_max(c))
+		return lookups++;
+	if (oldest != LOOKUPS)
+		lookup_end(c, &c->flows.f[lookup[oldest].flow]);
+	return oldest;
 }
 
 /* The guest repeats a query that is under way: so do we, unless it is another one */
@@ -428,13 +435,15 @@ static bool lookup_begin(struct ctx *c, struct guest *g, struct flow *stream, co
 			 const struct dns_query *q)
 {
 	uint64_t seed[] = { c->now_us, ++c->resolve.asked };
-	uint16_t nr;
 	struct lookup *l;
 	struct flow *f;
+	unsigned nr;
 
 	if (!stream && repeated(c, g, guest, q))
 		return true;
 	nr = lookup_place(c);
+	if (nr == LOOKUPS)
+		return false;
 	l = &lookup[nr];
 	l->flow = FLOW_NONE;
 	f = reclaim_alloc(c, g, &lookup_flow);
@@ -445,7 +454,7 @@ static bool lookup_begin(struct ctx *c, struct guest *g, struct flow *stream, co
 		.stream_gen = stream ? stream->gen : 0, .id = (uint16_t)siphash(c->secret, seed, sizeof(seed)),
 		.nr = c->now < c->resolve.until ? c->resolve.first : 0, .tries = 1, .late = -1, .since = c->now,
 	};
-	f->lookup = (struct lookup_sock){ .sock = -1, .nr = nr };
+	f->lookup = (struct lookup_sock){ .sock = -1, .nr = (uint16_t)nr };
 	if (stream)
 		stream->stream.lookups++;
 	f->timer.kind = TIMER_FLOW;

@@ -45,6 +45,7 @@ static void begin_resolve(bool v6, unsigned n)
 	c.net.ip[v6].guest.dns[1] = second.a;
 	c.net.ip[!v6].guest.ndns = 0;
 	c.resolve.until = 0;
+	c.accept.fds = 1 << 16;
 	rules("allow *.test");
 }
 
@@ -385,31 +386,6 @@ static void test_learned(void)
 	ok(granted("198.51.100.9"));
 }
 
-static void test_many(void)
-{
-	unsigned fds;
-	struct ippkt i;
-
-	test("so many queries are under way at most; the oldest one gives way");
-	begin_resolve(false, 1);
-	fds = fds_open();
-	for (unsigned n = 0; n < LOOKUPS + 44; n++) {
-		guest.port = (uint16_t)(30000 + n);
-		c.now++;
-		query(HEAD GOOD);
-		ok(left(&first, &i));
-	}
-	eq(c.flows.count[FLOW_LOOKUP], LOOKUPS);
-	eq(fds_open(), fds + LOOKUPS);
-	answer(&i, &first, ANSWER(09));
-	eq(ngot, 1);
-	eq(c.flows.count[FLOW_LOOKUP], LOOKUPS - 1);
-	pass(LOOKUP_TIME + RESOLVER_WAIT);
-	eq(c.flows.used, 0);
-	eq(fds_open(), fds);
-	out_drain();
-}
-
 static void stream_send(int fd, const char *text, unsigned id)
 {
 	uint8_t b[2048];
@@ -432,6 +408,56 @@ static int stream_recv(int fd)
 	eq(n, 2);
 	eq(recv(fd, b + 2, get_be16(b), 0), get_be16(b));
 	return get_be16(b + 2);
+}
+
+static void test_many(void)
+{
+	unsigned fds;
+	struct ippkt i;
+	int fd;
+
+	test("so many queries are under way at most; the oldest one gives way");
+	begin_resolve(false, 1);
+	fds = fds_open();
+	for (unsigned n = 0; n < LOOKUPS + 44; n++) {
+		guest.port = (uint16_t)(30000 + n);
+		c.now++;
+		query(HEAD GOOD);
+		ok(left(&first, &i));
+	}
+	eq(c.flows.count[FLOW_LOOKUP], LOOKUPS);
+	eq(fds_open(), fds + LOOKUPS);
+	answer(&i, &first, ANSWER(09));
+	eq(ngot, 1);
+	eq(c.flows.count[FLOW_LOOKUP], LOOKUPS - 1);
+	pass(LOOKUP_TIME + RESOLVER_WAIT);
+	eq(c.flows.used, 0);
+	eq(fds_open(), fds);
+	out_drain();
+
+	test("with few descriptors, fewer are, and by streams no more than that");
+	begin_resolve(false, 1);
+	c.accept.fds = 64;
+	lookups = 0;
+	for (unsigned n = 0; n < 10; n++) {
+		guest.port = (uint16_t)(30000 + n);
+		c.now++;
+		query(HEAD GOOD);
+	}
+	eq(c.flows.count[FLOW_LOOKUP], 8);
+	begin_resolve(false, 1);
+	c.accept.fds = 64;
+	MUST(fd = resolve_stream(&c, g));
+	for (unsigned n = 0; n < 10; n++)
+		stream_send(fd, HEAD GOOD, n);
+	eq(c.flows.count[FLOW_LOOKUP], 8);
+	eq(stream_recv(fd), 8);
+	eq(stream_recv(fd), 9);
+	query(HEAD GOOD);
+	got_is(0, "1234 8182 0001 0000 0000 0000 =Good.test 0001 0001");
+	close(fd);
+	run();
+	out_drain();
 }
 
 static void test_stream(void)
@@ -524,7 +550,7 @@ static void test_stream(void)
 	eq(c.flows.used, 0);
 	close(fd);
 
-	test("its end is gone while queries are under way, and while they give way");
+	test("its queries don't give way; its end is gone while they are under way");
 	begin_resolve(false, 1);
 	MUST(fd = resolve_stream(&c, g));
 	stream_send(fd, HEAD GOOD, 1);
@@ -537,7 +563,7 @@ static void test_stream(void)
 	}
 	out_drain();
 	answer(&i[0], &first, ANSWER(09));
-	eq(stream_recv(fd), -1);
+	eq(stream_recv(fd), 1);
 	out_drain();
 	stream_send(fd, HEAD GOOD, 3);
 	ok(left(&first, &i[2]));
