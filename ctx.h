@@ -46,6 +46,7 @@ struct ctx {
 	} splice;			/* so far */
 	pid_t		pid;		/* ours, in the outer PID namespace */
 	uint64_t	now, now_us;	/* ms, and the same in us: read once per wakeup */
+	uint64_t	behind_until;	/* ms: we were stopped, and events come before timers, see is_behind() */
 	uint64_t	awake_until;	/* us: with --busy-poll, no sleep before */
 	uint64_t	secret[2];	/* key of initial sequence numbers (RFC 6528) */
 };

@@ -17,6 +17,8 @@
 #include "udp.h"
 
 #define TURN_TIME	100		/* us for flows of a list, before events are looked for again */
+#define STOPPED		1000		/* ms that it took longer than it should have: nobody ran us */
+#define CATCH_UP	1000		/* ms for what came meanwhile, at most */
 #define NEIGH_TURN	16		/* datagrams about neighbours, before others have their turn */
 #define NEIGH_AGAIN	1000		/* ms between dumps, and between filters */
 
@@ -282,12 +284,27 @@ static int wait_events(struct ctx *c, struct epoll_event *ev, int timeout)
 
 void loop_wait(struct ctx *c, struct turn *t)
 {
+	uint64_t before = c->now;
+	int timeout;
+
 	t->i = 0;
 	t->flows_done = false;
-	t->n = wait_events(c, t->ev, has_work(c) ? 0 : wheel_timeout(&c->wheel, c->now));
+	timeout = has_work(c) ? 0 : wheel_timeout(&c->wheel, c->now);
+	t->n = wait_events(c, t->ev, timeout);
 	assert(t->n >= 0 || errno == EINTR);
 	c->now_us = now_us();
 	c->now = c->now_us / 1000;
+	if (timeout >= 0 && c->now - before > STOPPED + (unsigned)timeout)
+		c->behind_until = c->now + CATCH_UP;
+}
+
+/* After a sleep, many timers are due. What they wait for may be there: it comes first. */
+static bool is_behind(struct ctx *c, const struct turn *t)
+{
+	if (c->now < c->behind_until && (t->n == LOOP_EVENTS || has_work(c)))
+		return true;
+	c->behind_until = 0;
+	return false;
 }
 
 bool loop_next(struct ctx *c, struct turn *t)
@@ -304,6 +321,8 @@ bool loop_next(struct ctx *c, struct turn *t)
 	if (!t->flows_done)
 		turn_flows(c);
 	t->flows_done = true;
+	if (is_behind(c, t))
+		return false;
 	while ((t->timer = timer_expire(&c->wheel, c->now)))
 		if (!take_timer(c, t->timer))
 			return true;

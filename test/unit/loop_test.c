@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* loop_test.c - what one turn does */
 #include <netinet/in.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "../t.h"
@@ -58,10 +59,62 @@ static void test_listeners(void)
 		close(listeners[i].fd);
 }
 
+/* A turn: events of ours that came, and whether the timer was among them */
+static unsigned turn(const struct timer *t, bool *timed)
+{
+	struct turn now;
+	unsigned n = 0;
+
+	*timed = false;
+	loop_wait(&c, &now);
+	while (loop_next(&c, &now)) {
+		uint64_t count;
+
+		if (now.timer)
+			*timed |= now.timer == t;
+		else
+			n += read((int)now.ref.fd, &count, sizeof(count)) > 0;
+	}
+	loop_end(&c);
+	return n;
+}
+
+/* A process that was stopped, or a machine that slept */
+static void test_stopped(void)
+{
+	struct timer t = { .kind = TIMER_STATS };
+	int fd[LOOP_EVENTS + 1];
+	bool timed;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(fd); i++) {
+		fd[i] = eventfd(1, EFD_CLOEXEC);
+		eq(epoll_ctl(c.epfd, EPOLL_CTL_ADD, fd[i],
+			     &(struct epoll_event){ EPOLLIN, { .u64 = (union ev_ref){ .type = EV_SIGNAL, .fd = fd[i] }.u64 } }),
+		   0);
+	}
+	test("after a sleep, what came meanwhile is before timers");
+	timer_set(&c.wheel, &t, c.now + 1);
+	usleep((STOPPED + 50) * 1000);
+	eq(turn(&t, &timed), LOOP_EVENTS);
+	ok(!timed);
+	eq(turn(&t, &timed), 1);
+	ok(timed);
+	test("without one, a timer is on time");
+	timer_set(&c.wheel, &t, c.now + 1);
+	usleep(2000);
+	for (unsigned i = 0; i < ARRAY_SIZE(fd); i++)
+		eq(write(fd[i], &(uint64_t){ 1 }, sizeof(uint64_t)), sizeof(uint64_t));
+	eq(turn(&t, &timed), LOOP_EVENTS);
+	ok(timed);
+	for (unsigned i = 0; i < ARRAY_SIZE(fd); i++)
+		close(fd[i]);
+}
+
 int main(void)
 {
 	c.net.cf = &cf;
 	eq(loop_init(&c), 0);
 	test_listeners();
+	test_stopped();
 	return done();
 }
