@@ -8,6 +8,7 @@
 enum { NDP_RS = 133, NDP_NS = 135, NDP_REDIRECT = 137, MLD_FIRST = 130, MLD_LAST = 132, MLD2_REPORT = 143 };
 
 #define ADVERT_AGAIN	1000		/* ms between two for changes */
+#define ADVERTS_AGAIN	3		/* of a change */
 #define LABEL_MAX	63		/* RFC 1035 2.3.4 */
 #define NAME_MAX_WIRE	255
 
@@ -212,6 +213,12 @@ void answer_advert(struct ctx *c, struct guest *g)
 
 	ndp_advert(&c->net, neigh_mac(&c->neigh, &c->net, &c->net.ip[V6].our_ll, &g->mac), &a);
 	answer_send(c, g, &a);
+	for (const struct net_old *r = c->net.router; r < c->net.router + OLD_MAX && g->adverts < ADVERTS_AGAIN; r++) {
+		if (r->until <= c->now)
+			continue;
+		ndp_withdraw(&r->a, neigh_mac(&c->neigh, &c->net, &r->a, &g->mac), &a);
+		answer_send(c, g, &a);
+	}
 	g->advert_at = c->now;
 	g->adverts++;
 	answer_adverts(c, g);

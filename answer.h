@@ -74,6 +74,9 @@ enum drop ndp_answer(const struct net *net, const struct neighs *n, const struct
 /* Unsolicited router advertisement (RFC 4861 6.2.4), to all nodes; @mac: of its source, net_ip.our_ll */
 void ndp_advert(const struct net *net, const struct mac *mac, struct answer *a);
 
+/* The same of a former address of ours, which is no router's any more */
+void ndp_withdraw(const struct addr *router, const struct mac *mac, struct answer *a);
+
 /* Milliseconds until the next unsolicited one, after @n (RFC 4861 6.2.4). Never soon: solicited ones go first. */
 unsigned ndp_interval(unsigned n);
 

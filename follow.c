@@ -22,46 +22,76 @@
 #include "log.h"
 #include "netlink_msg.h"
 #include "sock.h"
+#include "udp.h"
 
 #define READ_SOON	50		/* ms from a notification: several come at once */
 #define READ_SHARE	100		/* a reading takes one part in so many of the time */
 #define READ_MOST	10000		/* ms: the longest wait for one */
 #define BACK		300		/* ms in which an address may come back */
 #define KEPT_AGAIN	1000		/* ms between looks for connections of old addresses */
+#define CHANGE_TIME	1000		/* ms between changes, where there are always more, */
+#define CHANGE_BURST	10		/* but so many at once */
 #define NOTES_TURN	32		/* datagrams, before others have their turn */
 #define WALK_TURN	512		/* flows of a walk, the same */
 
 /* ---- addresses that left ---- */
 
-static void gone_add(struct follow *w, const struct addr *a, uint64_t now)
+/* When it is known whether addresses are back */
+static void leave_later(struct follow *w, struct ctx *c)
 {
-	for (unsigned i = 0; i < w->ngone; i++) {
-		if (addr_eq(&w->gone[i].a, a))
-			return;
-	}
-	if (w->ngone == GONE_MAX)
-		w->any = true;
-	else
-		w->gone[w->ngone++] = (struct gone){ *a, now, false };
+	if (!timer_armed(&w->leave))
+		timer_set(&c->wheel, &w->leave, c->now + BACK);
 }
 
-/* Is that the local address of a flow that can't go on? @w->any: addresses of a walk are mostly the same one */
+/* Addresses went, or an interface: nobody knows whose */
+static void gone_any(struct follow *w, struct ctx *c, bool *what)
+{
+	if (!w->any && !w->unbound)
+		w->any_at = c->now;
+	*what = true;
+	leave_later(w, c);
+}
+
+static void gone_add(struct follow *w, struct ctx *c, const struct addr *a)
+{
+	unsigned i = 0;
+
+	while (i < w->ngone && !addr_eq(&w->gone[i].a, a))
+		i++;
+	if (i == GONE_MAX) {
+		gone_any(w, c, &w->any);
+		return;
+	}
+	w->gone[i] = (struct gone){ *a, c->now, false };	/* once more: from now on */
+	w->ngone = MAX(w->ngone, i + 1);
+	leave_later(w, c);
+}
+
+/* Is that the local address of a flow that can't go on? Addresses of a walk are mostly the same one. */
 static bool gone_has(struct follow *w, const struct addr *a)
 {
-	static struct addr last;
-	static bool there;
-
 	for (unsigned i = 0; i < w->ngone; i++) {
 		if (w->gone[i].left && addr_eq(&w->gone[i].a, a))
 			return true;
 	}
-	if (!w->any || addr_is_loopback(a) || addr_is_unspec(a))
+	if (!w->walk_any || addr_is_loopback(a) || addr_is_unspec(a))
 		return false;
-	if (!addr_eq(&last, a)) {
-		last = *a;
-		there = nl_addr_there(&w->nl, a);
+	if (!addr_eq(&w->asked, a)) {
+		w->asked = *a;
+		w->there = nl_addr_there(&w->nl, a);
 	}
-	return !there;
+	return !w->there;
+}
+
+/* SO_BINDTODEVICE looks an interface up once: was it removed? */
+static bool device_gone(struct follow *w, int fd)
+{
+	struct nl_ifinfo info;
+	socklen_t len = sizeof(int);
+	int bound = 0;
+
+	return w->walk_unbound && !getsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &bound, &len) && bound &&
+	       nl_link_get(&w->nl, (unsigned)bound, NULL, &info) == -ENODEV;
 }
 
 static void walk_end(struct follow *w, struct ctx *c)
@@ -73,7 +103,7 @@ static void walk_end(struct follow *w, struct ctx *c)
 			w->gone[n++] = w->gone[i];
 	}
 	w->ngone = n;
-	w->any = false;
+	w->walk_any = w->walk_unbound = false;
 	w->walk = FLOW_NONE;
 	timer_set(&c->wheel, &w->read, c->now + READ_SOON);	/* now it is known what is gone */
 }
@@ -81,6 +111,7 @@ static void walk_end(struct follow *w, struct ctx *c)
 /* Some of the flows; false if there are more */
 static bool walk(struct follow *w, struct ctx *c)
 {
+	w->asked = addr_any6;
 	for (unsigned n = 0; n < WALK_TURN && w->walk < c->flows.unused; n++, w->walk++) {
 		struct flow *f = &c->flows.f[w->walk];
 		struct end our;
@@ -90,7 +121,7 @@ static bool walk(struct follow *w, struct ctx *c)
 		if (!tap_takes(&flow_guest(c, f)->tap))
 			return false;
 		our = sock_name(f->sock);
-		if (gone_has(w, &our.a))
+		if (gone_has(w, &our.a) || device_gone(w, f->sock))
 			f->ops->lost(c, f);
 	}
 	return w->walk >= c->flows.unused;
@@ -99,30 +130,35 @@ static bool walk(struct follow *w, struct ctx *c)
 /* Addresses whose time to come back is over */
 static void gone_check(struct follow *w, struct ctx *c)
 {
-	bool left = w->any;
-	uint64_t next = 0;
+	bool any = w->any || w->unbound;
+	uint64_t next = any ? w->any_at + BACK : UINT64_MAX;
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < w->ngone; i++) {
 		struct gone *g = &w->gone[i];
 
 		if (c->now < g->at + BACK)
-			next = next ? next : g->at + BACK;
+			next = MIN(next, g->at + BACK);
 		else if (nl_addr_there(&w->nl, &g->a))
 			continue;
-		else
-			left = g->left = true;
+		else if (!g->left)
+			w->walk = 0;		/* for this one, too */
+		g->left = c->now >= g->at + BACK;
 		w->gone[n++] = *g;
 	}
 	w->ngone = n;
-	if (left && w->walk == FLOW_NONE)
+	if (any && c->now >= w->any_at + BACK) {
+		w->walk_any |= w->any;
+		w->walk_unbound |= w->unbound;
+		w->any = w->unbound = false;
 		w->walk = 0;
+	}
 	if (w->walk != FLOW_NONE && walk(w, c))
 		walk_end(w, c);
 	if (w->walk != FLOW_NONE)
 		timer_set(&c->wheel, &w->leave, c->now + 1);
-	else if (w->ngone)
-		timer_set(&c->wheel, &w->leave, next ? next : c->now + BACK);
+	else if (w->ngone || w->any || w->unbound)
+		timer_set(&c->wheel, &w->leave, MIN(MAX(next, c->now + 1), c->now + BACK));
 }
 
 /* ---- notifications ---- */
@@ -134,7 +170,7 @@ static void read_soon(struct follow *w, struct ctx *c)
 }
 
 /* An interface: is it one that matters beyond listeners? */
-static bool note_link(struct ctx *c, const struct nlmsghdr *nh)
+static bool note_link(struct follow *w, struct ctx *c, const struct nlmsghdr *nh)
 {
 	const struct ifinfomsg *ifi = NLMSG_DATA(nh);
 	const struct rtattr *tb[IFLA_IFNAME + 1];
@@ -148,6 +184,10 @@ static bool note_link(struct ctx *c, const struct nlmsghdr *nh)
 			 (const char *)RTA_DATA(tb[IFLA_IFNAME]));
 	if (nh->nlmsg_type == RTM_NEWLINK && *name && fwd_names(&c->fwd, name))
 		fwd_renew(&c->fwd, &c->net, name, (unsigned)ifi->ifi_index);
+	if (nh->nlmsg_type == RTM_DELLINK && *name)
+		for (enum family f = V4; f < FAMILIES; f++)
+			if (!strcmp(name, c->net.cf->ip[f].out_if))
+				gone_any(w, c, &w->unbound);
 	return (unsigned)ifi->ifi_index == c->net.ip[V4].ifindex || (unsigned)ifi->ifi_index == c->net.ip[V6].ifindex ||
 	       !strcmp(name, c->net.cf->ifname) || !strcmp(name, c->net.cf->ip[V4].out_if) ||
 	       !strcmp(name, c->net.cf->ip[V6].out_if);
@@ -161,15 +201,13 @@ static bool note(struct follow *w, struct ctx *c, const struct nlmsghdr *nh)
 	struct addr a;
 
 	if (nh->nlmsg_type == RTM_NEWLINK || nh->nlmsg_type == RTM_DELLINK)
-		return note_link(c, nh);
+		return note_link(w, c, nh);
 	if (nh->nlmsg_type != RTM_DELADDR || !msg_has(nh, sizeof(*ifa)))
 		return true;
 	attrs_read(nh, sizeof(*ifa), tb, IFA_LOCAL);
 	if (!attr_addr(tb[IFA_LOCAL] ? tb[IFA_LOCAL] : tb[IFA_ADDRESS], ifa->ifa_family == AF_INET6, &a))
 		return true;
-	gone_add(w, &a, c->now);
-	if (!timer_armed(&w->leave))
-		timer_set(&c->wheel, &w->leave, c->now + BACK);
+	gone_add(w, c, &a);
 	return true;
 }
 
@@ -183,9 +221,9 @@ static void net_event(struct follow *w, struct ctx *c)
 		const struct nlmsghdr *nh;
 
 		len = nl_recv(&w->notes, buf, sizeof(buf));
-		if (len == -ENOBUFS) {			/* some were lost */
-			again = w->any = true;
-			timer_set(&c->wheel, &w->leave, c->now + BACK);
+		if (len < 0 && len != -ETIMEDOUT) {	/* some were lost */
+			again = true;
+			gone_any(w, c, &w->any);
 		}
 		for (nh = (const void *)buf; len > 0 && NLMSG_OK(nh, len); nh = NLMSG_NEXT(nh, len))
 			again |= note(w, c, nh);
@@ -215,48 +253,82 @@ static void report(struct follow *w, const struct net *net, enum family f)
 	     net->resolv.n[f] ? addr_fmt(&net->resolv.server[f][0].a, dns) : "");
 }
 
-/* Addresses of the namespace that connections still use */
+/* Addresses of the namespace that connections still use, also those that are spliced to it */
 static void find_kept(const struct ctx *c, enum family f, struct own_keep *k)
 {
-	k->n = 0;
+	*k = (struct own_keep){ .n = 0 };
 	for (uint32_t i = 0; i < c->flows.unused && k->n < ARRAY_SIZE(k->a); i++) {
 		const struct flow *fl = &c->flows.f[i];
 		const struct addr *a = &fl->side[GUEST].peer.a;
 		unsigned n = 0;
 
-		if (fl->type != FLOW_TCP || fl->dead || addr_family(a) != f || addr_eq(a, &c->net.ip[f].guest.addr))
+		if ((fl->type != FLOW_TCP && fl->type != FLOW_SPLICE) || fl->dead || addr_family(a) != f ||
+		    addr_is_loopback(a) || addr_eq(a, &c->net.ip[f].guest.addr))
 			continue;
 		while (n < k->n && !addr_eq(&k->a[n], a))
 			n++;
 		if (n == k->n)
 			k->a[k->n++] = *a;
 	}
+	k->conns = k->n;
 }
 
-/* The namespace's; connections from the host go to the new address at once */
-static void configure(struct follow *w, struct ctx *c, const struct addr old[FAMILIES])
+/* Datagrams are no connection: the next one goes to the new address */
+static void end_spliced(struct ctx *c, const struct addr *old)
 {
-	struct guest *g = &c->guest[0];
-	struct own_keep keep;
+	for (uint32_t i = 0; i < c->flows.unused; i++) {
+		struct flow *fl = &c->flows.f[i];
 
-	if (!w->ns || w->ns->nl.fd < 0)
-		return;
-	w->keeping = false;
-	for (enum family f = V4; f < FAMILIES; f++) {
-		find_kept(c, f, &keep);
-		w->keeping |= keep.n > 0;
-		ns_follow(w->ns, &c->net, &w->nl, f, &keep);
-		if (addr_eq(&g->seen.addr[f], &old[f]))
-			g->seen.addr[f] = c->net.ip[f].guest.addr;
+		if (fl->type == FLOW_UDP_SPLICE && !fl->dead && fl->udp.near == HOST &&
+		    addr_eq(&fl->side[GUEST].peer.a, old))
+			fl->ops->end(c, fl);
 	}
 }
 
-static void changed(struct follow *w, struct ctx *c, unsigned families)
+/* The namespace's; connections from the host go to the new address at once. True if it has to be tried again. */
+static bool configure(struct follow *w, struct ctx *c, const struct net_ip old[FAMILIES])
+{
+	struct guest *g = &c->guest[0];
+	struct own_keep keep;
+	bool again = false;
+
+	if (!w->ns || w->ns->nl.fd < 0)
+		return false;
+	w->keeping = false;
+	for (enum family f = V4; f < FAMILIES && !again; f++) {
+		find_kept(c, f, &keep);
+		again = !ns_follow(w->ns, &c->net, &w->nl, f, &keep);
+		w->keeping |= keep.used;
+		if (addr_eq(&old[f].guest.addr, &c->net.ip[f].guest.addr))
+			continue;
+		if (addr_eq(&g->seen.addr[f], &old[f].guest.addr))
+			g->seen.addr[f] = c->net.ip[f].guest.addr;
+		end_spliced(c, &old[f].guest.addr);
+	}
+	return again;
+}
+
+static void filter_again(struct follow *w, struct ctx *c)
 {
 	int rc = follow_filter(w, c);
 
 	if (rc)
 		debug("Host network: no filter for notifications: %s", errno_text(-rc));
+	read_soon(w, c);		/* what the former filter kept from us */
+}
+
+/* The next change waits if there were many */
+static void pay(struct follow *w, uint64_t now)
+{
+	w->busy = MAX(w->busy, now) + CHANGE_TIME;
+	if (w->busy > now + CHANGE_BURST * CHANGE_TIME)
+		w->next = MAX(w->next, w->busy - CHANGE_BURST * CHANGE_TIME);
+}
+
+static void changed(struct follow *w, struct ctx *c, unsigned families)
+{
+	pay(w, c->now);
+	filter_again(w, c);
 	for (enum family f = V4; f < FAMILIES; f++)
 		if (families & 1U << f)
 			report(w, &c->net, f);
@@ -267,19 +339,37 @@ static void changed(struct follow *w, struct ctx *c, unsigned families)
 	for (unsigned i = 0; i < GUEST_MAX; i++)
 		if (c->guest[i].tap.fd >= 0)
 			answer_changed(c, &c->guest[i]);
-	read_soon(w, c);		/* what the former filter kept from us */
+}
+
+/* Sockets know interfaces by number */
+static void renumber(struct ctx *c, const struct net_ip old[FAMILIES])
+{
+	for (enum family f = V4; f < FAMILIES; f++) {
+		if (old[f].ifindex == c->net.ip[f].ifindex)
+			continue;
+		if (f == V6)
+			fwd_rescope(&c->fwd, &c->net);
+		if (old[f].ifindex)
+			udp_rescope(c, f, old[f].ifindex, c->net.ip[f].ifindex);
+	}
 }
 
 static void read_again(struct follow *w, struct ctx *c)
 {
-	const struct addr old[FAMILIES] = { c->net.ip[V4].guest.addr, c->net.ip[V6].guest.addr };
+	const struct net_ip old[FAMILIES] = { c->net.ip[V4], c->net.ip[V6] };
 	uint64_t start = now_us();
-	unsigned families = net_again(&c->net, &w->nl, c->now, !w->ngone);
+	unsigned families = net_again(&c->net, &w->nl, c->now, !w->ngone && !w->any);
+	bool again;
 
-	configure(w, c, old);
+	renumber(c, old);
+	again = configure(w, c, old);
 	w->next = c->now + MIN(READ_SHARE * (now_us() - start) / 1000, READ_MOST);
+	if (again)
+		read_soon(w, c);
 	if (families)
 		changed(w, c, families);
+	else if (old[V4].has_addr != c->net.ip[V4].has_addr || old[V6].has_addr != c->net.ip[V6].has_addr)
+		filter_again(w, c);
 }
 
 void follow_timer(struct follow *w, struct ctx *c, struct timer *t)
@@ -311,7 +401,7 @@ static void names_event(struct follow *w, struct ctx *c)
 		return;
 	}
 	if (net_names(&c->net, &w->nl, text, (size_t)n))
-		read_again(w, c);
+		timer_set(&c->wheel, &w->read, MAX(c->now, w->next));
 }
 
 void follow_event(struct follow *w, struct ctx *c, union ev_ref ref)

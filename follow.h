@@ -27,9 +27,15 @@ struct follow {
 	struct ns	*ns;		/* NULL: none to configure */
 	struct timer	read, leave;	/* next reading; next look at addresses that were deleted */
 	uint64_t	next;		/* ms: no reading before */
+	uint64_t	busy;		/* ms: changes so far are paid for then, see pay() */
 	struct gone	gone[GONE_MAX];
 	unsigned	ngone;
-	bool		any;		/* addresses went that are not in @gone */
+	bool		any;		/* addresses went that are not in @gone, */
+	bool		unbound;	/* or an interface that sockets are bound to, */
+	uint64_t	any_at;		/* then. The same, of the walk: */
+	bool		walk_any, walk_unbound;
+	struct addr	asked;		/* last address looked for in a walk, */
+	bool		there;		/* and what was found */
 	bool		keeping;	/* the namespace has old addresses until connections end */
 	uint32_t	walk;		/* next flow of a walk for addresses that left, FLOW_NONE: there is no walk */
 };

@@ -76,22 +76,24 @@ static void links(struct bpf *p, const struct ctx *c)
 	for_end(p, jump);
 }
 
-/* All but link-local ones */
-static void addresses_gone(struct bpf *p)
+/* All but link-local ones of other interfaces */
+static void addresses_gone(struct bpf *p, const struct net *net)
 {
 	unsigned jump = for_types(p, RTM_DELADDR, RTM_DELADDR);
 
 	bpf_load(p, BPF_B, NOTE_FAMILY);
-	bpf_op(p, BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 0, 4);
+	bpf_op(p, BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 0, 6);
 	bpf_load(p, BPF_H, NOTE_ADDR);
 	bpf_op(p, BPF_ALU | BPF_AND | BPF_K, 0xffc0, 0, 0);
-	bpf_op(p, BPF_JMP | BPF_JEQ | BPF_K, 0xfe80, 0, 1);
+	bpf_op(p, BPF_JMP | BPF_JEQ | BPF_K, 0xfe80, 0, 3);
+	bpf_load(p, BPF_W, NOTE_ADDR_LINK);
+	bpf_op(p, BPF_JMP | BPF_JEQ | BPF_K, htonl(net->ip[V6].ifindex), 1, 0);
 	bpf_ret(p, FILTER_DROP);
 	bpf_ret(p, FILTER_PASS);
 	for_end(p, jump);
 }
 
-/* Of an interface in use; not the guest's own again, with another lifetime */
+/* Of an interface in use, any if that has none; not the guest's own again, with another lifetime */
 static void addresses(struct bpf *p, const struct net *net)
 {
 	unsigned jump = for_types(p, RTM_NEWADDR, RTM_NEWADDR);
@@ -104,7 +106,7 @@ static void addresses(struct bpf *p, const struct net *net)
 		};
 		unsigned n;
 
-		if (!ip->on || !ip->ifindex) {
+		if (!ip->on || !ip->ifindex || !ip->has_addr) {
 			bpf_ret_if(p, part, 1, ip->on ? FILTER_PASS : FILTER_DROP);
 			continue;
 		}
@@ -148,7 +150,7 @@ int follow_filter(const struct follow *w, const struct ctx *c)
 
 	p.n = 0;
 	links(&p, c);
-	addresses_gone(&p);
+	addresses_gone(&p, &c->net);
 	addresses(&p, &c->net);
 	routes(&p, &c->net);
 	return bpf_attach(&p, w->notes.fd, FILTER_PASS);

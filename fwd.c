@@ -725,7 +725,8 @@ static void listener_renew(struct fwd *fwd, const struct net *net, uint32_t i, c
 		close(fd);
 	}
 	if (rc < 0)
-		log_limited(LOG_WARNING, "Port %u on %s not opened again: %s", l->port, r->ifname, errno_text(-rc));
+		log_limited(LOG_WARNING, "Port %u on %s not opened again: %s", l->port,
+			    *r->ifname ? r->ifname : "a link-local address", errno_text(-rc));
 }
 
 void fwd_renew(struct fwd *fwd, const struct net *net, const char *ifname, unsigned ifindex)
@@ -738,6 +739,17 @@ void fwd_renew(struct fwd *fwd, const struct net *net, const char *ifname, unsig
 		if (fwd->l[i].fd < 0 || !fwd->l[i].port || r->outward || strcmp(r->ifname, ifname))
 			continue;
 		if (!getsockopt(fwd->l[i].fd, SOL_SOCKET, SO_BINDTOIFINDEX, &bound, &len) && (unsigned)bound != ifindex)
+			listener_renew(fwd, net, i, r);
+	}
+}
+
+void fwd_rescope(struct fwd *fwd, const struct net *net)
+{
+	for (uint32_t i = 0; i < fwd->n; i++) {
+		const struct rule *r = &fwd->rule[fwd->l[i].rule].r;
+
+		if (fwd->l[i].fd >= 0 && fwd->l[i].port && !r->outward && !r->any && !r->ifname[0] &&
+		    addr_is_linklocal(&r->addr) && !addr_is_v4(&r->addr))
 			listener_renew(fwd, net, i, r);
 	}
 }

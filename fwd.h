@@ -117,6 +117,9 @@ struct listener *fwd_listener(struct fwd *fwd, uint32_t idx, uint8_t proto);
  */
 void fwd_renew(struct fwd *fwd, const struct net *net, const char *ifname, unsigned ifindex);
 
+/* The template interface of IPv6 is another one: listeners on link-local addresses are opened anew there */
+void fwd_rescope(struct fwd *fwd, const struct net *net);
+
 /* Does a rule name that interface; NULL: any? */
 bool fwd_names(const struct fwd *fwd, const char *ifname);
 

@@ -61,7 +61,7 @@ enum drop map_out(const struct net *net, uint8_t proto, const struct end *src, c
 	if (addr_is_unspec(&to) || addr_is_loopback(&to) || (addr_is_many(&to) && proto != IPPROTO_UDP))
 		return DROP_ADDR;
 
-	if (is_dns(proto, dst->port) && addr_is(&to, &ip->dns_forward))
+	if (is_dns(proto, dst->port) && net_is_dns_forward(ip, &to))
 		to = ip->dns_first < ip->ndns_to ? ip->dns_to[ip->dns_first].a : ip->dns_host;
 	else if (addr_is(&to, &ip->map_loopback))
 		to = addr_loopback(f);
@@ -81,7 +81,7 @@ enum drop map_out(const struct net *net, uint8_t proto, const struct end *src, c
 
 bool map_relays(const struct net *net, uint8_t proto, const struct end *dst)
 {
-	return is_dns(proto, dst->port) && addr_is(&dst->a, &net->ip[addr_family(&dst->a)].dns_forward);
+	return is_dns(proto, dst->port) && net_is_dns_forward(&net->ip[addr_family(&dst->a)], &dst->a);
 }
 
 void map_resolver(const struct net *net, const struct side *guest, unsigned i, struct side *host)

@@ -110,10 +110,12 @@ static void dns_put(struct out *o, const struct net *net)
 	list_put(o, NDP_DNSSL, FOREVER, &list);
 }
 
-/* Former prefixes are deprecated (RFC 4862 5.5.4, RFC 9096 3.5), former servers are not to be used (RFC 8106 5.1) */
+/* Former prefixes are deprecated (RFC 4862 5.5.4, RFC 9096 3.5), former servers and domains are not to be used (RFC 8106
+ * 5.1, 5.2)
+ */
 static void old_put(struct out *o, const struct net *net)
 {
-	struct out list = { .max = sizeof(list.b) };
+	struct out list = { .max = sizeof(list.b) }, names = { .max = OLD_MAX * DOMAIN_MAX };
 	uint64_t now = now_ms();
 
 	for (unsigned i = 0; i < OLD_MAX; i++) {
@@ -123,9 +125,14 @@ static void old_put(struct out *o, const struct net *net)
 			prefix_put(o, &p->a, 0, (uint32_t)((p->until - now) / 1000));
 		if (s->until > now)
 			out_addr(&list, &s->a);
+		if (net->domain[i].until > now)
+			out_name(&names, net->domain[i].name);
 	}
 	if (list.len && net->cf->dhcp_dns && out_room(o, 8 + list.len))
 		list_put(o, NDP_RDNSS, 0, &list);
+	out_zero(&names, ROUND_UP(names.len, 8) - names.len);
+	if (names.len && net->cf->dhcp_search && out_room(o, 8 + names.len))
+		list_put(o, NDP_DNSSL, 0, &names);
 }
 
 static void ndp_start(struct answer *a, uint8_t type, uint32_t rest, const struct addr *src, const struct mac *dmac,
@@ -157,6 +164,14 @@ void ndp_advert(const struct net *net, const struct mac *mac, struct answer *a)
 	prefix_put(o, &ip->guest.addr, ip->lost ? 0 : FOREVER, ip->lost ? LOST_LIFETIME : FOREVER);
 	old_put(o, net);
 	dns_put(o, net);
+}
+
+/* RFC 4861 6.2.5 */
+void ndp_withdraw(const struct addr *router, const struct mac *mac, struct answer *a)
+{
+	ndp_start(a, ND_ROUTER_ADVERT, (uint32_t)ANSWER_TTL << 24, router, &all_nodes_mac, &all_nodes);
+	out_zero(&a->out, 8);
+	lladdr_put(&a->out, NDP_SLLA, mac);
 }
 
 /* Neighbour advertisement (RFC 4861 4.4) */

@@ -66,6 +66,25 @@ static unsigned template_interface(const struct conf *cf, struct nl *nl, enum fa
 	return old->ifindex;
 }
 
+/* The guest's address stays as long as the host has it there, and the gateway doesn't change: others come and go */
+static const struct addr *address_to_keep(const struct net_ip *ip, const struct net_ip *old, const struct conf_ip *want,
+					  const struct nl_routes *routes)
+{
+	bool same_gw = !routes->has_gw || !addr_is_unspec(&want->gw) || (old && addr_eq(&routes->gw, &old->gw));
+
+	return old && old->ifindex == ip->ifindex && same_gw ? &old->guest.addr : NULL;
+}
+
+/* Routes that the kernel has deleted, as the link went down, or a default route that is gone, will be back */
+static void note_routes(struct net_ip *ip, struct nl *nl, const struct net_ip *old)
+{
+	struct nl_ifinfo info = { .up = false };
+
+	ip->had_default = ip->by_default || (old && old->ifindex == ip->ifindex && old->had_default);
+	ip->has_routes = ip->by_default || (ip->ifindex && !ip->had_default &&
+					    !nl_link_get(nl, ip->ifindex, NULL, &info) && info.up);
+}
+
 /* @old: see template_interface() */
 static void read_family(struct net *net, struct nl *nl, enum family f, const struct net_ip *old)
 {
@@ -77,17 +96,20 @@ static void read_family(struct net *net, struct nl *nl, enum family f, const str
 	uint8_t plen;
 
 	ip->ifindex = template_interface(net->cf, nl, f, old);
-	found = ip->ifindex && nl_addr_get(nl, f == V6, ip->ifindex, &a, &plen);
+	routes = nl_routes(nl, f == V6, ip->ifindex);
+	found = ip->ifindex &&
+		nl_addr_get(nl, f == V6, ip->ifindex, address_to_keep(ip, old, want, &routes), &a, &plen);
 	if (found && !given) {
 		ip->guest.addr = a;
 		ip->guest.plen = want->plen ? want->plen : plen;
 	}
-	routes = nl_routes(nl, f == V6, ip->ifindex);
 	/* Without an address, an interface is of use for IPv6 routes only, with its link-local one */
 	if (!found && !given && (f == V4 || !(routes.by_default || routes.other)))
 		ip->ifindex = 0;
 	ip->by_default = ip->ifindex && routes.by_default;
+	ip->has_addr = ip->ifindex && found;
 	ip->local = !ip->ifindex && !given;
+	note_routes(ip, nl, old);
 	if (!ip->ifindex)
 		debug("%s: no interface with usable routes", family_name[f]);
 	if (addr_is_unspec(&ip->gw))
@@ -120,24 +142,27 @@ static void read_host(struct net *net)
 
 /* ---- resolv.conf(5) ---- */
 
-/* Interface in "fe80::1%eth0", by name or index (RFC 4007 11), or 0. @nl: NULL at the start */
-static unsigned resolv_scope(const char *s, struct nl *nl)
+static unsigned index_of(const char *name, struct nl *nl)
 {
-	char name[IFNAMSIZ];
+	return nl ? nl_ifindex(nl, name) : if_nametoindex(name);
+}
+
+/* Interface in "fe80::1%eth0", by name or index (RFC 4007 11). @nl: NULL at the start */
+static void resolv_scope(struct resolver *r, const char *s, struct nl *nl)
+{
 	uint64_t index;
 	size_t len;
 
 	s += strcspn(s, " \t%");
 	if (*s != '%')
-		return 0;
+		return;
 	len = strcspn(++s, " \t");
-	if (parse_num(s, len, INT32_MAX, &index))
-		return (unsigned)index;
-	if (len >= sizeof(name))
-		return 0;
-	memcpy(name, s, len);
-	name[len] = '\0';
-	return nl ? nl_ifindex(nl, name) : if_nametoindex(name);
+	if (parse_num(s, len, INT32_MAX, &index)) {
+		r->scope = (unsigned)index;
+	} else if (len < sizeof(r->dev)) {
+		memcpy(r->dev, s, len);
+		r->scope = index_of(r->dev, nl);
+	}
 }
 
 static void resolv_server(struct resolv *r, const char *s, struct nl *nl)
@@ -152,7 +177,18 @@ static void resolv_server(struct resolv *r, const char *s, struct nl *nl)
 	f = addr_family(&a);
 	if (r->n[f] == DNS_MAX)
 		return;
-	r->server[f][r->n[f]++] = (struct resolver){ a, f == V6 && addr_is_linklocal(&a) ? resolv_scope(s, nl) : 0 };
+	r->server[f][r->n[f]] = (struct resolver){ .a = a };
+	if (f == V6 && addr_is_linklocal(&a))
+		resolv_scope(&r->server[f][r->n[f]], s, nl);
+	r->n[f]++;
+}
+
+/* Interfaces of these names may be others by now */
+static void resolv_scopes(struct resolv *r, struct nl *nl)
+{
+	for (unsigned i = 0; i < r->n[V6]; i++)
+		if (*r->server[V6][i].dev)
+			r->server[V6][i].scope = index_of(r->server[V6][i].dev, nl);
 }
 
 /* Servers and search list in @l */
@@ -217,9 +253,9 @@ static void dns_add(struct net_ip *ip, const struct conf_ip *want, const struct 
 static struct resolver dns_first(const struct conf_ip *want, const struct resolver *host)
 {
 	if (!addr_is_unspec(&want->dns_host))
-		return (struct resolver){ want->dns_host, 0 };
+		return (struct resolver){ .a = want->dns_host };
 	if (want->dns_given && want->ndns)
-		return (struct resolver){ want->dns[0], 0 };
+		return (struct resolver){ .a = want->dns[0] };
 	return *host;
 }
 
@@ -260,15 +296,15 @@ static void dns_to_fill(struct net *net, enum family f, const struct resolv *r)
 	struct net_ip *ip = &net->ip[f];
 
 	ip->ndns_to = 0;
-	dns_to_add(ip, &(struct resolver){ ip->dns_host, ip->dns_scope });
-	if (!ip->ndns_to || !addr_is_unspec(&net->cf->ip[f].dns_host))
+	dns_to_add(ip, &(struct resolver){ .a = ip->dns_host, .scope = ip->dns_scope });
+	if ((!ip->ndns_to && !ip->ndns_was) || !addr_is_unspec(&net->cf->ip[f].dns_host))
 		return;
 	for (unsigned n = 0; n < FAMILIES; n++) {
 		enum family k = n ? (f == V4 ? V6 : V4) : f;
 		const struct conf_ip *want = &net->cf->ip[k];
 
 		for (unsigned i = 0; i < want->ndns && want->dns_given; i++)
-			dns_to_add(ip, &(struct resolver){ want->dns[i], 0 });
+			dns_to_add(ip, &(struct resolver){ .a = want->dns[i] });
 		for (unsigned i = 0; i < r->n[k] && !want->dns_given; i++)
 			dns_to_add(ip, &r->server[k][i]);
 	}
@@ -368,6 +404,7 @@ static void keep_family(struct net_ip *ip, const struct net_ip *old, const struc
 	if (!ip->ifindex) {
 		ip->ifindex = old->ifindex;
 		ip->local = old->local;
+		ip->had_default = old->had_default;
 	}
 	if (addr_is_unspec(&now.addr)) {
 		ip->guest.addr = old->guest.addr;
@@ -396,7 +433,43 @@ static void old_add(struct net_old *old, const struct addr *a, uint64_t until)
 	*to = (struct net_old){ *a, until };
 }
 
-/* A prefix, and servers, that guests had from us, and that are gone; and the other way round */
+/* It is there again */
+static void old_remove(struct net_old *old, const struct addr *a)
+{
+	for (unsigned i = 0; i < OLD_MAX; i++) {
+		if (addr_eq(&old[i].a, a))
+			old[i].until = 0;
+	}
+}
+
+static bool search_has(const struct search *l, const char *name)
+{
+	bool has = false;
+
+	for (unsigned i = 0; i < l->n && !has; i++)
+		has = !strcmp(l->name[i], name);
+	return has;
+}
+
+static void remember_search(struct net *net, const struct search *was, uint64_t now)
+{
+	for (unsigned i = 0; i < was->n; i++) {
+		struct net_old_name *to = net->domain;
+
+		if (search_has(&net->search, was->name[i]))
+			continue;
+		for (struct net_old_name *o = net->domain; o < net->domain + OLD_MAX; o++)
+			if (to->until && (o->until < to->until || !strcmp(o->name, was->name[i])))
+				to = o;
+		memcpy(to->name, was->name[i], sizeof(to->name));
+		to->until = now + OLD_LIFETIME;
+	}
+	for (unsigned i = 0; i < OLD_MAX; i++)
+		if (search_has(&net->search, net->domain[i].name))
+			net->domain[i].until = 0;
+}
+
+/* A prefix, servers and a router that guests had from us, and that are gone; and the other way round */
 static void remember_old(struct net *net, const struct net_ip *was, uint64_t now)
 {
 	const struct guest_ip *g = &net->ip[V6].guest, *old = &was->guest;
@@ -409,11 +482,11 @@ static void remember_old(struct net *net, const struct net_ip *was, uint64_t now
 	}
 	for (unsigned i = 0; i < old->ndns; i++)
 		old_add(net->rdnss, &old->dns[i], now + OLD_LIFETIME);
-	for (unsigned i = 0; i < OLD_MAX; i++) {
-		for (unsigned k = 0; k < g->ndns; k++)
-			if (addr_eq(&net->rdnss[i].a, &g->dns[k]))
-				net->rdnss[i].until = 0;
-	}
+	for (unsigned i = 0; i < g->ndns; i++)
+		old_remove(net->rdnss, &g->dns[i]);
+	if (!addr_is_unspec(&was->our_ll))
+		old_add(net->router, &was->our_ll, now + OLD_LIFETIME);
+	old_remove(net->router, &net->ip[V6].our_ll);
 }
 
 /* What guests see, or flows use, of a family */
@@ -474,9 +547,36 @@ bool net_names(struct net *net, struct nl *nl, const char *text, size_t len)
 	return true;
 }
 
-static bool family_there(const struct net_ip *ip)
+/* An address that is deprecated, or not usable yet, is a reason to wait, too */
+static bool family_there(const struct net *net, struct nl *nl, enum family f, unsigned was)
 {
-	return ip->on && ip->ifindex && !addr_is_unspec(&ip->guest.addr);
+	const struct net_ip *ip = &net->ip[f];
+	bool given = !addr_is_unspec(&net->cf->ip[f].addr);
+
+	return given || (ip->on && ip->ifindex && !addr_is_unspec(&ip->guest.addr)) ||
+	       (ip->on && was && nl_addr_any(nl, f == V6, was));
+}
+
+/* Guests may have the former address for their resolver until they renew their lease, or for longer */
+static void keep_forward(struct net_ip *ip, const struct net_ip *old, const struct conf_ip *want)
+{
+	memcpy(ip->dns_was, old->dns_was, sizeof(ip->dns_was));
+	ip->ndns_was = old->ndns_was;
+	if (addr_is_unspec(&old->dns_forward) || !addr_is_unspec(&want->dns_forward) ||
+	    net_is_dns_forward(ip, &old->dns_forward))
+		return;
+	if (ip->ndns_was == DNS_MAX)
+		memmove(ip->dns_was, ip->dns_was + 1, --ip->ndns_was * sizeof(*ip->dns_was));
+	ip->dns_was[ip->ndns_was++] = old->dns_forward;
+}
+
+/* The resolver that answered last */
+static void keep_resolver(struct net_ip *ip, const struct net_ip *old)
+{
+	if (ip->ndns_to != old->ndns_to || memcmp(ip->dns_to, old->dns_to, ip->ndns_to * sizeof(*ip->dns_to)))
+		return;
+	ip->dns_first = old->dns_first;
+	ip->dns_until = old->dns_until;
 }
 
 unsigned net_again(struct net *net, struct nl *nl, uint64_t now, bool settled)
@@ -492,8 +592,9 @@ unsigned net_again(struct net *net, struct nl *nl, uint64_t now, bool settled)
 		next.ip[f].server = net->ip[f].server;
 		if (next.ip[f].on)
 			read_family(&next, nl, f, &net->ip[f]);
-		there[f] = family_there(&next.ip[f]) || !addr_is_unspec(&net->cf->ip[f].addr);
+		there[f] = family_there(&next, nl, f, net->ip[f].ifindex);
 		keep_family(&next.ip[f], &net->ip[f], &net->cf->ip[f]);
+		keep_forward(&next.ip[f], &net->ip[f], &net->cf->ip[f]);
 	}
 	for (enum family f = V4; f < FAMILIES; f++) {
 		bool was = net->ip[f].ifindex, other = there[f == V4 ? V6 : V4];
@@ -501,18 +602,26 @@ unsigned net_again(struct net *net, struct nl *nl, uint64_t now, bool settled)
 		next.ip[f].lost = !there[f] && (net->ip[f].lost || (was && settled && other));
 	}
 	next.resolv = net->resolv;
+	resolv_scopes(&next.resolv, nl);
 	next.changes = net->changes;
 	memcpy(next.prefix, net->prefix, sizeof(next.prefix));
 	memcpy(next.rdnss, net->rdnss, sizeof(next.rdnss));
+	memcpy(next.router, net->router, sizeof(next.router));
+	memcpy(next.domain, net->domain, sizeof(next.domain));
 	derive(&next);
-	for (enum family f = V4; f < FAMILIES; f++)
+	for (enum family f = V4; f < FAMILIES; f++) {
+		keep_resolver(&next.ip[f], &net->ip[f]);
 		if (!ip_eq(&next.ip[f], &net->ip[f]))
 			changed |= 1U << f;
+	}
 	if (!search_eq(&next.search, &net->search))
 		changed |= 1U << V4 | 1U << V6;
-	if (!changed)
+	if (!changed) {				/* what is there, and what is waited for */
+		memcpy(net->ip, next.ip, sizeof(net->ip));
 		return 0;
+	}
 	remember_old(&next, &net->ip[V6], now);
+	remember_search(&next, &net->search, now);
 	next.changes++;
 	*net = next;
 	return changed;

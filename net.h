@@ -23,6 +23,7 @@ struct guest_ip {
 struct resolver {
 	struct addr	a;			/* unspecified: none */
 	unsigned	scope;			/* interface of a link-local one, 0: not given */
+	char		dev[IFNAMSIZ];		/* its name, as far as there is one: it may be made again */
 };
 
 /* Servers and search list of the host, in its order */
@@ -38,6 +39,9 @@ struct net_ip {
 	bool		local;			/* host has no network of this family: local mode */
 	bool		lost;			/* it had one, and has one of the other family only */
 	bool		by_default;		/* the template interface has a default route */
+	bool		had_default;		/* or had one */
+	bool		has_addr;		/* it has an address for the guest now */
+	bool		has_routes;		/* and its routes are to be taken as they are: none is missing for a while */
 	unsigned	ifindex;		/* template interface on the host, 0: none */
 
 	struct addr	gw;			/* guest's default gateway: us; there always is one if @on */
@@ -49,6 +53,8 @@ struct net_ip {
 	 * resolver on loopback. @dns_host: from the host's view; of the other family if there is none of this one.
 	 */
 	struct addr	dns_forward, dns_host;
+	struct addr	dns_was[DNS_MAX];	/* former @dns_forward that are no option's: guests may still use them */
+	unsigned	ndns_was;
 	unsigned	dns_scope;		/* interface of a link-local one in resolv.conf, or 0 */
 	struct resolver	dns_to[2 * DNS_MAX];	/* @dns_host, and those to try if it doesn't answer */
 	unsigned	ndns_to;
@@ -58,11 +64,16 @@ struct net_ip {
 	struct guest_ip	guest;
 };
 
-#define OLD_MAX		4		/* former prefixes and servers that guests are told of */
+#define OLD_MAX		4		/* former prefixes, servers and routers in advertisements */
 
 struct net_old {
 	struct addr	a;
 	uint64_t	until;			/* ms, 0: none */
+};
+
+struct net_old_name {
+	char		name[DOMAIN_MAX];
+	uint64_t	until;
 };
 
 struct net {
@@ -73,9 +84,21 @@ struct net {
 	uint64_t	changes;		/* of the host's network, since the start */
 	struct net_old	prefix[OLD_MAX];	/* of former addresses of the guest (IPv6) */
 	struct net_old	rdnss[OLD_MAX];		/* former servers (IPv6) */
+	struct net_old	router[OLD_MAX];	/* our former link-local addresses */
+	struct net_old_name domain[OLD_MAX];	/* former ones of the search list */
 };
 
 extern const char *const family_name[FAMILIES];
+
+/* Do queries to @a go to the host's resolvers? */
+static inline bool net_is_dns_forward(const struct net_ip *ip, const struct addr *a)
+{
+	bool is = addr_is(a, &ip->dns_forward);
+
+	for (unsigned i = 0; i < ip->ndns_was && !is; i++)
+		is = addr_eq(a, &ip->dns_was[i]);
+	return is;
+}
 
 /* Interface index for a link-local or multicast destination on the host, or 0 */
 static inline unsigned net_scope(const struct net *net, const struct addr *a)

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/ip.h>
 #include <net/if_arp.h>
 #include <stdio.h>
 #include <string.h>
@@ -477,6 +478,22 @@ int nl_link_autoaddr(struct nl *nl, unsigned ifindex, bool on)
 	return nl_talk(nl, &r);
 }
 
+int nl_link_keep_addrs(struct nl *nl, unsigned ifindex)
+{
+	size_t spec, inet, conf;
+	struct req r;
+
+	link_start(&r, ifindex, 0);
+	spec = req_nest(&r, IFLA_AF_SPEC);
+	inet = req_nest(&r, AF_INET);
+	conf = req_nest(&r, IFLA_INET_CONF);
+	req_attr_u32(&r, IPV4_DEVCONF_PROMOTE_SECONDARIES, 1);
+	req_end(&r, conf);
+	req_end(&r, inet);
+	req_end(&r, spec);
+	return nl_talk(nl, &r);
+}
+
 /* Addresses */
 
 struct usable_addr {
@@ -539,7 +556,10 @@ bool addr_object(const struct nlmsghdr *nh, bool v6, unsigned ifindex, struct ob
 
 	if (!ifaddr_any(nh, v6, ifindex, &ia))
 		return false;
-	*ob = (struct object){ .class = OWN_ADDR, .a = ia.a, .plen = ia.ifa.ifa_prefixlen };
+	*ob = (struct object){
+		.class = OWN_ADDR, .a = ia.a, .plen = ia.ifa.ifa_prefixlen,
+		.deprecated = ia.flags & IFA_F_DEPRECATED,
+	};
 	ob->id = addr_id(&ia.a, ob->plen);
 	/* The kernel changes these two */
 	flags = ia.flags & ~(uint32_t)(IFA_F_SECONDARY | IFA_F_TENTATIVE);
@@ -564,6 +584,7 @@ int addr_dump(struct nl *nl, bool v6, unsigned ifindex, nl_each each, void *arg)
 struct addr_best {
 	bool		v6;
 	unsigned	ifindex;
+	const struct addr *keep;
 	/* Result */
 	struct addr	a;
 	int		rank;		/* 0: none */
@@ -584,7 +605,7 @@ static void addr_best_each(const struct nlmsghdr *nh, void *arg)
 		return;
 	/* Scope, then primary before secondary (IFA_F_TEMPORARY in IPv6), then the longer prefix */
 	rank = 1 + ia.ifa.ifa_prefixlen + (ia.flags & IFA_F_SECONDARY ? 0 : 256) +
-	       (ia.ifa.ifa_scope < RT_SCOPE_LINK ? 512 : 0);
+	       (ia.ifa.ifa_scope < RT_SCOPE_LINK ? 512 : 0) + (b->keep && addr_eq(&ia.a, b->keep) ? 1024 : 0);
 	if (rank > b->rank) {
 		b->rank = rank;
 		b->a = ia.a;
@@ -592,15 +613,35 @@ static void addr_best_each(const struct nlmsghdr *nh, void *arg)
 	}
 }
 
-bool nl_addr_get(struct nl *nl, bool v6, unsigned ifindex, struct addr *a, uint8_t *plen)
+bool nl_addr_get(struct nl *nl, bool v6, unsigned ifindex, const struct addr *keep, struct addr *a, uint8_t *plen)
 {
-	struct addr_best b = { .v6 = v6, .ifindex = ifindex };
+	struct addr_best b = { .v6 = v6, .ifindex = ifindex, .keep = keep };
 
 	if (addr_dump(nl, v6, ifindex, addr_best_each, &b) || !b.rank)
 		return false;
 	*a = b.a;
 	*plen = b.plen;
 	return true;
+}
+
+struct addr_any {
+	bool		v6, found;
+	unsigned	ifindex;
+};
+
+static void addr_any_each(const struct nlmsghdr *nh, void *arg)
+{
+	struct addr_any *aa = arg;
+	struct usable_addr ia;
+
+	aa->found |= nh && ifaddr_any(nh, aa->v6, aa->ifindex, &ia) && !(ia.flags & IFA_F_DADFAILED);
+}
+
+bool nl_addr_any(struct nl *nl, bool v6, unsigned ifindex)
+{
+	struct addr_any aa = { .v6 = v6, .ifindex = ifindex };
+
+	return !addr_dump(nl, v6, ifindex, addr_any_each, &aa) && aa.found;
 }
 
 int nl_addr_add(struct nl *nl, unsigned ifindex, const struct addr *a, uint8_t plen)
@@ -636,6 +677,9 @@ static void addr_copy_each(const struct nlmsghdr *nh, void *arg)
 		ac->done = 0;
 		return;
 	}
+	if (cp->keep && cp->keep->n < ARRAY_SIZE(cp->keep->a) && ifaddr_any(nh, cp->v6, cp->from_if, &ia) &&
+	    ia.flags & IFA_F_DEPRECATED)
+		cp->keep->a[cp->keep->n++] = ia.a;
 	if (!ifaddr_read(nh, cp->v6, cp->from_if, &ia))
 		return;
 	if (cp->mark)

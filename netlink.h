@@ -67,9 +67,12 @@ struct nl_routes {
 struct nl_routes nl_routes(struct nl *nl, bool v6, unsigned ifindex);
 
 /* The usable global address with the longest prefix, or false: not deprecated, tentative or failed, not secondary if
- * there is another
+ * there is another. @keep: before all others, if it is usable; NULL: none.
  */
-bool nl_addr_get(struct nl *nl, bool v6, unsigned ifindex, struct addr *a, uint8_t *plen);
+bool nl_addr_get(struct nl *nl, bool v6, unsigned ifindex, const struct addr *keep, struct addr *a, uint8_t *plen);
+
+/* Any one, even if it can't be used, or not yet */
+bool nl_addr_any(struct nl *nl, bool v6, unsigned ifindex);
 
 int nl_link_up(struct nl *nl, unsigned ifindex);
 /* @attr: IFLA_MTU; IFLA_TXQLEN, in frames; IFLA_GSO_MAX_SEGS, of a super-packet to the device (Linux 4.16) */
@@ -79,6 +82,8 @@ int nl_link_mac(struct nl *nl, unsigned ifindex, const struct mac *mac);
 int nl_link_gro(struct nl *nl, unsigned ifindex, uint32_t bytes);
 /* An IPv6 link-local address made from the MAC address by the kernel when the link comes up, or none */
 int nl_link_autoaddr(struct nl *nl, unsigned ifindex, bool on);
+/* With the first address of an IPv4 network, the kernel doesn't remove the others (promote_secondaries) */
+int nl_link_keep_addrs(struct nl *nl, unsigned ifindex);
 int nl_addr_add(struct nl *nl, unsigned ifindex, const struct addr *a, uint8_t plen);	/* IFA_F_NODAD, no lifetime */
 /* Default route; @gw may be outside of every prefix; unspecified: on-link */
 int nl_route_add_default(struct nl *nl, unsigned ifindex, const struct addr *gw);
@@ -118,15 +123,17 @@ int own_look(struct own *o, struct nl *nl, bool v6, unsigned ifindex);
 void own_want_addr(struct own *o, const struct addr *a, uint8_t plen);
 void own_want_default(struct own *o, bool v6, const struct addr *gw);
 
-/* Addresses that stay for now */
+/* Addresses that stay for now: those of connections, and those that are deprecated on the host, too */
 struct own_keep {
 	struct addr	a[16];
-	unsigned	n;
+	unsigned	n, conns;	/* all, and the first ones of connections */
+	bool		used;		/* result: some of these were to go */
 };
 
-/* @no_routes: only default routes are ours to remove. Addresses in @keep become deprecated instead. */
-int own_remove(const struct own *o, struct nl *nl, bool v6, unsigned ifindex, bool no_routes,
-	       const struct own_keep *keep);
+/* @classes: bits 1 << enum own_class, those to remove; routes that the kernel made are OWN_ROUTE, too. Addresses in @keep
+ * become deprecated instead.
+ */
+int own_remove(const struct own *o, struct nl *nl, bool v6, unsigned ifindex, unsigned classes, struct own_keep *keep);
 int own_done(struct own *o, struct nl *nl, bool v6, unsigned ifindex);
 
 /* May it be set: not there, nor banned? */
@@ -145,7 +152,8 @@ struct nl_copy {
 	bool		no_via;		/* routes with a gateway of the other family are left out */
 	bool		no_src;		/* addresses are not copied: routes lose their preferred source */
 	struct own	*own;		/* NULL: everything is copied */
-	bool		mark;		/* nothing is copied, but marked as wanted in @own */
+	bool		mark;		/* nothing is copied, but marked as wanted in @own, */
+	struct own_keep	*keep;		/* or as an address to be kept */
 };
 
 /**

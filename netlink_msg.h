@@ -66,6 +66,7 @@ struct object {
 	uint64_t	id, sig;	/* see struct owned */
 	enum own_class	class;
 	bool		kernel;		/* a route that the kernel has made, for an address */
+	bool		deprecated;	/* an address */
 	struct addr	a;		/* of an address */
 	uint8_t		plen;
 };

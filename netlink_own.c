@@ -56,9 +56,10 @@ struct reading {
 	struct own		*o;
 	size_t			len;		/* of requests in @requests */
 	bool			over;		/* there was no room for all */
-	bool			v6, no_routes;
+	bool			v6;
+	unsigned		classes;	/* see own_remove() */
 	unsigned		ifindex;
-	const struct own_keep	*keep;
+	struct own_keep		*keep;
 	void			(*each)(struct reading *r, const struct object *ob, const struct nlmsghdr *nh);
 };
 
@@ -170,11 +171,13 @@ bool own_may_default(const struct own *o, bool v6, const struct addr *gw)
 	return own_may(o, route_id_default(v6, gw), v6, OWN_DEFAULT);
 }
 
-static bool keeps(const struct own_keep *k, const struct addr *a)
+static bool keeps(struct own_keep *k, const struct addr *a)
 {
 	for (unsigned i = 0; i < k->n; i++) {
-		if (addr_eq(&k->a[i], a))
-			return true;
+		if (!addr_eq(&k->a[i], a))
+			continue;
+		k->used |= i < k->conns;
+		return true;
 	}
 	return false;
 }
@@ -192,10 +195,10 @@ static void later(struct reading *r, struct req *q)
 	r->len += len;
 }
 
-/* RFC 4862 5.5.4: no new connection has it as its source */
-static void deprecate(struct reading *r, const struct object *ob)
+/* Preferred lifetime in s. 0: no new connection has it as its source (RFC 4862 5.5.4) */
+static void prefer(struct reading *r, const struct object *ob, uint32_t preferred)
 {
-	const struct ifa_cacheinfo life = { .ifa_prefered = 0, .ifa_valid = UINT32_MAX };
+	const struct ifa_cacheinfo life = { .ifa_prefered = preferred, .ifa_valid = UINT32_MAX };
 	struct ifaddrmsg ifa = {
 		.ifa_family = r->v6 ? AF_INET6 : AF_INET, .ifa_prefixlen = ob->plen, .ifa_index = r->ifindex,
 	};
@@ -216,12 +219,14 @@ static void remove_each(struct reading *r, const struct object *ob, const struct
 	const struct owned *e = owned_find(r->o, ob->id);
 	struct req q;
 
+	if (e && e->ours && e->wanted && ob->deprecated)	/* by us: it is the host's again */
+		prefer(r, ob, UINT32_MAX);
 	if (!e || !e->ours || e->wanted)
 		return;
-	if (r->no_routes && (ob->class == OWN_ROUTE || ob->kernel))
+	if (!(r->classes & 1U << (ob->kernel ? OWN_ROUTE : ob->class)))
 		return;
 	if (ob->class == OWN_ADDR && keeps(r->keep, &ob->a)) {
-		deprecate(r, ob);
+		prefer(r, ob, 0);
 		return;
 	}
 	/* The object as it is: the kernel takes the attributes of its own dump */
@@ -249,11 +254,10 @@ static int send_requests(const struct reading *r, struct nl *nl)
 	return nl_release(nl);
 }
 
-int own_remove(const struct own *o, struct nl *nl, bool v6, unsigned ifindex, bool no_routes,
-	       const struct own_keep *keep)
+int own_remove(const struct own *o, struct nl *nl, bool v6, unsigned ifindex, unsigned classes, struct own_keep *keep)
 {
 	struct reading r = {
-		.o = (struct own *)o, .v6 = v6, .ifindex = ifindex, .no_routes = no_routes, .keep = keep,
+		.o = (struct own *)o, .v6 = v6, .ifindex = ifindex, .classes = classes, .keep = keep,
 		.each = remove_each,
 	};
 	int rc;

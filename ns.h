@@ -20,6 +20,7 @@ struct ns {
 	bool		poll;		/* no event at its end: look every NS_POLL ms */
 	struct nl	nl;		/* in the namespace, to follow the host; -1: none */
 	unsigned	ifindex;	/* of the tap device */
+	unsigned	late;		/* times in a row that the other process didn't answer */
 	struct own	own;		/* addresses and routes that we set; the last member */
 };
 
@@ -55,8 +56,10 @@ void ns_setter_ready(struct ns *ns);
  * ns_follow() - addresses and routes in the namespace become those of the host now, as far as they are ours
  * @host:	in the host's namespace
  * @keep:	old addresses with connections that go on
+ *
+ * Return: false if it has to be tried again, later
  */
-void ns_follow(struct ns *ns, const struct net *net, struct nl *host, enum family f, const struct own_keep *keep);
+bool ns_follow(struct ns *ns, const struct net *net, struct nl *host, enum family f, struct own_keep *keep);
 
 /* Watches for the namespace's end (EV_NETNS); before isolation */
 void ns_watch(struct ns *ns, const struct conf *c, int epfd);

@@ -22,6 +22,7 @@
 #include "tap.h"
 
 #define NS_IFNAME	"tap0"
+#define LATE_MOST	20		/* times without an answer of the process that makes changes, 1 s each */
 
 /* The device drops packets beyond its queue silently. Without super-packets, a guest's kernel sends a window in one
  * burst, in packets of one MTU each: 16 MiB is more than the default tcp_wmem and our window allow. Datagrams are small
@@ -267,6 +268,8 @@ static void configure_link(struct ns_net *n, const char *ifname)
 	if (net->cf->mtu)
 		must("set MTU", "", nl_link_set(n->ns, n->ifindex, IFLA_MTU, net->cf->mtu));
 	nl_link_autoaddr(n->ns, n->ifindex, net->ip[V6].on);
+	if (net->cf->follow)		/* others' addresses stay if ours go */
+		nl_link_keep_addrs(n->ns, n->ifindex);
 	no_solicitations(ifname);
 	each_family(n, "addresses", set_addrs);
 
@@ -318,12 +321,13 @@ void ns_configure(struct ns *ns, struct net *net)
 		nl_close(&in_ns);
 }
 
-static void mark_wanted(struct ns_net *n, enum family f)
+static void mark_wanted(struct ns_net *n, enum family f, struct own_keep *keep)
 {
 	const struct net_ip *ip = &n->net->ip[f];
 	struct nl_copy cp = family_copy(n, f);
 
 	cp.mark = true;
+	cp.keep = keep;
 	if (copy_addrs(n->net, f))
 		nl_addr_copy(&cp);
 	if (!addr_is_unspec(&ip->guest.addr))
@@ -334,21 +338,39 @@ static void mark_wanted(struct ns_net *n, enum family f)
 		nl_route_copy(&cp);
 }
 
+/* Objects of ours that may go: not what the host will have again (struct net_ip), nor routes that aren't its own */
+static unsigned classes_to_remove(const struct net *net, enum family f)
+{
+	const struct net_ip *ip = &net->ip[f];
+	bool addrs = copy_addrs(net, f), routes = copy_routes(net, f);
+	unsigned classes = 0;
+
+	if (!addrs || ip->has_addr)
+		classes |= 1U << OWN_ADDR;
+	if (!routes || ip->has_routes)
+		classes |= 1U << OWN_DEFAULT | (addrs && routes ? 1U << OWN_ROUTE : 0);
+	return classes;
+}
+
 /* New addresses first: with the last one of a family, the kernel removes all of its routes. Again behind, for one that
  * went with the old one of its prefix (without promote_secondaries).
  */
-void ns_follow(struct ns *ns, const struct net *net, struct nl *host, enum family f, const struct own_keep *keep)
+bool ns_follow(struct ns *ns, const struct net *net, struct nl *host, enum family f, struct own_keep *keep)
 {
 	struct ns_net n = { .net = net, .host = host, .ns = &ns->nl, .ifindex = ns->ifindex, .own = &ns->own };
 	int ret;
 
 	if (ns->nl.fd < 0 || !net->ip[f].on)
-		return;
+		return true;
 	ret = own_look(n.own, n.ns, f == V6, n.ifindex);
+	/* It doesn't run at the moment. Later on, it wouldn't be known what was done. */
+	if (ret == -ETIMEDOUT && ++ns->late < LATE_MOST)
+		return false;
 	if (!ret) {
-		mark_wanted(&n, f);
+		ns->late = 0;
+		mark_wanted(&n, f, keep);
 		add_addrs(&n, f);
-		ret = own_remove(n.own, n.ns, f == V6, n.ifindex, !copy_routes(net, f) || !copy_addrs(net, f), keep);
+		ret = own_remove(n.own, n.ns, f == V6, n.ifindex, classes_to_remove(net, f), keep);
 	}
 	if (!ret) {
 		add_addrs(&n, f);
@@ -356,8 +378,9 @@ void ns_follow(struct ns *ns, const struct net *net, struct nl *host, enum famil
 		ret = own_done(n.own, n.ns, f == V6, n.ifindex);
 	}
 	if (!ret)
-		return;
+		return true;
 	warn("%s addresses and routes of the namespace stay: %s", family_name[f], errno_text(-ret));
 	if (ret == -EPIPE || ret == -EAGAIN || ret == -ETIMEDOUT || ret == -ECONNRESET)	/* the other process is gone */
 		nl_close(&ns->nl);
+	return true;
 }

@@ -283,6 +283,17 @@ bool udp_move(struct ctx *c, struct flow *f, const struct side *host, const stru
 	return true;
 }
 
+void udp_rescope(struct ctx *c, enum family f, unsigned from, unsigned to)
+{
+	for (uint32_t i = 0; i < c->flows.unused; i++) {
+		struct flow *fl = &c->flows.f[i];
+
+		if (fl->type == FLOW_UDP && !fl->dead && !fl->udp.inbound && fl->udp.scope == from &&
+		    addr_family(&fl->side[HOST].peer.a) == f)
+			fl->udp.scope = to;
+	}
+}
+
 /* @f came to a listener: the guest may answer from another endpoint */
 static void hash_client(struct ctx *c, struct flow *f)
 {
@@ -358,7 +369,7 @@ struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 	if (!client)
 		flow_decided(&c->flows, f, &d);
 	f->udp.many = addr_is_many(&host.peer.a);
-	f->udp.relayed = p->dst.port == PORT_DNS && map_relays(&c->net, IPPROTO_UDP, &p->dst);
+	f->udp.relayed = map_relays(&c->net, IPPROTO_UDP, &p->dst);
 	return f;
 }
 

@@ -47,6 +47,11 @@ void udp_start(struct ctx *c, struct flow *f);
  */
 void udp_used(struct ctx *c, struct flow *f, bool replied);
 
+/* The template interface of a family is @to in place of @from: so is the way to its groups and link-local addresses */
+void udp_rescope(struct ctx *c, enum family f, unsigned from, unsigned to);
+
+#define PORT_DNS	53
+
 /* Another remote endpoint for @f: false if there is no socket for it */
 bool udp_move(struct ctx *c, struct flow *f, const struct side *host, const struct sock_out *leave);
 

@@ -7,7 +7,8 @@
  * one gives is the guest's, whatever it is.
  *
  * Of a message, only its identifier and the result are looked at. One too long to be kept, or without room for it, is
- * sent as any other datagram; so is each if there is one resolver only.
+ * sent as any other datagram; so is each if there is one resolver only. DNS over DTLS or QUIC (RFC 8094, 9250) has none of
+ * these: there, the last datagram before the first answer is kept, which opens the connection.
  */
 #include <netinet/in.h>
 #include <string.h>
@@ -19,7 +20,7 @@
 
 #define QUERY_SETS	64		/* a power of two */
 #define QUERY_WAYS	4
-#define QUERY_BYTES	1232		/* DNS flag day 2020: no larger message is usual */
+#define QUERY_BYTES	1472		/* DNS flag day 2020: 1,232 are usual; RFC 9000 14.1: 1,200 at least, and what Ethernet has */
 
 #define DNS_QR		0x80		/* in byte 2 */
 #define DNS_RCODE	0x0f		/* in byte 3 */
@@ -63,6 +64,12 @@ static void query_end(struct ctx *c, struct query *q)
 	q->len = 0;
 }
 
+/* Identifier in a message; 0 for those that have none */
+static uint16_t query_id(const struct flow *f, const uint8_t *b)
+{
+	return f->side[GUEST].our.port == PORT_DNS ? get_be16(b) : 0;
+}
+
 /* A place for a query: its own if it is repeated, or a free one, or the oldest */
 static struct query *query_place(struct ctx *c, const struct flow *f, uint16_t id)
 {
@@ -80,16 +87,18 @@ static struct query *query_place(struct ctx *c, const struct flow *f, uint16_t i
 
 static void query_keep(struct ctx *c, const struct flow *f, const struct pkt *p)
 {
+	bool dns = f->side[GUEST].our.port == PORT_DNS;
 	uint8_t head[DNS_HEADER];
 	struct query *q;
 
-	if (p->data.len > QUERY_BYTES || p->off.gso || !view_copy(&p->data, 0, head, sizeof(head)) || head[2] & DNS_QR)
+	if (p->data.len > QUERY_BYTES || p->off.gso || !view_copy(&p->data, 0, head, sizeof(head)) ||
+	    (dns ? head[2] & DNS_QR : f->udp.replied))
 		return;
-	q = query_place(c, f, get_be16(head));
+	q = query_place(c, f, query_id(f, head));
 	q->timer.kind = TIMER_QUERY;
 	q->flow = flow_idx(&c->flows, f);
 	q->gen = f->gen;
-	q->id = get_be16(head);
+	q->id = query_id(f, head);
 	q->len = (uint16_t)p->data.len;
 	q->tries = 0;
 	q->since = c->now;
@@ -173,11 +182,13 @@ void udp_relay_query(struct ctx *c, struct flow *f, const struct pkt *pkts)
 bool udp_relay_answer(struct ctx *c, struct flow *f, const uint8_t *b, size_t len)
 {
 	struct net_ip *ip = family_of(c, f);
-	struct query *q = len >= DNS_HEADER ? query_find(c, f, get_be16(b)) : NULL;
-	bool failed = len >= DNS_HEADER && ((b[3] & DNS_RCODE) == DNS_SERVFAIL || (b[3] & DNS_RCODE) == DNS_REFUSED);
+	struct query *q = len >= DNS_HEADER ? query_find(c, f, query_id(f, b)) : NULL;
+	bool failed;
 
 	if (!q)
 		return true;
+	failed = f->side[GUEST].our.port == PORT_DNS &&
+		 ((b[3] & DNS_RCODE) == DNS_SERVFAIL || (b[3] & DNS_RCODE) == DNS_REFUSED);
 	if (failed && q->tries + 1U < ip->ndns_to) {
 		relay_next(c, f);
 		return false;

@@ -151,7 +151,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	routes = nl_routes(&from, cp.v6, FROM_IF);
 	CHECK(!routes.has_gw || (routes.by_default && !addr_is_unspec(&routes.gw)));
 	answer(data, size);
-	if (nl_addr_get(&from, cp.v6, FROM_IF, &a, &plen))
+	if (nl_addr_get(&from, cp.v6, FROM_IF, NULL, &a, &plen))
 		CHECK(plen <= (cp.v6 ? 128 : 32) && !addr_is_loopback(&a));
 	answer(data, size);
 	if (!nl_link_get(&from, FROM_IF, NULL, &info))

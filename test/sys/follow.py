@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """follow.py serve PORT: each byte comes back, from a server on all addresses
 follow.py hold ADDRESS PORT: a connection; on each line of the standard input, a byte goes there and back. "ok", or the
-error that ends it."""
-import select, socket, sys, threading
+error that ends it.
+follow.py udp ADDRESS PORT: the same with datagrams, from one socket, which isn't connected; errors end nothing
+follow.py df ADDRESS PORT BYTES: a datagram of that length with DF: "ok", "too big", or another error
+follow.py adverts: router advertisements on ext, a line each: time in ms, source, lifetime, then p=PREFIX,PREFERRED,VALID and
+d=SERVER,LIFETIME"""
+import select, socket, struct, sys, threading, time
 
 
 def serve(port):
@@ -14,6 +18,17 @@ def serve(port):
             pass
         conn.close()
 
+    def datagrams():
+        while True:
+            data, who = u.recvfrom(65536)
+            try:
+                u.sendto(data, who)
+            except OSError:
+                pass
+
+    u = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    u.bind(("::", port))
+    threading.Thread(target=datagrams, daemon=True).start()
     s = socket.socket(socket.AF_INET6)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     s.bind(("::", port))
@@ -41,4 +56,70 @@ def hold(addr, port):
         print(type(e).__name__, flush=True)
 
 
-{"serve": lambda: serve(int(sys.argv[2])), "hold": lambda: hold(sys.argv[2], int(sys.argv[3]))}[sys.argv[1]]()
+def end(addr, port):
+    return socket.getaddrinfo(addr, port, type=socket.SOCK_DGRAM)[0]
+
+
+def udp(addr, port):
+    family, _, _, _, to = end(addr, port)
+    s = socket.socket(family, socket.SOCK_DGRAM)
+    s.settimeout(1)
+    print("ready", flush=True)
+    for n, _ in enumerate(sys.stdin):
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            try:
+                s.sendto(b"%d" % n, to)
+                if s.recv(100) == b"%d" % n:
+                    print("ok", flush=True)
+                    break
+            except OSError as e:
+                print(type(e).__name__, flush=True)
+                time.sleep(0.1)
+
+
+def df(addr, port, size):
+    family, _, _, _, to = end(addr, port)
+    s = socket.socket(family, socket.SOCK_DGRAM)
+    s.settimeout(1)
+    s.setsockopt(*((socket.IPPROTO_IP, 10, 2) if family == socket.AF_INET else (socket.IPPROTO_IPV6, 23, 2)))  # PMTUDISC_DO
+    s.connect(to)
+    for _ in range(3):
+        try:
+            s.send(bytes(size))
+            print("ok" if len(s.recv(65536)) == size else "?")
+            return
+        except TimeoutError:
+            pass
+        except OSError as e:
+            print("too big" if e.errno == 90 else e.strerror)		# EMSGSIZE
+            return
+    print("lost")
+
+
+def adverts():
+    s = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x86dd))
+    s.bind(("ext", 0x86dd))
+    print("ready", flush=True)
+    while True:
+        b = s.recv(2000)
+        if b[6] != 58 or b[7] != 255 or b[40] != 134:
+            continue
+        out = [str(int(time.time() * 1000)), socket.inet_ntop(socket.AF_INET6, b[8:24]),
+               socket.inet_ntop(socket.AF_INET6, b[24:40]), str(struct.unpack("!H", b[46:48])[0])]
+        at = 56
+        while at < len(b):
+            o = b[at:at + 8 * b[at + 1]]
+            if o[0] == 3:
+                valid, preferred = struct.unpack("!II", o[4:12])
+                out.append(f"p={socket.inet_ntop(socket.AF_INET6, o[16:32])},{preferred},{valid}")
+            elif o[0] == 25:
+                life = struct.unpack("!I", o[4:8])[0]
+                out += [f"d={socket.inet_ntop(socket.AF_INET6, o[i:i + 16])},{life}" for i in range(8, len(o), 16)]
+            at += len(o)
+        print(*out, flush=True)
+
+
+a = sys.argv[2:]
+{"serve": lambda: serve(int(a[0])), "hold": lambda: hold(a[0], int(a[1])), "udp": lambda: udp(a[0], int(a[1])),
+ "df": lambda: df(a[0], int(a[1]), int(a[2])), "adverts": adverts}[sys.argv[1]]()

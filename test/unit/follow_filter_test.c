@@ -27,7 +27,7 @@ static void start(void)
 	ctx.net.cf = &conf;
 	for (enum family f = V4; f < FAMILIES; f++)
 		ctx.net.ip[f] = (struct net_ip){
-			.on = true, .ifindex = TEMPLATE, .guest = { .plen = f == V6 ? 64 : 24 },
+			.on = true, .ifindex = TEMPLATE, .has_addr = true, .guest = { .plen = f == V6 ? 64 : 24 },
 		};
 	ctx.net.ip[V4].guest.addr = addr_from4(htonl(0xc0000202));
 	ctx.net.ip[V6].guest.addr = (struct addr){ .b = { 0x20, 1, 0xd, 0xb8, [15] = 2 } };
@@ -99,8 +99,9 @@ static void test_addrs(void)
 {
 	const struct addr ll = { .b = { 0xfe, 0x80, [15] = 2 } }, other = addr_from4(htonl(0xc0000203));
 
-	test("addresses that go: from any interface, but for link-local ones");
-	ok(addr_passes(RTM_DELADDR, OTHER, &other, 24, 0) && !addr_passes(RTM_DELADDR, TEMPLATE, &ll, 64, 0));
+	test("addresses that go: from any interface, but for link-local ones of others");
+	ok(addr_passes(RTM_DELADDR, OTHER, &other, 24, 0) && !addr_passes(RTM_DELADDR, OTHER, &ll, 64, 0));
+	ok(addr_passes(RTM_DELADDR, TEMPLATE, &other, 24, 0) && addr_passes(RTM_DELADDR, TEMPLATE, &ll, 64, 0));
 	ok(addr_passes(RTM_DELADDR, OTHER, &ctx.net.ip[V6].guest.addr, 64, 0));
 	test("addresses that come: of the template interface, but for another lifetime of the guest's");
 	for (enum family f = V4; f < FAMILIES; f++) {
@@ -118,6 +119,12 @@ static void test_addrs(void)
 	ok(addr_passes(RTM_NEWADDR, OTHER, &other, 24, 0));
 	ok(!addr_passes(RTM_NEWADDR, OTHER, &ctx.net.ip[V6].guest.addr, 64, 0));
 	ctx.net.ip[V4].ifindex = TEMPLATE;
+	test("the template interface has no address, as if it was made again: any");
+	ctx.net.ip[V6].has_addr = false;
+	eq(follow_filter(&watcher, &ctx), 0);
+	ok(addr_passes(RTM_NEWADDR, OTHER, &ctx.net.ip[V6].guest.addr, 64, 0));
+	ok(!addr_passes(RTM_NEWADDR, OTHER, &other, 24, 0));
+	ctx.net.ip[V6].has_addr = true;
 	eq(follow_filter(&watcher, &ctx), 0);
 }
 

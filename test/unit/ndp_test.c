@@ -255,6 +255,53 @@ static void test_rs(void)
 	}
 }
 
+/* Number of options of a type whose 32 bits at @at, of big-endian order, are @value */
+static unsigned options_with(const struct answer *a, uint8_t type, unsigned at, uint32_t value)
+{
+	unsigned n = 0;
+
+	for (size_t i = 8; i < a->out.len && ok(a->out.b[i + 1]); i += a->out.b[i + 1] * 8U)
+		n += a->out.b[i] == type && get_be32(a->out.b + i + at) == value;
+	return n;
+}
+
+static void test_former(void)
+{
+	uint64_t now = now_ms();
+	struct net c = r_net();
+	struct answer a;
+
+	test("FOL-35 ndp: former prefixes, servers and domains");
+	ndp_advert(&c, &r_cf.our_mac, &a);
+	eq(options_with(&a, NDP_PREFIX, 8, 0) + options_with(&a, NDP_RDNSS, 4, 0) + options_with(&a, NDP_DNSSL, 4, 0), 0);
+	for (unsigned i = 0; i < OLD_MAX; i++) {
+		c.prefix[i] = (struct net_old){ { .b = { 0x20, 1, 0xd, 0xb8, 7, (uint8_t)i } }, now + 7200000 };
+		c.rdnss[i] = (struct net_old){ { .b = { 0x20, 1, 0xd, 0xb8, 8, (uint8_t)i } }, now + 7200000 };
+		c.domain[i].until = now + 7200000;
+		snprintf(c.domain[i].name, DOMAIN_MAX, "d%u.example", i);
+	}
+	c.prefix[1].until = c.rdnss[1].until = c.domain[1].until = now;		/* these are over */
+	ndp_advert(&c, &r_cf.our_mac, &a);
+	eq(options_with(&a, NDP_PREFIX, 8, 0), 3);
+	eq(options_with(&a, NDP_PREFIX, 4, 7199) + options_with(&a, NDP_PREFIX, 4, 7200), 3);
+	eq(options_with(&a, NDP_RDNSS, 4, 0), 1);
+	eq(options_with(&a, NDP_DNSSL, 4, 0), 1);
+
+	test("FOL-35 ndp: IPv6 is lost");
+	c.ip[V6].lost = true;
+	ndp_advert(&c, &r_cf.our_mac, &a);
+	eq(a.icmp.rest & 0xffff, 0);
+	eq(options_with(&a, NDP_PREFIX, 8, 0), 4);
+	eq(options_with(&a, NDP_PREFIX, 8, FOREVER), 0);
+
+	test("FOL-35 ndp: a router that is none any more");
+	ndp_withdraw(&c.prefix[0].a, &r_cf.our_mac, &a);
+	ok(addr_eq(&a.src.a, &c.prefix[0].a) && addr_eq(&a.dst.a, &nodes) && a.ttl == HOP_LIMIT);
+	eq(a.icmp.type, ND_ROUTER_ADVERT);
+	eq(a.icmp.rest & 0xffff, 0);
+	eq(a.out.len, 16);
+}
+
 /* As much as the configuration can hold: the advertisement must fit 1280 bytes of IP */
 static void test_long(void)
 {
@@ -380,6 +427,7 @@ int main(void)
 	test_ns();
 	test_ra();
 	test_rs();
+	test_former();
 	test_long();
 	test_interval();
 	test_solicit();

@@ -418,7 +418,7 @@ static void test_addr(void)
 	put_addr(AF_INET6, IFA_F_PERMANENT, 129, 7);
 	put_done(0, 1, 0);
 	sent();
-	ok(nl_addr_get(&nl, true, 3, &a, &plen));
+	ok(nl_addr_get(&nl, true, 3, NULL, &a, &plen));
 	eq(a.b[15], 2);
 	eq(plen, 64);
 
@@ -427,12 +427,12 @@ static void test_addr(void)
 	put_addr(AF_INET6, IFA_F_TEMPORARY, 64, 1);
 	put_done(0, 1, 0);
 	sent();
-	ok(nl_addr_get(&nl, true, 3, &a, &plen));
+	ok(nl_addr_get(&nl, true, 3, NULL, &a, &plen));
 	eq(a.b[15], 1);
 	put_addr(AF_INET6, IFA_F_PERMANENT, 64, 1);
 	put_done(0, 1, 0);
 	sent();
-	ok(!nl_addr_get(&nl, true, 4, &a, &plen));
+	ok(!nl_addr_get(&nl, true, 4, NULL, &a, &plen));
 }
 
 /* Object without a dump: the answer, then an acknowledgement */
