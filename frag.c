@@ -164,6 +164,11 @@ enum drop frag_add(struct frags *fs, const struct pkt *p, uint64_t now, struct r
 	return DROP_NONE;
 }
 
+bool frag_made(const struct frags *fs, const struct pkt *p)
+{
+	return fs && p->ip.iov == &fs->out;
+}
+
 void frags_forget(struct frags *fs)
 {
 	for (struct frag_dgram *d = fs->d; d < fs->d + FRAG_MAX; d++)

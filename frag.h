@@ -26,6 +26,9 @@ struct frags *frags_of(unsigned index);
  */
 enum drop frag_add(struct frags *fs, const struct pkt *p, uint64_t now, struct raw *out, bool *done);
 
+/* Did that datagram come in fragments? @p: parsed from the last @out; @fs may be NULL */
+bool frag_made(const struct frags *fs, const struct pkt *p);
+
 /* Drops all that wait */
 void frags_forget(struct frags *fs);
 

@@ -156,6 +156,7 @@ bool pkt_quote(const struct pkt *error, struct quote *q);
 #define ICMP_HLEN	8U
 
 #define IP4_DF		0x4000		/* flag beside the fragment offset */
+#define IP4_FRAGMENT	0x7fff		/* the offset, and all flags that have a meaning */
 #define IP_MAX		65535U		/* the most in IP's length fields */
 #define JUMBO_HLEN	8		/* IPv6: hop-by-hop options, with the length of a larger packet (RFC 2675 2) */
 #define DGRAM_ROOM	65536		/* holds any datagram */
