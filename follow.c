@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
+#include <time.h>
 
 #include "answer.h"
 #include "event.h"
@@ -25,8 +25,9 @@
 #include "udp.h"
 
 #define READ_SOON	50		/* ms from a notification: several come at once */
-#define READ_SHARE	100		/* a reading takes one part in so many of the time */
+#define READ_SHARE	100		/* a reading takes one part in so many of a CPU's time */
 #define READ_MOST	10000		/* ms: the longest wait for one */
+#define LATE_AGAIN	5000		/* ms until a process that didn't answer is asked again */
 #define BACK		300		/* ms in which an address may come back */
 #define KEPT_AGAIN	1000		/* ms between looks for connections of old addresses */
 #define CHANGE_TIME	1000		/* ms between changes, where there are always more, */
@@ -174,23 +175,26 @@ static bool note_link(struct follow *w, struct ctx *c, const struct nlmsghdr *nh
 {
 	const struct ifinfomsg *ifi = NLMSG_DATA(nh);
 	const struct rtattr *tb[IFLA_IFNAME + 1];
+	const struct net *net = &c->net;
 	char name[IFNAMSIZ] = "";
+	unsigned i;
 
 	if (!msg_has(nh, sizeof(*ifi)))
 		return false;
+	i = (unsigned)ifi->ifi_index;
 	attrs_read(nh, sizeof(*ifi), tb, IFLA_IFNAME);
 	if (tb[IFLA_IFNAME])
 		snprintf(name, sizeof(name), "%.*s", (int)RTA_PAYLOAD(tb[IFLA_IFNAME]),
 			 (const char *)RTA_DATA(tb[IFLA_IFNAME]));
 	if (nh->nlmsg_type == RTM_NEWLINK && *name && fwd_names(&c->fwd, name))
-		fwd_renew(&c->fwd, &c->net, name, (unsigned)ifi->ifi_index);
+		fwd_renew(&c->fwd, net, name, i);
 	if (nh->nlmsg_type == RTM_DELLINK && *name)
 		for (enum family f = V4; f < FAMILIES; f++)
-			if (!strcmp(name, c->net.cf->ip[f].out_if))
+			if (!strcmp(name, net->cf->ip[f].out_if))
 				gone_any(w, c, &w->unbound);
-	return (unsigned)ifi->ifi_index == c->net.ip[V4].ifindex || (unsigned)ifi->ifi_index == c->net.ip[V6].ifindex ||
-	       !strcmp(name, c->net.cf->ifname) || !strcmp(name, c->net.cf->ip[V4].out_if) ||
-	       !strcmp(name, c->net.cf->ip[V6].out_if);
+	return i == net->ip[V4].ifindex || i == net->ip[V6].ifindex || net_resolver_on(net, name) ||
+	       !strcmp(name, net->cf->ifname) || !strcmp(name, net->cf->ip[V4].out_if) ||
+	       !strcmp(name, net->cf->ip[V6].out_if);
 }
 
 /* False if nothing has to be read again */
@@ -354,16 +358,26 @@ static void renumber(struct ctx *c, const struct net_ip old[FAMILIES])
 	}
 }
 
+/* Time of a CPU that we took, us. On a busy machine, much less than what passed. */
+static uint64_t cpu_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
 static void read_again(struct follow *w, struct ctx *c)
 {
 	const struct net_ip old[FAMILIES] = { c->net.ip[V4], c->net.ip[V6] };
-	uint64_t start = now_us();
+	uint64_t start = cpu_us(), took;
 	unsigned families = net_again(&c->net, &w->nl, c->now, !w->ngone && !w->any);
 	bool again;
 
 	renumber(c, old);
 	again = configure(w, c, old);
-	w->next = c->now + MIN(READ_SHARE * (now_us() - start) / 1000, READ_MOST);
+	took = (cpu_us() - start) * (w->ns ? 2 : 1);	/* the other process takes about the same */
+	w->next = c->now + (again ? LATE_AGAIN : MIN(READ_SHARE * took / 1000, READ_MOST));
 	if (again)
 		read_soon(w, c);
 	if (families)

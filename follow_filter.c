@@ -55,8 +55,8 @@ static bool has_names(const struct ctx *c)
 {
 	const struct net *net = &c->net;
 
-	return net->cf->control || fwd_names(&c->fwd, NULL) || *net->cf->ifname || *net->cf->ip[V4].out_if ||
-	       *net->cf->ip[V6].out_if;
+	return net->cf->control || fwd_names(&c->fwd, NULL) || net_resolver_on(net, NULL) || *net->cf->ifname ||
+	       *net->cf->ip[V4].out_if || *net->cf->ip[V6].out_if;
 }
 
 static void links(struct bpf *p, const struct ctx *c)

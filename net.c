@@ -510,6 +510,16 @@ static bool search_eq(const struct search *a, const struct search *b)
 	return eq;
 }
 
+bool net_resolver_on(const struct net *net, const char *dev)
+{
+	const struct resolv *r = &net->resolv;
+	bool on = false;
+
+	for (unsigned i = 0; i < r->n[V6] && !on; i++)
+		on = *r->server[V6][i].dev && (!dev || !strcmp(dev, r->server[V6][i].dev));
+	return on;
+}
+
 bool net_follows_names(const struct net *net)
 {
 	const struct conf_ip *ip = net->cf->ip;

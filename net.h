@@ -117,6 +117,9 @@ void net_start(struct net *net, const struct conf *cf);
 
 extern const char *net_resolv_path;
 
+/* Is a resolver on that interface, by its name; NULL: any? */
+bool net_resolver_on(const struct net *net, const char *dev);
+
 /* Do servers or search list come from resolv.conf? */
 bool net_follows_names(const struct net *net);
 

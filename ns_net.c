@@ -217,8 +217,9 @@ static int set_routes(struct ns_net *n, enum family f)
 			return 0;
 		}
 		ret = nl_route_copy(&cp);
-		if (ret < 0)
-			warn("Can't copy %s routes: %s", family_name[f], errno_text(-ret));
+		if (ret < 0)			/* an interface that is waited for is no news */
+			log_if(n->own && ret == -ENODEV ? LOG_DEBUG : LOG_WARNING, "Can't copy %s routes: %s",
+			       family_name[f], errno_text(-ret));
 		if (nl_routes(n->ns, f == V6, n->ifindex).by_default)
 			return 0;
 	}

@@ -82,7 +82,8 @@ def df(addr, port, size):
     family, _, _, _, to = end(addr, port)
     s = socket.socket(family, socket.SOCK_DGRAM)
     s.settimeout(1)
-    s.setsockopt(*((socket.IPPROTO_IP, 10, 2) if family == socket.AF_INET else (socket.IPPROTO_IPV6, 23, 2)))  # PMTUDISC_DO
+    for v4, v6, value in (10, 23, 2), (11, 25, 1):		# MTU_DISCOVER: DO; RECVERR
+        s.setsockopt(*((socket.IPPROTO_IP, v4) if family == socket.AF_INET else (socket.IPPROTO_IPV6, v6)), value)
     s.connect(to)
     for _ in range(3):
         try:

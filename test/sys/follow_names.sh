@@ -181,6 +181,29 @@ leads "FOL-22 and the others go on" 2001:db8:1::10
 pasta_stop
 ok "no process is left" wait_for 5 eval "! pgrep 'passt-|pasta'"
 
+mv /etc/resolv.conf /etc/resolv.conf.link
+pasta_up --dns-forward $F
+not "FOL-29 no file at the start" uses 198.51.100.10
+echo "nameserver 198.51.100.11" >/etc/resolv.conf
+leads "FOL-29 it appears" 198.51.100.11
+pasta_stop
+mv /etc/resolv.conf.link /etc/resolv.conf
+
+# A resolver on the host's loopback is shown as the gateway, which guests keep, whatever comes
+python3 "$T/names.py" "$T/is." >"$T/names.H" 2>&1 &
+disown
+wait_for 20 grep -q ready "$T/names.H"
+echo "nameserver 127.0.0.53" >"$T/run/a/second"
+pasta_up
+F=198.51.100.1
+leads "FOL-29 a resolver on loopback, by the gateway's address" 127.0.0.53
+echo "nameserver 198.51.100.12" >"$T/run/a/second"
+leads "FOL-29 and one that is not" 198.51.100.12
+echo "nameserver 127.0.0.54" >"$T/run/a/second"
+leads "FOL-29 and another one on loopback" 127.0.0.54
+F=169.254.1.1
+pasta_stop
+
 echo "nameserver 198.51.100.10" >"$T/run/a/second"
 pasta_up --dns-forward $F -D 198.51.100.11 -S none
 leads "FOL-23 -D" 198.51.100.11

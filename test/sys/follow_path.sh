@@ -39,7 +39,6 @@ mtu()
 {
 	R ip link set ext mtu "$1"
 	ip link set ext mtu "$1"
-	# IPv6 goes with an MTU below 1280, and 1280 is the least here
 }
 df()		{ C python3 "$SYS/follow.py" df "$1" 7 "$2"; }
 df_is()		{ [ "$(df "$1" "$2")" = "$3" ]; }
@@ -55,8 +54,8 @@ ok "FOL-37 MTU 1280, DF: too big" wait_for 5 df_is 198.51.100.10 1400 "too big"
 ok "FOL-37 the same, IPv6" wait_for 5 df_is 2001:db8:1::10 1400 "too big"
 is "FOL-37 what fits arrives" "$(df 198.51.100.10 1200) $(df 2001:db8:1::10 1200)" "ok ok"
 xfer <<END
-udp FOL-37_without_DF,_all_arrive c=C s=R to=198.51.100.10 port=7003 sizes=1400,5000
-udp FOL-37_the_same,_IPv6 c=C s=R to=2001:db8:1::10 port=7004 sizes=1400,5000
+udp FOL-37_fragments_arrive c=C s=R to=198.51.100.10 port=7003 sizes=1400,1300,1400,5000
+udp FOL-37_the_same,_IPv6 c=C s=R to=2001:db8:1::10 port=7004 sizes=1400,1300,1400,5000
 END
 held_all "FOL-37 MTU 1280"
 mtu 9000

@@ -9,7 +9,7 @@ chmod 755 "$T/etc"
 mount --bind "$T/etc" /etc
 servers()	{ printf 'nameserver %s\n' "$@" >/etc/resolv.conf.new && mv /etc/resolv.conf.new /etc/resolv.conf; }
 servers 2001:db8:1::10 2001:db8:1::11
-pasta_link
+pasta_link --dhcp-dns --dhcp-search
 C python3 "$SYS/follow.py" adverts >"$T/adverts" 2>&1 &
 disown
 wait_for 20 grep -q ready "$T/adverts"

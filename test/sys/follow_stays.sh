@@ -46,7 +46,7 @@ ip route add default via 198.51.100.1 metric 600
 ip route add 10.1.0.0/16 via 198.51.100.9 metric 700
 ip -6 route add default via 2001:db8:1::1
 ok "FOL-03 and are followed again" eval 'ip route del 10.1.0.0/16; wait_for 5 eval "! C_routes | grep -q 10.1.0.0"'
-is "FOL-03 the others are as before" "$(C_routes)" "${before/10.1.0.0\/16 via 198.51.100.9 dev ext proto boot metric 700 /}"
+is "FOL-03 the others are as before" "$(C_routes)" "${before/10.1.0.0\/16 via 198.51.100.9 dev ext metric 700 /}"
 ip addr del 192.0.2.3/24 dev ext
 
 # ---- another address of the host's beside that of the guest
@@ -156,5 +156,16 @@ nets
 ext
 ok "FOL-14 it is gone: the loop goes on" wait_for 5 traffic 198.51.100.10
 ok "FOL-14 and reports that" grep -q "addresses and routes of the namespace stay" "$PASTA_LOG"
+ok "FOL-14 no other one" [ -z "$(pgrep -x pasta-setter)" ]
 pasta_stop
+
+# ---- the main process is killed
+
+nets
+ext
+pasta_up
+ok "FOL-22 processes beside the main one" [ "$(others | wc -w)" = 2 ]
+pasta_may_end
+kill -KILL "$PASTAPID"
+ok "FOL-22 end with it" wait_for 5 eval '[ -z "$(others)" ]'
 done_testing
