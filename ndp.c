@@ -88,51 +88,46 @@ static void list_put(struct out *o, uint8_t type, uint32_t lifetime, const struc
 	out_bytes(o, list->b, list->len);
 }
 
-/* RFC 8106 5.1, 5.2. A search list is of no use without servers, and has confused clients. */
-static void dns_put(struct out *o, const struct net *net)
+/* Former prefixes are deprecated (RFC 4862 5.5.4, RFC 9096 3.5) */
+static void old_prefixes_put(struct out *o, const struct net *net, uint64_t now)
 {
-	const struct net_ip *ip = &net->ip[V6];
-	struct out list = { .max = sizeof(list.b) };
-
-	if (!net->cf->dhcp_dns || !ip->guest.ndns || !out_room(o, 8 + 16 * ip->guest.ndns))
-		return;
-	for (unsigned i = 0; i < ip->guest.ndns; i++)
-		out_addr(&list, &ip->guest.dns[i]);
-	list_put(o, NDP_RDNSS, FOREVER, &list);
-
-	if (!net->cf->dhcp_search || !out_room(o, 8))
-		return;
-	/* A multiple of 8, with room for padding */
-	list = (struct out){ .max = (o->max - o->len - 8) / 8 * 8 };
-	if (!out_search(&list, net))
-		return;
-	out_zero(&list, ROUND_UP(list.len, 8) - list.len);
-	list_put(o, NDP_DNSSL, FOREVER, &list);
-}
-
-/* Former prefixes are deprecated (RFC 4862 5.5.4, RFC 9096 3.5), former servers and domains are not to be used (RFC 8106
- * 5.1, 5.2)
- */
-static void old_put(struct out *o, const struct net *net)
-{
-	struct out list = { .max = sizeof(list.b) }, names = { .max = OLD_MAX * DOMAIN_MAX };
-	uint64_t now = now_ms();
-
-	for (unsigned i = 0; i < OLD_MAX; i++) {
-		const struct net_old *p = &net->prefix[i], *s = &net->rdnss[i];
-
+	for (const struct net_old *p = net->prefix; p < net->prefix + OLD_MAX; p++)
 		if (p->until > now)
 			prefix_put(o, &p->a, 0, (uint32_t)((p->until - now) / 1000));
-		if (s->until > now)
-			out_addr(&list, &s->a);
-		if (net->domain[i].until > now)
-			out_name(&names, net->domain[i].name);
+}
+
+/* RFC 8106 5.1. Former servers are not to be used; they come last, as dhcpcd's hook stops at the first of these. */
+static void servers_put(struct out *o, const struct net *net, uint64_t now)
+{
+	const struct guest_ip *g = &net->ip[V6].guest;
+	struct out list = { .max = sizeof(list.b) }, old = { .max = sizeof(old.b) };
+
+	for (unsigned i = 0; i < g->ndns; i++)
+		out_addr(&list, &g->dns[i]);
+	for (unsigned i = 0; i < OLD_MAX; i++)
+		if (net->rdnss[i].until > now)
+			out_addr(&old, &net->rdnss[i].a);
+	if (list.len && out_room(o, 8 + list.len))
+		list_put(o, NDP_RDNSS, FOREVER, &list);
+	if (old.len && out_room(o, 8 + old.len))
+		list_put(o, NDP_RDNSS, 0, &old);
+}
+
+/* RFC 8106 5.2. A search list is of no use without servers, and has confused clients. Each is padded to a multiple of 8. */
+static void domains_put(struct out *o, const struct net *net, uint64_t now)
+{
+	struct out list = { .max = (MAX(o->max - o->len, 8) - 8) / 8 * 8 }, old = { .max = OLD_MAX * DOMAIN_MAX };
+
+	if (net->ip[V6].guest.ndns && out_search(&list, net)) {
+		out_zero(&list, ROUND_UP(list.len, 8) - list.len);
+		list_put(o, NDP_DNSSL, FOREVER, &list);
 	}
-	if (list.len && net->cf->dhcp_dns && out_room(o, 8 + list.len))
-		list_put(o, NDP_RDNSS, 0, &list);
-	out_zero(&names, ROUND_UP(names.len, 8) - names.len);
-	if (names.len && net->cf->dhcp_search && out_room(o, 8 + names.len))
-		list_put(o, NDP_DNSSL, 0, &names);
+	for (unsigned i = 0; i < OLD_MAX; i++)
+		if (net->domain[i].until > now)
+			out_name(&old, net->domain[i].name);
+	out_zero(&old, ROUND_UP(old.len, 8) - old.len);
+	if (old.len && out_room(o, 8 + old.len))
+		list_put(o, NDP_DNSSL, 0, &old);
 }
 
 static void ndp_start(struct answer *a, uint8_t type, uint32_t rest, const struct addr *src, const struct mac *dmac,
@@ -149,6 +144,7 @@ void ndp_advert(const struct net *net, const struct mac *mac, struct answer *a)
 {
 	const struct net_ip *ip = &net->ip[V6];
 	struct out *o = &a->out;
+	uint64_t now = now_ms();
 	uint32_t flags = 0;
 
 	if (!net->cf->no_dhcpv6)
@@ -162,8 +158,11 @@ void ndp_advert(const struct net *net, const struct mac *mac, struct answer *a)
 		out_be(o, net->cf->mtu, 4);
 	}
 	prefix_put(o, &ip->guest.addr, ip->lost ? 0 : FOREVER, ip->lost ? LOST_LIFETIME : FOREVER);
-	old_put(o, net);
-	dns_put(o, net);
+	old_prefixes_put(o, net, now);
+	if (net->cf->dhcp_dns)
+		servers_put(o, net, now);
+	if (net->cf->dhcp_dns && net->cf->dhcp_search)
+		domains_put(o, net, now);
 }
 
 /* RFC 4861 6.2.5 */

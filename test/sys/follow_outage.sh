@@ -3,7 +3,7 @@
 # FOL two and a half minutes without a network in the midst of transfers, which then go on; and no wake-up at rest
 . "${0%/*}/follow.bash"
 
-PATIENCE=240		# s: the kernel's next try is 205 s after the first one (RFC 6298 5.5)
+PATIENCE=300		# s: the kernel tries again after up to 120 s (RFC 6298 5.5)
 pasta_up -t 8000
 C python3 "$SYS/follow.py" serve 8000 >"$T/serve.C" 2>&1 &
 disown

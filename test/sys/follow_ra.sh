@@ -46,7 +46,7 @@ three=$n
 
 n=$(lines) at=$(now)
 servers 2001:db8:1::11 2001:db8:1::12
-comes "FOL-35 other resolvers" "d=2001:db8:1::11,4294967295 d=2001:db8:1::12,4294967295" "$at"
+comes "FOL-35 other resolvers" "d=2001:db8:1::11,4294967295 d=2001:db8:1::12,4294967295 d=2001:db8:1::10,0" "$at"
 ok "FOL-35 one that is gone has lifetime 0" wants "$n" "d=2001:db8:1::10,0"
 not "FOL-35 one that stays has not" wants "$n" "d=2001:db8:1::11,0"
 n=$(lines) at=$(now)
