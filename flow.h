@@ -188,7 +188,7 @@ struct udp {
 	bool		spliced;	/* FLOW_UDP_PORT: so was all of its last batch */
 	bool		single;		/* FLOW_UDP_PORT: several datagrams in a message were refused */
 	bool		bcast;		/* FLOW_UDP_PORT: SO_BROADCAST is on */
-	bool		whole;		/* FLOW_UDP_PORT: what is too large for the path is refused, see udp_add() */
+	bool		whole;		/* FLOW_UDP_PORT: what is too large for the path is refused (udp_size.c) */
 	bool		filtered;	/* FLOW_UDP_PORT: the kernel drops datagrams of no flow */
 	bool		relayed;	/* FLOW_UDP: DNS to --dns-forward, see udp_relay.c */
 	bool		many;		/* FLOW_UDP: to a group or broadcast address; FLOW_UDP_PORT: ready for that */

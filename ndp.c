@@ -113,7 +113,7 @@ static void servers_put(struct out *o, const struct net *net, uint64_t now)
 		list_put(o, NDP_RDNSS, 0, &old);
 }
 
-/* RFC 8106 5.2. A search list is of no use without servers, and has confused clients. Each is padded to a multiple of 8. */
+/* RFC 8106 5.2: padded to a multiple of 8. A search list is of no use without servers, and has confused clients. */
 static void domains_put(struct out *o, const struct net *net, uint64_t now)
 {
 	struct out list = { .max = (MAX(o->max - o->len, 8) - 8) / 8 * 8 }, old = { .max = OLD_MAX * DOMAIN_MAX };

@@ -41,7 +41,7 @@ struct net_ip {
 	bool		by_default;		/* the template interface has a default route */
 	bool		had_default;		/* or had one */
 	bool		has_addr;		/* it has an address for the guest now */
-	bool		has_routes;		/* and its routes are to be taken as they are: none is missing for a while */
+	bool		has_routes;		/* and its routes are all there, as far as is known */
 	unsigned	ifindex;		/* template interface on the host, 0: none */
 
 	struct addr	gw;			/* guest's default gateway: us; there always is one if @on */
@@ -53,7 +53,7 @@ struct net_ip {
 	 * resolver on loopback. @dns_host: from the host's view; of the other family if there is none of this one.
 	 */
 	struct addr	dns_forward, dns_host;
-	struct addr	dns_was[DNS_MAX];	/* former @dns_forward that are no option's: guests may still use them */
+	struct addr	dns_was[DNS_MAX];	/* former @dns_forward: guests may still use them */
 	unsigned	ndns_was;
 	unsigned	dns_scope;		/* interface of a link-local one in resolv.conf, or 0 */
 	struct resolver	dns_to[2 * DNS_MAX];	/* @dns_host, and those to try if it doesn't answer */

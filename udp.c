@@ -33,7 +33,6 @@
 #include "checksum.h"
 #include "dgram.h"
 #include "egress.h"
-#include "frag.h"
 #include "icmp.h"
 #include "reclaim.h"
 #include "resolve.h"
@@ -45,8 +44,6 @@
 #define TIMEOUT_SILENT	120000		/* sent to, never answered */
 #define TIMEOUT_DNS	30000		/* a query is over after that, whatever the resolver */
 #define SERVICES_END	1024		/* ports below are services' */
-#define WHOLE_MIN	1280		/* bytes of a packet that nearly every path takes (RFC 8200 5) */
-#define WHOLE_MAX	1500		/* and those of Ethernet */
 
 #define LISTEN_DROPS	1024		/* datagrams dropped at once if their listener can't have a flow entry */
 #define TURN_IN		4		/* batches, before other flows have their turn */
@@ -378,21 +375,6 @@ struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 
 /* ---- errors ---- */
 
-/* For IPv4, the kernel's own report of a datagram that is too large has no port, as the socket isn't connected: a flow to
- * that address, one of the last ones, or NULL
- */
-static struct flow *too_large_for(const struct ctx *c, const struct flow *port, const struct sock_err *e)
-{
-	uint32_t i = port->udp.flows;
-
-	if (e->err != EMSGSIZE || e->origin != SO_EE_ORIGIN_LOCAL || e->dst.port)
-		return NULL;
-	for (unsigned n = 0; n < FLOWS_AT_ONCE && i != FLOW_NONE; n++, i = c->flows.f[i].udp.next)
-		if (addr_eq(&c->flows.f[i].side[HOST].peer.a, &e->dst.a))
-			return &c->flows.f[i];
-	return NULL;
-}
-
 /* One entry of the error queue, with the payload @data, to its packet's flow */
 static void port_error(struct ctx *c, struct flow *port, const struct sock_err *e, uint8_t *data)
 {
@@ -402,7 +384,7 @@ static void port_error(struct ctx *c, struct flow *port, const struct sock_err *
 	const struct end *src, *dst;
 	uint16_t csum;
 
-	f = f ? f : too_large_for(c, port, e);
+	f = f ? f : udp_too_large(c, port, e);
 	if (!f) {
 		drop_count(flow_guest(c, port), DROP_NO_FLOW);
 		return;
@@ -426,39 +408,6 @@ static void port_error(struct ctx *c, struct flow *port, const struct sock_err *
 
 /* ---- guest to host ---- */
 
-/* Is a datagram, or each one of a super-packet, never to be fragmented? */
-static bool has_df(const struct guest *g, const struct pkt *p)
-{
-	uint8_t ip[8];
-
-	if (frag_made(g->frags, p) || !view_copy(&p->ip, 0, ip, sizeof(ip)))
-		return false;
-	return ip[0] >> 4 == 4 ? (get_be16(ip + 6) & IP4_FRAGMENT) == IP4_DF : ip[6] == IPPROTO_UDP;
-}
-
-/* Does the kernel have to refuse it if it is too large for the path (RFC 1191, RFC 8201)? Programs that look for the
- * path's MTU send up to WHOLE_MAX bytes. Beyond, DF is but the mark of a kernel that knows the link's MTU only: the host
- * fragments. Small ones can go either way.
- */
-static bool goes_whole(const struct guest *g, const struct flow *port, const struct pkt *p)
-{
-	size_t len = (p->off.gso ? MIN(p->off.gso, p->data.len) : p->data.len) + UDP_HLEN + ip_hlen(addr_is_v4(&p->dst.a));
-
-	return len <= WHOLE_MIN ? port->udp.whole : len <= WHOLE_MAX && has_df(g, p);
-}
-
-static void set_whole(const struct ctx *c, struct flow *port, bool whole)
-{
-	const struct listener *l = is_listener(port) ? &c->fwd.l[port->udp.listener] : NULL;
-	bool v4 = l ? l->v4 : addr_is_v4(&port->side[HOST].our.a), v6 = l ? l->v6 : !v4;
-
-	port->udp.whole = whole;
-	if (v4)
-		sock_opt(port->udp.sock, IPPROTO_IP, IP_MTU_DISCOVER, whole ? IP_PMTUDISC_DO : IP_PMTUDISC_WANT);
-	if (v6)
-		sock_opt(port->udp.sock, IPPROTO_IPV6, IPV6_MTU_DISCOVER, whole ? IPV6_PMTUDISC_DO : IPV6_PMTUDISC_WANT);
-}
-
 /* Sends the batch; datagrams that fail are dropped and counted. Errors of earlier ones, and of too large ones with the
  * MTU, come by the error queue.
  */
@@ -475,8 +424,8 @@ static void udp_send(struct ctx *c, struct flow *f, struct flow *port)
 			f->udp.many = true;
 			continue;
 		}
-		if (err == EMSGSIZE && port->udp.whole && !has_df(g, dgram_refused())) {
-			set_whole(c, port, false);
+		if (err == EMSGSIZE && port->udp.whole && !udp_has_df(g, dgram_refused())) {
+			udp_set_whole(c, port, false);
 			continue;
 		}
 		failed = true;
@@ -509,12 +458,12 @@ void udp_input(struct ctx *c, struct flow *f, struct pkt *pkts)
 	f->batch_head = f->batch_tail = PKT_NEXT_NONE;
 	dgram_begin(&f->side[HOST], f->udp.scope, !port->udp.single);
 	for (; i != PKT_NEXT_NONE; i = pkts[i].next) {
-		bool whole = goes_whole(flow_guest(c, f), port, &pkts[i]);
+		bool whole = udp_goes_whole(flow_guest(c, f), port, &pkts[i]);
 
 		flow_moved(&c->flows, f, GUEST, pkts[i].data.len);
 		if (whole != port->udp.whole) {
 			udp_send(c, f, port);
-			set_whole(c, port, whole);
+			udp_set_whole(c, port, whole);
 		}
 		if (udp_add(f, &pkts[i]))
 			continue;

@@ -12,6 +12,7 @@
 #include "ctx.h"
 
 struct dgram;
+struct sock_err;
 
 extern const struct flow_ops udp_splice_flow;
 
@@ -36,6 +37,9 @@ void udp_listeners_gone(struct ctx *c);
 bool udp_is_own(const struct flows *fs, const struct end *e);
 bool udp_splice_is_own(const struct flows *fs, unsigned side, const struct end *e);
 
+/* The template interface of a family is @to in place of @from: so is the way to its groups and link-local addresses */
+void udp_rescope(struct ctx *c, enum family f, unsigned from, unsigned to);
+
 /* ---- udp.c, for the others ---- */
 
 /* A new flow is filled in: its life starts */
@@ -46,9 +50,6 @@ void udp_start(struct ctx *c, struct flow *f);
  * datagram.
  */
 void udp_used(struct ctx *c, struct flow *f, bool replied);
-
-/* The template interface of a family is @to in place of @from: so is the way to its groups and link-local addresses */
-void udp_rescope(struct ctx *c, enum family f, unsigned from, unsigned to);
 
 #define PORT_DNS	53
 
@@ -100,6 +101,20 @@ bool udp_relay_error(struct ctx *c, struct flow *f);
 
 /* TIMER_QUERY */
 void udp_relay_timeout(struct ctx *c, struct timer *t);
+
+/* ---- udp_size.c ---- */
+
+/* Is a datagram, or each one of a super-packet, never to be fragmented? */
+bool udp_has_df(const struct guest *g, const struct pkt *p);
+
+/* Does the kernel have to refuse it if it is too large for the path (RFC 1191, RFC 8201)? Small ones go either way. */
+bool udp_goes_whole(const struct guest *g, const struct flow *port, const struct pkt *p);
+void udp_set_whole(const struct ctx *c, struct flow *port, bool whole);
+
+/* For IPv4, the kernel's own report of a datagram that is too large has no port, as the socket isn't connected: a flow
+ * to that address, one of the last ones, or NULL
+ */
+struct flow *udp_too_large(const struct ctx *c, const struct flow *port, const struct sock_err *e);
 
 /* ---- udp_splice.c ---- */
 

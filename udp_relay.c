@@ -7,8 +7,8 @@
  * one gives is the guest's, whatever it is.
  *
  * Of a message, only its identifier and the result are looked at. One too long to be kept, or without room for it, is
- * sent as any other datagram; so is each if there is one resolver only. DNS over DTLS or QUIC (RFC 8094, 9250) has none of
- * these: there, the last datagram before the first answer is kept, which opens the connection.
+ * sent as any other datagram; so is each if there is one resolver only. DNS over DTLS or QUIC (RFC 8094, 9250) has none
+ * of these: there, the last datagram before the first answer is kept, which opens the connection.
  */
 #include <netinet/in.h>
 #include <string.h>
@@ -20,7 +20,7 @@
 
 #define QUERY_SETS	64		/* a power of two */
 #define QUERY_WAYS	4
-#define QUERY_BYTES	1472		/* DNS flag day 2020: 1,232 are usual; RFC 9000 14.1: 1,200 at least, and what Ethernet has */
+#define QUERY_BYTES	1472		/* Ethernet's; DNS flag day 2020: 1,232 are usual */
 
 #define DNS_QR		0x80		/* in byte 2 */
 #define DNS_RCODE	0x0f		/* in byte 3 */

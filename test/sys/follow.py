@@ -4,8 +4,8 @@ follow.py hold ADDRESS PORT: a connection; on each line of the standard input, a
 error that ends it.
 follow.py udp ADDRESS PORT: the same with datagrams, from one socket, which isn't connected; errors end nothing
 follow.py df ADDRESS PORT BYTES: a datagram of that length with DF: "ok", "too big", or another error
-follow.py adverts: router advertisements on ext, a line each: time in ms, source, lifetime, then p=PREFIX,PREFERRED,VALID and
-d=SERVER,LIFETIME"""
+follow.py adverts: router advertisements on ext, a line each: time in ms, source, destination, lifetime, then
+p=PREFIX,PREFERRED,VALID and d=SERVER,LIFETIME"""
 import select, socket, struct, sys, threading, time
 
 

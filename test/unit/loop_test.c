@@ -88,9 +88,7 @@ static void test_stopped(void)
 
 	for (unsigned i = 0; i < ARRAY_SIZE(fd); i++) {
 		fd[i] = eventfd(1, EFD_CLOEXEC);
-		eq(epoll_ctl(c.epfd, EPOLL_CTL_ADD, fd[i],
-			     &(struct epoll_event){ EPOLLIN, { .u64 = (union ev_ref){ .type = EV_SIGNAL, .fd = fd[i] }.u64 } }),
-		   0);
+		eq(ev_add(c.epfd, fd[i], EV_SIGNAL, 0, 0, EPOLLIN), 0);
 	}
 	test("after a sleep, what came meanwhile is before timers");
 	timer_set(&c.wheel, &t, c.now + 1);
