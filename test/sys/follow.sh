@@ -165,9 +165,9 @@ ok "FOL-09 removed, and made again" wait_for 5 traffic 198.51.100.10
 ok "FOL-09 removed, and made again, IPv6" wait_for 5 traffic 2001:db8:1::10
 follows "FOL-09 the namespace" "$IN_EXT"
 ok "FOL-09 removed, and made again: to a port on it" wait_for 5 inbound
-xfer 5 <<END
-udp FOL-09_and_by_UDP c=R s=C to=198.51.100.2 port=8000 sizes=10,1000
-END
+IN=R udp_hold 9 198.51.100.2 8000
+ok "FOL-09 and by UDP" held 9
+unhold 9
 
 # ---- cost
 
