@@ -4,8 +4,11 @@
 # make check				unit, contract and simulated tests, fuzz corpora: seconds
 # make check-sys			the program between network namespaces
 # make test				both, after installing their packages
+# make test-packages			what distributions get, by their tools: minutes; as root
 # make bench [PEERS=...] [BENCH_ARGS=...]	beside other binaries and the limits: half an hour; doc/performance.md
-# make lint, fuzz T=60, demo, static, install, uninstall, clean
+# make dist				build/dist/passt-VERSION.tar.gz, the same bytes for the same commit
+# make install, uninstall		below prefix=/usr/local, or below DESTDIR; install-apparmor: profiles for prefix=/usr
+# make lint, fuzz T=60, demo, static, clean
 
 CC	?= cc
 PROVE	?= prove
@@ -14,12 +17,15 @@ JOBS	?= $(shell echo $$(($$(nproc) + 1)))
 
 prefix	?= /usr/local
 bindir	?= $(prefix)/bin
-mandir	?= $(prefix)/share/man
+datadir	?= $(prefix)/share
+mandir	?= $(datadir)/man
+docdir	?= $(datadir)/doc/passt
 
 # YYYYMMDD.COMMIT: callers compare the day. "git archive" writes both into the file VERSION. Without it and without git, the
-# day is this file's.
+# day is this file's. The length of %h is set: by default, it depends on the repository's size.
+GIT	:= TZ=UTC0 git -c safe.directory='*' -c core.abbrev=7
 VERSION	:= $(shell grep -sv Format VERSION | tr -d -)
-VERSION	:= $(or $(VERSION),$(shell TZ=UTC0 git -c safe.directory='*' log -1 --date=format-local:%Y%m%d --format=%cd.%h 2>/dev/null),\
+VERSION	:= $(or $(VERSION),$(shell $(GIT) log -1 --date=format-local:%Y%m%d --format=%cd.%h 2>/dev/null),\
 	$(shell date -ur Makefile +%Y%m%d).unknown)
 
 # Several guests are for the simulator only: "make GUESTS=3 sim"
@@ -47,7 +53,9 @@ COLD	:= attach auto conf conf_ports control control_call dns follow follow_filte
 	   log net netlink netlink_own netlink_route ns ns_net ns_setter opener opt passt pesto policy_text qrap \
 	   resolve resolve_stream summary
 $(COLD:%=$(B)/%.o): SMALL = $(patsubst -O2,-Os,$(filter -O2,$(CFLAGS)))
-FLAGS	= -std=gnu11 -D_GNU_SOURCE= $(DEFINES) $(WARN) $(CFLAGS) $(HARDEN) $(SANITIZE) $(FUZZING)
+# The same bytes from any folder: the build ID covers paths in debug information
+FLAGS	= -std=gnu11 -D_GNU_SOURCE= $(DEFINES) $(WARN) $(CFLAGS) $(HARDEN) $(SANITIZE) $(FUZZING) \
+	  -ffile-prefix-map=$(CURDIR)=.
 LINK	= $(CC) $(FLAGS) -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
 
 SRC	:= $(filter-out qrap.c,$(wildcard *.c))
@@ -147,6 +155,11 @@ test:
 	test/tools/deps.sh
 	@rc=0; $(MAKE) check || rc=1; $(MAKE) check-sys || rc=1; exit $$rc
 
+# Packages, as distributions make them: minutes. Its tools are in chroots; doc/testing.md
+test-packages:
+	test/tools/deps.sh mmdebstrap:mmdebstrap
+	$(PROVE) -v test/packages/*_test.sh
+
 # New useful inputs go to build/fuzz/corpus
 fuzz:
 	$(MAKE) B=build/fuzz CC=clang SAN=1 FUZZING=-fsanitize=fuzzer-no-link FUZZ_MAIN=-fsanitize=fuzzer fuzz-run
@@ -171,23 +184,33 @@ demo: all $(TOOLS)
 bench: all $(TOOLS) $(BENCH)
 	test/bench/bench run --program $(CURDIR)/$(OUT)pasta --build $(CURDIR)/$(B) --peers "$(PEERS)" $(BENCH_ARGS)
 
+# The last commit, with its time; gzip without one
+DIST	:= passt-$(VERSION)
+dist:
+	@mkdir -p build/dist
+	$(GIT) -c tar.umask=022 archive --format=tar --prefix=$(DIST)/ HEAD | gzip -9n > build/dist/$(DIST).tar.gz
+	@echo build/dist/$(DIST).tar.gz
+
 # Hard links: AppArmor resolves symbolic links before it chooses a profile, and pasta's is not passt's
+INSTALL_DATA = install -D -m 644
 install: all
 	install -D $(OUT)passt $(DESTDIR)$(bindir)/passt
 	ln -f $(DESTDIR)$(bindir)/passt $(DESTDIR)$(bindir)/pasta
 	ln -f $(DESTDIR)$(bindir)/passt $(DESTDIR)$(bindir)/pesto
 	$(if $(QRAP),install -D $(QRAP) $(DESTDIR)$(bindir)/qrap)
-	$(foreach m,$(wildcard doc/*.1),install -D -m 644 $(m) $(DESTDIR)$(mandir)/man1/$(notdir $(m));)
+	@set -e; for f in doc/*.1; do $(INSTALL_DATA) $$f $(DESTDIR)$(mandir)/man1/$${f#doc/}; done
+	@set -e; for f in README.md doc/*.md doc/*.svg doc/*.varlink; do $(INSTALL_DATA) $$f $(DESTDIR)$(docdir)/$$f; done
 
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(bindir)/,passt pasta pesto qrap) \
 		$(addprefix $(DESTDIR)$(mandir)/man1/,$(notdir $(wildcard doc/*.1)))
+	rm -rf $(DESTDIR)$(docdir)
 
 clean:
 	rm -rf build passt pasta pesto qrap passt.static
 
 FORCE:
-.PHONY: all static sim check check-sys test fuzz fuzz-run lint demo bench install uninstall clean FORCE
+.PHONY: all static sim check check-sys test test-packages fuzz fuzz-run lint demo bench dist install uninstall clean FORCE
 .DELETE_ON_ERROR:
 
 -include $(OBJ:.o=.d) $(wildcard $(B)/test/*/*.d $(B)/doc/platform/*.d)

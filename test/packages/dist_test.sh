@@ -1,0 +1,39 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# dist_test.sh - the tarball, and what is built of it, is the same from any folder, at any time; all that is installed
+. "$(dirname "$0")/lib.sh"
+
+# FOLDER UMASK: a clone there, and its tarball
+tarball()
+{
+	(umask "$2" && git -c safe.directory='*' clone -q "$TOP" "$1" && make -s -C "$1" dist)
+}
+
+ok "a tarball" tarball one 022 || finish
+TZ=Pacific/Auckland
+export TZ
+ok "another one, by another umask and time zone" tarball a/folder/elsewhere 077
+tar=$(basename one/build/dist/*.tar.gz)
+name=${tar%.tar.gz}
+ok "are the same bytes" cmp "one/build/dist/$tar" "a/folder/elsewhere/build/dist/$tar"
+
+# FOLDER TIME: built and installed there
+build()
+{
+	mkdir -p "$1" && tar -C "$1" -xzf "one/build/dist/$tar" || return 1
+	find "$1" -exec touch -d "$2" {} + || return 1
+	make -C "$1/$name" -j2 WERROR=1 && make -C "$1/$name" install prefix=/usr DESTDIR="$WORK/$1/root"
+}
+
+ok "builds, outside of git" build x "2027-01-02 03:04:05"
+ok "builds elsewhere" build somewhere/else "2030-12-31 23:59:59"
+ok "what is installed is the same bytes" diff -r x/root somewhere/else/root
+for p in passt pasta pesto; do
+	is "$p --version" "$("x/root/usr/bin/$p" --version | head -n 1)" "$p ${name#passt-}"
+done
+is "pasta and pesto are hard links of passt" "$(stat -c %h%F x/root/usr/bin/passt x/root/usr/bin/pasta x/root/usr/bin/pesto | uniq)" "3regular file"
+is "pages of the manual" "$(ls x/root/usr/share/man/man1 | tr '\n' ' ')" "passt.1 pasta.1 pesto.1 qrap.1 "
+is "modes" "$(find x/root -type f -printf '%m %P\n' | sed 's|\(usr/[a-z]*\)/.*|\1|' | sort -u | tr '\n' ' ')" "644 usr/share 755 usr/bin "
+ok "make uninstall" make -C "x/$name" uninstall prefix=/usr DESTDIR="$WORK/x/root"
+is "leaves no file" "$(find x/root ! -type d)" ""
+finish
