@@ -7,7 +7,8 @@
 # make test-packages			what distributions get, by their tools: minutes; as root
 # make bench [PEERS=...] [BENCH_ARGS=...]	beside other binaries and the limits: half an hour; doc/performance.md
 # make dist				build/dist/passt-VERSION.tar.gz, the same bytes for the same commit
-# make install, uninstall		below prefix=/usr/local, or below DESTDIR; install-apparmor: profiles for prefix=/usr
+# make deb				Debian's package, in build/deb
+# make install, uninstall		below prefix=/usr/local, or below DESTDIR
 # make lint, fuzz T=60, demo, static, clean
 
 CC	?= cc
@@ -191,6 +192,19 @@ dist:
 	$(GIT) -c tar.umask=022 archive --format=tar --prefix=$(DIST)/ HEAD | gzip -9n > build/dist/$(DIST).tar.gz
 	@echo build/dist/$(DIST).tar.gz
 
+# Debian's source package, in the folder TO: the changelog's last version becomes the commit's. "make deb" builds it there.
+TO	?= build/deb
+deb-source: dist
+	@rm -rf $(TO)/$(DIST); mkdir -p $(TO)
+	cp build/dist/$(DIST).tar.gz $(TO)/passt_$(VERSION).orig.tar.gz
+	tar -C $(TO) -xzf build/dist/$(DIST).tar.gz
+	cp -r debian $(TO)/$(DIST)/
+	date=$$($(GIT) log -1 --format=%cD) && sed -i -e '1s/(.*)/($(VERSION)-1)/' -e "0,/^ -- /s/\(^ -- .*>  \).*/\1$$date/" \
+		$(TO)/$(DIST)/debian/changelog
+deb: deb-source
+	cd $(TO)/$(DIST) && dpkg-buildpackage -us -uc
+	@ls $(TO)/*.deb
+
 # Hard links: AppArmor resolves symbolic links before it chooses a profile, and pasta's is not passt's
 INSTALL_DATA = install -D -m 644
 install: all
@@ -210,7 +224,7 @@ clean:
 	rm -rf build passt pasta pesto qrap passt.static
 
 FORCE:
-.PHONY: all static sim check check-sys test test-packages fuzz fuzz-run lint demo bench dist install uninstall clean FORCE
+.PHONY: all static sim check check-sys test test-packages fuzz fuzz-run lint demo bench dist deb-source deb install uninstall clean FORCE
 .DELETE_ON_ERROR:
 
 -include $(OBJ:.o=.d) $(wildcard $(B)/test/*/*.d $(B)/doc/platform/*.d)

@@ -42,3 +42,33 @@ is()
 	printf '%s\n' "$3" > "$WORK/wanted"
 	ok "$1" diff "$WORK/got" "$WORK/wanted"
 }
+
+# SUITE PACKAGES: $CHROOT, a chroot with them, kept in build/chroot for the next time
+chroot_make()
+{
+	CHROOT=$TOP/build/chroot/$1
+	[ ! -e "$CHROOT/done" ] || return 0
+	mkdir -p "$TOP/build/chroot"
+	rm -rf "$CHROOT"
+	mmdebstrap --variant=buildd --include="$2" "$1" "$CHROOT" && touch "$CHROOT/done"
+}
+
+# COMMAND...: with the chroot as the root, by pivot_root(2): below chroot(2), no user namespace can be made. The chroot stays as it
+# was, changes go to a tmpfs. $WORK is /work there. There is no network.
+chroot_run()
+{
+	mkdir -p root
+	unshare --mount --pid --net --fork --kill-child sh -c '
+		chroot=$1 work=$2
+		shift 2
+		mount -t tmpfs tmpfs "$work/root" && mkdir "$work/root/up" "$work/root/at" "$work/root/new" &&
+		mount -t overlay -o "lowerdir=$chroot,upperdir=$work/root/up,workdir=$work/root/at" overlay "$work/root/new" &&
+		cd "$work/root/new" && mkdir -p work dev/net && mount --bind "$work" work && mount -t proc proc proc &&
+		for d in null zero full random urandom tty net/tun kvm; do
+			[ ! -e "/dev/$d" ] || { { [ -e "dev/$d" ] || : > "dev/$d"; } && mount --bind "/dev/$d" "dev/$d"; } || exit
+		done
+		ip link set lo up
+		mkdir -p mnt/old && pivot_root . mnt/old && cd / && umount -l /mnt/old &&
+		exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 HOME=/root DEB_BUILD_OPTIONS="$DEB_BUILD_OPTIONS" \
+			DEBIAN_FRONTEND=noninteractive "$@"' sh "$CHROOT" "$WORK" "$@"
+}
