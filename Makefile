@@ -21,6 +21,9 @@ bindir	?= $(prefix)/bin
 datadir	?= $(prefix)/share
 mandir	?= $(datadir)/man
 docdir	?= $(datadir)/doc/passt
+bashcompdir ?= $(datadir)/bash-completion/completions
+zshcompdir ?= $(datadir)/zsh/site-functions
+fishcompdir ?= $(datadir)/fish/vendor_completions.d
 
 # YYYYMMDD.COMMIT: callers compare the day. "git archive" writes both into the file VERSION. Without it and without git, the
 # day is this file's. The length of %h is set: by default, it depends on the repository's size.
@@ -68,7 +71,9 @@ FUZZ	:= $(patsubst %.c,$(B)/%,$(wildcard test/fuzz/fuzz_*.c))
 TOOLS	:= $(addprefix $(B)/test/tools/,xfer wan guest guest_vhost far tracer)
 BENCH	:= $(patsubst %.c,$(B)/%,$(wildcard test/bench/*.c))
 
-all: $(OUT)passt $(OUT)pasta $(OUT)pesto $(QRAP)
+COMPLETION := $(foreach p,passt pasta pesto,$(B)/completion/$p.bash $(B)/completion/$p.zsh $(B)/completion/$p.fish)
+
+all: $(OUT)passt $(OUT)pasta $(OUT)pesto $(QRAP) $(COMPLETION)
 
 $(OUT)passt: $(OBJ)
 	@echo "ld $@"
@@ -80,6 +85,12 @@ $(OUT)pasta $(OUT)pesto: $(OUT)passt
 $(OUT)qrap: $(B)/qrap.o $(B)/json.o $(B)/util.o
 	@echo "ld $@"
 	$(Q)$(LINK) -pie -o $@ $^
+
+# By the tables of options
+$(COMPLETION): contrib/completion.awk conf.c pesto.c
+	@mkdir -p $(@D)
+	$(Q)awk -v program=$(basename $(@F)) -v shell=$(subst .,,$(suffix $@)) -f contrib/completion.awk \
+		$(if $(filter pesto.%,$(@F)),pesto.c,conf.c) > $@
 
 static: $(OUT)passt.static
 $(OUT)passt.static: $(OBJ)
@@ -214,9 +225,15 @@ install: all
 	$(if $(QRAP),install -D $(QRAP) $(DESTDIR)$(bindir)/qrap)
 	@set -e; for f in doc/*.1; do $(INSTALL_DATA) $$f $(DESTDIR)$(mandir)/man1/$${f#doc/}; done
 	@set -e; for f in README.md doc/*.md doc/*.svg doc/*.varlink; do $(INSTALL_DATA) $$f $(DESTDIR)$(docdir)/$$f; done
+	@set -e; for p in passt pasta pesto; do \
+		$(INSTALL_DATA) $(B)/completion/$$p.bash $(DESTDIR)$(bashcompdir)/$$p; \
+		$(INSTALL_DATA) $(B)/completion/$$p.zsh $(DESTDIR)$(zshcompdir)/_$$p; \
+		$(INSTALL_DATA) $(B)/completion/$$p.fish $(DESTDIR)$(fishcompdir)/$$p.fish; \
+	done
 
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(bindir)/,passt pasta pesto qrap) \
+		$(foreach p,passt pasta pesto,$(DESTDIR)$(bashcompdir)/$p $(DESTDIR)$(zshcompdir)/_$p $(DESTDIR)$(fishcompdir)/$p.fish) \
 		$(addprefix $(DESTDIR)$(mandir)/man1/,$(notdir $(wildcard doc/*.1)))
 	rm -rf $(DESTDIR)$(docdir)
 

@@ -25,12 +25,21 @@ cat > files <<'EOF'
 /usr/bin/pasta
 /usr/bin/pesto
 /usr/bin/qrap
+/usr/share/bash-completion/completions/passt
+/usr/share/bash-completion/completions/pasta
+/usr/share/bash-completion/completions/pesto
+/usr/share/fish/vendor_completions.d/passt.fish
+/usr/share/fish/vendor_completions.d/pasta.fish
+/usr/share/fish/vendor_completions.d/pesto.fish
 /usr/share/man/man1/passt.1.gz
 /usr/share/man/man1/pasta.1.gz
 /usr/share/man/man1/pesto.1.gz
 /usr/share/man/man1/qrap.1.gz
+/usr/share/zsh/vendor-completions/_passt
+/usr/share/zsh/vendor-completions/_pasta
+/usr/share/zsh/vendor-completions/_pesto
 EOF
-is "files" "$(dpkg-deb --fsys-tarfile "$deb" | tar -t | sed -n 's|^\./\(.*[^/]\)$|/\1|p' | grep -v -e ^/usr/share/doc -e /lintian/ | sort)" "$(cat files)"
+is "files" "$(dpkg-deb --fsys-tarfile "$deb" | tar -t | sed -n 's|^\./\(.*[^/]\)$|/\1|p' | grep -v -e ^/usr/share/doc -e /lintian/ | sort)" "$(sort files)"
 ok "debug symbols" dpkg-deb -I "passt-dbgsym_${version}"_*.deb
 
 # The distribution's package, fetched by this machine's apt if the chroot's has none at hand

@@ -63,7 +63,8 @@ chroot_run()
 		shift 2
 		mount -t tmpfs tmpfs "$work/root" && mkdir "$work/root/up" "$work/root/at" "$work/root/new" &&
 		mount -t overlay -o "lowerdir=$chroot,upperdir=$work/root/up,workdir=$work/root/at" overlay "$work/root/new" &&
-		cd "$work/root/new" && mkdir -p work dev/net && mount --bind "$work" work && mount -t proc proc proc &&
+		cd "$work/root/new" && mkdir -p work dev/net && mount --bind "$work" work && mount -t proc proc proc && mount -t sysfs sysfs sys &&
+		mkdir -p dev/pts && mount -t devpts -o ptmxmode=0666 devpts dev/pts && ln -sf pts/ptmx dev/ptmx &&
 		for d in null zero full random urandom tty net/tun kvm; do
 			[ ! -e "/dev/$d" ] || { { [ -e "dev/$d" ] || : > "dev/$d"; } && mount --bind "/dev/$d" "dev/$d"; } || exit
 		done
