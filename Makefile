@@ -51,6 +51,17 @@ else
 HARDEN	:= -fPIE -fno-asynchronous-unwind-tables -fstack-protector-strong -fstack-clash-protection \
 	   -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 endif
+STATIC	= -static-pie $(OBJ)
+# Debian's musl-gcc lacks the kernel's headers: the machine's, without glibc's beside them. It doesn't know -static-pie: it
+# would link the shared library.
+ifeq ($(notdir $(firstword $(CC))),musl-gcc)
+MACHINE	:= $(shell gcc -print-multiarch)
+$(shell mkdir -p $(B)/kernel; for d in linux asm-generic $(MACHINE)/asm; do \
+	ln -sfn /usr/include/$$d $(B)/kernel/$${d##*/}; done)
+KERNEL	:= -idirafter $(B)/kernel
+MUSL	:= /usr/lib/$(MACHINE:gnu=musl)
+STATIC	= -static -nostartfiles -Wl,-pie,--no-dynamic-linker $(MUSL)/rcrt1.o $(MUSL)/crti.o $(OBJ) $(MUSL)/crtn.o
+endif
 Q	:= $(if $(V),,@)
 # Not on the way of a packet: small, not fast
 COLD	:= attach auto conf conf_ports control control_call dns follow follow_filter follow_resolv hello isolate json \
@@ -59,7 +70,7 @@ COLD	:= attach auto conf conf_ports control control_call dns follow follow_filte
 $(COLD:%=$(B)/%.o): SMALL = $(patsubst -O2,-Os,$(filter -O2,$(CFLAGS)))
 # The same bytes from any folder: the build ID covers paths in debug information
 FLAGS	= -std=gnu11 -D_GNU_SOURCE= $(DEFINES) $(WARN) $(CFLAGS) $(HARDEN) $(SANITIZE) $(FUZZING) \
-	  -ffile-prefix-map=$(CURDIR)=.
+	  -ffile-prefix-map=$(CURDIR)=. $(KERNEL)
 LINK	= $(CC) $(FLAGS) -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
 
 SRC	:= $(filter-out qrap.c,$(wildcard *.c))
@@ -95,7 +106,7 @@ $(COMPLETION): contrib/completion.awk conf.c pesto.c
 static: $(OUT)passt.static
 $(OUT)passt.static: $(OBJ)
 	@echo "ld $@"
-	$(Q)$(LINK) -static-pie -o $@ $(OBJ)
+	$(Q)$(LINK) -o $@ $(STATIC)
 
 $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D); echo "cc $@"
@@ -169,7 +180,7 @@ test:
 
 # Packages, as distributions make them: minutes. Its tools are in chroots; doc/testing.md
 test-packages:
-	test/tools/deps.sh mmdebstrap:mmdebstrap
+	test/tools/deps.sh mmdebstrap:mmdebstrap musl-gcc:musl-tools
 	$(PROVE) -v test/packages/*_test.sh
 
 # New useful inputs go to build/fuzz/corpus
@@ -210,8 +221,8 @@ deb-source: dist
 	cp build/dist/$(DIST).tar.gz $(TO)/passt_$(VERSION).orig.tar.gz
 	tar -C $(TO) -xzf build/dist/$(DIST).tar.gz
 	cp -r debian $(TO)/$(DIST)/
-	date=$$($(GIT) log -1 --format=%cD) && sed -i -e '1s/(.*)/($(VERSION)-1)/' -e "0,/^ -- /s/\(^ -- .*>  \).*/\1$$date/" \
-		$(TO)/$(DIST)/debian/changelog
+	date=$$($(GIT) log -1 --format=%cD) && \
+	sed -i -e '1s/(.*)/($(VERSION)-1)/' -e "0,/^ -- /s/\(^ -- .*>  \).*/\1$$date/" $(TO)/$(DIST)/debian/changelog
 deb: deb-source
 	cd $(TO)/$(DIST) && dpkg-buildpackage -us -uc
 	@ls $(TO)/*.deb
@@ -224,7 +235,9 @@ install: all
 	ln -f $(DESTDIR)$(bindir)/passt $(DESTDIR)$(bindir)/pesto
 	$(if $(QRAP),install -D $(QRAP) $(DESTDIR)$(bindir)/qrap)
 	@set -e; for f in doc/*.1; do $(INSTALL_DATA) $$f $(DESTDIR)$(mandir)/man1/$${f#doc/}; done
-	@set -e; for f in README.md doc/*.md doc/*.svg doc/*.varlink; do $(INSTALL_DATA) $$f $(DESTDIR)$(docdir)/$$f; done
+	@set -e; for f in README.md doc/*.md doc/*.svg doc/*.varlink; do \
+		$(INSTALL_DATA) $$f $(DESTDIR)$(docdir)/$$f; \
+	done
 	@set -e; for p in passt pasta pesto; do \
 		$(INSTALL_DATA) $(B)/completion/$$p.bash $(DESTDIR)$(bashcompdir)/$$p; \
 		$(INSTALL_DATA) $(B)/completion/$$p.zsh $(DESTDIR)$(zshcompdir)/_$$p; \
@@ -233,15 +246,18 @@ install: all
 
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(bindir)/,passt pasta pesto qrap) \
-		$(foreach p,passt pasta pesto,$(DESTDIR)$(bashcompdir)/$p $(DESTDIR)$(zshcompdir)/_$p $(DESTDIR)$(fishcompdir)/$p.fish) \
+		$(foreach p,passt pasta pesto,$(DESTDIR)$(bashcompdir)/$p $(DESTDIR)$(zshcompdir)/_$p \
+			$(DESTDIR)$(fishcompdir)/$p.fish) \
 		$(addprefix $(DESTDIR)$(mandir)/man1/,$(notdir $(wildcard doc/*.1)))
-	rm -rf $(DESTDIR)$(docdir)
+	rm -f $(addprefix $(DESTDIR)$(docdir)/,README.md $(wildcard doc/*.md doc/*.svg doc/*.varlink))
+	-@rmdir $(DESTDIR)$(docdir)/doc $(DESTDIR)$(docdir) 2>/dev/null
 
 clean:
 	rm -rf build passt pasta pesto qrap passt.static
 
 FORCE:
-.PHONY: all static sim check check-sys test test-packages fuzz fuzz-run lint demo bench dist deb-source deb install uninstall clean FORCE
+.PHONY: all static sim check check-sys test test-packages fuzz fuzz-run lint demo bench dist deb-source deb install
+.PHONY: uninstall clean FORCE
 .DELETE_ON_ERROR:
 
 -include $(OBJ:.o=.d) $(wildcard $(B)/test/*/*.d $(B)/doc/platform/*.d)

@@ -165,7 +165,8 @@ int tun_adopt(int fd, char *ifname, struct caps *caps)
 	struct ifreq ifr = { 0 };
 	int flags = fcntl(fd, F_GETFL);
 
-	if (ioctl(fd, TUNGETIFF, &ifr))
+	/* musl's request is an int; the kernel takes 32 bits of it */
+	if (ioctl(fd, (int)TUNGETIFF, &ifr))
 		return errno == ENOTTY ? -EBADFD : -errno;
 	if ((ifr.ifr_flags & (IFF_TAP | IFF_NO_PI)) != (IFF_TAP | IFF_NO_PI))
 		return -EPROTOTYPE;

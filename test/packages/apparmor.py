@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """apparmor.py FOLDER PROFILE TRACE...: accesses in traces by "strace -f -y" that the profile does not allow
 
-A replay, for kernels without AppArmor: files that were opened, bound, connected to, removed and executed, mounts, kinds of sockets.
-Files are judged by the path that strace shows for the descriptor, which is resolved, as AppArmor's. Descriptors for O_PATH are
-not mediated. Capabilities can't be traced so: CAPS_STARTUP of isolate.c must be in the profile.
+A replay, for kernels without AppArmor: files that were opened, bound, connected to, removed and executed, mounts,
+kinds of sockets.
+Files are judged by the path that strace shows for the descriptor, which is resolved, as AppArmor's. Descriptors for
+O_PATH are not mediated. Capabilities can't be traced so: CAPS_STARTUP of isolate.c must be in the profile.
 """
 import os, re, sys
 
@@ -45,7 +46,8 @@ def options(text):
 
 class Profile:
     def __init__(self, folder, name):
-        self.files, self.capabilities, self.mounts, self.pivots, self.umounts, self.network = [], set(), [], [], [], set()
+        self.files, self.mounts, self.pivots, self.umounts = [], [], [], []
+        self.capabilities, self.network = set(), set()
         self.folder = folder
         self.read(os.path.join(folder, name))
 

@@ -53,8 +53,8 @@ chroot_make()
 	mmdebstrap --variant=buildd --include="$2" "$1" "$CHROOT" && touch "$CHROOT/done"
 }
 
-# COMMAND...: with the chroot as the root, by pivot_root(2): below chroot(2), no user namespace can be made. The chroot stays as it
-# was, changes go to a tmpfs. $WORK is /work there. There is no network.
+# COMMAND...: with the chroot as the root, by pivot_root(2): below chroot(2), no user namespace can be made. The chroot
+# stays as it was, changes go to a tmpfs. $WORK is /work there. There is no network.
 chroot_run()
 {
 	mkdir -p root
