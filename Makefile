@@ -6,7 +6,7 @@
 # make test				both, after installing their packages
 # make test-packages			what distributions get, by their tools: minutes; as root
 # make bench [PEERS=...] [BENCH_ARGS=...]	beside other binaries and the limits: half an hour; doc/performance.md
-# make dist				build/dist/passt-VERSION.tar.gz, the same bytes for the same commit
+# make dist				build/dist/passt-VERSION.tar.gz, the same bytes for the same commit; .spdx, its parts
 # make deb				Debian's package, in build/deb
 # make install, uninstall		below prefix=/usr/local, or below DESTDIR
 # make lint, fuzz T=60, demo, static, clean
@@ -212,6 +212,7 @@ DIST	:= passt-$(VERSION)
 dist:
 	@mkdir -p build/dist
 	$(GIT) -c tar.umask=022 archive --format=tar --prefix=$(DIST)/ HEAD | gzip -9n > build/dist/$(DIST).tar.gz
+	contrib/sbom.sh build/dist/$(DIST).tar.gz > build/dist/$(DIST).spdx
 	@echo build/dist/$(DIST).tar.gz
 
 # Debian's source package, in the folder TO: the changelog's last version becomes the commit's. "make deb" builds it there.

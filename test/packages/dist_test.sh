@@ -16,6 +16,9 @@ ok "another one, by another umask and time zone" tarball a/folder/elsewhere 077
 tar=$(basename one/build/dist/*.tar.gz)
 name=${tar%.tar.gz}
 ok "are the same bytes" cmp "one/build/dist/$tar" "a/folder/elsewhere/build/dist/$tar"
+ok "and its bill of materials" cmp "one/build/dist/$name.spdx" "a/folder/elsewhere/build/dist/$name.spdx"
+is "which has its checksum" "$(sed -n 's/^PackageChecksum: SHA256: //p' "one/build/dist/$name.spdx")  one/build/dist/$tar" \
+	"$(sha256sum "one/build/dist/$tar")"
 
 # FOLDER TIME: built and installed there
 build()

@@ -43,10 +43,10 @@ is()
 	ok "$1" diff "$WORK/got" "$WORK/wanted"
 }
 
-# SUITE PACKAGES: $CHROOT, a chroot with them, kept in build/chroot for the next time
+# SUITE PACKAGES [NAME]: $CHROOT, a chroot with them, kept in build/chroot by NAME for the next time
 chroot_make()
 {
-	CHROOT=$TOP/build/chroot/$1
+	CHROOT=$TOP/build/chroot/${3:-$1}
 	[ ! -e "$CHROOT/done" ] || return 0
 	mkdir -p "$TOP/build/chroot"
 	rm -rf "$CHROOT"
