@@ -6,7 +6,7 @@
 # make test				both, after installing their packages
 # make test-packages			what distributions get, by their tools: minutes; as root
 # make bench [PEERS=...] [BENCH_ARGS=...]	beside other binaries and the limits: half an hour; doc/performance.md
-# make dist				build/dist/passt-VERSION.tar.gz, the same bytes for the same commit; .spdx, its parts
+# make dist				build/dist/passt-VERSION.tar.gz, the same bytes for a commit; .spdx, its parts
 # make deb				Debian's package, in build/deb
 # make install, uninstall		below prefix=/usr/local, or below DESTDIR
 # make lint, fuzz T=60, demo, static, clean
@@ -65,8 +65,8 @@ endif
 Q	:= $(if $(V),,@)
 # Not on the way of a packet: small, not fast
 COLD	:= attach auto conf conf_ports control control_call dns follow follow_filter follow_resolv hello isolate json \
-	   log net netlink netlink_own netlink_route ns ns_net ns_setter opener opt passt pesto policy_text qrap \
-	   resolve resolve_stream summary
+	   log net netlink netlink_own netlink_route ns ns_net ns_setter opener opt passt pesto pesto_ask \
+	   pesto_view policy_text qrap resolve resolve_stream summary
 $(COLD:%=$(B)/%.o): SMALL = $(patsubst -O2,-Os,$(filter -O2,$(CFLAGS)))
 # The same bytes from any folder: the build ID covers paths in debug information
 FLAGS	= -std=gnu11 -D_GNU_SOURCE= $(DEFINES) $(WARN) $(CFLAGS) $(HARDEN) $(SANITIZE) $(FUZZING) \

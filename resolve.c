@@ -61,7 +61,7 @@ static void resolver_add(struct resolver r[static RESOLVERS], unsigned *n, const
 	for (unsigned i = 0; i < *n; i++)
 		if (addr_eq(&r[i].a, a) && r[i].scope == scope)
 			return;
-	r[(*n)++] = (struct resolver){ *a, scope };
+	r[(*n)++] = (struct resolver){ .a = *a, .scope = scope };
 }
 
 /* Interface of a link-local resolver, as resolv.conf has it */

@@ -51,8 +51,6 @@ void udp_start(struct ctx *c, struct flow *f);
  */
 void udp_used(struct ctx *c, struct flow *f, bool replied);
 
-#define PORT_DNS	53
-
 /* Another remote endpoint for @f: false if there is no socket for it */
 bool udp_move(struct ctx *c, struct flow *f, const struct side *host, const struct sock_out *leave);
 
