@@ -41,4 +41,28 @@ static inline unsigned slow_judge(const struct policy *p, enum policy_proto prot
 	return POLICY_NONE;
 }
 
+/* Verdict on a name as far as one protocol and port go: by its rules, and those that allow any or public addresses */
+static inline enum verdict slow_name(const struct policy *p, enum policy_proto proto, uint16_t port, const char *name)
+{
+	const struct end to = { addr_any4, port };
+
+	for (const struct policy_rule *r = p->rule; r < p->rule + p->nrules; r++) {
+		bool wide = r->target == TARGET_GROUP && (r->plen == GROUP_ANY || r->plen == GROUP_PUBLIC);
+
+		if ((r->name || (wide && r->verdict != DENY)) &&
+		    slow_match(p, r, proto, &to, 1U << GROUP_ANY | 1U << GROUP_PUBLIC, name))
+			return (enum verdict)r->verdict;
+	}
+	return p->egress == EGRESS_LOCKED ? DENY : ALLOW;
+}
+
+/* May it be asked for? @ports: all that differ */
+static inline bool slow_query(const struct policy *p, const uint16_t *ports, unsigned n, const char *name)
+{
+	for (unsigned i = 0; i < 2 * n; i++)
+		if (slow_name(p, i % 2 ? POLICY_UDP : POLICY_TCP, ports[i / 2], name) != DENY)
+			return true;
+	return false;
+}
+
 #endif /* TEST_POLICY_SLOW_H */

@@ -641,6 +641,36 @@ static void test_reference(void)
 	}
 }
 
+static void test_query_reference(void)
+{
+	uint16_t ports[64];
+
+	for (unsigned i = 0; i < ARRAY_SIZE(ports); i++)	/* rnd_rule() has none above 60 */
+		ports[i] = (uint16_t)(i < 61 ? i : (const uint16_t[]){ 443, 853, 65535 }[i - 61]);
+	test("names that may be asked for, and a slow reference");
+	for (seed = 1; seed < 600; seed++) {
+		uint64_t first = seed;
+		char *s = lines, *end = lines + sizeof(lines), text[32];
+		unsigned line;
+
+		p = policy_new(NULL);
+		if (below(2))
+			policy_egress(p, egress_name[EGRESS_OPEN + below(3)]);
+		for (unsigned n = below(12); n--;)
+			s = rnd_rule(s, (size_t)(end - s));
+		eq_str(policy_lines(p, lines, (size_t)(s - lines), &line), NULL);
+		policy_compile(p);
+		for (unsigned i = 0; i < 40; i++) {
+			const char *name = rnd_name(text);
+			bool may = policy_query(p, name).verdict != DENY;
+
+			if (!eq(may, slow_query(p, ports, ARRAY_SIZE(ports), name)))
+				printf("# seed %llu: %s\n", (unsigned long long)first, name);
+		}
+		seed = first;
+	}
+}
+
 /* ---- size ---- */
 
 static uint64_t cpu_us(void)
@@ -725,6 +755,7 @@ int main(void)
 	test_names();
 	test_queries();
 	test_reference();
+	test_query_reference();
 	test_size();
 	return done();
 }
