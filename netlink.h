@@ -130,8 +130,8 @@ struct own_keep {
 	bool		used;		/* result: some of these were to go */
 };
 
-/* @classes: bits 1 << enum own_class, those to remove; routes that the kernel made are OWN_ROUTE, too. Addresses in
- * @keep become deprecated instead.
+/* @classes: bits 1 << enum own_class, those to remove; routes that the kernel made go with
+ * both addresses and routes. Addresses in @keep become deprecated instead.
  */
 int own_remove(const struct own *o, struct nl *nl, bool v6, unsigned ifindex, unsigned classes, struct own_keep *keep);
 int own_done(struct own *o, struct nl *nl, bool v6, unsigned ifindex);

@@ -218,12 +218,14 @@ static void remove_each(struct reading *r, const struct object *ob, const struct
 {
 	const struct owned *e = owned_find(r->o, ob->id);
 	struct req q;
+	unsigned need;
 
 	if (e && e->ours && e->wanted && ob->deprecated)	/* by us: it is the host's again */
 		prefer(r, ob, UINT32_MAX);
 	if (!e || !e->ours || e->wanted)
 		return;
-	if (!(r->classes & 1U << (ob->kernel ? OWN_ROUTE : ob->class)))
+	need = ob->kernel ? 1U << OWN_ROUTE | 1U << OWN_ADDR : 1U << ob->class;
+	if ((r->classes & need) != need)
 		return;
 	if (ob->class == OWN_ADDR && keeps(r->keep, &ob->a)) {
 		prefer(r, ob, 0);

@@ -3,6 +3,8 @@
 follow.py hold ADDRESS PORT: a connection; on each line of the standard input, a byte goes there and back. "ok", or the
 error that ends it.
 follow.py udp ADDRESS PORT: the same with datagrams, from one socket, which isn't connected; errors end nothing
+follow.py works PORT: for each address of the standard input, the time in ms at which a connection first worked, and the
+first one from an address of its network
 follow.py df ADDRESS PORT BYTES: a datagram of that length with DF: "ok", "too big", or another error
 follow.py adverts: router advertisements on ext, a line each: time in ms, source, destination, lifetime, then
 p=PREFIX,PREFERRED,VALID and d=SERVER,LIFETIME"""
@@ -78,6 +80,27 @@ def udp(addr, port):
                 time.sleep(0.1)
 
 
+def works(port):
+    def net(a):
+        return a.rpartition("::" if ":" in a else ".")[0]
+
+    print("ready", flush=True)
+    for addr in map(str.strip, sys.stdin):
+        first = None
+        while True:
+            try:
+                with socket.create_connection((addr, port), timeout=0.2) as s:
+                    s.sendall(b"x")
+                    now = int(time.time() * 1000) if s.recv(1) else None
+                    first = first or now
+                    if now and net(s.getsockname()[0]) == net(addr):
+                        print(first, now, flush=True)
+                        break
+            except OSError:
+                pass
+            time.sleep(0.005)
+
+
 def df(addr, port, size):
     family, _, _, _, to = end(addr, port)
     s = socket.socket(family, socket.SOCK_DGRAM)
@@ -123,4 +146,4 @@ def adverts():
 
 a = sys.argv[2:]
 {"serve": lambda: serve(int(a[0])), "hold": lambda: hold(a[0], int(a[1])), "udp": lambda: udp(a[0], int(a[1])),
- "df": lambda: df(a[0], int(a[1]), int(a[2])), "adverts": adverts}[sys.argv[1]]()
+ "works": lambda: works(int(a[0])), "df": lambda: df(a[0], int(a[1]), int(a[2])), "adverts": adverts}[sys.argv[1]]()
