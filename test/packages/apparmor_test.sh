@@ -55,7 +55,7 @@ other=$!
 wait_for [ -e unshared ]
 run pasta --config-net $other
 kill $other
-run passt -s "$DIR/socket" -l "$DIR/log3" -p "$DIR/pcap3" -t 8082:82 -c "$DIR/control3"
+run passt -s "$DIR/socket" --flow-log "$DIR/flows" -l "$DIR/log3" -p "$DIR/pcap3" -t 8082:82 -c "$DIR/control3"
 run passt --vhost-user -s "$DIR/socket4" --runas nobody
 ls "$DIR"/*.[0-9]*
 EOF
