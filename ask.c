@@ -32,7 +32,8 @@ struct ask_packet {
 	uint8_t		queue;		/* of the link */
 	uint16_t	len;		/* of its frame */
 	struct end	src, dst;	/* as the guest wrote them; of echo, the identifier is @src's port */
-	struct end	to;		/* place that the question is about */
+	struct end	to;		/* place that the question is about, */
+	char		name[ASK_NAME];	/* and its name */
 	struct offload	off;
 };
 
@@ -292,6 +293,7 @@ static enum drop packet_wait(const struct guest *g, const struct ask_question *q
 	w->src = src_of(p);
 	w->dst = p->dst;
 	w->to = q->place.to;
+	memcpy(w->name, q->place.name, sizeof(w->name));
 	if (packet_copy(a, w, p))
 		return DROP_WAITS;
 	if (first)
@@ -308,8 +310,10 @@ enum drop ask_judge(struct ctx *c, const struct guest *g, enum policy_proto prot
 	struct ask_question *q;
 
 	snprintf(place.name, sizeof(place.name), "%s", name ? name : "");
-	if (w && (w->state == PACKET_ALLOWED || w->state == PACKET_REFUSED) && end_eq(&w->to, to))
-		return w->state == PACKET_ALLOWED ? DROP_NONE : DROP_POLICY;
+	if (w && w->state == PACKET_REFUSED && end_eq(&w->to, to))
+		return DROP_POLICY;
+	if (w && w->state == PACKET_ALLOWED && end_eq(&w->to, to) && !strcmp(w->name, place.name))
+		return DROP_NONE;
 	known = known_find(g->asks, &place);
 	if (known)
 		return known->word == ASK_ALWAYS ? DROP_NONE : DROP_POLICY;

@@ -7,6 +7,7 @@
 
 #define JUMPS		DNS_LABELS	/* of a compressed name */
 #define ALIASES		16		/* of a chain of CNAME records */
+#define LOOKS		4096		/* at names there, in one message: then names go as they are */
 #define OFFSETS		64		/* of names in a message of ours that others may refer to */
 
 /* Byte 2 and 3 of the header */
@@ -60,6 +61,7 @@ struct made {
 	uint8_t		*b;
 	size_t		len, max;
 	bool		full;
+	unsigned	looks;
 	uint16_t	off[OFFSETS];	/* of labels that begin a name, or the rest of one */
 	unsigned	noff;
 };
@@ -279,17 +281,21 @@ static bool rest_is_at(const struct made *o, const uint8_t *n, size_t off)
 static void made_name(struct made *o, const uint8_t *n, bool compress)
 {
 	unsigned whole = compress ? o->noff : 0;	/* not those of this name */
+	size_t at;
 
 	for (; *n; n += *n + 1) {
 		for (unsigned i = 0; i < whole; i++) {
-			if (!rest_is_at(o, n, o->off[i]))
+			if (o->looks++ > LOOKS || !rest_is_at(o, n, o->off[i]))
 				continue;
 			made16(o, 0xc000U | o->off[i]);
 			return;
 		}
-		if (o->noff < OFFSETS && o->len < 0x4000 && compress)
-			o->off[o->noff++] = (uint16_t)o->len;
+		at = o->len;
 		made_bytes(o, n, *n + 1U);
+		if (o->full)		/* bytes there are those of another message */
+			return;
+		if (o->noff < OFFSETS && at < 0x4000 && compress)
+			o->off[o->noff++] = (uint16_t)at;
 	}
 	made_bytes(o, n, 1);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* dns_test.c - DNS messages: queries that are plain questions, answers written anew, addresses found */
 
+#include <unistd.h>
+
 #include "../addresses.h"
 #include "../messages.h"
 #include "../t.h"
@@ -307,6 +309,31 @@ static void test_room(void)
 	len = dns_answer(buf, (size_t)(b - buf), &q, 0xabcd, out, 65535, &f);
 	ok(len > 100 * 18 && len < (size_t)(b - buf));
 	eq(get_be16(out + 2), 0x8180);
+
+	test("a name that finds no room is nothing that another one refers to");
+	{
+		char msg[1200], name[4][260];
+
+		for (unsigned i = 0; i < 4; i++)
+			snprintf(name[i], sizeof(name[i]), "=%u%.62s.%u%.62s.%u%.62s.%u%.59s", i, LABEL63, i, LABEL63, i,
+				 LABEL63, i, LABEL63);
+		snprintf(msg, sizeof(msg), "%s 0001 0001", name[0]);
+		q = (struct dns_query){ .type = 1 };
+		q.len = (uint8_t)(message(name[0], buf));
+		memcpy(q.name, buf, q.len);
+		snprintf(msg, sizeof(msg), "abcd 8183 0001 0000 0001 0000 %s 0001 0001 @0c 0006 0001 00000e10 (%s %s "
+			 "00000001 00000001 00000001 00000001 00000001)", name[0], name[1], name[2]);
+		for (unsigned i = 0; i < 4096; i += 2)		/* pointers to themselves, of another message */
+			put_be16(out + i, (uint16_t)(0xc000 | i));
+		alarm(20);
+		len = dns_answer(buf, message(msg, buf), &q, 0xabcd, out, DNS_SMALL, &f);
+		ok(len && len <= DNS_SMALL && out[2] & DNS_TC);
+		for (unsigned i = 1; i < 4096; i += 2)
+			put_be16(out + i, (uint16_t)(0xc000 | i));
+		len = dns_answer(buf, message(msg, buf), &q, 0xabcd, out, DNS_SMALL, &f);
+		ok(len && len <= DNS_SMALL && out[2] & DNS_TC);
+		alarm(0);
+	}
 
 	test("types by name");
 	{
