@@ -59,7 +59,8 @@ static bool same(struct decision a, struct decision b)
 /* Of several decisions, a refusal counts, or else a question: @d or @also, in @d */
 static void stricter(struct decision *d, struct decision also)
 {
-	if (also.verdict == DENY || (also.verdict == ASK && d->verdict == ALLOW))
+	if (also.verdict == DENY || (also.verdict == ASK && d->verdict == ALLOW) ||
+	    (also.verdict == d->verdict && also.by > d->by))
 		*d = also;
 }
 
@@ -323,6 +324,18 @@ static bool queries_elsewhere(const struct flow *f, const struct policy *p)
 	       policy_resolves(p);
 }
 
+/* Would the flow be refused now, by the name that it was allowed by, or by its address? */
+static bool refused_now(struct ctx *c, const struct flow *f, const struct policy *p)
+{
+	const struct end *to = &f->side[HOST].peer;
+	struct goal pl = goal_of(&c->net, to);
+
+	if (f->decision.by == BY_NAME && f->decision.grant &&
+	    judge_as(c, p, policy_proto(flow_proto(f)), &pl, names_text(f->decision.grant)).verdict == DENY)
+		return true;
+	return queries_elsewhere(f, p) || judge(c, p, flow_guest(c, f), flow_proto(f), to).verdict == DENY;
+}
+
 unsigned egress_end_refused(struct ctx *c)
 {
 	unsigned n = 0;
@@ -331,12 +344,9 @@ unsigned egress_end_refused(struct ctx *c)
 		struct flow *f = &c->flows.f[i];
 		const struct policy *p = flow_guest(c, f)->policy;
 
-		if (f->type == FLOW_FREE || f->dead || !f->egress || !p || f->decision.by == BY_RESOLVER)
-			continue;
-		if (!queries_elsewhere(f, p) &&
-		    judge(c, p, flow_guest(c, f), flow_proto(f), &f->side[HOST].peer).verdict != DENY)
-			continue;
-		n += f->ops->end(c, f);
+		if (f->type != FLOW_FREE && !f->dead && f->egress && p && f->decision.by != BY_RESOLVER &&
+		    refused_now(c, f, p))
+			n += f->ops->end(c, f);
 	}
 	return n;
 }

@@ -503,7 +503,7 @@ static unsigned name_rule(const struct policy *p, enum policy_proto proto, uint1
 static enum verdict by_default(const struct policy *p, enum policy_proto proto, uint16_t port, unsigned groups)
 {
 	/* A resolver that the guest chooses: names would not be judged */
-	if (p->slots && port == PORT_DOT && proto != POLICY_ECHO)
+	if (p->slots && (port == PORT_DOT || port == PORT_DNS) && proto != POLICY_ECHO)
 		return DENY;
 	switch (p->egress) {
 	case EGRESS_UNSET:
@@ -520,8 +520,7 @@ static enum verdict by_default(const struct policy *p, enum policy_proto proto, 
 	return DENY;
 }
 
-/* Ports on which the guest's first bytes have the server's name: of TLS, of HTTP */
-static bool shows_name(enum policy_proto proto, uint16_t port)
+bool policy_shows_name(enum policy_proto proto, uint16_t port)
 {
 	return proto == POLICY_TCP && (port == 443 || port == 8443 || port == 80 || port == 8080);
 }
@@ -535,7 +534,7 @@ struct decision policy_judge(const struct policy *p, enum policy_proto proto, co
 
 	if (name && !(groups & POLICY_NAMELESS))
 		named = name_rule(p, proto, to->port, name);
-	if (p->no_name < rule && shows_name(proto, to->port))
+	if (p->no_name < rule && policy_shows_name(proto, to->port))
 		d.by = BUT_NAMES;
 	if (named < rule) {
 		d.rule = (uint16_t)named;

@@ -167,6 +167,9 @@ struct decision policy_judge(const struct policy *p, enum policy_proto proto, co
 /* May a guest ask for the addresses of a name? So it may if it may use them in any way. */
 struct decision policy_query(const struct policy *p, const char *name);
 
+/* Do the guest's first bytes on that port have the server's name: in TLS, in HTTP? */
+bool policy_shows_name(enum policy_proto proto, uint16_t port);
+
 /* Groups of addresses that a name never leads to */
 #define POLICY_NAMELESS	(1U << GROUP_HOST | 1U << GROUP_LOOPBACK | 1U << GROUP_LINK_LOCAL | 1U << GROUP_METADATA | \
 			 1U << GROUP_MULTICAST)

@@ -489,6 +489,18 @@ size_t resolve_query(struct ctx *c, struct guest *g, struct flow *stream, const 
 	return dns_error(&q, d.verdict == DENY ? DNS_NXDOMAIN : DNS_SERVFAIL, d.verdict == DENY, answer);
 }
 
+size_t resolve_cut(const uint8_t *b, size_t len, uint8_t answer[static DNS_ERROR_MAX])
+{
+	struct dns_query q;
+	size_t n;
+
+	if (dns_read(b, len, &q) != DNS_PLAIN)
+		return 0;
+	n = dns_error(&q, DNS_OK, false, answer);
+	answer[2] |= DNS_TC;
+	return n;
+}
+
 bool resolve_takes(const struct guest *g, const struct end *to)
 {
 	return to->port == PORT_DNS && egress_resolves(g) && !addr_is_many(&to->a);

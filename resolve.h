@@ -9,12 +9,16 @@
 #define RESOLVE_H
 
 #include "ctx.h"
+#include "dns.h"
 
 /* Are datagrams, and connections, of the guest's to an endpoint queries for us? */
 bool resolve_takes(const struct guest *g, const struct end *to);
 
 /* A datagram with a query, or with several that were joined */
 void resolve_datagram(struct ctx *c, struct guest *g, const struct pkt *p);
+
+/* Bytes of an answer to the query at @b, that it is to be asked for by TCP (RFC 1035 4.1.1, TC); 0: it is none */
+size_t resolve_cut(const uint8_t *b, size_t len, uint8_t answer[static DNS_ERROR_MAX]);
 
 /* Other end of a stream of queries (RFC 1035 4.2.2), non-blocking: a descriptor in place of a connection, or -errno */
 int resolve_stream(struct ctx *c, struct guest *g);

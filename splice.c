@@ -24,6 +24,7 @@
 #include "event.h"
 #include "opener.h"
 #include "reclaim.h"
+#include "resolve.h"
 #include "sock.h"
 #include "splice.h"
 
@@ -348,7 +349,7 @@ void splice_accept(struct ctx *c, struct guest *g, unsigned near, int fd, const 
 	unsigned far = !near;
 	char peer[END_STRLEN];
 	struct flow *f;
-	int conn = connect_far(c, far, to);
+	int conn = d && d->by == BY_RESOLVER ? resolve_stream(c, g) : connect_far(c, far, to);
 
 	f = conn < 0 ? NULL : reclaim_alloc(c, g, &splice_flow);
 	if (!f) {

@@ -558,7 +558,12 @@ static int tcp_accept_one(struct ctx *c, const struct listener *l)
 	if (getsockname(fd, &to.sa, &len) || !end_from_sa(&host.peer, &from) || !end_from_sa(&host.our, &to)) {
 		why = DROP_ADDR;
 	} else if (map_splice(&c->fwd, &c->net, &g->seen, &rule->r, &host, &guest)) {
-		why = rule->r.outward ? egress_judge(c, g, IPPROTO_TCP, &guest.peer, &d) : DROP_NONE;
+		if (rule->r.outward && resolve_takes(g, &guest.peer))
+			egress_queries(c, g, IPPROTO_TCP, &guest.peer, &d);
+		else if (rule->r.outward)
+			why = egress_judge(c, g, IPPROTO_TCP, &guest.peer, &d);
+		if (!why && rule->r.outward && d.by == BY_NAME && policy_shows_name(POLICY_TCP, guest.peer.port))
+			why = DROP_POLICY;		/* nobody would read the server's name */
 		rule->accepted += !why;
 		if (!why) {
 			if (!rule->r.outward)

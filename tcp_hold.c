@@ -68,6 +68,19 @@ static void hold_deny(struct ctx *c, struct flow *f, const char *reason, const c
 	tcp_abort(c, f, true);
 }
 
+/* The name that was sent is the one that the flow lives by from now on */
+static void hold_name(struct ctx *c, struct flow *f, const char *name)
+{
+	struct decision d = f->decision;
+	uint16_t grant = names_find(c, flow_guest(c, f), &f->side[HOST].peer.a, name);
+
+	if (d.by == BY_NAME && grant) {
+		d.grant = grant;
+		flow_decided(&c->flows, f, &d);
+	}
+	names_allowed(c, f, name);
+}
+
 void tcp_hold_late(struct ctx *c, struct flow *f)
 {
 	hold_deny(c, f, "no server name in time", "");
@@ -158,7 +171,7 @@ bool tcp_hold_read(struct ctx *c, struct flow *f)
 	}
 	if (!more) {
 		if (*name)
-			names_allowed(c, f, name);
+			hold_name(c, f, name);
 		t->flags &= ~TCPF_HELD;
 		t->flags |= TCPF_READABLE;
 		tcp_write(t);

@@ -29,6 +29,7 @@
 #include "dgram.h"
 #include "egress.h"
 #include "reclaim.h"
+#include "resolve.h"
 #include "sock.h"
 #include "splice.h"
 #include "udp.h"
@@ -147,6 +148,22 @@ bool udp_splice_wants(const struct ctx *c, const struct flow *port, const struct
 	return !d->many && map_splice(&c->fwd, &c->net, &c->guest[port->guest].seen, r, near, to);
 }
 
+/* A query to a resolver on the host's loopback interface, of a guest with rules by name: resolve.h judges it by TCP */
+static void answer_cut(struct guest *g, const struct flow *port, const struct side *near, const struct dgram *d)
+{
+	uint8_t answer[DNS_ERROR_MAX];
+	struct iovec iov = { answer, resolve_cut(d->data.iov_base, d->data.iov_len, answer) };
+
+	if (!iov.iov_len) {
+		drop_count(g, DROP_POLICY);
+		return;
+	}
+	dgram_begin(near, d->scope, false);
+	dgram_add(&(struct view){ &iov, 1, 0, iov.iov_len }, 0, 0, 0, NULL);
+	while (dgram_send(port->udp.sock, NULL, &g->drops[DROP_SEND]))
+		dgram_skip(&g->drops[DROP_SEND]);
+}
+
 bool udp_splice_take(struct ctx *c, struct flow *port, const struct side *near, const struct dgram *d)
 {
 	struct fwd_rule *rule = &c->fwd.rule[c->fwd.l[port->udp.listener].rule];
@@ -160,6 +177,10 @@ bool udp_splice_take(struct ctx *c, struct flow *port, const struct side *near, 
 
 	if (!udp_splice_wants(c, port, near, d, &sides[!side]))
 		return false;
+	if (rule->r.outward && resolve_takes(g, &sides[!side].peer)) {
+		answer_cut(g, port, near, d);
+		return true;
+	}
 	i = (uint16_t)taken.n++;
 	taken.d[i].data = d->data;
 	taken.d[i].gso = d->gso;
