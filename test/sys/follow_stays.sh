@@ -45,17 +45,17 @@ ip addr add 2001:db8:1::2/64 dev ext nodad
 ip route add default via 198.51.100.1 metric 600
 ip route add 10.1.0.0/16 via 198.51.100.9 metric 700
 ip -6 route add default via 2001:db8:1::1
-ok "FOL-03 and are followed again" eval 'ip route del 10.1.0.0/16; wait_for 5 eval "! C_routes | grep -q 10.1.0.0"'
+ok "FOL-03 and are followed again" eval 'ip route del 10.1.0.0/16; wait_for 20 eval "! C_routes | grep -q 10.1.0.0"'
 is "FOL-03 the others are as before" "$(C_routes)" "${before/10.1.0.0\/16 via 198.51.100.9 dev ext metric 700 /}"
 ip addr del 192.0.2.3/24 dev ext
 
 # ---- another address of the host's beside that of the guest
 
 ip addr add 198.51.100.200/32 dev ext
-ok "FOL-12 another address: the namespace has it" wait_for 5 eval 'C_addr -4 | grep -q 198.51.100.200/32'
+ok "FOL-12 another address: the namespace has it" wait_for 20 eval 'C_addr -4 | grep -q 198.51.100.200/32'
 is "FOL-12 the guest's address is the same" "$(grep -c "Host network: IPv4 198.51.100.200" "$PASTA_LOG")" 0
 ip addr del 198.51.100.200/32 dev ext
-ok "FOL-12 and it goes" wait_for 5 eval '! C_addr -4 | grep -q 198.51.100.200'
+ok "FOL-12 and it goes" wait_for 20 eval '! C_addr -4 | grep -q 198.51.100.200'
 pasta_stop
 nets
 ext
@@ -72,13 +72,13 @@ ok "a spliced connection" held 2
 ok "spliced datagrams" held 3
 nets
 wlan
-ok "FOL-04 the namespace has another address" wait_for 5 eval 'C_addr -4 | grep -q 203.0.113.2'
-ok "FOL-04 the old one stays for a spliced connection, deprecated" wait_for 5 deprecated 198.51.100.2
+ok "FOL-04 the namespace has another address" wait_for 20 eval 'C_addr -4 | grep -q 203.0.113.2'
+ok "FOL-04 the old one stays for a spliced connection, deprecated" wait_for 20 deprecated 198.51.100.2
 ok "FOL-04 a spliced connection goes on" held 2
 ok "FOL-04 spliced datagrams go on" held 3
 nets
 ext
-ok "FOL-04 and back" wait_for 5 eval '[ "$(C_addr -4)" = 198.51.100.2/24 ]'
+ok "FOL-04 and back" wait_for 20 eval '[ "$(C_addr -4)" = 198.51.100.2/24 ]'
 not "FOL-04 the address is not deprecated any more" deprecated 198.51.100.2
 ok "FOL-04 the spliced connection is the same one" held 2
 ok "FOL-04 spliced datagrams go on" held 3
@@ -97,7 +97,7 @@ C ip rule add to 192.0.2.99 table 99
 C ip route add 192.0.2.99 via 198.51.100.98 table 99
 nets
 wlan
-ok "FOL-07 addresses follow" wait_for 5 eval 'C_addr | grep -q 203.0.113.2 && ! C_addr | grep -q 198.51.100.2/'
+ok "FOL-07 addresses follow" wait_for 20 eval 'C_addr | grep -q 203.0.113.2 && ! C_addr | grep -q 198.51.100.2/'
 is "FOL-07 others' addresses of the same networks stay" "$(C_addr | tr ' ' '\n' | grep 99 | xargs)" \
 	"198.51.100.99/24 2001:db8:1::99/64"
 like "FOL-07 others' route by the old network stays" "$(C_routes)" "192.0.2.0/24 via 198.51.100.77"
@@ -111,17 +111,17 @@ pasta_up
 C ip addr del 198.51.100.2/24 dev ext
 nets
 wlan
-ok "FOL-07 an address that somebody deleted: IPv6 follows" wait_for 5 eval 'C_addr | grep -q 2001:db8:2::2/64'
+ok "FOL-07 an address that somebody deleted: IPv6 follows" wait_for 20 eval 'C_addr | grep -q 2001:db8:2::2/64'
 is "FOL-07 it has no successor, nor have its routes" "$(C_addr -4) $(C_routes)" " "
 nets
 ext
-wait_for 5 eval 'C_addr | grep -q 2001:db8:1::2/64'
+wait_for 20 eval 'C_addr | grep -q 2001:db8:1::2/64'
 is "FOL-07 nor is it set again" "$(C_addr -4) $(C_routes)" " "
 C ip addr add 198.51.100.2/24 dev ext
 C ip route add default via 198.51.100.1
 nets
 wlan
-ok "FOL-07 somebody sets it again" wait_for 5 eval 'C_addr | grep -q 2001:db8:2::2/64'
+ok "FOL-07 somebody sets it again" wait_for 20 eval 'C_addr | grep -q 2001:db8:2::2/64'
 is "FOL-07 then it is theirs" "$(C_addr -4)" 198.51.100.2/24
 pasta_stop
 nets
@@ -133,7 +133,7 @@ pasta_up -a 192.0.2.7 -n 24 -g 192.0.2.1 -D 192.0.2.53
 before="$(C_addr -4) $(C_routes)"
 nets
 wlan
-ok "FOL-13 -a, -g: IPv6 follows" wait_for 5 eval 'C_addr | grep -q 2001:db8:2::2/64'
+ok "FOL-13 -a, -g: IPv6 follows" wait_for 20 eval 'C_addr | grep -q 2001:db8:2::2/64'
 is "FOL-13 -a, -g: IPv4 stays" "$(C_addr -4) $(C_routes)" "$before"
 ok "FOL-13 and works" traffic 203.0.113.10
 pasta_stop
@@ -154,8 +154,8 @@ ok "FOL-14 then, the namespace follows" wait_for 15 C_is "$IN_WLAN"
 kill -KILL "$p"
 nets
 ext
-ok "FOL-14 it is gone: the loop goes on" wait_for 5 traffic 198.51.100.10
-ok "FOL-14 and reports that" grep -q "addresses and routes of the namespace stay" "$PASTA_LOG"
+ok "FOL-14 it is gone: the loop goes on" wait_for 20 traffic 198.51.100.10
+ok "FOL-14 and reports that" wait_for 10 grep -q "addresses and routes of the namespace stay" "$PASTA_LOG"
 ok "FOL-14 no other one" [ -z "$(pgrep -x pasta-setter)" ]
 pasta_stop
 
@@ -167,5 +167,5 @@ pasta_up
 ok "FOL-22 processes beside the main one" [ "$(others | wc -w)" = 2 ]
 pasta_may_end
 kill -KILL "$PASTAPID"
-ok "FOL-22 end with it" wait_for 5 eval '[ -z "$(others)" ]'
+ok "FOL-22 end with it" wait_for 20 eval '[ -z "$(others)" ]'
 done_testing

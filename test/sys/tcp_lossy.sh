@@ -19,7 +19,7 @@ LINKS=(
 	"one_in_50_lost		2000000 nth=50,delay=1"
 	"32_of_a_burst		4000000 burst=32"
 )
-MS=9000
+MS=20000
 
 topology
 pasta_up
@@ -31,7 +31,7 @@ for i in "${!LINKS[@]}"; do
 		lists+=("jobs_behind $i $f $name $bytes $MS")
 	done
 done
-xfer_beside 20 "${lists[@]}"
+xfer_beside 40 "${lists[@]}"
 
 # The last segment of an answer is lost, and nothing behind it shows that
 behind 20 delay=1,once=1:999/delay=1
