@@ -120,7 +120,7 @@ $(B)/opt.o $(B)/qrap.o: $(B)/version
 $(B)/control_call.o $(B)/test/fuzz/fuzz_control.o: $(wildcard doc/*.varlink)
 
 # Files that change with a setting
-$(B)/flags: SETTING = $(CC) $(FLAGS)
+$(B)/flags: SETTING = $(CC) $(FLAGS) $(COLD)
 $(B)/version: SETTING = $(VERSION)
 $(B)/flags $(B)/version: FORCE
 	@mkdir -p $(@D)

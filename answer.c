@@ -4,6 +4,7 @@
 
 #include "answer.h"
 #include "ctx.h"
+#include "tcp.h"
 
 enum { NDP_RS = 133, NDP_NS = 135, NDP_REDIRECT = 137, MLD_FIRST = 130, MLD_LAST = 132, MLD2_REPORT = 143 };
 
@@ -170,8 +171,8 @@ bool answer_local(struct ctx *c, struct guest *g, const struct pkt *p, enum drop
 	}
 
 	if (!*why && comes_up(p) && c->now >= g->came_next) {
-		g->came = true;
 		g->came_next = c->now + GUEST_CAME_EVERY;
+		tcp_again(c, g);
 	}
 	if (!*why && a.out.len)
 		answer_send(c, g, &a);

@@ -43,8 +43,7 @@ struct guest {
 	uint64_t	drops[DROP_WAITS + 1];	/* the last one of none that are dropped */
 	struct counts	count;
 	uint32_t	sockets;	/* of its datagram flows, without listeners' */
-	bool		came;		/* its interface came up, in this turn of the loop */
-	uint64_t	came_next;	/* ms, before which that is not noticed again */
+	uint64_t	came_next;	/* ms, before which it is not noticed that its interface came up */
 	struct timer	link;		/* next try of a link that is out of memory */
 	struct timer	ndp;		/* unsolicited router advertisements */
 	unsigned	adverts;	/* sent since the settings changed */

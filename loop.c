@@ -331,11 +331,6 @@ bool loop_next(struct ctx *c, struct turn *t)
 
 void loop_end(struct ctx *c)
 {
-	for (struct guest *g = c->guest; g < c->guest + GUEST_MAX; g++) {
-		if (g->came)
-			tcp_again(c, g);
-		g->came = false;
-	}
 	if (c->flows.dead != FLOW_NONE && accept_waiting(c))	/* their descriptors are free */
 		accept_again(c);
 	for (unsigned i = 0; i < GUEST_MAX; i++)
