@@ -56,12 +56,22 @@ static bool same(struct decision a, struct decision b)
 	return a.rule == b.rule && a.verdict == b.verdict && a.by == b.by;
 }
 
-/* Of several decisions, a refusal counts, or else a question: @d or @also, in @d */
+/* Of several decisions, a refusal counts, or else a question: @d or @also, in @d; and names matter if they do to one */
 static void stricter(struct decision *d, struct decision also)
 {
+	uint8_t by = MAX(d->by, also.by);
+
 	if (also.verdict == DENY || (also.verdict == ASK && d->verdict == ALLOW) ||
 	    (also.verdict == d->verdict && also.by > d->by))
 		*d = also;
+	if (d->verdict != DENY)
+		d->by = by;
+}
+
+/* Is it by a rule for a name? */
+static bool is_named(const struct policy *p, const struct decision *d)
+{
+	return d->rule != POLICY_NONE && p->rule[d->rule].name;
 }
 
 /* An address, and what kernel and network know of it */
@@ -159,7 +169,7 @@ static struct decision judge(struct ctx *c, const struct policy *p, const struct
 		if (d.verdict == ALLOW || (d.verdict == ASK && best.verdict == DENY))
 			best = d;
 	}
-	if (best.by != BY_NAME)
+	if (!is_named(p, &best))
 		best.grant = 0;
 	return best;
 }
@@ -256,16 +266,18 @@ static struct decision judge_sent(struct ctx *c, const struct guest *g, enum pol
 {
 	struct goal pl = goal_of(&c->net, to);
 	struct decision d = judge_as(c, g->policy, proto, &pl, name);
+	uint16_t grant = names_find(c, g, &to->a, name);
 
-	if (d.by == BY_NAME && d.verdict != DENY && !names_find(c, g, &to->a, name))
-		d = judge_as(c, g->policy, proto, &pl, NULL);
+	d.grant = is_named(g->policy, &d) ? grant : 0;
+	if (d.by == BY_NAME && d.verdict != DENY && !grant)
+		stricter(&d, judge_as(c, g->policy, proto, &pl, NULL));
 	return d;
 }
 
-enum verdict names_judge(struct ctx *c, const struct guest *g, enum policy_proto proto, const struct end *to,
-			 const char *name)
+struct decision names_judge(struct ctx *c, const struct guest *g, enum policy_proto proto, const struct end *to,
+			    const char *name)
 {
-	return g->policy ? judge_sent(c, g, proto, to, name).verdict : ALLOW;
+	return g->policy ? judge_sent(c, g, proto, to, name) : (struct decision){ .rule = POLICY_NONE };
 }
 
 /* The record of a verdict on what a flow sent: @name, or an empty text */
@@ -330,7 +342,7 @@ static bool refused_now(struct ctx *c, const struct flow *f, const struct policy
 	const struct end *to = &f->side[HOST].peer;
 	struct goal pl = goal_of(&c->net, to);
 
-	if (f->decision.by == BY_NAME && f->decision.grant &&
+	if (f->decision.grant &&
 	    judge_as(c, p, policy_proto(flow_proto(f)), &pl, names_text(f->decision.grant)).verdict == DENY)
 		return true;
 	return queries_elsewhere(f, p) || judge(c, p, flow_guest(c, f), flow_proto(f), to).verdict == DENY;

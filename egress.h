@@ -70,11 +70,11 @@ static inline bool egress_resolves(const struct guest *g)
  * names_judge() - may the guest reach an endpoint under a name of the server's, which it sent there?
  * @name:	in lower case, without the root's dot
  *
- * For flows whose decision is BY_NAME or BUT_NAMES. Return: ALLOW if a rule, or the default, allows the name, and it
- * was granted for that address unless the address itself is allowed
+ * For flows whose decision is BY_NAME or BUT_NAMES. Return: decision, ALLOW if a rule, or the default, allows the name,
+ * and it was granted for that address unless the address itself is allowed
  */
-enum verdict names_judge(struct ctx *c, const struct guest *g, enum policy_proto proto, const struct end *to,
-			 const char *name);
+struct decision names_judge(struct ctx *c, const struct guest *g, enum policy_proto proto, const struct end *to,
+			    const char *name);
 
 /* Counts and records that the flow is refused after all, by what it sent: @name, or an empty text, and why */
 void names_refused(struct ctx *c, const struct flow *f, const char *name, const char *reason);

@@ -155,7 +155,7 @@ struct decision {
 	uint16_t	rule;			/* its number, POLICY_NONE: the default */
 	uint8_t		verdict;		/* enum verdict */
 	uint8_t		by;			/* enum by_name */
-	uint16_t	grant;			/* BY_NAME: number of the name that was granted (names.h), or 0 */
+	uint16_t	grant;			/* the name that @rule is for: its number (names.h), or 0 */
 };
 
 /* Verdict on a flow to one address, without those that it carries. @groups: the address's; @name: one that was granted

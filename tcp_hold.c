@@ -72,12 +72,9 @@ static void hold_deny(struct ctx *c, struct flow *f, const char *reason, const c
 static void hold_name(struct ctx *c, struct flow *f, const char *name)
 {
 	struct decision d = f->decision;
-	uint16_t grant = names_find(c, flow_guest(c, f), &f->side[HOST].peer.a, name);
 
-	if (d.by == BY_NAME && grant) {
-		d.grant = grant;
-		flow_decided(&c->flows, f, &d);
-	}
+	d.grant = names_find(c, flow_guest(c, f), &f->side[HOST].peer.a, name);
+	flow_decided(&c->flows, f, &d);
 	names_allowed(c, f, name);
 }
 
@@ -86,20 +83,13 @@ void tcp_hold_late(struct ctx *c, struct flow *f)
 	hold_deny(c, f, "no server name in time", "");
 }
 
-/* Is a name allowed? A question that was answered was about the name that led here. */
+/* Is a name allowed? A question that was answered was about the name that led here, or about the address. */
 static bool hold_allows(struct ctx *c, const struct flow *f, const char *name)
 {
-	uint16_t grant = f->decision.grant;
+	struct decision d = names_judge(c, flow_guest(c, f), POLICY_TCP, &f->side[HOST].peer, name);
 
-	switch (names_judge(c, flow_guest(c, f), POLICY_TCP, &f->side[HOST].peer, name)) {
-	case ALLOW:
-		return true;
-	case DENY:
-		return false;
-	case ASK:
-		return f->decision.verdict == ASK && grant && !strcmp(name, names_text(grant));
-	}
-	return false;
+	return d.verdict == ALLOW || (d.verdict == ASK && f->decision.verdict == ASK && d.rule == f->decision.rule &&
+				      d.grant == f->decision.grant);
 }
 
 /* NULL if all names are allowed, and there is one where one has to be; or the reason to refuse it. @name: the last */

@@ -276,6 +276,7 @@ static const struct {
 	{ "host", "answer",	OP_ANSWER,	A_WORD },	/* once, always or never, to the oldest question */
 	{ "host", "questions",	OP_QUESTIONS,	A_NUM },	/* so many are open */
 	{ "host", "rules",	OP_RULES,	A_NONE },	/* the same ones again, as new ones */
+	{ "host", "now",	OP_NOW,		A_WORD },	/* pesto --now, with a first rule that denies this */
 	{ "flow", "gone",	OP_GONE,	A_NONE },
 	{ "flow", "state",	OP_STATE,	A_WORD },
 	{ "flow", "count",	OP_COUNT,	A_NUM },	/* flows in the table, of all types */

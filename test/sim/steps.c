@@ -13,6 +13,7 @@
 
 #include "../../ask.h"
 #include "../../counters.c"
+#include "../../egress.h"
 #include "../../input.h"
 #include "../../loop.h"
 #include "../../tcp_seg.h"
@@ -360,6 +361,16 @@ static bool counter_step(struct run *r, const struct step *t)
 		       (unsigned long long)n);
 }
 
+/* A rule before all others, and for flows that are there */
+static void deny_now(struct run *r, const char *rule)
+{
+	char rules[sizeof(r->s->policy) + 64];
+
+	snprintf(rules, sizeof(rules), "deny %.32s\n%s", rule, r->s->policy);
+	run_rules(r, r->v.guest, rules);
+	egress_end_refused(&r->c);
+}
+
 /* What the user does, by way of the control socket: in a turn of the loop */
 static bool ask_step(struct run *r, const struct step *t)
 {
@@ -375,6 +386,8 @@ static bool ask_step(struct run *r, const struct step *t)
 		return STEP_OK(n == (unsigned)t->n, r, "there are %u", n);
 	if (t->op == OP_RULES) {
 		ask_renew(&r->c);
+	} else if (t->op == OP_NOW) {
+		deny_now(r, t->word);
 	} else {
 		if (!q)
 			return STEP_OK(false, r, "there is no question");
@@ -451,7 +464,7 @@ static bool run_step(struct run *r, const struct step *t)
 		return step_advance(r, t) && conn_step(r, t);
 	case OP_COUNTER:
 		return step_advance(r, t) && counter_step(r, t);
-	case OP_ANSWER: case OP_QUESTIONS: case OP_RULES:
+	case OP_ANSWER: case OP_QUESTIONS: case OP_RULES: case OP_NOW:
 		return step_advance(r, t) && ask_step(r, t);
 	}
 	return false;

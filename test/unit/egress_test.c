@@ -201,6 +201,8 @@ static void test_names_asked(void)
 	rules("ask 9.0.0.0/8");
 	eq_str(asked("9.9.9.9", 443), "b.example");
 	eq_str(asked("9.9.9.10", 443), "");
+	rules("deny b.example; ask a.example; allow any");
+	eq_str(asked("9.9.9.9", 443), "a.example");
 	names_forget(&c.guest[0]);
 }
 
@@ -230,12 +232,13 @@ static void test_names(void)
 		{ "allow a.example", "64:ff9b::7f00:1", 443, false, 0 },
 		{ "allow a.example", "64:ff9b::cb00:7107", 443, false, 0 },
 		{ "allow a.example; egress internet", "9.9.9.11", 443, true, BY_ADDRESS },
+		/* by name, as one of two addresses is: in each order */
+		{ "allow 64:ff9b::/96; allow a.example", "64:ff9b::909:909", 443, true, BY_NAME },
+		{ "allow 9.9.9.9; allow a.example", "64:ff9b::909:909", 443, true, BY_NAME },
+		{ "ask 9.9.9.9; allow a.example", "64:ff9b::909:909", 443, false, BY_NAME },	/* a question */
+		{ "ask 64:ff9b::/96; allow a.example", "64:ff9b::909:909", 443, false, BY_NAME },
 	};
 
-	for (unsigned i = 0; i < ARRAY_SIZE(t); i++)
-		if (!i || strcmp(t[i].addr, t[i - 1].addr))
-			grant("a.example", t[i].addr);
-	names_forget(&c.guest[0]);
 	test("a name that was granted for an address is one more way to allow it");
 	for (unsigned i = 0; i < ARRAY_SIZE(t); i++)
 		if (strcmp(t[i].addr, "9.9.9.10") && strcmp(t[i].addr, "9.9.9.11"))
@@ -243,7 +246,8 @@ static void test_names(void)
 	grant("b.example", "9.9.9.9");
 	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
 		rules(t[i].rules);
-		if (!eq(allowed(IPPROTO_TCP, t[i].addr, t[i].port), t[i].allowed) || !eq(last.by, t[i].by))
+		if (!eq(allowed(IPPROTO_TCP, t[i].addr, t[i].port), t[i].allowed) || !eq(last.by, t[i].by) ||
+		    !ok(!t[i].allowed || t[i].by != BY_NAME || last.grant))
 			printf("# %s: %s\n", t[i].rules, t[i].addr);
 	}
 	test("the kernel is asked once, however many names there are");
@@ -257,12 +261,22 @@ static void test_names(void)
 		struct end to = { A("9.9.9.9"), 443 }, other = { A("9.9.9.10"), 443 };
 
 		rules("allow a.example; deny c.example; allow *.example; allow 9.9.9.10" + (i ? 48 : 0));
-		eq(names_judge(&c, &c.guest[0], POLICY_TCP, &to, "a.example"), i ? DENY : ALLOW);
-		eq(names_judge(&c, &c.guest[0], POLICY_TCP, &to, "c.example"), DENY);
-		eq(names_judge(&c, &c.guest[0], POLICY_TCP, &to, "d.example"), DENY);
-		eq(names_judge(&c, &c.guest[0], POLICY_TCP, &to, "evil.net"), DENY);
-		eq(names_judge(&c, &c.guest[0], POLICY_TCP, &other, "d.example"), ALLOW);
-		eq(names_judge(&c, &c.guest[0], POLICY_TCP, &other, "c.example"), i ? ALLOW : DENY);
+		eq(names_judge(&c, &c.guest[0], POLICY_TCP, &to, "a.example").verdict, i ? DENY : ALLOW);
+		eq(names_judge(&c, &c.guest[0], POLICY_TCP, &to, "c.example").verdict, DENY);
+		eq(names_judge(&c, &c.guest[0], POLICY_TCP, &to, "d.example").verdict, DENY);
+		eq(names_judge(&c, &c.guest[0], POLICY_TCP, &to, "evil.net").verdict, DENY);
+		eq(names_judge(&c, &c.guest[0], POLICY_TCP, &other, "d.example").verdict, ALLOW);
+		eq(names_judge(&c, &c.guest[0], POLICY_TCP, &other, "c.example").verdict, i ? ALLOW : DENY);
+	}
+
+	test("a name that is allowed, where a carried address is a question: that one was answered");
+	rules("ask 9.9.9.9; allow a.example");
+	{
+		struct end to = { A("64:ff9b::909:909"), 443 };
+
+		last = names_judge(&c, &c.guest[0], POLICY_TCP, &to, "a.example");
+		ok(last.verdict == ASK && last.rule == 0 && !last.grant);
+		eq(names_judge(&c, &c.guest[0], POLICY_TCP, &to, "evil.net").verdict, DENY);
 	}
 	names_forget(&c.guest[0]);
 }
@@ -333,6 +347,27 @@ static void test_end(void)
 	eq(egress_end_refused(&c), 0);
 	for (unsigned i = 0; i < ARRAY_SIZE(f); i++)
 		eq(f[i]->dead, i % 2);
+
+	test("a flow by a name is ended if that name is refused, or all of its address");
+	grant("b.example", "9.9.9.9");
+	grant("a.example", "9.9.9.9");
+	for (unsigned i = 0; i < 2; i++) {
+		struct end to = { A("9.9.9.9"), 443 };
+		struct decision d;
+
+		flows_init(&c.flows);
+		rules(i ? "allow *.example; allow any" : "allow *.example");
+		egress_judge(&c, &c.guest[0], IPPROTO_TCP, &to, &d);
+		eq_str(names_text(d.grant), "a.example");
+		f[0] = flow_alloc(&c.flows, &ops[0], 0, 0);
+		f[0]->side[HOST].peer = to;
+		flow_decided(&c.flows, f[0], &d);
+		rules("deny b.example; allow *.example");
+		eq(egress_end_refused(&c), 0);
+		rules(i ? "allow b.example" : "deny a.example; allow *.example");
+		eq(egress_end_refused(&c), 1);
+	}
+	names_forget(&c.guest[0]);
 
 	test("queries of the guest's that would lead to the program's resolver now are ended");
 	flows_init(&c.flows);
