@@ -36,6 +36,7 @@
 #include "../ping.h"
 #include "../ctx.h"
 #include "../sock.h"
+#include "../tcp.h"
 #include "../udp.h"
 
 static struct ctx c;
@@ -499,9 +500,11 @@ static unsigned run(void)
 		total += (unsigned)n;
 		for (int i = 0; i < n; i++) {
 			union ev_ref r = { .u64 = ev[i].data.u64 };
-			struct flow *f = r.type == EV_UDP_LISTEN ? NULL : flow_get(&c.flows, r.idx, (uint16_t)r.gen);
+			struct flow *f = r.type == EV_FLOW ? flow_get(&c.flows, r.idx, (uint16_t)r.gen) : NULL;
 
-			if (r.type == EV_UDP_LISTEN)
+			if (r.type == EV_TCP_LISTEN)
+				tcp_accept(&c, r.idx);
+			else if (r.type == EV_UDP_LISTEN)
 				udp_listen_ready(&c, r.idx, ev[i].events);
 			else if (f)
 				f->ops->ready(&c, f, r.side, ev[i].events);

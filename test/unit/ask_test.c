@@ -164,6 +164,19 @@ static void test_places(void)
 	name = NULL;
 	eq(syn(1005, "192.0.2.1", 80), DROP_POLICY);
 
+	test("a packet that comes back may be a question about another name");
+	begin();
+	name = "a.example";
+	eq(syn(1000, "192.0.2.1", 80), DROP_WAITS);
+	answer(ASK_ONCE);
+	name = "b.example";
+	eq(syn(1000, "192.0.2.1", 80), DROP_WAITS);
+	eq(questions(), 1);
+	answer(ASK_ONCE);
+	eq(syn(1000, "192.0.2.1", 80), DROP_NONE);
+	name = NULL;
+	eq(back(), 1);
+
 	test("echo is told by its identifier");
 	begin();
 	eq(flow(IPPROTO_ICMP, 7, "192.0.2.1", 0, 60), DROP_WAITS);

@@ -4,6 +4,7 @@
 #include "../../resolve.c"
 #include "../datagrams.h"
 #include "../messages.h"
+#include "../opener_here.h"
 
 #define HEAD		"1234 0100 0001 0000 0000 0000 "
 #define LONG		"+a-label-of-forty-bytes-or-even-more-than-that "
@@ -575,6 +576,71 @@ static void test_stream(void)
 	eq(c.flows.used, 0);
 }
 
+/* Listeners in the namespace that lead to port 53 of the host's loopback interface: a client's sockets to them */
+static void begin_forwarded(const char *loopback, int *tcp, int *udp)
+{
+	struct end listener = E(loopback, 1053), any = { .a = listener.a };
+	union sockaddr_any sa;
+	socklen_t len = end_to_sa(&listener, 0, &sa);
+
+	begin_resolve(!addr_is_v4(&any.a), 1);
+	for (unsigned i = 0; i < 2; i++) {
+		publish(1053, 1053, PORT_DNS);
+		cf.rules.rule[i].outward = true;
+		cf.rules.rule[i].opt = (uint16_t)i;
+	}
+	cf.rules.rule[0].proto = IPPROTO_TCP;
+	eq(fwd_listen(&c.fwd, &c.net, c.epfd), 0);
+	*udp = host_socket(&any);
+	MUST(connect(*udp, &sa.sa, len));
+	MUST(*tcp = socket(sa.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+	MUST(connect(*tcp, &sa.sa, len));
+	MUST(fcntl(*tcp, F_SETFL, O_NONBLOCK));
+	run();
+}
+
+static void forwarded_is(int fd, const char *text, const char *want)
+{
+	uint8_t b[2048], w[2048];
+	size_t len = message(want, w);
+
+	MUST(send(fd, b, message(text, b), 0));
+	run();
+	ok(none_left());
+	eq(recv(fd, b, sizeof(b), MSG_DONTWAIT), len ? (ssize_t)len : -1);
+	ok(!memcmp(b, w, len));
+}
+
+static void test_forwarded(const char *loopback)
+{
+	struct ippkt i;
+	int tcp, udp;
+
+	test("%s: a forwarded port that leads to a resolver: queries by UDP are to be asked by TCP", loopback);
+	begin_forwarded(loopback, &tcp, &udp);
+	forwarded_is(udp, HEAD GOOD, "1234 8380 0001 0000 0000 0000 =Good.test 0001 0001");
+	forwarded_is(udp, HEAD "=evil.net 0001 0001", "1234 8380 0001 0000 0000 0000 =evil.net 0001 0001");
+	eq(drops(), 0);
+	forwarded_is(udp, "1234 8180 0001 0000 0000 0000 " GOOD, "");
+	forwarded_is(udp, "1234 0100 0002 0000 0000 0000 " GOOD " " GOOD, "");
+	eq(g->drops[DROP_POLICY], 2);
+	eq(c.flows.count[FLOW_UDP_SPLICE], 0);
+
+	test("%s: and those are judged", loopback);
+	stream_send(tcp, HEAD "=evil.net 0001 0001", 7);
+	ok(none_left());
+	eq(stream_recv(tcp), 7);
+	stream_send(tcp, HEAD GOOD, 8);
+	if (ok(left(&first, &i)))
+		answer(&i, &first, ANSWER(09));
+	eq(stream_recv(tcp), 8);
+	ok(granted("198.51.100.9"));
+	close(tcp);
+	close(udp);
+	run();
+	eq(c.flows.count[FLOW_SPLICE] + c.flows.count[FLOW_STREAM], 0);
+}
+
 int main(void)
 {
 	host_init();
@@ -588,5 +654,7 @@ int main(void)
 	test_learned();
 	test_many();
 	test_stream();
+	test_forwarded("127.0.0.1");
+	test_forwarded("::1");
 	return done();
 }
