@@ -364,18 +364,19 @@ static void tcp_ask(struct flow *f, enum tcp_state state)
 	f->tcp.flags |= TCPF_ASK;
 }
 
-/* Resolvers that a connection of @guest may go to, or NULL */
-static struct net_ip *tcp_resolvers(struct ctx *c, const struct side *guest)
+/* Resolvers that a connection between @guest may go to, or NULL: none, or its queries are judged (resolve.h) */
+static struct net_ip *tcp_resolvers(struct ctx *c, const struct guest *g, const struct side *guest)
 {
 	struct net_ip *ip = &c->net.ip[addr_family(&guest->our.a)];
+	bool several = ip->ndns_to > 1 && map_relays(&c->net, IPPROTO_TCP, &guest->our);
 
-	return ip->ndns_to > 1 && map_relays(&c->net, IPPROTO_TCP, &guest->our) ? ip : NULL;
+	return several && !resolve_takes(g, &guest->our) ? ip : NULL;
 }
 
 /* Connects to the host's side; to another resolver if that fails at once: descriptor or -errno */
 static int tcp_connect(struct ctx *c, struct guest *g, const struct side *guest, struct side *host, uint8_t ttl)
 {
-	const struct net_ip *ip = tcp_resolvers(c, guest);
+	const struct net_ip *ip = tcp_resolvers(c, g, guest);
 	struct sock_out out;
 	struct decision d;
 	int fd;
@@ -398,7 +399,7 @@ static int tcp_connect(struct ctx *c, struct guest *g, const struct side *guest,
 /* The resolver refuses the connection, or doesn't answer: the next one, until all were asked. False: there is none. */
 static bool tcp_next_resolver(struct ctx *c, struct flow *f)
 {
-	const struct net_ip *ip = tcp_resolvers(c, &f->side[GUEST]);
+	const struct net_ip *ip = tcp_resolvers(c, flow_guest(c, f), &f->side[GUEST]);
 	struct side host = f->side[HOST];
 	struct decision d;
 	int fd;
@@ -461,7 +462,7 @@ void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 		tcp_hold(f);
 		tcp_set_state(f, TCP_CONNECTING);
 		tcp_take_syn(c, f, p);
-		if (tcp_resolvers(c, &guest))
+		if (tcp_resolvers(c, g, &guest))
 			timer_set(&c->wheel, &f->timer, c->now + RESOLVER_WAIT);
 	}
 }
@@ -497,6 +498,7 @@ static struct sock_err tcp_failure(const struct tcp *t)
 /* connect() is over: true if there is a connection */
 static bool tcp_connected(struct ctx *c, struct flow *f, uint32_t events)
 {
+	struct net_ip *ip = tcp_resolvers(c, flow_guest(c, f), &f->side[GUEST]);
 	struct tcp *t = &f->tcp;
 	struct sock_err e;
 
@@ -512,8 +514,8 @@ static bool tcp_connected(struct ctx *c, struct flow *f, uint32_t events)
 		return false;
 	if (t->ttl != TCP_TTL)
 		sock_connected(t->sock, !addr_is_v4(&f->side[HOST].peer.a));
-	if (tcp_resolvers(c, &f->side[GUEST]))
-		resolver_answered(tcp_resolvers(c, &f->side[GUEST]), &f->side[HOST].peer.a, c->now);
+	if (ip)
+		resolver_answered(ip, &f->side[HOST].peer.a, c->now);
 	t->retries = 0;
 	if (t->flags & TCPF_HELD && !tcp_hold_begin(t)) {
 		drop_count(flow_guest(c, f), DROP_NO_RESOURCE);

@@ -641,6 +641,30 @@ static void test_forwarded(const char *loopback)
 	eq(c.flows.count[FLOW_SPLICE] + c.flows.count[FLOW_STREAM], 0);
 }
 
+static void test_lost_stream(void)
+{
+	struct iovec iov = { NULL, 0 };
+	struct pkt p = { .proto = IPPROTO_TCP, .ttl = 64, .tcp.flags = TCP_SYN, .data.iov = &iov };
+
+	test("a connection whose stream is gone at once leads to no resolver");
+	begin_resolve(false, 2);
+	rules("allow any\nallow *.test");
+	c.net.ip[V4].dns_forward = asked.a;
+	c.net.ip[V4].ndns_to = 2;
+	c.net.ip[V4].dns_to[0].a = first.a;
+	c.net.ip[V4].dns_to[1].a = second.a;
+	p.src = guest;
+	p.dst = asked;
+	tcp_open(&c, g, &p);
+	eq(c.flows.count[FLOW_TCP], 1);
+	for (uint32_t i = 0; i < c.flows.unused; i++)
+		if (c.flows.f[i].type == FLOW_STREAM && !c.flows.f[i].dead)
+			c.flows.f[i].ops->end(&c, &c.flows.f[i]);
+	run();
+	eq(c.flows.used, 0);
+	eq(ngot, 1);
+}
+
 int main(void)
 {
 	host_init();
@@ -656,5 +680,6 @@ int main(void)
 	test_stream();
 	test_forwarded("127.0.0.1");
 	test_forwarded("::1");
+	test_lost_stream();
 	return done();
 }
