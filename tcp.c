@@ -540,6 +540,33 @@ static void tcp_ready(struct ctx *c, struct flow *f, unsigned side, uint32_t eve
 	tcp_turn_end(c, f, false);
 }
 
+/* A connection from loopback to loopback, to @guest->peer. Return: DROP_NONE, or the reason to refuse it */
+static enum drop tcp_splice(struct ctx *c, struct guest *g, struct fwd_rule *rule, int fd, const struct side *host,
+			    const struct side *guest)
+{
+	const struct end *to = &guest->peer;
+	enum drop why = DROP_NONE;
+	struct decision d;
+
+	if (!rule->r.outward) {
+		rule->accepted++;
+		flow_log_inbound(c, g, IPPROTO_TCP, &host->peer, &rule->r);
+		splice_accept(c, g, HOST, fd, host, guest, NULL);
+		return DROP_NONE;
+	}
+	if (resolve_takes(g, to))
+		egress_queries(c, g, IPPROTO_TCP, to, &d);
+	else
+		why = egress_judge(c, g, IPPROTO_TCP, to, &d);
+	if (!why && d.by == BY_NAME && policy_shows_name(POLICY_TCP, to->port))
+		why = DROP_POLICY;		/* nobody would read the server's name */
+	if (why)
+		return why;
+	rule->accepted++;
+	splice_accept(c, g, GUEST, fd, host, guest, &d);
+	return DROP_NONE;
+}
+
 /* One connection accepted on the host: 0, or -errno if there is none */
 static int tcp_accept_one(struct ctx *c, const struct listener *l)
 {
@@ -549,7 +576,6 @@ static int tcp_accept_one(struct ctx *c, const struct listener *l)
 	socklen_t len = sizeof(to);
 	struct side host, guest;
 	enum drop why = DROP_NONE;
-	struct decision d;
 	struct flow *f;
 	int fd;
 
@@ -560,20 +586,9 @@ static int tcp_accept_one(struct ctx *c, const struct listener *l)
 	if (getsockname(fd, &to.sa, &len) || !end_from_sa(&host.peer, &from) || !end_from_sa(&host.our, &to)) {
 		why = DROP_ADDR;
 	} else if (map_splice(&c->fwd, &c->net, &g->seen, &rule->r, &host, &guest)) {
-		if (rule->r.outward && resolve_takes(g, &guest.peer))
-			egress_queries(c, g, IPPROTO_TCP, &guest.peer, &d);
-		else if (rule->r.outward)
-			why = egress_judge(c, g, IPPROTO_TCP, &guest.peer, &d);
-		if (!why && rule->r.outward && d.by == BY_NAME && policy_shows_name(POLICY_TCP, guest.peer.port))
-			why = DROP_POLICY;		/* nobody would read the server's name */
-		rule->accepted += !why;
-		if (!why) {
-			if (!rule->r.outward)
-				flow_log_inbound(c, g, IPPROTO_TCP, &host.peer, &rule->r);
-			splice_accept(c, g, rule->r.outward ? GUEST : HOST, fd, &host, &guest,
-				      rule->r.outward ? &d : NULL);
+		why = tcp_splice(c, g, rule, fd, &host, &guest);
+		if (!why)
 			return 0;
-		}
 	} else {
 		why = rule->r.outward ? DROP_POLICY : map_in(&c->net, &g->seen, &rule->r, &host, &guest);
 	}

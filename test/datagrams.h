@@ -655,7 +655,8 @@ static void begin(const struct caps *caps)
 	for (uint32_t i = 0; i < c.flows.unused; i++) {
 		struct flow *f = &c.flows.f[i];
 
-		if ((f->type == FLOW_UDP || f->type == FLOW_UDP_SPLICE || f->type == FLOW_PING) && !f->dead)
+		if ((f->type == FLOW_UDP || f->type == FLOW_UDP_SPLICE || f->type == FLOW_PING ||
+		     f->type == FLOW_SPLICE) && !f->dead)
 			ok(f->ops->end(&c, f));
 	}
 	flow_bury(&c.flows);

@@ -641,6 +641,35 @@ static void test_forwarded(const char *loopback)
 	eq(c.flows.count[FLOW_SPLICE] + c.flows.count[FLOW_STREAM], 0);
 }
 
+static void test_forwarded_name(void)
+{
+	const struct addr a = A("198.51.100.9");
+	struct end listener = E("127.0.0.1", 1053);
+	union sockaddr_any sa;
+	socklen_t len = end_to_sa(&listener, 0, &sa);
+	int fd;
+
+	test("a forwarded port that leads to an address allowed by name: not where a server name would have to be read");
+	for (unsigned i = 0; i < 2; i++) {
+		begin_resolve(false, 1);
+		eq(nl_open(&c.egress.nl, NETLINK_ROUTE), 0);
+		ok(names_grant(&c, g, "good.test", &a, 60));
+		publish(1053, 1053, i ? 443 : 444);
+		cf.rules.rule[0].proto = IPPROTO_TCP;
+		cf.rules.rule[0].outward = true;
+		cf.rules.rule[0].to_addr = a;
+		eq(fwd_listen(&c.fwd, &c.net, c.epfd), 0);
+		MUST(fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+		MUST(connect(fd, &sa.sa, len));
+		run();
+		eq(c.flows.count[FLOW_SPLICE], !i);
+		eq(g->drops[DROP_POLICY], i);
+		close(fd);
+		nl_close(&c.egress.nl);
+	}
+	out_drain();
+}
+
 static void test_lost_stream(void)
 {
 	struct iovec iov = { NULL, 0 };
@@ -680,6 +709,7 @@ int main(void)
 	test_stream();
 	test_forwarded("127.0.0.1");
 	test_forwarded("::1");
+	test_forwarded_name();
 	test_lost_stream();
 	return done();
 }
