@@ -10,16 +10,13 @@
 #define LOOKS		4096		/* at names there, in one message: then names go as they are */
 #define OFFSETS		64		/* of names in a message of ours that others may refer to */
 
-/* Byte 2 and 3 of the header */
-#define QR		0x80
+/* Byte 2 and 3 of the header, with those in dns.h */
 #define OPCODE		0x78
 #define AA		0x04
-#define TC		0x02
 #define RD		0x01
 #define RA		0x80
 #define AD		0x20
 #define CD		0x10
-#define RCODE		0x0f
 
 #define CLASS_IN	1
 #define OPT_DO		0x8000
@@ -78,11 +75,6 @@ struct record {
 	size_t		at, end;	/* of its data in the message */
 };
 
-static uint8_t lower_of(uint8_t b)
-{
-	return b >= 'A' && b <= 'Z' ? b | 0x20 : b;
-}
-
 /* ---- reading ---- */
 
 /* Name at @m->at, which moves behind it: false if it makes no sense. Each pointer leads further to the front. */
@@ -118,7 +110,7 @@ static bool name_read(struct msg *m, struct name *n)
 
 static bool name_eq(const uint8_t *a, const uint8_t *b, size_t len)
 {
-	while (len && lower_of(*a) == lower_of(*b)) {
+	while (len && ascii_lower(*a) == ascii_lower(*b)) {
 		a++;
 		b++;
 		len--;
@@ -140,7 +132,7 @@ static bool name_text(const uint8_t *name, char text[static DNS_NAME_LEN + 1])
 		if (s > text)
 			*s++ = '.';
 		for (unsigned i = 1; i <= *name; i++) {
-			uint8_t b = lower_of(name[i]);
+			uint8_t b = ascii_lower(name[i]);
 
 			if (b <= ' ' || b >= 0x7f || b == '.' || b == '\\' || b == '"') {
 				*text = '\0';
@@ -213,7 +205,7 @@ int dns_read(const uint8_t *b, size_t len, struct dns_query *q)
 
 	memset(q, 0, offsetof(struct dns_query, name));
 	q->text[0] = '\0';
-	if (len < DNS_HEADER || b[2] & QR)
+	if (len < DNS_HEADER || b[2] & DNS_QR)
 		return DNS_NONE;
 	q->id = get_be16(b);
 	q->size = DNS_SMALL;
@@ -223,7 +215,7 @@ int dns_read(const uint8_t *b, size_t len, struct dns_query *q)
 	q->cd = b[3] & CD;
 	if (q->opcode)
 		return DNS_NOTIMP;
-	if (get_be16(b + 4) != 1 || get_be16(b + 6) || get_be16(b + 8) || b[2] & TC)
+	if (get_be16(b + 4) != 1 || get_be16(b + 6) || get_be16(b + 8) || b[2] & DNS_TC)
 		return DNS_FORMERR;
 	rc = question_read(&m, q);
 	if (!rc)
@@ -331,7 +323,7 @@ size_t dns_ask(const struct dns_query *q, uint16_t id, bool edns, uint8_t out[st
 	struct dns_query ask = *q;
 
 	for (unsigned i = 0; i < ask.len; i++)
-		ask.name[i] = lower_of(ask.name[i]);	/* lengths are below 64 */
+		ask.name[i] = ascii_lower(ask.name[i]);	/* lengths are below 64 */
 	ask.edns = edns;
 	made_head(&o, &ask, id, (unsigned)(q->rd ? RD : 0) << 8 | (q->ad ? AD : 0) | (q->cd ? CD : 0));
 	if (edns)
@@ -342,7 +334,9 @@ size_t dns_ask(const struct dns_query *q, uint16_t id, bool edns, uint8_t out[st
 /* Flags of an answer */
 static unsigned flags_of(const struct dns_query *q, unsigned more, unsigned rcode)
 {
-	return (QR | (unsigned)q->opcode << 3 | (q->rd ? RD : 0)) << 8 | RA | (q->cd ? CD : 0) | more | (rcode & RCODE);
+	unsigned high = DNS_QR | (unsigned)q->opcode << 3 | (q->rd ? RD : 0);
+
+	return high << 8 | RA | (q->cd ? CD : 0) | more | (rcode & DNS_RCODE);
 }
 
 size_t dns_error(const struct dns_query *q, enum dns_rcode rcode, bool blocked, uint8_t out[static DNS_ERROR_MAX])
@@ -519,12 +513,18 @@ static bool answers_type(uint16_t asked, uint16_t type)
 	return asked == type || asked == TYPE_ANY;
 }
 
-/* Is @b the answer to it, so far? Behind the question, @m->at */
+/* By its header, which is whole */
+static bool is_response(const uint8_t *b, size_t len, uint16_t id)
+{
+	return len >= DNS_HEADER && get_be16(b) == id && (b[2] & (DNS_QR | OPCODE)) == DNS_QR;
+}
+
+/* Is it the answer to @q, so far? Behind the question, @m->at */
 static bool is_answer(struct msg *m, const struct dns_query *q, uint16_t id)
 {
 	struct name n;
 
-	if (m->len < DNS_HEADER || get_be16(m->b) != id || (m->b[2] & (QR | OPCODE)) != QR || get_be16(m->b + 4) != 1)
+	if (!is_response(m->b, m->len, id) || get_be16(m->b + 4) != 1)
 		return false;
 	m->at = DNS_HEADER;
 	if (!name_read(m, &n) || m->len - m->at < 4 || n.len != q->len || !name_eq(n.b, q->name, n.len))
@@ -535,8 +535,7 @@ static bool is_answer(struct msg *m, const struct dns_query *q, uint16_t id)
 
 bool dns_no_opt(const uint8_t *b, size_t len, uint16_t id)
 {
-	return len >= DNS_HEADER && get_be16(b) == id && (b[2] & (QR | OPCODE)) == QR &&
-	       ((b[3] & RCODE) == DNS_FORMERR || (b[3] & RCODE) == DNS_NOTIMP);
+	return is_response(b, len, id) && ((b[3] & DNS_RCODE) == DNS_FORMERR || (b[3] & DNS_RCODE) == DNS_NOTIMP);
 }
 
 /* Records of a section, of which @count is set; OPT is left out. @last: the name to find addresses of, or NULL.
@@ -581,11 +580,11 @@ size_t dns_answer(const uint8_t *b, size_t len, const struct dns_query *q, uint1
 	struct made o = { .b = out, .max = max - (q->edns ? OPT_LEN : 0) };
 	struct msg m = { b, len, 0 };
 	struct name last = { .len = q->len };
-	unsigned count[3];
+	unsigned count[3], flags;
 
 	if (!is_answer(&m, q, id))
 		return 0;
-	*found = (struct dns_found){ .rcode = b[3] & RCODE, .cut = b[2] & TC };
+	*found = (struct dns_found){ .rcode = b[3] & DNS_RCODE, .cut = b[2] & DNS_TC };
 	memcpy(last.b, q->name, q->len);
 	chain_end(&m, get_be16(b + 6), &last);
 	made_head(&o, q, q->id, 0);
@@ -594,8 +593,8 @@ size_t dns_answer(const uint8_t *b, size_t len, const struct dns_query *q, uint1
 			return 0;
 		put_be16(out + 6 + 2 * i, (uint16_t)(count[i] + (i == 2 && q->edns)));
 	}
-	put_be16(out + 2, (uint16_t)flags_of(q, (b[2] & AA) << 8 | (b[3] & AD) | (found->cut || o.full ? TC << 8 : 0),
-					     found->rcode));
+	flags = (unsigned)((b[2] & AA) << 8 | (b[3] & AD) | (found->cut || o.full ? DNS_TC << 8 : 0));
+	put_be16(out + 2, (uint16_t)flags_of(q, flags, found->rcode));
 	o.max = max;
 	o.full = false;
 	if (q->edns)

@@ -16,8 +16,10 @@
 #define DNS_SMALL	512		/* an answer by UDP, without EDNS */
 #define DNS_UDP		1232		/* one with it that needs no fragments: DNS flag day 2020 */
 #define DNS_QUERY_MAX	(DNS_HEADER + DNS_WIRE_LEN + 4 + 11)	/* a query of ours */
-#define DNS_TC		0x02		/* in byte 2: the answer was cut */
 #define DNS_HEADER	12		/* RFC 1035 4.1.1 */
+#define DNS_QR		0x80		/* in byte 2: an answer */
+#define DNS_TC		0x02		/* there, too: it was cut */
+#define DNS_RCODE	0x0f		/* in byte 3 */
 #define DNS_TTL_MOST	(7 * 86400)	/* s: RFC 8767 4 */
 #define DNS_FOUND	64		/* addresses of one answer that count */
 #define DNS_TYPE_LEN	10		/* "TYPE65535" */

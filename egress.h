@@ -60,12 +60,6 @@ static inline enum drop egress_open(struct ctx *c, const struct guest *g, const 
 /* A flow of queries begins, to @to: no rule is needed */
 void egress_queries(struct ctx *c, const struct guest *g, uint8_t proto, const struct end *to, struct decision *d);
 
-/* Is port 53 the program's for this guest? See policy_resolves() */
-static inline bool egress_resolves(const struct guest *g)
-{
-	return policy_resolves(g->policy);
-}
-
 /**
  * names_judge() - may the guest reach an endpoint under a name of the server's, which it sent there?
  * @name:	in lower case, without the root's dot

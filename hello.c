@@ -39,11 +39,6 @@ static bool span_vector(struct span *s, unsigned width, struct span *out)
 	return span_take(s, width, &len) && span_take(s, width == 1 ? len.p[0] : get_be16(len.p), out);
 }
 
-static uint8_t ascii_lower(uint8_t ch)
-{
-	return ch >= 'A' && ch <= 'Z' ? ch | 0x20 : ch;
-}
-
 static bool is_digit(int ch)
 {
 	return ch >= '0' && ch <= '9';

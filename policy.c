@@ -143,18 +143,13 @@ unsigned policy_carried(const struct addr *a, struct addr v4[static POLICY_CARRI
 
 /* ---- compiling ---- */
 
-static char lower(char ch)
-{
-	return ch >= 'A' && ch <= 'Z' ? (char)(ch | 0x20) : ch;
-}
-
 /* As memcmp(), without case (RFC 4343 3) */
 static int name_cmp(const char *a, const char *b, size_t len)
 {
 	int d = 0;
 
 	for (size_t i = 0; i < len && !d; i++)
-		d = lower(a[i]) - lower(b[i]);
+		d = ascii_lower((uint8_t)a[i]) - ascii_lower((uint8_t)b[i]);
 	return d;
 }
 
@@ -318,7 +313,7 @@ static unsigned edges_make(const struct policy *p, const uint32_t *nr, unsigned 
 
 static uint32_t name_hash_add(uint32_t h, char ch)
 {
-	return (h ^ (uint8_t)lower(ch)) * 16777619U;
+	return (h ^ ascii_lower((uint8_t)ch)) * 16777619U;
 }
 
 static uint32_t name_hash(const char *name, size_t len)

@@ -13,10 +13,10 @@
 #include <sys/socket.h>
 
 #include "dns.h"
-#include "egress.h"
 #include "event.h"
 #include "flow_log.h"
 #include "names.h"
+#include "policy.h"
 #include "reclaim.h"
 #include "resolve.h"
 #include "sock.h"
@@ -503,7 +503,7 @@ size_t resolve_cut(const uint8_t *b, size_t len, uint8_t answer[static DNS_ERROR
 
 bool resolve_takes(const struct guest *g, const struct end *to)
 {
-	return to->port == PORT_DNS && egress_resolves(g) && !addr_is_many(&to->a);
+	return to->port == PORT_DNS && policy_resolves(g->policy) && !addr_is_many(&to->a);
 }
 
 void resolve_datagram(struct ctx *c, struct guest *g, const struct pkt *p)

@@ -22,9 +22,6 @@
 #define QUERY_WAYS	4
 #define QUERY_BYTES	1472		/* Ethernet's; DNS flag day 2020: 1,232 are usual */
 
-#define DNS_QR		0x80		/* in byte 2 */
-#define DNS_RCODE	0x0f		/* in byte 3 */
-
 struct query {
 	struct timer	timer;
 	uint32_t	flow;

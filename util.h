@@ -50,6 +50,11 @@ static inline void bit_clear(uint8_t *map, unsigned bit)
 	map[bit / 8] &= (uint8_t)~(1U << (bit % 8));
 }
 
+static inline uint8_t ascii_lower(uint8_t ch)
+{
+	return ch >= 'A' && ch <= 'Z' ? ch | 0x20 : ch;
+}
+
 /* Big-endian fields at any alignment */
 static inline uint16_t get_be16(const void *p)
 {

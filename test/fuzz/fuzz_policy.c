@@ -28,7 +28,7 @@ static void check_name(const struct policy *p, const struct policy_rule *r, char
 		return;
 	memcpy(text, "a.", 2);
 	for (unsigned i = 0; i < r->plen; i++)
-		text[2 + i] = lower(r->name[i]);
+		text[2 + i] = (char)ascii_lower((uint8_t)r->name[i]);
 	text[2 + r->plen] = '\0';
 	policy_query(p, text + 2);
 	CHECK(policy_query(p, text).rule <= POLICY_NONE);
