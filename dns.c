@@ -53,7 +53,7 @@ struct msg {
 	size_t		len, at;
 };
 
-/* One that is written; what doesn't fit is @full */
+/* One that is written; @full: not all of it had room */
 struct made {
 	uint8_t		*b;
 	size_t		len, max;
@@ -161,7 +161,7 @@ static bool record_read(struct msg *m, struct record *r)
 	return r->end <= m->len;
 }
 
-/* What follows the question of a query: OPT, or nothing. Return: enum dns_rcode */
+/* The part behind the question of a query: OPT, or nothing. Return: enum dns_rcode */
 static enum dns_rcode opt_read(struct msg *m, struct dns_query *q)
 {
 	unsigned n = get_be16(m->b + 10);
@@ -251,7 +251,7 @@ static void made32(struct made *o, uint32_t v)
 	made16(o, v & 0xffff);
 }
 
-/* Is the rest @n of a name, in labels, what is at offset @off of the message? Pointers there lead to the front. */
+/* Is the rest @n of a name, in labels, at offset @off of the message? Pointers there lead to the front. */
 static bool rest_is_at(const struct made *o, const uint8_t *n, size_t off)
 {
 	for (;;) {
@@ -400,7 +400,7 @@ static void made_mandatory(struct made *o, const uint8_t *b, unsigned len)
 			made_bytes(o, b + i, 2);
 }
 
-/* A parameter, without what is about encrypted hellos */
+/* A parameter, without keys of encrypted hellos */
 static void made_param(struct made *o, unsigned key, const uint8_t *b, unsigned len)
 {
 	if (key == KEY_MANDATORY) {

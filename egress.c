@@ -74,7 +74,7 @@ static bool is_named(const struct policy *p, const struct decision *d)
 	return d->rule != POLICY_NONE && p->rule[d->rule].name;
 }
 
-/* An address, and what kernel and network know of it */
+/* An address, and the knowledge of kernel and network about it */
 struct known {
 	struct end	e;
 	unsigned	groups;
@@ -122,7 +122,7 @@ static enum policy_proto policy_proto(uint8_t proto)
 	return proto == IPPROTO_TCP ? POLICY_TCP : proto == IPPROTO_UDP ? POLICY_UDP : POLICY_ECHO;
 }
 
-/* A destination, and what it carries */
+/* A destination, and addresses that it carries */
 struct goal {
 	struct known	k[1 + POLICY_CARRIED];
 	unsigned	n;
@@ -151,7 +151,7 @@ static struct decision judge_as(struct ctx *c, const struct policy *p, enum poli
 }
 
 /* Of the names that were granted for the destination, the one that is allowed counts, or else one that is a question;
- * without any, the address. What the guest then sends may show which one it is.
+ * without any, the address. The guest's first bytes may show which one it is.
  */
 static struct decision judge(struct ctx *c, const struct policy *p, const struct guest *g, uint8_t proto,
 			     const struct end *to)
@@ -280,7 +280,7 @@ struct decision names_judge(struct ctx *c, const struct guest *g, enum policy_pr
 	return g->policy ? judge_sent(c, g, proto, to, name) : (struct decision){ .rule = POLICY_NONE };
 }
 
-/* The record of a verdict on what a flow sent: @name, or an empty text */
+/* The record of a verdict on a flow's first bytes: @name, or an empty text */
 static void record_sent(struct ctx *c, const struct flow *f, const struct decision *d, const char *name,
 			const char *reason)
 {

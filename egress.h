@@ -70,7 +70,7 @@ void egress_queries(struct ctx *c, const struct guest *g, uint8_t proto, const s
 struct decision names_judge(struct ctx *c, const struct guest *g, enum policy_proto proto, const struct end *to,
 			    const char *name);
 
-/* Counts and records that the flow is refused after all, by what it sent: @name, or an empty text, and why */
+/* Counts and records that the flow is refused after all, by its first bytes: @name, or an empty text, and why */
 void names_refused(struct ctx *c, const struct flow *f, const char *name, const char *reason);
 
 /* Records that it is allowed under the name that it sent */

@@ -143,7 +143,7 @@ unsigned policy_groups_with(unsigned groups, enum group also);
 #define POLICY_CARRIED	2
 unsigned policy_carried(const struct addr *a, struct addr v4[static POLICY_CARRIED]);
 
-/* Does what the guest sends first matter, as it names the server? */
+/* Do the guest's first bytes matter, as they name the server? */
 enum by_name {
 	BY_ADDRESS,		/* the address is allowed, whatever names it has */
 	BUT_NAMES,		/* so it is, but there are names that are not: none of those may be sent */

@@ -4,8 +4,8 @@
  * A query that is sent on is a lookup: a flow with a socket of its own, connected to one resolver, with a port of the
  * kernel's choice and an ID of ours. So an answer is that resolver's, and neither port nor ID are the guest's to
  * choose. The resolvers are asked in turn: the next one after RESOLVER_WAIT, while the one before may still answer, or
- * at once after an error, SERVFAIL or REFUSED. By TCP, a guest gets all of an answer: what is cut by UDP is asked for
- * again by TCP.
+ * at once after an error, SERVFAIL or REFUSED. By TCP, a guest gets all of an answer: one that is cut by UDP is asked
+ * for again by TCP.
  */
 #include <errno.h>
 #include <netinet/in.h>

@@ -2,8 +2,8 @@
 /* resolve.h - DNS for a guest whose policy has names: queries are judged, and answered by the program's resolver
  *
  * Whichever address a guest sends a query to, by UDP or TCP, a name that no rule allows is answered here: it does not
- * exist. Any other query is written anew and sent to a resolver of the host's; what that answers teaches names.c, and
- * is sent to the guest from the address that was asked.
+ * exist. Any other query is written anew and sent to a resolver of the host's; its answer teaches names.c, and is
+ * sent to the guest from the address that was asked.
  */
 #ifndef RESOLVE_H
 #define RESOLVE_H

@@ -19,7 +19,7 @@
 
 #define HOLD_TIME	10000U		/* ms, from the first byte on */
 
-_Static_assert(HELLO_MAX == STASH_BLOCK, "what is read is the first block");
+_Static_assert(HELLO_MAX == STASH_BLOCK, "the first block is read");
 
 static const struct {
 	uint16_t	port;
@@ -117,7 +117,7 @@ static const char *hold_names(struct ctx *c, const struct flow *f, struct hello 
 	return named ? NULL : "no server name";
 }
 
-/* The same of what has come so far; *@more: it isn't whole */
+/* The same of the bytes so far; *@more: they aren't whole */
 static const char *hold_judge(struct ctx *c, struct flow *f, bool *more, char *name)
 {
 	enum hello_proto proto = ports[hold_port(f)].proto;

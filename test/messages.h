@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* messages.h - DNS messages from text: "1234 0100 0001 0000 0000 0000 =www.example.com 0001 0001"
  *
- * Words are bytes in hexadecimal; "=NAME" the labels of a name and the root's; "+NAME" labels without that; "@0c" a pointer
- * to that offset; "(" the length of all up to ")", in two bytes.
+ * Words are bytes in hexadecimal; "=NAME" the labels of a name and the root's; "+NAME" labels without that; "@0c" a
+ * pointer to that offset; "(" the length of all up to ")", in two bytes.
  */
 #ifndef TEST_MESSAGES_H
 #define TEST_MESSAGES_H

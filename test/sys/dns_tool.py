@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""dns_tool.py serve LOG [ADDR]... - a resolver on port 53 of these addresses, by UDP and TCP; prints "ready" first. What
-it does is in the name that it is asked for, see answers(). Each query is a line in LOG: protocol, address, name, type.
+"""dns_tool.py serve LOG [ADDR]... - a resolver on port 53 of these addresses, by UDP and TCP; prints "ready" first. The
+name that it is asked for has its behaviour, see answers(). Each query is a line in LOG: protocol, address, name, type.
 dns_tool.py ask SERVER NAME [TYPE] [tcp|split|many|raw HEX] [opt] - one query; prints result, flags and records
 """
 import ipaddress, socket, struct, sys, threading, time
@@ -42,7 +42,8 @@ for line in """good 9.9.9.9 2620:fe::9; other 9.9.9.10; evil 9.9.9.9; rebind 127
 
 
 def message(q, question, rcode=0, flags=0x8180, answers=(), extra=(), id_=None):
-    head = struct.pack("!HHHHHH", struct.unpack_from("!H", q)[0] if id_ is None else id_, flags | rcode, 1, len(answers), 0, len(extra))
+    id_ = struct.unpack_from("!H", q)[0] if id_ is None else id_
+    head = struct.pack("!HHHHHH", id_, flags | rcode, 1, len(answers), 0, len(extra))
     return head + question + b"".join(answers) + b"".join(extra)
 
 
@@ -54,19 +55,21 @@ def answers(q, me, tcp):
     hosts = [address(name, h) for h in HOSTS.get(what, []) if (":" in h) == (kind == AAAA)] if kind in (A, AAAA) else []
     plain = message(q, question, answers=hosts)
     if what == "chain" and kind == A:
-        return [message(q, question, answers=[record(name, CNAME, wire("edge.cdn.test")), address("edge.cdn.test", "9.9.9.11"),
-                                             address("elsewhere.test", "9.9.9.19")])]
+        chain = [record(name, CNAME, wire("edge.cdn.test")), address("edge.cdn.test", "9.9.9.11")]
+        return [message(q, question, answers=chain + [address("elsewhere.test", "9.9.9.19")])]
     if what == "upper" and kind == A:
         return [message(q, wire(name.upper()) + question[-4:], answers=[address(name.upper(), "9.9.9.12")])]
     if what == "https" and kind == HTTPS:
-        data = b"\0\1\0" + struct.pack("!HH", 1, 3) + b"\2h2" + struct.pack("!HH", 4, 4) + ipaddress.ip_address("9.9.9.13").packed
-        return [message(q, question, answers=[record(name, HTTPS, data + struct.pack("!HH", 5, 8) + b"ech-keys")])]
+        data = b"\0\1\0" + struct.pack("!HH", 1, 3) + b"\2h2" + struct.pack("!HH", 4, 4)
+        data += ipaddress.ip_address("9.9.9.13").packed + struct.pack("!HH", 5, 8) + b"ech-keys"
+        return [message(q, question, answers=[record(name, HTTPS, data)])]
     if what == "slow":
         return [3, message(q, question, answers=[address(name, "9.9.9.14")])]
     if what == "liar" and kind == A:		# four that aren't the answer, the answer, and one more
         id_ = struct.unpack_from("!H", q)[0]
         forged = [address(name, "9.9.9.18")]
-        return [message(q, question, answers=forged, id_=id_ ^ 1), message(q, wire("other.test") + question[-4:], answers=forged),
+        return [message(q, question, answers=forged, id_=id_ ^ 1),
+                message(q, wire("other.test") + question[-4:], answers=forged),
                 message(q, question, flags=0x0100, answers=forged), (message(q, question, answers=forged),),
                 message(q, question, answers=[address(name, "9.9.9.15")]), message(q, question, answers=forged)]
     if what == "fails" and me == "198.51.100.10":
@@ -76,11 +79,13 @@ def answers(q, me, tcp):
     if what == "silent":
         return []
     if what == "big" and kind in (A, TXT):
-        many = [address(name, "9.9.9.17")] + [record(name, TXT, b"\xc8" + b"x" * 200) for n in range(100)] if kind == TXT else \
-               [address(name, f"9.9.8.{n}") for n in range(200)] + [address(name, "9.9.9.17")]
+        texts = [record(name, TXT, b"\xc8" + b"x" * 200) for n in range(100)]
+        addresses = [address(name, f"9.9.8.{n}") for n in range(200)]
+        many = (texts if kind == TXT else addresses) + [address(name, "9.9.9.17")]
         return [message(q, question, answers=many) if tcp else message(q, question, flags=0x8380)]
     if what == "garbage":
-        return [message(q, question, answers=[wire(name)[:-1] + b"\xff\xff"]), 1, message(q, question, answers=[address(name, "9.9.9.26")])]
+        return [message(q, question, answers=[wire(name)[:-1] + b"\xff\xff"]), 1,
+                message(q, question, answers=[address(name, "9.9.9.26")])]
     if kind == TXT:
         return [message(q, question, answers=[record(name, TXT, b"\4text")])]
     return [plain if what in HOSTS or what in ("chain", "https", "big") else message(q, question, rcode=3)]
@@ -112,19 +117,20 @@ def serve_udp(log, me):
             log, q, me, False, lambda a, who=who: s.sendto(a, who), lambda a, who=who: another.sendto(a, who))).start()
 
 
-def take(c, n):
-    b = b""
-    while len(b) < n:
-        part = c.recv(n - len(b))
-        if not part:
-            return None
-        b += part
-    return b
+def framed(m):
+    return struct.pack("!H", len(m)) + m
+
+
+def take(f):
+    """The next message of a stream, or b"" at its end"""
+    head = f.read(2)
+    return f.read(struct.unpack("!H", head)[0]) if head else b""
 
 
 def serve_stream(log, me, c):
-    while (head := take(c, 2)) and (q := take(c, struct.unpack("!H", head)[0])):
-        serve_one(log, q, me, True, lambda a: c.sendall(struct.pack("!H", len(a)) + a), lambda a: None)
+    f = c.makefile("rb")
+    while q := take(f):
+        serve_one(log, q, me, True, lambda a: c.sendall(framed(a)), lambda a: None)
     c.close()
 
 
@@ -194,26 +200,26 @@ def ask(server, name, *how):
             return
         c = socket.create_connection((server, 53), timeout=15)
         c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        framed = struct.pack("!H", len(q)) + q
+        f = c.makefile("rb")
         if "split" in how:
-            for b in framed:
+            for b in framed(q):
                 c.send(bytes([b]))
                 time.sleep(0.002)
         elif "many" in how:			# two dozen at once; answers in any order
-            c.sendall(b"".join(struct.pack("!H", len(m)) + m for m in (query(name, kind, 0, i) for i in range(24))))
+            c.sendall(b"".join(framed(query(name, kind, 0, i)) for i in range(24)))
             c.shutdown(socket.SHUT_WR)
             ids = set()
-            while head := take(c, 2):
-                ids.add(struct.unpack_from("!H", take(c, struct.unpack("!H", head)[0]))[0])
+            while a := take(f):
+                ids.add(struct.unpack_from("!H", a)[0])
             print("answers:", len(ids))
             return
         else:
-            c.sendall(framed)
-        head = take(c, 2)
-        print(show(q, take(c, struct.unpack("!H", head)[0])) if head else "end")
+            c.sendall(framed(q))
+        a = take(f)
+        print(show(q, a) if a else "end")
         if "half" in how:
             c.shutdown(socket.SHUT_WR)
-            print("and", c.recv(1) or "end")
+            print("and", f.read(1) or "end")
     except OSError as e:
         print(type(e).__name__)
 

@@ -46,8 +46,8 @@ resolv "nameserver 198.51.100.10
 nameserver 198.51.100.11"
 resolver 198.51.100.10 198.51.100.11 9.9.9.10
 S=198.51.100.10
-pasta_up --flow-log "$T/flows" --deny bad.test.example --allow good.test.example:7000 --allow '*.test.example:7000' --allow udp/quic.test.example:443 \
-	--allow alias.example:443 --allow host.example:7000
+pasta_up --flow-log "$T/flows" --deny bad.test.example --allow good.test.example:7000 --allow '*.test.example:7000' \
+	--allow udp/quic.test.example:443 --allow alias.example:443 --allow host.example:7000
 
 # ---- An address without its name
 xfer 5 < <(refuse "an_address_without_its_name" 9.9.9.9 7000)
@@ -104,7 +104,8 @@ is "a resolver that lies, and answers twice" "$(ask $S liar.test.example)" "NOER
 is "a resolver that is slow" "$(ask $S slow.test.example)" "NOERROR 9.9.9.14"
 is "one that fails: the next one" "$(ask $S fails.test.example)" "NOERROR 9.9.9.16"
 is "an answer that makes no sense, then one that does" "$(ask $S garbage.test.example)" "NOERROR 9.9.9.26"
-is "addresses of the host in the answer" "$(ask $S rebind.test.example)" "NOERROR 127.0.0.1 9.9.9.27 169.254.169.254 10.8.0.1 9.9.9.20"
+is "addresses of the host in the answer" "$(ask $S rebind.test.example)" \
+	"NOERROR 127.0.0.1 9.9.9.27 169.254.169.254 10.8.0.1 9.9.9.20"
 is "the same, IPv6" "$(ask $S rebind.test.example AAAA)" "NOERROR ::1 64:ff9b::7f00:1"
 is "a private address" "$(ask $S private.test.example)" "NOERROR 10.9.0.1"
 is "a NAT64 address" "$(ask $S nat64.test.example AAAA)" "NOERROR 64:ff9b::909:909"

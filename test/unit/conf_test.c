@@ -416,7 +416,8 @@ static const struct row grammar[] = {
 	{ "CLI-06 numbers as C has them: hexadecimal", "pasta -m 0x5dc -n 0x18 --log-size 0x10000 --stats 0xa -F 0x7",
 	  "stats=10 log_size=65536 mtu=1500 fd=7 plen4=24" },
 	{ "CLI-06 numbers as C has them: octal", "pasta -m 02734 -n 030", "mtu=1500 plen4=24" },
-	{ "CLI-06 numbers as C has them: space, plus sign", "pasta -m ' 1500' -n '\t+24' --stats +5 --log-size ' +65536'",
+	{ "CLI-06 numbers as C has them: space, plus sign",
+	  "pasta -m ' 1500' -n '\t+24' --stats +5 --log-size ' +65536'",
 	  "stats=5 log_size=65536 mtu=1500 plen4=24" },
 	{ "CLI-06 minus zero", "pasta -m -0", "mtu=0" },
 	{ "CLI-06 prefix length, decimal", "pasta -a '10.0.0.1/ +024'", "addr4=10.0.0.1 plen4=24" },
@@ -430,8 +431,10 @@ static const struct row grammar[] = {
 	{ "CLI-03 --stderr's letter", "pasta -e -fe --netns /n", "foreground netns=/n" },
 	{ "a PID file's name may be a number", "pasta --pid 1234", "pid_file=1234" },
 	{ "user namespace for a command", "pasta --userns /u -- true", "userns=/u -- true" },
-	{ "CLI-02 user namespace, then --netns-only: the last", "pasta --userns /u --netns-only -- true", "netns_only -- true" },
-	{ "CLI-02 --netns-only, then a user namespace: the last", "pasta --netns-only --userns /u 7", "pid=7 userns=/u" },
+	{ "CLI-02 user namespace, then --netns-only: the last", "pasta --userns /u --netns-only -- true",
+	  "netns_only -- true" },
+	{ "CLI-02 --netns-only, then a user namespace: the last", "pasta --netns-only --userns /u 7",
+	  "pid=7 userns=/u" },
 	{ "UDP-22 outbound addresses", "pasta -o 192.0.2.9 -o 2001:db8::9", "out4=192.0.2.9 out6=2001:db8::9" },
 	{ "outbound interface", "pasta -o wg0", "outif4=wg0 outif6=wg0" },
 	{ "MTU left alone", "pasta -m 0", "mtu=0" },
@@ -451,7 +454,8 @@ static const struct row grammar[] = {
 	{ "DNS servers, then none", "pasta -D 192.0.2.53 -D 2001:db8::53 -D none", "dns" },
 	{ "DNS servers, then none, then another", "pasta -D 192.0.2.53 -D none -D 192.0.2.54",
 	  "dns4=192.0.2.54 dns-4" },
-	{ "DNS servers, none, and one of the other family", "pasta -D 192.0.2.53 -D none -D none -D ::1", "dns6=::1 dns-6" },
+	{ "DNS servers, none, and one of the other family", "pasta -D 192.0.2.53 -D none -D none -D ::1",
+	  "dns6=::1 dns-6" },
 	{ "DNS servers on loopback", "pasta -D 127.0.0.1 -D 127.0.0.53 -D ::1",
 	  "dns4=127.0.0.1 dns4=127.0.0.53 dns6=::1 dns" },
 	{ "DNS option, empty", "pasta -D ''", "dns" },
@@ -522,7 +526,8 @@ static const struct row errors[] = {
 	{ "--pid-file", "pasta --pid-file=F", "pasta: unrecognized option '--pid-file=F'" },
 	{ "passt's option", "pasta -s /tmp/s", "-s/--socket is for passt mode only" },
 	{ "passt's option, --one-off", "pasta -1", "-1/--one-off is for passt mode only" },
-	{ "--splice-only without splicing", "pasta --splice-only --no-splice", "--no-splice and --splice-only exclude each other" },
+	{ "--splice-only without splicing", "pasta --splice-only --no-splice",
+	  "--no-splice and --splice-only exclude each other" },
 	{ "--splice-only with a link", "pasta --splice-only --fd 5", "-F/--fd and --splice-only exclude each other" },
 	{ "--splice-only for a virtual machine", "passt --splice-only", "--splice-only is for pasta mode only" },
 	{ "--repair-path without vhost-user", "passt --repair-path /x", "--repair-path is for --vhost-user only" },
@@ -641,12 +646,14 @@ static const struct row errors[] = {
 	  "Invalid value \"icmp/example.com\" for --allow: a name is for TCP and UDP" },
 	{ "egress: rule to ask by", "pasta --ask any:0",
 	  "Invalid value \"any:0\" for --ask: not a port, or range of ports, from 1 to 65535" },
-	{ "--ask-timeout: none", "pasta --ask-timeout 0", "Invalid value \"0\" for --ask-timeout: 1 to 3600 seconds expected" },
+	{ "--ask-timeout: none", "pasta --ask-timeout 0",
+	  "Invalid value \"0\" for --ask-timeout: 1 to 3600 seconds expected" },
 	{ "--ask-timeout: more than an hour", "pasta --ask-timeout 3601",
 	  "Invalid value \"3601\" for --ask-timeout: 1 to 3600 seconds expected" },
 	{ "--ask-timeout: no number", "passt --ask-timeout 1m",
 	  "Invalid value \"1m\" for --ask-timeout: 1 to 3600 seconds expected" },
-	{ "egress: word", "pasta --egress shut", "Invalid value \"shut\" for --egress: neither open, internet nor locked" },
+	{ "egress: word", "pasta --egress shut",
+	  "Invalid value \"shut\" for --egress: neither open, internet nor locked" },
 	{ "egress: file", "pasta --policy /nonexistent",
 	  "Invalid value \"/nonexistent\" for --policy: No such file or directory" },
 	{ "egress: folder", "pasta --policy /", "Invalid value \"/\" for --policy: Is a directory" },
@@ -695,20 +702,20 @@ static const struct row errors[] = {
 	{ "multicast, TCP", "pasta -t 224.0.0.1/80",
 	  "Invalid value \"224.0.0.1/80\" for -t/--tcp-ports: not a unicast address" },
 	{ "FWD-16 port with two targets", "pasta -t 8088-8090 -t 8089:99",
-	  "Invalid value \"8089:99\" for -t/--tcp-ports: Overlapping port specifier: port 8089 is already forwarded by option '-t "
-	  "8088-8090'" },
+	  "Invalid value \"8089:99\" for -t/--tcp-ports: Overlapping port specifier: port 8089 is already "
+	  "forwarded by option '-t 8088-8090'" },
 	{ "FWD-16 port with two targets, same range", "pasta -t 80:1 -t 80:2",
-	  "Invalid value \"80:2\" for -t/--tcp-ports: Overlapping port specifier: port 80 is already forwarded by option '-t "
-	  "80:1'" },
+	  "Invalid value \"80:2\" for -t/--tcp-ports: Overlapping port specifier: port 80 is already forwarded "
+	  "by option '-t 80:1'" },
 	{ "FWD-16 part of a range again", "pasta -t 10-12 -t 10-11",
-	  "Invalid value \"10-11\" for -t/--tcp-ports: Overlapping port specifier: port 10 is already forwarded by option '-t "
-	  "10-12'" },
+	  "Invalid value \"10-11\" for -t/--tcp-ports: Overlapping port specifier: port 10 is already forwarded "
+	  "by option '-t 10-12'" },
 	{ "FWD-16 other part of a range again", "pasta -t 10-12 -t 11-12:11-12",
-	  "Invalid value \"11-12:11-12\" for -t/--tcp-ports: Overlapping port specifier: port 11 is already forwarded by option "
-	  "'-t 10-12'" },
+	  "Invalid value \"11-12:11-12\" for -t/--tcp-ports: Overlapping port specifier: port 11 is already "
+	  "forwarded by option '-t 10-12'" },
 	{ "FWD-16 ranges that overlap", "pasta -u 10-20,15-25",
-	  "Invalid value \"10-20,15-25\" for -u/--udp-ports: Overlapping port specifier: port 15 is already forwarded by option "
-	  "'-u 10-20,15-25'" },
+	  "Invalid value \"10-20,15-25\" for -u/--udp-ports: Overlapping port specifier: port 15 is already "
+	  "forwarded by option '-u 10-20,15-25'" },
 	{ "FWD-06 exclusions are checked", "pasta -t ~6-5",
 	  "Invalid value \"~6-5\" for -t/--tcp-ports: range runs backwards" },
 	{ "-U is checked", "pasta -U 80-70", "Invalid value \"80-70\" for -U/--udp-ns: range runs backwards" },
@@ -890,15 +897,17 @@ static void test_levels(void)
 static void test_warnings(void)
 {
 	static const struct row rows[] = {
-		{ "ninth server", "pasta -D 1.1.1.1 -D 1.1.1.2 -D 1.1.1.3 -D 1.1.1.4 -D 1.1.1.5 -D 1.1.1.6 -D 1.1.1.7 -D "
+		{ "ninth server",
+		  "pasta -D 1.1.1.1 -D 1.1.1.2 -D 1.1.1.3 -D 1.1.1.4 -D 1.1.1.5 -D 1.1.1.6 -D 1.1.1.7 -D "
 		  "1.1.1.8 -D 1.1.1.9 -D ::2", "\"1.1.1.9\" is left out of -D/--dns: more than 8 servers\n" },
 		{ "ninth domain", "pasta -S 'a b c d e f g h i j'",
 		  "\"a b c d e f g h i j\" is left out of -S/--search: more than 8 domains\n" },
 		{ "target on loopback, no splicing", "pasta -u 0.0.0.0/5-9:127.0.0.1/6-10,~7 --no-splice",
-		  "Option '-u 0.0.0.0/5-9:127.0.0.1/6-10,~7': the guest's loopback can't be reached over the link, clients "
-		  "will be refused\n" },
+		  "Option '-u 0.0.0.0/5-9:127.0.0.1/6-10,~7': the guest's loopback can't be reached over the link, "
+		  "clients will be refused\n" },
 		{ "target on loopback, virtual machine", "passt -t 80 -t [::]/81:[::1]/82",
-		  "Option '-t [::]/81:[::1]/82': the guest's loopback can't be reached over the link, clients will be refused\n" },
+		  "Option '-t [::]/81:[::1]/82': the guest's loopback can't be reached over the link, clients "
+		  "will be refused\n" },
 		{ "target on loopback", "pasta -t [::]/81:[::1]/82", "" },
 		{ "target on the host's loopback, no splicing inwards", "pasta --no-splice -T [::1]/81:[::1]/82", "" },
 		{ "virtual machine: nothing is spliced anyway", "passt --no-splice", "" },
@@ -930,9 +939,11 @@ static void test_default_ports(void)
 	static const struct {
 		const char *line, *want;
 	} rows[] = {
-		{ "pasta", "tuTU" }, { "pasta -t 80", "uTU" }, { "pasta -u none", "tTU" }, { "pasta -t none -u none", "TU" },
+		{ "pasta", "tuTU" }, { "pasta -t 80", "uTU" }, { "pasta -u none", "tTU" },
+		{ "pasta -t none -u none", "TU" },
 		{ "pasta --no-tcp", "uU" }, { "pasta --no-udp -t auto", "tT" }, { "pasta --no-tcp --no-udp", "" },
-		{ "pasta -T none -U none", "tu" }, { "pasta --no-map-gw", "tuTU" }, { "pasta -T auto --no-map-gw", "TtuU" },
+		{ "pasta -T none -U none", "tu" }, { "pasta --no-map-gw", "tuTU" },
+		{ "pasta -T auto --no-map-gw", "TtuU" },
 		{ "pasta --no-map-gw -T none -U none", "tu" },
 		{ "pasta --map-host-loopback none", "tuTU" }, { "pasta -t ~22 -u auto,~22", "uuTU" }, { "passt", "" },
 		{ "passt -t 80", "" }, { "pasta -T auto -U auto", "TUtu" }, { "pasta -t none -u none -T 80", "U" },

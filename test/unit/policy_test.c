@@ -353,7 +353,8 @@ static void test_verdicts(void)
 		{ "deny metadata; allow link-local", POLICY_TCP, "169.254.169.254", 80, DENY, 0 },
 		{ "deny metadata; allow link-local", POLICY_TCP, "169.254.169.253", 80, ALLOW, 1 },
 		{ "deny metadata; allow private", POLICY_TCP, "fd00:ec2::254", 80, DENY, 0 },
-		{ "allow 127.0.0.1:8080; deny loopback; deny host; allow any", POLICY_TCP, "127.0.0.1", 8080, ALLOW, 0 },
+		{ "allow 127.0.0.1:8080; deny loopback; deny host; allow any", POLICY_TCP, "127.0.0.1", 8080, ALLOW,
+		  0 },
 		{ "allow 127.0.0.1:8080; deny loopback; deny host; allow any", POLICY_TCP, "127.0.0.1", 8081, DENY, 1 },
 		{ "allow 127.0.0.1:8080; deny loopback; deny host; allow any", POLICY_TCP, "127.0.0.2", 8080, DENY, 1 },
 		{ "deny host; allow any", POLICY_TCP, "127.0.0.1", 80, DENY, 0 },
@@ -427,7 +428,8 @@ static void test_verdicts(void)
 static void test_names(void)
 {
 	static const char mixed[] = "deny tcp/bad.example.com:22; allow *.Example.com; allow 192.0.2.7:22;"
-				    "allow udp/one.:443; deny TWO.example.org; allow example.org:80,443; allow *.org:25";
+				    "allow udp/one.:443; deny TWO.example.org; allow example.org:80,443;"
+				    "allow *.org:25";
 	static const struct {
 		const char	*rules;
 		enum policy_proto proto;

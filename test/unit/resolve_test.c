@@ -109,7 +109,8 @@ static void test_one(bool v6)
 	struct ippkt i;
 	uint8_t want[512];
 
-	test("%s: a query to any address goes to the resolver, written anew, from a port of ours", v6 ? "IPv6" : "IPv4");
+	test("%s: a query to any address goes to the resolver, written anew, from a port of ours",
+	     v6 ? "IPv6" : "IPv4");
 	begin_resolve(v6, 1);
 	query(HEAD GOOD);
 	if (!ok(left(&first, &i)))
@@ -364,8 +365,9 @@ static void test_learned(void)
 	begin_resolve(false, 1);
 	query(HEAD GOOD);
 	left(&first, &i);
-	answer(&i, &first, "0000 8180 0001 0004 0000 0000 =good.test 0001 0001 @0c 0001 0001 00000005 (7f000001) @0c 0001 0001 "
-	       "00000005 (a9fea9fe) @0c 0001 0001 00000005 (e0000001) @0c 0001 0001 00000005 (0a000001)");
+	answer(&i, &first, "0000 8180 0001 0004 0000 0000 =good.test 0001 0001 @0c 0001 0001 00000005 (7f000001) "
+	       "@0c 0001 0001 00000005 (a9fea9fe) @0c 0001 0001 00000005 (e0000001) "
+	       "@0c 0001 0001 00000005 (0a000001)");
 	eq(ngot, 1);
 	ok(!granted("127.0.0.1") && !granted("169.254.169.254") && !granted("224.0.0.1") && granted("10.0.0.1"));
 
@@ -649,7 +651,7 @@ static void test_forwarded_name(void)
 	socklen_t len = end_to_sa(&listener, 0, &sa);
 	int fd;
 
-	test("a forwarded port that leads to an address allowed by name: not where a server name would have to be read");
+	test("a forwarded port to an address allowed by name: not where a server name would have to be read");
 	for (unsigned i = 0; i < 2; i++) {
 		begin_resolve(false, 1);
 		eq(nl_open(&c.egress.nl, NETLINK_ROUTE), 0);
