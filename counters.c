@@ -222,12 +222,40 @@ static void denials(const char *rule, uint64_t n, char buf[static COUNTERS_LINE]
 	snprintf(buf, COUNTERS_LINE, METRIC "denials_total{rule=\"%.*s\"} %" PRIu64 "\n", RULE_SHOWN, rule, n);
 }
 
+/* Have two rules one text, as far as it is shown? It is about one place then: long texts are long by their ports. The
+ * text is compared last, as it is far from the rule.
+ */
+static bool same_text(const struct policy_rule *a, const struct policy_rule *b)
+{
+	return a->target == b->target && a->plen == b->plen && addr_eq(&a->addr, &b->addr) &&
+	       !strncmp(a->text, b->text, RULE_SHOWN);
+}
+
+/* Denials of all rules that have rule @i's text, as far as it is shown: they are one row, at the first one; 0: not at
+ * this one
+ */
+static uint64_t denials_of(const struct policy *p, uint32_t i)
+{
+	uint64_t sum = 0;
+
+	if (!p->rule[i].denied)
+		return 0;
+	for (uint32_t j = 0; j < p->nrules; j++) {
+		if (!p->rule[j].denied || !same_text(&p->rule[j], &p->rule[i]))
+			continue;
+		if (j < i)
+			return 0;
+		sum += p->rule[j].denied;
+	}
+	return sum;
+}
+
 /* Denials by rule, of those that denied anything: row @*i, and the end of all text */
 static void metric_denials(const struct ctx *c, uint32_t *i, char buf[static COUNTERS_LINE])
 {
 	const struct policy *p = c->egress.policy;
-	const struct policy_rule *r;
 	char text[32];
+	uint64_t n;
 
 	if (!*i) {
 		snprintf(buf, COUNTERS_LINE, "# TYPE " METRIC "denials counter\n"
@@ -235,9 +263,9 @@ static void metric_denials(const struct ctx *c, uint32_t *i, char buf[static COU
 		return;
 	}
 	for (; p && *i <= p->nrules; ++*i) {
-		r = &p->rule[*i - 1];
-		if (r->denied) {
-			denials(r->text, r->denied, buf);
+		n = denials_of(p, *i - 1);
+		if (n) {
+			denials(p->rule[*i - 1].text, n, buf);
 			return;
 		}
 	}

@@ -161,6 +161,7 @@ static const char *scraped(void)
 
 static void test_metrics(void)
 {
+	static char cut[RULE_SHOWN + 3], other[sizeof(cut)], want[2 * sizeof(cut)];
 	static struct policy p;
 	const char *s;
 
@@ -195,6 +196,21 @@ static void test_metrics(void)
 	       "# TYPE passt_denials counter\n# HELP passt_denials Flows that were refused, by rule.\n"
 	       "passt_denials_total{rule=\"private\"} 5\npasst_denials_total{rule=\"[fd00::/8]:53\"} 1099511627776\n"
 	       "passt_denials_total{rule=\"egress locked\"} 8\n# EOF\n");
+
+	test("metrics: rules of one text, or of texts that are cut to one, are one row: no two have the same labels");
+	memset(cut, '1', sizeof(cut) - 1);
+	memset(other, '1', sizeof(other) - 1);
+	other[RULE_SHOWN] = '2';
+	p.rule[0].text = cut;
+	p.rule[1] = (struct policy_rule){ .text = "public", .verdict = ASK, .hits = 7, .denied = 7 };
+	p.rule[2] = (struct policy_rule){ .text = "public", .verdict = DENY, .hits = 6, .denied = 6 };
+	p.rule[3].text = other;
+	s = strstr(scraped(), "\npasst_denials_total");
+	snprintf(want, sizeof(want),
+		 "\npasst_denials_total{rule=\"%.*s\"} 1099511627781\npasst_denials_total{rule=\"public\"} 13\n"
+		 "passt_denials_total{rule=\"egress locked\"} 8\n# EOF\n",
+		 RULE_SHOWN, cut);
+	eq_str(s, want);
 	c.egress.policy = NULL;
 }
 
