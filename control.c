@@ -10,7 +10,7 @@
  * occupies the loop. An answer without an end waits for news, and is watched for the client's end only.
  *
  * Clients are few: if all slots are taken, another one waits until the client idle for longest has been idle for GRACE,
- * and gives way.
+ * and gives way. One whose answer waits for news is idle by its nature: it gives way if all others are like that.
  */
 #include <errno.h>
 #include <string.h>
@@ -138,6 +138,12 @@ static bool client_answer(struct ctx *c, struct client *cl)
 	return ok;
 }
 
+/* Has it taken all of its answer that there is, and is there more to come? */
+static bool client_waits(const struct client *cl)
+{
+	return !cl->out.len && cl->call.busy && cl->call.waits;
+}
+
 static bool client_serve(struct ctx *c, struct client *cl, uint32_t events)
 {
 	bool busy, waits;
@@ -152,7 +158,7 @@ static bool client_serve(struct ctx *c, struct client *cl, uint32_t events)
 	if (!cl->out.len && !(client_answer(c, cl) && client_send(c, cl)))
 		return false;
 
-	waits = !cl->out.len && cl->call.busy && cl->call.waits;
+	waits = client_waits(cl);
 	busy = !waits && (cl->out.len || cl->call.busy || next_call(cl) >= 0);
 	if (cl->eof && !busy && !waits)
 		return false;
@@ -215,28 +221,41 @@ void control_news(struct ctx *c)
 	}
 }
 
-/* A free slot, or that of the client idle for longest; NULL: none */
-static struct client *client_slot(bool free)
+/* The first free slot, or NULL */
+static struct client *client_free(void)
+{
+	for (struct client *cl = ct.client; cl < ct.client + CONTROL_CLIENTS; cl++) {
+		if (cl->fd < 0)
+			return cl;
+	}
+	return NULL;
+}
+
+/* The client that gives way: idle for longest, among those that don't wait for news if there are any; NULL: none */
+static struct client *client_oldest(void)
 {
 	struct client *oldest = NULL;
 
 	for (struct client *cl = ct.client; cl < ct.client + CONTROL_CLIENTS; cl++) {
-		if (free == (cl->fd < 0) && (!oldest || cl->heard < oldest->heard))
+		if (cl->fd < 0)
+			continue;
+		if (!oldest || client_waits(cl) < client_waits(oldest) ||
+		    (client_waits(cl) == client_waits(oldest) && cl->heard < oldest->heard))
 			oldest = cl;
 	}
 	return oldest;
 }
 
-/* The client idle for longest gives way: false if it was idle for less than GRACE */
+/* A client gives way: false if it was idle for less than GRACE */
 static bool evict(struct ctx *c)
 {
-	struct client *cl = client_slot(false);
+	struct client *cl = client_oldest();
 
 	if (!cl || c->now - cl->heard < GRACE) {
 		deafen(c, cl ? cl->heard + GRACE - c->now : RETRY);
 		return false;
 	}
-	debug("Control: the client that was idle for longest gives way to another");
+	debug("Control: a client that was idle for long gives way to another");
 	client_close(c, cl);
 	return true;
 }
@@ -263,12 +282,12 @@ static int take_client(const struct ctx *c)
 
 static void admit(struct ctx *c)
 {
-	struct client *cl = client_slot(true);
+	struct client *cl = client_free();
 	int fd;
 
 	if (!cl && !evict(c))
 		return;
-	cl = client_slot(true);			/* perhaps that one's */
+	cl = client_free();			/* perhaps that one's */
 	fd = take_client(c);
 	if (is_scarce(fd))
 		evict(c);			/* the event comes again */

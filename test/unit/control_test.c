@@ -121,6 +121,49 @@ static void test_events(void)
 	close(c.epfd);
 }
 
+/* All clients there may be, the first one idle for longest: @waits is a bit for each that waits for news */
+static void clients_new(unsigned waits)
+{
+	for (unsigned i = 0; i < CONTROL_CLIENTS; i++) {
+		struct client *cl = &ct.client[i];
+
+		if (cl->fd >= 0)
+			client_close(&c, cl);
+		close(client_new(cl));
+		cl->heard = i;
+		cl->call.busy = cl->call.waits = waits >> i & 1;
+	}
+}
+
+static void test_evict(void)
+{
+	test("FWD-19 who gives way: the client idle for longest, but none that waits for news as long as there is another");
+	c.epfd = epoll_create1(EPOLL_CLOEXEC);
+	c.now = 1000;
+	wheel_init(&c.wheel, 1000);
+	ct.fd = ct.spare = -1;
+	clients_new(0);
+	ok(evict(&c) && ct.client[0].fd < 0 && clients() == CONTROL_CLIENTS - 1);
+	clients_new(0x000b);
+	ok(evict(&c) && ct.client[2].fd < 0 && clients() == CONTROL_CLIENTS - 1);
+
+	test("FWD-19 so it is if that one isn't idle yet: a new one waits");
+	clients_new(0x7fff);
+	ct.client[CONTROL_CLIENTS - 1].heard = c.now - GRACE + 10;
+	ok(!evict(&c) && ct.deaf && clients() == CONTROL_CLIENTS);
+	c.now += 10;
+	ok(evict(&c) && ct.client[CONTROL_CLIENTS - 1].fd < 0 && clients() == CONTROL_CLIENTS - 1);
+
+	test("FWD-19 if all wait for news, one of them gives way");
+	clients_new(0xffff);
+	ok(evict(&c) && ct.client[0].fd < 0 && clients() == CONTROL_CLIENTS - 1);
+
+	for (unsigned i = 1; i < CONTROL_CLIENTS; i++)
+		client_close(&c, &ct.client[i]);
+	close(ct.spare);
+	close(c.epfd);
+}
+
 int main(void)
 {
 	const struct rlimit lim = { LIMIT, LIMIT };
@@ -129,6 +172,7 @@ int main(void)
 	int fd, client[2];
 
 	test_events();
+	test_evict();
 	test("I8 PEER-05 where flows use up descriptors, the spare one is a client's, and of nobody else");
 	ok(!setrlimit(RLIMIT_NOFILE, &lim));
 	c.epfd = epoll_create1(EPOLL_CLOEXEC);
