@@ -40,7 +40,7 @@ int pesto_connect(const char *path);
 /* Prints an object's members that are a place: protocol, address with port, name or "-" */
 void pesto_place(const char *v);
 
-/* Questions, from a connection to @path, and answers, until the program ends */
-void pesto_ask(int fd, const char *path);
+/* Questions, from a connection to @path, and answers, until the connection ends: an error */
+_Noreturn void pesto_ask(int fd, const char *path);
 
 #endif /* PESTO_H */

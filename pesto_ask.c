@@ -57,8 +57,8 @@ int pesto_connect(const char *path)
 	return fd;
 }
 
-/* Reads once: false at the end of the connection */
-static bool replies_read(struct replies *s, const char *path)
+/* Reads once; the end of the connection is that of this program */
+static void replies_read(struct replies *s, const char *path)
 {
 	ssize_t n;
 
@@ -68,10 +68,9 @@ static bool replies_read(struct replies *s, const char *path)
 	if (s->have == sizeof(s->buf))
 		die("What %s answers is not Varlink", path);
 	n = UNINTERRUPTED(recv(s->fd, s->buf + s->have, sizeof(s->buf) - s->have, 0));
-	if (n < 0 && errno != ECONNRESET)
-		die("No answer from %s: %s", path, errno_text(errno));
-	s->have += (size_t)MAX(n, 0);
-	return n > 0;
+	if (n <= 0)
+		die("No answer from %s: %s", path, n ? errno_text(errno) : "the connection was closed");
+	s->have += (size_t)n;
 }
 
 /* Next message that is there in whole, or NULL */
@@ -146,8 +145,7 @@ static void give_answer(enum ask_word w, const char *path)
 	calls = (struct replies){ .fd = pesto_connect(path) };
 	pesto_call(calls.fd, path, text, strlen(text) + 1);
 	while (!(v = replies_next(&calls, path)))
-		if (!replies_read(&calls, path))
-			die("No answer from %s: the connection was closed", path);
+		replies_read(&calls, path);
 	close(calls.fd);
 	field(v, "error", error);
 	if (!strcmp(error, CONTROL_INTERFACE ".NoSuchQuestion"))
@@ -190,7 +188,7 @@ static void take_input(const char *path)
 	}
 }
 
-void pesto_ask(int fd, const char *path)
+_Noreturn void pesto_ask(int fd, const char *path)
 {
 	static const char call[] = "{\"method\":\"" CONTROL_INTERFACE ".Questions\",\"more\":true}";
 	const char *v;
@@ -214,8 +212,8 @@ void pesto_ask(int fd, const char *path)
 		}
 		if (UNINTERRUPTED(poll(p, ARRAY_SIZE(p), -1)) < 0)
 			die("Failed to wait: %s", errno_text(errno));
-		if (p[0].revents && !replies_read(&questions, path))
-			return;
+		if (p[0].revents)
+			replies_read(&questions, path);
 		if (p[1].revents)
 			take_input(path);
 	}

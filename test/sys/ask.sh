@@ -258,7 +258,8 @@ came c prohibited "with an asker who doesn't answer, too"
 pasta_stop
 ok "pesto ends with the program" wait_for 20 gone "${ASKER[5]}"
 wait "${ASKER[5]}"
-is "pesto ends with the program: status" $? 0
+is "pesto ends with the program: status" $? 1
+is "pesto ends with the program: the reason" "$(cat "$T/asker.5.err")" "No answer from $S: the connection was closed"
 is "the record has each question, and what became of each flow" \
 	"$(grep -o '"event":"[a-z]*"' "$T/flows" | sort | uniq -c | tr -s ' \n')" ' 3 "event":"ask"
  3 "event":"deny"'
