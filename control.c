@@ -63,7 +63,8 @@ static bool client_read(const struct ctx *c, struct client *cl)
 {
 	ssize_t n;
 
-	memmove(cl->in, cl->in + cl->in_at, cl->in_len);
+	if (cl->in_at)				/* a long call comes in many pieces */
+		memmove(cl->in, cl->in + cl->in_at, cl->in_len);
 	cl->in_at = 0;
 	if (cl->in_len == sizeof(cl->in)) {
 		debug("Control: a call of more than %u bytes, closing", CONTROL_IN);
@@ -121,7 +122,7 @@ static bool client_answer(struct ctx *c, struct client *cl)
 		v = json_read(cl->in + cl->in_at, (size_t)len);
 		ok = v && control_call(c, &cl->call, v, &cl->out);
 		if (!ok)
-			debug("Control: what a client sent is no call, closing");
+			debug("Control: what a client sent is no call, or too long, closing");
 		cl->in_at += (uint32_t)len + 1;
 		cl->in_len -= (uint32_t)len + 1;
 		cl->in_seen = 0;
@@ -221,7 +222,7 @@ void control_news(struct ctx *c)
 	}
 }
 
-/* The first free slot, or NULL */
+/* The first free slot, whose pages may have been used before; NULL: none */
 static struct client *client_free(void)
 {
 	for (struct client *cl = ct.client; cl < ct.client + CONTROL_CLIENTS; cl++) {

@@ -11,10 +11,12 @@
 #include "ctx.h"
 #include "event.h"
 #include "json.h"
+#include "policy.h"
 
 #define CONTROL_INTERFACE	"org.passt.control"
 #define CONTROL_CLIENTS	16
-#define CONTROL_IN	(128U << 10)	/* longest call */
+#define CONTROL_IN	(POLICY_TEXT + (256U << 10))	/* longest call: all rules about destinations, with escapes */
+#define CONTROL_SHORT	(128U << 10)	/* same, of any other method */
 #define CONTROL_OUT	(16U << 10)
 #define CONTROL_ROOM	1536U		/* of @out, for one element of a list */
 

@@ -689,22 +689,23 @@ static void status(struct ctx *c, struct control_call *call, struct json_out *o)
 static const struct method {
 	const char	*name;
 	bool		more;			/* only if called with "more" */
+	bool		rules;			/* may be as long as all rules about destinations */
 	const char	*parameter[2];		/* NULL: none */
 	void		(*fn)(struct ctx *c, struct control_call *call, struct json_out *o);
 } methods[] = {
-	{ SERVICE ".GetInfo", false, { NULL }, get_info },
-	{ SERVICE ".GetInterfaceDescription", false, { "interface" }, get_description },
-	{ CONTROL_INTERFACE ".Rules", false, { NULL }, list_rules },
-	{ CONTROL_INTERFACE ".Change", false, { "steps" }, change },
-	{ CONTROL_INTERFACE ".Flows", true, { NULL }, list_flows },
-	{ CONTROL_INTERFACE ".Events", true, { NULL }, events },
-	{ CONTROL_INTERFACE ".Metrics", false, { NULL }, metrics },
-	{ CONTROL_INTERFACE ".Policy", true, { NULL }, list_policy },
-	{ CONTROL_INTERFACE ".SetPolicy", false, { "text", "now" }, set_policy },
-	{ CONTROL_INTERFACE ".Questions", true, { NULL }, list_questions },
-	{ CONTROL_INTERFACE ".Answer", false, { "id", "answer" }, take_answer },
-	{ CONTROL_INTERFACE ".Answers", true, { NULL }, list_answers },
-	{ CONTROL_INTERFACE ".Status", false, { NULL }, status },
+	{ SERVICE ".GetInfo", false, false, { NULL }, get_info },
+	{ SERVICE ".GetInterfaceDescription", false, false, { "interface" }, get_description },
+	{ CONTROL_INTERFACE ".Rules", false, false, { NULL }, list_rules },
+	{ CONTROL_INTERFACE ".Change", false, false, { "steps" }, change },
+	{ CONTROL_INTERFACE ".Flows", true, false, { NULL }, list_flows },
+	{ CONTROL_INTERFACE ".Events", true, false, { NULL }, events },
+	{ CONTROL_INTERFACE ".Metrics", false, false, { NULL }, metrics },
+	{ CONTROL_INTERFACE ".Policy", true, false, { NULL }, list_policy },
+	{ CONTROL_INTERFACE ".SetPolicy", false, true, { "text", "now" }, set_policy },
+	{ CONTROL_INTERFACE ".Questions", true, false, { NULL }, list_questions },
+	{ CONTROL_INTERFACE ".Answer", false, false, { "id", "answer" }, take_answer },
+	{ CONTROL_INTERFACE ".Answers", true, false, { NULL }, list_answers },
+	{ CONTROL_INTERFACE ".Status", false, false, { NULL }, status },
 };
 
 /* NULL, and the error is written, if there is none of this name */
@@ -751,6 +752,8 @@ bool control_call(struct ctx *c, struct control_call *call, const char *v, struc
 	m = find_method(name, o);
 	if (!m)
 		return true;
+	if (!m->rules && strlen(v) > CONTROL_SHORT)
+		return false;
 	call->fn = m->fn;
 	unknown = unknown_member(p, m->parameter, ARRAY_SIZE(m->parameter));
 	if (unknown || upgrade) {

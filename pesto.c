@@ -34,7 +34,7 @@ struct parse {
 	struct json_out	call;
 };
 
-static char call_buf[CONTROL_IN], policy_buf[CONTROL_IN], answer_buf[PESTO_ANSWER];
+static char call_buf[CONTROL_SHORT], policy_buf[CONTROL_IN], answer_buf[PESTO_ANSWER];
 static const char *policy_path;		/* file of rules, or NULL */
 static size_t answer_have, answer_used;	/* bytes in the buffer, and those of the last answer */
 
@@ -167,7 +167,7 @@ static _Noreturn void policy_bad(int line, const char *why)
 /* A file, as text of a call, into policy_buf: the length of that. A mistake is found here, before a port changes. */
 static size_t policy_call(const struct parse *p)
 {
-	static char text[CONTROL_IN];
+	static char text[POLICY_TEXT];
 	struct json_out o = { .b = policy_buf, .max = sizeof(policy_buf) };
 	int fd = open(policy_path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : 1;
@@ -191,7 +191,7 @@ static size_t policy_call(const struct parse *p)
 	json_close(&o, '}');
 	json_nul(&o);
 	if (n || o.full)
-		policy_bad(0, "more rules than one call may have: 128 KiB");
+		policy_bad(0, "more rules than one call may have: 1 MiB");
 	why = policy_lines(policy_new(NULL), text, len, &line);
 	if (why)
 		policy_bad((int)line, why);

@@ -236,7 +236,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			f->tcp.state = TCP_ESTABLISHED;
 	}
 
-	*cl = (struct client){ .fd = -1, .out = { .b = cl->buf, .max = sizeof(cl->buf) } };
+	memset(cl, 0, offsetof(struct client, in));	/* what is behind it is large, and written before it is read */
+	cl->fd = -1;
+	cl->out = (struct json_out){ .b = cl->buf, .max = sizeof(cl->buf) };
 	memcpy(cl->in, data, size);
 	cl->in_len = (uint32_t)size;
 	sent_len = 0;

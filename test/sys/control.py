@@ -287,7 +287,8 @@ def _():
         for text in [b"\0", b"garbage\0", b"{}\0", b"[]\0", b'{"method":1}\0', b'{"method":"a.b","more":1}\0',
                      b'{"method":"a\xff"}\0',
                      b'{"method":"a.b","parameters":[]}\0', b'{"method":"a.b"}x\0', b"[" * 100000 + b"\0", bytes(1000),
-                     b'{"method":"' + b"a" * 300 + b'"}\0']:
+                     b'{"method":"' + b"a" * 300 + b'"}\0',
+                     b'{"method":"org.passt.control.Rules"}' + b" " * (128 << 10) + b"\0"]:
             with Varlink(PATH) as v:
                 v.s.sendall(text)
                 try:
@@ -299,7 +300,7 @@ def _():
     return same(bad, [])
 
 
-@case("FWD-19 a gigabyte without an end, or all of it in calls: cut off, and memory stays")
+@case("FWD-19 a gigabyte without an end, or all of it in calls: cut off, and memory is that of a call")
 def _():
     m = rss()
     for chunk in b"a" * (1 << 20), b" " * (1 << 20):
@@ -312,7 +313,7 @@ def _():
                 pass
             if sent > 4 << 20:
                 return f"{sent} bytes"
-    return rss() > m + 500 and f"{m} -> {rss()} kB"
+    return rss() > m + 1280 + 500 and f"{m} -> {rss()} kB"     # one client's buffer
 
 
 @case("FWD-19 clients that never read cost nothing but their slot")

@@ -254,6 +254,18 @@ tcp everything_is_allowed_again c=C s=R to=10.9.0.1 port=7000 up=1000 down=1000
 END
 	python3 -c 'print("".join(f"allow tcp/10.{i>>8}.{i&255}.0/24:443\n" for i in range(3000)), end="")' >"$T/new"
 	is "3,000 rules" "$(P --policy "$T/new"; shown | wc -l)" 3002
+	python3 -c 'for i in range(10000): print(f"deny tcp/10.{i>>8}.{i&255}.0/24:443 \"reason {i}\"")' >"$T/new"
+	ok "10,000 rules are more than 128 KiB" [ "$(stat -c %s "$T/new")" -gt 400000 ]
+	is "10,000 rules" "$(P --policy "$T/new"; shown | wc -l)" 10002
+	P --policy "$T/new"				# they have room twice, for their successors, too
+	rss=$(rss_of "$PASTAPID")
+	for _ in 1 2 3 4 5 6; do P --policy "$T/new"; done
+	le "10,000 rules again and again: memory stays (kB)" $(($(rss_of "$PASTAPID") - rss)) 400
+	head -c 1M /dev/zero | tr '\0' '#' >"$T/new"
+	is "1 MiB is too much" "$(P --policy "$T/new"; echo $?)" \
+		"Invalid value \"$T/new\" for --policy: more rules than one call may have: 1 MiB
+1"
+	is "1 MiB is too much: the old ones stay" "$(shown | wc -l)" 10002
 	pasta_stop
 fi
 

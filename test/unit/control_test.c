@@ -47,8 +47,11 @@ static int client_new(struct client *cl)
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, p))
 		exit(EXIT_FAILURE);
-	*cl = (struct client){ .fd = p[0], .events = EPOLLIN, .patience.kind = TIMER_CONTROL,
-			       .out = { .b = cl->buf, .max = sizeof(cl->buf) } };
+	memset(cl, 0, offsetof(struct client, in));
+	cl->fd = p[0];
+	cl->events = EPOLLIN;
+	cl->patience.kind = TIMER_CONTROL;
+	cl->out = (struct json_out){ .b = cl->buf, .max = sizeof(cl->buf) };
 	ev_add(c.epfd, p[0], EV_CONTROL, (uint32_t)(cl - ct.client), 0, EPOLLIN);
 	timer_set(&c.wheel, &cl->patience, c.now + PATIENCE);
 	return p[1];
