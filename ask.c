@@ -14,13 +14,6 @@
 
 const char *const ask_word_name[ASK_WORDS] = { "once", "always", "never" };
 
-const char *ask_proto(const struct ask_place *p)
-{
-	if (p->proto == POLICY_ECHO)
-		return addr_is_v4(&p->to.a) ? "icmp" : "icmpv6";
-	return p->proto == POLICY_TCP ? "tcp" : "udp";
-}
-
 /* Of a packet. The last three are to be judged again: its question was answered, or is none any more */
 enum { PACKET_FREE, PACKET_WAITS, PACKET_ALLOWED, PACKET_REFUSED, PACKET_AGAIN };
 
@@ -173,12 +166,9 @@ static struct ask_question *question_find(struct asks *a, const struct ask_place
 
 static void question_log(struct ctx *c, const struct guest *g, const struct ask_question *q)
 {
-	uint8_t echo = addr_is_v4(&q->place.to.a) ? IPPROTO_ICMP : IPPROTO_ICMPV6, proto = q->place.proto;
-
 	flow_log_verdict(c, &(struct flow_note){
-		.event = FLOW_ASK, .dir = FLOW_OUT, .g = g, .id = c->flows.id, .to = &q->place.to, .rule = q->rule,
-		.proto = proto == POLICY_TCP ? IPPROTO_TCP : proto == POLICY_UDP ? IPPROTO_UDP : echo,
-		.name = q->place.name[0] ? q->place.name : NULL,
+		.event = FLOW_ASK, .dir = FLOW_OUT, .proto = q->place.proto, .g = g, .id = c->flows.id,
+		.to = &q->place.to, .name = q->place.name[0] ? q->place.name : NULL, .rule = q->rule,
 	});
 }
 
@@ -199,7 +189,7 @@ static struct ask_question *question_new(struct ctx *c, const struct guest *g, c
 		timer_set(&c->wheel, &c->ask.news, c->now);
 		if (c->flow_log.on)
 			question_log(c, g, q);
-		log_limited(LOG_INFO, "%s to %s waits for an answer: pesto --ask", ask_proto(place),
+		log_limited(LOG_INFO, "%s to %s waits for an answer: pesto --ask", proto_text(place->proto),
 			    end_fmt(&place->to, to));
 		return q;
 	}
@@ -301,10 +291,10 @@ static enum drop packet_wait(const struct guest *g, const struct ask_question *q
 	return DROP_ASK;
 }
 
-enum drop ask_judge(struct ctx *c, const struct guest *g, enum policy_proto proto, const struct end *to,
-		    const char *name, const struct pkt *p, const char *rule)
+enum drop ask_judge(struct ctx *c, const struct guest *g, uint8_t proto, const struct end *to, const char *name,
+		    const struct pkt *p, const char *rule)
 {
-	struct ask_place place = { .to = *to, .proto = (uint8_t)proto };
+	struct ask_place place = { .to = *to, .proto = proto };
 	struct ask_packet *w = p ? packet_find(g->asks, p) : NULL;
 	const struct ask_known *known;
 	struct ask_question *q;
@@ -320,7 +310,7 @@ enum drop ask_judge(struct ctx *c, const struct guest *g, enum policy_proto prot
 	if (!p)
 		return DROP_POLICY;
 	if (w && w->state == PACKET_WAITS && end_eq(&w->to, to))	/* of TCP the last one counts, else the first */
-		return proto == POLICY_TCP && packet_copy(g->asks, w, p) ? DROP_WAITS : DROP_ASK;
+		return proto == IPPROTO_TCP && packet_copy(g->asks, w, p) ? DROP_WAITS : DROP_ASK;
 	q = question_find(g->asks, &place);
 	q = q ? q : question_new(c, g, &place, rule);
 	return q ? packet_wait(g, q, w, p) : DROP_POLICY;

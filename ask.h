@@ -12,7 +12,6 @@
 #define ASK_H
 
 #include "ctx.h"
-#include "policy.h"
 
 /* Of one guest */
 #define ASK_QUESTIONS	64
@@ -28,7 +27,7 @@ extern const char *const ask_word_name[ASK_WORDS];
 
 struct ask_place {
 	struct end	to;		/* as dialled: after all mapping */
-	uint8_t		proto;		/* enum policy_proto */
+	uint8_t		proto;		/* of IP */
 	char		name[ASK_NAME];	/* or empty */
 };
 
@@ -39,9 +38,6 @@ struct ask_question {
 	struct timer	timer;		/* of its end */
 	uint8_t		guest;
 };
-
-/* "tcp", "udp", "icmp" or "icmpv6" */
-const char *ask_proto(const struct ask_place *p);
 
 /* An answer that holds for all flows to come */
 struct ask_known {
@@ -62,8 +58,8 @@ void ask_start(struct ctx *c);
  *
  * Return: DROP_NONE, DROP_POLICY; DROP_WAITS: @p waits; DROP_ASK: the flow waits, without @p
  */
-enum drop ask_judge(struct ctx *c, const struct guest *g, enum policy_proto proto, const struct end *to,
-		    const char *name, const struct pkt *p, const char *rule);
+enum drop ask_judge(struct ctx *c, const struct guest *g, uint8_t proto, const struct end *to, const char *name,
+		    const struct pkt *p, const char *rule);
 
 /* Does the TCP connection of a segment that is no SYN wait? RST is the end of that. */
 bool ask_waits(const struct guest *g, const struct pkt *p);

@@ -168,7 +168,7 @@ static void put_rule(struct json_out *o, const struct fwd_rule *fr)
 
 	json_open(o, NULL, '{');
 	json_int(o, "id", fr->id);
-	json_str(o, "protocol", r->proto == IPPROTO_TCP ? "tcp" : "udp");
+	json_str(o, "protocol", proto_text(r->proto));
 	json_str(o, "direction", r->outward ? "out" : "in");
 	json_str(o, "option", text + 1);
 	json_str(o, "value", text + 3);
@@ -479,7 +479,7 @@ static void put_place(struct json_out *o, const struct ask_place *p)
 {
 	char a[ADDR_STRLEN];
 
-	json_str(o, "protocol", ask_proto(p));
+	json_str(o, "protocol", proto_text(p->proto));
 	json_str(o, "address", addr_fmt(&p->to.a, a));
 	json_int(o, "port", p->to.port);
 	if (p->name[0])

@@ -239,7 +239,7 @@ enum drop egress_verdict(struct ctx *c, const struct guest *g, uint8_t proto, co
 		*d = judge(c, rules, g, proto, to);
 	why = d->verdict == ALLOW ? DROP_NONE : DROP_POLICY;
 	if (d->verdict == ASK)
-		why = ask_judge(c, g, policy_proto(proto), to, name_of(c, g, to, d), p, rules->rule[d->rule].text);
+		why = ask_judge(c, g, proto, to, name_of(c, g, to, d), p, rules->rule[d->rule].text);
 	if (why == DROP_WAITS || why == DROP_ASK)
 		return why;			/* it is judged again */
 	if (rules)

@@ -186,18 +186,6 @@ static size_t lost_line(const struct ctx *c, uint64_t n, char buf[static FLOW_LO
 	return o.len;
 }
 
-static const char *proto_text(uint8_t proto)
-{
-	switch (proto) {
-	case IPPROTO_TCP:
-		return "tcp";
-	case IPPROTO_UDP:
-		return "udp";
-	default:
-		return proto == IPPROTO_ICMP ? "icmp" : "icmpv6";
-	}
-}
-
 /* What verdict and end have in common; @proto: its text. Echo has no ports. */
 static void put_about(struct json_out *o, uint32_t id, enum flow_dir dir, unsigned guest, const char *proto,
 		      const struct end *to)

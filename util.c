@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -453,6 +454,18 @@ const char *errno_text(int err)
 #else
 	return strerror(err);			/* musl: a table */
 #endif
+}
+
+const char *proto_text(uint8_t proto)
+{
+	switch (proto) {
+	case IPPROTO_TCP:
+		return "tcp";
+	case IPPROTO_UDP:
+		return "udp";
+	default:
+		return proto == IPPROTO_ICMP ? "icmp" : "icmpv6";
+	}
 }
 
 int fork_away(void)

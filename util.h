@@ -168,6 +168,9 @@ uint64_t siphash(const uint64_t key[2], const void *data, size_t len);
 /* Text of an errno value, without locale, allocation or system call */
 const char *errno_text(int err);
 
+/* "tcp", "udp", "icmp" or "icmpv6": a protocol of IP that flows have */
+const char *proto_text(uint8_t proto);
+
 /* fork(), but for a process that isn't ours to wait for: 0 in it, 1 in the caller, or -errno */
 int fork_away(void);
 

@@ -105,7 +105,7 @@ static void wait_begin(struct ctx *c, const struct end *to)
 		.proto = IPPROTO_TCP, .src = { addr_any4, 1 }, .dst = *to, .ip = { &iov, 1, 0, sizeof(head) },
 	};
 
-	CHECK(ask_judge(c, &c->guest[0], POLICY_TCP, to, to->port == 3 ? "example.com" : NULL, &p, "tcp/any") == DROP_WAITS);
+	CHECK(ask_judge(c, &c->guest[0], IPPROTO_TCP, to, to->port == 3 ? "example.com" : NULL, &p, "tcp/any") == DROP_WAITS);
 	waiting++;
 }
 

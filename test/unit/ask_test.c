@@ -37,8 +37,7 @@ static enum drop flow(uint8_t proto, uint16_t port, const char *to, uint16_t to_
 		p.src.port = p.dst.port = 0;
 		p.icmp = (struct icmp_hdr){ .id = port };
 	}
-	return ask_judge(&c, &c.guest[0], proto == IPPROTO_TCP ? POLICY_TCP : proto == IPPROTO_UDP ? POLICY_UDP :
-			 POLICY_ECHO, &p.dst, name, &p, rule);
+	return ask_judge(&c, &c.guest[0], proto, &p.dst, name, &p, rule);
 }
 
 static enum drop syn(uint16_t port, const char *to, uint16_t to_port)
@@ -139,8 +138,8 @@ static void test_places(void)
 	eq(questions(), 3);
 
 	test("without a packet, nothing waits: answers that hold count, all else is refused");
-	eq(ask_judge(&c, &c.guest[0], POLICY_TCP, &to, NULL, NULL, rule), DROP_NONE);
-	eq(ask_judge(&c, &c.guest[0], POLICY_UDP, &to, NULL, NULL, rule), DROP_POLICY);
+	eq(ask_judge(&c, &c.guest[0], IPPROTO_TCP, &to, NULL, NULL, rule), DROP_NONE);
+	eq(ask_judge(&c, &c.guest[0], IPPROTO_UDP, &to, NULL, NULL, rule), DROP_POLICY);
 	eq(questions(), 3);
 
 	test("and the name that the guest knows it by");
