@@ -36,7 +36,7 @@ struct parse {
 
 static char call_buf[CONTROL_SHORT], policy_buf[CONTROL_IN], answer_buf[PESTO_ANSWER];
 static const char *policy_path;		/* file of rules, or NULL */
-static size_t answer_have, answer_used;	/* bytes in the buffer, and those of the last answer */
+static struct replies replies = { .buf = answer_buf, .size = sizeof(answer_buf) };
 
 /* Options */
 
@@ -255,36 +255,49 @@ static _Noreturn void refused(const char *p, const char *error)
 	die("Refused: %s%s%s", error, *parameter ? " " : "", parameter);
 }
 
-/* Next answer, to the beginning of answer_buf: its length, without the NUL */
-static size_t receive(int fd, const char *path)
+void replies_read(struct replies *r, int fd, const char *path)
 {
-	const char *end;
+	ssize_t n;
 
-	answer_have -= answer_used;
-	memmove(answer_buf, answer_buf + answer_used, answer_have);
-	while (!(end = memchr(answer_buf, '\0', answer_have))) {
-		size_t room = sizeof(answer_buf) - answer_have;
-		ssize_t n = room ? UNINTERRUPTED(recv(fd, answer_buf + answer_have, room, 0)) : 0;
+	r->have -= r->used;
+	memmove(r->buf, r->buf + r->used, r->have);
+	r->used = 0;
+	n = r->have < r->size ? UNINTERRUPTED(recv(fd, r->buf + r->have, r->size - r->have, 0)) : 0;
+	if (n <= 0 && r->have < r->size)
+		die("No answer from %s: %s", path, n ? errno_text(errno) : "the connection was closed");
+	if (n <= 0 || r->buf[0] != '{')		/* a server of another protocol may speak first */
+		die("What %s answers is not Varlink", path);
+	r->have += (size_t)n;
+}
 
-		if (n <= 0)
-			die("No answer from %s: %s", path, n ? errno_text(errno) : "the connection was closed");
-		if (answer_buf[0] != '{')		/* a server of another protocol may speak first */
-			die("What %s answers is not Varlink", path);
-		answer_have += (size_t)n;
-	}
-	answer_used = (size_t)(end - answer_buf) + 1;
-	return answer_used - 1;
+const char *replies_next(struct replies *r, const char *path)
+{
+	const char *text = r->buf + r->used, *nul = memchr(text, '\0', r->have - r->used), *v;
+
+	if (!nul)
+		return NULL;
+	r->used = (size_t)(nul - r->buf) + 1;
+	debug("Answer: %s", text);
+	v = json_read(text, (size_t)(nul - text));
+	if (json_type(v) != JSON_OBJECT)
+		die("What %s answers is not Varlink", path);
+	return v;
+}
+
+const char *replies_wait(struct replies *r, int fd, const char *path)
+{
+	const char *v;
+
+	while (!(v = replies_next(r, path)))
+		replies_read(r, fd, path);
+	return v;
 }
 
 const char *pesto_answer(int fd, const char *path, bool *more)
 {
-	size_t len = receive(fd, path);
-	const char *v = json_read(answer_buf, len), *p;
+	const char *v = replies_wait(&replies, fd, path), *p;
 	char error[PESTO_TEXT];
 
-	debug("Answer: %s", answer_buf);
-	if (json_type(v) != JSON_OBJECT)
-		die("What %s answers is not Varlink", path);
 	if (more)
 		*more = bool_of(v, "continues");
 	p = json_member(v, "parameters");

@@ -19,6 +19,22 @@ int pesto_main(int argc, char **argv);
 /* Sends a call of @len bytes, NUL included, to @path; an error ends the process */
 void pesto_call(int fd, const char *path, const char *text, size_t len);
 
+/* Answers from a connection */
+struct replies {
+	size_t		have, used;		/* bytes in @buf; those of the answers before the next one */
+	size_t		size;
+	char		*buf;
+};
+
+/* Reads once; an error, or the end of the connection, ends the process */
+void replies_read(struct replies *r, int fd, const char *path);
+
+/* The next one that is there in whole, or NULL; valid until the next replies_read() */
+const char *replies_next(struct replies *r, const char *path);
+
+/* The same, as soon as it is there */
+const char *replies_wait(struct replies *r, int fd, const char *path);
+
 /* The next answer's parameters; an error ends the process. @more: filled in: another answer follows; or NULL. With
  * @more, NULL is returned if the method is unknown there.
  */

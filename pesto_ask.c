@@ -26,14 +26,6 @@
 #define OPEN_MAX	1024			/* questions that were shown, and not answered */
 #define WAIT_MAX	30			/* s, for an answer of the program's */
 
-struct replies {
-	int		fd;
-	size_t		have, used;		/* bytes in @buf; those of the message before */
-	char		buf[CONTROL_OUT];
-};
-
-static struct replies questions, calls;		/* without an end; of one call */
-
 static struct {
 	int64_t		id[OPEN_MAX];
 	uint64_t	first, end;		/* numbers of the first one without an answer, and of the next one */
@@ -55,37 +47,6 @@ int pesto_connect(const char *path)
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	return fd;
-}
-
-/* Reads once; the end of the connection is that of this program */
-static void replies_read(struct replies *s, const char *path)
-{
-	ssize_t n;
-
-	s->have -= s->used;
-	memmove(s->buf, s->buf + s->used, s->have);
-	s->used = 0;
-	if (s->have == sizeof(s->buf))
-		die("What %s answers is not Varlink", path);
-	n = UNINTERRUPTED(recv(s->fd, s->buf + s->have, sizeof(s->buf) - s->have, 0));
-	if (n <= 0)
-		die("No answer from %s: %s", path, n ? errno_text(errno) : "the connection was closed");
-	s->have += (size_t)n;
-}
-
-/* Next message that is there in whole, or NULL */
-static const char *replies_next(struct replies *s, const char *path)
-{
-	const char *text = s->buf + s->used, *nul = memchr(text, '\0', s->have - s->used), *v;
-
-	if (!nul)
-		return NULL;
-	s->used = (size_t)(nul - s->buf) + 1;
-	debug("Answer: %s", text);
-	v = json_read(text, (size_t)(nul - text));
-	if (json_type(v) != JSON_OBJECT)
-		die("What %s answers is not Varlink", path);
-	return v;
 }
 
 /* Member that is text, safe for a terminal and without a blank; "-" without one */
@@ -136,18 +97,16 @@ static void take_question(const char *v, const char *path)
 /* The first question without an answer gets one */
 static void give_answer(enum ask_word w, const char *path)
 {
-	char text[256], error[PESTO_TEXT];
-	const char *v;
+	char text[256], buf[1024], error[PESTO_TEXT];
+	struct replies reply = { .size = sizeof(buf), .buf = buf };
+	int fd = pesto_connect(path);
 
 	snprintf(text, sizeof(text),
 		 "{\"method\":\"" CONTROL_INTERFACE ".Answer\",\"parameters\":{\"id\":%" PRIi64 ",\"answer\":\"%s\"}}",
 		 shown.id[shown.first++ % OPEN_MAX], ask_word_name[w]);
-	calls = (struct replies){ .fd = pesto_connect(path) };
-	pesto_call(calls.fd, path, text, strlen(text) + 1);
-	while (!(v = replies_next(&calls, path)))
-		replies_read(&calls, path);
-	close(calls.fd);
-	field(v, "error", error);
+	pesto_call(fd, path, text, strlen(text) + 1);
+	field(replies_wait(&reply, fd, path), "error", error);
+	close(fd);
 	if (!strcmp(error, CONTROL_INTERFACE ".NoSuchQuestion"))
 		warn("The answer came too late, or another one before");
 	else if (strcmp(error, "-"))
@@ -191,9 +150,10 @@ static void take_input(const char *path)
 _Noreturn void pesto_ask(int fd, const char *path)
 {
 	static const char call[] = "{\"method\":\"" CONTROL_INTERFACE ".Questions\",\"more\":true}";
+	static char buf[CONTROL_OUT];
+	struct replies questions = { .size = sizeof(buf), .buf = buf };
 	const char *v;
 
-	questions.fd = fd;
 	pesto_call(fd, path, call, sizeof(call));
 	while (true) {
 		bool open = shown.first != shown.end, full = shown.end - shown.first == OPEN_MAX;
@@ -213,7 +173,7 @@ _Noreturn void pesto_ask(int fd, const char *path)
 		if (UNINTERRUPTED(poll(p, ARRAY_SIZE(p), -1)) < 0)
 			die("Failed to wait: %s", errno_text(errno));
 		if (p[0].revents)
-			replies_read(&questions, path);
+			replies_read(&questions, fd, path);
 		if (p[1].revents)
 			take_input(path);
 	}
