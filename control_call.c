@@ -412,12 +412,9 @@ static void change(struct ctx *c, struct control_call *call, struct json_out *o)
 
 static void put_policy_rule(struct json_out *o, const struct policy_rule *r)
 {
-	char text[TEXT_SHOWN + 1];
-
-	snprintf(text, sizeof(text), "%s", r->text);
 	json_open(o, NULL, '{');
 	json_str(o, "verdict", verdict_name[r->verdict]);
-	json_str(o, "rule", text);
+	json_str_cut(o, "rule", r->text, TEXT_SHOWN);
 	if (r->reason)
 		json_str(o, "reason", r->reason);
 	json_int(o, "flows", (int64_t)r->hits);
@@ -490,19 +487,17 @@ static void put_place(struct json_out *o, const struct ask_place *p)
 static void list_questions(struct ctx *c, struct control_call *call, struct json_out *o)
 {
 	const struct ask_question *q = ask_after(c, call->last);
-	char rule[TEXT_SHOWN + 1];
 
 	call->busy = true;
 	call->waits = !q;
 	if (!q)
 		return;
 	call->last = q->id;
-	snprintf(rule, sizeof(rule), "%s", q->rule);
 	reply_begin(o);
 	json_open(o, "question", '{');
 	json_int(o, "id", (int64_t)q->id);
 	put_place(o, &q->place);
-	json_str(o, "rule", rule);
+	json_str_cut(o, "rule", q->rule, TEXT_SHOWN);
 	json_int(o, "left", (int64_t)(MAX(q->timer.due, c->now) - c->now));
 	json_close(o, '}');
 	reply_end(o, true);
@@ -582,7 +577,7 @@ static const char *flow_name(struct ctx *c, const struct flow *f)
 
 static void put_flow(struct ctx *c, struct json_out *o, const struct flow *f)
 {
-	char buf[EGRESS_STRLEN], text[FLOW_RULE_SHOWN + 1];
+	char buf[EGRESS_STRLEN];
 	const char *rule, *name;
 
 	if (f->type == FLOW_FREE || f->dead || !f->ops->state)
@@ -602,10 +597,8 @@ static void put_flow(struct ctx *c, struct json_out *o, const struct flow *f)
 	if (name)
 		json_str(o, "name", name);
 	rule = egress_rule(c, f, buf);
-	if (rule) {
-		snprintf(text, sizeof(text), "%s", rule);
-		json_str(o, "rule", text);
-	}
+	if (rule)
+		json_str_cut(o, "rule", rule, FLOW_RULE_SHOWN);
 	json_close(o, '}');
 }
 

@@ -163,16 +163,8 @@ static void line_put(struct ctx *c, struct json_out *o)
 
 static void put_cut(struct json_out *o, const char *name, const char *s)
 {
-	char cut[TEXT + 1];
-
-	if (!s)
-		return;
-	if (strnlen(s, sizeof(cut)) == sizeof(cut)) {
-		memcpy(cut, s, TEXT);
-		cut[TEXT] = '\0';
-		s = cut;
-	}
-	json_str(o, name, s);
+	if (s)
+		json_str_cut(o, name, s, TEXT);
 }
 
 /* A line about @n lost ones: its length */

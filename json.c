@@ -272,24 +272,24 @@ static void put(struct json_out *o, const char *s, size_t n)
 	o->len += n;
 }
 
-/* Bytes from @s on that stay as they are, most often all */
-static size_t plain_len(const char *s)
+/* Bytes from @s on that stay as they are, most often all up to @end */
+static size_t plain_len(const char *s, const char *end)
 {
 	const char *at = s;
 
-	while ((uint8_t)(*at - 0x20) < 0x60 && *at != '"' && *at != '\\')
+	while (at < end && (uint8_t)(*at - 0x20) < 0x60 && *at != '"' && *at != '\\')
 		at++;
 	return (size_t)(at - s);
 }
 
 /* Text of a string, without its quotes */
-static void put_text(struct json_out *o, const char *s)
+static void put_text(struct json_out *o, const char *s, size_t len)
 {
-	const char *end = s + strlen(s);
+	const char *end = s + len;
 	char esc[8];
 
 	while (s < end) {
-		size_t n = plain_len(s);
+		size_t n = plain_len(s, end);
 
 		n = n ? n : utf8_len(s, end);
 		if (n && (uint8_t)*s >= 0x20 && *s != '"' && *s != '\\') {
@@ -302,13 +302,6 @@ static void put_text(struct json_out *o, const char *s)
 	}
 }
 
-static void put_string(struct json_out *o, const char *s)
-{
-	put(o, "\"", 1);
-	put_text(o, s);
-	put(o, "\"", 1);
-}
-
 /* A comma, unless the value is the first, and its name */
 static void put_name(struct json_out *o, const char *name)
 {
@@ -317,7 +310,7 @@ static void put_name(struct json_out *o, const char *name)
 	o->comma = true;
 	if (name) {
 		put(o, "\"", 1);
-		put_text(o, name);
+		put_text(o, name, strlen(name));
 		put(o, "\":", 2);
 	}
 }
@@ -357,8 +350,14 @@ void json_bool(struct json_out *o, const char *name, bool b)
 
 void json_str(struct json_out *o, const char *name, const char *s)
 {
-	put_name(o, name);
-	put_string(o, s);
+	json_str_cut(o, name, s, strlen(s));
+}
+
+void json_str_cut(struct json_out *o, const char *name, const char *s, size_t most)
+{
+	json_str_open(o, name);
+	put_text(o, s, strnlen(s, most));
+	json_str_close(o);
 }
 
 void json_str_open(struct json_out *o, const char *name)
@@ -369,7 +368,7 @@ void json_str_open(struct json_out *o, const char *name)
 
 void json_str_add(struct json_out *o, const char *s)
 {
-	put_text(o, s);
+	put_text(o, s, strlen(s));
 }
 
 void json_str_close(struct json_out *o)

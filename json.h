@@ -67,6 +67,9 @@ void json_bool(struct json_out *o, const char *name, bool b);
 /* U+FFFD replaces each byte of @s that is no UTF-8 */
 void json_str(struct json_out *o, const char *name, const char *s);
 
+/* The same of the first @most bytes, if there are more */
+void json_str_cut(struct json_out *o, const char *name, const char *s, size_t most);
+
 /* The same, piece by piece: whole characters */
 void json_str_open(struct json_out *o, const char *name);
 void json_str_add(struct json_out *o, const char *s);

@@ -227,6 +227,8 @@ static void write_all(struct json_out *o)
 	json_str(o, NULL, "");
 	json_close(o, ']');
 	json_bool(o, "no", false);
+	json_str_cut(o, "cut", "\n\xc3\xa9\xc3\xa9z", 4);
+	json_str_cut(o, "not cut", "abc", 3);
 	json_str(o, "a\"b", "\\ \n\x7f\xc3\xa9\xff\xe2\x82");
 	json_close(o, '}');
 	json_nul(o);
@@ -236,6 +238,7 @@ static void write_all(struct json_out *o)
 static void test_writer(void)
 {
 	static const char want[] = "{\"list\":[-9223372036854775808,true,{},[],\"\"],\"no\":false,"
+				   "\"cut\":\"\\u000a\xc3\xa9\\ufffd\",\"not cut\":\"abc\","
 				   "\"a\\u0022b\":\"\\u005c \\u000a\x7f\xc3\xa9\\ufffd\\ufffd\\ufffd\"}\0" "1";
 	char buf[256];
 
