@@ -2,8 +2,9 @@
 /* LDFLAGS: -Wl,--wrap=log_at */
 /* fuzz_control.c - what a client sends: what is answered is Varlink, whatever it is
  *
- * Input: calls, NUL behind each. The table of rules is a simple one here: port 1 can't be had, port 2 not even be asked for. Ten flows are there,
- * and three wait for an answer. A client that waits for events gets one for each turn it waits.
+ * Input: calls, NUL behind each. The table of rules is a simple one here: port 1 can't be had, port 2 not even be
+ * asked for. Ten flows are there, and three wait for an answer. A client that waits for events gets one for each turn
+ * it waits.
  */
 
 #include <stdarg.h>
@@ -105,7 +106,8 @@ static void wait_begin(struct ctx *c, const struct end *to)
 		.proto = IPPROTO_TCP, .src = { addr_any4, 1 }, .dst = *to, .ip = { &iov, 1, 0, sizeof(head) },
 	};
 
-	CHECK(ask_judge(c, &c->guest[0], IPPROTO_TCP, to, to->port == 3 ? "example.com" : NULL, &p, "tcp/any") == DROP_WAITS);
+	CHECK(ask_judge(c, &c->guest[0], IPPROTO_TCP, to, to->port == 3 ? "example.com" : NULL, &p, "tcp/any") ==
+	      DROP_WAITS);
 	waiting++;
 }
 

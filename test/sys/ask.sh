@@ -204,9 +204,11 @@ q, more = w.reply()
 q = q["question"]
 case("a question", more and (q["protocol"], q["address"], q["port"], q["rule"]) == ("tcp", "198.51.100.10", 7008, "any")
      and "name" not in q and 0 < q["left"] <= 30000)
-case("a word that is no answer", error("Answer", id=q["id"], answer="maybe") == ("InvalidParameter", {"parameter": "answer"}))
+case("a word that is no answer",
+     error("Answer", id=q["id"], answer="maybe") == ("InvalidParameter", {"parameter": "answer"}))
 case("no number", error("Answer", answer="once") == ("InvalidParameter", {"parameter": "id"}))
-case("a number of no question", error("Answer", id=q["id"] + 1, answer="once") == ("NoSuchQuestion", {"id": q["id"] + 1}))
+case("a number of no question",
+     error("Answer", id=q["id"] + 1, answer="once") == ("NoSuchQuestion", {"id": q["id"] + 1}))
 case("questions take \"more\"", error("Questions")[0] == "ExpectedMore")
 case("an answer", Varlink(path).call("Answer", id=q["id"], answer="always") == {})
 case("the flow goes on", f.communicate(timeout=30)[0] == "hello\n")
@@ -263,7 +265,8 @@ is "pesto ends with the program: the reason" "$(cat "$T/asker.5.err")" "No answe
 is "the record has each question, and what became of each flow" \
 	"$(grep -o '"event":"[a-z]*"' "$T/flows" | sort | uniq -c | tr -s ' \n')" ' 3 "event":"ask"
  3 "event":"deny"'
-like "the rule that asks is in it" "$(grep deny "$T/flows")" '"proto":"tcp","address":"198.51.100.10","port":7000,"rule":"any:7000"'
+like "the rule that asks is in it" "$(grep deny "$T/flows")" \
+	'"proto":"tcp","address":"198.51.100.10","port":7000,"rule":"any:7000"'
 
 # ---- Names
 R ip addr add 9.9.9.9/32 dev lo
@@ -291,7 +294,8 @@ pasta_stop
 # ---- What can't wait
 if [ $LINK = tap ]; then
 	pasta_up -c "$S" --ask any -T 7000
-	like "-T: reset at once" "$(C python3 "$T/flow.py" tcp 127.0.0.1 7000)" "^(ConnectionResetError|BrokenPipeError|)$"
+	like "-T: reset at once" "$(C python3 "$T/flow.py" tcp 127.0.0.1 7000)" \
+		"^(ConnectionResetError|BrokenPipeError|)$"
 	pasta_stop
 else
 	pasta_up -c "$S" --ask any

@@ -37,7 +37,8 @@ def check(line, begun, ended):
         assert e["id"] not in ended, "one end each"
         ended.add(e["id"])
         b = begun.get(e["id"])
-        assert b and all(b.get(k) == e.get(k) for k in ("dir", "guest", "proto", "address", "port")), "end of what began"
+        assert b and all(b.get(k) == e.get(k) for k in ("dir", "guest", "proto", "address", "port")), \
+            "end of what began"
     else:
         assert e["event"] in ("allow", "deny") and not set(keys[5:]) - set(VERDICT), "keys of a verdict"
         assert e["id"] not in begun, "numbers are unique"

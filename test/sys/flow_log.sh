@@ -120,7 +120,8 @@ wait_for 20 eval '[ "$(L sum "$T/events")" = "$(denied)" ]'
 is "--events: each, or counted" "$(L sum "$T/events")" "$(denied)"
 kill "$EVENTS"
 wait "$EVENTS" 2>"$T/null"
-like "--metrics" "$(P --metrics | L metrics)" "^passt_flows .*passt_drops .*passt_tcp_retransmissions .*passt_tcp_resets .*\
+like "--metrics" "$(P --metrics | L metrics)" \
+	"^passt_flows .*passt_drops .*passt_tcp_retransmissions .*passt_tcp_resets .*\
 passt_flow_bytes passt_table_used passt_listeners passt_denials$"
 like "--metrics: denials by rule" "$(P --metrics)" "passt_denials_total\{rule=\"private\"\} $(denied)"
 like "--metrics: drops by reason" "$(P --metrics)" "passt_drops_total\{reason=\"policy\"\} $(denied)"
@@ -155,7 +156,8 @@ PROTO .*
 tcp .*9\.9\.9\.9:7000"
 
 # The client in the manual
-sed -n '/^import json, socket.*flow log/,/^```/p' "$TOP/doc/control.md" | sed "/^\`/d; s#/tmp/pasta.socket#$S#" >"$T/client.py"
+sed -n '/^import json, socket.*flow log/,/^```/p' "$TOP/doc/control.md" |
+	sed "/^\`/d; s#/tmp/pasta.socket#$S#" >"$T/client.py"
 le "a client of ten lines" "$(wc -l <"$T/client.py")" 10
 timeout 20 python3 "$T/client.py" >"$T/client.out" 2>&1 & CLIENT=$!
 wait_for 20 eval 'D 1; grep -q "deny.*10.9.0.1" "$T/client.out"'
@@ -172,8 +174,10 @@ xfer 10 <<END
 udp a_flow_by_name c=C s=R to=9.9.9.9 at=9.9.9.9 port=7000 sizes=1,1000
 END
 like "--flows: the name" "$(P --flows)" "udp .*  out  good\.test\.example 9\.9\.9\.9:7000 +good\.test\.example:7000"
-ok "the record has it, too" wait_for 5 has '"event":"allow".*"port":7000,"name":"good.test.example","rule":"good.test.example:7000"'
-ok "and the answer" has '"event":"dns",.*"name":"good.test.example","type":"A","verdict":"allow","addresses":\["9.9.9.9"\]}'
+ok "the record has it, too" \
+	wait_for 5 has '"event":"allow".*"port":7000,"name":"good.test.example","rule":"good.test.example:7000"'
+ok "and the answer" \
+	has '"event":"dns",.*"name":"good.test.example","type":"A","verdict":"allow","addresses":\["9.9.9.9"\]}'
 kill $RESOLVER
 pasta_stop
 done_testing

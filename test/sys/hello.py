@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """hello.py serve DIR | ask ADDRESS PORT [PIECE | -b PIECE | -s SECONDS | -e]...
 
-serve: resolver, and servers of TLS, HTTP and of a protocol whose server speaks first, for every name below "example", at
-9.9.9.9 and 2620:fe::9. A line in DIR/got for each connection: its port, and the server name of TLS, the first line, or
-"nothing" if no byte came. DIR/up is there when all is. DIR/cert.pem has key and certificate.
+serve: resolver, and servers of TLS, HTTP and of a protocol whose server speaks first, for every name below "example",
+at 9.9.9.9 and 2620:fe::9. A line in DIR/got for each connection: its port, and the server name of TLS, the first line,
+or "nothing" if no byte came. DIR/up is there when all is. DIR/cert.pem has key and certificate.
 
-ask: sends pieces, with escapes of Python's strings, at once or byte by byte; waits, or ends the stream. Prints the first
-line of the answer, "end", or "reset"."""
+ask: sends pieces, with escapes of Python's strings, at once or byte by byte; waits, or ends the stream. Prints the
+first line of the answer, "end", or "reset"."""
 import socket, ssl, struct, sys, threading, time
 
 TLS, HTTP, FIRST = (443, 8443), (80, 8080, 8000), (22,)

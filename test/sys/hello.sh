@@ -48,10 +48,13 @@ is "TLS: the servers saw that" "$(seen 3)" "443 a.example
 8443 a.example"
 resets "TLS: another name at that address" get --resolve b.example:443:9.9.9.9 https://b.example/
 resets "TLS: the same by IPv6" get --resolve 'b.example:443:[2620:fe::9]' https://b.example/
-resets "TLS: a name that a rule allows, without an answer" get --resolve x.sub.example:443:9.9.9.9 https://x.sub.example/
+resets "TLS: a name that a rule allows, without an answer" \
+	get --resolve x.sub.example:443:9.9.9.9 https://x.sub.example/
 resets "TLS: no name" get https://9.9.9.9/
-unlike "TLS: no name, by openssl" "$(C openssl s_client -connect 9.9.9.9:443 -noservername </dev/null 2>&1)" "BEGIN CERT"
-like "TLS: the name, by openssl" "$(C openssl s_client -connect 9.9.9.9:443 -servername a.example </dev/null 2>&1)" "BEGIN CERT"
+unlike "TLS: no name, by openssl" \
+	"$(C openssl s_client -connect 9.9.9.9:443 -noservername </dev/null 2>&1)" "BEGIN CERT"
+like "TLS: the name, by openssl" \
+	"$(C openssl s_client -connect 9.9.9.9:443 -servername a.example </dev/null 2>&1)" "BEGIN CERT"
 resets "plain text on TLS' port" get -H 'Host: a.example' http://9.9.9.9:443/
 is "a server that speaks first, there" "$(ask 9.9.9.9 443 'SSH-2.0-x\r\n')" reset
 is "nothing of these connections has got there" "$(seen 8 | sort | uniq -c | sed 's/^ *//')" "1 443 a.example
@@ -79,7 +82,8 @@ is "HTTP: the servers saw that" "$(seen 3)" "80 GET / HTTP/1.1
 resets "HTTP: another name at that address" get --resolve b.example:80:9.9.9.9 http://b.example/
 resets "HTTP: an address" get http://9.9.9.9/
 is "HTTP: two Host lines" "$(ask 9.9.9.9 80 "${GET}Host: b.example\r\n\r\n")" reset
-is "HTTP: absolute form of another name" "$(ask 9.9.9.9 80 'GET http://b.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n')" reset
+is "HTTP: absolute form of another name" \
+	"$(ask 9.9.9.9 80 'GET http://b.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n')" reset
 is "HTTP: a field that goes on" "$(ask 9.9.9.9 80 "$GET\tx: y\r\n\r\n")" reset
 is "HTTP/2 without TLS" "$(ask 9.9.9.9 8080 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')" reset
 is "HTTP: the end before the header's" "$(ask 9.9.9.9 80 "$GET" -e)" reset
@@ -89,7 +93,8 @@ is "nothing of these connections has got there" "$(seen 8 | sort | uniq -c | sed
 
 # ---- Other ports
 is "another port: the server speaks first" "$(ask 9.9.9.9 22 'x\r\n')" "220 first"
-is "another port: HTTP of any name" "$(ask 9.9.9.9 8000 'GET / HTTP/1.1\r\nHost: b.example\r\n\r\n')" "HTTP/1.1 200 fine"
+is "another port: HTTP of any name" \
+	"$(ask 9.9.9.9 8000 'GET / HTTP/1.1\r\nHost: b.example\r\n\r\n')" "HTTP/1.1 200 fine"
 seen 2 >"$T/out"
 ok "all that was held is gone" wait_for 20 no_flows
 pasta_stop

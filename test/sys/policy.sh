@@ -216,10 +216,12 @@ END
 	printf 'allow any\ndeny publik\n' >"$T/wrong"
 	is "rules are replaced" "$(P --policy "$T/new"; echo $?)" 0
 	is "rules with a mistake: the line is named, the old ones stay" "$(P --policy "$T/wrong"; echo $?)" \
-		"Invalid value \"$T/wrong\" for --policy: line 2: unknown word: a group, an address, or a name with a dot expected
+		"Invalid value \"$T/wrong\" for --policy: line 2: unknown word: a group, an address, \
+or a name with a dot expected
 1"
 	is "rules with a mistake: no port changes" "$(P --policy "$T/wrong" -t 7999 >"$T/out"; P | grep -c 7999)" 0
-	is "a file that isn't there" "$(P --policy "$T/none"; echo $?)" "Invalid value \"$T/none\" for --policy: No such file or directory
+	is "a file that isn't there" "$(P --policy "$T/none"; echo $?)" \
+		"Invalid value \"$T/none\" for --policy: No such file or directory
 1"
 	ok "echo by a new rule" C ping -nqc 1 -W 5 10.9.0.1
 	xfer 5 <<END

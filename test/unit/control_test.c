@@ -140,7 +140,7 @@ static void clients_new(unsigned waits)
 
 static void test_evict(void)
 {
-	test("FWD-19 who gives way: the client idle for longest, but none that waits for news as long as there is another");
+	test("FWD-19 who gives way: the client idle for longest, but none that waits for news if there is another");
 	c.epfd = epoll_create1(EPOLL_CLOEXEC);
 	c.now = 1000;
 	wheel_init(&c.wheel, 1000);

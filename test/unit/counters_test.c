@@ -120,13 +120,15 @@ static void test_all(void)
 	       "\"from_guest\":{\"frames\":41,\"bytes\":42},\"to_guest\":{\"frames\":43,\"bytes\":44},\"lost\":45,"
 	       "\"spliced_connections\":31,\"spliced_bytes\":32,"
 	       "\"dropped\":{\"frame\":51,\"ethertype\":0,\"ip_header\":0,\"ip_csum\":0,\"ip_ext\":0,\"fragment\":0,"
-	       "\"l4_header\":0,\"l4_csum\":0,\"segments\":0,\"proto\":0,\"port_zero\":0,\"addr\":0,\"policy\":0,\"ask\":0,"
+	       "\"l4_header\":0,\"l4_csum\":0,\"segments\":0,\"proto\":0,\"port_zero\":0,\"addr\":0,\"policy\":0,"
+	       "\"ask\":0,"
 	       "\"tcp_state\":0,\"tcp_seq\":0,\"no_flow\":0,\"no_resource\":0,\"send\":0,\"link_full\":0,"
 	       "\"responder\":52},"
 	       "\"flows_opened\":{\"tcp\":1099511627776,\"udp\":12,\"ping\":0,\"spliced\":0},"
 	       "\"flows_ended\":{\"tcp\":0,\"udp\":0,\"ping\":0,\"spliced\":26},"
 	       "\"tcp\":{\"retransmissions\":61,\"timeouts\":62,\"probes\":63,\"spurious\":64,\"resets_sent\":65,"
-	       "\"resets_received\":66,\"refused\":67,\"stalls\":68,\"out_of_order\":69,\"gaps_dropped\":70},\"host_changes\":0}");
+	       "\"resets_received\":66,\"refused\":67,\"stalls\":68,\"out_of_order\":69,\"gaps_dropped\":70},"
+	       "\"host_changes\":0}");
 }
 
 /* All metrics; checked: a family is in one place, type and help come first, and the end is the end */
@@ -189,7 +191,8 @@ static void test_metrics(void)
 	p.rule[0] = (struct policy_rule){ .text = "private", .verdict = DENY, .hits = 5, .denied = 5 };
 	p.rule[1] = (struct policy_rule){ .text = "public", .verdict = ALLOW, .hits = 6 };
 	p.rule[2] = (struct policy_rule){ .text = "host", .verdict = DENY };
-	p.rule[3] = (struct policy_rule){ .text = "[fd00::/8]:53", .verdict = ASK, .hits = -1ULL, .denied = 1ULL << 40 };
+	p.rule[3] = (struct policy_rule){ .text = "[fd00::/8]:53", .verdict = ASK, .hits = -1ULL,
+					  .denied = 1ULL << 40 };
 	c.egress.policy = &p;
 	s = strstr(scraped(), "# TYPE passt_denials");
 	eq_str(s,

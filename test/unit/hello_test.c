@@ -182,9 +182,11 @@ static const struct { const char *what, *exts, *want; } tls[] = {
 /* First bytes of something else */
 static const struct { const char *what, *hex, *want; } others[] = {
 	{ "HTTP", "47", "other" }, { "SSH", "5353482d322e30", "other" }, { "an alert", "15 0301 0002 0228", "other" },
-	{ "SSL 2", "802e 0103", "other" }, { "another version", "16 02", "bad" }, { "an empty record", "16 0301 0000", "bad" },
+	{ "SSL 2", "802e 0103", "other" }, { "another version", "16 02", "bad" },
+	{ "an empty record", "16 0301 0000", "bad" },
 	{ "a record of 16,385 bytes", "16 0301 4001", "bad" }, { "another message", "16 0301 0004 02", "bad" },
-	{ "a message of 16 MiB", "16 0301 0004 01ffffff", "bad" }, { "an empty message", "16 0301 0004 01000000", "bad" },
+	{ "a message of 16 MiB", "16 0301 0004 01ffffff", "bad" },
+	{ "an empty message", "16 0301 0004 01000000", "bad" },
 	{ "a message of 16 KiB, with headers more", "16 0301 0004 01003ffc", "bad" },
 	{ "the next record is of data", "16 0301 0001 01 17", "bad" },
 };
@@ -262,9 +264,11 @@ static const struct { const char *what, *text, *want; } http[] = {
 	{ "an empty port", GET "Host: a.example:\r\n\r\n", "a.example" },
 	{ "an empty line first", "\r\n" GET "Host: a.example\r\n\r\n", "a.example" },
 	{ "the same, LF alone", "\n" GET "Host: a.example\r\n\r\n", "a.example" },
-	{ "a body", "POST /x HTTP/1.1\r\nHost: a.example\r\nContent-Length: 3\r\n\r\nHost: b.example\r\n\r\n", "a.example" },
+	{ "a body", "POST /x HTTP/1.1\r\nHost: a.example\r\nContent-Length: 3\r\n\r\nHost: b.example\r\n\r\n",
+	  "a.example" },
 	{ "two Hosts", GET "Host: a.example\r\nX: y\r\nHost: b.example\r\n\r\n", "a.example,b.example" },
-	{ "a Host in another field", GET "X-Host: b.example\r\nX: Host: c.example\r\nHost: a.example\r\n\r\n", "a.example" },
+	{ "a Host in another field", GET "X-Host: b.example\r\nX: Host: c.example\r\nHost: a.example\r\n\r\n",
+	  "a.example" },
 	{ "no Host", GET "Accept: */*\r\n\r\n", "" },
 	{ "no field", "GET / HTTP/1.0\r\n\r\n", "" },
 	{ "an empty Host", GET "Host:\r\n\r\n", "-" },
@@ -307,10 +311,12 @@ static const struct { const char *what, *text, *want; } http[] = {
 
 /* Hosts, all of them labels of one kind or another */
 static const struct { const char *host, *want; } hosts[] = {
-	{ "a", "a" }, { "a.b.c.example", "a.b.c.example" }, { "_x.example", "_x.example" }, { "a-b.example", "a-b.example" },
+	{ "a", "a" }, { "a.b.c.example", "a.b.c.example" }, { "_x.example", "_x.example" },
+	{ "a-b.example", "a-b.example" },
 	{ "1a.example", "1a.example" }, { "xn--e1afmkfd.example", "xn--e1afmkfd.example" },
 	{ ".", "!" }, { "..", "!" }, { ".a", "!" }, { "a..b", "!" }, { "a..", "!" }, { "-a.b", "!" }, { "a-.b", "!" },
-	{ "a.b-", "!" }, { "a.-b", "!" }, { "a/b", "!" }, { "a.1", "-" }, { "a.0x1", "-" }, { "*.a", "!" }, { "a%2eb", "!" },
+	{ "a.b-", "!" }, { "a.-b", "!" }, { "a/b", "!" }, { "a.1", "-" }, { "a.0x1", "-" }, { "*.a", "!" },
+	{ "a%2eb", "!" },
 	{ "a.b:1:2", "!" },
 };
 

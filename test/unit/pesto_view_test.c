@@ -53,9 +53,9 @@ static void test_numbers(void)
 }
 
 #define FLOW(id, addr, to, from, age, more)									\
-	"{\"protocol\":\"tcp\",\"direction\":\"out\",\"id\":" #id ",\"host\":{\"remote\":{\"address\":\"" addr "\","	\
-	"\"port\":443},\"local\":{\"address\":\"10.0.0.1\",\"port\":8080}},\"to_guest\":" #to ",\"from_guest\":" #from	\
-	",\"age\":" #age more "}"
+	"{\"protocol\":\"tcp\",\"direction\":\"out\",\"id\":" #id ",\"host\":{\"remote\":{\"address\":\"" addr		\
+	"\",\"port\":443},\"local\":{\"address\":\"10.0.0.1\",\"port\":8080}},\"to_guest\":" #to			\
+	",\"from_guest\":" #from ",\"age\":" #age more "}"
 
 static void test_rows(void)
 {
@@ -89,7 +89,8 @@ static void test_rows(void)
 	test("flows from outside, echo, and what a server could send to confuse a terminal");
 	at = 0;
 	answer[0] =
-		"{\"flows\":[{\"protocol\":\"icmp\",\"id\":9,\"to_guest\":9000,\"host\":{\"remote\":{\"address\":\"fd00::1\"}}},"
+		"{\"flows\":[{\"protocol\":\"icmp\",\"id\":9,\"to_guest\":9000,"
+		"\"host\":{\"remote\":{\"address\":\"fd00::1\"}}},"
 		"{\"protocol\":\"udp\",\"direction\":\"in\",\"id\":8,\"to_guest\":8000,\"host\":{\"remote\":"
 		"{\"address\":\"192.0.2.1\",\"port\":5000},\"local\":{\"port\":53}}},"
 		"{\"protocol\":\"\\u001b[2J\",\"id\":7,\"rule\":\"\\u001b\"}]}";
