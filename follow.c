@@ -6,7 +6,7 @@
  * reset: the guest's programs connect again, and need not wait for a timeout. A link that is down, or a default route
  * that is gone, is no reason: connections wait.
  *
- * All flows are walked for that, a number of them at a time, and no more than the link to the guest takes.
+ * All flows are walked for that, a number of them at a time. A walk waits for a link that is full.
  */
 #include <errno.h>
 #include <linux/if_link.h>
@@ -112,6 +112,7 @@ static void walk_end(struct follow *w, struct ctx *c)
 /* Some of the flows; false if there are more */
 static bool walk(struct follow *w, struct ctx *c)
 {
+	w->full = NULL;
 	w->asked = addr_any6;
 	for (unsigned n = 0; n < WALK_TURN && w->walk < c->flows.unused; n++, w->walk++) {
 		struct flow *f = &c->flows.f[w->walk];
@@ -119,8 +120,10 @@ static bool walk(struct follow *w, struct ctx *c)
 
 		if (f->type == FLOW_FREE || f->dead || !f->ops->lost)
 			continue;
-		if (!tap_takes(&flow_guest(c, f)->tap))
+		if (!tap_takes(&flow_guest(c, f)->tap)) {
+			w->full = &flow_guest(c, f)->tap;
 			return false;
+		}
 		our = sock_name(f->sock);
 		if (gone_has(w, &our.a) || device_gone(w, f->sock))
 			f->ops->lost(c, f);
@@ -156,9 +159,9 @@ static void gone_check(struct follow *w, struct ctx *c)
 	}
 	if (w->walk != FLOW_NONE && walk(w, c))
 		walk_end(w, c);
-	if (w->walk != FLOW_NONE)
+	if (w->walk != FLOW_NONE && !w->full)
 		timer_set(&c->wheel, &w->leave, c->now + 1);
-	else if (w->ngone || w->any || w->unbound)
+	else if (w->walk == FLOW_NONE && (w->ngone || w->any || w->unbound))
 		timer_set(&c->wheel, &w->leave, MIN(MAX(next, c->now + 1), c->now + BACK));
 }
 
@@ -392,6 +395,12 @@ void follow_timer(struct follow *w, struct ctx *c, struct timer *t)
 		gone_check(w, c);
 	else
 		read_again(w, c);
+}
+
+void follow_link_takes(struct follow *w, struct ctx *c)
+{
+	w->full = NULL;
+	timer_set(&c->wheel, &w->leave, c->now);
 }
 
 void follow_flows_ended(struct follow *w, struct ctx *c)

@@ -38,6 +38,7 @@ struct follow {
 	bool		there;		/* and what was found */
 	bool		keeping;	/* the namespace has old addresses until connections end */
 	uint32_t	walk;		/* next flow of a walk for addresses that left, FLOW_NONE: there is no walk */
+	const struct tap *full;		/* the link that the walk waits for, or NULL */
 };
 
 /* Opens sockets in the host's network namespace: before net_start(), so that no change is missed. Without them, the
@@ -64,6 +65,13 @@ static inline bool follow_waits(const struct follow *w, const struct ctx *c)
 	return w->keeping && c->flows.dead != FLOW_NONE;
 }
 void follow_flows_ended(struct follow *w, struct ctx *c);
+
+/* A walk goes on if the link takes frames again, or is gone: after loop_end() */
+static inline bool follow_walks(const struct follow *w)
+{
+	return w->full && (w->full->fd < 0 || tap_takes(w->full));
+}
+void follow_link_takes(struct follow *w, struct ctx *c);
 
 #define RESOLV_TEXT	16384		/* bytes of the file that count */
 

@@ -428,6 +428,8 @@ static void turn_end(struct ctx *c)
 	if (follow_waits(&watcher, c))
 		follow_flows_ended(&watcher, c);
 	loop_end(c);
+	if (follow_walks(&watcher))
+		follow_link_takes(&watcher, c);
 	if (c->flow_log.clients)
 		control_news(c);
 	for (unsigned i = 0; i < GUEST_MAX; i++)

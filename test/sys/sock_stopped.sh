@@ -49,6 +49,9 @@ for i in 1 2 3; do
 	send $((i * 5)) $((i * 5 + 5))
 	if [ $i = 1 ]; then
 		rests "VM-04 guest does not read" 6	# window probes
+		ip addr add 198.51.100.3/32 dev lo
+		ip addr del 198.51.100.3/32 dev lo
+		rests "VM-04 and an address leaves the host" 6
 	else
 		wait_for 10 quiet cs_of $PASTAPID
 	fi
