@@ -2,10 +2,10 @@
 /* follow_resolv.c - a process that reads /etc/resolv.conf whenever it changes
  *
  * The main process has no file system. This one has nothing but that, to read: it sends the text, and ends with the
- * main process. resolv.conf(5) may be a link, or a chain of them, to a file that is written anew, replaced, or made
- * later (NetworkManager, systemd-resolved, resolvconf). So the directory of each of the names is watched (inotify(7)),
- * and the file itself; for a directory that doesn't exist, the one above. Watches are set anew before each reading:
- * what changes behind it is another event.
+ * main process. resolv.conf(5) may be a link, or a chain of them, also by directories that are links, to a file that is
+ * written anew, replaced, or made later (NetworkManager, systemd-resolved, resolvconf). So the directory of each of the
+ * names is watched (inotify(7)), and the file itself; for a directory that doesn't exist, the one above. Watches are
+ * set anew before each reading: a change behind it is another event.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -70,8 +70,8 @@ static void watch_above(struct chain *c, const char *path)
 	c->names++;
 }
 
-/* Follows a link: its target into @path; false if it isn't one */
-static bool follow_link(char path[static PATH_MAX])
+/* Target of the link @path, with @rest behind it, into @path; false if it isn't one */
+static bool follow_link(char path[static PATH_MAX], const char *rest)
 {
 	char to[PATH_MAX], at[PATH_MAX], name[NAME_MAX + 1];
 	long n = syscall(__NR_readlinkat, AT_FDCWD, path, to, sizeof(to) - 1);
@@ -81,8 +81,26 @@ static bool follow_link(char path[static PATH_MAX])
 	to[n] = '\0';
 	snprintf(at, sizeof(at), "%s", path);
 	path_cut(at, name);
-	n = *to == '/' ? snprintf(path, PATH_MAX, "%s", to) : snprintf(path, PATH_MAX, "%s/%s", at, to);
+	n = *to == '/' ? snprintf(path, PATH_MAX, "%s%s", to, rest) : snprintf(path, PATH_MAX, "%s/%s%s", at, to, rest);
 	return n < PATH_MAX;
+}
+
+/* Watches the first link on the way, and follows it; false if there is none */
+static bool watch_link(struct chain *c, char path[static PATH_MAX])
+{
+	char way[PATH_MAX];
+
+	for (size_t n = 0; path[n];) {
+		n += 1 + strcspn(path + n + 1, "/");
+		snprintf(way, sizeof(way), "%.*s", (int)n, path);
+		if (!follow_link(way, path + n))
+			continue;
+		path[n] = '\0';
+		watch_above(c, path);
+		snprintf(path, PATH_MAX, "%s", way);
+		return true;
+	}
+	return false;
 }
 
 /* Watches of all names in the chain of links, in place of the former ones */
@@ -94,11 +112,9 @@ static void watch_chain(struct chain *c, const char *start)
 		inotify_rm_watch(c->inotify, c->watch[--c->n]);
 	c->names = 0;
 	snprintf(path, sizeof(path), "%s", start);
-	for (unsigned i = 0; i < HOPS_MAX; i++) {
-		watch_above(c, path);
-		if (!follow_link(path))
-			break;
-	}
+	for (unsigned i = 0; i < HOPS_MAX && watch_link(c, path); i++)
+		;
+	watch_above(c, path);
 	watch_path(c, path);
 }
 

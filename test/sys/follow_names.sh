@@ -89,6 +89,14 @@ mkdir "$T/run/late"
 chmod 755 "$T/run/late"
 echo "nameserver 198.51.100.11" >"$T/run/late/resolv.conf"
 leads "FOL-20 a link to a directory that comes late" 198.51.100.11
+mkdir "$T/run/b"
+chmod 755 "$T/run/b"
+echo "nameserver 198.51.100.12" >"$T/run/b/resolv.conf"
+ln -s b "$T/run/now"
+ln -sfn "$T/run/now/resolv.conf" /etc/resolv.conf
+leads "FOL-20 a link on the way, for a directory" 198.51.100.12
+ln -sfn late "$T/run/now"
+leads "FOL-20 it leads to another directory" 198.51.100.11
 ln -s "$T/run/late/resolv.conf" "$T/run/a/second"
 ln -sfn "$T/run/a/second" /etc/resolv.conf
 echo "nameserver 198.51.100.12" >"$T/run/late/resolv.conf"
