@@ -292,27 +292,36 @@ static void end_spliced(struct ctx *c, const struct addr *old)
 	}
 }
 
-/* The namespace's; connections from the host go to the new address at once. True if it has to be tried again. */
-static bool configure(struct follow *w, struct ctx *c, const struct net_ip old[FAMILIES])
+/* The namespace has the guest's address of now: connections from the host go to that one at once */
+static void moved(struct follow *w, struct ctx *c, enum family f)
 {
-	struct guest *g = &c->guest[0];
+	const struct addr *now = &c->net.ip[f].guest.addr;
+	struct addr *seen = &c->guest[0].seen.addr[f], was = w->in_ns[f];
+
+	if (addr_eq(&was, now))
+		return;
+	if (addr_eq(seen, &was))
+		*seen = *now;
+	end_spliced(c, &was);
+	w->in_ns[f] = *now;
+}
+
+/* The namespace's addresses and routes. True if it has to be tried again. */
+static bool configure(struct follow *w, struct ctx *c)
+{
 	struct own_keep keep;
-	bool again = false;
 
 	if (!w->ns || w->ns->nl.fd < 0)
 		return false;
 	w->keeping = false;
-	for (enum family f = V4; f < FAMILIES && !again; f++) {
+	for (enum family f = V4; f < FAMILIES; f++) {
 		find_kept(c, f, &keep);
-		again = !ns_follow(w->ns, &c->net, &w->nl, f, &keep);
+		if (!ns_follow(w->ns, &c->net, &w->nl, f, &keep))
+			return true;
 		w->keeping |= keep.used;
-		if (addr_eq(&old[f].guest.addr, &c->net.ip[f].guest.addr))
-			continue;
-		if (addr_eq(&g->seen.addr[f], &old[f].guest.addr))
-			g->seen.addr[f] = c->net.ip[f].guest.addr;
-		end_spliced(c, &old[f].guest.addr);
+		moved(w, c, f);
 	}
-	return again;
+	return false;
 }
 
 static void filter_again(struct follow *w, struct ctx *c)
@@ -378,7 +387,7 @@ static void read_again(struct follow *w, struct ctx *c)
 	bool again;
 
 	renumber(c, old);
-	again = configure(w, c, old);
+	again = configure(w, c);
 	took = (cpu_us() - start) * (w->ns ? 2 : 1);	/* the other process takes about the same */
 	w->next = c->now + (again ? LATE_AGAIN : MIN(READ_SHARE * took / 1000, READ_MOST));
 	if (again)
@@ -506,6 +515,8 @@ void follow_start(struct follow *w, struct ctx *c, struct ns *ns)
 	if (w->notes.fd < 0)
 		return;
 	w->ns = ns;
+	for (enum family f = V4; f < FAMILIES; f++)
+		w->in_ns[f] = c->net.ip[f].guest.addr;
 	rc = follow_filter(w, c);
 	rc = rc ? rc : ev_add(c->epfd, w->notes.fd, EV_HOST, 0, 0, EPOLLIN);
 	if (rc)

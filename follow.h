@@ -25,6 +25,7 @@ struct follow {
 	struct nl	notes, nl;	/* notifications; requests. In the host's namespace; -1: none */
 	int		resolv;		/* line of the process that reads resolv.conf; -1: none */
 	struct ns	*ns;		/* NULL: none to configure */
+	struct addr	in_ns[FAMILIES];	/* guest's address that the namespace was given last */
 	struct timer	read, leave;	/* next reading; next look at addresses that were deleted */
 	uint64_t	next;		/* ms: no reading before */
 	uint64_t	busy;		/* ms: changes so far are paid for then, see pay() */

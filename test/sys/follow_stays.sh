@@ -142,7 +142,11 @@ ext
 
 # ---- the process that makes the changes doesn't run for a while
 
-pasta_up
+pasta_up -t 8000
+C python3 "$SYS/follow.py" serve 8000 >"$T/serve.C" 2>&1 &
+disown
+wait_for 20 grep -q ready "$T/serve.C"
+ok "the guest uses its addresses" eval 'traffic 198.51.100.10 && traffic 2001:db8:1::10'
 p=$(pgrep -x pasta-setter)
 kill -STOP "$p"
 nets
@@ -151,6 +155,10 @@ not "FOL-14 while it is stopped, nothing changes" wait_for 2 eval '! C_is "$IN_E
 ok "FOL-14 but the loop goes on" traffic 203.0.113.10
 kill -CONT "$p"
 ok "FOL-14 then, the namespace follows" wait_for 15 C_is "$IN_WLAN"
+for to in 203.0.113.2 2001:db8:2::2; do
+	ok "FOL-14 and a connection from outside goes to $to" \
+		eval "R timeout 5 python3 '$SYS/follow.py' hold $to 8000 <<<'' | grep -q ok"
+done
 kill -KILL "$p"
 nets
 ext
