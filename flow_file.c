@@ -9,10 +9,8 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -92,15 +90,9 @@ static _Noreturn void write_until_end(int from, int alive)
 
 static _Noreturn void file_main(int from, int alive)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC), keep[] = { from, alive, w.file.fd };
-	sigset_t all;
+	const int keep[] = { from, alive, w.file.fd };
 
-	prctl(PR_SET_NAME, "passt-flows");	/* for users: another program */
-	sigfillset(&all);
-	sigprocmask(SIG_BLOCK, &all, NULL);
-	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-		dup2(null, fd);
-	isolate_fds(keep, ARRAY_SIZE(keep));
+	isolate_beside("passt-flows", keep, ARRAY_SIZE(keep));
 	isolate_writer();
 	write_until_end(from, alive);
 }

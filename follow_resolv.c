@@ -10,11 +10,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -180,15 +178,9 @@ static _Noreturn void read_and_send(const char *path, int line, int inotify)
 
 static _Noreturn void reader_main(const char *path, int line, int inotify)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC), keep[] = { line, inotify };
-	sigset_t all;
+	const int keep[] = { line, inotify };
 
-	prctl(PR_SET_NAME, "passt-names");	/* for users: another program */
-	sigfillset(&all);
-	sigprocmask(SIG_BLOCK, &all, NULL);
-	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-		dup2(null, fd);
-	isolate_fds(keep, ARRAY_SIZE(keep));
+	isolate_beside("passt-names", keep, ARRAY_SIZE(keep));
 	isolate_reader();
 	read_and_send(path, line, inotify);
 }

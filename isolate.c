@@ -17,6 +17,7 @@
 #include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <sched.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -168,6 +169,19 @@ void isolate_fds(const int *keep, unsigned n)
 		}
 		close_between(from, next - 1);
 	}
+}
+
+void isolate_beside(const char *name, const int *keep, unsigned n)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	sigset_t all;
+
+	prctl(PR_SET_NAME, name);
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL);
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		dup2(null, fd);
+	isolate_fds(keep, n);
 }
 
 int isolate_fd_in_path(const char *path)
@@ -325,8 +339,8 @@ enum {
 	ALL	= LOOP | OPENER,
 	CONTROL	= OPENER << 1,		/* with a control socket */
 	VHOST	= CONTROL << 1,		/* with --vhost-user */
-	SETTER	= VHOST << 1,		/* the process that changes the namespace's network, see ns_setter() */
-	READER	= SETTER << 1,		/* the process that reads resolv.conf, see resolv_watch() */
+	SETTER	= VHOST << 1,		/* the process that changes the namespace's network, see ns_setter.c */
+	READER	= SETTER << 1,		/* the process that reads resolv.conf, see follow_resolv.c */
 	WRITER	= READER << 1,		/* the process that writes the flow log, see flow_file.c */
 	REFUSED	= WRITER << 1,		/* fails with ENOMEM: libc can do without */
 };

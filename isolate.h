@@ -25,6 +25,11 @@ void isolate_early(const struct conf *c, int keep);
 /* Closes descriptors above stderr but the @n in @keep; negative ones are none */
 void isolate_fds(const int *keep, unsigned n);
 
+/* In a process that stays beside the main one: its name in lists of processes, for users another program; no signals,
+ * which a terminal or a service sends to the main process; standard streams nowhere; no other descriptors
+ */
+void isolate_beside(const char *name, const int *keep, unsigned n);
+
 /* N of a path /proc/self/fd/N, or negative for any other */
 int isolate_fd_in_path(const char *path);
 

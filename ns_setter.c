@@ -7,10 +7,7 @@
  * and the kernel's answers. It ends with the main process.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/rtnetlink.h>
-#include <signal.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -64,18 +61,11 @@ static _Noreturn void serve(int line, int nl)
 	_exit(0);
 }
 
-/* Signals of a terminal or a service are for the main process */
 static _Noreturn void setter_main(int line, int nl)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC), keep[] = { line, nl };
-	sigset_t all;
+	const int keep[] = { line, nl };
 
-	prctl(PR_SET_NAME, "pasta-setter");	/* for users: another program */
-	sigfillset(&all);
-	sigprocmask(SIG_BLOCK, &all, NULL);
-	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-		dup2(null, fd);
-	isolate_fds(keep, ARRAY_SIZE(keep));
+	isolate_beside("pasta-setter", keep, ARRAY_SIZE(keep));
 	isolate_setter();
 	serve(line, nl);
 }
