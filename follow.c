@@ -186,9 +186,7 @@ static bool note_link(struct follow *w, struct ctx *c, const struct nlmsghdr *nh
 		return false;
 	i = (unsigned)ifi->ifi_index;
 	attrs_read(nh, sizeof(*ifi), tb, IFLA_IFNAME);
-	if (tb[IFLA_IFNAME])
-		snprintf(name, sizeof(name), "%.*s", (int)RTA_PAYLOAD(tb[IFLA_IFNAME]),
-			 (const char *)RTA_DATA(tb[IFLA_IFNAME]));
+	attr_name(tb[IFLA_IFNAME], name);
 	if (nh->nlmsg_type == RTM_NEWLINK && *name && fwd_names(&c->fwd, name))
 		fwd_renew(&c->fwd, net, name, i);
 	if (nh->nlmsg_type == RTM_DELLINK && *name)
@@ -203,18 +201,12 @@ static bool note_link(struct follow *w, struct ctx *c, const struct nlmsghdr *nh
 /* False if nothing has to be read again */
 static bool note(struct follow *w, struct ctx *c, const struct nlmsghdr *nh)
 {
-	const struct ifaddrmsg *ifa = NLMSG_DATA(nh);
-	const struct rtattr *tb[IFA_LOCAL + 1];
 	struct addr a;
 
 	if (nh->nlmsg_type == RTM_NEWLINK || nh->nlmsg_type == RTM_DELLINK)
 		return note_link(w, c, nh);
-	if (nh->nlmsg_type != RTM_DELADDR || !msg_has(nh, sizeof(*ifa)))
-		return true;
-	attrs_read(nh, sizeof(*ifa), tb, IFA_LOCAL);
-	if (!attr_addr(tb[IFA_LOCAL] ? tb[IFA_LOCAL] : tb[IFA_ADDRESS], ifa->ifa_family == AF_INET6, &a))
-		return true;
-	gone_add(w, c, &a);
+	if (nh->nlmsg_type == RTM_DELADDR && msg_addr(nh, &a))
+		gone_add(w, c, &a);
 	return true;
 }
 

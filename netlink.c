@@ -369,6 +369,12 @@ bool attr_addr(const struct rtattr *a, bool v6, struct addr *addr)
 	return true;
 }
 
+void attr_name(const struct rtattr *a, char name[static IFNAMSIZ])
+{
+	if (a)
+		snprintf(name, IFNAMSIZ, "%.*s", (int)RTA_PAYLOAD(a), (const char *)RTA_DATA(a));
+}
+
 /* Links */
 
 static void link_each(const struct nlmsghdr *nh, void *arg)
@@ -390,9 +396,7 @@ static void link_each(const struct nlmsghdr *nh, void *arg)
 	info->mtu = attr_u32(tb[IFLA_MTU], 0);
 	info->gro4 = attr_u32(tb[IFLA_GRO_IPV4_MAX_SIZE], 0);
 	info->gro6 = attr_u32(tb[IFLA_GRO_MAX_SIZE], 0);
-	a = tb[IFLA_IFNAME];
-	if (a)
-		snprintf(info->name, sizeof(info->name), "%.*s", (int)RTA_PAYLOAD(a), (const char *)RTA_DATA(a));
+	attr_name(tb[IFLA_IFNAME], info->name);
 	a = tb[IFLA_ADDRESS];
 	if (a && ifi->ifi_type == ARPHRD_ETHER && RTA_PAYLOAD(a) == sizeof(info->mac.b))
 		memcpy(info->mac.b, RTA_DATA(a), sizeof(info->mac.b));
@@ -496,6 +500,23 @@ int nl_link_keep_addrs(struct nl *nl, unsigned ifindex)
 
 /* Addresses */
 
+/* With a peer, IFA_ADDRESS is the peer's */
+static bool local_addr(const struct rtattr *const *tb, bool v6, struct addr *a)
+{
+	return attr_addr(tb[IFA_LOCAL] ? tb[IFA_LOCAL] : tb[IFA_ADDRESS], v6, a);
+}
+
+bool msg_addr(const struct nlmsghdr *nh, struct addr *a)
+{
+	const struct ifaddrmsg *ifa = NLMSG_DATA(nh);
+	const struct rtattr *tb[IFA_LOCAL + 1];
+
+	if (!msg_has(nh, sizeof(*ifa)))
+		return false;
+	attrs_read(nh, sizeof(*ifa), tb, IFA_LOCAL);
+	return local_addr(tb, ifa->ifa_family == AF_INET6, a);
+}
+
 struct usable_addr {
 	struct ifaddrmsg	ifa;
 	const struct rtattr	*tb[IFA_RT_PRIORITY + 1];
@@ -507,7 +528,6 @@ struct usable_addr {
 static bool ifaddr_any(const struct nlmsghdr *nh, bool v6, unsigned ifindex, struct usable_addr *ia)
 {
 	const struct ifaddrmsg *ifa = NLMSG_DATA(nh);
-	const struct rtattr *a;
 
 	if (nh->nlmsg_type != RTM_NEWADDR || !msg_has(nh, sizeof(*ifa)) ||
 	    ifa->ifa_family != (v6 ? AF_INET6 : AF_INET) || ifa->ifa_index != ifindex ||
@@ -516,9 +536,7 @@ static bool ifaddr_any(const struct nlmsghdr *nh, bool v6, unsigned ifindex, str
 	ia->ifa = *ifa;
 	attrs_read(nh, sizeof(*ifa), ia->tb, IFA_RT_PRIORITY);
 	ia->flags = attr_u32(ia->tb[IFA_FLAGS], ifa->ifa_flags);
-	/* With a peer, IFA_ADDRESS is the peer's */
-	a = ia->tb[IFA_LOCAL] ? ia->tb[IFA_LOCAL] : ia->tb[IFA_ADDRESS];
-	if (!attr_addr(a, v6, &ia->a) || addr_is_loopback(&ia->a) || ifa->ifa_scope >= RT_SCOPE_HOST ||
+	if (!local_addr(ia->tb, v6, &ia->a) || addr_is_loopback(&ia->a) || ifa->ifa_scope >= RT_SCOPE_HOST ||
 	    (v6 && addr_is_linklocal(&ia->a)))
 		return false;
 	return true;
@@ -533,9 +551,7 @@ static bool ifaddr_read(const struct nlmsghdr *nh, bool v6, unsigned ifindex, st
 
 uint64_t hash_add(uint64_t h, const void *p, size_t n)
 {
-	for (const uint8_t *b = p; n--; b++)
-		h = (h ^ *b) * 0x100000001b3ULL;
-	return h ^ h >> 29;
+	return siphash((const uint64_t[2]){ h, 0 }, p, n);
 }
 
 uint64_t hash_attr(uint64_t h, const struct rtattr *a)
@@ -719,17 +735,10 @@ struct addr_there {
 
 static void addr_there_each(const struct nlmsghdr *nh, void *arg)
 {
-	const struct rtattr *tb[IFA_LOCAL + 1], *a;
-	const struct ifaddrmsg *ifa;
 	struct addr_there *t = arg;
-	struct addr b;
+	struct addr a;
 
-	if (!nh || nh->nlmsg_type != RTM_NEWADDR || !msg_has(nh, sizeof(*ifa)))
-		return;
-	ifa = NLMSG_DATA(nh);
-	attrs_read(nh, sizeof(*ifa), tb, IFA_LOCAL);
-	a = tb[IFA_LOCAL] ? tb[IFA_LOCAL] : tb[IFA_ADDRESS];
-	t->found |= attr_addr(a, ifa->ifa_family == AF_INET6, &b) && addr_eq(&b, t->a);
+	t->found |= nh && nh->nlmsg_type == RTM_NEWADDR && msg_addr(nh, &a) && addr_eq(&a, t->a);
 }
 
 bool nl_addr_there(struct nl *nl, const struct addr *a)

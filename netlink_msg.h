@@ -40,6 +40,8 @@ void attrs_in(const struct rtattr *a, ssize_t left, const struct rtattr **tb, un
 void attrs_read(const struct nlmsghdr *nh, size_t fixed, const struct rtattr **tb, unsigned max);
 uint32_t attr_u32(const struct rtattr *a, uint32_t none);
 bool attr_addr(const struct rtattr *a, bool v6, struct addr *addr);
+void attr_name(const struct rtattr *a, char name[static IFNAMSIZ]);	/* of an interface; unchanged without @a */
+bool msg_addr(const struct nlmsghdr *nh, struct addr *a);	/* the local one of RTM_NEWADDR, RTM_DELADDR */
 
 /* For each object of a query; with NULL before the first one, also of a dump that is repeated */
 typedef void (*nl_each)(const struct nlmsghdr *nh, void *arg);
@@ -71,7 +73,7 @@ struct object {
 	uint8_t		plen;
 };
 
-#define HASH_START	0xcbf29ce484222325ULL	/* FNV-1a */
+#define HASH_START	0
 uint64_t hash_add(uint64_t h, const void *p, size_t n);
 uint64_t hash_attr(uint64_t h, const struct rtattr *a);
 
