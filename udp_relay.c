@@ -199,17 +199,16 @@ bool udp_relay_answer(struct ctx *c, struct flow *f, const uint8_t *b, size_t le
 bool udp_relay_error(struct ctx *c, struct flow *f)
 {
 	const struct net_ip *ip = family_of(c, f);
-	bool kept = false, more = false;
+	bool more = false;
 
 	for (unsigned i = 0; i < QUERY_SETS * QUERY_WAYS && ip->ndns_to > 1; i++) {
 		const struct query *q = &query[i / QUERY_WAYS][i % QUERY_WAYS];
 
-		kept |= query_is_of(c, q, f);
 		more |= query_is_of(c, q, f) && q->tries + 1U < ip->ndns_to;
 	}
 	if (more)
 		relay_next(c, f);
-	return kept && more;
+	return more;
 }
 
 void udp_relay_timeout(struct ctx *c, struct timer *t)
