@@ -140,12 +140,6 @@ static bool request_parse(const struct pkt *p, uint8_t *msg, struct request *r)
 	       r->type == INFORM;
 }
 
-/* Our identifier (RFC 2131 2): a client takes a refusal from the server that it knows only */
-static const struct addr *server_of(const struct net_ip *ip)
-{
-	return addr_is_unspec(&ip->server) ? &ip->gw : &ip->server;
-}
-
 /* Type of the reply, 0 for none: RFC 2131 4.3.1 to 4.3.5, RFC 4039 3 */
 static uint8_t reply_type(const struct net_ip *ip, const struct request *r)
 {
@@ -155,7 +149,7 @@ static uint8_t reply_type(const struct net_ip *ip, const struct request *r)
 	case DISCOVER:
 		return r->rapid ? ACK : OFFER;
 	case REQUEST:
-		if (!addr_is_unspec(&r->server) && !addr_eq(&r->server, server_of(ip)))
+		if (!addr_is_unspec(&r->server) && !addr_eq(&r->server, &ip->server))
 			return 0;	/* another server was selected */
 		return addr_is_unspec(addr) || addr_eq(addr, &ip->guest.addr) ? ACK : NAK;
 	case INFORM:
@@ -218,7 +212,7 @@ static void options_fill(struct out *o, const struct net *net, const struct requ
 	const struct conf *cf = net->cf;
 
 	out_opt_be(o, 1, OPT_TYPE, type, 1);
-	out_opt_addrs(o, 1, OPT_SERVER, server_of(ip), 1);
+	out_opt_addrs(o, 1, OPT_SERVER, &ip->server, 1);
 	if (r->id)				/* RFC 6842 3 */
 		out_opt(o, 1, OPT_CLIENT_ID, r->id + 1, r->id[0]);
 	if (type == NAK)
@@ -253,7 +247,7 @@ static void reply_to(const struct net_ip *ip, const struct pkt *p, const uint8_t
 	if (r->type == INFORM && addr_is_unspec(&r->ciaddr))
 		to = &p->src.a;
 
-	a->src = (struct end){ *server_of(ip), PORT_DHCP };
+	a->src = (struct end){ ip->server, PORT_DHCP };
 	a->dst = (struct end){ *to, PORT_DHCP_GUEST };
 	a->dmac = p->smac;
 	if (type == NAK || addr_is_unspec(to) || addr_is_multicast(to) || addr_is_loopback(to) ||

@@ -45,7 +45,7 @@ struct net_ip {
 	unsigned	ifindex;		/* template interface on the host, 0: none */
 
 	struct addr	gw;			/* guest's default gateway: us; there always is one if @on */
-	struct addr	server;			/* ours in DHCP: @gw at the start, as clients know a server by that */
+	struct addr	server;			/* ours in DHCP: @gw at the start, as clients know us by that */
 	struct addr	our_ll;			/* our link-local address on the link (IPv6) */
 	struct addr	map_loopback;		/* guest-side address that stands for the host's loopback */
 	struct addr	map_guest;		/* guest-side address that stands for the host's own global address */

@@ -41,7 +41,7 @@ __attribute__((unused)) static struct net r_net(void)
 	c.ip[V6].guest.ndns = 2;
 	c.ip[V6].guest.plen = 64;
 	ip->guest.addr = addr_from4(htonl(0xc000020f));
-	ip->gw = addr_from4(htonl(0xc0000201));
+	ip->gw = ip->server = addr_from4(htonl(0xc0000201));
 	ip->guest.plen = 24;
 	ip->guest.dns[0] = addr_from4(htonl(0xc0000235));
 	ip->guest.dns[1] = addr_from4(htonl(0xc6336435));

@@ -331,7 +331,11 @@ static void c_no_name(struct net *c)	{ (void)c; r_cf.hostname = NULL; }
 static void c_mtu(struct net *c)	{ (void)c; r_cf.mtu = 1400; }
 static void c_no_mtu(struct net *c)	{ (void)c; r_cf.mtu = 0; }
 static void c_big_mtu(struct net *c)	{ (void)c; r_cf.mtu = 65536; }
-static void c_31(struct net *c)	{ c->ip[V4].guest.plen = 31; c->ip[V4].gw = addr_from4(htonl(0xc000020e)); }
+static void c_31(struct net *c)
+{
+	c->ip[V4].guest.plen = 31;
+	c->ip[V4].gw = c->ip[V4].server = addr_from4(htonl(0xc000020e));
+}
 static void c_32(struct net *c)	{ c->ip[V4].guest.plen = 32; }
 
 static void test_conf(void)
