@@ -42,6 +42,51 @@ wlan()
 	ip -6 route replace default via 2001:db8:2::1
 } 2>/dev/null
 
+again()		# INTERFACE...: made again
+{
+	local i
+	for i; do
+		R ip link del "$i"
+		ip link add "$i" type veth peer name "$i" netns "$RPID"
+	done
+}
+R_ext()		# addresses of R
+{
+	R ip addr add 198.51.100.10/24 dev ext
+	R ip addr add 198.51.100.1/24 dev ext
+	R ip addr add 2001:db8:1::10/64 dev ext nodad
+	R ip addr add 2001:db8:1::1/64 dev ext nodad preferred_lft 0
+	R ip link set ext up
+}
+# flap TIMES SECONDS SECONDS: H's address is gone so long, and back so long
+flap()
+{
+	local i
+	for ((i = 0; i < $1; i++)); do
+		ip addr del 198.51.100.2/24 dev ext
+		read -rt "$2" <> <(:)
+		ip addr add 198.51.100.2/24 dev ext
+		ip route replace default via 198.51.100.1
+		read -rt "$3" <> <(:)
+	done
+}
+# An /etc of this case alone, and its resolv.conf, replaced by others: servers ADDRESS...
+etc()
+{
+	mkdir "$T/etc"
+	cp -a /etc/passwd /etc/group /etc/nsswitch.conf /etc/alternatives "$T/etc/" 2>/dev/null
+	chmod 755 "$T/etc"
+	mount --bind "$T/etc" /etc
+}
+servers()	{ printf 'nameserver %s\n' "$@" >/etc/resolv.conf.new && mv /etc/resolv.conf.new /etc/resolv.conf; }
+# names ENV PORT [PREFIX]: resolvers there
+names()
+{
+	"$1" python3 "$SYS/follow.py" names "${@:2}" >"$T/names.$1.$2" 2>&1 &
+	disown
+	wait_for 20 grep -q ready "$T/names.$1.$2"
+}
+
 C_addr()	{ C ip "${1:--o}" -o addr show dev "${DEV:-ext}" scope global | awk '{ print $4 }' | sort | xargs; }
 C_via()		{ { C ip route show default; C ip -6 route show default; } | sed -n 's/.* via \([^ ]*\) .*/\1/p' | xargs; }
 C_is()		{ [ "$(C_addr) via $(C_via)" = "$1" ]; }

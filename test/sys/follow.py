@@ -6,9 +6,22 @@ follow.py udp ADDRESS PORT: the same with datagrams, from one socket, which isn'
 follow.py works PORT: for each address of the standard input, the time in ms at which a connection first worked, and the
 first one from an address of its network
 follow.py df ADDRESS PORT BYTES: a datagram of that length with DF: "ok", "too big", or another error
+follow.py group ADDRESS PORT INTERFACE...: datagrams to a group come back, on these interfaces
+follow.py names PORT [PREFIX]: a resolver on all addresses, by UDP and TCP; its answer is the address that was asked. A
+file PREFIX ADDRESS has the result that this one gives instead of 0 (RFC 1035 4.1.1); negative: it doesn't answer
+follow.py query ADDRESS PORT TRIES SECONDS: that answer, and a result other than 0, or the last error
 follow.py adverts: router advertisements on ext, a line each: time in ms, source, destination, lifetime, then
 p=PREFIX,PREFERRED,VALID and d=SERVER,LIFETIME"""
-import select, socket, struct, sys, threading, time
+import os, select, socket, struct, sys, threading, time
+
+
+def datagrams(s):
+    while True:
+        data, who = s.recvfrom(65536)
+        try:
+            s.sendto(data, who)
+        except OSError:
+            pass
 
 
 def serve(port):
@@ -20,17 +33,9 @@ def serve(port):
             pass
         conn.close()
 
-    def datagrams():
-        while True:
-            data, who = u.recvfrom(65536)
-            try:
-                u.sendto(data, who)
-            except OSError:
-                pass
-
     u = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
     u.bind(("::", port))
-    threading.Thread(target=datagrams, daemon=True).start()
+    threading.Thread(target=datagrams, args=(u,), daemon=True).start()
     s = socket.socket(socket.AF_INET6)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     s.bind(("::", port))
@@ -38,6 +43,62 @@ def serve(port):
     print("ready", flush=True)
     while True:
         threading.Thread(target=echo, args=(s.accept()[0],), daemon=True).start()
+
+
+def group(addr, port, names):
+    s = socket.socket(type=socket.SOCK_DGRAM)
+    s.bind((addr, port))
+    for name in names:
+        s.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP,
+                     socket.inet_aton(addr) + bytes(4) + struct.pack("=I", socket.if_nametoindex(name)))
+    print("ready", flush=True)
+    datagrams(s)
+
+
+def plain(addr):
+    return addr.replace("::ffff:", "")
+
+
+def names(port, prefix):
+    def stream():
+        while True:
+            c = t.accept()[0]
+            c.sendall(plain(c.getsockname()[0]).encode())
+            c.close()
+
+    t = socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True)
+    threading.Thread(target=stream, daemon=True).start()
+    s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    s.setsockopt(socket.IPPROTO_IP, 8, 1)		# IP_PKTINFO
+    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+    s.bind(("::", port))
+    print("ready", flush=True)
+    while True:
+        data, anc, _, who = s.recvmsg(2000, 200)
+        for level, kind, info in anc:
+            if level != socket.IPPROTO_IPV6:
+                continue
+            me = plain(socket.inet_ntop(socket.AF_INET6, info[:16]))
+            result = int(open(prefix + me).read()) if prefix and os.path.exists(prefix + me) else 0
+            if result >= 0:
+                s.sendmsg([data[:2] + bytes([0x80, result]) + bytes(8) + me.encode()], [(level, kind, info)], 0, who)
+
+
+def query(addr, port, tries, seconds):
+    family, _, _, _, to = end(addr, port)
+    s = socket.socket(family, socket.SOCK_DGRAM)
+    s.settimeout(seconds)
+    message = os.urandom(2) + b"\1" + bytes(9)
+    for _ in range(tries):
+        try:
+            s.sendto(message, to)
+            b = s.recv(1000)
+            print(b[12:].decode(), *[f"rcode {b[3]}"] * (b[3] > 0))
+            return
+        except OSError as e:
+            last = type(e).__name__
+    print(last)
 
 
 def hold(addr, port):
@@ -146,4 +207,6 @@ def adverts():
 
 a = sys.argv[2:]
 {"serve": lambda: serve(int(a[0])), "hold": lambda: hold(a[0], int(a[1])), "udp": lambda: udp(a[0], int(a[1])),
- "works": lambda: works(int(a[0])), "df": lambda: df(a[0], int(a[1]), int(a[2])), "adverts": adverts}[sys.argv[1]]()
+ "works": lambda: works(int(a[0])), "df": lambda: df(a[0], int(a[1]), int(a[2])), "adverts": adverts,
+ "group": lambda: group(a[0], int(a[1]), a[2:]), "names": lambda: names(int(a[0]), a[1] if a[1:] else None),
+ "query": lambda: query(a[0], int(a[1]), int(a[2]), float(a[3]))}[sys.argv[1]]()

@@ -34,7 +34,6 @@ ok "FOL-01 and back, traffic, IPv6" traffic 2001:db8:1::10
 # ---- no reason to change anything
 
 hold 3 198.51.100.10 7
-n=$(changes)
 ip link set ext down
 ip link set wlan down			# no network at all
 not "FOL-03 a link that is down: the connection waits" held 3 1
@@ -95,7 +94,6 @@ ok "FOL-06 a new route" wait_for 5 eval 'C ip route | grep -q "10.1.0.0/16 via 1
 ip route del 10.1.0.0/16
 ok "FOL-06 it goes" wait_for 5 eval '! C ip route | grep -q 10.1.0.0'
 ok "FOL-07 a route that somebody else added stays" eval 'C ip route | grep -q "192.0.2.0/24 via 198.51.100.77"'
-n=$(changes)
 ip addr add 10.8.0.2/24 dev wlan
 ip route del default
 ip route add default via 198.51.100.1 metric 600
@@ -152,13 +150,8 @@ ip route add default via 198.51.100.1
 ip -6 route add default via 2001:db8:1::1
 ok "FOL-09 renamed" wait_for 5 traffic 198.51.100.10
 ok "FOL-09 renamed, IPv6" wait_for 5 traffic 2001:db8:1::10
-R ip link del ext
-ip link add ext type veth peer name ext netns "$RPID"
-R ip addr add 198.51.100.10/24 dev ext
-R ip addr add 198.51.100.1/24 dev ext
-R ip addr add 2001:db8:1::10/64 dev ext nodad
-R ip addr add 2001:db8:1::1/64 dev ext nodad preferred_lft 0
-R ip link set ext up
+again ext
+R_ext
 ext
 wait_for 20 link_up
 ok "FOL-09 removed, and made again" wait_for 5 traffic 198.51.100.10

@@ -8,10 +8,8 @@ mkdir "$T/etc" "$T/guest" "$T/lib"
 cp -rL /etc/. "$T/etc" 2>/dev/null
 sed -i -e '/^dhcpcd:/d' -e 's/^\(systemd-network:[^:]*\):[0-9]*:[0-9]*:/\1:0:0:/' "$T/etc/passwd"
 cp -a "$T/etc/." "$T/guest"
-servers()	{ printf 'nameserver %s\n' "$@" >"$T/etc/resolv.conf.new" && mv "$T/etc/resolv.conf.new" "$T/etc/resolv.conf"; }
-rm -f "$T/etc/resolv.conf"
-servers 198.51.100.10 2001:db8:1::10
 mount --bind "$T/etc" /etc
+servers 198.51.100.10 2001:db8:1::10
 mount --bind "$T/lib" /var/lib
 mkdir -p /run/systemd/network /run/systemd/netif
 printf '[Match]\nName=ext\n[Network]\nDHCP=yes\nIPv6AcceptRA=yes\n' >/run/systemd/network/ext.network

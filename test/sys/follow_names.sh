@@ -1,63 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # FOL resolv.conf changes while the program runs, in all the ways in which it is written
-. "${0%/*}/lib.sh"
+. "${0%/*}/follow.bash"
 
-topology
 R ip addr add 198.51.100.11/24 dev ext
 R ip addr add 198.51.100.12/24 dev ext
-# A resolver on each address: the answer is its own address
-cat >"$T/names.py" <<'END'
-import os, socket, sys, threading
-def stream():
-    while True:
-        c = t.accept()[0]
-        c.sendall(c.getsockname()[0].replace("::ffff:", "").encode())
-        c.close()
-t = socket.create_server(("::", 53), family=socket.AF_INET6, dualstack_ipv6=True)
-threading.Thread(target=stream, daemon=True).start()
-s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-s.setsockopt(socket.IPPROTO_IP, 8, 1)			# IP_PKTINFO
-s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
-s.bind(("::", 53))
-print("ready", flush=True)
-while True:
-    data, anc, _, who = s.recvmsg(2000, 200)
-    for level, kind, info in anc:
-        if level == socket.IPPROTO_IPV6:
-            me = socket.inet_ntop(socket.AF_INET6, info[:16])
-            me = me.replace("::ffff:", "")
-            rcode = int(open(sys.argv[1] + me).read()) if os.path.exists(sys.argv[1] + me) else 0
-            if rcode >= 0:
-                s.sendmsg([data[:2] + bytes([0x80, rcode]) + bytes(8) + me.encode()], [(level, kind, info)], 0, who)
-END
-# "is ADDRESS -1": it doesn't answer; with another number, that is its result (RFC 1035 4.1.1)
-R python3 "$T/names.py" "$T/is." >"$T/names" 2>&1 &
-disown
-wait_for 20 grep -q ready "$T/names"
-
-# /etc of this case alone
-mkdir "$T/etc" "$T/run" "$T/run/a"
-cp -a /etc/passwd /etc/group /etc/nsswitch.conf /etc/alternatives "$T/etc/" 2>/dev/null
-rm -f "$T/etc/resolv.conf"
-chmod 755 "$T/etc" "$T/run" "$T/run/a"
-echo "nameserver 198.51.100.10" >"$T/etc/resolv.conf"
-mount --bind "$T/etc" /etc
+names R 53 "$T/is."
+etc
+mkdir "$T/run" "$T/run/a"
+chmod 755 "$T/run" "$T/run/a"
+servers 198.51.100.10
 F=169.254.1.1
-
-cat >"$T/query.py" <<'END'
-import os, socket, sys
-s = socket.socket(type=socket.SOCK_DGRAM)
-s.settimeout(float(sys.argv[2]))
-s.sendto(os.urandom(2) + b"\1" + bytes(9), (sys.argv[1], 53))
-try:
-    b = s.recv(1000)
-    print(b[12:].decode(), *[f"rcode {b[3]}"] * (b[3] > 0))
-except OSError as e:
-    print(type(e).__name__)
-END
-resolver()	{ C python3 "$T/query.py" $F "${1:-1}"; }
+resolver()	{ C python3 "$SYS/follow.py" query $F 53 1 "${1:-1}"; }
 uses()		{ [ "$(resolver)" = "$1" ]; }
 leads()		{ ok "$1" wait_for 3 uses "$2"; }
 
@@ -198,9 +152,7 @@ pasta_stop
 mv /etc/resolv.conf.link /etc/resolv.conf
 
 # A resolver on the host's loopback is shown as the gateway, which guests keep, whatever comes
-python3 "$T/names.py" "$T/is." >"$T/names.H" 2>&1 &
-disown
-wait_for 20 grep -q ready "$T/names.H"
+names env 53 "$T/is."
 echo "nameserver 127.0.0.53" >"$T/run/a/second"
 pasta_up
 F=198.51.100.1

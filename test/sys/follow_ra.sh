@@ -3,11 +3,7 @@
 # FOL router advertisements after the host's network has changed, as they are on the link
 . "${0%/*}/follow.bash"
 
-mkdir "$T/etc"
-cp -a /etc/passwd /etc/group /etc/nsswitch.conf /etc/alternatives "$T/etc/" 2>/dev/null
-chmod 755 "$T/etc"
-mount --bind "$T/etc" /etc
-servers()	{ printf 'nameserver %s\n' "$@" >/etc/resolv.conf.new && mv /etc/resolv.conf.new /etc/resolv.conf; }
+etc
 servers 2001:db8:1::10 2001:db8:1::11
 pasta_link --dhcp-dns --dhcp-search
 C python3 "$SYS/follow.py" adverts >"$T/adverts" 2>&1 &

@@ -15,18 +15,15 @@ lines()	{ [ "$(wc -l <"$T/works")" -gt "$1" ]; }
 # medians NAME ADDRESS-THERE ADDRESS-HERE: of eleven changes, there and back
 medians()
 {
-	local i n start first own firsts='' owns=''
+	local i n way to start first own firsts='' owns=''
 	for i in {1..11}; do
 		wait_for 20 still
 		n=$(wc -l <"$T/works")
+		way=there to=$2
+		[ $((i % 2)) = 1 ] || way=here to=$3
 		start=$((${EPOCHREALTIME/./} / 1000))
-		if [ $((i % 2)) = 1 ]; then
-			ip -batch - 2>/dev/null <"$T/there"
-			echo "$2" >&$works
-		else
-			ip -batch - 2>/dev/null <"$T/here"
-			echo "$3" >&$works
-		fi
+		ip -batch - 2>/dev/null <"$T/$way"
+		echo "$to" >&$works
 		wait_for 10 lines "$n"
 		read -r first own < <(tail -n 1 "$T/works")
 		firsts+=$((first - start))$'\n'

@@ -4,50 +4,12 @@
 LINK=tap
 . "${0%/*}/follow.bash"
 
-mkdir "$T/etc"
-cp -a /etc/passwd /etc/group /etc/nsswitch.conf /etc/alternatives "$T/etc/" 2>/dev/null
-chmod 755 "$T/etc"
-echo "nameserver 198.51.100.10" >"$T/etc/resolv.conf"
-mount --bind "$T/etc" /etc
-servers()	{ printf 'nameserver %s\n' "$@" >/etc/resolv.conf.new && mv /etc/resolv.conf.new /etc/resolv.conf; }
-# Who answers on port 53: the answer is the address asked
-cat >"$T/names.py" <<'END'
-import socket, sys
-s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
-s.setsockopt(socket.IPPROTO_IP, 8, 1)
-s.bind(("::", int(sys.argv[1])))
-print("ready", flush=True)
-while True:
-    data, anc, _, who = s.recvmsg(2000, 200)
-    for level, kind, info in anc:
-        if level == socket.IPPROTO_IPV6:
-            me = socket.inet_ntop(socket.AF_INET6, info[:16]).replace("::ffff:", "")
-            s.sendmsg([data[:2] + bytes([0x80, 0]) + bytes(8) + me.encode()], [(level, kind, info)], 0, who)
-END
-cat >"$T/query.py" <<'END'
-import os, socket, sys
-to = (sys.argv[1], int(sys.argv[2]))
-s = socket.socket(socket.AF_INET6 if ":" in to[0] else socket.AF_INET, socket.SOCK_DGRAM)
-s.settimeout(1)
-m = os.urandom(2) + b"\1" + bytes(9)
-for _ in range(int(sys.argv[3])):
-    try:
-        s.sendto(m, to)
-        print(s.recv(1000)[12:].decode())
-        break
-    except OSError as e:
-        last = type(e).__name__
-else:
-    print(last)
-END
-for p in 53 853; do
-	R python3 "$T/names.py" $p >"$T/names.$p" 2>&1 &
-	disown
-	wait_for 20 grep -q ready "$T/names.$p"
-done
+etc
+servers 198.51.100.10
+names R 53
+names R 853
 F=169.254.1.1 F6=fd00::53
-uses()	{ [ "$(C python3 "$T/query.py" "${2:-$F}" "${3:-53}" "${4:-1}")" = "$1" ]; }
+uses()	{ [ "$(C python3 "$SYS/follow.py" query "${2:-$F}" "${3:-53}" "${4:-1}" 1)" = "$1" ]; }
 
 # ---- a VPN: a tun device without a router, its default route first, its own resolver, which is behind it
 
@@ -122,28 +84,13 @@ ext 2>/dev/null
 servers 198.51.100.99 198.51.100.10
 ok "FOL-27 port 853, UDP: the first one doesn't answer" wait_for 10 uses 198.51.100.10 $F 853 5
 ok "FOL-27 port 853: the one that answered is the first one" uses 198.51.100.10 $F 853
+n=$(changes)
 servers 198.51.100.2 2001:db8:1::10
-ok "FOL-27 port 853, UDP: the first one refuses" wait_for 20 uses 2001:db8:1::10 $F 853 3
+wait_for 20 eval '[ "$(changes)" -gt "$n" ]'
+ok "FOL-27 port 853, UDP: the first one refuses" uses 2001:db8:1::10 $F 853		# within 1 s, a timeout is 2 s
 
 # ---- a resolver that is link-local, on an interface that is made again
 
-again()		# INTERFACE...: made again
-{
-	local i
-	for i; do
-		R ip link del "$i"
-		ip link add "$i" type veth peer name "$i" netns "$RPID"
-	done
-}
-R_ext()
-{
-	R ip addr add 198.51.100.10/24 dev ext
-	R ip addr add 198.51.100.1/24 dev ext
-	R ip addr add 2001:db8:1::10/64 dev ext nodad
-	R ip addr add 2001:db8:1::1/64 dev ext nodad preferred_lft 0
-	R_ll
-	R ip link set ext up
-}
 R_ll()		# the only one: answers come from it
 {
 	R ip link set ext addrgenmode none
@@ -154,6 +101,7 @@ R_ll
 servers fe80::99%ext
 ok "a link-local resolver" wait_for 20 uses fe80::99
 again ext
+R_ll
 R_ext
 ext
 ok "FOL-28 on an interface that was made again" wait_for 20 uses fe80::99
@@ -166,6 +114,7 @@ pasta_up
 udp_hold 2 fe80::99%ext 7
 ok "datagrams to a link-local address" held 2
 again ext
+R_ll
 R_ext
 ext
 ok "FOL-28 another interface, the same socket of the guest's" held 2
@@ -174,23 +123,8 @@ pasta_stop
 
 # ---- groups, and the host's own address, by the template interface of now
 
-cat >"$T/group.py" <<'END'
-import socket, struct, sys
-s = socket.socket(type=socket.SOCK_DGRAM)
-s.bind(("239.9.9.9", 9))
-for name in "ext", "wlan":
-    s.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP,
-                 socket.inet_aton("239.9.9.9") + bytes(4) + struct.pack("=I", socket.if_nametoindex(name)))
-print("ready", flush=True)
-while True:
-    data, who = s.recvfrom(100)
-    try:
-        s.sendto(data, who)
-    except OSError:
-        pass
-END
 R ip route replace default dev wlan
-R python3 "$T/group.py" >"$T/group" 2>&1 &
+R python3 "$SYS/follow.py" group 239.9.9.9 9 ext wlan >"$T/group" 2>&1 &
 disown
 wait_for 20 grep -q ready "$T/group"
 pasta_up --map-guest-addr 169.254.1.2
@@ -273,6 +207,7 @@ addr add 2001:db8:1::2/64 dev ext nodad
 link set ext up
 route replace default via 198.51.100.1
 END
+R_ll
 R_ext
 ip -6 route replace default via 2001:db8:1::1
 ok "FOL-16 made again: the connection is reset" wait_for 20 ends 6
