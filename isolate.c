@@ -374,7 +374,7 @@ static const struct {
 #ifdef __NR_epoll_wait			/* newer architectures have none of these */
 	{ __NR_epoll_wait,		LOOP,	"loop" },
 	{ __NR_poll,			LOOP | READER,"pidfd; is the guest's end of its socket closed?" },
-	{ __NR_dup2,			LOOP,	"a daemon lets go of its standard streams" },
+	{ __NR_dup2,			LOOP,	"standard streams of a daemon; listeners opened anew" },
 #endif
 	{ __NR_epoll_pwait,		LOOP,	"loop: musl, newer architectures" },
 	{ __NR_read,			ALL | READER | WRITER, "tap device, signalfd, inotify, splice; requests" },
@@ -387,7 +387,7 @@ static const struct {
 	{ __NR_sendmmsg,		LOOP,	"datagrams" },
 	{ __NR_sendto,			LOOP | SETTER | READER,	"flows, system log, netlink; setter" },
 	{ __NR_splice,			LOOP_PASTA,	"loopback bypass" },
-	{ __NR_clock_gettime,		LOOP,	"time, where the vDSO has none" },
+	{ __NR_clock_gettime,		LOOP,	"time, where the vDSO has none; CPU time" },
 
 	/* A flow's life */
 	{ __NR_epoll_ctl,		LOOP,	"flows" },
@@ -481,7 +481,7 @@ static const struct {
 	{ __NR_ppoll_time64,		LOOP | READER,"pidfd, the guest's socket" },
 	{ __NR__llseek,			LOOP | WRITER,	"rotation" },
 	{ __NR_ftruncate64,		LOOP | WRITER,	"rotation" },
-	{ __NR_clock_gettime64,		LOOP,	"time, where the vDSO has none" },
+	{ __NR_clock_gettime64,		LOOP,	"time, where the vDSO has none; CPU time" },
 #endif
 #ifdef SANITIZED
 	{ __NR_sigaltstack,		ALL | SETTER | READER | WRITER,	"sanitizers, before exit()" },
