@@ -5,7 +5,7 @@
 DEB_BUILD_OPTIONS=
 dir=$(dirname "$0")
 
-ok "a chroot with the shells" chroot_make bookworm debhelper,dh-apparmor,apparmor,lintian,python3,iproute2,zsh,fish,bash-completion || finish
+ok "a chroot with the shells" chroot_make bookworm zsh,fish,bash-completion shells || finish
 ok "installed" make -s -C "$TOP" install prefix=/usr zshcompdir=/usr/share/zsh/vendor-completions DESTDIR="$WORK/root.new" || finish
 mkdir files files/folder
 : > files/file.one
@@ -49,8 +49,8 @@ END
 propose() { timeout 30 zsh -f /tmp/capture "$1" | tr -d '\r' | sed -n 's/.*<\(.*\)>$/\1/p'; }
 EOF
 cat > cases.sh <<'EOF'
-. "/work/$1.sh"
-cd /work/files
+. "/mnt/$1.sh"
+cd /mnt/files
 bad=0
 while IFS='|' read -r line word; do
 	case $line in '#'*) continue ;; esac
@@ -59,16 +59,16 @@ while IFS='|' read -r line word; do
 	!*)	echo "$got" | grep -qxF -e "${word#!}" && { echo "$line: ${word#!} is proposed"; bad=1; } ;;
 	*)	echo "$got" | grep -qxF -e "$word" || { echo "$line: $word is missing in:" $got; bad=1; } ;;
 	esac
-done < /work/completion_cases
+done < /mnt/completion_cases
 exit $bad
 EOF
 install_and()
 {
-	chroot_run sh -c 'cp -a /work/root.new/. / && exec "$@"' sh "$@"
+	chroot_run sh -c 'cp -a /mnt/root.new/. / && exec "$@"' sh "$@"
 }
 
-ok "bash" install_and env WITH= bash /work/cases.sh bash
-ok "bash, with bash-completion" install_and env WITH=1 bash /work/cases.sh bash
-ok "zsh" install_and bash /work/cases.sh zsh
-ok "fish" install_and bash /work/cases.sh fish
+ok "bash" install_and env WITH= bash /mnt/cases.sh bash
+ok "bash, with bash-completion" install_and env WITH=1 bash /mnt/cases.sh bash
+ok "zsh" install_and bash /mnt/cases.sh zsh
+ok "fish" install_and bash /mnt/cases.sh fish
 finish

@@ -10,10 +10,10 @@ export DEB_BUILD_OPTIONS
 ok "a chroot of $suite" chroot_make "$suite" debhelper,dh-apparmor,apparmor,lintian,python3,iproute2 || finish
 ok "sources" make -s -C "$TOP" deb-source TO="$WORK" || finish
 version=$(sed -n '1s/.*(\(.*\)).*/\1/p' passt-*/debian/changelog)
-ok "dpkg-buildpackage" chroot_run sh -c "cd /work/passt-*/ && dpkg-buildpackage -us -uc" || finish
+ok "dpkg-buildpackage" chroot_run sh -c "cd /mnt/passt-*/ && dpkg-buildpackage -us -uc" || finish
 deb=$(echo "passt_${version}"_*.deb)
 changes=$(echo "passt_${version}"_*.changes)
-ok "lintian" chroot_run lintian --fail-on error,warning "/work/$changes"
+ok "lintian" chroot_run lintian --fail-on error,warning "/mnt/$changes"
 
 cat > files <<'EOF'
 /etc/apparmor.d/abstractions/passt
@@ -51,7 +51,7 @@ theirs=$(echo passt_0*.deb)
 
 cat > upgrade <<'EOF'
 set -eux
-cd /work
+cd /mnt
 # dh_apparmor's script removes this folder of the package apparmor, if it is empty
 rest() { find /etc /usr ! -path /etc/apparmor.d/disable | sort; }
 rest > before
@@ -61,16 +61,16 @@ dpkg -i "$theirs"
 dpkg -i "$deb" < /dev/null
 [ "$(dpkg-query -W -f '${Version}' passt)" = "$version" ]
 pasta --version | grep "^pasta ${version%-*}\$"
-pasta -q -f --config-net -P /work/pid -- sleep 1000 &
-while [ ! -s /work/pid ]; do sleep .1; done
+pasta -q -f --config-net -P /mnt/pid -- sleep 1000 &
+while [ ! -s /mnt/pid ]; do sleep .1; done
 dpkg -i "$theirs" < /dev/null
-kill -0 "$(cat /work/pid)"
+kill -0 "$(cat /mnt/pid)"
 dpkg-query -W -f '${Version}' passt | grep '^0\.0'
 ! pasta --version | grep "${version%-*}"
 [ ! -e /etc/apparmor.d/local/usr.bin.pasta ]
 dpkg -i "$deb" < /dev/null
-kill -0 "$(cat /work/pid)"
-kill "$(cat /work/pid)"
+kill -0 "$(cat /mnt/pid)"
+kill "$(cat /mnt/pid)"
 dpkg --verify passt
 
 # Those that somebody changed stay, and the new ones are beside them
@@ -84,11 +84,11 @@ dpkg --purge passt
 rest > after
 diff before after
 EOF
-ok "in the place of the distribution's package, back, and away" chroot_run env "theirs=$theirs" "deb=$deb" "version=$version" sh /work/upgrade
+ok "in the place of the distribution's package, back, and away" chroot_run env "theirs=$theirs" "deb=$deb" "version=$version" sh /mnt/upgrade
 
 cp -r "$TOP/debian/tests" .
 for t in pasta profiles; do
-	ok "autopkgtest: $t" chroot_run sh -c "dpkg -i /work/$deb && mkdir /tmp/t && AUTOPKGTEST_TMP=/tmp/t /work/tests/$t"
+	ok "autopkgtest: $t" chroot_run sh -c "dpkg -i /mnt/$deb && mkdir /tmp/t && AUTOPKGTEST_TMP=/tmp/t /mnt/tests/$t"
 done
 
 # With this machine's qemu

@@ -54,7 +54,7 @@ chroot_make()
 }
 
 # COMMAND...: with the chroot as the root, by pivot_root(2): below chroot(2), no user namespace can be made. The chroot
-# stays as it was, changes go to a tmpfs. $WORK is /work there. There is no network.
+# stays as it was, changes go to a tmpfs. $WORK is /mnt there. There is no network.
 chroot_run()
 {
 	mkdir -p root
@@ -63,13 +63,13 @@ chroot_run()
 		shift 2
 		mount -t tmpfs tmpfs "$work/root" && mkdir "$work/root/up" "$work/root/at" "$work/root/new" &&
 		mount -t overlay -o "lowerdir=$chroot,upperdir=$work/root/up,workdir=$work/root/at" overlay "$work/root/new" &&
-		cd "$work/root/new" && mkdir -p work dev/net && mount --bind "$work" work && mount -t proc proc proc && mount -t sysfs sysfs sys &&
+		cd "$work/root/new" && mkdir -p mnt media dev/net && mount --bind "$work" mnt && mount -t proc proc proc && mount -t sysfs sysfs sys &&
 		mkdir -p dev/pts && mount -t devpts -o ptmxmode=0666 devpts dev/pts && ln -sf pts/ptmx dev/ptmx &&
 		for d in null zero full random urandom tty net/tun kvm; do
 			[ ! -e "/dev/$d" ] || { { [ -e "dev/$d" ] || : > "dev/$d"; } && mount --bind "/dev/$d" "dev/$d"; } || exit
 		done
 		ip link set lo up
-		mkdir -p mnt/old && pivot_root . mnt/old && cd / && umount -l /mnt/old &&
+		pivot_root . media && cd / && umount -l /media &&
 		exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 HOME=/root DEB_BUILD_OPTIONS="$DEB_BUILD_OPTIONS" \
 			DEBIAN_FRONTEND=noninteractive "$@"' sh "$CHROOT" "$WORK" "$@"
 }

@@ -13,8 +13,8 @@ tar=$(basename "$tar")
 version=$(echo "$tar" | sed 's/passt-\(.*\).tar.gz/\1/')
 
 # Dependencies have names of packages that Debian doesn't know; its rpm has no macros for debug information
-ok "rpmbuild" chroot_run sh -c "rpmbuild -ta --nodeps --without check --define 'debug_package %{nil}' --define '_topdir /work/rpm' \
-	--define '_build_id_links none' /work/$tar" || finish
+ok "rpmbuild" chroot_run sh -c "rpmbuild -ta --nodeps --without check --define 'debug_package %{nil}' --define '_topdir /mnt/rpm' \
+	--define '_build_id_links none' /mnt/$tar" || finish
 rpm=$(cd rpm/RPMS && echo */passt-"$version"-1.*.rpm)
 ok "is there" [ -f "rpm/RPMS/$rpm" ] || finish
 cat > rpmlint.toml <<'EOF'
@@ -23,13 +23,13 @@ cat > rpmlint.toml <<'EOF'
 Filters = ["unstripped-binary-or-object", "manpage-not-compressed", "no-manual-page-for-binary", "no-packager-tag",
 	"no-group-tag", "invalid-license", "invalid-url", "no-signature", "spelling-error", "incoherent-version-in-changelog"]
 EOF
-ok "rpmlint" chroot_run sh -c "rpmlint -c /work/rpmlint.toml /work/rpm/RPMS/$rpm"
-ok "installs, starts, goes" chroot_run sh -c "rpm --initdb; rpm -i --nodeps /work/rpm/RPMS/$rpm && pasta --version | grep $version &&
+ok "rpmlint" chroot_run sh -c "rpmlint -c /mnt/rpmlint.toml /mnt/rpm/RPMS/$rpm"
+ok "installs, starts, goes" chroot_run sh -c "rpm --initdb; rpm -i --nodeps /mnt/rpm/RPMS/$rpm && pasta --version | grep $version &&
 	[ ! -h /usr/bin/pasta ] && rpm -V --nodeps passt && rpm -e passt && [ ! -e /usr/bin/passt ]"
 
 # As abuild does: variables, then functions in builddir
-ok "APKBUILD" chroot_run sh -euc "cd /work; mkdir src pkg; tar -C src -xzf $tar
-	srcdir=/work/src pkgdir=/work/pkg
+ok "APKBUILD" chroot_run sh -euc "cd /mnt; mkdir src pkg; tar -C src -xzf $tar
+	srcdir=/mnt/src pkgdir=/mnt/pkg
 	sed 's/^pkgver=.*/pkgver=${version%.*}/; s/^_commit=.*/_commit=${version#*.}/' src/*/contrib/alpine/APKBUILD > APKBUILD
 	. ./APKBUILD
 	[ -e \"\$source\" ]
@@ -37,9 +37,9 @@ ok "APKBUILD" chroot_run sh -euc "cd /work; mkdir src pkg; tar -C src -xzf $tar
 	cd \"\$builddir\"
 	build
 	package
-	/work/pkg/usr/bin/pasta --version | grep $version
-	readelf -dW /work/pkg/usr/bin/pasta | grep NEEDED.*libc.so"
+	/mnt/pkg/usr/bin/pasta --version | grep $version
+	readelf -dW /mnt/pkg/usr/bin/pasta | grep NEEDED.*libc.so"
 
-ok "reuse lint" chroot_run sh -euc "mkdir /tmp/r; cd /tmp/r; tar -xzf /work/$tar --strip-components 1
+ok "reuse lint" chroot_run sh -euc "mkdir /tmp/r; cd /tmp/r; tar -xzf /mnt/$tar --strip-components 1
 	git init -q; git add -A; reuse lint"
 finish
