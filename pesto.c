@@ -29,7 +29,6 @@ struct parse {
 	bool		show;
 	bool		now;			/* with --policy */
 	enum pesto_view	view;			/* wanted in the end */
-	bool		ask;
 	unsigned	steps;
 	struct json_out	call;
 };
@@ -76,7 +75,7 @@ static const struct opt opts[] = {
 	  "The rules of a file, as of pasta's option --policy, take the place of all rules there are, or nothing "
 	  "changes. Ports are changed first. Connections that exist live on" },
 	{ "now", 0, NULL, 1, NULL, 0, "With --policy: what the new rules refuse ends at once" },
-	{ "ask", 0, NULL, 1, NULL, 0,
+	{ "ask", 0, NULL, 1, NULL, VIEW_ASK,
 	  "Show what waits for an answer, by rules that ask: a line each on standard output. Lines on standard input "
 	  "answer them in their order: once, always or never" },
 
@@ -113,6 +112,14 @@ static void ports(struct parse *p, char letter, const char *val)
 	add_step(p, p->action ? p->action : "add", letter, val);
 }
 
+/* Most of them have no end: a second one would never be shown */
+static void view(struct parse *p, enum pesto_view v)
+{
+	if (p->view && p->view != v)
+		die("pesto: one of --flows, --top, --events, --metrics and --ask expected");
+	p->view = v;
+}
+
 static void found(struct parse *p, const struct opt *o, const char *val);
 
 static const struct opts table = { .row = opts, .n = ARRAY_SIZE(opts), .name = "pesto", .mode = 1, .found = found };
@@ -128,11 +135,9 @@ static void found(struct parse *p, const struct opt *o, const char *val)
 		if (!strcmp(o->name, "version"))
 			opts_version(table.name);
 		if (o->off)
-			p->view = (enum pesto_view)o->off;
+			view(p, (enum pesto_view)o->off);
 		else if (!strcmp(o->name, "now"))
 			p->now = true;
-		else if (!strcmp(o->name, "ask"))
-			p->ask = true;
 		else
 			policy_path = val;
 		break;
@@ -503,7 +508,7 @@ int pesto_main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	isolate_client();
 
-	if (p.show || (!changes && !p.view && !p.ask))
+	if (p.show || (!changes && !p.view))
 		show(fd, path, changes ? "Previous configuration" : "passt/pasta configuration");
 	if (p.steps)
 		ask(fd, path, call_buf, p.call.len);
@@ -513,7 +518,5 @@ int pesto_main(int argc, char **argv)
 		show(fd, path, "Updated configuration");
 	if (p.view)
 		pesto_view(fd, path, p.view);
-	if (p.ask)
-		pesto_ask(fd, path);
 	return EXIT_SUCCESS;
 }

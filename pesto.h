@@ -46,8 +46,8 @@ void pesto_text(const char *v, const char *name, char buf[static PESTO_TEXT]);
 /* Member that is a number, or 0 */
 int64_t pesto_int(const char *v, const char *name);
 
-/* What to look at: until the user or the server ends it, for some */
-enum pesto_view { VIEW_NONE, VIEW_FLOWS, VIEW_TOP, VIEW_EVENTS, VIEW_METRICS };
+/* A look at flows, events, counters or questions: until the user or the server ends it, for some */
+enum pesto_view { VIEW_NONE, VIEW_FLOWS, VIEW_TOP, VIEW_EVENTS, VIEW_METRICS, VIEW_ASK };
 void pesto_view(int fd, const char *path, enum pesto_view view);
 
 /* A connection to the control socket at @path, or the end of the process */

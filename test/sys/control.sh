@@ -111,6 +111,10 @@ refused "the same, with an interface" "$(cant 8400 "Cannot assign requested addr
 	"HOST TCP port 2001:db8::99%ext")" -A -t "[2001:db8::99]%ext/8400"
 refused "no such interface" "$(cant 8400 "No such device" "-t %none/8400" "HOST TCP port *%none")" -A -t %none/8400
 refused "FWD-16 any address" "$(cant 8300 "Address already in use" "-t 8299-8301" "HOST TCP port *")" -A -t 8299-8301
+for two in "--flows --metrics" "--ask --top" "--events --ask"; do
+	# shellcheck disable=SC2086 # two options
+	refused "two views: $two" "pesto: one of --flows, --top, --events, --metrics and --ask expected" $two
+done
 refused "two paths" "pesto: the path of one control socket expected; see --help" -s nosuch
 is "output that can't be written" "$("$PESTO" "$S" 2>&1 >/dev/full) $?" "Couldn't write to standard output: No space left on device 1"
 is "no standard output" "$("$PESTO" "$S" 2>&1 >&-) $?" "Couldn't write to standard output: Bad file descriptor 1"
