@@ -4,7 +4,7 @@
 # make check				unit, contract and simulated tests, fuzz corpora: seconds
 # make check-sys			the program between network namespaces
 # make test				both, after installing their packages
-# make test-packages			what distributions get, by their tools: minutes; as root
+# make test-packages			tarball and packages by distributions' tools: minutes; as root
 # make bench [PEERS=...] [BENCH_ARGS=...]	beside other binaries and the limits: half an hour; doc/performance.md
 # make dist				build/dist/passt-VERSION.tar.gz, the same bytes for a commit; .spdx, its parts
 # make deb				Debian's package, in build/deb
@@ -25,8 +25,8 @@ bashcompdir ?= $(datadir)/bash-completion/completions
 zshcompdir ?= $(datadir)/zsh/site-functions
 fishcompdir ?= $(datadir)/fish/vendor_completions.d
 
-# YYYYMMDD.COMMIT: callers compare the day. "git archive" writes both into the file VERSION. Without it and without git, the
-# day is this file's. The length of %h is set: by default, it depends on the repository's size.
+# YYYYMMDD.COMMIT: callers compare the day. "git archive" writes both into the file VERSION. Without it and without git,
+# the day is this file's. The length of %h is set: by default, it depends on the repository's size.
 GIT	:= TZ=UTC0 git -c safe.directory='*' -c core.abbrev=7
 VERSION	:= $(shell grep -sv Format VERSION | tr -d -)
 VERSION	:= $(or $(VERSION),$(shell $(GIT) log -1 --date=format-local:%Y%m%d --format=%cd.%h 2>/dev/null),\
@@ -52,8 +52,8 @@ HARDEN	:= -fPIE -fno-asynchronous-unwind-tables -fstack-protector-strong -fstack
 	   -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 endif
 STATIC	= -static-pie $(OBJ)
-# Debian's musl-gcc lacks the kernel's headers: the machine's, without glibc's beside them. It doesn't know -static-pie: it
-# would link the shared library.
+# Debian's musl-gcc lacks the kernel's headers: the machine's, without glibc's beside them. It doesn't know -static-pie:
+# it would link the shared library.
 ifeq ($(notdir $(firstword $(CC))),musl-gcc)
 MACHINE	:= $(shell gcc -print-multiarch)
 $(shell mkdir -p $(B)/kernel; for d in linux asm-generic $(MACHINE)/asm; do \
@@ -179,7 +179,7 @@ test:
 	@rc=0; $(MAKE) check || rc=1; $(MAKE) check-sys || rc=1; exit $$rc
 
 # Packages, as distributions make them: minutes. Its tools are in chroots; doc/testing.md
-test-packages:
+test-packages: all
 	test/tools/deps.sh mmdebstrap:mmdebstrap musl-gcc:musl-tools
 	$(PROVE) -v test/packages/*_test.sh
 
@@ -215,7 +215,8 @@ dist:
 	contrib/sbom.sh build/dist/$(DIST).tar.gz > build/dist/$(DIST).spdx
 	@echo build/dist/$(DIST).tar.gz
 
-# Debian's source package, in the folder TO: the changelog's last version becomes the commit's. "make deb" builds it there.
+# Debian's source package, in the folder TO: the changelog's last version becomes the commit's. "make deb" builds it
+# there.
 TO	?= build/deb
 deb-source: dist
 	@rm -rf $(TO)/$(DIST); mkdir -p $(TO)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# awk -v program=NAME -v shell=bash|zsh|fish -f completion.awk TABLE.c - completion of a command line, by the table of options
+# awk -v program=NAME -v shell=bash|zsh|fish -f completion.awk TABLE.c - completion of a command line, by the table of
+# options
 #
-# The kind of a value is in its placeholder: PATH is a file; words in lower case are themselves; NAME is an interface, for
-# the options of which values() knows so. A description is the help text to its first stop.
+# The kind of a value is in its placeholder: PATH is a file; words in lower case are themselves; NAME is an interface,
+# for the options of which values() knows so. A description is the help text to its first stop.
 
 function values(name, arg)
 {
@@ -184,7 +185,8 @@ function zsh(	i, s, act, k)
 		print "(( $+functions[_pasta_netns] )) ||"
 		print "_pasta_netns() { _alternative 'files:file:_files' 'names:name:_files -W /run/netns' }"
 		print "(( $+functions[_pasta_command] )) ||"
-		print "_pasta_command() { _alternative 'commands:command:_command_names -e' 'processes:process:_pids' }\n"
+		print "_pasta_command() { _alternative 'commands:command:_command_names -e' " \
+		      "'processes:process:_pids' }\n"
 	}
 	print "local -a nets"
 	print "nets=(/sys/class/net/*(N:t))"
@@ -247,7 +249,8 @@ function fish(	i, s, k)
 		print "end\n"
 	}
 	for (i = 1; i <= n; i++) {
-		s = "complete -c " program (program == "pasta" ? " -n __fish_pasta_options" : "") (short[i] == "" ? "" : " -s " short[i]) " -l " option[i]
+		s = "complete -c " program (program == "pasta" ? " -n __fish_pasta_options" : "") \
+		    (short[i] == "" ? "" : " -s " short[i]) " -l " option[i]
 		k = kind[i]
 		if (k == "file")
 			s = s " -r -F"

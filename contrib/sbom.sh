@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# sbom.sh TARBALL - bill of materials in SPDX 2.3: the tarball, and what its program is built of and runs with
+# sbom.sh TARBALL - bill of materials in SPDX 2.3: the tarball, and the parts its program is built of and runs with
 #
 # The same text for the same tarball: its time is that of its files.
 set -eu

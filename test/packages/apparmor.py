@@ -80,8 +80,8 @@ class Profile:
         return all(any(p in have and glob.fullmatch(path) for glob, have in self.files) for p in perms)
 
 
-FLAGS = {"MS_RDONLY": "ro", "MS_NOSUID": "nosuid", "MS_NODEV": "nodev", "MS_NOEXEC": "noexec", "MS_MOVE": "move", "MS_BIND": "bind",
-         "MS_UNBINDABLE": "unbindable", "MS_SLAVE": "slave", "MS_PRIVATE": "private"}
+FLAGS = {"MS_RDONLY": "ro", "MS_NOSUID": "nosuid", "MS_NODEV": "nodev", "MS_NOEXEC": "noexec", "MS_MOVE": "move",
+         "MS_BIND": "bind", "MS_UNBINDABLE": "unbindable", "MS_SLAVE": "slave", "MS_PRIVATE": "private"}
 
 
 def mount_options(flags):

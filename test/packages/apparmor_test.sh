@@ -5,9 +5,7 @@
 cd "$TOP" || exit 1
 chmod 711 "$WORK"
 mkdir "$WORK/bin"
-for p in passt pasta pesto; do
-	cp passt "$WORK/bin/$p" || finish
-done
+ok "the programs" cp passt pasta pesto "$WORK/bin" || finish
 profiles=$TOP/contrib/apparmor
 
 cat > "$WORK/steps" <<'EOF'
@@ -15,7 +13,11 @@ set -u
 cd "$DIR"
 n=0
 # By root: strace of the same user can't read the strings of a process that is not dumpable
-trace() { strace $AS -f -y -o "$DIR/$1.$n" -e trace=%file,%network,chdir,mount,umount2,pivot_root,clone,clone3,fork,vfork "$@"; }
+trace()
+{
+	strace $AS -f -y -o "$DIR/$1.$n" \
+		-e trace=%file,%network,chdir,mount,umount2,pivot_root,clone,clone3,fork,vfork "$@"
+}
 wait_for() # COMMAND...
 {
 	i=0
@@ -48,7 +50,8 @@ change()
 	n=1
 }
 echo "deny 192.0.2.0/24" > rules
-WHILE=change run pasta --config-net -t auto -u auto -c "$DIR/control" -l "$DIR/log" -p "$DIR/pcap" --policy "$DIR/rules" -- sleep 8
+WHILE=change run pasta --config-net -t auto -u auto -c "$DIR/control" -l "$DIR/log" -p "$DIR/pcap" \
+	--policy "$DIR/rules" -- sleep 8
 n=10
 setpriv $USER_IS unshare -Urn sh -c "echo > '$DIR/unshared'; exec sleep 60" &
 other=$!

@@ -1,12 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# completion_test.sh - what bash, zsh and fish propose, each in a chroot that has it: completion_cases
+# completion_test.sh - proposals of bash, zsh and fish for completion_cases, in a chroot
 . "$(dirname "$0")/lib.sh"
 DEB_BUILD_OPTIONS=
-dir=$(dirname "$0")
 
 ok "a chroot with the shells" chroot_make bookworm zsh,fish,bash-completion shells || finish
-ok "installed" make -s -C "$TOP" install prefix=/usr zshcompdir=/usr/share/zsh/vendor-completions DESTDIR="$WORK/root.new" || finish
+ok "installed" make -s -C "$TOP" install prefix=/usr zshcompdir=/usr/share/zsh/vendor-completions \
+	DESTDIR="$WORK/root.new" || finish
 mkdir files files/folder
 : > files/file.one
 : > "files/file two"
@@ -37,11 +37,14 @@ cat > zsh.sh <<'EOF'
 cat > /tmp/capture <<'END'
 zmodload zsh/zpty
 zpty z zsh -f -i
-zpty -w z 'PROMPT=; stty -echo; autoload -Uz compinit; compinit -u -D; unsetopt zle_bracketed_paste; unset zle_bracketed_paste
+zpty -w z 'PROMPT=; stty -echo; autoload -Uz compinit; compinit -u -D
+unsetopt zle_bracketed_paste; unset zle_bracketed_paste
 zstyle ":completion:*" list-grouped false; LISTMAX=10000
-compadd() { if [[ ${@[1,(i)(-|--)]} == *-(O|A|D)\ * ]]; then builtin compadd "$@"; return $?; fi
+compadd() {
+if [[ ${@[1,(i)(-|--)]} == *-(O|A|D)\ * ]]; then builtin compadd "$@"; return $?; fi
 typeset -a hits; builtin compadd -A hits "$@"; print -l -r -- \<${^hits}\>; builtin compadd "$@" }
-bindkey "^I" list-choices; list-end() { print "<<end>>"; zle -I }; zle -N list-end; bindkey "^X" list-end; print started'
+bindkey "^I" list-choices
+list-end() { print "<<end>>"; zle -I }; zle -N list-end; bindkey "^X" list-end; print started'
 while zpty -r z line && [[ $line != started* ]]; do :; done
 zpty -w -n z "$1"$'\t\x18'
 while zpty -r z line; do [[ $line != *"<<end>>"* ]] || break; print -r -- "$line"; done

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# deb_test.sh [SUITE] - Debian's package: built in a clean chroot, lintian, contents; in the place of the distribution's package and
-# back, and away
+# deb_test.sh [SUITE] - Debian's package: built in a clean chroot, lintian, contents; in the place of the distribution's
+# package and back, and away
 . "$(dirname "$0")/lib.sh"
 suite=${1:-bookworm}
 DEB_BUILD_OPTIONS=${DEB_BUILD_OPTIONS-nocheck}
@@ -39,7 +39,8 @@ cat > files <<'EOF'
 /usr/share/zsh/vendor-completions/_pasta
 /usr/share/zsh/vendor-completions/_pesto
 EOF
-is "files" "$(dpkg-deb --fsys-tarfile "$deb" | tar -t | sed -n 's|^\./\(.*[^/]\)$|/\1|p' | grep -v -e ^/usr/share/doc -e /lintian/ | sort)" "$(sort files)"
+is "files" "$(dpkg-deb --fsys-tarfile "$deb" | tar -t | sed -n 's|^\./\(.*[^/]\)$|/\1|p' |
+	grep -v -e ^/usr/share/doc -e /lintian/ | sort)" "$(sort files)"
 ok "debug symbols" dpkg-deb -I "passt-dbgsym_${version}"_*.deb
 
 # The distribution's package, fetched by this machine's apt if the chroot's has none at hand
@@ -84,16 +85,19 @@ dpkg --purge passt
 rest > after
 diff before after
 EOF
-ok "in the place of the distribution's package, back, and away" chroot_run env "theirs=$theirs" "deb=$deb" "version=$version" sh /mnt/upgrade
+ok "in the place of the distribution's package, back, and away" \
+	chroot_run env "theirs=$theirs" "deb=$deb" "version=$version" sh /mnt/upgrade
 
 cp -r "$TOP/debian/tests" .
 for t in pasta profiles; do
-	ok "autopkgtest: $t" chroot_run sh -c "dpkg -i /mnt/$deb && mkdir /tmp/t && AUTOPKGTEST_TMP=/tmp/t /mnt/tests/$t"
+	ok "autopkgtest: $t" chroot_run sh -c "dpkg -i /mnt/$deb && mkdir /tmp/t &&
+		AUTOPKGTEST_TMP=/tmp/t /mnt/tests/$t"
 done
 
 # With this machine's qemu
 dpkg-deb -x "$deb" unpacked
 mkdir qemu
 ok "autopkgtest: passt-qemu" unshare --net --pid --fork --kill-child --mount-proc sh -c \
-	'ip link set lo up; export PATH="$1/unpacked/usr/bin:$PATH" AUTOPKGTEST_TMP="$1/qemu"; exec timeout 600 "$1/tests/passt-qemu"' sh "$WORK"
+	'ip link set lo up; export PATH="$1/unpacked/usr/bin:$PATH" AUTOPKGTEST_TMP="$1/qemu"
+	exec timeout 600 "$1/tests/passt-qemu"' sh "$WORK"
 finish

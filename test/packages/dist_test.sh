@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# dist_test.sh - the tarball, and what is built of it, is the same from any folder, at any time; all that is installed
+# dist_test.sh - the tarball, and its programs, are the same from any folder, at any time; installed files
 . "$(dirname "$0")/lib.sh"
 
 # FOLDER UMASK: a clone there, and its tarball
@@ -17,7 +17,8 @@ tar=$(basename one/build/dist/*.tar.gz)
 name=${tar%.tar.gz}
 ok "are the same bytes" cmp "one/build/dist/$tar" "a/folder/elsewhere/build/dist/$tar"
 ok "and its bill of materials" cmp "one/build/dist/$name.spdx" "a/folder/elsewhere/build/dist/$name.spdx"
-is "which has its checksum" "$(sed -n 's/^PackageChecksum: SHA256: //p' "one/build/dist/$name.spdx")  one/build/dist/$tar" \
+is "which has its checksum" \
+	"$(sed -n 's/^PackageChecksum: SHA256: //p' "one/build/dist/$name.spdx")  one/build/dist/$tar" \
 	"$(sha256sum "one/build/dist/$tar")"
 
 # FOLDER TIME: built and installed there
@@ -34,9 +35,11 @@ ok "what is installed is the same bytes" diff -r x/root somewhere/else/root
 for p in passt pasta pesto; do
 	is "$p --version" "$("x/root/usr/bin/$p" --version | head -n 1)" "$p ${name#passt-}"
 done
-is "pasta and pesto are hard links of passt" "$(stat -c %h%F x/root/usr/bin/passt x/root/usr/bin/pasta x/root/usr/bin/pesto | uniq)" "3regular file"
+is "pasta and pesto are hard links of passt" \
+	"$(cd x/root/usr/bin && stat -c %h%F passt pasta pesto | uniq)" "3regular file"
 is "pages of the manual" "$(ls x/root/usr/share/man/man1 | tr '\n' ' ')" "passt.1 pasta.1 pesto.1 qrap.1 "
-is "modes" "$(find x/root -type f -printf '%m %P\n' | sed 's|\(usr/[a-z]*\)/.*|\1|' | sort -u | tr '\n' ' ')" "644 usr/share 755 usr/bin "
+is "modes" "$(find x/root -type f -printf '%m %P\n' | sed 's|\(usr/[a-z]*\)/.*|\1|' | sort -u |
+	tr '\n' ' ')" "644 usr/share 755 usr/bin "
 ok "make uninstall" make -C "x/$name" uninstall prefix=/usr DESTDIR="$WORK/x/root"
 is "leaves no file" "$(find x/root ! -type d)" ""
 finish

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# lib.sh - what the tests of packages share: TAP, a folder of their own, and a tarball of the last commit
+# lib.sh - common to the tests of packages: TAP, a folder of their own, and a tarball of the last commit
 set -u
 LC_ALL=C.UTF-8
 unset MAKEFLAGS MAKELEVEL MFLAGS CDPATH
@@ -62,14 +62,17 @@ chroot_run()
 		chroot=$1 work=$2
 		shift 2
 		mount -t tmpfs tmpfs "$work/root" && mkdir "$work/root/up" "$work/root/at" "$work/root/new" &&
-		mount -t overlay -o "lowerdir=$chroot,upperdir=$work/root/up,workdir=$work/root/at" overlay "$work/root/new" &&
-		cd "$work/root/new" && mkdir -p mnt media dev/net && mount --bind "$work" mnt && mount -t proc proc proc && mount -t sysfs sysfs sys &&
-		mkdir -p dev/pts && mount -t devpts -o ptmxmode=0666 devpts dev/pts && ln -sf pts/ptmx dev/ptmx &&
+		mount -t overlay -o "lowerdir=$chroot,upperdir=$work/root/up,workdir=$work/root/at" overlay \
+			"$work/root/new" && cd "$work/root/new" && mkdir -p mnt media dev/net dev/pts &&
+		mount --bind "$work" mnt && mount -t proc proc proc && mount -t sysfs sysfs sys &&
+		mount -t devpts -o ptmxmode=0666 devpts dev/pts && ln -sf pts/ptmx dev/ptmx &&
 		for d in null zero full random urandom tty net/tun kvm; do
-			[ ! -e "/dev/$d" ] || { { [ -e "dev/$d" ] || : > "dev/$d"; } && mount --bind "/dev/$d" "dev/$d"; } || exit
+			[ -e "/dev/$d" ] || continue
+			{ [ -e "dev/$d" ] || : > "dev/$d"; } && mount --bind "/dev/$d" "dev/$d" || exit
 		done
 		ip link set lo up
 		pivot_root . media && cd / && umount -l /media &&
-		exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 HOME=/root DEB_BUILD_OPTIONS="$DEB_BUILD_OPTIONS" \
-			DEBIAN_FRONTEND=noninteractive "$@"' sh "$CHROOT" "$WORK" "$@"
+		exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 HOME=/root \
+			DEB_BUILD_OPTIONS="$DEB_BUILD_OPTIONS" DEBIAN_FRONTEND=noninteractive "$@"' \
+		sh "$CHROOT" "$WORK" "$@"
 }

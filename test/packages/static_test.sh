@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# static_test.sh - the static program by musl: without a warning, and it does what the package's own test of pasta wants
+# static_test.sh - the static program by musl: without a warning, and with the package's own test of pasta
 . "$(dirname "$0")/lib.sh"
 
 ok "builds" make -C "$TOP" -j2 B=build/musl CC=musl-gcc WERROR=1 static || finish
