@@ -129,8 +129,9 @@ static void found(struct parse *p, const struct opt *o, const char *val)
 	switch (o->letter) {
 	case 'h':
 		opts_help(&table, "Usage: pesto [OPTION]... PATH\n\n"
-				  "Shows and changes which ports a pasta or passt forwards while it runs. "
-				  "PATH is its control\nsocket, see option -c of pasta and passt.\n");
+				  "Shows and changes forwarded ports and rules about destinations of a pasta or "
+				  "passt that runs,\nand shows what passes. PATH is its control socket, see option "
+				  "-c of pasta and passt.\n");
 	case '\0':
 		if (!strcmp(o->name, "version"))
 			opts_version(table.name);
