@@ -133,7 +133,7 @@ static void answer_send(struct ctx *c, struct guest *g, const struct answer *a)
 		frame_eth(f, &n.dmac, &n.smac, ETH_P_ARP);
 	tap_commit(&g->tap, f);
 	neigh_asked(&c->neigh, &a->src.a);
-	*guest_told(c, g, &a->src.a) = (struct told){ a->src.a, a->dst.a, n.smac };
+	guest_tell(c, g, &(struct told){ a->src.a, a->dst.a, n.smac });
 }
 
 /* Does an interface come up there: DHCP, a router solicitation, a probe or announcement of an address (RFC 5227 1.1,
@@ -185,7 +185,7 @@ void answer_neighbour(struct ctx *c, struct guest *g, const struct addr *who)
 	const struct told *told = guest_told(c, g, who);
 	struct answer a;
 
-	if (!addr_eq(&told->a, who) || mac_eq(&told->mac, mac))
+	if (!told || mac_eq(&told->mac, mac))
 		return;
 	if (addr_is_v4(who))
 		arp_announce(who, mac, &g->mac, &a);

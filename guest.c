@@ -20,9 +20,30 @@ struct net_hdr guest_hdr(const struct ctx *c, const struct guest *g, const struc
 	};
 }
 
-struct told *guest_told(const struct ctx *c, struct guest *g, const struct addr *a)
+static unsigned told_set(const struct ctx *c, const struct addr *a)
 {
-	return &g->told[neigh_hash(&c->neigh, a) % TOLD];
+	return neigh_hash(&c->neigh, a) % TOLD_SETS;
+}
+
+const struct told *guest_told(const struct ctx *c, const struct guest *g, const struct addr *a)
+{
+	const struct told *set = g->told[told_set(c, a)];
+
+	for (const struct told *t = set; t < set + TOLD_WAYS; t++)
+		if (addr_eq(&t->a, a))
+			return t;
+	return NULL;
+}
+
+void guest_tell(const struct ctx *c, struct guest *g, const struct told *t)
+{
+	struct told *set = g->told[told_set(c, &t->a)];
+	unsigned i = 0;
+
+	while (i < TOLD_WAYS - 1 && !addr_eq(&set[i].a, &t->a))
+		i++;
+	memmove(set + 1, set, i * sizeof(*set));
+	set[0] = *t;
 }
 
 void guest_learn(const struct ctx *c, struct guest *g, const struct pkt *p)

@@ -14,9 +14,12 @@ struct asks;
 struct policy;
 
 #define GUEST_CAME_EVERY 1000		/* ms: an interface that comes up is noticed */
-#define TOLD		512		/* addresses */
+#define TOLD_SETS	64		/* a power of two */
+#define TOLD_WAYS	8
 
-/* A MAC address sent to the guest, by address (neigh_hash()): its changes are announced */
+/* A MAC address sent to the guest: its changes are announced. In a set by its address (neigh_hash()), the last first:
+ * the oldest of a set gives way.
+ */
 struct told {
 	struct addr	a, to;		/* to: the guest's address that it was sent to */
 	struct mac	mac;
@@ -50,7 +53,7 @@ struct guest {
 	uint64_t	advert_at;	/* ms: last one */
 	struct timer	probe;		/* until the guest has spoken */
 	unsigned	probe_wait;	/* ms until the next one */
-	struct told	told[TOLD];
+	struct told	told[TOLD_SETS][TOLD_WAYS];
 	uint64_t	icmp_next;	/* rate limit of ICMP errors: ms at which the next one is due on average */
 };
 
@@ -71,8 +74,11 @@ bool guest_heard(const struct guest *g);
 /* Learns from a packet's source: the guest's MAC address, and its address unless that is the target of a rule */
 void guest_learn(const struct ctx *c, struct guest *g, const struct pkt *p);
 
-/* Entry of address @a in g->told; another address's, or empty, if @a is not there */
-struct told *guest_told(const struct ctx *c, struct guest *g, const struct addr *a);
+/* The guest is sent @t */
+void guest_tell(const struct ctx *c, struct guest *g, const struct told *t);
+
+/* What it was sent for address @a; NULL: nothing, or it gave way */
+const struct told *guest_told(const struct ctx *c, const struct guest *g, const struct addr *a);
 
 /* Ethernet addresses and defaults of a header towards the guest */
 struct net_hdr guest_hdr(const struct ctx *c, const struct guest *g, const struct end *src, const struct end *dst);

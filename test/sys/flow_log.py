@@ -123,11 +123,11 @@ def slow(path, n, address, port):
 
 
 def top(rows, columns, command):
-    pid, fd = pty.fork()
-    if not pid:
-        os.execvp(command[0], command)
+    fd, tty = pty.openpty()
     fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     before = termios.tcgetattr(fd)
+    child = subprocess.Popen(command, stdin=tty, stdout=tty, stderr=tty, start_new_session=True)
+    os.close(tty)
     out, end = b"", time.monotonic() + 20
     while out.count(b"\033[H") < 4 and time.monotonic() < end:
         if select.select([fd], [], [], 1)[0]:
@@ -142,7 +142,7 @@ def top(rows, columns, command):
         if not data:
             break
         out += data
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    status = child.wait()
     assert not during[3] & termios.ECHO and termios.tcgetattr(fd) == before, "the terminal is as it was"
     screen = out.decode().split("\033[H")[-1]
     drawn = [re.sub(r"\033\[[JK]", "", l) for l in screen.rstrip("\r\n").split("\r\n")]
