@@ -405,7 +405,7 @@ def table():
                                             ("rev", "to the guest, the client", ("out", "-R")),
                                             ("in", "to the guest, the server", ("in",)))]
     for name, (text, _) in BEHIND.items():
-        lossy = dict(kind=name, limit="forward", realtime=True)
+        lossy = dict(kind=name, limit="forward")
         if name == "tail":
             figures.append(Figure("tail_stall", "how much longer an answer takes whose last segment is lost, to a client "
                                   "behind the guest, " + text, stall, unit="ms",
