@@ -184,7 +184,9 @@ test:
 
 # Packages, as distributions make them: minutes. Its tools are in chroots; doc/testing.md
 test-packages: all
-	test/tools/deps.sh mmdebstrap:mmdebstrap musl-gcc:musl-tools
+	test/tools/deps.sh mmdebstrap:mmdebstrap musl-gcc:musl-tools qemu-aarch64-static:qemu-user-static \
+		i686-linux-gnu-gcc:gcc-i686-linux-gnu,libc6-dev-i386-cross \
+		aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu,libc6-dev-arm64-cross
 	$(PROVE) -v test/packages/*_test.sh
 
 # New useful inputs go to build/fuzz/corpus

@@ -177,7 +177,7 @@ struct region {
 
 static int region_add(struct mem *m, const struct region *r, int fd)
 {
-	struct vhost_map map;
+	struct vhost_map map = { 0 };
 	struct mem_region reg;
 	int rc = map_open(&map, fd, r->off, r->size);
 
@@ -472,7 +472,7 @@ static int set_log_base(struct vhost *v)
 	struct {
 		uint64_t size, off;
 	} l;
-	struct vhost_map map;
+	struct vhost_map map = { 0 };
 	int rc;
 
 	memcpy(&l, v->msg.payload, sizeof(l));

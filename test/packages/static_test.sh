@@ -1,17 +1,33 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# static_test.sh - the static program by musl: without a warning, and with the package's own test of pasta
+# static_test.sh - static programs, by musl and for other machines: without a warning, and with the package's own test
+# of pasta where this kernel runs them
 . "$(dirname "$0")/lib.sh"
 
-ok "builds" make -C "$TOP" -j2 B=build/musl CC=musl-gcc WERROR=1 static || finish
-mkdir bin
-for p in passt pasta pesto; do
-	ln "$TOP/build/musl/passt.static" "bin/$p" 2>/dev/null || cp "$TOP/build/musl/passt.static" "bin/$p"
-done
-ok "no interpreter, no library" sh -c '! readelf -lW bin/passt | grep INTERP && ! readelf -dW bin/passt | grep NEEDED'
-ok "any address" sh -c "readelf -hW bin/passt | grep Type:.*DYN"
+# NAME CC: the programs in NAME/
+built()
+{
+	ok "$1: builds" make -C "$TOP" -j2 B="build/$1" CC="$2" WERROR=1 static || return
+	mkdir "$1"
+	for p in passt pasta pesto; do
+		ln "$TOP/build/$1/passt.static" "$1/$p" 2>/dev/null || cp "$TOP/build/$1/passt.static" "$1/$p"
+	done
+	ok "$1: no interpreter, no library" \
+		sh -c "! readelf -lW $1/passt | grep INTERP && ! readelf -dW $1/passt | grep NEEDED"
+	ok "$1: any address" sh -c "readelf -hW $1/passt | grep Type:.*DYN"
+}
+
+# NAME
+traffic()
+{
+	ok "$1: traffic" unshare --net --pid --fork --kill-child --mount-proc sh -c "ip link set lo up
+		PATH=$WORK/$1:\$PATH AUTOPKGTEST_TMP=$WORK/tmp exec timeout -k 5 120 $TOP/debian/tests/pasta"
+}
+
 mkdir tmp
 chmod 755 .
-ok "traffic" unshare --net --pid --fork --kill-child --mount-proc sh -c "ip link set lo up
-	PATH=$WORK/bin:\$PATH AUTOPKGTEST_TMP=$WORK/tmp exec timeout -k 5 120 $TOP/debian/tests/pasta"
+built musl musl-gcc && traffic musl
+built i686 i686-linux-gnu-gcc && traffic i686
+built aarch64 aarch64-linux-gnu-gcc && ok "aarch64: starts" sh -c \
+	"qemu-aarch64-static aarch64/passt --version && qemu-aarch64-static aarch64/pesto --help"
 finish

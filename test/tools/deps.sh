@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # deps.sh [TOOL:PACKAGE]... - install what the tests need and this machine lacks, after saying so
 #
-# Pairs of a program and the Debian package that has it; arguments add to the list. Nothing is done if all are there.
+# Pairs of a program and the Debian package that has it, or several with commas; arguments add to the list. Nothing is done if all are there.
 set -eu
 
 TOOLS='cc:gcc make:make prove:perl git:git bash:bash python3:python3 ip:iproute2 nstat:iproute2 unshare:util-linux
@@ -14,12 +14,14 @@ cpio:cpio xz:xz-utils zstd:zstd linux.uml:user-mode-linux dpdk-testpmd:dpdk'
 PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 
 missing=
-need() # PACKAGE
+need() # PACKAGE[,PACKAGE]...
 {
-	case " $missing " in
-	*" $1 "*) ;;
-	*) missing="$missing $1" ;;
-	esac
+	for p in $(echo "$1" | tr , ' '); do
+		case " $missing " in
+		*" $p "*) ;;
+		*) missing="$missing $p" ;;
+		esac
+	done
 }
 
 for t in $TOOLS "$@"; do
