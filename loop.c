@@ -255,7 +255,7 @@ static void turn_flows(struct ctx *c)
 }
 
 /* Is there work without an event: flows on a list that can go on, or frames that no event will report? */
-static bool has_work(const struct ctx *c)
+static inline bool has_work(const struct ctx *c)
 {
 	bool work = flow_waits(&c->flows, WAIT_READY);
 

@@ -61,6 +61,7 @@ static void wheel_add(struct wheel *w, struct timer *t)
 	t->level = (uint8_t)level;
 	t->slot = (uint8_t)(slot % WHEEL_SLOTS);
 	w->used[level] |= 1ULL << t->slot;
+	w->next = MIN(w->next, slot << LEVEL_SHIFT(level));
 	list_add(&w->slot[level][t->slot], t);
 }
 
@@ -83,12 +84,14 @@ void timer_clear(struct wheel *w, struct timer *t)
 		return;
 
 	list_del(t);
-	if (!w->slot[t->level][t->slot])
+	if (!w->slot[t->level][t->slot]) {
 		w->used[t->level] &= ~(1ULL << t->slot);
+		w->next = 0;
+	}
 }
 
-/* Level of the first occupied slot, WHEEL_LEVELS if there is none; in @start, the time at which that slot begins */
-static unsigned wheel_next(const struct wheel *w, uint64_t *start)
+/* Finds the first occupied slot. Return: its level, WHEEL_LEVELS if there is none */
+static unsigned wheel_find(struct wheel *w)
 {
 	for (unsigned l = 0; l < WHEEL_LEVELS; l++) {
 		uint64_t pos = w->now >> LEVEL_SHIFT(l), used = w->used[l];
@@ -97,9 +100,10 @@ static unsigned wheel_next(const struct wheel *w, uint64_t *start)
 		if (!used)
 			continue;
 		used = used >> cur | used << (WHEEL_SLOTS - cur) % WHEEL_SLOTS;
-		*start = (pos + (unsigned)__builtin_ctzll(used)) << LEVEL_SHIFT(l);
+		w->next = (pos + (unsigned)__builtin_ctzll(used)) << LEVEL_SHIFT(l);
 		return l;
 	}
+	w->next = WHEEL_NEVER;
 	return WHEEL_LEVELS;
 }
 
@@ -111,6 +115,7 @@ static void wheel_turn(struct wheel *w, unsigned level)
 
 	w->slot[level][s] = NULL;
 	w->used[level] &= ~(1ULL << s);
+	w->next = 0;
 
 	if (!level) {			/* all due in this millisecond */
 		w->expired = t;
@@ -123,19 +128,18 @@ static void wheel_turn(struct wheel *w, unsigned level)
 	}
 }
 
-struct timer *timer_expire(struct wheel *w, uint64_t now)
+struct timer *wheel_expire(struct wheel *w, uint64_t now)
 {
 	struct timer *t;
 
 	while (!w->expired) {
-		uint64_t start;
-		unsigned level = wheel_next(w, &start);
+		unsigned level = w->next > now ? WHEEL_LEVELS : wheel_find(w);
 
-		if (level == WHEEL_LEVELS || start > now) {
+		if (w->next > now) {
 			w->now = MAX(now, w->now);
 			return NULL;
 		}
-		w->now = start;
+		w->now = w->next;
 		wheel_turn(w, level);
 	}
 	t = w->expired;
@@ -143,13 +147,13 @@ struct timer *timer_expire(struct wheel *w, uint64_t now)
 	return t;
 }
 
-int wheel_timeout(const struct wheel *w, uint64_t now)
+int wheel_timeout(struct wheel *w, uint64_t now)
 {
-	uint64_t start;
-
 	if (w->expired)
 		return 0;
-	if (wheel_next(w, &start) == WHEEL_LEVELS)
+	if (!w->next)
+		wheel_find(w);
+	if (w->next == WHEEL_NEVER)
 		return -1;
-	return start <= now ? 0 : (int)MIN(start - now, INT_MAX);
+	return w->next <= now ? 0 : (int)MIN(w->next - now, INT_MAX);
 }

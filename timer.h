@@ -40,8 +40,11 @@ struct timer {
 #define WHEEL_LEVELS	6
 #define WHEEL_SLOTS	64
 
+#define WHEEL_NEVER	UINT64_MAX
+
 struct wheel {
 	uint64_t	now;				/* everything due before this is on @expired */
+	uint64_t	next;				/* start of the first occupied slot; WHEEL_NEVER; 0: not known */
 	struct timer	*slot[WHEEL_LEVELS][WHEEL_SLOTS];
 	uint64_t	used[WHEEL_LEVELS];		/* a bit per occupied slot */
 	struct timer	*expired;
@@ -59,10 +62,19 @@ static inline bool timer_armed(const struct timer *t)
 	return t->pprev;
 }
 
+struct timer *wheel_expire(struct wheel *w, uint64_t now);
+
 /* Next timer due at @now, disarmed, or NULL when there is none left. May be called with timers set in between. */
-struct timer *timer_expire(struct wheel *w, uint64_t now);
+static inline struct timer *timer_expire(struct wheel *w, uint64_t now)
+{
+	if (w->expired || w->next <= now)
+		return wheel_expire(w, now);
+	if (w->now < now)
+		w->now = now;
+	return NULL;
+}
 
 /* Milliseconds epoll_wait() may sleep at @now: 0 if something is due, -1 if nothing is armed */
-int wheel_timeout(const struct wheel *w, uint64_t now);
+int wheel_timeout(struct wheel *w, uint64_t now);
 
 #endif /* TIMER_H */
