@@ -5,6 +5,7 @@
  * are not on the free list but above @unused, and hash heads hold index + 1, so that zero pages mean empty.
  */
 #include <assert.h>
+#include <string.h>
 
 #include "flow.h"
 #include "util.h"
@@ -29,11 +30,12 @@ const char *const tcp_state_name[] = {
 };
 static_assert(ARRAY_SIZE(tcp_state_name) == TCP_STATES, "a name for every state");
 
-/* Hashed as it is, so there is no padding. By one endpoint: @our is the number. */
+/* Hashed as it is, so there is no padding; without the second half for IPv4. By one endpoint: @our is the number. */
 struct flow_key {
-	struct addr	peer, our;
 	uint32_t	ports;
 	uint16_t	type, guest;
+	uint32_t	peer, our;		/* last word of each address: all of an IPv4 one */
+	uint32_t	peer6[3], our6[3];	/* those before it */
 };
 
 void flows_init(struct flows *fs)
@@ -92,12 +94,19 @@ static inline uint32_t hash_of(const struct flows *fs, unsigned table, unsigned 
 			       const struct end *peer, const struct end *our)
 {
 	struct flow_key k = {
-		.peer = peer->a, .our = our ? our->a : (struct addr){ .w = { key } },
 		.ports = (our ? (uint32_t)our->port << 16 : 0) | peer->port,
 		.type = (uint16_t)type, .guest = (uint16_t)(any_guest(table, our) ? 0 : guest),
+		.peer = peer->a.w[3], .our = our ? our->a.w[3] : key,
 	};
+	size_t len = offsetof(struct flow_key, peer6);
 
-	return (uint32_t)siphash(fs->key, &k, sizeof(k)) & HASH_MASK;
+	if (!addr_is_v4(&peer->a)) {
+		len = sizeof(k);
+		memcpy(k.peer6, &peer->a, sizeof(k.peer6));
+		if (our)
+			memcpy(k.our6, &our->a, sizeof(k.our6));
+	}
+	return (uint32_t)siphash(fs->key, &k, len) & HASH_MASK;
 }
 
 /* Endpoints of a flow by number: peer and our of each side */
