@@ -7,11 +7,22 @@
 #ifndef CHECKSUM_H
 #define CHECKSUM_H
 
+#include <string.h>
+
 #include "addr.h"
 #include "util.h"
 
 /* Adds @len bytes at @buf, any alignment, to @sum. AVX2 where the processor has it. */
 uint64_t csum_add(const void *buf, size_t len, uint64_t sum);
+
+/* An IPv4 header without options */
+static inline uint64_t csum_ip4(const uint8_t ip[static 20])
+{
+	uint32_t w[5];
+
+	memcpy(w, ip, sizeof(w));
+	return (uint64_t)w[0] + w[1] + w[2] + w[3] + w[4];
+}
 
 /* The same over @cnt buffers as if they were one, odd lengths included, up to @len bytes after @off */
 uint64_t csum_iov(const struct iovec *iov, unsigned cnt, size_t off, size_t len, uint64_t sum);

@@ -71,4 +71,14 @@ static inline struct guest *flow_guest(struct ctx *c, const struct flow *f)
 	return &c->guest[f->guest];
 }
 
+/* Ethernet addresses and defaults of a header towards the guest */
+static inline struct net_hdr guest_hdr(const struct ctx *c, const struct guest *g, const struct end *src,
+				       const struct end *dst)
+{
+	return (struct net_hdr){
+		.dmac = g->mac, .smac = *neigh_mac(&c->neigh, &c->net, &src->a, &g->mac),
+		.src = *src, .dst = *dst, .ttl = 255,
+	};
+}
+
 #endif /* CTX_H */

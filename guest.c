@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* guest.c - one guest: its addresses as learned, and headers to it */
+/* guest.c - one guest: its addresses as learned */
 #include <string.h>
 
 #include "ctx.h"
@@ -10,14 +10,6 @@ static const struct mac mac_any = { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } };
 bool guest_heard(const struct guest *g)
 {
 	return !mac_eq(&g->mac, &mac_any);
-}
-
-struct net_hdr guest_hdr(const struct ctx *c, const struct guest *g, const struct end *src, const struct end *dst)
-{
-	return (struct net_hdr){
-		.dmac = g->mac, .smac = *neigh_mac(&c->neigh, &c->net, &src->a, &g->mac),
-		.src = *src, .dst = *dst, .ttl = 255,
-	};
 }
 
 static unsigned told_set(const struct ctx *c, const struct addr *a)

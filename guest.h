@@ -80,7 +80,4 @@ void guest_tell(const struct ctx *c, struct guest *g, const struct told *t);
 /* What it was sent for address @a; NULL: nothing, or it gave way */
 const struct told *guest_told(const struct ctx *c, const struct guest *g, const struct addr *a);
 
-/* Ethernet addresses and defaults of a header towards the guest */
-struct net_hdr guest_hdr(const struct ctx *c, const struct guest *g, const struct end *src, const struct end *dst);
-
 #endif /* GUEST_H */

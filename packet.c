@@ -343,7 +343,7 @@ static enum drop parse_ip4(const struct raw *raw, const uint8_t *h, struct pkt *
 	total = get_be16(ip + 2);
 	if (ip[0] >> 4 != 4 || hlen < IP4_HLEN || total < hlen || total > room)
 		return DROP_IP_HEADER;
-	if (csum_finish(csum_add(ip, hlen, 0)))
+	if (csum_finish(hlen == IP4_HLEN ? csum_ip4(ip) : csum_add(ip, hlen, 0)))
 		return DROP_IP_CSUM;
 
 	frag = get_be16(ip + 6);
@@ -530,6 +530,11 @@ static void trim_payload(struct frame *f)
 	size_t left = f->len;
 	unsigned i;
 
+	if (f->npay == 1) {			/* but for links that lend */
+		f->pay[0].iov_len = f->len = MIN(f->pay[0].iov_len, left);
+		f->npay = f->len > 0;
+		return;
+	}
 	for (i = 0; i < f->npay && left; i++) {
 		f->pay[i].iov_len = MIN(f->pay[i].iov_len, left);
 		left -= f->pay[i].iov_len;
@@ -565,7 +570,7 @@ uint8_t *put_ip(uint8_t *l4, const struct net_hdr *n, uint8_t proto, size_t len,
 		ip[10] = ip[11] = 0;
 		memcpy(ip + 12, n->src.a.b + 12, 4);
 		memcpy(ip + 16, n->dst.a.b + 12, 4);
-		csum = csum_finish(csum_add(ip, IP4_HLEN, 0));
+		csum = csum_finish(csum_ip4(ip));
 		memcpy(ip + 10, &csum, 2);
 		return ip;
 	}
@@ -648,31 +653,39 @@ static void put_csum(struct frame *f, const struct net_hdr *n, unsigned l4, unsi
 	memcpy(h + at, &csum, 2);
 }
 
-/* Options from @o on, in words, in the order and padding of Linux'. Return: their end */
-static uint8_t *put_tcp_opts(uint8_t *o, const struct tcp_seg *s)
+/* Options are put in words, in the order and padding of Linux'; each function returns their end */
+static inline uint8_t *put_ts(uint8_t *o, uint32_t word, const struct tcp_seg *s)
+{
+	put_be32(o, word);
+	put_be32(o + 4, s->tsval);
+	put_be32(o + 8, s->tsecr);
+	return o + TCP_TS_LEN;
+}
+
+static uint8_t *put_syn_opts(uint8_t *o, const struct tcp_seg *s)
 {
 	if (s->mss) {
 		put_be32(o, 0x02040000 | s->mss);
 		o += 4;
 	}
-	if (s->sack_ok && !s->ts) {
+	if (s->ts) {
+		o = put_ts(o, s->sack_ok ? 0x0402080a : OPTS_TS, s);
+	} else if (s->sack_ok) {
 		put_be32(o, 0x01010402);
 		o += 4;
-	}
-	if (s->ts) {
-		put_be32(o, s->sack_ok ? 0x0402080a : OPTS_TS);
-		put_be32(o + 4, s->tsval);
-		put_be32(o + 8, s->tsecr);
-		o += TCP_TS_LEN;
 	}
 	if (s->wscale != TCP_WSCALE_NONE) {
 		put_be32(o, 0x01030300 | s->wscale);
 		o += 4;
 	}
-	if (s->sacks) {
-		put_be32(o, 0x01010500 | (2 + 8U * s->sacks));
-		o += 4;
-	}
+	return o;
+}
+
+static uint8_t *put_sacks(uint8_t *o, const struct tcp_seg *s)
+{
+	assert(s->sacks <= TCP_SACKS - s->ts);
+	put_be32(o, 0x01010500 | (2 + 8U * s->sacks));
+	o += 4;
 	for (unsigned i = 0; i < s->sacks; i++, o += 8) {
 		put_be32(o, s->sack[i].from);
 		put_be32(o + 4, s->sack[i].to);
@@ -682,11 +695,16 @@ static uint8_t *put_tcp_opts(uint8_t *o, const struct tcp_seg *s)
 
 void frame_tcp(struct frame *f, const struct net_hdr *n, const struct tcp_seg *s, uint16_t gso, const struct caps *c)
 {
-	uint8_t *t = f->hdr + HDR_L4;
+	uint8_t *t = f->hdr + HDR_L4, *o = t + TCP_HLEN;
 	unsigned l4;
 
-	assert(s->sacks <= TCP_SACKS - s->ts);
-	l4 = (unsigned)(put_tcp_opts(t + TCP_HLEN, s) - t);
+	if (s->flags & TCP_SYN)
+		o = put_syn_opts(o, s);
+	else if (s->ts)
+		o = put_ts(o, OPTS_TS, s);
+	if (s->sacks)
+		o = put_sacks(o, s);
+	l4 = (unsigned)(o - t);
 	put_be16(t, n->src.port);
 	put_be16(t + 2, n->dst.port);
 	put_be32(t + 4, s->seq);
@@ -777,14 +795,18 @@ size_t frame_fragment(struct frame *f, const struct net_hdr *n, const struct icm
 unsigned frames_room(struct frame *const *f, unsigned *n, struct iovec *iov, unsigned max, size_t *len)
 {
 	unsigned cnt = 0, i;
+	size_t sum = 0;
 
-	*len = 0;
 	for (i = 0; i < *n && cnt + f[i]->npay <= max; i++) {
-		memcpy(iov + cnt, f[i]->pay, f[i]->npay * sizeof(*iov));
-		cnt += f[i]->npay;
-		*len += frame_room(f[i]);
+		const struct iovec *pay = f[i]->pay, *end = pay + f[i]->npay;
+
+		for (; pay < end; pay++) {
+			iov[cnt++] = *pay;
+			sum += pay->iov_len;
+		}
 	}
 	*n = i;
+	*len = sum;
 	return cnt;
 }
 

@@ -46,11 +46,6 @@ void tap_reset(struct tap *t)
 	t->full = t->starved = t->more = t->polled = false;
 }
 
-int tap_event(struct tap *t, unsigned sub, uint32_t *events)
-{
-	return t->ops->event ? t->ops->event(t, sub, events) : 0;
-}
-
 void tap_gone(struct tap *t)
 {
 	if (t->ops->gone)

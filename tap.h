@@ -165,7 +165,10 @@ bool tap_commit_dgram(struct tap *t, struct frame *f, struct net_hdr *n, const s
 int tap_flush(struct tap *t);
 
 /* Event of descriptor @sub of the link: *@events becomes EPOLLIN for frames, EPOLLOUT for room. 0, -errno: link lost */
-int tap_event(struct tap *t, unsigned sub, uint32_t *events);
+static inline int tap_event(struct tap *t, unsigned sub, uint32_t *events)
+{
+	return t->ops->event ? t->ops->event(t, sub, events) : 0;
+}
 
 /* The guest is gone: empties the queue, closes the descriptor */
 void tap_gone(struct tap *t);

@@ -46,13 +46,6 @@ static int outside = -1;		/* tun device */
 
 #define MUST(x)	do { if ((x) < 0) { printf("Bail out! %s: %s\n", #x, strerror(errno)); exit(1); } } while (0)
 
-struct net_hdr guest_hdr(const struct ctx *ctx, const struct guest *guest, const struct end *src,
-				const struct end *dst)
-{
-	return (struct net_hdr){ .dmac = guest->mac, .smac = ctx->net.cf->our_mac,
-		.src = *src, .dst = *dst, .ttl = 255 };
-}
-
 static struct end E(const char *s, uint16_t port)
 {
 	return (struct end){ A(s), port };
