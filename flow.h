@@ -148,7 +148,7 @@ struct tcp {
 
 	uint32_t	srtt, rttvar;	/* us, RFC 6298 2; @srtt 0: no round trip was measured yet */
 	uint32_t	rtt_seq, rtt_at;	/* one is: an acknowledgment of this number, at that time */
-	uint16_t	rto;		/* ms */
+	uint16_t	rto;		/* ms, doubled by timeouts; 0: it is not (seg_rto()) */
 	uint16_t	rtt_min;	/* shortest, in SEG_RTT_UNIT us, rounded up */
 	uint32_t	challenged_at;	/* ms, low half: last acknowledgment of an empty segment out of the window */
 	uint64_t	rtx_at;		/* retransmission or window probe due */

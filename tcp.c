@@ -179,43 +179,48 @@ static void tcp_answer(struct ctx *c, struct flow *f, uint32_t offer)
 static void tcp_arm(struct ctx *c, struct flow *f)
 {
 	struct tcp *t = &f->tcp;
-	uint32_t wait = t->rto, trips = t->recover || t->flags & TCPF_FRESH ? 2 : 1;
-	uint32_t probe = trips * t->srtt / 1000 + TCP_PROBE_EXTRA;
+	uint32_t trips = t->recover || t->flags & TCPF_FRESH ? 2 : 1, wait = trips * t->srtt / 1000 + TCP_PROBE_EXTRA;
 
 	t->flags &= ~(TCPF_PTO | TCPF_EARLY);
 	if (t->recover && recover_waits(t)) {
 		t->flags |= TCPF_EARLY;
 		wait = t->srtt / 4000 + 1;
-	} else if (t->srtt && probe < wait && !(t->flags & TCPF_TAIL) && t->snd_wnd && t->snd_una != t->snd_max &&
-		   tcp_synced(t) && f->wait == WAIT_NONE) {
+	} else if (t->srtt && !(t->flags & TCPF_TAIL) && t->snd_wnd && t->snd_una != t->snd_max &&
+		   f->wait == WAIT_NONE && (wait < SEG_RTO_MIN || wait < seg_rto(t))) {
 		t->flags |= TCPF_PTO;
-		wait = probe;
+	} else {
+		wait = seg_rto(t);
 	}
 	t->rtx_at = c->now + wait;
+}
+
+/* Or before @due: bytes behind a gap, or that are held */
+static uint64_t tcp_rarely(const struct ctx *c, const struct tcp *t, uint64_t due)
+{
+	uint64_t gap = t->gap ? gap_due(t) : due, held = t->flags & TCPF_HELD ? tcp_hold_due(c, t) : due;
+
+	return MIN(due, MIN(gap, held));
 }
 
 /* The one timer, for the next of retransmission or window probe, acknowledgment, keep-alive */
 static void tcp_settle(struct ctx *c, struct flow *f)
 {
 	struct tcp *t = &f->tcp;
-	uint64_t due = t->flags & TCPF_PROBED ? c->now + TCP_PROBE_EVERY : t->heard_at + TCP_IDLE;
+	uint64_t due;
 
 	if (t->snd_una == t->snd_max && (t->snd_wnd || !(t->flags & TCPF_READABLE)))
 		t->rtx_at = 0;			/* nothing in flight, and nothing that waits for the window to open */
 	else if (!t->rtx_at)
 		tcp_arm(c, f);
-	if (t->rtx_at)				/* a guest that doesn't answer is given up by that: it is not idle */
-		due = t->rtx_at;
-
 	/* A single segment is acknowledged later, so that a response can carry that */
 	if (t->rcv_nxt != t->rcv_acked && !t->ack_at && f->wait != WAIT_STALLED)
 		t->ack_at = c->now + TCP_ACK_DELAY;
-	if (t->ack_at)
-		due = MIN(due, t->ack_at);
-	if (t->gap)
-		due = MIN(due, gap_due(t));
-	if (t->flags & TCPF_HELD)
-		due = MIN(due, tcp_hold_due(c, t));
+
+	due = t->rtx_at && t->ack_at ? MIN(t->rtx_at, t->ack_at) : t->rtx_at | t->ack_at;
+	if (!due)				/* a guest that doesn't answer is given up by the above: it is not idle */
+		due = t->flags & TCPF_PROBED ? c->now + TCP_PROBE_EVERY : t->heard_at + TCP_IDLE;
+	if (t->gap || t->flags & TCPF_HELD)
+		due = tcp_rarely(c, t, due);
 
 	/* Earlier only: a timer that fires before anything is due finds its new time then */
 	if (!timer_armed(&f->timer) || due < f->timer.due)
@@ -344,7 +349,6 @@ static struct flow *tcp_begin(struct ctx *c, struct guest *g, const struct side 
 	t->rcv_wscale = TCP_WSCALE;
 	t->flags = TCPF_SACK | TCPF_TS;		/* unless its SYN has none of them */
 	t->rcv_mss = 1;
-	t->rto = seg_rto(t);
 	t->heard_at = c->now;
 	t->snd_una = seg_isn(c->secret, &guest->our, &guest->peer, c->now, &t->ts_off);
 	t->snd_nxt = t->snd_max = t->snd_una;
@@ -661,7 +665,7 @@ static void tcp_retry(struct ctx *c, struct flow *f)
 	}
 	if (!idle) {
 		flow_guest(c, f)->count.tcp_timeouts++;
-		t->rto = (uint16_t)MIN(2U * t->rto, SEG_RTO_MAX);
+		t->rto = (uint16_t)MIN(2U * seg_rto(t), SEG_RTO_MAX);
 	}
 	t->rtx_at = 0;
 	t->flags &= ~TCPF_TIMED;
@@ -736,7 +740,7 @@ void tcp_again(struct ctx *c, const struct guest *g)
 		    t->state == TCP_CONNECTING)
 			continue;
 		t->retries--;
-		t->rto = seg_rto(t);
+		t->rto = 0;
 		t->flags &= ~(TCPF_PTO | TCPF_EARLY);
 		t->rtx_at = c->now;
 		tcp_settle(c, f);

@@ -37,6 +37,8 @@ uint32_t stash_promise(struct tcp *t, uint32_t want)
 	uint32_t left = STASH_BLOCKS * STASH_BLOCK - (stash_promised - promise_cost(t->promised));
 	uint32_t far = STASH_FARS - (stash_far - promise_far(t->promised));
 
+	if (want == t->promised)
+		return want;
 	want = MIN(want, MIN(STASH_FAR, STASH_FLOW + far));
 	if (promise_cost(want) > left)
 		want = left < 2 * STASH_BLOCK ? 0 : left / STASH_BLOCK * STASH_BLOCK - STASH_BLOCK;

@@ -40,7 +40,7 @@ static void tcp_want_write(struct tcp *t)
 /* Has the send buffer reached tcp_wmem's maximum? */
 static bool tcp_grown(const struct tcp *t)
 {
-	return t->room_size >= MAX(sock_wmem_max / 4 * 3, WINDOW_MAX);
+	return t->room_size >= WINDOW_MAX && t->room_size >= sock_wmem_max / 4 * 3;
 }
 
 /* May no more be sent before EPOLLOUT is asked for? That comes when a third of the buffer is free. On a long path with
@@ -65,7 +65,7 @@ static struct {
 uint32_t tcp_offer(struct ctx *c, struct flow *f)
 {
 	struct tcp *t = &f->tcp;
-	uint32_t open = seq_lt(t->rcv_nxt, t->rcv_adv) ? t->rcv_adv - t->rcv_nxt : 0, extra, offer, room;
+	uint32_t open = seq_lt(t->rcv_nxt, t->rcv_adv) ? t->rcv_adv - t->rcv_nxt : 0, extra, offer, room, most;
 
 	if (tcp_in(t, TCPS_GUEST_FIN))
 		return 0;
@@ -96,7 +96,9 @@ uint32_t tcp_offer(struct ctx *c, struct flow *f)
 
 	if (!offer)				/* no send failed, but there is no stash left: room must be announced */
 		tcp_want_write(t);
-	return MIN(offer, MAX(seg_share(&flow_guest(c, f)->senders, WINDOW_MAX), t->goal));
+	most = seg_share(&flow_guest(c, f)->senders, WINDOW_MAX);
+	most = MAX(most, t->goal);
+	return MIN(offer, most);
 }
 
 /* Passes the guest's FIN on, once everything before it is */
@@ -271,12 +273,12 @@ static void tcp_take(struct ctx *c, struct flow *f, const struct pkt *p, uint32_
 		tcp_duplicate(t, seq, len);
 		if (!take)
 			drop_count(flow_guest(c, f), DROP_TCP_SEQ);
+		view_skip(&v, skip);
+		view_trim(&v, take);
 	}
 	if (!take || tcp_in(t, TCPS_GUEST_FIN))
 		return;
 
-	view_skip(&v, skip);
-	view_trim(&v, take);
 	if (GATHER_IOV - gather.cnt < v.cnt)
 		gather_send(c, f);
 	if (t->rcv_nxt != nxt)			/* which took something back: this is behind a gap, and comes again */
@@ -324,7 +326,7 @@ static void tcp_time_again(const struct ctx *c, struct tcp *t, const struct tcp_
 	if (s->ts && t->flags & TCPF_TS && ms <= SEG_RTO_MAX)
 		seg_rtt(t, 1000 * ms);
 	else
-		t->rto = seg_rto(t);
+		t->rto = 0;
 }
 
 /* Acknowledgment of something new */

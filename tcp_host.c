@@ -62,7 +62,7 @@ bool tcp_emit(struct ctx *c, struct flow *f, uint8_t flags, uint32_t seq, struct
 	struct guest *g = flow_guest(c, f);
 	struct tcp *t = &f->tcp;
 	struct net_hdr n;
-	bool data = fr;
+	bool data = fr, reports;
 
 	if (!fr && !tcp_reserve(c, f, &fr, 0, flags & TCP_RST ? TAP_LAST : TAP_ANY))
 		return false;
@@ -83,11 +83,12 @@ bool tcp_emit(struct ctx *c, struct flow *f, uint8_t flags, uint32_t seq, struct
 	if (flags & TCP_ACK) {
 		s.ack = t->rcv_nxt;
 		t->rcv_acked = t->rcv_nxt;
-		if (!data && tcp_reports(t))
-			s.sacks = (uint8_t)gap_blocks(t, s.sack, tcp_sacks_max(t));
-		if (!data || !tcp_reports(t))
-			t->flags &= ~TCPF_ACK_NOW;
 		t->ack_at = 0;
+		reports = tcp_reports(t);
+		if (reports && !data)
+			s.sacks = (uint8_t)gap_blocks(t, s.sack, tcp_sacks_max(t));
+		if (!reports || !data)
+			t->flags &= ~TCPF_ACK_NOW;
 	}
 
 	n = guest_hdr(c, g, &gs->our, &gs->peer);
@@ -99,10 +100,13 @@ bool tcp_emit(struct ctx *c, struct flow *f, uint8_t flags, uint32_t seq, struct
 /* Sequence space before @end is used up now */
 static void tcp_sent(struct tcp *t, uint32_t end)
 {
-	if (seq_lt(t->snd_max, end) && t->recover)
+	if (seq_lt(t->snd_nxt, end))
+		t->snd_nxt = end;
+	if (!seq_lt(t->snd_max, end))
+		return;
+	if (t->recover)
 		recover_sent(t, end - t->snd_max);
-	t->snd_nxt = seq_max(t->snd_nxt, end);
-	t->snd_max = seq_max(t->snd_max, end);
+	t->snd_max = end;
 }
 
 static void tcp_fin_sent(struct flow *f)
@@ -128,6 +132,16 @@ static void tcp_count_again(struct ctx *c, struct flow *f, uint32_t len)
 	flow_guest(c, f)->count.tcp_retransmissions += DIV_ROUND_UP(len, f->tcp.mss);
 }
 
+/* One frame with @len bytes of data from number @seq on, and with FIN if nothing follows */
+static inline void tcp_push_frame(struct ctx *c, struct flow *f, struct frame *fr, uint32_t seq, uint32_t len,
+				  uint8_t flags, uint32_t offer)
+{
+	fr->len = len;
+	flags |= tcp_fin_next(f, seq + len);
+	tcp_emit(c, f, flags, seq, fr, offer);
+	tcp_sent(&f->tcp, seq + len);
+}
+
 /* Bytes from the keep again, as they have left the socket's queue. Return: number of bytes, 0 if the link is full */
 static uint32_t tcp_push_keep(struct ctx *c, struct flow *f, uint32_t seq, uint32_t wnd, uint32_t offer)
 {
@@ -139,37 +153,13 @@ static uint32_t tcp_push_keep(struct ctx *c, struct flow *f, uint32_t seq, uint3
 	if (!tcp_reserve(c, f, &fr, len, TAP_ANY))
 		return 0;
 	memcpy(fr->pay[0].iov_base, keep_data(t) + t->keep_len - left, len);
-	fr->len = len;
 	tcp_count_again(c, f, len);
-	tcp_sent(t, seq + len);
-	flags |= tcp_fin_next(f, seq + len);
-	tcp_emit(c, f, flags, seq, fr, offer);
+	tcp_push_frame(c, f, fr, seq, len, flags, offer);
 	return len;
 }
 
-/* Short answers are taken off the queue, long ones peeked at */
-static ssize_t tcp_read(struct tcp *t, uint32_t seq, bool short_answer, struct iovec *iov, unsigned cnt)
-{
-	ssize_t n;
-
-	if (!short_answer)
-		return sock_peek(t->sock, &t->peek_off, seq - t->sock_seq, iov, cnt);
-
-	n = UNINTERRUPTED(recv(t->sock, iov->iov_base, iov->iov_len, MSG_DONTWAIT));
-	if (n <= 0)
-		return n ? -errno : 0;
-
-	keep_store(t, iov->iov_base, (uint32_t)n);
-	t->sock_seq += (uint32_t)n;
-	if (t->peek_off != PEEK_OFF_NONE)
-		t->peek_off -= MIN(t->peek_off, (uint32_t)n);
-	if ((size_t)n == iov->iov_len)
-		t->flags |= TCPF_BULK;
-	return n;
-}
-
 /* State of the queue behind a read of @got bytes, with room for @want. The FIN comes behind all bytes of the peer. */
-static void tcp_seen(struct tcp *t, ssize_t got, uint32_t want)
+static inline void tcp_seen(struct tcp *t, ssize_t got, uint32_t want)
 {
 	bool empty = got == -EAGAIN || (got > 0 && !(t->flags & TCPF_URGENT));
 
@@ -191,40 +181,60 @@ static void tcp_seen(struct tcp *t, ssize_t got, uint32_t want)
 	}
 }
 
-/* Frames out of @got bytes from number @seq on, the last one with PSH, and with FIN if nothing follows */
+/* A short answer is taken off the queue at once, up to @room bytes, and kept. Return: bytes sent, 0: nothing more now,
+ * or the link is full
+ */
+static uint32_t tcp_push_short(struct ctx *c, struct flow *f, uint32_t room, uint32_t offer)
+{
+	struct tcp *t = &f->tcp;
+	struct frame *fr;
+	ssize_t got;
+
+	if (!tcp_reserve(c, f, &fr, room, TAP_ANY))
+		return 0;
+	got = UNINTERRUPTED(recv(t->sock, fr->pay[0].iov_base, room, MSG_DONTWAIT));
+	if (got < 0)
+		got = -errno;
+	tcp_seen(t, got, room);
+	if (got <= 0) {
+		tap_unreserve(&flow_guest(c, f)->tap, &fr, 1);
+		return 0;
+	}
+	keep_store(t, fr->pay[0].iov_base, (uint32_t)got);
+	t->sock_seq += (uint32_t)got;
+	if (t->peek_off != PEEK_OFF_NONE)
+		t->peek_off -= MIN(t->peek_off, (uint32_t)got);
+	if ((uint32_t)got == room)
+		t->flags |= TCPF_BULK;
+	flow_moved(&c->flows, f, HOST, (size_t)got);
+	tcp_push_frame(c, f, fr, t->snd_nxt, (uint32_t)got, TCP_ACK | TCP_PSH, offer);
+	return (uint32_t)got;
+}
+
+/* Frames out of @got bytes from number @seq on, the last one with PSH */
 static void tcp_push_frames(struct ctx *c, struct flow *f, struct frame **fr, uint32_t seq, uint32_t got,
 			    uint32_t offer)
 {
-	uint32_t end = seq + got;
-	struct tcp *t = &f->tcp;
-
 	flow_moved(&c->flows, f, HOST, got);
 	for (; got; fr++) {
 		uint32_t len = MIN(got, (uint32_t)frame_room(*fr));
-		uint8_t flags = TCP_ACK;
 
 		got -= len;
-		(*fr)->len = len;
-		if (!got)
-			flags |= TCP_PSH | tcp_fin_next(f, end);
-		tcp_emit(c, f, flags, seq, *fr, offer);
+		tcp_push_frame(c, f, *fr, seq, len, TCP_ACK | (got ? 0 : TCP_PSH), offer);
 		seq += len;
 	}
-	tcp_sent(t, end);
 }
 
-/* One read from the socket, straight into frames, from number @seq on. Return: bytes sent, 0: nothing more now, or the
- * link is full
- */
+/* One read from the socket, straight into frames, from number @seq on. Return: as above */
 static uint32_t tcp_push_sock(struct ctx *c, struct flow *f, uint32_t seq, uint32_t wnd, uint32_t offer)
 {
+	static struct iovec iov[PUSH_IOV];	/* scratch */
 	struct tap *tap = &flow_guest(c, f)->tap;
 	struct tcp *t = &f->tcp;
 	uint32_t each = seg_frame(&tap->caps, t->mss, tcp_opts_len(t), addr_is_v4(&f->side[GUEST].our.a),
 				  t->flags & TCPF_FAR);
-	bool again = seq_lt(seq, t->snd_max), short_answer;
+	bool again = seq_lt(seq, t->snd_max);
 	struct frame *fr[PUSH_FRAMES];
-	struct iovec iov[PUSH_IOV];
 	unsigned n, fit, cnt, used;
 	size_t room;
 	ssize_t got;
@@ -234,20 +244,18 @@ static uint32_t tcp_push_sock(struct ctx *c, struct flow *f, uint32_t seq, uint3
 		wnd = MIN(wnd, t->snd_max - seq);
 	if (t->flags & TCPF_EOF)
 		wnd = MIN(wnd, t->fin_seq - seq);
-	short_answer = !again && !(t->flags & TCPF_BULK) && !t->keep && seq == t->sock_seq && keep_available();
-	if (short_answer)
-		wnd = MIN(wnd, KEEP_SIZE);
 	each = MIN(each, wnd);
+	if (!again && !(t->flags & TCPF_BULK) && !t->keep && seq == t->sock_seq && keep_available())
+		return tcp_push_short(c, f, MIN(each, KEEP_SIZE), offer);
 
 	/* Full frames only: the remainder comes with the next read */
-	n = short_answer ? tcp_reserve(c, f, fr, each, TAP_ANY)
-			 : tcp_reserve_data(c, f, fr, MIN(wnd / each, PUSH_FRAMES), each);
+	n = tcp_reserve_data(c, f, fr, MIN(wnd / each, PUSH_FRAMES), each);
 	if (!n)
 		return 0;
 	fit = n;
 	cnt = frames_room(fr, &fit, iov, PUSH_IOV, &room);
 
-	got = tcp_read(t, seq, short_answer, iov, cnt);
+	got = sock_peek(t->sock, &t->peek_off, seq - t->sock_seq, iov, cnt);
 	if (!again)
 		tcp_seen(t, got, (uint32_t)room);
 	got = MAX(got, 0);
@@ -398,7 +406,7 @@ void tcp_push(struct ctx *c, struct flow *f, uint32_t offer)
 		tcp_time(c, t);
 	/* A tail is what was sent last: RFC 8985 7.2. But the oldest segment is not older than the timeout. */
 	if ((sent || t->snd_max != max) && !(t->flags & TCPF_TAIL) &&
-	    (uint32_t)c->now_us - t->rtt_at < t->rto * 1000U) {
+	    (uint32_t)c->now_us - t->rtt_at < 1000 * SEG_RTO_MIN) {
 		t->flags |= TCPF_FRESH;
 		t->rtx_at = 0;
 	}

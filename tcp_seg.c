@@ -7,31 +7,8 @@
 #include "util.h"
 
 #define ROUND		(2U << 20)	/* bytes that flows send before it is seen anew how many they are */
-#define SHARE_MIN	(128U << 10)
 #define GOAL_MAX	(4U << 20)
 #define QUEUE		4000U		/* us: of a round trip, in queues and for processors that are busy */
-
-bool seg_acceptable(uint32_t seq, uint32_t len, uint32_t nxt, uint32_t edge)
-{
-	if (!len)
-		return nxt == edge ? seq == nxt : seq_le(nxt, seq) && seq_le(seq, edge);
-
-	return nxt != edge && seq_lt(seq, edge) && seq_lt(nxt, seq + len);
-}
-
-uint32_t seg_trim(uint32_t seq, uint32_t len, uint32_t nxt, uint32_t edge, uint32_t *skip)
-{
-	uint32_t end = seq + len;
-
-	*skip = 0;
-	if (seq_lt(nxt, seq) || seq_le(end, nxt))
-		return 0;
-
-	if (seq_lt(edge, end))
-		end = edge;
-	*skip = nxt - seq;
-	return seq_lt(nxt, end) ? end - nxt : 0;
-}
 
 static_assert(TAP_BATCH <= 256, "a place in the batch has 8 bits of the sort key");
 
@@ -123,19 +100,6 @@ uint32_t seg_frame(const struct caps *c, uint16_t mss, uint16_t opts, bool v4, b
 	return tso ? (tso - hlen) / mss * mss : mss;
 }
 
-uint16_t seg_window(uint32_t nxt, uint32_t want, uint8_t wscale, uint32_t *adv)
-{
-	uint32_t unit = 1U << wscale, open = seq_lt(nxt, *adv) ? *adv - nxt : 0;
-	uint32_t win = MIN(want >> wscale, UINT16_MAX);
-
-	/* Rounding must not take back a byte, so an edge already advertised is rounded up; but down with no room behind
-	 * it (RFC 7323 2.4), or a guest that leaves a byte of each window would move the edge on and on
-	 */
-	win = MAX(win, MIN(want ? DIV_ROUND_UP(open, unit) : open / unit, UINT16_MAX));
-	*adv = seq_max(*adv, nxt + (win << wscale));
-	return (uint16_t)win;
-}
-
 void seg_count(struct senders *s, struct sender *one, uint32_t len)
 {
 	if (one->round != s->round)
@@ -147,11 +111,6 @@ void seg_count(struct senders *s, struct sender *one, uint32_t len)
 		*s = (struct senders){
 			.n = (uint32_t)(s->bytes * s->bytes / s->squares), .round = (uint16_t)(s->round + 1),
 		};
-}
-
-uint32_t seg_share(const struct senders *s, uint32_t all)
-{
-	return MAX(all / MAX(s->n, 1U), SHARE_MIN);
 }
 
 void seg_fill(struct tcp *t, uint32_t end, uint32_t now)
@@ -185,6 +144,8 @@ uint16_t seg_rto(const struct tcp *t)
 {
 	uint32_t ms = (t->srtt + MAX(4 * t->rttvar, SEG_RTO_MIN * 1000)) / 1000 + 1;
 
+	if (t->rto)
+		return t->rto;
 	return (uint16_t)(t->srtt ? MIN(ms, SEG_RTO_MAX) : SEG_RTO_INIT);
 }
 
@@ -192,17 +153,20 @@ void seg_rtt(struct tcp *t, uint32_t us)
 {
 	uint32_t diff;
 
-	us = MIN(MAX(us, 1U), SEG_RTO_MAX * 1000);
-	diff = us < t->srtt ? t->srtt - us : us - t->srtt;
+	us = MIN(us, SEG_RTO_MAX * 1000);
 	if (!t->srtt) {
 		t->srtt = us;
 		t->rttvar = us / 2;
+		t->rtt_min = UINT16_MAX;
 	} else {
+		diff = us < t->srtt ? t->srtt - us : us - t->srtt;
 		t->rttvar = t->rttvar - t->rttvar / 4 + diff / 4;
-		t->srtt = MAX(t->srtt - t->srtt / 8 + us / 8, 1U);
+		t->srtt = t->srtt - t->srtt / 8 + us / 8;
 	}
-	t->rtt_min = (uint16_t)MIN(t->rtt_min ? t->rtt_min : UINT16_MAX, us / SEG_RTT_UNIT + 1);
-	t->rto = seg_rto(t);
+	t->srtt += !t->srtt;
+	if (us / SEG_RTT_UNIT < t->rtt_min)
+		t->rtt_min = (uint16_t)(us / SEG_RTT_UNIT + 1);
+	t->rto = 0;
 }
 
 uint32_t seg_isn(const uint64_t key[2], const struct end *a, const struct end *b, uint64_t now, uint32_t *ts_off)

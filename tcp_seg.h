@@ -32,7 +32,13 @@ static inline uint32_t seq_min(uint32_t a, uint32_t b)
  * @len:	length in sequence space: payload, SYN and FIN
  * @nxt, @edge:	next sequence number expected, right edge of the window
  */
-bool seg_acceptable(uint32_t seq, uint32_t len, uint32_t nxt, uint32_t edge);
+static inline bool seg_acceptable(uint32_t seq, uint32_t len, uint32_t nxt, uint32_t edge)
+{
+	if (!len)
+		return nxt == edge ? seq == nxt : seq_le(nxt, seq) && seq_le(seq, edge);
+
+	return nxt != edge && seq_lt(seq, edge) && seq_lt(nxt, seq + len);
+}
 
 /**
  * seg_trim() - part of a segment's payload that is next in order and in the window
@@ -41,7 +47,19 @@ bool seg_acceptable(uint32_t seq, uint32_t len, uint32_t nxt, uint32_t edge);
  *
  * Return: bytes to take after those; 0 if there are none, or if the segment starts beyond @nxt
  */
-uint32_t seg_trim(uint32_t seq, uint32_t len, uint32_t nxt, uint32_t edge, uint32_t *skip);
+static inline uint32_t seg_trim(uint32_t seq, uint32_t len, uint32_t nxt, uint32_t edge, uint32_t *skip)
+{
+	uint32_t end = seq + len;
+
+	*skip = 0;
+	if (seq_lt(nxt, seq) || seq_le(end, nxt))
+		return 0;
+
+	if (seq_lt(edge, end))
+		end = edge;
+	*skip = nxt - seq;
+	return seq_lt(nxt, end) ? end - nxt : 0;
+}
 
 /**
  * seg_sort() - segments of a batch in the order of their sequence numbers
@@ -78,7 +96,18 @@ uint32_t seg_frame(const struct caps *c, uint16_t mss, uint16_t opts, bool v4, b
  *
  * Return: value of the window field, at @wscale
  */
-uint16_t seg_window(uint32_t nxt, uint32_t want, uint8_t wscale, uint32_t *adv);
+static inline uint16_t seg_window(uint32_t nxt, uint32_t want, uint8_t wscale, uint32_t *adv)
+{
+	uint32_t unit = 1U << wscale, open = seq_lt(nxt, *adv) ? *adv - nxt : 0;
+	uint32_t win = MIN(want >> wscale, UINT16_MAX);
+
+	/* Rounding must not take back a byte, so an edge already advertised is rounded up; but down with no room behind
+	 * it (RFC 7323 2.4), or a guest that leaves a byte of each window would move the edge on and on
+	 */
+	win = MAX(win, MIN(want ? DIV_ROUND_UP(open, unit) : open / unit, UINT16_MAX));
+	*adv = seq_max(*adv, nxt + (win << wscale));
+	return (uint16_t)win;
+}
 
 /**
  * seg_count() - a flow sent @len bytes
@@ -88,8 +117,13 @@ uint16_t seg_window(uint32_t nxt, uint32_t want, uint8_t wscale, uint32_t *adv);
  */
 void seg_count(struct senders *s, struct sender *one, uint32_t len);
 
+#define SHARE_MIN	(128U << 10)
+
 /* What each flow may have on its way, of @all bytes: two super-packets at least */
-uint32_t seg_share(const struct senders *s, uint32_t all);
+static inline uint32_t seg_share(const struct senders *s, uint32_t all)
+{
+	return s->n > 1 ? MAX(all / s->n, SHARE_MIN) : all;
+}
 
 #define SEG_FAR		1000U		/* us: a round trip of the guest's that needs more than the usual window */
 
@@ -114,10 +148,10 @@ void seg_fill_next(struct tcp *t, uint32_t end, uint32_t now);
 
 #define SEG_RTT_UNIT	16U		/* us of @rtt_min */
 
-/* A round trip took @us: smoothed, with its variation, and the timeout by them (RFC 6298 2) */
+/* A round trip took @us: smoothed, with its variation (RFC 6298 2); the timeout is no longer doubled */
 void seg_rtt(struct tcp *t, uint32_t us);
 
-/* Retransmission timeout in ms, not doubled */
+/* Retransmission timeout in ms: doubled, or by round trips so far */
 uint16_t seg_rto(const struct tcp *t);
 
 /**
