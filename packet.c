@@ -794,20 +794,25 @@ size_t frame_fragment(struct frame *f, const struct net_hdr *n, const struct icm
 
 unsigned frames_room(struct frame *const *f, unsigned *n, struct iovec *iov, unsigned max, size_t *len)
 {
-	unsigned cnt = 0, i;
+	struct iovec *at = iov;
 	size_t sum = 0;
+	unsigned i;
 
-	for (i = 0; i < *n && cnt + f[i]->npay <= max; i++) {
-		const struct iovec *pay = f[i]->pay, *end = pay + f[i]->npay;
+	for (i = 0; i < *n; i++) {
+		const struct iovec *pay = f[i]->pay;
+		unsigned left = f[i]->npay;
 
-		for (; pay < end; pay++) {
-			iov[cnt++] = *pay;
+		if (left > max)
+			break;
+		max -= left;
+		do {
 			sum += pay->iov_len;
-		}
+			*at++ = *pay++;
+		} while (--left);
 	}
 	*n = i;
 	*len = sum;
-	return cnt;
+	return (unsigned)(at - iov);
 }
 
 unsigned frame_iov(const struct frame *f, struct iovec *iov)

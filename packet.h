@@ -202,7 +202,7 @@ static inline size_t frame_room(const struct frame *f)
 
 /**
  * frames_room() - the room of reserved frames as one list of iovecs, for a call that fills them
- * @n:		frames in @f; cut to those that fit, at least one
+ * @n:		frames in @f, each with room; cut to those that fit, at least one
  * @max:	iovecs, FRAME_IOV or more
  * @len:	set to the bytes of room
  *

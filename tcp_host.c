@@ -404,7 +404,7 @@ void tcp_push(struct ctx *c, struct flow *f, uint32_t offer)
 		tcp_fin_sent(f);
 	if (t->snd_max != max)
 		tcp_time(c, t);
-	/* A tail is what was sent last: RFC 8985 7.2. But the oldest segment is not older than the timeout. */
+	/* A tail is what was sent last: RFC 8985 7.2. But the oldest segment is younger than any timeout. */
 	if ((sent || t->snd_max != max) && !(t->flags & TCPF_TAIL) &&
 	    (uint32_t)c->now_us - t->rtt_at < 1000 * SEG_RTO_MIN) {
 		t->flags |= TCPF_FRESH;
