@@ -64,9 +64,9 @@ STATIC	= -static -nostartfiles -Wl,-pie,--no-dynamic-linker $(MUSL)/rcrt1.o $(MU
 endif
 Q	:= $(if $(V),,@)
 # Not on the way of a packet: small, not fast
-COLD	:= attach auto conf conf_ports control control_call dns follow follow_filter follow_resolv hello isolate json \
-	   log net netlink netlink_own netlink_route ns ns_net ns_setter opener opt passt pesto pesto_ask \
-	   pesto_view policy_text qrap resolve resolve_stream summary
+COLD	:= attach auto conf conf_lan conf_ports control control_call dns follow follow_filter follow_resolv \
+	   hello isolate json log net netlink netlink_own netlink_route ns ns_net ns_setter opener opt passt \
+	   pesto pesto_ask pesto_view policy_text qrap resolve resolve_stream summary
 $(COLD:%=$(B)/%.o): SMALL = $(patsubst -O2,-Os,$(filter -O2,$(CFLAGS)))
 # The same bytes from any folder: the build ID covers paths in debug information
 FLAGS	= -std=gnu11 -D_GNU_SOURCE= $(DEFINES) $(WARN) $(CFLAGS) $(HARDEN) $(SANITIZE) $(FUZZING) \

@@ -200,12 +200,42 @@ static void p_link_socket(struct parse *p)
 {
 	p_socket(p);
 	p->c->link_fd = -1;
+	p->c->nlink_fds = 0;
 }
 
+/* With several guests, all count */
 static void p_fd(struct parse *p)
 {
-	p->c->link_fd = (int)number(p, 0, INT_MAX, "descriptor number expected");
-	p->c->socket = NULL;
+	struct conf *c = p->c;
+
+	c->link_fd = (int)number(p, 0, INT_MAX, "descriptor number expected");
+	c->socket = NULL;
+	memmove(c->link_fds + 1, c->link_fds, (GUEST_MAX - 1) * sizeof(*c->link_fds));
+	c->link_fds[0] = c->link_fd;
+	c->nlink_fds++;
+}
+
+static void p_guests(struct parse *p)
+{
+	static const char why[] = "a number from 1 to 64 expected";
+
+	p->c->guests = (unsigned)number(p, 1, GUEST_MAX, why);
+}
+
+static void p_lan(struct parse *p)
+{
+	const char *why = conf_lan(&p->c->lan, p->val);
+
+	if (why)
+		bad(p, why);
+}
+
+static void p_lease(struct parse *p)
+{
+	const char *why = conf_lease(&p->c->lan, p->val);
+
+	if (why)
+		bad(p, why);
 }
 
 static void p_mtu(struct parse *p)
@@ -596,10 +626,18 @@ static const struct opt opts[] = {
 	  "Speak vhost-user on the socket: the guest's memory is shared, which is faster" },
 	{ "print-capabilities", 0, NULL, PASST, p_capabilities, 0,
 	  "Print abilities for --vhost-user in JSON, and exit" },
-	{ "one-off", '1', NULL, PASST, p_set, CONF(one_off), "Quit when the guest disconnects" },
+	{ "one-off", '1', NULL, PASST, p_set, CONF(one_off), "Quit when the guest disconnects, the last one of several" },
+	{ "guests", 0, "N", PASST, p_guests, 0,
+	  "Guests that may be connected at once, 1 to 64; 1 by default. More than one need --lan" },
+	{ "lan", 0, "PREFIX4[,PREFIX6]", PASST, p_lan, 0,
+	  "A network of the guests' own, with addresses from these prefixes. Its .1 and ::1 are the gateway and the "
+	  "resolver" },
+	{ "lan-isolate", 0, NULL, PASST, p_set, CONF(lan.isolate), "Guests do not reach each other" },
+	{ "lease", 0, "MAC=ADDR[,NAME]", PASST, p_lease, 0,
+	  "Address, and name, of the guest with this MAC address; any number of times" },
 
 	{ .help = "Link and addresses", .modes = BOTH },
-	{ "fd", 'F', "FD", BOTH, p_fd, 0, "Descriptor of an open link, instead of making one" },
+	{ "fd", 'F', "FD", BOTH, p_fd, 0, "Descriptor of an open link, instead of making one; with --guests, several times" },
 	{ "repair-path", 0, "PATH|none", BOTH, p_repair, 0,
 	  "Socket for helpers of a migration; by default, that of the guest, if it is for vhost-user, with .repair "
 	  "appended" },
@@ -746,6 +784,7 @@ static void defaults(struct conf *c, const char *name)
 		.our_mac	= mac_default,
 		.mtu		= MTU_DEFAULT,
 		.link_fd	= -1,
+		.guests		= 1,
 		.follow		= true,
 	};
 	c->dhcp_dns = c->dhcp_search = c->no_splice = c->mode == MODE_PASST;
@@ -798,6 +837,7 @@ static void check(const struct parse *p)
 		die("--no-splice and --splice-only exclude each other");
 	if (c->link_fd >= 0 && c->splice_only)
 		die("-F/--fd and --splice-only exclude each other");
+	conf_lan_check(c);
 	if (c->repair && strcmp(c->repair, "none") != 0 && !c->vhost_user)
 		die("--repair-path is for --vhost-user only");
 	if (c->ip[V4].off && c->mtu && c->mtu < MTU_MIN6)

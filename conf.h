@@ -41,6 +41,24 @@ struct search {
 	unsigned	n;
 };
 
+#define LEASE_MAX	128		/* --lease */
+#define LEASE_NAME	64		/* RFC 1035 2.3.4, a label and its terminator */
+
+/* The guests' own network: --lan and its like. We are .1 and ::1 there. */
+struct lan_conf {
+	bool		on;
+	bool		isolate;		/* guests don't reach each other */
+	bool		v6;			/* there is a prefix of IPv6, a /64 */
+	uint8_t		plen4;
+	struct addr	net[FAMILIES];		/* network addresses */
+	unsigned	nlease;
+	struct lan_lease {
+		struct mac	mac;
+		struct addr	a;
+		char		name[LEASE_NAME];	/* lower case, or empty */
+	} lease[LEASE_MAX];
+};
+
 struct policy;
 
 struct conf {
@@ -74,7 +92,10 @@ struct conf {
 	/* Link */
 	struct mac	our_mac;		/* -M: gateway's MAC as the guest sees it */
 	uint32_t	mtu;			/* as advertised to the guest; 0: do not assign */
-	int		link_fd;		/* --fd, or -1 */
+	unsigned	guests;			/* that may be connected at once, --guests */
+	int		link_fd;		/* --fd, the last one, or -1 */
+	int		link_fds[GUEST_MAX];	/* all of them */
+	unsigned	nlink_fds;
 	const char	*socket;		/* -s: for guests to connect to */
 	bool		one_off;		/* -1: one guest only */
 	bool		vhost_user;		/* the guest's front end speaks vhost-user on its socket */
@@ -96,6 +117,7 @@ struct conf {
 	struct search	search;
 	bool		search_given;			/* -S, also "none" */
 
+	struct lan_conf	lan;
 	struct policy	*policy;	/* --allow, --deny, --ask, --policy, --egress; NULL: none of these */
 	unsigned	ask_timeout;	/* s; without an answer, it is no */
 	struct rules	rules;
@@ -125,6 +147,22 @@ void conf_parse(struct conf *c, int argc, char **argv);
  * Return: NULL, or the reason to refuse the value; @t may have some of its rules then
  */
 const char *conf_ports(struct rules *t, enum mode mode, char letter, const char *val);
+
+/**
+ * conf_lan() - value of --lan, PREFIX4[,PREFIX6]
+ *
+ * Return: NULL, or the reason to refuse it
+ */
+const char *conf_lan(struct lan_conf *l, const char *val);
+
+/* The same for one more --lease, MAC=ADDRESS[,NAME] */
+const char *conf_lease(struct lan_conf *l, const char *val);
+
+/* Conditions on these and other options, once all were read: may die() */
+void conf_lan_check(const struct conf *c);
+
+/* Is @name, of @len bytes, one that a guest may have: a label of letters, digits and hyphens that means nobody else? */
+bool conf_name_ok(const char *name, size_t len);
 
 /* Appends domains, separated by blanks, to a search list: NULL, or the reason to leave one out */
 const char *conf_search_add(struct search *l, const char *s);

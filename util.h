@@ -10,7 +10,7 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
-/* Guests of one process: tests have several */
+/* Guests of one process, at most: no more than a uint64_t has bits */
 #ifndef GUEST_MAX
 #define GUEST_MAX		1
 #endif
