@@ -32,7 +32,7 @@ VERSION	:= $(shell grep -sv Format VERSION | tr -d -)
 VERSION	:= $(or $(VERSION),$(shell $(GIT) log -1 --date=format-local:%Y%m%d --format=%cd.%h 2>/dev/null),\
 	$(shell date -ur Makefile +%Y%m%d).unknown)
 
-# Several guests are for the simulator only: "make GUESTS=3 sim"
+# The simulator with several guests: "make GUESTS=3 sim"
 B	:= build$(if $(SAN),/san)$(if $(GUESTS),/guests)
 OUT	:= $(if $(filter build,$(B)),,$(B)/)
 
@@ -64,9 +64,11 @@ STATIC	= -static -nostartfiles -Wl,-pie,--no-dynamic-linker $(MUSL)/rcrt1.o $(MU
 endif
 Q	:= $(if $(V),,@)
 # Not on the way of a packet: small, not fast
-COLD	:= attach auto conf conf_lan conf_ports control control_call dns follow follow_filter follow_resolv \
-	   hello isolate json log net netlink netlink_own netlink_route ns ns_net ns_setter opener opt passt \
-	   pesto pesto_ask pesto_view policy_text qrap resolve resolve_stream summary
+COLD	:= accept answer arp ask attach auto bpf conf conf_lan conf_ports control control_call counters dhcp \
+	   dhcpv6 dns egress flow_file flow_log follow follow_filter follow_resolv fwd hello icmp isolate json \
+	   lease log map names ndp neigh_filter net netlink netlink_own netlink_route ns ns_net ns_setter opener \
+	   opt passt pcap pesto pesto_ask pesto_guest pesto_view policy_text qrap reach resolve resolve_lan \
+	   resolve_stream rules sock_filter summary udp_relay unix vhost_msg
 $(COLD:%=$(B)/%.o): SMALL = $(patsubst -O2,-Os,$(filter -O2,$(CFLAGS)))
 # The same bytes from any folder: the build ID covers paths in debug information
 FLAGS	= -std=gnu11 -D_GNU_SOURCE= $(DEFINES) $(WARN) $(CFLAGS) $(HARDEN) $(SANITIZE) $(FUZZING) \

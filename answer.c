@@ -4,6 +4,7 @@
 
 #include "answer.h"
 #include "ctx.h"
+#include "log.h"
 #include "tcp.h"
 
 enum { NDP_RS = 133, NDP_NS = 135, NDP_REDIRECT = 137, MLD_FIRST = 130, MLD_LAST = 132, MLD2_REPORT = 143 };
@@ -110,6 +111,28 @@ bool addr_is_global(const struct addr *a)
 	return !addr_is_unspec(a) && !addr_is_linklocal(a) && !addr_is_loopback(a) && !addr_is_multicast(a);
 }
 
+struct guest_ip answer_ip(const struct asker *k, const struct mac *mac, enum family f)
+{
+	return k->leases ? lease_ip(k->leases, k->guest, mac, f) : k->net->ip[f].guest;
+}
+
+bool answer_owner(const struct asker *k, const struct mac *mac, const struct addr *a)
+{
+	char m[MAC_STRLEN], text[ADDR_STRLEN];
+
+	if (!k->leases || lease_use(k->leases, k->guest, mac, a))
+		return true;
+	log_limited(LOG_WARNING, "Guest %u, at %s, claims %s, which is not its address", k->guest, mac_fmt(mac, m),
+		    addr_fmt(a, text));
+	return false;
+}
+
+/* The guest, for responders */
+static struct asker asker_of(struct ctx *c, const struct guest *g)
+{
+	return (struct asker){ &c->net, &c->neigh, lan_on(&c->net) ? &c->leases : NULL, g->index };
+}
+
 static void answer_send(struct ctx *c, struct guest *g, const struct answer *a)
 {
 	struct net_hdr n = {
@@ -147,25 +170,35 @@ static bool comes_up(const struct pkt *p)
 	       (p->icmp.type == NDP_NS && addr_is_unspec(&p->src.a));
 }
 
+/* After DHCP, connections to the guest find it, before it has sent anything from its address */
+static void learn_lease(const struct asker *k, struct guest *g, const struct mac *mac, enum family f)
+{
+	if (k->leases && addr_is_unspec(&g->seen.addr[f]))
+		g->seen.addr[f] = lease_ip(k->leases, k->guest, mac, f).addr;
+}
+
 bool answer_local(struct ctx *c, struct guest *g, const struct pkt *p, enum drop *why)
 {
+	const struct asker k = asker_of(c, g);
 	const struct conf *cf = c->net.cf;
 	struct answer a;
 
 	a.out.len = 0;
 	if (p->ethertype == ETH_P_ARP) {
-		*why = arp_answer(&c->net, &c->neigh, p, &a);
+		*why = arp_answer(&k, p, &a);
 	} else if (p->proto == IPPROTO_ICMPV6 && p->icmp.type >= NDP_RS && p->icmp.type <= NDP_REDIRECT) {
 		bool off = cf->no_ndp || (cf->no_ra && p->icmp.type == NDP_RS);
 
-		*why = off ? DROP_POLICY : ndp_answer(&c->net, &c->neigh, p, &a);
+		*why = off ? DROP_POLICY : ndp_answer(&k, p, &a);
 	} else if (p->proto == IPPROTO_ICMPV6 &&
 		   ((p->icmp.type >= MLD_FIRST && p->icmp.type <= MLD_LAST) || p->icmp.type == MLD2_REPORT)) {
 		*why = DROP_NONE;		/* multicast listeners: no answer, the link floods nothing */
 	} else if (p->proto == IPPROTO_UDP && p->dst.port == PORT_DHCP && addr_is_v4(&p->dst.a) && !cf->no_dhcp) {
-		*why = dhcp_answer(&c->net, p, &a);
+		*why = dhcp_answer(&k, p, &a);
+		learn_lease(&k, g, &p->smac, V4);
 	} else if (p->proto == IPPROTO_UDP && p->dst.port == PORT_DHCPV6 && !addr_is_v4(&p->dst.a) && !cf->no_dhcpv6) {
-		*why = dhcpv6_answer(&c->net, p, &a);
+		*why = dhcpv6_answer(&k, p, &a);
+		learn_lease(&k, g, &p->smac, V6);
 	} else {
 		return false;
 	}
@@ -230,6 +263,8 @@ void answer_probe(struct ctx *c, struct guest *g)
 	const struct net_ip *ip = c->net.ip;
 	struct answer a;
 
+	if (lan_on(&c->net))			/* a guest's address is its MAC address's, which is not known */
+		return;
 	if (ip[V4].on && !addr_is_unspec(&ip[V4].guest.addr)) {
 		arp_solicit(&c->net, neigh_mac(&c->neigh, &c->net, &ip[V4].gw, &g->mac), &ip[V4].guest.addr, &a);
 		answer_send(c, g, &a);

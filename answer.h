@@ -5,13 +5,14 @@
  * DROP_NONE and no payload: a proper packet that needs no reply. Messages that are switched off (--no-ndp and the like)
  * don't get here; an address family that is off, or lacks an address, gives DROP_POLICY.
  *
- * Responders have no state: there is one guest, with one address per family. Replies go to the MAC
- * address that the frame came from.
+ * Responders have no state but the leases of a network of several guests (lease.h); without that, there is one guest,
+ * with one address per family. Replies go to the MAC address that the frame came from.
  */
 #ifndef ANSWER_H
 #define ANSWER_H
 
 #include "drop.h"
+#include "lease.h"
 #include "neigh.h"
 #include "packet.h"
 
@@ -61,15 +62,31 @@ struct answer {
 	struct out	out;		/* payload; empty: no reply */
 };
 
+/* The guest that a packet came from, and what it may be told */
+struct asker {
+	const struct net *net;
+	const struct neighs *neigh;
+	struct leases	*leases;	/* NULL: net_ip.guest is its configuration */
+	unsigned	guest;		/* its index */
+};
+
+/* Configuration of the guest, at @mac */
+struct guest_ip answer_ip(const struct asker *k, const struct mac *mac, enum family f);
+
+/* Does the guest send from @a, or answer for it? With a line if it may not: the lease wins. */
+bool answer_owner(const struct asker *k, const struct mac *mac, const struct addr *a);
+
 /* RFC 5227 1.1: a probe, or an announcement: the address is new at its sender */
 bool arp_is_news(const struct pkt *p);
 
 /* RFC 826, RFC 5227: requests for any address but the guest's own, probes and announcements excepted; with the MAC
- * address of a neighbour, or ours */
-enum drop arp_answer(const struct net *net, const struct neighs *n, const struct pkt *p, struct answer *a);
+ * address of a neighbour, or ours. With other guests on the link: for addresses that are ours, and probes for those
+ * that the guest may not have.
+ */
+enum drop arp_answer(const struct asker *k, const struct pkt *p, struct answer *a);
 
 /* RFC 4861: neighbour and router solicitations. Payload: from the end of the 8 bytes of ICMPv6 header on. */
-enum drop ndp_answer(const struct net *net, const struct neighs *n, const struct pkt *p, struct answer *a);
+enum drop ndp_answer(const struct asker *k, const struct pkt *p, struct answer *a);
 
 /* Unsolicited router advertisement (RFC 4861 6.2.4), to all nodes; @mac: of its source, net_ip.our_ll */
 void ndp_advert(const struct net *net, const struct mac *mac, struct answer *a);
@@ -81,10 +98,10 @@ void ndp_withdraw(const struct addr *router, const struct mac *mac, struct answe
 unsigned ndp_interval(unsigned n);
 
 /* RFC 2131, 2132, 3397, 4039, 4702; @p is UDP to PORT_DHCP */
-enum drop dhcp_answer(const struct net *net, const struct pkt *p, struct answer *a);
+enum drop dhcp_answer(const struct asker *k, const struct pkt *p, struct answer *a);
 
 /* RFC 8415, 3646, 4704; @p is UDP to PORT_DHCPV6 */
-enum drop dhcpv6_answer(const struct net *net, const struct pkt *p, struct answer *a);
+enum drop dhcpv6_answer(const struct asker *k, const struct pkt *p, struct answer *a);
 
 /* Search for a guest that has sent nothing yet: ARP request or neighbour solicitation for @target; @mac: of the sender,
  * the gateway or net_ip.our_ll
@@ -129,7 +146,7 @@ void out_opt_addrs(struct out *o, unsigned width, unsigned code, const struct ad
 /* s: lifetime of the guest's addresses */
 static inline uint32_t answer_lease(const struct net *net)
 {
-	return net->cf->follow ? LEASE : FOREVER;
+	return net->cf->follow || lan_on(net) ? LEASE : FOREVER;
 }
 
 /* Global address that may be handed out: neither missing nor link-local */

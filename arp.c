@@ -34,8 +34,17 @@ bool arp_is_news(const struct pkt *p)
 	return addr_is_unspec(&asker) || !memcmp(arp + ARP_SPA, arp + ARP_TPA, 4);
 }
 
-enum drop arp_answer(const struct net *net, const struct neighs *n, const struct pkt *p, struct answer *a)
+/* With other guests on the link: is a request one for us? They answer for themselves. A probe (RFC 5227 2.1.1) for an
+ * address that the guest may not have is answered, too, so that it takes another one.
+ */
+static bool is_for_us(const struct asker *k, const struct addr *asker, const struct addr *target)
 {
+	return lan_ours(k->net, target) || (addr_is_unspec(asker) && !lease_owns(k->leases, k->guest, target));
+}
+
+enum drop arp_answer(const struct asker *k, const struct pkt *p, struct answer *a)
+{
+	const struct net *net = k->net;
 	struct addr asker, target;
 	uint8_t arp[ARP_LEN];
 	struct mac sha;
@@ -50,6 +59,8 @@ enum drop arp_answer(const struct net *net, const struct neighs *n, const struct
 	asker = addr_from_bytes(arp + ARP_SPA, true);
 	target = addr_from_bytes(arp + ARP_TPA, true);
 
+	if (!addr_is_unspec(&asker) && !answer_owner(k, &p->smac, &asker))
+		return DROP_OWNER;
 	if (get_be16(arp + ARP_OP) == ARPOP_REPLY)
 		return DROP_NONE;		/* to arp_solicit(); MAC addresses are learned from any frame */
 	if (get_be16(arp + ARP_OP) != ARPOP_REQUEST || (sha.b[0] & 1) || mac_is_zero(&sha))
@@ -57,11 +68,14 @@ enum drop arp_answer(const struct net *net, const struct neighs *n, const struct
 	if (addr_is_unspec(&target) || addr_is_loopback(&target) || addr_is_many(&target))
 		return DROP_RESPONDER;
 
+	if (k->leases && !is_for_us(k, &asker, &target))
+		return DROP_NONE;
 	/* Probes and announcements (RFC 5227 1.1), and requests that only the guest itself may answer */
-	if (addr_is_unspec(&asker) || addr_eq(&asker, &target) || addr_eq(&target, &net->ip[V4].guest.addr))
+	if (!k->leases &&
+	    (addr_is_unspec(&asker) || addr_eq(&asker, &target) || addr_eq(&target, &net->ip[V4].guest.addr)))
 		return DROP_NONE;
 
-	arp_fill(a, ARPOP_REPLY, neigh_mac(n, net, &target, &p->smac), &target, &sha, &asker, &p->smac);
+	arp_fill(a, ARPOP_REPLY, neigh_mac(k->neigh, net, &target, &p->smac), &target, &sha, &asker, &p->smac);
 	return DROP_NONE;
 }
 

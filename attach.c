@@ -19,6 +19,8 @@
 #define DEFAULT_PATH	"/tmp/passt_%u.socket"
 #define DEFAULT_PATHS	100
 
+#define TRIAL		2000		/* ms for a guest that may take another's place */
+
 #define PROBE_FIRST	1000		/* ms: RFC 4861 10, RETRANS_TIMER; doubled up to the next */
 #define PROBE_MOST	32000
 
@@ -68,6 +70,19 @@ void attach_ready(struct ctx *c, struct guest *g)
 	attach_probe(c, g);
 }
 
+/* One of those that may be connected */
+static void seat(struct ctx *c, struct guest *g)
+{
+	if (g->trial)
+		log_limited(LOG_INFO, "Guest connected");
+	g->trial = false;
+	g->since = c->now;
+	timer_clear(&c->wheel, &g->patience);
+	c->here |= 1ULL << g->index;
+	if (!g->tap.down)
+		attach_ready(c, g);
+}
+
 int attach_guest(struct ctx *c, struct guest *g, int fd)
 {
 	const struct tap_stats stats = g->tap.stats;
@@ -83,9 +98,51 @@ int attach_guest(struct ctx *c, struct guest *g, int fd)
 	if (rc)
 		return rc;
 	g->tap.stats = stats;
-	if (!g->tap.down)
-		attach_ready(c, g);
+	g->fresh = true;
+	g->trial = (unsigned)__builtin_popcountll(c->here) >= c->net.cf->guests;
+	if (g->trial)
+		timer_set(&c->wheel, &g->patience, c->now + TRIAL);
+	else
+		seat(c, g);
+	tap_busy(&g->tap);
 	return 0;
+}
+
+bool attach_first(struct ctx *c, struct guest *g, const struct mac *mac)
+{
+	struct guest *old;
+
+	g->fresh = false;
+	for (uint64_t set = c->here & ~(1ULL << g->index); (old = guest_next(c, &set));) {
+		if (c->net.cf->lan.on ? lan_find(&c->lan, mac, c->now) != old->index : !mac_eq(&old->mac, mac))
+			continue;
+		old->link_error = -EEXIST;
+		attach_lost(c, old);
+		if (g->trial)				/* there is room by now: that has admitted it */
+			seat(c, g);
+		return true;
+	}
+	if (g->trial)
+		g->link_error = -EUSERS;
+	return !g->trial;
+}
+
+void attach_trial(struct guest *g)
+{
+	if (!g->trial)
+		return;
+	g->link_error = -EUSERS;
+	tap_busy(&g->tap);
+}
+
+void attach_drop(struct ctx *c, uint64_t guests)
+{
+	struct guest *g;
+
+	while ((g = guest_next(c, &guests))) {
+		g->link_error = -ECONNABORTED;
+		tap_busy(&g->tap);
+	}
 }
 
 void attach_probe(struct ctx *c, struct guest *g)
@@ -95,6 +152,14 @@ void attach_probe(struct ctx *c, struct guest *g)
 	answer_probe(c, g);
 	timer_set(&c->wheel, &g->probe, c->now + g->probe_wait);
 	g->probe_wait = MIN(2 * g->probe_wait, PROBE_MOST);
+}
+
+/* There is room: a guest on trial has passed it */
+static void trial_over(struct ctx *c)
+{
+	for (struct guest *g = c->guest; g < c->guest + c->guests; g++)
+		if (g->trial && !g->link_error && (unsigned)__builtin_popcountll(c->here) < c->net.cf->guests)
+			seat(c, g);
 }
 
 /* Only the host's peers are notified: the link is gone */
@@ -111,9 +176,13 @@ static void flows_end(struct ctx *c, const struct guest *g)
 void attach_lost(struct ctx *c, struct guest *g)
 {
 	int err = g->link_error;
-	bool closed = err == -ECONNRESET || err == -EPIPE;
+	bool closed = err == -ECONNRESET || err == -EPIPE || err == -ECONNABORTED;
 
-	if (err == -EPROTO)
+	if (err == -EUSERS)
+		log_limited(LOG_INFO, "Another guest wanted to connect, refused");
+	else if (err == -EEXIST)
+		log_limited(LOG_INFO, "Guest disconnected: another one with its MAC address takes its place");
+	else if (err == -EPROTO)
 		log_limited(LOG_WARNING, "Guest's socket: %s, closing",
 			    c->net.cf->vhost_user ? "not vhost-user, a refused request, or an answer that is not read"
 						  : "length of a frame makes no sense");
@@ -126,10 +195,16 @@ void attach_lost(struct ctx *c, struct guest *g)
 	timer_clear(&c->wheel, &g->link);
 	timer_clear(&c->wheel, &g->ndp);
 	timer_clear(&c->wheel, &g->probe);
+	timer_clear(&c->wheel, &g->patience);
 	tap_gone(&g->tap);
 	g->link_error = 0;
+	g->fresh = g->trial = false;
+	c->here &= ~(1ULL << g->index);
+	c->lost &= ~(1ULL << g->index);
+	lan_forget(&c->lan, g->index);
 	guest_forget(c, g);
 	names_forget(g);
+	trial_over(c);
 }
 
 /* Is the other end of the link gone, though its event was not handled yet? */
@@ -140,14 +215,19 @@ static bool link_dead(const struct tap *t)
 	return poll(&p, 1, 0) > 0;
 }
 
-/* A guest without a link, or NULL; false: a link is about to be lost */
+/* A guest without a link, or NULL; false: a link is about to be lost, and there is no room before */
 static bool seat_find(struct ctx *c, struct guest **seat)
 {
 	*seat = NULL;
-	for (struct guest *g = c->guest; g < c->guest + GUEST_MAX && !*seat; g++)
+	uint64_t here = c->here;
+	struct guest *g;
+
+	for (g = c->guest; g < c->guest + c->guests && !*seat; g++)
 		if (g->tap.fd < 0)
 			*seat = g;
-	for (struct guest *g = c->guest; g < c->guest + GUEST_MAX && !*seat; g++)
+	if ((unsigned)__builtin_popcountll(here) < c->net.cf->guests)
+		return true;
+	while ((g = guest_next(c, &here)))
 		if (link_dead(&g->tap))
 			return false;
 	return true;
@@ -179,7 +259,8 @@ void attach_knock(struct ctx *c, int fd)
 		close(conn);
 		return;
 	}
-	log_limited(LOG_INFO, "Guest connected");
+	if (!g->trial)
+		log_limited(LOG_INFO, "Guest connected");
 }
 
 void attach_repair(struct ctx *c, int fd)

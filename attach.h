@@ -28,6 +28,17 @@ void attach_knock(struct ctx *c, int fd);
 /* A helper of a migration connects to @fd, of EV_REPAIR, edge-triggered: there is nothing for it to do yet */
 void attach_repair(struct ctx *c, int fd);
 
+/* The first frame of @g came from @mac: a guest that has the same one gives way, and a guest on trial has to go if
+ * there is none. False: it has to go.
+ */
+bool attach_first(struct ctx *c, struct guest *g, const struct mac *mac);
+
+/* Timer of @g->patience: no frame came */
+void attach_trial(struct guest *g);
+
+/* The connections of all guests are to end, with guest.link_error -ECONNABORTED */
+void attach_drop(struct ctx *c, uint64_t guests);
+
 /* The link of @g is there, on the socket of a virtual machine: 0, or -errno */
 int attach_guest(struct ctx *c, struct guest *g, int fd);
 

@@ -67,7 +67,7 @@ static bool is_candidate(const struct dump *d, struct end e, bool lo)
 		return false;
 	if (d->proto == UDP && d->host && udp_is_own(&c->flows, &e))
 		return false;
-	if (d->proto == UDP && udp_splice_is_own(&c->flows, d->host ? HOST : GUEST, &e))
+	if (d->proto == UDP && udp_splice_is_own(c, d->host ? HOST : GUEST, &e))
 		return false;
 	if (lo && addr_is_unspec(&e.a))
 		e.a = addr_is_v4(&e.a) ? addr_loopback4 : addr_loopback6;

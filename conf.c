@@ -626,7 +626,8 @@ static const struct opt opts[] = {
 	  "Speak vhost-user on the socket: the guest's memory is shared, which is faster" },
 	{ "print-capabilities", 0, NULL, PASST, p_capabilities, 0,
 	  "Print abilities for --vhost-user in JSON, and exit" },
-	{ "one-off", '1', NULL, PASST, p_set, CONF(one_off), "Quit when the guest disconnects, the last one of several" },
+	{ "one-off", '1', NULL, PASST, p_set, CONF(one_off), 
+	  "Quit when the guest disconnects, the last one of several" },
 	{ "guests", 0, "N", PASST, p_guests, 0,
 	  "Guests that may be connected at once, 1 to 64; 1 by default. More than one need --lan" },
 	{ "lan", 0, "PREFIX4[,PREFIX6]", PASST, p_lan, 0,
@@ -637,7 +638,8 @@ static const struct opt opts[] = {
 	  "Address, and name, of the guest with this MAC address; any number of times" },
 
 	{ .help = "Link and addresses", .modes = BOTH },
-	{ "fd", 'F', "FD", BOTH, p_fd, 0, "Descriptor of an open link, instead of making one; with --guests, several times" },
+	{ "fd", 'F', "FD", BOTH, p_fd, 0,
+	  "Descriptor of an open link, instead of making one; with --guests, several times" },
 	{ "repair-path", 0, "PATH|none", BOTH, p_repair, 0,
 	  "Socket for helpers of a migration; by default, that of the guest, if it is for vhost-user, with .repair "
 	  "appended" },
@@ -785,6 +787,7 @@ static void defaults(struct conf *c, const char *name)
 		.mtu		= MTU_DEFAULT,
 		.link_fd	= -1,
 		.guests		= 1,
+		.rules.lan	= true,			/* it may follow: check_ports() */
 		.follow		= true,
 	};
 	c->dhcp_dns = c->dhcp_search = c->no_splice = c->mode == MODE_PASST;
@@ -809,6 +812,10 @@ static void check_ports(struct conf *c)
 	const struct rule *warned = NULL;
 
 	for (const struct rule *r = c->rules.rule; r < c->rules.rule + c->rules.n; r++) {
+		const char *why = conf_target(c, r);
+
+		if (why)
+			die("Invalid option '%s': %s", rule_text(r), why);
 		if (r->proto == IPPROTO_TCP ? c->no_tcp : c->no_udp)
 			die("Option '%s' and --no-%s exclude each other", rule_text(r),
 			    r->proto == IPPROTO_TCP ? "tcp" : "udp");
@@ -827,6 +834,8 @@ static void check_ports(struct conf *c)
 static void check(const struct parse *p)
 {
 	struct conf *c = p->c;
+	char text[LAN_TEXT];
+	const char *why;
 
 	if (p->netmask)
 		c->ip[V4].plen = p->netmask;
@@ -837,7 +846,9 @@ static void check(const struct parse *p)
 		die("--no-splice and --splice-only exclude each other");
 	if (c->link_fd >= 0 && c->splice_only)
 		die("-F/--fd and --splice-only exclude each other");
-	conf_lan_check(c);
+	why = conf_lan_check(c, text);
+	if (why)
+		die("%s", why);
 	if (c->repair && strcmp(c->repair, "none") != 0 && !c->vhost_user)
 		die("--repair-path is for --vhost-user only");
 	if (c->ip[V4].off && c->mtu && c->mtu < MTU_MIN6)

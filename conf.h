@@ -42,7 +42,8 @@ struct search {
 };
 
 #define LEASE_MAX	128		/* --lease */
-#define LEASE_NAME	64		/* RFC 1035 2.3.4, a label and its terminator */
+#define LAN_TEXT	128		/* of an error */
+#define LEASE_NAME	RULE_NAME
 
 /* The guests' own network: --lan and its like. We are .1 and ::1 there. */
 struct lan_conf {
@@ -130,6 +131,12 @@ static inline const char *conf_name(const struct conf *c)
 	return c->mode == MODE_PASTA ? "pasta" : "passt";
 }
 
+/* Places for guests: with one more for a virtual machine that may take another's place, as far as there are */
+static inline unsigned conf_seats(const struct conf *c)
+{
+	return MIN(MAX(c->guests, 1) + (c->mode == MODE_PASST), GUEST_MAX);
+}
+
 /**
  * conf_parse() - command line into @c
  *
@@ -148,6 +155,9 @@ void conf_parse(struct conf *c, int argc, char **argv);
  */
 const char *conf_ports(struct rules *t, enum mode mode, char letter, const char *val);
 
+/* The reason why a rule is none for these guests, or NULL; for a table with @lan */
+const char *conf_target(const struct conf *c, const struct rule *r);
+
 /**
  * conf_lan() - value of --lan, PREFIX4[,PREFIX6]
  *
@@ -158,11 +168,8 @@ const char *conf_lan(struct lan_conf *l, const char *val);
 /* The same for one more --lease, MAC=ADDRESS[,NAME] */
 const char *conf_lease(struct lan_conf *l, const char *val);
 
-/* Conditions on these and other options, once all were read: may die() */
-void conf_lan_check(const struct conf *c);
-
-/* Is @name, of @len bytes, one that a guest may have: a label of letters, digits and hyphens that means nobody else? */
-bool conf_name_ok(const char *name, size_t len);
+/* Conditions on these and other options, once all were read: NULL, or what is wrong, in @text perhaps */
+const char *conf_lan_check(const struct conf *c, char text[static LAN_TEXT]);
 
 /* Appends domains, separated by blanks, to a search list: NULL, or the reason to leave one out */
 const char *conf_search_add(struct search *l, const char *s);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* conf_lan.c - the guests' own network: values of --lan and --lease, and their conditions */
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "conf.h"
-#include "log.h"
+#include "lease.h"
 
 #define PLEN4_MIN	8		/* of a network that makes sense here: 10.0.0.0/8 */
 #define PLEN4_MAX	30
@@ -52,22 +52,6 @@ const char *conf_lan(struct lan_conf *l, const char *val)
 	return why;
 }
 
-bool conf_name_ok(const char *name, size_t len)
-{
-	static const char *const others[] = { "host", "gateway", "localhost", "wpad", "isatap" };
-
-	if (!len || len >= LEASE_NAME || name[0] == '-' || name[len - 1] == '-')
-		return false;
-	for (size_t i = 0; i < len; i++)
-		if (!((name[i] | 0x20) >= 'a' && (name[i] | 0x20) <= 'z') && !(name[i] >= '0' && name[i] <= '9') &&
-		    name[i] != '-')
-			return false;
-	for (unsigned i = 0; i < ARRAY_SIZE(others); i++)
-		if (strlen(others[i]) == len && !strncasecmp(name, others[i], len))
-			return false;
-	return true;
-}
-
 const char *conf_lease(struct lan_conf *l, const char *val)
 {
 	const char *equal = strchr(val, '='), *comma = equal ? strchr(equal, ',') : NULL;
@@ -87,7 +71,7 @@ const char *conf_lease(struct lan_conf *l, const char *val)
 	len = comma ? (size_t)(comma - equal - 1) : strlen(equal + 1);
 	if (!addr_parse(equal + 1, len, &e->a))
 		return "not an IPv4 or IPv6 address";
-	if (comma && !conf_name_ok(comma + 1, strlen(comma + 1)))
+	if (comma && !lease_name_ok(comma + 1, strlen(comma + 1)))
 		return "not a name that a guest may have";
 	for (size_t i = 0; comma && comma[1 + i]; i++)
 		e->name[i] = (char)(comma[1 + i] >= 'A' && comma[1 + i] <= 'Z' ? comma[1 + i] | 0x20 : comma[1 + i]);
@@ -125,28 +109,37 @@ static const char *lease_bad(const struct conf *c, const struct lan_lease *e)
 	return NULL;
 }
 
-void conf_lan_check(const struct conf *c)
+/* Conditions of --lan itself */
+static const char *lan_bad(const struct conf *c, char text[static LAN_TEXT])
 {
 	const struct lan_conf *l = &c->lan;
 	char a[ADDR_STRLEN];
 
-	if (c->guests > 1 && !l->on)
-		die("--guests needs --lan");
-	if (c->guests > 1 && c->nlink_fds > c->guests)
-		die("-F/--fd is given %u times, more than --guests", c->nlink_fds);
-	if (!l->on && (l->isolate || l->nlease))
-		die("%s needs --lan", l->isolate ? "--lan-isolate" : "--lease");
-	if (!l->on)
-		return;
 	if (hosts(l) < c->guests)
-		die("--lan has %u addresses for guests, fewer than --guests", hosts(l));
+		return "--lan has fewer addresses for guests than --guests";
 	for (enum family f = V4; f < FAMILIES; f++)
 		if (!addr_is_unspec(&c->ip[f].addr) || !addr_is_unspec(&c->ip[f].gw) || c->ip[f].plen)
-			die("--lan excludes --address, --netmask and --gateway");
+			return "--lan excludes --address, --netmask and --gateway";
 	for (const struct lan_lease *e = l->lease; e < l->lease + l->nlease; e++) {
 		const char *why = lease_bad(c, e);
 
-		if (why)
-			die("Invalid value \"%s\" for --lease: %s", addr_fmt(&e->a, a), why);
+		if (!why)
+			continue;
+		snprintf(text, LAN_TEXT, "Invalid value \"%s\" for --lease: %s", addr_fmt(&e->a, a), why);
+		return text;
 	}
+	return NULL;
+}
+
+const char *conf_lan_check(const struct conf *c, char text[static LAN_TEXT])
+{
+	const struct lan_conf *l = &c->lan;
+
+	if (c->guests > 1 && !l->on)
+		return "--guests needs --lan";
+	if (c->guests > 1 && c->nlink_fds > c->guests)
+		return "-F/--fd is given more often than --guests allows";
+	if (!l->on)
+		return l->isolate ? "--lan-isolate needs --lan" : l->nlease ? "--lease needs --lan" : NULL;
+	return lan_bad(c, text);
 }

@@ -5,7 +5,7 @@
  *	ADDR	= "*" | IPv4 address | IPv6 address | [IPv6 address] | [IPv6 address%NAME]
  *	ITEM	= RANGE[:TARGET] | ~RANGE | "all"[:TO] | "auto"
  *	TARGET	= [TO/]RANGE | TO[/]
- *	TO	= IPv4 address | IPv6 address | [IPv6 address]
+ *	TO	= IPv4 address | IPv6 address | [IPv6 address] | name of a guest (--lan), which takes a slash behind it
  *	RANGE	= PORT[-PORT]
  *
  * PORT is decimal, in strtoul(3)'s notation with white space and a plus sign.
@@ -26,8 +26,13 @@
 #include <string.h>
 
 #include "conf.h"
+#include "lease.h"
 #include "log.h"
 #include "util.h"
+
+#define CONF_NAME_NEEDS_LAN	"a name as a target takes --lan"
+#define CONF_TARGET_NEEDS_ADDR	"a target's address takes one to listen on, 0.0.0.0/ or [::]/ for any"
+#define CONF_TARGET_OTHER	"IPv4 can't be forwarded to IPv6, or the other way around"
 
 static bool is(const char *s, const char *end, const char *word)
 {
@@ -121,6 +126,8 @@ struct item {
 	enum kind kind;
 	uint16_t first, last, to;
 	struct addr to_addr;		/* unspecified: none */
+	const char *to_name;		/* not terminated, or NULL */
+	size_t name_len;
 };
 
 /* Address in the guest, with or without brackets; unspecified is none */
@@ -145,7 +152,14 @@ static const char *parse_target(const char *s, const char *end, struct item *it)
 	const char *slash = memchr(s, '/', (size_t)(end - s)), *why;
 	uint16_t to_last;
 
-	if (slash) {
+	if (slash && lease_name_ok(s, (size_t)(slash - s)) && !addr_parse(s, (size_t)(slash - s), &it->to_addr)) {
+		it->to_addr = addr_any6;
+		it->to_name = s;
+		it->name_len = (size_t)(slash - s);
+		if (slash + 1 == end)
+			return NULL;
+		s = slash + 1;
+	} else if (slash) {
 		why = parse_to_addr(s, slash, &it->to_addr);
 		if (why || slash + 1 == end)
 			return why;
@@ -171,7 +185,7 @@ static bool has(const struct list *l, enum kind kind)
 	return l->kinds & 1U << kind;
 }
 
-static const struct item item_all = { ITEM_ALL, 1, UINT16_MAX, 1, { .b = { 0 } } };
+static const struct item item_all = { ITEM_ALL, 1, UINT16_MAX, 1, { .b = { 0 } }, NULL, 0 };
 
 static const char *parse_item(const char *s, const char *end, struct item *it)
 {
@@ -259,10 +273,16 @@ static const char *add_item(struct rules *t, struct list *l, const struct rule *
 	rule.last = it->last;
 	rule.to = it->to;
 	rule.to_addr = it->to_addr;
+	if (it->to_name)
+		memcpy(rule.to_name, it->to_name, it->name_len);
+	if (t->lan)
+		return add_parts(t, l, &rule);
+	if (it->to_name)
+		return CONF_NAME_NEEDS_LAN;
 	if (!addr_is_unspec(&rule.to_addr) && rule.any)
-		return "a target's address takes one to listen on, 0.0.0.0/ or [::]/ for any";
+		return CONF_TARGET_NEEDS_ADDR;
 	if (!addr_is_unspec(&rule.to_addr) && addr_is_v4(&rule.addr) != addr_is_v4(&rule.to_addr))
-		return "IPv4 can't be forwarded to IPv6, or the other way around";
+		return CONF_TARGET_OTHER;
 	return add_parts(t, l, &rule);
 }
 
@@ -297,6 +317,24 @@ static void rules_clear(struct rules *t, const struct rule *r)
 		if (o->proto != r->proto || o->outward != r->outward)
 			t->rule[t->n++] = *o;
 	}
+}
+
+const char *conf_target(const struct conf *c, const struct rule *r)
+{
+	const struct lan_conf *lan = &c->lan;
+	bool addr = !addr_is_unspec(&r->to_addr);
+	enum family f = addr_family(&r->to_addr);
+
+	if (r->outward)
+		return r->to_name[0] ? CONF_NAME_NEEDS_LAN : NULL;
+	if (!lan->on)
+		return r->to_name[0] ? CONF_NAME_NEEDS_LAN : addr && r->any ? CONF_TARGET_NEEDS_ADDR :
+		       addr && addr_is_v4(&r->addr) != (f == V4) ? CONF_TARGET_OTHER : NULL;
+	if (addr && ((f == V6 && !lan->v6) || !addr_in_prefix(&r->to_addr, &lan->net[f], f == V4 ? lan->plen4 : 64)))
+		return "the target is outside of --lan";
+	if (!addr && !r->to_name[0] && c->guests > 1)
+		return "with several guests, a target is needed";
+	return NULL;
 }
 
 const char *conf_ports(struct rules *t, enum mode mode, char letter, const char *val)

@@ -118,7 +118,7 @@ static uint64_t counter_value(const struct ctx *c, const struct counter *k, cons
 
 	if (!k->guest || g)
 		return k->size == sizeof(uint32_t) ? *(const uint32_t *)at : *(const uint64_t *)at;
-	for (unsigned i = 0; i < GUEST_MAX; i++)
+	for (unsigned i = 0; i < c->guests; i++)
 		sum += counter_value(c, k, &c->guest[i]);
 	return sum;
 }
@@ -166,8 +166,9 @@ static void log_lines(const struct ctx *c, const struct guest *g)
 void counters_log(const struct ctx *c)
 {
 	log_lines(c, NULL);
-	for (unsigned i = 0; i < GUEST_MAX; i++)
-		log_lines(c, &c->guest[i]);
+	for (unsigned i = 0; i < c->guests; i++)
+		if (!i || c->guest[i].tap.stats.rx_frames)
+			log_lines(c, &c->guest[i]);
 }
 
 void counters_json(const struct ctx *c, struct json_out *o)

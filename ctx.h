@@ -6,6 +6,8 @@
 #include "flow.h"
 #include "flow_log.h"
 #include "guest.h"
+#include "lan.h"
+#include "lease.h"
 #include "log.h"
 #include "neigh.h"
 #include "net.h"
@@ -14,6 +16,14 @@
 struct ctx {
 	struct net	net;
 	struct guest	guest[GUEST_MAX];
+	struct leases	leases;		/* on a network of their own (--lan) */
+	unsigned	guests;		/* that may be connected at once: the first ones */
+	uint64_t	here;		/* sets of guests: with a link; */
+	uint64_t	work;		/* that the end of the turn has to look after; */
+	uint64_t	lost;		/* whose link is lost, for attach_lost() */
+	bool		again;		/* there is work without an event */
+	uint8_t		last;		/* guest whose flow had a turn last */
+	struct lan	lan;
 	struct flows	flows;
 	struct fwd	fwd;
 	struct wheel	wheel;
@@ -51,6 +61,15 @@ struct ctx {
 	uint64_t	secret[2];	/* key of initial sequence numbers (RFC 6528) */
 };
 
+/* Takes a guest out of @set, or NULL: for (uint64_t set = c->here; (g = guest_next(c, &set));) */
+static inline struct guest *guest_next(struct ctx *c, uint64_t *set)
+{
+	struct guest *g = *set ? &c->guest[__builtin_ctzll(*set)] : NULL;
+
+	*set &= *set - 1;
+	return g;
+}
+
 /* Largest IP packet to the guest */
 static inline uint32_t guest_mtu(const struct ctx *c, const struct guest *g)
 {
@@ -65,6 +84,12 @@ static inline uint32_t guest_pmtu(const struct ctx *c, const struct guest *g, co
 	return path < link && addr_is_v4(a) ? MIN(MAX(path, PMTU_DGRAM4), link) : path;
 }
 
+/* Guest of a rule: the only one, wherever it is connected */
+static inline struct guest *guest_of(struct ctx *c, unsigned index)
+{
+	return &c->guest[c->net.cf->guests > 1 || !c->here ? index : (unsigned)__builtin_ctzll(c->here)];
+}
+
 /* Guest a flow belongs to */
 static inline struct guest *flow_guest(struct ctx *c, const struct flow *f)
 {
@@ -76,7 +101,8 @@ static inline struct net_hdr guest_hdr(const struct ctx *c, const struct guest *
 				       const struct end *dst)
 {
 	return (struct net_hdr){
-		.dmac = g->mac, .smac = *neigh_mac(&c->neigh, &c->net, &src->a, &g->mac),
+		.dmac = g->bridged ? guest_mac_at(c, g, &dst->a) : g->mac,
+		.smac = *neigh_mac(&c->neigh, &c->net, &src->a, &g->mac),
 		.src = *src, .dst = *dst, .ttl = 255,
 	};
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* dhcp.c - one address for the one guest (RFC 2131, 2132, 3396, 3397, 3442, 4039, 4702, 6842)
+/* dhcp.c - one address for each guest (RFC 2131, 2132, 3396, 3397, 3442, 4039, 4702, 6842)
  *
  * The server is the guest's default gateway, or was it at the start: without one, there is no answer.
  *
@@ -47,7 +47,7 @@ struct request {
 	uint16_t	max;			/* option 57: IP packet it takes, or 0 */
 	struct addr	ciaddr;
 	struct addr	requested, server;	/* options 50 and 54, or 0.0.0.0 */
-	const uint8_t	*id, *fqdn;		/* options 61 and 81, from the length byte on, or NULL */
+	const uint8_t	*id, *fqdn, *name;	/* options 61, 81, 12, from the length byte on, or NULL */
 };
 
 /* One option, @o at its code; false if its length is wrong */
@@ -89,6 +89,10 @@ static bool option_take(struct request *r, const uint8_t *o)
 	case OPT_CLIENT_ID:
 		if (len && !r->id)
 			r->id = o + 1;
+		break;
+	case OPT_HOSTNAME:
+		if (len && !r->name)
+			r->name = o + 1;
 		break;
 	case OPT_FQDN:
 		if (!r->fqdn)
@@ -140,18 +144,24 @@ static bool request_parse(const struct pkt *p, uint8_t *msg, struct request *r)
 	       r->type == INFORM;
 }
 
-/* Type of the reply, 0 for none: RFC 2131 4.3.1 to 4.3.5, RFC 4039 3 */
-static uint8_t reply_type(const struct net_ip *ip, const struct request *r)
+/* Is the address that the client names, if it does, that of @me? */
+static bool is_its(const struct request *r, const struct guest_ip *me)
 {
 	const struct addr *addr = addr_is_unspec(&r->requested) ? &r->ciaddr : &r->requested;
 
+	return !addr_is_unspec(&me->addr) && (addr_is_unspec(addr) || addr_eq(addr, &me->addr));
+}
+
+/* Type of the reply, 0 for none: RFC 2131 4.3.1 to 4.3.5, RFC 4039 3 */
+static uint8_t reply_type(const struct net_ip *ip, const struct guest_ip *me, const struct request *r)
+{
 	switch (r->type) {
 	case DISCOVER:
-		return r->rapid ? ACK : OFFER;
+		return addr_is_unspec(&me->addr) ? 0 : r->rapid ? ACK : OFFER;
 	case REQUEST:
 		if (!addr_is_unspec(&r->server) && !addr_eq(&r->server, &ip->server))
 			return 0;	/* another server was selected */
-		return addr_is_unspec(addr) || addr_eq(addr, &ip->guest.addr) ? ACK : NAK;
+		return is_its(r, me) ? ACK : NAK;
 	case INFORM:
 		return ACK;
 	case DECLINE:
@@ -162,17 +172,51 @@ static uint8_t reply_type(const struct net_ip *ip, const struct request *r)
 	}
 }
 
+/* The client's name for itself: option 81 as labels or text (RFC 4702 2.3), or else option 12 */
+static void take_name(const struct asker *k, const struct mac *mac, const struct request *r)
+{
+	const uint8_t *f = r->fqdn;
+
+	if (!f && r->name)
+		lease_set_name(k->leases, k->guest, mac, (const char *)r->name + 1, r->name[0]);
+	else if (f && f[1] & FQDN_E && f[0] > 4 && f[4] <= f[0] - 4)
+		lease_set_name(k->leases, k->guest, mac, (const char *)f + 5, f[4]);
+	else if (f && !(f[1] & FQDN_E))
+		lease_set_name(k->leases, k->guest, mac, (const char *)f + 4, f[0] - 3U);
+}
+
+/* What the message makes of the client's lease: before the reply */
+static void lease_before(const struct asker *k, const struct mac *mac, const struct request *r)
+{
+	const struct addr *wish = addr_is_unspec(&r->requested) ? &r->ciaddr : &r->requested;
+	char m[MAC_STRLEN];
+
+	if (r->type == RELEASE || r->type == DECLINE)
+		lease_release(k->leases, k->guest, mac, V4, r->type == DECLINE);
+	if ((r->type == DISCOVER || r->type == REQUEST) && !lease_offer(k->leases, k->guest, mac, V4, wish))
+		log_limited(LOG_WARNING, "DHCP: no address for guest %u, at %s", k->guest, mac_fmt(mac, m));
+}
+
+/* And as the reply has it */
+static void lease_after(const struct asker *k, const struct mac *mac, const struct request *r, uint8_t type)
+{
+	if (type != ACK || r->type == INFORM)
+		return;
+	lease_take(k->leases, k->guest, mac, V4);
+	take_name(k, mac, r);
+}
+
 static bool wants(const struct request *r, uint8_t code)
 {
 	return !r->lists || bit_test(r->wanted, code);
 }
 
 /* RFC 3442: a router outside of the guest's network needs a route of its own. Option 3 is for older clients. */
-static void opt_routes(struct out *o, const struct net_ip *ip)
+static void opt_routes(struct out *o, const struct net_ip *ip, const struct guest_ip *me)
 {
 	uint8_t b[14] = { [0] = 32 };
 
-	if (addr_in_prefix(&ip->gw, &ip->guest.addr, ip->guest.plen))
+	if (addr_is_unspec(&me->addr) || addr_in_prefix(&ip->gw, &me->addr, me->plen))
 		return;
 	addr_to_bytes(&ip->gw, b + 1);		/* gateway/32, on the link: router 0.0.0.0 */
 	addr_to_bytes(&ip->gw, b + 10);		/* 0/0 */
@@ -206,7 +250,8 @@ static void opt_fqdn(struct out *o, const char *fqdn, uint8_t flags)
 		out_opt(o, 1, OPT_FQDN, f.b, f.len);
 }
 
-static void options_fill(struct out *o, const struct net *net, const struct request *r, uint8_t type)
+static void options_fill(struct out *o, const struct net *net, const struct guest_ip *me, const struct request *r,
+			 uint8_t type)
 {
 	const struct net_ip *ip = &net->ip[V4];
 	const struct conf *cf = net->cf;
@@ -222,11 +267,11 @@ static void options_fill(struct out *o, const struct net *net, const struct requ
 		out_opt_be(o, 1, OPT_LEASE, answer_lease(net), 4);
 	if (r->type == DISCOVER && type == ACK)
 		out_opt(o, 1, OPT_RAPID, NULL, 0);
-	out_opt_be(o, 1, OPT_MASK, ntohl(addr_mask4(ip->guest.plen)), 4);
-	opt_routes(o, ip);
+	out_opt_be(o, 1, OPT_MASK, ntohl(addr_mask4(me->plen)), 4);
+	opt_routes(o, ip, me);
 	out_opt_addrs(o, 1, OPT_ROUTER, &ip->gw, 1);
 	if (cf->dhcp_dns)
-		out_opt_addrs(o, 1, OPT_DNS, ip->guest.dns, ip->guest.ndns);
+		out_opt_addrs(o, 1, OPT_DNS, me->dns, me->ndns);
 	if (cf->mtu)
 		out_opt_be(o, 1, OPT_MTU, MIN(cf->mtu, UINT16_MAX), 2);
 	if (cf->hostname && wants(r, OPT_HOSTNAME))
@@ -238,11 +283,11 @@ static void options_fill(struct out *o, const struct net *net, const struct requ
 }
 
 /* Where the reply goes: RFC 2131 4.1 */
-static void reply_to(const struct net_ip *ip, const struct pkt *p, const uint8_t *msg, const struct request *r,
-		     uint8_t type, struct answer *a)
+static void reply_to(const struct net_ip *ip, const struct guest_ip *me, const struct pkt *p, const uint8_t *msg,
+		     const struct request *r, uint8_t type, struct answer *a)
 {
 	static const struct mac broadcast = { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } };
-	const struct addr *to = addr_is_unspec(&r->ciaddr) ? &ip->guest.addr : &r->ciaddr;
+	const struct addr *to = addr_is_unspec(&r->ciaddr) ? &me->addr : &r->ciaddr;
 
 	if (r->type == INFORM && addr_is_unspec(&r->ciaddr))
 		to = &p->src.a;
@@ -257,19 +302,26 @@ static void reply_to(const struct net_ip *ip, const struct pkt *p, const uint8_t
 	}
 }
 
-enum drop dhcp_answer(const struct net *net, const struct pkt *p, struct answer *a)
+enum drop dhcp_answer(const struct asker *k, const struct pkt *p, struct answer *a)
 {
+	const struct net *net = k->net;
 	const struct net_ip *ip = &net->ip[V4];
 	struct out *o = &a->out;
 	uint8_t msg[ANSWER_MAX], type, *m = o->b;
+	struct guest_ip me;
 	struct request r;
 
 	*a = (struct answer){ .proto = IPPROTO_UDP, .ttl = ANSWER_TTL };
-	if (!ip->on || addr_is_unspec(&ip->guest.addr) || addr_is_unspec(&ip->gw))
+	if (!ip->on || (!k->leases && addr_is_unspec(&ip->guest.addr)) || addr_is_unspec(&ip->gw))
 		return DROP_POLICY;
-	if (!request_parse(p, msg, &r))
+	if (!request_parse(p, msg, &r) || (k->leases && memcmp(msg + M_CHADDR, p->smac.b, sizeof(p->smac.b)) != 0))
 		return DROP_RESPONDER;
-	type = reply_type(ip, &r);
+	if (k->leases)
+		lease_before(k, &p->smac, &r);
+	me = answer_ip(k, &p->smac, V4);
+	type = reply_type(ip, &me, &r);
+	if (k->leases)
+		lease_after(k, &p->smac, &r, type);
 	if (!type)
 		return DROP_NONE;
 
@@ -285,14 +337,14 @@ enum drop dhcp_answer(const struct net *net, const struct pkt *p, struct answer 
 	if (type == ACK && r.type != DISCOVER)
 		memcpy(m + M_CIADDR, msg + M_CIADDR, 4);
 	if (type != NAK && r.type != INFORM)
-		addr_to_bytes(&ip->guest.addr, m + M_YIADDR);
+		addr_to_bytes(&me.addr, m + M_YIADDR);
 
-	options_fill(o, net, &r, type);
+	options_fill(o, net, &me, &r, type);
 	o->max++;
 	out_be(o, OPT_END, 1);
 	if (o->len < REPLY_MIN)
 		out_zero(o, REPLY_MIN - o->len);
 
-	reply_to(ip, p, msg, &r, type, a);
+	reply_to(ip, &me, p, msg, &r, type, a);
 	return DROP_NONE;
 }

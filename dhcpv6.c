@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* dhcpv6.c - one address for the one guest (RFC 8415, 3646, 4704)
+/* dhcpv6.c - one address for each guest (RFC 8415, 3646, 4704)
  *
  * No other address is on link, as far as leases go: a guest that names one has to start again. The first IA_NA of a
  * message gets the address; further ones get none, and there are no temporary addresses or prefixes.
@@ -263,14 +263,13 @@ static uint16_t confirm(const struct request6 *r, const struct addr *addr)
 }
 
 /* RFC 3646 3, 4; RFC 4704 4, 6 */
-static void names_put(struct out *o, const struct net *net, const struct request6 *r)
+static void names_put(struct out *o, const struct net *net, const struct guest_ip *me, const struct request6 *r)
 {
-	const struct net_ip *ip = &net->ip[V6];
 	const struct conf *cf = net->cf;
 	struct out b = { .max = REPLY6_MAX };
 
 	if (cf->dhcp_dns)
-		out_opt_addrs(o, 2, OPT6_DNS, ip->guest.dns, ip->guest.ndns);
+		out_opt_addrs(o, 2, OPT6_DNS, me->dns, me->ndns);
 	if (r->wants_fqdn && cf->fqdn) {	/* also without a name of the client's own */
 		out_be(&b, FQDN6_N | (r->fqdn.data && r->fqdn.data[0] & FQDN6_S ? FQDN6_O : 0), 1);
 		if (out_name(&b, cf->fqdn))
@@ -283,11 +282,28 @@ static void names_put(struct out *o, const struct net *net, const struct request
 	}
 }
 
-/* Options behind the identifiers; false if no reply is due. RFC 8415 18.3, 18.4. */
-static bool reply_fill(struct out *o, const struct net *net, const struct pkt *p, const struct request6 *r)
+/* What the message makes of the client's lease */
+static void lease_turn(const struct asker *k, const struct mac *mac, const struct request6 *r)
 {
-	const struct addr *addr = &net->ip[V6].guest.addr;
+	const uint8_t *f = r->fqdn.data;
+	unsigned label = f && r->fqdn.len > 2 ? f[1] : 0;	/* the first one: RFC 4704 4.2 */
+
+	if (r->type == MSG6_RELEASE || r->type == MSG6_DECLINE)
+		lease_release(k->leases, k->guest, mac, V6, r->type == MSG6_DECLINE);
+	else if (r->type != MSG6_INFORMATION)
+		lease_offer(k->leases, k->guest, mac, V6, NULL);
+	if (!r->ia || (r->type == MSG6_SOLICIT && !r->rapid) || r->type == MSG6_RELEASE || r->type == MSG6_DECLINE)
+		return;
+	lease_take(k->leases, k->guest, mac, V6);
+	if (label && label + 2U <= r->fqdn.len)
+		lease_set_name(k->leases, k->guest, mac, (const char *)f + 2, label);
+}
+
+/* Options behind the identifiers; false if no reply is due. RFC 8415 18.3, 18.4. */
+static bool reply_fill(struct out *o, const struct asker *k, const struct pkt *p, const struct request6 *r)
+{
 	uint16_t status = ST_SUCCESS;
+	struct guest_ip me;
 
 	if (!addr_is_multicast(&p->dst.a)) {
 		if (r->type != MSG6_REQUEST && r->type != MSG6_RENEW && r->type != MSG6_RELEASE &&
@@ -297,6 +313,9 @@ static bool reply_fill(struct out *o, const struct net *net, const struct pkt *p
 		return true;
 	}
 
+	if (k->leases)
+		lease_turn(k, &p->smac, r);
+	me = answer_ip(k, &p->smac, V6);
 	switch (r->type) {
 	case MSG6_CONFIRM:
 	case MSG6_RELEASE:
@@ -304,7 +323,7 @@ static bool reply_fill(struct out *o, const struct net *net, const struct pkt *p
 		if (r->type == MSG6_DECLINE)
 			log_limited(LOG_WARNING, "DHCPv6: guest says that its address is in use on its side");
 		if (r->type == MSG6_CONFIRM)
-			status = confirm(r, addr);
+			status = confirm(r, &me.addr);
 		if (status != ST_NONE)
 			out_opt_be(o, 2, OPT6_STATUS, status, 2);
 		return status != ST_NONE;
@@ -315,13 +334,14 @@ static bool reply_fill(struct out *o, const struct net *net, const struct pkt *p
 			out_opt_be(o, 2, OPT6_PREFERENCE, 255, 1);	/* no need to wait for other offers */
 		break;
 	}
-	ias_put(o, r, addr, answer_lease(net));
-	names_put(o, net, r);
+	ias_put(o, r, &me.addr, answer_lease(k->net));
+	names_put(o, k->net, &me, r);
 	return true;
 }
 
-enum drop dhcpv6_answer(const struct net *net, const struct pkt *p, struct answer *a)
+enum drop dhcpv6_answer(const struct asker *k, const struct pkt *p, struct answer *a)
 {
+	const struct net *net = k->net;
 	uint8_t msg[ANSWER_MAX], duid[DUID_LEN];
 	struct out *o = &a->out;
 	struct request6 r;
@@ -341,7 +361,7 @@ enum drop dhcpv6_answer(const struct net *net, const struct pkt *p, struct answe
 	out_opt(o, 2, OPT6_SERVERID, duid, sizeof(duid));
 	if (r.client.data)
 		out_opt(o, 2, OPT6_CLIENTID, r.client.data, r.client.len);
-	if (reply_fill(o, net, p, &r))
+	if (reply_fill(o, k, p, &r))
 		return DROP_NONE;
 	o->len = 0;
 	return DROP_RESPONDER;

@@ -25,8 +25,9 @@
 #define EDE_BLOCKED	15
 
 enum type {
-	TYPE_A = 1, TYPE_NS = 2, TYPE_CNAME = 5, TYPE_SOA = 6, TYPE_PTR = 12, TYPE_MX = 15, TYPE_AAAA = 28,
-	TYPE_OPT = 41, TYPE_SVCB = 64, TYPE_HTTPS = 65, TYPE_META = 128 /* and above: RFC 6895 3.1 */, TYPE_ANY = 255
+	TYPE_A = DNS_A, TYPE_NS = 2, TYPE_CNAME = 5, TYPE_SOA = 6, TYPE_PTR = DNS_PTR, TYPE_MX = 15,
+	TYPE_AAAA = DNS_AAAA, TYPE_OPT = 41, TYPE_SVCB = 64, TYPE_HTTPS = 65,
+	TYPE_META = 128 /* and above: RFC 6895 3.1 */, TYPE_ANY = 255
 };
 
 /* Keys of service parameters (RFC 9460 14.3.2) */
@@ -352,6 +353,42 @@ size_t dns_error(const struct dns_query *q, enum dns_rcode rcode, bool blocked, 
 	made16(&o, EDE);
 	made16(&o, 2);
 	made16(&o, EDE_BLOCKED);
+	return o.len;
+}
+
+/* A record with the question's name, up to its data of @len bytes */
+static void record_head(struct made *o, const struct dns_query *q, uint16_t type, uint32_t ttl, size_t len)
+{
+	made_name(o, q->name, true);
+	made16(o, type);
+	made16(o, CLASS_IN);
+	made32(o, ttl);
+	made16(o, (unsigned)len);
+}
+
+size_t dns_record(const struct dns_query *q, const struct addr *a, const char *name, uint32_t ttl,
+		  uint8_t out[static DNS_RECORD_MAX])
+{
+	struct made o = { .b = out, .max = DNS_RECORD_MAX };
+	uint8_t b[16];
+
+	made_head(&o, q, q->id, flags_of(q, AA << 8, DNS_OK));
+	if (a) {
+		addr_to_bytes(a, b);
+		record_head(&o, q, addr_is_v4(a) ? DNS_A : DNS_AAAA, ttl, addr_is_v4(a) ? 4 : 16);
+		made_bytes(&o, b, addr_is_v4(a) ? 4 : 16);
+	} else if (name) {
+		record_head(&o, q, DNS_PTR, ttl, strlen(name) + 2);
+		for (size_t n; *name; name += n + (name[n] == '.')) {
+			n = strcspn(name, ".");
+			made_bytes(&o, &(uint8_t){ (uint8_t)n }, 1);
+			made_bytes(&o, name, n);
+		}
+		made_bytes(&o, "", 1);
+	}
+	put_be16(out + 6, a || name);
+	if (q->edns)
+		made_opt(&o, q, DNS_UDP, DNS_OK, 0);
 	return o.len;
 }
 

@@ -27,6 +27,8 @@
 /* RFC 1035 4.1.1, RFC 6891 9 */
 enum dns_rcode { DNS_OK, DNS_FORMERR, DNS_SERVFAIL, DNS_NXDOMAIN, DNS_NOTIMP, DNS_REFUSED, DNS_BADVERS = 16 };
 
+enum dns_kind { DNS_A = 1, DNS_PTR = 12, DNS_AAAA = 28 };	/* some types of records */
+
 #define DNS_PLAIN	0		/* one plain question */
 #define DNS_NONE	(-1)		/* no query at all: dropped */
 
@@ -66,6 +68,13 @@ bool dns_no_opt(const uint8_t *b, size_t len, uint16_t id);
 /* An answer without records: its length. @blocked: on account of a rule (RFC 8914 4.16) */
 #define DNS_ERROR_MAX	(DNS_QUERY_MAX + 6)
 size_t dns_error(const struct dns_query *q, enum dns_rcode rcode, bool blocked, uint8_t out[static DNS_ERROR_MAX]);
+
+/* An answer of our own, with one record or none: address @a if that is not NULL, or name @name (RFC 1035 3.3.12), as
+ * text. Its length.
+ */
+#define DNS_RECORD_MAX	(DNS_ERROR_MAX + 12 + DNS_WIRE_LEN)
+size_t dns_record(const struct dns_query *q, const struct addr *a, const char *name, uint32_t ttl,
+		  uint8_t out[static DNS_RECORD_MAX]);
 
 /**
  * dns_answer() - the resolver's answer to dns_ask(), written anew for whoever asked

@@ -17,6 +17,7 @@
 	DROP(DROP_PROTO, "proto")		/* transport protocol not carried */				\
 	DROP(DROP_PORT_ZERO, "port_zero")	/* port 0 */							\
 	DROP(DROP_ADDR, "addr")			/* loopback, unspecified, multicast out of place */		\
+	DROP(DROP_OWNER, "owner")		/* source address that is ours, or another guest's */		\
 	DROP(DROP_POLICY, "policy")		/* switched off, no mapping, or refused by a rule */		\
 	DROP(DROP_ASK, "ask")			/* its flow waits for an answer, and this packet doesn't */	\
 	DROP(DROP_TCP_STATE, "tcp_state")	/* segment makes no sense in this state */			\

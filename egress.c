@@ -21,7 +21,7 @@ void egress_set(struct ctx *c, struct policy *p)
 {
 	c->egress.policy = p;
 	c->egress.since = c->flows.id;
-	for (unsigned i = 0; i < GUEST_MAX; i++)
+	for (unsigned i = 0; i < c->guests; i++)
 		c->guest[i].policy = p && policy_matters(p) ? p : NULL;
 	ask_renew(c);
 }

@@ -80,6 +80,7 @@ struct flow *flow_alloc(struct flows *fs, const struct flow_ops *ops, unsigned g
 	fs->count[ops->type]++;
 	fs->opened[ops->type]++;
 	fs->used++;
+	fs->of_guest[guest]++;
 	fs->fds += ops->fds;
 	return f;
 }
@@ -201,10 +202,14 @@ void flow_wait(struct flows *fs, struct flow *f, enum flow_wait wait)
 	if (f->wait == wait)
 		return;
 	if (f->wait != WAIT_NONE)
-		link_remove(fs, &fs->wait[f->wait + (f->wait == WAIT_STALLED ? f->guest : 0)], f, LINK_WAIT);
+		link_remove(fs, &fs->wait[wait_list(f->wait, f->guest)], f, LINK_WAIT);
 	if (wait != WAIT_NONE)
-		link_add(fs, &fs->wait[wait + (wait == WAIT_STALLED ? f->guest : 0U)], f, LINK_WAIT);
+		link_add(fs, &fs->wait[wait_list(wait, f->guest)], f, LINK_WAIT);
 	f->wait = (uint8_t)wait;
+	if (flow_waits(fs, wait_list(WAIT_READY, f->guest)))
+		fs->ready |= 1ULL << f->guest;
+	else
+		fs->ready &= ~(1ULL << f->guest);
 }
 
 struct flow *flow_next(struct flows *fs, unsigned list)
@@ -245,6 +250,14 @@ struct flow *flow_oldest(const struct flows *fs, unsigned guest, enum flow_lru l
 	return idx == FLOW_NONE ? NULL : &fs->f[idx];
 }
 
+void flow_move(struct flows *fs, struct flow *f, unsigned guest)
+{
+	flow_wait(fs, f, WAIT_NONE);
+	fs->of_guest[f->guest]--;
+	fs->of_guest[guest]++;
+	f->guest = (uint8_t)guest;
+}
+
 void flow_end(struct flows *fs, struct flow *f)
 {
 	assert(!f->dead);
@@ -257,6 +270,8 @@ void flow_end(struct flows *fs, struct flow *f)
 	fs->count[f->type]--;
 	fs->ended[f->type]++;
 	fs->used--;
+	flow_wait(fs, f, WAIT_NONE);
+	fs->of_guest[f->guest]--;
 	fs->fds -= f->ops->fds;
 	fs->granted[f->decision.grant]--;
 	f->dead = true;

@@ -9,8 +9,8 @@
  * Entries live in a static table and are handed out last-in first-out. A flow that ends leaves the hash tables at once,
  * so it can never match again, and its entry is reused after the current loop turn (flow_bury()).
  *
- * A flow is on at most one list: ready (used up its turn, more to do at once), or its guest's stalled one (waits for
- * the link).
+ * A flow is on at most one list of its guest: ready (used up its turn, more to do at once), or stalled (waits for the
+ * link).
  */
 #ifndef FLOW_H
 #define FLOW_H
@@ -51,8 +51,10 @@ struct flow_ops {
 	void		(*lost)(struct ctx *c, struct flow *f);
 };
 
-/* Lists: WAIT_READY of all flows, WAIT_STALLED + index of each guest */
-enum flow_wait { WAIT_NONE, WAIT_READY, WAIT_STALLED, WAIT_LISTS = WAIT_STALLED + GUEST_MAX };
+/* Lists that a flow waits on, two of each guest */
+enum flow_wait { WAIT_NONE, WAIT_READY, WAIT_STALLED, WAIT_KINDS };
+
+#define WAIT_LISTS	(1 + 2 * GUEST_MAX)
 
 /* Datagram flows, those idle for longest first: unanswered ones give way before answered ones (reclaim.h). Those with a
  * socket to themselves (FLOW_UDP_PORT of an endpoint of the guest, FLOW_PING, FLOW_UDP_SPLICE) are on lists of their
@@ -281,7 +283,9 @@ struct flows {
 	uint64_t	opened[FLOW_TYPES], ended[FLOW_TYPES];	/* so far */
 	uint32_t	fds;		/* descriptors of all, at most */
 	uint32_t	granted[GRANTS_MAX + 1];	/* flows by the name that was granted for them */
-	struct flow_list wait[WAIT_LISTS];
+	uint32_t	of_guest[GUEST_MAX];	/* flows of each */
+	uint64_t	ready;			/* set of guests with flows on their ready list */
+	struct flow_list wait[WAIT_LISTS];	/* by wait_list() */
 	struct flow_list lru[GUEST_MAX][LRU_LISTS];
 	uint32_t	id;		/* of the latest verdict, and of the next flow */
 	uint64_t	bytes[2];	/* of payload of all flows so far, by the side they came from */
@@ -364,6 +368,9 @@ void flow_unhash(struct flows *fs, struct flow *f, unsigned table);
 /* flow_hash() by one endpoint. A flow of the guest found there by the same leaves the table: the last one counts. */
 void flow_hash_end(struct flows *fs, struct flow *f, unsigned table, uint32_t key, const struct end *e);
 
+/* A flow that is in no hash table and on no list becomes another guest's */
+void flow_move(struct flows *fs, struct flow *f, unsigned guest);
+
 /* Out of hash tables and lists at once; the entry is free after flow_bury(). The owner ends timer and sockets. */
 void flow_end(struct flows *fs, struct flow *f);
 void flow_bury(struct flows *fs);
@@ -371,7 +378,13 @@ void flow_bury(struct flows *fs);
 /* Puts @f at the end of a list, or takes it off with WAIT_NONE */
 void flow_wait(struct flows *fs, struct flow *f, enum flow_wait wait);
 
-/* Is there a flow on a list: see enum flow_wait? */
+/* Number of a guest's list: those of the first guest are WAIT_READY and WAIT_STALLED */
+static inline unsigned wait_list(enum flow_wait wait, unsigned guest)
+{
+	return wait + 2 * guest;
+}
+
+/* Is there a flow on a list? */
 static inline bool flow_waits(const struct flows *fs, unsigned list)
 {
 	return fs->wait[list].head != FLOW_NONE;

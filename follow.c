@@ -335,6 +335,8 @@ static void pay(struct follow *w, uint64_t now)
 
 static void changed(struct follow *w, struct ctx *c, unsigned families)
 {
+	struct guest *g;
+
 	pay(w, c->now);
 	filter_again(w, c);
 	for (enum family f = V4; f < FAMILIES; f++)
@@ -344,9 +346,8 @@ static void changed(struct follow *w, struct ctx *c, unsigned families)
 		neigh_moved(&c->neigh);
 		timer_set(&c->wheel, &c->neigh_again, c->now);
 	}
-	for (unsigned i = 0; i < GUEST_MAX; i++)
-		if (c->guest[i].tap.fd >= 0)
-			answer_changed(c, &c->guest[i]);
+	for (uint64_t set = c->here; (g = guest_next(c, &set));)
+		answer_changed(c, g);
 }
 
 /* Sockets know interfaces by number */

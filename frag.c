@@ -172,5 +172,6 @@ bool frag_made(const struct frags *fs, const struct pkt *p)
 void frags_forget(struct frags *fs)
 {
 	for (struct frag_dgram *d = fs->d; d < fs->d + FRAG_MAX; d++)
-		d->state = DGRAM_FREE;
+		if (d->state != DGRAM_FREE)	/* memory that was never used isn't touched */
+			d->state = DGRAM_FREE;
 }

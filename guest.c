@@ -4,12 +4,21 @@
 
 #include "ctx.h"
 #include "frag.h"
+#include "log.h"
 
 static const struct mac mac_any = { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } };
 
 bool guest_heard(const struct guest *g)
 {
 	return !mac_eq(&g->mac, &mac_any);
+}
+
+struct mac guest_mac_at(const struct ctx *c, const struct guest *g, const struct addr *a)
+{
+	unsigned guest;
+	struct mac mac;
+
+	return lease_find(&c->leases, a, &guest, &mac) && guest == g->index ? mac : g->mac;
 }
 
 static unsigned told_set(const struct ctx *c, const struct addr *a)
@@ -38,28 +47,52 @@ void guest_tell(const struct ctx *c, struct guest *g, const struct told *t)
 	set[0] = *t;
 }
 
-void guest_learn(const struct ctx *c, struct guest *g, const struct pkt *p)
+/* Is a new address of the guest one that it may have? */
+static bool may_have(struct ctx *c, const struct guest *g, const struct pkt *p)
+{
+	char a[ADDR_STRLEN], m[MAC_STRLEN];
+
+	if (!lan_on(&c->net) || lease_use(&c->leases, g->index, &p->smac, &p->src.a))
+		return true;
+	log_limited(LOG_WARNING, "Guest %u, at %s, sends from %s, which is not its address", g->index,
+		    mac_fmt(&p->smac, m), addr_fmt(&p->src.a, a));
+	return false;
+}
+
+bool guest_learn(struct ctx *c, struct guest *g, const struct pkt *p)
 {
 	const struct addr *a = &p->src.a;
 	struct addr *seen = !addr_is_v4(a) && addr_is_linklocal(a) ? &g->seen.ll : &g->seen.addr[addr_family(a)];
 
-	if (!mac_eq(&g->mac, &p->smac))
+	if (!mac_eq(&g->mac, &p->smac)) {
+		g->bridged |= lan_on(&c->net) && guest_heard(g);
 		g->mac = p->smac;
-	if (!addr_is_unspec(a) && !addr_eq(a, seen) && !map_is_target(&c->fwd, &c->net, a))
+	}
+	if (addr_is_unspec(a) || addr_eq(a, seen))
+		return true;
+	if (!may_have(c, g, p))
+		return false;
+	if (lan_on(&c->net) || !map_is_target(&c->fwd, &c->net, a))
 		*seen = *a;
+	return true;
 }
 
 void guest_init(struct ctx *c)
 {
-	for (unsigned i = 0; i < GUEST_MAX; i++) {
+	c->guests = conf_seats(c->net.cf);
+	lan_start(&c->lan);
+	tap_guests(c->guests);
+	for (unsigned i = 0; i < c->guests; i++) {
 		struct guest *g = &c->guest[i];
 
 		g->index = g->tap.index = (uint8_t)i;
 		g->frags = frags_of(i);
-		g->tap.fd = -1;
+		g->tap.fd = g->tap.pcap = -1;
 		g->link.kind = TIMER_LINK;
 		g->ndp.kind = TIMER_NDP;
 		g->probe.kind = TIMER_PROBE;
+		g->patience.kind = TIMER_TRIAL;
+		g->tap.work = &c->work;
 		guest_forget(c, g);
 	}
 }
@@ -67,9 +100,15 @@ void guest_init(struct ctx *c)
 void guest_forget(struct ctx *c, struct guest *g)
 {
 	g->mac = mac_any;
-	memset(g->told, 0, sizeof(g->told));
+	for (struct told *t = g->told[0]; t < g->told[TOLD_SETS]; t++)
+		if (!mac_is_zero(&t->mac))		/* memory that was never used isn't touched */
+			*t = (struct told){ 0 };
 	for (unsigned i = V4; i < FAMILIES; i++)
-		g->seen.addr[i] = c->net.ip[i].guest.addr;
+		g->seen.addr[i] = lan_on(&c->net) ? addr_any(i) : c->net.ip[i].guest.addr;
 	g->seen.ll = c->net.ip[V6].guest.ll;
-	g->pmtu = (struct pmtus){ 0 };
+	g->bridged = false;
+	if (lan_on(&c->net))
+		leases_gone(&c->leases, g->index);
+	if (g->pmtu.until)
+		g->pmtu = (struct pmtus){ 0 };
 }

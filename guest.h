@@ -40,6 +40,7 @@ struct guest {
 	struct asks	*asks;		/* those that wait for an answer */
 	struct mac	mac;		/* last source MAC address seen; broadcast until then */
 	struct mac	device;		/* of its own interface; zero if that is not known */
+	bool		bridged;	/* with --lan: more than one of them was seen */
 	struct seen	seen;
 	struct pmtus	pmtu;		/* of paths behind it */
 	struct senders	senders;	/* TCP flows that share the link's queue to us */
@@ -47,6 +48,10 @@ struct guest {
 	struct counts	count;
 	uint32_t	sockets;	/* of its datagram flows, without listeners' */
 	uint64_t	came_next;	/* ms, before which it is not noticed that its interface came up */
+	bool		fresh;		/* connected, and nothing has come yet */
+	bool		trial;		/* one too many: the first frame decides */
+	uint64_t	since;		/* ms: connected */
+	struct timer	patience;	/* end of the trial */
 	struct timer	link;		/* next try of a link that is out of memory */
 	struct timer	ndp;		/* unsolicited router advertisements */
 	unsigned	adverts;	/* sent since the settings changed */
@@ -65,14 +70,19 @@ static inline void drop_count(struct guest *g, enum drop why)
 /* All guests, at start: none has a link */
 void guest_init(struct ctx *c);
 
+/* MAC address of guest @g at address @a */
+struct mac guest_mac_at(const struct ctx *c, const struct guest *g, const struct addr *a);
+
 /* Nothing was learned of it yet */
 void guest_forget(struct ctx *c, struct guest *g);
 
 /* Has it sent anything yet? Until then, its MAC address is the broadcast one. */
 bool guest_heard(const struct guest *g);
 
-/* Learns from a packet's source: the guest's MAC address, and its address unless that is the target of a rule */
-void guest_learn(const struct ctx *c, struct guest *g, const struct pkt *p);
+/* Learns from a packet's source: the guest's MAC address, and its address unless that is the target of a rule. False:
+ * the address is another guest's, or ours.
+ */
+bool guest_learn(struct ctx *c, struct guest *g, const struct pkt *p);
 
 /* The guest is sent @t */
 void guest_tell(const struct ctx *c, struct guest *g, const struct told *t);

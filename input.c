@@ -9,6 +9,7 @@
 
 #include "answer.h"
 #include "ask.h"
+#include "attach.h"
 #include "frag.h"
 #include "icmp.h"
 #include "input.h"
@@ -77,7 +78,8 @@ static enum drop input_packet(struct ctx *c, struct guest *g, uint16_t i)
 	const struct pkt *p = &input_pkt[i];
 	enum drop why = DROP_NONE;
 
-	guest_learn(c, g, p);
+	if (!guest_learn(c, g, p))
+		return DROP_OWNER;
 	if (answer_local(c, g, p, &why))
 		return why;
 	if (icmp_is_too_big(p))
@@ -136,9 +138,12 @@ static void input_flush(struct ctx *c, struct guest *g)
 
 static enum drop input_frame(struct ctx *c, struct guest *g, uint16_t i)
 {
-	enum drop why = pkt_parse(&input_raw[i], &input_pkt[i]);
-	bool whole, full = input_raw[i].off.full;
+	bool whole, full = input_raw[i].off.full, ours = true;
+	enum drop why = c->net.cf->lan.on ? lan_input(c, g, &input_raw[i], &ours) : DROP_NONE;
 
+	if (why || !ours)
+		return why;
+	why = pkt_parse(&input_raw[i], &input_pkt[i]);
 	g->tap.pair = input_raw[i].queue;
 	if (why)
 		return why;
@@ -156,11 +161,22 @@ static enum drop input_frame(struct ctx *c, struct guest *g, uint16_t i)
 	return why;
 }
 
+/* The first frame of a connection. False: the guest has to go. */
+static bool input_first(struct ctx *c, struct guest *g, const struct raw *raw)
+{
+	const struct view v = { raw->iov, raw->cnt, ETH_ALEN, raw->len - MIN(raw->len, ETH_ALEN) };
+	struct mac from;
+
+	if (!view_copy(&v, 0, &from, sizeof(from)))
+		from = (struct mac){ 0 };
+	return attach_first(c, g, &from);
+}
+
 int input_ready(struct ctx *c, struct guest *g)
 {
 	int n = tap_recv(&g->tap, input_raw);
 
-	for (int i = 0; i < n; i++) {
+	for (int i = 0; i < n && (!g->fresh || input_first(c, g, &input_raw[i])); i++) {
 		enum drop why = input_frame(c, g, (uint16_t)i);
 
 		if (why)

@@ -205,13 +205,14 @@ void isolate_hide(void)
 		die("Couldn't keep others from tracing this process: %s", errno_text(errno));
 }
 
-void isolate_early(const struct conf *c, int keep)
+void isolate_early(const struct conf *c, const int *keep, unsigned n)
 {
-	int keep_all[] = { keep, isolate_fd_in_path(c->netns), isolate_fd_in_path(c->userns) };
+	int keep_all[GUEST_MAX + 2] = { isolate_fd_in_path(c->netns), isolate_fd_in_path(c->userns) };
 
+	memcpy(keep_all + 2, keep, n * sizeof(*keep));
 	isolate_hide();
 	streams_open();
-	isolate_fds(keep_all, ARRAY_SIZE(keep_all));
+	isolate_fds(keep_all, n + 2);
 
 	/* A command in our own user namespace gets all of our capabilities */
 	if (!c->command || !c->netns_only)

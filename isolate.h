@@ -16,11 +16,11 @@
  */
 void isolate_hide(void);
 
-/* Hides the process (isolate_hide), closes descriptors above stderr but @keep (-1: none) and the namespaces', opens
+/* Hides the process (isolate_hide), closes descriptors above stderr but @n in @keep and the namespaces', opens
  * /dev/null for closed standard streams, and drops capabilities that no later step needs. Before the log is open; may
  * die().
  */
-void isolate_early(const struct conf *c, int keep);
+void isolate_early(const struct conf *c, const int *keep, unsigned n);
 
 /* Closes descriptors above stderr but the @n in @keep; negative ones are none */
 void isolate_fds(const int *keep, unsigned n);

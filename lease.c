@@ -8,7 +8,7 @@
 
 #include "lease.h"
 
-#define NONE		UINT16_MAX
+#define NO_BUCKET		UINT16_MAX
 
 /* ---- the network ---- */
 
@@ -42,7 +42,7 @@ static bool is_end(const struct lan_conf *lan, const struct addr *a)
 }
 
 /* RFC 4291 2.5.1, appendix A */
-static struct addr eui64(const struct addr *net, const struct mac *m)
+static struct addr lan_address(const struct addr *net, const struct mac *m)
 {
 	struct addr a = *net;
 	const uint8_t id[] = { m->b[0] ^ 2, m->b[1], m->b[2], 0xff, 0xfe, m->b[3], m->b[4], m->b[5] };
@@ -58,7 +58,7 @@ static unsigned bucket(const struct leases *t, const void *key, size_t len)
 	return (unsigned)(siphash(t->key, key, len) % LEASES_MAX);
 }
 
-/* Bucket of an entry's key; NONE: it has none */
+/* Bucket of an entry's key; NO_BUCKET: it has none */
 static unsigned bucket_of(const struct leases *t, const struct lease *l, enum lease_key k)
 {
 	switch (k) {
@@ -67,21 +67,21 @@ static unsigned bucket_of(const struct leases *t, const struct lease *l, enum le
 	case LEASE_BY_V4:
 	case LEASE_BY_V6:
 		if (addr_is_unspec(&l->a[k - LEASE_BY_V4]))
-			return NONE;
+			return NO_BUCKET;
 		return bucket(t, l->a[k - LEASE_BY_V4].b, sizeof(l->a[0].b));
 	case LEASE_BY_NAME:
-		return l->name[0] ? bucket(t, l->name, strlen(l->name)) : NONE;
+		return l->name[0] ? bucket(t, l->name, strlen(l->name)) : NO_BUCKET;
 	case LEASE_KEYS:
 		break;
 	}
-	return NONE;
+	return NO_BUCKET;
 }
 
 static void link_in(struct leases *t, struct lease *l, enum lease_key k)
 {
 	unsigned b = bucket_of(t, l, k);
 
-	if (b == NONE)
+	if (b == NO_BUCKET)
 		return;
 	l->next[k] = t->head[k][b];
 	t->head[k][b] = (uint16_t)(l - t->l + 1);
@@ -92,7 +92,7 @@ static void link_out(struct leases *t, struct lease *l, enum lease_key k)
 	unsigned b = bucket_of(t, l, k);
 	uint16_t *at;
 
-	if (b == NONE)
+	if (b == NO_BUCKET)
 		return;
 	for (at = &t->head[k][b]; *at != l - t->l + 1; at = &t->l[*at - 1].next[k])
 		;
@@ -107,7 +107,7 @@ static void set_addr(struct leases *t, struct lease *l, enum family f, const str
 }
 
 /* Lower case of ASCII, without locale */
-static char lower(char ch)
+static char lower_case(char ch)
 {
 	return (char)(ch >= 'A' && ch <= 'Z' ? ch + ('a' - 'A') : ch);
 }
@@ -118,7 +118,7 @@ static void set_name(struct leases *t, struct lease *l, const char *name, size_t
 	link_out(t, l, LEASE_BY_NAME);
 	memset(l->name, 0, sizeof(l->name));
 	for (size_t i = 0; i < len; i++)
-		l->name[i] = lower(name[i]);
+		l->name[i] = lower_case(name[i]);
 	link_in(t, l, LEASE_BY_NAME);
 }
 
@@ -240,7 +240,7 @@ static struct lease *lease_new(struct leases *t, unsigned guest, const struct ma
 	}
 	*l = (struct lease){ .used = true, .guest = LEASE_AWAY, .mac = *mac, .a = { addr_any4, addr_any6 } };
 	link_in(t, l, LEASE_BY_MAC);
-	a = eui64(&t->lan->net[V6], mac);
+	a = lan_address(&t->lan->net[V6], mac);
 	if (t->lan->v6 && !is_taken(t, guest, mac, &a))
 		set_addr(t, l, V6, &a);
 	return l;
@@ -271,7 +271,7 @@ static struct lease *lease_get(struct leases *t, unsigned guest, const struct ma
 }
 
 /* The guest's own entry, or NULL */
-static struct lease *lease_own(struct leases *t, unsigned guest, const struct mac *mac)
+static struct lease *lease_own(const struct leases *t, unsigned guest, const struct mac *mac)
 {
 	struct lease *l = by_mac(t, mac);
 
@@ -403,9 +403,9 @@ void leases_start(struct leases *t, const struct net *net)
 
 /* ---- who is where ---- */
 
-struct guest_ip lease_ip(const struct leases *t, const struct mac *mac, enum family f)
+struct guest_ip lease_ip(const struct leases *t, unsigned guest, const struct mac *mac, enum family f)
 {
-	const struct lease *l = by_mac(t, mac);
+	const struct lease *l = lease_own(t, guest, mac);
 	struct guest_ip ip = t->net->ip[f].guest;
 
 	ip.addr = l && (l->fixed[f] || l->state[f]) ? l->a[f] : addr_any(f);
@@ -414,33 +414,37 @@ struct guest_ip lease_ip(const struct leases *t, const struct mac *mac, enum fam
 	return ip;
 }
 
-bool lease_owns(const struct leases *t, unsigned guest, const struct addr *a)
+/* lease_owns(); @l: the lease of @a, or NULL; @i: number of the claim on it and 1, or 0 */
+static bool owns(const struct leases *t, unsigned guest, const struct addr *a, const struct lease *l, unsigned i)
 {
-	const struct lease *l = by_addr(t, a);
-	unsigned i = claim_find(t, a);
+	enum family f = addr_family(a);
 
-	if (lan_ours(t->net, a) || (addr_is_v4(a) && is_end(t->lan, a)))
+	if (lan_ours(t->net, a) || (f == V4 && is_end(t->lan, a)))
 		return false;
-	if (l && l->guest != guest && (lease_has(l, addr_family(a)) || l->state[addr_family(a)]))
+	if (l && l->guest != guest && (lease_has(l, f) || l->state[f]))
 		return false;
 	return !i || (i - 1) / CLAIMS_EACH == guest;
 }
 
+bool lease_owns(const struct leases *t, unsigned guest, const struct addr *a)
+{
+	return owns(t, guest, a, by_addr(t, a), claim_find(t, a));
+}
+
 bool lease_use(struct leases *t, unsigned guest, const struct mac *mac, const struct addr *a)
 {
-	enum family f = addr_family(a);
+	unsigned i = claim_find(t, a);
 	struct lease *l = by_addr(t, a);
-	unsigned i;
+	bool same = l && mac_eq(&l->mac, mac);
 
-	if (l && l->guest == LEASE_AWAY && mac_eq(&l->mac, mac) && !lan_ours(t->net, a) && !lease_here(t, guest, l))
+	if (same && l->guest == LEASE_AWAY && !lan_ours(t->net, a) && !lease_here(t, guest, l))
 		return false;
-	if (!lease_owns(t, guest, a))
+	if (!owns(t, guest, a, l, i))
 		return false;
-	if (l && l->guest == guest && mac_eq(&l->mac, mac)) {
-		l->state[f] = LEASE_GIVEN;
+	if (same && l->guest == guest) {
+		l->state[addr_family(a)] = LEASE_GIVEN;
 		return true;
 	}
-	i = claim_find(t, a);
 	if (i) {
 		claim_nr(t, i - 1)->mac = *mac;
 		claim_nr(t, i - 1)->age = ++t->clock;
@@ -477,7 +481,7 @@ bool lease_name_ok(const char *name, size_t len)
 	if (!len || len >= LEASE_NAME || name[0] == '-' || name[len - 1] == '-')
 		return false;
 	for (size_t i = 0; i < len; i++) {
-		char ch = lower(name[i]);
+		char ch = lower_case(name[i]);
 
 		letter |= ch < '0' || ch > '9';
 		if ((ch < 'a' || ch > 'z') && (ch < '0' || ch > '9') && ch != '-')
@@ -497,7 +501,7 @@ static struct lease *by_name(const struct leases *t, const char *name, size_t le
 	if (len >= sizeof(s))
 		return NULL;
 	for (size_t k = 0; k < len; k++)
-		s[k] = lower(name[k]);
+		s[k] = lower_case(name[k]);
 	s[len] = '\0';
 	i = t->head[LEASE_BY_NAME][bucket(t, s, len)];
 	while (i && strcmp(t->l[i - 1].name, s) != 0)
@@ -511,6 +515,8 @@ void lease_set_name(struct leases *t, unsigned guest, const struct mac *mac, con
 	const char *dot = memchr(name, '.', len);
 
 	len = dot ? (size_t)(dot - name) : len;
+	while (len && !name[len - 1])		/* some clients terminate it (RFC 2132 2) */
+		len--;
 	if (!l || l->named || !lease_name_ok(name, len))
 		return;
 	other = by_name(t, name, len);
@@ -531,4 +537,33 @@ const struct lease *lease_at(const struct leases *t, const struct addr *a)
 	const struct lease *l = by_addr(t, a);
 
 	return l && lease_has(l, addr_family(a)) ? l : NULL;
+}
+
+/* Appended to @n of @max addresses, unless it is there. Return: their number */
+static unsigned addr_append(struct addr *a, unsigned n, unsigned max, const struct addr *new)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (addr_eq(&a[i], new))
+			return n;
+	if (n < max && !addr_is_unspec(new))
+		a[n++] = *new;
+	return n;
+}
+
+unsigned lease_facts(const struct leases *t, unsigned guest, struct addr *a, unsigned max, const char **name)
+{
+	unsigned n = 0;
+
+	*name = NULL;
+	for (const struct lease *l = t->l; l < t->l + t->n; l++) {
+		if (!l->used || l->guest != guest)
+			continue;
+		*name = l->name[0] && !*name ? l->name : *name;
+		for (enum family f = V4; f < FAMILIES; f++)
+			if (lease_has(l, f))
+				n = addr_append(a, n, max, &l->a[f]);
+	}
+	for (unsigned i = 0; i < CLAIMS_EACH; i++)
+		n = addr_append(a, n, max, &t->claim[guest][i].a);
+	return n;
 }

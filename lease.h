@@ -13,6 +13,7 @@
 #include "net.h"
 
 #define LEASES_MAX	1024
+#define LEASE_GUESTS	64
 #define LEASES_EACH	4		/* of a guest that is here, beside those of --lease */
 #define CLAIMS_EACH	16		/* of a guest */
 #define LEASE_AWAY	UINT8_MAX	/* no guest */
@@ -47,10 +48,10 @@ struct leases {
 	const struct lan_conf *lan;		/* NULL: none */
 	uint64_t	key[2], clock;
 	unsigned	n;			/* entries ever used */
-	unsigned	count[GUEST_MAX];	/* of guests that are here, without those of --lease */
+	unsigned	count[LEASE_GUESTS];	/* of guests that are here, without those of --lease */
 	uint16_t	head[LEASE_KEYS][LEASES_MAX], claims[LEASES_MAX];
 	struct lease	l[LEASES_MAX];
-	struct claim	claim[GUEST_MAX][CLAIMS_EACH];
+	struct claim	claim[LEASE_GUESTS][CLAIMS_EACH];
 };
 
 /* No leases but those of options; @net is kept */
@@ -68,8 +69,8 @@ bool lan_has(const struct net *net, const struct addr *a);
 /* Is @a at us: the gateway's, an address that stands for something of the host's, or one outside? */
 bool lan_ours(const struct net *net, const struct addr *a);
 
-/* The network that @mac is given: prefix, resolvers; address unspecified if it has no lease of that family */
-struct guest_ip lease_ip(const struct leases *t, const struct mac *mac, enum family f);
+/* The network that @mac of a guest is given: prefix, resolvers; address unspecified without a lease of that family */
+struct guest_ip lease_ip(const struct leases *t, unsigned guest, const struct mac *mac, enum family f);
 
 /**
  * lease_offer() - an address of family @f for a MAC address of a guest: the one that it has or had, or else a free one
@@ -103,6 +104,9 @@ bool lease_find(const struct leases *t, const struct addr *a, unsigned *guest, s
 /* Lease by name, with addresses given in state[] only; of an address that was given; or NULL */
 const struct lease *lease_named(const struct leases *t, const char *name, size_t len);
 const struct lease *lease_at(const struct leases *t, const struct addr *a);
+
+/* What a guest was given, and uses: its name, or NULL, and up to @max addresses in @a. Return: their number */
+unsigned lease_facts(const struct leases *t, unsigned guest, struct addr *a, unsigned max, const char **name);
 
 /* Has family @f of the lease an address that others may be sent? */
 static inline bool lease_has(const struct lease *l, enum family f)

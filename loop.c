@@ -30,13 +30,14 @@ static void link_event(struct ctx *c, struct guest *g, unsigned sub, uint32_t ev
 	bool down = g->tap.down;
 	int rc = tap_event(&g->tap, sub, &events);
 
+	tap_busy(&g->tap);
 	if (!rc && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
 		rc = input_ready(c, g);
 	if (events & EPOLLOUT)
 		g->tap.full = false;
 	if (rc)
 		g->link_error = rc;
-	else if (down && !g->tap.down)
+	else if (down && !g->tap.down && !g->trial)
 		attach_ready(c, g);
 }
 
@@ -45,6 +46,7 @@ static void link_timeout(struct ctx *c, struct guest *g)
 {
 	if (!g->tap.polled)
 		return;				/* only to wake up: each turn writes the queue */
+	tap_busy(&g->tap);
 	g->tap.full = false;
 	g->link_error = g->link_error ? g->link_error : input_ready(c, g);
 }
@@ -52,12 +54,13 @@ static void link_timeout(struct ctx *c, struct guest *g)
 /* Limited: on a busy segment, neighbours change all the time */
 static void neigh_event(struct ctx *c)
 {
+	struct guest *g;
 	struct addr a;
 
 	for (unsigned i = 0; i < NEIGH_TURN && neigh_read(&c->neigh) != -EAGAIN; i++) {
 		while (neigh_next(&c->neigh, &a))
-			for (unsigned k = 0; k < GUEST_MAX; k++)
-				answer_neighbour(c, &c->guest[k], &a);
+			for (uint64_t set = c->here; (g = guest_next(c, &set));)
+				answer_neighbour(c, g, &a);
 	}
 	if (neigh_waits(&c->neigh) && !timer_armed(&c->neigh_again))
 		timer_set(&c->wheel, &c->neigh_again, c->now + NEIGH_AGAIN);
@@ -82,7 +85,8 @@ static bool take_event(struct ctx *c, union ev_ref ref, uint32_t events)
 			f->ops->ready(c, on_queue(c, f), ref.side, events);
 		break;
 	case EV_TAP:
-		link_event(c, &c->guest[ref.idx], ref.gen, events);
+		if (c->guest[ref.idx].tap.fd >= 0)	/* another guest may have taken its place in this turn */
+			link_event(c, &c->guest[ref.idx], ref.gen, events);
 		break;
 	case EV_GUEST:
 		attach_knock(c, ref.fd);
@@ -161,6 +165,9 @@ static bool take_timer(struct ctx *c, struct timer *t)
 	case TIMER_PROBE:
 		attach_probe(c, container_of(t, struct guest, probe));
 		break;
+	case TIMER_TRIAL:
+		attach_trial(container_of(t, struct guest, patience));
+		break;
 	case TIMER_NEIGH:
 		neigh_timeout(c);
 		break;
@@ -201,6 +208,14 @@ int loop_init(struct ctx *c)
 	return 0;
 }
 
+static void run_flow(struct ctx *c, struct flow *f)
+{
+	if (f->ops->resume)
+		f->ops->resume(c, on_queue(c, f));
+	else
+		f->ops->ready(c, on_queue(c, f), HOST, EPOLLIN);
+}
+
 /* Each flow on the list gets one turn, as far as there is time; one that puts itself on the list again waits for the
  * next call. Events that come meanwhile, of flows that move little, must not wait for all flows that always have more.
  */
@@ -216,11 +231,39 @@ static void run_list(struct ctx *c, unsigned list)
 		if (!f)
 			return;
 		more = flow_idx(&c->flows, f) != last;
-		if (f->ops->resume)
-			f->ops->resume(c, on_queue(c, f));
-		else
-			f->ops->ready(c, on_queue(c, f), HOST, EPOLLIN);
+		run_flow(c, f);
 	} while (more && now_us() < until);
+}
+
+/* The same with ready flows of several guests, which take turns: one with many flows gets no more than others */
+static void run_ready(struct ctx *c)
+{
+	uint64_t until = now_us() + TURN_TIME, later;
+	uint32_t n = 0;
+	struct guest *g;
+
+	for (uint64_t set = c->flows.ready; (g = guest_next(c, &set));)
+		n += c->flows.wait[wait_list(WAIT_READY, g->index)].n;
+	do {
+		later = c->flows.ready & (~1ULL << c->last);	/* behind the last one, and round again */
+		later = later ? later : c->flows.ready;
+		if (!later)
+			return;
+		c->last = (uint8_t)__builtin_ctzll(later);
+		run_flow(c, flow_next(&c->flows, wait_list(WAIT_READY, c->last)));
+	} while (--n && now_us() < until);
+}
+
+/* Can a stalled flow of @g go on? */
+static bool stalled_goes(const struct ctx *c, const struct guest *g)
+{
+	return flow_waits(&c->flows, wait_list(WAIT_STALLED, g->index)) && tap_takes(&g->tap);
+}
+
+/* Has @g work without an event: frames that no event will report, or flows that can go on? */
+static bool goes_on(const struct ctx *c, const struct guest *g)
+{
+	return g->tap.more || stalled_goes(c, g);
 }
 
 /* Writes the link's queue; EPOLLOUT comes when the link takes more */
@@ -244,24 +287,18 @@ static void turn_link(struct ctx *c, struct guest *g)
 /* Flows that have more to do, or wait for the link; before timers, which may find it done */
 static void turn_flows(struct ctx *c)
 {
-	for (struct guest *g = c->guest; g < c->guest + GUEST_MAX; g++)
+	struct guest *g;
+
+	for (uint64_t set = c->work; (g = guest_next(c, &set));)
 		if (g->tap.more && !g->link_error)
 			g->link_error = input_ready(c, g);
-	if (flow_waits(&c->flows, WAIT_READY))
-		run_list(c, WAIT_READY);
-	for (struct guest *g = c->guest; g < c->guest + GUEST_MAX; g++)
-		if (flow_waits(&c->flows, WAIT_STALLED + g->index) && tap_takes(&g->tap))
-			run_list(c, WAIT_STALLED + g->index);
-}
-
-/* Is there work without an event: flows on a list that can go on, or frames that no event will report? */
-static inline bool has_work(const struct ctx *c)
-{
-	bool work = flow_waits(&c->flows, WAIT_READY);
-
-	for (const struct guest *g = c->guest; g < c->guest + GUEST_MAX; g++)
-		work |= g->tap.more || (flow_waits(&c->flows, WAIT_STALLED + g->index) && tap_takes(&g->tap));
-	return work;
+	if (c->flows.ready & (c->flows.ready - 1))
+		run_ready(c);
+	else if (c->flows.ready)
+		run_list(c, wait_list(WAIT_READY, (unsigned)__builtin_ctzll(c->flows.ready)));
+	for (uint64_t set = c->work; (g = guest_next(c, &set));)
+		if (stalled_goes(c, g))
+			run_list(c, wait_list(WAIT_STALLED, g->index));
 }
 
 /* epoll_wait(), with --busy-poll: awake, while the last event is recent */
@@ -289,13 +326,23 @@ void loop_wait(struct ctx *c, struct turn *t)
 
 	t->i = 0;
 	t->flows_done = false;
-	timeout = has_work(c) ? 0 : wheel_timeout(&c->wheel, c->now);
+	timeout = c->again || c->flows.ready ? 0 : wheel_timeout(&c->wheel, c->now);
 	t->n = wait_events(c, t->ev, timeout);
 	assert(t->n >= 0 || errno == EINTR);
 	c->now_us = now_us();
 	c->now = c->now_us / 1000;
 	if (timeout >= 0 && c->now - before > STOPPED + (unsigned)timeout)
 		c->behind_until = c->now + CATCH_UP;
+}
+
+static bool has_work(struct ctx *c)
+{
+	bool work = c->flows.ready;
+	struct guest *g;
+
+	for (uint64_t set = c->work; (g = guest_next(c, &set));)
+		work |= goes_on(c, g);
+	return work;
 }
 
 /* After a sleep, many timers are due. What they wait for may be there: it comes first. */
@@ -331,10 +378,25 @@ bool loop_next(struct ctx *c, struct turn *t)
 
 void loop_end(struct ctx *c)
 {
+	uint64_t work;
+	struct guest *g;
+
 	if (c->flows.dead != FLOW_NONE && accept_waiting(c))	/* their descriptors are free */
 		accept_again(c);
-	for (unsigned i = 0; i < GUEST_MAX; i++)
-		turn_link(c, &c->guest[i]);
+	work = c->work;
+	c->work = 0;
+	c->again = false;
+	while ((g = guest_next(c, &work))) {
+		turn_link(c, g);
+		if (g->link_error)
+			c->lost |= 1ULL << g->index;
+		if (goes_on(c, g)) {
+			c->again = true;
+			tap_busy(&g->tap);
+		} else if (g->tap.qlen) {
+			tap_busy(&g->tap);
+		}
+	}
 	if (c->flow_log.on)
 		flow_log_turn(c);
 	flow_bury(&c->flows);

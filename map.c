@@ -18,12 +18,16 @@
  *	loopback		--map-host-loopback, or else the gateway
  *	the guest's own address	--map-guest-addr, or else the gateway
  *	any other		itself
+ *	of --lan		the gateway			also one of the other family
+ *
+ * With --lan, no guest's address leaves it, nor does any of its prefix; the host's own is not the guest's.
  *
  * Answers go by their flow, not by the outbound table: the address shown for a client need not lead to it.
  */
 
 #include <netinet/in.h>
 
+#include "lease.h"
 #include "map.h"
 
 static bool guest_owns(const struct net *net, const struct seen *s, const struct addr *a)
@@ -31,6 +35,8 @@ static bool guest_owns(const struct net *net, const struct seen *s, const struct
 	enum family f = addr_family(a);
 	const struct net_ip *ip = &net->ip[f];
 
+	if (lan_on(net))
+		return lan_has(net, a);
 	return addr_is(a, &ip->guest.addr) || addr_is(a, &ip->guest.ll) || addr_is(a, &s->addr[f]) ||
 	       addr_is(a, &s->ll);
 }
@@ -67,7 +73,10 @@ enum drop map_out(const struct net *net, uint8_t proto, const struct end *src, c
 		to = addr_loopback(f);
 	else if (addr_is(&to, &ip->map_guest))
 		to = ip->guest.addr;
-	if (addr_is_unspec(&to))			/* no resolver, no address of our own */
+	else if (lan_on(net) && lan_has(net, &to))	/* another guest's, a broadcast, or without a mapping ours */
+		return addr_is(&to, &ip->gw) ? DROP_POLICY : DROP_ADDR;
+	/* No resolver, no address of our own. With --lan, the names of guests are here (resolve.h). */
+	if (addr_is_unspec(&to) && !(lan_on(net) && dst->port == PORT_DNS))
 		return DROP_POLICY;
 
 	f = addr_family(&to);				/* the host's side, from here on */
@@ -105,7 +114,7 @@ static struct addr guest_addr(const struct net *net, const struct seen *s, const
 
 	if (f == V6)
 		ll = addr_is_unspec(&s->ll) ? ip->guest.ll : s->ll;
-	if (addr_is_unspec(&a))
+	if (addr_is_unspec(&a) && !lan_on(net))
 		a = ip->guest.addr;
 	if (!addr_is_unspec(&ll) && (addr_is_linklocal(client) || addr_is_unspec(&a)))
 		return ll;
@@ -128,6 +137,10 @@ enum drop map_in(const struct net *net, const struct seen *s, const struct rule 
 		client = addr_is_unspec(&ip->map_loopback) ? ip->gw : ip->map_loopback;
 	else if (guest_owns(net, s, &client) || addr_is(&client, &r->to_addr))
 		client = addr_is_unspec(&ip->map_guest) ? ip->gw : ip->map_guest;
+	if (lan_on(net) && !addr_is_unspec(&r->to_addr) && addr_family(&r->to_addr) != f) {
+		f = addr_family(&r->to_addr);
+		client = net->ip[f].gw;
+	}
 
 	guest->our = (struct end){ client, host->peer.port };
 	guest->peer.a = addr_is_unspec(&r->to_addr) ? guest_addr(net, s, &client) : r->to_addr;

@@ -143,12 +143,14 @@ static void ndp_start(struct answer *a, uint8_t type, uint32_t rest, const struc
 void ndp_advert(const struct net *net, const struct mac *mac, struct answer *a)
 {
 	const struct net_ip *ip = &net->ip[V6];
+	const struct addr *prefix = lan_on(net) ? &ip->gw : &ip->guest.addr;
+	const bool lost = ip->lost && !lan_on(net);	/* guests have no other prefix to reach each other by */
 	struct out *o = &a->out;
 	uint64_t now = now_ms();
 	uint32_t flags = 0;
 
 	if (!net->cf->no_dhcpv6)
-		flags = RA_OTHER | (addr_is_global(&ip->guest.addr) ? RA_MANAGED : 0);
+		flags = RA_OTHER | (addr_is_global(prefix) ? RA_MANAGED : 0);
 	ndp_start(a, ND_ROUTER_ADVERT, (uint32_t)ANSWER_TTL << 24 | flags << 16 |
 		  (addr_is_unspec(&ip->gw) || ip->lost ? 0 : ROUTER_LIFETIME), &ip->our_ll, &all_nodes_mac, &all_nodes);
 	out_zero(o, 8);
@@ -157,7 +159,7 @@ void ndp_advert(const struct net *net, const struct mac *mac, struct answer *a)
 		head_put(o, NDP_MTU, 8, 0);
 		out_be(o, net->cf->mtu, 4);
 	}
-	prefix_put(o, &ip->guest.addr, ip->lost ? 0 : FOREVER, ip->lost ? LOST_LIFETIME : FOREVER);
+	prefix_put(o, prefix, lost ? 0 : FOREVER, lost ? LOST_LIFETIME : FOREVER);
 	old_prefixes_put(o, net, now);
 	if (net->cf->dhcp_dns)
 		servers_put(o, net, now);
@@ -192,8 +194,9 @@ void ndp_announce(const struct addr *who, const struct mac *mac, const struct ad
 }
 
 /* RFC 4861 7.1.1, 7.2.3, 7.2.4 */
-static enum drop ns_answer(const struct net *net, const struct neighs *n, const struct pkt *p, struct answer *a)
+static enum drop ns_answer(const struct asker *k, const struct pkt *p, struct answer *a)
 {
+	const struct net *net = k->net;
 	struct addr target;
 	bool slla;
 
@@ -201,24 +204,31 @@ static enum drop ns_answer(const struct net *net, const struct neighs *n, const 
 		return DROP_RESPONDER;
 	if (addr_is_multicast(&target) || addr_is_unspec(&target) || addr_is_loopback(&target) || addr_is_v4(&target))
 		return DROP_RESPONDER;
-	if (addr_is_unspec(&p->src.a))		/* duplicate address detection */
-		return slla ? DROP_RESPONDER : DROP_NONE;
+	if (addr_is_unspec(&p->src.a)) {	/* duplicate address detection */
+		if (slla)
+			return DROP_RESPONDER;
+		if (!answer_owner(k, &p->smac, &target))	/* RFC 4862 5.4.4: so that it takes another one */
+			na_fill(a, &target, &net->cf->our_mac, 0, &all_nodes_mac, &all_nodes);
+		return DROP_NONE;
+	}
+	if (k->leases && !lan_ours(net, &target))
+		return DROP_NONE;		/* other guests answer for themselves */
 	if (addr_eq(&target, &p->src.a) || addr_eq(&target, &net->ip[V6].guest.addr) ||
 	    addr_eq(&target, &net->ip[V6].guest.ll))
 		return DROP_NONE;
 
-	na_fill(a, &target, neigh_mac(n, net, &target, &p->smac), NA_SOLICITED, &p->smac, &p->src.a);
+	na_fill(a, &target, neigh_mac(k->neigh, net, &target, &p->smac), NA_SOLICITED, &p->smac, &p->src.a);
 	return DROP_NONE;
 }
 
 /* RFC 4861 6.1.1, 6.2.6: at once, and to the asker alone if it has an address */
-static enum drop rs_answer(const struct net *net, const struct neighs *n, const struct pkt *p, struct answer *a)
+static enum drop rs_answer(const struct asker *k, const struct pkt *p, struct answer *a)
 {
 	bool slla;
 
 	if (!options_ok(&p->data, 0, &slla) || (slla && addr_is_unspec(&p->src.a)))
 		return DROP_RESPONDER;
-	ndp_advert(net, neigh_mac(n, net, &net->ip[V6].our_ll, &p->smac), a);
+	ndp_advert(k->net, neigh_mac(k->neigh, k->net, &k->net->ip[V6].our_ll, &p->smac), a);
 	if (!addr_is_unspec(&p->src.a)) {
 		a->dmac = p->smac;
 		a->dst.a = p->src.a;
@@ -226,21 +236,31 @@ static enum drop rs_answer(const struct net *net, const struct neighs *n, const 
 	return DROP_NONE;
 }
 
-enum drop ndp_answer(const struct net *net, const struct neighs *n, const struct pkt *p, struct answer *a)
+/* With other guests on the link: an advertisement (RFC 4861 7.1.2) is for an address of the guest */
+static enum drop na_check(const struct asker *k, const struct pkt *p)
+{
+	struct addr target;
+
+	if (!view_copy(&p->data, 0, target.b, sizeof(target.b)))
+		return k->leases ? DROP_RESPONDER : DROP_NONE;
+	return answer_owner(k, &p->smac, &target) ? DROP_NONE : DROP_OWNER;
+}
+
+enum drop ndp_answer(const struct asker *k, const struct pkt *p, struct answer *a)
 {
 	a->out.len = 0;
-	if (!net->ip[V6].on)
+	if (!k->net->ip[V6].on)
 		return DROP_POLICY;
 	if (p->ttl != HOP_LIMIT || p->icmp.code)
 		return DROP_RESPONDER;
 
 	switch (p->icmp.type) {
 	case ND_ROUTER_SOLICIT:
-		return rs_answer(net, n, p, a);
+		return rs_answer(k, p, a);
 	case ND_NEIGHBOR_SOLICIT:
-		return ns_answer(net, n, p, a);
+		return ns_answer(k, p, a);
 	case ND_NEIGHBOR_ADVERT:
-		return DROP_NONE;	/* to ndp_solicit(), or unsolicited; MAC addresses are learned from any frame */
+		return na_check(k, p);	/* to ndp_solicit(), or unsolicited; MAC addresses are learned from any frame */
 	default:
 		return DROP_RESPONDER;	/* no other router is heard here */
 	}

@@ -100,13 +100,15 @@ static void sweep(struct neighs *n)
 			drop_entry(n, e);
 }
 
-/* Is @a another host on the guest's link? Not if it stands for the host, or is the guest's. */
+/* Is @a another host on the guest's link? Not if it stands for the host, or is the guest's. With
+ * --lan, the link is another one.
+ */
 static bool is_neighbour(const struct net *net, const struct addr *a)
 {
 	enum family f = addr_family(a);
 	const struct net_ip *ip = &net->ip[f];
 
-	if (addr_is_unspec(a) || addr_is_loopback(a) || addr_is_many(a))
+	if (addr_is_unspec(a) || addr_is_loopback(a) || addr_is_many(a) || net->cf->lan.on)
 		return false;
 	if (addr_is(a, &ip->guest.addr) || addr_is(a, &ip->guest.ll) || addr_is(a, &ip->map_loopback) ||
 	    addr_is(a, &ip->map_guest) || addr_is(a, &ip->dns_forward) ||

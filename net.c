@@ -67,10 +67,10 @@ static unsigned template_interface(const struct conf *cf, struct nl *nl, enum fa
 }
 
 /* The guest's address stays as long as the host has it there, and the gateway doesn't change: others come and go */
-static const struct addr *address_to_keep(const struct net_ip *ip, const struct net_ip *old, const struct conf_ip *want,
+static const struct addr *address_to_keep(const struct net_ip *ip, const struct net_ip *old,
 					  const struct nl_routes *routes)
 {
-	bool same_gw = !routes->has_gw || !addr_is_unspec(&want->gw) || (old && addr_eq(&routes->gw, &old->gw));
+	bool same_gw = !routes->has_gw || !addr_is_unspec(&ip->gw) || (old && addr_eq(&routes->gw, &old->gw));
 
 	return old && old->ifindex == ip->ifindex && same_gw ? &old->guest.addr : NULL;
 }
@@ -98,7 +98,7 @@ static void read_family(struct net *net, struct nl *nl, enum family f, const str
 	ip->ifindex = template_interface(net->cf, nl, f, old);
 	routes = nl_routes(nl, f == V6, ip->ifindex);
 	found = ip->ifindex &&
-		nl_addr_get(nl, f == V6, ip->ifindex, address_to_keep(ip, old, want, &routes), &a, &plen);
+		nl_addr_get(nl, f == V6, ip->ifindex, address_to_keep(ip, old, &routes), &a, &plen);
 	if (found && !given) {
 		ip->guest.addr = a;
 		ip->guest.plen = want->plen ? want->plen : plen;
@@ -290,6 +290,13 @@ static void dns_to_add(struct net_ip *ip, const struct resolver *r)
 		ip->dns_to[ip->ndns_to++] = *r;
 }
 
+/* --lan: guests are told of one server, the one that knows their names, too */
+static void dns_lan(struct net_ip *ip)
+{
+	ip->guest.dns[0] = ip->dns_forward;
+	ip->guest.ndns = 1;
+}
+
 /* The target of --dns-forward, and others to try: unless it is --dns-host, the servers of either family */
 static void dns_to_fill(struct net *net, enum family f, const struct resolv *r)
 {
@@ -314,11 +321,15 @@ static void dns_complete(struct net *net, enum family f, const struct resolv *r)
 {
 	const struct conf_ip *want = &net->cf->ip[f];
 	unsigned n = want->dns_given ? want->ndns : r->n[f];
+	bool lan = net->cf->lan.on && !want->dns_given;
 
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n && !lan; i++)
 		dns_add(&net->ip[f], want, want->dns_given ? &want->dns[i] : &r->server[f][i].a);
-	if (!addr_is_unspec(&want->dns_forward) && addr_is_unspec(&want->dns_host))
+	if (!addr_is_unspec(&net->ip[f].dns_forward) && addr_is_unspec(&want->dns_host) &&
+	    (net->cf->lan.on || !addr_is_unspec(&want->dns_forward)))
 		dns_forward_to(net, f, r);
+	if (lan)
+		dns_lan(&net->ip[f]);
 	dns_to_fill(net, f, r);
 }
 
@@ -340,6 +351,22 @@ static void ip_complete(struct net *net, enum family f)
 		ip->map_loopback = ip->gw;
 }
 
+/* --lan: its first addresses are ours, and ports 53 and 853 there are the resolver */
+static void from_lan(struct net *net, const struct lan_conf *lan)
+{
+	net->ip[V6].on &= lan->v6;
+	for (enum family f = V4; f < FAMILIES; f++) {
+		struct net_ip *ip = &net->ip[f];
+
+		if (!ip->on)
+			continue;
+		ip->gw = lan->net[f];
+		ip->gw.b[15] |= 1;
+		if (addr_is_unspec(&ip->dns_forward))
+			ip->dns_forward = ip->gw;
+	}
+}
+
 /* The options' values */
 static void from_options(struct net *net, const struct conf *cf)
 {
@@ -355,6 +382,8 @@ static void from_options(struct net *net, const struct conf *cf)
 			.guest = { .addr = want->addr, .plen = want->plen, .ll = none },
 		};
 	}
+	if (cf->lan.on)
+		from_lan(net, &cf->lan);
 }
 
 /* All that follows from the host's network and resolvers */
@@ -474,6 +503,8 @@ static void remember_old(struct net *net, const struct net_ip *was, uint64_t now
 {
 	const struct guest_ip *g = &net->ip[V6].guest, *old = &was->guest;
 
+	if (net->cf->lan.on)
+		return;
 	if (!addr_is_unspec(&old->addr) && !prefix_eq(&old->addr, &g->addr))
 		old_add(net->prefix, &old->addr, now + OLD_LIFETIME);
 	for (unsigned i = 0; i < OLD_MAX; i++) {

@@ -12,7 +12,7 @@ struct nl;
 
 /* A guest's settings, of one family */
 struct guest_ip {
-	struct addr	addr;			/* assigned */
+	struct addr	addr;			/* assigned; with --lan, the host's only: see lease_ip() */
 	uint8_t		plen;
 	struct addr	ll;			/* link-local address, if set by us (IPv6) */
 	struct addr	dns[DNS_MAX];

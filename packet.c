@@ -268,6 +268,7 @@ static enum drop parse_l4(const struct raw *raw, const uint8_t *h, size_t at, si
 	const uint8_t *l4 = h + at;
 	size_t hlen, len = end - at;
 
+	p->l4 = (uint16_t)at;
 	switch (p->proto) {
 	case IPPROTO_TCP:
 		hlen = parse_tcp(l4, len, p);

@@ -105,6 +105,7 @@ struct icmp_hdr {
 struct pkt {
 	struct mac	smac, dmac;
 	uint16_t	ethertype;	/* ETH_P_ARP, ETH_P_IP or ETH_P_IPV6 */
+	uint16_t	l4;		/* of the frame: where the transport header starts, unless @fragment */
 	struct end	src, dst;	/* ports 0 where the protocol has none */
 	uint8_t		proto, ttl, tos;
 	struct offload	off;

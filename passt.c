@@ -41,7 +41,9 @@ static struct follow watcher;
 
 /* Files named by options: opened as the user, before privileges are dropped */
 static struct {
-	int pid, pcap, null, link;	/* @link: --fd, or -1 */
+	int pid, pcap, null;
+	int link[GUEST_MAX];		/* --fd */
+	unsigned nlink;
 	int listen, repair, control;	/* sockets for guests, for helpers of a migration, and for clients */
 	bool pid_new;			/* the PID file was made by us */
 	char socket[UNIX_PATH];		/* path of @listen */
@@ -164,6 +166,13 @@ static int link_above_std(int given)
 	return fd;
 }
 
+static void links_above_std(void)
+{
+	file.nlink = conf.link_fd < 0 ? 0 : conf.guests > 1 ? conf.nlink_fds : 1;
+	for (unsigned i = 0; i < file.nlink; i++)
+		file.link[i] = link_above_std(conf.link_fds[i]);
+}
+
 /* All descriptors there can be: each flow needs one */
 static void raise_limits(void)
 {
@@ -178,12 +187,12 @@ static void raise_limits(void)
 /* Signals are events: no handler runs anywhere */
 static void signals_init(struct ctx *c)
 {
-	static const int signals[] = { SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGCHLD };
+	static const int signals[] = { SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGCHLD, SIGHUP };
 	sigset_t set;
 	int fd;
 
 	sigemptyset(&set);
-	for (unsigned i = 0; i < ARRAY_SIZE(signals); i++)
+	for (unsigned i = 0; i < ARRAY_SIZE(signals) - pasta(); i++)	/* SIGHUP is for virtual machines */
 		sigaddset(&set, signals[i]);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
@@ -215,6 +224,8 @@ static void read_signals(struct ctx *c, int fd)
 	while (read(fd, &si, sizeof(si)) == sizeof(si)) {
 		if (si.ssi_signo == SIGUSR1)
 			counters_log(c);
+		else if (si.ssi_signo == SIGHUP)
+			attach_drop(c, c->here);
 		else if (si.ssi_signo == SIGCHLD)
 			child_ended();
 		else if (si.ssi_signo == SIGTERM || ns.child <= 0)	/* others at a terminal are for the command */
@@ -305,23 +316,25 @@ static void link_tap(struct ctx *c)
 		ns_configure(&ns, &c->net);
 		return;
 	}
-	fd = ns_tap(&ns, &c->net, file.link, &caps);
+	fd = ns_tap(&ns, &c->net, file.nlink ? file.link[0] : -1, &caps);
 	tun_attach(&g->tap, fd, &caps, file.pcap);
 	tun_mac(fd, &g->device);
 	g->mac = g->device;
+	c->here = 1;
 	need(ev_add(c->epfd, fd, EV_TAP, 0, 0, EPOLLIN), "watch the tap device");
 	ns_configure(&ns, &c->net);
 	attach_up(c, g);
 }
 
-/* Guest's link: a connected socket, or one that guests connect to */
+/* Guests' links: connected sockets, or one that they connect to */
 static void link_socket(struct ctx *c)
 {
-	struct guest *g = &c->guest[0];
-
-	g->tap.pcap = file.pcap;
-	need(file.listen >= 0 ? ev_add(c->epfd, file.listen, EV_GUEST, 0, 0, EPOLLIN) : attach_guest(c, g, file.link),
-	     "watch the guest's socket");
+	for (unsigned i = 0; i < c->guests; i++)
+		c->guest[i].tap.pcap = file.pcap;
+	if (file.listen >= 0)
+		need(ev_add(c->epfd, file.listen, EV_GUEST, 0, 0, EPOLLIN), "watch the guest's socket");
+	for (unsigned i = 0; i < file.nlink; i++)
+		need(attach_guest(c, &c->guest[i], file.link[i]), "watch the guest's socket");
 	if (file.repair >= 0)
 		need(ev_add(c->epfd, file.repair, EV_REPAIR, 0, 0, EPOLLIN | EPOLLET), "watch the migration's socket");
 }
@@ -411,20 +424,24 @@ static void wait_for_processes(void)
 	need(flow_file_ready(&ctx), "start the process that writes the flow log");
 }
 
-/* The link of a namespace, or of the only guest, is the last one */
+/* The link of a namespace, or of the last guest, if no other can come */
 static void link_lost(struct guest *g)
 {
+	bool trial = g->trial, ours = g->link_error == -ECONNABORTED;
+
 	if (pasta()) {
 		err("Link to the guest lost: %s", errno_text(-g->link_error));
 		quit(1);
 	}
 	attach_lost(&ctx, g);
-	if (conf.one_off || conf.link_fd >= 0)
+	if (!ctx.here && !trial && ((conf.one_off && !ours) || conf.link_fd >= 0))
 		quit(0);
 }
 
 static void turn_end(struct ctx *c)
 {
+	struct guest *g;
+
 	if (follow_waits(&watcher, c))
 		follow_flows_ended(&watcher, c);
 	loop_end(c);
@@ -432,9 +449,8 @@ static void turn_end(struct ctx *c)
 		follow_link_takes(&watcher, c);
 	if (c->flow_log.clients)
 		control_news(c);
-	for (unsigned i = 0; i < GUEST_MAX; i++)
-		if (c->guest[i].link_error)
-			link_lost(&c->guest[i]);
+	while ((g = guest_next(c, &c->lost)))
+		link_lost(g);
 }
 
 int main(int argc, char **argv)
@@ -446,8 +462,8 @@ int main(int argc, char **argv)
 		return pesto_main(argc, argv);
 	conf_parse(&conf, argc, argv);
 	signal(SIGPIPE, SIG_IGN);		/* a reader of our lines may be gone */
-	file.link = link_above_std(conf.link_fd);
-	isolate_early(&conf, file.link);
+	links_above_std();
+	isolate_early(&conf, file.link, file.nlink);
 	open_files(&conf);
 	isolate_user(&conf);
 	if (pasta())
@@ -457,6 +473,7 @@ int main(int argc, char **argv)
 	sock_probe();
 	follow_open(&watcher, &conf);
 	net_start(&ctx.net, &conf);
+	leases_start(&ctx.leases, &ctx.net);
 	need(loop_init(&ctx), "set up event loop");
 	need(egress_start(&ctx, conf.policy, conf.control), "ask the kernel about addresses");
 	follow_neighbours(&ctx);

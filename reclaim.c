@@ -23,16 +23,16 @@ static bool oldest_gives_way(struct ctx *c, unsigned guest, enum flow_lru lru)
 }
 
 /* The guest with the most flows on its lists from @first on */
-static unsigned largest(const struct flows *fs, enum flow_lru first)
+static unsigned largest(const struct ctx *c, enum flow_lru first)
 {
 	uint32_t most = 0;
 	unsigned guest = 0;
 
-	for (unsigned i = 0; GUEST_MAX > 1 && i < GUEST_MAX; i++) {
+	for (unsigned i = 0; c->guests > 1 && i < c->guests; i++) {
 		uint32_t n = 0;
 
 		for (unsigned l = first; l < LRU_LISTS; l++)
-			n += fs->lru[i][l].n;
+			n += c->flows.lru[i][l].n;
 		if (n > most) {
 			most = n;
 			guest = i;
@@ -80,7 +80,7 @@ static bool oldest_below(struct ctx *c, unsigned guest, enum flow_lru lru, int l
 
 bool reclaim_below(struct ctx *c, int limit)
 {
-	unsigned guest = largest(&c->flows, LRU_SOCKET_SILENT);
+	unsigned guest = largest(c, LRU_SOCKET_SILENT);
 	enum flow_lru first = sockets_first(c->flows.lru[guest]);
 
 	return oldest_below(c, guest, first, limit) ||
@@ -91,7 +91,7 @@ bool reclaim_below(struct ctx *c, int limit)
 static void entry_gives_way(struct ctx *c)
 {
 	static const enum flow_lru list[] = { LRU_SILENT, LRU_SOCKET_SILENT, LRU_ANSWERED, LRU_SOCKET_ANSWERED };
-	unsigned guest = largest(&c->flows, LRU_SILENT);
+	unsigned guest = largest(c, LRU_SILENT);
 	const struct flow_list *l = c->flows.lru[guest];
 	uint32_t silent = l[LRU_SILENT].n + l[LRU_SOCKET_SILENT].n;
 	unsigned first = silent_first(silent, l[LRU_ANSWERED].n + l[LRU_SOCKET_ANSWERED].n) ? 0 : 2;
@@ -121,13 +121,31 @@ bool reclaim_share(struct ctx *c, struct guest *g)
 bool reclaim_for(struct ctx *c, int rc)
 {
 	return (rc == -EMFILE || rc == -ENFILE || rc == -ENOBUFS || rc == -ENOMEM) &&
-	       socket_of(c, largest(&c->flows, LRU_SOCKET_SILENT));
+	       socket_of(c, largest(c, LRU_SOCKET_SILENT));
+}
+
+/* Has the guest its share of flows, or of descriptors, and are few free? Each of several may have that, and what is
+ * free but for a quarter.
+ */
+static bool share_full(const struct ctx *c, const struct guest *g)
+{
+	uint32_t n = (uint32_t)__builtin_popcountll(c->here), all = FLOW_MAX, used = c->flows.used;
+
+	if (n < 2)
+		return false;
+	if (c->accept.fds - MIN(c->fwd.used, c->accept.fds) < all) {
+		all = c->accept.fds - MIN(c->fwd.used, c->accept.fds);
+		used = c->flows.fds;
+	}
+	return c->flows.of_guest[g->index] >= all / n && used >= all - all / 4;
 }
 
 struct flow *reclaim_alloc(struct ctx *c, struct guest *g, const struct flow_ops *ops)
 {
 	struct flow *f;
 
+	if (share_full(c, g))
+		return NULL;
 	if (c->flows.used >= FLOW_MAX - RECLAIM_SPARE)
 		entry_gives_way(c);
 	f = flow_alloc(&c->flows, ops, g->index, c->now);

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "dns.h"
+#include "egress.h"
 #include "event.h"
 #include "flow_log.h"
 #include "names.h"
@@ -83,7 +84,7 @@ static unsigned resolvers(const struct net *net, struct resolver r[static RESOLV
 	for (enum family f = V4; f < FAMILIES; f++)
 		for (unsigned i = 0; i < net->ip[f].ndns_to; i++)
 			resolver_add(r, &n, &net->ip[f].dns_to[i].a, net->ip[f].dns_to[i].scope);
-	for (enum family f = V4; !n && f < FAMILIES; f++)
+	for (enum family f = V4; !n && !lan_on(net) && f < FAMILIES; f++)
 		for (unsigned i = 0; i < net->ip[f].guest.ndns; i++)
 			resolver_add(r, &n, &net->ip[f].guest.dns[i], resolver_scope(net, &net->ip[f].guest.dns[i]));
 	for (enum family f = V4; !n && f < FAMILIES; f++)
@@ -149,14 +150,20 @@ static int lookup_socket(struct ctx *c, const struct resolver *r, bool tcp, stru
 /* Asks the resolver whose turn it is: false if that can't be */
 static bool lookup_try(struct ctx *c, struct flow *f)
 {
+	const struct guest *g = flow_guest(c, f);
 	struct lookup *l = lookup_of(f);
 	struct resolver r[RESOLVERS];
 	unsigned n = resolvers(&c->net, r);
+	struct decision d;
 	int fd;
 
 	fd_close(f->sock);
 	f->sock = -1;
 	if (!n)
+		return false;
+	/* Without names in the policy, it is about the resolver */
+	if (!policy_resolves(g->policy) && egress_judge(c, g, l->tcp ? IPPROTO_TCP : IPPROTO_UDP,
+							&(struct end){ r[l->nr % n].a, PORT_DNS }, &d))
 		return false;
 	fd = lookup_socket(c, &r[l->nr % n], l->tcp, &f->side[HOST]);
 	if (fd < 0)
@@ -473,6 +480,7 @@ size_t resolve_query(struct ctx *c, struct guest *g, struct flow *stream, const 
 {
 	struct decision d = { .verdict = ALLOW };
 	struct dns_query q;
+	size_t made_here;
 	int rc = dns_read(b, len, &q);
 
 	if (rc == DNS_NONE) {
@@ -481,6 +489,9 @@ size_t resolve_query(struct ctx *c, struct guest *g, struct flow *stream, const 
 	}
 	if (rc != DNS_PLAIN)
 		return dns_error(&q, (enum dns_rcode)rc, false, answer);
+	made_here = lan_on(&c->net) ? resolve_lan(c, &q, answer) : 0;
+	if (made_here)
+		return made_here;
 	if (policy_resolves(g->policy))
 		d = policy_query(g->policy, q.text);
 	if (d.verdict != DENY && lookup_begin(c, g, stream, guest, &q))
@@ -501,16 +512,18 @@ size_t resolve_cut(const uint8_t *b, size_t len, uint8_t answer[static DNS_ERROR
 	return n;
 }
 
-bool resolve_takes(const struct guest *g, const struct end *to)
+bool resolve_takes(const struct ctx *c, const struct guest *g, const struct end *to)
 {
-	return to->port == PORT_DNS && policy_resolves(g->policy) && !addr_is_many(&to->a);
+	if (to->port != PORT_DNS || addr_is_many(&to->a))
+		return false;
+	return policy_resolves(g->policy) || (lan_on(&c->net) && map_relays(&c->net, IPPROTO_UDP, to));
 }
 
 void resolve_datagram(struct ctx *c, struct guest *g, const struct pkt *p)
 {
 	const struct side guest = { p->src, p->dst };
 	size_t size = p->off.gso ? p->off.gso : MAX(p->data.len, 1U), len;
-	uint8_t b[RESOLVE_QUERY], answer[DNS_ERROR_MAX];
+	uint8_t b[RESOLVE_QUERY], answer[DNS_RECORD_MAX];
 
 	for (size_t at = 0; !at || at < p->data.len; at += size) {
 		len = MIN(size, p->data.len - at);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* resolve.h - DNS for a guest whose policy has names: queries are judged, and answered by the program's resolver
+/* resolve.h - DNS for a guest whose policy has names: queries are judged, and answered by the program's resolver. The
+ * same for guests on a network of their own, at our address: names of guests are answered here.
  *
  * Whichever address a guest sends a query to, by UDP or TCP, a name that no rule allows is answered here: it does not
  * exist. Any other query is written anew and sent to a resolver of the host's; its answer teaches names.c, and is
@@ -12,7 +13,7 @@
 #include "dns.h"
 
 /* Are datagrams, and connections, of the guest's to an endpoint queries for us? */
-bool resolve_takes(const struct guest *g, const struct end *to);
+bool resolve_takes(const struct ctx *c, const struct guest *g, const struct end *to);
 
 /* A datagram with a query, or with several that were joined */
 void resolve_datagram(struct ctx *c, struct guest *g, const struct pkt *p);
@@ -28,10 +29,15 @@ int resolve_stream(struct ctx *c, struct guest *g);
 #define RESOLVE_QUERY	1232	/* bytes of a query: a plain question has fewer */
 
 /* A query, and the stream it came by, or NULL; @from, @to: endpoints of a datagram. Return: bytes of the answer in
- * @answer, DNS_ERROR_MAX at most; 0: there is none, or it comes later, by resolve_answered().
+ * @answer, DNS_RECORD_MAX at most; 0: there is none, or it comes later, by resolve_answered().
  */
 size_t resolve_query(struct ctx *c, struct guest *g, struct flow *stream, const struct side *guest, const uint8_t *b,
 		     size_t len, uint8_t *answer);
+
+/* ---- resolve_lan.c ---- */
+
+/* The answer to a query about a guest's name or address, or the host's: its length, 0: it is none of these */
+size_t resolve_lan(const struct ctx *c, const struct dns_query *q, uint8_t answer[static DNS_RECORD_MAX]);
 
 /* ---- resolve_stream.c ---- */
 

@@ -53,7 +53,7 @@ static ssize_t stream_message(struct flow *f, uint8_t b[static 2 + RESOLVE_QUERY
 
 static void stream_read(struct ctx *c, struct flow *f)
 {
-	uint8_t b[2 + RESOLVE_QUERY], answer[2 + DNS_ERROR_MAX];
+	uint8_t b[2 + RESOLVE_QUERY], answer[2 + DNS_RECORD_MAX];
 	ssize_t len = 0;
 	size_t made;
 

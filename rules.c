@@ -110,11 +110,13 @@ static const char *range(unsigned first, unsigned last, char buf[static RANGE_ST
 /* Ports of a rule: "80-90:180-190", "all,~1-22" */
 static void format_ports(const struct rule *r, char *buf, size_t size)
 {
-	bool target = !addr_is_unspec(&r->to_addr), same = r->to == r->first;
+	bool target = !addr_is_unspec(&r->to_addr) || r->to_name[0], same = r->to == r->first;
 	bool low = r->first > 1, high = r->last < UINT16_MAX;
-	char a[ADDR_STRLEN], to[ADDR_STRLEN + 4] = "", from[RANGE_STRLEN], behind[RANGE_STRLEN];
+	char a[ADDR_STRLEN], to[RULE_NAME + 2] = "", from[RANGE_STRLEN], behind[RANGE_STRLEN];
 
-	if (target)
+	if (r->to_name[0])
+		snprintf(to, sizeof(to), ":%s%s", r->to_name, same ? "/" : "");
+	else if (target)
 		snprintf(to, sizeof(to), addr_is_v4(&r->to_addr) ? ":%s" : ":[%s]", addr_fmt(&r->to_addr, a));
 	if (r->weak)
 		snprintf(buf, size, "%s%s%s%s%s%s%s", r->automatic && !target ? "auto" : "all", to,
@@ -152,13 +154,16 @@ const char *rule_ifname(const struct rule *r)
 
 const char *rule_show(const struct rule *r, char buf[static RULE_SHOW_STRLEN])
 {
-	char at[ADDR_STRLEN], to[ADDR_STRLEN], from[RANGE_STRLEN], behind[RANGE_STRLEN];
+	char at[ADDR_STRLEN], to[RULE_NAME], from[RANGE_STRLEN], behind[RANGE_STRLEN];
 	const char *ifname = rule_ifname(r);
-	bool target = !addr_is_unspec(&r->to_addr);
+	bool target = !addr_is_unspec(&r->to_addr) || r->to_name[0];
 
+	snprintf(to, sizeof(to), "%s", r->to_name);
+	if (!r->to_name[0])
+		addr_fmt(&r->to_addr, to);
 	snprintf(buf, RULE_SHOW_STRLEN, "%s [%s]%s%s:%s  =>  %s%s%s %s%s", r->proto == IPPROTO_TCP ? "TCP" : "UDP",
 		 r->any ? "*" : addr_fmt(&r->addr, at), ifname[0] ? "%" : "", ifname, range(r->first, r->last, from),
-		 target ? addr_fmt(&r->to_addr, to) : "", target ? ":" : "", range(r->to, rule_to(r, r->last), behind),
+		 target ? to : "", target ? ":" : "", range(r->to, rule_to(r, r->last), behind),
 		 r->weak ? " (best effort)" : "", r->automatic ? " (auto-scan)" : "");
 	return buf;
 }

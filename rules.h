@@ -10,6 +10,7 @@
 #include "util.h"
 
 #define RULES_MAX	1024
+#define RULE_NAME	64		/* RFC 1035 2.3.4, a label and its terminator */
 #define PORT_MAP	((UINT16_MAX + 1) / 8)	/* bytes of a map with a bit for each port */
 
 /* Connections and datagrams to ports of the host (-t, -u) go to the guest, or the other way round */
@@ -25,12 +26,14 @@ struct rule {
 	uint16_t	first, last;		/* ports on the host */
 	uint16_t	to;			/* port in the guest for @first */
 	struct addr	to_addr;		/* in the guest, of @addr's family; unspecified: its own address */
+	char		to_name[RULE_NAME];	/* of the guest, in place of its address, or empty */
 	uint16_t	opt;			/* its option, for messages; RULES_MAX: none */
 };
 
 struct rules {
 	struct rule	rule[RULES_MAX];
 	unsigned	n;
+	bool		lan;			/* targets may be names, or addresses of either family */
 	bool		run_time;		/* not of the command line: without the text of an option */
 };
 
@@ -62,7 +65,8 @@ static inline bool rule_same_place(const struct rule *a, const struct rule *b)
 static inline bool rule_same(const struct rule *a, const struct rule *b)
 {
 	return rule_same_place(a, b) && a->weak == b->weak && a->automatic == b->automatic && a->first == b->first &&
-	       a->last == b->last && a->to == b->to && addr_eq(&a->to_addr, &b->to_addr);
+	       a->last == b->last && a->to == b->to && addr_eq(&a->to_addr, &b->to_addr) &&
+	       !strcmp(a->to_name, b->to_name);
 }
 
 /* Is the target the guest's loopback, which takes splicing? */
@@ -134,8 +138,8 @@ bool rules_meet(const struct rule *a, const struct rule *b);
 /* Interface of a rule, for its text: outward rules for any address are bound to the loopback interface */
 const char *rule_ifname(const struct rule *r);
 
-#define RULE_STRLEN		(2 * ADDR_STRLEN + IFNAMSIZ + 48)
-#define RULE_SHOW_STRLEN	(2 * ADDR_STRLEN + IFNAMSIZ + 80)
+#define RULE_STRLEN		(ADDR_STRLEN + RULE_NAME + IFNAMSIZ + 48)
+#define RULE_SHOW_STRLEN	(ADDR_STRLEN + RULE_NAME + IFNAMSIZ + 80)
 #define RULE_TEXT_MAX		MAX(RULE_STRLEN, 128)		/* of rule_text() */
 
 /* Rule as the option that makes it, "-t 127.0.0.1%eth0/80-90:180-190", into @buf, which is returned */

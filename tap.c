@@ -3,7 +3,9 @@
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 
+#include "log.h"
 #include "pcap.h"
 #include "tap.h"
 
@@ -18,15 +20,30 @@ struct tap_pool {
 	uint8_t	spare[TAP_SPARE][SPARE_STRIDE] __attribute__((aligned(4096)));
 };
 
-/* By guest: memory is touched as a link is used */
+/* By guest: memory is touched as a link is used. Addresses are taken at the start, of as many guests as there may be:
+ * 64 in the program's own memory would be more than some hosts have.
+ */
 static struct frame tap_frames[GUEST_MAX][TAP_FRAMES];
-static struct tap_pool tap_pools[GUEST_MAX];
+static struct tap_pool tap_pool;		/* of the first one */
+static struct tap_pool *tap_pools;		/* of the others */
+
+void tap_guests(unsigned n)
+{
+	size_t size = (n - 1) * sizeof(*tap_pools);
+
+	if (n < 2 || tap_pools)
+		return;
+	tap_pools = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (tap_pools == MAP_FAILED)
+		die("No memory for %u guests: %s", n, errno_text(errno));
+}
 
 void tap_init(struct tap *t, const struct tap_ops *ops, int fd, const struct caps *caps, int pcap)
 {
 	*t = (struct tap){
 		.ops = ops, .caps = *caps, .fd = fd, .pcap = pcap, .burst = 1,
-		.index = t->index, .frame = tap_frames[t->index], .pool = &tap_pools[t->index],
+		.index = t->index, .frame = tap_frames[t->index],
+		.pool = t->index ? &tap_pools[t->index - 1] : &tap_pool, .work = t->work,
 	};
 	random_bytes(&t->ids, sizeof(t->ids));
 	tap_reset(t);
@@ -212,6 +229,7 @@ void tap_commit(struct tap *t, struct frame *f)
 		f->queue = t->pair;
 	t->ops->commit(t, f);
 	queue_put(t, f);
+	tap_busy(t);
 	t->qbytes += (uint32_t)(f->hlen + f->len);
 	if ((t->ops->eager || t->qbytes >= TAP_QUEUE) && !t->full)
 		tap_flush(t);

@@ -78,7 +78,8 @@ struct tap {
 	uint16_t		burst;		/* frames expected in the next batch */
 	uint16_t		singles;	/* batches of one so far */
 
-	uint8_t			index;		/* of the guest, in the pools; kept by tap_init() */
+	uint8_t			index;		/* of the guest, in the pools; kept by tap_init(), as is the next */
+	uint64_t		*work;		/* set of guests whose link has something to do, or NULL */
 	struct frame		*frame;		/* TAP_FRAMES of them, the spare ones last */
 	struct tap_pool		*pool;		/* their payload buffers */
 	uint16_t		stack[TAP_SLOTS];	/* free slots, top last */
@@ -98,6 +99,13 @@ struct tap {
 	struct tap_stats	stats;
 };
 
+/* The loop looks after the link at the end of its turn */
+static inline void tap_busy(const struct tap *t)
+{
+	if (t->work)
+		*t->work |= 1ULL << t->index;
+}
+
 /* How a frame's length is known when it is reserved */
 enum tap_how {
 	TAP_ANY,		/* not before it is filled: datagrams */
@@ -108,6 +116,9 @@ enum tap_how {
 	TAP_VITAL,		/* ARP, NDP, DHCP, without which there is no link: all of them, ahead */
 	TAP_LAST,		/* RST, and later fragments of a datagram: half of them, in order */
 };
+
+/* At start, once: there may be @n guests. May die() */
+void tap_guests(unsigned n);
 
 /* Sets up the link of guest @t->index; @fd and @ops come from the backend's open function */
 void tap_init(struct tap *t, const struct tap_ops *ops, int fd, const struct caps *caps, int pcap);

@@ -22,6 +22,7 @@
 #include "egress.h"
 #include "event.h"
 #include "icmp.h"
+#include "reach.h"
 #include "reclaim.h"
 #include "resolve.h"
 #include "sock.h"
@@ -374,7 +375,7 @@ static struct net_ip *tcp_resolvers(struct ctx *c, const struct guest *g, const 
 	struct net_ip *ip = &c->net.ip[addr_family(&guest->our.a)];
 	bool several = ip->ndns_to > 1 && map_relays(&c->net, IPPROTO_TCP, &guest->our);
 
-	return several && !resolve_takes(g, &guest->our) ? ip : NULL;
+	return several && !resolve_takes(c, g, &guest->our) ? ip : NULL;
 }
 
 /* Connects to the host's side; to another resolver if that fails at once: descriptor or -errno */
@@ -443,7 +444,7 @@ void tcp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 	}
 	resolver_begin(&c->net.ip[addr_family(&p->dst.a)], c->now);
 	why = map_out(&c->net, IPPROTO_TCP, &p->src, &p->dst, &host);
-	ours = !why && resolve_takes(g, &p->dst);
+	ours = !why && resolve_takes(c, g, &p->dst);
 	if (ours) {
 		host = (struct side){ p->dst, { .a = addr_any(addr_family(&p->dst.a)) } };
 		egress_queries(c, g, IPPROTO_TCP, &p->dst, &d);
@@ -558,7 +559,7 @@ static enum drop tcp_splice(struct ctx *c, struct guest *g, struct fwd_rule *rul
 		splice_accept(c, g, HOST, fd, host, guest, NULL);
 		return DROP_NONE;
 	}
-	if (resolve_takes(g, to))
+	if (resolve_takes(c, g, to))
 		egress_queries(c, g, IPPROTO_TCP, to, &d);
 	else
 		why = egress_judge(c, g, IPPROTO_TCP, to, &d);
@@ -575,7 +576,7 @@ static enum drop tcp_splice(struct ctx *c, struct guest *g, struct fwd_rule *rul
 static int tcp_accept_one(struct ctx *c, const struct listener *l)
 {
 	struct fwd_rule *rule = &c->fwd.rule[l->rule];
-	struct guest *g = &c->guest[rule->r.guest];
+	struct guest *g = guest_of(c, rule->r.guest);
 	union sockaddr_any from, to;
 	socklen_t len = sizeof(to);
 	struct side host, guest;
@@ -594,7 +595,7 @@ static int tcp_accept_one(struct ctx *c, const struct listener *l)
 		if (!why)
 			return 0;
 	} else {
-		why = rule->r.outward ? DROP_POLICY : map_in(&c->net, &g->seen, &rule->r, &host, &guest);
+		why = rule->r.outward ? DROP_POLICY : reach_in(c, &rule->r, &host, &g, &guest);
 	}
 	if (!why && flow_find_guest(&c->flows, g->index, FLOW_TCP, &guest.peer, &guest.our))
 		why = DROP_TCP_STATE;		/* two clients that look the same to the guest */

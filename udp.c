@@ -34,6 +34,7 @@
 #include "dgram.h"
 #include "egress.h"
 #include "icmp.h"
+#include "reach.h"
 #include "reclaim.h"
 #include "resolve.h"
 #include "sock.h"
@@ -336,7 +337,7 @@ struct flow *udp_open(struct ctx *c, struct guest *g, const struct pkt *p)
 	answered = flow_find_end(&c->flows, g->index, BY_ANSWER, FLOW_UDP, p->src.port, &p->dst);
 	if (answered)
 		return answered;
-	if (resolve_takes(g, &p->dst)) {
+	if (resolve_takes(c, g, &p->dst)) {
 		resolve_datagram(c, g, p);
 		return NULL;
 	}
@@ -506,7 +507,9 @@ static struct flow *port_accept(struct ctx *c, struct flow *port, const struct s
 	if (rule ? d->many && own_packet(&c->flows, d) : !udp_answers(c, port, d)) {
 		why = DROP_NO_FLOW;
 	} else if (rule) {
-		why = rule->r.outward ? DROP_POLICY : map_in(&c->net, &g->seen, &rule->r, host, &guest);
+		why = rule->r.outward ? DROP_POLICY : reach_in(c, &rule->r, host, &g, &guest);
+		if (!why && g->index != port->guest)
+			why = DROP_POLICY;	/* moved in this turn: from the next event on, the port is its */
 	} else {
 		guest.peer = port->side[GUEST].peer;
 		guest.our = (struct end){ map_icmp_src(&c->net, &g->seen, &host->peer.a), host->peer.port };
@@ -833,19 +836,27 @@ static struct flow *listener_port(struct ctx *c, struct guest *g, struct listene
 void udp_listen_ready(struct ctx *c, uint32_t idx, uint32_t events)
 {
 	struct listener *l = fwd_listener(&c->fwd, idx, IPPROTO_UDP);
-	struct flow *port;
+	struct flow *port = NULL;
+	const struct rule *r;
 	struct guest *g;
+	struct addr to;
 
 	if (!l)					/* closed since */
 		return;
-	g = &c->guest[c->fwd.rule[l->rule].r.guest];
-	port = l->flow ? &c->flows.f[l->flow - 1] : listener_port(c, g, l, idx);
+	r = &c->fwd.rule[l->rule].r;
+	g = reach_guest(c, r, l->v6 ? V6 : V4, &to);
+	if (g)
+		port = l->flow ? &c->flows.f[l->flow - 1] : listener_port(c, g, l, idx);
 	if (port) {
+		if (port->guest != g->index) {	/* the target of the rule has become another guest: flows end */
+			port_end(c, port);
+			flow_move(&c->flows, port, g->index);
+		}
 		port_ready(c, port, HOST, events);
 		return;
 	}
 	for (unsigned i = 0; i < LISTEN_DROPS && recv(l->fd, NULL, 0, MSG_DONTWAIT | MSG_TRUNC) >= 0; i++)
-		drop_count(g, DROP_NO_RESOURCE);
+		drop_count(g ? g : &c->guest[r->guest], g ? DROP_NO_RESOURCE : DROP_POLICY);
 }
 
 bool udp_make_way(struct ctx *c, const struct rules *t)

@@ -35,7 +35,7 @@ void udp_listeners_gone(struct ctx *c);
 
 /* Is that the socket of one of the guest's endpoints? Or one of a spliced flow's, on the far side @side? */
 bool udp_is_own(const struct flows *fs, const struct end *e);
-bool udp_splice_is_own(const struct flows *fs, unsigned side, const struct end *e);
+bool udp_splice_is_own(const struct ctx *c, unsigned side, const struct end *e);
 
 /* The template interface of a family is @to in place of @from: so is the way to its groups and link-local addresses */
 void udp_rescope(struct ctx *c, enum family f, unsigned from, unsigned to);

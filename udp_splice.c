@@ -177,7 +177,7 @@ bool udp_splice_take(struct ctx *c, struct flow *port, const struct side *near, 
 
 	if (!udp_splice_wants(c, port, near, d, &sides[!side]))
 		return false;
-	if (rule->r.outward && resolve_takes(g, &sides[!side].peer)) {
+	if (rule->r.outward && resolve_takes(c, g, &sides[!side].peer)) {
 		answer_cut(g, port, near, d);
 		return true;
 	}
@@ -222,10 +222,10 @@ static void note_port(struct ctx *c, struct flow *f)
 		flow_hash_end(&c->flows, f, BY_CLIENT, !f->udp.near, our);
 }
 
-bool udp_splice_is_own(const struct flows *fs, unsigned side, const struct end *e)
+bool udp_splice_is_own(const struct ctx *c, unsigned side, const struct end *e)
 {
-	for (unsigned i = 0; i < GUEST_MAX; i++)
-		if (flow_find_end(fs, i, BY_CLIENT, FLOW_UDP_SPLICE, side, e))
+	for (unsigned i = 0; i < c->guests; i++)
+		if (flow_find_end(&c->flows, i, BY_CLIENT, FLOW_UDP_SPLICE, side, e))
 			return true;
 	return false;
 }

@@ -12,7 +12,7 @@
 
 /* Guests of one process, at most: no more than a uint64_t has bits */
 #ifndef GUEST_MAX
-#define GUEST_MAX		1
+#define GUEST_MAX		64
 #endif
 
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))

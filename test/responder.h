@@ -15,11 +15,13 @@
 #include "../answer.h"
 #include "../checksum.h"
 
-typedef enum drop responder(const struct net *c, const struct pkt *p, struct answer *a);
+typedef enum drop responder(const struct asker *k, const struct pkt *p, struct answer *a);
 
 #define R_AREA		(1 << 17)	/* bytes in front of a guard page, more than any frame has */
 
 static struct conf r_cf;			/* options, as r_net() made them */
+static struct neighs r_hood;			/* neighbours that are known */
+static struct leases *r_leases;			/* of several guests, or NULL: there is one */
 
 /* Guest 52:54:00:12:34:56 is 192.0.2.15/24 and 2001:db8:1:2::15/64, we are 9a:55:9a:55:9a:55, 192.0.2.1 and fe80::1 */
 __attribute__((unused)) static struct net r_net(void)
@@ -121,6 +123,7 @@ __attribute__((unused)) static enum drop r_run(responder *fn, const struct net *
 	uint8_t *f = r_guard(0) - len;
 	struct iovec iov = { .iov_base = f, .iov_len = len };
 	struct raw raw = { .iov = &iov, .cnt = 1, .len = len };
+	const struct asker k = { .net = c, .neigh = &r_hood, .leases = r_leases };
 	struct pkt p;
 	enum drop rc;
 
@@ -134,8 +137,8 @@ __attribute__((unused)) static enum drop r_run(responder *fn, const struct net *
 
 	memset(again, 0, sizeof(*again));
 	memset(answer, 0xa5, sizeof(*answer));
-	rc = fn(c, &p, answer);
-	assert(fn(c, &p, again) == rc);
+	rc = fn(&k, &p, answer);
+	assert(fn(&k, &p, again) == rc);
 	assert(answer->out.len == again->out.len && answer->out.len <= ANSWER_MAX);
 	assert(rc || !answer->out.len ||
 	       (!memcmp(answer->out.b, again->out.b, answer->out.len) && mac_eq(&answer->dmac, &again->dmac) &&

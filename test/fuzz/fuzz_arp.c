@@ -4,12 +4,10 @@
 #include "../../arp.c"
 #include "responder_fuzz.h"
 
-static const struct neighs hood;
-
-static enum drop run(const struct net *c, const struct pkt *p, struct answer *a)
+static enum drop run(const struct asker *k, const struct pkt *p, struct answer *a)
 {
 	if (p->ethertype == ETH_P_ARP)
-		return arp_answer(c, &hood, p, a);
+		return arp_answer(k, p, a);
 	*a = (struct answer){ 0 };
 	return DROP_PROTO;
 }

@@ -4,10 +4,10 @@
 #include "../../dhcp.c"
 #include "responder_fuzz.h"
 
-static enum drop run(const struct net *c, const struct pkt *p, struct answer *a)
+static enum drop run(const struct asker *k, const struct pkt *p, struct answer *a)
 {
 	if (p->ethertype == ETH_P_IP && p->proto == IPPROTO_UDP && p->dst.port == 67)
-		return dhcp_answer(c, p, a);
+		return dhcp_answer(k, p, a);
 	*a = (struct answer){ 0 };
 	return DROP_PROTO;
 }

@@ -4,10 +4,10 @@
 #include "../../dhcpv6.c"
 #include "responder_fuzz.h"
 
-static enum drop run(const struct net *c, const struct pkt *p, struct answer *a)
+static enum drop run(const struct asker *k, const struct pkt *p, struct answer *a)
 {
 	if (p->ethertype == ETH_P_IPV6 && p->proto == IPPROTO_UDP && p->dst.port == PORT_DHCPV6)
-		return dhcpv6_answer(c, p, a);
+		return dhcpv6_answer(k, p, a);
 	*a = (struct answer){ 0 };
 	return DROP_PROTO;
 }

@@ -263,7 +263,7 @@ bool check_idle(struct run *r)
 	}
 	if (socks != fs_count(FS_TCP))
 		return run_fail(r, "%u sockets open, of %u flows", fs_count(FS_TCP), socks);
-	for (unsigned k = 0; k < GUEST_MAX; k++)
+	for (unsigned k = 0; k < SIM_GUESTS; k++)
 		if (!check_link(r, k))
 			return false;
 	if (!check_udp(r))

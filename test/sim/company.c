@@ -33,7 +33,7 @@ static struct {
 	struct tap_stats stats;
 	struct seen	seen;
 	struct mac	mac;
-} was[GUEST_MAX];
+} was[SIM_GUESTS];
 
 static bool scripts_read(void)
 {
@@ -156,9 +156,9 @@ static void begin(struct run *r, unsigned k)
 
 bool company_begin(struct run *r)
 {
-	if (r->strict && GUEST_MAX > 1 && !were_read && !scripts_read())
+	if (r->strict && SIM_GUESTS > 1 && !were_read && !scripts_read())
 		return run_fail(r, "no scripts of company's");
-	for (unsigned k = 0; k < GUEST_MAX && r->strict; k++) {
+	for (unsigned k = 0; k < SIM_GUESTS && r->strict; k++) {
 		const struct guest *g = &r->c.guest[k];
 
 		if (k == r->v.guest)
@@ -195,7 +195,7 @@ bool company_sleeps(const struct run *r)
 {
 	bool sleeps = true;
 
-	for (unsigned k = 0; k < GUEST_MAX; k++) {
+	for (unsigned k = 0; k < SIM_GUESTS; k++) {
 		enum company does = r->v.company[k];
 
 		sleeps &= does == COMPANY_NONE || does == COMPANY_HALF || does == COMPANY_PIECES;
@@ -205,7 +205,7 @@ bool company_sleeps(const struct run *r)
 
 bool company_middle(struct run *r)
 {
-	for (unsigned k = 0; k < GUEST_MAX && r->strict; k++) {
+	for (unsigned k = 0; k < SIM_GUESTS && r->strict; k++) {
 		struct guest *g = &r->c.guest[k];
 		unsigned all = r->c.flows.used, mine = flows_of(r, k);
 
@@ -290,7 +290,7 @@ static void end(struct run *r, unsigned k)
 
 bool company_end(struct run *r)
 {
-	for (unsigned k = 0; k < GUEST_MAX && r->strict; k++) {
+	for (unsigned k = 0; k < SIM_GUESTS && r->strict; k++) {
 		const struct guest *g = &r->c.guest[k];
 		bool there = r->v.company[k] != COMPANY_LEAVES;
 

@@ -50,7 +50,7 @@ static struct link {
 	uint64_t	burst_at;		/* ns: of the last burst, */
 	uint32_t	burst;			/* and its frames */
 	bool		full;			/* takes nothing for a while, now and then */
-} links[GUEST_MAX], *link_;
+} links[SIM_GUESTS], *link_;
 
 /* Sequence numbers apart from each other, in order */
 struct ranges {
@@ -81,7 +81,7 @@ static struct peer {
 	struct fsock	*s;
 	uint64_t	host_sent;
 	unsigned	host_mode;
-} peers[GUEST_MAX], *g;
+} peers[SIM_GUESTS], *g;
 
 static struct carried *carry_slot(void)
 {
@@ -625,14 +625,14 @@ static bool prop_arrived(struct run *r)
 bool prop_run(struct run *r, uint64_t seed)
 {
 	uint64_t start = world.now, most = 0;
-	unsigned left = GUEST_MAX;
+	unsigned left = SIM_GUESTS;
 
 	world.seed = seed * 0x9e3779b97f4a7c15ULL;
-	for (unsigned k = 0; k < GUEST_MAX; k++) {
+	for (unsigned k = 0; k < SIM_GUESTS; k++) {
 		memset(links[k].c, 0, links[k].top * sizeof(links[k].c[0]));
 		memset(&links[k].top, 0, sizeof(links[k]) - offsetof(struct link, top));
 	}
-	for (unsigned k = 0; k < GUEST_MAX; k++) {
+	for (unsigned k = 0; k < SIM_GUESTS; k++) {
 		turn_of(r, k);
 		prop_set_up(r);
 		if (!g->passive && seed % 5 == 0)
@@ -643,19 +643,19 @@ bool prop_run(struct run *r, uint64_t seed)
 	while (!r->failed && left && world.now < start + most) {
 		uint64_t t = UINT64_MAX;
 
-		for (unsigned k = 0; k < GUEST_MAX; k++) {
+		for (unsigned k = 0; k < SIM_GUESTS; k++) {
 			turn_of(r, k);
 			t = earlier(t, next_event());
 		}
 		run_until(r, t, true);
 		left = 0;
-		for (unsigned k = 0; k < GUEST_MAX; k++) {
+		for (unsigned k = 0; k < SIM_GUESTS; k++) {
 			turn_of(r, k);
 			prop_turn(r);
 			left += !prop_done(r);
 		}
 	}
-	for (unsigned k = 0; k < GUEST_MAX; k++) {
+	for (unsigned k = 0; k < SIM_GUESTS; k++) {
 		turn_of(r, k);
 		for (unsigned i = 0; i < link_->top; i++)
 			if (link_->c[i].used)

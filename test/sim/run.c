@@ -28,7 +28,7 @@
 #define LOG_LINES	40
 #define AHEAD_MAX	512
 
-static struct wire pend_ring[GUEST_MAX][PEND_MAX];
+static struct wire pend_ring[SIM_GUESTS][PEND_MAX];
 static struct ahead {			/* what the guest sent in the window, ahead of what is missing */
 	struct conn	*cn;
 	uint32_t	seq, end;
@@ -114,11 +114,12 @@ static void run_conf(struct run *r)
 	*cf = (struct conf){
 		.mode = MODE_PASTA, .our_mac = wire_our_mac, .mtu = r->s->mtu, .link_fd = -1, .no_ra = true,
 		.ask_timeout = ASK_TIMEOUT,
-		.rules = { .n = 2 * GUEST_MAX },
+		.guests = SIM_GUESTS,
+		.rules = { .n = 2 * SIM_GUESTS },
 	};
 	net->cf = cf;
-	for (uint8_t k = 0; k < GUEST_MAX; k++) {
-		uint16_t port = sim_link[k].port = (uint16_t)(LISTEN_PORT + (k + GUEST_MAX - r->v.guest) % GUEST_MAX);
+	for (uint8_t k = 0; k < SIM_GUESTS; k++) {
+		uint16_t port = sim_link[k].port = (uint16_t)(LISTEN_PORT + (k + SIM_GUESTS - r->v.guest) % SIM_GUESTS);
 		struct rule any = {
 			.proto = IPPROTO_TCP, .any = true, .first = port, .last = port, .to = SERVER_PORT, .guest = k,
 			.opt = 2 * k,
@@ -207,7 +208,7 @@ static void flows_forget(struct flows *fs)
 
 void run_as(struct run *r, unsigned k)
 {
-	static char party[GUEST_MAX][PARTY];
+	static char party[SIM_GUESTS][PARTY];
 
 	memcpy(party[r->guest], r->conn, PARTY);
 	memcpy(r->conn, party[k], PARTY);
@@ -228,7 +229,7 @@ static void guest_begin(struct run *r, unsigned k, const struct caps *caps)
 	r->t0 = world.now;
 	for (unsigned i = 1; i < CONNS; i++)
 		conn_init(r, i, NULL);
-	for (unsigned i = 0; k == r->v.guest && i < GUEST_MAX; i++)
+	for (unsigned i = 0; k == r->v.guest && i < SIM_GUESTS; i++)
 		half |= r->v.company[i] == COMPANY_HALF && !r->v.offload;
 	frags_forget(g->frags);
 	if (half)
@@ -260,6 +261,7 @@ void run_begin(struct run *r, const struct script *s, const struct variant *v)
 
 	sock_probe();
 	loop_init(&r->c);
+	r->c.here = (1ULL << SIM_GUESTS) - 1;
 	r->c.sockets_max = r->s->sockets_max;
 	egress_start(&r->c, NULL, false);
 	run_rules(r, v->guest, s->policy);
@@ -267,7 +269,7 @@ void run_begin(struct run *r, const struct script *s, const struct variant *v)
 	pools_blocks(r->s->gap_blocks);
 	pools_slots(r->s->no_recover);
 	pools_stash(r->s->no_stash);
-	for (unsigned k = 0; k < GUEST_MAX; k++)
+	for (unsigned k = 0; k < SIM_GUESTS; k++)
 		guest_begin(r, k, &caps);
 	world.link = NULL;		/* listeners are nobody's own */
 	if (fwd_listen(&r->c.fwd, &r->c.net, r->c.epfd))
@@ -424,7 +426,7 @@ static bool collect(struct run *r)
 
 	while (world.link->out_len)
 		good &= run_frame(r);
-	for (unsigned k = 0; k < GUEST_MAX; k++)
+	for (unsigned k = 0; k < SIM_GUESTS; k++)
 		good = good && (!sim_link[k].out_len || company_frames(r, k));
 	return good;
 }
@@ -453,7 +455,7 @@ bool run_until(struct run *r, uint64_t until, bool frame)
 		if (!r->over && !r->carry)	/* what the guest sends at the same time is one batch */
 			r->c.guest[r->guest].tap.burst = TAP_BATCH;
 		run_turn(&r->c);
-		for (unsigned i = 0; i < GUEST_MAX; i++)
+		for (unsigned i = 0; i < SIM_GUESTS; i++)
 			if (r->c.guest[i].link_error)
 				return run_fail(r, "link of guest %u lost: %i", i, r->c.guest[i].link_error);
 		if (!collect(r))
@@ -649,7 +651,7 @@ bool run_end(struct run *r, bool silence)
 	r->over = true;
 	world.armed = false;
 	world.fail_count = 0;
-	for (unsigned k = 0; k < GUEST_MAX; k++) {
+	for (unsigned k = 0; k < SIM_GUESTS; k++) {
 		tap_sim_hold(&sim_link[k], 0);
 		if (sim_link[k].room != ROOM_AUTO)
 			tap_sim_room_of(&sim_link[k], ROOM_AUTO);

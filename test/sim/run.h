@@ -28,7 +28,7 @@ struct variant {
 	uint64_t	fail_at;			/* n-th call fails, 0: none */
 	bool		fail_on;			/* and all after it */
 	unsigned	guest;				/* whom the script is about, */
-	enum company	company[GUEST_MAX];		/* and what the others do */
+	enum company	company[SIM_GUESTS];		/* and what the others do */
 };
 
 /* One connection, as the guest sees it. Positions are relative: 0 is the SYN, 1 the first byte. */

@@ -67,9 +67,9 @@ static const char *variant_text(const struct variant *v)
 			 v->no_meminfo ? ", old kernel" : v->no_peek_off ? ", no SO_PEEK_OFF" : "",
 			 v->wrap ? ", wrapping" : "");
 
-	if (GUEST_MAX > 1)
+	if (SIM_GUESTS > 1)
 		n += snprintf(buf + n, sizeof(buf) - (size_t)n, ", in company %u and %u", v->company[0],
-			      v->company[GUEST_MAX - 1]);
+			      v->company[SIM_GUESTS - 1]);
 	if (v->fail_at)
 		snprintf(buf + n, sizeof(buf) - (size_t)n, ", call %llu fails%s", (unsigned long long)v->fail_at,
 			 v->fail_on ? ", and all after it" : "");
@@ -140,7 +140,7 @@ static bool run_company(const struct script *s)
 			continue;
 		v.guest = 1;
 		v.company[0] = (enum company)kind;
-		v.company[GUEST_MAX - 1] = (enum company)((kind + 1 + nscript) % COMPANY_KINDS);
+		v.company[SIM_GUESTS - 1] = (enum company)((kind + 1 + nscript) % COMPANY_KINDS);
 		if (!run_one(s, &v, kind++ & 1))
 			return false;
 	}
@@ -149,7 +149,7 @@ static bool run_company(const struct script *s)
 
 static bool run_all(const struct script *s)
 {
-	if (GUEST_MAX > 1)
+	if (SIM_GUESTS > 1)
 		return run_company(s);
 	for (unsigned i = 0; i < ARRAY_SIZE(variants); i++)
 		if (meant_for(s, &variants[i]) && !run_one(s, &variants[i], i & 1))
@@ -225,7 +225,7 @@ static void test_script(const char *path)
 
 int main(int argc, char **argv)
 {
-	uint64_t seeds = GUEST_MAX > 1 ? 24 : 200;
+	uint64_t seeds = SIM_GUESTS > 1 ? 24 : 200;
 	int c;
 	glob_t g;
 
@@ -265,7 +265,7 @@ int main(int argc, char **argv)
 	test("TCP-30 byte-exact both ways under loss, duplication and reordering, 1/%u of %llu seeds", part.of,
 	     (unsigned long long)seeds);
 	ok(in_child(NULL, prop_run, part.n, seeds, part.of));
-	if (GUEST_MAX > 1)
+	if (SIM_GUESTS > 1)
 		return done();
 	test("batches in random order: all that leads on is taken, and acknowledged once, 1/%u of %llu seeds", part.of,
 	     4 * (unsigned long long)seeds);

@@ -13,7 +13,7 @@
 
 #define CUT		7		/* bytes of a frame that a stream without room takes: its length and some */
 
-struct simlink sim_link[GUEST_MAX];
+struct simlink sim_link[SIM_GUESTS];
 static struct iovec tap_iov[TAP_BATCH][2];
 
 static void pop_in(struct simlink *l)
@@ -190,7 +190,7 @@ void tap_sim_hold(struct simlink *l, size_t held)
 
 void tap_sim_clear(void)
 {
-	for (struct simlink *l = sim_link; l < sim_link + GUEST_MAX; l++) {
+	for (struct simlink *l = sim_link; l < sim_link + SIM_GUESTS; l++) {
 		while (l->in_len)
 			pop_in(l);
 		while (l->out_len)

@@ -153,8 +153,11 @@ struct world {
 	unsigned	nfs;
 };
 
+/* Guests of a world: several in a build for that, "make GUESTS=3 sim" */
+#define SIM_GUESTS	(GUEST_MAX < 64 ? GUEST_MAX : 1)
+
 extern struct world world;
-extern struct simlink sim_link[GUEST_MAX];
+extern struct simlink sim_link[SIM_GUESTS];
 
 enum { TO_GUEST, TO_HOST };
 

@@ -4,20 +4,13 @@
 #include "../responder.h"
 #include "../t.h"
 
-static struct neighs hood;		/* neighbours that are known */
-
-static enum drop answer(const struct net *c, const struct pkt *p, struct answer *a)
-{
-	return arp_answer(c, &hood, p, a);
-}
-
 /* @a becomes the only neighbour that is known, 02:00:00:00:00:aa */
 static void know(const struct addr *a)
 {
 	const struct neigh e = { .a = *a, .mac = { { 2, [5] = 0xaa } }, .used = true };
 
-	hood = (struct neighs){ .count = 1 };
-	hood.e[neigh_hash(&hood, a) % NEIGH_SETS * NEIGH_WAYS] = e;
+	r_hood = (struct neighs){ .count = 1 };
+	r_hood.e[neigh_hash(&r_hood, a) % NEIGH_SETS * NEIGH_WAYS] = e;
 }
 
 /* Ethernet: broadcast, from the guest 52:54:00:12:34:56, ARP; Ethernet and IPv4, then operation */
@@ -81,7 +74,7 @@ static void check_row(size_t i)
 	struct answer a;
 
 	test("arp: %s", row[i].name);
-	eq(r_run(answer, &c, frame, len, &a, &reply), row[i].rc);
+	eq(r_run(arp_answer, &c, frame, len, &a, &reply), row[i].rc);
 	eq(a.out.len, row[i].reply ? ARP_LEN : 0);
 	if (row[i].reply && a.out.len) {
 		eq(r_hex(row[i].reply, want), sizeof(want));
@@ -89,7 +82,7 @@ static void check_row(size_t i)
 		ok(mac_eq(&a.dmac, &guest));
 	}
 	for (size_t n = 0; n < 14 + 28; n++) {
-		ok(r_run(answer, &c, frame, n, &a, &reply) != DROP_NONE);
+		ok(r_run(arp_answer, &c, frame, n, &a, &reply) != DROP_NONE);
 		eq(a.out.len, 0);
 	}
 }
@@ -103,13 +96,13 @@ static void test_off(void)
 
 	test("arp: silent without IPv4");
 	c.ip[V4].on = false;
-	eq(r_run(answer, &c, frame, len, &a, &reply), DROP_POLICY);
+	eq(r_run(arp_answer, &c, frame, len, &a, &reply), DROP_POLICY);
 	eq(a.out.len, 0);
 
 	test("arp: guest without an address gets answers");
 	c = r_net();
 	c.ip[V4].guest.addr = (struct addr){ 0 };
-	eq(r_run(answer, &c, frame, len, &a, &reply), DROP_NONE);
+	eq(r_run(arp_answer, &c, frame, len, &a, &reply), DROP_NONE);
 	eq(a.out.len, ARP_LEN);
 }
 
@@ -144,19 +137,19 @@ static void test_neighbour(void)
 
 	test("CFG-16 arp: a neighbour that is known has its own MAC address, and nobody else has it");
 	know(&who);
-	eq(r_run(answer, &c, frame, len, &a, &reply), DROP_NONE);
+	eq(r_run(arp_answer, &c, frame, len, &a, &reply), DROP_NONE);
 	r_hex("0001 0800 06 04 0002 0200000000aa c000024d 525400123456 c000020f", want);
 	eq_mem(reply, want, sizeof(want));
 	ok(addr_eq(&a.src.a, &who));
 	len = r_hex(REQUEST GUEST ZERO "c000024e", frame);
-	eq(r_run(answer, &c, frame, len, &a, &reply), DROP_NONE);
+	eq(r_run(arp_answer, &c, frame, len, &a, &reply), DROP_NONE);
 	eq_mem(reply + ARP_SHA, r_cf.our_mac.b, 6);
 
 	test("CFG-16 arp: but who asks from that very address is told ours");
 	len = r_hex("ffffffffffff 0200000000aa 0806 0001 0800 06 04 0001 0200000000aa c000020f" ZERO "c000024d", frame);
-	eq(r_run(answer, &c, frame, len, &a, &reply), DROP_NONE);
+	eq(r_run(arp_answer, &c, frame, len, &a, &reply), DROP_NONE);
 	eq_mem(reply + ARP_SHA, r_cf.our_mac.b, 6);
-	hood.count = 0;
+	r_hood.count = 0;
 
 	test("RFC 5944 4.6 arp: gratuitous reply");
 	arp_announce(&who, &(struct mac){ { 2, [5] = 0xbb } }, &(struct mac){ { 2, [5] = 0xcc } }, &a);

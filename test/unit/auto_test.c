@@ -81,9 +81,9 @@ void udp_listeners_gone(struct ctx *c)
 		;
 }
 
-bool udp_splice_is_own(const struct flows *fs, unsigned side, const struct end *e)
+bool udp_splice_is_own(const struct ctx *c_, unsigned side, const struct end *e)
 {
-	ok(fs == &ctx.flows);
+	ok(&c_->flows == &ctx.flows);
 	return splice_port[side] && e->port == splice_port[side];
 }
 

@@ -287,6 +287,54 @@ static void test_rules(void)
 	}
 }
 
+/* With --lan, or with none if @lan is "": a target, and the reason for which it is refused in the end */
+static const struct {
+	const char	*lan, *specs, *want, *why;
+} targets[] = {
+	{ "192.168.77.0/24", "t2222:192.168.77.11/22", "-t 2222:192.168.77.11/22", NULL },
+	{ "192.168.77.0/24", "t2222:web/22", "-t 2222:web/22", NULL },
+	{ "192.168.77.0/24", "u53:a-1/", "-u 53:a-1/", NULL },
+	{ "192.168.77.0/24", "t0.0.0.0/80-82:web/90-92", "-t 0.0.0.0/80-82:web/90-92", NULL },
+	{ "192.168.77.0/24", "t80", "-t 80", "with several guests, a target is needed" },
+	{ "192.168.77.0/24", "t80:192.168.78.1", "-t 80:192.168.78.1", "the target is outside of --lan" },
+	{ "192.168.77.0/24", "t80:[fd00:77::2]", "-t 80:[fd00:77::2]", "the target is outside of --lan" },
+	{ "192.168.77.0/24,fd00:77::/64", "t80:[fd00:77::2]", "-t 80:[fd00:77::2]", NULL },
+	{ "", "t80:web/22", "-t 80:web/22", "a name as a target takes --lan" },
+	{ "", "T80:web/22", "-T 80:web/22", "a name as a target takes --lan" },
+	{ "", "t80:10.0.0.1",  "-t 80:10.0.0.1",
+	  "a target's address takes one to listen on, 0.0.0.0/ or [::]/ for any" },
+	{ "", "t0.0.0.0/80:[::1]",  "-t 0.0.0.0/80:[::1]",
+	  "IPv4 can't be forwarded to IPv6, or the other way around" },
+};
+
+static void test_targets(void)
+{
+	static struct conf c;
+	char buf[RULE_STRLEN];
+	const char *why;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(targets); i++) {
+		test("target of %s with --lan %s", targets[i].specs, targets[i].lan);
+		memset(&c, 0, sizeof(c));
+		c.rules.lan = true;
+		c.guests = 2;
+		if (*targets[i].lan)
+			eq_str(conf_lan(&c.lan, targets[i].lan), NULL);
+		why = conf_ports(&c.rules, c.mode, *targets[i].specs, targets[i].specs + 1);
+		eq_str(why, NULL);
+		if (why)
+			continue;
+		eq_str(rule_fmt(&c.rules.rule[0], buf), targets[i].want);
+		eq_str(conf_target(&c, &c.rules.rule[0]), targets[i].why);
+	}
+
+	test("names that are none, and that take --lan");
+	eq_str(parse(&c, "t80:host/22"), "target is not an IPv4 or IPv6 address");
+	eq_str(parse(&c, "t80:-a/22"), "target is not an IPv4 or IPv6 address");
+	eq_str(parse(&c, "t80:123/22"), "target is not an IPv4 or IPv6 address");
+	eq_str(parse(&c, "t80:web/22"), "a name as a target takes --lan");
+}
+
 static void test_nothing_left(void)
 {
 	static const char *const specs[][2] = {
@@ -424,6 +472,7 @@ static void test_many(void)
 int main(void)
 {
 	test_rules();
+	test_targets();
 	test_nothing_left();
 	test_texts();
 	test_format();

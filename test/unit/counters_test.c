@@ -9,7 +9,7 @@
 
 void __wrap_log_at(int level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-static struct ctx c;
+static struct ctx c = { .guests = 1 };
 static char text[8192];
 
 /* Each line into @text */
@@ -73,7 +73,7 @@ static void test_table(void)
 
 static void test_zero(void)
 {
-	c = (struct ctx){ 0 };
+	c = (struct ctx){ .guests = 1 };
 	test("log: nothing happened");
 	eq_str(logged(),
 	       "Flows: 0 TCP, 0 UDP on 0 sockets, 0 ping, 0 spliced\n"
@@ -88,6 +88,7 @@ static void test_all(void)
 	struct guest *g = &c.guest[0];
 
 	c = (struct ctx){
+		.guests = 1,
 		.flows.count = { [FLOW_TCP] = 1, [FLOW_UDP] = 2, [FLOW_UDP_PORT] = 3, [FLOW_PING] = 4,
 				 [FLOW_SPLICE] = 5, [FLOW_UDP_SPLICE] = 6 },
 		.flows.opened = { [FLOW_TCP] = 1ULL << 40, [FLOW_UDP] = 12, [FLOW_UDP_PORT] = 13 },
@@ -120,8 +121,8 @@ static void test_all(void)
 	       "\"from_guest\":{\"frames\":41,\"bytes\":42},\"to_guest\":{\"frames\":43,\"bytes\":44},\"lost\":45,"
 	       "\"spliced_connections\":31,\"spliced_bytes\":32,"
 	       "\"dropped\":{\"frame\":51,\"ethertype\":0,\"ip_header\":0,\"ip_csum\":0,\"ip_ext\":0,\"fragment\":0,"
-	       "\"l4_header\":0,\"l4_csum\":0,\"segments\":0,\"proto\":0,\"port_zero\":0,\"addr\":0,\"policy\":0,"
-	       "\"ask\":0,"
+	       "\"l4_header\":0,\"l4_csum\":0,\"segments\":0,\"proto\":0,\"port_zero\":0,\"addr\":0,\"owner\":0,"
+	       "\"policy\":0,\"ask\":0,"
 	       "\"tcp_state\":0,\"tcp_seq\":0,\"no_flow\":0,\"no_resource\":0,\"send\":0,\"link_full\":0,"
 	       "\"responder\":52},"
 	       "\"flows_opened\":{\"tcp\":1099511627776,\"udp\":12,\"ping\":0,\"spliced\":0},"

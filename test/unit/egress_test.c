@@ -8,7 +8,7 @@
 #include "../../egress.c"
 #include "../../names.h"
 
-static struct ctx c;
+static struct ctx c = { .guests = 1 };
 static struct conf conf;
 static char lines[1024];
 static struct decision last;

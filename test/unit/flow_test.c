@@ -53,7 +53,7 @@ static unsigned nlive;
 static struct list {
 	struct flow	*f[LIVE];
 	unsigned	n;
-} wait_model[WAIT_LISTS], lru_model[LRU_LISTS], dead_model;
+} wait_model[WAIT_KINDS], lru_model[LRU_LISTS], dead_model;
 
 static void list_del(struct list *l, const struct flow *f)
 {
@@ -76,7 +76,7 @@ static void model_fresh(void)
 	nlive = dead_model.n = 0;
 	for (unsigned i = 0; i < LRU_LISTS; i++)
 		lru_model[i].n = 0;
-	for (unsigned i = 0; i < WAIT_LISTS; i++)
+	for (unsigned i = 0; i < WAIT_KINDS; i++)
 		wait_model[i].n = 0;
 }
 
@@ -148,7 +148,7 @@ static void end_one(void)
 		return;
 	f = live[i].f;
 	flow_end(&fs, f);
-	for (unsigned w = 0; w < WAIT_LISTS; w++)
+	for (unsigned w = 0; w < WAIT_KINDS; w++)
 		list_del(&wait_model[w], f);
 	for (unsigned l = 0; l < LRU_LISTS; l++)
 		list_del(&lru_model[l], f);
@@ -394,7 +394,7 @@ static void check_lists(void)
 {
 	unsigned wrong = 0;
 
-	for (enum flow_wait w = WAIT_READY; w < WAIT_LISTS; w++) {
+	for (enum flow_wait w = WAIT_READY; w < WAIT_KINDS; w++) {
 		ok(list_is(fs.wait[w].head, fs.wait[w].tail, false, &wait_model[w]));
 		for (unsigned i = 0; i < wait_model[w].n; i++)
 			wrong += wait_model[w].f[i]->wait != w;
@@ -411,7 +411,7 @@ static void check_lists(void)
 static void list_op(void)
 {
 	struct flow *f = nlive ? live[below(nlive)].f : NULL, *next;
-	enum flow_wait w = (enum flow_wait)below(WAIT_LISTS);
+	enum flow_wait w = (enum flow_wait)below(WAIT_KINDS);
 	bool answered = below(2);
 
 	switch (below(8)) {

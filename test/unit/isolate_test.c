@@ -55,7 +55,7 @@ static void early_fds(const void *arg)
 		need(dup2(STDERR_FILENO, some[i]) == some[i]);
 	if (arg)
 		child_without(__NR_close_range, ENOSYS);
-	isolate_early(&c, 7);
+	isolate_early(&c, (const int[]){ 7 }, 1);
 	for (unsigned i = 0; i < ARRAY_SIZE(some); i++)
 		need(is_open(some[i]) == (some[i] == 7 || some[i] == 20));
 	need(is_open(0) && is_open(1) && is_open(2));
@@ -71,7 +71,7 @@ static void early_fds_listed(const void *arg)
 		need(dup2(STDERR_FILENO, fd) == fd);
 	close(3);
 	child_without(__NR_close_range, ENOSYS);
-	isolate_early(&c, -1);
+	isolate_early(&c, (const int[]){ -1 }, 1);
 	for (int fd = 3; fd < 600; fd++)
 		need(!is_open(fd));
 }
@@ -85,7 +85,7 @@ static void early_streams(const void *arg)
 	need(!stat("/dev/null", &null));
 	close(0);
 	close(2);
-	isolate_early(&c, -1);
+	isolate_early(&c, (const int[]){ -1 }, 1);
 	need(!fstat(0, &st) && st.st_rdev == null.st_rdev);
 	need(!fstat(2, &st) && st.st_rdev == null.st_rdev);
 	need(!is_open(3));
@@ -99,7 +99,7 @@ static void early_caps(const void *arg)
 	(void)arg;
 	child_userns(0);
 	need(caps_have(CAP_SYS_MODULE) && caps_have(CAP_SYS_ADMIN));
-	isolate_early(&c, -1);
+	isolate_early(&c, (const int[]){ -1 }, 1);
 	caps_get(d);
 	need((d[0].permitted | (uint64_t)d[1].permitted << 32) == CAPS_STARTUP);
 	for (unsigned i = 0; i < 2; i++)
@@ -127,7 +127,7 @@ static void user_changes(const void *arg)
 	if (u->who == ROOT)
 		need(!setgroups(2, extra));
 	become(u->who);
-	isolate_early(&c, -1);
+	isolate_early(&c, (const int[]){ -1 }, 1);
 	admin = caps_have(CAP_SYS_ADMIN);
 	ptrace = caps_have(CAP_SYS_PTRACE);
 	isolate_user(&c);
@@ -193,7 +193,7 @@ static void prefork_namespaces(const void *arg)
 	int proc = open("/proc", O_PATH | O_DIRECTORY);
 
 	become(p->who);
-	isolate_early(&c, proc);
+	isolate_early(&c, (const int[]){ proc }, 1);
 	isolate_user(&c);
 	for (unsigned i = 0; i < ARRAY_SIZE(name); i++)
 		need(readlinkat(proc, name[i], before[i], sizeof(before[i]) - 1) > 0);
@@ -249,7 +249,7 @@ static void isolate_all(enum who who, enum mode mode, int *status)
 	struct conf c = { .foreground = true, .mode = mode };
 
 	become(who);
-	isolate_early(&c, -1);
+	isolate_early(&c, (const int[]){ -1 }, 1);
 	isolate_user(&c);
 	*status = open("/proc/self/status", O_RDONLY);
 	need(*status >= 0);
@@ -296,7 +296,7 @@ static void late_not_dumpable(const void *arg)
 	if (!pid) {
 		struct conf c = { .foreground = true };
 
-		isolate_early(&c, fds[1]);
+		isolate_early(&c, (const int[]){ fds[1] }, 1);
 		isolate_user(&c);
 		isolate_prefork(&c);
 		isolate_late(&c);
@@ -417,7 +417,7 @@ static void late_works(const void *arg)
 		struct conf c = { .foreground = true };
 
 		become(ORDINARY);
-		isolate_early(&c, 3);
+		isolate_early(&c, (const int[]){ 3 }, 1);
 		isolate_user(&c);
 		isolate_prefork(&c);
 		isolate_late(&c);

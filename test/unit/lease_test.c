@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* lease_test.c - addresses and names of guests on a network of their own, also against slow searches */
-#define GUEST_MAX 4
-
 #include "../../lease.c"
 #include "../addresses.h"
 #include "../draw.h"
 #include "../t.h"
+
+#define GUESTS	4
 
 static struct conf cf;
 static struct net net;
@@ -51,7 +51,7 @@ static const char *offer(unsigned g, unsigned i, enum family f, const char *wish
 
 	if (!lease_offer(&t, g, &m, f, wish ? &w : NULL))
 		return "-";
-	got = lease_ip(&t, &m, f).addr;
+	got = lease_ip(&t, g, &m, f).addr;
 	return addr_fmt(&got, buf);
 }
 
@@ -332,7 +332,7 @@ static struct lease *slow_addr(const struct addr *a)
 
 static int slow_claim(const struct addr *a)
 {
-	for (unsigned g = 0; g < GUEST_MAX; g++)
+	for (unsigned g = 0; g < GUESTS; g++)
 		for (unsigned i = 0; i < CLAIMS_EACH; i++)
 			if (t.claim[g][i].age && addr_eq(&t.claim[g][i].a, a))
 				return (int)g;
@@ -352,7 +352,7 @@ static bool slow_owns(unsigned g, const struct addr *a)
 
 static void look_all(void)
 {
-	unsigned n[GUEST_MAX] = { 0 };
+	unsigned n[GUESTS] = { 0 };
 
 	for (struct lease *l = t.l; l < t.l + LEASES_MAX; l++) {
 		if (!l->used)
@@ -366,7 +366,7 @@ static void look_all(void)
 			ok(!l->state[f] || (lan_has(&net, &l->a[f]) && !lan_ours(&net, &l->a[f])));
 		}
 	}
-	for (unsigned g = 0; g < GUEST_MAX; g++)
+	for (unsigned g = 0; g < GUESTS; g++)
 		ok(n[g] == t.count[g] && n[g] <= LEASES_EACH);
 }
 
@@ -377,12 +377,12 @@ static struct addr random_addr(void)
 	if (below(2))
 		return addr_from4(htonl(0xc0a84d00 | below(18)));
 	m = mac(below(40));
-	return eui64(&cf.lan.net[V6], &m);
+	return lan_address(&cf.lan.net[V6], &m);
 }
 
 static void random_step(void)
 {
-	unsigned g = below(GUEST_MAX), i = below(40);
+	unsigned g = below(GUESTS), i = below(40);
 	enum family f = (enum family)below(FAMILIES);
 	const struct mac m = mac(i);
 	struct addr a = random_addr(), was = addr_any4;
@@ -396,7 +396,7 @@ static void random_step(void)
 	case 1:
 		was = l ? l->a[f] : addr_any4;
 		if (lease_offer(&t, g, &m, f, below(2) ? &a : NULL)) {
-			const struct addr got = lease_ip(&t, &m, f).addr;
+			const struct addr got = lease_ip(&t, g, &m, f).addr;
 
 			ok(!had || addr_eq(&was, &got));
 			ok(slow_owns(g, &got) && !is_taken(&t, g, &m, &got));

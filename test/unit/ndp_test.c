@@ -4,20 +4,13 @@
 #include "../responder.h"
 #include "../t.h"
 
-static struct neighs hood;		/* neighbours that are known */
-
-static enum drop answer(const struct net *c, const struct pkt *p, struct answer *a)
-{
-	return ndp_answer(c, &hood, p, a);
-}
-
 /* @a becomes the only neighbour that is known, 02:00:00:00:00:aa */
 static void know(const struct addr *a)
 {
 	const struct neigh e = { .a = *a, .mac = { { 2, [5] = 0xaa } }, .used = true };
 
-	hood = (struct neighs){ .count = 1 };
-	hood.e[neigh_hash(&hood, a) % NEIGH_SETS * NEIGH_WAYS] = e;
+	r_hood = (struct neighs){ .count = 1 };
+	r_hood.e[neigh_hash(&r_hood, a) % NEIGH_SETS * NEIGH_WAYS] = e;
 }
 
 static const struct mac guest_mac = { { 0x52, 0x54, 0, 0x12, 0x34, 0x56 } };
@@ -99,10 +92,10 @@ static void cuts(const struct net *c, const uint8_t *frame, size_t len)
 	struct answer a;
 
 	for (size_t n = 0; n < len; n++) {
-		ok(r_run(answer, c, frame, n, &a, &reply) != DROP_NONE);
+		ok(r_run(ndp_answer, c, frame, n, &a, &reply) != DROP_NONE);
 		memcpy(part, frame, n);
 		r_fix(part, n);
-		r_run(answer, c, part, n, &a, &reply);
+		r_run(ndp_answer, c, part, n, &a, &reply);
 		ok(a.out.len % 8 == 0);
 	}
 }
@@ -116,7 +109,7 @@ static void test_ns(void)
 		struct answer a;
 
 		test("ndp: %s", ns_row[i].name);
-		eq(r_run(answer, &c, frame, len, &a, &reply), ns_row[i].rc);
+		eq(r_run(ndp_answer, &c, frame, len, &a, &reply), ns_row[i].rc);
 		eq(a.out.len, ns_row[i].target ? 24 : 0);
 		if (ns_row[i].target && a.out.len) {
 			r_hex(ns_row[i].target, want);
@@ -211,7 +204,7 @@ static void test_ra(void)
 
 		test("CFG-04 ndp: solicitation answered at once: %s", ra_row[i].name);
 		ra_row[i].change(&c);
-		eq(r_run(answer, &c, frame, len, &a, &reply), DROP_NONE);
+		eq(r_run(ndp_answer, &c, frame, len, &a, &reply), DROP_NONE);
 		check_ra(&c, &a, reply, i);
 		ok(mac_eq(&a.dmac, &guest_mac));
 		eq_mem(&a.dst.a, frame + 22, 16);
@@ -244,13 +237,13 @@ static void test_rs(void)
 		struct answer a;
 
 		test("ndp: router solicitation %s", row[i].name);
-		eq(r_run(answer, &c, frame, len, &a, &reply), row[i].rc);
+		eq(r_run(ndp_answer, &c, frame, len, &a, &reply), row[i].rc);
 		if (ok(!a.out.len == !!row[i].rc) && a.out.len) {
 			eq(addr_eq(&a.dst.a, &nodes), row[i].multicast);
 			eq(mac_eq(&a.dmac, &nodes_mac), row[i].multicast);
 		}
 		c.ip[V6].on = false;
-		eq(r_run(answer, &c, frame, len, &a, &reply), DROP_POLICY);
+		eq(r_run(ndp_answer, &c, frame, len, &a, &reply), DROP_POLICY);
 		eq(a.out.len, 0);
 	}
 }
@@ -395,17 +388,17 @@ static void test_neighbour(void)
 	test("CFG-16 ndp: a neighbour that is known has its own MAC address");
 	r_hex(OTHER, who.b);
 	know(&who);
-	eq(r_run(answer, &c, frame, len, &a, &reply), DROP_NONE);
+	eq(r_run(ndp_answer, &c, frame, len, &a, &reply), DROP_NONE);
 	r_hex(OTHER "02 01 0200000000aa", want);
 	eq_mem(reply, want, 24);
 
 	test("CFG-16 ndp: and so has a router that we speak for, in its advertisements");
 	know(&c.ip[V6].our_ll);
 	len = make(frame, "ff", GUEST_LL, ROUTERS, RS SLLA);
-	eq(r_run(answer, &c, frame, len, &a, &reply), DROP_NONE);
+	eq(r_run(ndp_answer, &c, frame, len, &a, &reply), DROP_NONE);
 	r_hex("01 01 0200000000aa", want);
 	eq_mem(reply + 8, want, 8);
-	hood.count = 0;
+	r_hood.count = 0;
 
 	test("RFC 4861 7.2.6 ndp: unsolicited advertisement, to all nodes, overrides");
 	ndp_announce(&who, &(struct mac){ { 2, [5] = 0xbb } }, &nodes, &guest_mac, &a);

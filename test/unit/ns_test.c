@@ -32,7 +32,7 @@ static void become(enum who who)
 /* Start-up as far as namespaces are concerned */
 static void start(struct ns *ns, const struct conf *c)
 {
-	isolate_early(c, -1);
+	isolate_early(c, (const int[]){ -1 }, 1);
 	isolate_user(c);
 	ns_open(ns, c);
 }
@@ -559,7 +559,7 @@ static void end(const void *arg)
 
 	if (t->without)
 		child_without(t->without, ENOSYS);
-	isolate_early(&c, go);
+	isolate_early(&c, (const int[]){ go }, 1);
 	isolate_user(&c);
 	ns_open(&ns, &c);
 	ep = epoll_create1(EPOLL_CLOEXEC);

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* lan_send.c - frames from guest to guest: filtered, and as they are, or as their receiver's link takes them
+ *
+ * Of IP, only what makes sense passes: a receiver without offloads gets super-packets in segments, with the headers of
+ * the original (RFC 9293 3.1, RFC 768; Linux' generic segmentation does the same), and checksums that are complete.
+ *
+ * Guests don't play the router or the DHCP server for others, which are ours (RFC 6105, RFC 7610).
+ */
+#include <netinet/in.h>
+#include <string.h>
+
+#include "checksum.h"
+#include "ctx.h"
+#include "lan.h"
+
+enum { ND_ADVERT = 134, ND_NEIGHBOR = 136, ND_REDIRECT = 137 };
+enum { ARP_SENDER = 14 };
+enum { DHCP_SERVER = 67, DHCP_CLIENT = 68, DHCP6_CLIENT = 546, DHCP6_SERVER = 547 };
+
+/* A frame to be forwarded */
+struct fwd_frame {
+	const struct raw *raw;
+	struct pkt	p;
+	bool		ip;		/* the packet was understood, down to its transport header */
+	size_t		l4, data;	/* of the frame: where transport header and payload start; payload ends at: */
+	size_t		end;
+};
+
+/* Only with checks that protect others. A checksum is the receiver's to verify. */
+static enum drop frame_read(struct fwd_frame *f)
+{
+	struct raw raw = *f->raw;
+	enum drop why;
+
+	raw.off.full = false;
+	why = pkt_parse(&raw, &f->p);
+	if (why == DROP_ETHERTYPE || why == DROP_PROTO)
+		return DROP_NONE;
+	if (why || f->p.ethertype == ETH_P_ARP || f->p.fragment)
+		return why;
+	f->data = f->p.data.off;
+	f->end = f->p.data.off + f->p.data.len;
+	f->ip = f->p.proto == IPPROTO_TCP || f->p.proto == IPPROTO_UDP;
+	f->l4 = f->p.l4;
+	return DROP_NONE;
+}
+
+/* Does a guest speak as if it were we? */
+static bool plays_router(const struct pkt *p)
+{
+	if (p->fragment)
+		return p->proto == IPPROTO_ICMPV6;	/* RFC 6980: of neighbour discovery, there are none */
+	if (p->proto == IPPROTO_ICMPV6)
+		return p->icmp.type == ND_ADVERT || p->icmp.type == ND_REDIRECT;
+	return p->proto == IPPROTO_UDP && ((p->src.port == DHCP_SERVER && p->dst.port == DHCP_CLIENT) ||
+					   (p->src.port == DHCP6_SERVER && p->dst.port == DHCP6_CLIENT));
+}
+
+/* Room for @len bytes behind the Ethernet header, in a frame to @to; NULL: it is lost */
+static struct frame *frame_to(struct guest *to, const struct raw *raw, size_t len)
+{
+	struct frame *f;
+
+	if (!tap_reserve(&to->tap, &f, 1, len, TAP_ANY)) {
+		drop_count(to, DROP_LINK_FULL);
+		return NULL;
+	}
+	to->tap.pair = raw->queue;
+	f->len = len;
+	return f;
+}
+
+static void frame_send(struct guest *to, struct frame *f, const struct fwd_frame *ff, struct offload off)
+{
+	const struct view head = { ff->raw->iov, ff->raw->cnt, 0, ETH_HLEN };
+
+	f->hoff = HDR_L4 - ETH_HLEN;
+	f->hlen = ETH_HLEN;
+	view_copy(&head, 0, f->hdr + f->hoff, ETH_HLEN);
+	f->pay[0].iov_len = f->len;
+	f->off = off;
+	f->csum_start = (uint16_t)ff->l4;
+	f->csum_off = ff->p.proto == IPPROTO_TCP ? 16 : 6;
+	f->v6 = ff->p.ethertype == ETH_P_IPV6;
+	f->proto = ff->p.proto;
+	tap_commit(&to->tap, f);
+}
+
+/* The transport checksum of @len bytes behind the Ethernet header, at @b */
+static void checksum_finish(const struct fwd_frame *ff, uint8_t *b, size_t len)
+{
+	size_t l4 = ff->l4 - ETH_HLEN, at = l4 + (ff->p.proto == IPPROTO_TCP ? 16 : 6);
+	uint16_t sum;
+
+	memset(b + at, 0, sizeof(sum));
+	sum = csum_finish(csum_add(b + l4, len - l4,
+				   csum_pseudo(&ff->p.src.a, &ff->p.dst.a, ff->p.proto, (uint32_t)(len - l4))));
+	if (!sum && ff->p.proto == IPPROTO_UDP)
+		sum = UINT16_MAX;			/* RFC 768: zero is none */
+	memcpy(b + at, &sum, sizeof(sum));
+}
+
+/* As it is, or with a complete checksum */
+static void send_whole(struct guest *to, const struct fwd_frame *ff)
+{
+	size_t len = (ff->ip ? ff->end : ff->raw->len) - ETH_HLEN;	/* without padding, as far as that is known */
+	const struct view v = { ff->raw->iov, ff->raw->cnt, ETH_HLEN, len };
+	struct offload off = { .partial = ff->raw->off.partial, .gso = ff->ip ? ff->p.off.gso : 0 };
+	struct frame *f;
+
+	if (!off.gso && len > to->tap.caps.mtu) {
+		to->tap.stats.tx_lost++;
+		return;
+	}
+	f = frame_to(to, ff->raw, len);
+	if (!f)
+		return;
+	view_copy(&v, 0, f->pay[0].iov_base, len);
+	if (off.partial && !(ff->ip && to->tap.caps.csum)) {
+		if (ff->ip)
+			checksum_finish(ff, f->pay[0].iov_base, len);
+		off.partial = false;
+	}
+	frame_send(to, f, ff, off);
+}
+
+/* Lengths, numbers and flags of segment number @n, @len bytes behind the Ethernet header, at payload byte @at */
+static void segment_headers(const struct fwd_frame *ff, uint8_t *b, unsigned n, size_t at, size_t len, bool last)
+{
+	uint8_t *l4 = b + ff->l4 - ETH_HLEN;
+
+	if (ff->p.ethertype == ETH_P_IP) {
+		size_t hlen = (b[0] & 15) * 4U;
+		uint16_t sum;
+
+		put_be16(b + 2, (uint16_t)len);
+		put_be16(b + 4, (uint16_t)(get_be16(b + 4) + n));
+		memset(b + 10, 0, sizeof(sum));
+		sum = csum_finish(csum_add(b, hlen, 0));
+		memcpy(b + 10, &sum, sizeof(sum));
+	} else {
+		put_be16(b + 4, (uint16_t)(len - IP6_HLEN));
+	}
+	if (ff->p.proto == IPPROTO_UDP) {
+		put_be16(l4 + 4, (uint16_t)(len - (ff->l4 - ETH_HLEN)));
+		return;
+	}
+	put_be32(l4 + 4, ff->p.tcp.seq + (uint32_t)at);
+	if (!last)
+		l4[13] &= (uint8_t)~(TCP_FIN | TCP_PSH);
+	if (n)
+		l4[13] &= 0x7f;				/* CWR: in the first one only (RFC 3168 6.1.2) */
+}
+
+static void send_segments(struct guest *to, const struct fwd_frame *ff)
+{
+	size_t head = ff->data - ETH_HLEN, part, all = ff->end - ff->data;
+	const struct view v = { ff->raw->iov, ff->raw->cnt, ETH_HLEN, ff->end - ETH_HLEN };
+	unsigned n = 0;
+
+	for (size_t at = 0; at < all; at += part, n++) {
+		struct frame *f;
+
+		part = MIN(all - at, ff->p.off.gso);
+		if (head + part > to->tap.caps.mtu) {
+			to->tap.stats.tx_lost++;
+			return;
+		}
+		f = frame_to(to, ff->raw, head + part);
+		if (!f)
+			return;
+		view_copy(&v, 0, f->pay[0].iov_base, head);
+		view_copy(&v, head + at, (uint8_t *)f->pay[0].iov_base + head, part);
+		segment_headers(ff, f->pay[0].iov_base, n, at, head + part, at + part == all);
+		checksum_finish(ff, f->pay[0].iov_base, head + part);
+		frame_send(to, f, ff, (struct offload){ 0 });
+	}
+}
+
+/* Does the link of @to take the super-packet? */
+static bool takes_whole(const struct guest *to, const struct fwd_frame *ff)
+{
+	const struct caps *caps = &to->tap.caps;
+	uint32_t most = ff->p.ethertype == ETH_P_IP ? caps->tso4 : caps->tso6;
+
+	if (ff->p.proto == IPPROTO_UDP)
+		return caps->uso;
+	return ff->end - ETH_HLEN <= most && ff->data - ETH_HLEN + ff->p.off.gso <= caps->mtu;
+}
+
+static void frame_forward(struct guest *to, const struct fwd_frame *ff)
+{
+	if (!ff->ip || !ff->p.off.gso || takes_whole(to, ff))
+		send_whole(to, ff);
+	else
+		send_segments(to, ff);
+}
+
+/* Is the source address one that the guest may have? */
+static bool source_ok(struct ctx *c, const struct guest *g, const struct mac *mac, const struct addr *a)
+{
+	return addr_is_unspec(a) || addr_eq(a, &g->seen.addr[addr_family(a)]) ||
+	       lease_use(&c->leases, g->index, mac, a);
+}
+
+/* Address that an ARP packet, or a neighbour advertisement, is an answer for; unspecified: none */
+static struct addr answered(const struct pkt *p)
+{
+	uint8_t b[16];
+
+	if (p->ethertype == ETH_P_ARP && view_copy(&p->data, ARP_SENDER, b, 4))
+		return addr_from_bytes(b, true);
+	if (p->ethertype == ETH_P_IPV6 && !p->fragment && p->proto == IPPROTO_ICMPV6 &&
+	    p->icmp.type == ND_NEIGHBOR && view_copy(&p->data, 0, b, 16))
+		return addr_from_bytes(b, false);
+	return addr_any6;
+}
+
+/* May the guest send that, as far as addresses go? The lease wins, with a line. */
+static bool addresses_ok(struct ctx *c, const struct guest *g, const struct mac *mac, const struct pkt *p)
+{
+	struct addr a = answered(p);
+	char m[MAC_STRLEN], text[ADDR_STRLEN];
+
+	if (p->ethertype != ETH_P_ARP && !source_ok(c, g, mac, &p->src.a))
+		a = p->src.a;
+	else if (addr_is_unspec(&a) || lease_use(&c->leases, g->index, mac, &a))
+		return true;
+	log_limited(LOG_WARNING, "Guest %u, at %s, claims %s, which is not its address", g->index, mac_fmt(mac, m),
+		    addr_fmt(&a, text));
+	return false;
+}
+
+static void log_owner(const struct ctx *c, const struct guest *g, const struct mac *mac)
+{
+	char text[MAC_STRLEN];
+
+	log_limited(LOG_WARNING, "Guest %u sends from %s, the MAC address of %s", g->index, mac_fmt(mac, text),
+		    mac_eq(mac, &c->net.cf->our_mac) ? "its gateway" : "another guest");
+}
+
+/* To the guests of a set. @ours: false afterwards if it is not for us either */
+static enum drop frame_spread(struct ctx *c, const struct guest *g, const struct mac *from, const struct raw *raw,
+			      uint64_t set, bool *ours)
+{
+	struct fwd_frame ff = { .raw = raw };
+	enum drop why = frame_read(&ff);
+	struct guest *to;
+
+	if (!why && ff.p.ethertype != ETH_P_ARP && plays_router(&ff.p))
+		why = DROP_POLICY;
+	*ours &= !why;
+	if (!why && !addresses_ok(c, g, from, &ff.p))
+		return *ours ? DROP_NONE : DROP_OWNER;		/* not for others; with us, the lease wins */
+	while (!why && (to = guest_next(c, &set)))
+		if (!to->tap.down && !to->link_error)
+			frame_forward(to, &ff);
+	return why;
+}
+
+enum drop lan_input(struct ctx *c, struct guest *g, const struct raw *raw, bool *ours)
+{
+	const struct view v = { raw->iov, raw->cnt, 0, raw->len };
+	struct mac mac[2];			/* to, from */
+	uint64_t set;
+	enum drop why;
+	unsigned n = LAN_NOBODY;
+	bool many;
+
+	*ours = false;
+	if (raw->len < ETH_HLEN)
+		return DROP_FRAME;
+	if (raw->iov->iov_len >= sizeof(mac))
+		memcpy(mac, raw->iov->iov_base, sizeof(mac));
+	else if (!view_copy(&v, 0, mac, sizeof(mac)))
+		return DROP_FRAME;
+	why = mac_eq(&mac[1], &c->net.cf->our_mac) ? DROP_OWNER : lan_learn(&c->lan, g->index, &mac[1], c->now);
+	if (why == DROP_OWNER)
+		log_owner(c, g, &mac[1]);
+	if (why)
+		return why;
+
+	many = mac[0].b[0] & 1;
+	*ours = many || mac_eq(&mac[0], &c->net.cf->our_mac);
+	if (*ours && !many)
+		return DROP_NONE;
+	if (!many)
+		n = lan_find(&c->lan, &mac[0], c->now);
+	set = (n == LAN_NOBODY ? c->here : 1ULL << n) & ~(1ULL << g->index);
+	if (set && c->net.cf->lan.isolate)
+		return *ours ? DROP_NONE : DROP_POLICY;
+	return set ? frame_spread(c, g, &mac[1], raw, set, ours) : DROP_NONE;
+}
