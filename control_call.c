@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "ask.h"
+#include "attach.h"
 #include "auto.h"
 #include "control.h"
 #include "counters.h"
@@ -181,6 +182,8 @@ static void put_rule(struct json_out *o, const struct fwd_rule *fr)
 	json_int(o, "to", r->to);
 	if (!addr_is_unspec(&r->to_addr))
 		json_str(o, "to_address", addr_fmt(&r->to_addr, a));
+	if (r->to_name[0])
+		json_str(o, "to_name", r->to_name);
 	json_bool(o, "weak", r->weak);
 	json_bool(o, "automatic", r->automatic);
 	json_int(o, "accepted", (int64_t)fr->accepted);
@@ -277,6 +280,10 @@ static bool step_error(struct json_out *o, const char *error, unsigned n, struct
 static const char *not_here(const struct ctx *c)
 {
 	for (const struct rule *r = named.rule; r < named.rule + named.n; r++) {
+		const char *why = conf_target(c->net.cf, r);
+
+		if (why)
+			return why;
 		switch (fwd_rule_possible(&c->net, r)) {
 		case -EPROTONOSUPPORT:
 			return r->proto == IPPROTO_TCP ? "no TCP here, it is switched off" :
@@ -321,6 +328,7 @@ static bool do_step(const struct ctx *c, unsigned n, struct step *s, struct json
 
 	named.n = 0;
 	named.run_time = true;
+	named.lan = want.lan = c->net.cf->lan.on;
 	if (!s->letter) {
 		fr = s->id > 0 && s->id <= UINT32_MAX ? rule_after(&c->fwd, (uint32_t)s->id - 1) : NULL;
 		if (fr && fr->id == s->id)
@@ -668,6 +676,129 @@ static void metrics(struct ctx *c, struct control_call *call, struct json_out *o
 	}
 }
 
+/* Guests */
+
+#define GUEST_ADDRS	8		/* addresses of one that are shown */
+
+/* Name and addresses of a guest. Return: number of addresses */
+static unsigned guest_facts(const struct ctx *c, const struct guest *g, struct addr *a, const char **name)
+{
+	const struct addr *seen[] = { &g->seen.addr[V4], &g->seen.addr[V6], &g->seen.ll };
+	unsigned n = 0;
+
+	*name = NULL;
+	if (lan_on(&c->net))
+		return lease_facts(&c->leases, g->index, a, GUEST_ADDRS, name);
+	for (unsigned i = 0; i < ARRAY_SIZE(seen) && guest_heard(g); i++)
+		if (!addr_is_unspec(seen[i]))
+			a[n++] = *seen[i];
+	return n;
+}
+
+static void put_count(struct json_out *o, const char *name, uint64_t frames, uint64_t bytes)
+{
+	json_open(o, name, '{');
+	json_int(o, "frames", (int64_t)frames);
+	json_int(o, "bytes", (int64_t)bytes);
+	json_close(o, '}');
+}
+
+static void put_guest(struct json_out *o, const struct ctx *c, const struct guest *g)
+{
+	struct mac own = lan_on(&c->net) ? c->lan.e[g->index][0].mac : guest_heard(g) ? g->mac : (struct mac){ 0 };
+	char mac[MAC_STRLEN], text[ADDR_STRLEN];
+	struct addr a[GUEST_ADDRS];
+	uint64_t drops = 0;
+	const char *name;
+	unsigned n = guest_facts(c, g, a, &name);
+
+	for (unsigned i = 0; i < DROP_COUNT; i++)
+		drops += g->drops[i];
+	json_open(o, NULL, '{');
+	json_int(o, "index", g->index);
+	if (!mac_is_zero(&own))
+		json_str(o, "mac", mac_fmt(&own, mac));
+	json_open(o, "addresses", '[');
+	for (unsigned i = 0; i < n; i++)
+		json_str(o, NULL, addr_fmt(&a[i], text));
+	json_close(o, ']');
+	if (name)
+		json_str(o, "name", name);
+	json_str(o, "link", g->tap.ops->name);
+	json_int(o, "age", (int64_t)(c->now - g->since));
+	put_count(o, "from_guest", g->tap.stats.rx_frames, g->tap.stats.rx_bytes);
+	put_count(o, "to_guest", g->tap.stats.tx_frames, g->tap.stats.tx_bytes);
+	json_int(o, "lost", (int64_t)g->tap.stats.tx_lost);
+	json_int(o, "dropped", (int64_t)drops);
+	json_close(o, '}');
+}
+
+static void list_guests(struct ctx *c, struct control_call *call, struct json_out *o)
+{
+	if (!call->busy) {
+		reply_begin(o);
+		json_open(o, "guests", '[');
+	}
+	for (; call->at < c->guests && room(o); call->at++)
+		if (c->here & 1ULL << call->at)
+			put_guest(o, c, &c->guest[call->at]);
+	call->busy = call->at < c->guests || !room(o);
+	if (!call->busy) {
+		json_close(o, ']');
+		reply_end(o, false);
+	}
+}
+
+/* Has the guest this MAC address, or address? */
+static bool is_guest(const struct ctx *c, const struct guest *g, const struct mac *mac, const struct addr *a)
+{
+	struct addr have[GUEST_ADDRS];
+	unsigned n = a ? guest_facts(c, g, have, &(const char *){ NULL }) : 0;
+
+	if (mac && (mac_eq(mac, &g->mac) || lan_find(&c->lan, mac, c->now) == g->index))
+		return true;
+	while (n && !addr_eq(a, &have[n - 1]))
+		n--;
+	return n;
+}
+
+/* The guest with this index, MAC address, name or address, as a set */
+static uint64_t find_guest(struct ctx *c, const char *text)
+{
+	size_t len = strlen(text);
+	const struct lease *l = lease_named(&c->leases, text, len);
+	struct guest *g;
+	struct mac mac;
+	struct addr a;
+	uint64_t n = l ? l->guest : GUEST_MAX;
+
+	if (n < GUEST_MAX || parse_num(text, len, GUEST_MAX - 1, &n))
+		return c->here & 1ULL << n;
+	for (uint64_t set = c->here; (g = guest_next(c, &set));)
+		if (is_guest(c, g, mac_parse(text, &mac) ? &mac : NULL, addr_parse(text, len, &a) ? &a : NULL))
+			return 1ULL << g->index;
+	return 0;
+}
+
+static void disconnect_guest(struct ctx *c, struct control_call *call, struct json_out *o)
+{
+	char name[NAME_LEN];
+	uint64_t set;
+
+	if (!json_get_str(json_member(call->parameters, "guest"), name, sizeof(name))) {
+		reply_invalid(o, "guest");
+		return;
+	}
+	set = find_guest(c, name);
+	if (!set || !mac_is_zero(&c->guest[0].device)) {		/* a namespace stays */
+		reply_service_error(o, ERROR("NoSuchGuest"), "guest", name);
+		return;
+	}
+	attach_drop(c, set);
+	reply_begin(o);
+	reply_end(o, false);
+}
+
 static void status(struct ctx *c, struct control_call *call, struct json_out *o)
 {
 	(void)call;
@@ -698,6 +829,8 @@ static const struct method {
 	{ CONTROL_INTERFACE ".Questions", true, false, { NULL }, list_questions },
 	{ CONTROL_INTERFACE ".Answer", false, false, { "id", "answer" }, take_answer },
 	{ CONTROL_INTERFACE ".Answers", true, false, { NULL }, list_answers },
+	{ CONTROL_INTERFACE ".ListGuests", false, false, { NULL }, list_guests },
+	{ CONTROL_INTERFACE ".DisconnectGuest", false, false, { "guest" }, disconnect_guest },
 	{ CONTROL_INTERFACE ".Status", false, false, { NULL }, status },
 };
 

@@ -29,6 +29,7 @@ struct parse {
 	bool		show;
 	bool		now;			/* with --policy */
 	enum pesto_view	view;			/* wanted in the end */
+	const char	*disconnect;		/* guest, or NULL */
 	unsigned	steps;
 	struct json_out	call;
 };
@@ -69,6 +70,12 @@ static const struct opt opts[] = {
 	{ "events", 0, NULL, 1, NULL, VIEW_EVENTS,
 	  "Show verdicts on flows, and their ends, as they come: lines of JSON, as of pasta's option --flow-log" },
 	{ "metrics", 0, NULL, 1, NULL, VIEW_METRICS, "Show all counters in the text format of OpenMetrics" },
+	{ .help = "Guests", .modes = 1 },
+	{ "guests", 0, NULL, 1, NULL, VIEW_GUESTS,
+	  "Show the guests that are connected: index, MAC address, name, kind of link, seconds since then, bytes from "
+	  "and to the guest, frames dropped, and addresses" },
+	{ "disconnect", 0, "GUEST", 1, NULL, 0,
+	  "End the connection of a guest: its index, MAC address, name or address. It may connect again" },
 
 	{ .help = "Destinations the guest may reach", .modes = 1 },
 	{ "policy", 0, "PATH", 1, NULL, 0,
@@ -116,7 +123,7 @@ static void ports(struct parse *p, char letter, const char *val)
 static void view(struct parse *p, enum pesto_view v)
 {
 	if (p->view && p->view != v)
-		die("pesto: one of --flows, --top, --events, --metrics and --ask expected");
+		die("pesto: one of --flows, --top, --events, --metrics, --guests and --ask expected");
 	p->view = v;
 }
 
@@ -139,6 +146,8 @@ static void found(struct parse *p, const struct opt *o, const char *val)
 			view(p, (enum pesto_view)o->off);
 		else if (!strcmp(o->name, "now"))
 			p->now = true;
+		else if (!strcmp(o->name, "disconnect"))
+			p->disconnect = val;
 		else
 			policy_path = val;
 		break;
@@ -245,6 +254,7 @@ static _Noreturn void not_bound(const char *option, const char *value, int port,
 static _Noreturn void refused(const char *p, const char *error)
 {
 	char option[PESTO_TEXT], value[PESTO_TEXT], reason[PESTO_TEXT], parameter[PESTO_TEXT];
+	char guest[PESTO_TEXT];
 
 	pesto_text(p, "option", option);
 	pesto_text(p, "value", value);
@@ -256,6 +266,9 @@ static _Noreturn void refused(const char *p, const char *error)
 		die("Invalid value \"%s\" for option -%s: %s", value, option, reason);
 	if (policy_path && !strcmp(error, CONTROL_INTERFACE ".InvalidPolicy"))
 		policy_bad((int)pesto_int(p, "line"), reason);
+	pesto_text(p, "guest", guest);
+	if (!strcmp(error, CONTROL_INTERFACE ".NoSuchGuest"))
+		die("No such guest: %s", guest);
 	if (!strcmp(error, CONTROL_INTERFACE ".NoSuchRule"))
 		die("Nothing to delete: no rule of option '-%s %s' is there", option, value);
 	die("Refused: %s%s%s", error, *parameter ? " " : "", parameter);
@@ -361,6 +374,8 @@ static bool rule_of(const char *v, struct rule *r)
 	r->any = !*text;
 	pesto_text(v, "interface", text);
 	snprintf(r->ifname, sizeof(r->ifname), "%.*s", IFNAMSIZ - 1, text);
+	pesto_text(v, "to_name", text);
+	snprintf(r->to_name, sizeof(r->to_name), "%.*s", RULE_NAME - 1, text);
 	return addr_of(v, "address", &r->addr) && addr_of(v, "to_address", &r->to_addr);
 }
 
@@ -509,7 +524,9 @@ int pesto_main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	isolate_client();
 
-	if (p.show || (!changes && !p.view))
+	if (p.disconnect)
+		pesto_disconnect(fd, path, p.disconnect);
+	if (p.show || !(changes || p.view || p.disconnect))
 		show(fd, path, changes ? "Previous configuration" : "passt/pasta configuration");
 	if (p.steps)
 		ask(fd, path, call_buf, p.call.len);

@@ -47,7 +47,7 @@ void pesto_text(const char *v, const char *name, char buf[static PESTO_TEXT]);
 int64_t pesto_int(const char *v, const char *name);
 
 /* A look at flows, events, counters or questions: until the user or the server ends it, for some */
-enum pesto_view { VIEW_NONE, VIEW_FLOWS, VIEW_TOP, VIEW_EVENTS, VIEW_METRICS, VIEW_ASK };
+enum pesto_view { VIEW_NONE, VIEW_FLOWS, VIEW_TOP, VIEW_EVENTS, VIEW_METRICS, VIEW_GUESTS, VIEW_ASK };
 void pesto_view(int fd, const char *path, enum pesto_view view);
 
 /* A connection to the control socket at @path, or the end of the process */
@@ -58,5 +58,11 @@ void pesto_place(const char *v);
 
 /* Questions, from a connection to @path, and answers, until the connection ends: an error */
 _Noreturn void pesto_ask(int fd, const char *path);
+
+/* The guests that are connected: a title, and a line each */
+void pesto_guests(int fd, const char *path);
+
+/* One of them, by index, MAC address, name or address, is to be disconnected; it is an error if there is none */
+void pesto_disconnect(int fd, const char *path, const char *guest);
 
 #endif /* PESTO_H */

@@ -385,6 +385,9 @@ void pesto_view(int fd, const char *path, enum pesto_view view)
 	case VIEW_METRICS:
 		show_metrics(fd, path);
 		break;
+	case VIEW_GUESTS:
+		pesto_guests(fd, path);
+		break;
 	case VIEW_ASK:
 		pesto_ask(fd, path);
 		break;

@@ -113,7 +113,7 @@ refused "no such interface" "$(cant 8400 "No such device" "-t %none/8400" "HOST 
 refused "FWD-16 any address" "$(cant 8300 "Address already in use" "-t 8299-8301" "HOST TCP port *")" -A -t 8299-8301
 for two in "--flows --metrics" "--ask --top" "--events --ask"; do
 	# shellcheck disable=SC2086 # two options
-	refused "two views: $two" "pesto: one of --flows, --top, --events, --metrics and --ask expected" $two
+	refused "two views: $two" "pesto: one of --flows, --top, --events, --metrics, --guests and --ask expected" $two
 done
 refused "two paths" "pesto: the path of one control socket expected; see --help" -s nosuch
 is "output that can't be written" "$("$PESTO" "$S" 2>&1 >/dev/full) $?" "Couldn't write to standard output: No space left on device 1"
