@@ -162,11 +162,13 @@ def show(q, a):
     for i in range(an + ns + ar):
         owner, at = name_at(a, at)
         kind, _, ttl, size = struct.unpack_from("!HHIH", a, at)
-        data, at = a[at + 10:at + 10 + size], at + 10 + size
+        start, data, at = at + 10, a[at + 10:at + 10 + size], at + 10 + size
         if kind in (A, AAAA):
             out.append(str(ipaddress.ip_address(data)))
         elif kind == CNAME:
             out.append("CNAME")
+        elif kind == PTR:
+            out.append(name_at(a, start)[0])
         elif kind == HTTPS:
             out.append("HTTPS" + ("+ech" if b"ech-keys" in data else ""))
         elif kind == 41:

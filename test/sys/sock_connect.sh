@@ -124,7 +124,8 @@ for i in range(100):
 g = connect()
 up(g, "VM-01 after 100 more, of which half did not wait for an answer")
 for i in range(50):
-    other = Guest(unix(S))
+    other = Guest(unix(S), bytes.fromhex("525400aabbcc"))
+    other.send(other.dhcp_frame(1, i))      # refused by its first frame; without one, after 2 s
     other.ended()
     other.close()
 for what in "Guest connected", "Guest disconnected", "Another guest":
@@ -163,7 +164,7 @@ os.kill(proc.pid, signal.SIGSTOP)
 g.close()
 g = Guest(unix(S))
 g.send(g.dhcp_frame(1, 6000))
-other = Guest(unix(S))
+other = Guest(unix(S), bytes.fromhex("525400aabbcc"))
 other.send(other.dhcp_frame(1, 6001))
 os.kill(proc.pid, signal.SIGCONT)
 p.ok(g.dhcp_reply(6000), "frames sent before passt reads, or knows of the connection: answered")
