@@ -336,7 +336,10 @@ static void tcp_acked(struct ctx *c, struct flow *f, const struct tcp_seg *s)
 	uint32_t ack = s->ack;
 
 	if (t->flags & TCPF_TIMED && seq_le(t->rtt_seq, ack)) {
-		tcp_timed(t, c->now_us);
+		if (t->recover && recover_mended(t, ack))
+			t->flags &= ~TCPF_TIMED;
+		else
+			tcp_timed(t, c->now_us);
 	} else if (t->retries) {
 		tcp_time_again(c, t, s);
 	}
@@ -483,10 +486,12 @@ static bool tcp_control(struct ctx *c, struct flow *f, const struct pkt *p)
 		return true;
 	}
 	if (flags & TCP_SYN) {			/* RFC 5961 4.2; in SYN-RECEIVED it is ours that was lost */
-		if (t->state == TCP_SYN_RCVD && p->tcp.seq == t->rcv_nxt - 1)
-			t->flags |= TCPF_ASK;
-		else
+		if (t->state == TCP_SYN_RCVD && p->tcp.seq == t->rcv_nxt - 1) {
+			t->flags = (t->flags & ~TCPF_TIMED) | TCPF_ASK;
+			t->retries = MAX(t->retries, 1);	/* ours is sent again: Karn's rule */
+		} else {
 			t->flags |= TCPF_ACK_NOW;
+		}
 		return true;
 	}
 	if (!(flags & TCP_ACK)) {

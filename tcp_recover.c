@@ -304,6 +304,16 @@ static void find_lost(struct tcp *t, uint32_t least)
 	lost(t, sum);
 }
 
+bool recover_mended(const struct tcp *t, uint32_t seq)
+{
+	const struct recover *r = of(t);
+
+	for (unsigned i = 0; i < r->n && seq_lt(r->p[i].seq, seq); i++)
+		if (r->p[i].fate != SACKED)
+			return true;
+	return false;
+}
+
 bool recover_waits(const struct tcp *t)
 {
 	const struct recover *r = of(t);
@@ -349,13 +359,17 @@ static void reordered(struct recover *r, uint32_t segments)
 	r->in_order = 0;
 }
 
-/* The timeout came too early: what it declared lost is on its way, and the window is what it was (RFC 4015) */
+/* The timeout came too early: what it declared lost is on its way, recovery is over, and the window is what it was (RFC
+ * 4015)
+ */
 static void spurious(struct tcp *t)
 {
 	struct recover *r = of(t);
 	struct change ch;
 
 	restore(r);
+	r->open = false;
+	r->force = 0;
 	if (recolour(r, t->snd_una, t->snd_max, OF(LOST), (struct piece){ .fate = FLIGHT }, &ch))
 		r->swept = r->before = t->snd_una;
 }
@@ -597,10 +611,12 @@ static uint32_t take_plain(struct tcp *t, uint32_t was, uint32_t bytes)
 	was = bytes;
 	bytes -= MIN(bytes, r->dups);
 	r->dups -= MIN(r->dups, was - MIN(was, t->mss));
-	if (!r->open || una == t->snd_max)
+	if (!r->open || una == t->snd_max) {
 		r->dups = 0;
-	else if (seq_lt(una, r->point))
+	} else if (seq_lt(una, r->point)) {
 		next_plain(t);
+		r->force = t->mss;		/* at once, whatever else seems to be in flight */
+	}
 	return MAX(bytes, MIN(was, t->mss));
 }
 

@@ -55,6 +55,9 @@ void recover_tail(struct tcp *t);
 /* Nothing more arrived for a part of a round trip: what was sent before others that did is lost (RFC 8985 6.3) */
 void recover_overdue(struct tcp *t);
 
+/* Is anything before @seq lost, or sent again? Then an acknowledgment up to there had to wait. */
+bool recover_mended(const struct tcp *t, uint32_t seq);
+
 /* Is there something that may be lost, once recover_overdue() finds it so? */
 bool recover_waits(const struct tcp *t);
 

@@ -491,16 +491,34 @@ static void prop_set_up(struct run *r)
 	r->carry = carry;
 }
 
-/* How long this guest's transfer may take, ns: for the breaks of applications, and for each loss LOSS_TIME. To a
- * receiver that keeps nothing behind a gap, what is late is lost.
+/* Of 1000 segments, those that are lost, or their acknowledgment is */
+static uint64_t vain(void)
+{
+	return link_->loss[0] + (1000 - link_->loss[0]) * link_->loss[1] / 1000;
+}
+
+/* ns until a segment arrives that is lost as often in a row as happens once in a million times: timeouts double */
+static uint64_t row_most(void)
+{
+	uint64_t t = 0, wait = 300 * MS;
+
+	for (unsigned odds = 1000000; odds; odds = (unsigned)(odds * vain() / 1000)) {
+		t += wait;
+		wait = wait < 30 * SEC ? 2 * wait : 60 * SEC;
+	}
+	return t;
+}
+
+/* How long this guest's transfer may take, ns: for the breaks of applications, for each loss LOSS_TIME, and once for
+ * many in a row. To a receiver that keeps nothing behind a gap, what is late is lost.
  */
 static uint64_t time_most(void)
 {
 	uint64_t segments = g->host_total / MSS + g->total / 500 + 10, lost;
 
-	lost = segments * (link_->loss[0] + link_->loss[1] + (g->keep == KEEP_NONE ? link_->late : 0)) / 1000;
+	lost = segments * vain() / (1000 - vain()) + (g->keep == KEEP_NONE ? segments * link_->late / 1000 : 0);
 	lost += link_->ring ? g->host_total / MSS / link_->ring : 0;
-	return 60 * SEC + 2 * SEC * g->host_total / g->buffer + SEC * g->total / 2000 + lost * LOSS_TIME;
+	return 60 * SEC + 2 * SEC * g->host_total / g->buffer + SEC * g->total / 2000 + lost * LOSS_TIME + row_most();
 }
 
 static void note_time(struct run *r, uint64_t took)
