@@ -181,7 +181,8 @@ static void p_repair(struct parse *p)
 {
 	if (strcmp(p->val, "none") != 0)
 		p_socket(p);
-	p->c->repair = p->val;
+	else
+		p->c->repair = p->val;
 }
 
 /* vhost-user.json's VHostUserBackendCapabilities, in QEMU's docs/interop; all that follows is ignored (vhost-user.rst,
@@ -640,7 +641,7 @@ static const struct opt opts[] = {
 	{ .help = "Link and addresses", .modes = BOTH },
 	{ "fd", 'F', "FD", BOTH, p_fd, 0,
 	  "Descriptor of an open link, instead of making one; with --guests, several times" },
-	{ "repair-path", 0, "PATH|none", BOTH, p_repair, 0,
+	{ "repair-path", 0, "PATH|none", BOTH, p_repair, CONF(repair),
 	  "Socket for helpers of a migration; by default, that of the guest, if it is for vhost-user, with .repair "
 	  "appended" },
 	{ "mtu", 'm', "BYTES", BOTH, p_mtu, 0, "MTU of the guest, 0 to leave it alone; 65520 by default" },

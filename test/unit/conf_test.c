@@ -922,6 +922,12 @@ static void test_warnings(void)
 	}
 	eq(conf.search.n, 1);
 
+	test("--repair-path, and nothing else");
+	ok(run_parse(&conf, split("passt --vhost-user --repair-path /r"), argv));
+	eq_str(conf.repair, "/r");
+	eq(conf.mode, MODE_PASST);
+	ok(!conf.foreground && !conf.socket);
+
 	test("the guest's link: the last of -s and -F");
 	ok(run_parse(&conf, split("passt -s /a -F 7"), argv));
 	eq(conf.link_fd, 7);
