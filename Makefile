@@ -64,11 +64,11 @@ STATIC	= -static -nostartfiles -Wl,-pie,--no-dynamic-linker $(MUSL)/rcrt1.o $(MU
 endif
 Q	:= $(if $(V),,@)
 # Not on the way of a packet: small, not fast
-COLD	:= accept answer arp ask attach auto bpf conf conf_lan conf_ports control control_call counters dhcp \
-	   dhcpv6 dns egress flow_file flow_log follow follow_filter follow_resolv fwd hello icmp isolate json \
-	   lease log map names ndp neigh_filter net netlink netlink_own netlink_route ns ns_net ns_setter opener \
-	   opt passt pcap pesto pesto_ask pesto_guest pesto_view policy_text qrap reach resolve resolve_lan \
-	   resolve_stream rules sock_filter summary udp_relay unix vhost_msg
+COLD	:= arp ask attach auto bpf check conf conf_lan conf_ports control control_call counters \
+	   dhcp dhcpv6 dns flow_file flow_log follow follow_filter follow_resolv hello hint \
+	   isolate json lease log ndp neigh_filter net netlink netlink_own netlink_route ns ns_net \
+	   ns_setter opener opt passt pcap pesto pesto_ask pesto_guest pesto_view policy_text qrap reach resolve \
+	   resolve_lan resolve_stream rules sock_filter summary unix vhost_msg
 $(COLD:%=$(B)/%.o): SMALL = $(patsubst -O2,-Os,$(filter -O2,$(CFLAGS)))
 # The same bytes from any folder: the build ID covers paths in debug information
 FLAGS	= -std=gnu11 -D_GNU_SOURCE= $(DEFINES) $(WARN) $(CFLAGS) $(HARDEN) $(SANITIZE) $(FUZZING) \
@@ -85,7 +85,7 @@ QRAP	:= $(if $(wildcard qrap.c),$(OUT)qrap)
 UNIT	:= $(patsubst %.c,$(B)/%,$(wildcard test/unit/*_test.c test/contract/*_test.c test/sim/*_test.c \
 	   doc/platform/*.c))
 FUZZ	:= $(patsubst %.c,$(B)/%,$(wildcard test/fuzz/fuzz_*.c))
-TOOLS	:= $(addprefix $(B)/test/tools/,xfer wan guest guest_vhost far tracer)
+TOOLS	:= $(addprefix $(B)/test/tools/,xfer wan guest guest_vhost far tracer failing)
 BENCH	:= $(patsubst %.c,$(B)/%,$(wildcard test/bench/*.c))
 
 COMPLETION := $(foreach p,passt pasta pesto,$(B)/completion/$p.bash $(B)/completion/$p.zsh $(B)/completion/$p.fish)

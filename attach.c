@@ -32,9 +32,9 @@ int attach_listen(const char *path, char used[static UNIX_PATH])
 		snprintf(used, UNIX_PATH, "%s", path);
 		fd = unix_listen(path, 0777);
 		if (fd == -EADDRINUSE)
-			die("Socket path %s already in use", path);
+			die("Socket path %s already in use (-s/--socket)", path);
 		if (fd < 0)
-			die("Failed to listen on socket path %s: %s", path, file_text(-fd));
+			die("Failed to listen on socket path %s: %s (-s/--socket)", path, file_text(-fd));
 		return fd;
 	}
 

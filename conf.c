@@ -578,6 +578,8 @@ static const struct opt opts[] = {
 	{ .help = "Process", .modes = BOTH },
 	{ "help", 'h', NULL, BOTH, p_help, 0, "Show this text and exit" },
 	{ "version", 0, NULL, BOTH, p_version, 0, "Show the version and exit" },
+	{ "check", 0, NULL, BOTH, p_set, CONF(check),
+	  "Print the abilities that this host has and lacks, each tried, with remedies, and exit" },
 	{ "foreground", 'f', NULL, BOTH, p_set, CONF(foreground),
 	  "Stay in the foreground; without it, the program goes to the background as soon as everything is ready" },
 	{ "quiet", 'q', NULL, BOTH, p_level, LOG_WARNING, "Errors and warnings only" },
@@ -845,6 +847,8 @@ static void check(const struct parse *p)
 		policy_compile(c->policy);
 	if (c->no_splice && c->splice_only)
 		die("--no-splice and --splice-only exclude each other");
+	if (c->check && (c->ns_pid || c->netns || c->command))
+		die("--check takes no %s: it makes its own", c->command ? "command" : "namespace");
 	if (c->link_fd >= 0 && c->splice_only)
 		die("-F/--fd and --splice-only exclude each other");
 	why = conf_lan_check(c, text);
@@ -853,7 +857,8 @@ static void check(const struct parse *p)
 	if (c->repair && strcmp(c->repair, "none") != 0 && !c->vhost_user)
 		die("--repair-path is for --vhost-user only");
 	if (c->ip[V4].off && c->mtu && c->mtu < MTU_MIN6)
-		die("MTU %u is less than %u, the least that IPv6 needs", c->mtu, MTU_MIN6);
+		die("Invalid value \"%u\" for -m/--mtu: less than %u, the least that IPv6 needs, with -6/--ipv6-only",
+		    c->mtu, MTU_MIN6);
 
 	c->foreground |= starts_command(c);		/* its status is ours */
 	c->config_net &= !c->splice_only;

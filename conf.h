@@ -66,6 +66,7 @@ struct conf {
 	enum mode	mode;
 
 	/* Process */
+	bool		check;
 	bool		foreground;
 	int		log_level;
 	unsigned	stats_interval;		/* s, --stats; 0: never */

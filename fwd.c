@@ -21,11 +21,10 @@
 
 #include "event.h"
 #include "fwd.h"
+#include "hint.h"
 #include "log.h"
 #include "opener.h"
 #include "sock.h"
-
-#define FD_RESERVE	64		/* descriptors for all else, until the first flow */
 
 /* ms. A container may be restarted before our predecessor has ended: 20,000 ports are free 80 ms later. Ports of "all"
  * may well be somebody's.
@@ -94,12 +93,12 @@ static int too_many(uint32_t n)
 	struct rlimit lim = { 0 };
 
 	if (n > LISTENERS_MAX) {
-		err("%u ports to forward, but no more than %u can be", n, LISTENERS_MAX);
+		err("%u ports to forward by -t, -u, -T, -U, but no more than %u can be", n, LISTENERS_MAX);
 		return -ENFILE;
 	}
 	getrlimit(RLIMIT_NOFILE, &lim);
-	err("%u ports to forward need %u open files, but the limit is %llu (RLIMIT_NOFILE)", n, n + FD_RESERVE,
-	    (unsigned long long)lim.rlim_cur);
+	err("%u ports to forward by -t, -u, -T, -U need %u open files, but the limit is %llu (RLIMIT_NOFILE)", n,
+	    n + FD_RESERVE, (unsigned long long)lim.rlim_cur);
 	return -EMFILE;
 }
 
@@ -429,9 +428,9 @@ static int failed(const struct opening *o, int rc)
 		err("Invalid option '%s': " RULE_OVERLAP, text, o->port, rule_text(other));
 	else
 		err("Failed to bind port %u (%s) for option '%s': Couldn't listen on requested ports: "
-		    "Listen failed for %s %s port %s%s%s/%u: %s", o->port, why, text, r->outward ? "SPLICE" : "HOST",
+		    "Listen failed for %s %s port %s%s%s/%u: %s%s", o->port, why, text, r->outward ? "SPLICE" : "HOST",
 		    r->proto == IPPROTO_TCP ? "TCP" : "UDP", r->any ? "*" : addr_fmt(&r->addr, a), ifname[0] ? "%" : "",
-		    ifname, o->port, why);
+		    ifname, o->port, why, r->outward ? "" : hint_bind(-rc, o->port));
 	return rc;
 }
 

@@ -7,6 +7,7 @@
 #include "net.h"
 
 #define LISTENERS_MAX	(1U << 17)	/* all ports of TCP and of UDP */
+#define FD_RESERVE	64		/* descriptors for all else, until the first flow */
 
 struct listener {
 	int		fd;			/* -1: entry is free, or its socket had to be closed */

@@ -33,6 +33,7 @@
 #include <grp.h>
 
 #include "bpf.h"
+#include "hint.h"
 #include "isolate.h"
 #include "log.h"
 #include "util.h"
@@ -252,11 +253,11 @@ static void root_empty(bool chroot_fallback)
 	unsigned i = 0;
 
 	if (mount("", "/", "", MS_UNBINDABLE | MS_REC, NULL))
-		die("Couldn't make mounts private: %s", errno_text(errno));
+		die("Couldn't make mounts private: %s%s", errno_text(errno), hint_namespaces(errno, 0));
 	while (mount("", at[i], "tmpfs", MS_NODEV | MS_NOEXEC | MS_NOSUID | MS_RDONLY,
 		     "nr_inodes=2,nr_blocks=1,mode=0555")) {
 		if (++i == ARRAY_SIZE(at))
-			die("Couldn't mount an empty root: %s", errno_text(errno));
+			die("Couldn't mount an empty root: %s%s", errno_text(errno), hint_namespaces(errno, 0));
 	}
 	if (chdir(at[i]))
 		die("Couldn't change to the empty root: %s", errno_text(errno));
@@ -281,10 +282,10 @@ void isolate_prefork(const struct conf *c)
 	int flags = CLONE_NEWIPC | CLONE_NEWNS | CLONE_NEWUTS | (c->foreground ? 0 : CLONE_NEWPID);
 
 	if (!caps_have(CAP_SYS_ADMIN) && unshare(CLONE_NEWUSER))
-		die("Couldn't create user namespace: %s", errno_text(errno));
+		die("Couldn't create user namespace: %s%s", errno_text(errno), hint_namespaces(errno, CLONE_NEWUSER));
 	isolate_hide();
 	if (unshare(flags))
-		die("Couldn't create isolating namespaces: %s", errno_text(errno));
+		die("Couldn't create isolating namespaces: %s%s", errno_text(errno), hint_namespaces(errno, flags));
 	root_empty(c->chroot_fallback);
 }
 
@@ -304,6 +305,11 @@ static void landlock_read(long ruleset)
 	close(rule.fd);
 }
 
+int isolate_landlock(void)
+{
+	return (int)syscall(__NR_landlock_create_ruleset, NULL, 0, 1 /* LANDLOCK_CREATE_RULESET_VERSION */);
+}
+
 static void landlock(bool reads)
 {
 	/* Number of file system rights by ABI. Those of the network are not handled: we bind and connect. */
@@ -311,7 +317,7 @@ static void landlock(bool reads)
 	struct {
 		uint64_t	fs, net, scoped;
 	} attr = { 0 };
-	long abi = syscall(__NR_landlock_create_ruleset, NULL, 0, 1 /* LANDLOCK_CREATE_RULESET_VERSION */);
+	int abi = isolate_landlock();
 	long fd;
 
 	if (abi <= 0) {

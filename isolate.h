@@ -47,6 +47,9 @@ void isolate_prefork(const struct conf *c);
 /* No capabilities (nor in the bounding set), no_new_privs, not dumpable, Landlock, seccomp. May die(). */
 void isolate_late(const struct conf *c);
 
+/* Version of the kernel's Landlock, below 1: it has none (before Linux 5.13), or it is switched off */
+int isolate_landlock(void);
+
 /* For a program without files to open any more: no capabilities, no_new_privs, Landlock. May die(). */
 void isolate_client(void);
 

@@ -48,7 +48,7 @@ static void check_named(const struct conf *cf, struct nl *nl, enum family f)
 		warn("Outbound interface %s doesn't exist: nothing leaves the host by %s until it does",
 		     cf->ip[f].out_if, family_name[f]);
 	if (*cf->ifname && !nl_ifindex(nl, cf->ifname))
-		die("Invalid interface name %s: %s", cf->ifname, errno_text(ENODEV));
+		die("Invalid interface name %s: %s (-i/--interface)", cf->ifname, errno_text(ENODEV));
 }
 
 /* Template interface of a family, 0: none. @old: the one until now, which stays if it lost its default route only. */
@@ -126,7 +126,7 @@ static void read_host(struct net *net)
 		net->ip[V6].on = false;
 	}
 	if (!net->ip[V4].on && !net->ip[V6].on)
-		die("IPv6 is not available on this host, and IPv4 is switched off");
+		die("-6/--ipv6-only: IPv6 is not available on this host, as with the kernel's ipv6.disable=1");
 
 	ret = nl_open(&nl, NETLINK_ROUTE);
 	if (ret)

@@ -33,6 +33,7 @@
 #include <unistd.h>
 
 #include "event.h"
+#include "hint.h"
 #include "isolate.h"
 #include "log.h"
 #include "ns.h"
@@ -104,12 +105,13 @@ int ns_netlink(struct nl *nl, int proto)
 	return nl_take(nl, rc < 0 ? rc : fd);
 }
 
-static int open_ns(const char *path, const char *what)
+/* @what: kind of namespace, and the option */
+static int open_ns(const char *path, const char *what, const char *option)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0)
-		die("Couldn't open %s namespace %s: %s", what, path, errno_text(errno));
+		die("Couldn't open %s namespace %s: %s%s", what, path, errno_text(errno), option);
 	return fd;
 }
 
@@ -126,14 +128,12 @@ static bool is_own_userns(int fd)
  */
 static bool join_exposes(int fd)
 {
-	int sysctl = open("/proc/sys/fs/suid_dumpable", O_RDONLY | O_CLOEXEC), parent;
-	char mode = '0';
-	ssize_t n = read(sysctl, &mode, 1);
+	char mode[8];
 	uid_t owner;
+	int parent;
 	bool ours;
 
-	fd_close(sysctl);
-	if (n != 1 || mode != '1')
+	if (!file_line("/proc/sys/fs/suid_dumpable", mode, sizeof(mode)) || strcmp(mode, "1") != 0)
 		return false;
 
 	parent = ioctl(fd, NS_GET_PARENT);
@@ -215,8 +215,8 @@ static void command_map_user(const struct command *cmd)
 
 static void command_send_namespaces(const struct command *cmd)
 {
-	int net = open_ns("/proc/self/ns/net", "network");
-	int fd[COMMAND_FDS] = { net, cmd->own_userns ? open_ns("/proc/self/ns/user", "user") : net };
+	int net = open_ns("/proc/self/ns/net", "network", "");
+	int fd[COMMAND_FDS] = { net, cmd->own_userns ? open_ns("/proc/self/ns/user", "user", "") : net };
 	union command_fds c = {
 		.h = { .cmsg_len = CMSG_LEN(sizeof(fd)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS }
 	};
@@ -225,8 +225,11 @@ static void command_send_namespaces(const struct command *cmd)
 	};
 
 	memcpy(CMSG_DATA(&c.h), fd, sizeof(fd));
-	if (sendmsg(cmd->go[0], &m, 0) < 0)
-		die("Couldn't hand over namespaces of the command: %s", errno_text(errno));
+	if (sendmsg(cmd->go[0], &m, 0) >= 0)
+		return;
+	if (errno == EPIPE)
+		_exit(EXIT_FAILURE);		/* the parent has ended, with its message */
+	die("Couldn't hand over namespaces of the command: %s", errno_text(errno));
 }
 
 static void command_take_namespaces(const struct command *cmd, int fd[COMMAND_FDS])
@@ -257,7 +260,7 @@ static void command_set_up(const struct command *cmd)
 	if (mount("", "/", "", MS_SLAVE | MS_REC, NULL))
 		debug("Couldn't detach mounts of the command: %s", errno_text(errno));
 	if (!cmd->c->no_pidns && mount("proc", "/proc", "proc", MS_NODEV | MS_NOEXEC | MS_NOSUID, NULL))
-		warn("Couldn't mount /proc for the command: %s", errno_text(errno));
+		warn("Couldn't mount /proc for the command: %s (--no-pidns does without)", errno_text(errno));
 
 	/* Our group may ping: it is 0 in there */
 	write_close(open_to_write("/proc/sys/net/ipv4/ping_group_range"), "0 0");
@@ -319,7 +322,7 @@ static void open_command(struct ns *ns, const struct conf *c)
 	int fd[COMMAND_FDS], err, userns;
 
 	if (c->userns) {
-		userns = open_ns(c->userns, "user");
+		userns = open_ns(c->userns, "user", " (--userns)");
 		close_given(c->userns);
 		join_userns(userns, c->userns);
 	}
@@ -337,12 +340,14 @@ static void open_command(struct ns *ns, const struct conf *c)
 		cmd.own_userns = false;
 		ns->child = clone(command_child, stack + sizeof(stack), flags & ~CLONE_NEWUSER, &cmd);
 		if (ns->child >= 0)
-			warn("Couldn't create user namespace for the command: %s", errno_text(err));
+			warn("Couldn't create user namespace for the command: %s%s", errno_text(err),
+			     hint_namespaces(err, CLONE_NEWUSER));
 		else
 			errno = err;
 	}
 	if (ns->child < 0)
-		die("Couldn't create namespaces for the command: %s", errno_text(errno));
+		die("Couldn't create namespaces for the command: %s%s", errno_text(errno),
+		    hint_namespaces(errno, flags));
 	close(cmd.go[0]);
 	ns->go = cmd.go[1];
 
@@ -398,7 +403,7 @@ static void watch_name(struct ns *ns, const char *path)
 
 	/* A symbolic link itself: its target may not exist in our later root */
 	if (fstatat(ns->dirfd, ns->name, &st, AT_SYMLINK_NOFOLLOW))
-		die("Couldn't open network namespace %s: %s", path, errno_text(errno));
+		die("Couldn't open network namespace %s: %s (--netns)", path, errno_text(errno));
 	ns->dev = st.st_dev;
 	ns->ino = st.st_ino;
 
@@ -434,15 +439,18 @@ static void open_existing(struct ns *ns, const struct conf *c, const char *netns
 	const char *path = c->userns;
 	int userns = -1;
 
+	if (c->ns_pid)			/* its name is in no folder but its own */
+		ns->netns = open_ns(netns, "network", " (PID)");
 	if (!c->no_netns_quit)
 		watch_prepare(ns, netns);
-	ns->netns = open_ns(netns, "network");
+	if (!c->ns_pid)
+		ns->netns = open_ns(netns, "network", " (--netns)");
 
 	/* The owner's is joined: a process may be in a user namespace below it. A path may need none. -1: the owner is
 	 * neither our user namespace nor descends from it, or Linux before 4.9.
 	 */
 	if (path) {
-		userns = open_ns(path, "user");
+		userns = open_ns(path, "user", " (--userns)");
 	} else if (!c->netns_only && (c->ns_pid || opener_start(ns, 0))) {
 		userns = ioctl(ns->netns, NS_GET_USERNS);
 		path = netns;
@@ -452,7 +460,7 @@ static void open_existing(struct ns *ns, const struct conf *c, const char *netns
 
 		snprintf(proc, sizeof(proc), "/proc/%i/ns/user", c->ns_pid);
 		path = proc;
-		userns = open_ns(path, "user");
+		userns = open_ns(path, "user", " (PID)");
 	}
 
 	close_given(netns);

@@ -11,11 +11,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_link.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "hint.h"
 #include "log.h"
 #include "ns.h"
 #include "opener.h"
@@ -94,8 +96,9 @@ static int tap_create(char *ifname, bool exists, struct caps *caps)
 		die("Failed to open /dev/net/tun: %s%s", errno_text(-fd), hint);
 	ret = tun_create(fd, ifname, caps);
 	if (ret)
-		die("Failed to set up tap interface %s in namespace: %s", ifname,
-		    exists ? "there is an interface of that name already" : errno_text(-ret));
+		die("Failed to set up tap interface %s in namespace: %s%s", ifname,
+		    exists ? "there is an interface of that name already" : errno_text(-ret),
+		    exists ? "" : hint_namespaces(-ret, CLONE_NEWNET));
 	return fd;
 }
 
@@ -120,7 +123,7 @@ int ns_tap(struct ns *ns, const struct net *net, int link, struct caps *caps)
 	fd = tap_create(ns->ifname, nl_ifindex(&nl, ns->ifname), caps);
 	must("find interface", ns->ifname, nl_link_get(&nl, 0, ns->ifname, &info));
 	if (!mac_is_zero(&c->ns_mac))
-		must("set MAC address", ns->ifname, nl_link_mac(&nl, info.ifindex, &c->ns_mac));
+		must("set MAC address of --ns-mac-addr", ns->ifname, nl_link_mac(&nl, info.ifindex, &c->ns_mac));
 	/* A shorter queue only costs speed */
 	ret = nl_link_set(&nl, info.ifindex, IFLA_TXQLEN, txqlen(c->mtu ? c->mtu : info.mtu));
 	if (ret)
@@ -267,7 +270,7 @@ static void configure_link(struct ns_net *n, const char *ifname)
 
 	must("find interface", "", n->ifindex ? 0 : -ENODEV);
 	if (net->cf->mtu)
-		must("set MTU", "", nl_link_set(n->ns, n->ifindex, IFLA_MTU, net->cf->mtu));
+		must("set MTU (-m/--mtu)", "", nl_link_set(n->ns, n->ifindex, IFLA_MTU, net->cf->mtu));
 	nl_link_autoaddr(n->ns, n->ifindex, net->ip[V6].on);
 	if (net->cf->follow)		/* others' addresses stay if ours go */
 		nl_link_keep_addrs(n->ns, n->ifindex);

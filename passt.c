@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "auto.h"
+#include "check.h"
 #include "control.h"
 #include "counters.h"
 #include "egress.h"
@@ -86,7 +87,7 @@ static void open_pid_file(const char *path)
 
 	file.pid = pidfile_open(path);
 	if (file.pid < 0)
-		die("Couldn't open PID file %s: %s", path, file_text(-file.pid));
+		die("Couldn't open PID file %s: %s (-P/--pid)", path, file_text(-file.pid));
 	file.pid_new = none;
 }
 
@@ -95,9 +96,9 @@ static void open_control(const char *path)
 {
 	file.control = unix_listen(path, 0600);
 	if (file.control == -EADDRINUSE)
-		die("Control socket %s already in use", path);
+		die("Control socket %s already in use (-c/--conf-path)", path);
 	if (file.control < 0)
-		die("Failed to listen on control socket %s: %s", path, file_text(-file.control));
+		die("Failed to listen on control socket %s: %s (-c/--conf-path)", path, file_text(-file.control));
 }
 
 /* Beside the guest's socket by default: management that migrates virtual machines waits for it */
@@ -138,16 +139,16 @@ static void open_files(const struct conf *c)
 		open_control(c->control);
 	snprintf(version, sizeof(version), "%s %s", conf_name(c), opts_version_text);
 	if ((rc = log_open(conf_name(c), c->log_file, c->log_size, version)))
-		die("Couldn't open log file %s: %s", c->log_file, file_text(-rc));
+		die("Couldn't open log file %s: %s (-l/--log-file)", c->log_file, file_text(-rc));
 
 	if (c->flow_log && (rc = log_file_open(&file.flows, c->flow_log, c->log_size)))
-		die("Couldn't open flow log %s: %s", c->flow_log, file_text(-rc));
+		die("Couldn't open flow log %s: %s (--flow-log)", c->flow_log, file_text(-rc));
 	file.pid = -1;
 	if (c->pid_file)
 		open_pid_file(c->pid_file);
 	file.pcap = c->pcap ? pcap_open(c->pcap) : -1;
 	if (c->pcap && file.pcap < 0)
-		die("Couldn't open pcap file %s: %s", c->pcap, file_text(-file.pcap));
+		die("Couldn't open pcap file %s: %s (-p/--pcap)", c->pcap, file_text(-file.pcap));
 }
 
 /* A link that is a standard stream, as from inetd, gets another number: a daemon closes these, and no message belongs
@@ -348,7 +349,7 @@ static void write_pid_file(pid_t pid, pid_t daemon)
 		return;
 	if (daemon)
 		kill(daemon, SIGTERM);
-	die("Couldn't write PID file %s: %s", conf.pid_file, errno_text(-rc));
+	die("Couldn't write PID file %s: %s (-P/--pid)", conf.pid_file, errno_text(-rc));
 }
 
 /* The daemon's end of the socket its parent waits on; -1 in the foreground */
@@ -462,6 +463,8 @@ int main(int argc, char **argv)
 		return pesto_main(argc, argv);
 	conf_parse(&conf, argc, argv);
 	signal(SIGPIPE, SIG_IGN);		/* a reader of our lines may be gone */
+	if (conf.check)
+		return check_host(&conf, &ns);
 	links_above_std();
 	isolate_early(&conf, file.link, file.nlink);
 	open_files(&conf);

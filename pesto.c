@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "control.h"
+#include "hint.h"
 #include "isolate.h"
 #include "json.h"
 #include "log.h"
@@ -245,9 +246,10 @@ static _Noreturn void not_bound(const char *option, const char *value, int port,
 	bool outward = *option == 'T' || *option == 'U';
 
 	die("Failed to bind port %i (%s) for option '-%s %s': Couldn't listen on requested ports: "
-	    "Listen failed for %s %s port %s%.*s%.*s%s/%i: %s",
+	    "Listen failed for %s %s port %s%.*s%.*s%s/%i: %s%s",
 	    port, reason, option, value, outward ? "SPLICE" : "HOST", proto, *addr == '%' ? "*" : "", (int)len, addr,
-	    (int)rest, rest ? addr + len + 1 : "", outward && !slash ? "%lo" : "", port, reason);
+	    (int)rest, rest ? addr + len + 1 : "", outward && !slash ? "%lo" : "", port, reason,
+	    !outward && !strcmp(reason, errno_text(EACCES)) ? hint_bind(EACCES, (unsigned)port) : "");
 }
 
 /* Ends the process with the text of an error, @p its parameters: options as they were given, "-t 8080:80" */

@@ -24,7 +24,6 @@
 #define IP_BIND_ADDRESS_NO_PORT	24
 #endif
 
-#define UDP_RCVBUF	(1 << 20)	/* of a listener, while others have their turn; as far as rmem_max permits */
 #define LISTEN_BACKLOG	4096		/* capped by net.core.somaxconn */
 
 struct sock_features sock_features;
@@ -67,21 +66,13 @@ static int sock_or_error(int fd, int rc)
 	return rc ? rc : fd;
 }
 
-/* Last number of a file of sysctl(8), of the network namespace of the host's sockets; @otherwise if there is none */
-static uint32_t sysctl_last(const char *path, uint32_t otherwise)
+uint32_t sock_sysctl(const char *path, uint32_t otherwise)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	const char *last;
 	char buf[64];
-	ssize_t n;
 
-	if (fd < 0)
+	if (!file_line(path, buf, sizeof(buf)))
 		return otherwise;
-	n = read(fd, buf, sizeof(buf) - 1);
-	close(fd);
-	if (n <= 0)
-		return otherwise;
-	buf[n] = '\0';
 	last = strrchr(buf, '\t');
 	return (uint32_t)MIN(strtoul(last ? last + 1 : buf, NULL, 10), UINT32_MAX);
 }
@@ -94,10 +85,10 @@ void sock_probe(void)
 	uint32_t mem[SK_MEMINFO_VARS];
 	socklen_t len = sizeof(mem);
 
-	sock_wmem_max = sysctl_last("/proc/sys/net/ipv4/tcp_wmem", UINT32_MAX);
-	sock_low_ports = sysctl_last("/proc/sys/net/ipv4/ip_unprivileged_port_start", 1024);
-	bind_any = sysctl_last("/proc/sys/net/ipv4/ip_nonlocal_bind", 0) ||
-		   sysctl_last("/proc/sys/net/ipv6/ip_nonlocal_bind", 0);
+	sock_wmem_max = sock_sysctl("/proc/sys/net/ipv4/tcp_wmem", UINT32_MAX);
+	sock_low_ports = sock_sysctl("/proc/sys/net/ipv4/ip_unprivileged_port_start", 1024);
+	bind_any = sock_sysctl("/proc/sys/net/ipv4/ip_nonlocal_bind", 0) ||
+		   sock_sysctl("/proc/sys/net/ipv6/ip_nonlocal_bind", 0);
 	s->meminfo = !getsockopt(tcp4, SOL_SOCKET, SO_MEMINFO, mem, &len);
 	s->ping = ping >= 0;
 	s->ipv6 = tcp6 >= 0;

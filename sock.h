@@ -37,6 +37,9 @@ extern uint32_t sock_low_ports;
 
 void sock_probe(void);
 
+/* Last number of a file of sysctl(8), of the network namespace of the host's sockets; @otherwise if there is none */
+uint32_t sock_sysctl(const char *path, uint32_t otherwise);
+
 /* setsockopt() of a number, or of an IPv4 or IPv6 option. 0, or -errno and a debug message. */
 int sock_opt(int fd, int level, int name, int value);
 int sock_ip_opt(int fd, bool v6, int name4, int name6, int value);
@@ -120,6 +123,8 @@ int sock_listen(uint8_t proto, const struct end *at, bool dual, const struct soc
 
 /* The same of an open, non-blocking socket; closed if that fails */
 int sock_listen_on(int fd, uint8_t proto, const struct end *at, bool dual, const struct sock_out *o);
+
+#define UDP_RCVBUF	(1 << 20)	/* of a listener, while others have their turn; as far as rmem_max permits */
 
 #define SOCK_IOV	512
 #define SOCK_PASS	(17U << 20)	/* bytes that a peek can pass over without SO_PEEK_OFF */

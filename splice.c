@@ -34,7 +34,6 @@
 #define SPLICE_BUF	(64U << 10)	/* as much as an empty pipe holds */
 #define FILL_SIZE	(4U << 20)	/* more than a pipe full of a socket's buffers */
 #define TURN_SIZE	(1U << 20)	/* bytes, before other flows get their turn */
-#define PIPE_SIZE	(1024 << 10)	/* pages count: room for 256 buffers of a socket; more takes a privilege */
 #define PIPES_IDLE	16
 #define SOCKS_SPARE	32
 

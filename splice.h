@@ -5,6 +5,8 @@
 
 #include "ctx.h"
 
+#define PIPE_SIZE	(1024 << 10)	/* pages count: room for 256 buffers of a socket; more takes a privilege */
+
 /* Socket in the target namespace, IPPROTO_TCP or IPPROTO_UDP, of a few opened ahead, unless descriptors are scarce:
  * descriptor or -errno; -EAFNOSUPPORT if there is no namespace to reach
  */

@@ -253,6 +253,17 @@ const char *file_text(int err)
 	}
 }
 
+bool file_line(const char *path, char *buf, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, buf, size - 1);
+
+	fd_close(fd);
+	buf[MAX(n, 0)] = '\0';
+	buf[strcspn(buf, "\n")] = '\0';
+	return n > 0;
+}
+
 void file_remove(const char *path, mode_t type)
 {
 	char name[NAME_MAX + 1];

@@ -126,6 +126,9 @@ int file_dir(const char *path, char *name);
  */
 int file_create(const char *path, int flags);
 
+/* A file of one line, as of sysctl(8), without its end, into @buf: false if it can't be read */
+bool file_line(const char *path, char *buf, size_t size);
+
 /* Removes a file if its type is @type, S_IF... */
 void file_remove(const char *path, mode_t type);
 

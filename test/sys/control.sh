@@ -170,7 +170,8 @@ not "and no more" listens 8800
 rests "without automatic rules, nothing is done" 1
 
 # The socket: while somebody is there, once nobody is
-is "somebody is there" "$("$PASTA" -c "$S" --config-net "$CPID" 2>&1 | grep -v '^Started as root'; echo ${PIPESTATUS[0]})" "Control socket $S already in use
+is "somebody is there" \
+	"$("$PASTA" -c "$S" --config-net "$CPID" 2>&1 | grep -v '^Started as root'; echo ${PIPESTATUS[0]})" "Control socket $S already in use (-c/--conf-path)
 1"
 pasta_stop
 ok "the file stays" test -S "$S"

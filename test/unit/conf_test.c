@@ -547,7 +547,7 @@ static const struct row errors[] = {
 	{ "FWD-11 -t and --no-tcp", "pasta -t 80 --no-tcp", "Option '-t 80' and --no-tcp exclude each other" },
 	{ "FWD-11 -u and --no-udp", "pasta --no-udp -u 53:5353",
 	  "Option '-u 53:5353' and --no-udp exclude each other" },
-	{ "small MTU with -6", "pasta -m 1279 -6", "MTU 1279 is less than 1280, the least that IPv6 needs" },
+	{ "small MTU with -6", "pasta -m 1279 -6", "Invalid value \"1279\" for -m/--mtu: less than 1280, the least that IPv6 needs, with -6/--ipv6-only" },
 
 	{ "NL-22 interface name of 16 bytes", "pasta -I 0123456789abcdef",
 	  "Invalid value \"0123456789abcdef\" for -I/--ns-ifname: interface name of more than 15 "
@@ -926,7 +926,7 @@ static void test_warnings(void)
 	ok(run_parse(&conf, split("passt --vhost-user --repair-path /r"), argv));
 	eq_str(conf.repair, "/r");
 	eq(conf.mode, MODE_PASST);
-	ok(!conf.foreground && !conf.socket);
+	ok(!conf.foreground && !conf.check && !conf.socket);
 
 	test("the guest's link: the last of -s and -F");
 	ok(run_parse(&conf, split("passt -s /a -F 7"), argv));

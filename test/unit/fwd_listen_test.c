@@ -122,6 +122,14 @@ static char said[4096];
 	"Failed to bind port " port " (" why ") for option '-" opt " " val "'" REQUESTED		\
 	": Listen failed for HOST " proto " port " place "/" port ": " why
 
+/* The host's settings are not to be seen in messages */
+const char *hint_bind(int err, unsigned port)
+{
+	(void)err;
+	(void)port;
+	return "";
+}
+
 static struct net net;
 
 /* fwd_listen() for options in @opts, "t 80" or "u 80", with what it says on stderr in @said */
@@ -302,7 +310,7 @@ static void test_limits(void)
 	world.limit = 200;
 	eq(listen_with(&fwd, &c, OPTIONS("t 1000-1136")), -EMFILE);
 	eq(world.opened, 0);
-	eq_str(said, "137 ports to forward need 201 open files, but the limit is 200 (RLIMIT_NOFILE)\n");
+	eq_str(said, "137 ports to forward by -t, -u, -T, -U need 201 open files, but the limit is 200 (RLIMIT_NOFILE)\n");
 
 	fresh(&c, "FWD-12 just as many");
 	world.limit = 200;
@@ -312,17 +320,17 @@ static void test_limits(void)
 	fresh(&c, "FWD-12 more than the table holds");
 	eq(listen_with(&fwd, &c, OPTIONS("t 1-65535", "u 1-65535", "t ::1/1-3")), -ENFILE);
 	eq(world.opened, 0);
-	eq_str(said, "131073 ports to forward, but no more than 131072 can be\n");
+	eq_str(said, "131073 ports to forward by -t, -u, -T, -U, but no more than 131072 can be\n");
 
 	fresh(&c, "FWD-12 as many as the table holds: only the limit of open files is in the way");
 	world.limit = 1000;
 	eq(listen_with(&fwd, &c, OPTIONS("t 1-65535", "u 1-65535", "t ::1/1-2")), -EMFILE);
-	eq_str(said, "131072 ports to forward need 131136 open files, but the limit is 1000 (RLIMIT_NOFILE)\n");
+	eq_str(said, "131072 ports to forward by -t, -u, -T, -U need 131136 open files, but the limit is 1000 (RLIMIT_NOFILE)\n");
 
 	fresh(&c, "FWD-12 a limit that leaves nothing");
 	world.limit = 20;
 	eq(listen_with(&fwd, &c, OPTIONS("t 80")), -EMFILE);
-	eq_str(said, "1 ports to forward need 65 open files, but the limit is 20 (RLIMIT_NOFILE)\n");
+	eq_str(said, "1 ports to forward by -t, -u, -T, -U need 65 open files, but the limit is 20 (RLIMIT_NOFILE)\n");
 
 	fresh(&c, "FWD-12 two sockets for each port, and room for three: none is left out silently");
 	world.limit = 67;
@@ -339,7 +347,7 @@ static void test_limits(void)
 
 	fresh(&c, "FWD-12 all of more addresses than the table has room for");
 	eq(listen_with(&fwd, &c, OPTIONS("t 127.0.0.1/all", "t ::1/all", "u 127.0.0.1/all", "u ::1/all")), -ENFILE);
-	eq_str(said, "149212 ports to forward, but no more than 131072 can be\n");
+	eq_str(said, "149212 ports to forward by -t, -u, -T, -U, but no more than 131072 can be\n");
 }
 
 /* Ports that are listened to, in the order of opening: "t:1-21 u:80" */
@@ -415,19 +423,19 @@ static const struct weak {
 	  .said = "Failed to bind any port (Address already in use) for option '-t ::1/all'" REQUESTED },
 
 	{ "FWD-12 all, and too few descriptors", WIDE, { "t all" }, .limit = 100, .rc = -EMFILE,
-	  .said = "1634 ports to forward need 1698 open files, but the limit is 100 (RLIMIT_NOFILE)" },
+	  .said = "1634 ports to forward by -t, -u, -T, -U need 1698 open files, but the limit is 100 (RLIMIT_NOFILE)" },
 	{ "FWD-12 all of both, and one descriptor too few", WIDE, { "t all", "u all" }, .limit = 3331, .rc = -EMFILE,
-	  .said = "3268 ports to forward need 3332 open files, but the limit is 3331 (RLIMIT_NOFILE)" },
+	  .said = "3268 ports to forward by -t, -u, -T, -U need 3332 open files, but the limit is 3331 (RLIMIT_NOFILE)" },
 	{ "FWD-12 all of both, and just as many", WIDE, { "t all", "u all" }, .limit = 3332,
 	  .ports = "t:1-1099 t:65001-65535 u:1-1099 u:65001-65535" },
 	{ "FWD-12 what can't be had takes none", WIDE, { "t all" }, .denied = 1023, .limit = 675,
 	  .ports = "t:1024-1099 t:65001-65535" },
 	{ "FWD-12 what can't be had is not counted", WIDE, { "t all" }, .denied = 1023, .limit = 674, .rc = -EMFILE,
-	  .said = "611 ports to forward need 675 open files, but the limit is 674 (RLIMIT_NOFILE)" },
+	  .said = "611 ports to forward by -t, -u, -T, -U need 675 open files, but the limit is 674 (RLIMIT_NOFILE)" },
 	{ "FWD-12 named ports leave too few", WIDE, { "t 2000-2099", "u all" }, .limit = 200, .rc = -EMFILE,
-	  .said = "1734 ports to forward need 1798 open files, but the limit is 200 (RLIMIT_NOFILE)" },
+	  .said = "1734 ports to forward by -t, -u, -T, -U need 1798 open files, but the limit is 200 (RLIMIT_NOFILE)" },
 	{ "FWD-12 no room for the first", USUAL, { "t all", "u all" }, .limit = 64, .rc = -EMFILE, .ports = "",
-	  .said = "74606 ports to forward need 74670 open files, but the limit is 64 (RLIMIT_NOFILE)" },
+	  .said = "74606 ports to forward by -t, -u, -T, -U need 74670 open files, but the limit is 64 (RLIMIT_NOFILE)" },
 };
 
 static void test_weak(void)
@@ -488,7 +496,7 @@ static void test_weak(void)
 	net.ip[V6].on = false;
 	world.limit = 100;
 	eq(listen_with(&fwd, &c, OPTIONS("t all", "u ::1/all")), -EMFILE);
-	ok(strstr(said, "\n1634 ports to forward need 1698 open files, but the limit is 100 (RLIMIT_NOFILE)\n"));
+	ok(strstr(said, "\n1634 ports to forward by -t, -u, -T, -U need 1698 open files, but the limit is 100 (RLIMIT_NOFILE)\n"));
 
 	fresh(&c, "all of a link-local address");
 	ephemeral(WIDE);

@@ -380,7 +380,7 @@ static void test_templates(void)
 		  "-q -4 --config-net --outbound-if4 wg0",
 		  "inet 10.8.0.2/24\ndefault via 169.254.2.2 onlink\n10.8.0.0/24 scope link src 10.8.0.2\n" },
 		{ "-i of no interface", ETH0_4 DEF4, "-q --config-net -i nonesuch",
-		  "Invalid interface name nonesuch: No such device\nstatus 1\n" },
+		  "Invalid interface name nonesuch: No such device (-i/--interface)\nstatus 1\n" },
 		{ "-i lo, all addresses given", "", "-q --config-net --interface lo --address 10.9.9.0 --netmask 31"
 		  " --gateway 10.9.9.1 --address fd00::2 --gateway fe80::1",
 		  "inet 10.9.9.0/31\ninet6 fd00::2/64\n" LL "default via 10.9.9.1\n"
@@ -562,7 +562,7 @@ static void test_odd(void)
 	eq_str(run(run_and_show, "-q --config-net"), "inet 192.0.2.5/24\ndefault via 192.0.2.1\n" NET4_R);
 	test("NL-15 IPv6 absent, and nothing else wanted");
 	eq_str(run(run_and_show, "-q -6 --config-net"),
-	       "IPv6 is not available on this host, and IPv4 is switched off\nstatus 1\n");
+	       "-6/--ipv6-only: IPv6 is not available on this host, as with the kernel's ipv6.disable=1\nstatus 1\n");
 	sock_features.ipv6 = true;
 
 	test("IPv6 switched off in the namespace");

@@ -98,7 +98,7 @@ static void opener_ends(const void *arg)
 		struct ns ns;
 
 		need(!unshare(CLONE_NEWUSER | CLONE_NEWNET));
-		ns.netns = open_ns("/proc/self/ns/net", "network");
+		ns.netns = open_ns("/proc/self/ns/net", "network", "");
 		need(!opener_start(&ns, 0) && write(pipe[1], "", 1) == 1);
 		pause();
 	}
