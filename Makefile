@@ -9,6 +9,7 @@
 # make dist				build/dist/passt-VERSION.tar.gz, the same bytes for a commit; .spdx, its parts
 # make deb				Debian's package, in build/deb
 # make install, uninstall		below prefix=/usr/local, or below DESTDIR
+# make doc				manual pages in HTML, in build/doc, by mandoc
 # make lint, fuzz T=60, demo, static, clean
 
 CC	?= cc
@@ -209,6 +210,17 @@ lint: $(OBJ) $(if $(QRAP),$(B)/qrap.o)
 		if [ -f $$f ] && [ -x $$f ]; then if $$f; then echo "ok $$f"; else echo "not ok $$f"; rc=1; fi; fi; \
 	done; exit $$rc
 
+# Links to others' pages lead to man7.org
+PAGES	:= $(patsubst doc/%.1,build/doc/%.1.html,$(wildcard doc/*.1))
+MAN7	:= https://man7.org/linux/man-pages
+doc:
+	@mkdir -p build/doc
+	@set -e; for f in doc/*.1; do \
+		mandoc -T html -O toc,man=$(MAN7)/man%S/%N.%S.html $$f > build/$$f.html; \
+		sed -i -E 's|$(MAN7)/man1/(passt\|pasta\|pesto\|qrap)\.1|\1.1|' build/$$f.html; \
+	done
+	@ls $(PAGES)
+
 demo: all $(TOOLS)
 	PASTA=$(CURDIR)/$(OUT)pasta TOOLS=$(CURDIR)/$(B)/test/tools test/demo.sh
 
@@ -266,7 +278,7 @@ clean:
 	rm -rf build passt pasta pesto qrap passt.static
 
 FORCE:
-.PHONY: all static sim check check-sys test test-packages fuzz fuzz-run lint demo bench dist deb-source deb install
+.PHONY: all static sim check check-sys test test-packages fuzz fuzz-run lint doc demo bench dist deb-source deb install
 .PHONY: uninstall clean FORCE
 .DELETE_ON_ERROR:
 
