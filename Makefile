@@ -221,8 +221,8 @@ doc:
 	done
 	@ls $(PAGES)
 
-demo: all $(TOOLS)
-	PASTA=$(CURDIR)/$(OUT)pasta TOOLS=$(CURDIR)/$(B)/test/tools test/demo.sh
+demo: all
+	PASTA=$(CURDIR)/$(OUT)pasta test/demo.sh
 
 bench: all $(TOOLS) $(BENCH)
 	test/bench/bench run --program $(CURDIR)/$(OUT)pasta --build $(CURDIR)/$(B) --peers "$(PEERS)" $(BENCH_ARGS)
@@ -278,8 +278,8 @@ clean:
 	rm -rf build passt pasta pesto qrap passt.static
 
 FORCE:
-.PHONY: all static sim check check-sys test test-packages fuzz fuzz-run lint doc demo bench dist deb-source deb install
-.PHONY: uninstall clean FORCE
+.PHONY: all static sim check check-sys test test-packages fuzz fuzz-run lint doc demo bench dist
+.PHONY: deb-source deb install uninstall clean FORCE
 .DELETE_ON_ERROR:
 
 -include $(OBJ:.o=.d) $(wildcard $(B)/test/*/*.d $(B)/doc/platform/*.d)

@@ -6,21 +6,8 @@
 #
 # All three are namespaces made here, as root or not, and gone afterwards. Status 0 if everything worked.
 if [ -z "${CASE_TMP:-}" ]; then
-	PATH=/usr/sbin:/sbin:$PATH
-	missing=
-	for t in ip:iproute2 ping:iputils-ping curl:curl python3:python3 nsenter:util-linux ss:iproute2; do
-		command -v "${t%%:*}" >/dev/null || missing="$missing ${t#*:}"
-	done
-	if [ -n "$missing" ]; then
-		as_root=
-		[ "$(id -u)" = 0 ] || as_root="sudo -n"
-		echo "Installing what the demonstration needs:$missing"
-		$as_root apt-get update -q >/dev/null
-		# shellcheck disable=SC2086 # a list of packages
-		$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $missing \
-			>/dev/null ||
-			{ echo "That failed. As root: apt-get install$missing" >&2; exit 1; }
-	fi
+	"${0%/*}/tools/deps.sh" --build ip:iproute2 ss:iproute2 ping:iputils-ping curl:curl python3:python3 \
+		nsenter:util-linux || exit 1
 	if [ ! -w /dev/net/tun ]; then
 		echo "/dev/net/tun is missing, or not for this user: chmod 666 /dev/net/tun" >&2
 		exit 1
@@ -89,7 +76,8 @@ echo "A host, 198.51.100.2 and 2001:db8:1::2. Beside it, a server, 198.51.100.10
 echo "$("$PASTA" --version | head -n 1), started by user ID $HOST_UID:"
 echo
 echo "\$ pasta --config-net"
-"$PASTA" --config-net --quiet -- bash "$T/inside" "$T" || bad=1
+"$PASTA" --config-net --quiet -- bash "$T/inside" "$T" | tee "$T/shown"
+[ "${PIPESTATUS[0]}" = 0 ] || bad=1
 echo
 echo "\$ pasta --config-net --allow tcp/198.51.100.10:80 --flow-log flows"
 "$PASTA" --config-net --quiet --allow tcp/198.51.100.10:80 --flow-log "$T/flows" -- bash "$T/judged" || bad=1
@@ -99,7 +87,8 @@ sed 's/^/  /' "$T/flows"
 grep -q '"event":"deny".*"address":"127.0.0.1","port":80,"rule":"egress locked"' "$T/flows" || bad=1
 if [ -z "${bad:-}" ]; then
 	echo
-	echo "All of that worked."
+	echo "All of that worked. A namespace without any privilege loaded 2 GiB from a server outside of it:" \
+		"$(grep -m 1 -o '[0-9.]* Gb/s' "$T/shown")."
 	exit 0
 fi
 echo

@@ -43,25 +43,28 @@ is()
 	ok "$1" diff "$WORK/got" "$WORK/wanted"
 }
 
-# SUITE PACKAGES [NAME]: $CHROOT, a chroot with them, kept in build/chroot by NAME for the next time
+# SUITE PACKAGES [NAME]: $CHROOT, a chroot with them, kept in build/chroot by NAME for the next time; $VARIANT is
+# mmdebstrap's
 chroot_make()
 {
 	CHROOT=$TOP/build/chroot/${3:-$1}
 	[ ! -e "$CHROOT/done" ] || return 0
 	mkdir -p "$TOP/build/chroot"
 	rm -rf "$CHROOT"
-	mmdebstrap --variant=buildd --include="$2" "$1" "$CHROOT" && touch "$CHROOT/done"
+	mmdebstrap --variant="${VARIANT:-buildd}" --include="$2" "$1" "$CHROOT" && touch "$CHROOT/done"
 }
 
 # COMMAND...: with the chroot as the root, by pivot_root(2): below chroot(2), no user namespace can be made. The chroot
-# stays as it was, changes go to a tmpfs. $WORK is /mnt there. There is no network.
+# stays as it was, changes go to a tmpfs. $WORK is /mnt there. There is no network. With $ONLINE, there is this
+# machine's, and changes go to $WORK.
 chroot_run()
 {
 	mkdir -p root
-	unshare --mount --pid --net --fork --kill-child sh -c '
-		chroot=$1 work=$2
-		shift 2
-		mount -t tmpfs tmpfs "$work/root" && mkdir "$work/root/up" "$work/root/at" "$work/root/new" &&
+	unshare --mount --pid $([ -n "${ONLINE:-}" ] || echo --net) --fork --kill-child sh -c '
+		chroot=$1 work=$2 online=$3
+		shift 3
+		{ [ -n "$online" ] || mount -t tmpfs tmpfs "$work/root"; } && rm -rf "$work"/root/* &&
+		mkdir "$work/root/up" "$work/root/at" "$work/root/new" &&
 		mount -t overlay -o "lowerdir=$chroot,upperdir=$work/root/up,workdir=$work/root/at" overlay \
 			"$work/root/new" && cd "$work/root/new" && mkdir -p mnt media dev/net dev/pts &&
 		mount --bind "$work" mnt && mount -t proc proc proc && mount -t sysfs sysfs sys &&
@@ -74,5 +77,5 @@ chroot_run()
 		pivot_root . media && cd / && umount -l /media &&
 		exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 HOME=/root \
 			DEB_BUILD_OPTIONS="$DEB_BUILD_OPTIONS" DEBIAN_FRONTEND=noninteractive "$@"' \
-		sh "$CHROOT" "$WORK" "$@"
+		sh "$CHROOT" "$WORK" "${ONLINE:-}" "$@"
 }

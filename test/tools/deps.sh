@@ -1,17 +1,25 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# deps.sh [TOOL:PACKAGE]... - install what the tests need and this machine lacks, after saying so
+# deps.sh [--build] [TOOL:PACKAGE]... - install what the tests need and this machine lacks, after saying so
 #
-# Pairs of a program and the Debian package that has it, or several with commas; arguments add to the list. Nothing is done if all are there.
+# Pairs of a program and the Debian package that has it, or several with commas; arguments add to the list. Nothing is
+# done if all are there. With --build, the list is of what builds the program.
 set -eu
 
-TOOLS='cc:gcc make:make prove:perl git:git bash:bash python3:python3 ip:iproute2 nstat:iproute2 unshare:util-linux
+BUILD='cc:gcc make:make'
+
+TOOLS='prove:perl git:git bash:bash python3:python3 ip:iproute2 nstat:iproute2 unshare:util-linux
 nsenter:util-linux setpriv:util-linux ping:iputils-ping traceroute:traceroute mtr:mtr-tiny curl:curl openssl:openssl
 socat:socat tshark:tshark tcpdump:tcpdump strace:strace nft:nftables ethtool:ethtool sysctl:procps ps:procps
 dhclient:isc-dhcp-client udhcpc:udhcpc dhcpcd:dhcpcd-base qemu-system-x86_64:qemu-system-x86 busybox:busybox-static
 cpio:cpio xz:xz-utils zstd:zstd linux.uml:user-mode-linux dpdk-testpmd:dpdk'
 
 PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
+build=
+if [ "${1:-}" = --build ]; then
+	build=1 TOOLS=
+	shift
+fi
 
 missing=
 need() # PACKAGE[,PACKAGE]...
@@ -24,13 +32,15 @@ need() # PACKAGE[,PACKAGE]...
 	done
 }
 
-for t in $TOOLS "$@"; do
+for t in $BUILD $TOOLS "$@"; do
 	command -v "${t%%:*}" >/dev/null || need "${t#*:}"
 done
-/usr/bin/python3 -c 'import scapy' 2>/dev/null || need python3-scapy
-[ -e /usr/lib/ipxe/qemu/pxe-virtio.rom ] || need ipxe-qemu
-[ -e /usr/lib/ipxe/ipxe.lkrn ] || need ipxe
-[ -x /lib/systemd/systemd-networkd ] || [ -x /usr/lib/systemd/systemd-networkd ] || need systemd
+if [ -z "$build" ]; then
+	/usr/bin/python3 -c 'import scapy' 2>/dev/null || need python3-scapy
+	[ -e /usr/lib/ipxe/qemu/pxe-virtio.rom ] || need ipxe-qemu
+	[ -e /usr/lib/ipxe/ipxe.lkrn ] || need ipxe
+	[ -x /lib/systemd/systemd-networkd ] || [ -x /usr/lib/systemd/systemd-networkd ] || need systemd
+fi
 for h in linux/if_tun.h linux/virtio_net.h; do
 	[ -e "/usr/include/$h" ] || need linux-libc-dev
 done
@@ -38,14 +48,17 @@ done
 [ -n "$missing" ] || exit 0
 
 if ! command -v apt-get >/dev/null; then
-	echo "Missing for the tests, by the names of Debian's packages:$missing" >&2
+	echo "Missing, by the names of Debian's packages:$missing" >&2
 	exit 1
 fi
 
+# A question for the password takes a terminal
 run='env DEBIAN_FRONTEND=noninteractive'
-[ "$(id -u)" = 0 ] || run="sudo -n $run"
+if [ "$(id -u)" != 0 ]; then
+	if [ -t 0 ]; then run="sudo $run"; else run="sudo -n $run"; fi
+fi
 
-echo "Installing what the tests need and this machine lacks:$missing"
+echo "Installing, by apt-get:$missing"
 $run apt-get update -q >/dev/null || true
 # shellcheck disable=SC2086 # a list of packages
 if ! $run apt-get install -q -y --no-install-recommends $missing >/dev/null; then
