@@ -50,7 +50,7 @@ chroot_make()
 	CHROOT=$TOP/build/chroot/${3:-$1}
 	[ ! -e "$CHROOT/done" ] || return 0
 	mkdir -p "$TOP/build/chroot"
-	rm -rf "$CHROOT"
+	rm -rf --one-file-system "$CHROOT"
 	mmdebstrap --variant="${VARIANT:-buildd}" --include="$2" "$1" "$CHROOT" && touch "$CHROOT/done"
 }
 
@@ -63,7 +63,7 @@ chroot_run()
 	unshare --mount --pid $([ -n "${ONLINE:-}" ] || echo --net) --fork --kill-child sh -c '
 		chroot=$1 work=$2 online=$3
 		shift 3
-		{ [ -n "$online" ] || mount -t tmpfs tmpfs "$work/root"; } && rm -rf "$work"/root/* &&
+		{ [ -n "$online" ] || mount -t tmpfs tmpfs "$work/root"; } && rm -rf --one-file-system "$work"/root/* &&
 		mkdir "$work/root/up" "$work/root/at" "$work/root/new" &&
 		mount -t overlay -o "lowerdir=$chroot,upperdir=$work/root/up,workdir=$work/root/at" overlay \
 			"$work/root/new" && cd "$work/root/new" && mkdir -p mnt media dev/net dev/pts &&
