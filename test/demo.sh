@@ -6,8 +6,7 @@
 #
 # All three are namespaces made here, as root or not, and gone afterwards. Status 0 if everything worked.
 if [ -z "${CASE_TMP:-}" ]; then
-	"${0%/*}/tools/deps.sh" --build ip:iproute2 ss:iproute2 ping:iputils-ping curl:curl python3:python3 \
-		nsenter:util-linux || exit 1
+	"${0%/*}/tools/deps.sh" --demo || exit 1
 	if [ ! -w /dev/net/tun ]; then
 		echo "/dev/net/tun is missing, or not for this user: chmod 666 /dev/net/tun" >&2
 		exit 1

@@ -1,23 +1,23 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# deps.sh [--build] [TOOL:PACKAGE]... - install what the tests need and this machine lacks, after saying so
+# deps.sh [--demo] [TOOL:PACKAGE]... - install what the tests need and this machine lacks, after saying so
 #
 # Pairs of a program and the Debian package that has it, or several with commas; arguments add to the list. Nothing is
-# done if all are there. With --build, the list is of what builds the program.
+# done if all are there. With --demo, the list is of what builds the program and shows it (test/demo.sh).
 set -eu
 
-BUILD='cc:gcc make:make'
+DEMO='cc:gcc make:make bash:bash python3:python3 ip:iproute2 unshare:util-linux nsenter:util-linux ping:iputils-ping
+curl:curl sysctl:procps'
 
-TOOLS='prove:perl git:git bash:bash python3:python3 ip:iproute2 nstat:iproute2 unshare:util-linux
-nsenter:util-linux setpriv:util-linux ping:iputils-ping traceroute:traceroute mtr:mtr-tiny curl:curl openssl:openssl
-socat:socat tshark:tshark tcpdump:tcpdump strace:strace nft:nftables ethtool:ethtool sysctl:procps ps:procps
+TOOLS='prove:perl git:git nstat:iproute2 setpriv:util-linux traceroute:traceroute mtr:mtr-tiny openssl:openssl
+socat:socat tshark:tshark tcpdump:tcpdump strace:strace nft:nftables ethtool:ethtool ps:procps
 dhclient:isc-dhcp-client udhcpc:udhcpc dhcpcd:dhcpcd-base qemu-system-x86_64:qemu-system-x86 busybox:busybox-static
 cpio:cpio xz:xz-utils zstd:zstd linux.uml:user-mode-linux dpdk-testpmd:dpdk'
 
 PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
-build=
-if [ "${1:-}" = --build ]; then
-	build=1 TOOLS=
+demo=
+if [ "${1:-}" = --demo ]; then
+	demo=1 TOOLS=
 	shift
 fi
 
@@ -32,10 +32,10 @@ need() # PACKAGE[,PACKAGE]...
 	done
 }
 
-for t in $BUILD $TOOLS "$@"; do
+for t in $DEMO $TOOLS "$@"; do
 	command -v "${t%%:*}" >/dev/null || need "${t#*:}"
 done
-if [ -z "$build" ]; then
+if [ -z "$demo" ]; then
 	/usr/bin/python3 -c 'import scapy' 2>/dev/null || need python3-scapy
 	[ -e /usr/lib/ipxe/qemu/pxe-virtio.rom ] || need ipxe-qemu
 	[ -e /usr/lib/ipxe/ipxe.lkrn ] || need ipxe
