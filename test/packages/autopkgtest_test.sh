@@ -1,0 +1,16 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# autopkgtest_test.sh - the package's own tests by Debian's program for them, in a chroot
+. "$(dirname "$0")/lib.sh"
+DEB_BUILD_OPTIONS=nocheck
+export DEB_BUILD_OPTIONS
+
+ok "a chroot with what they need" chroot_make bookworm autopkgtest,qemu-system-x86,ipxe,ipxe-qemu,apparmor,python3,iproute2 \
+	autopkgtest || finish
+ok "the package" make -s -C "$TOP" deb TO="$WORK/deb" || finish
+ok "autopkgtest" chroot_run sh -c 'cd /mnt/deb && autopkgtest -B ./passt_*.deb ./passt-*/ -- null'
+cp out autopkgtest
+for t in $(sed -n 's/^Tests: //p' "$TOP/debian/tests/control"); do
+	ok "$t passed" grep -Eq "^$t +PASS" "$WORK/autopkgtest"
+done
+finish
