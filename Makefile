@@ -5,6 +5,7 @@
 # make check-sys			the program between network namespaces
 # make test				both, after installing their packages
 # make test-packages			tarball and packages by distributions' tools: minutes; as root
+# make test-clients			Podman, libvirt, qemu and others with our package, in chroots; as root
 # make bench [PEERS=...] [BENCH_ARGS=...]	beside other binaries and the limits: half an hour; doc/performance.md
 # make dist				build/dist/passt-VERSION.tar.gz, the same bytes for a commit; .spdx, its parts
 # make deb				Debian's package, in build/deb
@@ -192,6 +193,12 @@ test-packages: all
 		aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu,libc6-dev-arm64-cross
 	$(PROVE) -v test/packages/*_test.sh
 
+# Programs that start passt or pasta, in chroots; doc/clients.md. SUITE=sid is for another one than Debian's trixie
+CLIENTS	?= $(filter-out %.sh,$(wildcard test/clients/*))
+test-clients:
+	test/tools/deps.sh mmdebstrap:mmdebstrap dh:debhelper dh_apparmor:dh-apparmor
+	@rc=0; for c in $(CLIENTS); do $$c || rc=1; done; exit $$rc
+
 # New useful inputs go to build/fuzz/corpus
 fuzz:
 	$(MAKE) B=build/fuzz CC=clang SAN=1 FUZZING=-fsanitize=fuzzer-no-link FUZZ_MAIN=-fsanitize=fuzzer fuzz-run
@@ -226,6 +233,9 @@ demo: all
 
 bench: all $(TOOLS) $(BENCH)
 	test/bench/bench run --program $(CURDIR)/$(OUT)pasta --build $(CURDIR)/$(B) --peers "$(PEERS)" $(BENCH_ARGS)
+
+version:
+	@echo $(VERSION)
 
 # The last commit, with its time; gzip without one
 DIST	:= passt-$(VERSION)
@@ -279,6 +289,7 @@ clean:
 
 FORCE:
 .PHONY: all static sim check check-sys test test-packages fuzz fuzz-run lint doc demo bench dist
+.PHONY: test-clients version
 .PHONY: deb-source deb install uninstall clean FORCE
 .DELETE_ON_ERROR:
 
