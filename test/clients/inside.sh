@@ -2,7 +2,7 @@
 # inside.sh - in the chroot: our package, a network with a server on it, a user
 #
 #	namespace R: a server of HTTP and names ---- 198.51.100.2, 2001:db8:1::2: the chroot
-#	198.51.100.10, 2001:db8:1::10
+#	198.51.100.10, 2001:db8:1::10; the gateway: .1, ::1
 #
 #	try TITLE COMMAND...	a step; passes if the command succeeds
 #	R COMMAND...		beside the server
@@ -38,6 +38,15 @@ wait_for() # SECONDS COMMAND...
 	done
 }
 
+# All processes of this name
+ended() { ! pgrep -x "$1"; }
+ends() # NAME
+{
+	wait_for 30 ended "$1" && return
+	ps -ef
+	return 1
+}
+
 R() { ip netns exec R "$@"; }
 U()
 {
@@ -57,11 +66,13 @@ network()
 	ip addr add 198.51.100.2/24 dev ext
 	ip addr add 2001:db8:1::2/64 dev ext nodad
 	R ip addr add 198.51.100.10/24 dev ext
+	R ip addr add 198.51.100.1/24 dev ext
 	R ip addr add 2001:db8:1::10/64 dev ext nodad
+	R ip addr add 2001:db8:1::1/64 dev ext nodad
 	ip link set ext up
 	R ip link set ext up
-	ip route add default via 198.51.100.10
-	ip -6 route add default via 2001:db8:1::10
+	ip route add default via 198.51.100.1
+	ip -6 route add default via 2001:db8:1::1
 	rm -f /etc/resolv.conf
 	echo nameserver 198.51.100.10 > /etc/resolv.conf
 	echo "127.0.0.1 localhost" > /etc/hosts

@@ -50,7 +50,9 @@ client() # PACKAGE PACKAGES [SUITE]
 inside()
 {
 	cat > steps
-	chroot_run timeout -k 5 "${LIMIT:-900}" bash -c '. /mnt/inside.sh && . /mnt/steps; done_trying' > log 2>&1 < /dev/null
+	# The first bash reaps processes that have lost their parent
+	chroot_run bash -c 'timeout -k 5 "$1" bash -c ". /mnt/inside.sh && . /mnt/steps; done_trying"; exit' \
+		bash "${LIMIT:-900}" > log 2>&1 < /dev/null
 	version=$(chroot_run dpkg-query -W -f '${Version}' "$PACKAGE" 2>/dev/null)
 	[ -s result ] || result "not ok" "$version ($SUITE): not to its end" log
 	read -r passed all rest < result
