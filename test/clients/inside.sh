@@ -135,7 +135,7 @@ guest_arrives() # COMMAND...: starts it
 {
 	local httpd rc=0
 	# Without exec, its process is ip's
-	R busybox httpd -f -v -p 8000 -h /srv > /tmp/requests 2>&1 & httpd=$!
+	R busybox httpd -f -vv -p 8000 -h /srv > /tmp/requests 2>&1 & httpd=$!
 	"$@" && wait_for "${GUEST_MOST:-300}" grep -q -e arrived -e failed /tmp/requests
 	grep "arrived-${ADDRESS:-198.51.100.2}" /tmp/requests || rc=1
 	kill $httpd
