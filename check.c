@@ -365,7 +365,7 @@ int check_host(struct conf *c, struct ns *ns)
 	c->splice_only = false;
 	c->link_fd = -1;
 	log_level = LOG_WARNING;
-	isolate_early(c, -1);
+	isolate_early(c, NULL, 0);
 	isolate_user(c);
 	file_line("/proc/sys/net/ipv4/ping_group_range", st.groups, sizeof(st.groups));
 	st.groups[strcspn(st.groups, "\t")] = ' ';

@@ -218,7 +218,7 @@ static void tcp_settle(struct ctx *c, struct flow *f)
 		t->ack_at = c->now + TCP_ACK_DELAY;
 
 	due = t->rtx_at && t->ack_at ? MIN(t->rtx_at, t->ack_at) : t->rtx_at | t->ack_at;
-	if (!due)				/* a guest that doesn't answer is given up by the above: it is not idle */
+	if (!due)			/* a guest that doesn't answer is given up by the above: it is not idle */
 		due = t->flags & TCPF_PROBED ? c->now + TCP_PROBE_EVERY : t->heard_at + TCP_IDLE;
 	if (t->gap || t->flags & TCPF_HELD)
 		due = tcp_rarely(c, t, due);
