@@ -45,7 +45,7 @@ struct timer {
 
 struct wheel {
 	uint64_t	now;				/* everything due before this is on @expired */
-	uint64_t	next;				/* start of the first occupied slot, WHEEL_NEVER; 0: not known */
+	uint64_t	next;				/* start of the first occupied slot; WHEEL_NEVER; 0: unknown */
 	struct timer	*slot[WHEEL_LEVELS][WHEEL_SLOTS];
 	uint64_t	used[WHEEL_LEVELS];		/* a bit per occupied slot */
 	struct timer	*expired;
