@@ -76,12 +76,10 @@ static struct lent *lent_of(const struct tap *t, const struct frame *f)
 	return &lent_pool[t->index][f->slot];
 }
 
-/* Chain number @at of a ring to the guest */
-static struct taken *taken_at(const struct tap *t, const struct virtq *q, unsigned at)
+/* Chains of the ring to the guest of the pair @queue, by their index there */
+static struct taken *taken_of(const struct tap *t, unsigned queue)
 {
-	const struct vhost_ring *r = container_of(q, struct vhost_ring, q);
-
-	return &taken_pool[t->index][(r - vhost_of(t->index)->ring) / 2][at % VIRTQ_MAX];
+	return taken_pool[t->index][queue];
 }
 
 static bool mergeable(const struct tap *t)
@@ -182,24 +180,26 @@ static unsigned rx_ring(struct tap *t, unsigned queue, struct raw *raw, unsigned
 	return n;
 }
 
+static unsigned pair_next(const struct vhost *v, unsigned queue)
+{
+	return queue + 1 < v->pairs ? queue + 1 : 0;
+}
+
 /* Each time, another queue comes first */
 static int vhost_recv(struct tap *t, struct raw *raw, unsigned max)
 {
-	struct vhost *v = vhost_of(t->index);
-	unsigned n = 0;
+	const struct vhost *v = vhost_of(t->index);
+	unsigned n = 0, queue = t->turn;
 	size_t bytes = 0;
 
 	if (v->broken)
 		return -EFAULT;
 	rx.n = rx.at = 0;
 	t->more = false;
-	for (unsigned i = 0; i < VHOST_PAIRS; i++) {
-		unsigned queue = (t->turn + i) % VHOST_PAIRS;
-
+	for (unsigned i = 0; i < v->pairs; i++, queue = pair_next(v, queue))
 		if (ring_out(t, queue)->started)
 			n = rx_ring(t, queue, raw, n, max, &bytes);
-	}
-	t->turn = (uint8_t)((t->turn + 1) % VHOST_PAIRS);
+	t->turn = (uint8_t)pair_next(v, queue);
 	return (int)n;
 }
 
@@ -208,7 +208,7 @@ static void vhost_recv_done(struct tap *t)
 	for (unsigned i = 0; i < rx.n; i++)
 		virtq_use(&rx.chain[i].ring->q, rx.chain[i].head, 0);
 	rx.n = 0;
-	for (unsigned i = 0; i < VHOST_PAIRS; i++)
+	for (unsigned i = 0; i < vhost_of(t->index)->pairs; i++)
 		ring_publish(t, ring_out(t, i));
 }
 
@@ -236,34 +236,34 @@ static void place_put(struct place *p, const void *data, size_t len)
 	}
 }
 
-/* Takes one more chain. Return: as virtq_take() */
-static int chain_take(struct tap *t, struct virtq *q, struct iovec *iov, unsigned max, struct virtq_chain *ch)
+/* Takes one more chain, noted in @taken. Return: as virtq_take() */
+static int chain_take(struct virtq *q, struct taken *taken, struct iovec *iov, unsigned max, struct virtq_chain *ch)
 {
 	unsigned at = q->avail_next;
 	int rc = virtq_take(q, iov, max, ch);
 
 	if (rc == 1)
-		*taken_at(t, q, at) = (struct taken){ ch->head, (uint32_t)MIN(ch->len, UINT32_MAX) };
+		taken[at % VIRTQ_MAX] = (struct taken){ ch->head, (uint32_t)MIN(ch->len, UINT32_MAX) };
 	return rc;
 }
 
 /* The oldest chains taken, as many as @len bytes need: how many */
-static unsigned chains_for(const struct tap *t, const struct virtq *q, size_t len)
+static unsigned chains_for(const struct virtq *q, const struct taken *taken, size_t len)
 {
 	unsigned at = (uint16_t)(q->avail_next - q->out), n = 0;
 
 	for (; len; n++)
-		len -= MIN(len, taken_at(t, q, at + n)->len);
+		len -= MIN(len, taken[(at + n) % VIRTQ_MAX].len);
 	return n;
 }
 
 /* They are used, with @len bytes; what they have is complete */
-static void chains_use(const struct tap *t, struct virtq *q, size_t len)
+static void chains_use(struct virtq *q, const struct taken *taken, size_t len)
 {
 	unsigned at = (uint16_t)(q->avail_next - q->out);
 
 	do {
-		const struct taken *c = taken_at(t, q, at++);
+		const struct taken *c = &taken[at++ % VIRTQ_MAX];
 		size_t n = MIN(len, c->len);
 
 		virtq_use(q, c->head, (uint32_t)n);
@@ -285,18 +285,19 @@ static void iov_dirty(const struct tap *t, const struct iovec *iov, size_t len)
 /* Copies a frame from the pool into buffers. Return: false if there are too few for now */
 static bool place_frame(struct tap *t, const struct frame *f)
 {
-	struct virtq *q = &ring_in(t, queue_for(t, f->queue))->q;
+	unsigned queue = queue_for(t, f->queue), cnt = 0, chains = 0;
+	struct taken *taken = taken_of(t, queue);
+	struct virtq *q = &ring_in(t, queue)->q;
 	static struct iovec iov[VIRTQ_MAX];
 	size_t need = t->caps.link_hdr + f->hlen + f->len, have = 0;
 	struct place p = { iov, 0 };
-	unsigned cnt = 0, chains = 0;
 	struct virtio_net_hdr_v1 h;
 	struct virtq_chain ch;
 	int rc = 1;
 
 	virtq_untake(q, q->out);
 	while (have < need && (!chains || mergeable(t)) &&
-	       (rc = chain_take(t, q, iov + cnt, VIRTQ_MAX - cnt, &ch)) == 1) {
+	       (rc = chain_take(q, taken, iov + cnt, VIRTQ_MAX - cnt, &ch)) == 1) {
 		cnt += ch.cnt;
 		have += ch.len;
 		chains++;
@@ -315,7 +316,7 @@ static bool place_frame(struct tap *t, const struct frame *f)
 	for (unsigned i = 0; i < f->npay; i++)
 		place_put(&p, f->pay[i].iov_base, f->pay[i].iov_len);
 	iov_dirty(t, iov, need);
-	chains_use(t, q, need);
+	chains_use(q, taken, need);
 	return true;
 }
 
@@ -349,8 +350,10 @@ static bool lend_split(struct lent *l, struct frame *f, const struct iovec *iov,
 }
 
 /* Buffers for one frame; fewer than @room needs, if there are no more */
-static enum lend lend_frame(struct tap *t, struct virtq *q, struct frame *f, size_t room, size_t hdr)
+static enum lend lend_frame(struct tap *t, unsigned queue, struct frame *f, size_t room, size_t hdr)
 {
+	struct taken *taken = taken_of(t, queue);
+	struct virtq *q = &ring_in(t, queue)->q;
 	struct iovec iov[HEAD_IOV + FRAME_IOV];
 	const struct iovec pool = f->pay[0];
 	struct lent *l = lent_of(t, f);
@@ -361,7 +364,7 @@ static enum lend lend_frame(struct tap *t, struct virtq *q, struct frame *f, siz
 
 	*l = (struct lent){ .at = q->avail_next, .hdr = (uint16_t)(t->caps.link_hdr + hdr) };
 	while (have < l->hdr + room && (!l->chains || mergeable(t)) &&
-	       (rc = chain_take(t, q, iov + cnt, ARRAY_SIZE(iov) - cnt, &ch)) == 1) {
+	       (rc = chain_take(q, taken, iov + cnt, ARRAY_SIZE(iov) - cnt, &ch)) == 1) {
 		cnt += ch.cnt;
 		have += ch.len;
 		l->chains++;
@@ -390,7 +393,7 @@ static unsigned vhost_lend(struct tap *t, struct frame **f, unsigned n, size_t r
 		virtq_untake(&r->q, r->q.out);
 	do {
 		for (; i < n && rc == LEND_DONE; i += rc >= LEND_PART)
-			rc = lend_frame(t, &r->q, f[i], room, hdr);
+			rc = lend_frame(t, queue, f[i], room, hdr);
 	} while (!i && rc == LEND_NONE && virtq_wait(&r->q) && (rc = LEND_DONE));
 	ring_check(t, r);
 	if (!i && rc == LEND_POOL)
@@ -409,13 +412,14 @@ static void vhost_unlend(struct tap *t, const struct frame *f)
 	(void)f;
 	if (--t->lent)
 		return;
-	for (unsigned i = 0; i < VHOST_PAIRS; i++)
+	for (unsigned i = 0; i < vhost_of(t->index)->pairs; i++)
 		virtq_untake(&ring_in(t, i)->q, ring_in(t, i)->q.out);
 }
 
 /* A frame with its payload in the ring gets its headers, and is complete: false if it isn't its turn */
 static bool lent_commit(struct tap *t, struct frame *f)
 {
+	const struct taken *taken = taken_of(t, f->queue);
 	struct virtq *q = &ring_in(t, f->queue)->q;
 	struct lent *l = lent_of(t, f);
 	size_t len = t->caps.link_hdr + f->hlen + f->len;
@@ -424,12 +428,12 @@ static bool lent_commit(struct tap *t, struct frame *f)
 
 	if (t->waiting || l->at != (uint16_t)(q->avail_next - q->out) || l->hdr != t->caps.link_hdr + f->hlen)
 		return false;
-	h = vnet_hdr(f, chains_for(t, q, len));
+	h = vnet_hdr(f, chains_for(q, taken, len));
 	place_put(&p, &h, t->caps.link_hdr);
 	place_put(&p, f->hdr + f->hoff, f->hlen);
 	iov_dirty(t, l->head, l->hdr);
 	iov_dirty(t, f->pay, f->len);
-	chains_use(t, q, len);
+	chains_use(q, taken, len);
 	f->own = FRAME_DONE;
 	return true;
 }
@@ -476,12 +480,13 @@ static int vhost_write(struct tap *t)
 
 static int vhost_flush(struct tap *t)
 {
+	const struct vhost *v = vhost_of(t->index);
 	int rc;
 
-	if (vhost_of(t->index)->broken)
+	if (v->broken)
 		return -EFAULT;
 	rc = vhost_write(t);
-	for (unsigned i = 0; i < VHOST_PAIRS; i++) {
+	for (unsigned i = 0; i < v->pairs; i++) {
 		if (!rc)
 			virtq_busy(&ring_in(t, i)->q);
 		ring_publish(t, ring_in(t, i));
@@ -510,7 +515,7 @@ static int vhost_event(struct tap *t, unsigned sub, uint32_t *events)
 		*events = sub % 2 ? EPOLLOUT : EPOLLIN;
 		return 0;
 	}
-	for (unsigned i = 0; i < VHOST_PAIRS; i++)
+	for (unsigned i = 0; i < v->pairs; i++)
 		ring_publish(t, ring_in(t, i));
 	rc = vhost_control(v);
 	if (v->use != use)
@@ -549,6 +554,7 @@ int tap_vhost_attach(struct tap *t, int fd, int epfd, int pcap)
 		return rc;
 	caps = vhost_caps(v);
 	tap_init(t, &vhost_ops, fd, &caps, pcap);
+	memset(told[t->index], 0, sizeof(told[t->index]));
 	t->down = true;
 	return 0;
 }

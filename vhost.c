@@ -76,12 +76,7 @@ enum {
 
 #define ANSWER		1			/* result of a request: its answer is in place */
 
-static struct vhost pool[GUEST_MAX];
-
-struct vhost *vhost_of(unsigned guest)
-{
-	return &pool[guest];
-}
+struct vhost vhost_pool[GUEST_MAX];
 
 /* Memory */
 
@@ -157,7 +152,7 @@ static void on_sigbus(int sig, siginfo_t *si, void *context)
 
 	(void)context;
 	for (unsigned i = 0; i < GUEST_MAX && !done; i++)
-		done = replace_at(&pool[i], si->si_addr);
+		done = replace_at(&vhost_pool[i], si->si_addr);
 	if (!done)
 		signal(sig, SIG_DFL);		/* and again */
 	errno = err;
@@ -246,6 +241,7 @@ static void rings_start(struct vhost *v)
 			continue;
 		}
 		r->started = true;
+		v->pairs = MAX(v->pairs, i / 2 + 1);
 		if (v->inflight)
 			virtq_rewind(&r->q);
 		r->enabled |= rings_enabled_at_start(v);

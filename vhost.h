@@ -56,12 +56,17 @@ struct vhost {
 	} log;
 	uint64_t	log_at, log_len;	/* in there, bytes */
 	volatile bool	broken;		/* memory was not there: the link is to end */
+	unsigned	pairs;		/* in use so far: rings of others were never started */
 	struct vhost_ring ring[VHOST_RINGS];
 	struct vhost_message msg;
 };
 
 /* Of guest @guest's link */
-struct vhost *vhost_of(unsigned guest);
+extern struct vhost vhost_pool[GUEST_MAX];
+static inline struct vhost *vhost_of(unsigned guest)
+{
+	return &vhost_pool[guest];
+}
 
 /* A front end is connected at @fd, non-blocking: registered as EV_TAP of @guest. 0, or -errno */
 int vhost_open(struct vhost *v, unsigned guest, int epfd, int fd);

@@ -241,6 +241,7 @@ static void vhost_far_open(struct tap *t, const struct caps *caps)
 	ring_init(&far_tx, 128U << 10, FAR_SIZE);
 	v->mem = ring_mem;
 	v->features = v->use = FAR_MERGE;
+	v->pairs = 1;
 	for (unsigned i = 0; i < 2; i++) {
 		v->ring[i].started = v->ring[i].enabled = true;
 		eq(virtq_start(&v->ring[i].q, &v->mem, i ? &far_tx.place : &far_rx.place, FAR_SIZE, 0,

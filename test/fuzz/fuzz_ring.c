@@ -221,7 +221,7 @@ static void start(void)
 	memset(ring_arena.low, 0, RINGS);
 	memset(told, 1, sizeof(told));		/* no log */
 	ring_memory();
-	*v = (struct vhost){ .use = use, .mem = ring_mem };
+	*v = (struct vhost){ .use = use, .mem = ring_mem, .pairs = 1 };
 	for (unsigned i = 0; i < 2; i++) {
 		struct vhost_ring *r = &v->ring[i];
 

@@ -4,6 +4,7 @@
  * What all links promise is in tap_contract_test.c.
  */
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "../t.h"
@@ -58,7 +59,7 @@ static void begin(uint64_t use, unsigned posted, size_t len)
 	for (unsigned i = 0; i < 2; i++)
 		if (v->ring[i].q.size)
 			close(v->ring[i].call);
-	*v = (struct vhost){ .use = use };
+	*v = (struct vhost){ .use = use, .pairs = 1 };
 	ring_memory();
 	ring_init(&in, 0, SIZE);
 	ring_init(&out, 128U << 10, SIZE);
@@ -406,10 +407,40 @@ static void test_recv(void)
 	eq(out.used->idx, 1);
 }
 
-static void test_broken(void)
+/* Is a broken ring an event for the front end? */
+static bool reported(void)
 {
 	static struct raw raw[TAP_BATCH];
+	int err = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	uint64_t n = 0;
+
+	begin(MERGE, 2, 1000);
+	vhost_of(0)->ring[1].err = err;
+	ring_desc(&out, 5, 0, 100, 0, 0);
+	ring_offer(&out, 5);
+	eq(tap_recv(&tap, raw), 0);
+	tap_recv_done(&tap);
+	eq(tap_recv(&tap, raw), 0);
+	tap_recv_done(&tap);
+	(void)!read(err, &n, sizeof(n));
+	close(err);
+	return n == 1;
+}
+
+static void test_broken(void)
+{
+	int fd[2], ep = epoll_create1(EPOLL_CLOEXEC);
+	static struct raw raw[TAP_BATCH];
 	struct frame *f;
+
+	test("a broken ring is reported once; that of the next guest, too");
+	ok(reported());
+	eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd), 0);
+	eq(tap_vhost_attach(&tap, fd[0], ep, -1), 0);
+	ok(reported());
+	close(fd[0]);
+	close(fd[1]);
+	close(ep);
 
 	test("a broken ring: what came before is served, then nothing, without a spin; the other ring goes on");
 	begin(MERGE, 2, 1000);
@@ -490,6 +521,7 @@ static void begin_pairs(unsigned i)
 	struct vhost_ring *r = &vhost_of(0)->ring[2 * i];
 
 	begin(MERGE, 8, 1000);
+	vhost_of(0)->pairs = i + 1;
 	ring_init(&more_in, 256U << 10, SIZE);
 	ring_init(&more_out, 384U << 10, SIZE);
 	r[0] = r[1] = (struct vhost_ring){ .started = true, .enabled = true, .kick = -1, .err = -1, .call = -1 };
