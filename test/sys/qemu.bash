@@ -39,7 +39,7 @@ vm_start()
 	QEMU=$!
 	disown $QEMU
 }
-LINUX=(-kernel "$VM/kernel" -initrd "$VM/initrd" -append "console=ttyS0 quiet panic=-1 random.trust_cpu=on")
+LINUX=(-kernel "$VM/kernel" -initrd "$VM/initrd" -append "console=ttyS0 quiet panic=-1 random.trust_cpu=on no_timer_check")
 
 # uml_start [OPTION]...: user-mode Linux, by vhost-user; its shell has commands as files in $T/host
 uml_start()
