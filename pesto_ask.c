@@ -43,7 +43,7 @@ int pesto_connect(const char *path)
 	int fd = unix_connect(path);
 
 	if (fd < 0)
-		die("Failed to connect to %s: %s", path, errno_text(-fd));
+		die("Failed to connect to %s: %s (option -c of pasta or passt makes it)", path, errno_text(-fd));
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	return fd;

@@ -118,7 +118,7 @@ done
 refused "two paths" "pesto: the path of one control socket expected; see --help" -s nosuch
 is "output that can't be written" "$("$PESTO" "$S" 2>&1 >/dev/full) $?" "Couldn't write to standard output: No space left on device 1"
 is "no standard output" "$("$PESTO" "$S" 2>&1 >&-) $?" "Couldn't write to standard output: Bad file descriptor 1"
-is "nobody there" "$("$PESTO" -s "$T/nosuch" 2>&1) $?" "Failed to connect to $T/nosuch: No such file or directory 1"
+is "nobody there" "$("$PESTO" -s "$T/nosuch" 2>&1) $?" "Failed to connect to $T/nosuch: No such file or directory (option -c of pasta or passt makes it) 1"
 is "FWD-19 nothing has changed" "$(P -s)" "$before"
 
 # A flow of the guest's has a port on the host that is that of its socket there

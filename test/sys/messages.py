@@ -364,7 +364,7 @@ case("Nothing to delete: no rule of option '-t 7' is there", "pesto", "-D", "-t"
 case("pesto: the path of one control socket expected; see --help", "pesto")
 case("pesto: more options than one change may have", "pesto", "-A", *(f"-t{'1' * 50}" for _ in range(3000)), CONTROL)
 case("pesto: --now is about --policy", "pesto", "--now", CONTROL)
-case("Failed to connect to /none/c: No such file or directory", "pesto", "/none/c")
+case(re.escape("Failed to connect to /none/c: No such file or directory (option -c of pasta or passt makes it)"), "pesto", "/none/c")
 case("Failed to send to .*: Operation not permitted", "pesto", CONTROL, under=fails("write,0=3:EPERM"))
 case("Failed to wait: Operation not permitted", "pesto", "--ask", CONTROL, under=fails("poll:EPERM", "ppoll:EPERM"))
 case("Couldn't open /dev/null: Permission denied", "pesto", CONTROL, under=["sh", "-c", 'exec "$@" <&-', "sh", *fails("openat,2=1:EACCES")])
