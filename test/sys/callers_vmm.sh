@@ -118,10 +118,10 @@ calls = read(TMP + "/trace").split("\n")
 at = [i for i, line in enumerate(calls) if line.startswith("bind(") and S in line]
 p.ok(len(at) == 1 and calls[at[0] + 1].startswith("listen("), "bind(), and listen() at once", calls[at[0]:at[0] + 5] if at else "none")
 
-# A second client, while one is there
+# A second client with another MAC address, while one is there
 c = Child(["-f", "-q", "-s", S])
 c.guest.dhcp()
-second = Guest(unix(S))
+second = Guest(unix(S), b"\2\0\0\0\0\2")
 with contextlib.suppress(BrokenPipeError, ConnectionResetError):
     second.send(second.dhcp_frame(1, 9))
 p.ok(second.ended(), "a second client is refused")

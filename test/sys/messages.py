@@ -12,7 +12,7 @@ T, TOP = os.environ["T"], os.environ["TOP"]
 BIN, TOOLS = T + "/bin/", os.environ["TOOLS"]
 UNPRIVILEGED = sys.argv[1:]
 STRING = r'"(?:[^"\\\n]|\\.)*"'
-REASONS = "conf.c conf_ports.c policy_text.c rules.c"
+REASONS = "conf.c conf_lan.c conf_ports.c policy_text.c rules.c"
 # Functions, and their argument with the text
 CALLS = {"die": 0, "err": 0, "bad": 1, "number": 3, "need": 1, "must": 0}
 
@@ -27,6 +27,7 @@ ELSEWHERE = {
     "watch the control socket": "no memory for the second of two sockets",
     "ask the kernel about addresses": "no descriptor for the second of two netlink sockets",
     "open netlink socket": "the same, in the namespace",
+    "No memory for %u guests": "address space without memory, which overcommitment gives",
     "find interface": "somebody else removes the device that was just made",
     "set MAC address of --ns-mac-addr": "unit/ns_net_test",
     "set MTU (-m/--mtu)": "unit/ns_net_test",
@@ -88,7 +89,7 @@ def pattern(kind, text):
         return f"Failed to {p}: .*"
     if kind == "must":
         return f"Failed to {p}.* in namespace: .*"
-    return p if kind in ("die", "err") else f"Invalid value .* for .*: {p}"
+    return p if kind in ("die", "err") else f"(Invalid (value .* for|option) .*: )?{p}"
 
 
 OVERLAP = re.search(r'#define RULE_OVERLAP\s+(".*")', open(TOP + "/rules.h").read()).group(1)
@@ -192,6 +193,44 @@ case("passt: option requires an argument -- 'm'", "passt", "-m")
 with open("/dev/full", "w") as full:
     case("Couldn't write to standard output: No space left on device", "passt", "--help", stdout=full)
 
+# ---- Guests on a network of their own
+
+LAN = "--lan", "10.9.0.0/24"
+invalid("a number from 1 to 64 expected", "guests", "0", "65")
+invalid("not an IPv4 prefix, ADDRESS/BITS", "lan", "10.9.0.0", "x/24")
+invalid("not an IPv6 prefix, ADDRESS/BITS", "lan", "10.9.0.0/24,fd00::")
+invalid("not a prefix of unicast addresses", "lan", "224.0.0.0/24")
+invalid("the prefix length of IPv6 is not 64", "lan", "10.9.0.0/24,fd00::/48")
+invalid("the prefix length of IPv4 is not between 8 and 30", "lan", "10.9.0.0/31")
+invalid("not MAC=ADDRESS", "lease", "x")
+invalid("not a unicast MAC address", "lease", "01:00:00:00:00:01=10.9.0.5")
+invalid("not an IPv4 or IPv6 address", "lease", "02:00:00:00:00:01=x")
+invalid("not a name that a guest may have", "lease", "02:00:00:00:00:01=10.9.0.5,a_b")
+
+
+def leases(*values):
+    return [a for v in values for a in ("--lease", v)]
+
+
+for reason, value, before in (("too many leases", "02:00:00:00:01:01=10.9.1.1",
+                               [f"02:00:00:00:00:{i:02x}=10.9.0.{i}" for i in range(1, 256)] +
+                               [f"02:00:00:00:02:{i:02x}=fd00::{i:x}" for i in range(1, 256)]),
+                              ("the MAC address has one already", "02:00:00:00:00:01=10.9.0.6", ["02:00:00:00:00:01=10.9.0.5"]),
+                              ("another MAC address has this one", "02:00:00:00:00:02=10.9.0.5", ["02:00:00:00:00:01=10.9.0.5"]),
+                              ("another MAC address has this name", "02:00:00:00:00:02=10.9.0.6,web",
+                               ["02:00:00:00:00:01=10.9.0.5,web"])):
+    case(f'Invalid value ".*" for --lease: {reason}', "passt", *LAN, *leases(*before, value))
+for reason, address, mac in (("outside of --lan", "10.8.0.5", "02:00:00:00:00:01"), ("this is our address", "10.9.0.1", "02:00:00:00:00:01"),
+                             ("not an address of one host", "10.9.0.255", "02:00:00:00:00:01"),
+                             ("this is our MAC address", "10.9.0.5", "9a:55:9a:55:9a:55")):
+    case(f'Invalid value "{address}" for --lease: {reason}', "passt", *LAN, *leases(f"{mac}={address}"))
+case("--lan has fewer addresses for guests than --guests", "passt", "--lan", "10.9.0.0/30", "--guests", "2")
+case("--lan excludes --address, --netmask and --gateway", "passt", *LAN, "-a", "10.9.0.5")
+case("--guests needs --lan", "passt", "--guests", "2")
+case("-F/--fd is given more often than --guests allows", "passt", *LAN, "--guests", "2", "-F", "5", "-F", "6", "-F", "7")
+case("--lan-isolate needs --lan", "passt", "--lan-isolate")
+case("--lease needs --lan", "passt", *leases("02:00:00:00:00:01=10.9.0.5"))
+
 # ---- Ports
 
 invalid("brackets don't match", "tcp-ports", "[::1/80")
@@ -203,15 +242,20 @@ invalid("port above 65535", "tcp-ports", "65536", "80:65530-65536", "99999999999
 invalid("not a port number", "tcp-ports", "http")
 invalid("port 0 can't be forwarded", "tcp-ports", "0")
 invalid("range runs backwards", "tcp-ports", "81-80")
-invalid("target is not an IPv4 or IPv6 address", "tcp-ports", "0.0.0.0/80:x/80")
+invalid("target is not an IPv4 or IPv6 address", "tcp-ports", "0.0.0.0/80:x_y/80")
 invalid("target is not a unicast address", "tcp-ports", "0.0.0.0/80:224.0.0.1/80")
 invalid("ranges of different lengths", "tcp-ports", "80-81:80-82")
 invalid('"none" goes alone', "tcp-ports", "none,80")
 invalid('"auto" has no target', "tcp-ports", "auto:80", program="pasta")
 invalid("only ports named have other ports as a target", "tcp-ports", "all:80")
 invalid("an exclusion has no target", "tcp-ports", "~80:81")
-invalid("a target's address takes one to listen on, 0.0.0.0/ or [::]/ for any", "tcp-ports", "80:10.0.0.1/80")
-invalid("IPv4 can't be forwarded to IPv6, or the other way around", "tcp-ports", "0.0.0.0/80:[::1]/80")
+for option, reason, more in (
+        ("80:10.0.0.1/80", "a target's address takes one to listen on, 0.0.0.0/ or [::]/ for any", ()),
+        ("0.0.0.0/80:[::1]/80", "IPv4 can't be forwarded to IPv6, or the other way around", ()),
+        ("0.0.0.0/80:x/80", "a name as a target takes --lan", ()),
+        ("80:10.8.0.1/80", "the target is outside of --lan", LAN),
+        ("80", "with several guests, a target is needed", (*LAN, "--guests", "2"))):
+    case(re.escape(f"Invalid option '-t {option}': {reason}"), "passt", *more, "-t", option)
 case("-T/--tcp-ns is for pasta mode only", "passt", "-T", "80")
 invalid('"auto" takes a namespace, which only pasta has', "tcp-ports", "auto")
 case(r'Invalid value "8024" for -t/--tcp-ports: too many options', "passt", *(f"-t{7000 + i}" for i in range(2000)))
@@ -351,7 +395,7 @@ case("Failed to start the thread that opens sockets in the namespace: Resource t
 # ---- pesto
 
 CONTROL = os.environ["CONTROL"]
-case("pesto: one of --flows, --top, --events, --metrics and --ask expected", "pesto", "--flows", "--top", CONTROL)
+case("pesto: one of --flows, --top, --events, --metrics, --guests and --ask expected", "pesto", "--flows", "--top", CONTROL)
 case('Invalid value "x" for -C/--clear: HOST or SPLICE expected', "pesto", "-C", "x", CONTROL)
 case('Invalid value "/none/f" for --policy: No such file or directory', "pesto", "--policy", "/none/f", CONTROL)
 bad = file_of("allow any\nallow x\n", "rules")
@@ -360,6 +404,8 @@ with socket.create_server(("0.0.0.0", 7777)):
     case(r"Failed to bind port 7777 \(Address already in use\) for option '-t 7777': .*", "pesto", "-A", "-t", "7777", CONTROL)
 case('Invalid value "x" for option -t: not a port number', "pesto", "-A", "-t", "x", CONTROL)
 case('Invalid value "80" for option -T: forwarding from a namespace takes pasta', "pesto", "-A", "-T", "80", os.environ["PASST_CONTROL"])
+case("No such guest: nobody", "pesto", "--disconnect", "nobody", os.environ["PASST_CONTROL"])
+case("No such guest: x{256}", "pesto", "--disconnect", "x" * 4000, os.environ["PASST_CONTROL"])
 case("Nothing to delete: no rule of option '-t 7' is there", "pesto", "-D", "-t", "7", CONTROL)
 case("pesto: the path of one control socket expected; see --help", "pesto")
 case("pesto: more options than one change may have", "pesto", "-A", *(f"-t{'1' * 50}" for _ in range(3000)), CONTROL)
