@@ -244,8 +244,8 @@ came b hello "and goes on by an answer"
 asker_end 4
 pasta_stop
 
-# ---- No answer
-pasta_up -c "$S" --ask any:7000 --ask-timeout 1 --flow-log "$T/flows"
+# ---- No answer: 2 s, as a client sends its SYN again after 1 s and 3 s
+pasta_up -c "$S" --ask any:7000 --ask-timeout 2 --flow-log "$T/flows"
 begins a tcp 198.51.100.10 7000
 begins b udp 198.51.100.10 7000
 came a ConnectionRefusedError "no answer is a no"
