@@ -113,10 +113,11 @@ static const struct counter metric_rows[] = {
 /* Number of a row: of guest @g, NULL: of all guests, or of the process */
 static uint64_t counter_value(const struct ctx *c, const struct counter *k, const struct guest *g)
 {
-	const void *at = (const char *)(k->guest ? (const void *)g : c) + k->offset;
+	const char *from = k->guest ? (const char *)g : (const char *)c;
+	const void *at = from ? from + k->offset : NULL;
 	uint64_t sum = 0;
 
-	if (!k->guest || g)
+	if (at)
 		return k->size == sizeof(uint32_t) ? *(const uint32_t *)at : *(const uint64_t *)at;
 	for (unsigned i = 0; i < c->guests; i++)
 		sum += counter_value(c, k, &c->guest[i]);
