@@ -937,6 +937,15 @@ static void test_warnings(void)
 	eq_str(conf.socket, "/a");
 	ok(run_parse(&conf, split("passt -F 7 -c /b"), argv));
 	eq(conf.link_fd, 7);
+
+	test("a path for helpers of a migration leaves all else as it is");
+	ok(run_parse(&conf, split("passt --vhost-user --repair-path /r -s /a"), argv));
+	eq(conf.mode, MODE_PASST);
+	eq_str(conf.repair, "/r");
+	eq_str(conf.socket, "/a");
+	ok(run_parse(&conf, split("pasta --repair-path none"), argv));
+	eq(conf.mode, MODE_PASTA);
+	eq_str(conf.repair, "none");
 }
 
 /* What is automatic where no option says so, or some do: "tuTU" */
