@@ -174,13 +174,14 @@ static int msg_error(const struct nlmsghdr *nh)
 ssize_t nl_recv(const struct nl *nl, void *buf, size_t size)
 {
 	struct sockaddr_nl from = { .nl_pid = 0 };
+	unsigned left = nl->waits;
 	socklen_t len = sizeof(from);
 	ssize_t n;
 
 	do
 		n = UNINTERRUPTED(recvfrom(nl->fd, buf, size, (nl->waits ? 0 : MSG_DONTWAIT) | MSG_TRUNC,
 					   (void *)&from, &len));
-	while (n > 0 && from.nl_pid);
+	while (n < 0 ? errno == EAGAIN && left && --left : n > 0 && from.nl_pid);
 	if (n < 0)
 		return errno == EAGAIN ? -ETIMEDOUT : -errno;
 	if (!n)

@@ -21,7 +21,7 @@ struct nl {
 	unsigned	done, refused;	/* held requests: accepted; refused for another reason than EEXIST */
 	int		err;		/* of the last one refused */
 	int		failed;		/* not sent, or answers missing: -errno */
-	bool		waits;		/* the other end is a process (ns_setter.c): answers come a little later */
+	uint8_t		waits;		/* times that SO_RCVTIMEO may pass: the other end is a process (ns_setter.c) */
 };
 
 /* Opens a socket, NETLINK_ROUTE or NETLINK_SOCK_DIAG, in the caller's network namespace */

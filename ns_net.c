@@ -25,6 +25,7 @@
 
 #define NS_IFNAME	"tap0"
 #define LATE_MOST	20		/* times without an answer of the process that makes changes, 1 s each */
+#define BUSY_MOST	10		/* the same while a change is being made: others may keep the kernel busy with theirs */
 
 /* The device drops packets beyond its queue silently. Without super-packets, a guest's kernel sends a window in one
  * burst, in packets of one MTU each: 16 MiB is more than the default tcp_wmem and our window allow. Datagrams are small
@@ -372,6 +373,7 @@ bool ns_follow(struct ns *ns, const struct net *net, struct nl *host, enum famil
 		return false;
 	if (!ret) {
 		ns->late = 0;
+		ns->nl.waits = ns->nl.waits ? BUSY_MOST : 0;
 		mark_wanted(&n, f, keep);
 		add_addrs(&n, f);
 		ret = own_remove(n.own, n.ns, f == V6, n.ifindex, classes_to_remove(net, f), keep);
@@ -381,6 +383,7 @@ bool ns_follow(struct ns *ns, const struct net *net, struct nl *host, enum famil
 		set_routes(&n, f);
 		ret = own_done(n.own, n.ns, f == V6, n.ifindex);
 	}
+	ns->nl.waits = ns->nl.waits > 0;
 	if (!ret)
 		return true;
 	warn("%s addresses and routes of the namespace stay: %s", family_name[f], errno_text(-ret));

@@ -90,7 +90,7 @@ void ns_setter(struct ns *ns)
 		fd_close(line[0]);
 		return;
 	}
-	ns->nl = (struct nl){ .fd = line[0], .waits = true };
+	ns->nl = (struct nl){ .fd = line[0], .waits = 1 };
 }
 
 void ns_setter_ready(struct ns *ns)

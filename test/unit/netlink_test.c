@@ -315,7 +315,9 @@ static void test_changes(void)
 {
 	struct addr gw = addr_from4(htonl(0xc0000201));
 	const struct nlmsghdr *nh;
+	const struct timeval limit = { .tv_usec = 20000 };
 	size_t len, n = 0;
+	uint64_t begin;
 
 	test("change: accepted, in effect already, refused");
 	fresh();
@@ -329,6 +331,16 @@ static void test_changes(void)
 	eq(nl_addr_add(&nl, 3, &gw, 24), 0);
 	eq(nl_link_set(&nl, 3, IFLA_MTU, 1500), -EPERM);
 	eq(nl_link_up(&nl, 3), -ETIMEDOUT);
+	ok(drained());
+
+	test("FOL-14 of a process, an answer is waited for: a time limit, as often as the line has it");
+	eq(setsockopt(nl.fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
+	for (nl.waits = 1; nl.waits <= 5; nl.waits += 4) {
+		begin = now_us();
+		eq(nl_link_up(&nl, 3), -ETIMEDOUT);
+		ok(now_us() - begin >= nl.waits * 20000ULL);
+	}
+	nl.waits = 0;
 	ok(drained());
 
 	test("NL-07 default route to a gateway outside: on-link, only if it has to be");
