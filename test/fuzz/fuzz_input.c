@@ -16,7 +16,7 @@
 /* LDFLAGS: -Wl,--wrap=poll,--wrap=socket,--wrap=setsockopt,--wrap=getsockopt,--wrap=ioctl,--wrap=bind,--wrap=listen */
 /* LDFLAGS: -Wl,--wrap=connect,--wrap=accept4,--wrap=getsockname,--wrap=getpeername,--wrap=shutdown,--wrap=close */
 /* LDFLAGS: -Wl,--wrap=sendmsg,--wrap=sendto,--wrap=send,--wrap=sendmmsg,--wrap=recvmsg,--wrap=recv,--wrap=recvmmsg */
-/* LDFLAGS: -Wl,--wrap=__recv_chk */
+/* LDFLAGS: -Wl,--wrap=__recv_chk,--wrap=open */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,6 +37,7 @@
 #define TURNS		4000		/* without time passing: it spins */
 #define NCONN		4		/* 1 and 2: opened by the guest, 3 and 4: by clients on the host */
 #define HOURS		30
+#define MOVED		2000		/* bytes in a step, most of the time */
 #define SYN_MAX		1400		/* bytes with a SYN in one frame */
 
 enum { V_V6 = 1, V_OFFLOAD = 2, V_NO_PEEK_OFF = 4, V_WRAP = 8, V_SILENCE = 16, V_BOTH = 32, V_SMALL = 64, V_BIG = 128 };
@@ -51,6 +52,8 @@ enum step_kind {
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned seed);
+__attribute__((weak)) size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t most);
 static struct run run;
 static struct script script;
 static const uint8_t *in;
@@ -61,6 +64,16 @@ static struct {
 	bool		used;
 	uint32_t	nxt, ack;
 } conn[CONNS];
+
+/* No files: neither a time for each run, nor settings of this machine */
+int __wrap_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...)
+{
+	(void)path;
+	(void)flags;
+	errno = ENOENT;
+	return -1;
+}
 
 static bool batched;	/* something was done, and the loop did not run since */
 static bool foreign;	/* TCP segments were sent that belong to no connection known here, or may: no byte is checked */
@@ -109,7 +122,8 @@ static void check_list(const struct flow_list *l, enum flow_wait wait, enum flow
 	check(n <= fs->unused && l->tail == last, "list does not end where it says");
 }
 
-static void check_flows(void)
+/* @rest: the loop sleeps; tables are looked at, too */
+static void check_flows(bool rest)
 {
 	const struct flows *fs = &run.c.flows;
 	uint32_t n[FLOW_TYPES] = { 0 }, used = 0, fds = 0;
@@ -129,7 +143,7 @@ static void check_flows(void)
 		check(!f->dead, "dead, and not buried");
 		check(f->batch_head == PKT_NEXT_NONE, "packets of a batch that is over");
 		check(f->wait != WAIT_READY || world.idle == false, "ready, and the loop sleeps");
-		if (f->type == FLOW_TCP || f->type == FLOW_UDP)
+		if (rest && (f->type == FLOW_TCP || f->type == FLOW_UDP))
 			check(flow_find_guest(fs, f->guest, f->type, &f->side[GUEST].peer, &f->side[GUEST].our) == f,
 			      "flow that can't be found");
 	}
@@ -211,7 +225,7 @@ static void after_turn(void)
 	if (foreign && world.violation && !strncmp(world.violation, "byte ", 5))
 		world.violation = NULL;
 	check(!world.violation, world.violation);
-	check_flows();
+	check_flows(false);
 }
 
 /* The loop runs until it would sleep beyond @until (ns) */
@@ -231,6 +245,7 @@ static void turn(uint64_t until)
 		check(turns < TURNS, "the loop spins");
 	}
 	check(check_idle(&run), "at rest");
+	check_flows(true);
 	batched = false;
 }
 
@@ -666,4 +681,37 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	finish(size && data[0] & V_SILENCE);
 	world_reset(0);			/* all memory back: else each run costs a search for leaks */
 	return 0;
+}
+
+/* Bytes behind a step's first one, and where among them a number of bytes is, that the step moves */
+static const struct {
+	uint8_t		bytes, moved;	/* @moved: place + 1, 0: none */
+} operands[DO_COUNT] = {
+	[DO_SYN] = { 1, 0 }, [DO_SYN_ACK] = { 1, 0 }, [DO_ACK] = { 2, 0 }, [DO_DATA] = { 2, 1 }, [DO_TCP] = { 9, 4 },
+	[DO_ERROR] = { 1, 0 }, [DO_BYTES] = { 2, 1 }, [DO_SOCK_ROOM] = { 2, 0 }, [DO_UDP] = { 3, 2 },
+	[DO_UDP_HOST] = { 4, 3 }, [DO_UDP_ERROR] = { 4, 0 }, [DO_UDP_CLIENT] = { 4, 3 }, [DO_PING] = { 3, 2 },
+	[DO_PING_HOST] = { 4, 3 }, [DO_IP] = { 6, 0 }, [DO_RAW] = { 4, 0 }, [DO_TIME] = { 1, 0 }, [DO_LINK] = { 1, 0 },
+	[DO_FAIL] = { 1, 0 }, [DO_CONNECT_ERR] = { 1, 0 }, [DO_NEW_ROOM] = { 2, 0 }, [DO_TOO_BIG] = { 4, 0 },
+	[DO_ANSWER] = { 1, 0 },
+};
+
+/* As libFuzzer does it; but numbers of bytes are drawn from all of 16 bits, so that nearly all of the time would go
+ * into moving them: of the large ones, few stay so.
+ */
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned seed)
+{
+	size = LLVMFuzzerMutate(data, size, most);
+	for (size_t at = 4; at < size; seed = seed * 1103515245 + 12345) {
+		enum step_kind op = (enum step_kind)((data[at] & 31) % DO_COUNT);
+		size_t moved = at + operands[op].moved, next = at + 1 + operands[op].bytes;
+
+		if (op == DO_UDP && at + 1 < size)
+			next += (data[at + 1] & 7 ? 0U : 1U) + (data[at + 1] & 16 ? 2U : 0U);
+		else if ((op == DO_IP || op == DO_RAW) && next <= size)
+			next += get_be16(data + next - 2);
+		if (moved != at && moved + 2 <= size && get_be16(data + moved) > MOVED && seed >> 16 & 15)
+			put_be16(data + moved, get_be16(data + moved) % MOVED);
+		at = next;
+	}
+	return size;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* check.c - what holds in every run, whatever the script: of each segment to the guest, and of the program at rest */
 #include <netinet/in.h>
+#include <sys/epoll.h>
 
 #include "../../tcp_conn.h"
 #include "../../tcp_gap.h"
@@ -235,10 +236,12 @@ static bool check_udp(struct run *r)
 static bool check_link(struct run *r, unsigned k)
 {
 	const struct tap *t = &r->c.guest[k].tap;
+	const struct fsock *s = sim_link[k].fs;
 
 	if (t->nfree + t->nspare + t->qlen != TAP_FRAMES)
 		return run_fail(r, "slots of the link lost: %u and %u free, %u queued", t->nfree, t->nspare, t->qlen);
-	if (t->qlen && sim_link[k].room && !t->starved)
+	/* At the end of a turn, a write that failed may have made a wake-up that is yet to come */
+	if (t->qlen && sim_link[k].room && !t->starved && !(s->ready && s->events & EPOLLOUT))
 		return run_fail(r, "I5: frames queued, and the link has room");
 	return true;
 }

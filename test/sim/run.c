@@ -34,7 +34,12 @@ static struct ahead {			/* what the guest sent in the window, ahead of what is m
 	uint32_t	seq, end;
 } ahead[AHEAD_MAX];
 static unsigned nahead;
-static char run_lines[LOG_LINES][200];
+static struct line {			/* of the log: text takes time, and most of it is for nobody */
+	struct run	*r;
+	uint64_t	t;
+	const char	*dir;
+	struct wire	w;
+} run_lines[LOG_LINES];
 static unsigned run_nlines;
 
 bool run_fail(struct run *r, const char *fmt, ...)
@@ -248,7 +253,12 @@ void run_begin(struct run *r, const struct script *s, const struct variant *v)
 
 	if (r->c.flows.f)
 		flows_forget(&r->c.flows);
-	*r = (struct run){ .s = s, .v = *v, .strict = !v->fail_at, .verbose = r->verbose };
+	memset(r, 0, offsetof(struct run, failed));	/* not @verbose */
+	r->s = s;
+	r->v = *v;
+	r->strict = !v->fail_at;
+	r->failed = false;
+	r->carry = NULL;
 	run_nlines = 0;
 	world_reset(v->wrap ? 77 : 42);
 	world.no_peek_off = v->no_peek_off;
@@ -338,21 +348,25 @@ const char *wire_text(const struct run *r, const struct wire *w)
 	return buf;
 }
 
+static void line_print(const struct line *l)
+{
+	printf("# %5llu.%03llu guest %s %s\n", (unsigned long long)(l->t / SEC), (unsigned long long)(l->t % SEC / MS),
+	       l->dir, wire_text(l->r, &l->w));
+}
+
 void run_log(struct run *r, const char *dir, const struct wire *w)
 {
-	char *l = run_lines[run_nlines++ % LOG_LINES];
-	uint64_t t = world.now - START;
+	struct line *l = &run_lines[run_nlines++ % LOG_LINES];
 
-	snprintf(l, sizeof(run_lines[0]), "%5llu.%03llu guest %s %s", (unsigned long long)(t / SEC),
-		 (unsigned long long)(t % SEC / MS), dir, wire_text(r, w));
+	*l = (struct line){ r, world.now - START, dir, *w };
 	if (r->verbose)
-		printf("# %s\n", l);
+		line_print(l);
 }
 
 void run_log_print(void)
 {
 	for (unsigned i = run_nlines > LOG_LINES ? run_nlines - LOG_LINES : 0; i < run_nlines; i++)
-		printf("# %s\n", run_lines[i % LOG_LINES]);
+		line_print(&run_lines[i % LOG_LINES]);
 }
 
 struct conn *conn_of(struct run *r, const struct wire *w)

@@ -23,6 +23,7 @@ struct world world;
 
 static struct fsock fs_all[FS_MAX];
 static struct fsock *fd_table[FD_MAX];
+static int fd_end;		/* above all that were open */
 static uint64_t ready_last;
 
 void world_bad(const char *fmt, ...)
@@ -54,6 +55,7 @@ void world_reset(uint64_t seed)
 		dgrams_free(&fs_all[i].errq);
 	}
 	memset(fd_table, 0, sizeof(fd_table));
+	fd_end = 0;
 	world.now = world.limit = START;
 	world.idle = world.armed = world.no_peek_off = world.no_meminfo = false;
 	world.wakeups = world.calls = world.fail_at = 0;
@@ -123,11 +125,18 @@ int fs_open(enum fs_kind kind, int domain)
 			abort();
 		}
 		s = &fs_all[world.nfs++];
-		*s = (struct fsock){
-			.kind = kind, .domain = domain, .fd = FD_BASE + i, .by = world.link,
-			.peek_off = -1, .room = world.room, .told = ROOM_AUTO, .urgent = NO_URGENT,
-		};
+		memset(s, 0, offsetof(struct fsock, rx));	/* the rest is written before it is read */
+		s->rx.len = s->tx.len = s->errq.len = s->rx.head = s->tx.head = s->errq.head = 0;
+		s->kind = kind;
+		s->domain = domain;
+		s->fd = FD_BASE + i;
+		s->by = world.link;
+		s->peek_off = -1;
+		s->room = world.room;
+		s->told = ROOM_AUTO;
+		s->urgent = NO_URGENT;
 		fd_table[i] = s;
+		fd_end = i < fd_end ? fd_end : i + 1;
 		return s->fd;
 	}
 	errno = EMFILE;
@@ -221,7 +230,7 @@ static struct fsock *ready_next(uint64_t *at)
 {
 	struct fsock *first = NULL;
 
-	for (int i = 0; i < FD_MAX; i++) {
+	for (int i = 0; i < fd_end; i++) {
 		struct fsock *s = fd_table[i];
 
 		if (s && s->reg && s->ready > *at && (!first || s->ready < first->ready))
@@ -346,7 +355,7 @@ unsigned fs_count(enum fs_kind kind)
 {
 	unsigned n = 0;
 
-	for (int i = 0; i < FD_MAX; i++)
+	for (int i = 0; i < fd_end; i++)
 		n += fd_table[i] && fd_table[i]->kind == kind;
 	return n;
 }

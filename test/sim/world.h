@@ -80,13 +80,14 @@ struct fsock {
 	struct end	accept[ACCEPT_MAX];	/* listener: clients waiting */
 	unsigned	naccept;
 
-	struct dgrams	rx, tx, errq;
 	uint8_t		ttl;
 	bool		v6only, pktinfo, gro, recverr, bcast;
 	struct simlink	*by;		/* whose: the guest that acted when it was opened; NULL: all guests' */
 	bool		ns;		/* in the guest's namespace: on the far side of what is spliced */
 	uint64_t	msgs;		/* messages sent, of one datagram or several */
 	uint16_t	last[64];	/* number of the last datagram it got, by connection (dgrams.c) */
+
+	struct dgrams	rx, tx, errq;	/* behind all others, see fs_open() */
 };
 
 struct frame_in {			/* from the guest */
