@@ -25,7 +25,7 @@
 
 #define NS_IFNAME	"tap0"
 #define LATE_MOST	20		/* times without an answer of the process that makes changes, 1 s each */
-#define BUSY_MOST	10		/* the same while a change is being made: others may keep the kernel busy with theirs */
+#define BUSY_MOST	10		/* the same in the midst of a change: the kernel may be busy with others' */
 
 /* The device drops packets beyond its queue silently. Without super-packets, a guest's kernel sends a window in one
  * burst, in packets of one MTU each: 16 MiB is more than the default tcp_wmem and our window allow. Datagrams are small
