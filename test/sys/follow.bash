@@ -99,6 +99,7 @@ $(tail -n 5 "$PASTA_LOG")"; }
 # hold N ADDRESS PORT: a connection from C, or with IN=env from H; held N: a byte there and back; its output so far is in $T/hold.N
 hold()
 {
+	rm -f "$T/hold.$1"			# of one before
 	mkfifo "$T/hold.$1.in"
 	${IN:-C} python3 "$SYS/follow.py" hold "$2" "$3" <"$T/hold.$1.in" >"$T/hold.$1" 2>&1 &
 	disown
@@ -121,6 +122,7 @@ changes()	{ grep -c "Host network:" "$PASTA_LOG"; }
 # udp_hold N ADDRESS PORT: datagrams from one socket of C; held N, as above
 udp_hold()
 {
+	rm -f "$T/hold.$1"			# of one before
 	mkfifo "$T/hold.$1.in"
 	${IN:-C} python3 "$SYS/follow.py" udp "$2" "$3" <"$T/hold.$1.in" >"$T/hold.$1" 2>&1 &
 	disown
