@@ -66,6 +66,7 @@ void attach_up(struct ctx *c, struct guest *g)
 void attach_ready(struct ctx *c, struct guest *g)
 {
 	attach_up(c, g);
+	lan_group_up(c, g);
 	g->probe_wait = PROBE_FIRST;
 	attach_probe(c, g);
 }

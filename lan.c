@@ -113,4 +113,5 @@ void lan_forget(struct lan *l, unsigned guest)
 		if (!mac_is_zero(&e->mac))
 			entry_remove(l, e);
 	l->last[guest] = 0;
+	lan_group_forget(l, guest);
 }

@@ -6,21 +6,27 @@
  *
  * A guest has the MAC addresses that it sends from, up to LAN_MACS. The first is its own as long as it is connected;
  * others are forgotten LAN_AGE after they were last seen. Nobody else may send from them meanwhile.
+ *
+ * Datagrams to a group go to its members, if it has any.
  */
 #ifndef LAN_H
 #define LAN_H
 
 #include "addr.h"
 #include "drop.h"
+#include "timer.h"
 
 #define LAN_MACS	16		/* of a guest: bridges behind it */
 #define LAN_AGE		300000		/* ms: IEEE 802.1Q 8.8.3, its recommended ageing time */
 #define LAN_HASH	(GUEST_MAX * LAN_MACS)
 #define LAN_NOBODY	UINT_MAX
+#define LAN_GROUPS	64		/* of a guest; one with more gets all */
+#define GROUP_HASH	(GUEST_MAX * LAN_GROUPS)
 
 struct ctx;
 struct guest;
 struct raw;
+struct pkt;
 
 struct lan_entry {
 	struct mac	mac;			/* zero: free */
@@ -28,11 +34,31 @@ struct lan_entry {
 	uint64_t	seen;			/* ms */
 };
 
+/* A group that a guest is a member of */
+struct lan_group {
+	struct addr	a;
+	uint64_t	until;			/* ms, 0: free */
+	uint16_t	next;			/* as lan_entry's */
+};
+
+struct lan_groups {
+	struct timer	timer;			/* next query; armed while there are members */
+	unsigned	known[FAMILIES];	/* entries */
+	uint64_t	queried[FAMILIES];	/* sets of guests: since there are members; */
+	uint64_t	reported;		/* that have sent a report of MLD */
+	uint64_t	all[FAMILIES][GUEST_MAX];	/* ms, until which it gets all groups; */
+	uint64_t	router[GUEST_MAX];	/* and reports, as it sends queries */
+	uint8_t		has[GUEST_MAX];		/* entries of a guest */
+	uint16_t	head[GROUP_HASH];
+	struct lan_group e[GUEST_MAX][LAN_GROUPS];
+};
+
 struct lan {
 	uint64_t	key[2];			/* of the hash */
 	uint8_t		last[GUEST_MAX];	/* entry of a guest that was seen last */
 	uint16_t	head[LAN_HASH];		/* number of a chain's first entry and 1, 0: none */
 	struct lan_entry e[GUEST_MAX][LAN_MACS];
+	struct lan_groups groups;
 };
 
 void lan_start(struct lan *l);
@@ -55,5 +81,25 @@ void lan_forget(struct lan *l, unsigned guest);
  * Return: DROP_NONE, or the reason to drop it; then, it isn't ours either
  */
 enum drop lan_input(struct ctx *c, struct guest *g, const struct raw *raw, bool *ours);
+
+/* lan_group.c */
+
+/**
+ * lan_group_report() - learns from a packet of a guest, whose addresses were checked
+ *
+ * Return: true if it is a report, or a leave: for lan_group_routers() only
+ */
+bool lan_group_report(struct ctx *c, struct guest *g, const struct raw *raw, const struct pkt *p);
+
+/* Sets of guests: those that send queries; those that datagrams to group @a are for */
+uint64_t lan_group_routers(const struct ctx *c);
+uint64_t lan_group_members(struct ctx *c, const struct addr *a);
+
+/* The next query */
+void lan_group_timeout(struct ctx *c);
+
+/* The guest's device is set up; the guest is gone */
+void lan_group_up(struct ctx *c, const struct guest *g);
+void lan_group_forget(struct lan *l, unsigned guest);
 
 #endif /* LAN_H */

@@ -239,12 +239,13 @@ static void log_owner(const struct ctx *c, const struct guest *g, const struct m
 		    mac_eq(mac, &c->net.cf->our_mac) ? "its gateway" : "another guest");
 }
 
-/* To the guests of a set. @ours: false afterwards if it is not for us either */
-static enum drop frame_spread(struct ctx *c, const struct guest *g, const struct mac *from, const struct raw *raw,
+/* To the guests of a set, of a group to its members. @ours: for us as well, false afterwards if it is not */
+static enum drop frame_spread(struct ctx *c, struct guest *g, const struct mac *from, const struct raw *raw,
 			      uint64_t set, bool *ours)
 {
 	struct fwd_frame ff = { .raw = raw };
 	enum drop why = frame_read(&ff);
+	bool many = *ours;
 	struct guest *to;
 
 	if (!why && ff.p.ethertype != ETH_P_ARP && plays_router(&ff.p))
@@ -252,6 +253,14 @@ static enum drop frame_spread(struct ctx *c, const struct guest *g, const struct
 	*ours &= !why;
 	if (!why && !addresses_ok(c, g, from, &ff.p))
 		return *ours ? DROP_NONE : DROP_OWNER;		/* not for others; with us, the lease wins */
+	if (!why && many && addr_is_multicast(&ff.p.dst.a)) {
+		if (lan_group_report(c, g, raw, &ff.p)) {
+			*ours = false;
+			set &= lan_group_routers(c);
+		} else {
+			set &= lan_group_members(c, &ff.p.dst.a);
+		}
+	}
 	while (!why && (to = guest_next(c, &set)))
 		if (!to->tap.down && !to->link_error)
 			frame_forward(to, &ff);
@@ -261,6 +270,7 @@ static enum drop frame_spread(struct ctx *c, const struct guest *g, const struct
 enum drop lan_input(struct ctx *c, struct guest *g, const struct raw *raw, bool *ours)
 {
 	const struct view v = { raw->iov, raw->cnt, 0, raw->len };
+	const struct conf *cf = c->net.cf;
 	struct mac mac[2];			/* to, from */
 	uint64_t set;
 	enum drop why;
@@ -274,20 +284,22 @@ enum drop lan_input(struct ctx *c, struct guest *g, const struct raw *raw, bool 
 		memcpy(mac, raw->iov->iov_base, sizeof(mac));
 	else if (!view_copy(&v, 0, mac, sizeof(mac)))
 		return DROP_FRAME;
-	why = mac_eq(&mac[1], &c->net.cf->our_mac) ? DROP_OWNER : lan_learn(&c->lan, g->index, &mac[1], c->now);
+	why = mac_eq(&mac[1], &cf->our_mac) ? DROP_OWNER : lan_learn(&c->lan, g->index, &mac[1], c->now);
 	if (why == DROP_OWNER)
 		log_owner(c, g, &mac[1]);
 	if (why)
 		return why;
 
 	many = mac[0].b[0] & 1;
-	*ours = many || mac_eq(&mac[0], &c->net.cf->our_mac);
+	*ours = many || mac_eq(&mac[0], &cf->our_mac);
 	if (*ours && !many)
 		return DROP_NONE;
 	if (!many)
 		n = lan_find(&c->lan, &mac[0], c->now);
 	set = (n == LAN_NOBODY ? c->here : 1ULL << n) & ~(1ULL << g->index);
-	if (set && c->net.cf->lan.isolate)
+	if (set && cf->lan.isolate)
 		return *ours ? DROP_NONE : DROP_POLICY;
-	return set ? frame_spread(c, g, &mac[1], raw, set, ours) : DROP_NONE;
+	if (!set && (!many || cf->guests == 1 || cf->lan.isolate))
+		return DROP_NONE;
+	return frame_spread(c, g, &mac[1], raw, set, ours);
 }

@@ -177,6 +177,9 @@ static bool take_timer(struct ctx *c, struct timer *t)
 	case TIMER_LINK:
 		link_timeout(c, container_of(t, struct guest, link));
 		break;
+	case TIMER_GROUPS:
+		lan_group_timeout(c);
+		break;
 	case TIMER_NS:
 	case TIMER_STATS:
 	case TIMER_AUTO:

@@ -145,11 +145,13 @@ static enum drop check_special(const struct pkt *p, bool v4)
 	if (p->proto == IPPROTO_TCP && addr_is_many(dst))
 		return DROP_ADDR;
 
-	/* No address yet: DHCP (RFC 2131 4.1, its port checked later), or NDP and MLD (RFC 4861 4.1, RFC 4862 5.4.2) */
+	/* No address yet: DHCP (RFC 2131 4.1, its port checked later), IGMP (RFC 3376 4.2.13), or NDP and MLD (RFC 4861
+	 * 4.1, RFC 4862 5.4.2)
+	 */
 	if (addr_is_unspec(src)) {
 		if (p->fragment)
 			return DROP_ADDR;
-		if (v4 && (p->proto != IPPROTO_UDP || !addr_is_bcast(dst)))
+		if (v4 && p->proto != IPPROTO_IGMP && (p->proto != IPPROTO_UDP || !addr_is_bcast(dst)))
 			return DROP_ADDR;
 		if (!v4 && (p->proto != IPPROTO_ICMPV6 || !addr_is_multicast(dst)))
 			return DROP_ADDR;

@@ -27,6 +27,7 @@ enum timer_kind {
 	TIMER_HOST,
 	TIMER_ASK,
 	TIMER_ASKED,
+	TIMER_GROUPS,
 	TIMER_KINDS
 };
 
