@@ -4,11 +4,16 @@
 . "$(dirname "$0")/lib.sh"
 DEB_BUILD_OPTIONS=nocheck
 export DEB_BUILD_OPTIONS
+ONLINE=1	# it reads the lists of packages again in the end
 
 ok "a chroot with what they need" chroot_make bookworm autopkgtest,qemu-system-x86,ipxe,ipxe-qemu,apparmor,python3,iproute2 \
 	autopkgtest || finish
 ok "the package" make -s -C "$TOP" deb TO="$WORK/deb" || finish
-ok "autopkgtest" chroot_run sh -c 'cd /mnt/deb && autopkgtest -B ./passt_*.deb ./passt-*/ -- null'
+cp -L /etc/resolv.conf resolv.conf
+apt-config dump | grep '^Acquire' > apt.conf
+ok "autopkgtest" chroot_run sh -c 'cp /mnt/resolv.conf /etc/resolv.conf
+	cp /mnt/apt.conf /etc/apt/apt.conf.d/99machine
+	cd /mnt/deb && autopkgtest -B ./passt_*.deb ./passt-*/ -- null'
 cp out autopkgtest
 for t in $(sed -n 's/^Tests: //p' "$TOP/debian/tests/control"); do
 	ok "$t passed" grep -Eq "^$t +PASS" "$WORK/autopkgtest"
