@@ -6,7 +6,7 @@ are divided by (bytes, or exchanges); and anything else that is worth recording.
 
 Goals: ("limit", part): of the limit's figure; ("peer", times): of the first peer's; ("most", value); ("least", value).
 """
-import json, os, resource, shutil, signal, subprocess, sys
+import contextlib, json, os, resource, shutil, signal, subprocess, sys
 from dataclasses import dataclass
 
 from scene import PATIENCE, Failed, Namespace, Proc, Skipped, Subject, descendants, output
@@ -25,6 +25,7 @@ BEHIND = {"loss1": ("1 % lost, round trip of 5 ms", "loss=1,delay=2.5"),
 TAIL_TRIP_MS = 5
 ANSWER = 14700      # bytes, of which the last segment has fewer than 999 in both families, with timestamps and without
 SLOW = 64000        # bytes per second
+LAN_GUESTS = 64
 RING, RING_LARGE = 32, 4096
 IPXE = os.environ.get("IPXE", "/usr/lib/ipxe/ipxe.lkrn")
 IPXE_BYTES = int(os.environ.get("IPXE_BYTES", 64 << 20))
@@ -223,6 +224,115 @@ def ipxe(card, family):
     return how
 
 
+# ---- Guests on a network of their own (--lan), or on a kernel's bridge
+
+@contextlib.contextmanager
+def lan(scene, s, n, guests=LAN_GUESTS):
+    """Namespaces of @n guests, at 192.168.77.2 and so on, and the program's processes"""
+    peers, pids, running = [Namespace(*(() if s.limit else ("-Ur",))) for _ in range(n)], (), []
+    try:
+        if not s.limit:
+            pids, _, base = scene.launch(s, None, "-t", "none", "-u", "none", "--guests", str(guests), "--lan",
+                                         "192.168.77.0/24")
+        else:
+            scene.H.run("ip", "link", "add", "lan", "up", "type", "bridge")
+        for i, ns in enumerate(peers):
+            scene.settings(ns)
+            if s.limit:
+                scene.H.run("ip", "link", "add", f"lan{i}", "up", "master", "lan", "type", "veth", "peer", "name",
+                            "ext", "netns", str(ns.pid))
+                ns.run("ip", "link", "set", "ext", "mtu", str(scene.spec["mtu"]), "up")
+                scene.H.run("ip", "link", "set", f"lan{i}", "mtu", str(scene.spec["mtu"]))
+            else:
+                tool = scene.stand_in()
+                running.append(Proc([*tool, "-m", str(scene.spec["mtu"]), "-a", f"02:00:00:00:00:{i + 1:02x}",
+                                     base + ".socket", ns.path], "ready"))
+            ns.run("ip", "link", "set", "ext", "txqueuelen", "16384")
+            ns.run("ip", "addr", "add", f"192.168.77.{i + 2}/24", "dev", "ext")
+            ns.run("ip", "route", "add", "default", "via", "192.168.77.1")
+        yield peers, descendants(pids) if pids else set()
+    finally:
+        for p in running:
+            p.stop()
+        end(pids)
+        for ns in peers:
+            ns.proc.stop()
+        if s.limit:
+            subprocess.run([*scene.H.enter, "ip", "link", "del", "lan"], stderr=subprocess.DEVNULL)
+
+
+def lan_tcp(scene, s, seconds):
+    """From guest to guest"""
+    with lan(scene, s, 2) as (ns, _):
+        listen = Proc([*ns[1].enter, "iperf3", "-s", "-1", "--forceflush"], "listening")
+        try:
+            out = output([*ns[0].enter, "iperf3", "-J", "-c", "192.168.77.3", "-t", str(max(1, round(seconds)))],
+                         seconds)
+        finally:
+            listen.stop()
+    return dict(value=json.loads(out)["end"]["sum_received"]["bits_per_second"] / 1e9)
+lan_tcp.iperf3 = True
+
+
+def lan_rss(scene, s, seconds):
+    """kB that each further guest adds, connected, seen and idle"""
+    kb = []
+    for n in 1, LAN_GUESTS:
+        with lan(scene, s, n) as (peers, processes):
+            for ns in peers:
+                ns.run("sh", "-c", "ping -qc1 -W.1 192.168.77.1; ip neigh show 192.168.77.1 | grep lladdr")
+            kb.append(rss_kb(processes))
+    return dict(value=(kb[1] - kb[0]) / (LAN_GUESTS - 1), one=kb[0], all=kb[1])
+
+
+def finished(processes, seconds):
+    """What each has printed, of JSON"""
+    found = []
+    for p in processes:
+        try:
+            out, err = p.p.communicate(timeout=seconds + PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise Failed(f"no end: {p.stop()[-300:]}") from None
+        if p.p.returncode:
+            raise Failed(err.decode()[-300:])
+        found.append(json.loads(out))
+    return found
+
+
+def lan_crr(scene, s, seconds):
+    """Connections of all guests at once to R, each one at a time"""
+    port, running = str(s.port), []
+    with lan(scene, s, LAN_GUESTS) as (peers, _):
+        serve = Proc([*scene.R.enter, scene.bench("rr"), "serve", port], "ready")
+        try:
+            running = [Proc([*ns.enter, scene.bench("rr"), "crr", scene.addr["R"], port, str(seconds), "1"])
+                       for ns in peers]
+            rates = [r["rate"] for r in finished(running, seconds)]
+        finally:
+            for p in [*running, serve]:
+                p.stop()
+    return dict(value=sum(rates), least=min(rates) * len(rates) / sum(rates) if sum(rates) else 0)
+
+
+def lan_fair(scene, s, seconds):
+    """Four guests send to R by TCP, one of them on 16 connections: the part of its share that the poorest has"""
+    running, servers = [], []
+    with lan(scene, s, 4) as (peers, _):
+        try:
+            for i, ns in enumerate(peers):
+                port = str(s.port + 1 + i)
+                servers.append(Proc([*scene.R.enter, "iperf3", "-s", "-1", "-p", port, "--forceflush"], "listening"))
+            for i, ns in enumerate(peers):
+                running.append(Proc([*ns.enter, "iperf3", "-J", "-c", scene.addr["R"], "-p", str(s.port + 1 + i), "-t",
+                                     str(max(1, round(seconds))), "-P", "1" if i else "16"]))
+            got = [r["end"]["sum_received"]["bytes"] for r in finished(running, seconds)]
+        finally:
+            for p in running + servers:
+                p.stop()
+    return dict(value=min(got) * len(got) / sum(got), flood=round(got[0] * len(got) / sum(got), 3))
+lan_fair.iperf3 = True
+
+
 # ---- Memory, start
 
 def rss_kb(processes):
@@ -419,6 +529,18 @@ def table():
                limit=None, goal=("most", 0), more=False, per="", longer=2),
         Figure("passt_ring_32", f"TCP to a card that drops what is beyond {RING} frames of a burst, as part of the "
                f"same with {RING_LARGE:,}", rings, kind="passt", unit="", limit=None, goal=("least", .80), per="", longer=2),
+    ]
+    for link, text, goal in ("stream", "by the stream socket", None), ("vhost", "by vhost-user", ("limit", .5)):
+        figures.append(Figure(f"lan_tcp_{link}", f"one TCP stream from guest to guest, {text}", lan_tcp,
+                              kind=f"lan_{link}", limit="bridge", goal=goal, per=""))
+        figures.append(Figure(f"lan_fair_{link}", "four guests that send by TCP, one of them on 16 connections: the "
+                              f"smallest part of a share, {text}", lan_fair, kind=f"lan_{link}", unit="", limit=None,
+                              goal=("least", .8), per=""))
+    figures += [
+        Figure("lan_rss", f"memory of each further guest of {LAN_GUESTS}, idle", lan_rss, kind="lan_stream", unit="kB",
+               limit=None, goal=("most", 100), more=False, per="", rounds=1),
+        Figure("lan_crr", f"connections of {LAN_GUESTS} guests at once, as crr_out, one each at a time", lan_crr,
+               kind="lan_stream", unit="1/s", limit=None, per=""),
     ]
     for card in "e1000", "rtl8139", "virtio-net":
         figures += [Figure(f"ipxe_{card}_{family}", f"64 MiB by HTTP to iPXE, {card}, IPv{family}", ipxe(card, family),

@@ -9,12 +9,13 @@
                                                                                            10.9.N.2, fd00:9:N::2
 
 All programs are there at the same time, each with ports of its own, so that they can take turns. A limit is a pseudo
-program: "veth" is a namespace with a veth pair to R, "host" is H itself, "forward" is as veth and has a B, and "user"
-is qemu's own network. The process that makes a scene is the first of a PID namespace, and in H: all ends with it.
+program: "veth" is a namespace with a veth pair to R, "host" is H itself, "forward" is as veth and has a B, "user" is
+qemu's own network, and "bridge" is namespaces on a bridge in H, made by each figure. The process that makes a scene is
+the first of a PID namespace, and in H: all ends with it.
 """
 import os, re, select, subprocess, tempfile, time
 
-LIMITS = "veth", "host", "forward", "user"
+LIMITS = "veth", "host", "forward", "user", "bridge"
 ADDR = {4: dict(R="198.51.100.10", H="198.51.100.2", lo="127.0.0.1", veth_R="203.0.113.1", veth_C="203.0.113.2"),
         6: dict(R="2001:db8:1::10", H="2001:db8:1::2", lo="::1", veth_R="2001:db8:2::1", veth_C="2001:db8:2::2")}
 PATIENCE = 15   # seconds that something may take longer than it should
@@ -210,7 +211,7 @@ class Scene:
         ns.sysctl(f"net.ipv4.tcp_congestion_control={self.spec['cc']}", *self.spec["sysctl"])
 
     def limit_up(self, s):
-        if s.name in ("host", "user"):
+        if s.name in ("host", "user", "bridge"):
             s.ns = self.H
             return
         s.ns = Namespace()
@@ -270,13 +271,16 @@ class Scene:
         if self.spec["kind"] != "pasta":
             self.guest_up(s, base + ".socket")
 
+    def stand_in(self):
+        """One region, a frame in one descriptor: not every program takes more"""
+        tool = ["guest_vhost", "-g", "1", "-c", "131072"] if self.spec["kind"] == "vhost" else ["guest"]
+        return [f"{self.tools}/{tool[0]}", *tool[1:]]
+
     def guest_up(self, s, socket, *options):
         """The namespace's kernel is the guest; the device's queue is larger, as a virtual machine's doesn't drop"""
         mtu = str(self.spec["mtu"])
         s.ns.sysctl("net.ipv6.conf.default.accept_ra=0", "net.ipv6.conf.default.accept_dad=0")
-        # One region, a frame in one descriptor: not every program takes more
-        tool = ["guest_vhost", "-g", "1", "-c", "131072"] if self.spec["kind"] == "vhost" else ["guest"]
-        s.guest = Proc([f"{self.tools}/{tool[0]}", *tool[1:], "-m", mtu, *options, socket, s.ns.path], "ready")
+        s.guest = Proc([*self.stand_in(), "-m", mtu, *options, socket, s.ns.path], "ready")
         s.ns.run("ip", "link", "set", "ext", "txqueuelen", "16384")
         s.ns.addr("ext", "198.51.100.2/24", "2001:db8:1::2/64")
         s.ns.run("ip", "route", "add", "default", "via", "198.51.100.1")
