@@ -72,7 +72,7 @@ COLD	:= accept answer arp ask attach auto bpf check conf conf_lan conf_ports con
 	   icmp isolate json lan_group lease log ndp neigh_filter net netlink netlink_own netlink_route \
 	   ns ns_net ns_setter opener opt passt pcap pesto pesto_ask pesto_guest pesto_view pmtu policy_text \
 	   qrap reach reclaim resolve resolve_lan resolve_stream rules sock_filter summary udp_relay unix \
-	   vhost_msg
+	   vhost vhost_msg
 $(COLD:%=$(B)/%.o): SMALL = $(patsubst -O2,-Os,$(filter -O2,$(CFLAGS)))
 # The same bytes from any folder: the build ID covers paths in debug information
 FLAGS	= -std=gnu11 -D_GNU_SOURCE= $(DEFINES) $(WARN) $(CFLAGS) $(HARDEN) $(SANITIZE) $(FUZZING) \
