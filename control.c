@@ -286,9 +286,10 @@ static void admit(struct ctx *c)
 	struct client *cl = client_free();
 	int fd;
 
-	if (!cl && !evict(c))
+	if (!cl && evict(c))
+		cl = client_free();
+	if (!cl)
 		return;
-	cl = client_free();			/* perhaps that one's */
 	fd = take_client(c);
 	if (is_scarce(fd))
 		evict(c);			/* the event comes again */

@@ -100,9 +100,10 @@ void guest_init(struct ctx *c)
 void guest_forget(struct ctx *c, struct guest *g)
 {
 	g->mac = mac_any;
-	for (struct told *t = g->told[0]; t < g->told[TOLD_SETS]; t++)
-		if (!mac_is_zero(&t->mac))		/* memory that was never used isn't touched */
-			*t = (struct told){ 0 };
+	for (unsigned i = 0; i < TOLD_SETS; i++)
+		for (struct told *t = g->told[i]; t < g->told[i] + TOLD_WAYS; t++)
+			if (!mac_is_zero(&t->mac))	/* memory that was never used isn't touched */
+				*t = (struct told){ 0 };
 	for (unsigned i = V4; i < FAMILIES; i++)
 		g->seen.addr[i] = lan_on(&c->net) ? addr_any(i) : c->net.ip[i].guest.addr;
 	g->seen.ll = c->net.ip[V6].guest.ll;

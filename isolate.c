@@ -210,7 +210,8 @@ void isolate_early(const struct conf *c, const int *keep, unsigned n)
 {
 	int keep_all[GUEST_MAX + 2] = { isolate_fd_in_path(c->netns), isolate_fd_in_path(c->userns) };
 
-	memcpy(keep_all + 2, keep, n * sizeof(*keep));
+	for (unsigned i = 0; i < n; i++)
+		keep_all[2 + i] = keep[i];
 	isolate_hide();
 	streams_open();
 	isolate_fds(keep_all, n + 2);
