@@ -20,7 +20,7 @@ guest()
 	guest_start "$SOCKET" -m 1500 -a 02:00:00:00:00:0$1
 }
 as()	{ CPID=${PIDS[$1]}; shift; "$@"; }
-dhcp()	{ C udhcpc -i ext -n -q -f -t 5 -T 1 -x "hostname:$1" -s "$SYS/udhcpc.sh" >"$T/udhcpc.log" 2>&1; }
+dhcp()	{ C udhcpc -i ext -n -q -f -t 5 -T 1 -x "hostname:$1" -s "$SYS/udhcpc_lease" >"$T/udhcpc.log" 2>&1; }
 addr4()	{ C ip -4 -br addr show dev ext | awk '{ print $3 }'; }
 slaac()	{ C ip -6 addr show dev ext scope global -tentative | grep -q fd00:77::; }
 ask()	{ C python3 "$SYS/dns_tool.py" ask 192.168.77.1 "$@" 2>&1; }

@@ -21,7 +21,7 @@ guest()
 	guest_start "$SOCKET" -m 1500 -a "$@"
 }
 # dhcp NAME: an address, and the name is known
-dhcp()	{ C udhcpc -i ext -n -q -f -t 5 -T 1 -x "hostname:$1" -s "$SYS/udhcpc.sh" >"$T/udhcpc.log" 2>&1; }
+dhcp()	{ C udhcpc -i ext -n -q -f -t 5 -T 1 -x "hostname:$1" -s "$SYS/udhcpc_lease" >"$T/udhcpc.log" 2>&1; }
 addr4()	{ C ip -4 -br addr show dev ext | awk '{ print $3 }'; }
 slaac()	{ C ip -6 addr show dev ext scope global | grep -q fd00:77::; }
 
