@@ -4,7 +4,6 @@
 
 #include "answer.h"
 #include "ctx.h"
-#include "log.h"
 #include "tcp.h"
 
 enum { NDP_RS = 133, NDP_NS = 135, NDP_REDIRECT = 137, MLD_FIRST = 130, MLD_LAST = 132, MLD2_REPORT = 143 };
@@ -118,13 +117,7 @@ struct guest_ip answer_ip(const struct asker *k, const struct mac *mac, enum fam
 
 bool answer_owner(const struct asker *k, const struct mac *mac, const struct addr *a)
 {
-	char m[MAC_STRLEN], text[ADDR_STRLEN];
-
-	if (!k->leases || lease_use(k->leases, k->guest, mac, a))
-		return true;
-	log_limited(LOG_WARNING, "Guest %u, at %s, claims %s, which is not its address", k->guest, mac_fmt(mac, m),
-		    addr_fmt(a, text));
-	return false;
+	return !k->leases || lease_claim(k->leases, k->guest, mac, a);
 }
 
 /* The guest, for responders */
@@ -192,7 +185,7 @@ bool answer_local(struct ctx *c, struct guest *g, const struct pkt *p, enum drop
 		*why = off ? DROP_POLICY : ndp_answer(&k, p, &a);
 	} else if (p->proto == IPPROTO_ICMPV6 &&
 		   ((p->icmp.type >= MLD_FIRST && p->icmp.type <= MLD_LAST) || p->icmp.type == MLD2_REPORT)) {
-		*why = DROP_NONE;		/* multicast listeners: no answer, the link floods nothing */
+		*why = DROP_NONE;		/* multicast listeners: lan_group.c reads them */
 	} else if (p->proto == IPPROTO_UDP && p->dst.port == PORT_DHCP && addr_is_v4(&p->dst.a) && !cf->no_dhcp) {
 		*why = dhcp_answer(&k, p, &a);
 		learn_lease(&k, g, &p->smac, V4);

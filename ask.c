@@ -55,7 +55,7 @@ void ask_start(struct ctx *c)
 {
 	c->ask.last = 0;
 	c->ask.news.kind = TIMER_ASKED;
-	for (unsigned i = 0; i < GUEST_MAX; i++) {
+	for (unsigned i = 0; i < c->guests; i++) {
 		tables_clear(&tables[i]);
 		c->guest[i].asks = &tables[i];
 	}
@@ -243,7 +243,7 @@ bool ask_answer(struct ctx *c, uint64_t id, enum ask_word word)
 
 void ask_renew(struct ctx *c)
 {
-	for (struct asks *a = tables; a < tables + GUEST_MAX; a++) {
+	for (struct asks *a = tables; a < tables + c->guests; a++) {
 		if (!a->used)
 			continue;
 		for (struct ask_question *q = a->question; q < a->question + ASK_QUESTIONS; q++)

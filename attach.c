@@ -219,10 +219,10 @@ static bool link_dead(const struct tap *t)
 /* A guest without a link, or NULL; false: a link is about to be lost, and there is no room before */
 static bool seat_find(struct ctx *c, struct guest **seat)
 {
-	*seat = NULL;
 	uint64_t here = c->here;
 	struct guest *g;
 
+	*seat = NULL;
 	for (g = c->guest; g < c->guest + c->guests && !*seat; g++)
 		if (g->tap.fd < 0)
 			*seat = g;

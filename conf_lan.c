@@ -74,7 +74,7 @@ const char *conf_lease(struct lan_conf *l, const char *val)
 	if (comma && !lease_name_ok(comma + 1, strlen(comma + 1)))
 		return "not a name that a guest may have";
 	for (size_t i = 0; comma && comma[1 + i]; i++)
-		e->name[i] = (char)(comma[1 + i] >= 'A' && comma[1 + i] <= 'Z' ? comma[1 + i] | 0x20 : comma[1 + i]);
+		e->name[i] = (char)ascii_lower((uint8_t)comma[1 + i]);
 	for (const struct lan_lease *o = l->lease; o < e; o++) {
 		bool same = mac_eq(&o->mac, &e->mac);
 

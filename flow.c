@@ -270,7 +270,6 @@ void flow_end(struct flows *fs, struct flow *f)
 	fs->count[f->type]--;
 	fs->ended[f->type]++;
 	fs->used--;
-	flow_wait(fs, f, WAIT_NONE);
 	fs->of_guest[f->guest]--;
 	fs->fds -= f->ops->fds;
 	fs->granted[f->decision.grant]--;

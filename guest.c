@@ -4,7 +4,6 @@
 
 #include "ctx.h"
 #include "frag.h"
-#include "log.h"
 
 static const struct mac mac_any = { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } };
 
@@ -47,18 +46,6 @@ void guest_tell(const struct ctx *c, struct guest *g, const struct told *t)
 	set[0] = *t;
 }
 
-/* Is a new address of the guest one that it may have? */
-static bool may_have(struct ctx *c, const struct guest *g, const struct pkt *p)
-{
-	char a[ADDR_STRLEN], m[MAC_STRLEN];
-
-	if (!lan_on(&c->net) || lease_use(&c->leases, g->index, &p->smac, &p->src.a))
-		return true;
-	log_limited(LOG_WARNING, "Guest %u, at %s, sends from %s, which is not its address", g->index,
-		    mac_fmt(&p->smac, m), addr_fmt(&p->src.a, a));
-	return false;
-}
-
 bool guest_learn(struct ctx *c, struct guest *g, const struct pkt *p)
 {
 	const struct addr *a = &p->src.a;
@@ -70,7 +57,7 @@ bool guest_learn(struct ctx *c, struct guest *g, const struct pkt *p)
 	}
 	if (addr_is_unspec(a) || addr_eq(a, seen))
 		return true;
-	if (!may_have(c, g, p))
+	if (lan_on(&c->net) && !lease_claim(&c->leases, g->index, &p->smac, a))
 		return false;
 	if (lan_on(&c->net) || !map_is_target(&c->fwd, &c->net, a))
 		*seen = *a;

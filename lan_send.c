@@ -196,13 +196,6 @@ static void frame_forward(struct guest *to, const struct fwd_frame *ff)
 		send_segments(to, ff);
 }
 
-/* Is the source address one that the guest may have? */
-static bool source_ok(struct ctx *c, const struct guest *g, const struct mac *mac, const struct addr *a)
-{
-	return addr_is_unspec(a) || addr_eq(a, &g->seen.addr[addr_family(a)]) ||
-	       lease_use(&c->leases, g->index, mac, a);
-}
-
 /* Address that an ARP packet, or a neighbour advertisement, is an answer for; unspecified: none */
 static struct addr answered(const struct pkt *p)
 {
@@ -219,16 +212,12 @@ static struct addr answered(const struct pkt *p)
 /* May the guest send that, as far as addresses go? The lease wins, with a line. */
 static bool addresses_ok(struct ctx *c, const struct guest *g, const struct mac *mac, const struct pkt *p)
 {
-	struct addr a = answered(p);
-	char m[MAC_STRLEN], text[ADDR_STRLEN];
+	const struct addr a = answered(p), *from = &p->src.a;
 
-	if (p->ethertype != ETH_P_ARP && !source_ok(c, g, mac, &p->src.a))
-		a = p->src.a;
-	else if (addr_is_unspec(&a) || lease_use(&c->leases, g->index, mac, &a))
-		return true;
-	log_limited(LOG_WARNING, "Guest %u, at %s, claims %s, which is not its address", g->index, mac_fmt(mac, m),
-		    addr_fmt(&a, text));
-	return false;
+	if (p->ethertype != ETH_P_ARP && !addr_is_unspec(from) && !addr_eq(from, &g->seen.addr[addr_family(from)]) &&
+	    !lease_claim(&c->leases, g->index, mac, from))
+		return false;
+	return addr_is_unspec(&a) || lease_claim(&c->leases, g->index, mac, &a);
 }
 
 static void log_owner(const struct ctx *c, const struct guest *g, const struct mac *mac)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lease.h"
+#include "log.h"
 
 #define NO_BUCKET		UINT16_MAX
 
@@ -106,19 +107,13 @@ static void set_addr(struct leases *t, struct lease *l, enum family f, const str
 	link_in(t, l, LEASE_BY_V4 + f);
 }
 
-/* Lower case of ASCII, without locale */
-static char lower_case(char ch)
-{
-	return (char)(ch >= 'A' && ch <= 'Z' ? ch + ('a' - 'A') : ch);
-}
-
 /* @len: below LEASE_NAME */
 static void set_name(struct leases *t, struct lease *l, const char *name, size_t len)
 {
 	link_out(t, l, LEASE_BY_NAME);
 	memset(l->name, 0, sizeof(l->name));
 	for (size_t i = 0; i < len; i++)
-		l->name[i] = lower_case(name[i]);
+		l->name[i] = (char)ascii_lower((uint8_t)name[i]);
 	link_in(t, l, LEASE_BY_NAME);
 }
 
@@ -454,6 +449,17 @@ bool lease_use(struct leases *t, unsigned guest, const struct mac *mac, const st
 	return true;
 }
 
+bool lease_claim(struct leases *t, unsigned guest, const struct mac *mac, const struct addr *a)
+{
+	char m[MAC_STRLEN], text[ADDR_STRLEN];
+
+	if (lease_use(t, guest, mac, a))
+		return true;
+	log_limited(LOG_WARNING, "Guest %u, at %s, claims %s, which is not its address", guest, mac_fmt(mac, m),
+		    addr_fmt(a, text));
+	return false;
+}
+
 bool lease_find(const struct leases *t, const struct addr *a, unsigned *guest, struct mac *mac)
 {
 	const struct lease *l = by_addr(t, a);
@@ -481,7 +487,7 @@ bool lease_name_ok(const char *name, size_t len)
 	if (!len || len >= LEASE_NAME || name[0] == '-' || name[len - 1] == '-')
 		return false;
 	for (size_t i = 0; i < len; i++) {
-		char ch = lower_case(name[i]);
+		char ch = (char)ascii_lower((uint8_t)name[i]);
 
 		letter |= ch < '0' || ch > '9';
 		if ((ch < 'a' || ch > 'z') && (ch < '0' || ch > '9') && ch != '-')
@@ -501,7 +507,7 @@ static struct lease *by_name(const struct leases *t, const char *name, size_t le
 	if (len >= sizeof(s))
 		return NULL;
 	for (size_t k = 0; k < len; k++)
-		s[k] = lower_case(name[k]);
+		s[k] = (char)ascii_lower((uint8_t)name[k]);
 	s[len] = '\0';
 	i = t->head[LEASE_BY_NAME][bucket(t, s, len)];
 	while (i && strcmp(t->l[i - 1].name, s) != 0)

@@ -98,6 +98,9 @@ bool lease_owns(const struct leases *t, unsigned guest, const struct addr *a);
 /* The same, and from now on, it is the guest's, at @mac */
 bool lease_use(struct leases *t, unsigned guest, const struct mac *mac, const struct addr *a);
 
+/* The same; if not, with a line in the log */
+bool lease_claim(struct leases *t, unsigned guest, const struct mac *mac, const struct addr *a);
+
 /* Guest at @a, and its MAC address there; false: nobody is */
 bool lease_find(const struct leases *t, const struct addr *a, unsigned *guest, struct mac *mac);
 
