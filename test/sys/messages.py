@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""messages.py UNPRIVILEGED-COMMAND... - every message that ends the program, by a case that runs into it: exactly one line
-on stderr, nothing on stdout, status 1, the option and the value in it.
+"""messages.py UNPRIVILEGED-COMMAND... - every message that ends the program, by a case that runs into it: exactly one
+line on stderr, nothing on stdout, status 1, the option and the value in it.
 
-Messages are collected from the sources: formats of die() and err(), of need() and must(), which complete one of die()'s, and
-reasons of "Invalid value", which are results of the parsers. One without a case here is a failure, unless ELSEWHERE has it.
+Messages are collected from the sources: formats of die() and err(), of need() and must(), which complete one of die()'s,
+and reasons of "Invalid value", which are results of the parsers. One without a case here is a failure, unless ELSEWHERE
+has it.
 """
 import glob, os, re, socket, subprocess, sys, threading
 
@@ -33,7 +34,9 @@ ELSEWHERE = {
     "set MTU (-m/--mtu)": "unit/ns_net_test",
     "bring up interface": "unit/ns_net_test",
     "Failed to set IPv4 %s in namespace": "unit/ns_net_test",
-    "tuTU": "no message", "lo": "no message", "0123456789": "no message",
+    "tuTU": "no message",
+    "lo": "no message",
+    "0123456789": "no message",
 }
 
 
@@ -82,8 +85,9 @@ def collect():
 
 def pattern(kind, text):
     """Of a line with such a message"""
-    p = re.sub(r"%[-.\d]*(?:ll)?[a-zA-Z*]+|%%", lambda m: ".*" if m.group() != "%%" else "%",
-               re.sub(r"%\.\*s", "%s", text))
+    p = re.sub(
+        r"%[-.\d]*(?:ll)?[a-zA-Z*]+|%%", lambda m: ".*" if m.group() != "%%" else "%", re.sub(r"%\.\*s", "%s", text)
+    )
     p = ".*".join(map(re.escape, p.split(".*")))
     if kind == "need":
         return f"Failed to {p}: .*"
@@ -111,12 +115,24 @@ def case(want, *argv, under=(), names=(), stdin=subprocess.DEVNULL, **how):
     argv = [BIN + argv[0], *argv[1:]]
     if os.path.basename(argv[0]) != "pesto":
         argv.insert(1, "-q")
-    p = subprocess.run([*under, *argv], stdin=stdin, stdout=how.pop("stdout", subprocess.PIPE), stderr=subprocess.PIPE,
-                       text=True, timeout=30, **how)
+    p = subprocess.run(
+        [*under, *argv],
+        stdin=stdin,
+        stdout=how.pop("stdout", subprocess.PIPE),
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=30,
+        **how,
+    )
     lines = p.stderr.splitlines()
     line = lines[-1] if lines else ""
-    good = p.returncode == 1 and len(lines) == 1 and not p.stdout and re.fullmatch(want, line, re.S) and \
-        all(w in line for w in names)
+    good = (
+        p.returncode == 1
+        and len(lines) == 1
+        and not p.stdout
+        and re.fullmatch(want, line, re.S)
+        and all(w in line for w in names)
+    )
     result(good, line or want, " ".join(argv), f"status {p.returncode}, want: {want}, {names}", p.stderr, p.stdout)
     seen.update(m for m, p in messages.items() if p.fullmatch(line))
 
@@ -124,8 +140,12 @@ def case(want, *argv, under=(), names=(), stdin=subprocess.DEVNULL, **how):
 def invalid(reason, option, *values, program="passt", **how):
     """A value that is refused: the line has option, value and reason"""
     for v in values:
-        case(re.escape(f'Invalid value "{v[:256]}" for ') + f"(-./)?--{option}" +
-             re.escape(": " + reason), program, f"--{option}={v}", **how)
+        case(
+            re.escape(f'Invalid value "{v[:256]}" for ') + f"(-./)?--{option}" + re.escape(": " + reason),
+            program,
+            f"--{option}={v}",
+            **how,
+        )
 
 
 def fails(*rows):
@@ -154,7 +174,13 @@ invalid("longer than the 107 bytes that the path of a socket may have", "socket"
 invalid("descriptor number expected", "fd", "x")
 invalid("bytes expected, from 68 to 65521, or 0 to not assign any", "mtu", "65522")
 invalid("less than 68, the least that IPv4 needs", "mtu", "67")
-case(r'Invalid value "1279" for -m/--mtu: less than 1280, the least that IPv6 needs, with -6/--ipv6-only', "passt", "-6", "-m", "1279")
+case(
+    r'Invalid value "1279" for -m/--mtu: less than 1280, the least that IPv6 needs, with -6/--ipv6-only',
+    "passt",
+    "-6",
+    "-m",
+    "1279",
+)
 invalid("not a name", "netns", "..", program="pasta")
 invalid("no such user", "runas", "nobody-there")
 invalid("no such group", "runas", "0:nobody-there")
@@ -212,22 +238,31 @@ def leases(*values):
     return [a for v in values for a in ("--lease", v)]
 
 
-for reason, value, before in (("too many leases", "02:00:00:00:01:01=10.9.1.1",
-                               [f"02:00:00:00:00:{i:02x}=10.9.0.{i}" for i in range(1, 256)] +
-                               [f"02:00:00:00:02:{i:02x}=fd00::{i:x}" for i in range(1, 256)]),
-                              ("the MAC address has one already", "02:00:00:00:00:01=10.9.0.6", ["02:00:00:00:00:01=10.9.0.5"]),
-                              ("another MAC address has this one", "02:00:00:00:00:02=10.9.0.5", ["02:00:00:00:00:01=10.9.0.5"]),
-                              ("another MAC address has this name", "02:00:00:00:00:02=10.9.0.6,web",
-                               ["02:00:00:00:00:01=10.9.0.5,web"])):
+for reason, value, before in (
+    (
+        "too many leases",
+        "02:00:00:00:01:01=10.9.1.1",
+        [f"02:00:00:00:00:{i:02x}=10.9.0.{i}" for i in range(1, 256)]
+        + [f"02:00:00:00:02:{i:02x}=fd00::{i:x}" for i in range(1, 256)],
+    ),
+    ("the MAC address has one already", "02:00:00:00:00:01=10.9.0.6", ["02:00:00:00:00:01=10.9.0.5"]),
+    ("another MAC address has this one", "02:00:00:00:00:02=10.9.0.5", ["02:00:00:00:00:01=10.9.0.5"]),
+    ("another MAC address has this name", "02:00:00:00:00:02=10.9.0.6,web", ["02:00:00:00:00:01=10.9.0.5,web"]),
+):
     case(f'Invalid value ".*" for --lease: {reason}', "passt", *LAN, *leases(*before, value))
-for reason, address, mac in (("outside of --lan", "10.8.0.5", "02:00:00:00:00:01"), ("this is our address", "10.9.0.1", "02:00:00:00:00:01"),
-                             ("not an address of one host", "10.9.0.255", "02:00:00:00:00:01"),
-                             ("this is our MAC address", "10.9.0.5", "9a:55:9a:55:9a:55")):
+for reason, address, mac in (
+    ("outside of --lan", "10.8.0.5", "02:00:00:00:00:01"),
+    ("this is our address", "10.9.0.1", "02:00:00:00:00:01"),
+    ("not an address of one host", "10.9.0.255", "02:00:00:00:00:01"),
+    ("this is our MAC address", "10.9.0.5", "9a:55:9a:55:9a:55"),
+):
     case(f'Invalid value "{address}" for --lease: {reason}', "passt", *LAN, *leases(f"{mac}={address}"))
 case("--lan has fewer addresses for guests than --guests", "passt", "--lan", "10.9.0.0/30", "--guests", "2")
 case("--lan excludes --address, --netmask and --gateway", "passt", *LAN, "-a", "10.9.0.5")
 case("--guests needs --lan", "passt", "--guests", "2")
-case("-F/--fd is given more often than --guests allows", "passt", *LAN, "--guests", "2", "-F", "5", "-F", "6", "-F", "7")
+case(
+    "-F/--fd is given more often than --guests allows", "passt", *LAN, "--guests", "2", "-F", "5", "-F", "6", "-F", "7"
+)
 case("--lan-isolate needs --lan", "passt", "--lan-isolate")
 case("--lease needs --lan", "passt", *leases("02:00:00:00:00:01=10.9.0.5"))
 
@@ -250,11 +285,12 @@ invalid('"auto" has no target', "tcp-ports", "auto:80", program="pasta")
 invalid("only ports named have other ports as a target", "tcp-ports", "all:80")
 invalid("an exclusion has no target", "tcp-ports", "~80:81")
 for option, reason, more in (
-        ("80:10.0.0.1/80", "a target's address takes one to listen on, 0.0.0.0/ or [::]/ for any", ()),
-        ("0.0.0.0/80:[::1]/80", "IPv4 can't be forwarded to IPv6, or the other way around", ()),
-        ("0.0.0.0/80:x/80", "a name as a target takes --lan", ()),
-        ("80:10.8.0.1/80", "the target is outside of --lan", LAN),
-        ("80", "with several guests, a target is needed", (*LAN, "--guests", "2"))):
+    ("80:10.0.0.1/80", "a target's address takes one to listen on, 0.0.0.0/ or [::]/ for any", ()),
+    ("0.0.0.0/80:[::1]/80", "IPv4 can't be forwarded to IPv6, or the other way around", ()),
+    ("0.0.0.0/80:x/80", "a name as a target takes --lan", ()),
+    ("80:10.8.0.1/80", "the target is outside of --lan", LAN),
+    ("80", "with several guests, a target is needed", (*LAN, "--guests", "2")),
+):
     case(re.escape(f"Invalid option '-t {option}': {reason}"), "passt", *more, "-t", option)
 case("-T/--tcp-ns is for pasta mode only", "passt", "-T", "80")
 invalid('"auto" takes a namespace, which only pasta has', "tcp-ports", "auto")
@@ -301,17 +337,45 @@ taken = socket.socket(socket.AF_UNIX)
 taken.bind(S)
 taken.listen()
 case(re.escape(f"Socket path {S} already in use (-s/--socket)"), "passt", "-s", S)
-case(re.escape("Failed to listen on socket path /none/s: No such file or directory (-s/--socket)"), "passt", "-s", "/none/s")
-case("Failed to listen on any socket up to /tmp/passt_100.socket: Too many open files; see -s/--socket", "passt",
-     under=fails("socket,0=1:EMFILE"))
+case(
+    re.escape("Failed to listen on socket path /none/s: No such file or directory (-s/--socket)"),
+    "passt",
+    "-s",
+    "/none/s",
+)
+case(
+    "Failed to listen on any socket up to /tmp/passt_100.socket: Too many open files; see -s/--socket",
+    "passt",
+    under=fails("socket,0=1:EMFILE"),
+)
 P = ["passt", "-s", T + "/s"]
 case(re.escape(f"Control socket {S} already in use (-c/--conf-path)"), *P, "-c", S)
-case(re.escape("Failed to listen on control socket /none/c: No such file or directory (-c/--conf-path)"), *P, "-c", "/none/c")
+case(
+    re.escape("Failed to listen on control socket /none/c: No such file or directory (-c/--conf-path)"),
+    *P,
+    "-c",
+    "/none/c",
+)
 case(re.escape(f"Socket path {S}, of --repair-path, already in use"), *P, "--vhost-user", "--repair-path", S)
-case("Failed to listen on socket path /none/r, of --repair-path: No such file or directory", *P, "--vhost-user",
-     "--repair-path", "/none/r")
-for text, option in ("PID file", "-P/--pid"), ("log file", "-l/--log-file"), ("flow log", "--flow-log"), ("pcap file", "-p/--pcap"):
-    case(re.escape(f"Couldn't open {text} /none/f: No such file or directory ({option})"), *P, option.split("/")[0], "/none/f")
+case(
+    "Failed to listen on socket path /none/r, of --repair-path: No such file or directory",
+    *P,
+    "--vhost-user",
+    "--repair-path",
+    "/none/r",
+)
+for text, option in (
+    ("PID file", "-P/--pid"),
+    ("log file", "-l/--log-file"),
+    ("flow log", "--flow-log"),
+    ("pcap file", "-p/--pcap"),
+):
+    case(
+        re.escape(f"Couldn't open {text} /none/f: No such file or directory ({option})"),
+        *P,
+        option.split("/")[0],
+        "/none/f",
+    )
 case(re.escape("Couldn't write PID file /dev/full: No space left on device (-P/--pid)"), *P, "-P", "/dev/full")
 case('Invalid value "0" for -F/--fd: not a connected stream socket', "passt", "-F", "0")
 case('Invalid value "0" for -F/--fd: not a tap device', "pasta", "-F", "0")
@@ -320,18 +384,51 @@ case(re.escape("Invalid interface name none0: No such device (-i/--interface)"),
 # ---- Ports that can't be had
 
 with socket.create_server(("0.0.0.0", 7777)):
-    case(r"Failed to bind port 7777 \(Address already in use\) for option '-t 7777': .*: Address already in use", *P, "-t", "7777")
-    case(r"Failed to bind any port \(Address already in use\) for option '-t 127.0.0.1/~1-7776,~7778-65535': .*", *P,
-         "-t", "127.0.0.1/~1-7776,~7778-65535")
-case(r"Failed to bind port 7000 .*: Cannot assign requested address \(not an address of this host, see --freebind\)", *P,
-     "-t", "192.0.2.77/7000")
-case(r"Failed to bind port 22 \(Permission denied\) .*: Permission denied \(sysctl net.ipv4.ip_unprivileged_port_start=22 permits it\)",
-     *P, "-t", "22", under=UNPRIVILEGED)
-case("Invalid option '-u 7000-7200': Overlapping port specifier: port 7100 is already forwarded by option '-u 127.0.0.1/7100'", *P,
-     "-u", "127.0.0.1/7100", "-u", "7000-7200")
-case("196605 ports to forward by -t, -u, -T, -U, but no more than 131072 can be", *P, *(f"-t127.0.0.{i}/1-65535" for i in (1, 2, 3)))
-case(r"500 ports to forward by -t, -u, -T, -U need 564 open files, but the limit is 100 \(RLIMIT_NOFILE\)", *P, "-t", "2000-2499",
-     under=["prlimit", "--nofile=100:100"])
+    case(
+        r"Failed to bind port 7777 \(Address already in use\) for option '-t 7777': .*: Address already in use",
+        *P,
+        "-t",
+        "7777",
+    )
+    case(
+        r"Failed to bind any port \(Address already in use\) for option '-t 127.0.0.1/~1-7776,~7778-65535': .*",
+        *P,
+        "-t",
+        "127.0.0.1/~1-7776,~7778-65535",
+    )
+case(
+    r"Failed to bind port 7000 .*: Cannot assign requested address \(not an address of this host, see --freebind\)",
+    *P,
+    "-t",
+    "192.0.2.77/7000",
+)
+case(
+    r"Failed to bind port 22 \(Permission denied\) .*: Permission denied \(sysctl net.ipv4.ip_unprivileged_port_start=22 permits it\)",
+    *P,
+    "-t",
+    "22",
+    under=UNPRIVILEGED,
+)
+case(
+    "Invalid option '-u 7000-7200': Overlapping port specifier: port 7100 is already forwarded by option '-u 127.0.0.1/7100'",
+    *P,
+    "-u",
+    "127.0.0.1/7100",
+    "-u",
+    "7000-7200",
+)
+case(
+    "196605 ports to forward by -t, -u, -T, -U, but no more than 131072 can be",
+    *P,
+    *(f"-t127.0.0.{i}/1-65535" for i in (1, 2, 3)),
+)
+case(
+    r"500 ports to forward by -t, -u, -T, -U need 564 open files, but the limit is 100 \(RLIMIT_NOFILE\)",
+    *P,
+    "-t",
+    "2000-2499",
+    under=["prlimit", "--nofile=100:100"],
+)
 
 # ---- The host's settings and limits
 
@@ -339,81 +436,209 @@ NEWNS, NEWUSER, NEWNET = 0x20000, 0x10000000, 0x40000000
 NO_USERNS = [*UNPRIVILEGED, *fails(f"unshare,0&{NEWUSER}:EPERM", f"clone,0&{NEWUSER}:EPERM")]
 FORBIDDEN = re.escape(" (a system call filter is in force: options of the container that this runs in may permit it)")
 case("Couldn't create user namespace: Operation not permitted" + FORBIDDEN, *P, under=NO_USERNS)
-case("Couldn't create namespaces for the command: Operation not permitted" + FORBIDDEN, "pasta", "true", under=NO_USERNS)
-case("Couldn't create isolating namespaces: Operation not permitted" + FORBIDDEN, *P, under=fails(f"unshare,0&{NEWNS}:EPERM"))
+case(
+    "Couldn't create namespaces for the command: Operation not permitted" + FORBIDDEN, "pasta", "true", under=NO_USERNS
+)
+case(
+    "Couldn't create isolating namespaces: Operation not permitted" + FORBIDDEN,
+    *P,
+    under=fails(f"unshare,0&{NEWNS}:EPERM"),
+)
 case("Couldn't make mounts private: Operation not permitted" + FORBIDDEN, *P, under=fails("mount:EPERM"))
 case("Couldn't mount an empty root: Operation not permitted" + FORBIDDEN, *P, under=fails("mount,3=15:EPERM"))
 case("Couldn't change to the empty root: Permission denied", *P, under=fails("chdir:EACCES"))
 case("Couldn't leave the old root: Operation not permitted", *P, under=fails("umount2:EPERM"))
-case(re.escape("Couldn't pivot_root(): Invalid argument (root is an initramfs or not a mount point, see --chroot-fallback)"), *P,
-     under=fails("pivot_root:EINVAL"))
-case(re.escape("Couldn't chroot(): Operation not permitted"), *P, "--chroot-fallback", under=fails("pivot_root:EINVAL", "chroot:EPERM"))
+case(
+    re.escape(
+        "Couldn't pivot_root(): Invalid argument (root is an initramfs or not a mount point, see --chroot-fallback)"
+    ),
+    *P,
+    under=fails("pivot_root:EINVAL"),
+)
+case(
+    re.escape("Couldn't chroot(): Operation not permitted"),
+    *P,
+    "--chroot-fallback",
+    under=fails("pivot_root:EINVAL", "chroot:EPERM"),
+)
 case("Couldn't get capabilities: Operation not permitted", *P, under=fails("capget:EPERM"))
-case(r"Couldn't drop capability \d+ from bounding set: Operation not permitted", *P, "--no-follow", under=fails("prctl,0=24:EPERM"))
+case(
+    r"Couldn't drop capability \d+ from bounding set: Operation not permitted",
+    *P,
+    "--no-follow",
+    under=fails("prctl,0=24:EPERM"),
+)
 case("Couldn't drop capabilities: Operation not permitted", *P, "--no-follow", under=fails("capset:EPERM"))
 case("Couldn't keep others from tracing this process: Operation not permitted", *P, under=fails("prctl,0=4:EPERM"))
 case("Couldn't set no_new_privs: Operation not permitted", *P, "--no-follow", under=fails("prctl,0=38:EPERM"))
-case("Couldn't install system call filter: Invalid argument", *P, "--no-follow", under=fails("seccomp:EINVAL", "prctl,0=22:EINVAL"))
-if "Landlock" in subprocess.run([BIN + "passt", "--check"], capture_output=True, text=True).stdout.replace("no Landlock", ""):
-    case("Couldn't restrict file system by Landlock: Cannot allocate memory", *P, "--no-follow", under=fails("landlock_restrict_self:ENOMEM"))
+case(
+    "Couldn't install system call filter: Invalid argument",
+    *P,
+    "--no-follow",
+    under=fails("seccomp:EINVAL", "prctl,0=22:EINVAL"),
+)
+if "Landlock" in subprocess.run([BIN + "passt", "--check"], capture_output=True, text=True).stdout.replace(
+    "no Landlock", ""
+):
+    case(
+        "Couldn't restrict file system by Landlock: Cannot allocate memory",
+        *P,
+        "--no-follow",
+        under=fails("landlock_restrict_self:ENOMEM"),
+    )
 else:
     ELSEWHERE["Couldn't restrict file system by Landlock"] = "this kernel has none"
-case("Couldn't drop supplementary groups: Cannot allocate memory", *P, "--runas", "1:1", under=fails("setgroups:ENOMEM"))
-case("--runas: Couldn't change to UID 1, GID 1: (Operation not permitted|Invalid argument)", *P, "--runas", "1:1", under=UNPRIVILEGED)
-case("-6/--ipv6-only: IPv6 is not available on this host, as with the kernel's ipv6.disable=1", *P, "-6", under=fails("socket,0=10:EACCES"))
+case(
+    "Couldn't drop supplementary groups: Cannot allocate memory", *P, "--runas", "1:1", under=fails("setgroups:ENOMEM")
+)
+case(
+    "--runas: Couldn't change to UID 1, GID 1: (Operation not permitted|Invalid argument)",
+    *P,
+    "--runas",
+    "1:1",
+    under=UNPRIVILEGED,
+)
+case(
+    "-6/--ipv6-only: IPv6 is not available on this host, as with the kernel's ipv6.disable=1",
+    *P,
+    "-6",
+    under=fails("socket,0=10:EACCES"),
+)
 case("Failed to open netlink socket: Permission denied", *P, "--no-follow", under=fails("socket,0=16:EACCES"))
 case("Failed to set up event loop: Too many open files", *P, under=fails("epoll_create1:EMFILE"))
 case("Failed to watch the guest's socket: Cannot allocate memory", *P, under=fails("epoll_ctl:ENOMEM"))
 case("Failed to watch the tap device: Cannot allocate memory", "pasta", "true", under=fails("epoll_ctl:ENOMEM"))
 case("Failed to set up signals: Too many open files", *P, "-f", under=fails("signalfd4:EMFILE"))
 case("Failed to start in the background: Too many open files", *P, "--no-follow", under=fails("socketpair:EMFILE"))
-case("Failed to start the process that writes the flow log: Too many open files", *P, "--flow-log", T + "/flows",
-     under=fails("pipe2:EMFILE"))
+case(
+    "Failed to start the process that writes the flow log: Too many open files",
+    *P,
+    "--flow-log",
+    T + "/flows",
+    under=fails("pipe2:EMFILE"),
+)
 case("Failed to open /dev/null: Permission denied", *P, under=fails("openat,2=0x80002:EACCES"))
-case("Couldn't open /dev/null: Permission denied", *P, under=[*fails("openat,2=2:EACCES"), "/bin/sh", "-c", 'exec "$@" <&-', "sh"])
-case(r"Failed to open /dev/net/tun: No such file or directory \(is the tun module loaded, and is the device in this container\?\)",
-     "pasta", "true", under=["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /dev/net && exec "$@"', "sh"])
+case(
+    "Couldn't open /dev/null: Permission denied",
+    *P,
+    under=[*fails("openat,2=2:EACCES"), "/bin/sh", "-c", 'exec "$@" <&-', "sh"],
+)
+case(
+    r"Failed to open /dev/net/tun: No such file or directory \(is the tun module loaded, and is the device in this container\?\)",
+    "pasta",
+    "true",
+    under=["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /dev/net && exec "$@"', "sh"],
+)
 
 # ---- Namespaces
 
-case(re.escape("Couldn't open network namespace /none/x: No such file or directory (--netns)"), "pasta", "--no-netns-quit",
-     "--netns", "/none/x")
-case(re.escape("netns dir open: /none: No such file or directory (--no-netns-quit does without it)"), "pasta", "--netns", "/none/x")
-case(re.escape("Couldn't open network namespace /proc/2147483646/ns/net: No such file or directory (PID)"), "pasta", "2147483646")
-case(re.escape("Couldn't open user namespace /none/u: No such file or directory (--userns)"), "pasta", "--userns", "/none/u", "true")
+case(
+    re.escape("Couldn't open network namespace /none/x: No such file or directory (--netns)"),
+    "pasta",
+    "--no-netns-quit",
+    "--netns",
+    "/none/x",
+)
+case(
+    re.escape("netns dir open: /none: No such file or directory (--no-netns-quit does without it)"),
+    "pasta",
+    "--netns",
+    "/none/x",
+)
+case(
+    re.escape("Couldn't open network namespace /proc/2147483646/ns/net: No such file or directory (PID)"),
+    "pasta",
+    "2147483646",
+)
+case(
+    re.escape("Couldn't open user namespace /none/u: No such file or directory (--userns)"),
+    "pasta",
+    "--userns",
+    "/none/u",
+    "true",
+)
 CPID = os.environ["CPID"]
 case("Couldn't join user namespace .*: Operation not permitted", "pasta", CPID, under=fails(f"setns,1={NEWUSER}:EPERM"))
-case("Couldn't join network namespace .*: Operation not permitted", "pasta", CPID, under=fails(f"setns,1={NEWNET}:EPERM"))
-case("Failed to set up tap interface there in namespace: there is an interface of that name already", "pasta", "-I", "there", CPID)
-case("Couldn't hand over namespaces of the command: Operation not permitted", "pasta", "true", under=fails("sendmsg:EPERM"))
-case("Couldn't take over namespaces of the command: Too many open files", "pasta", "true", under=fails("recvmsg:EMFILE"))
+case(
+    "Couldn't join network namespace .*: Operation not permitted", "pasta", CPID, under=fails(f"setns,1={NEWNET}:EPERM")
+)
+case(
+    "Failed to set up tap interface there in namespace: there is an interface of that name already",
+    "pasta",
+    "-I",
+    "there",
+    CPID,
+)
+case(
+    "Couldn't hand over namespaces of the command: Operation not permitted",
+    "pasta",
+    "true",
+    under=fails("sendmsg:EPERM"),
+)
+case(
+    "Couldn't take over namespaces of the command: Too many open files", "pasta", "true", under=fails("recvmsg:EMFILE")
+)
 case("Couldn't open socket pair: Too many open files", "pasta", "true", under=fails("socketpair:EMFILE"))
 case("Couldn't run /none/command: No such file or directory", "pasta", "/none/command")
-case("Failed to start the thread that opens sockets in the namespace: Resource temporarily unavailable", "pasta", "-f", CPID,
-     under=fails("clone,0&0x10000:EAGAIN"))
+case(
+    "Failed to start the thread that opens sockets in the namespace: Resource temporarily unavailable",
+    "pasta",
+    "-f",
+    CPID,
+    under=fails("clone,0&0x10000:EAGAIN"),
+)
 
 # ---- pesto
 
 CONTROL = os.environ["CONTROL"]
-case("pesto: one of --flows, --top, --events, --metrics, --guests and --ask expected", "pesto", "--flows", "--top", CONTROL)
+case(
+    "pesto: one of --flows, --top, --events, --metrics, --guests and --ask expected",
+    "pesto",
+    "--flows",
+    "--top",
+    CONTROL,
+)
 case('Invalid value "x" for -C/--clear: HOST or SPLICE expected', "pesto", "-C", "x", CONTROL)
 case('Invalid value "/none/f" for --policy: No such file or directory', "pesto", "--policy", "/none/f", CONTROL)
 bad = file_of("allow any\nallow x\n", "rules")
 case(re.escape(f'Invalid value "{bad}" for --policy: line 2: ') + ".*", "pesto", "--policy", bad, CONTROL)
 with socket.create_server(("0.0.0.0", 7777)):
-    case(r"Failed to bind port 7777 \(Address already in use\) for option '-t 7777': .*", "pesto", "-A", "-t", "7777", CONTROL)
+    case(
+        r"Failed to bind port 7777 \(Address already in use\) for option '-t 7777': .*",
+        "pesto",
+        "-A",
+        "-t",
+        "7777",
+        CONTROL,
+    )
 case('Invalid value "x" for option -t: not a port number', "pesto", "-A", "-t", "x", CONTROL)
-case('Invalid value "80" for option -T: forwarding from a namespace takes pasta', "pesto", "-A", "-T", "80", os.environ["PASST_CONTROL"])
+case(
+    'Invalid value "80" for option -T: forwarding from a namespace takes pasta',
+    "pesto",
+    "-A",
+    "-T",
+    "80",
+    os.environ["PASST_CONTROL"],
+)
 case("No such guest: nobody", "pesto", "--disconnect", "nobody", os.environ["PASST_CONTROL"])
 case("No such guest: x{256}", "pesto", "--disconnect", "x" * 4000, os.environ["PASST_CONTROL"])
 case("Nothing to delete: no rule of option '-t 7' is there", "pesto", "-D", "-t", "7", CONTROL)
 case("pesto: the path of one control socket expected; see --help", "pesto")
 case("pesto: more options than one change may have", "pesto", "-A", *(f"-t{'1' * 50}" for _ in range(3000)), CONTROL)
 case("pesto: --now is about --policy", "pesto", "--now", CONTROL)
-case(re.escape("Failed to connect to /none/c: No such file or directory (option -c of pasta or passt makes it)"), "pesto", "/none/c")
+case(
+    re.escape("Failed to connect to /none/c: No such file or directory (option -c of pasta or passt makes it)"),
+    "pesto",
+    "/none/c",
+)
 case("Failed to send to .*: Operation not permitted", "pesto", CONTROL, under=fails("write,0=3:EPERM"))
 case("Failed to wait: Operation not permitted", "pesto", "--ask", CONTROL, under=fails("poll:EPERM", "ppoll:EPERM"))
-case("Couldn't open /dev/null: Permission denied", "pesto", CONTROL, under=["sh", "-c", 'exec "$@" <&-', "sh", *fails("openat,2=1:EACCES")])
+case(
+    "Couldn't open /dev/null: Permission denied",
+    "pesto",
+    CONTROL,
+    under=["sh", "-c", 'exec "$@" <&-', "sh", *fails("openat,2=1:EACCES")],
+)
 
 
 def answers(want, *options, reply=b"", **how):
@@ -427,6 +652,7 @@ def answers(want, *options, reply=b"", **how):
             with server.accept()[0] as c:
                 while c.recv(65536) and reply:
                     c.sendall(reply)
+
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         case(want.replace("PATH", re.escape(path)), "pesto", *options, path, **how)
@@ -439,17 +665,25 @@ answers("What PATH answers is not Varlink", reply=b"hello")
 answers("What PATH answers is not Varlink", reply=b"{x}\0")
 answers("What PATH answers is no list of rules", reply=b'{"parameters":{}}\0')
 answers("Refused: org.example.Error", reply=b'{"error":"org.example.Error"}\0')
-answers("The program at PATH is too old: it has no events", "--events", reply=b'{"error":"org.varlink.service.MethodNotFound"}\0')
+answers(
+    "The program at PATH is too old: it has no events",
+    "--events",
+    reply=b'{"error":"org.varlink.service.MethodNotFound"}\0',
+)
 answers("What PATH answers are no metrics", "--metrics", reply=b'{"parameters":{}}\0')
 answers("Refused: org.example.Error", "--ask", reply=b'{"error":"org.example.Error"}\0')
 answers("What PATH answers is no question", "--ask", reply=b'{"parameters":{"question":{}}}\0')
 
 # ---- Those without a case
 
-for (name, text) in sorted(messages):
+for name, text in sorted(messages):
     if (name, text) in seen:
         continue
-    why = ELSEWHERE.get(name) or ELSEWHERE.get(text) or next((w for t, w in ELSEWHERE.items() if " " in t and t in text), None)
+    why = (
+        ELSEWHERE.get(name)
+        or ELSEWHERE.get(text)
+        or next((w for t, w in ELSEWHERE.items() if " " in t and t in text), None)
+    )
     result(why, f"{name}: {text}" + (f" ({why})" if why else ""), "no case has this message")
 print(f"1..{n}")
 sys.exit(failed > 0)

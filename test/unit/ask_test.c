@@ -19,6 +19,7 @@ static void begin(void)
 	wheel_init(&c.wheel, c.now);
 	for (unsigned i = 0; i < GUEST_MAX; i++)
 		c.guest[i].index = (uint8_t)i;
+	c.guests = GUEST_MAX;
 	ask_start(&c);
 }
 
