@@ -55,6 +55,7 @@ struct lan_groups {
 
 struct lan {
 	uint64_t	key[2];			/* of the hash */
+	uint64_t	borrowers;		/* set of guests with frames of the present batch that are not copied */
 	uint8_t		last[GUEST_MAX];	/* entry of a guest that was seen last */
 	uint16_t	head[LAN_HASH];		/* number of a chain's first entry and 1, 0: none */
 	struct lan_entry e[GUEST_MAX][LAN_MACS];
@@ -81,6 +82,9 @@ void lan_forget(struct lan *l, unsigned guest);
  * Return: DROP_NONE, or the reason to drop it; then, it isn't ours either
  */
 enum drop lan_input(struct ctx *c, struct guest *g, const struct raw *raw, bool *ours);
+
+/* The batch of a guest is consumed, before tap_recv_done() */
+void lan_settle(struct ctx *c);
 
 /* lan_group.c */
 

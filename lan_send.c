@@ -17,6 +17,9 @@ enum { ND_ADVERT = 134, ND_NEIGHBOR = 136, ND_REDIRECT = 137 };
 enum { ARP_SENDER = 14 };
 enum { DHCP_SERVER = 67, DHCP_CLIENT = 68, DHCP6_CLIENT = 546, DHCP6_SERVER = 547 };
 
+#define LAN_IOV		1024		/* iovecs of a frame; more than a link has */
+#define COPY		512		/* bytes that are copied at once: less than to borrow them costs */
+
 /* A frame to be forwarded */
 struct fwd_frame {
 	const struct raw *raw;
@@ -25,6 +28,31 @@ struct fwd_frame {
 	size_t		l4, data;	/* of the frame: where transport header and payload start; payload ends at: */
 	size_t		end;
 };
+
+/**
+ * frame_own_head() - a frame with its headers in our memory: those that are checked are those that are sent
+ * @mac:	read already, to and from
+ *
+ * A guest may write to its own memory at any time.
+ *
+ * Return: false if it is in too many pieces
+ */
+static bool frame_own_head(const struct raw *raw, const struct mac mac[static 2], struct raw *own)
+{
+	static uint8_t head[HEAD_MAX];
+	static struct iovec iov[1 + LAN_IOV];
+	const struct view v = { raw->iov, raw->cnt, 0, raw->len };
+	size_t n = MIN(raw->len, sizeof(head)), left;
+	const struct view rest = { raw->iov, raw->cnt, n, raw->len - n };
+
+	view_copy(&v, 0, head, n);
+	memcpy(head, mac, 2 * sizeof(*mac));
+	iov[0] = (struct iovec){ head, n };
+	*own = *raw;
+	own->iov = iov;
+	own->cnt = 1 + view_iov(&rest, iov + 1, LAN_IOV, &left);
+	return left == rest.len;
+}
 
 /* Only with checks that protect others. A checksum is the receiver's to verify. */
 static enum drop frame_read(struct fwd_frame *f)
@@ -77,7 +105,6 @@ static void frame_send(struct guest *to, struct frame *f, const struct fwd_frame
 	f->hoff = HDR_L4 - ETH_HLEN;
 	f->hlen = ETH_HLEN;
 	view_copy(&head, 0, f->hdr + f->hoff, ETH_HLEN);
-	f->pay[0].iov_len = f->len;
 	f->off = off;
 	f->csum_start = (uint16_t)ff->l4;
 	f->csum_off = ff->p.proto == IPPROTO_TCP ? 16 : 6;
@@ -104,8 +131,11 @@ static void checksum_finish(const struct fwd_frame *ff, uint8_t *b, size_t len)
 static void send_whole(struct guest *to, const struct fwd_frame *ff)
 {
 	size_t len = (ff->ip ? ff->end : ff->raw->len) - ETH_HLEN;	/* without padding, as far as that is known */
+	size_t head = MIN(ff->raw->iov->iov_len - ETH_HLEN, len);	/* is ours */
 	const struct view v = { ff->raw->iov, ff->raw->cnt, ETH_HLEN, len };
+	const struct view rest = { ff->raw->iov, ff->raw->cnt, ETH_HLEN + head, len - head };
 	struct offload off = { .partial = ff->raw->off.partial, .gso = ff->ip ? ff->p.off.gso : 0 };
+	bool finish = off.partial && !(ff->ip && to->tap.caps.csum);
 	struct frame *f;
 
 	if (!off.gso && len > to->tap.caps.mtu) {
@@ -115,12 +145,13 @@ static void send_whole(struct guest *to, const struct fwd_frame *ff)
 	f = frame_to(to, ff->raw, len);
 	if (!f)
 		return;
-	view_copy(&v, 0, f->pay[0].iov_base, len);
-	if (off.partial && !(ff->ip && to->tap.caps.csum)) {
-		if (ff->ip)
-			checksum_finish(ff, f->pay[0].iov_base, len);
-		off.partial = false;
-	}
+	f->pay[0].iov_len = head;
+	if (finish || rest.len < COPY || !tap_borrow(&to->tap, f, &rest))
+		f->pay[0].iov_len = len;
+	view_copy(&v, 0, f->pay[0].iov_base, f->pay[0].iov_len);
+	if (finish && ff->ip)
+		checksum_finish(ff, f->pay[0].iov_base, len);
+	off.partial &= !finish;
 	frame_send(to, f, ff, off);
 }
 
@@ -229,11 +260,13 @@ static void log_owner(const struct ctx *c, const struct guest *g, const struct m
 }
 
 /* To the guests of a set, of a group to its members. @ours: for us as well, false afterwards if it is not */
-static enum drop frame_spread(struct ctx *c, struct guest *g, const struct mac *from, const struct raw *raw,
+static enum drop frame_spread(struct ctx *c, struct guest *g, const struct mac mac[static 2], const struct raw *raw,
 			      uint64_t set, bool *ours)
 {
-	struct fwd_frame ff = { .raw = raw };
-	enum drop why = frame_read(&ff);
+	const struct mac *from = &mac[1];
+	struct raw own;
+	struct fwd_frame ff = { .raw = &own };
+	enum drop why = frame_own_head(raw, mac, &own) ? frame_read(&ff) : DROP_FRAME;
 	bool many = *ours;
 	struct guest *to;
 
@@ -243,17 +276,29 @@ static enum drop frame_spread(struct ctx *c, struct guest *g, const struct mac *
 	if (!why && !addresses_ok(c, g, from, &ff.p))
 		return *ours ? DROP_NONE : DROP_OWNER;		/* not for others; with us, the lease wins */
 	if (!why && many && addr_is_multicast(&ff.p.dst.a)) {
-		if (lan_group_report(c, g, raw, &ff.p)) {
+		if (lan_group_report(c, g, &own, &ff.p)) {
 			*ours = false;
 			set &= lan_group_routers(c);
 		} else {
 			set &= lan_group_members(c, &ff.p.dst.a);
 		}
 	}
-	while (!why && (to = guest_next(c, &set)))
-		if (!to->tap.down && !to->link_error)
-			frame_forward(to, &ff);
+	while (!why && (to = guest_next(c, &set))) {
+		if (to->tap.down || to->link_error)
+			continue;
+		frame_forward(to, &ff);
+		if (to->tap.borrowed)
+			c->lan.borrowers |= 1ULL << to->index;
+	}
 	return why;
+}
+
+void lan_settle(struct ctx *c)
+{
+	struct guest *to;
+
+	while ((to = guest_next(c, &c->lan.borrowers)))
+		tap_settle(&to->tap);
 }
 
 enum drop lan_input(struct ctx *c, struct guest *g, const struct raw *raw, bool *ours)
@@ -290,5 +335,5 @@ enum drop lan_input(struct ctx *c, struct guest *g, const struct raw *raw, bool 
 		return *ours ? DROP_NONE : DROP_POLICY;
 	if (!set && (!many || cf->guests == 1 || cf->lan.isolate))
 		return DROP_NONE;
-	return frame_spread(c, g, &mac[1], raw, set, ours);
+	return frame_spread(c, g, mac, raw, set, ours);
 }

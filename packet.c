@@ -23,11 +23,9 @@
 #define IP4_MF		0x2000
 #define IP4_OFF		0x1fff
 
-#define EXT_BYTES	256		/* all extension headers of an IPv6 packet together */
 #define EXT_COUNT	8
 
 #define HEAD_MIN	144		/* Ethernet, IPv4 and TCP with all their options */
-#define HEAD_MAX	(ETH_HLEN + IP6_HLEN + EXT_BYTES + 60)
 
 static_assert(HEAD_MIN >= ETH_HLEN + 60 + 60, "headers of a TCP segment over IPv4 don't fit");
 static_assert(HDR_L4 >= ETH_HLEN + IP6_HLEN + JUMBO_HLEN, "no room in front of the transport header");

@@ -162,6 +162,9 @@ bool pkt_quote(const struct pkt *error, struct quote *q);
 #define JUMBO_HLEN	8		/* IPv6: hop-by-hop options, with the length of a larger packet (RFC 2675 2) */
 #define DGRAM_ROOM	65536		/* holds any datagram */
 
+#define EXT_BYTES	256		/* all extension headers of an IPv6 packet together */
+#define HEAD_MAX	(ETH_HLEN + IP6_HLEN + EXT_BYTES + 60)	/* no byte behind is read by pkt_parse() */
+
 #define HDR_L4	80		/* where transport headers start in a frame's header memory */
 #define HDR_MAX	(HDR_L4 + 60)
 #define FRAME_IOV	48		/* 64 KiB in buffers of 1,500 bytes */
@@ -170,6 +173,7 @@ bool pkt_quote(const struct pkt *error, struct quote *q);
 enum frame_own {
 	FRAME_POOL,		/* in the pool's memory */
 	FRAME_LENT,		/* in the link's own, or rather the guest's */
+	FRAME_BORROWED,		/* in another guest's, but for its first bytes, until tap_settle() */
 	FRAME_DONE,		/* the link has all of the frame: only its slot is in use */
 };
 

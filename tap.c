@@ -60,7 +60,7 @@ void tap_reset(struct tap *t)
 	t->qhead = t->qlen = t->qahead = 0;
 	t->qbytes = t->held = 0;
 	t->lent = t->waiting = 0;
-	t->full = t->starved = t->more = t->polled = false;
+	t->full = t->starved = t->more = t->polled = t->borrowed = false;
 }
 
 void tap_gone(struct tap *t)
@@ -188,6 +188,42 @@ void tap_unlend(struct tap *t, struct frame *f)
 	f->npay = 1;
 }
 
+bool tap_borrow(const struct tap *t, struct frame *f, const struct view *rest)
+{
+	size_t len;
+	unsigned n = view_iov(rest, f->pay + 1, t->ops->pieces ? t->ops->pieces - 1U : 0, &len);
+
+	if (len < rest->len)
+		return false;
+	f->npay = (uint8_t)(1 + n);
+	f->own = FRAME_BORROWED;
+	return true;
+}
+
+/* Its payload moves to the pool's memory, behind the part that is there */
+static void frame_keep(struct frame *f)
+{
+	size_t here = f->pay[0].iov_len;
+	const struct view rest = { f->pay + 1, f->npay - 1U, 0, f->len - here };
+
+	view_copy(&rest, 0, (uint8_t *)f->pay[0].iov_base + here, rest.len);
+	f->own = FRAME_POOL;
+	f->pay[0].iov_len = f->len;
+	f->npay = 1;
+}
+
+void tap_settle(struct tap *t)
+{
+	if (!t->borrowed)
+		return;
+	if (!t->full)
+		tap_flush(t);			/* an error comes again at the end of the turn */
+	for (unsigned i = 0; i < t->qlen; i++)
+		if (tap_queued(t, i)->own == FRAME_BORROWED)
+			frame_keep(tap_queued(t, i));
+	t->borrowed = false;
+}
+
 void tap_queue_pop(struct tap *t)
 {
 	const struct frame *f = tap_queued(t, 0);
@@ -225,9 +261,12 @@ void tap_commit(struct tap *t, struct frame *f)
 	t->stats.tx_frames++;
 	t->stats.tx_bytes += f->hlen + f->len;
 
-	if (f->own == FRAME_POOL)
+	if (f->own != FRAME_LENT)
 		f->queue = t->pair;
 	t->ops->commit(t, f);
+	if (f->own == FRAME_BORROWED && t->full)
+		frame_keep(f);
+	t->borrowed |= f->own == FRAME_BORROWED;
 	queue_put(t, f);
 	tap_busy(t);
 	t->qbytes += (uint32_t)(f->hlen + f->len);

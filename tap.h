@@ -31,6 +31,7 @@ struct tap;
 struct tap_ops {
 	const char	*name;
 	bool		eager;		/* each frame is a system call of its own: waiting for a batch gains nothing */
+	uint8_t		pieces;		/* iovecs of payload that it takes in a frame from another guest, 0: one */
 	/* Next frames from the guest into @raw, at most @max; 0: none now, -errno: link lost. Sets @more. */
 	int		(*recv)(struct tap *, struct raw *raw, unsigned max);
 	/* A link with memory of its own for payload, or NULL: the room of @n frames, @room bytes each, is there now,
@@ -72,6 +73,7 @@ struct tap {
 	bool			down;		/* there is a guest, but its device isn't set up: takes nothing */
 	bool			polled;		/* without events: looked at every TAP_POLL */
 	bool			more;		/* more frames are here, without an event: tap_recv() again */
+	bool			borrowed;	/* frames on the queue may be FRAME_BORROWED */
 	uint8_t			pair;		/* of queues, for frames from now on; 0 if the link has no others */
 	uint8_t			full_pair;	/* the one that is @full */
 	uint8_t			turn;		/* queue from the guest that comes first */
@@ -171,6 +173,18 @@ void tap_commit(struct tap *t, struct frame *f);
  */
 bool tap_commit_dgram(struct tap *t, struct frame *f, struct net_hdr *n, const struct icmp_hdr *icmp, size_t len,
 		      uint32_t mtu);
+
+/**
+ * tap_borrow() - the payload of a frame to the guest is another guest's, which has it until its batch is consumed
+ * @f:		reserved, with its first bytes in pay[0], as many as iov_len
+ * @rest:	all behind
+ *
+ * Return: false if the link takes it in one piece only: it has to be copied
+ */
+bool tap_borrow(const struct tap *t, struct frame *f, const struct view *rest);
+
+/* The batch is consumed: what was borrowed from it is written, or copied */
+void tap_settle(struct tap *t);
 
 /* Once per loop turn: 0, -EAGAIN if frames are still queued, other -errno if the link is lost */
 int tap_flush(struct tap *t);

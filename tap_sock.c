@@ -31,7 +31,8 @@ static struct iovec rx_iov[TAP_BATCH];
  * to net.core.wmem_max.
  */
 #define TX_SNDBUF	(1 << 20)
-#define SOCK_PARTS	3		/* of a frame on the socket: headers, payload in the pool, padding */
+#define SOCK_PAYLOAD	2		/* iovecs of it: in the pool; or from another guest's, behind its headers */
+#define SOCK_PARTS	(1 + SOCK_PAYLOAD + 1)	/* of a frame on the socket: headers, payload, padding */
 
 static const uint8_t padding[FRAME_MIN];
 
@@ -156,6 +157,7 @@ static int sock_flush(struct tap *t)
 
 static const struct tap_ops sock_ops = {
 	.name	= "socket",
+	.pieces	= SOCK_PAYLOAD,
 	.recv	= sock_recv,
 	.commit	= sock_commit,
 	.flush	= sock_flush,

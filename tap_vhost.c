@@ -534,6 +534,7 @@ static void vhost_gone(struct tap *t)
 
 static const struct tap_ops vhost_ops = {
 	.name	= "vhost-user",
+	.pieces	= FRAME_IOV,
 	.recv	= vhost_recv,
 	.recv_done = vhost_recv_done,
 	.lend	= vhost_lend,

@@ -507,6 +507,44 @@ static void test_full(void)
 	far->close();
 }
 
+/* Another guest's memory is its own again after tap_settle(), be the link full or not */
+static void test_borrow(void)
+{
+	static uint8_t other[1400];
+	struct iovec iov[] = { { other, 600 }, { other + 600, 1 }, { other + 601, 799 } };
+
+	for (unsigned i = 0; i < 4; i++) {
+		bool full = i & 1, pieces = i & 2;
+		unsigned n = 0, next = 0;
+		struct view rest = { iov, pieces ? 3 : 1, 0, pieces ? 1400 : 600 };
+		size_t len = 100 + rest.len;
+		struct frame *f;
+
+		test("%s%s: payload in another guest's memory, %u iovecs", far->name, full ? ", full" : "", rest.cnt);
+		begin();
+		if (full && far->block)
+			far->block(true);
+		for (; full && !tap.full && ok(tap_reserve(&tap, &f, 1, 9000, TAP_ANY)); tap_flush(&tap))
+			put(f, n++, 9000, 0);
+		if (!ok(tap_reserve(&tap, &f, 1, len, TAP_ANY)))
+			continue;
+		f->pay[0].iov_len = 100;
+		if (!tap_borrow(&tap, f, &rest))
+			f->pay[0].iov_len = len;
+		put(f, n, len, 0);
+		tap_settle(&tap);
+		memset(other, 0xee, sizeof(other));
+		if (full && far->block)
+			far->block(false);
+		for (tap_flush(&tap); next < n && got(next, 9000, 0); next++)
+			tap_flush(&tap);
+		got(n, len, 0);
+		nothing();
+		eq(tap.nfree, TAP_SLOTS);
+		far->close();
+	}
+}
+
 #define AHEAD	1000000			/* sequence numbers of answers */
 
 /* Everything that is on the link and in its queue, in the order of arrival: how many frames, their sequence numbers in
@@ -865,10 +903,9 @@ static void test_hostile(void)
 int main(void)
 {
 	static void (*const cases[])(void) = {
-		test_order, test_reserve, test_unreserve, test_full, test_answers, test_fragments, test_reset,
-		test_absent,
-		test_run_out, test_gone,
-		test_super, test_largest, test_recv, test_recv_super, test_hostile,
+		test_order, test_reserve, test_unreserve, test_full, test_borrow, test_answers, test_fragments,
+		test_reset, test_absent, test_run_out, test_gone, test_super, test_largest, test_recv, test_recv_super,
+		test_hostile,
 	};
 
 	signal(SIGPIPE, SIG_IGN);

@@ -144,6 +144,8 @@ static void sink_commit(struct tap *t, struct frame *f)
 
 static const struct tap_ops sink = { .name = "sink", .eager = true, .commit = sink_commit, .flush = sink_flush };
 
+static const struct tap_ops later = { .name = "later", .pieces = FRAME_IOV, .commit = sink_commit, .flush = sink_flush };
+
 static void set_up(struct caps caps)
 {
 	struct mac to = mac_of(2);
@@ -282,6 +284,35 @@ static void test_frames(void)
 			raw = (struct raw){ &(struct iovec){ out[0], out_len[0] }, 1, out_len[0], { .full = true }, 0 };
 			eq(pkt_parse(&raw, &(struct pkt){ 0 }), DROP_NONE);
 		}
+	}
+
+	test("what was checked is what is sent: a guest writes to its frame meanwhile");
+	for (unsigned k = 0; k < 2; k++) {
+		size_t len = packet(b, !k, IPPROTO_UDP, 1400);
+		struct iovec iov = { b, len };
+		struct raw raw = { &iov, 1, len, { .full = true }, 0 };
+		static uint8_t before[1500];
+		bool ours;
+
+		memcpy(before, b, len);
+		set_up(none);
+		c.guest[1].tap.ops = &later;
+		eq(lan_input(&c, &c.guest[0], &raw, &ours), DROP_NONE);
+		memset(b, 0xee, HEAD_MAX);		/* addresses and ports, too */
+		eq(tap_flush(&c.guest[1].tap), 0);
+		eq(nout, 1);
+		eq(out_len[0], len);
+		eq_mem(out[0], before, HEAD_MAX);
+
+		len = packet(b, !k, IPPROTO_UDP, 1400);
+		eq(lan_input(&c, &c.guest[0], &raw, &ours), DROP_NONE);
+		eq(c.lan.borrowers, 2);
+		lan_settle(&c);
+		eq(c.lan.borrowers, 0);
+		memset(b, 0xee, len);
+		tap_flush(&c.guest[1].tap);
+		eq(nout, 2);
+		eq_mem(out[1], before, len);
 	}
 
 	test("a frame that is longer than the receiver's link takes is lost, and counted");
