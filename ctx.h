@@ -50,6 +50,7 @@ struct ctx {
 		uint64_t	last;	/* number of the latest question */
 		struct timer	news;	/* due: there is one that nobody was asked yet */
 	} ask;
+	struct rivals	rivals;		/* guests that send by TCP */
 	int		epfd;
 	struct {
 		uint64_t	flows, bytes;

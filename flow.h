@@ -97,6 +97,12 @@ struct senders {
 	uint16_t	round;
 };
 
+/* Do several guests send at the same time? */
+struct rivals {
+	const struct senders *last;	/* whose round was over last */
+	uint32_t	rounds;		/* of one guest, until it is alone */
+};
+
 /* One of them */
 struct sender {
 	uint32_t	bytes;		/* in this round */

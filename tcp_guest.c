@@ -19,6 +19,10 @@
  * others behind it. Guests far away have a goal of their own.
  */
 #define WINDOW_MAX	(512U << 10)
+/* The same to each of several guests that send: links are read in turn, but an empty one passes. One with many flows
+ * has this much on its way, by the least window of a flow; with less, another would have fewer turns.
+ */
+#define WINDOW_RIVAL	(2U << 20)
 #define ROOM_STEP	(256U << 10)	/* bytes sent before SO_MEMINFO is read again */
 #define TCP_CHALLENGE	100		/* ms between acknowledgments of empty segments out of the window */
 #define BURST		7		/* 16ths of an empty socket's room: a third of its buffer, less 2 % */
@@ -96,7 +100,7 @@ uint32_t tcp_offer(struct ctx *c, struct flow *f)
 
 	if (!offer)				/* no send failed, but there is no stash left: room must be announced */
 		tcp_want_write(t);
-	most = seg_share(&flow_guest(c, f)->senders, WINDOW_MAX);
+	most = seg_share(&flow_guest(c, f)->senders, c->rivals.rounds ? WINDOW_RIVAL : WINDOW_MAX);
 	most = MAX(most, t->goal);
 	return MIN(offer, most);
 }
@@ -659,8 +663,9 @@ uint16_t tcp_input(struct ctx *c, struct flow *f, struct pkt *pkts)
 		gather_send(c, f);
 	if (f->tcp.flags & TCPF_HELD && !tcp_hold_read(c, f))
 		return i;
-	if (f->bytes[GUEST] != before)
-		seg_count(&flow_guest(c, f)->senders, &f->tcp.sender, (uint32_t)(f->bytes[GUEST] - before));
+	if (f->bytes[GUEST] != before &&
+	    seg_count(&flow_guest(c, f)->senders, &f->tcp.sender, (uint32_t)(f->bytes[GUEST] - before)))
+		seg_compete(&c->rivals, &flow_guest(c, f)->senders);
 	far = f->tcp.rtt_min >= SEG_FAR / SEG_RTT_UNIT;
 	if (far)
 		seg_fill(&f->tcp, gap_end(&f->tcp), (uint32_t)c->now_us);

@@ -100,17 +100,27 @@ uint32_t seg_frame(const struct caps *c, uint16_t mss, uint16_t opts, bool v4, b
 	return tso ? (tso - hlen) / mss * mss : mss;
 }
 
-void seg_count(struct senders *s, struct sender *one, uint32_t len)
+bool seg_count(struct senders *s, struct sender *one, uint32_t len)
 {
 	if (one->round != s->round)
 		*one = (struct sender){ .round = s->round };
 	s->squares += (uint64_t)len * (2ULL * one->bytes + len);
 	s->bytes += len;
 	one->bytes += len;
-	if (s->bytes >= ROUND)
-		*s = (struct senders){
-			.n = (uint32_t)(s->bytes * s->bytes / s->squares), .round = (uint16_t)(s->round + 1),
-		};
+	if (s->bytes < ROUND)
+		return false;
+	*s = (struct senders){
+		.n = (uint32_t)(s->bytes * s->bytes / s->squares), .round = (uint16_t)(s->round + 1),
+	};
+	return true;
+}
+
+void seg_compete(struct rivals *r, const struct senders *s)
+{
+	if (r->last != s)
+		*r = (struct rivals){ s, r->last ? RIVAL_ROUNDS : 0 };
+	else if (r->rounds)
+		r->rounds--;
 }
 
 void seg_fill(struct tcp *t, uint32_t end, uint32_t now)

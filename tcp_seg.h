@@ -114,8 +114,10 @@ static inline uint16_t seg_window(uint32_t nxt, uint32_t want, uint8_t wscale, u
  *
  * n flows that send as much are n, beside any number that send little: (sum of x)^2 / sum of x^2, with x the bytes each
  * has sent in a round.
+ *
+ * Return: true if a round is over, and @s->n is new
  */
-void seg_count(struct senders *s, struct sender *one, uint32_t len);
+bool seg_count(struct senders *s, struct sender *one, uint32_t len);
 
 #define SHARE_MIN	(128U << 10)
 
@@ -124,6 +126,11 @@ static inline uint32_t seg_share(const struct senders *s, uint32_t all)
 {
 	return s->n > 1 ? MAX(all / s->n, SHARE_MIN) : all;
 }
+
+#define RIVAL_ROUNDS	64U
+
+/* A round of a guest is over. Guests are rivals, until one had RIVAL_ROUNDS in a row. */
+void seg_compete(struct rivals *r, const struct senders *s);
 
 #define SEG_FAR		1000U		/* us: a round trip of the guest's that needs more than the usual window */
 

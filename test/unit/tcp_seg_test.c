@@ -427,6 +427,28 @@ static void test_senders(void)
 	seg_count(&s, &f[0], 0);
 	eq(s.n, 1);
 
+	test("seg_count: true once a round is over, seg_compete: several guests, until one had 64 rounds alone");
+	{
+		struct senders g[2] = { { 0 } };
+		struct rivals r = { 0 };
+
+		memset(f, 0, sizeof(f));
+		ok(!seg_count(&g[0], &f[0], ROUND - 1));
+		ok(seg_count(&g[0], &f[0], 1));
+		for (unsigned i = 0; i < 3; i++)
+			seg_compete(&r, &g[0]);
+		eq(r.rounds, 0);
+		seg_compete(&r, &g[1]);
+		ok(r.rounds);
+		seg_compete(&r, &g[1]);
+		seg_compete(&r, &g[0]);
+		for (unsigned i = 0; i + 1 < RIVAL_ROUNDS; i++)
+			seg_compete(&r, &g[0]);
+		ok(r.rounds);
+		seg_compete(&r, &g[0]);
+		eq(r.rounds, 0);
+	}
+
 	test("seg_share: all of it for one, equal parts, and never less than two super-packets");
 	s.n = 0;
 	eq(seg_share(&s, 512 << 10), 512 << 10);
