@@ -69,7 +69,7 @@ Q	:= $(if $(V),,@)
 # Not on the way of a packet: small, not fast
 COLD	:= accept answer arp ask attach auto bpf check conf conf_lan conf_ports control control_call counters \
 	   dhcp dhcpv6 dns egress flow_file flow_log follow follow_filter follow_resolv frag fwd hello hint \
-	   icmp isolate json lan_group lease log ndp neigh_filter net netlink netlink_own netlink_route \
+	   icmp isolate json lan_group lease log names ndp neigh_filter net netlink netlink_own netlink_route \
 	   ns ns_net ns_setter opener opt passt pcap pesto pesto_ask pesto_guest pesto_view pmtu policy_text \
 	   qrap reach reclaim resolve resolve_lan resolve_stream rules sock_filter summary udp_relay unix \
 	   vhost vhost_msg

@@ -79,7 +79,7 @@ static void seat(struct ctx *c, struct guest *g)
 	g->trial = false;
 	g->since = c->now;
 	timer_clear(&c->wheel, &g->patience);
-	c->here |= 1ULL << g->index;
+	guests_add(&c->here, g->index);
 	if (!g->tap.down)
 		attach_ready(c, g);
 }
@@ -100,7 +100,7 @@ int attach_guest(struct ctx *c, struct guest *g, int fd)
 		return rc;
 	g->tap.stats = stats;
 	g->fresh = true;
-	g->trial = (unsigned)__builtin_popcountll(c->here) >= c->net.cf->guests;
+	g->trial = guests_count(&c->here) >= c->net.cf->guests;
 	if (g->trial)
 		timer_set(&c->wheel, &g->patience, c->now + TRIAL);
 	else
@@ -111,15 +111,18 @@ int attach_guest(struct ctx *c, struct guest *g, int fd)
 
 bool attach_first(struct ctx *c, struct guest *g, const struct mac *mac)
 {
+	struct guests set = c->here;
 	struct guest *old;
 
 	g->fresh = false;
-	for (uint64_t set = c->here & ~(1ULL << g->index); (old = guest_next(c, &set));) {
+	guests_del(&set, g->index);
+	while ((old = guest_next(c, &set))) {
 		if (c->net.cf->lan.on ? lan_find(&c->lan, mac, c->now) != old->index : !mac_eq(&old->mac, mac))
 			continue;
+		guests_add(&c->here, g->index);		/* its place is no other's that waits for one */
 		old->link_error = -EEXIST;
 		attach_lost(c, old);
-		if (g->trial)				/* there is room by now: that has admitted it */
+		if (g->trial)
 			seat(c, g);
 		return true;
 	}
@@ -136,11 +139,12 @@ void attach_trial(struct guest *g)
 	tap_busy(&g->tap);
 }
 
-void attach_drop(struct ctx *c, uint64_t guests)
+void attach_drop(struct ctx *c, const struct guests *guests)
 {
+	struct guests set = *guests;
 	struct guest *g;
 
-	while ((g = guest_next(c, &guests))) {
+	while ((g = guest_next(c, &set))) {
 		g->link_error = -ECONNABORTED;
 		tap_busy(&g->tap);
 	}
@@ -159,7 +163,7 @@ void attach_probe(struct ctx *c, struct guest *g)
 static void trial_over(struct ctx *c)
 {
 	for (struct guest *g = c->guest; g < c->guest + c->guests; g++)
-		if (g->trial && !g->link_error && (unsigned)__builtin_popcountll(c->here) < c->net.cf->guests)
+		if (g->trial && !g->link_error && guests_count(&c->here) < c->net.cf->guests)
 			seat(c, g);
 }
 
@@ -200,8 +204,8 @@ void attach_lost(struct ctx *c, struct guest *g)
 	tap_gone(&g->tap);
 	g->link_error = 0;
 	g->fresh = g->trial = false;
-	c->here &= ~(1ULL << g->index);
-	c->lost &= ~(1ULL << g->index);
+	guests_del(&c->here, g->index);
+	guests_del(&c->lost, g->index);
 	lan_forget(&c->lan, g->index);
 	guest_forget(c, g);
 	names_forget(g);
@@ -219,14 +223,14 @@ static bool link_dead(const struct tap *t)
 /* A guest without a link, or NULL; false: a link is about to be lost, and there is no room before */
 static bool seat_find(struct ctx *c, struct guest **seat)
 {
-	uint64_t here = c->here;
+	struct guests here = c->here;
 	struct guest *g;
 
 	*seat = NULL;
 	for (g = c->guest; g < c->guest + c->guests && !*seat; g++)
 		if (g->tap.fd < 0)
 			*seat = g;
-	if ((unsigned)__builtin_popcountll(here) < c->net.cf->guests)
+	if (guests_count(&here) < c->net.cf->guests)
 		return true;
 	while ((g = guest_next(c, &here)))
 		if (link_dead(&g->tap))

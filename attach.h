@@ -37,7 +37,7 @@ bool attach_first(struct ctx *c, struct guest *g, const struct mac *mac);
 void attach_trial(struct guest *g);
 
 /* The connections of all guests are to end, with guest.link_error -ECONNABORTED */
-void attach_drop(struct ctx *c, uint64_t guests);
+void attach_drop(struct ctx *c, const struct guests *guests);
 
 /* The link of @g is there, on the socket of a virtual machine: 0, or -errno */
 int attach_guest(struct ctx *c, struct guest *g, int fd);

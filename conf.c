@@ -220,7 +220,7 @@ static void p_guests(struct parse *p)
 {
 	static const char why[] = "a number from 1 to 64 expected";
 
-	p->c->guests = (unsigned)number(p, 1, GUEST_MAX, why);
+	p->c->guests = (unsigned)number(p, 1, GUEST_SEATS, why);
 }
 
 static void p_lan(struct parse *p)

@@ -132,10 +132,10 @@ static inline const char *conf_name(const struct conf *c)
 	return c->mode == MODE_PASTA ? "pasta" : "passt";
 }
 
-/* Places for guests: with one more for a virtual machine that may take another's place, as far as there are */
-static inline unsigned conf_seats(const struct conf *c)
+/* Links there may be: those of guests, and of virtual machines that may take another's place */
+static inline unsigned conf_links(const struct conf *c)
 {
-	return MIN(MAX(c->guests, 1) + (c->mode == MODE_PASST), GUEST_MAX);
+	return MIN(MAX(c->guests, 1) + (c->mode == MODE_PASST ? GUEST_TRIALS : 0), GUEST_MAX);
 }
 
 /**

@@ -740,7 +740,7 @@ static void list_guests(struct ctx *c, struct control_call *call, struct json_ou
 		json_open(o, "guests", '[');
 	}
 	for (; call->at < c->guests && room(o); call->at++)
-		if (c->here & 1ULL << call->at)
+		if (guests_has(&c->here, call->at))
 			put_guest(o, c, &c->guest[call->at]);
 	call->busy = call->at < c->guests || !room(o);
 	if (!call->busy) {
@@ -762,8 +762,8 @@ static bool is_guest(const struct ctx *c, const struct guest *g, const struct ma
 	return n;
 }
 
-/* The guest with this index, MAC address, name or address, as a set */
-static uint64_t find_guest(struct ctx *c, const char *text)
+/* The guest with this index, MAC address, name or address, or NULL */
+static struct guest *find_guest(struct ctx *c, const char *text)
 {
 	size_t len = strlen(text);
 	const struct lease *l = lease_named(&c->leases, text, len);
@@ -773,28 +773,30 @@ static uint64_t find_guest(struct ctx *c, const char *text)
 	uint64_t n = l ? l->guest : GUEST_MAX;
 
 	if (n < GUEST_MAX || parse_num(text, len, GUEST_MAX - 1, &n))
-		return c->here & 1ULL << n;
-	for (uint64_t set = c->here; (g = guest_next(c, &set));)
+		return guests_has(&c->here, (unsigned)n) ? &c->guest[n] : NULL;
+	for (struct guests set = c->here; (g = guest_next(c, &set));)
 		if (is_guest(c, g, mac_parse(text, &mac) ? &mac : NULL, addr_parse(text, len, &a) ? &a : NULL))
-			return 1ULL << g->index;
-	return 0;
+			break;
+	return g;
 }
 
 static void disconnect_guest(struct ctx *c, struct control_call *call, struct json_out *o)
 {
+	struct guests set = { 0 };
 	char name[NAME_LEN];
-	uint64_t set;
+	struct guest *g;
 
 	if (!json_get_str(json_member(call->parameters, "guest"), name, sizeof(name))) {
 		reply_invalid(o, "guest");
 		return;
 	}
-	set = find_guest(c, name);
-	if (!set || !mac_is_zero(&c->guest[0].device)) {		/* a namespace stays */
+	g = find_guest(c, name);
+	if (!g || !mac_is_zero(&c->guest[0].device)) {		/* a namespace stays */
 		reply_service_error(o, ERROR("NoSuchGuest"), "guest", name);
 		return;
 	}
-	attach_drop(c, set);
+	guests_add(&set, g->index);
+	attach_drop(c, &set);
 	reply_begin(o);
 	reply_end(o, false);
 }

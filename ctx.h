@@ -18,9 +18,9 @@ struct ctx {
 	struct guest	guest[GUEST_MAX];
 	struct leases	leases;		/* on a network of their own (--lan) */
 	unsigned	guests;		/* that may be connected at once: the first ones */
-	uint64_t	here;		/* sets of guests: with a link; */
-	uint64_t	work;		/* that the end of the turn has to look after; */
-	uint64_t	lost;		/* whose link is lost, for attach_lost() */
+	struct guests	here;		/* with a link; */
+	struct guests	work;		/* that the end of the turn has to look after; */
+	struct guests	lost;		/* whose link is lost, for attach_lost() */
 	bool		again;		/* there is work without an event */
 	uint8_t		last;		/* guest whose flow had a turn last */
 	struct lan	lan;
@@ -62,13 +62,12 @@ struct ctx {
 	uint64_t	secret[2];	/* key of initial sequence numbers (RFC 6528) */
 };
 
-/* Takes a guest out of @set, or NULL: for (uint64_t set = c->here; (g = guest_next(c, &set));) */
-static inline struct guest *guest_next(struct ctx *c, uint64_t *set)
+/* Takes a guest out of @set, or NULL: for (struct guests set = c->here; (g = guest_next(c, &set));) */
+static inline struct guest *guest_next(struct ctx *c, struct guests *set)
 {
-	struct guest *g = *set ? &c->guest[__builtin_ctzll(*set)] : NULL;
+	int i = guests_take(set);
 
-	*set &= *set - 1;
-	return g;
+	return i < 0 ? NULL : &c->guest[i];
 }
 
 /* Largest IP packet to the guest */
@@ -88,7 +87,9 @@ static inline uint32_t guest_pmtu(const struct ctx *c, const struct guest *g, co
 /* Guest of a rule: the only one, wherever it is connected */
 static inline struct guest *guest_of(struct ctx *c, unsigned index)
 {
-	return &c->guest[c->net.cf->guests > 1 || !c->here ? index : (unsigned)__builtin_ctzll(c->here)];
+	int only = c->net.cf->guests > 1 ? -1 : guests_first(&c->here, 0);
+
+	return &c->guest[only < 0 ? index : (unsigned)only];
 }
 
 /* Guest a flow belongs to */

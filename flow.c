@@ -207,9 +207,9 @@ void flow_wait(struct flows *fs, struct flow *f, enum flow_wait wait)
 		link_add(fs, &fs->wait[wait_list(wait, f->guest)], f, LINK_WAIT);
 	f->wait = (uint8_t)wait;
 	if (flow_waits(fs, wait_list(WAIT_READY, f->guest)))
-		fs->ready |= 1ULL << f->guest;
+		guests_add(&fs->ready, f->guest);
 	else
-		fs->ready &= ~(1ULL << f->guest);
+		guests_del(&fs->ready, f->guest);
 }
 
 struct flow *flow_next(struct flows *fs, unsigned list)

@@ -290,7 +290,7 @@ struct flows {
 	uint32_t	fds;		/* descriptors of all, at most */
 	uint32_t	granted[GRANTS_MAX + 1];	/* flows by the name that was granted for them */
 	uint32_t	of_guest[GUEST_MAX];	/* flows of each */
-	uint64_t	ready;			/* set of guests with flows on their ready list */
+	struct guests	ready;			/* guests with flows on their ready list */
 	struct flow_list wait[WAIT_LISTS];	/* by wait_list() */
 	struct flow_list lru[GUEST_MAX][LRU_LISTS];
 	uint32_t	id;		/* of the latest verdict, and of the next flow */

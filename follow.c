@@ -346,7 +346,7 @@ static void changed(struct follow *w, struct ctx *c, unsigned families)
 		neigh_moved(&c->neigh);
 		timer_set(&c->wheel, &c->neigh_again, c->now);
 	}
-	for (uint64_t set = c->here; (g = guest_next(c, &set));)
+	for (struct guests set = c->here; (g = guest_next(c, &set));)
 		answer_changed(c, g);
 }
 

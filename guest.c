@@ -66,7 +66,7 @@ bool guest_learn(struct ctx *c, struct guest *g, const struct pkt *p)
 
 void guest_init(struct ctx *c)
 {
-	c->guests = conf_seats(c->net.cf);
+	c->guests = conf_links(c->net.cf);
 	lan_start(&c->lan);
 	tap_guests(c->guests);
 	for (unsigned i = 0; i < c->guests; i++) {

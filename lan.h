@@ -44,8 +44,8 @@ struct lan_group {
 struct lan_groups {
 	struct timer	timer;			/* next query; armed while there are members */
 	unsigned	known[FAMILIES];	/* entries */
-	uint64_t	queried[FAMILIES];	/* sets of guests: since there are members; */
-	uint64_t	reported;		/* that have sent a report of MLD */
+	struct guests	queried[FAMILIES];	/* since there are members; */
+	struct guests	reported;		/* that have sent a report of MLD */
 	uint64_t	all[FAMILIES][GUEST_MAX];	/* ms, until which it gets all groups; */
 	uint64_t	router[GUEST_MAX];	/* and reports, as it sends queries */
 	uint8_t		has[GUEST_MAX];		/* entries of a guest */
@@ -55,7 +55,7 @@ struct lan_groups {
 
 struct lan {
 	uint64_t	key[2];			/* of the hash */
-	uint64_t	borrowers;		/* set of guests with frames of the present batch that are not copied */
+	struct guests	borrowers;		/* with frames of the present batch that are not copied */
 	uint8_t		last[GUEST_MAX];	/* entry of a guest that was seen last */
 	uint16_t	head[LAN_HASH];		/* number of a chain's first entry and 1, 0: none */
 	struct lan_entry e[GUEST_MAX][LAN_MACS];
@@ -95,9 +95,9 @@ void lan_settle(struct ctx *c);
  */
 bool lan_group_report(struct ctx *c, struct guest *g, const struct raw *raw, const struct pkt *p);
 
-/* Sets of guests: those that send queries; those that datagrams to group @a are for */
-uint64_t lan_group_routers(const struct ctx *c);
-uint64_t lan_group_members(struct ctx *c, const struct addr *a);
+/* Limits @set, of guests, to those that send queries; to those that datagrams to group @a are for */
+void lan_group_routers(const struct ctx *c, struct guests *set);
+void lan_group_members(struct ctx *c, const struct addr *a, struct guests *set);
 
 /* The next query */
 void lan_group_timeout(struct ctx *c);

@@ -154,25 +154,29 @@ static void query_send(struct ctx *c, struct guest *g, const struct addr *group)
 }
 
 /* To the guests of @set; those that have not been queried yet get all meanwhile */
-static void query_all(struct ctx *c, enum family f, uint64_t set)
+static void query_all(struct ctx *c, enum family f, const struct guests *guests)
 {
 	const struct addr any = addr_any(f);
+	struct guests set = *guests;
 	uint64_t until = c->now + SETTLED;
 	struct guest *g;
 
 	while ((g = guest_next(c, &set))) {
 		query_send(c, g, &any);
-		if (!(c->lan.groups.queried[f] & 1ULL << g->index))
+		if (!guests_has(&c->lan.groups.queried[f], g->index))
 			c->lan.groups.all[f][g->index] = MAX(c->lan.groups.all[f][g->index], until);
-		c->lan.groups.queried[f] |= 1ULL << g->index;
+		guests_add(&c->lan.groups.queried[f], g->index);
 	}
 }
 
 void lan_group_up(struct ctx *c, const struct guest *g)
 {
+	struct guests set = { 0 };
+
+	guests_add(&set, g->index);
 	for (enum family f = V4; f < FAMILIES; f++)
 		if (c->lan.groups.known[f])
-			query_all(c, f, 1ULL << g->index);
+			query_all(c, f, &set);
 }
 
 void lan_group_timeout(struct ctx *c)
@@ -183,9 +187,9 @@ void lan_group_timeout(struct ctx *c)
 		groups_remove(&c->lan, i, c->now);
 	for (enum family f = V4; f < FAMILIES; f++) {
 		if (t->known[f])
-			query_all(c, f, c->here);
+			query_all(c, f, &c->here);
 		else
-			t->queried[f] = 0;
+			t->queried[f] = (struct guests){ 0 };
 	}
 	if (t->known[V4] || t->known[V6])
 		timer_set(&c->wheel, &t->timer, c->now + QUERY_EVERY);
@@ -209,7 +213,7 @@ static void group_join(struct ctx *c, const struct guest *g, const struct addr *
 		*at = (uint16_t)(e - t->e[0] + 1);
 		t->has[g->index]++;
 		if (!t->known[f]++)
-			query_all(c, f, c->here);
+			query_all(c, f, &c->here);
 	}
 	e->until = c->now + MEMBER_AGE;
 	t->timer.kind = TIMER_GROUPS;
@@ -308,41 +312,52 @@ bool lan_group_report(struct ctx *c, struct guest *g, const struct raw *raw, con
 			group_join(c, g, &a);
 	}
 	if (!v4)
-		c->lan.groups.reported |= 1ULL << g->index;
+		guests_add(&c->lan.groups.reported, g->index);
 	return true;
 }
 
-uint64_t lan_group_routers(const struct ctx *c)
+static void routers_add(const struct ctx *c, struct guests *set)
 {
-	uint64_t set = 0;
-
 	for (unsigned i = 0; i < c->guests; i++)
 		if (c->lan.groups.router[i] > c->now)
-			set |= 1ULL << i;
-	return set;
+			guests_add(set, i);
 }
 
-uint64_t lan_group_members(struct ctx *c, const struct addr *a)
+/* Of @set, those that are in @of */
+static void guests_limit(struct guests *set, const struct guests *of)
+{
+	for (unsigned k = 0; k < GUESTS_WORDS; k++)
+		set->w[k] &= of->w[k];
+}
+
+void lan_group_routers(const struct ctx *c, struct guests *set)
+{
+	struct guests routers = { 0 };
+
+	routers_add(c, &routers);
+	guests_limit(set, &routers);
+}
+
+void lan_group_members(struct ctx *c, const struct addr *a, struct guests *set)
 {
 	struct lan_groups *t = &c->lan.groups;
-	uint64_t set = 0;
+	struct guests members = { 0 };
 
 	if (is_flooded(a) || !t->known[addr_family(a)])
-		return UINT64_MAX;
+		return;
 	for (unsigned n = *chain_at(&c->lan, a); n; n = group_at(t, n - 1)->next) {
 		const struct lan_group *e = group_at(t, n - 1);
 
 		if (e->until > c->now && addr_eq(&e->a, a))
-			set |= 1ULL << guest_at(t, e);
+			guests_add(&members, guest_at(t, e));
 	}
-	if (!set)
-		return UINT64_MAX;
+	if (guests_first(&members, 0) < 0)
+		return;
 	for (unsigned i = 0; i < c->guests; i++)
-		if (t->all[addr_family(a)][i] > c->now)
-			set |= 1ULL << i;
-	if (is_solicited(a))
-		set |= ~t->reported;
-	return set | lan_group_routers(c);
+		if (t->all[addr_family(a)][i] > c->now || (is_solicited(a) && !guests_has(&t->reported, i)))
+			guests_add(&members, i);
+	routers_add(c, &members);
+	guests_limit(set, &members);
 }
 
 void lan_group_forget(struct lan *l, unsigned guest)
@@ -350,10 +365,10 @@ void lan_group_forget(struct lan *l, unsigned guest)
 	struct lan_groups *t = &l->groups;
 
 	groups_remove(l, guest, UINT64_MAX);
-	t->reported &= ~(1ULL << guest);
+	guests_del(&t->reported, guest);
 	t->router[guest] = 0;
 	for (enum family f = V4; f < FAMILIES; f++) {
-		t->queried[f] &= ~(1ULL << guest);
+		guests_del(&t->queried[f], guest);
 		t->all[f][guest] = 0;
 	}
 }

@@ -261,7 +261,7 @@ static void log_owner(const struct ctx *c, const struct guest *g, const struct m
 
 /* To the guests of a set, of a group to its members. @ours: for us as well, false afterwards if it is not */
 static enum drop frame_spread(struct ctx *c, struct guest *g, const struct mac mac[static 2], const struct raw *raw,
-			      uint64_t set, bool *ours)
+			      struct guests set, bool *ours)
 {
 	const struct mac *from = &mac[1];
 	struct raw own;
@@ -278,9 +278,9 @@ static enum drop frame_spread(struct ctx *c, struct guest *g, const struct mac m
 	if (!why && many && addr_is_multicast(&ff.p.dst.a)) {
 		if (lan_group_report(c, g, &own, &ff.p)) {
 			*ours = false;
-			set &= lan_group_routers(c);
+			lan_group_routers(c, &set);
 		} else {
-			set &= lan_group_members(c, &ff.p.dst.a);
+			lan_group_members(c, &ff.p.dst.a, &set);
 		}
 	}
 	while (!why && (to = guest_next(c, &set))) {
@@ -288,7 +288,7 @@ static enum drop frame_spread(struct ctx *c, struct guest *g, const struct mac m
 			continue;
 		frame_forward(to, &ff);
 		if (to->tap.borrowed)
-			c->lan.borrowers |= 1ULL << to->index;
+			guests_add(&c->lan.borrowers, to->index);
 	}
 	return why;
 }
@@ -306,10 +306,10 @@ enum drop lan_input(struct ctx *c, struct guest *g, const struct raw *raw, bool 
 	const struct view v = { raw->iov, raw->cnt, 0, raw->len };
 	const struct conf *cf = c->net.cf;
 	struct mac mac[2];			/* to, from */
-	uint64_t set;
+	struct guests set = { 0 };
 	enum drop why;
 	unsigned n = LAN_NOBODY;
-	bool many;
+	bool many, others;
 
 	*ours = false;
 	if (raw->len < ETH_HLEN)
@@ -330,10 +330,15 @@ enum drop lan_input(struct ctx *c, struct guest *g, const struct raw *raw, bool 
 		return DROP_NONE;
 	if (!many)
 		n = lan_find(&c->lan, &mac[0], c->now);
-	set = (n == LAN_NOBODY ? c->here : 1ULL << n) & ~(1ULL << g->index);
-	if (set && cf->lan.isolate)
+	if (n == LAN_NOBODY)
+		set = c->here;
+	else
+		guests_add(&set, n);
+	guests_del(&set, g->index);
+	others = guests_first(&set, 0) >= 0;
+	if (others && cf->lan.isolate)
 		return *ours ? DROP_NONE : DROP_POLICY;
-	if (!set && (!many || cf->guests == 1 || cf->lan.isolate))
+	if (!others && (!many || cf->guests == 1 || cf->lan.isolate))
 		return DROP_NONE;
 	return frame_spread(c, g, mac, raw, set, ours);
 }

@@ -13,7 +13,6 @@
 #include "net.h"
 
 #define LEASES_MAX	1024
-#define LEASE_GUESTS	64
 #define LEASES_EACH	4		/* of a guest that is here, beside those of --lease */
 #define CLAIMS_EACH	16		/* of a guest */
 #define LEASE_AWAY	UINT8_MAX	/* no guest */
@@ -48,10 +47,10 @@ struct leases {
 	const struct lan_conf *lan;		/* NULL: none */
 	uint64_t	key[2], clock;
 	unsigned	n;			/* entries ever used */
-	unsigned	count[LEASE_GUESTS];	/* of guests that are here, without those of --lease */
+	unsigned	count[GUEST_MAX];	/* of guests that are here, without those of --lease */
 	uint16_t	head[LEASE_KEYS][LEASES_MAX], claims[LEASES_MAX];
 	struct lease	l[LEASES_MAX];
-	struct claim	claim[LEASE_GUESTS][CLAIMS_EACH];
+	struct claim	claim[GUEST_MAX][CLAIMS_EACH];
 };
 
 /* No leases but those of options; @net is kept */

@@ -59,7 +59,7 @@ static void neigh_event(struct ctx *c)
 
 	for (unsigned i = 0; i < NEIGH_TURN && neigh_read(&c->neigh) != -EAGAIN; i++) {
 		while (neigh_next(&c->neigh, &a))
-			for (uint64_t set = c->here; (g = guest_next(c, &set));)
+			for (struct guests set = c->here; (g = guest_next(c, &set));)
 				answer_neighbour(c, g, &a);
 	}
 	if (neigh_waits(&c->neigh) && !timer_armed(&c->neigh_again))
@@ -241,18 +241,19 @@ static void run_list(struct ctx *c, unsigned list)
 /* The same with ready flows of several guests, which take turns: one with many flows gets no more than others */
 static void run_ready(struct ctx *c)
 {
-	uint64_t until = now_us() + TURN_TIME, later;
+	uint64_t until = now_us() + TURN_TIME;
 	uint32_t n = 0;
 	struct guest *g;
+	int later;
 
-	for (uint64_t set = c->flows.ready; (g = guest_next(c, &set));)
+	for (struct guests set = c->flows.ready; (g = guest_next(c, &set));)
 		n += c->flows.wait[wait_list(WAIT_READY, g->index)].n;
 	do {
-		later = c->flows.ready & (~1ULL << c->last);	/* behind the last one, and round again */
-		later = later ? later : c->flows.ready;
-		if (!later)
+		later = guests_first(&c->flows.ready, c->last + 1U);	/* behind the last one, and round again */
+		later = later < 0 ? guests_first(&c->flows.ready, 0) : later;
+		if (later < 0)
 			return;
-		c->last = (uint8_t)__builtin_ctzll(later);
+		c->last = (uint8_t)later;
 		run_flow(c, flow_next(&c->flows, wait_list(WAIT_READY, c->last)));
 	} while (--n && now_us() < until);
 }
@@ -291,15 +292,17 @@ static void turn_link(struct ctx *c, struct guest *g)
 static void turn_flows(struct ctx *c)
 {
 	struct guest *g;
+	int ready;
 
-	for (uint64_t set = c->work; (g = guest_next(c, &set));)
+	for (struct guests set = c->work; (g = guest_next(c, &set));)
 		if (g->tap.more && !g->link_error)
 			g->link_error = input_ready(c, g);
-	if (c->flows.ready & (c->flows.ready - 1))
+	ready = guests_first(&c->flows.ready, 0);
+	if (ready >= 0 && guests_first(&c->flows.ready, (unsigned)ready + 1) >= 0)
 		run_ready(c);
-	else if (c->flows.ready)
-		run_list(c, wait_list(WAIT_READY, (unsigned)__builtin_ctzll(c->flows.ready)));
-	for (uint64_t set = c->work; (g = guest_next(c, &set));)
+	else if (ready >= 0)
+		run_list(c, wait_list(WAIT_READY, (unsigned)ready));
+	for (struct guests set = c->work; (g = guest_next(c, &set));)
 		if (stalled_goes(c, g))
 			run_list(c, wait_list(WAIT_STALLED, g->index));
 }
@@ -329,7 +332,7 @@ void loop_wait(struct ctx *c, struct turn *t)
 
 	t->i = 0;
 	t->flows_done = false;
-	timeout = c->again || c->flows.ready ? 0 : wheel_timeout(&c->wheel, c->now);
+	timeout = c->again || guests_first(&c->flows.ready, 0) >= 0 ? 0 : wheel_timeout(&c->wheel, c->now);
 	t->n = wait_events(c, t->ev, timeout);
 	assert(t->n >= 0 || errno == EINTR);
 	c->now_us = now_us();
@@ -340,10 +343,10 @@ void loop_wait(struct ctx *c, struct turn *t)
 
 static bool has_work(struct ctx *c)
 {
-	bool work = c->flows.ready;
+	bool work = guests_first(&c->flows.ready, 0) >= 0;
 	struct guest *g;
 
-	for (uint64_t set = c->work; (g = guest_next(c, &set));)
+	for (struct guests set = c->work; (g = guest_next(c, &set));)
 		work |= goes_on(c, g);
 	return work;
 }
@@ -381,18 +384,18 @@ bool loop_next(struct ctx *c, struct turn *t)
 
 void loop_end(struct ctx *c)
 {
-	uint64_t work;
+	struct guests work;
 	struct guest *g;
 
 	if (c->flows.dead != FLOW_NONE && accept_waiting(c))	/* their descriptors are free */
 		accept_again(c);
 	work = c->work;
-	c->work = 0;
+	c->work = (struct guests){ 0 };
 	c->again = false;
 	while ((g = guest_next(c, &work))) {
 		turn_link(c, g);
 		if (g->link_error)
-			c->lost |= 1ULL << g->index;
+			guests_add(&c->lost, g->index);
 		if (goes_on(c, g)) {
 			c->again = true;
 			tap_busy(&g->tap);

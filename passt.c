@@ -226,7 +226,7 @@ static void read_signals(struct ctx *c, int fd)
 		if (si.ssi_signo == SIGUSR1)
 			counters_log(c);
 		else if (si.ssi_signo == SIGHUP)
-			attach_drop(c, c->here);
+			attach_drop(c, &c->here);
 		else if (si.ssi_signo == SIGCHLD)
 			child_ended();
 		else if (si.ssi_signo == SIGTERM || ns.child <= 0)	/* others at a terminal are for the command */
@@ -321,7 +321,7 @@ static void link_tap(struct ctx *c)
 	tun_attach(&g->tap, fd, &caps, file.pcap);
 	tun_mac(fd, &g->device);
 	g->mac = g->device;
-	c->here = 1;
+	guests_add(&c->here, 0);
 	need(ev_add(c->epfd, fd, EV_TAP, 0, 0, EPOLLIN), "watch the tap device");
 	ns_configure(&ns, &c->net);
 	attach_up(c, g);
@@ -435,7 +435,7 @@ static void link_lost(struct guest *g)
 		quit(1);
 	}
 	attach_lost(&ctx, g);
-	if (!ctx.here && !trial && ((conf.one_off && !ours) || conf.link_fd >= 0))
+	if (guests_first(&ctx.here, 0) < 0 && !trial && ((conf.one_off && !ours) || conf.link_fd >= 0))
 		quit(0);
 }
 

@@ -129,7 +129,7 @@ bool reclaim_for(struct ctx *c, int rc)
  */
 static bool share_full(const struct ctx *c, const struct guest *g)
 {
-	uint32_t n = (uint32_t)__builtin_popcountll(c->here), all = FLOW_MAX, used = c->flows.used;
+	uint32_t n = guests_count(&c->here), all = FLOW_MAX, used = c->flows.used;
 
 	if (n < 2)
 		return false;

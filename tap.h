@@ -81,7 +81,7 @@ struct tap {
 	uint16_t		singles;	/* batches of one so far */
 
 	uint8_t			index;		/* of the guest, in the pools; kept by tap_init(), as is the next */
-	uint64_t		*work;		/* set of guests whose link has something to do, or NULL */
+	struct guests		*work;		/* guests whose link has something to do, or NULL */
 	struct frame		*frame;		/* TAP_FRAMES of them, the spare ones last */
 	struct tap_pool		*pool;		/* their payload buffers */
 	uint16_t		stack[TAP_SLOTS];	/* free slots, top last */
@@ -105,7 +105,7 @@ struct tap {
 static inline void tap_busy(const struct tap *t)
 {
 	if (t->work)
-		*t->work |= 1ULL << t->index;
+		guests_add(t->work, t->index);
 }
 
 /* How a frame's length is known when it is reserved */

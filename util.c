@@ -19,6 +19,37 @@
 
 #include "util.h"
 
+int guests_first(const struct guests *s, unsigned i)
+{
+	uint64_t mask = ~0ULL << i % 64;
+
+	for (unsigned k = i / 64; k < GUESTS_WORDS; k++, mask = ~0ULL)
+		if (s->w[k] & mask)
+			return (int)(64 * k) + __builtin_ctzll(s->w[k] & mask);
+	return -1;
+}
+
+int guests_take(struct guests *s)
+{
+	for (unsigned k = 0; k < GUESTS_WORDS; k++) {
+		int bit = s->w[k] ? __builtin_ctzll(s->w[k]) : -1;
+
+		s->w[k] &= s->w[k] - 1;
+		if (bit >= 0)
+			return (int)(64 * k) + bit;
+	}
+	return -1;
+}
+
+unsigned guests_count(const struct guests *s)
+{
+	int n = 0;
+
+	for (unsigned k = 0; k < GUESTS_WORDS; k++)
+		n += __builtin_popcountll(s->w[k]);
+	return (unsigned)n;
+}
+
 uint64_t now_us(void)
 {
 	struct timespec ts;

@@ -10,9 +10,10 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
-/* Guests of one process, at most: no more than a uint64_t has bits */
+#define GUEST_SEATS		64	/* guests of one process, at most */
+#define GUEST_TRIALS		4	/* others that may take the place of one */
 #ifndef GUEST_MAX
-#define GUEST_MAX		64
+#define GUEST_MAX		(GUEST_SEATS + GUEST_TRIALS)
 #endif
 
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
@@ -20,6 +21,32 @@
 #define MAX(a, b)		((a) > (b) ? (a) : (b))
 #define DIV_ROUND_UP(n, d)	(((n) + (d) - 1) / (d))
 #define ROUND_UP(n, to)		(DIV_ROUND_UP(n, to) * (to))
+
+/* Guests, by index */
+struct guests {
+	uint64_t	w[DIV_ROUND_UP(GUEST_MAX, 64)];
+};
+
+#define GUESTS_WORDS		ARRAY_SIZE(((struct guests *)0)->w)
+
+static inline void guests_add(struct guests *s, unsigned i)
+{
+	s->w[i / 64] |= 1ULL << i % 64;
+}
+
+static inline void guests_del(struct guests *s, unsigned i)
+{
+	s->w[i / 64] &= ~(1ULL << i % 64);
+}
+
+static inline bool guests_has(const struct guests *s, unsigned i)
+{
+	return s->w[i / 64] >> i % 64 & 1;
+}
+
+int guests_first(const struct guests *s, unsigned i);	/* from @i on, or -1 */
+int guests_take(struct guests *s);			/* the first one is taken out, -1: there is none */
+unsigned guests_count(const struct guests *s);
 #define container_of(p, type, member)					\
 	((type *)(void *)((char *)(p) - offsetof(type, member)))
 /* Result of a system call, repeated as long as a signal interrupts it */

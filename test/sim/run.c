@@ -271,7 +271,8 @@ void run_begin(struct run *r, const struct script *s, const struct variant *v)
 
 	sock_probe();
 	loop_init(&r->c);
-	r->c.here = (1ULL << SIM_GUESTS) - 1;
+	for (unsigned k = 0; k < SIM_GUESTS; k++)
+		guests_add(&r->c.here, k);
 	r->c.sockets_max = r->s->sockets_max;
 	egress_start(&r->c, NULL, false);
 	run_rules(r, v->guest, s->policy);

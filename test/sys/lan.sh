@@ -270,9 +270,18 @@ for n in range(1, 64):
 p.ok((resident() - before) / 63 < 100, "memory of each further guest: below 100 kB", resident() - before)
 raw(guests[0], BROADCAST, b"to 63")
 p.ok(all(got(g, b"to 63") for g in guests[1:]), "and hears the others")
-new = Guest(unix(S))
-p.ok(new.ended(), "a 65th is refused")
-for g in [new, *guests]:
+silent = [Guest(unix(S)) for _ in range(3)]
+for n in 63, 0:
+    new = connect(n)
+    p.ok(guests[n].ended(), "a 65th with the MAC address of guest %d takes its place, while others wait" % n)
+    guests[n].close()
+    guests[n] = new
+    raw(guests[1], new.mac, b"welcome")
+    p.ok(got(new, b"welcome") and got(guests[2], b"hello"), "and is the one who is reached")
+p.ok(all(g.ended() for g in silent), "those that are silent, or others, are refused")
+new = connect(64)
+p.ok(new.ended(), "as is one with a MAC address that nobody has")
+for g in [new, *silent, *guests]:
     g.close()
 proc.terminate()
 proc.wait(PATIENCE)

@@ -150,7 +150,7 @@ static void set_up(struct caps caps)
 {
 	struct mac to = mac_of(2);
 
-	c = (struct ctx){ .net.cf = &cf, .guests = 2, .here = 3, .now = 1000 };
+	c = (struct ctx){ .net.cf = &cf, .guests = 2, .here = { { 3 } }, .now = 1000 };
 	c.guest[1].index = c.guest[1].tap.index = 1;
 	tap_guests(2);
 	tap_init(&c.guest[1].tap, &sink, 1, &caps, -1);
@@ -306,9 +306,9 @@ static void test_frames(void)
 
 		len = packet(b, !k, IPPROTO_UDP, 1400);
 		eq(lan_input(&c, &c.guest[0], &raw, &ours), DROP_NONE);
-		eq(c.lan.borrowers, 2);
+		eq(c.lan.borrowers.w[0], 2);
 		lan_settle(&c);
-		eq(c.lan.borrowers, 0);
+		eq(c.lan.borrowers.w[0], 0);
 		memset(b, 0xee, len);
 		tap_flush(&c.guest[1].tap);
 		eq(nout, 2);
