@@ -36,7 +36,7 @@ static const struct flow_ops verbs[] = {
 	{ .type = FLOW_SPLICE, .name = { "tcp", "tcp" }, .spliced = true, .state = state },
 };
 
-void attach_drop(struct ctx *c, uint64_t guests)
+void attach_drop(struct ctx *c, const struct guests *guests)
 {
 	(void)c, (void)guests;
 }
