@@ -71,7 +71,7 @@ COLD	:= accept answer arp ask attach auto bpf check conf conf_lan conf_ports con
 	   dhcp dhcpv6 dns egress flow_file flow_log follow follow_filter follow_resolv frag fwd hello hint \
 	   icmp isolate json lan_group lease log names ndp neigh_filter net netlink netlink_own netlink_route \
 	   ns ns_net ns_setter opener opt passt pcap pesto pesto_ask pesto_guest pesto_view pmtu policy_text \
-	   qrap reach reclaim resolve resolve_lan resolve_stream rules sock_filter summary udp_relay unix \
+	   qrap reach reclaim resolve resolve_lan resolve_stream rules sock_filter summary tcp_hold udp_relay unix \
 	   vhost vhost_msg
 $(COLD:%=$(B)/%.o): SMALL = $(patsubst -O2,-Os,$(filter -O2,$(CFLAGS)))
 # The same bytes from any folder: the build ID covers paths in debug information

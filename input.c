@@ -183,7 +183,7 @@ int input_ready(struct ctx *c, struct guest *g)
 			drop_count(g, why);
 	}
 	input_flush(c, g);
-	lan_settle(c);
+	lan_settle(c, g, (unsigned)MAX(n, 0));
 	tap_recv_done(&g->tap);
 	return n < 0 ? n : 0;
 }

@@ -55,6 +55,7 @@ struct lan_groups {
 
 struct lan {
 	uint64_t	key[2];			/* of the hash */
+	unsigned	copies;			/* of frames of the present batch, to guests */
 	struct guests	borrowers;		/* with frames of the present batch that are not copied */
 	uint8_t		last[GUEST_MAX];	/* entry of a guest that was seen last */
 	uint16_t	head[LAN_HASH];		/* number of a chain's first entry and 1, 0: none */
@@ -83,8 +84,8 @@ void lan_forget(struct lan *l, unsigned guest);
  */
 enum drop lan_input(struct ctx *c, struct guest *g, const struct raw *raw, bool *ours);
 
-/* The batch of a guest is consumed, before tap_recv_done() */
-void lan_settle(struct ctx *c);
+/* The batch of @g is consumed, of @n frames; before tap_recv_done() */
+void lan_settle(struct ctx *c, struct guest *g, unsigned n);
 
 /* lan_group.c */
 

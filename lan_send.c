@@ -17,12 +17,21 @@ enum { ND_ADVERT = 134, ND_NEIGHBOR = 136, ND_REDIRECT = 137 };
 enum { ARP_SENDER = 14 };
 enum { DHCP_SERVER = 67, DHCP_CLIENT = 68, DHCP6_CLIENT = 546, DHCP6_SERVER = 547 };
 
+#define BATCH_LEAST	16U		/* frames of a turn, however many receivers each has */
 #define LAN_IOV		1024		/* iovecs of a frame; more than a link has */
+/* Frames of one sender that wait at a receiver: to all others, or to it alone; and to all others once its link is full,
+ * when these are lost first
+ */
+#define QUEUE_MANY	(TAP_SLOTS / 4)
+#define QUEUE_ONE	(TAP_SLOTS / 2)
+#define FULL_MANY	4
 #define COPY		512		/* bytes that are copied at once: less than to borrow them costs */
 
 /* A frame to be forwarded */
 struct fwd_frame {
 	const struct raw *raw;
+	uint8_t		from;		/* frame.from */
+	bool		many;		/* for all others */
 	struct pkt	p;
 	bool		ip;		/* the packet was understood, down to its transport header */
 	size_t		l4, data;	/* of the frame: where transport header and payload start; payload ends at: */
@@ -84,16 +93,29 @@ static bool plays_router(const struct pkt *p)
 					   (p->src.port == DHCP6_SERVER && p->dst.port == DHCP6_CLIENT));
 }
 
+/* May it wait at @t? Each sender has its part of a queue: one that floods leaves room to others. */
+static bool queue_takes(struct tap *t, const struct fwd_frame *ff)
+{
+	unsigned most = ff->many ? QUEUE_MANY : QUEUE_ONE;
+
+	if (!t->full && t->from[ff->from] >= most)
+		tap_flush(t);
+	if (t->full && ff->many)
+		return t->from[ff->from] < FULL_MANY && t->qbytes < TAP_QUEUE / 2;
+	return !t->full || t->from[ff->from] < most;
+}
+
 /* Room for @len bytes behind the Ethernet header, in a frame to @to; NULL: it is lost */
-static struct frame *frame_to(struct guest *to, const struct raw *raw, size_t len)
+static struct frame *frame_to(struct guest *to, const struct fwd_frame *ff, size_t len)
 {
 	struct frame *f;
 
-	if (!tap_reserve(&to->tap, &f, 1, len, TAP_ANY)) {
+	if (!queue_takes(&to->tap, ff) || !tap_reserve(&to->tap, &f, 1, len, TAP_ANY)) {
 		drop_count(to, DROP_LINK_FULL);
 		return NULL;
 	}
-	to->tap.pair = raw->queue;
+	to->tap.pair = ff->raw->queue;
+	f->from = ff->from;
 	f->len = len;
 	return f;
 }
@@ -142,7 +164,7 @@ static void send_whole(struct guest *to, const struct fwd_frame *ff)
 		to->tap.stats.tx_lost++;
 		return;
 	}
-	f = frame_to(to, ff->raw, len);
+	f = frame_to(to, ff, len);
 	if (!f)
 		return;
 	f->pay[0].iov_len = head;
@@ -197,7 +219,7 @@ static void send_segments(struct guest *to, const struct fwd_frame *ff)
 			to->tap.stats.tx_lost++;
 			return;
 		}
-		f = frame_to(to, ff->raw, head + part);
+		f = frame_to(to, ff, head + part);
 		if (!f)
 			return;
 		view_copy(&v, 0, f->pay[0].iov_base, head);
@@ -261,11 +283,11 @@ static void log_owner(const struct ctx *c, const struct guest *g, const struct m
 
 /* To the guests of a set, of a group to its members. @ours: for us as well, false afterwards if it is not */
 static enum drop frame_spread(struct ctx *c, struct guest *g, const struct mac mac[static 2], const struct raw *raw,
-			      struct guests set, bool *ours)
+			      struct guests set, bool others, bool *ours)
 {
 	const struct mac *from = &mac[1];
 	struct raw own;
-	struct fwd_frame ff = { .raw = &own };
+	struct fwd_frame ff = { .raw = &own, .from = (uint8_t)(1 + g->index), .many = others };
 	enum drop why = frame_own_head(raw, mac, &own) ? frame_read(&ff) : DROP_FRAME;
 	bool many = *ours;
 	struct guest *to;
@@ -287,16 +309,20 @@ static enum drop frame_spread(struct ctx *c, struct guest *g, const struct mac m
 		if (to->tap.down || to->link_error)
 			continue;
 		frame_forward(to, &ff);
+		c->lan.copies++;
 		if (to->tap.borrowed)
 			guests_add(&c->lan.borrowers, to->index);
 	}
 	return why;
 }
 
-void lan_settle(struct ctx *c)
+void lan_settle(struct ctx *c, struct guest *g, unsigned n)
 {
 	struct guest *to;
 
+	/* A turn has as many frames as it has receivers: with a flood, others wait no longer than without */
+	g->tap.most = (uint16_t)(c->lan.copies > n ? MAX(TAP_BATCH * n / c->lan.copies, BATCH_LEAST) : TAP_BATCH);
+	c->lan.copies = 0;
 	while ((to = guest_next(c, &c->lan.borrowers)))
 		tap_settle(&to->tap);
 }
@@ -340,5 +366,5 @@ enum drop lan_input(struct ctx *c, struct guest *g, const struct raw *raw, bool 
 		return *ours ? DROP_NONE : DROP_POLICY;
 	if (!others && (!many || cf->guests == 1 || cf->lan.isolate))
 		return DROP_NONE;
-	return frame_spread(c, g, mac, raw, set, ours);
+	return frame_spread(c, g, mac, raw, set, n == LAN_NOBODY, ours);
 }

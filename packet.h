@@ -190,6 +190,7 @@ struct frame {
 	uint16_t	slot;		/* index in the link's pool */
 	uint8_t		own;		/* enum frame_own */
 	uint8_t		queue;		/* of the link */
+	uint8_t		from;		/* the guest that sent it, index + 1; 0: we */
 	bool		ahead;		/* goes ahead of frames that wait */
 	bool		v6;
 	uint8_t		proto;		/* of the transport header */

@@ -41,7 +41,7 @@ void tap_guests(unsigned n)
 void tap_init(struct tap *t, const struct tap_ops *ops, int fd, const struct caps *caps, int pcap)
 {
 	*t = (struct tap){
-		.ops = ops, .caps = *caps, .fd = fd, .pcap = pcap, .burst = 1,
+		.ops = ops, .caps = *caps, .fd = fd, .pcap = pcap, .burst = 1, .most = TAP_BATCH,
 		.index = t->index, .frame = tap_frames[t->index],
 		.pool = t->index ? &tap_pools[t->index - 1] : &tap_pool, .work = t->work,
 	};
@@ -60,6 +60,7 @@ void tap_reset(struct tap *t)
 	t->qhead = t->qlen = t->qahead = 0;
 	t->qbytes = t->held = 0;
 	t->lent = t->waiting = 0;
+	memset(t->from, 0, sizeof(t->from));
 	t->full = t->starved = t->more = t->polled = t->borrowed = false;
 }
 
@@ -77,7 +78,7 @@ void tap_gone(struct tap *t)
  */
 int tap_recv(struct tap *t, struct raw *raw)
 {
-	unsigned max = t->ops->eager ? MIN(t->burst, TAP_BATCH) : TAP_BATCH;
+	unsigned max = t->ops->eager ? MIN(t->burst, t->most) : t->most;
 	int n = t->ops->recv(t, raw, max);
 
 	if (n < 0)
@@ -126,6 +127,7 @@ static struct frame *slot_take(struct tap *t, uint16_t slot, size_t len, bool ah
 	f->npay = 1;
 	f->len = 0;
 	f->ahead = ahead;
+	f->from = 0;
 	return f;
 }
 
@@ -229,6 +231,7 @@ void tap_queue_pop(struct tap *t)
 	const struct frame *f = tap_queued(t, 0);
 
 	t->qbytes -= (uint32_t)(f->hlen + f->len);
+	t->from[f->from]--;
 	t->qahead = (uint16_t)(t->qahead - f->ahead);
 	slot_free(t, f);
 	t->qhead = (t->qhead + 1) % TAP_FRAMES;
@@ -270,6 +273,7 @@ void tap_commit(struct tap *t, struct frame *f)
 	queue_put(t, f);
 	tap_busy(t);
 	t->qbytes += (uint32_t)(f->hlen + f->len);
+	t->from[f->from]++;
 	if ((t->ops->eager || t->qbytes >= TAP_QUEUE) && !t->full)
 		tap_flush(t);
 }

@@ -79,6 +79,7 @@ struct tap {
 	uint8_t			turn;		/* queue from the guest that comes first */
 	uint16_t		burst;		/* frames expected in the next batch */
 	uint16_t		singles;	/* batches of one so far */
+	uint16_t		most;		/* frames in the next batch, at most */
 
 	uint8_t			index;		/* of the guest, in the pools; kept by tap_init(), as is the next */
 	struct guests		*work;		/* guests whose link has something to do, or NULL */
@@ -94,6 +95,7 @@ struct tap {
 	uint16_t		lent;		/* reserved frames with payload in the link's own memory */
 	uint16_t		waiting;	/* frames on the queue that the link doesn't have yet (FRAME_DONE) */
 	uint32_t		qbytes;		/* on the queue */
+	uint16_t		from[1 + GUEST_MAX];	/* frames there, by frame.from */
 	uint32_t		held;		/* stream: bytes of the oldest frame already written */
 	uint32_t		rx_at, rx_end;	/* stream: bytes read and not yet passed on */
 	uint32_t		ids;		/* identification of the next datagram, from a random number on */

@@ -191,6 +191,7 @@ p.ok(a.ended() and b.ended() and c.ended(), "SIGHUP: all are disconnected")
 for g in a, b, c:
     g.close()
 a, b = connect(0), connect(1)
+got(a, b"hello")			# of b, whose address is known from then on
 raw(a, b.mac, b"back")
 p.ok(got(b, b"back"), "and come back")
 def fds():

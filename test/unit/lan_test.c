@@ -307,7 +307,7 @@ static void test_frames(void)
 		len = packet(b, !k, IPPROTO_UDP, 1400);
 		eq(lan_input(&c, &c.guest[0], &raw, &ours), DROP_NONE);
 		eq(c.lan.borrowers.w[0], 2);
-		lan_settle(&c);
+		lan_settle(&c, &c.guest[0], 1);
 		eq(c.lan.borrowers.w[0], 0);
 		memset(b, 0xee, len);
 		tap_flush(&c.guest[1].tap);
@@ -329,6 +329,76 @@ static void test_frames(void)
 	}
 }
 
+static int stuck_flush(struct tap *t)
+{
+	(void)t;
+	return -EAGAIN;
+}
+
+static const struct tap_ops stuck = { .name = "stuck", .commit = sink_commit, .flush = stuck_flush };
+
+/* Sends @n frames of guest @from, to guest 2 or to all: how many of it wait there then */
+static unsigned waiting(unsigned from, bool many, unsigned n)
+{
+	static uint8_t b[2000];
+	size_t len = packet(b, true, IPPROTO_UDP, 100);
+	struct iovec iov = { b, len };
+	struct raw raw = { &iov, 1, len, { .full = true }, 0 };
+	struct mac smac = mac_of(from ? 3 : 1);
+	uint16_t sum;
+	bool ours;
+
+	memcpy(b + ETH_ALEN, &smac, sizeof(smac));
+	b[ETH_HLEN + 15] = (uint8_t)(10 + 10 * from);		/* its own */
+	memset(b + ETH_HLEN + 10, 0, 2);
+	sum = csum_finish(csum_add(b + ETH_HLEN, IP4_HLEN, 0));
+	memcpy(b + ETH_HLEN + 10, &sum, sizeof(sum));
+	if (many)
+		memset(b, 0xff, ETH_ALEN);
+	while (n--)
+		eq(lan_input(&c, &c.guest[from], &raw, &ours), DROP_NONE);
+	return c.guest[1].tap.from[1 + from];
+}
+
+static void test_queue(void)
+{
+	const struct caps none = { .mtu = 1500 };
+
+	test("queue: a guest that floods leaves room to others, and to what is for one");
+	set_up(none);
+	c.guests = 3;
+	c.here = (struct guests){ { 7 } };
+	c.guest[2].index = c.guest[2].tap.index = 2;
+	c.guest[2].tap.fd = -1;
+	c.guest[1].tap.ops = &stuck;
+	eq(waiting(0, true, 300), QUEUE_MANY);
+	ok(c.guest[1].tap.full);
+	eq(waiting(0, false, 300), QUEUE_ONE);
+	eq(waiting(2, true, 300), FULL_MANY);
+	eq(waiting(2, false, 10), FULL_MANY + 10);
+	ok(c.guest[1].drops[DROP_LINK_FULL] >= 300 - QUEUE_MANY + 300 - FULL_MANY);
+
+	test("queue: empty, and all of it is there again");
+	c.guest[1].tap.ops = &sink;
+	tap_flush(&c.guest[1].tap);
+	for (unsigned i = 0; i < ARRAY_SIZE(c.guest[1].tap.from); i++)
+		eq(c.guest[1].tap.from[i], 0);
+
+	test("turn: the more receivers its frames have, the fewer are in a guest's next batch");
+	c.lan.copies = 0;
+	lan_settle(&c, &c.guest[0], 256);
+	eq(c.guest[0].tap.most, TAP_BATCH);
+	c.lan.copies = 256 * 4;
+	lan_settle(&c, &c.guest[0], 256);
+	eq(c.guest[0].tap.most, TAP_BATCH / 4);
+	c.lan.copies = 64 * 63;
+	lan_settle(&c, &c.guest[0], 64);
+	eq(c.guest[0].tap.most, BATCH_LEAST);
+	c.lan.copies = 16;
+	lan_settle(&c, &c.guest[0], 16);
+	eq(c.guest[0].tap.most, TAP_BATCH);
+}
+
 int main(void)
 {
 	cf.lan.plen4 = 24;
@@ -337,5 +407,6 @@ int main(void)
 	addr_parse("fd77::", 6, &cf.lan.net[V6]);
 	test_table();
 	test_frames();
+	test_queue();
 	return done();
 }
