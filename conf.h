@@ -169,6 +169,9 @@ const char *conf_lan(struct lan_conf *l, const char *val);
 /* The same for one more --lease, MAC=ADDRESS[,NAME] */
 const char *conf_lease(struct lan_conf *l, const char *val);
 
+/* The reason why an address is none that a guest of this network may have, or NULL */
+const char *conf_lan_host(const struct lan_conf *l, const struct addr *a);
+
 /* Conditions on these and other options, once all were read: NULL, or what is wrong, in @text perhaps */
 const char *conf_lan_check(const struct conf *c, char text[static LAN_TEXT]);
 

@@ -89,23 +89,19 @@ const char *conf_lease(struct lan_conf *l, const char *val)
 	return NULL;
 }
 
-/* The reason why an address can't be leased, or NULL */
-static const char *lease_bad(const struct conf *c, const struct lan_lease *e)
+const char *conf_lan_host(const struct lan_conf *l, const struct addr *a)
 {
-	const struct lan_conf *l = &c->lan;
-	enum family f = addr_family(&e->a);
-	uint32_t host = ntohl(addr_v4(&e->a)) & ~ntohl(addr_mask4(l->plen4));
+	enum family f = addr_family(a);
+	uint32_t host = ntohl(addr_v4(a)) & ~ntohl(addr_mask4(l->plen4));
 	struct addr first = l->net[f];
 
-	if ((f == V6 && !l->v6) || !addr_in_prefix(&e->a, &l->net[f], f == V4 ? l->plen4 : PLEN6))
+	if ((f == V6 && !l->v6) || !addr_in_prefix(a, &l->net[f], f == V4 ? l->plen4 : PLEN6))
 		return "outside of --lan";
 	first.b[15] |= 1;
-	if (addr_eq(&e->a, &first))
+	if (addr_eq(a, &first))
 		return "this is our address";
-	if (addr_eq(&e->a, &l->net[f]) || (f == V4 && host == ~ntohl(addr_mask4(l->plen4))))
+	if (addr_eq(a, &l->net[f]) || (f == V4 && host == ~ntohl(addr_mask4(l->plen4))))
 		return "not an address of one host";
-	if (mac_eq(&e->mac, &c->our_mac))
-		return "this is our MAC address";
 	return NULL;
 }
 
@@ -121,7 +117,7 @@ static const char *lan_bad(const struct conf *c, char text[static LAN_TEXT])
 		if (!addr_is_unspec(&c->ip[f].addr) || !addr_is_unspec(&c->ip[f].gw) || c->ip[f].plen)
 			return "--lan excludes --address, --netmask and --gateway";
 	for (const struct lan_lease *e = l->lease; e < l->lease + l->nlease; e++) {
-		const char *why = lease_bad(c, e);
+		const char *why = mac_eq(&e->mac, &c->our_mac) ? "this is our MAC address" : conf_lan_host(l, &e->a);
 
 		if (!why)
 			continue;

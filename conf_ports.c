@@ -330,11 +330,9 @@ const char *conf_target(const struct conf *c, const struct rule *r)
 	if (!lan->on)
 		return r->to_name[0] ? CONF_NAME_NEEDS_LAN : addr && r->any ? CONF_TARGET_NEEDS_ADDR :
 		       addr && addr_is_v4(&r->addr) != (f == V4) ? CONF_TARGET_OTHER : NULL;
-	if (addr && ((f == V6 && !lan->v6) || !addr_in_prefix(&r->to_addr, &lan->net[f], f == V4 ? lan->plen4 : 64)))
-		return "the target is outside of --lan";
-	if (!addr && !r->to_name[0] && c->guests > 1)
-		return "with several guests, a target is needed";
-	return NULL;
+	if (addr)
+		return conf_lan_host(lan, &r->to_addr);
+	return r->to_name[0] || c->guests == 1 ? NULL : "with several guests, a target is needed";
 }
 
 const char *conf_ports(struct rules *t, enum mode mode, char letter, const char *val)

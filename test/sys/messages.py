@@ -288,7 +288,7 @@ for option, reason, more in (
     ("80:10.0.0.1/80", "a target's address takes one to listen on, 0.0.0.0/ or [::]/ for any", ()),
     ("0.0.0.0/80:[::1]/80", "IPv4 can't be forwarded to IPv6, or the other way around", ()),
     ("0.0.0.0/80:x/80", "a name as a target takes --lan", ()),
-    ("80:10.8.0.1/80", "the target is outside of --lan", LAN),
+    ("80:10.8.0.1/80", "outside of --lan", LAN),
     ("80", "with several guests, a target is needed", (*LAN, "--guests", "2")),
 ):
     case(re.escape(f"Invalid option '-t {option}': {reason}"), "passt", *more, "-t", option)
