@@ -102,6 +102,7 @@ static void link_out(struct leases *t, struct lease *l, enum lease_key k)
 
 static void set_addr(struct leases *t, struct lease *l, enum family f, const struct addr *a)
 {
+	t->moves += !addr_is_unspec(&l->a[f]);
 	link_out(t, l, LEASE_BY_V4 + f);
 	l->a[f] = *a;
 	link_in(t, l, LEASE_BY_V4 + f);
@@ -162,6 +163,7 @@ static void claim_drop(struct leases *t, unsigned i)
 		at = &claim_nr(t, *at - 1U)->next;
 	*at = cl->next;
 	*cl = (struct claim){ .a = addr_any6 };
+	t->moves++;
 }
 
 /* The guest's least recent claim gives way */
@@ -198,14 +200,14 @@ static bool is_fixed(const struct lease *l)
 	return l->fixed[V4] || l->fixed[V6] || l->named;
 }
 
-/* The lease whose guest has been away for longest, with an address of IPv4 if @v4; or NULL */
+/* The lease whose guest has been away for longest, with an address of IPv4 that nobody uses if @v4; or NULL */
 static struct lease *longest_away(struct leases *t, bool v4)
 {
 	struct lease *oldest = NULL;
 
 	for (struct lease *l = t->l; l < t->l + t->n; l++)
-		if (l->used && l->guest == LEASE_AWAY && !is_fixed(l) && (!v4 || !addr_is_unspec(&l->a[V4])) &&
-		    (!oldest || l->left < oldest->left))
+		if (l->used && l->guest == LEASE_AWAY && !is_fixed(l) && (!oldest || l->left < oldest->left) &&
+		    (!v4 || !(addr_is_unspec(&l->a[V4]) || claim_find(t, &l->a[V4]))))
 			oldest = l;
 	return oldest;
 }
@@ -327,12 +329,18 @@ bool lease_offer(struct leases *t, unsigned guest, const struct mac *mac, enum f
 	return true;
 }
 
+static void lease_give(struct lease *l, enum family f)
+{
+	l->state[f] = LEASE_GIVEN;
+	l->kept = true;
+}
+
 void lease_take(struct leases *t, unsigned guest, const struct mac *mac, enum family f)
 {
 	struct lease *l = lease_own(t, guest, mac);
 
 	if (l && l->state[f] == LEASE_OFFERED)
-		l->state[f] = LEASE_GIVEN;
+		lease_give(l, f);
 }
 
 void lease_release(struct leases *t, unsigned guest, const struct mac *mac, enum family f, bool bad)
@@ -355,7 +363,7 @@ void leases_gone(struct leases *t, unsigned guest)
 		l->left = ++t->clock;
 		for (unsigned f = V4; f < FAMILIES; f++)
 			l->state[f] = l->state[f] == LEASE_GIVEN ? LEASE_GIVEN : LEASE_NONE;
-		if (!is_fixed(l) && !l->state[V4] && !l->state[V6])
+		if (!is_fixed(l) && !l->kept)
 			lease_free(t, l);
 	}
 	t->count[guest] = 0;
@@ -437,7 +445,7 @@ bool lease_use(struct leases *t, unsigned guest, const struct mac *mac, const st
 	if (!owns(t, guest, a, l, i))
 		return false;
 	if (same && l->guest == guest) {
-		l->state[addr_family(a)] = LEASE_GIVEN;
+		lease_give(l, addr_family(a));
 		return true;
 	}
 	if (i) {
@@ -517,7 +525,7 @@ static struct lease *by_name(const struct leases *t, const char *name, size_t le
 
 void lease_set_name(struct leases *t, unsigned guest, const struct mac *mac, const char *name, size_t len)
 {
-	struct lease *l = lease_own(t, guest, mac), *other;
+	struct lease *l = lease_own(t, guest, mac);
 	const char *dot = memchr(name, '.', len);
 
 	len = dot ? (size_t)(dot - name) : len;
@@ -525,12 +533,8 @@ void lease_set_name(struct leases *t, unsigned guest, const struct mac *mac, con
 		len--;
 	if (!l || l->named || !lease_name_ok(name, len))
 		return;
-	other = by_name(t, name, len);
-	if (other == l || (other && (other->named || other->guest != LEASE_AWAY)))
-		return;
-	if (other)
-		set_name(t, other, "", 0);
-	set_name(t, l, name, len);
+	if (!by_name(t, name, len))
+		set_name(t, l, name, len);
 }
 
 const struct lease *lease_named(const struct leases *t, const char *name, size_t len)

@@ -26,6 +26,7 @@ struct lease {
 	bool		used;			/* the entry is */
 	bool		fixed[FAMILIES];	/* by --lease */
 	bool		named;			/* the same */
+	bool		kept;			/* an address was given: it stays when its guest goes */
 	uint8_t		guest;			/* index, or LEASE_AWAY */
 	uint8_t		state[FAMILIES];	/* enum lease_state */
 	struct mac	mac;
@@ -46,6 +47,7 @@ struct leases {
 	const struct net *net;
 	const struct lan_conf *lan;		/* NULL: none */
 	uint64_t	key[2], clock;
+	uint32_t	moves;			/* times that a guest has lost an address */
 	unsigned	n;			/* entries ever used */
 	unsigned	count[GUEST_MAX];	/* of guests that are here, without those of --lease */
 	uint16_t	head[LEASE_KEYS][LEASES_MAX], claims[LEASES_MAX];

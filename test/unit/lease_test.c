@@ -147,6 +147,12 @@ static void addresses(void)
 	eq_str(offer(2, 2, V4, NULL), "192.168.77.3");
 	eq_str(offer(1, 1, V4, NULL), "192.168.77.4");
 
+	test("and it stays if it was given back: the same address for the same guest");
+	release(2, 2, false);
+	leases_gone(&t, 2);
+	eq_str(offer(3, 5, V4, NULL), "192.168.77.6");
+	eq_str(offer(2, 2, V4, NULL), "192.168.77.3");
+
 	test("a lease of a guest that is here is not another's");
 	eq_str(offer(1, 2, V4, NULL), "-");
 
@@ -300,11 +306,12 @@ static void names(void)
 	call(0, 1, "not valid");
 	eq(named("new"), 1);
 
-	test("a guest that is away keeps its name until another one asks for it");
+	test("a guest that is away keeps its name");
 	leases_gone(&t, 0);
 	eq(named("new"), 1);
 	call(1, 2, "new");
-	eq(named("new"), 2);
+	eq(named("new"), 1);
+	eq(named("other"), 2);
 
 	test("a name of options stays, and is nobody else's");
 	start(24);
