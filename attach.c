@@ -111,13 +111,16 @@ int attach_guest(struct ctx *c, struct guest *g, int fd)
 
 bool attach_first(struct ctx *c, struct guest *g, const struct mac *mac)
 {
-	struct guests set = c->here;
+	bool unicast = !mac_is_zero(mac) && !(mac->b[0] & 1);
+	struct guests set = unicast ? c->here : (struct guests){ 0 };
 	struct guest *old;
 
 	g->fresh = false;
+	g->first = *mac;
 	guests_del(&set, g->index);
 	while ((old = guest_next(c, &set))) {
-		if (c->net.cf->lan.on ? lan_find(&c->lan, mac, c->now) != old->index : !mac_eq(&old->mac, mac))
+		if (c->net.cf->lan.on ? lan_find(&c->lan, mac, c->now) != old->index :
+		    !mac_eq(&old->mac, mac) && !mac_eq(&old->first, mac))
 			continue;
 		guests_add(&c->here, g->index);		/* its place is no other's that waits for one */
 		old->link_error = -EEXIST;
@@ -245,17 +248,16 @@ void attach_knock(struct ctx *c, int fd)
 
 	if (!seat_find(c, &g))
 		return;				/* after this turn, there is room */
+	if (!g) {
+		accept_pause(c, EV_GUEST, fd, 0);	/* others are on trial: in 2 s, they have left or have a place */
+		return;
+	}
 	conn = accept_take(c, fd, NULL, false);
 	if (conn == -EAGAIN)
 		return;
 	if (conn < 0) {
 		log_limited(LOG_WARNING, "Can't accept a guest, it waits: %s", errno_text(-conn));
 		accept_pause(c, EV_GUEST, fd, 0);
-		return;
-	}
-	if (!g) {
-		log_limited(LOG_INFO, "Another guest wanted to connect, refused");
-		close(conn);
 		return;
 	}
 	rc = attach_guest(c, g, conn);

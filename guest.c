@@ -55,10 +55,12 @@ bool guest_learn(struct ctx *c, struct guest *g, const struct pkt *p)
 		g->bridged |= lan_on(&c->net) && guest_heard(g);
 		g->mac = p->smac;
 	}
-	if (addr_is_unspec(a) || addr_eq(a, seen))
+	if (addr_is_unspec(a) || (lan_on(&c->net) ? guest_checked(g, &c->leases, a) : addr_eq(a, seen)))
 		return true;
 	if (lan_on(&c->net) && !lease_claim(&c->leases, g->index, &p->smac, a))
 		return false;
+	if (seen != &g->seen.ll)
+		g->checked[addr_family(a)] = c->leases.moves;
 	if (lan_on(&c->net) || !map_is_target(&c->fwd, &c->net, a))
 		*seen = *a;
 	return true;
@@ -86,7 +88,7 @@ void guest_init(struct ctx *c)
 
 void guest_forget(struct ctx *c, struct guest *g)
 {
-	g->mac = mac_any;
+	g->mac = g->first = mac_any;
 	for (unsigned i = 0; i < TOLD_SETS; i++)
 		for (struct told *t = g->told[i]; t < g->told[i] + TOLD_WAYS; t++)
 			if (!mac_is_zero(&t->mac))	/* memory that was never used isn't touched */

@@ -3,6 +3,7 @@
 #ifndef GUEST_H
 #define GUEST_H
 
+#include "lease.h"
 #include "map.h"
 #include "packet.h"
 #include "pmtu.h"
@@ -39,9 +40,11 @@ struct guest {
 	struct policy	*policy;	/* for flows that it begins; NULL: all are allowed */
 	struct asks	*asks;		/* those that wait for an answer */
 	struct mac	mac;		/* last source MAC address seen; broadcast until then */
+	struct mac	first;		/* source of the connection's first frame, which may be of any kind */
 	struct mac	device;		/* of its own interface; zero if that is not known */
 	bool		bridged;	/* with --lan: more than one of them was seen */
 	struct seen	seen;
+	uint32_t	checked[FAMILIES];	/* leases.moves when seen.addr was last found to be its own */
 	struct pmtus	pmtu;		/* of paths behind it */
 	struct senders	senders;	/* TCP flows that share the link's queue to us */
 	uint64_t	drops[DROP_WAITS + 1];	/* the last one of none that are dropped */
@@ -65,6 +68,12 @@ struct guest {
 static inline void drop_count(struct guest *g, enum drop why)
 {
 	g->drops[why]++;
+}
+
+/* Is @a the address that the guest has last sent from, and its own still? */
+static inline bool guest_checked(const struct guest *g, const struct leases *t, const struct addr *a)
+{
+	return addr_eq(a, &g->seen.addr[addr_family(a)]) && g->checked[addr_family(a)] == t->moves;
 }
 
 /* All guests, at start: none has a link */
