@@ -15,7 +15,8 @@
 
 enum { ND_ADVERT = 134, ND_NEIGHBOR = 136, ND_REDIRECT = 137 };
 enum { ARP_SENDER = 14 };
-enum { DHCP_SERVER = 67, DHCP_CLIENT = 68, DHCP6_CLIENT = 546, DHCP6_SERVER = 547 };
+enum { ICMP_REDIRECT = 5, ICMP_ROUTER = 9 };	/* RFC 792, RFC 1256 */
+enum { DHCP_SERVER = 67, DHCP6_SERVER = 547 };
 
 #define BATCH_LEAST	16U		/* frames of a turn, however many receivers each has */
 #define LAN_IOV		1024		/* iovecs of a frame; more than a link has */
@@ -63,6 +64,28 @@ static bool frame_own_head(const struct raw *raw, const struct mac mac[static 2]
 	return left == rest.len;
 }
 
+static bool is_extension(uint8_t proto)
+{
+	return proto == IPPROTO_HOPOPTS || proto == IPPROTO_ROUTING || proto == IPPROTO_DSTOPTS ||
+	       proto == IPPROTO_FRAGMENT;
+}
+
+/* May a frame of another type be taken for IP or ARP? Behind a tag that names no VLAN (IEEE 802.1Q 6.9.1, VID 0), or by
+ * SNAP (RFC 1042).
+ */
+static bool hides_ip(const struct raw *raw, uint16_t type)
+{
+	static const uint8_t snap[] = { 0xaa, 0xaa, 3, 0, 0, 0 };
+	const struct view v = { raw->iov, raw->cnt, 0, raw->len };
+	uint8_t b[sizeof(snap)];
+
+	if (!view_copy(&v, ETH_HLEN, b, sizeof(b)))
+		return false;
+	if (type == ETH_P_8021Q || type == ETH_P_8021AD)
+		return !(b[0] & 15) && !b[1];
+	return type < ETH_P_802_3_MIN && !memcmp(b, snap, sizeof(snap));
+}
+
 /* Only with checks that protect others. A checksum is the receiver's to verify. */
 static enum drop frame_read(struct fwd_frame *f)
 {
@@ -71,7 +94,9 @@ static enum drop frame_read(struct fwd_frame *f)
 
 	raw.off.full = false;
 	why = pkt_parse(&raw, &f->p);
-	if (why == DROP_ETHERTYPE || why == DROP_PROTO)
+	if (why == DROP_ETHERTYPE)
+		return hides_ip(f->raw, f->p.ethertype) ? why : DROP_NONE;
+	if (why == DROP_PROTO)
 		return DROP_NONE;
 	if (why || f->p.ethertype == ETH_P_ARP || f->p.fragment)
 		return why;
@@ -82,15 +107,33 @@ static enum drop frame_read(struct fwd_frame *f)
 	return DROP_NONE;
 }
 
-/* Does a guest speak as if it were we? */
+/* Does a guest speak as if it were we? In fragments, ports or type are in the first one. */
 static bool plays_router(const struct pkt *p)
 {
-	if (p->fragment)
-		return p->proto == IPPROTO_ICMPV6;	/* RFC 6980: of neighbour discovery, there are none */
-	if (p->proto == IPPROTO_ICMPV6)
-		return p->icmp.type == ND_ADVERT || p->icmp.type == ND_REDIRECT;
-	return p->proto == IPPROTO_UDP && ((p->src.port == DHCP_SERVER && p->dst.port == DHCP_CLIENT) ||
-					   (p->src.port == DHCP6_SERVER && p->dst.port == DHCP6_CLIENT));
+	bool v4 = p->ethertype == ETH_P_IP;
+	unsigned port = p->src.port, type = p->icmp.type;
+	uint8_t b[2];
+
+	if (p->fragment) {
+		/* RFC 6980 5: of neighbour discovery, there are none; RFC 7112 5: all headers are in the first one */
+		if (p->proto == IPPROTO_ICMPV6 || (!v4 && is_extension(p->proto)))
+			return true;
+		if (p->frag.off)
+			return false;
+		if (!view_copy(&p->data, 0, b, sizeof(b)))
+			return true;
+		port = get_be16(b);
+		type = b[0];
+	}
+	switch (p->proto) {
+	case IPPROTO_UDP:
+		return port == (v4 ? DHCP_SERVER : DHCP6_SERVER);
+	case IPPROTO_ICMP:
+		return type == ICMP_REDIRECT || type == ICMP_ROUTER;
+	case IPPROTO_ICMPV6:
+		return type == ND_ADVERT || type == ND_REDIRECT;
+	}
+	return false;
 }
 
 /* May it wait at @t? Each sender has its part of a queue: one that floods leaves room to others. */
@@ -267,7 +310,7 @@ static bool addresses_ok(struct ctx *c, const struct guest *g, const struct mac 
 {
 	const struct addr a = answered(p), *from = &p->src.a;
 
-	if (p->ethertype != ETH_P_ARP && !addr_is_unspec(from) && !addr_eq(from, &g->seen.addr[addr_family(from)]) &&
+	if (p->ethertype != ETH_P_ARP && !addr_is_unspec(from) && !guest_checked(g, &c->leases, from) &&
 	    !lease_claim(&c->leases, g->index, mac, from))
 		return false;
 	return addr_is_unspec(&a) || lease_claim(&c->leases, g->index, mac, &a);
