@@ -98,7 +98,8 @@ int attach_guest(struct ctx *c, struct guest *g, int fd)
 	}
 	if (rc)
 		return rc;
-	g->tap.stats = stats;
+	g->tap.stats = g->before = stats;
+	g->drops_before = guest_drops(g);
 	g->fresh = true;
 	g->trial = guests_count(&c->here) >= c->net.cf->guests;
 	if (g->trial)

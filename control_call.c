@@ -707,13 +707,11 @@ static void put_guest(struct json_out *o, const struct ctx *c, const struct gues
 {
 	struct mac own = lan_on(&c->net) ? c->lan.e[g->index][0].mac : guest_heard(g) ? g->mac : (struct mac){ 0 };
 	char mac[MAC_STRLEN], text[ADDR_STRLEN];
+	const struct tap_stats *s = &g->tap.stats, *before = &g->before;
 	struct addr a[GUEST_ADDRS];
-	uint64_t drops = 0;
 	const char *name;
 	unsigned n = guest_facts(c, g, a, &name);
 
-	for (unsigned i = 0; i < DROP_COUNT; i++)
-		drops += g->drops[i];
 	json_open(o, NULL, '{');
 	json_int(o, "index", g->index);
 	if (!mac_is_zero(&own))
@@ -726,10 +724,10 @@ static void put_guest(struct json_out *o, const struct ctx *c, const struct gues
 		json_str(o, "name", name);
 	json_str(o, "link", g->tap.ops->name);
 	json_int(o, "age", (int64_t)(c->now - g->since));
-	put_count(o, "from_guest", g->tap.stats.rx_frames, g->tap.stats.rx_bytes);
-	put_count(o, "to_guest", g->tap.stats.tx_frames, g->tap.stats.tx_bytes);
-	json_int(o, "lost", (int64_t)g->tap.stats.tx_lost);
-	json_int(o, "dropped", (int64_t)drops);
+	put_count(o, "from_guest", s->rx_frames - before->rx_frames, s->rx_bytes - before->rx_bytes);
+	put_count(o, "to_guest", s->tx_frames - before->tx_frames, s->tx_bytes - before->tx_bytes);
+	json_int(o, "lost", (int64_t)(s->tx_lost - before->tx_lost));
+	json_int(o, "dropped", (int64_t)(guest_drops(g) - g->drops_before));
 	json_close(o, '}');
 }
 
@@ -753,10 +751,13 @@ static void list_guests(struct ctx *c, struct control_call *call, struct json_ou
 static bool is_guest(const struct ctx *c, const struct guest *g, const struct mac *mac, const struct addr *a)
 {
 	struct addr have[GUEST_ADDRS];
-	unsigned n = a ? guest_facts(c, g, have, &(const char *){ NULL }) : 0;
+	unsigned n = a ? guest_facts(c, g, have, &(const char *){ NULL }) : 0, owner;
+	struct mac at;
 
 	if (mac && (mac_eq(mac, &g->mac) || lan_find(&c->lan, mac, c->now) == g->index))
 		return true;
+	if (a && lan_on(&c->net) && lease_find(&c->leases, a, &owner, &at))
+		return owner == g->index;
 	while (n && !addr_eq(a, &have[n - 1]))
 		n--;
 	return n;

@@ -195,28 +195,47 @@ void counters_json(const struct ctx *c, struct json_out *o)
 
 /* ---- OpenMetrics ---- */
 
-/* A row; the first one of its name has the family's type and help in front */
-static void metric(const struct ctx *c, const struct counter *k, bool first, char buf[static COUNTERS_LINE])
+/* A row, or what it has of guest @g; the first one of its name has the family's type and help in front */
+static void metric(const struct ctx *c, const struct counter *k, const struct guest *g, bool first,
+		   char buf[static COUNTERS_LINE])
 {
 	bool gauge = k->kind == GAUGE;
+	char guest[sizeof(",guest=\"255\"")] = "";
 	int n = 0;
 
 	if (first)
 		n = snprintf(buf, COUNTERS_LINE, "# TYPE " METRIC "%s %s\n# HELP " METRIC "%s %s.\n", k->name,
 			     gauge ? "gauge" : "counter", k->name, k->help);
 	n += snprintf(buf + n, COUNTERS_LINE - (size_t)n, METRIC "%s%s", k->name, gauge ? "" : "_total");
+	if (g)
+		snprintf(guest, sizeof(guest), "%sguest=\"%u\"", k->label ? "," : "", g->index);
 	if (k->label)
-		n += snprintf(buf + n, COUNTERS_LINE - (size_t)n, "{%s=\"%s\"}", k->label, k->value);
-	snprintf(buf + n, COUNTERS_LINE - (size_t)n, " %" PRIu64 "\n", counter_value(c, k, NULL));
+		n += snprintf(buf + n, COUNTERS_LINE - (size_t)n, "{%s=\"%s\"%s}", k->label, k->value, guest);
+	else if (g)
+		n += snprintf(buf + n, COUNTERS_LINE - (size_t)n, "{%s}", guest);
+	snprintf(buf + n, COUNTERS_LINE - (size_t)n, " %" PRIu64 "\n", counter_value(c, k, g));
 }
 
-/* One of a table of rows, or false if it is behind the last */
-static bool metric_of(const struct ctx *c, const struct counter *table, size_t n, uint32_t i,
+/* One of a table of rows, or false if it is behind the last. With several guests, theirs are a row each, from guest
+ * *@first on, which becomes the next one; 0: there is none. The first guest is always in them.
+ */
+static bool metric_of(const struct ctx *c, const struct counter *table, size_t n, uint32_t i, uint32_t *first,
 		      char buf[static COUNTERS_LINE])
 {
-	if (i < n)
-		metric(c, &table[i], !i || strcmp(table[i].name, table[i - 1].name), buf);
-	return i < n;
+	const struct guest *g = NULL;
+	uint32_t at = *first;
+
+	if (i >= n)
+		return false;
+	*first = 0;
+	if (table[i].guest && c->net.cf->guests > 1) {
+		g = &c->guest[at];
+		while (++at < c->guests && !c->guest[at].tap.stats.rx_frames)
+			;
+		*first = at < c->guests ? at : 0;
+	}
+	metric(c, &table[i], g, (!g || !g->index) && (!i || strcmp(table[i].name, table[i - 1].name)), buf);
+	return true;
 }
 
 static void denials(const char *rule, uint64_t n, char buf[static COUNTERS_LINE])
@@ -283,17 +302,18 @@ static void metric_denials(const struct ctx *c, uint32_t *i, char buf[static COU
 bool counters_metrics(const struct ctx *c, uint32_t *at, char buf[static COUNTERS_LINE])
 {
 	const uint32_t n = ARRAY_SIZE(counters), all = n + ARRAY_SIZE(metric_rows);
-	uint32_t i;
+	uint32_t row = *at / GUEST_MAX, guest = *at % GUEST_MAX, i;
 
 	if (*at == METRICS_END)
 		return false;
-	if (metric_of(c, counters, n, *at, buf) || (*at >= n && metric_of(c, metric_rows, all - n, *at - n, buf))) {
-		++*at;
+	if (metric_of(c, counters, n, row, &guest, buf) ||
+	    (row >= n && metric_of(c, metric_rows, all - n, row - n, &guest, buf))) {
+		*at = (row + !guest) * GUEST_MAX + guest;
 		return true;
 	}
-	i = *at - all;
+	i = row - all;
 	metric_denials(c, &i, buf);
-	*at = i == METRICS_END ? i : i + all + 1;
+	*at = i == METRICS_END ? i : (i + all + 1) * GUEST_MAX;
 	return true;
 }
 

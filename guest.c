@@ -12,6 +12,15 @@ bool guest_heard(const struct guest *g)
 	return !mac_eq(&g->mac, &mac_any);
 }
 
+uint64_t guest_drops(const struct guest *g)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < DROP_COUNT; i++)
+		sum += g->drops[i];
+	return sum;
+}
+
 struct mac guest_mac_at(const struct ctx *c, const struct guest *g, const struct addr *a)
 {
 	unsigned guest;

@@ -49,6 +49,8 @@ struct guest {
 	struct senders	senders;	/* TCP flows that share the link's queue to us */
 	uint64_t	drops[DROP_WAITS + 1];	/* the last one of none that are dropped */
 	struct counts	count;
+	struct tap_stats before;	/* of the link, */
+	uint64_t	drops_before;	/* and of @drops: when it connected */
 	uint32_t	sockets;	/* of its datagram flows, without listeners' */
 	uint64_t	came_next;	/* ms, before which it is not noticed that its interface came up */
 	bool		fresh;		/* connected, and nothing has come yet */
@@ -75,6 +77,9 @@ static inline bool guest_checked(const struct guest *g, const struct leases *t, 
 {
 	return addr_eq(a, &g->seen.addr[addr_family(a)]) && g->checked[addr_family(a)] == t->moves;
 }
+
+/* All that are counted in @g->drops */
+uint64_t guest_drops(const struct guest *g);
 
 /* All guests, at start: none has a link */
 void guest_init(struct ctx *c);

@@ -9,6 +9,7 @@
 
 void __wrap_log_at(int level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+static struct conf cf = { .guests = 1 };
 static struct ctx c = { .guests = 1 };
 static char text[8192];
 
@@ -169,6 +170,7 @@ static void test_metrics(void)
 	const char *s;
 
 	test("metrics");
+	c.net.cf = &cf;
 	c.flows.bytes[GUEST] = 71;
 	c.flows.bytes[HOST] = 72;
 	c.flows.used = 73;
@@ -186,6 +188,19 @@ static void test_metrics(void)
 	ok(strstr(s, "\npasst_table_used{table=\"flows\"} 73\n"));
 	ok(strstr(s, "\npasst_listeners 74\n"));
 	ok(!strstr(s, "passt_denials_total"));
+
+	test("metrics: with several guests, their numbers are a row for each that sent a frame, and the first one");
+	c.guests = 4;
+	cf.guests = 3;
+	c.guest[2] = (struct guest){ .index = 2, .tap.stats.rx_frames = 1, .drops[DROP_OWNER] = 7 };
+	s = scraped();
+	ok(strstr(s, "\n# HELP passt_from_guest_frames Frames from the guest.\npasst_from_guest_frames_total{guest=\"0\"} 41\n"
+		  "passt_from_guest_frames_total{guest=\"2\"} 1\n# TYPE "));
+	ok(strstr(s, "\npasst_drops_total{reason=\"owner\",guest=\"0\"} 0\n"
+		  "passt_drops_total{reason=\"owner\",guest=\"2\"} 7\npasst_drops_total{reason=\"policy\",guest=\"0\"} 0\n"));
+	ok(strstr(s, "\npasst_table_used{table=\"flows\"} 73\n"));
+	ok(strstr(s, "\n# EOF\n"));
+	c.guests = cf.guests = 1;
 
 	test("metrics: denials, of rules that denied anything");
 	p = (struct policy){ .egress = EGRESS_LOCKED, .nrules = 4, .hits = 9, .denied = 8 };
