@@ -124,27 +124,37 @@ bool reclaim_for(struct ctx *c, int rc)
 	       socket_of(c, largest(c, LRU_SOCKET_SILENT));
 }
 
-/* Has the guest its share of flows, or of descriptors, and are few free? Each of several may have that, and what is
- * free but for a quarter.
+/* Has the guest its share of flows, or of descriptors, and is the rest there for others? Half of the table is in equal
+ * shares; whoever has one can have what is free, and no other guest's share, whether that is connected yet or not.
  */
-static bool share_full(const struct ctx *c, const struct guest *g)
+static bool share_full(struct ctx *c, const struct guest *g)
 {
-	uint32_t n = guests_count(&c->here), all = FLOW_MAX, used = c->flows.used;
+	uint32_t n = c->net.cf->guests, all = FLOW_MAX, used = c->flows.used, share, kept, fds;
+	struct guests others = c->here;
+	const struct guest *o;
 
 	if (n < 2)
 		return false;
-	if (c->accept.fds - MIN(c->fwd.used, c->accept.fds) < all) {
-		all = c->accept.fds - MIN(c->fwd.used, c->accept.fds);
+	fds = c->accept.fds - MIN(c->fwd.used, c->accept.fds);
+	if (fds < all) {
+		all = fds - fds / 8;			/* the process has others */
 		used = c->flows.fds;
 	}
-	return c->flows.of_guest[g->index] >= all / n && used >= all - all / 4;
+	share = all / 2 / n;
+	if (used < all / 2 || c->flows.of_guest[g->index] < share)
+		return false;
+	guests_del(&others, g->index);
+	kept = (n - 1 - MIN(guests_count(&others), n - 1)) * share;
+	while ((o = guest_next(c, &others)))
+		kept += share - MIN(share, c->flows.of_guest[o->index]);
+	return used + kept >= all;
 }
 
 struct flow *reclaim_alloc(struct ctx *c, struct guest *g, const struct flow_ops *ops)
 {
 	struct flow *f;
 
-	if (share_full(c, g))
+	if (share_full(c, g) && !(socket_of(c, g->index) && !share_full(c, g)))
 		return NULL;
 	if (c->flows.used >= FLOW_MAX - RECLAIM_SPARE)
 		entry_gives_way(c);

@@ -475,7 +475,7 @@ def serve():
     udp = [socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) for _ in range(2)]
     for s, port in zip(udp, (7000, 53)):
         s.bind(("::", port))
-    listener = socket.create_server(("::", 7000), family=socket.AF_INET6, dualstack_ipv6=True, backlog=64)
+    listener = socket.create_server(("::", 7000), family=socket.AF_INET6, dualstack_ipv6=True, backlog=512)
     conns = []
     print("ready", flush=True)
     while True:
@@ -484,11 +484,15 @@ def serve():
                 conns.append(s.accept()[0])
             elif s in udp:
                 s.sendto(*s.recvfrom(70000))
-            elif not (data := s.recv(70000)):
-                conns.remove(s)
-                s.close()
             else:
-                s.sendall(data)
+                data = b""
+                with contextlib.suppress(ConnectionResetError):
+                    data = s.recv(70000)
+                if data:
+                    s.sendall(data)
+                else:
+                    conns.remove(s)
+                    s.close()
 
 
 if __name__ == "__main__":
