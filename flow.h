@@ -145,6 +145,7 @@ struct tcp {
 	uint32_t	promised;		/* bytes of stash reserved for this flow */
 	uint16_t	keep, keep_len;		/* slot with bytes read off the socket and not acknowledged */
 	uint16_t	hello_at;		/* of bytes that are held (tcp_hold.c): see hello_read() */
+	uint8_t		guest;			/* whose promise it is: the flow's */
 	uint32_t	held_at;		/* ms, low half: first of them; 0: none came */
 	uint32_t	room, room_asked;	/* bytes the socket would take: now, and when it was asked */
 	uint32_t	room_size;		/* the same for an empty socket */

@@ -33,6 +33,7 @@
 #include "reclaim.h"
 #include "sock.h"
 #include "summary.h"
+#include "tcp_buf.h"
 #include "unix.h"
 
 static struct conf conf;
@@ -487,6 +488,7 @@ int main(int argc, char **argv)
 	if (fwd_listen(&ctx.fwd, &ctx.net, ctx.epfd))
 		exit(EXIT_FAILURE);		/* with a line of its own */
 	reclaim_limit(&ctx);
+	stash_shares(conf.guests > 1 ? ctx.guests : 1);
 	if (pasta())
 		auto_start(&ctx);
 	ctx.fwd.auto_first = sock_low_ports;	/* from now on, no port that takes our privilege */

@@ -30,8 +30,8 @@ void reclaim_limit(struct ctx *c);
 /* May there be one socket more of a datagram flow of @g, once others of @g gave way? Each is counted in g->sockets. */
 bool reclaim_share(struct ctx *c, struct guest *g);
 
-/* New flow, for which a datagram flow may have to give way, if need be the guest's own; NULL if the table is full, or the
- * rest of it other guests' share
+/* New flow, for which a datagram flow may have to give way, if need be the guest's own; NULL if the table is full, or
+ * what is left of it is other guests' share
  */
 struct flow *reclaim_alloc(struct ctx *c, struct guest *g, const struct flow_ops *ops);
 

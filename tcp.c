@@ -346,6 +346,7 @@ static struct flow *tcp_begin(struct ctx *c, struct guest *g, const struct side 
 	f->timer.kind = TIMER_FLOW;
 	t = &f->tcp;
 	t->sock = fd;
+	t->guest = g->index;
 	t->peek_off = PEEK_OFF_NONE;
 	t->rcv_wscale = TCP_WSCALE;
 	t->flags = TCPF_SACK | TCPF_TS;		/* unless its SYN has none of them */

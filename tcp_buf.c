@@ -10,7 +10,9 @@
 static uint8_t stash_mem[STASH_BLOCKS][STASH_BLOCK];
 static uint32_t stash_next[STASH_BLOCKS + 1];
 static struct pool stash = { .size = STASH_BLOCKS, .next = stash_next };
-static uint32_t stash_promised;		/* bytes, all flows; never above the pool's size less one block a promise */
+static uint32_t stash_share;		/* bytes that each of several guests may be promised, or 0 */
+static uint32_t stash_of[GUEST_MAX];	/* bytes promised to each */
+static uint32_t stash_promised;		/* of all, with the rest of their shares; never above the pool's size */
 static uint32_t stash_far;		/* of these, promised beyond STASH_FLOW */
 
 static uint8_t gap_mem[GAP_BLOCKS][GAP_BLOCK];
@@ -32,9 +34,16 @@ static uint32_t promise_far(uint32_t bytes)
 	return bytes > STASH_FLOW ? bytes - STASH_FLOW : 0;
 }
 
+void stash_shares(unsigned places)
+{
+	stash_share = places > 1 ? STASH_BLOCKS * STASH_BLOCK / 2 / places : 0;
+	stash_promised = places * stash_share;
+}
+
 uint32_t stash_promise(struct tcp *t, uint32_t want)
 {
-	uint32_t left = STASH_BLOCKS * STASH_BLOCK - (stash_promised - promise_cost(t->promised));
+	uint32_t *own = &stash_of[t->guest], others = stash_promised - MAX(*own, stash_share);
+	uint32_t rest = *own - promise_cost(t->promised), left = STASH_BLOCKS * STASH_BLOCK - others - rest;
 	uint32_t far = STASH_FARS - (stash_far - promise_far(t->promised));
 
 	if (want == t->promised)
@@ -42,7 +51,8 @@ uint32_t stash_promise(struct tcp *t, uint32_t want)
 	want = MIN(want, MIN(STASH_FAR, STASH_FLOW + far));
 	if (promise_cost(want) > left)
 		want = left < 2 * STASH_BLOCK ? 0 : left / STASH_BLOCK * STASH_BLOCK - STASH_BLOCK;
-	stash_promised += promise_cost(want) - promise_cost(t->promised);
+	*own = rest + promise_cost(want);
+	stash_promised = others + MAX(*own, stash_share);
 	stash_far += promise_far(want) - promise_far(t->promised);
 	t->promised = want;
 	return want;

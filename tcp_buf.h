@@ -22,7 +22,12 @@
 #define KEEP_SIZE	2048U
 #define KEEP_SLOTS	8192U
 
-/* Promises a flow @want bytes in place of those so far, as far as the pool goes. Return: bytes promised */
+/* At the start: half of the stash is in equal shares, one for each place of several guests */
+void stash_shares(unsigned places);
+
+/* Promises a flow @want bytes in place of those so far, as far as the pool goes without others' shares. Return: bytes
+ * promised
+ */
 uint32_t stash_promise(struct tcp *t, uint32_t want);
 
 /* Appends up to @len bytes behind the first @skip of @iov. Return: bytes taken */

@@ -18,7 +18,9 @@ static struct {
 static void fresh(void)
 {
 	memset(flow, 0, sizeof(flow));
-	stash.unused = stash.free = stash_promised = stash_far = 0;
+	stash.unused = stash.free = stash_far = 0;
+	memset(stash_of, 0, sizeof(stash_of));
+	stash_shares(1);
 	keep.unused = keep.free = 0;
 }
 
@@ -294,6 +296,21 @@ static void test_promises(void)
 	eq(stash_promised, 0);
 	eq(stash_far, 0);
 
+	test("stash: of several guests, each has its share, however much another one takes");
+	fresh();
+	stash_shares(4);
+	for (unsigned i = 0; i < FLOWS; i++) {
+		flow[i].t.guest = i >= FLOWS * 3 / 4;
+		stash_promise(&flow[i].t, STASH_FLOW);
+	}
+	ok(stash_of[0] > POOL * 5 / 8 - 2 * STASH_BLOCK - STASH_FLOW && stash_of[0] <= POOL * 5 / 8);
+	ok(stash_of[1] > POOL / 8 - 2 * STASH_BLOCK && stash_of[1] <= POOL / 8);
+	flow[0].t.guest = 3;
+	flow[0].t.promised = 0;
+	eq(stash_promise(&flow[0].t, STASH_FLOW), STASH_FLOW);
+	ok(stash_promised <= POOL);
+
+	fresh();
 	test("stash: large promises share a part of the pool; small ones find room beside them");
 	for (unsigned i = 0; i < FLOWS / 4; i++)
 		eq(stash_promise(&flow[i].t, STASH_FAR), i < 6 ? STASH_FAR : i > 6 ? STASH_FLOW : STASH_FLOW * 7);
