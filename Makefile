@@ -282,12 +282,14 @@ deb: deb-source
 	cd $(TO)/$(DIST) && dpkg-buildpackage -us -uc
 	@ls $(TO)/*.deb
 
-# Hard links: AppArmor resolves symbolic links before it chooses a profile, and pasta's is not passt's
+# Hard links: AppArmor resolves symbolic links before it chooses a profile, and pasta's is not passt's. For SELinux, whose
+# labels are of files and not of names, they have to be copies: LN="cp --remove-destination"
+LN	= ln -f
 INSTALL_DATA = install -D -m 644
 install: all
 	install -D $(OUT)passt $(DESTDIR)$(bindir)/passt
-	ln -f $(DESTDIR)$(bindir)/passt $(DESTDIR)$(bindir)/pasta
-	ln -f $(DESTDIR)$(bindir)/passt $(DESTDIR)$(bindir)/pesto
+	$(LN) $(DESTDIR)$(bindir)/passt $(DESTDIR)$(bindir)/pasta
+	$(LN) $(DESTDIR)$(bindir)/passt $(DESTDIR)$(bindir)/pesto
 	$(if $(QRAP),install -D $(QRAP) $(DESTDIR)$(bindir)/qrap)
 	@set -e; for f in doc/*.1; do $(INSTALL_DATA) $$f $(DESTDIR)$(mandir)/man1/$${f#doc/}; done
 	@set -e; for f in README.md doc/*.md doc/*.svg doc/*.varlink; do \
@@ -307,12 +309,19 @@ uninstall:
 	rm -f $(addprefix $(DESTDIR)$(docdir)/,README.md $(wildcard doc/*.md doc/*.svg doc/*.varlink))
 	-@rmdir $(DESTDIR)$(docdir)/doc $(DESTDIR)$(docdir) 2>/dev/null
 
+# Modules for SELinux, by the makefile of the policy's headers (selinux-policy-devel, or Debian's selinux-policy-dev)
+SELINUX_MAKEFILE ?= /usr/share/selinux/devel/Makefile
+selinux:
+	@mkdir -p build/selinux
+	cp contrib/selinux/* build/selinux
+	$(MAKE) -C build/selinux -f $(SELINUX_MAKEFILE) passt.pp pasta.pp
+
 clean:
 	rm -rf build passt pasta pesto qrap passt.static
 
 FORCE:
 .PHONY: all static sim check check-sys test soak test-packages fuzz fuzz-run lint doc demo bench dist
-.PHONY: test-clients version
+.PHONY: test-clients version selinux
 .PHONY: deb-source deb install uninstall clean FORCE
 .DELETE_ON_ERROR:
 
