@@ -215,12 +215,13 @@ ifdef FUZZING
 WORLD	:= $(addprefix $(B)/test/sim/,check.o company.o hellos.o run.o script.o steps.o wire.o world.o)
 $(WORLD): private SANITIZE =
 $(WORLD) $(addprefix $(B)/test/sim/,dgrams.o kernel.o tap_sim.o): private override FUZZING =
-MESSAGES := arp ndp dhcp dhcpv6 packet dns hello policy_text vhost vhost_msg
+MESSAGES := arp ndp dhcp dhcpv6 dns hello policy_text vhost vhost_msg
 $(filter-out $(MESSAGES:%=$(B)/%.o),$(OBJ)) $(B)/test/sim/pools.o $(B)/test/fuzz/fuzz_input.o: \
 	private override FUZZING = -fsanitize-coverage=inline-8bit-counters,indirect-calls,pc-table
 endif
 fuzz:
-	$(MAKE) B=build/fuzz CC=clang SAN=1 FUZZING=-fsanitize=fuzzer-no-link FUZZ_MAIN=-fsanitize=fuzzer fuzz-run
+	$(MAKE) B=build/fuzz CC=clang SAN=1 FUZZING=-fsanitize=fuzzer-no-link FUZZ_MAIN=-fsanitize=fuzzer \
+		CFLAGS="-O3 -g -mllvm -inline-threshold=800 -Wno-unused-command-line-argument" fuzz-run
 # Runs of the data path are short, and have thousands of edges each: to weigh these takes as long as the run
 INPUT	= -entropic=0 -max_len=250
 fuzz-run: $(FUZZ)

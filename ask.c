@@ -322,12 +322,10 @@ const struct ask_question *ask_after(const struct ctx *c, uint64_t id)
 {
 	const struct ask_question *next = NULL;
 
-	for (unsigned i = 0; i < ASK_QUESTIONS * GUEST_MAX; i++) {
-		const struct asks *a = c->guest[i / ASK_QUESTIONS].asks;
-		const struct ask_question *q = a ? &a->question[i % ASK_QUESTIONS] : NULL;
-
-		if (q && q->id > id && (!next || q->id < next->id))
-			next = q;
+	for (const struct asks *a = tables; a < tables + c->guests; a++) {
+		for (const struct ask_question *q = a->question; a->used && q < a->question + ASK_QUESTIONS; q++)
+			if (q->id > id && (!next || q->id < next->id))
+				next = q;
 	}
 	return next;
 }
@@ -336,12 +334,10 @@ const struct ask_known *ask_known_after(const struct ctx *c, uint64_t id)
 {
 	const struct ask_known *next = NULL;
 
-	for (unsigned i = 0; i < ASK_KNOWN * GUEST_MAX; i++) {
-		const struct asks *a = c->guest[i / ASK_KNOWN].asks;
-		const struct ask_known *k = a ? &a->known[i % ASK_KNOWN] : NULL;
-
-		if (k && k->id > id && (!next || k->id < next->id))
-			next = k;
+	for (const struct asks *a = tables; a < tables + c->guests; a++) {
+		for (const struct ask_known *k = a->known; a->used && k < a->known + ASK_KNOWN; k++)
+			if (k->id > id && (!next || k->id < next->id))
+				next = k;
 	}
 	return next;
 }

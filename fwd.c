@@ -497,7 +497,10 @@ int fwd_listen(struct fwd *fwd, const struct net *net, int epfd)
 	struct opening o = { .fwd = fwd, .net = net, .t = fwd->rule, .start = true };
 	int rc;
 
-	*fwd = (struct fwd){ .l = listeners, .epfd = epfd };
+	memset(fwd, 0, offsetof(struct fwd, rule));	/* of rules, no memory is touched before there is one */
+	memset(&fwd->nrules, 0, sizeof(*fwd) - offsetof(struct fwd, nrules));
+	fwd->l = listeners;
+	fwd->epfd = epfd;
 	fwd->eph[false] = find_ephemeral(false);
 	fwd->eph[true] = opener_runs() ? find_ephemeral(true) : fwd->eph[false];
 	rules_init(fwd, net);

@@ -260,9 +260,12 @@ static void segment(unsigned n, uint8_t flags, uint32_t seq, uint32_t len, uint3
 
 	if (syn && (!f || f->tcp.state < TCP_SYN_RCVD || batched))		/* where the pattern begins */
 		seq = 0;
-	/* In several frames, each has another number, and ends the connection before it while connect() is under way */
+	/* In several frames, each has another number, and ends the connection before it while connect() is under way: the
+	 * pattern begins elsewhere
+	 */
 	if (syn && (batched || (!f && conn[n].used) || len > SYN_MAX))
 		cn->reused = true;
+	foreign |= syn && len > SYN_MAX && !run.v.offload;
 	if (syn && !(flags & TCP_ACK))
 		conn[n].used = true;
 	guest_tcp(&run, cn, flags, seq, len, ack, win, mss, wscale, 0,

@@ -116,12 +116,14 @@ static void run_conf(struct run *r)
 	struct net *net = &r->c.net;
 	enum family f = r->v.v6 ? V6 : V4;
 
-	*cf = (struct conf){
-		.mode = MODE_PASTA, .our_mac = wire_our_mac, .mtu = r->s->mtu, .link_fd = -1, .no_ra = true,
-		.ask_timeout = ASK_TIMEOUT,
-		.guests = SIM_GUESTS,
-		.rules = { .n = 2 * SIM_GUESTS },
-	};
+	cf->mode = MODE_PASTA;
+	cf->our_mac = wire_our_mac;
+	cf->mtu = r->s->mtu;
+	cf->link_fd = -1;
+	cf->no_ra = true;
+	cf->ask_timeout = ASK_TIMEOUT;
+	cf->guests = SIM_GUESTS;
+	cf->rules.n = 2 * SIM_GUESTS;
 	net->cf = cf;
 	for (uint8_t k = 0; k < SIM_GUESTS; k++) {
 		uint16_t port = sim_link[k].port = (uint16_t)(LISTEN_PORT + (k + SIM_GUESTS - r->v.guest) % SIM_GUESTS);
@@ -247,13 +249,28 @@ static void guest_begin(struct run *r, unsigned k, const struct caps *caps)
 		run_fail(r, "set-up failed");
 }
 
+/* All but @verbose, and tables that are megabytes together: of guests that are never here, of a network of their own,
+ * of rules, which are written before they are read
+ */
+static void clear(struct run *r)
+{
+	struct ctx *c = &r->c;
+
+	memset(c->guest, 0, conf_seats(&r->cf) * sizeof(c->guest[0]));
+	memset(r, 0, offsetof(struct run, c.guest));
+	memset(&c->guests, 0, offsetof(struct ctx, lan) - offsetof(struct ctx, guests));
+	memset(&c->flows, 0, offsetof(struct ctx, fwd) - offsetof(struct ctx, flows));
+	memset(&c->wheel, 0, offsetof(struct run, cf.rules) - offsetof(struct run, c.wheel));
+	memset(&r->cf.rules.n, 0, offsetof(struct run, failed) - offsetof(struct run, cf.rules.n));
+}
+
 void run_begin(struct run *r, const struct script *s, const struct variant *v)
 {
 	struct caps caps = { .mtu = s->mtu };
 
 	if (r->c.flows.f)
 		flows_forget(&r->c.flows);
-	memset(r, 0, offsetof(struct run, failed));	/* not @verbose */
+	clear(r);
 	r->s = s;
 	r->v = *v;
 	r->strict = !v->fail_at;
