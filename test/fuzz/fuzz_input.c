@@ -260,8 +260,8 @@ static void segment(unsigned n, uint8_t flags, uint32_t seq, uint32_t len, uint3
 
 	if (syn && (!f || f->tcp.state < TCP_SYN_RCVD || batched))		/* where the pattern begins */
 		seq = 0;
-	/* In several frames, each has another number, and ends the connection before it while connect() is under way: the
-	 * pattern begins elsewhere
+	/* In several frames, each has another number, and ends the connection before it while connect() is under way;
+	 * the pattern begins elsewhere
 	 */
 	if (syn && (batched || (!f && conn[n].used) || len > SYN_MAX))
 		cn->reused = true;
