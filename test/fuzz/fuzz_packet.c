@@ -3,8 +3,8 @@
  *
  * Input: size of the first buffer, size of the further ones (0: one buffer), options, then the frame. Options: gso in
  * units of 16, lowest bit clear to have the checksum of an IPv4 header put right, which chance alone would never do.
- * The same frame must parse to the same packet however it is cut, what is accepted must be consistent, and a frame
- * built from what was read must read as the same.
+ * The same frame must parse to the same packet however it is cut, what is accepted must be consistent, and a frame, or
+ * fragments, built from what was read must read as the same. A checksum that is verified is right or refused.
  */
 #include <stdlib.h>
 
@@ -122,6 +122,58 @@ static void check_same(const struct pkt *a, const struct pkt *b)
 		      a->icmp.seq == b->icmp.seq && a->icmp.rest == b->icmp.rest);
 }
 
+/* As a quote in an ICMP error: the same however it is cut */
+static void check_quote(const struct pkt *p, const struct pkt *again)
+{
+	struct quote q, r;
+
+	if (p->proto != IPPROTO_ICMP && p->proto != IPPROTO_ICMPV6)
+		return;
+	CHECK(pkt_quote(p, &q) == pkt_quote(again, &r));
+	CHECK(end_eq(&q.src, &r.src) && end_eq(&q.dst, &r.dst) && q.proto == r.proto && q.len == r.len && q.seq == r.seq);
+}
+
+/* With its transport checksum verified */
+static void check_full(struct raw raw, const struct pkt *p)
+{
+	struct pkt q;
+	enum drop rc;
+
+	raw.off.full = true;
+	rc = pkt_parse(&raw, &q);
+	CHECK(rc == DROP_NONE || (rc == DROP_L4_CSUM && p->ethertype != ETH_P_ARP && !p->fragment));
+	if (rc == DROP_NONE)
+		check_same(p, &q);
+}
+
+/* A datagram in fragments: its header and payload, piece by piece */
+static void check_fragments(const struct pkt *p, uint32_t mtu)
+{
+	const struct net_hdr n = { .src = p->src, .dst = p->dst, .ttl = 64, .id = 7 };
+	bool udp = p->proto == IPPROTO_UDP;
+	static uint8_t pay[1500], part[1500];
+
+	if (p->ethertype == ETH_P_ARP || p->proto == IPPROTO_TCP ||
+	    ip_hlen(p->ethertype == ETH_P_IP) + UDP_HLEN + p->data.len <= mtu)
+		return;
+	for (size_t at = 0, next; at < p->data.len; at = next) {
+		struct frame f = { .pay = { { pay, sizeof(pay) } }, .npay = 1 };
+		struct iovec iov[1 + FRAME_IOV];
+		struct raw raw = { .iov = iov };
+		size_t head = at ? 0 : UDP_HLEN;
+		struct pkt q;
+
+		next = frame_fragment(&f, &n, udp ? NULL : &p->icmp, &p->data, at, mtu);
+		CHECK(next > at && next <= p->data.len);
+		raw.cnt = frame_iov(&f, iov);
+		raw.len = f.hlen + f.len;
+		CHECK(pkt_parse(&raw, &q) == DROP_NONE && q.fragment && q.proto == p->proto && raw.len <= ETH_HLEN + mtu);
+		CHECK(q.frag.off == (at ? at + UDP_HLEN : 0) && q.frag.more == (next < p->data.len));
+		CHECK(q.data.len == head + next - at && view_copy(&q.data, head, pay, next - at));
+		CHECK(view_copy(&p->data, at, part, next - at) && !memcmp(pay, part, next - at));
+	}
+}
+
 /* Build it again, both ways of checksumming, and read that */
 static void check_rebuilt(const struct pkt *p, bool csum)
 {
@@ -132,9 +184,18 @@ static void check_rebuilt(const struct pkt *p, bool csum)
 	struct frame f = { .pay = { { .iov_base = pay, .iov_len = sizeof(pay) } }, .npay = 1, .len = p->data.len };
 	struct iovec iov[1 + FRAME_IOV];
 	struct raw raw = { .iov = iov };
+	struct frame *one = &f;
+	unsigned cnt = 1;
 	struct pkt q;
+	size_t room;
 
 	CHECK(view_copy(&p->data, 0, pay, p->data.len));
+	if (csum) {			/* in two pieces, as a link's own memory may be */
+		f.pay[0].iov_len = p->data.len / 2 + 1;
+		f.pay[1] = (struct iovec){ pay + f.pay[0].iov_len, sizeof(pay) - f.pay[0].iov_len };
+		f.npay = 2;
+	}
+	CHECK(frames_room(&one, &cnt, iov, f.npay, &room) == f.npay && cnt == 1 && room == sizeof(pay));
 	if (p->ethertype == ETH_P_ARP)
 		frame_eth(&f, &p->dmac, &p->smac, ETH_P_ARP);
 	else if (p->proto == IPPROTO_TCP)
@@ -146,6 +207,7 @@ static void check_rebuilt(const struct pkt *p, bool csum)
 	raw.cnt = frame_iov(&f, iov);
 	raw.len = f.hlen + f.len;
 	raw.off = f.off;
+	raw.off.full = !raw.off.partial;
 	CHECK(f.len == p->data.len && pkt_parse(&raw, &q) == DROP_NONE);
 	check_same(p, &q);
 	check_pkt(&raw, &q);
@@ -175,7 +237,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_same(&p, &q);
 		check_pkt(&a, &p);
 		check_pkt(&b, &q);
+		check_full(b, &p);
 		if (!p.fragment) {
+			check_quote(&p, &q);
+			check_fragments(&q, p.ethertype == ETH_P_IP ? 68 : 1280);
 			check_rebuilt(&p, false);
 			check_rebuilt(&q, true);
 		}

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* LDFLAGS: -Wl,--wrap=recv */
+/* LDFLAGS: -Wl,--wrap=recv,--wrap=sendmsg */
 /* fuzz_stream.c - the stream from a virtual machine: the same frames, whatever the pieces it comes in
  *
  * Input: how many sizes follow (low half of the byte) and how often to repeat the stream (high half, squared, plus
  * one); those sizes, see piece(), used in turn; then the stream. It is cut once more here, in the plainest way: no
  * frame may differ, none may be left when the link says there are no more, and a length that none can have ends it at
- * that place.
+ * that place. Each frame is sent back, in pieces of the same sizes, the last one first: the same stream has to come out,
+ * but for padding.
  */
 #include <stdlib.h>
 
@@ -13,6 +14,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 ssize_t __wrap_recv(int fd, void *buf, size_t size, int flags);
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *mh, int flags);
 
 #define CHECK(x)	((x) ? (void)0 : abort())
 #define STREAM_MAX	(2U << 20)
@@ -21,7 +23,9 @@ ssize_t __wrap_recv(int fd, void *buf, size_t size, int flags);
 static uint8_t stream[STREAM_MAX];
 static size_t stream_len, come, got;	/* bytes in all, that have come, that were read */
 static const uint8_t *sizes;
-static unsigned nsizes, turn;
+static unsigned nsizes, turn, out_turn;
+static uint8_t back[4 * STREAM_MAX];		/* frames sent back: all, and what the socket took */
+static size_t back_len, took;
 
 /* Bytes of the next piece: 1 to 128, then by 2048 up to a read's most */
 static size_t piece(void)
@@ -44,6 +48,52 @@ ssize_t __wrap_recv(int fd, void *buf, size_t size, int flags)
 	memcpy(buf, stream + got, size);
 	got += size;
 	return (ssize_t)size;
+}
+
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *mh, int flags)
+{
+	static const int errs[] = { EPIPE, EAGAIN, ENOBUFS };
+	uint8_t b = nsizes ? sizes[nsizes - 1 - out_turn++ % nsizes] : 255;
+	const struct view v = { mh->msg_iov, (unsigned)mh->msg_iovlen, 0, back_len - took };
+	size_t n = MIN(back_len - took, b < 128 ? b + 1U : (b - 127U) * 2048U);
+	static uint8_t part[256 * 2048];
+
+	(void)flags;
+	CHECK(fd == PLAYED && back_len > took && view_copy(&v, 0, part, n));
+	if (b > 124 && b < 128) {
+		errno = errs[b - 125];
+		return -1;
+	}
+	CHECK(!memcmp(part, back + took, n));
+	took += n;
+	return (ssize_t)n;
+}
+
+static int flush(struct tap *t)
+{
+	int rc = tap_flush(t);
+
+	CHECK(rc == 0 || rc == -EAGAIN || rc == -EPIPE);
+	CHECK(t->qlen || back_len == took);
+	return rc == -EPIPE ? rc : 0;
+}
+
+static void send_back(struct tap *t, const uint8_t *b, size_t len)
+{
+	struct frame *f;
+	struct mac mac[2];
+
+	if (len < ETH_HLEN || len > DGRAM_ROOM || !tap_reserve(t, &f, 1, len, len % 2 ? TAP_ANY : TAP_LAST))
+		return;
+	memcpy(mac, b, sizeof(mac));
+	f->len = len - ETH_HLEN;
+	memcpy(f->pay[0].iov_base, b + ETH_HLEN, f->len);
+	put_be32(back + back_len, (uint32_t)MAX(len, FRAME_MIN));
+	memcpy(back + back_len + 4, b, len);
+	memset(back + back_len + 4 + len, 0, FRAME_MIN);
+	back_len += 4 + MAX(len, FRAME_MIN);
+	frame_eth(f, &mac[0], &mac[1], get_be16(b + 2 * ETH_ALEN));
+	tap_commit(t, f);
 }
 
 /* The parser sees the same in a buffer of just its size */
@@ -99,11 +149,12 @@ static int event(struct tap *t, size_t *at)
 			CHECK(raw[i].cnt == 1 && raw[i].iov->iov_len == raw[i].len);
 			CHECK(!memcmp(raw[i].iov->iov_base, stream + *at + 4, raw[i].len));
 			check_parse(&raw[i], stream + *at + 4);
+			send_back(t, stream + *at + 4, raw[i].len);
 			*at += 4 + raw[i].len;
 		}
 		tap_recv_done(t);
 	} while (t->more);
-	return 0;
+	return flush(t);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -121,7 +172,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	sizes = data + 1;
 	data += 1 + nsizes;
 	size -= 1 + nsizes;
-	stream_len = come = got = turn = 0;
+	stream_len = come = got = turn = out_turn = 0;
+	back_len = took = 0;
 	for (unsigned i = 0; i < repeat && size <= STREAM_MAX - stream_len; i++, stream_len += size)
 		memcpy(stream + stream_len, data, size);
 
@@ -133,6 +185,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			rc = event(&t, &at);
 		CHECK(rc || (next_frame(at, &whole) >= 0 && !whole));
 	}
+	CHECK(t.nfree + t.nspare + t.qlen == TAP_FRAMES);
+	if (rc == -EPIPE)
+		return 0;
 	CHECK(next_frame(at, &whole) < 0 ? rc == -EPROTO : rc == -ECONNRESET && !whole && got == stream_len);
 	return 0;
 }
