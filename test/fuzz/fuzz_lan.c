@@ -483,9 +483,10 @@ static void op_own(struct guest *g)
 	case OWN_NEIGHBOUR:
 		a = addr_take(what & 128);
 		mac = mac_take(&a);
-		if (is_neighbour(&c.net, &a))
+		if (is_neighbour(&c.net, &a)) {
 			remember_mac(&c.neigh, &a, &mac);
-		answer_neighbour(&c, g, &a);
+			answer_neighbour(&c, g, &a);
+		}
 		mac = guest_mac_at(&c, g, &a);
 		CHECK(mac_eq(&mac, &g->mac) || lease_use(&c.leases, g->index, &mac, &a));
 		break;

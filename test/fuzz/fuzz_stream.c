@@ -5,8 +5,8 @@
  * Input: how many sizes follow (low half of the byte) and how often to repeat the stream (high half, squared, plus
  * one); those sizes, see piece(), used in turn; then the stream. It is cut once more here, in the plainest way: no
  * frame may differ, none may be left when the link says there are no more, and a length that none can have ends it at
- * that place. Each frame is sent back, in pieces of the same sizes, the last one first: the same stream has to come out,
- * but for padding.
+ * that place. Each frame is sent back, in pieces of the same sizes, the last one first: the same stream has to come
+ * out, but for padding.
  */
 #include <stdlib.h>
 
