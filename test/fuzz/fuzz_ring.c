@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fuzz_ring.c - the rings of a virtual machine, whose driver writes anything there, at any time
  *
- * Input: features, binary logarithm of the rings' size, how often memory changes between two reads of ours, a seed for
+ * Input: features (bit 5: a log of dirty pages), binary logarithm of the rings' size, how often memory changes between two reads of ours, a seed for
  * that; then what driver and link do by turns, see step(). No pointer may lead out of the guest's memory, no slot be
  * lost, no frame be longer than its buffers, and each call has to return.
  */
@@ -68,6 +68,7 @@ static uint16_t fuzz_load16(const uint16_t *p, int order)
 
 static struct tap tap;
 static struct ring ring[2];
+static uint8_t dirty[(RING_GPA + 2UL * RING_ARENA) / MEM_PAGE / 8];	/* pages */
 
 static bool in_memory(const struct iovec *v)
 {
@@ -219,9 +220,14 @@ static void start(void)
 	rate = byte();
 	seed = 1 + word();
 	memset(ring_arena.low, 0, RINGS);
+	memset(dirty + RING_GPA / MEM_PAGE / 8, 0, sizeof(dirty) - RING_GPA / MEM_PAGE / 8);
 	memset(told, 1, sizeof(told));		/* no log */
 	ring_memory();
 	*v = (struct vhost){ .use = use, .mem = ring_mem, .pairs = 1 };
+	if (bits & 32) {
+		v->mem.log = dirty;
+		v->mem.log_len = sizeof(dirty) - (bits & 64 ? 64 : 0);
+	}
 	for (unsigned i = 0; i < 2; i++) {
 		struct vhost_ring *r = &v->ring[i];
 
@@ -231,6 +237,8 @@ static void start(void)
 		ring[i].avail->idx = ring[i].used->idx = (uint16_t)(bits & 16 ? 65530 : 0);
 		CHECK(!virtq_start(&r->q, &v->mem, &ring[i].place, size, ring[i].used->idx,
 				   i ? VIRTQ_READ : VIRTQ_WRITE, use));
+		r->q.logged = bits & 32;
+		r->q.log = RING_GPA + (uint64_t)((uint8_t *)ring[i].used - ring_arena.low);
 	}
 	tap_init(&tap, &vhost_ops, 99, &caps, -1);
 }
@@ -248,6 +256,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned i = 0; i < tap.qlen; i++)
 		pool += tap_queued(&tap, i)->slot < TAP_SLOTS;
 	CHECK(tap.nfree + pool == TAP_SLOTS);
+	for (size_t i = 0; i < RING_GPA / MEM_PAGE / 8; i += 4096)
+		CHECK(!dirty[i]);
 	for (size_t i = 0; i < sizeof(ring_arena.gap); i++)
 		CHECK(!ring_arena.gap[i]);
 	return 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fuzz_vhost.c - requests of a vhost-user front end, with descriptors, while frames pass
  *
- * Input: messages. Of each, a byte is the request (49 and 50: the memory is cut short, or grows again), one the flags,
- * the number of descriptors and their kind, one the size of the payload in words; each word is a number of value[], or
+ * Input: messages. Of each, a byte is the request (49 and 50: the memory is cut short, or grows again; 51: the front end
+ * reads no more), one the flags, the number of descriptors and their kind, one the size of the payload in words; each word is a number of value[], or
  * from 0xf0 on, the next eight bytes. After each message, the link has a turn both ways. A front end that is lost
  * connects again; no descriptor may stay behind.
  */
@@ -26,6 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define GPA		0x100000000ULL
 #define UVA		0x7f0000000000ULL
 #define WORDS		34U		/* of a payload, at most */
+#define FDS		70U		/* more than a message may have */
 #define RING		0x10000ULL	/* from one ring to the next */
 
 static const uint64_t value[] = {
@@ -80,15 +81,15 @@ static void send_one(uint32_t request)
 	uint64_t payload[WORDS];
 	union {
 		struct cmsghdr	cm;
-		uint8_t		buf[CMSG_SPACE(16 * sizeof(int))];
+		uint8_t		buf[CMSG_SPACE(FDS * sizeof(int))];
 	} ctl = { 0 };
-	uint32_t head[3] = { request, 1U | (how & 1 ? VHOST_NEED_REPLY : 0), 0 };
-	unsigned n = how >> 1 & 3, nfds = n < 3 ? n : 16;
+	uint32_t head[3] = { request, (how & 32 ? 2U : 1U) | (how & 1 ? VHOST_NEED_REPLY : 0), 0 };
+	unsigned n = how >> 1 & 3, nfds = n < 3 ? n : how & 64 ? FDS : 16;
 	struct iovec iov[2] = { { head, sizeof(head) }, { payload, 0 } };
 	struct msghdr mh = { .msg_iov = iov, .msg_iovlen = 2 };
 
 	iov[1].iov_len = words & 0x80 ? words & 0x3f : 8U * (words % WORDS);
-	head[2] = (uint32_t)iov[1].iov_len;
+	head[2] = how & 128 ? UINT16_MAX : (uint32_t)iov[1].iov_len;
 	for (unsigned i = 0; i < DIV_ROUND_UP(iov[1].iov_len, 8); i++)
 		payload[i] = word();
 	if (nfds) {
@@ -137,6 +138,8 @@ static void step(uint8_t request)
 		CHECK(!ftruncate(memory, 0));
 	else if (request == 50)
 		CHECK(!ftruncate(memory, LEN));
+	else if (request == 51)
+		shutdown(front, SHUT_RD);
 	else
 		send_one(request);
 	rc = tap_event(&tap, VHOST_SUB_CONTROL, &events);
