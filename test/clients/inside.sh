@@ -80,24 +80,9 @@ network()
 	echo "A page" > /srv/page
 	head -c 50000000 /dev/urandom > /srv/file
 	R busybox httpd -p "[::]:80" -h /srv
+	cp /mnt/names.py /
 	# Any name is the server's
-	cat > /names.py <<'END'
-"""names.py ADDRESS PORT [ask] - a server of names there, or a question to it"""
-import socket, struct, sys
-s, at = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), (sys.argv[1], int(sys.argv[2]))
-if sys.argv[3:]:
-    s.settimeout(2)
-    s.sendto(bytes.fromhex("000101000001000000000000 046e616d6500 0001 0001"), at)
-    sys.exit(not s.recv(4096).endswith(socket.inet_aton("198.51.100.10")))
-s.bind(at)
-while True:
-    q, peer = s.recvfrom(4096)
-    end = q.index(b"\0", 12) + 5
-    n = struct.unpack_from("!H", q, end - 4)[0] == 1
-    a = b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 60, 4) + socket.inet_aton("198.51.100.10")
-    s.sendto(q[:2] + struct.pack("!HHHHH", 0x8180, 1, n, 0, 0) + q[12:end] + a * n, peer)
-END
-	R python3 /names.py 198.51.100.10 53 &
+	R python3 /names.py '*' 198.51.100.10 &
 	wait_for 10 page curl -s http://server.test/page
 }
 

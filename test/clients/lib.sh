@@ -39,7 +39,7 @@ client() # PACKAGE PACKAGES [SUITE]
 	SUITE=${SUITE:-${3:-trixie}}
 	our_package
 	cp "$DEB" passt.deb
-	cp "$CLIENTS/inside.sh" .
+	cp "$CLIENTS/inside.sh" "$TOP/test/sys/names.py" .
 	chroot_make "$SUITE" "$2,iproute2,python3-minimal,busybox-static,procps,curl" "client-$NAME-$SUITE" > made 2>&1 || {
 		! grep -q "Unable to locate package" made || result "ok" "(not packaged in $SUITE)"
 		result "not ok" "(no chroot of $SUITE)" made
