@@ -43,11 +43,15 @@ is "files" "$(dpkg-deb --fsys-tarfile "$deb" | tar -t | sed -n 's|^\./\(.*[^/]\)
 	grep -v -e ^/usr/share/doc -e /lintian/ | sort)" "$(sort files)"
 ok "debug symbols" dpkg-deb -I "passt-dbgsym_${version}"_*.deb
 
-# The distribution's package, fetched by this machine's apt if the chroot's has none at hand
-if ! ls "$TOP/build/chroot"/passt_0*.deb >/dev/null 2>&1; then
-	(cd "$TOP/build/chroot" && apt-get download -q passt) >/dev/null 2>&1
+# The distribution's package, fetched by the chroot's apt
+had=$TOP/build/chroot/passt-$suite
+if ! ls "$had"/passt_0*.deb > /dev/null 2>&1; then
+	cp -L /etc/resolv.conf resolv.conf
+	mkdir -p "$had"
+	(ONLINE=1 && chroot_run sh -c "cp /mnt/resolv.conf /etc && cd /mnt && apt-get -q download passt") > download 2>&1
+	cp passt_0*.deb "$had" || cat download
 fi
-ok "the distribution's package" cp "$TOP/build/chroot"/passt_0*.deb . || finish
+ok "the distribution's package" cp "$had"/passt_0*.deb . || finish
 theirs=$(echo passt_0*.deb)
 
 cat > upgrade <<'EOF'

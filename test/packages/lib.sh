@@ -44,14 +44,16 @@ is()
 }
 
 # SUITE PACKAGES [NAME]: $CHROOT, a chroot with them, kept in build/chroot by NAME for the next time; $VARIANT is
-# mmdebstrap's
+# mmdebstrap's. The chroot's apt has this machine's settings: proxies, mirrors whose lists have expired.
 chroot_make()
 {
 	CHROOT=$TOP/build/chroot/${3:-$1}
 	[ ! -e "$CHROOT/done" ] || return 0
 	mkdir -p "$TOP/build/chroot"
 	rm -rf --one-file-system "$CHROOT"
-	mmdebstrap --variant="${VARIANT:-buildd}" --include="$2" "$1" "$CHROOT" && touch "$CHROOT/done"
+	apt-config dump | grep '^Acquire' > apt.conf
+	mmdebstrap --aptopt="$PWD/apt.conf" --variant="${VARIANT:-buildd}" --include="$2" "$1" "$CHROOT" &&
+		touch "$CHROOT/done"
 }
 
 # COMMAND...: with the chroot as the root, by pivot_root(2): below chroot(2), no user namespace can be made. The chroot
