@@ -10,7 +10,7 @@
 # make bench [PEERS=...] [BENCH_ARGS=...]	beside other binaries and the limits: half an hour; doc/performance.md
 # make dist				build/dist/passt-VERSION.tar.gz, the same bytes for a commit; .spdx, its parts
 # make deb				Debian's package, in build/deb
-# make install, uninstall		below prefix=/usr/local, or below DESTDIR
+# make install, uninstall		below prefix=/usr/local, or below DESTDIR; apparmordir=/etc/apparmor.d: profiles
 # make doc				manual pages in HTML, in build/doc, by mandoc
 # make lint, fuzz T=60, demo, static, clean
 
@@ -27,6 +27,10 @@ docdir	?= $(datadir)/doc/passt
 bashcompdir ?= $(datadir)/bash-completion/completions
 zshcompdir ?= $(datadir)/zsh/site-functions
 fishcompdir ?= $(datadir)/fish/vendor_completions.d
+# None by default: AppArmor's own folder is /etc/apparmor.d, wherever the programs are
+apparmordir ?=
+APPARMOR := $(if $(apparmordir),$(patsubst contrib/apparmor/%,%,$(wildcard contrib/apparmor/usr.* \
+	   contrib/apparmor/abstractions/*)))
 
 # YYYYMMDD.COMMIT: callers compare the day. "git archive" writes both into the file VERSION. Without it and without git,
 # the day is this file's. The length of %h is set: by default, it depends on the repository's size.
@@ -301,12 +305,17 @@ install: all
 		$(INSTALL_DATA) $(B)/completion/$$p.zsh $(DESTDIR)$(zshcompdir)/_$$p; \
 		$(INSTALL_DATA) $(B)/completion/$$p.fish $(DESTDIR)$(fishcompdir)/$$p.fish; \
 	done
+	@set -e; for f in $(APPARMOR); do \
+		$(INSTALL_DATA) contrib/apparmor/$$f $(DESTDIR)$(apparmordir)/$$f; \
+		sed -i 's|/usr/bin/|$(bindir)/|' $(DESTDIR)$(apparmordir)/$$f; \
+	done
 
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(bindir)/,passt pasta pesto qrap) \
 		$(foreach p,passt pasta pesto,$(DESTDIR)$(bashcompdir)/$p $(DESTDIR)$(zshcompdir)/_$p \
 			$(DESTDIR)$(fishcompdir)/$p.fish) \
-		$(addprefix $(DESTDIR)$(mandir)/man1/,$(notdir $(wildcard doc/*.1)))
+		$(addprefix $(DESTDIR)$(mandir)/man1/,$(notdir $(wildcard doc/*.1))) \
+		$(addprefix $(DESTDIR)$(apparmordir)/,$(APPARMOR))
 	rm -f $(addprefix $(DESTDIR)$(docdir)/,README.md $(wildcard doc/*.md doc/*.svg doc/*.varlink))
 	-@rmdir $(DESTDIR)$(docdir)/doc $(DESTDIR)$(docdir) 2>/dev/null
 

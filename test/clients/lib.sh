@@ -30,7 +30,8 @@ our_package()
 {
 	[ -z "${DEB:-}" ] || return 0
 	DEB=$TOP/build/deb/passt_$(make -s -C "$TOP" version)-1_$(dpkg --print-architecture).deb
-	[ -e "$DEB" ] || make -C "$TOP" deb > "$WORK/made" 2>&1 || result "not ok" "(our package can't be built)" "$WORK/made"
+	[ -e "$DEB" ] || make -C "$TOP" deb > "$WORK/made" 2>&1 ||
+		result "not ok" "(our package can't be built)" "$WORK/made"
 }
 
 client() # PACKAGE PACKAGES [SUITE]
@@ -40,7 +41,8 @@ client() # PACKAGE PACKAGES [SUITE]
 	our_package
 	cp "$DEB" passt.deb
 	cp "$CLIENTS/inside.sh" "$TOP/test/sys/names.py" .
-	chroot_make "$SUITE" "$2,iproute2,python3-minimal,busybox-static,procps,curl" "client-$NAME-$SUITE" > made 2>&1 || {
+	set -- "$2,iproute2,python3-minimal,busybox-static,procps,curl" "client-$NAME-$SUITE"
+	chroot_make "$SUITE" "$@" > made 2>&1 || {
 		! grep -q "Unable to locate package" made || result "ok" "(not packaged in $SUITE)"
 		result "not ok" "(no chroot of $SUITE)" made
 	}

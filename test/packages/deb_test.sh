@@ -41,6 +41,7 @@ cat > files <<'EOF'
 EOF
 is "files" "$(dpkg-deb --fsys-tarfile "$deb" | tar -t | sed -n 's|^\./\(.*[^/]\)$|/\1|p' |
 	grep -v -e ^/usr/share/doc -e /lintian/ | sort)" "$(sort files)"
+is "symbolic links" "$(dpkg-deb -c "$deb" | grep ^l)" ""
 ok "debug symbols" dpkg-deb -I "passt-dbgsym_${version}"_*.deb
 
 # The distribution's package, fetched by the chroot's apt
@@ -48,34 +49,78 @@ had=$TOP/build/chroot/passt-$suite
 if ! ls "$had"/passt_0*.deb > /dev/null 2>&1; then
 	cp -L /etc/resolv.conf resolv.conf
 	mkdir -p "$had"
-	(ONLINE=1 && chroot_run sh -c "cp /mnt/resolv.conf /etc && cd /mnt && apt-get -q download passt") > download 2>&1
+	(ONLINE=1 && chroot_run sh -c "cp /mnt/resolv.conf /etc && cd /mnt && apt-get -q download passt") \
+		> download 2>&1
 	cp passt_0*.deb "$had" || cat download
 fi
 ok "the distribution's package" cp "$had"/passt_0*.deb . || finish
 theirs=$(echo passt_0*.deb)
 
+cat > guests.py <<'EOF'
+"""guests.py PORT SOCKET - a page of a namespace's server on that port, and an answer to ARP by passt's socket"""
+import socket, struct, sys, urllib.request
+
+assert b"page" in urllib.request.urlopen(f"http://127.0.0.1:{sys.argv[1]}/", timeout=10).read()
+mac = bytes.fromhex("020000000001")
+arp = struct.pack("!6s6sHHHBBH6s4s6s4s", b"\xff" * 6, mac, 0x806, 1, 0x800, 6, 4, 1, mac,
+                  socket.inet_aton("192.0.2.2"), b"", socket.inet_aton("192.0.2.1"))
+s = socket.socket(socket.AF_UNIX)
+s.settimeout(10)
+s.connect(sys.argv[2])
+s.sendall(struct.pack("!I", len(arp)) + arp)
+got = s.makefile("rb")
+frame = b""
+while frame[12:14] != b"\x08\x06" or frame[28:32] != socket.inet_aton("192.0.2.1"):
+    frame = got.read(*struct.unpack("!I", got.read(4)))
+EOF
+
 cat > upgrade <<'EOF'
 set -eux
 cd /mnt
+ip link add e0 type veth peer name e1
+ip addr add 192.0.2.2/24 dev e0
+ip link set e0 up
+ip link set e1 up
+ip route add default via 192.0.2.1
+
 # dh_apparmor's script removes this folder of the package apparmor, if it is empty
-rest() { find /etc /usr ! -path /etc/apparmor.d/disable | sort; }
+rest() { find /etc /usr /var/lib ! -path /etc/apparmor.d/disable ! -path "/var/lib/dpkg*" | sort; }
+live() { python3 /mnt/guests.py "$1" "/tmp/$1/socket"; }
+# PORT: a user's namespace and socket for a machine, by the package that is there
+guests()
+{
+	mkdir -m 777 "/tmp/$1"
+	touch "/tmp/$1/page"
+	cd "/tmp/$1"
+	as="setpriv --reuid 65534 --regid 65534 --clear-groups env HOME=/tmp"
+	$as pasta -q --config-net -t "$1:8000" -- python3 -m http.server 8000 &
+	$as passt -q -f -s "/tmp/$1/socket" &
+	cd /mnt
+	i=0
+	until live "$1" 2> /dev/null; do i=$((i + 1)); [ $i -lt 100 ]; sleep .2; done
+}
+theirs() { dpkg-query -W -f '${Version}' passt | grep '^0\.0'; }
+ours() { dpkg-query -W -f '${Version}' passt | grep "^$version\$"; }
 rest > before
 
-# Conffiles that nobody changed go without a question, and a running process lives on
+# Conffiles that nobody changed go without a question; what runs lives on, with its guests
 dpkg -i "$theirs"
+guests 8001
 dpkg -i "$deb" < /dev/null
-[ "$(dpkg-query -W -f '${Version}' passt)" = "$version" ]
+ours
 pasta --version | grep "^pasta ${version%-*}\$"
-pasta -q -f --config-net -P /mnt/pid -- sleep 1000 &
-while [ ! -s /mnt/pid ]; do sleep .1; done
+live 8001
+guests 8002
 dpkg -i "$theirs" < /dev/null
-kill -0 "$(cat /mnt/pid)"
-dpkg-query -W -f '${Version}' passt | grep '^0\.0'
+theirs
 ! pasta --version | grep "${version%-*}"
-[ ! -e /etc/apparmor.d/local/usr.bin.pasta ]
+[ ! -e /etc/apparmor.d/local/usr.bin.pesto ]
+live 8001
+live 8002
 dpkg -i "$deb" < /dev/null
-kill -0 "$(cat /mnt/pid)"
-kill "$(cat /mnt/pid)"
+ours
+live 8001
+live 8002
 dpkg --verify passt
 
 # Those that somebody changed stay, and the new ones are beside them
@@ -86,6 +131,8 @@ grep '# mine' /etc/apparmor.d/usr.bin.passt
 
 dpkg --purge passt
 ! dpkg-query -W passt
+live 8001
+live 8002
 rest > after
 diff before after
 EOF

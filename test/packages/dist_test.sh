@@ -26,20 +26,25 @@ build()
 {
 	mkdir -p "$1" && tar -C "$1" -xzf "one/build/dist/$tar" || return 1
 	find "$1" -exec touch -d "$2" {} + || return 1
-	make -C "$1/$name" -j2 WERROR=1 && make -C "$1/$name" install prefix=/usr DESTDIR="$WORK/$1/root"
+	make -C "$1/$name" -j2 WERROR=1 && make -C "$1/$name" install prefix=/opt DESTDIR="$WORK/$1/root" \
+		apparmordir=/etc/apparmor.d
 }
 
 ok "builds, outside of git" build x "2027-01-02 03:04:05"
 ok "builds elsewhere" build somewhere/else "2030-12-31 23:59:59"
 ok "what is installed is the same bytes" diff -r x/root somewhere/else/root
 for p in passt pasta pesto; do
-	is "$p --version" "$("x/root/usr/bin/$p" --version | head -n 1)" "$p ${name#passt-}"
+	is "$p --version" "$("x/root/opt/bin/$p" --version | head -n 1)" "$p ${name#passt-}"
 done
 is "pasta and pesto are hard links of passt" \
-	"$(cd x/root/usr/bin && stat -c %h%F passt pasta pesto | uniq)" "3regular file"
-is "pages of the manual" "$(ls x/root/usr/share/man/man1 | tr '\n' ' ')" "passt.1 pasta.1 pesto.1 qrap.1 "
-is "modes" "$(find x/root -type f -printf '%m %P\n' | sed 's|\(usr/[a-z]*\)/.*|\1|' | sort -u |
-	tr '\n' ' ')" "644 usr/share 755 usr/bin "
-ok "make uninstall" make -C "x/$name" uninstall prefix=/usr DESTDIR="$WORK/x/root"
+	"$(cd x/root/opt/bin && stat -c %h%F passt pasta pesto | uniq)" "3regular file"
+is "pages of the manual" "$(ls x/root/opt/share/man/man1 | tr '\n' ' ')" "passt.1 pasta.1 pesto.1 qrap.1 "
+is "modes" "$(find x/root -type f -printf '%m %P\n' | sed 's|\([a-z]*/[a-z.]*\)/.*|\1|' | sort -u |
+	tr '\n' ' ')" "644 etc/apparmor.d 644 opt/share 755 opt/bin "
+is "profiles of these programs" \
+	"$(sed -n 's/^profile [a-z]* \([^ {]*\).*/\1/p' x/root/etc/apparmor.d/usr.* | tr '\n' ' ')" \
+	"/opt/bin/passt /opt/bin/pasta /opt/bin/pesto "
+ok "make uninstall" make -C "x/$name" uninstall prefix=/opt DESTDIR="$WORK/x/root" \
+	apparmordir=/etc/apparmor.d
 is "leaves no file" "$(find x/root ! -type d)" ""
 finish
