@@ -49,8 +49,8 @@ had=$TOP/build/chroot/passt-$suite
 if ! ls "$had"/passt_0*.deb > /dev/null 2>&1; then
 	cp -L /etc/resolv.conf resolv.conf
 	mkdir -p "$had"
-	(ONLINE=1 && chroot_run sh -c "cp /mnt/resolv.conf /etc && cd /mnt && apt-get -q download passt") \
-		> download 2>&1
+	(ONLINE=1 && chroot_run sh -c "cp /mnt/resolv.conf /etc && cd /mnt &&
+		apt-get -q update && apt-get -q download passt") > download 2>&1
 	cp passt_0*.deb "$had" || cat download
 fi
 ok "the distribution's package" cp "$had"/passt_0*.deb . || finish
