@@ -90,7 +90,7 @@ int attach_guest(struct ctx *c, struct guest *g, int fd)
 	int pcap = g->tap.pcap, rc;
 
 	if (c->net.cf->vhost_user) {
-		rc = tap_vhost_attach(&g->tap, fd, c->epfd, pcap);
+		rc = tap_vhost_attach(&g->tap, fd, c->epfd, pcap, c->net.cf->link_fd >= 0);
 	} else {
 		rc = ev_add(c->epfd, fd, EV_TAP, g->index, 0, EPOLLIN);
 		if (!rc)

@@ -244,8 +244,8 @@ void tap_sock_attach(struct tap *t, int fd, int pcap);
 /* tap_vhost.c - virtio rings in a virtual machine's memory
  *
  * tap_vhost_attach(): makes connected socket @fd, non-blocking, of a vhost-user front end, the link; @down until the
- * driver has set up its device. Events are registered in @epfd. Return: 0, or -errno
+ * driver has set up its device. Events are registered in @epfd. @given: by --fd. Return: 0, or -errno
  */
-int tap_vhost_attach(struct tap *t, int fd, int epfd, int pcap);
+int tap_vhost_attach(struct tap *t, int fd, int epfd, int pcap, bool given);
 
 #endif /* TAP_H */

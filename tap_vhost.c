@@ -545,10 +545,10 @@ static const struct tap_ops vhost_ops = {
 	.gone	= vhost_gone,
 };
 
-int tap_vhost_attach(struct tap *t, int fd, int epfd, int pcap)
+int tap_vhost_attach(struct tap *t, int fd, int epfd, int pcap, bool given)
 {
 	struct vhost *v = vhost_of(t->index);
-	int rc = vhost_open(v, t->index, epfd, fd);
+	int rc = vhost_open(v, t->index, epfd, fd, given);
 	struct caps caps;
 
 	if (rc)

@@ -373,14 +373,14 @@ static int set_features(struct vhost *v)
 
 static int get_protocol(struct vhost *v)
 {
-	return answer_u64(v, PROTOCOL);
+	return answer_u64(v, v->offered);
 }
 
 static int set_protocol(struct vhost *v)
 {
 	uint64_t f = get_u64(v);
 
-	if (f & ~PROTOCOL)
+	if (f & ~v->offered)
 		return -EINVAL;
 	v->protocol = f;
 	return 0;
@@ -837,11 +837,13 @@ int vhost_control(struct vhost *v)
 	return 0;
 }
 
-int vhost_open(struct vhost *v, unsigned guest, int epfd, int fd)
+int vhost_open(struct vhost *v, unsigned guest, int epfd, int fd, bool given)
 {
 	const struct sigaction sa = { .sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO };
 
 	*v = (struct vhost){ .fd = fd, .epfd = epfd, .guest = (uint8_t)guest, .backend = -1 };
+	/* "-netdev passt" of QEMU 11.1, by --fd, closes this channel's descriptor, and reads the next file there */
+	v->offered = PROTOCOL & ~(given ? BIT(P_BACKEND_REQ) : 0);
 	for (unsigned i = 0; i < VHOST_RINGS; i++)
 		v->ring[i].kick = v->ring[i].call = v->ring[i].err = -1;
 	if (sigaction(SIGBUS, &sa, NULL))

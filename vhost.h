@@ -45,7 +45,7 @@ struct vhost {
 	struct mem	mem;
 	uint64_t	features;	/* acknowledged */
 	uint64_t	use;		/* those of them whose own conditions are met */
-	uint64_t	protocol;	/* protocol features acknowledged */
+	uint64_t	offered, protocol;	/* protocol features: ours, and those acknowledged */
 	uint8_t		status;		/* device status (virtio 2.1) */
 	uint32_t	mtu;		/* by the front end, or 0 */
 	bool		inflight;	/* a region for buffers in flight is there */
@@ -68,8 +68,8 @@ static inline struct vhost *vhost_of(unsigned guest)
 	return &vhost_pool[guest];
 }
 
-/* A front end is connected at @fd, non-blocking: registered as EV_TAP of @guest. 0, or -errno */
-int vhost_open(struct vhost *v, unsigned guest, int epfd, int fd);
+/* A front end is connected at @fd, non-blocking: registered as EV_TAP of @guest. @given: by --fd. 0, or -errno */
+int vhost_open(struct vhost *v, unsigned guest, int epfd, int fd, bool given);
 
 /* Gives back all that came from the front end, but for the socket */
 void vhost_close(struct vhost *v);

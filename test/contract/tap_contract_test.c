@@ -234,7 +234,7 @@ static void vhost_far_open(struct tap *t, const struct caps *caps)
 	vhost_fd[2] = epoll_create1(EPOLL_CLOEXEC);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, vhost_fd))
 		abort();
-	eq(tap_vhost_attach(t, vhost_fd[0], vhost_fd[2], -1), 0);
+	eq(tap_vhost_attach(t, vhost_fd[0], vhost_fd[2], -1, false), 0);
 	ok(t->down);
 	ring_memory();
 	ring_init(&far_rx, 0, FAR_SIZE);

@@ -66,7 +66,7 @@ static void join(void)
 
 	CHECK(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair));
 	front = pair[1];
-	CHECK(!tap_vhost_attach(&tap, pair[0], epfd, -1));
+	CHECK(!tap_vhost_attach(&tap, pair[0], epfd, -1, false));
 }
 
 static void leave(void)

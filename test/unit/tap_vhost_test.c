@@ -436,7 +436,7 @@ static void test_broken(void)
 	test("a broken ring is reported once; that of the next guest, too");
 	ok(reported());
 	eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd), 0);
-	eq(tap_vhost_attach(&tap, fd[0], ep, -1), 0);
+	eq(tap_vhost_attach(&tap, fd[0], ep, -1, false), 0);
 	ok(reported());
 	close(fd[0]);
 	close(fd[1]);

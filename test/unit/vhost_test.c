@@ -20,7 +20,8 @@
 
 enum {
 	GET_FEATURES = 1, SET_FEATURES = 2, SET_MEM_TABLE = 5, SET_LOG_BASE = 6, SET_NUM = 8, SET_ADDR, SET_BASE,
-	GET_BASE, SET_KICK, SET_CALL, SET_ERR, SET_PROTOCOL = 16, SET_ENABLE = 18, SEND_RARP, SET_MTU, SET_BACKEND,
+	GET_BASE, SET_KICK, SET_CALL, SET_ERR, GET_PROTOCOL, SET_PROTOCOL, SET_ENABLE = 18, SEND_RARP, SET_MTU,
+	SET_BACKEND,
 	GET_INFLIGHT = 31, SET_INFLIGHT, RESET_DEVICE = 34, ADD_REG = 37, REM_REG, SET_STATUS, GET_STATUS,
 	SET_STATE_FD = 42, CHECK_STATE
 };
@@ -42,6 +43,8 @@ static void end(void)
 	front = -1;
 }
 
+static bool given;	/* by --fd */
+
 static void begin(void)
 {
 	int pair[2];
@@ -54,7 +57,7 @@ static void begin(void)
 	eq(ftruncate(memory, LEN), 0);
 	shared = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
 	v = vhost_of(0);
-	eq(vhost_open(v, 0, epfd, pair[0]), 0);
+	eq(vhost_open(v, 0, epfd, pair[0], given), 0);
 }
 
 static void say(uint32_t request, uint32_t flags, const void *payload, uint32_t size, const int *fds, unsigned nfds)
@@ -266,6 +269,15 @@ static void test_messages(void)
 {
 	unsigned n;
 	int rc = 0;
+
+	test("the channel for our requests is not offered to one that has passed its socket by --fd");
+	begin();
+	ok(get(GET_PROTOCOL) & BIT(P_BACKEND_REQ));
+	given = true;
+	begin();
+	ok(!(get(GET_PROTOCOL) & BIT(P_BACKEND_REQ)));
+	ok(ask_u64(SET_PROTOCOL, BIT(P_BACKEND_REQ), -1));
+	given = false;
 
 	test("a request comes in any pieces");
 	begin();
