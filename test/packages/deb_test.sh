@@ -93,7 +93,7 @@ guests()
 	touch "/tmp/$1/page"
 	cd "/tmp/$1"
 	as="setpriv --reuid 65534 --regid 65534 --clear-groups env HOME=/tmp"
-	$as pasta -q --config-net -t "$1:8000" -- python3 -m http.server 8000 &
+	$as pasta -q --config-net -t "$1:8000" -u none -T none -U none -- python3 -m http.server 8000 &
 	$as passt -q -f -s "/tmp/$1/socket" &
 	cd /mnt
 	i=0
