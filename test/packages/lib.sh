@@ -68,9 +68,10 @@ chroot_run()
 		{ [ -n "$online" ] || mount -t tmpfs tmpfs "$work/root"; } && rm -rf --one-file-system "$work"/root/* &&
 		mkdir "$work/root/up" "$work/root/at" "$work/root/new" &&
 		mount -t overlay -o "lowerdir=$chroot,upperdir=$work/root/up,workdir=$work/root/at" overlay \
-			"$work/root/new" && cd "$work/root/new" && mkdir -p mnt media dev/net dev/pts &&
+			"$work/root/new" && cd "$work/root/new" && mkdir -p mnt media dev/net dev/pts dev/shm &&
 		mount --bind "$work" mnt && mount -t proc proc proc && mount -t sysfs sysfs sys &&
 		mount -t devpts -o ptmxmode=0666 devpts dev/pts && ln -sf pts/ptmx dev/ptmx &&
+		mount -t tmpfs -o mode=1777 tmpfs dev/shm &&
 		for d in null zero full random urandom tty net/tun kvm; do
 			[ -e "/dev/$d" ] || continue
 			{ [ -e "dev/$d" ] || : > "dev/$d"; } && mount --bind "/dev/$d" "dev/$d" || exit

@@ -12,7 +12,7 @@ curl:curl sysctl:procps'
 TOOLS='prove:perl git:git nstat:iproute2 setpriv:util-linux traceroute:traceroute mtr:mtr-tiny openssl:openssl
 socat:socat tshark:tshark tcpdump:tcpdump strace:strace nft:nftables ethtool:ethtool ps:procps
 dhclient:isc-dhcp-client udhcpc:udhcpc dhcpcd:dhcpcd-base qemu-system-x86_64:qemu-system-x86 busybox:busybox-static
-cpio:cpio xz:xz-utils zstd:zstd linux.uml:user-mode-linux dpdk-testpmd:dpdk'
+cpio:cpio xz:xz-utils zstd:zstd linux.uml:user-mode-linux dpdk-testpmd:dpdk-dev'
 
 PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 demo=
