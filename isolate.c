@@ -373,134 +373,136 @@ enum {
 #define WITH(i, value)	((int64_t)((i) + 1) << 24 | (int64_t)(value) << 32)
 #define OURSELVES	0		/* as a value: number of the process, and of its only thread */
 
+/* The reason is for readers, and not in the program */
+#define ROW(nr, modes, reason)	{ nr, modes }
+
 static const struct {
 	int64_t		nr;		/* with the value of an argument, if only that one is allowed */
 	unsigned	modes;
-	const char	*reason;
 } allowed[] = {
 	/* The loop and the data path, most frequent first */
 #ifdef __NR_epoll_wait			/* newer architectures have none of these */
-	{ __NR_epoll_wait,		LOOP,	"loop" },
-	{ __NR_poll,			LOOP | READER,"pidfd; is the guest's end of its socket closed?" },
-	{ __NR_dup2,			LOOP,	"standard streams of a daemon; listeners opened anew" },
+	ROW(__NR_epoll_wait,		LOOP,	"loop"),
+	ROW(__NR_poll,			LOOP | READER,"pidfd; is the guest's end of its socket closed?"),
+	ROW(__NR_dup2,			LOOP,	"standard streams of a daemon; listeners opened anew"),
 #endif
-	{ __NR_epoll_pwait,		LOOP,	"loop: musl, newer architectures" },
-	{ __NR_read,			ALL | READER | WRITER, "tap device, signalfd, inotify, splice; requests" },
-	{ __NR_write,			ALL | WRITER,	"tap device, log, pcap, splice; opener: answers" },
-	{ __NR_writev,			LOOP,	"tap device, pcap" },
-	{ __NR_recvmsg,			LOOP,	"flows" },
-	{ __NR_recvmmsg,		LOOP,	"datagrams" },
-	{ __NR_recvfrom,		LOOP | SETTER,	"flows, qemu's socket, netlink; setter" },
-	{ __NR_sendmsg,			LOOP,	"flows, qemu's socket" },
-	{ __NR_sendmmsg,		LOOP,	"datagrams" },
-	{ __NR_sendto,			LOOP | SETTER | READER,	"flows, system log, netlink; setter" },
-	{ __NR_splice,			LOOP_PASTA,	"loopback bypass" },
-	{ __NR_clock_gettime,		LOOP,	"time, where the vDSO has none; CPU time" },
+	ROW(__NR_epoll_pwait,		LOOP,	"loop: musl, newer architectures"),
+	ROW(__NR_read,			ALL | READER | WRITER, "tap device, signalfd, inotify, splice; requests"),
+	ROW(__NR_write,			ALL | WRITER,	"tap device, log, pcap, splice; opener: answers"),
+	ROW(__NR_writev,			LOOP,	"tap device, pcap"),
+	ROW(__NR_recvmsg,			LOOP,	"flows"),
+	ROW(__NR_recvmmsg,		LOOP,	"datagrams"),
+	ROW(__NR_recvfrom,		LOOP | SETTER,	"flows, qemu's socket, netlink; setter"),
+	ROW(__NR_sendmsg,			LOOP,	"flows, qemu's socket"),
+	ROW(__NR_sendmmsg,		LOOP,	"datagrams"),
+	ROW(__NR_sendto,			LOOP | SETTER | READER,	"flows, system log, netlink; setter"),
+	ROW(__NR_splice,			LOOP_PASTA,	"loopback bypass"),
+	ROW(__NR_clock_gettime,		LOOP,	"time, where the vDSO has none; CPU time"),
 
 	/* A flow's life */
-	{ __NR_epoll_ctl,		LOOP,	"flows" },
-	{ __NR_socket | WITH(0, AF_INET), ALL,	"flows; types and protocols: see emit_socket()" },
-	{ __NR_socket | WITH(0, AF_INET6), ALL,	"flows, the same" },
-	{ __NR_socket | WITH(0, AF_UNIX), CONTROL, "spare descriptor, unix_spare()" },
-	{ __NR_socketpair | WITH(0, AF_UNIX), LOOP, "queries of a guest by TCP" },
-	{ __NR_bind,			LOOP,	"flows" },
-	{ __NR_connect,			LOOP,	"flows" },
-	{ __NR_listen,			LOOP,	"ports that open later" },
-	{ __NR_accept4,			LOOP,	"flows, qemu" },
-	{ __NR_getsockopt,		LOOP,	"flows: errors, room, TCP_INFO" },
-	{ __NR_setsockopt,		LOOP,	"flows, filter for notifications of neighbours" },
-	{ __NR_getsockname,		LOOP,	"flows" },
-	{ __NR_shutdown,		LOOP,	"flows" },
-	{ __NR_close,			LOOP | READER,"flows" },
-	{ __NR_pipe2 | WITH(1, O_CLOEXEC | O_NONBLOCK), LOOP_PASTA, "loopback bypass; not O_NOTIFICATION_PIPE" },
-	{ __NR_fcntl | WITH(1, F_SETPIPE_SZ), LOOP_PASTA, "loopback bypass" },
-	{ __NR_fcntl | WITH(1, F_GETPIPE_SZ), LOOP_PASTA, "loopback bypass" },
-	{ __NR_fcntl | WITH(1, F_DUPFD_CLOEXEC), LOOP, "is a descriptor left for the next connection?" },
-	{ __NR_fcntl | WITH(1, F_SETFD), LOOP, "musl without SOCK_CLOEXEC" },
-	{ __NR_fcntl | WITH(1, F_SETFL), LOOP, "eventfds of a virtual machine; musl without SOCK_NONBLOCK" },
-	{ __NR_getrandom,		LOOP,	"identifiers" },
-	{ __NR_dup3,			LOOP,	"dup2() on newer architectures" },
+	ROW(__NR_epoll_ctl,		LOOP,	"flows"),
+	ROW(__NR_socket | WITH(0, AF_INET), ALL,	"flows; types and protocols: see emit_socket()"),
+	ROW(__NR_socket | WITH(0, AF_INET6), ALL,	"flows, the same"),
+	ROW(__NR_socket | WITH(0, AF_UNIX), CONTROL, "spare descriptor, unix_spare()"),
+	ROW(__NR_socketpair | WITH(0, AF_UNIX), LOOP, "queries of a guest by TCP"),
+	ROW(__NR_bind,			LOOP,	"flows"),
+	ROW(__NR_connect,			LOOP,	"flows"),
+	ROW(__NR_listen,			LOOP,	"ports that open later"),
+	ROW(__NR_accept4,			LOOP,	"flows, qemu"),
+	ROW(__NR_getsockopt,		LOOP,	"flows: errors, room, TCP_INFO"),
+	ROW(__NR_setsockopt,		LOOP,	"flows, filter for notifications of neighbours"),
+	ROW(__NR_getsockname,		LOOP,	"flows"),
+	ROW(__NR_shutdown,		LOOP,	"flows"),
+	ROW(__NR_close,			LOOP | READER,"flows"),
+	ROW(__NR_pipe2 | WITH(1, O_CLOEXEC | O_NONBLOCK), LOOP_PASTA, "loopback bypass; not O_NOTIFICATION_PIPE"),
+	ROW(__NR_fcntl | WITH(1, F_SETPIPE_SZ), LOOP_PASTA, "loopback bypass"),
+	ROW(__NR_fcntl | WITH(1, F_GETPIPE_SZ), LOOP_PASTA, "loopback bypass"),
+	ROW(__NR_fcntl | WITH(1, F_DUPFD_CLOEXEC), LOOP, "is a descriptor left for the next connection?"),
+	ROW(__NR_fcntl | WITH(1, F_SETFD), LOOP, "musl without SOCK_CLOEXEC"),
+	ROW(__NR_fcntl | WITH(1, F_SETFL), LOOP, "eventfds of a virtual machine; musl without SOCK_NONBLOCK"),
+	ROW(__NR_getrandom,		LOOP,	"identifiers"),
+	ROW(__NR_dup3,			LOOP,	"dup2() on newer architectures"),
 
 	/* End of the namespace */
-	{ __NR_newfstatat,		LOOP_PASTA,	"name of the namespace" },
-	{ __NR_statx,			LOOP_PASTA,	"name of the namespace, with 64-bit time" },
-	{ __NR_ppoll,			LOOP | READER,"poll() on newer architectures" },
-	{ __NR_wait4,			LOOP_PASTA,	"the command's exit status" },
-	{ __NR_waitid,			LOOP_PASTA,	"the command's exit status" },
+	ROW(__NR_newfstatat,		LOOP_PASTA,	"name of the namespace"),
+	ROW(__NR_statx,			LOOP_PASTA,	"name of the namespace, with 64-bit time"),
+	ROW(__NR_ppoll,			LOOP | READER,"poll() on newer architectures"),
+	ROW(__NR_wait4,			LOOP_PASTA,	"the command's exit status"),
+	ROW(__NR_waitid,			LOOP_PASTA,	"the command's exit status"),
 
 	/* resolv.conf */
-	{ __NR_openat | WITH(2, READER_FLAGS), READER,	"the file" },
-	{ __NR_readlinkat,		READER,	"links to it" },
-	{ __NR_inotify_add_watch,	READER,	"their directories" },
-	{ __NR_inotify_rm_watch,	READER,	"their directories" },
+	ROW(__NR_openat | WITH(2, READER_FLAGS), READER,	"the file"),
+	ROW(__NR_readlinkat,		READER,	"links to it"),
+	ROW(__NR_inotify_add_watch,	READER,	"their directories"),
+	ROW(__NR_inotify_rm_watch,	READER,	"their directories"),
 
 	/* Flow log */
-	{ __NR_clock_nanosleep,		WRITER,	"few writes for many lines" },
+	ROW(__NR_clock_nanosleep,		WRITER,	"few writes for many lines"),
 #ifdef __NR_nanosleep
-	{ __NR_nanosleep,		WRITER,	"the same: musl" },
+	ROW(__NR_nanosleep,		WRITER,	"the same: musl"),
 #endif
 
 	/* Log file */
-	{ __NR_pread64,			LOOP | WRITER,	"rotation" },
-	{ __NR_pwrite64,		LOOP | WRITER,	"rotation" },
-	{ __NR_lseek,			LOOP | WRITER,	"rotation" },
-	{ __NR_ftruncate,		LOOP | WRITER,	"rotation" },
+	ROW(__NR_pread64,			LOOP | WRITER,	"rotation"),
+	ROW(__NR_pwrite64,		LOOP | WRITER,	"rotation"),
+	ROW(__NR_lseek,			LOOP | WRITER,	"rotation"),
+	ROW(__NR_ftruncate,		LOOP | WRITER,	"rotation"),
 
 	/* Ends, good and bad */
-	{ __NR_exit_group,		ALL | SETTER | READER | WRITER,"exit" },
-	{ __NR_exit,			OPENER,	"exit of the thread" },
-	{ __NR_rt_sigreturn,		LOOP,	"signals" },
-	{ __NR_restart_syscall,		ALL | SETTER | READER | WRITER,"after SIGSTOP and SIGCONT" },
-	{ __NR_rt_sigprocmask,		LOOP,	"abort(), LIFE-08" },
-	{ __NR_rt_sigaction,		LOOP,	"abort(), LIFE-08" },
-	{ __NR_getpid,			LOOP,	"abort(), LIFE-08" },
-	{ __NR_gettid,			LOOP,	"abort(), LIFE-08" },
-	{ __NR_tgkill | WITH(0, OURSELVES), LOOP, "abort(), LIFE-08" },
-	{ __NR_tkill | WITH(0, OURSELVES), LOOP, "abort() of musl, LIFE-08" },
+	ROW(__NR_exit_group,		ALL | SETTER | READER | WRITER,"exit"),
+	ROW(__NR_exit,			OPENER,	"exit of the thread"),
+	ROW(__NR_rt_sigreturn,		LOOP,	"signals"),
+	ROW(__NR_restart_syscall,		ALL | SETTER | READER | WRITER,"after SIGSTOP and SIGCONT"),
+	ROW(__NR_rt_sigprocmask,		LOOP,	"abort(), LIFE-08"),
+	ROW(__NR_rt_sigaction,		LOOP,	"abort(), LIFE-08"),
+	ROW(__NR_getpid,			LOOP,	"abort(), LIFE-08"),
+	ROW(__NR_gettid,			LOOP,	"abort(), LIFE-08"),
+	ROW(__NR_tgkill | WITH(0, OURSELVES), LOOP, "abort(), LIFE-08"),
+	ROW(__NR_tkill | WITH(0, OURSELVES), LOOP, "abort() of musl, LIFE-08"),
 	/* No PROT_EXEC */
-	{ __NR_mmap | WITH(2, PROT_READ | PROT_WRITE), VHOST, "memory of a virtual machine, also cut short" },
-	{ __NR_memfd_create | WITH(1, MFD_CLOEXEC), VHOST, "a virtual machine's buffers in flight" },
+	ROW(__NR_mmap | WITH(2, PROT_READ | PROT_WRITE), VHOST, "memory of a virtual machine, also cut short"),
+	ROW(__NR_memfd_create | WITH(1, MFD_CLOEXEC), VHOST, "a virtual machine's buffers in flight"),
 #ifdef SANITIZED			/* they call more, for their reports most of all (make SAN=1) */
-	{ __NR_mmap,			LOOP,	"sanitizers" },
-	{ __NR_munmap,			LOOP,	"sanitizers" },
+	ROW(__NR_mmap,			LOOP,	"sanitizers"),
+	ROW(__NR_munmap,			LOOP,	"sanitizers"),
 #else
-	{ __NR_munmap,			VHOST,	"memory of a virtual machine" },
-	{ __NR_mmap,			LOOP | REFUSED, "abort() of glibc keeps its message there" },
+	ROW(__NR_munmap,			VHOST,	"memory of a virtual machine"),
+	ROW(__NR_mmap,			LOOP | REFUSED, "abort() of glibc keeps its message there"),
 #endif
-	{ __NR_brk,			LOOP,	"assert() builds its message in allocated memory, LIFE-08" },
+	ROW(__NR_brk,			LOOP,	"assert() builds its message in allocated memory, LIFE-08"),
 
 	/* Of some architectures and C libraries */
 #ifdef __NR_accept
-	{ __NR_accept,			LOOP,	"musl falls back to it, LIFE-06" },
+	ROW(__NR_accept,			LOOP,	"musl falls back to it, LIFE-06"),
 #endif
 #ifdef __NR_recv
-	{ __NR_recv,			LOOP | SETTER,	"flows; setter" },
-	{ __NR_send,			LOOP | SETTER | READER,	"flows, system log, netlink; setter" },
+	ROW(__NR_recv,			LOOP | SETTER,	"flows; setter"),
+	ROW(__NR_send,			LOOP | SETTER | READER,	"flows, system log, netlink; setter"),
 #endif
 #ifdef __NR_socketcall
-	{ __NR_socketcall,		ALL | SETTER | READER,"all socket calls, LIFE-07, with any arguments" },
+	ROW(__NR_socketcall,		ALL | SETTER | READER,"all socket calls, LIFE-07, with any arguments"),
 #endif
 #ifdef __NR_sigreturn
-	{ __NR_sigreturn,		LOOP,	"signals" },
+	ROW(__NR_sigreturn,		LOOP,	"signals"),
 #endif
 #if __SIZEOF_LONG__ == 4
-	{ __NR_clock_nanosleep_time64,	WRITER,	"few writes for many lines" },
-	{ __NR_recvmmsg_time64,		LOOP,	"datagrams" },
-	{ __NR_ppoll_time64,		LOOP | READER,"pidfd, the guest's socket" },
-	{ __NR__llseek,			LOOP | WRITER,	"rotation" },
-	{ __NR_ftruncate64,		LOOP | WRITER,	"rotation" },
-	{ __NR_clock_gettime64,		LOOP,	"time, where the vDSO has none; CPU time" },
+	ROW(__NR_clock_nanosleep_time64,	WRITER,	"few writes for many lines"),
+	ROW(__NR_recvmmsg_time64,		LOOP,	"datagrams"),
+	ROW(__NR_ppoll_time64,		LOOP | READER,"pidfd, the guest's socket"),
+	ROW(__NR__llseek,			LOOP | WRITER,	"rotation"),
+	ROW(__NR_ftruncate64,		LOOP | WRITER,	"rotation"),
+	ROW(__NR_clock_gettime64,		LOOP,	"time, where the vDSO has none; CPU time"),
 #endif
 #ifdef SANITIZED
-	{ __NR_sigaltstack,		ALL | SETTER | READER | WRITER,	"sanitizers, before exit()" },
-	{ __NR_madvise,			LOOP,	"sanitizers" },
-	{ __NR_sched_yield,		LOOP,	"sanitizers" },
-	{ __NR_futex,			LOOP,	"sanitizers" },
-	{ __NR_openat,			LOOP,	"sanitizers' reports: fails, for Landlock and the empty root" },
-	{ __NR_ioctl | WITH(1, TCGETS),	LOOP,	"sanitizers' reports" },
+	ROW(__NR_sigaltstack,		ALL | SETTER | READER | WRITER,	"sanitizers, before exit()"),
+	ROW(__NR_madvise,			LOOP,	"sanitizers"),
+	ROW(__NR_sched_yield,		LOOP,	"sanitizers"),
+	ROW(__NR_futex,			LOOP,	"sanitizers"),
+	ROW(__NR_openat,			LOOP,	"sanitizers' reports: fails, for Landlock and the empty root"),
+	ROW(__NR_ioctl | WITH(1, TCGETS),	LOOP,	"sanitizers' reports"),
 #ifdef __NR_open
-	{ __NR_open,			LOOP,	"sanitizers' reports" },
-	{ __NR_readlink,		LOOP,	"sanitizers' reports" },
+	ROW(__NR_open,			LOOP,	"sanitizers' reports"),
+	ROW(__NR_readlink,		LOOP,	"sanitizers' reports"),
 #endif
 #endif
 };

