@@ -23,6 +23,7 @@
 
 #include "check.h"
 #include "fwd.h"
+#include "hint.h"
 #include "isolate.h"
 #include "log.h"
 #include "opener.h"
@@ -110,7 +111,8 @@ static const char *try_ping(void)
 		fact("echo sockets");
 		return NULL;
 	}
-	fact("no echo sockets (%s): net.ipv4.ping_group_range is %s", errno_text(-fd), st.groups);
+	fact("no echo sockets (%s): net.ipv4.ping_group_range is %s", errno_text(-fd),
+	     *st.groups ? st.groups : "not known, without /proc");
 	return "sysctl net.ipv4.ping_group_range=\"0 2147483647\"";
 }
 
@@ -133,6 +135,7 @@ static const char *try_open_files(void)
 	unsigned flows;
 	int fd;
 
+	fwd_need_files();
 	getrlimit(RLIMIT_NOFILE, &r);
 	soft = r.rlim_cur;
 	r.rlim_cur = r.rlim_max = MIN(r.rlim_max, INT_MAX);
@@ -154,13 +157,17 @@ static const char *try_buffers(void)
 	socklen_t len = sizeof(size);
 
 	getsockopt(udp, SOL_SOCKET, SO_RCVBUF, &size, &len);	/* twice the size */
-	fact("TCP, %u KiB to send, %u to receive; UDP, %i to receive", sock_wmem_max >> 10, rmem >> 10, size >> 11);
+	if (rmem < UINT32_MAX)
+		fact("TCP, %u KiB to send, %u to receive; ", sock_wmem_max >> 10, rmem >> 10);
+	fact("UDP, %i KiB to receive", size >> 11);
 	if (from < 0)
 		fact("; no filter for senders (%s)", errno_text(-from));
 	fd_close(udp);
 	fd_close(from);
 	if (from < 0)
 		return "sysctl net.core.optmem_max=20480";
+	if (rmem == UINT32_MAX)
+		return "those of TCP are not known, without /proc";
 	if (sock_wmem_max < FEW_BYTES)
 		return "sysctl net.ipv4.tcp_wmem=\"4096 16384 4194304\"";
 	if (rmem < FEW_BYTES)
@@ -374,7 +381,7 @@ int check_host(struct conf *c, struct ns *ns)
 	do {
 		fflush(stdout);
 		if (pipe2(p, O_CLOEXEC) || (pid = fork()) < 0)
-			die("Failed to start a process: %s", errno_text(errno));
+			die("Failed to start a process: %s%s", errno_text(errno), hint_limit(errno));
 		if (!pid) {
 			dup2(p[1], STDERR_FILENO);
 			close(p[1]);

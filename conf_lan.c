@@ -113,6 +113,8 @@ static const char *lan_bad(const struct conf *c, char text[static LAN_TEXT])
 
 	if (hosts(l) < c->guests)
 		return "--lan has fewer addresses for guests than --guests";
+	if (c->ip[V4].off && !l->v6)
+		return "-6/--ipv6-only takes an IPv6 prefix in --lan";
 	for (enum family f = V4; f < FAMILIES; f++)
 		if (!addr_is_unspec(&c->ip[f].addr) || !addr_is_unspec(&c->ip[f].gw) || c->ip[f].plen)
 			return "--lan excludes --address, --netmask and --gateway";

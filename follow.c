@@ -19,6 +19,7 @@
 #include "answer.h"
 #include "event.h"
 #include "follow.h"
+#include "hint.h"
 #include "log.h"
 #include "netlink_msg.h"
 #include "sock.h"
@@ -447,7 +448,8 @@ void follow_names(struct follow *w, struct ctx *c)
 	rc = w->resolv < 0 ? w->resolv : ev_add(c->epfd, w->resolv, EV_HOST, 1, 0, EPOLLIN);
 	if (!rc)
 		return;
-	warn("Changes of %s are not followed: %s", net_resolv_path, errno_text(-rc));
+	warn("Changes of %s are not followed: %s%s", net_resolv_path, errno_text(-rc),
+	     rc == -EMFILE ? " (sysctl fs.inotify.max_user_instances)" : hint_limit(-rc));
 	fd_close(w->resolv);
 	w->resolv = -1;
 }

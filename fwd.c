@@ -102,6 +102,15 @@ static int too_many(uint32_t n)
 	return -EMFILE;
 }
 
+void fwd_need_files(void)
+{
+	struct rlimit lim;
+
+	if (!getrlimit(RLIMIT_NOFILE, &lim) && lim.rlim_max <= FD_RESERVE)
+		die("RLIMIT_NOFILE permits %llu open files: more than %u are needed", (unsigned long long)lim.rlim_max,
+		    FD_RESERVE);
+}
+
 /* Room for listeners. Rules that name more ports are refused before the first is opened. */
 static int check_limits(struct fwd *fwd)
 {

@@ -44,6 +44,9 @@ struct fwd {
 	uint8_t		ours[2][2][PORT_MAP];	/* ports we listen on: host's or namespace's, TCP's or UDP's */
 };
 
+/* Ends the process if the limit of open files leaves none for flows */
+void fwd_need_files(void);
+
 /**
  * fwd_listen() - open the sockets of all rules of conf.rules, outward ones in the namespace, and watch them
  * @epfd:	epoll descriptor, events EV_TCP_LISTEN and EV_UDP_LISTEN with the listener's index

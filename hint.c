@@ -3,13 +3,18 @@
 #include <errno.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 
 #include "hint.h"
+#include "log.h"
 #include "util.h"
+
+#define FILTERED " (a system call filter is in force: options of the container that this runs in may permit it)"
 
 static char text[160];
 
@@ -49,14 +54,14 @@ static const char *cause(int err, int flags)
 	if (err == EINVAL || err == ENOSYS)
 		return " (this kernel doesn't have these namespaces)";
 	if (err != EPERM && err != EACCES)
-		return "";
+		return hint_limit(err);
 	if (is_set("/proc/sys/kernel/unprivileged_userns_clone", "0"))			/* Debian */
 		return " (sysctl kernel.unprivileged_userns_clone=1 permits it)";
 	if (is_set("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1"))	/* Ubuntu */
 		return " (an AppArmor profile for this program permits it, or sysctl "
 		       "kernel.apparmor_restrict_unprivileged_userns=0)";
 	if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == SECCOMP_MODE_FILTER)
-		return " (a system call filter is in force: options of the container that this runs in may permit it)";
+		return FILTERED;
 	return flags & CLONE_NEWUSER ? " (forbidden in a chroot, and by some security modules)" : "";
 }
 
@@ -67,6 +72,30 @@ const char *hint_namespaces(int err, int flags)
 
 	errno = err;
 	return s;
+}
+
+const char *hint_limit(int err)
+{
+	switch (err) {
+	case EAGAIN:
+		return " (RLIMIT_NPROC, or the cgroup's pids.max)";
+	case EMFILE:
+		return " (RLIMIT_NOFILE)";
+	case ENFILE:
+		return " (sysctl fs.file-max)";
+	default:
+		return "";
+	}
+}
+
+void hint_child(pid_t pid)
+{
+	int status = 0;
+
+	if (waitpid(pid, &status, 0) == pid && WIFSIGNALED(status))
+		die("Killed by signal %i before all was ready%s", WTERMSIG(status),
+		    WTERMSIG(status) == SIGSYS ? FILTERED : "");
+	exit(EXIT_FAILURE);
 }
 
 const char *hint_bind(int err, unsigned port)

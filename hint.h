@@ -7,11 +7,20 @@
 #define HINT_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 /* unshare(2) or clone(2) with @flags (CLONE_NEWUSER and others) failed, or a right in the new namespaces is missing.
  * errno is @err afterwards.
  */
 const char *hint_namespaces(int err, int flags);
+
+/* A descriptor, process or watch is one too many */
+const char *hint_limit(int err);
+
+/* The end of process @pid, a child of ours that had to get something ready: a line if it left none, as a signal killed
+ * it, and status 1
+ */
+_Noreturn void hint_child(pid_t pid);
 
 /* bind(2) of a port on the host failed */
 const char *hint_bind(int err, unsigned port);

@@ -45,8 +45,9 @@ static unsigned named_interface(const struct conf *cf, struct nl *nl, enum famil
 static void check_named(const struct conf *cf, struct nl *nl, enum family f)
 {
 	if (*cf->ip[f].out_if && !nl_ifindex(nl, cf->ip[f].out_if))
-		warn("Outbound interface %s doesn't exist: nothing leaves the host by %s until it does",
-		     cf->ip[f].out_if, family_name[f]);
+		warn("Outbound interface %s doesn't exist: nothing leaves the host by %s until it does "
+		     "(--outbound-if%c)",
+		     cf->ip[f].out_if, family_name[f], f == V4 ? '4' : '6');
 	if (*cf->ifname && !nl_ifindex(nl, cf->ifname))
 		die("Invalid interface name %s: %s (-i/--interface)", cf->ifname, errno_text(ENODEV));
 }
@@ -403,7 +404,7 @@ static void complete(struct net *net)
 	const struct conf *cf = net->cf;
 
 	if (cf->mtu && cf->mtu < 1280 && net->ip[V6].on) {		/* RFC 8200 5 */
-		warn("MTU %u is less than the 1280 bytes IPv6 needs: IPv4 only", cf->mtu);
+		warn("MTU %u is less than the 1280 bytes IPv6 needs: IPv4 only (-m/--mtu)", cf->mtu);
 		net->ip[V6].on = false;
 	}
 	resolv_read(net);

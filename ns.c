@@ -108,10 +108,11 @@ int ns_netlink(struct nl *nl, int proto)
 /* @what: kind of namespace, and the option */
 static int open_ns(const char *path, const char *what, const char *option)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), err = errno;
 
 	if (fd < 0)
-		die("Couldn't open %s namespace %s: %s%s", what, path, errno_text(errno), option);
+		die("Couldn't open %s namespace %s: %s%s%s", what, path, errno_text(err), option,
+		    access("/proc/self", F_OK) ? " (/proc is not mounted)" : "");
 	return fd;
 }
 
@@ -142,15 +143,15 @@ static bool join_exposes(int fd)
 	return !ours;
 }
 
-static void join_userns(int fd, const char *path)
+static void join_userns(int fd, const char *path, const char *option)
 {
 	if (!is_own_userns(fd)) {
 		if (join_exposes(fd))
 			die("Couldn't join user namespace %s: processes there could trace this one, "
-			    "as fs.suid_dumpable is 1",
-			    path);
+			    "as sysctl fs.suid_dumpable is 1%s",
+			    path, option);
 		if (setns(fd, CLONE_NEWUSER))
-			die("Couldn't join user namespace %s: %s", path, errno_text(errno));
+			die("Couldn't join user namespace %s: %s%s", path, errno_text(errno), option);
 		isolate_hide();
 	}
 	close(fd);
@@ -232,7 +233,7 @@ static void command_send_namespaces(const struct command *cmd)
 	die("Couldn't hand over namespaces of the command: %s", errno_text(errno));
 }
 
-static void command_take_namespaces(const struct command *cmd, int fd[COMMAND_FDS])
+static void command_take_namespaces(const struct command *cmd, pid_t child, int fd[COMMAND_FDS])
 {
 	union command_fds c = { .h = { .cmsg_len = 0 } };
 	char byte;
@@ -242,7 +243,7 @@ static void command_take_namespaces(const struct command *cmd, int fd[COMMAND_FD
 	ssize_t n = UNINTERRUPTED(recvmsg(cmd->go[1], &m, MSG_CMSG_CLOEXEC));
 
 	if (!n)
-		exit(EXIT_FAILURE);		/* after the child's message */
+		hint_child(child);
 	if (n < 0 || c.h.cmsg_len != CMSG_LEN(COMMAND_FDS * sizeof(*fd)))
 		die("Couldn't take over namespaces of the command: %s", errno_text(n < 0 ? errno : EMFILE));
 	memcpy(fd, CMSG_DATA(&c.h), COMMAND_FDS * sizeof(*fd));
@@ -324,7 +325,7 @@ static void open_command(struct ns *ns, const struct conf *c)
 	if (c->userns) {
 		userns = open_ns(c->userns, "user", " (--userns)");
 		close_given(c->userns);
-		join_userns(userns, c->userns);
+		join_userns(userns, c->userns, " (--userns)");
 	}
 	if (cmd.own_userns)
 		flags |= CLONE_NEWUSER;
@@ -346,15 +347,15 @@ static void open_command(struct ns *ns, const struct conf *c)
 			errno = err;
 	}
 	if (ns->child < 0)
-		die("Couldn't create namespaces for the command: %s%s", errno_text(errno),
-		    hint_namespaces(errno, flags));
+		die("Couldn't create namespaces for the command: %s%s%s", errno_text(errno),
+		    c->userns ? " (--userns)" : c->netns_only ? " (--netns-only)" : "", hint_namespaces(errno, flags));
 	close(cmd.go[0]);
 	ns->go = cmd.go[1];
 
-	command_take_namespaces(&cmd, fd);
+	command_take_namespaces(&cmd, ns->child, fd);
 	ns->netns = fd[0];
 	if (cmd.own_userns)
-		join_userns(fd[1], "of the command");
+		join_userns(fd[1], "of the command", "");
 	else
 		close(fd[1]);
 }
@@ -377,7 +378,8 @@ static void watch_in(struct ns *ns, const char *dir, const char *name)
 	snprintf(ns->name, sizeof(ns->name), "%s", name);
 	ns->dirfd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (ns->dirfd < 0)
-		die("netns dir open: %s: %s (--no-netns-quit does without it)", dir, errno_text(errno));
+		die("netns dir open: %s: %s (--netns %s/%s%s)", dir, errno_text(errno), dir, name,
+		    errno == ENOENT ? "" : "; --no-netns-quit does without it");
 }
 
 /* Before Linux 5.3, without pidfd: a process is watched by its name in /proc, which has no events */
@@ -436,21 +438,22 @@ static void watch_prepare(struct ns *ns, const char *path)
 
 static void open_existing(struct ns *ns, const struct conf *c, const char *netns)
 {
-	const char *path = c->userns;
+	const char *path = c->userns, *option = c->ns_pid ? " (PID)" : " (--netns)";
 	int userns = -1;
 
 	if (c->ns_pid)			/* its name is in no folder but its own */
-		ns->netns = open_ns(netns, "network", " (PID)");
+		ns->netns = open_ns(netns, "network", option);
 	if (!c->no_netns_quit)
 		watch_prepare(ns, netns);
 	if (!c->ns_pid)
-		ns->netns = open_ns(netns, "network", " (--netns)");
+		ns->netns = open_ns(netns, "network", option);
 
 	/* The owner's is joined: a process may be in a user namespace below it. A path may need none. -1: the owner is
 	 * neither our user namespace nor descends from it, or Linux before 4.9.
 	 */
 	if (path) {
-		userns = open_ns(path, "user", " (--userns)");
+		option = " (--userns)";
+		userns = open_ns(path, "user", option);
 	} else if (!c->netns_only && (c->ns_pid || opener_start(ns, 0))) {
 		userns = ioctl(ns->netns, NS_GET_USERNS);
 		path = netns;
@@ -460,13 +463,13 @@ static void open_existing(struct ns *ns, const struct conf *c, const char *netns
 
 		snprintf(proc, sizeof(proc), "/proc/%i/ns/user", c->ns_pid);
 		path = proc;
-		userns = open_ns(path, "user", " (PID)");
+		userns = open_ns(path, "user", option);
 	}
 
 	close_given(netns);
 	close_given(c->userns);
 	if (userns >= 0)
-		join_userns(userns, path);
+		join_userns(userns, path, option);
 }
 
 void ns_open(struct ns *ns, const struct conf *c)
@@ -490,7 +493,8 @@ void ns_open(struct ns *ns, const struct conf *c)
 
 	rc = opener_runs() ? 0 : opener_start(ns, 0);
 	if (rc)
-		die("Couldn't join network namespace %s: %s", path ? path : "of the command", errno_text(-rc));
+		die("Couldn't join network namespace %s: %s%s", path ? path : "of the command", errno_text(-rc),
+		    c->netns ? " (--netns)" : path ? " (PID)" : "");
 }
 
 /* Its end */

@@ -99,7 +99,7 @@ static int tap_create(char *ifname, bool exists, struct caps *caps)
 	if (ret)
 		die("Failed to set up tap interface %s in namespace: %s%s", ifname,
 		    exists ? "there is an interface of that name already" : errno_text(-ret),
-		    exists ? "" : hint_namespaces(-ret, CLONE_NEWNET));
+		    exists || ret == -EINVAL ? " (-I/--ns-ifname takes another)" : hint_namespaces(-ret, CLONE_NEWNET));
 	return fd;
 }
 

@@ -24,6 +24,7 @@
 #include "attach.h"
 #include "flow_file.h"
 #include "follow.h"
+#include "hint.h"
 #include "isolate.h"
 #include "loop.h"
 #include "ns.h"
@@ -47,7 +48,7 @@ static struct {
 	int link[GUEST_MAX];		/* --fd */
 	unsigned nlink;
 	int listen, repair, control;	/* sockets for guests, for helpers of a migration, and for clients */
-	bool pid_new;			/* the PID file was made by us */
+	bool pid_new, log_new, flows_new, pcap_new;	/* the file was made by us */
 	char socket[UNIX_PATH];		/* path of @listen */
 	char repair_path[UNIX_PATH];
 	struct log_file flows;
@@ -62,7 +63,7 @@ static bool pasta(void)
 static void need(int rc, const char *what)
 {
 	if (rc < 0)
-		die("Failed to %s: %s", what, errno_text(-rc));
+		die("Failed to %s: %s%s", what, errno_text(-rc), hint_limit(-rc));
 }
 
 /* At exit before the loop */
@@ -78,18 +79,28 @@ static void clean_up(void)
 		file_remove(conf.control, S_IFSOCK);
 	if (file.pid_new)
 		file_remove(conf.pid_file, S_IFREG);
+	if (file.log_new)
+		file_remove(conf.log_file, S_IFREG);
+	if (file.flows_new)
+		file_remove(conf.flow_log, S_IFREG);
+	if (file.pcap_new)
+		file_remove(conf.pcap, S_IFREG);
+}
+
+/* No file there yet? */
+static bool is_new(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) && errno == ENOENT;
 }
 
 static void open_pid_file(const char *path)
 {
-	struct stat st;
-
-	bool none = lstat(path, &st) && errno == ENOENT;
-
+	file.pid_new = is_new(path);
 	file.pid = pidfile_open(path);
 	if (file.pid < 0)
 		die("Couldn't open PID file %s: %s (-P/--pid)", path, file_text(-file.pid));
-	file.pid_new = none;
 }
 
 /* For the user only */
@@ -139,14 +150,18 @@ static void open_files(const struct conf *c)
 	if (c->control)
 		open_control(c->control);
 	snprintf(version, sizeof(version), "%s %s", conf_name(c), opts_version_text);
+	file.log_new = c->log_file && is_new(c->log_file);
 	if ((rc = log_open(conf_name(c), c->log_file, c->log_size, version)))
 		die("Couldn't open log file %s: %s (-l/--log-file)", c->log_file, file_text(-rc));
+	file.log_new = false;		/* the reason of the end is in it */
 
+	file.flows_new = c->flow_log && is_new(c->flow_log);
 	if (c->flow_log && (rc = log_file_open(&file.flows, c->flow_log, c->log_size)))
 		die("Couldn't open flow log %s: %s (--flow-log)", c->flow_log, file_text(-rc));
 	file.pid = -1;
 	if (c->pid_file)
 		open_pid_file(c->pid_file);
+	file.pcap_new = c->pcap && is_new(c->pcap);
 	file.pcap = c->pcap ? pcap_open(c->pcap) : -1;
 	if (c->pcap && file.pcap < 0)
 		die("Couldn't open pcap file %s: %s (-p/--pcap)", c->pcap, file_text(-file.pcap));
@@ -357,7 +372,7 @@ static void write_pid_file(pid_t pid, pid_t daemon)
 static int daemonise(const struct conf *c)
 {
 	int ready[2];
-	pid_t pid;
+	pid_t pid = -1;
 	char ok;
 
 	if (c->foreground) {
@@ -366,13 +381,13 @@ static int daemonise(const struct conf *c)
 		return -1;
 	}
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ready) || (pid = fork()) < 0)
-		die("Failed to start in the background: %s", errno_text(errno));
+	need(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ready) || (pid = fork()) < 0 ? -errno : 0,
+	     "start in the background");
 	if (pid) {
 		close(ready[1]);
 		fd_write_all(ready[0], &pid, sizeof(pid));	/* in its PID namespace, it is number 1 */
 		if (read(ready[0], &ok, 1) != 1)
-			_exit(1);		/* the child said why */
+			hint_child(pid);
 		write_pid_file(pid, pid);
 		_exit(0);
 	}
@@ -399,7 +414,7 @@ static void announce(int ready)
 	}
 	close(file.null);
 	file.listen = file.repair = file.control = -1;	/* they stay */
-	file.pid_new = false;
+	file.pid_new = file.flows_new = file.pcap_new = false;
 	if (ready < 0)
 		write_pid_file(ctx.pid, 0);
 	if (pasta())
@@ -466,6 +481,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);		/* a reader of our lines may be gone */
 	if (conf.check)
 		return check_host(&conf, &ns);
+	fwd_need_files();
 	links_above_std();
 	isolate_early(&conf, file.link, file.nlink);
 	open_files(&conf);

@@ -270,7 +270,7 @@ static _Noreturn void refused(const char *p, const char *error)
 		policy_bad((int)pesto_int(p, "line"), reason);
 	pesto_text(p, "guest", guest);
 	if (!strcmp(error, CONTROL_INTERFACE ".NoSuchGuest"))
-		die("No such guest: %s", guest);
+		die("No such guest: %s (--disconnect)", guest);
 	if (!strcmp(error, CONTROL_INTERFACE ".NoSuchRule"))
 		die("Nothing to delete: no rule of option '-%s %s' is there", option, value);
 	die("Refused: %s%s%s", error, *parameter ? " " : "", parameter);

@@ -63,8 +63,8 @@ void pesto_disconnect(int fd, const char *path, const char *guest)
 	json_close(&o, '}');
 	json_close(&o, '}');
 	json_nul(&o);
-	if (o.full)
-		die("No such guest: %.256s", guest);
+	if (strlen(guest) >= DOMAIN_MAX)		/* no name, address or number */
+		die("No such guest: %.256s (--disconnect)", guest);
 	pesto_call(fd, path, call, o.len);
 	pesto_answer(fd, path, NULL);
 }

@@ -104,6 +104,7 @@ bool real_root(void)
 /* Files by path */
 
 #define DIR_FLAGS	(O_PATH | O_DIRECTORY | O_CLOEXEC)
+#define PID_LEN		16		/* room for a PID and "\n" */
 #define START_MOST	5000		/* ms for a process to start */
 #define LINKS_MAX	40		/* on the way to a file, path_resolution(7) */
 
@@ -306,20 +307,32 @@ void file_remove(const char *path, mode_t type)
 	fd_close(dir);
 }
 
+/* An error at the first bytes, as on a full disk, comes before something is started: @fd, or -errno */
+static int room_for_pid(int fd)
+{
+	int rc = fd < 0 ? fd : write(fd, "", 0);
+
+	if (!rc && (!fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, PID_LEN) || (errno != ENOSPC && errno != EDQUOT)))
+		return fd;
+	rc = fd < 0 ? fd : -errno;
+	fd_close(fd);
+	return rc;
+}
+
 int pidfile_open(const char *path)
 {
 	int fd = fd_of_path(path), flags = fcntl(fd, F_GETFL);
 
 	/* The descriptor itself: opening it anew would truncate a file, and fails for sockets and pipes of others */
 	if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY)
-		return file_create(path, O_WRONLY);
+		return room_for_pid(file_create(path, O_WRONLY));
 	fd = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	return fd < 0 ? -errno : fd;
 }
 
 int pidfile_write(int fd, pid_t pid)
 {
-	char buf[16];
+	char buf[PID_LEN];
 	int len, rc;
 
 	if (fd < 0)

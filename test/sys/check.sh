@@ -46,7 +46,7 @@ before=$(ls -A "$T" /run | sort)
 checked "pasta" 0 "ok    kernel: Linux [0-9]" "ok    namespaces: a command ran in new ones: user, network, mount, PID, IPC, UTS"$'\n' \
 	"ok    tap device: ext, by /dev/net/tun"$'\n' "ok    ping: echo sockets"$'\n' "ok    ports: of the host, from 1 on"$'\n' \
 	"(ok   |limit) open files: [0-9]+, which the program raises to [0-9]+: [0-9]+ flows" \
-	"(ok   |limit) buffers: TCP, 4096 KiB to send, 6144 to receive; UDP, [0-9]+ to receive" \
+	"(ok   |limit) buffers: TCP, 4096 KiB to send, 6144 to receive; UDP, [0-9]+ KiB to receive" \
 	"(ok   |limit) loopback: ${ANY}pipes of [0-9]+ KiB" "ok    IPv4: 198.51.100.2/24, as on ext"$'\n' \
 	"ok    IPv6: 2001:db8:1::2/64, as on ext"$'\n' "ok    resolvers: 198.51.100.1 answers"$'\n' \
 	"(ok   |limit) isolation: empty root, no capabilities, system call filter, (no )?Landlock"
@@ -144,6 +144,11 @@ sysctl -qw net.ipv4.ip_unprivileged_port_start=1024
 checked "low ports" 0 "limit ports: of the host, from 1024 on; sysctl net.ipv4.ip_unprivileged_port_start=80"
 RUN=(prlimit --nofile=100:200)
 checked "few open files" 0 "limit open files: 100, which the program raises to 200: 136 flows; ulimit -Hn, LimitNOFILE="
+RUN=(prlimit --nofile=20:20)
+checked "hardly any open file" 1 "FAIL  open files: RLIMIT_NOFILE permits 20 open files: more than 64 are needed"
+RUN=(unshare -m sh -c 'mount -t tmpfs none /proc && exec "$@"' sh)
+checked "no /proc" 1 "FAIL  namespaces: Couldn't open network namespace /proc/${ANY}: No such file${ANY} \(/proc is not mounted\)" \
+	"limit buffers: UDP, [0-9]+ KiB to receive; those of TCP are not known, without /proc" "ok    isolation"
 RUN=()
 sysctl -qw net.ipv4.tcp_wmem="4096 16384 65536"
 checked "small buffers to send" 0 "limit buffers: TCP, 64 KiB to send, 6144 to receive; ${ANY}; sysctl net.ipv4.tcp_wmem="

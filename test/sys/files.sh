@@ -160,8 +160,9 @@ for program in "$PASST -s $T/failed/socket" "$PASST -f -s $T/failed/socket" "$PA
 	set -- $program
 	try "$1" -q -P /dev/full "${@:2}"
 	is "${program##*/}: a PID file that can't be written" "$RC $ERR" \
-		"1 Couldn't write PID file /dev/full: No space left on device (-P/--pid)"
+		"1 Couldn't open PID file /dev/full: No space left on device (-P/--pid)"
 	ok "${program##*/}: nobody is left" wait_for 10 eval '! pgrep -x "pasta|passt"'
+	not "${program##*/}: nothing is left" test -e "$T/failed/socket"
 done
 
 done_testing

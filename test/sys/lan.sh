@@ -180,7 +180,7 @@ for who, g, name in ((see[0], c, "index"), (b.mac.hex(":"), b, "MAC address"), (
     rc, out = pesto("--disconnect", who)
     p.ok(rc == 0 and g.ended(), "pesto --disconnect, by " + name, out)
     g.close()
-p.eq(pesto("--disconnect", "see"), (1, "No such guest: see\n"), "pesto --disconnect: nobody there")
+p.eq(pesto("--disconnect", "see"), (1, "No such guest: see (--disconnect)\n"), "pesto --disconnect: nobody there")
 a, b, c = (connect(n) for n in range(3))
 got(a, b"hello") and got(b, b"hello")
 

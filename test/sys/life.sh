@@ -197,7 +197,7 @@ is "a command: nothing, with a log file" "$ERR" ""
 is "which has the configuration" "$(sed -n 's/^[0-9.]* info: //p' "$T/log" | grep -v '^Started as root')" "$configured"
 like "and the version in its first line" "$(head -n 1 "$T/log")" "^pasta [0-9]{8}\\.[0-9a-f]+, PID"
 try --config-net -m 1000 -- true
-like "a command: warnings are shown" "$ERR" "^MTU 1000 .*IPv4 only$"
+like "a command: warnings are shown" "$ERR" "^MTU 1000 .*IPv4 only \(-m/--mtu\)$"
 for o in -d --trace; do
 	try --config-net $o "${rules[@]}" -- true
 	is "a command with $o: the configuration" "$(sed -n '/info: Template/,/SPLICE/s/^[0-9.]* info: //p' <<<"$ERR")" "${configured%

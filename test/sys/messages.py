@@ -110,8 +110,8 @@ def result(good, name, *why):
         print("# " + str(w))
 
 
-def case(want, *argv, under=(), names=(), stdin=subprocess.DEVNULL, **how):
-    """@argv ends with @want, a regular expression for the whole line; @names must be in it: by default, the option"""
+def case(want, *argv, under=(), names=(), stdin=subprocess.DEVNULL, status=1, **how):
+    """@argv ends with @want, a regular expression for the whole line, in which @names are; @status 0: by a warning"""
     argv = [BIN + argv[0], *argv[1:]]
     if os.path.basename(argv[0]) != "pesto":
         argv.insert(1, "-q")
@@ -127,7 +127,7 @@ def case(want, *argv, under=(), names=(), stdin=subprocess.DEVNULL, **how):
     lines = p.stderr.splitlines()
     line = lines[-1] if lines else ""
     good = (
-        p.returncode == 1
+        p.returncode == status
         and len(lines) == 1
         and not p.stdout
         and re.fullmatch(want, line, re.S)
@@ -258,6 +258,7 @@ for reason, address, mac in (
 ):
     case(f'Invalid value "{address}" for --lease: {reason}', "passt", *LAN, *leases(f"{mac}={address}"))
 case("--lan has fewer addresses for guests than --guests", "passt", "--lan", "10.9.0.0/30", "--guests", "2")
+case("-6/--ipv6-only takes an IPv6 prefix in --lan", "passt", *LAN, "-6")
 case("--lan excludes --address, --netmask and --gateway", "passt", *LAN, "-a", "10.9.0.5")
 case("--guests needs --lan", "passt", "--guests", "2")
 case(
@@ -376,7 +377,15 @@ for text, option in (
         option.split("/")[0],
         "/none/f",
     )
-case(re.escape("Couldn't write PID file /dev/full: No space left on device (-P/--pid)"), *P, "-P", "/dev/full")
+case(re.escape("Couldn't open PID file /dev/full: No space left on device (-P/--pid)"), *P, "-P", "/dev/full")
+with open("/dev/full", "w") as full:
+    case(
+        re.escape("Couldn't write PID file /dev/fd/1: No space left on device (-P/--pid)"),
+        *P,
+        "-P",
+        "/dev/fd/1",
+        stdout=full,
+    )
 case('Invalid value "0" for -F/--fd: not a connected stream socket', "passt", "-F", "0")
 case('Invalid value "0" for -F/--fd: not a tap device', "pasta", "-F", "0")
 case(re.escape("Invalid interface name none0: No such device (-i/--interface)"), *P, "-i", "none0")
@@ -434,6 +443,7 @@ case(
 
 NEWNS, NEWUSER, NEWNET = 0x20000, 0x10000000, 0x40000000
 NO_USERNS = [*UNPRIVILEGED, *fails(f"unshare,0&{NEWUSER}:EPERM", f"clone,0&{NEWUSER}:EPERM")]
+NOFILE, NPROC = r" \(RLIMIT_NOFILE\)", r" \(RLIMIT_NPROC, or the cgroup's pids.max\)"
 FORBIDDEN = re.escape(" (a system call filter is in force: options of the container that this runs in may permit it)")
 case("Couldn't create user namespace: Operation not permitted" + FORBIDDEN, *P, under=NO_USERNS)
 case(
@@ -442,26 +452,34 @@ case(
 case(
     "Couldn't create isolating namespaces: Operation not permitted" + FORBIDDEN,
     *P,
+    "--no-follow",
     under=fails(f"unshare,0&{NEWNS}:EPERM"),
 )
-case("Couldn't make mounts private: Operation not permitted" + FORBIDDEN, *P, under=fails("mount:EPERM"))
-case("Couldn't mount an empty root: Operation not permitted" + FORBIDDEN, *P, under=fails("mount,3=15:EPERM"))
-case("Couldn't change to the empty root: Permission denied", *P, under=fails("chdir:EACCES"))
-case("Couldn't leave the old root: Operation not permitted", *P, under=fails("umount2:EPERM"))
+case("Couldn't make mounts private: Operation not permitted" + FORBIDDEN, *P, "--no-follow", under=fails("mount:EPERM"))
+case(
+    "Couldn't mount an empty root: Operation not permitted" + FORBIDDEN,
+    *P,
+    "--no-follow",
+    under=fails("mount,3=15:EPERM"),
+)
+case("Couldn't change to the empty root: Permission denied", *P, "--no-follow", under=fails("chdir:EACCES"))
+case("Couldn't leave the old root: Operation not permitted", *P, "--no-follow", under=fails("umount2:EPERM"))
 case(
     re.escape(
         "Couldn't pivot_root(): Invalid argument (root is an initramfs or not a mount point, see --chroot-fallback)"
     ),
     *P,
+    "--no-follow",
     under=fails("pivot_root:EINVAL"),
 )
 case(
     re.escape("Couldn't chroot(): Operation not permitted"),
     *P,
+    "--no-follow",
     "--chroot-fallback",
     under=fails("pivot_root:EINVAL", "chroot:EPERM"),
 )
-case("Couldn't get capabilities: Operation not permitted", *P, under=fails("capget:EPERM"))
+case("Couldn't get capabilities: Operation not permitted", *P, "--no-follow", under=fails("capget:EPERM"))
 case(
     r"Couldn't drop capability \d+ from bounding set: Operation not permitted",
     *P,
@@ -469,7 +487,12 @@ case(
     under=fails("prctl,0=24:EPERM"),
 )
 case("Couldn't drop capabilities: Operation not permitted", *P, "--no-follow", under=fails("capset:EPERM"))
-case("Couldn't keep others from tracing this process: Operation not permitted", *P, under=fails("prctl,0=4:EPERM"))
+case(
+    "Couldn't keep others from tracing this process: Operation not permitted",
+    *P,
+    "--no-follow",
+    under=fails("prctl,0=4:EPERM"),
+)
 case("Couldn't set no_new_privs: Operation not permitted", *P, "--no-follow", under=fails("prctl,0=38:EPERM"))
 case(
     "Couldn't install system call filter: Invalid argument",
@@ -505,13 +528,18 @@ case(
     under=fails("socket,0=10:EACCES"),
 )
 case("Failed to open netlink socket: Permission denied", *P, "--no-follow", under=fails("socket,0=16:EACCES"))
-case("Failed to set up event loop: Too many open files", *P, under=fails("epoll_create1:EMFILE"))
+case("Failed to set up event loop: Too many open files" + NOFILE, *P, under=fails("epoll_create1:EMFILE"))
 case("Failed to watch the guest's socket: Cannot allocate memory", *P, under=fails("epoll_ctl:ENOMEM"))
 case("Failed to watch the tap device: Cannot allocate memory", "pasta", "true", under=fails("epoll_ctl:ENOMEM"))
-case("Failed to set up signals: Too many open files", *P, "-f", under=fails("signalfd4:EMFILE"))
-case("Failed to start in the background: Too many open files", *P, "--no-follow", under=fails("socketpair:EMFILE"))
+case("Failed to set up signals: Too many open files" + NOFILE, *P, "-f", under=fails("signalfd4:EMFILE"))
 case(
-    "Failed to start the process that writes the flow log: Too many open files",
+    "Failed to start in the background: Too many open files" + NOFILE,
+    *P,
+    "--no-follow",
+    under=fails("socketpair:EMFILE"),
+)
+case(
+    "Failed to start the process that writes the flow log: Too many open files" + NOFILE,
     *P,
     "--flow-log",
     T + "/flows",
@@ -530,6 +558,26 @@ case(
     under=["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /dev/net && exec "$@"', "sh"],
 )
 
+for program in "passt", "pasta":
+    case(r"RLIMIT_NOFILE permits 20 open files: more than 64 are needed", program, under=["prlimit", "--nofile=20:20"])
+case(
+    re.escape(
+        "Changes of /etc/resolv.conf are not followed: Too many open files (sysctl fs.inotify.max_user_instances)"
+    ),
+    "pasta",
+    "true",
+    under=fails("inotify_init1:EMFILE"),
+    status=0,
+)
+case(
+    "Failed to start in the background: Resource temporarily unavailable" + NPROC,
+    *P,
+    "--no-follow",
+    under=fails("clone,0=0x1200011:EAGAIN"),
+)
+case("Killed by signal 31 before all was ready" + FORBIDDEN, *P, "--no-follow", under=fails("seccomp:KILL"))
+case("Killed by signal 31 before all was ready" + FORBIDDEN, "pasta", "true", under=fails("sendmsg:KILL"))
+
 # ---- Namespaces
 
 case(
@@ -540,7 +588,7 @@ case(
     "/none/x",
 )
 case(
-    re.escape("netns dir open: /none: No such file or directory (--no-netns-quit does without it)"),
+    re.escape("netns dir open: /none: No such file or directory (--netns /none/x)"),
     "pasta",
     "--netns",
     "/none/x",
@@ -558,12 +606,23 @@ case(
     "true",
 )
 CPID = os.environ["CPID"]
-case("Couldn't join user namespace .*: Operation not permitted", "pasta", CPID, under=fails(f"setns,1={NEWUSER}:EPERM"))
 case(
-    "Couldn't join network namespace .*: Operation not permitted", "pasta", CPID, under=fails(f"setns,1={NEWNET}:EPERM")
+    r"Couldn't join user namespace .*: Operation not permitted \(PID\)",
+    "pasta",
+    CPID,
+    under=fails(f"setns,1={NEWUSER}:EPERM"),
 )
 case(
-    "Failed to set up tap interface there in namespace: there is an interface of that name already",
+    r"Couldn't join network namespace .*: Operation not permitted \(PID\)",
+    "pasta",
+    CPID,
+    under=fails(f"setns,1={NEWNET}:EPERM"),
+)
+case(
+    re.escape(
+        "Failed to set up tap interface there in namespace: there is an interface of that name already"
+        " (-I/--ns-ifname takes another)"
+    ),
     "pasta",
     "-I",
     "there",
@@ -581,7 +640,7 @@ case(
 case("Couldn't open socket pair: Too many open files", "pasta", "true", under=fails("socketpair:EMFILE"))
 case("Couldn't run /none/command: No such file or directory", "pasta", "/none/command")
 case(
-    "Failed to start the thread that opens sockets in the namespace: Resource temporarily unavailable",
+    "Failed to start the thread that opens sockets in the namespace: Resource temporarily unavailable" + NPROC,
     "pasta",
     "-f",
     CPID,
@@ -620,8 +679,8 @@ case(
     "80",
     os.environ["PASST_CONTROL"],
 )
-case("No such guest: nobody", "pesto", "--disconnect", "nobody", os.environ["PASST_CONTROL"])
-case("No such guest: x{256}", "pesto", "--disconnect", "x" * 4000, os.environ["PASST_CONTROL"])
+case(r"No such guest: nobody \(--disconnect\)", "pesto", "--disconnect", "nobody", os.environ["PASST_CONTROL"])
+case(r"No such guest: x{256} \(--disconnect\)", "pesto", "--disconnect", "x" * 4000, os.environ["PASST_CONTROL"])
 case("Nothing to delete: no rule of option '-t 7' is there", "pesto", "-D", "-t", "7", CONTROL)
 case("pesto: the path of one control socket expected; see --help", "pesto")
 case("pesto: more options than one change may have", "pesto", "-A", *(f"-t{'1' * 50}" for _ in range(3000)), CONTROL)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* failing - run a command of which some system calls fail, by a filter (seccomp(2)), as under a container's
  *
- *	failing CALL[,ARG=VALUE]...:ERRNO... -- COMMAND...
+ *	failing CALL[,ARG=VALUE]...:ERRNO|KILL... -- COMMAND...
  *
  * CALL is a name of the table below. Of argument number ARG, from 0 on, the low 32 bits have to be VALUE, or with
- * ARG&VALUE to have one of these bits. Numbers are in C's notation. ERRNO is a name of the other table.
+ * ARG&VALUE to have one of these bits. Numbers are in C's notation. ERRNO is a name of the other table;
+ * KILL ends the process by SIGSYS.
  */
 #include <errno.h>
 #include <linux/audit.h>
@@ -30,10 +31,10 @@ static const struct {
 #define CALL(c)	{ #c, __NR_##c }
 	CALL(capget), CALL(capset), CALL(chdir), CALL(chroot), CALL(clone), CALL(connect), CALL(epoll_create1),
 	CALL(epoll_ctl), CALL(execve), CALL(fcntl), CALL(landlock_create_ruleset), CALL(landlock_restrict_self),
-	CALL(memfd_create), CALL(mount), CALL(openat), CALL(pipe2), CALL(pivot_root), CALL(ppoll), CALL(prctl),
-	CALL(recvmsg), CALL(seccomp), CALL(sendmsg), CALL(setgroups), CALL(setns), CALL(setresuid),
-	CALL(setsockopt), CALL(signalfd4), CALL(socket), CALL(socketpair), CALL(umount2), CALL(unshare),
-	CALL(write),
+	CALL(inotify_init1), CALL(memfd_create), CALL(mount), CALL(openat), CALL(pipe2), CALL(pivot_root),
+	CALL(ppoll), CALL(prctl), CALL(recvmsg), CALL(seccomp), CALL(sendmsg), CALL(setgroups), CALL(setns),
+	CALL(setresuid), CALL(setsockopt), CALL(signalfd4), CALL(socket), CALL(socketpair), CALL(umount2),
+	CALL(unshare), CALL(write),
 #ifdef __NR_poll
 	CALL(poll),
 #endif
@@ -93,7 +94,8 @@ static void row(char *s)
 	emit(BPF_JMP | BPF_JEQ | BPF_K, NUMBER(calls, s, len), 0, left + 2 * conditions);
 	for (s += len; *s == ','; conditions--)
 		s = condition(s + 1, left + 2 * (conditions - 1));
-	emit(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | NUMBER(errors, colon + 1, strlen(colon + 1)), 0, 0);
+	emit(BPF_RET | BPF_K, !strcmp(colon + 1, "KILL") ? SECCOMP_RET_KILL_PROCESS :
+	     SECCOMP_RET_ERRNO | NUMBER(errors, colon + 1, strlen(colon + 1)), 0, 0);
 }
 
 int main(int argc, char **argv)

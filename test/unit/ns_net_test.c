@@ -541,7 +541,8 @@ static void test_odd(void)
 	static const struct row row[] = {
 		{ "without --config-net, the interface is down and empty", ETH0_46 DEF4 DEF6, "-q", "" },
 		{ "the tap device's name is taken", ETH0_4 DEF4, "-q -4 --config-net -I lo",
-		  "Failed to set up tap interface lo in namespace: there is an interface of that name already\n"
+		  "Failed to set up tap interface lo in namespace: there is an interface of that name already "
+		  "(-I/--ns-ifname takes another)\n"
 		  "status 1\n" },
 		{ "NL-22 interface name of IFNAMSIZ", ETH0_4 DEF4, "-q -4 --config-net -i abcdefghijklmnop",
 		  "Invalid value \"abcdefghijklmnop\" for -i/--interface: interface name of more than 15 bytes\n"
