@@ -173,7 +173,8 @@ until_ 2 listens 8305
 is "-t auto, at the same time" "$(says R 198.51.100.2 8305)" "C 8305"
 sleep 1.5	# a scan
 is "neither is what the other one has opened forwarded back" \
-	"$(inside) $(ports)" "*%lo:80 *%lo:8301 *%lo:8303 *%lo:8304 0.0.0.0:8305  t:40000 t:80 t:8301 t:8302 t:8303 t:8304 t:8305"
+	"$(inside) $(ports)" \
+	"*%lo:80 *%lo:8301 *%lo:8303 *%lo:8304 0.0.0.0:8305  t:40000 t:80 t:8301 t:8302 t:8303 t:8304 t:8305"
 unbinds "$e"
 for p in "$a" "$b" "$d" "$low"; do unbinds "$p"; done
 inside_becomes "-T auto: all are closed" ""
@@ -237,7 +238,8 @@ END
 own='C:udp:0.0.0.0:20[0-9]+ .*H:udp:0.0.0.0:21[0-9]+ '
 like "UDP-16 datagrams take sockets of the program's own" "$(everything)" "$own"
 sleep 0.5
-is "UDP-16 and afterwards: they are no services" "$(everything | sed -E 's/(C:udp:0.0.0.0:20|H:udp:0.0.0.0:21)[0-9]+ //g')" "$want"
+is "UDP-16 and afterwards: they are no services" \
+	"$(everything | sed -E 's/(C:udp:0.0.0.0:20|H:udp:0.0.0.0:21)[0-9]+ //g')" "$want"
 pasta_stop
 unbinds "$a"
 unbinds "$b"
@@ -295,7 +297,8 @@ END
 wait_for 60 test -e "$T/many"
 cpu=$(awk '{ print $14 + $15 }' /proc/$PASTAPID/stat) a=$(cs_of $PASTAPID)
 sleep 5		# what is measured
-le "FWD-14 CPU time of scans, often at first, with 8,000 connections in the namespace, ticks" $(($(awk '{ print $14 + $15 }' /proc/$PASTAPID/stat) - cpu)) 5
+le "FWD-14 CPU time of scans, often at first, with 8,000 connections in the namespace, ticks" \
+	$(($(awk '{ print $14 + $15 }' /proc/$PASTAPID/stat) - cpu)) 5
 le "FWD-14 wake-ups meanwhile" $(($(cs_of $PASTAPID) - a)) 70
 pasta_stop
 auto_up -t none -u none

@@ -51,7 +51,8 @@ for mtu in 65520 1500; do
 	[[ $FAMILIES = *4* ]] && want4=262144 || want4=65536
 	[[ $FAMILIES = *6* ]] && want6=262144 || want6=65536
 	if [ -n "$FAMILIES" ]; then
-		is "MTU $mtu: the device announces them, IPv4 and IPv6" "$(C python3 "$SYS/big_tcp.py" gro ext)" "$want4 $want6"
+		is "MTU $mtu: the device announces them, IPv4 and IPv6" "$(C python3 "$SYS/big_tcp.py" gro ext)" \
+			"$want4 $want6"
 	else
 		unlike "MTU $mtu: the device doesn't announce them" "$(C python3 "$SYS/big_tcp.py" gro ext)" 262144
 	fi
@@ -66,7 +67,8 @@ for mtu in 65520 1500; do
 	tshark -r "$T/link.pcap" -d tcp.port==7000,data -d tcp.port==8000,data -Y _ws.malformed >"$T/malformed" \
 		2>"$T/tshark.err"
 	is "PCAP-01 MTU $mtu: tshark finds nothing malformed" "$(head -n 3 "$T/malformed")" ""
-	unlike "PCAP-01 MTU $mtu: tshark reads it to the end" "$(cat "$T/tshark.err")" "cut short|appears|damaged|corrupt|bigger"
+	unlike "PCAP-01 MTU $mtu: tshark reads it to the end" "$(cat "$T/tshark.err")" \
+		"cut short|appears|damaged|corrupt|bigger"
 
 	: >"$T/link.pcap"	# needed no more, and takes its room until pasta ends
 	xfer <<-END

@@ -79,7 +79,8 @@ is "FWD-01 podman, ports: closed with it" "$(open_ports)" ""
 bound taken
 serves H 0.0.0.0 8110
 for p in 8110 8109-8111; do
-	OUT=$("$PASTA" --config-net -t "0.0.0.0/${p/#8110/8110-8110}:80-$((${p/*-/} - ${p/-*/} + 80))" "${COMMON[@]}" -T none -U none --no-map-gw --quiet \
+	OUT=$("$PASTA" --config-net -t "0.0.0.0/${p/#8110/8110-8110}:80-$((${p/*-/} - ${p/-*/} + 80))" "${COMMON[@]}" \
+		-T none -U none --no-map-gw --quiet \
 		--netns "$NS" --map-guest-addr 169.254.1.2 2>&1)
 	is "FWD-16 podman, port taken: status" $? 1
 	like "FWD-16 podman, port taken: reason" "$OUT" \
@@ -114,7 +115,8 @@ serves N 0.0.0.0 8121; early=$SERVER
 call "podman, automatic" "$PASTA" --config-net -t auto -u auto -T auto -U auto --pid "$T/p" "${COMMON[@]}" \
 	--no-map-gw --quiet --netns "$NS" \
 	--map-guest-addr 169.254.1.2
-is "podman, automatic: what was there before is published at status 0" "$(says R 198.51.100.2 8121)" "N sees 198.51.100.10"
+is "podman, automatic: what was there before is published at status 0" "$(says R 198.51.100.2 8121)" \
+	"N sees 198.51.100.10"
 serves N :: 8122
 becomes "podman, automatic: a port opened inside" R 2001:db8:1::2 8122 "N sees 2001:db8:1::10"
 unserve
@@ -175,7 +177,8 @@ is "FWD-25 podman, bridge: that is closed, the other one's is not" "$(open_ports
 	"t:127.0.0.1:8134 t:198.51.100.2:8135 t:198.51.100.2:8136 t:[::1]:8134 "
 
 serves H 0.0.0.0 8137
-is "FWD-16 podman, bridge: a port that is taken" "$("$PESTO" --add -t 0.0.0.0/8138 -t '[::]/8138' -t 0.0.0.0/8137 -t '[::]/8137' "$SOCKET" 2>&1; echo $?)" \
+is "FWD-16 podman, bridge: a port that is taken" \
+	"$("$PESTO" --add -t 0.0.0.0/8138 -t '[::]/8138' -t 0.0.0.0/8137 -t '[::]/8137' "$SOCKET" 2>&1; echo $?)" \
 	"Failed to bind port 8137 (Address already in use) for option '-t 0.0.0.0/8137': Couldn't listen on requested ports: \
 Listen failed for HOST TCP port 0.0.0.0/8137: Address already in use
 1"
@@ -189,7 +192,8 @@ call "FWD-26 podman, bridge: published on another loopback address" "$PESTO" --a
 serves K 0.0.0.0 2375
 is "FWD-26 podman, bridge: it answers there" "$(says H 127.0.4.1 2375)" "K sees 10.89.0.1"
 unlike "FWD-26 podman, bridge: and at no other address" "$(says H 127.0.0.1 2375)" "sees"
-is "FWD-26 FWD-21 podman, bridge: reached from elsewhere, the client's address is seen" "$(says R 198.51.100.2 2376)" "K sees 198.51.100.10"
+is "FWD-26 FWD-21 podman, bridge: reached from elsewhere, the client's address is seen" "$(says R 198.51.100.2 2376)" \
+	"K sees 198.51.100.10"
 unserve
 CPID=$K
 xfer 5 <<EOF
@@ -266,8 +270,8 @@ call "RootlessKit, pesto: TCP deleted" "$PESTO" -D --tcp-ports=0.0.0.0/8151:51 "
 call "RootlessKit, pesto: TCP, IPv6, deleted" "$PESTO" -D --tcp-ports=::/8152:52 "$SOCKET"
 call "RootlessKit, pesto: UDP deleted" "$PESTO" -D --udp-ports=127.0.0.1/8153:53 "$SOCKET"
 is "RootlessKit, pesto: closed" "$(open_ports)" ""
-like "FWD-27 RootlessKit, pesto: what it does not forward is an error" "$("$PESTO" -A --sctp-ports=0.0.0.0/80:80 "$SOCKET" 2>&1; echo $?)" \
-	"'--sctp-ports=0.0.0.0/80:80'
+like "FWD-27 RootlessKit, pesto: what it does not forward is an error" \
+	"$("$PESTO" -A --sctp-ports=0.0.0.0/80:80 "$SOCKET" 2>&1; echo $?)" "'--sctp-ports=0.0.0.0/80:80'
 1$"
 kill -9 $CPID
 over "RootlessKit, pesto" "$(cat "$T/p")"

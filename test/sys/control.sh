@@ -29,14 +29,17 @@ Updated configuration ($S)
 is "--show: changes of the host" "$("$PESTO" -s "$S" | tail -n 1)" "host: changes 0"
 is "no option: the tables, as --show" "$(P; echo $?)" "$(P -s; echo $?)"
 is "no rule to add: the same" "$(P -A)" "$(P -s)"
-is "addresses, as tables show them" "$(P -C HOST -A -t '[::]%ext/8181:[2001:db8::7]/8280' -u 0.0.0.0/8181:10.0.0.1/80 -t ::1/8182 -s | sed 1,/^Upd/d)" "  HOST
+is "addresses, as tables show them" \
+	"$(P -C HOST -A -t '[::]%ext/8181:[2001:db8::7]/8280' -u 0.0.0.0/8181:10.0.0.1/80 -t ::1/8182 -s |
+	sed 1,/^Upd/d)" "  HOST
     TCP [::]%ext:8181  =>  2001:db8::7:8280 
     UDP [0.0.0.0]:8181  =>  10.0.0.1:80 
     TCP [::1]:8182  =>  8182 
   SPLICE
     TCP [*]%lo:9001  =>  9001 "
 P -t 8001:81
-is "FWD-25 Podman adds, again and again" "$(for i in 1 2 3; do status --add -t 0.0.0.0/8080 -t '[::]/8080' -u 0.0.0.0/8080-8089; done)" "0
+is "FWD-25 Podman adds, again and again" \
+	"$(for i in 1 2 3; do status --add -t 0.0.0.0/8080 -t '[::]/8080' -u 0.0.0.0/8080-8089; done)" "0
 0
 0"
 xfer 10 <<END
@@ -49,14 +52,18 @@ is "what is not there can't be deleted" "$(P --delete -t 0.0.0.0/8080) $?" \
 	"Nothing to delete: no rule of option '-t 0.0.0.0/8080' is there 1"
 not "and the port is closed" listens 8080
 
-is "RootlessKit adds" "$(status -A --tcp-ports=0.0.0.0/8090:91; status -A --tcp-ports=::/8090:91; status -A --udp-ports=127.0.0.1/8090:91)" "0
+is "RootlessKit adds" \
+	"$(status -A --tcp-ports=0.0.0.0/8090:91; status -A --tcp-ports=::/8090:91; status -A \
+	--udp-ports=127.0.0.1/8090:91)" "0
 0
 0"
 xfer 10 <<END
 tcp added_by_RootlessKit,_IPv4 c=R s=C to=198.51.100.2 port=8090 lport=91 up=1000 down=1000
 tcp added_by_RootlessKit,_IPv6 c=R s=C to=2001:db8:1::2 port=8090 lport=91 up=1000 down=1000
 END
-is "RootlessKit deletes" "$(status -D --tcp-ports=0.0.0.0/8090:91; status -D --tcp-ports=::/8090:91; status -D --udp-ports=127.0.0.1/8090:91)" "0
+is "RootlessKit deletes" \
+	"$(status -D --tcp-ports=0.0.0.0/8090:91; status -D --tcp-ports=::/8090:91; status -D \
+	--udp-ports=127.0.0.1/8090:91)" "0
 0
 0"
 ok "FWD-26 published on another loopback address" P --add -t 127.0.4.1/2375
@@ -67,7 +74,9 @@ END
 P -D -t 127.0.4.1/2375
 
 # A sequence in one call
-is "FWD-19 a sequence" "$(P -C HOST -A -t 8100-8109 -u 8100 -t 8200:82 -D -t 8200:82 -T 9001 -C SPLICE -A -T 9002:92 -s | sed 1,/^Upd/d)" "  HOST
+is "FWD-19 a sequence" \
+	"$(P -C HOST -A -t 8100-8109 -u 8100 -t 8200:82 -D -t 8200:82 -T 9001 -C SPLICE -A -T 9002:92 -s |
+	sed 1,/^Upd/d)" "  HOST
     TCP [*]:8100-8109  =>  8100-8109 
     UDP [*]:8100  =>  8100 
   SPLICE
@@ -80,7 +89,8 @@ is "FWD-19 -t replaces what -t and -u said" "$(P -t 8001:81 -A -t 8002 -s | sed 
 
 # Errors: one line, status 1, and nothing has changed
 before=$(P -s)
-{ python3 -c 'import socket, time; s = socket.create_server(("", 8300)); print("ready", flush=True); time.sleep(1000)' >"$T/taken" & } 2>"$T/null"
+{ python3 -c 'import socket, time; s = socket.create_server(("", 8300)); print("ready", flush=True); time.sleep(1000)' \
+	>"$T/taken" & } 2>"$T/null"
 disown
 wait_for 20 grep -q ready "$T/taken"
 refused() # NAME MESSAGE OPTION...
@@ -91,8 +101,9 @@ cant() # PORT REASON OPTION PLACE
 {
 	echo "Failed to bind port $1 ($2) for option '$3': Couldn't listen on requested ports: Listen failed for $4/$1: $2"
 }
-refused "FWD-16 a port that is taken" "$(cant 8300 "Address already in use" "-t 0.0.0.0/8300:1" "HOST TCP port 0.0.0.0")" \
-	-C HOST -A -t 8301 -t 0.0.0.0/8300:1 -u 8302
+refused "FWD-16 a port that is taken" \
+	"$(cant 8300 "Address already in use" "-t 0.0.0.0/8300:1" "HOST TCP port 0.0.0.0")" -C HOST -A -t 8301 \
+	-t 0.0.0.0/8300:1 -u 8302
 refused "another target" "Invalid value \"8001:82\" for option -t: \
 Overlapping port specifier: port 8001 is already forwarded by option '-t 8001:81'" -A -t 8001:82
 refused "FWD-16 another address, which that one includes" "Invalid value \"127.0.0.1/8001\" for option -t: \
@@ -103,10 +114,12 @@ refused "not a port" 'Invalid value "22x" for option -t: not a port number' -A -
 refused "no such table" 'Invalid value "host" for -C/--clear: HOST or SPLICE expected' -C host
 refused "FWD-27 a protocol that nobody forwards" "pesto: unrecognized option '--sctp-ports=80'" -A --sctp-ports=80
 refused "FWD-27 the same, by letter" "pesto: invalid option -- 'X'" -A -X 80
-refused "an address of nobody's" "$(cant 8400 "Cannot assign requested address" "-t 203.0.113.1/8400" "HOST TCP port 203.0.113.1")" \
-	-A -t 203.0.113.1/8400
-refused "an address of nobody's, IPv6" "$(cant 8400 "Cannot assign requested address" "-u [2001:db8::99]/8400" "HOST UDP port 2001:db8::99")" \
-	-A -u "[2001:db8::99]/8400"
+refused "an address of nobody's" \
+	"$(cant 8400 "Cannot assign requested address" "-t 203.0.113.1/8400" "HOST TCP port 203.0.113.1")" -A \
+	-t 203.0.113.1/8400
+refused "an address of nobody's, IPv6" \
+	"$(cant 8400 "Cannot assign requested address" "-u [2001:db8::99]/8400" "HOST UDP port 2001:db8::99")" -A \
+	-u "[2001:db8::99]/8400"
 refused "the same, with an interface" "$(cant 8400 "Cannot assign requested address" "-t [2001:db8::99]%ext/8400" \
 	"HOST TCP port 2001:db8::99%ext")" -A -t "[2001:db8::99]%ext/8400"
 refused "no such interface" "$(cant 8400 "No such device" "-t %none/8400" "HOST TCP port *%none")" -A -t %none/8400
@@ -116,13 +129,16 @@ for two in "--flows --metrics" "--ask --top" "--events --ask"; do
 	refused "two views: $two" "pesto: one of --flows, --top, --events, --metrics, --guests and --ask expected" $two
 done
 refused "two paths" "pesto: the path of one control socket expected; see --help" -s nosuch
-is "output that can't be written" "$("$PESTO" "$S" 2>&1 >/dev/full) $?" "Couldn't write to standard output: No space left on device 1"
+is "output that can't be written" "$("$PESTO" "$S" 2>&1 >/dev/full) $?" \
+	"Couldn't write to standard output: No space left on device 1"
 is "no standard output" "$("$PESTO" "$S" 2>&1 >&-) $?" "Couldn't write to standard output: Bad file descriptor 1"
-is "nobody there" "$("$PESTO" -s "$T/nosuch" 2>&1) $?" "Failed to connect to $T/nosuch: No such file or directory (option -c of pasta or passt makes it) 1"
+is "nobody there" "$("$PESTO" -s "$T/nosuch" 2>&1) $?" \
+	"Failed to connect to $T/nosuch: No such file or directory (option -c of pasta or passt makes it) 1"
 is "FWD-19 nothing has changed" "$(P -s)" "$before"
 
 # A flow of the guest's has a port on the host that is that of its socket there
-C python3 -c 'import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("", 8450)); s.sendto(b"x", ("198.51.100.10", 9))'
+C python3 -c \
+	'import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("", 8450)); s.sendto(b"x", ("198.51.100.10", 9))'
 ok "a flow of the guest's has a port" wait_for 10 listens 8450 u
 is "FWD-19 a rule that names it has it" "$(P -A -u 8449-8451:49-51) $?" " 0"
 xfer 10 <<END
@@ -162,7 +178,8 @@ tap_of python3 "$SYS/control_flows.py" "$S" "$(ns_of C)" "$(ns_of R)"
 
 # Automatic ones come and go as well
 P -t auto -u none -T none
-C python3 -c 'import socket, time; s = socket.create_server(("", 8800)); print("ready", flush=True); time.sleep(1000)' >"$T/auto" &
+C python3 -c 'import socket, time; s = socket.create_server(("", 8800)); print("ready", flush=True); time.sleep(1000)' \
+	>"$T/auto" &
 disown
 ok "automatic forwarding, asked for later" wait_for 20 listens 8800
 P -C HOST
@@ -171,7 +188,8 @@ rests "without automatic rules, nothing is done" 1
 
 # The socket: while somebody is there, once nobody is
 is "somebody is there" \
-	"$("$PASTA" -c "$S" --config-net "$CPID" 2>&1 | grep -v '^Started as root'; echo ${PIPESTATUS[0]})" "Control socket $S already in use (-c/--conf-path)
+	"$("$PASTA" -c "$S" --config-net "$CPID" 2>&1 | grep -v '^Started as root'; echo ${PIPESTATUS[0]})" \
+	"Control socket $S already in use (-c/--conf-path)
 1"
 pasta_stop
 ok "the file stays" test -S "$S"
@@ -190,8 +208,8 @@ exec setpriv --bounding-set=-net_bind_service "$PASTA" "\$@"
 END
 chmod +x "$T/unprivileged"
 start_ "$T/unprivileged" -c "$S" --config-net -t none -u none "$CPID"
-refused "FWD-24 a port that takes a privilege" "$(cant 80 "Permission denied" "-t 127.0.0.1/80" "HOST TCP port 127.0.0.1")" \
-	-A -t 8001 -t 127.0.0.1/80
+refused "FWD-24 a port that takes a privilege" \
+	"$(cant 80 "Permission denied" "-t 127.0.0.1/80" "HOST TCP port 127.0.0.1")" -A -t 8001 -t 127.0.0.1/80
 not "FWD-24 and nothing has changed" listens 8001
 pasta_stop
 
@@ -226,7 +244,8 @@ is "of an older program, rules about destinations are not shown, as it has none"
 0"
 wait $fake
 like "pesto shows what a stranger answers" "$(cat "$T/shown")" "TCP .*Failed to bind.*Invalid value.*Nothing to delete"
-is "and none of it is a command to the terminal" "$(LC_ALL=C.UTF-8 grep -anP '[\x00-\x08\x0b-\x1f\x7f-\x9f\x{202e}]' "$T/shown")" ""
+is "and none of it is a command to the terminal" \
+	"$(LC_ALL=C.UTF-8 grep -anP '[\x00-\x08\x0b-\x1f\x7f-\x9f\x{202e}]' "$T/shown")" ""
 is "nor invalid UTF-8" "$(iconv -f UTF-8 -t UTF-8 "$T/shown" 2>&1 >/dev/null)" ""
 
 # passt
@@ -243,12 +262,15 @@ tcp passt:_added c=R s=C to=198.51.100.2 port=8001 lport=81 up=1000 down=1000
 END
 is "passt: one address in place of any" "$(P -t 127.0.0.1/8001:81; echo $?)" 0
 is "and back" "$(P -t 8001:81; echo $?)" 0
-refused "passt: nothing from a namespace" 'Invalid value "80" for option -T: forwarding from a namespace takes pasta' -A -T 80
-refused "passt: nothing automatic" 'Invalid value "auto" for option -t: "auto" takes a namespace, which only pasta has' -A -t auto
+refused "passt: nothing from a namespace" 'Invalid value "80" for option -T: forwarding from a namespace takes pasta' \
+	-A -T 80
+refused "passt: nothing automatic" \
+	'Invalid value "auto" for option -t: "auto" takes a namespace, which only pasta has' -A -t auto
 pasta_stop
 passt_start -c "$S" -4 --no-udp
 refused "FWD-27 UDP is switched off" 'Invalid value "80" for option -u: no UDP here, it is switched off' -A -u 80
-refused "IPv6 is switched off" 'Invalid value "[::1]/8080" for option -t: no IPv6 here' --add -t 0.0.0.0/8080 -t '[::1]/8080'
+refused "IPv6 is switched off" 'Invalid value "[::1]/8080" for option -t: no IPv6 here' --add -t 0.0.0.0/8080 \
+	-t '[::1]/8080'
 is "Podman names any address of both families, whatever there is" "$(P --add -t 0.0.0.0/8080 -t '[::]/8080'; echo $?)" 0
 is "and takes both away" "$(P --delete -t 0.0.0.0/8080 -t '[::]/8080'; echo $?)" 0
 pasta_stop

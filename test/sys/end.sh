@@ -73,7 +73,8 @@ ends "--no-netns-quit: until told"
 bad=0
 for i in {1..25}; do
 	container
-	"$PASTA" --config-net -q -t 8000 -u 8000 -P "$T/r.pid" "$CPID" >"$T/r" 2>&1 || { bad=$((bad + 1)); diag "$i: $(cat "$T/r")"; }
+	"$PASTA" --config-net -q -t 8000 -u 8000 -P "$T/r.pid" "$CPID" >"$T/r" 2>&1 ||
+		{ bad=$((bad + 1)); diag "$i: $(cat "$T/r")"; }
 	p=$(cat "$T/r.pid")
 	finish
 	wait_for 20 gone "$p" || bad=$((bad + 1))

@@ -44,7 +44,8 @@ done
 
 container
 not "--fd: a tun device" taken 1001
-like "one line says so" "$(tail -n 1 "$T/ok.out")" '^Invalid value "9" for -F/--fd: not created with IFF_TAP and IFF_NO_PI$'
+like "one line says so" "$(tail -n 1 "$T/ok.out")" \
+	'^Invalid value "9" for -F/--fd: not created with IFF_TAP and IFF_NO_PI$'
 no_tap() { "$PASTA" --config-net --fd 9 --netns /proc/$CPID/ns/net 9</dev/null; }
 not "--fd: no tap device" no_tap
 like "one line says so, too" "$(tail -n 1 "$T/ok.out")" '^Invalid value "9" for -F/--fd: not a tap device$'

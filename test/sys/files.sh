@@ -72,7 +72,8 @@ if [ "$HOST_UID" = 0 ]; then
 			is "$o: another user's link on the way, folder $dir: status" $RC 1
 			like "$o: another user's link on the way, folder $dir: message" "$ERR" \
 				"$T/$dir/folder/socket: root follows no symbolic"
-			is "$o: another user's link on the way, folder $dir: nothing is created" "$(ls -A "$T/private")" victim
+			is "$o: another user's link on the way, folder $dir: nothing is created" \
+				"$(ls -A "$T/private")" victim
 		done
 	done
 	python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$T/private/dead"

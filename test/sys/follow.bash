@@ -88,7 +88,10 @@ names()
 }
 
 C_addr()	{ C ip "${1:--o}" -o addr show dev "${DEV:-ext}" scope global | awk '{ print $4 }' | sort | xargs; }
-C_via()		{ { C ip route show default; C ip -6 route show default; } | sed -n 's/.* via \([^ ]*\) .*/\1/p' | xargs; }
+C_via()
+{
+	{ C ip route show default; C ip -6 route show default; } | sed -n 's/.* via \([^ ]*\) .*/\1/p' | xargs
+}
 C_is()		{ [ "$(C_addr) via $(C_via)" = "$1" ]; }
 IN_EXT="198.51.100.2/24 2001:db8:1::2/64 via 198.51.100.1 2001:db8:1::1"
 IN_WLAN="2001:db8:2::2/64 203.0.113.2/24 via 203.0.113.1 2001:db8:2::1"

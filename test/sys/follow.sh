@@ -22,7 +22,8 @@ ok "FOL-02 a connection from an address that left is reset" wait_for 5 ends 1
 ok "FOL-02 the same, IPv6" wait_for 5 ends 2
 ok "FOL-01 its hosts" traffic 203.0.113.10
 ok "FOL-01 its hosts, IPv6" traffic 2001:db8:2::10
-ok "FOL-01 the host itself is at the new gateway's address" C timeout 5 python3 "$SYS/follow.py" hold 203.0.113.1 8 <<<""
+ok "FOL-01 the host itself is at the new gateway's address" C timeout 5 python3 "$SYS/follow.py" hold 203.0.113.1 \
+	8 <<<""
 like "FOL-05 the log says so" "$(grep "Host network: IPv4 203" "$PASTA_LOG")" \
 	"Host network: IPv4 203.0.113.2/24 on wlan, gateway 203.0.113.1"
 nets
@@ -61,7 +62,8 @@ nets
 wlan
 ok "FOL-04 an old address with a connection stays" wait_for 5 eval 'C_addr | grep 198.51.100.2 | grep -q 203.0.113.2'
 ok "FOL-02 the other connection of that address is reset" wait_for 5 ends 3
-ok "FOL-04 the old address is deprecated" wait_for 5 eval 'C ip addr show dev ext | grep 198.51.100.2 | grep -q deprecated'
+ok "FOL-04 the old address is deprecated" wait_for 5 eval \
+	'C ip addr show dev ext | grep 198.51.100.2 | grep -q deprecated'
 ok "FOL-04 the connection goes on" held 4
 unhold 4
 follows "FOL-04 with its end, the old address goes" "$IN_WLAN"
@@ -100,7 +102,8 @@ ip route add default via 198.51.100.1 metric 600
 ip route add default via 10.8.0.1 metric 50
 ok "FOL-06 a VPN is up" wait_for 5 eval '[[ "$(C_addr -4) $(C ip route show default)" =~ ^10.8.0.2/24.*via\ 10.8.0.1 ]]'
 ip addr del 10.8.0.2/24 dev wlan
-ok "FOL-06 and down" wait_for 5 eval '[[ "$(C_addr -4) $(C ip route show default)" =~ ^198.51.100.2/24.*via\ 198.51.100.1 ]]'
+ok "FOL-06 and down" wait_for 5 eval \
+	'[[ "$(C_addr -4) $(C ip route show default)" =~ ^198.51.100.2/24.*via\ 198.51.100.1 ]]'
 pasta_stop
 nets
 ext

@@ -18,10 +18,12 @@ client()	# NAME: in the background, with files of its own
 {
 	local run='exec dhcpcd -B -d --noarp ext'
 	# On a read-only /sys it does not wait for udev
-	[ "$1" = dhcpcd ] || run="mount --rbind /sys /sys && mount -o remount,bind,ro /sys && exec /lib/systemd/systemd-networkd"
+	[ "$1" = dhcpcd ] ||
+		run="mount --rbind /sys /sys && mount -o remount,bind,ro /sys && exec /lib/systemd/systemd-networkd"
 	: >"$T/guest/resolv.conf"
 	rm -f "$T/client.pid"
-	C unshare -m bash -c 'echo $$ >"$0/client.pid"; mount --bind "$0/guest" /etc; '"$run" "$T" >"$T/client.log" 2>&1 &
+	C unshare -m bash -c 'echo $$ >"$0/client.pid"; mount --bind "$0/guest" /etc; '"$run" \
+		"$T" >"$T/client.log" 2>&1 &
 	disown
 	wait_for 20 test -s "$T/client.pid"
 }
@@ -34,7 +36,10 @@ client_stop()
 	wait_for 20 gone "$CPID"
 }
 addr4()		{ C ip -4 addr show ext | grep -qF "inet $1/"; }
-prefix()	{ C ip -6 addr show dev ext scope global -deprecated -tentative | grep -F "inet6 $1" | grep -qv deprecated; }
+prefix()
+{
+	C ip -6 addr show dev ext scope global -deprecated -tentative | grep -F "inet6 $1" | grep -qv deprecated
+}
 deprecated()	{ C ip -6 addr show dev ext scope global | grep -F "inet6 $1" | grep -q deprecated; }
 names()		{ grep -q "nameserver $1" "$T/guest/resolv.conf"; }
 router()	{ C ip -6 route show default | grep -q .; }

@@ -109,7 +109,10 @@ is "FOL-24 no route: the next one" "$(resolver 5)" 198.51.100.11
 le "FOL-24 at once" $(($(now_ms) - start)) 1500
 servers 192.0.2.1 2001:db8:1::10
 is "FOL-24 the next one is of the other family" "$(resolver 5)" 2001:db8:1::10
-by_tcp()		{ C python3 -c "import socket; print(socket.create_connection(('$F', 53), 8).recv(100).decode())"; }
+by_tcp()
+{
+	C python3 -c "import socket; print(socket.create_connection(('$F', 53), 8).recv(100).decode())"
+}
 servers 198.51.100.10 198.51.100.11
 is "FOL-25 TCP: the first one" "$(by_tcp)" 198.51.100.10
 servers 198.51.100.2 2001:db8:1::10

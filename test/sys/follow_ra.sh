@@ -35,7 +35,8 @@ n=$(lines) at=$(now)
 next6 2001:db8:a:
 comes "FOL-35 another prefix, to all nodes" " ff02::1 65535 .*p=2001:db8:a::,4294967295,4294967295" "$at"
 ok "FOL-35 the old one has preferred lifetime 0" wants "$n" "p=2001:db8:1::,0,"
-le "FOL-35 and is valid for 7,200 s at most" "$(since "$n" | sed -n 's/.*p=2001:db8:1::,0,\([0-9]*\).*/\1/p' | sort -n | tail -n 1)" 7200
+le "FOL-35 and is valid for 7,200 s at most" \
+	"$(since "$n" | sed -n 's/.*p=2001:db8:1::,0,\([0-9]*\).*/\1/p' | sort -n | tail -n 1)" 7200
 three=$n
 
 # ---- resolvers

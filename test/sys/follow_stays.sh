@@ -30,7 +30,8 @@ ip route add 10.1.0.0/16 via 198.51.100.9 metric 700
 ip addr add 192.0.2.3/24 dev ext
 pasta_up
 before=$(C_routes)
-like "routes with metrics" "$before" "10.1.0.0/16 via 198.51.100.9 dev ext.*metric 700.*default via 198.51.100.1 .*metric 600"
+like "routes with metrics" "$before" \
+	"10.1.0.0/16 via 198.51.100.9 dev ext.*metric 700.*default via 198.51.100.1 .*metric 600"
 ip link set ext down
 not "FOL-03 the link is down: addresses, routes and their metrics stay" \
 	wait_for 1 eval '[ "$(C_routes)" != "$before" ] || ! C_addr -4 | grep -q 192.0.2.3'

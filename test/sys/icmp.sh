@@ -43,7 +43,8 @@ like "ICMP-08 ICMP-09 a host that is down, IPv6" "$(cat "$T/down6")" "Destinatio
 
 hops() { awk '$1 ~ /^[0-9]+$/ { printf "%s%s %s", s, $1, $2; s = ", " }'; }
 is "ICMP-07 traceroute, IPv4" "$(C traceroute -n -q 1 -w 5 -m 5 192.0.2.9 | hops)" "1 198.51.100.10, 2 192.0.2.9"
-is "ICMP-07 traceroute, IPv6" "$(C traceroute -6 -n -q 1 -w 5 -m 5 2001:db8:2::9 | hops)" "1 2001:db8:1::10, 2 2001:db8:2::9"
+is "ICMP-07 traceroute, IPv6" "$(C traceroute -6 -n -q 1 -w 5 -m 5 2001:db8:2::9 | hops)" \
+	"1 2001:db8:1::10, 2 2001:db8:2::9"
 is "ICMP-07 traceroute with echo requests, IPv4" "$(C traceroute -I -n -q 1 -w 5 -m 5 192.0.2.9 | hops)" \
 	"1 198.51.100.10, 2 192.0.2.9"
 is "ICMP-07 traceroute with echo requests, IPv6" "$(C traceroute -6 -I -n -q 1 -w 5 -m 5 2001:db8:2::9 | hops)" \
@@ -94,11 +95,12 @@ like "ICMP-07 traceroute -T, a router that has no way, IPv6" "$(trace -6 2001:db
 like "ICMP-07 traceroute -T, a router that prohibits, IPv4" "$(trace 192.0.5.5)" "2 +192.0.2.9 .*!X"
 like "ICMP-07 traceroute -T, a router that prohibits, IPv6" "$(trace -6 2001:db8:3:5::5)" "2 +2001:db8:2::9 .*!X"
 
-R nft -f - <<<'table inet silent { chain o { type filter hook output priority 0; icmp type time-exceeded drop; icmpv6 type time-exceeded drop; }; }'
-is "ICMP-07 traceroute -T, the same source port, a router that is silent, IPv4" "$(trace -w 0.5 --sport=30001 192.0.3.9 | hops)" \
-	"${PATH4/ 198.51.100.10/ *}"
-is "ICMP-07 traceroute -T, the same source port, a router that is silent, IPv6" "$(trace -6 -w 0.5 --sport=30001 2001:db8:3::9 | hops)" \
-	"${PATH6/ 2001:db8:1::10/ *}"
+R nft -f - \
+	<<<'table inet silent { chain o { type filter hook output priority 0; icmp type time-exceeded drop; icmpv6 type time-exceeded drop; }; }'
+is "ICMP-07 traceroute -T, the same source port, a router that is silent, IPv4" \
+	"$(trace -w 0.5 --sport=30001 192.0.3.9 | hops)" "${PATH4/ 198.51.100.10/ *}"
+is "ICMP-07 traceroute -T, the same source port, a router that is silent, IPv6" \
+	"$(trace -6 -w 0.5 --sport=30001 2001:db8:3::9 | hops)" "${PATH6/ 2001:db8:1::10/ *}"
 R nft delete table inet silent
 
 like "ping with a TTL of 1" "$(C ping -nc 1 -t 1 -W 5 192.0.2.9)" "From 198.51.100.10 icmp_seq=1 Time to live exceeded"
@@ -140,7 +142,8 @@ print(n)
 END
 C sysctl -qw net.ipv4.ping_group_range="0 0"
 for a in 198.51.100.10 2001:db8:1::10; do
-	is "the guest pings $a with identifiers over the whole range" "$(C python3 "$T/ids.py" $a answered 2>&1 | tail -n 1)" 676
+	is "the guest pings $a with identifiers over the whole range" \
+		"$(C python3 "$T/ids.py" $a answered 2>&1 | tail -n 1)" 676
 	is "and the host binds each of them" "$(python3 "$T/ids.py" $a 2>&1 | tail -n 1)" 676
 	like "and pings with one of the guest's" "$(ping -nqc 1 -W 5 -e 97 $a)" "1 received"
 done

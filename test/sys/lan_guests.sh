@@ -38,7 +38,8 @@ done
 
 as 1 ok "LAN-31 ping to another guest" as 1 C ping -c 1 -W 5 192.168.77.3
 as 1 ok "LAN-31 ping to another guest, IPv6" C ping -c 1 -W 5 fd00:77::ff:fe00:3
-as 2 is "LAN-31 names of others" "$(as 2 ask one) $(as 2 ask three.internal)" "NOERROR 192.168.77.2 NOERROR 192.168.77.4"
+as 2 is "LAN-31 names of others" "$(as 2 ask one) $(as 2 ask three.internal)" \
+	"NOERROR 192.168.77.2 NOERROR 192.168.77.4"
 as 3 is "LAN-31 by IPv6" "$(as 3 ask one AAAA)" "NOERROR fd00:77::ff:fe00:1"
 C1=/proc/${PIDS[1]}/ns/net C2=/proc/${PIDS[2]}/ns/net C3=/proc/${PIDS[3]}/ns/net
 xfer < <(

@@ -137,7 +137,8 @@ done_testing()
 		fi
 	done
 	if cat "$T"/pasta.*.log 2>/dev/null | grep -qaE 'AddressSanitizer|runtime error:|ASSERT|assertion'; then
-		fail "nothing wrong in the logs" "$(grep -haE -A 30 'AddressSanitizer|runtime error:|ASSERT|assertion' "$T"/pasta.*.log)"
+		fail "nothing wrong in the logs" \
+			"$(grep -haE -A 30 'AddressSanitizer|runtime error:|ASSERT|assertion' "$T"/pasta.*.log)"
 	fi
 	! grep -qs . "$T"/guest.*.log || fail "guests have nothing to complain of" "$(cat "$T"/guest.*.log)"
 	[ $TESTS -gt 0 ] || fail "something is tested"

@@ -24,7 +24,8 @@ like "LIFE-22 ready at once: TCP port" "$ports" ":8000 "
 like "LIFE-22 ready at once: UDP port" "$uports" ":8000 "
 is "PID file: a number and a newline" "$(od -c <"$T/p" | tr -d ' \n')" "$(printf '%s\n' "$pid" | od -c | tr -d ' \n')"
 is "PID file: of the process that goes on" "$(cat /proc/"$pid"/comm)" pasta
-is "its standard streams are /dev/null" "$(for fd in 0 1 2; do stat -Lc %t:%T "/proc/$pid/fd/$fd" 2>&1; done | sort -u)" 1:3
+is "its standard streams are /dev/null" \
+	"$(for fd in 0 1 2; do stat -Lc %t:%T "/proc/$pid/fd/$fd" 2>&1; done | sort -u)" 1:3
 is "it has a session of its own" "$(ps -o sid= -p "$pid" | tr -d ' ')" "$pid"
 
 # ---- Isolation
@@ -94,7 +95,8 @@ is "SIGTERM as soon as the PID file is written: status" $? 0
 is "--pid 1234, and -e: status" $? 0
 like "--pid 1234: a file of that name" "$(cat "$T/1234")" "^[1-9][0-9]*$"
 for o in "-4 -6:inet6" "-6 -4:inet" "-46:inet6" "--ipv6-only --ipv4-only:inet"; do
-	is "CLI-02 ${o%:*}: the last one counts" "$("$PASTA" -q --config-net ${o%:*} -- ip -o addr show scope global 2>/dev/null |
+	is "CLI-02 ${o%:*}: the last one counts" \
+		"$("$PASTA" -q --config-net ${o%:*} -- ip -o addr show scope global 2>/dev/null |
 		awk '{ print $3 }' | sort -u)" "${o#*:}"
 done
 container
@@ -131,14 +133,17 @@ try --quiet --xyz
 like "CLI-04 unknown option: message, also with --quiet" "$ERR" "unrecognized option '--xyz'"
 try --xyz --version
 is "unknown option before --version: status" $RC 1
-is "--version in a pipe: status, text on stdout" "$(run --version 2>/dev/null | head -n 1 | grep -c '^pasta [^ ]'; echo ${PIPESTATUS[0]})" "1
+is "--version in a pipe: status, text on stdout" \
+	"$(run --version 2>/dev/null | head -n 1 | grep -c '^pasta [^ ]'; echo ${PIPESTATUS[0]})" "1
 0"
 for name in passt pasta pesto; do	# Podman compares the day
-	like "$name --version: day and commit" "$("${PASTA%/*}/$name" --version | head -n 1)" "^$name [0-9]{8}\\.[0-9a-f]{7,}$"
+	like "$name --version: day and commit" "$("${PASTA%/*}/$name" --version | head -n 1)" \
+		"^$name [0-9]{8}\\.[0-9a-f]{7,}$"
 done
 is "--host-lo-to-ns-lo --version: status" "$(run --host-lo-to-ns-lo --version >/dev/null 2>&1; echo $?)" 0
 for o in --version --help; do
-	is "$o that can't be written" "$("$PASTA" $o 2>&1 >/dev/full) $?" "Couldn't write to standard output: No space left on device 1"
+	is "$o that can't be written" "$("$PASTA" $o 2>&1 >/dev/full) $?" \
+		"Couldn't write to standard output: No space left on device 1"
 done
 try --help
 is "--help: status" $RC 0
@@ -200,7 +205,8 @@ try --config-net -m 1000 -- true
 like "a command: warnings are shown" "$ERR" "^MTU 1000 .*IPv4 only \(-m/--mtu\)$"
 for o in -d --trace; do
 	try --config-net $o "${rules[@]}" -- true
-	is "a command with $o: the configuration" "$(sed -n '/info: Template/,/SPLICE/s/^[0-9.]* info: //p' <<<"$ERR")" "${configured%
+	is "a command with $o: the configuration" \
+		"$(sed -n '/info: Template/,/SPLICE/s/^[0-9.]* info: //p' <<<"$ERR")" "${configured%
 *}"
 	is "LOG-02 $o: times on all lines" "$(grep -cv '^[0-9]*\.[0-9][0-9][0-9] [a-z]*: ' <<<"$ERR")" 0
 	ok "LOG-02 $o: times that don't run back" sort -nc <(sed 's/ .*//' <<<"$ERR")
@@ -211,7 +217,8 @@ like "an error behind -d" "$ERR" "unrecognized option '--xyz'$"
 # ---- Installed: AppArmor goes by the path, behind symbolic links
 mkdir -p "$T/root/bin" && ln -s passt "$T/root/bin/pasta"	# as it was once
 ok "make install" make -C "$TOP" -o all install DESTDIR="$T/root" prefix=
-is "programs are one file by three names" "$(cd "$T/root/bin" && stat -c '%n %h %F' passt pasta pesto)" "passt 3 regular file
+is "programs are one file by three names" "$(cd "$T/root/bin" && stat -c '%n %h %F' passt pasta pesto)" \
+	"passt 3 regular file
 pasta 3 regular file
 pesto 3 regular file"
 is "and go by these" "$("$T/root/bin/pesto" --version | head -c 6)" "pesto "
@@ -237,7 +244,8 @@ for p in "${pids[@]}"; do
 	wait "$p"
 	echo $?
 done >"$T/statuses"
-is "LIFE-03 12 at once, with children that end meanwhile: statuses" "$(sort "$T/statuses" | uniq -c | tr -s ' ')" " 12 3"
+is "LIFE-03 12 at once, with children that end meanwhile: statuses" "$(sort "$T/statuses" | uniq -c | tr -s ' ')" \
+	" 12 3"
 is "LIFE-03 and none complains" "$(cat "$T/many")" ""
 try --config-net -q true
 is "command without --" $RC 0
@@ -247,7 +255,8 @@ try --config-net -q -- sh -c 'ls -l /proc/self/fd | grep -c " [3-9] ->\| [1-9][0
 is "LIFE-11 command has standard streams only (and ls a directory), and is root in there" "$OUT" "1
 0"
 exec 8</dev/null
-is "descriptors that the caller wants inherited are closed" "$(run --config-net -q -- sh -c 'test -e /proc/self/fd/8; echo $?')" 1
+is "descriptors that the caller wants inherited are closed" \
+	"$(run --config-net -q -- sh -c 'test -e /proc/self/fd/8; echo $?')" 1
 exec 8<&-
 is "stdin goes to the command" "$(echo text | run --config-net -q -- cat)" text
 is "a shell without a command" "$(echo 'echo $((6 * 7))' | SHELL=/bin/sh run --config-net -q)" 42

@@ -50,7 +50,8 @@ p=$(cat "$T/a.pid")
 like "first line of the log has version and process ID" "$(head -n 1 "$T/a.log")" "PID $p( |$)"
 is "SEC-07 mode of the log" "$(stat -c %a "$T/a.log")" 600
 like "log goes to stderr, too, until the start is over" "$(cat "$T/a.out")" "198.51.100.2"
-is "LOG-02 time stamps rise" "$(sed 1d "$T/a.log" | awk '{ print $1 + 0 }')" "$(sed 1d "$T/a.log" | awk '{ print $1 + 0 }' | sort -n)"
+is "LOG-02 time stamps rise" "$(sed 1d "$T/a.log" | awk '{ print $1 + 0 }')" \
+	"$(sed 1d "$T/a.log" | awk '{ print $1 + 0 }' | sort -n)"
 kill "$p"
 wait_for 20 gone "$p"
 echo old >"$T/a.log"
@@ -66,7 +67,8 @@ pasta_up --trace --log-size 65536
 xfer <<END
 crr while_a_full_log_rotates c=C s=R to=198.51.100.10 port=7000 count=3000
 END
-unlike "LOG-07 no timeouts are told, which would have to be those that are armed" "$(cat "$PASTA_LOG")" "[Tt]ime(r|out|d out)|[0-9] ?(ms|s)( |$)"
+unlike "LOG-07 no timeouts are told, which would have to be those that are armed" "$(cat "$PASTA_LOG")" \
+	"[Tt]ime(r|out|d out)|[0-9] ?(ms|s)( |$)"
 le "size of the log after a flood" "$(stat -c %s "$PASTA_LOG")" 65536
 not "and it is not empty" [ "$(stat -c %s "$PASTA_LOG")" -lt 16384 ]
 like "first line is still the first" "$(head -n 1 "$PASTA_LOG")" "PID"
@@ -103,7 +105,8 @@ kill -INT $s
 wait $s
 [ $LINK = vhost ] && unneeded='' || unneeded='write|'	# its notifications
 is "LOG-04 system calls that a transfer does not need" \
-	"$(awk '$NF ~ /^('"$unneeded"'sendto|time|gettimeofday|clock_gettime|prctl|getpid|ioctl)$/ { print $NF }' "$T/strace")" ""
+	"$(awk '$NF ~ /^('"$unneeded"'sendto|time|gettimeofday|clock_gettime|prctl|getpid|ioctl)$/ { print $NF }' \
+	"$T/strace")" ""
 like "LOG-04 and those it needs were seen" "$(cat "$T/strace")" "sendmsg"
 
 done_testing

@@ -52,8 +52,10 @@ pasta_stop
 # An interface to leave by that doesn't exist yet
 if [ $LINK = tap ]; then
 	pasta_up --outbound-if4 later --outbound-if6 later
-	like "--outbound-if4 of no interface: a warning" "$(cat "$T/pasta.$PN.out")" "Outbound interface later doesn't exist.*IPv4"
-	like "--outbound-if6 of no interface: a warning" "$(cat "$T/pasta.$PN.out")" "Outbound interface later doesn't exist.*IPv6"
+	like "--outbound-if4 of no interface: a warning" "$(cat "$T/pasta.$PN.out")" \
+		"Outbound interface later doesn't exist.*IPv4"
+	like "--outbound-if6 of no interface: a warning" "$(cat "$T/pasta.$PN.out")" \
+		"Outbound interface later doesn't exist.*IPv6"
 	xfer 5 <<END
 error --outbound-if4_of_no_interface:_nothing_leaves c=C to=198.51.100.10 port=7000 want=ENETUNREACH
 error --outbound-if6_of_no_interface:_nothing_leaves c=C to=2001:db8:1::10 port=7000 want=ENETUNREACH

@@ -147,7 +147,8 @@ name()
 # cell PROTO KIND SPEC ASKED SERVED REFUSED: for the way that is in INST WAY FROM TO ADDR SERVER AT SEEN IF VAIN FAM P
 cell()
 {
-	local proto=$1 kind=$2 spec=$3 asked=$4 served=$5 refused=$6 how=fixed ports= no= decoys= checks="bytes, source, reply"
+	local proto=$1 kind=$2 spec=$3 asked=$4 served=$5 refused=$6 how=fixed ports= no= decoys= \
+		checks="bytes, source, reply"
 	local from=$FROM server=$SERVER seen=$SEEN at=$AT option n a vain
 
 	name "$proto" "$FAM" "$WAY" "$kind" || return 0

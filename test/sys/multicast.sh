@@ -60,8 +60,10 @@ one() # TITLE GROUP PORT SOURCE
 	is "$1: reaches the network, once" "$(tail -n 1 "$out.R")" "[(('$4', 'hello'), 1), (('$4', 'last'), 1)]"
 	# A datagram from outside comes in after anything that might have come back
 	case $2 in
-	*:*)	R python3 -c "import socket; socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).sendto(b'over', ('2001:db8:1::2', $3))" ;;
-	*)	R python3 -c "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'over', ('198.51.100.2', $3))" ;;
+	*:*)	R python3 \
+		-c "import socket; socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).sendto(b'over', ('2001:db8:1::2', $3))" ;;
+	*)	R python3 \
+		-c "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'over', ('198.51.100.2', $3))" ;;
 	esac
 	wait $c
 	# Its own kernel shows a broadcast to whoever listens beside the sender

@@ -34,7 +34,8 @@ allowed()
 
 # ---- Internet yes, everything else no
 pasta_up --egress internet --map-guest-addr 192.0.2.2 --map-guest-addr 2001:db8:9a55::2
-like "the program shows that it has rules" "$(cat "$PASTA_LOG" "$T/pasta.$PN.out")" "Egress policy: 0 rules, all else: internet"
+like "the program shows that it has rules" "$(cat "$PASTA_LOG" "$T/pasta.$PN.out")" \
+	"Egress policy: 0 rules, all else: internet"
 {
 	allowed internet:_IPv4 9.9.9.9 7000 R
 	allowed internet:_IPv6 2620:fe::9 7000 R
@@ -110,7 +111,8 @@ R python3 "$T/arrives.py" "$T" >"$T/arrives.out" 2>&1 & arrives=$!
 wait_for 20 test -e "$T/arrives.up"
 ok "frames of many kinds are sent" C python3 "$T/evil.py"
 wait_for 20 grep -q done "$T/arrives.out"
-is "options, fragments, source routes, mapped addresses, extension headers: nothing gets through" "$(cat "$T/arrives.out")" done
+is "options, fragments, source routes, mapped addresses, extension headers: nothing gets through" \
+	"$(cat "$T/arrives.out")" done
 kill $arrives 2>/dev/null
 pasta_stop
 
@@ -165,7 +167,8 @@ else:
 END
 	python3 "$T/silent.py" "$T" udp serve >"$T/silent.out" 2>&1 & silent=$!
 	wait_for 20 test -e "$T/silent.up"
-	like "-T to another port: reset at once" "$(C python3 "$T/silent.py" "$T" tcp ask)" "ConnectionResetError|BrokenPipeError"
+	like "-T to another port: reset at once" "$(C python3 "$T/silent.py" "$T" tcp ask)" \
+		"ConnectionResetError|BrokenPipeError"
 	is "-U to another port: sent" "$(C python3 "$T/silent.py" "$T" udp ask)" "read: sent"
 	python3 -c 'import socket; socket.socket(type=socket.SOCK_DGRAM).sendto(b"last", ("127.0.0.1", 7001))'
 	wait_for 20 grep -q done "$T/silent.out"
@@ -275,7 +278,8 @@ fi
 container
 touch "$T/empty"
 printf 'allow any\ndeny 10.0.0.1/8\n' >"$T/wrong"
-for o in "--allow publik" "--deny 10.0.0.1/8" "--allow any:0" "--egress closed" "--policy $T/none" "--policy $T/wrong"; do
+for o in "--allow publik" "--deny 10.0.0.1/8" "--allow any:0" "--egress closed" "--policy $T/none" \
+	"--policy $T/wrong"; do
 	# shellcheck disable=SC2086 # two words
 	out=$(program $o 2>&1 </dev/null)
 	is "$o: status 1" $? 1

@@ -110,9 +110,11 @@ pasta_stop
 container
 limited() { ulimit -n 100; program "$@"; }
 RUN=limited refused "FWD-12 all, and 100 descriptors" \
-	"3268 ports to forward by -t, -u, -T, -U need [0-9]+ open files, but the limit is 100 .RLIMIT_NOFILE" -t all -u all
+	"3268 ports to forward by -t, -u, -T, -U need [0-9]+ open files, but the limit is 100 .RLIMIT_NOFILE" -t all \
+	-u all
 RUN=limited refused "FWD-12 a range, and 100 descriptors" \
-	"500 ports to forward by -t, -u, -T, -U need [0-9]+ open files, but the limit is 100 .RLIMIT_NOFILE" -u 2000-2499
+	"500 ports to forward by -t, -u, -T, -U need [0-9]+ open files, but the limit is 100 .RLIMIT_NOFILE" \
+	-u 2000-2499
 refused "FWD-07 nothing of all can be had" "any port.*in use.*'-t ~1-79,~81-89,~91-65535'" -t '~1-79,~81-89,~91-65535'
 refused "FWD-16 a port that is named has to be had" "port 80 .*in use.*'-t all,80'" -t all,80
 refused "no such address" "Cannot assign requested address.*'-t 192.0.2.99/all'" -t 192.0.2.99/all

@@ -31,15 +31,16 @@ vm_start()
 	exec 4<>"$T/console.out" 5<>"$T/mon.out" 6<>"$T/console.in" 7<>"$T/mon.in" 8<>"$T/shell.in" 9<>"$T/shell.out"
 	[ -e "$T/console" ] || { : >"$T/console"; cat <&4 >>"$T/console" & }	# of all that follow, too
 	[ -e "$T/mon.log" ] || { : >"$T/mon.log"; cat <&5 >>"$T/mon.log" & }	# one: several would mix up their parts
-	qemu-system-x86_64 -accel tcg -cpu max -m 256 -display none -nodefaults -no-user-config -machine pc,graphics=off \
-		-chardev "pipe,id=console,path=$T/console" -serial chardev:console \
+	qemu-system-x86_64 -accel tcg -cpu max -m 256 -display none -nodefaults -no-user-config \
+		-machine pc,graphics=off -chardev "pipe,id=console,path=$T/console" -serial chardev:console \
 		-chardev "pipe,id=shell,path=$T/shell" -device virtio-serial-pci -device virtserialport,chardev=shell \
 		-chardev "pipe,id=mon,path=$T/mon" -mon chardev=mon \
 		"${link[@]}" -device "$nic" "$@" >"$T/qemu.log" 2>&1 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- &
 	QEMU=$!
 	disown $QEMU
 }
-LINUX=(-kernel "$VM/kernel" -initrd "$VM/initrd" -append "console=ttyS0 quiet panic=-1 random.trust_cpu=on no_timer_check")
+LINUX=(-kernel "$VM/kernel" -initrd "$VM/initrd" \
+	-append "console=ttyS0 quiet panic=-1 random.trust_cpu=on no_timer_check")
 
 # uml_start [OPTION]...: user-mode Linux, by vhost-user; its shell has commands as files in $T/host
 uml_start()

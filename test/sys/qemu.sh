@@ -72,7 +72,8 @@ fi
 for to in 198.51.100.10 198.51.100.1 2001:db8:1::10 2001:db8:1::1; do
 	ok "echo of $to" G ping -c 2 -i 0.2 -W 5 $to
 done
-like "name over UDP" "$(G nslookup host.example.com 198.51.100.10)" 'Address:? .*198\.51\.100\.10.*Address:? .*2001:db8:1::10'
+like "name over UDP" "$(G nslookup host.example.com 198.51.100.10)" \
+	'Address:? .*198\.51\.100\.10.*Address:? .*2001:db8:1::10'
 far "name by search list, then TCP" G 2001:db8:1::2 tcp host 7000 10 10
 
 for to in 198.51.100.10/198.51.100.2 2001:db8:1::10/2001:db8:1::2 198.51.100.1/127.0.0.1 2001:db8:1::1/::1; do

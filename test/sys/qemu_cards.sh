@@ -44,7 +44,8 @@ for CARD in e1000 rtl8139 virtio-net-pci; do
 		# Of these, headers and an acknowledgment for each segment are 15. A sender that repeats all behind a
 		# loss, burst by burst, needs 660 and more.
 		part=$(((now - before) * 100 / BYTES))
-		ok "$CARD, IPv$family: $part bytes on the link for each 100 of the file, $MOST at most" test $part -le $MOST
+		ok "$CARD, IPv$family: $part bytes on the link for each 100 of the file, $MOST at most" test \
+			$part -le $MOST
 		before=$now
 	done
 	kill -9 $qemu

@@ -52,7 +52,8 @@ ok "iPXE gets a script over HTTP, by name" type_ "imgfetch http://host.example.c
 ok "all of it" type_ imgstat "boot.ipxe : $(stat -c %s "$T/www/boot.ipxe") bytes"
 type_ imgfree ''
 ok "CFG-10 iPXE runs what it got" type_ "chain http://198.51.100.10/boot.ipxe" \
-	'address 198.51.100.2 mask 255.255.255.0 gateway 198.51.100.1 names 198.51.100.10' "initrd : $(stat -Lc %s "$VM/initrd") by"
+	'address 198.51.100.2 mask 255.255.255.0 gateway 198.51.100.1 names 198.51.100.10' \
+	"initrd : $(stat -Lc %s "$VM/initrd") by"
 ok "iPXE gets a kernel over IPv4" says "kernel : $(stat -Lc %s "$VM/kernel") by"
 ok "what it got boots" vm_up
 

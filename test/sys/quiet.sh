@@ -97,7 +97,8 @@ rests "UDP-01 UDP-26 TCP-22 after errors, empty datagrams, short exchanges" 2
 
 # An error on the listening socket: the namespace refuses, the client does not care
 for i in {1..20}; do
-	R python3 -c "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.sendto(b'x', ('198.51.100.2', 8000))"
+	R python3 -c \
+		"import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.sendto(b'x', ('198.51.100.2', 8000))"
 done
 rests "UDP-01 after datagrams that nobody in the namespace wanted" 2
 

@@ -15,7 +15,8 @@ best_of() { local i; for ((i = 0; i < $1; i++)); do "${@:2}" && return; done; fa
 job()
 {
 	local v
-	sed -E "s#\\b([cs])=R\\b#\\1=$(ns_of R)#g; s#\\b([cs])=H\\b#\\1=$(ns_of H)#g; s#\\b([cs])=C\\b#\\1=$(ns_of C)#g" <<<"$1 - ${*:2}" |
+	sed -E "s#\\b([cs])=R\\b#\\1=$(ns_of R)#g; s#\\b([cs])=H\\b#\\1=$(ns_of H)#g; s#\\b([cs])=C\\b#\\1=$(ns_of \
+		C)#g" <<<"$1 - ${*:2}" |
 		timeout 15 "$TOOLS/xfer" -t 10 >"$T/job" 2>&1
 	v=$(sed -nE 's#^ok .*: ([0-9.]+)( Gb)?/s$#\1#p' "$T/job")
 	echo "${v:-0}"

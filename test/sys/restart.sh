@@ -13,8 +13,10 @@ mount -t tmpfs none "$T/ns"
 restarts()
 {
 	local out
-	out=$(${IN:-} python3 "$SYS/restart.py" "$2" "$3" "$T/ns" -- "$PASTA" --config-net -q -T none -U none "${@:5}" 2>"$T/restart.err")
-	is "$1, restarted $3 times: failed, with fewer ports, of as many" "$out" "0 0 $4" || diag "$(sort "$T/restart.err" | uniq -c | head)"
+	out=$(${IN:-} python3 "$SYS/restart.py" "$2" "$3" "$T/ns" -- "$PASTA" --config-net -q -T none -U none \
+		"${@:5}" 2>"$T/restart.err")
+	is "$1, restarted $3 times: failed, with fewer ports, of as many" "$out" "0 0 $4" ||
+		diag "$(sort "$T/restart.err" | uniq -c | head)"
 	wait_for 20 nobody || fail "$1: the last one ends"
 }
 

@@ -245,7 +245,8 @@ while [ $n -lt 2 ] || [ $((SECONDS - start)) -lt "$SECONDS_SOAK" ]; do
 done
 
 if [ $n -ge 50 ]; then
-	none() { P --metrics >"$T/metrics" && ! grep '^passt_flows{' "$T/metrics" | grep -v udp_socket | grep -qv ' 0$'; }
+	none() { P --metrics >"$T/metrics" && ! grep '^passt_flows{' "$T/metrics" | grep -v udp_socket |
+		grep -qv ' 0$'; }
 	ok "PEER-04 in the end, no flow is left" wait_for 400 none
 	sample
 fi

@@ -26,7 +26,8 @@ for n in 7 100; do
 		C sysctl -qw net.ipv6.conf.default.accept_ra=0 net.ipv6.conf.default.accept_dad=0
 		PASTA_LOG=$T/pasta.$n.$mtu.log
 		python3 "$T/pair.py" $n "$PASST" -t 8000 --fd FD -m $mtu -u 8000 -q -l "$PASTA_LOG" -P "$T/pid" -- \
-			"$TOOLS/guest" -m $mtu fd=FD "$(ns_of C)" >"$T/guest.$n.$mtu.out" 2>"$T/guest.$n.$mtu.log" & GUESTPID=$!
+			"$TOOLS/guest" -m $mtu fd=FD "$(ns_of C)" >"$T/guest.$n.$mtu.out" 2>"$T/guest.$n.$mtu.log" & \
+			GUESTPID=$!
 		wait_for 10 grep -q ready "$T/guest.$n.$mtu.out"
 		PASTAPID=$(cat "$T/pid")
 		guest_address
@@ -76,6 +77,7 @@ done
 out=$("$PASST" -q -F 0 2>&1 </dev/null)
 is "VM-11 a standard stream that is no link" "$? $out" '1 Invalid value "0" for -F/--fd: not a connected stream socket'
 out=$("$PASST" -q -F 2 2>&1 </dev/null)
-is "VM-11 standard error that is no link, and has the line" "$? $out" '1 Invalid value "2" for -F/--fd: not a connected stream socket'
+is "VM-11 standard error that is no link, and has the line" "$? $out" \
+	'1 Invalid value "2" for -F/--fd: not a connected stream socket'
 
 done_testing

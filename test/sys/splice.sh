@@ -62,11 +62,13 @@ print(os.getpid(), flush=True); time.sleep(1000)' >"$T/loopback"; } 2>"$T/null" 
 disown
 wait_for 20 test -s "$T/loopback"
 for a in 127.0.0.1 ::1; do
-	is "SPL-16 SPL-08 a service on the namespace's loopback is not exposed, RST: $a" "$(python3 "$T/reset.py" $a 8000)" ConnectionResetError
+	is "SPL-16 SPL-08 a service on the namespace's loopback is not exposed, RST: $a" \
+		"$(python3 "$T/reset.py" $a 8000)" ConnectionResetError
 done
 kill "$(cat "$T/loopback")"
 wait_for 20 gone "$(cat "$T/loopback")"
-like "the namespace's own address is not its loopback" "$(C python3 "$T/reset.py" 198.51.100.2 8200)" "^Connection(Refused|Reset)Error$"
+like "the namespace's own address is not its loopback" "$(C python3 "$T/reset.py" 198.51.100.2 8200)" \
+	"^Connection(Refused|Reset)Error$"
 is "SPL-08 nobody listens on the host, RST" "$(C python3 "$T/reset.py" 127.0.0.1 8200)" ConnectionResetError
 
 ends() { tap_of python3 "$SYS/splice_ends.py" "$(ns_of "$1")" "$(ns_of "$2")" "${@:3}"; }
@@ -260,10 +262,13 @@ for a in "127.0.0.1", "::1":
 print("ready", flush=True); time.sleep(1000)'
 for a in 198.51.100.2 2001:db8:1::2; do
 	is "SPL-16 target on loopback: reset for others: $a" "$(R python3 "$T/reset.py" $a 8500)" ConnectionResetError
-	is "SPL-16 target on loopback: reset for the host's own address: $a" "$(python3 "$T/reset.py" $a 8500)" ConnectionResetError
+	is "SPL-16 target on loopback: reset for the host's own address: $a" "$(python3 "$T/reset.py" $a 8500)" \
+		ConnectionResetError
 done
-is "SPL-16 target on loopback, listening on one address: reset for others" "$(R python3 "$T/reset.py" 198.51.100.2 8510)" ConnectionResetError
-is "target on loopback that is our own port: reset, and no loop" "$(python3 "$T/reset.py" 127.0.0.1 8520)" ConnectionResetError
+is "SPL-16 target on loopback, listening on one address: reset for others" \
+	"$(R python3 "$T/reset.py" 198.51.100.2 8510)" ConnectionResetError
+is "target on loopback that is our own port: reset, and no loop" "$(python3 "$T/reset.py" 127.0.0.1 8520)" \
+	ConnectionResetError
 servers_end
 pasta_stop
 

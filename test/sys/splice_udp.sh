@@ -92,7 +92,8 @@ python3 -c 'import socket
 for a, text in ("127.0.0.1", b"exposed"), ("127.0.0.2", b"exposed"), ("::1", b"own address"):
     s = socket.socket(socket.AF_INET6 if ":" in a else socket.AF_INET, socket.SOCK_DGRAM); s.sendto(text, (a, 8000))'
 wait_for 20 grep -q ::1 "$T/asks"
-is "SPL-16 a service on the namespace's loopback is not exposed" "$(tr '\n' ' ' <"$T/asks")" "ready own address 127.0.0.1 nothing ::1 nothing "
+is "SPL-16 a service on the namespace's loopback is not exposed" "$(tr '\n' ' ' <"$T/asks")" \
+	"ready own address 127.0.0.1 nothing ::1 nothing "
 pasta_stop
 
 # A target on the namespace's loopback: for clients on the host's, and nobody else

@@ -38,7 +38,8 @@ behind 20 delay=1,once=1:999/delay=1
 tails()
 {
 	for n in 1 2 3 4; do
-		echo "tcp an_answer's_last_segment_is_lost,_$1 c=$(b 20) s=R to=$2 port=7990 up=1 down=14700 ms=600 close=server"
+		echo "tcp an_answer's_last_segment_is_lost,_$1 c=$(b \
+			20) s=R to=$2 port=7990 up=1 down=14700 ms=600 close=server"
 	done
 }
 tails IPv4 198.51.100.10 >"$T/tails"

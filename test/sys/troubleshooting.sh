@@ -15,17 +15,20 @@ wait_for 20 eval 'C ss -Hltn | grep -q :81'
 CONTAINER=$PASTAPID
 passt_start -p "$T/link.pcap"
 # A line in place of a connected virtual machine's
-python3 -c 'import socket, sys, time; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); time.sleep(1000)' "$SOCKET" &
+python3 -c 'import socket, sys, time; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); time.sleep(1000)' \
+	"$SOCKET" &
 wait_for 20 eval 'ss -xp | grep -q "$SOCKET"'
 C timeout 1 curl -s http://10.1.1.1/		# refused
 
 PATH=$(dirname "$PASTA"):$PATH
 # commands: of fenced blocks, without the example of output; a line may have several
-commands() { awk '/^```/ { inside = !inside; next } inside && !/^(\$|ok|limit|\.\.\.)/' "$TOP/doc/troubleshooting.md" | sed 's/; /\n/g'; }
+commands() { awk '/^```/ { inside = !inside; next } inside && !/^(\$|ok|limit|\.\.\.)/' \
+	"$TOP/doc/troubleshooting.md" | sed 's/; /\n/g'; }
 n=0
 while IFS= read -r line; do
 	[[ $line != *...* ]] || continue	# options of the reader's
-	run=$(sed -E "s#\bADDRESS\b#198.51.100.10#; s#\bGATEWAY\b#198.51.100.1#; s#\bINTERFACE\b#ext#; s#\bcontrol\b#$T/control#
+	run=$(sed -E \
+		"s#\bADDRESS\b#198.51.100.10#; s#\bGATEWAY\b#198.51.100.1#; s#\bINTERFACE\b#ext#; s#\bcontrol\b#$T/control#
 		s#tail -f flows#tail $T/flows#; s#link.pcap#$T/link.pcap#; s#/tmp/passt_1.socket#$SOCKET#; s#[$]\(pgrep -n pasta\)#$CONTAINER#" <<<"$line")
 	rc=0
 	out=$(eval "$run" 2>"$T/err" </dev/null) || rc=$?

@@ -34,8 +34,10 @@ asks() { B python3 "$SYS/tunnel.py" ask "$@"; }
 # through NAME: all that can go wrong behind C
 through()
 {
-	is "$1: answers that fit and that don't, IPv4" "$(asks 198.51.100.10 7000 1 100 1392 1393 1410 1472 3000 5000 60000)" "1 1 1 1 1 1 1 1"
-	is "$1: a packet too big is answered by smaller ones, IPv6" "$(asks 2001:db8:1::10 7000 2 100 1372 1410 3000 5000 60000)" "1 1 2 1 1 1"
+	is "$1: answers that fit and that don't, IPv4" \
+		"$(asks 198.51.100.10 7000 1 100 1392 1393 1410 1472 3000 5000 60000)" "1 1 1 1 1 1 1 1"
+	is "$1: a packet too big is answered by smaller ones, IPv6" \
+		"$(asks 2001:db8:1::10 7000 2 100 1372 1410 3000 5000 60000)" "1 1 2 1 1 1"
 	is "$1: another client of that address, IPv6" "$(asks 2001:db8:1::10 7001 1 1410 5000)" "1 1"
 	ok "$1: large echo replies, IPv4" B ping -nqc 1 -W 5 -s 3000 -M dont 198.51.100.10
 	ok "$1: large echo replies, IPv6" B ping -nqc 1 -W 5 -s 3000 -M dont 2001:db8:1::10
@@ -61,14 +63,16 @@ wait_for 20 grep -q ready "$T/serve6"
 pasta_up -p "$T/link.pcap"
 behind
 through routed
-is "the guest's own datagrams are as large as its device takes, IPv6" "$(C python3 "$SYS/tunnel.py" ask 2001:db8:1::10 7000 1 1410 60000)" "1 1"
+is "the guest's own datagrams are as large as its device takes, IPv6" \
+	"$(C python3 "$SYS/tunnel.py" ask 2001:db8:1::10 7000 1 1410 60000)" "1 1"
 
 # Two datagrams of the same number would be taken for one, in pieces (RFC 6864)
 tshark -r "$T/link.pcap" -Y 'ip.src == 198.51.100.10 && !tcp' -T fields -e ip.flags.df -e ip.id >"$T/ids" 2>/dev/null
 le "there are datagrams" 10 "$(wc -l <"$T/ids")"
 unlike "datagrams have no DF" "$(cut -f 1 "$T/ids")" "1|True"
 is "identifications differ" "$(cut -f 2 "$T/ids" | sort -u | wc -l)" "$(wc -l <"$T/ids")"
-is "segments have DF" "$(tshark -r "$T/link.pcap" -Y 'ip.src == 198.51.100.10 && tcp && !ip.flags.df' 2>/dev/null | head -n 3)" ""
+is "segments have DF" \
+	"$(tshark -r "$T/link.pcap" -Y 'ip.src == 198.51.100.10 && tcp && !ip.flags.df' 2>/dev/null | head -n 3)" ""
 pasta_stop
 
 pasta_up

@@ -29,7 +29,8 @@ for mtu in 1280 1500 65520; do
 	xfer < <(jobs "MTU_$mtu")
 	# Of 40 datagrams in one queue, pasta reads 8 one by one, then 2, 4, 8, 16 in a batch
 	for to in 198.51.100.10 2001:db8:1::10; do
-		tap_of python3 "$SYS/udp_join.py" "$PASTAPID" "$(ns_of C)" "$(ns_of R)" $to 7000 $([ $LINK:$mtu != tap:65520 ] || echo 20)
+		tap_of python3 "$SYS/udp_join.py" "$PASTAPID" "$(ns_of C)" "$(ns_of R)" $to 7000 \
+			$([ $LINK:$mtu != tap:65520 ] || echo 20)
 	done
 	pasta_stop
 done

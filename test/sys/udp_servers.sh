@@ -143,9 +143,10 @@ strangers "in" "$(ns_of H)" "$(ns_of C)" /run/netns/X 127.0.0.1 5000 0.0.0.0 10.
 strangers "in, IPv6" "$(ns_of H)" "$(ns_of C)" /run/netns/X ::1 5000 :: fd09::1,2001:db8:1::2
 strangers "out" "$(ns_of C)" "$(ns_of H)" "$(ns_of R)" 127.0.0.1 6000 0.0.0.0 198.51.100.2
 strangers "out, IPv6" "$(ns_of C)" "$(ns_of H)" "$(ns_of R)" ::1 6000 :: 2001:db8:1::2
-strangers "out, another user of the host" "$(ns_of C)" "$(ns_of H)" "$(ns_of H)" 127.0.0.1 6000 127.0.0.1 127.0.0.1 127.0.0.3
-strangers "out, another user of the host, by its address" "$(ns_of C)" "$(ns_of H)" "$(ns_of H)" 127.0.0.1 6000 127.0.0.1 \
-	127.0.0.1 198.51.100.2
+strangers "out, another user of the host" "$(ns_of C)" "$(ns_of H)" "$(ns_of H)" 127.0.0.1 6000 127.0.0.1 127.0.0.1 \
+	127.0.0.3
+strangers "out, another user of the host, by its address" "$(ns_of C)" "$(ns_of H)" "$(ns_of H)" 127.0.0.1 6000 \
+	127.0.0.1 127.0.0.1 198.51.100.2
 strangers "out, another user of the host, IPv6" "$(ns_of C)" "$(ns_of H)" "$(ns_of H)" ::1 6000 ::1 ::1 2001:db8:1::2
 pasta_stop
 

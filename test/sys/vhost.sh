@@ -43,7 +43,8 @@ for mtu in 1500 65520; do
 		works $mtu -f $on
 	done
 	# Rings, buffers, pieces, regions; a driver that polls
-	for how in "-n 1024 -b 1536" "-n 64 -b 65562" "-b 256 -n 1024" "-c 4096 -g 7" "-c 4096 -x indirect" "-g 1" "-P" "-P -x event_idx"; do
+	for how in "-n 1024 -b 1536" "-n 64 -b 65562" "-b 256 -n 1024" "-c 4096 -g 7" "-c 4096 -x indirect" "-g 1" \
+		"-P" "-P -x event_idx"; do
 		works $mtu $how
 	done
 	works $mtu -L
@@ -98,8 +99,8 @@ done
 GUEST_OPTIONS=
 pasta_up -t 8000 -u 8000
 for i in {1..10}; do
-	"$TOOLS/xfer" -t 15 < <(echo "tcp - c=C s=R to=198.51.100.10 port=7000 up=90000000000 down=90000000000" | xfer_paths) \
-		>"$T/busy" 2>&1 & x=$!
+	"$TOOLS/xfer" -t 15 < <(echo "tcp - c=C s=R to=198.51.100.10 port=7000 up=90000000000 down=90000000000" |
+		xfer_paths) >"$T/busy" 2>&1 & x=$!
 	busy() { [ "$(C awk '/ext:/ { print ($2 > 1000000) + ($10 > 1000000) }' /proc/self/net/dev)" = 2 ]; }
 	wait_for 10 busy
 	kill -9 $GUESTPID
