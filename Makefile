@@ -245,14 +245,14 @@ lint: $(OBJ) $(if $(QRAP),$(B)/qrap.o)
 		if [ -f $$f ] && [ -x $$f ]; then if $$f; then echo "ok $$f"; else echo "not ok $$f"; rc=1; fi; fi; \
 	done; exit $$rc
 
-# Links to others' pages lead to man7.org
+# Links to others' pages lead to Debian's: qemu's are there, too
 PAGES	:= $(patsubst doc/%.1,build/doc/%.1.html,$(wildcard doc/*.1))
-MAN7	:= https://man7.org/linux/man-pages
+OTHERS	:= https://manpages.debian.org
 doc:
 	@mkdir -p build/doc
 	@set -e; for f in doc/*.1; do \
-		mandoc -T html -O toc,man=$(MAN7)/man%S/%N.%S.html $$f > build/$$f.html; \
-		sed -i -E 's|$(MAN7)/man1/(passt\|pasta\|pesto\|qrap)\.1|\1.1|' build/$$f.html; \
+		mandoc -T html -O toc,man=$(OTHERS)/%N.%S $$f > build/$$f.html; \
+		sed -i -E 's|$(OTHERS)/(passt\|pasta\|pesto\|qrap)\.1|\1.1.html|' build/$$f.html; \
 	done
 	@ls $(PAGES)
 
