@@ -74,7 +74,8 @@ static const char *try_namespaces(void)
 	ns_open(st.ns, st.c);
 	ns_go(st.ns);
 	waitpid(st.ns->child, &status, 0);
-	fact("a command ran in new ones: user, network, mount, PID, IPC, UTS");
+	fact("a command ran in new ones: %snetwork, mount, %sIPC, UTS",
+	     st.c->userns || st.c->netns_only ? "" : "user, ", st.c->no_pidns ? "" : "PID, ");
 	return status ? "it failed" : NULL;
 }
 

@@ -638,7 +638,7 @@ static const struct opt opts[] = {
 	  "resolver" },
 	{ "lan-isolate", 0, NULL, PASST, p_set, CONF(lan.isolate), "Guests do not reach each other" },
 	{ "lease", 0, "MAC=ADDR[,NAME]", PASST, p_lease, 0,
-	  "Address, and name, of the guest with this MAC address; any number of times" },
+	  "Address, and name, of the guest with this MAC address; up to 128 times" },
 
 	{ .help = "Link and addresses", .modes = BOTH },
 	{ "fd", 'F', "FD", BOTH, p_fd, 0,

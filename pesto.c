@@ -516,7 +516,7 @@ int pesto_main(int argc, char **argv)
 		die("pesto: more options than one change may have");
 
 	if (p.now && !policy_path)
-		die("pesto: --now is about --policy");
+		die("pesto: --now takes --policy");
 
 	path = argv[i];
 	streams_take();

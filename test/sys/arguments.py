@@ -51,7 +51,7 @@ BEFORE = {
 # Sums, and names in other notation
 BY_ITSELF = re.compile(
     "[0-9]+ ports to forward by -t, -u, -T, -U .*|--runas: Couldn't change to UID .*|--guests needs --lan|"
-    "pesto: --now is about --policy"
+    "pesto: --now takes --policy"
 )
 
 n = failed = 0

@@ -67,6 +67,8 @@ not "output that can't be written" sh -c '"$0" --check >/dev/full' "$PROGRAM"
 
 OPTIONS=(-4)
 checked "-4" 0 "ok    IPv6: off"
+OPTIONS=(--no-pidns)
+checked "--no-pidns" 0 "ok    namespaces: a command ran in new ones: user, network, mount, IPC, UTS"
 OPTIONS=(-D 198.51.100.10)
 checked "-D" 0 "limit resolvers: no answer within a second: 198.51.100.10; -D ADDR"
 OPTIONS=(-o lo)

@@ -684,7 +684,7 @@ case(r"No such guest: x{256} \(--disconnect\)", "pesto", "--disconnect", "x" * 4
 case("Nothing to delete: no rule of option '-t 7' is there", "pesto", "-D", "-t", "7", CONTROL)
 case("pesto: the path of one control socket expected; see --help", "pesto")
 case("pesto: more options than one change may have", "pesto", "-A", *(f"-t{'1' * 50}" for _ in range(3000)), CONTROL)
-case("pesto: --now is about --policy", "pesto", "--now", CONTROL)
+case("pesto: --now takes --policy", "pesto", "--now", CONTROL)
 case(
     re.escape("Failed to connect to /none/c: No such file or directory (option -c of pasta or passt makes it)"),
     "pesto",
