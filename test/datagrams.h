@@ -557,7 +557,8 @@ static void guest_send(unsigned n)
 
 	for (unsigned i = 0; i < n; i++) {
 		struct raw raw = {
-			.iov = &iov[i], .cnt = 1, .len = guest_len[i], .off = { .gso = guest_gso[i], .partial = guest_gso[i] }
+			.iov = &iov[i], .cnt = 1, .len = guest_len[i],
+			.off = { .gso = guest_gso[i], .partial = guest_gso[i] }
 		};
 		struct pkt *p = &pkts[i];
 		struct flow *f;

@@ -99,7 +99,8 @@ int main(void)
 		{ "socket", do_socket }, { "socket, checksum", do_socket_csum },
 	};
 	static const struct { const char *name; size_t len, stride, count, start; } col[] = {
-		{ "20", 20, 64, 1, 2 }, { "64", 64, 64, 1, 2 }, { "1460", 1460, 2048, 1, 2 }, { "1460 L2", 1460, 2048, 256, 2 },
+		{ "20", 20, 64, 1, 2 }, { "64", 64, 64, 1, 2 }, { "1460", 1460, 2048, 1, 2 },
+		{ "1460 L2", 1460, 2048, 256, 2 },
 		{ "65480", 65480, 65536, 1, 2 }, { "65480 L2", 65480, 65536, 8, 2 }, { "aligned", 65480, 65536, 1, 0 },
 	};
 	const int size = 1 << 20;

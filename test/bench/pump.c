@@ -43,7 +43,7 @@
 #define WARM_UP		300000000U	/* ns */
 #define HDR		66		/* virtio_net, Ethernet, IPv4, TCP without options */
 #define SYN_OPTIONS	8
-#define SUPER		(262144 - 14)	/* largest super-packet to the guest, bytes of IP, as the program's (TAP_SUPER) */
+#define SUPER		(262144 - 14)	/* bytes of IP: largest super-packet to the guest (TAP_SUPER) */
 #define ROOM		(HDR + SUPER + 62)
 #define SECONDS		1
 #define BUFS		8		/* frames in a batch */

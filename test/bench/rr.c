@@ -4,7 +4,7 @@
  *	rr serve PORT				sends back what comes, TCP and UDP, IPv4 and IPv6; prints "ready"
  *	rr tcp|udp ADDR PORT SECONDS FLOWS SIZE
  *	rr crr ADDR PORT SECONDS FLOWS		connect, one byte there and back, close
- *	rr idle ADDR PORT COUNT			that many connections, each used once; prints "ready", stays until killed
+ *	rr idle ADDR PORT COUNT			so many connections, each used once; prints "ready", stays
  *
  * A client prints one line of JSON: rate, per second; count; failed: datagrams that never came back, and were sent
  * again, or connections that broke; and how long an exchange took, median and 99th percentile.

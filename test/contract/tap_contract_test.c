@@ -316,7 +316,8 @@ static const struct far_end far_ends[] = {
 	  tun_far_recv, NULL, tun_far_gone, NULL, tun_far_close, 0 },
 	{ "tap device, no header", { .mtu = 65535 }, tun_far_open, tun_far_send, tun_far_recv, NULL, tun_far_gone,
 	  NULL, tun_far_close, 0 },
-	{ "stream socket", { .mtu = 65535, .link_hdr = 4 }, sock_far_open, sock_far_send, sock_far_recv, NULL, sock_far_gone,
+	{ "stream socket", { .mtu = 65535, .link_hdr = 4 }, sock_far_open, sock_far_send, sock_far_recv, NULL,
+	  sock_far_gone,
 	  sock_far_renew, sock_far_close, 0 },
 	{ "vhost-user", { .mtu = 65535, .link_hdr = 12, OFFLOADS }, vhost_far_open, vhost_far_send, vhost_far_recv,
 	  NULL, vhost_far_gone, NULL, vhost_far_close, FAR_SIZE % 6 },	/* a large one takes 6 buffers */

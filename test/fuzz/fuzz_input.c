@@ -162,7 +162,7 @@ static void note_segment(struct wire *w)
 	if (!cn)
 		return;
 	run_log(&run, "<", w);
-	if (!foreign && !(w->flags & TCP_SYN && cn->o_known))	/* a SYN again can't tell all that the window has become */
+	if (!foreign && !(w->flags & TCP_SYN && cn->o_known))	/* a SYN that comes again has an old window */
 		check(check_segment(&run, w), "segment");
 	if (w->flags & TCP_SYN) {
 		cn->o_isn = w->seq;
@@ -415,7 +415,8 @@ static void op_udp(unsigned n)
 	static uint8_t frame[WIRE_MAX + 64];
 	uint32_t kind = take(1), len = take(2) % 65400;
 	struct wire w = {
-		.v6 = run.v.v6, .proto = IPPROTO_UDP, .ttl = (uint8_t)(kind & 7 ? 64 : take(1)), .src = run.conn[n].guest,
+		.v6 = run.v.v6, .proto = IPPROTO_UDP, .ttl = (uint8_t)(kind & 7 ? 64 : take(1)),
+		.src = run.conn[n].guest,
 		.dst = run.conn[n].peer, .data = filler, .len = len,
 	};
 	struct offload off = { .partial = run.v.offload, .gso = run.v.offload && kind & 8 && len > 300 ? 300 : 0 };
@@ -431,7 +432,8 @@ static void op_ping(unsigned n)
 	static uint8_t frame[WIRE_MAX + 64];
 	uint32_t kind = take(1), len = take(2) % 65400;
 	struct wire w = {
-		.v6 = run.v.v6, .proto = run.v.v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP, .ttl = (uint8_t)(kind & 1 ? kind : 64),
+		.v6 = run.v.v6, .proto = run.v.v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP,
+		.ttl = (uint8_t)(kind & 1 ? kind : 64),
 		.src = run.conn[n].guest, .dst = run.conn[n].peer, .data = filler, .len = len, .seq = kind,
 		.type = run.v.v6 ? 128 : 8,
 	};

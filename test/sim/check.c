@@ -105,7 +105,7 @@ bool check_segment(struct run *r, struct wire *w)
 		cn->reset = true;
 		return true;
 	}
-	if ((w->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)	/* its window begins behind the guest's SYN, RFC 9293 3.10.7.3 */
+	if ((w->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)	/* its window is behind its SYN: RFC 9293 3.10.7.3 */
 		cn->adv = seq_max(cn->adv, 1U + w->win);
 	return check_data(r, cn, w) && (!(w->flags & TCP_ACK) || check_ack(r, cn, w));
 }

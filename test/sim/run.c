@@ -423,7 +423,8 @@ static bool pend_frame(struct run *r, const struct frame_out *f)
 		return run_fail(r, "frame to guest %u with MAC address %02x", r->guest, f->buf[5]);
 	if (!w.v6 && w.proto == IPPROTO_UDP) {
 		if (r->udp_seen && (uint16_t)(w.id - r->udp_id - 1) >= UINT16_MAX / 2)
-			return run_fail(r, "RFC 6864: identification %u again, or out of turn: after %u", w.id, r->udp_id);
+			return run_fail(r, "RFC 6864: identification %u again, or out of turn: after %u", w.id,
+					r->udp_id);
 		r->udp_seen = true;			/* the kernel numbers what a super-packet has, one by one */
 		r->udp_id = (uint16_t)(w.id + (w.gso ? (w.len - 1) / w.gso : 0));
 	}

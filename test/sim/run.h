@@ -52,7 +52,7 @@ struct conn {
 	uint64_t	host_got;	/* stream position at the last check */
 	/* Of datagrams (dgrams.c) */
 	bool		client;		/* it is one of the forwarded port */
-	struct fsock	*sock, *far, *child;	/* the program's, once they were seen: towards the host's peer; those of a splice */
+	struct fsock	*sock, *far, *child;	/* the program's, once seen: to the host's peer; a splice's */
 	struct end	server;		/* where the far one sent to */
 	struct addr	at;		/* that the client asked */
 };
@@ -128,7 +128,7 @@ void guest_push(struct run *r, struct wire *w, uint16_t gso);
 /* An address is new there: RFC 5227 1.1, RFC 4862 5.4.2 */
 void guest_announce(struct run *r);
 
-/* A router behind the guest can't pass on what we sent: number @seq of TCP, or a datagram. @astray: sent to somebody else */
+/* A router behind the guest can't pass on number @seq of TCP, or a datagram. @astray: it was sent to somebody else */
 void guest_too_big(struct run *r, struct conn *cn, uint8_t proto, uint32_t mtu, uint32_t seq, bool astray);
 
 /* dgrams.c: steps of datagrams. dgram_check(): number and content of one that got to the guest. */

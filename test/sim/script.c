@@ -239,7 +239,8 @@ static bool parse_guest(struct step *t, struct words *w, char *options)
 		t->op = OP_TOO_BIG;
 		t->flag = w->n == 7 && !strcmp(w->w[6], "astray");
 		t->m = ABSENT;
-		return out && script_number(w->w[4], &t->n) && (!strcmp(w->w[5], "udp") || script_number(w->w[5], &t->m)) && w->n == 6U + t->flag;
+		return out && script_number(w->w[4], &t->n) &&
+			(!strcmp(w->w[5], "udp") || script_number(w->w[5], &t->m)) && w->n == 6U + t->flag;
 	}
 	if (!strcmp(w->w[3], "bytes")) {
 		t->op = OP_EXPECT_BYTES;

@@ -5,7 +5,8 @@
  * window, a FIN may be behind all of them, and SYN,ACK among them. What is behind a gap is kept for the next batch. The
  * reference marks each number that came, and counts from the first.
  *
- * One in four of the guest's connections is held until a ClientHello is whole (tcp_hold.c): the host gets nothing before.
+ * One in four of the guest's connections is held until a ClientHello is whole (tcp_hold.c): the host gets nothing
+ * before.
  */
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* sim_test.c - runs packet scripts, and transfers over a link that loses, doubles and reorders
  *
- * sim_test [-v] [-t] [-s N/OF] [FILE.pkt | SEED]...	-v: shows segments, -t: the program's own trace, too; -s: one part
+ * sim_test [-v] [-t] [-s N/OF] [FILE.pkt | SEED]...	-v: shows segments; -t: the program's trace; -s: a part
  * of all scripts and seeds, as long as any other
  *
  * Each script runs as IPv4 and IPv6, on links without offloads, with, and with super-packets above 64 KiB, on kernels
@@ -63,7 +63,8 @@ static struct { unsigned n, of; } part = { 1, 1 };
 static const char *variant_text(const struct variant *v)
 {
 	static char buf[128];
-	int n = snprintf(buf, sizeof(buf), "%s, %s%s%s", v->v6 ? "IPv6" : "IPv4", !v->offload ? "no offload" : v->big ? "BIG TCP" : "offload",
+	int n = snprintf(buf, sizeof(buf), "%s, %s%s%s", v->v6 ? "IPv6" : "IPv4",
+			 !v->offload ? "no offload" : v->big ? "BIG TCP" : "offload",
 			 v->no_meminfo ? ", old kernel" : v->no_peek_off ? ", no SO_PEEK_OFF" : "",
 			 v->wrap ? ", wrapping" : "");
 

@@ -323,7 +323,8 @@ static bool flow_step(struct run *r, const struct step *t)
 	woken = world.wakeups - r->woken;
 	r->woken = world.wakeups;
 	if (t->op == OP_WAKEUPS)
-		return STEP_OK(woken <= (uint64_t)t->n || !company_sleeps(r), r, "%llu times", (unsigned long long)woken);
+		return STEP_OK(woken <= (uint64_t)t->n ||
+			       !company_sleeps(r), r, "%llu times", (unsigned long long)woken);
 	if (!step_unexpected(r) || !run_until(r, world.now + (uint64_t)t->n * SEC, false) || !step_unexpected(r))
 		return false;
 	r->t0 = world.now;

@@ -204,8 +204,10 @@ static const struct row {
 	{ "target address of automatic forwarding", "tauto:10.0.0.1/80", "!\"auto\" has no target" },
 	{ "target address of an exclusion", "t~22:10.0.0.1/80", "!an exclusion has no target" },
 
-	{ "exclusions that differ", "t~22 t~33", "!Overlapping port specifier: port 1 is already forwarded by option '-t ~22'" },
-	{ "all, and all but one", "tall t~33", "!Overlapping port specifier: port 1 is already forwarded by option '-t all'" },
+	{ "exclusions that differ", "t~22 t~33",
+	  "!Overlapping port specifier: port 1 is already forwarded by option '-t ~22'" },
+	{ "all, and all but one", "tall t~33",
+	  "!Overlapping port specifier: port 1 is already forwarded by option '-t all'" },
 	{ "exclusions that differ at the end", "u~1-65534 u~1-100",
 	  "!Overlapping port specifier: port 65535 is already forwarded by option '-u ~1-65534'" },
 	{ "FWD-16 port with two targets, in what exclusions leave", "t10-20,~15 t16:99",
@@ -242,7 +244,8 @@ static const struct row {
 	{ "from the namespace, another port", "T80:81 t80", "o:80>81 80" },
 	{ "FWD-18 from the namespace, none after all", "t80 T80 T::1/81 Tnone", "80" },
 	{ "FWD-18 to the namespace, none after all", "t80 T80 tnone", "o:80" },
-	{ "from the namespace, twice", "T80:81 T80:82", "!Overlapping port specifier: port 80 is already forwarded by option '-T 80:81'" },
+	{ "from the namespace, twice", "T80:81 T80:82",
+	  "!Overlapping port specifier: port 80 is already forwarded by option '-T 80:81'" },
 	{ "from the namespace, exclusions", "U~22", "o:u:1-21* o:u:23-65535*" },
 	{ "from the namespace, a mistake", "T~22x", "!not a port number" },
 };
@@ -383,15 +386,19 @@ static void test_format(void)
 	static const struct {
 		const char *specs, *want;
 	} exact[] = {
-		{ "t80", "-t 80" }, { "u80:81", "-u 80:81" }, { "T80-82", "-T 80-82" }, { "t80-82:90-92", "-t 80-82:90-92" },
+		{ "t80", "-t 80" }, { "u80:81", "-u 80:81" }, { "T80-82", "-T 80-82" },
+		{ "t80-82:90-92", "-t 80-82:90-92" },
 		{ "t127.0.0.1/80", "-t 127.0.0.1/80" }, { "t::1/80", "-t [::1]/80" }, { "t%eth0/80", "-t %eth0/80" },
 		{ "t[fe80::1]%eth0/80", "-t [fe80::1]%eth0/80" }, { "t127.0.0.1%lo/80", "-t 127.0.0.1%lo/80" },
-		{ "t0.0.0.0/80:10.0.0.1", "-t 0.0.0.0/80:10.0.0.1" }, { "t::/80:[fc00::1]/81", "-t [::]/80:[fc00::1]/81" },
+		{ "t0.0.0.0/80:10.0.0.1", "-t 0.0.0.0/80:10.0.0.1" },
+		{ "t::/80:[fc00::1]/81", "-t [::]/80:[fc00::1]/81" },
 		{ "t0.0.0.0/80-82:10.0.0.1/90-92", "-t 0.0.0.0/80-82:10.0.0.1/90-92" },
 		{ "tall", "-t all" }, { "uall,~1-5", "-u all,~1-5" }, { "t~1-5,~7-65535", "-t all,~1-5,~7-65535" },
 		{ "t::1/all,~100-65535", "-t [::1]/all,~100-65535" }, { "t~1,~65535", "-t all,~1,~65535" },
-		{ "t0.0.0.0/all:10.0.0.1", "-t 0.0.0.0/all:10.0.0.1" }, { "t::/all:fc00::1,~1", "-t [::]/all:[fc00::1],~1" },
-		{ "tauto", "-t auto" }, { "Tauto,~1-22", "-T auto,~1-22" }, { "t80-82:90-92,auto", "-t 80-82:90-92,auto" },
+		{ "t0.0.0.0/all:10.0.0.1", "-t 0.0.0.0/all:10.0.0.1" },
+		{ "t::/all:fc00::1,~1", "-t [::]/all:[fc00::1],~1" },
+		{ "tauto", "-t auto" }, { "Tauto,~1-22", "-T auto,~1-22" },
+		{ "t80-82:90-92,auto", "-t 80-82:90-92,auto" },
 		{ "t0.0.0.0/all:10.0.0.1,auto", "-t 0.0.0.0/all:10.0.0.1,auto" },
 		{ "t::1/auto", "-t [::1]/auto" }, { "t::/80:fc00::1/1,auto", "-t [::]/80:[fc00::1]/1,auto" },
 	};

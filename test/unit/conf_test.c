@@ -547,7 +547,8 @@ static const struct row errors[] = {
 	{ "FWD-11 -t and --no-tcp", "pasta -t 80 --no-tcp", "Option '-t 80' and --no-tcp exclude each other" },
 	{ "FWD-11 -u and --no-udp", "pasta --no-udp -u 53:5353",
 	  "Option '-u 53:5353' and --no-udp exclude each other" },
-	{ "small MTU with -6", "pasta -m 1279 -6", "Invalid value \"1279\" for -m/--mtu: less than 1280, the least that IPv6 needs, with -6/--ipv6-only" },
+	{ "small MTU with -6", "pasta -m 1279 -6",
+	  "Invalid value \"1279\" for -m/--mtu: less than 1280, the least that IPv6 needs, with -6/--ipv6-only" },
 
 	{ "NL-22 interface name of 16 bytes", "pasta -I 0123456789abcdef",
 	  "Invalid value \"0123456789abcdef\" for -I/--ns-ifname: interface name of more than 15 "

@@ -108,7 +108,8 @@ static const struct {
 	{ "name, sent but not requested", SOL CID NA("000c") "0027 0001 00", ADV IDS PREF R_NA R_NAMES },
 	{ "name, requested but not sent", SOL CID NA("000c") "0006 0002 0027", ADV IDS PREF R_NA R_DNS
 	  "0027 0014 04 05 6775657374 07 6578616d706c65 03 636f6d 00" R_SEARCH },
-	{ "name, requested among others, not sent", REQ CID SID NA("000c") "0006 0008 0017 0018 0027 0038", REP IDS R_NA R_DNS
+	{ "name, requested among others, not sent", REQ CID SID NA("000c") "0006 0008 0017 0018 0027 0038",
+	  REP IDS R_NA R_DNS
 	  "0027 0014 04 05 6775657374 07 6578616d706c65 03 636f6d 00" R_SEARCH },
 	{ "name, requested without an address", INF CID "0006 0002 0027", REP IDS R_DNS
 	  "0027 0014 04 05 6775657374 07 6578616d706c65 03 636f6d 00" R_SEARCH },

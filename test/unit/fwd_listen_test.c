@@ -310,7 +310,8 @@ static void test_limits(void)
 	world.limit = 200;
 	eq(listen_with(&fwd, &c, OPTIONS("t 1000-1136")), -EMFILE);
 	eq(world.opened, 0);
-	eq_str(said, "137 ports to forward by -t, -u, -T, -U need 201 open files, but the limit is 200 (RLIMIT_NOFILE)\n");
+	eq_str(said,
+	       "137 ports to forward by -t, -u, -T, -U need 201 open files, but the limit is 200 (RLIMIT_NOFILE)\n");
 
 	fresh(&c, "FWD-12 just as many");
 	world.limit = 200;
@@ -325,7 +326,8 @@ static void test_limits(void)
 	fresh(&c, "FWD-12 as many as the table holds: only the limit of open files is in the way");
 	world.limit = 1000;
 	eq(listen_with(&fwd, &c, OPTIONS("t 1-65535", "u 1-65535", "t ::1/1-2")), -EMFILE);
-	eq_str(said, "131072 ports to forward by -t, -u, -T, -U need 131136 open files, but the limit is 1000 (RLIMIT_NOFILE)\n");
+	eq_str(said,
+	       "131072 ports to forward by -t, -u, -T, -U need 131136 open files, but the limit is 1000 (RLIMIT_NOFILE)\n");
 
 	fresh(&c, "FWD-12 a limit that leaves nothing");
 	world.limit = 20;
@@ -496,7 +498,8 @@ static void test_weak(void)
 	net.ip[V6].on = false;
 	world.limit = 100;
 	eq(listen_with(&fwd, &c, OPTIONS("t all", "u ::1/all")), -EMFILE);
-	ok(strstr(said, "\n1634 ports to forward by -t, -u, -T, -U need 1698 open files, but the limit is 100 (RLIMIT_NOFILE)\n"));
+	ok(strstr(said,
+		  "\n1634 ports to forward by -t, -u, -T, -U need 1698 open files, but the limit is 100 (RLIMIT_NOFILE)\n"));
 
 	fresh(&c, "all of a link-local address");
 	ephemeral(WIDE);

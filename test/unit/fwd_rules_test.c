@@ -616,7 +616,8 @@ static const struct change {
 	{ "a range moves", "u80-82", "u82-84", "=u82>82#2 u83-84>83#2", 2 },
 	{ "one goes, another comes", "t80 u53", "t81 u53", "t81>81#3 =u53>53#2", 0 },
 	{ "another protocol is another place", "u80", "t80", "t80>80#2", 1 },
-	{ "another address is another place", "t127.0.0.1/80 t::1/80", "t127.0.0.2/80 t::1/80", "=t80>80#2/6 t80>80#3/4", 0 },
+	{ "another address is another place", "t127.0.0.1/80 t::1/80", "t127.0.0.2/80 t::1/80",
+	  "=t80>80#2/6 t80>80#3/4", 0 },
 	{ "another interface is another place", "t%eth0/80", "t%eth1/80", "t80>80#2", 0 },
 	{ "another direction is another place", "t80", "T80", "o:t80>80#2", 0 },
 	{ "outward: another target", "T80 t80", "T80:81 t80", "=t80>80#2 =o:t80>81#3", 0 },
@@ -637,7 +638,8 @@ static const struct change {
 	{ "both come", "", "u~1-78,~83-65535 u80:8080", "u79>79#1 u80>8080#2 u81-82>81#1", 0 },
 	{ "both go", "u~1-78,~83-65535 u80:8080", "", "", 4 },
 	{ "all of another range", "u~1-69,~91-65535", "u~1-79,~96-65535", "=u80-90>80#2 u91-95>91#2", 10 },
-	{ "all gets another target", "u0.0.0.0/~1-69,~91-65535", "u0.0.0.0/all:10.0.0.1,~1-69,~91-65535", "=u70-90>70#2/4", 0 },
+	{ "all gets another target", "u0.0.0.0/~1-69,~91-65535", "u0.0.0.0/all:10.0.0.1,~1-69,~91-65535",
+	  "=u70-90>70#2/4", 0 },
 	{ "all of one place, a name of another", "t%eth0/~1-69,~91-65535", "t%eth0/~1-69,~91-65535 t%eth1/80",
 	  "=t70-90>70#1 t80>80#2", 0 },
 	{ "outward: a name takes a port away from all", "T~1-69,~91-65535", "T~1-69,~91-65535 T80:8080",
@@ -996,7 +998,8 @@ static void many(struct rules *t, unsigned first, unsigned step, unsigned to)
 
 	*t = (struct rules){ .run_time = true };
 	for (unsigned i = 0; i < RULES_MAX; i++)
-		n += (size_t)snprintf(spec + n, sizeof(spec) - n, "%s%u:%u", i ? "," : "", first + i * step, to + 2 * i);
+		n += (size_t)snprintf(spec + n, sizeof(spec) - n, "%s%u:%u", i ? "," : "", first + i * step,
+				      to + 2 * i);
 	eq_str(conf_ports(t, MODE_PASTA, 'u', spec), NULL);
 	eq(t->n, RULES_MAX);
 }

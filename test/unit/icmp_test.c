@@ -552,7 +552,7 @@ static void test_translated(const struct subnet *n)
 {
 	static const struct {
 		int err;
-		uint8_t from[FAMILIES][2], to[FAMILIES][2];	/* type and code: from is of the host's family, to of the guest's */
+		uint8_t from[FAMILIES][2], to[FAMILIES][2];	/* type and code, the host's and the guest's */
 	} cases[] = {
 		{ ECONNREFUSED,	{ { 1, 4 }, { 3, 3 } }, { { 3, 3 }, { 1, 4 } } },
 		{ EHOSTUNREACH,	{ { 1, 3 }, { 3, 1 } }, { { 3, 1 }, { 1, 3 } } },

@@ -339,7 +339,8 @@ static const struct {
 #endif
 	{ "wait4",	__NR_wait4,	{ -1, 0, WNOHANG, 0 }, LOOP_PASST },
 	{ "socket(AF_UNIX), without a control socket", __NR_socket, { AF_UNIX, SOCK_STREAM, 0 }, 0 },
-	{ "socket(AF_UNIX) in the low half", __NR_socket, { AF_UNIX | (long)((uint64_t)AF_INET << 32), SOCK_STREAM, 0 }, 0 },
+	{ "socket(AF_UNIX) in the low half", __NR_socket, { AF_UNIX | (long)((uint64_t)AF_INET << 32), SOCK_STREAM, 0 },
+	  0 },
 	{ "socket(AF_NETLINK)", __NR_socket, { AF_NETLINK, SOCK_RAW, 0 }, 0 },
 	{ "socket(AF_PACKET)", __NR_socket, { AF_PACKET, SOCK_DGRAM, 0 }, 0 },
 	{ "socket(AF_ALG)", __NR_socket, { AF_ALG, SOCK_SEQPACKET, 0 }, 0 },
@@ -386,7 +387,8 @@ static void late_foreign_arch(const void *arg)
 static void late_sockets(void)
 {
 	static const struct { int type, proto, proto6; } row[] = {
-		{ SOCK_STREAM, IPPROTO_TCP, IPPROTO_TCP }, { SOCK_DGRAM, IPPROTO_UDP, IPPROTO_UDP }, { SOCK_DGRAM, 0, 0 },
+		{ SOCK_STREAM, IPPROTO_TCP, IPPROTO_TCP }, { SOCK_DGRAM, IPPROTO_UDP, IPPROTO_UDP },
+		{ SOCK_DGRAM, 0, 0 },
 		{ SOCK_DGRAM, IPPROTO_ICMP, IPPROTO_ICMPV6 },
 	};
 	const long high = (long)((uint64_t)AF_UNIX << 32);

@@ -57,7 +57,8 @@ static const struct {
 	{ "NUL", "\"a\0b\"", false, 5 },
 	{ "DEL is allowed", "\"\x7f\"", true, 0 },
 	{ "UTF-8 of 2, 3 and 4 bytes", "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"", true, 0 },
-	{ "first and last of each length", "\"\xc2\x80\xdf\xbf\xe0\xa0\x80\xef\xbf\xbf\xf0\x90\x80\x80\xf4\x8f\xbf\xbf\"", true, 0 },
+	{ "first and last of each length",
+	  "\"\xc2\x80\xdf\xbf\xe0\xa0\x80\xef\xbf\xbf\xf0\x90\x80\x80\xf4\x8f\xbf\xbf\"", true, 0 },
 	{ "overlong, 2 bytes", "\"\xc1\xbf\"", false, 0 },
 	{ "overlong, 3 bytes", "\"\xe0\x9f\xbf\"", false, 0 },
 	{ "overlong, 4 bytes", "\"\xf0\x8f\xbf\xbf\"", false, 0 },
@@ -168,7 +169,8 @@ static void test_parts(void)
 	test("what is not there is of no type");
 	eq(json_type(NULL), JSON_NONE);
 	ok(!json_first(NULL) && !json_first(json_member(v, "c")) && !json_member(NULL, "a"));
-	ok(!json_get_bool(NULL, &b) && !json_get_int(NULL, &n) && !json_get_str(NULL, buf, sizeof(buf)) && !json_is(NULL, ""));
+	ok(!json_get_bool(NULL, &b) && !json_get_int(NULL, &n) && !json_get_str(NULL, buf, sizeof(buf)) &&
+	   !json_is(NULL, ""));
 }
 
 static void test_integers(void)

@@ -144,7 +144,8 @@ static void sink_commit(struct tap *t, struct frame *f)
 
 static const struct tap_ops sink = { .name = "sink", .eager = true, .commit = sink_commit, .flush = sink_flush };
 
-static const struct tap_ops later = { .name = "later", .pieces = FRAME_IOV, .commit = sink_commit, .flush = sink_flush };
+static const struct tap_ops later = { .name = "later", .pieces = FRAME_IOV, .commit = sink_commit,
+				      .flush = sink_flush };
 
 static void set_up(struct caps caps)
 {

@@ -35,7 +35,8 @@ static void fresh(void)
 	cf = (struct conf){ .our_mac = ours };
 	net.cf = &cf;
 	net.ip[V4] = (struct net_ip){
-		.on = true, .ifindex = IF4, .guest = { .addr = A("192.0.2.2"), .plen = 24, .ll = addr_any4 }, .gw = A("192.0.2.1"),
+		.on = true, .ifindex = IF4, .guest = { .addr = A("192.0.2.2"), .plen = 24, .ll = addr_any4 },
+		.gw = A("192.0.2.1"),
 		.map_loopback = A("192.0.2.1"), .map_guest = A("192.0.2.9"), .dns_forward = A("192.0.2.8"),
 		.our_ll = addr_any4,
 	};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* net_again_test.c - the host's network changes: what becomes of it, and what stays; the kernel's part is played here */
+/* net_again_test.c - changes of the host's network: the parts that follow, and those that stay; the kernel is played */
 #include "../t.h"
 #include "../../net.c"
 
@@ -275,7 +275,8 @@ static void test_addresses(void)
 	eq(again(), 0);
 	eq_str(is(V4), "192.0.2.2 192.0.2.1 2");
 	template_index = 9;
-	set_host((struct host_net[2]){ WLAN4, { 9, { "192.0.2.9" }, "192.0.2.1", false } }, (struct host_net[2]){ WLAN6 });
+	set_host((struct host_net[2]){ WLAN4, { 9, { "192.0.2.9" }, "192.0.2.1", false } },
+		 (struct host_net[2]){ WLAN6 });
 	eq(again(), BOTH);
 	eq_str(is(V4), "192.0.2.9 192.0.2.1 9");
 	eq_str(is(V6), "2001:db8:1::2 fe80::1 2 lost");
@@ -293,7 +294,8 @@ static bool is_old(const struct net_old *old, const char *s)
 
 static void test_old(void)
 {
-	static const char *const prefix[] = { "2001:db8:a::2", "2001:db8:b::2", "2001:db8:c::2", "2001:db8:d::2", "2001:db8:e::2" };
+	static const char *const prefix[] = { "2001:db8:a::2", "2001:db8:b::2", "2001:db8:c::2", "2001:db8:d::2",
+						      "2001:db8:e::2" };
 
 	test("a former prefix, for two hours");
 	start();

@@ -275,7 +275,8 @@ static void run_conf(const char *args)
 
 		if (!ip->on)
 			continue;
-		printf("%s %s/%u gw %s", ns.ifname, addr_fmt(&ip->guest.addr, a), ip->guest.plen, addr_fmt(&ip->gw, gw));
+		printf("%s %s/%u gw %s", ns.ifname, addr_fmt(&ip->guest.addr, a), ip->guest.plen,
+		       addr_fmt(&ip->gw, gw));
 		if (f == V6)
 			printf(" ll %s", addr_fmt(&ip->our_ll, ll));
 		printf("%s%s\n", ip->local ? " local" : "", ip->ifindex ? "" : " no interface");
@@ -602,7 +603,8 @@ static void run_link(const char *args)
 
 		nl_open(&nl, NETLINK_ROUTE);
 		nl_link_get(&nl, 0, ns.ifname, &info);
-		printf("%s, MAC %s\n", c.no_ra ? "no RAs" : "RAs", mac_is_zero(&c.ns_mac) || mac_eq(&c.ns_mac, &info.mac) ? "as asked" : "another");
+		printf("%s, MAC %s\n", c.no_ra ? "no RAs" : "RAs",
+		       mac_is_zero(&c.ns_mac) || mac_eq(&c.ns_mac, &info.mac) ? "as asked" : "another");
 	}
 }
 

@@ -429,7 +429,8 @@ static void test_tcp_options(void)
 		{ "window scale 255 counts as 14", "01 0303ff", .mss = 0, .wscale = 14 },
 		{ "both", "020405b4 030309 01", .mss = 1460, .wscale = 9 },
 		{ "the last of two", "02040218 020405b4", .mss = 1460, .wscale = 255 },
-		{ "all of Linux", "020405b4 0402 080a0000000100000000 01 030307", .mss = 1460, .wscale = 7, .sack_ok = true, .ts = true, .tsval = 1 },
+		{ "all of Linux", "020405b4 0402 080a0000000100000000 01 030307", .mss = 1460, .wscale = 7,
+		  .sack_ok = true, .ts = true, .tsval = 1 },
 		{ "timestamps as all have them", "0101080a fedcba98 01234567", .wscale = 255, .ts = true,
 		  .tsval = 0xfedcba98, .tsecr = 0x1234567 },
 		{ "timestamps elsewhere", "01 080a fedcba98 01234567 01", .wscale = 255, .ts = true,
@@ -443,7 +444,8 @@ static void test_tcp_options(void)
 		  "0101080a fedcba98 01234567 0101051a 00000001 00000002 00000003 00000004 00000005 00000006",
 		  .wscale = 255, .ts = true, .tsval = 0xfedcba98, .tsecr = 0x1234567,
 		  .sacks = 3, .sack = { { 1, 2 }, { 3, 4 }, { 5, 6 } } },
-		{ "a block that is cut", "0101050e 00000001 00000002 00000003", .wscale = 255, .sacks = 1, .sack = { { 1, 2 } } },
+		{ "a block that is cut", "0101050e 00000001 00000002 00000003", .wscale = 255, .sacks = 1,
+		  .sack = { { 1, 2 } } },
 		{ "no block", "01010502", .mss = 0, .wscale = 255 },
 		{ "blocks beyond the header", "01010512 00000001 00000002", .mss = 0, .wscale = 255 },
 		{ "unknown one skipped", "fd041234 020405b4", .mss = 1460, .wscale = 255 },
@@ -455,7 +457,8 @@ static void test_tcp_options(void)
 		{ "MSS of a wrong length", "0203 05 02040218 01", .mss = 536, .wscale = 255 },
 		{ "window scale of a wrong length", "03040700 01010101", .mss = 0, .wscale = 255 },
 		{ "40 bytes",
-		  "0101010101010101010101010101010101010101010101010101010101010101 01010101 01 030308", .mss = 0, .wscale = 8 },
+		  "0101010101010101010101010101010101010101010101010101010101010101 01010101 01 030308", .mss = 0,
+		  .wscale = 8 },
 	};
 	uint8_t h[14 + 20 + 60] = { 0 };
 	struct cut c;
@@ -896,7 +899,8 @@ static void test_fragments(void)
 
 /* Super-packets: up to what IP's length fields can say */
 static const struct { size_t len; uint16_t gso; enum drop want; } segs_row[] = {
-	{ 0, 1, DROP_NONE }, { 1, 1, DROP_NONE }, { 2, 1, DROP_SEGMENTS }, { 64, 63, DROP_SEGMENTS }, { 64, 64, DROP_NONE },
+	{ 0, 1, DROP_NONE }, { 1, 1, DROP_NONE }, { 2, 1, DROP_SEGMENTS }, { 64, 63, DROP_SEGMENTS },
+	{ 64, 64, DROP_NONE },
 	{ 65, 63, DROP_NONE }, { 126, 63, DROP_NONE }, { 128, 63, DROP_SEGMENTS }, { 128, 64, DROP_NONE },
 	{ 8192, 64, DROP_NONE }, { 8193, 64, DROP_SEGMENTS }, { 65000, 1, DROP_SEGMENTS }, { 64000, 500, DROP_NONE },
 	{ 64001, 500, DROP_SEGMENTS }, { 65000, 507, DROP_SEGMENTS }, { 65000, 508, DROP_NONE }, { 100, 0, DROP_NONE },

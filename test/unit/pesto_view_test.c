@@ -53,8 +53,9 @@ static void test_numbers(void)
 }
 
 #define FLOW(id, addr, to, from, age, more)									\
-	"{\"protocol\":\"tcp\",\"direction\":\"out\",\"id\":" #id ",\"host\":{\"remote\":{\"address\":\"" addr		\
-	"\",\"port\":443},\"local\":{\"address\":\"10.0.0.1\",\"port\":8080}},\"to_guest\":" #to			\
+	"{\"protocol\":\"tcp\",\"direction\":\"out\","								\
+	"\"id\":" #id ",\"host\":{\"remote\":{\"address\":\"" addr						\
+	"\",\"port\":443},\"local\":{\"address\":\"10.0.0.1\",\"port\":8080}},\"to_guest\":" #to		\
 	",\"from_guest\":" #from ",\"age\":" #age more "}"
 
 static void test_rows(void)

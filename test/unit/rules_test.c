@@ -37,14 +37,15 @@ static const char *map_text(const uint8_t *map)
 		for (last = port; last < UINT16_MAX && bit_test(map, port) && bit_test(map, last + 1);)
 			last++;
 		if (bit_test(map, port))
-			n += (size_t)snprintf(buf + n, sizeof(buf) - n, last > port ? "%s%u-%u" : "%s%u", n ? " " : "", port, last);
+			n += (size_t)snprintf(buf + n, sizeof(buf) - n, last > port ? "%s%u-%u" : "%s%u", n ? " " : "",
+					      port, last);
 	}
 	return buf;
 }
 
 static const struct ephemeral eph[2] = { { 100, 65000 }, { 50, 60000 } };
 
-/* The first option's first rule beside all others; ports bound where automatic rules lead: 10, 40, 49, 90, 99, 40000, 65001 */
+/* The first option's first rule beside all others; automatic rules lead to ports 10, 40, 49, 90, 99, 40000, 65001 */
 static const struct plan {
 	const char	*name, *specs, *want;
 	uint16_t	left;
@@ -66,7 +67,8 @@ static const struct plan {
 	{ "a name of the other direction", "tall T80", "1-99 65001-65535", 0 },
 	{ "a name of another address", "t127.0.0.1/all t127.0.0.2/80 t80", "1-99 65001-65535", 0 },
 	{ "a name of another interface", "t%eth0/all t%eth1/80", "1-99 65001-65535", 0 },
-	{ "a name of the same address and interface", "t127.0.0.1%eth0/all t127.0.0.1%eth0/80", "1-79 81-99 65001-65535", 80 },
+	{ "a name of the same address and interface", "t127.0.0.1%eth0/all t127.0.0.1%eth0/80",
+	  "1-79 81-99 65001-65535", 80 },
 	{ "names are left to nobody", "t80-90 tall", "80-90", 0 },
 	{ "automatic: what is bound, and ephemeral on no side", "tauto", "10 40 49 65001", 0 },
 	{ "FWD-15 automatic, outward", "Tauto", "10 40 49 65001", 0 },

@@ -367,7 +367,8 @@ static void client(int l, const char *to, const char *seen_as)
 
 static void test_listen(void)
 {
-	const struct end any = { .a = addr_any4, .port = 5000 }, lo6 = end_of("::1", 5000), lo4 = end_of("127.0.0.1", 5000);
+	const struct end any = { .a = addr_any4, .port = 5000 }, lo6 = end_of("::1", 5000),
+		lo4 = end_of("127.0.0.1", 5000);
 	const struct end any6 = { .a = addr_any6, .port = 5000 };
 	int l, other;
 
@@ -401,7 +402,8 @@ static void test_listen(void)
 	close(l);
 	{
 		const struct end not = end_of("203.0.113.1", 5000);
-		const struct sock_out o = { .freebind = true }, dev = { .ifname = "lo" }, no_dev = { .ifname = "nothere" };
+		const struct sock_out o = { .freebind = true }, dev = { .ifname = "lo" },
+			no_dev = { .ifname = "nothere" };
 
 		eq(sock_listen(IPPROTO_TCP, &not, false, NULL), -EADDRNOTAVAIL);
 		l = sock_listen(IPPROTO_TCP, &not, false, &o);
@@ -538,7 +540,8 @@ static void udp_low_port(const void *arg)
 
 static void test_udp_listen(void)
 {
-	const struct end at = { .a = addr_any6, .port = 6001 }, to4 = end_of("127.0.0.1", 6001), to6 = end_of("::1", 6001);
+	const struct end at = { .a = addr_any6, .port = 6001 }, to4 = end_of("127.0.0.1", 6001),
+		to6 = end_of("::1", 6001);
 	const struct end from4 = end_of("127.0.0.1", 0), from6 = end_of("::1", 0);
 	int l, a = sock_udp(&from4, NULL), b = sock_udp(&from6, NULL);
 	char buf[8];

@@ -181,7 +181,8 @@ static const struct {
 	{ "two",			{ R(2, 500) }, { { 2, 500 } } },
 	{ "a whole batch",		{ R(DGRAM_BATCH, 20) }, { { DGRAM_BATCH, 20 } } },
 	{ "one more",			{ R(DGRAM_BATCH + 1, 20) }, { { DGRAM_BATCH, 20 }, { 1, 20 } } },
-	{ "three batches, of one byte",	{ R(3 * DGRAM_BATCH, 1) }, { { DGRAM_BATCH, 1 }, { DGRAM_BATCH, 1 }, { DGRAM_BATCH, 1 } } },
+	{ "three batches, of one byte",	{ R(3 * DGRAM_BATCH, 1) },
+	  { { DGRAM_BATCH, 1 }, { DGRAM_BATCH, 1 }, { DGRAM_BATCH, 1 } } },
 	{ "a shorter one is the last",	{ R(2, 500), R(3, 300) }, { { 3, 500 }, { 2, 300 } } },
 	{ "a shorter one is the second", { R(1, 500), R(1, 3), R(1, 500) }, { { 2, 500 }, { 1, 500 } } },
 	{ "a longer one is another",	{ R(2, 300), R(2, 500) }, { { 2, 300 }, { 2, 500 } } },
@@ -357,7 +358,8 @@ static void test_in_flows(const struct subnet *n)
 	for (unsigned k = 0; k < ARRAY_SIZE(cases); k++) {
 		unsigned nr = 0, frames = 0;
 
-		test("%s: in turns from several, %s: only neighbours share a frame, all in order", n->name, cases[k].sent);
+		test("%s: in turns from several, %s: only neighbours share a frame, all in order", n->name,
+		     cases[k].sent);
 		set_up(n, &uso);
 		greet();
 		for (const char *p = cases[k].sent; *p; p++, nr++)
@@ -594,7 +596,8 @@ static void test_random_in(const struct subnet *n)
 {
 	unsigned files;
 
-	test("%s: datagrams to the guest at random, the link full at times: each arrives once, each flow's in order", n->name);
+	test("%s: datagrams to the guest at random, the link full at times: each arrives once, each flow's in order",
+	     n->name);
 	set_up(n, &uso);
 	files = fds_open();
 	greet();

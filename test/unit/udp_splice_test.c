@@ -314,7 +314,8 @@ static void test_clients(const struct way *w)
 static void test_mixed(const struct way *w)
 {
 	bool v4 = addr_is_v4(&ask.a);
-	struct end far = E(v4 ? "198.51.100.7" : "2001:db8:1::7", 5555), to = E(v4 ? "192.0.2.1" : "2001:db8::1", PORT_IN);
+	struct end far = E(v4 ? "198.51.100.7" : "2001:db8:1::7", 5555),
+		to = E(v4 ? "192.0.2.1" : "2001:db8::1", PORT_IN);
 
 	test("%s: one batch with clients on loopback and others: each by its way", w->name);
 	set_up(w);
@@ -477,7 +478,8 @@ static void test_children(const struct way *w)
 		other[k] = host_socket(&any);
 		say(other[k], &seen, "from a new port");
 		run();
-		ok(gets(client, "from a new port", &port[k]) && addr_eq(&port[k].a, &ask.a) && port[k].port != ask.port);
+		ok(gets(client, "from a new port", &port[k]) && addr_eq(&port[k].a, &ask.a) &&
+		   port[k].port != ask.port);
 		say(client, &port[k], "there");
 		run();
 		ok(gets(other[k], "there", &again) && end_eq(&again, &seen));

@@ -174,7 +174,8 @@ static void test_many(const struct subnet *n)
 	unsigned unique = 0, back = 0;
 	struct ippkt i;
 
-	test("L2-15 %s: 4096 flows of one tiny datagram, in batches: each gets there, and its answer comes back", n->name);
+	test("L2-15 %s: 4096 flows of one tiny datagram, in batches: each gets there, and its answer comes back",
+	     n->name);
 	begin(NULL);
 	memset(seen, 0, sizeof(seen));
 	for (unsigned k = 0; k < MANY; k += SEND_MAX) {
@@ -813,7 +814,8 @@ static void test_stranger_names(const struct subnet *n)
 	ok(host_recv(fd, buf, sizeof(buf), &from) == 8);
 	close(fd);
 
-	test("%s: nor says a stranger by the name of a service from which of the host's addresses that is asked", n->name);
+	test("%s: nor says a stranger by the name of a service from which of the host's addresses that is asked",
+	     n->name);
 	to.a.b[15] = 9;
 	got_clear();
 	out_udp(&dns, &to, "it is me", 8);
@@ -850,13 +852,15 @@ static void test_listener(const struct subnet *n)
 	eq(c.flows.count[FLOW_UDP], 1);
 	other.port++;
 	guest_say(&other, &far, "new port");
-	ok(out_read(&i) && payload_is(&i, "new port") && addr_eq(&i.src.a, &to.a) && i.src.port != to.port && end_eq(&i.dst, &far));
+	ok(out_read(&i) && payload_is(&i, "new port") && addr_eq(&i.src.a, &to.a) && i.src.port != to.port &&
+	   end_eq(&i.dst, &far));
 	eq(c.flows.count[FLOW_UDP], 2);
 	from = i.src;
 	got_clear();
 	out_udp(&far, &from, "there", 5);
 	run();
-	ok(ngot == 1 && payload_is(&got[0].ip, "there") && end_eq(&got[0].ip.src, &far) && end_eq(&got[0].ip.dst, &other));
+	ok(ngot == 1 && payload_is(&got[0].ip, "there") && end_eq(&got[0].ip.src, &far) &&
+	   end_eq(&got[0].ip.dst, &other));
 
 	test("UDP-10 %s: a connected client on the host's loopback is answered from where it asked", n->name);
 	got_clear();
@@ -877,7 +881,8 @@ static void test_listener(const struct subnet *n)
 		got_clear();
 		host_send(fd, &from, "there", 5);
 		run();
-		ok(ngot == 1 && payload_is(&got[0].ip, "there") && end_eq(&got[0].ip.src, &other) && end_eq(&got[0].ip.dst, &guest));
+		ok(ngot == 1 && payload_is(&got[0].ip, "there") && end_eq(&got[0].ip.src, &other) &&
+		   end_eq(&got[0].ip.dst, &guest));
 		guest.port--;
 	}
 	close(fd);

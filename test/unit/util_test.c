@@ -61,12 +61,16 @@ static void test_parse_num_c(void)
 		{ "08080", 10, 9999, true, 8080 }, { " 8080", 10, 9999, true, 8080 }, { "+8080", 10, 9999, true, 8080 },
 		{ "0xffffffffffffffff", 0, UINT64_MAX, true, UINT64_MAX },
 		{ "0x1f90", 10, 65535, false, 0 }, { "0b11", 10, 99, false, 0 }, { "08", 0, 99, false, 0 },
-		{ "0x", 0, 99, false, 0 }, { "0b", 0, 99, false, 0 }, { "0xg", 0, 99, false, 0 }, { "0b2", 0, 99, false, 0 },
+		{ "0x", 0, 99, false, 0 }, { "0b", 0, 99, false, 0 }, { "0xg", 0, 99, false, 0 },
+		{ "0b2", 0, 99, false, 0 },
 		{ "", 0, 99, false, 0 }, { " ", 0, 99, false, 0 }, { "+", 0, 99, false, 0 }, { "-", 0, 99, false, 0 },
 		{ "-1", 0, UINT64_MAX, false, 0 }, { "+-1", 0, 99, false, 0 }, { "++1", 0, 99, false, 0 },
-		{ "+ 1", 0, 99, false, 0 }, { "1 ", 0, 99, false, 0 }, { "1.5", 0, 99, false, 0 }, { "1k", 0, 99, false, 0 },
-		{ "0x10000000000000000", 0, UINT64_MAX, false, 0 }, { "02000000000000000000000", 0, UINT64_MAX, false, 0 },
-		{ "0x10000", 0, 65535, false, 0 }, { "\xb1", 0, UINT64_MAX, false, 0 }, { "@", 0, UINT64_MAX, false, 0 },
+		{ "+ 1", 0, 99, false, 0 }, { "1 ", 0, 99, false, 0 }, { "1.5", 0, 99, false, 0 },
+		{ "1k", 0, 99, false, 0 },
+		{ "0x10000000000000000", 0, UINT64_MAX, false, 0 },
+		{ "02000000000000000000000", 0, UINT64_MAX, false, 0 },
+		{ "0x10000", 0, 65535, false, 0 }, { "\xb1", 0, UINT64_MAX, false, 0 },
+		{ "@", 0, UINT64_MAX, false, 0 },
 	};
 	uint64_t v;
 
