@@ -250,7 +250,7 @@ void attach_knock(struct ctx *c, int fd)
 	if (!seat_find(c, &g))
 		return;				/* after this turn, there is room */
 	if (!g) {
-		accept_pause(c, EV_GUEST, fd, 0);	/* others are on trial: in 2 s, they have left or have a place */
+		accept_pause(c, EV_GUEST, fd, 0);	/* others are on trial, for 2 s at most */
 		return;
 	}
 	conn = accept_take(c, fd, NULL, false);

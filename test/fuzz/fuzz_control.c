@@ -47,6 +47,11 @@ bool guest_heard(const struct guest *g)
 	return false;
 }
 
+uint64_t guest_drops(const struct guest *g)
+{
+	return g->drops[DROP_POLICY];
+}
+
 void auto_again(struct ctx *c)
 {
 	(void)c;

@@ -5,7 +5,8 @@
  * Whatever three guests send, tables hold together after each frame, an address has one owner at most, no guest gets a
  * frame from our MAC address that another one sent, and what we send ourselves is a proper packet.
  *
- * Input: settings (S_*, one byte), then steps. The lowest four bits of a step's first byte say what it is (enum op), the
+ * Input: settings (S_*, one byte), then steps. The lowest four bits of a step's first byte say what it is (enum op),
+ * the
  * next two which guest. Addresses are numbers, see mac_take() and addr_take(); bytes are behind their number, which has
  * two bytes. All is big-endian, and 0 behind the end of the input.
  */
@@ -105,7 +106,8 @@ static struct mac mac_take(const struct addr *to)
 static struct addr addr_take(bool v6)
 {
 	static const char *const special[2][16] = {
-		{ "0.0.0.0", "192.168.77.1", "255.255.255.255", "192.168.77.255", "192.168.77.0", "224.0.0.1", "224.0.0.22",
+		{ "0.0.0.0", "192.168.77.1", "255.255.255.255", "192.168.77.255", "192.168.77.0",
+		  "224.0.0.1", "224.0.0.22",
 		  "224.0.0.251", "239.1.2.3", "192.0.2.1", "192.168.77.2", "192.0.2.15", "169.254.1.1", "239.1.2.4",
 		  "239.129.2.3", "127.0.0.1" },
 		{ "::", "fd00:77::1", "fe80::1", "ff02::1", "ff02::16", "ff02::1:2", "ff02::2", "ff05::1:3", "ff01::5",
@@ -607,7 +609,7 @@ static void begin(uint8_t set)
 	leases_start(&c.leases, &c.net);
 	guest_init(&c);
 	c.guests = GUESTS;
-	c.here = set & (S_ALONE | S_HOST) ? 1 : (1U << GUESTS) - 1;
+	c.here = (struct guests){ { set & (S_ALONE | S_HOST) ? 1 : (1U << GUESTS) - 1 } };
 	for (unsigned i = 0; i < GUESTS; i++)
 		tap_init(&c.guest[i].tap, &sink, 1, &caps, -1);
 }

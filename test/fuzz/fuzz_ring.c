@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fuzz_ring.c - the rings of a virtual machine, whose driver writes anything there, at any time
  *
- * Input: features (bit 5: a log of dirty pages), binary logarithm of the rings' size, how often memory changes between two reads of ours, a seed for
- * that; then what driver and link do by turns, see step(). No pointer may lead out of the guest's memory, no slot be
- * lost, no frame be longer than its buffers, and each call has to return.
+ * Input: features (bit 5: a log of dirty pages), binary logarithm of the rings' size, how often memory changes between
+ * two reads of ours, a seed for that; then what driver and link do by turns, see step(). No pointer may lead out of the
+ * guest's memory, no slot be lost, no frame be longer than its buffers, and each call has to return.
  */
 #include <endian.h>
 #include <stdlib.h>

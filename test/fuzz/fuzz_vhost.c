@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fuzz_vhost.c - requests of a vhost-user front end, with descriptors, while frames pass
  *
- * Input: messages. Of each, a byte is the request (49 and 50: the memory is cut short, or grows again; 51: the front end
- * reads no more), one the flags, the number of descriptors and their kind, one the size of the payload in words; each word is a number of value[], or
- * from 0xf0 on, the next eight bytes. After each message, the link has a turn both ways. A front end that is lost
- * connects again; no descriptor may stay behind.
+ * Input: messages. Of each, a byte is the request (49 and 50: the memory is cut short, or grows again; 51: the front
+ * end reads no more), one the flags, the number of descriptors and their kind, one the size of the payload in words;
+ * each word is a number of value[], or from 0xf0 on, the next eight bytes. After each message, the link has a turn both
+ * ways. A front end that is lost connects again; no descriptor may stay behind.
  */
 #include <stdlib.h>
 #include <sys/epoll.h>

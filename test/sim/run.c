@@ -256,7 +256,7 @@ static void clear(struct run *r)
 {
 	struct ctx *c = &r->c;
 
-	memset(c->guest, 0, conf_seats(&r->cf) * sizeof(c->guest[0]));
+	memset(c->guest, 0, conf_links(&r->cf) * sizeof(c->guest[0]));
 	memset(r, 0, offsetof(struct run, c.guest));
 	memset(&c->guests, 0, offsetof(struct ctx, lan) - offsetof(struct ctx, guests));
 	memset(&c->flows, 0, offsetof(struct ctx, fwd) - offsetof(struct ctx, flows));

@@ -76,7 +76,8 @@ int __wrap_pipe2(int fd[2], int flags)
 	return kernel.no_pipe ? -1 : __real_pipe2(fd, flags);
 }
 
-static struct ctx c;
+static const struct conf cf;
+static struct ctx c = { .net.cf = &cf };
 
 static struct end bound(int fd)
 {
