@@ -51,8 +51,8 @@ ln -s usr/bin bin
 ln -s usr/sbin sbin
 ln -s usr/lib lib
 ln -s usr/lib64 lib64
-for f in bash busybox cat chcon chmod chown cp cut dmesg env grep id ip ln ls mkdir mv rm runcon sed setpriv sh sleep \
-	sort stat tail timeout tr true unshare nsenter; do
+for f in bash busybox cat chcon chmod chown cp cut dmesg env grep id ip ln ls mkdir mv rm runcon script sed setpriv \
+	sh sleep sort stat tail timeout tr true unshare nsenter; do
 	cp /usr/bin/$f usr/bin
 done
 cp /usr/sbin/load_policy /usr/sbin/setfiles /usr/sbin/restorecon usr/sbin
