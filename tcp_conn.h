@@ -48,10 +48,10 @@ static inline uint16_t tcp_opts_len(const struct tcp *t)
 	return t->flags & TCPF_TS ? TCP_TS_LEN : 0;
 }
 
-/* SACK blocks that fit a segment's header: 40 bytes of options */
+/* SACK blocks that fit a segment's header, which has 40 bytes of options, and the smallest MTU */
 static inline unsigned tcp_sacks_max(const struct tcp *t)
 {
-	return t->flags & TCPF_SACK ? TCP_SACKS - !!(t->flags & TCPF_TS) : 0;
+	return t->flags & TCPF_SACK ? MIN(TCP_SACKS - !!(t->flags & TCPF_TS), (t->mss - 4U) / 8) : 0;
 }
 
 static inline bool tcp_in(const struct tcp *t, unsigned states)
