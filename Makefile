@@ -225,15 +225,17 @@ $(filter-out $(MESSAGES:%=$(B)/%.o),$(OBJ)) $(B)/test/sim/pools.o $(B)/test/fuzz
 endif
 fuzz:
 	$(MAKE) B=build/fuzz CC=clang SAN=1 FUZZING=-fsanitize=fuzzer-no-link FUZZ_MAIN=-fsanitize=fuzzer \
-		CFLAGS="-O3 -g -mllvm -inline-threshold=800 -Wno-unused-command-line-argument" fuzz-run
-# Runs of the data path are short, and have thousands of edges each: to weigh these takes as long as the run
-INPUT	= -entropic=0 -max_len=250
+		CFLAGS="-O3 -g -mllvm -inline-threshold=800 -fsanitize-trap=undefined \
+		-fsanitize-address-use-after-return=never -Wno-unused-command-line-argument" fuzz-run
+# Runs of the data path are short, and have thousands of edges each: to weigh these takes as long as the run. Leaks are
+# looked for in the end.
+INPUT	= -entropic=0 -max_len=250 -detect_leaks=0
 fuzz-run: $(FUZZ)
 	@for f in $(FUZZ:$(B)/test/fuzz/fuzz_%=%); do \
 		mkdir -p $(B)/corpus/$$f; \
 		echo "fuzz $$f, $(T) s"; \
 		options=; [ $$f != input ] || options="$(INPUT)"; \
-		ASAN_OPTIONS=malloc_context_size=2:quarantine_size_mb=8 $(B)/test/fuzz/fuzz_$$f $$options \
+		ASAN_OPTIONS=malloc_context_size=0:quarantine_size_mb=8 $(B)/test/fuzz/fuzz_$$f $$options \
 			-max_total_time=$(T) -print_final_stats=1 -artifact_prefix=$(B)/$$f- \
 			$(B)/corpus/$$f $$(ls -d test/fuzz/corpus/$$f 2>/dev/null) > $(B)/$$f.log 2>&1 || \
 			{ tail -n 60 $(B)/$$f.log; exit 1; }; \

@@ -38,6 +38,7 @@
 #define NCONN		4		/* 1 and 2: opened by the guest, 3 and 4: by clients on the host */
 #define HOURS		30
 #define MOVED		2000		/* bytes in a step, most of the time */
+#define SEND_FAULTS	4		/* of faults[] in op_fail() */
 #define SYN_MAX		1400		/* bytes with a SYN in one frame */
 
 enum { V_V6 = 1, V_OFFLOAD = 2, V_NO_PEEK_OFF = 4, V_WRAP = 8, V_SILENCE = 16, V_BOTH = 32, V_SMALL = 64, V_BIG = 128 };
@@ -47,7 +48,7 @@ enum step_kind {
 	DO_CONNECTED, DO_ERROR, DO_BYTES, DO_EOF, DO_SOCK_ROOM, DO_CLIENT,
 	DO_UDP, DO_UDP_HOST, DO_UDP_ERROR, DO_UDP_CLIENT, DO_PING, DO_PING_HOST,
 	DO_IP, DO_RAW, DO_TIME, DO_LINK, DO_FAIL, DO_CONNECT_ERR, DO_NEW_ROOM, DO_TOO_BIG,
-	DO_ANSWER,
+	DO_ANSWER, DO_OPTS,
 	DO_COUNT
 };
 
@@ -63,6 +64,8 @@ static size_t in_left;
 static struct {
 	bool		used;
 	uint32_t	nxt, ack;
+	bool		opts_on;		/* segments have options: nobody here knows what they make of bytes */
+	struct wire_opts opts;
 } conn[CONNS];
 
 /* No files: neither a time for each run, nor settings of this machine */
@@ -212,13 +215,8 @@ static void drain(struct dgrams *q)
 
 static void after_turn(void)
 {
-	for (; world.link->out_len; world.link->out_len--) {
-		struct frame_out *f = &world.link->out[world.link->out_head];
-
-		note_frame(f);
-		free(f->buf);
-		world.link->out_head = (world.link->out_head + 1) % LINK_FRAMES;
-	}
+	for (; world.link->out_len; tap_sim_drop(world.link))
+		note_frame(&world.link->out[world.link->out_head]);
 	for (unsigned i = 0; i < world.nfs; i++)
 		if (world.fs[i].tx.len && world.fs[i].fd != NOBODY)
 			drain(&world.fs[i].tx);
@@ -257,6 +255,10 @@ static void segment(unsigned n, uint8_t flags, uint32_t seq, uint32_t len, uint3
 	struct conn *cn = &run.conn[n];
 	const struct flow *f = run_flow(&run, cn);
 	uint16_t mss_before = conn[n].used ? (uint16_t)cn->mss : 0;
+	struct wire_opts opts = conn[n].opts;
+
+	opts.sack_ok &= syn;
+	opts.sacks = syn ? 0 : opts.sacks;
 
 	if (syn && (!f || f->tcp.state < TCP_SYN_RCVD || batched))		/* where the pattern begins */
 		seq = 0;
@@ -268,8 +270,9 @@ static void segment(unsigned n, uint8_t flags, uint32_t seq, uint32_t len, uint3
 	foreign |= syn && len > SYN_MAX && !run.v.offload;
 	if (syn && !(flags & TCP_ACK))
 		conn[n].used = true;
-	guest_tcp(&run, cn, flags, seq, len, ack, win, mss, wscale, 0,
-		  syn && (odd || (f && f->tcp.state != TCP_SYN_SENT)));
+	foreign |= conn[n].opts_on;
+	guest_tcp_opts(&run, cn, flags, seq, len, ack, win, mss, wscale, conn[n].opts_on ? &opts : NULL, 0,
+		       conn[n].opts_on || (syn && (odd || (f && f->tcp.state != TCP_SYN_SENT))));
 	cn->mss = MAX(cn->mss, 88);		/* a tiny one is not taken at its word */
 	if (syn)				/* of several SYNs, it isn't known here whose options count */
 		cn->mss = MAX(cn->mss, mss_before);
@@ -314,6 +317,24 @@ static void op_tcp(enum step_kind op, unsigned n)
 		ack = conn[n].ack + (uint32_t)(int16_t)take(2);
 		win = take(2);
 		segment(n, (uint8_t)opts, seq, len, ack, (uint16_t)win, opts & TCP_SYN ? 1000 : 0, -1);
+	}
+}
+
+/* Options of the segments that follow: SACK, timestamps, and ranges behind what was seen */
+static void op_opts(unsigned n)
+{
+	uint32_t kind = take(1), seq = run.conn[n].o_isn + conn[n].ack;
+	struct wire_opts *o = &conn[n].opts;
+
+	conn[n].opts_on = true;
+	*o = (struct wire_opts){ .sack_ok = kind & 1, .ts = kind & 2, .sacks = kind >> 2 & 3 };
+	if (o->ts) {
+		o->tsval = 1000000 + (uint32_t)(int16_t)take(2);
+		o->tsecr = run.conn[n].o_tsval + (kind & 16 ? (uint32_t)(int8_t)take(1) : 0);
+	}
+	for (unsigned i = 0; i < o->sacks; i++) {
+		o->sack[i].from = seq += take(2);
+		o->sack[i].to = seq += take(2);
 	}
 }
 
@@ -375,6 +396,24 @@ static struct fsock *nth_sock(enum fs_kind kind, unsigned i)
 
 static uint8_t filler[65536];
 
+/* An ICMP error about what was sent; of the other family, translated on its way, if @kind & 128 */
+static void dgram_error_fill(const struct fsock *s, struct dgram *d, uint32_t kind, uint32_t len)
+{
+	bool v6 = run.v.v6 == !(kind & 128);
+
+	d->err = kind & 2 ? EMSGSIZE : kind & 4 ? EHOSTUNREACH : ECONNREFUSED;
+	d->origin = kind & 8 ? 1 : v6 ? 3 : 2;
+	d->type = (uint8_t)(kind & 16 ? kind & 128 && v6 ? 3 : 11 : v6 ? 1 : 3);
+	d->code = (uint8_t)(kind >> 5);
+	d->info = len;
+	d->our.a = d->peer.a;
+	d->len = len % 100;
+	if (s->kind != FS_PING)
+		return;
+	filler[0] = run.v.v6 ? 128 : 8;
+	filler[1] = 0;
+}
+
 static void op_dgram_host(enum step_kind op, unsigned n)
 {
 	struct fsock *s = nth_sock(op == DO_PING_HOST ? FS_PING : FS_UDP, n + take(1));
@@ -383,6 +422,8 @@ static void op_dgram_host(enum step_kind op, unsigned n)
 
 	if (op == DO_UDP_CLIENT)
 		s = fs_listener(FS_UDP, !run.v.v6);
+	if (op == DO_UDP_ERROR && kind & 64 && fs_count(FS_PING))
+		s = nth_sock(FS_PING, n);
 	if (!s)
 		return;
 	d.peer.port = (uint16_t)(d.peer.port + (kind >> 6));
@@ -391,13 +432,7 @@ static void op_dgram_host(enum step_kind op, unsigned n)
 		s->err = ECONNREFUSED;
 		fs_wake(s, EPOLLERR);
 	} else if (op == DO_UDP_ERROR) {
-		d.err = kind & 2 ? EMSGSIZE : kind & 4 ? EHOSTUNREACH : ECONNREFUSED;
-		d.origin = kind & 8 ? 1 : run.v.v6 ? 3 : 2;
-		d.type = (uint8_t)(kind & 16 ? 11 : run.v.v6 ? 1 : 3);
-		d.code = (uint8_t)(kind >> 5);
-		d.info = len;
-		d.our.a = run.conn[n].peer.a;
-		d.len = len % 100;
+		dgram_error_fill(s, &d, kind, len);
 		fs_dgram(s, &s->errq, &d);
 	} else {
 		d.gso = (uint16_t)(s->gro && kind & 1 && len > 100 ? 100 : 0);
@@ -503,12 +538,15 @@ static void op_fail(void)
 		{ "sendmsg", ENOBUFS }, { "sendmsg", ECONNRESET }, { "recvmsg", ECONNRESET }, { "recv", ENOMEM },
 		{ "getsockopt", ENOBUFS }, { "bind", EADDRINUSE }, { "tap_write", EAGAIN },
 		{ "recvmmsg", ENOMEM }, { "sendmmsg", ENOBUFS }, { "connect", EADDRNOTAVAIL }, { "shutdown", ENOTCONN },
+		/* The last SEND_FAULTS: of datagrams */
+		{ "sendmsg", EACCES }, { "sendmmsg", EACCES }, { "sendmmsg", EMSGSIZE }, { "sendmmsg", EINVAL },
 	};
-	uint32_t v = take(1);
+	uint32_t v = take(1), last = ARRAY_SIZE(faults) - SEND_FAULTS, i = v % last;
 
-	world.fail_call = faults[v % ARRAY_SIZE(faults)].call;
-	world.fail_err = faults[v % ARRAY_SIZE(faults)].err;
-	world.fail_count = 1 + (v >> 4);
+	i = v < 240 ? i : last + v % SEND_FAULTS;
+	world.fail_call = faults[i].call;
+	world.fail_err = faults[i].err;
+	world.fail_count = v < 240 ? 1 + (v >> 4) : 1;
 }
 
 /* The user answers the oldest question; or rules that ask for all begin, or end */
@@ -601,6 +639,9 @@ static void step(void)
 		break;
 	case DO_ANSWER:
 		op_answer();
+		break;
+	case DO_OPTS:
+		op_opts(n);
 		break;
 	case DO_COUNT:
 		break;
@@ -697,7 +738,7 @@ static const struct {
 	[DO_UDP_HOST] = { 4, 3 }, [DO_UDP_ERROR] = { 4, 0 }, [DO_UDP_CLIENT] = { 4, 3 }, [DO_PING] = { 3, 2 },
 	[DO_PING_HOST] = { 4, 3 }, [DO_IP] = { 6, 0 }, [DO_RAW] = { 4, 0 }, [DO_TIME] = { 1, 0 }, [DO_LINK] = { 1, 0 },
 	[DO_FAIL] = { 1, 0 }, [DO_CONNECT_ERR] = { 1, 0 }, [DO_NEW_ROOM] = { 2, 0 }, [DO_TOO_BIG] = { 4, 0 },
-	[DO_ANSWER] = { 1, 0 },
+	[DO_ANSWER] = { 1, 0 }, [DO_OPTS] = { 3, 0 },
 };
 
 /* As libFuzzer does it; but numbers of bytes are drawn from all of 16 bits, so that nearly all of the time would go

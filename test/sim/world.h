@@ -114,6 +114,8 @@ struct simlink {
 	size_t		held;		/* stream: bytes of the last one that are not here yet */
 	struct frame_out out[LINK_FRAMES];
 	unsigned	out_head, out_len;
+	uint8_t		arena[1 << 20];	/* frames there */
+	size_t		arena_used;
 	uint64_t	room;		/* frames it still takes */
 	uint16_t	port;		/* forwarded to the guest */
 	bool		stream;
