@@ -4,10 +4,11 @@
  * Whatever they do, what always holds must hold after each turn (test/sim/check.c; lists and counts here), and once
  * everybody is silent, or all sockets broke, hours later nothing is left.
  *
- * Input: flags (V_*), MTU, number of the system call that fails (two bytes, 0: none), then steps. The lowest five bits
- * of a step's first byte say what it is (enum step_kind), the next two which connection; with the highest bit set, the
- * next step comes in the same batch. Numbers are big-endian, those behind the end of the input are 0. TCP segments are
- * relative to what was sent and seen, and carry the pattern of the stream, so that whole connections are a few bytes.
+ * Input: flags (V_*), MTU (and 64: nothing has come of the guest yet), number of the system call that fails (two bytes,
+ * 0: none), then steps. The lowest five bits of a step's first byte say what it is (enum step_kind), the next two which
+ * connection; with the highest bit set, the next step comes in the same batch. Numbers are big-endian, those behind the
+ * end of the input are 0. TCP segments are relative to what was sent and seen, and carry the pattern of the stream, so
+ * that whole connections are a few bytes.
  */
 /* LINK: test/sim/check.o test/sim/company.o test/sim/dgrams.o test/sim/kernel.o test/sim/pools.o */
 /* LINK: test/sim/hellos.o test/sim/run.o test/sim/tap_sim.o test/sim/wire.o */
@@ -664,6 +665,7 @@ static void begin(void)
 	foreign = batched = false;
 	run_begin(&run, &script, &v);
 	run.strict = false;
+	run.c.guest[0].fresh = m & 64;
 	check(!run.failed, "set-up");
 	for (unsigned n = NCONN / 2 + 1; n <= NCONN; n++) {
 		run.conn[n].guest.port = SERVER_PORT;
