@@ -160,10 +160,12 @@ checked "few open files" 0 "limit open files: 100, which the program raises to 2
 RUN=(prlimit --nofile=20:20)
 checked "hardly any open file" 1 "FAIL  open files: RLIMIT_NOFILE permits 20 open files: more than 64 are needed"
 RUN=(unshare -m sh -c 'mount -t tmpfs none /proc && exec "$@"' sh)
+OPTIONS=(--runas 0)			# which users are mapped can't be read
 checked "no /proc" 1 \
 	"FAIL  namespaces: Couldn't open network namespace /proc/${ANY}: No such file${ANY} \(/proc is not mounted\)" \
 	"limit buffers: UDP, [0-9]+ KiB to receive; those of TCP are not known, without /proc" "ok    isolation"
 RUN=()
+OPTIONS=()
 sysctl -qw net.ipv4.tcp_wmem="4096 16384 65536"
 checked "small buffers to send" 0 \
 	"limit buffers: TCP, 64 KiB to send, 6144 to receive; ${ANY}; sysctl net.ipv4.tcp_wmem="
