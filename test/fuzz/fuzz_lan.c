@@ -355,7 +355,8 @@ static void op_packet(struct guest *g)
 	len = headers(flags, protos[kind], &src, &dst, len + more, sums[kind]);
 	memcpy(frame, to.b, ETH_ALEN);
 	memcpy(frame + ETH_ALEN, from.b, ETH_ALEN);
-	give(g, flags & P_CUT ? len - MIN(len, take(1)) : len, &off);
+	more = flags & P_CUT ? take(1) : 0;			/* or bytes less */
+	give(g, len - MIN(len, more), &off);
 }
 
 static void op_arp(struct guest *g)
