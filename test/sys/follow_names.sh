@@ -134,7 +134,7 @@ ok "it rests" wait_for 20 still
 a=$(cs_of "$PASTAPID")
 for i in {1..200}; do echo "$i" >/etc/another.$i; done
 wait_for 20 still
-is "FOL-21 other files: wake-ups" $(($(cs_of "$PASTAPID") - a)) 0
+le "FOL-21 200 other files: wake-ups, as a timer of its own may be due" $(($(cs_of "$PASTAPID") - a)) 3
 
 # The process that reads it dies
 p=$(pgrep -x passt-names)
