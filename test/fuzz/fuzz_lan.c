@@ -562,7 +562,7 @@ static void set_former(struct net *net)
 static void set_network(uint8_t set)
 {
 	cf = (struct conf){ .our_mac = { { 0x9a, 0x55, 0x9a, 0x55, 0x9a, 0x55 } }, .mtu = 1500,
-			    .dhcp_dns = true, .dhcp_search = true,
+			    .mode = MODE_PASST, .dhcp_dns = true, .dhcp_search = true,
 			    .guests = set & (S_ALONE | S_HOST) ? 1 : GUESTS };
 	cf.lan = (struct lan_conf){ .on = !(set & S_HOST), .v6 = !(set & S_NO_V6), .isolate = set & S_ISOLATE,
 				    .plen4 = set & S_SMALL ? 29 : 24, .net[V4] = addr_from4(htonl(0xc0a84d00)),
