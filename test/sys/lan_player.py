@@ -91,18 +91,6 @@ def wire(name):
     return b"".join(bytes([len(l)]) + l for l in name.encode().split(b".") if l) + b"\0"
 
 
-def qname(b, at):
-    labels, end = [], None
-    while b[at]:
-        if b[at] >= 0xC0:
-            end = end or at + 2
-            at = (b[at] & 0x3F) << 8 | b[at + 1]
-            continue
-        labels.append(b[at + 1 : at + 1 + b[at]].decode())
-        at += 1 + b[at]
-    return ".".join(labels), end or at + 1
-
-
 def ask(g, name, kind="A", server=NET + "1", timeout=PATIENCE):
     """Answer to a query: its code, records, and their TTL"""
     types = {
@@ -127,11 +115,11 @@ def ask(g, name, kind="A", server=NET + "1", timeout=PATIENCE):
     code, n = b[3] & 15, struct.unpack(">H", b[6:8])[0]
     at, out = 12 + len(wire(name)) + 4, []
     for _ in range(n):
-        owner, at = qname(b, at)
+        owner, at = domain(b, at)
         t, cls, ttl, size = struct.unpack(">HHIH", b[at : at + 10])
         at += 10
         data = b[at : at + size]
-        out.append("%s %d" % (qname(b, at)[0] if t == 12 else text_of(data), ttl))
+        out.append("%s %d" % (domain(b, at)[0] if t == 12 else text_of(data), ttl))
         at += size
     return " ".join([{0: "NOERROR", 3: "NXDOMAIN"}.get(code, str(code))] + out)
 

@@ -99,20 +99,24 @@ def dhcp_options(data):
     return out
 
 
+def domain(data, at):
+    """The name at a place, compressed or not (RFC 1035 4.1.4), and the place behind it"""
+    labels, end = [], None
+    while data[at]:
+        if data[at] >= 0xc0:
+            end = end or at + 2
+            at = (data[at] & 0x3f) << 8 | data[at + 1]
+            continue
+        labels.append(data[at + 1:at + 1 + data[at]].decode())
+        at += 1 + data[at]
+    return ".".join(labels), end or at + 1
+
+
 def domains(data):
-    """Names of RFC 1035 4.1.4, compressed or not"""
-    names, i = [], 0
-    while i < len(data):
-        labels, at, end = [], i, None
-        while data[at]:
-            if data[at] >= 0xc0:
-                end = end or at + 2
-                at = (data[at] & 0x3f) << 8 | data[at + 1]
-                continue
-            labels.append(data[at + 1:at + 1 + data[at]].decode())
-            at += 1 + data[at]
-        names.append(".".join(labels))
-        i = end or at + 1
+    names, at = [], 0
+    while at < len(data):
+        name, at = domain(data, at)
+        names.append(name)
     return " ".join(names)
 
 
