@@ -33,6 +33,7 @@
 #include "../sim/kernel.h"
 #include "../sim/pools.h"
 #include "../sim/run.h"
+#include "take.h"
 
 #define STEPS		1500
 #define TURNS		4000		/* without time passing: it spins */
@@ -58,8 +59,6 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned
 __attribute__((weak)) size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t most);
 static struct run run;
 static struct script script;
-static const uint8_t *in;
-static size_t in_left;
 
 /* What the guest knows of its connections, relative as in struct conn */
 static struct {
@@ -90,18 +89,6 @@ static void check(bool good, const char *what)
 	run_log_print();
 	fflush(stdout);
 	abort();
-}
-
-static uint32_t take(unsigned bytes)
-{
-	uint32_t v = 0;
-
-	for (; bytes; bytes--) {
-		v = v << 8 | (in_left ? *in : 0);
-		in += in_left > 0;
-		in_left -= in_left > 0;
-	}
-	return v;
 }
 
 /* Lists hold who they should, forwards and backwards, and nobody twice */

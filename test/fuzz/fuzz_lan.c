@@ -28,6 +28,7 @@
 #include "../../answer.h"
 #include "../../dns.h"
 #include "../../resolve.h"
+#include "take.h"
 
 #define CHECK(x)	((x) ? (void)0 : abort())
 #define GUESTS		3
@@ -46,8 +47,6 @@ uint64_t __wrap_siphash(const uint64_t key[2], const void *data, size_t len);
 
 static struct ctx c;
 static struct conf cf;
-static const uint8_t *in;
-static size_t in_left;
 static unsigned sender;		/* of the frame that is looked at */
 static bool full;		/* all links are */
 static uint8_t frame[FRAME];
@@ -61,18 +60,6 @@ uint64_t __wrap_siphash(const uint64_t key[2], const void *data, size_t len)
 	for (size_t i = 0; i < len; i++)
 		sum += ((const uint8_t *)data)[i];
 	return sum % 4;
-}
-
-static uint32_t take(unsigned bytes)
-{
-	uint32_t v = 0;
-
-	for (; bytes; bytes--) {
-		v = v << 8 | (in_left ? *in : 0);
-		in += in_left > 0;
-		in_left -= in_left > 0;
-	}
-	return v;
 }
 
 static size_t take_bytes(uint8_t *b, size_t most)
