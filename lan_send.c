@@ -19,7 +19,7 @@ enum { ICMP_REDIRECT = 5, ICMP_ROUTER = 9 };	/* RFC 792, RFC 1256 */
 enum { DHCP_SERVER = 67, DHCP6_SERVER = 547 };
 
 #define BATCH_LEAST	16U		/* frames of a turn, however many receivers each has */
-#define LAN_IOV		1024		/* iovecs of a frame; more than a link has */
+#define LAN_IOV		1024		/* iovecs of a frame behind its headers: one in more of them is dropped */
 /* Frames of one sender that wait at a receiver: to all others, or to it alone; and to all others once its link is full,
  * when these are lost first
  */
@@ -32,7 +32,7 @@ enum { DHCP_SERVER = 67, DHCP6_SERVER = 547 };
 struct fwd_frame {
 	const struct raw *raw;
 	uint8_t		from;		/* frame.from */
-	bool		many;		/* for all others */
+	bool		flood;		/* for all others */
 	struct pkt	p;
 	bool		ip;		/* the packet was understood, down to its transport header */
 	size_t		l4, data;	/* of the frame: where transport header and payload start; payload ends at: */
@@ -139,11 +139,11 @@ static bool plays_router(const struct pkt *p)
 /* May it wait at @t? Each sender has its part of a queue: one that floods leaves room to others. */
 static bool queue_takes(struct tap *t, const struct fwd_frame *ff)
 {
-	unsigned most = ff->many ? QUEUE_MANY : QUEUE_ONE;
+	unsigned most = ff->flood ? QUEUE_MANY : QUEUE_ONE;
 
 	if (!t->full && t->from[ff->from] >= most)
 		tap_flush(t);
-	if (t->full && ff->many)
+	if (t->full && ff->flood)
 		return t->from[ff->from] < FULL_MANY && t->qbytes < TAP_QUEUE / 2;
 	return !t->full || t->from[ff->from] < most;
 }
@@ -324,13 +324,14 @@ static void log_owner(const struct ctx *c, const struct guest *g, const struct m
 		    mac_eq(mac, &c->net.cf->our_mac) ? "its gateway" : "another guest");
 }
 
-/* To the guests of a set, of a group to its members. @ours: for us as well, false afterwards if it is not */
+/* To the guests of a set, of a group to its members. @flood: nobody has the address. @ours: for us as well, false
+ * afterwards if it is not
+ */
 static enum drop frame_spread(struct ctx *c, struct guest *g, const struct mac mac[static 2], const struct raw *raw,
-			      struct guests set, bool others, bool *ours)
+			      struct guests set, bool flood, bool *ours)
 {
-	const struct mac *from = &mac[1];
 	struct raw own;
-	struct fwd_frame ff = { .raw = &own, .from = (uint8_t)(1 + g->index), .many = others };
+	struct fwd_frame ff = { .raw = &own, .from = (uint8_t)(1 + g->index), .flood = flood };
 	enum drop why = frame_own_head(raw, mac, &own) ? frame_read(&ff) : DROP_FRAME;
 	bool many = *ours;
 	struct guest *to;
@@ -338,7 +339,7 @@ static enum drop frame_spread(struct ctx *c, struct guest *g, const struct mac m
 	if (!why && ff.p.ethertype != ETH_P_ARP && plays_router(&ff.p))
 		why = DROP_POLICY;
 	*ours &= !why;
-	if (!why && !addresses_ok(c, g, from, &ff.p))
+	if (!why && !addresses_ok(c, g, &mac[1], &ff.p))
 		return *ours ? DROP_NONE : DROP_OWNER;		/* not for others; with us, the lease wins */
 	if (!why && many && addr_is_multicast(&ff.p.dst.a)) {
 		if (lan_group_report(c, g, &own, &ff.p)) {

@@ -316,6 +316,22 @@ static void test_frames(void)
 		eq_mem(out[1], before, len);
 	}
 
+	test("a frame in pieces: of two bytes each, it passes; of one, it is dropped");
+	for (unsigned each = 1; each <= 2; each++) {
+		static struct iovec iov[1500];
+		size_t len = packet(b, true, IPPROTO_UDP, 1450), n = 0;
+		struct raw raw = { iov, 0, len, { .full = true }, 0 };
+		bool ours;
+
+		for (size_t at = 0; at < len; at += each)
+			iov[n++] = (struct iovec){ b + at, MIN(each, len - at) };
+		raw.cnt = (unsigned)n;
+		set_up(none);
+		eq(lan_input(&c, &c.guest[0], &raw, &ours), each == 1 ? DROP_FRAME : DROP_NONE);
+		eq(nout, each - 1);
+		ok(each == 1 || !memcmp(out[0], b, len));
+	}
+
 	test("a frame that is longer than the receiver's link takes is lost, and counted");
 	{
 		size_t len = packet(b, true, IPPROTO_UDP, 3000);
