@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* accept.c - connections are taken off a listening socket, or wait in its backlog while descriptors are scarce */
+/* accept.c - connections are taken off a listening socket, or wait in its backlog: for descriptors, or a free link */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/resource.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* accept.h - connections are taken off a listening socket, or wait in its backlog while descriptors are scarce
+/* accept.h - connections are taken off a listening socket, or wait in its backlog: for descriptors, or a free link
  *
  * Inbound connections leave a reserve of descriptors for those of the guest: a tenth of those without a listener, at
  * least 16. The kernel gives out the lowest free number: the reserve is the highest numbers.

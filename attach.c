@@ -186,6 +186,7 @@ void attach_lost(struct ctx *c, struct guest *g)
 {
 	int err = g->link_error;
 	bool closed = err == -ECONNRESET || err == -EPIPE || err == -ECONNABORTED;
+	int fd;
 
 	if (err == -EUSERS)
 		log_limited(LOG_INFO, "Another guest wanted to connect, refused");
@@ -214,6 +215,7 @@ void attach_lost(struct ctx *c, struct guest *g)
 	guest_forget(c, g);
 	names_forget(g);
 	trial_over(c);
+	accept_next_guest(c, &fd);		/* one in the backlog has a link now */
 }
 
 /* Is the other end of the link gone, though its event was not handled yet? */
@@ -250,7 +252,7 @@ void attach_knock(struct ctx *c, int fd)
 	if (!seat_find(c, &g))
 		return;				/* after this turn, there is room */
 	if (!g) {
-		accept_pause(c, EV_GUEST, fd, 0);	/* others are on trial, for 2 s at most */
+		accept_pause(c, EV_GUEST, fd, 0);	/* until one that is on trial has left */
 		return;
 	}
 	conn = accept_take(c, fd, NULL, false);

@@ -36,7 +36,7 @@ bool attach_first(struct ctx *c, struct guest *g, const struct mac *mac);
 /* Timer of @g->patience: no frame came */
 void attach_trial(struct guest *g);
 
-/* The connections of all guests are to end, with guest.link_error -ECONNABORTED */
+/* The connections of these guests are to end, with guest.link_error -ECONNABORTED */
 void attach_drop(struct ctx *c, const struct guests *guests);
 
 /* The link of @g is there, on the socket of a virtual machine: 0, or -errno */

@@ -17,7 +17,7 @@ struct ctx {
 	struct net	net;
 	struct guest	guest[GUEST_MAX];
 	struct leases	leases;		/* on a network of their own (--lan) */
-	unsigned	guests;		/* that may be connected at once: the first ones */
+	unsigned	guests;		/* that may be connected at once, be it on trial: the first ones */
 	struct guests	here;		/* with a link; */
 	struct guests	work;		/* that the end of the turn has to look after; */
 	struct guests	lost;		/* whose link is lost, for attach_lost() */

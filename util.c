@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* util.c - descriptors, files by path, PID file, clock, numbers, text, SipHash */
+/* util.c - sets of guests, descriptors, files by path, PID file, clock, numbers, text, SipHash */
 
 #include <endian.h>
 #include <errno.h>

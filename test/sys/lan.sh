@@ -280,6 +280,17 @@ for n in 63, 0:
     raw(guests[1], new.mac, b"welcome")
     p.ok(got(new, b"welcome") and got(guests[2], b"hello"), "and is the one who is reached")
 p.ok(all(g.ended() for g in silent), "those that are silent, or others, are refused")
+waited, there = 0, True
+for _ in range(8):
+    silent = silent[-3:] + [Guest(unix(S)) for _ in range(1 if waited else 4)]
+    new = connect(0)			# the fifth: in the backlog
+    start = time.monotonic()
+    silent[-4].close()
+    there &= guests[0].ended()
+    waited += time.monotonic() - start
+    guests[0].close()
+    guests[0] = new
+p.ok(there and waited < 2, "one in the backlog comes as soon as another has left, 8 times", waited)
 new = connect(64)
 p.ok(new.ended(), "as is one with a MAC address that nobody has")
 for g in [new, *silent, *guests]:
