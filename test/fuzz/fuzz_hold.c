@@ -405,7 +405,7 @@ static void begin(uint8_t set)
 	c.net = (struct net){ .cf = &cf };
 	for (enum family f = V4; f < FAMILIES; f++) {
 		c.net.ip[f] = (struct net_ip){ .on = true, .dns_host = addr_any(f) };
-		c.net.ip[f].guest.addr = addr_of(f == V4 ? 9 : 18);
+		c.net.ip[f].guest.addr = f == V4 ? addr_of(9) : (struct addr){ .b = { 0x26, 9, [15] = 1 } };
 	}
 	c.now = 1000000;
 	flows_init(&c.flows);

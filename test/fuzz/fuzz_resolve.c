@@ -542,6 +542,7 @@ static void step(unsigned nr)
 			full = !full;
 		else
 			spare_begin();
+		turn();
 		break;
 	}
 	known_check(nr);
