@@ -34,6 +34,17 @@ static bool holds(const struct ctx *c, uint16_t i)
 	return c->now < grant[i].until || c->flows.granted[i];
 }
 
+/* Number of an address' next entry behind number @after: the one of @name, or if that is NULL, one that holds */
+static uint16_t entry_next(const struct ctx *c, const struct guest *g, const struct addr *a, uint16_t after,
+			   const char *name)
+{
+	uint16_t i = after ? grant[after].chain : *chain_of(c, g, a);
+
+	while (i && !(is_for(&grant[i], g, a) && (name ? !strcmp(grant[i].name, name) : holds(c, i))))
+		i = grant[i].chain;
+	return i;
+}
+
 static void age_remove(uint16_t i)
 {
 	const struct grant *k = &grant[i];
@@ -122,7 +133,7 @@ static uint16_t entry(const struct ctx *c)
 bool names_grant(struct ctx *c, const struct guest *g, const char *name, const struct addr *a, uint32_t ttl)
 {
 	uint64_t until = c->now + 1000ULL * MIN(MAX(ttl, GRANT_TIME), GRANT_MOST);
-	uint16_t i = names_find(c, g, a, name), *first;
+	uint16_t i = entry_next(c, g, a, 0, name), *first;
 
 	if (i) {				/* again: the latest, as of now */
 		until = MAX(until, grant[i].until);
@@ -146,11 +157,7 @@ bool names_grant(struct ctx *c, const struct guest *g, const char *name, const s
 
 uint16_t names_next(struct ctx *c, const struct guest *g, const struct addr *a, uint16_t after)
 {
-	uint16_t i = after ? grant[after].chain : *chain_of(c, g, a);
-
-	while (i && !(is_for(&grant[i], g, a) && holds(c, i)))
-		i = grant[i].chain;
-	return i;
+	return entry_next(c, g, a, after, NULL);
 }
 
 const char *names_text(uint16_t i)
@@ -160,11 +167,9 @@ const char *names_text(uint16_t i)
 
 uint16_t names_find(struct ctx *c, const struct guest *g, const struct addr *a, const char *name)
 {
-	uint16_t i = names_next(c, g, a, 0);
+	uint16_t i = entry_next(c, g, a, 0, name);
 
-	while (i && strcmp(grant[i].name, name))
-		i = names_next(c, g, a, i);
-	return i;
+	return i && holds(c, i) ? i : 0;
 }
 
 const char *names_of(struct ctx *c, const struct guest *g, const struct addr *a)

@@ -23,7 +23,7 @@
 #include "sock.h"
 
 #define LOOKUPS		256		/* at once */
-#define LOOKUP_TIME	10000		/* ms: after that, there is no answer */
+#define LOOKUP_TIME	10000		/* ms: after that, and with all resolvers asked, there is no answer */
 #define LOOKUP_READS	16		/* datagrams of one event */
 #define ANSWER_UDP	4096		/* bytes of an answer to the guest, by UDP */
 #define MESSAGE_MAX	65535

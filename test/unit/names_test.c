@@ -100,6 +100,15 @@ static void test_order(void)
 	}
 	ok(!has("n0.b", "192.0.2.1") && has("n1.b", "192.0.2.1") && has("n64.b", "192.0.2.1"));
 	names_forget(g);
+
+	test("a name that comes again when its time is over keeps its place: others of its address keep theirs");
+	put("long.b", "192.0.2.1", 86400);
+	for (unsigned i = 0; i <= GRANTS_EACH; i++) {
+		ok(put("short.b", "192.0.2.1", 60));
+		c.now += 60000;
+	}
+	ok(has("long.b", "192.0.2.1") && !has("short.b", "192.0.2.1"));
+	names_forget(g);
 }
 
 static unsigned held(unsigned n)
