@@ -269,8 +269,11 @@ static struct flow *port_free_for(struct ctx *c, struct guest *g, const struct e
 bool udp_move(struct ctx *c, struct flow *f, const struct side *host, const struct sock_out *leave)
 {
 	struct flow *old = port_of(c, f), *port;
+	uint16_t head = f->batch_head;
 
+	f->batch_head = 0;			/* it must not give way for its own socket */
 	port = port_free_for(c, flow_guest(c, f), &f->side[GUEST].peer, host, *leave);
+	f->batch_head = head;
 	if (!port)
 		return false;
 	port_remove(c, old, f);
