@@ -269,8 +269,11 @@ static struct flow *port_free_for(struct ctx *c, struct guest *g, const struct e
 bool udp_move(struct ctx *c, struct flow *f, const struct side *host, const struct sock_out *leave)
 {
 	struct flow *old = port_of(c, f), *port;
+	uint16_t head = f->batch_head;
 
+	f->batch_head = 0;			/* it must not give way for its own socket */
 	port = port_free_for(c, flow_guest(c, f), &f->side[GUEST].peer, host, *leave);
+	f->batch_head = head;
 	if (!port)
 		return false;
 	port_remove(c, old, f);
@@ -410,12 +413,13 @@ static void port_error(struct ctx *c, struct flow *port, const struct sock_err *
 /* ---- guest to host ---- */
 
 /* Sends the batch; datagrams that fail are dropped and counted. Errors of earlier ones, and of too large ones with the
- * MTU, come by the error queue.
+ * MTU, come by the error queue. Then the flow may have another port: that of the next resolver.
  */
-static void udp_send(struct ctx *c, struct flow *f, struct flow *port)
+static void udp_send(struct ctx *c, struct flow *f)
 {
 	const struct addr *to = &f->side[HOST].peer.a;
 	bool other = f->udp.relayed && c->net.ip[addr_family(&f->side[GUEST].our.a)].ndns_to > 1, failed = false;
+	struct flow *port = port_of(c, f);
 	struct guest *g = flow_guest(c, f);
 	int err;
 
@@ -451,33 +455,31 @@ static bool udp_add(const struct flow *f, const struct pkt *p)
 void udp_input(struct ctx *c, struct flow *f, struct pkt *pkts)
 {
 	uint16_t i = f->batch_head;
-	struct flow *port;
 
 	if (f->udp.relayed)
 		udp_relay_query(c, f, pkts);
-	port = port_of(c, f);
 	f->batch_head = f->batch_tail = PKT_NEXT_NONE;
-	dgram_begin(&f->side[HOST], f->udp.scope, !port->udp.single);
+	dgram_begin(&f->side[HOST], f->udp.scope, !port_of(c, f)->udp.single);
 	for (; i != PKT_NEXT_NONE; i = pkts[i].next) {
-		bool whole = udp_goes_whole(flow_guest(c, f), port, &pkts[i]);
+		bool whole = udp_goes_whole(flow_guest(c, f), port_of(c, f), &pkts[i]);
 
 		flow_moved(&c->flows, f, GUEST, pkts[i].data.len);
-		if (whole != port->udp.whole) {
-			udp_send(c, f, port);
-			udp_set_whole(c, port, whole);
+		if (whole != port_of(c, f)->udp.whole) {
+			udp_send(c, f);
+			udp_set_whole(c, port_of(c, f), whole);
 		}
 		if (udp_add(f, &pkts[i]))
 			continue;
-		udp_send(c, f, port);
+		udp_send(c, f);
 		if (!udp_add(f, &pkts[i]))
 			drop_count(flow_guest(c, f), DROP_SEND);
 	}
-	udp_send(c, f, port);
+	udp_send(c, f);
 
 	if (f->udp.many)
-		udp_asks(c, port, f);
+		udp_asks(c, port_of(c, f), f);
 	udp_used(c, f, f->udp.inbound);
-	udp_used(c, port, false);
+	udp_used(c, port_of(c, f), false);
 }
 
 /* ---- host to guest ---- */

@@ -8,7 +8,8 @@
  * 0: none), then steps. The lowest five bits of a step's first byte say what it is (enum step_kind), the next two which
  * connection; with the highest bit set, the next step comes in the same batch. Numbers are big-endian, those behind the
  * end of the input are 0. TCP segments are relative to what was sent and seen, and carry the pattern of the stream, so
- * that whole connections are a few bytes.
+ * that whole connections are a few bytes. If the first step is DO_WORLD, its bytes are of the world that the run begins
+ * in (input_more.h).
  */
 /* LINK: test/sim/check.o test/sim/company.o test/sim/dgrams.o test/sim/kernel.o test/sim/pools.o */
 /* LINK: test/sim/hellos.o test/sim/run.o test/sim/tap_sim.o test/sim/wire.o */
@@ -17,8 +18,10 @@
 /* LDFLAGS: -Wl,--wrap=poll,--wrap=socket,--wrap=setsockopt,--wrap=getsockopt,--wrap=ioctl,--wrap=bind,--wrap=listen */
 /* LDFLAGS: -Wl,--wrap=connect,--wrap=accept4,--wrap=getsockname,--wrap=getpeername,--wrap=shutdown,--wrap=close */
 /* LDFLAGS: -Wl,--wrap=sendmsg,--wrap=sendto,--wrap=send,--wrap=sendmmsg,--wrap=recvmsg,--wrap=recv,--wrap=recvmmsg */
-/* LDFLAGS: -Wl,--wrap=__recv_chk,--wrap=open */
+/* LDFLAGS: -Wl,--wrap=__recv_chk,--wrap=open,--wrap=pipe2,--wrap=socketpair */
+/* LDFLAGS: -Wl,--wrap=nl_route_type */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,9 +30,14 @@
 #include "../../frag.c"
 #undef dgram
 #include "../../ask.h"
+#include "../../attach.h"
+#include "../../egress.h"
 #include "../../event.h"
 #include "../../input.h"
+#include "../../loop.h"
+#include "../../tcp_conn.h"
 #include "../../tcp_seg.h"
+#include "../../udp.h"
 #include "../sim/kernel.h"
 #include "../sim/pools.h"
 #include "../sim/run.h"
@@ -39,9 +47,11 @@
 #define TURNS		4000		/* without time passing: it spins */
 #define NCONN		4		/* 1 and 2: opened by the guest, 3 and 4: by clients on the host */
 #define HOURS		30
+#define PATIENCE	30		/* acknowledgments of an honest guest until there is progress, one in 10 s */
 #define MOVED		2000		/* bytes in a step, most of the time */
 #define SEND_FAULTS	4		/* of faults[] in op_fail() */
 #define SYN_MAX		1400		/* bytes with a SYN in one frame */
+#define KEPT		8		/* ranges behind a gap, of an honest guest */
 
 enum { V_V6 = 1, V_OFFLOAD = 2, V_NO_PEEK_OFF = 4, V_WRAP = 8, V_SILENCE = 16, V_BOTH = 32, V_SMALL = 64, V_BIG = 128 };
 
@@ -50,7 +60,7 @@ enum step_kind {
 	DO_CONNECTED, DO_ERROR, DO_BYTES, DO_EOF, DO_SOCK_ROOM, DO_CLIENT,
 	DO_UDP, DO_UDP_HOST, DO_UDP_ERROR, DO_UDP_CLIENT, DO_PING, DO_PING_HOST,
 	DO_IP, DO_RAW, DO_TIME, DO_LINK, DO_FAIL, DO_CONNECT_ERR, DO_NEW_ROOM, DO_TOO_BIG,
-	DO_ANSWER, DO_OPTS,
+	DO_ANSWER, DO_OPTS, DO_WORLD, DO_MORE,
 	DO_COUNT
 };
 
@@ -60,12 +70,25 @@ __attribute__((weak)) size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t
 static struct run run;
 static struct script script;
 
+struct span {
+	uint32_t	from, to;
+};
+
 /* What the guest knows of its connections, relative as in struct conn */
 static struct {
 	bool		used;
 	uint32_t	nxt, ack;
 	bool		opts_on;		/* segments have options: nobody here knows what they make of bytes */
 	struct wire_opts opts;
+	bool		moved;			/* on the host, it may lead somewhere else */
+	uint16_t	lose;			/* of the next segments with data to the guest, lowest bit first */
+	bool		honest, stamps;		/* SACK, and timestamps, of what was seen */
+	bool		odd;			/* and not only what such a guest sends */
+	uint32_t	tsecr;
+	unsigned	kept, lost;
+	struct span	range[KEPT];		/* behind a gap, the last one first */
+	struct span	gone[KEPT];		/* lost so far */
+	struct span	again;			/* that came twice, for the next report (RFC 2883) */
 } conn[CONNS];
 
 /* No files: neither a time for each run, nor settings of this machine */
@@ -78,7 +101,29 @@ int __wrap_open(const char *path, int flags, ...)
 	return -1;
 }
 
+/* Descriptors are short: what is spliced is read and written, and there is no stream of queries */
+int __wrap_pipe2(int fd[2], int flags);
+int __wrap_pipe2(int fd[2], int flags)
+{
+	(void)fd;
+	(void)flags;
+	errno = EMFILE;
+	return -1;
+}
+
+int __wrap_socketpair(int domain, int type, int proto, int fd[2]);
+int __wrap_socketpair(int domain, int type, int proto, int fd[2])
+{
+	(void)domain;
+	(void)type;
+	(void)proto;
+	(void)fd;
+	errno = EMFILE;
+	return -1;
+}
+
 static bool batched;	/* something was done, and the loop did not run since */
+static bool faulty;	/* system calls were made to fail */
 static bool foreign;	/* TCP segments were sent that belong to no connection known here, or may: no byte is checked */
 
 static void check(bool good, const char *what)
@@ -130,6 +175,7 @@ static void check_flows(bool rest)
 			continue;
 		n[f->type]++;
 		used++;
+		check(!rest || !f->ops->state || f->ops->state(f), "a state without a name");
 		fds += f->ops->fds;
 		check(!f->dead, "dead, and not buried");
 		check(f->batch_head == PKT_NEXT_NONE, "packets of a batch that is over");
@@ -141,6 +187,46 @@ static void check_flows(bool rest)
 	for (unsigned t = FLOW_TCP; t < FLOW_TYPES; t++)
 		check(n[t] == fs->count[t], "number of flows");
 	check(used == fs->used && fds == fs->fds, "number of all flows, and of their descriptors");
+}
+
+/* The guest keeps what is behind a gap: in one range with what touches it */
+static void keep_range(unsigned n, uint32_t from, uint32_t to)
+{
+	unsigned k = 0;
+
+	for (unsigned i = 0; i < conn[n].kept; i++) {
+		const struct span r = conn[n].range[i];
+
+		if (seq_le(r.from, from) && seq_le(to, r.to))
+			conn[n].again = (struct span){ from, to };
+		if (seq_le(r.from, to) && seq_le(from, r.to)) {
+			from = seq_min(from, r.from);
+			to = seq_max(to, r.to);
+		} else if (k < KEPT - 1) {
+			conn[n].range[k++] = r;
+		}
+	}
+	if (seq_le(from, conn[n].ack)) {
+		conn[n].ack = seq_max(conn[n].ack, to);
+		conn[n].kept = k;
+		return;
+	}
+	memmove(&conn[n].range[1], &conn[n].range[0], k * sizeof(conn[n].range[0]));
+	conn[n].range[0] = (struct span){ from, to };
+	conn[n].kept = k + 1;
+}
+
+/* Is a segment, with data up to number @end, or FIN, lost on its way? */
+static bool is_lost(unsigned n, const struct wire *w, uint32_t end)
+{
+	bool lost = conn[n].lose & 1;
+
+	if (!w->len && !(w->flags & TCP_FIN))
+		return false;
+	conn[n].lose >>= 1;
+	if (lost && conn[n].lost < KEPT)
+		conn[n].gone[conn[n].lost++] = (struct span){ w->seq - run.conn[n].o_isn, end };
+	return lost;
 }
 
 /* One segment, as the guest sees it */
@@ -162,7 +248,15 @@ static void note_segment(struct wire *w)
 	}
 	seq = w->seq - cn->o_isn;
 	end = seq + (uint32_t)w->len + !!(w->flags & TCP_FIN) + !!(w->flags & TCP_SYN);
-	if (!(w->flags & TCP_RST) && seq_le(seq, conn[i].ack) && seq_lt(conn[i].ack, end))
+	if (w->flags & TCP_RST || is_lost(i, w, end))
+		return;
+	if (w->len && seq_le(end, conn[i].ack))
+		conn[i].again = (struct span){ seq, end };
+	if (seq_le(seq, conn[i].ack))
+		conn[i].tsecr = w->opts.tsval;
+	if (conn[i].honest && seq_lt(conn[i].ack, end))
+		keep_range(i, seq, end);
+	else if (seq_le(seq, conn[i].ack) && seq_lt(conn[i].ack, end))
 		conn[i].ack = end;
 }
 
@@ -214,7 +308,7 @@ static void after_turn(void)
 	check_flows(false);
 }
 
-/* The loop runs until it would sleep beyond @until (ns) */
+/* The loop runs until it would sleep beyond @until (ns); its last turn may have found that the link takes more */
 static void turn(uint64_t until)
 {
 	uint64_t last = world.now;
@@ -222,7 +316,7 @@ static void turn(uint64_t until)
 
 	world.limit = until;
 	world.idle = false;
-	while (!world.idle) {
+	while (!world.idle || run.c.again) {
 		run_turn(&run.c);
 		check(!run.c.guest[0].link_error, "link lost");
 		after_turn();
@@ -235,6 +329,25 @@ static void turn(uint64_t until)
 	batched = false;
 }
 
+/* Options of an honest guest: what came twice, and what it has, the latest first */
+static struct wire_opts honest_opts(unsigned n)
+{
+	const struct conn *cn = &run.conn[n];
+	struct wire_opts o = { .sack_ok = true, .ts = conn[n].stamps, .tsecr = conn[n].tsecr };
+
+	o.tsval = (uint32_t)(world.now / MS);
+	if (conn[n].again.from != conn[n].again.to) {
+		o.sack[0].from = cn->o_isn + conn[n].again.from;
+		o.sack[o.sacks++].to = cn->o_isn + conn[n].again.to;
+	}
+	for (unsigned i = 0; i < conn[n].kept && o.sacks < (o.ts ? 3 : 4); i++) {
+		o.sack[o.sacks].from = cn->o_isn + conn[n].range[i].from;
+		o.sack[o.sacks++].to = cn->o_isn + conn[n].range[i].to;
+	}
+	conn[n].again = (struct span){ 0 };
+	return o;
+}
+
 /* A segment of connection @n, numbers relative to its start. Who gets a SYN isn't always known here, see @reused. */
 static void segment(unsigned n, uint8_t flags, uint32_t seq, uint32_t len, uint32_t ack, uint16_t win, uint16_t mss,
 		    int wscale)
@@ -243,7 +356,8 @@ static void segment(unsigned n, uint8_t flags, uint32_t seq, uint32_t len, uint3
 	struct conn *cn = &run.conn[n];
 	const struct flow *f = run_flow(&run, cn);
 	uint16_t mss_before = conn[n].used ? (uint16_t)cn->mss : 0;
-	struct wire_opts opts = conn[n].opts;
+	struct wire_opts opts = conn[n].opts_on || !conn[n].honest ? conn[n].opts : honest_opts(n);
+	bool with = conn[n].opts_on || conn[n].honest;
 
 	opts.sack_ok &= syn;
 	opts.sacks = syn ? 0 : opts.sacks;
@@ -255,11 +369,12 @@ static void segment(unsigned n, uint8_t flags, uint32_t seq, uint32_t len, uint3
 	 */
 	if (syn && (batched || (!f && conn[n].used) || len > SYN_MAX))
 		cn->reused = true;
+	conn[n].odd |= flags & TCP_RST || conn[n].opts_on || (syn && conn[n].used && n <= NCONN / 2);
 	foreign |= syn && len > SYN_MAX && !run.v.offload;
 	if (syn && !(flags & TCP_ACK))
 		conn[n].used = true;
 	foreign |= conn[n].opts_on;
-	guest_tcp_opts(&run, cn, flags, seq, len, ack, win, mss, wscale, conn[n].opts_on ? &opts : NULL, 0,
+	guest_tcp_opts(&run, cn, flags, seq, len, ack, win, mss, wscale, with ? &opts : NULL, 0,
 		       conn[n].opts_on || (syn && (odd || (f && f->tcp.state != TCP_SYN_SENT))));
 	cn->mss = MAX(cn->mss, 88);		/* a tiny one is not taken at its word */
 	if (syn)				/* of several SYNs, it isn't known here whose options count */
@@ -296,6 +411,7 @@ static void op_tcp(enum step_kind op, unsigned n)
 	default:
 		break;
 	}
+	conn[n].odd = true;
 	/* Anything: flags, distance from what is next, length, distance from what was seen, window */
 	opts = take(1);
 	{
@@ -326,10 +442,14 @@ static void op_opts(unsigned n)
 	}
 }
 
+/* Its socket on the host; if it may lead somewhere else, the newest one to its port */
 static struct fsock *tcp_sock(unsigned n)
 {
 	struct fsock *s = fs_find(FS_TCP, &run.conn[n].peer);
 
+	for (unsigned i = world.nfs; conn[n].moved && (!s || s->fd == NOBODY) && i--;)
+		if (world.fs[i].kind == FS_TCP && world.fs[i].peer.port == run.conn[n].peer.port)
+			s = &world.fs[i];
 	return s && s->fd != NOBODY ? s : NULL;
 }
 
@@ -531,6 +651,7 @@ static void op_fail(void)
 	};
 	uint32_t v = take(1), last = ARRAY_SIZE(faults) - SEND_FAULTS, i = v % last;
 
+	faulty = true;
 	i = v < 240 ? i : last + v % SEND_FAULTS;
 	world.fail_call = faults[i].call;
 	world.fail_err = faults[i].err;
@@ -560,6 +681,25 @@ static void op_answer(void)
 	input_asked(&run.c);
 	turn(world.now + MS);
 }
+
+/* As connections are when a guest comes; @again: another one was there */
+static void conns_init(bool again)
+{
+	memset(conn, 0, sizeof(conn));
+	for (unsigned n = 1; again && n < CONNS; n++) {
+		uint32_t isn = run.conn[n].g_isn;
+
+		conn_init(&run, n, NULL);
+		run.conn[n].g_isn = isn + 100000;
+		run.conn[n].reused = true;
+	}
+	for (unsigned n = NCONN / 2 + 1; n <= NCONN; n++) {
+		run.conn[n].guest.port = SERVER_PORT;
+		run.conn[n].peer.port = (uint16_t)(CLIENT_PORT + n);
+	}
+}
+
+#include "input_more.h"
 
 static void op_time(void)
 {
@@ -631,6 +771,12 @@ static void step(void)
 	case DO_OPTS:
 		op_opts(n);
 		break;
+	case DO_MORE:
+		op_more(n);
+		break;
+	case DO_WORLD:				/* it has begun */
+		take(4);
+		break;
 	case DO_COUNT:
 		break;
 	}
@@ -648,16 +794,16 @@ static void begin(void)
 	struct net_ip *other;
 
 	script.mtu = flags & V_SMALL && !v.v6 ? 68 + m * 4 : mtu[m % ARRAY_SIZE(mtu)];
-	memset(conn, 0, sizeof(conn));
+	world_script();
+	v.no_meminfo = setting[1] & W_NO_MEMINFO;
 	foreign = batched = false;
+	faulty = v.fail_at;
 	run_begin(&run, &script, &v);
 	run.strict = false;
 	run.c.guest[0].fresh = m & 64;
 	check(!run.failed, "set-up");
-	for (unsigned n = NCONN / 2 + 1; n <= NCONN; n++) {
-		run.conn[n].guest.port = SERVER_PORT;
-		run.conn[n].peer.port = (uint16_t)(CLIENT_PORT + n);
-	}
+	conns_init(false);
+	world_settings();
 	if (flags & V_BOTH) {
 		other = &run.c.net.ip[v.v6 ? V4 : V6];
 		other->on = true;
@@ -679,6 +825,30 @@ static void break_sockets(bool all)
 	}
 }
 
+/* Bytes for an honest guest that is there from now on, on a link that loses nothing: is there progress? */
+static void check_honest(unsigned n)
+{
+	const struct fsock *s = tcp_sock(n);
+	const struct flow *f = run_flow(&run, &run.conn[n]);
+	uint32_t was = conn[n].ack;
+
+	if (!conn[n].honest || conn[n].odd || conn[n].moved || run.conn[n].reused || faulty || foreign)
+		return;
+	if (!s || !f || f->tcp.state < TCP_ESTABLISHED || f->tcp.flags & TCPF_HELD)
+		return;
+	if (conn[n].ack == 1 + s->rx_have + s->rx_eof)
+		return;
+	conn[n].lose = 0;
+	tap_sim_room(ROOM_AUTO);
+	for (unsigned i = 0; i < PATIENCE && seq_le(conn[n].ack, was); i++) {
+		segment(n, TCP_ACK, conn[n].nxt, 0, conn[n].ack, 30000, 0, -1);
+		turn(world.now + 10 * SEC);
+		if (!run_flow(&run, &run.conn[n]))
+			return;
+	}
+	check(seq_lt(was, conn[n].ack), "no progress");
+}
+
 /* All flows go, and nothing is left of them */
 static void finish(bool silence)
 {
@@ -689,8 +859,10 @@ static void finish(bool silence)
 	world.fail_count = 0;
 	tap_sim_room(ROOM_AUTO);
 	turn(world.now);
-	while (fs->count[FLOW_TCP] || fs->count[FLOW_UDP] || fs->count[FLOW_PING]) {
-		break_sockets(!silence);
+	while (fs->count[FLOW_TCP] || fs->count[FLOW_UDP] || fs->count[FLOW_PING] || fs->count[FLOW_SPLICE] ||
+	       fs->count[FLOW_UDP_SPLICE]) {
+		/* A spliced connection may be silent for ever */
+		break_sockets(!silence || fs->count[FLOW_SPLICE]);
 		check(world.now < end, "flows are still there after hours");
 		turn(world.now + 600 * SEC);
 	}
@@ -701,6 +873,11 @@ static void finish(bool silence)
 	      "lists are not empty");
 	check(!pools_used(), "stash or keep: something is left");
 	turn(world.now + 600 * SEC);
+	if (other_rules) {
+		more_rules(0);
+		check(!run.c.fwd.used && !fs_count(FS_LISTEN) && !fs_count(FS_UDP) && !fs->count[FLOW_UDP_PORT],
+		      "something is left of a rule");
+	}
 	check(!ask_after(&run.c, 0), "a question is left");
 	check(wheel_timeout(&run.c.wheel, run.c.now) < 0, "a timer is left");
 }
@@ -713,6 +890,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	begin();
 	for (unsigned i = 0; in_left && i < STEPS; i++)
 		step();
+	for (unsigned n = 1; n <= NCONN; n++)
+		check_honest(n);
 	finish(size && data[0] & V_SILENCE);
 	world_reset(0);			/* all memory back: else each run costs a search for leaks */
 	return 0;
@@ -727,7 +906,7 @@ static const struct {
 	[DO_UDP_HOST] = { 4, 3 }, [DO_UDP_ERROR] = { 4, 0 }, [DO_UDP_CLIENT] = { 4, 3 }, [DO_PING] = { 3, 2 },
 	[DO_PING_HOST] = { 4, 3 }, [DO_IP] = { 6, 0 }, [DO_RAW] = { 4, 0 }, [DO_TIME] = { 1, 0 }, [DO_LINK] = { 1, 0 },
 	[DO_FAIL] = { 1, 0 }, [DO_CONNECT_ERR] = { 1, 0 }, [DO_NEW_ROOM] = { 2, 0 }, [DO_TOO_BIG] = { 4, 0 },
-	[DO_ANSWER] = { 1, 0 }, [DO_OPTS] = { 3, 0 },
+	[DO_ANSWER] = { 1, 0 }, [DO_OPTS] = { 3, 0 }, [DO_WORLD] = { 4, 0 }, [DO_MORE] = { 1, 0 },
 };
 
 /* As libFuzzer does it; but numbers of bytes are drawn from all of 16 bits, so that nearly all of the time would go
@@ -742,6 +921,8 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned
 
 		if (op == DO_UDP && at + 1 < size)
 			next += (data[at + 1] & 7 ? 0U : 1U) + (data[at + 1] & 16 ? 2U : 0U);
+		else if (op == DO_MORE && at + 1 < size)
+			next += more_bytes[data[at + 1] % MORE_COUNT];
 		else if ((op == DO_IP || op == DO_RAW) && next <= size)
 			next += get_be16(data + next - 2);
 		if (moved != at && moved + 2 <= size && get_be16(data + moved) > MOVED && seed >> 16 & 15)

@@ -174,7 +174,7 @@ static bool link_has_room(const struct run *r, unsigned k)
 {
 	const struct tap *t = &r->c.guest[k].tap;
 
-	return sim_link[k].room && t->nfree && !t->starved;
+	return t->fd >= 0 && sim_link[k].room && t->nfree && !t->starved;
 }
 
 static bool check_flow(struct run *r, const struct flow *f)
@@ -258,6 +258,8 @@ bool check_idle(struct run *r)
 	for (uint32_t i = 0; i < fs->unused; i++) {
 		const struct flow *f = &fs->f[i];
 
+		if (f->type == FLOW_SPLICE && !f->dead)
+			socks += (f->splice.sock[HOST] >= 0) + (f->splice.sock[GUEST] >= 0);
 		if (f->type != FLOW_TCP || f->dead)
 			continue;
 		if (!check_flow(r, f))

@@ -676,6 +676,8 @@ WRAP(ssize_t, sendmsg, int fd, const struct msghdr *m, int flags)
 			if (!world.fail_on)
 				fs_room(s, s->room);
 			errno = EAGAIN;
+		} else if (s && s->kind == FS_TCP && errno != EINTR) {	/* broken, and that was its error */
+			s->state = FS_CLOSED;
 		}
 		return -1;
 	}
