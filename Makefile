@@ -56,7 +56,7 @@ SANITIZE := -DSANITIZED -fsanitize=address,undefined -fno-sanitize-recover=all -
 HARDEN	:= -fPIE
 else
 HARDEN	:= -fPIE -fno-asynchronous-unwind-tables -fstack-protector-strong -fstack-clash-protection \
-	   -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+	   $(if $(findstring _FORTIFY_SOURCE,$(CPPFLAGS) $(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 endif
 STATIC	= -static-pie $(OBJ)
 # Debian's musl-gcc lacks the kernel's headers: the machine's, without glibc's beside them. It doesn't know -static-pie:
@@ -69,7 +69,11 @@ KERNEL	:= -idirafter $(B)/kernel
 MUSL	:= /usr/lib/$(MACHINE:gnu=musl)
 STATIC	= -static -nostartfiles -Wl,-pie,--no-dynamic-linker $(MUSL)/rcrt1.o $(MUSL)/crti.o $(OBJ) $(MUSL)/crtn.o
 endif
+# One word of the shell, whatever is in it
+quote	= '$(subst ','\'',$(1))'
+# With V=1, commands alone, for programs that read them in a log
 Q	:= $(if $(V),,@)
+say	= @$(if $(V),:,echo "$(1)")
 # Not on the way of a packet: small, not fast
 COLD	:= accept answer arp ask attach auto bpf check conf conf_lan conf_ports control control_call counters \
 	   dhcp dhcpv6 dns egress flow_file flow_log follow follow_filter follow_resolv frag fwd hello hint \
@@ -79,8 +83,8 @@ COLD	:= accept answer arp ask attach auto bpf check conf conf_lan conf_ports con
 	   vhost vhost_msg
 $(COLD:%=$(B)/%.o): SMALL = $(patsubst -O2,-Os,$(filter -O2,$(CFLAGS)))
 # The same bytes from any folder: the build ID covers paths in debug information
-FLAGS	= -std=gnu11 -D_GNU_SOURCE= $(DEFINES) $(WARN) $(CFLAGS) $(HARDEN) $(SANITIZE) $(FUZZING) \
-	  -ffile-prefix-map=$(CURDIR)=. $(KERNEL)
+FLAGS	= -std=gnu11 -D_GNU_SOURCE= $(DEFINES) $(WARN) $(CPPFLAGS) $(CFLAGS) $(HARDEN) $(SANITIZE) $(FUZZING) \
+	  $(call quote,-ffile-prefix-map=$(CURDIR)=.) $(KERNEL)
 # Relocations in 1 kB instead of 25, where the linker and libc (glibc 2.36) have such
 RELR	:= $(shell echo 'int main(void) { _Static_assert(__GLIBC_PREREQ(2, 36), ""); }' | \
 	   $(CC) -include features.h -pie -fPIE -x c -Wl,--fatal-warnings,-z,pack-relative-relocs -o /dev/null - \
@@ -101,14 +105,14 @@ COMPLETION := $(foreach p,passt pasta pesto,$(B)/completion/$p.bash $(B)/complet
 all: $(OUT)passt $(OUT)pasta $(OUT)pesto $(QRAP) $(COMPLETION)
 
 $(OUT)passt: $(OBJ)
-	@echo "ld $@"
+	$(call say,ld $@)
 	$(Q)$(LINK) -pie -o $@ $(OBJ)
 
 $(OUT)pasta $(OUT)pesto: $(OUT)passt
 	ln -sf passt $@
 
 $(OUT)qrap: $(B)/qrap.o $(B)/json.o $(B)/util.o
-	@echo "ld $@"
+	$(call say,ld $@)
 	$(Q)$(LINK) -pie -o $@ $^
 
 # By the tables of options
@@ -119,11 +123,11 @@ $(COMPLETION): contrib/completion.awk conf.c pesto.c
 
 static: $(OUT)passt.static
 $(OUT)passt.static: $(OBJ)
-	@echo "ld $@"
+	$(call say,ld $@)
 	$(Q)$(LINK) -o $@ $(STATIC)
 
 $(B)/%.o: %.c $(B)/flags
-	@mkdir -p $(@D); echo "cc $@"
+	$(call say,cc $@); mkdir -p $(@D)
 	$(Q)$(CC) $(FLAGS) $(SMALL) $(DEFINE) -MMD -MP -c -o $@ $<
 
 # Only these depend on the version, so that a commit doesn't rebuild the rest
@@ -138,7 +142,7 @@ $(B)/flags: SETTING = $(CC) $(FLAGS) $(COLD)
 $(B)/version: SETTING = $(VERSION)
 $(B)/flags $(B)/version: FORCE
 	@mkdir -p $(@D)
-	@echo '$(SETTING)' | cmp -s - $@ || echo '$(SETTING)' > $@
+	@printf '%s\n' $(call quote,$(SETTING)) | cmp -s - $@ || printf '%s\n' $(call quote,$(SETTING)) > $@
 
 # An archive: a function defined in a test replaces the program's. Other objects are on lines "/* LINK: test/sim/b.o */" of the
 # test, linker options on "/* LDFLAGS: ... */".
@@ -146,7 +150,7 @@ LIB	:= $(B)/passt.a
 # The simulator needs the data path only
 UNUSED	:= $(if $(GUESTS),auto conf% control% flow_file follow% isolate ns% opt pesto summary)
 $(LIB): $(filter-out $(B)/passt.o $(UNUSED:%=$(B)/%.o),$(OBJ))
-	@echo "ar $@"; rm -f $@
+	$(call say,ar $@); rm -f $@
 	$(Q)$(AR) rcsT $@ $^
 
 needs	= $(addprefix $(B)/,$(shell sed -n 's|^/\* LINK: \(.*\) \*/$$|\1|p' $(1)))
@@ -158,7 +162,7 @@ $(FUZZ): MAIN = $(FUZZ_MAIN)
 
 .SECONDEXPANSION:
 $(UNIT) $(FUZZ) $(TOOLS) $(BENCH): $(B)/%: $(B)/%.o $$(call needs,$$*.c) $(LIB)
-	@echo "ld $@"
+	$(call say,ld $@)
 	$(Q)$(LINK) -o $@ $< $(MAIN) $(call needs,$*.c) $(LIB) $(call options,$*.c)
 
 sim: $(B)/test/sim/sim_test
@@ -176,17 +180,17 @@ check: $(UNIT) $(FUZZ) $(SEVERAL)
 
 XSTATE	:= $(B)/test/tools/xstate.so
 $(XSTATE): test/tools/xstate.c
-	@echo "cc $@"; mkdir -p $(@D)
+	$(call say,cc $@); mkdir -p $(@D)
 	$(Q)$(CC) -D_GNU_SOURCE -std=c11 -Wall -Wextra -O2 -shared -fPIC -o $@ $<
 
 # qemu's initramfs; without a kernel, only its tests fail
 VM	:= $(B)/test/tools/vm/initrd
 $(VM): test/vm/initrd test/vm/init test/vm/dhcp $(B)/test/tools/far
-	@echo "initrd $@"
+	$(call say,initrd $@)
 	-$(Q)test/vm/initrd $(@D) $(B)/test/tools/far
 
 check-sys: all $(TOOLS) $(XSTATE) $(VM) $(B)/test/bench/rr $(B)/test/bench/udp
-	PASTA=$(CURDIR)/$(OUT)pasta TOOLS=$(CURDIR)/$(B)/test/tools test/sys/run
+	PASTA=$(call quote,$(CURDIR)/$(OUT)pasta) TOOLS=$(call quote,$(CURDIR)/$(B)/test/tools) test/sys/run
 
 test:
 	test/tools/deps.sh
@@ -194,8 +198,9 @@ test:
 
 soak: all $(TOOLS)
 	@mkdir -p $(B)/soak
-	SECONDS_SOAK=$(T) TAP_DIR=$(CURDIR)/$(B)/soak ONLY=root JOBS=4 PASTA=$(CURDIR)/$(OUT)pasta \
-		TOOLS=$(CURDIR)/$(B)/test/tools test/sys/run soak_mixed soak_flaps
+	SECONDS_SOAK=$(T) TAP_DIR=$(call quote,$(CURDIR)/$(B)/soak) ONLY=root JOBS=4 \
+		PASTA=$(call quote,$(CURDIR)/$(OUT)pasta) TOOLS=$(call quote,$(CURDIR)/$(B)/test/tools) \
+		test/sys/run soak_mixed soak_flaps
 	@grep -hE '^(#|not ok)' $(B)/soak/*soak_*.tap
 
 # Packages, as distributions make them: minutes. Its tools are in chroots; doc/testing.md
@@ -259,10 +264,11 @@ doc:
 	@ls $(PAGES)
 
 demo: all
-	PASTA=$(CURDIR)/$(OUT)pasta test/demo.sh
+	PASTA=$(call quote,$(CURDIR)/$(OUT)pasta) test/demo.sh
 
 bench: all $(TOOLS) $(BENCH)
-	test/bench/bench run --program $(CURDIR)/$(OUT)pasta --build $(CURDIR)/$(B) --peers "$(PEERS)" $(BENCH_ARGS)
+	test/bench/bench run --program $(call quote,$(CURDIR)/$(OUT)pasta) --build $(call quote,$(CURDIR)/$(B)) \
+		--peers "$(PEERS)" $(BENCH_ARGS)
 
 version:
 	@echo $(VERSION)
@@ -293,33 +299,34 @@ deb: deb-source
 # labels are of files and not of names, they have to be copies: LN="cp --remove-destination"
 LN	= ln -f
 INSTALL_DATA = install -D -m 644
+# A file below DESTDIR; some shells leave the ~ of "prefix=~/.local" as it is
+to	= $(call quote,$(patsubst ~/%,$(HOME)/%,$(DESTDIR)$(1)))
 install: all
-	install -D $(OUT)passt $(DESTDIR)$(bindir)/passt
-	$(LN) $(DESTDIR)$(bindir)/passt $(DESTDIR)$(bindir)/pasta
-	$(LN) $(DESTDIR)$(bindir)/passt $(DESTDIR)$(bindir)/pesto
-	$(if $(QRAP),install -D $(QRAP) $(DESTDIR)$(bindir)/qrap)
-	@set -e; for f in doc/*.1; do $(INSTALL_DATA) $$f $(DESTDIR)$(mandir)/man1/$${f#doc/}; done
+	install -D $(OUT)passt $(call to,$(bindir)/passt)
+	$(LN) $(call to,$(bindir)/passt) $(call to,$(bindir)/pasta)
+	$(LN) $(call to,$(bindir)/passt) $(call to,$(bindir)/pesto)
+	$(if $(QRAP),install -D $(QRAP) $(call to,$(bindir)/qrap))
+	@set -e; for f in doc/*.1; do $(INSTALL_DATA) $$f $(call to,$(mandir)/man1)/$${f#doc/}; done
 	@set -e; for f in README.md doc/*.md doc/*.svg doc/*.varlink; do \
-		$(INSTALL_DATA) $$f $(DESTDIR)$(docdir)/$$f; \
+		$(INSTALL_DATA) $$f $(call to,$(docdir))/$$f; \
 	done
 	@set -e; for p in passt pasta pesto; do \
-		$(INSTALL_DATA) $(B)/completion/$$p.bash $(DESTDIR)$(bashcompdir)/$$p; \
-		$(INSTALL_DATA) $(B)/completion/$$p.zsh $(DESTDIR)$(zshcompdir)/_$$p; \
-		$(INSTALL_DATA) $(B)/completion/$$p.fish $(DESTDIR)$(fishcompdir)/$$p.fish; \
+		$(INSTALL_DATA) $(B)/completion/$$p.bash $(call to,$(bashcompdir))/$$p; \
+		$(INSTALL_DATA) $(B)/completion/$$p.zsh $(call to,$(zshcompdir))/_$$p; \
+		$(INSTALL_DATA) $(B)/completion/$$p.fish $(call to,$(fishcompdir))/$$p.fish; \
 	done
 	@set -e; for f in $(APPARMOR); do \
-		$(INSTALL_DATA) contrib/apparmor/$$f $(DESTDIR)$(apparmordir)/$$f; \
-		sed -i 's|/usr/bin/|$(bindir)/|' $(DESTDIR)$(apparmordir)/$$f; \
+		$(INSTALL_DATA) contrib/apparmor/$$f $(call to,$(apparmordir))/$$f; \
+		sed -i $(call quote,s|/usr/bin/|$(bindir)/|) $(call to,$(apparmordir))/$$f; \
 	done
 
 uninstall:
-	rm -f $(addprefix $(DESTDIR)$(bindir)/,passt pasta pesto qrap) \
-		$(foreach p,passt pasta pesto,$(DESTDIR)$(bashcompdir)/$p $(DESTDIR)$(zshcompdir)/_$p \
-			$(DESTDIR)$(fishcompdir)/$p.fish) \
-		$(addprefix $(DESTDIR)$(mandir)/man1/,$(notdir $(wildcard doc/*.1))) \
-		$(addprefix $(DESTDIR)$(apparmordir)/,$(APPARMOR))
-	rm -f $(addprefix $(DESTDIR)$(docdir)/,README.md $(wildcard doc/*.md doc/*.svg doc/*.varlink))
-	-@rmdir $(DESTDIR)$(docdir)/doc $(DESTDIR)$(docdir) 2>/dev/null
+	rm -f $(foreach p,passt pasta pesto qrap,$(call to,$(bindir)/$p)) $(foreach p,passt pasta pesto, \
+		$(call to,$(bashcompdir)/$p) $(call to,$(zshcompdir)/_$p) $(call to,$(fishcompdir)/$p.fish))
+	rm -f $(foreach f,$(notdir $(wildcard doc/*.1)),$(call to,$(mandir)/man1/$f)) \
+		$(foreach f,$(APPARMOR),$(call to,$(apparmordir)/$f))
+	rm -f $(foreach f,README.md $(wildcard doc/*.md doc/*.svg doc/*.varlink),$(call to,$(docdir)/$f))
+	-@rmdir $(call to,$(docdir)/doc) $(call to,$(docdir)) 2>/dev/null
 
 # Modules for SELinux, by the makefile of the policy's headers (selinux-policy-devel, or Debian's selinux-policy-dev)
 SELINUX_MAKEFILE ?= /usr/share/selinux/devel/Makefile

@@ -26,7 +26,7 @@
 
 int attach_listen(const char *path, char used[static UNIX_PATH])
 {
-	int fd;
+	int fd = -EADDRINUSE;
 
 	if (path) {
 		snprintf(used, UNIX_PATH, "%s", path);

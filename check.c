@@ -376,7 +376,8 @@ int check_host(struct conf *c, struct ns *ns)
 	isolate_early(c, NULL, 0);
 	isolate_user(c);
 	file_line("/proc/sys/net/ipv4/ping_group_range", st.groups, sizeof(st.groups));
-	st.groups[strcspn(st.groups, "\t")] = ' ';
+	if (strchr(st.groups, '\t'))
+		*strchr(st.groups, '\t') = ' ';
 	sock_probe();
 	net_start(&st.net, c);
 	do {

@@ -199,12 +199,12 @@ static bool is_tchar(uint8_t ch)
 /* Takes a token off the front of @s, which may be empty */
 static struct span take_token(struct span *s)
 {
-	struct span token;
-	size_t n = 0;
+	struct span token = { s->p, 0 };
 
-	while (n < s->len && is_tchar(s->p[n]))
-		n++;
-	span_take(s, n, &token);
+	while (token.len < s->len && is_tchar(token.p[token.len]))
+		token.len++;
+	s->p += token.len;
+	s->len -= token.len;
 	return token;
 }
 

@@ -95,6 +95,7 @@ static bool route_best_hop(const struct route *rt, unsigned ifindex, struct hop 
 	struct hop h;
 	unsigned n;
 
+	*best = (struct hop){ 0 };
 	for (n = 0; route_hop(rt, n, &h); n++) {
 		if (!h.ifindex || h.flags & RTNH_F_DEAD || (ifindex && h.ifindex != ifindex))
 			continue;

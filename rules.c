@@ -23,7 +23,7 @@ uint16_t rules_option(const struct rules *t, const char *val)
 
 const char *rules_add(struct rules *t, const struct rule *r)
 {
-	static char why[192];
+	static char why[sizeof(RULE_OVERLAP) + RULE_TEXT_MAX];
 
 	for (const struct rule *o = t->rule; o < t->rule + t->n; o++) {
 		if (!rule_same_place(o, r) || o->weak != r->weak || o->automatic != r->automatic ||

@@ -10,18 +10,21 @@ version=${name#passt-}
 sum=$(sha256sum "$tar" | cut -d ' ' -f 1)
 created=$(TZ=UTC0 tar --full-time -tvzf "$tar" | awk 'NR == 1 { sub(/\..*/, "", $5); print $4 "T" $5 "Z" }')
 
-package() # ID NAME VERSION LICENSE
+authors="The authors of passt and pasta"
+
+package() # ID NAME PURPOSE LICENSE SUPPLIER COPYRIGHT
 {
 	cat <<EOF
 
 PackageName: $2
 SPDXID: SPDXRef-$1
-PackageVersion: $3
+PackageSupplier: $5
 PackageDownloadLocation: NOASSERTION
 FilesAnalyzed: false
 PackageLicenseConcluded: $4
 PackageLicenseDeclared: $4
-PackageCopyrightText: NOASSERTION
+PackageCopyrightText: $6
+PrimaryPackagePurpose: $3
 EOF
 }
 
@@ -32,15 +35,18 @@ SPDXID: SPDXRef-DOCUMENT
 DocumentName: $name
 DocumentNamespace: https://passt.invalid/spdx/$name-$sum
 Creator: Tool: contrib/sbom.sh
+Creator: Organization: $authors
 Created: $created
 EOF
-package passt passt "$version" GPL-2.0-or-later
+package passt passt APPLICATION GPL-2.0-or-later "Organization: $authors" "<text>2026 $authors</text>"
 cat <<EOF
+PackageVersion: $version
 PackageFileName: $(basename "$tar")
 PackageChecksum: SHA256: $sum
+ExternalRef: PACKAGE-MANAGER purl pkg:generic/passt@$version?checksum=sha256:$sum
 EOF
-package libc libc NOASSERTION NOASSERTION
-package linux-headers "Linux UAPI headers" NOASSERTION "GPL-2.0-only WITH Linux-syscall-note"
+package libc libc LIBRARY NOASSERTION NOASSERTION NOASSERTION
+package linux-headers "Linux UAPI headers" SOURCE "GPL-2.0-only WITH Linux-syscall-note" NOASSERTION NOASSERTION
 cat <<EOF
 
 Relationship: SPDXRef-DOCUMENT DESCRIBES SPDXRef-passt

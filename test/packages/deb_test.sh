@@ -7,12 +7,14 @@ suite=${1:-bookworm}
 DEB_BUILD_OPTIONS=${DEB_BUILD_OPTIONS-nocheck}
 export DEB_BUILD_OPTIONS
 
-ok "a chroot of $suite" chroot_make "$suite" debhelper,dh-apparmor,apparmor,lintian,python3,iproute2 || finish
+ok "a chroot of $suite" chroot_make "$suite" debhelper,dh-apparmor,apparmor,lintian,blhc,python3,iproute2 || finish
 ok "sources" make -s -C "$TOP" deb-source TO="$WORK" || finish
 version=$(sed -n '1s/.*(\(.*\)).*/\1/p' passt-*/debian/changelog)
 ok "dpkg-buildpackage" chroot_run sh -c "cd /mnt/passt-*/ && dpkg-buildpackage -us -uc" || finish
 deb=$(echo "passt_${version}"_*.deb)
 changes=$(echo "passt_${version}"_*.changes)
+cp out log
+ok "hardened, by blhc" chroot_run blhc --all /mnt/log
 ok "lintian" chroot_run lintian --fail-on error,warning "/mnt/$changes"
 
 cat > files <<'EOF'

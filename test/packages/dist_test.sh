@@ -21,6 +21,34 @@ is "which has its checksum" \
 	"$(sed -n 's/^PackageChecksum: SHA256: //p' "one/build/dist/$name.spdx")  one/build/dist/$tar" \
 	"$(sha256sum "one/build/dist/$tar")"
 
+# SPDX 2.3: clauses 6 and 7 for the fields of document and package, 11 for relationships: each part has one with the program
+cat > spdx.py <<'END'
+import re, sys
+
+text = open(sys.argv[1]).read()
+document, *packages = text.split("\n\nRelationship: ")[0].split("\n\nPackageName: ")
+assert re.fullmatch(r"(?:SPDXVersion: SPDX-2\.3|DataLicense: CC0-1\.0|SPDXID: SPDXRef-DOCUMENT|DocumentName: [^\n]+|"
+                    r"DocumentNamespace: https://[^#\s]+|Creator: (?:Tool|Organization|Person): [^\n]+|"
+                    r"Created: \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ|\n)+", document), document
+ids = ["SPDXRef-DOCUMENT"]
+for p in packages:
+    fields = dict(line.split(": ", 1) for line in ("PackageName: " + p).splitlines())
+    for f in "SPDXID", "PackageDownloadLocation", "PackageSupplier", "PackageLicenseConcluded", "PackageCopyrightText":
+        assert fields[f], f
+    assert fields.get("PackageVersion") != "NOASSERTION"
+    assert fields["FilesAnalyzed"] == "false" and "PackageVerificationCode" not in fields
+    assert re.fullmatch("SPDXRef-[A-Za-z0-9.-]+", fields["SPDXID"]) and fields["SPDXID"] not in ids
+    assert re.fullmatch(r"[^/\s]+", fields.get("PackageFileName", "-"))
+    ids.append(fields["SPDXID"])
+related = re.findall(r"^Relationship: (\S+) [A-Z_]+ (\S+)$", text, re.M)
+assert {i for r in related for i in r} == set(ids)
+assert all("SPDXRef-passt" in r for r in related)
+END
+ok "has the fields that it takes" python3 spdx.py "one/build/dist/$name.spdx"
+is "top of the tarball, less sources" "$(tar -tf "one/build/dist/$tar" | cut -d / -f 2 |
+	grep -v '\.[ch]$' | sort -u | tr '\n' ' ')" \
+	" .ci .clang-format .editorconfig .gitattributes .gitignore .reuse LICENSES Makefile README.md VERSION contrib doc test try "
+
 # FOLDER TIME: built and installed there
 build()
 {
@@ -31,8 +59,8 @@ build()
 }
 
 ok "builds, outside of git" build x "2027-01-02 03:04:05"
-ok "builds elsewhere" build somewhere/else "2030-12-31 23:59:59"
-ok "what is installed is the same bytes" diff -r x/root somewhere/else/root
+ok "builds in a folder of any name" build "any body's" "2030-12-31 23:59:59"
+ok "what is installed is the same bytes" diff -r x/root "any body's/root"
 for p in passt pasta pesto; do
 	is "$p --version" "$("x/root/opt/bin/$p" --version | head -n 1)" "$p ${name#passt-}"
 done
@@ -47,4 +75,20 @@ is "profiles of these programs" \
 ok "make uninstall" make -C "x/$name" uninstall prefix=/opt DESTDIR="$WORK/x/root" \
 	apparmordir=/etc/apparmor.d
 is "leaves no file" "$(find x/root ! -type d)" ""
+
+# PREFIX: installed and removed by a user's shell that leaves the ~
+home()
+{
+	HOME=$WORK/home
+	export HOME
+	make -s -C "$name" install "prefix=$1" &&
+		[ "$(home/.local*/bin/pasta --version | head -n 1)" = "pasta ${name#passt-}" ] &&
+		make -s -C "$name" uninstall "prefix=$1"
+}
+
+mkdir home
+tar -xzf "one/build/dist/$tar"
+ok "below a home, and gone" home "~/.local"
+ok "below a folder with a blank, and gone" home "$WORK/home/.local of mine"
+is "nothing is left of both" "$(find home "$name" -path '*.local*' ! -type d)" ""
 finish

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # static_test.sh - static programs, by musl and for other machines: without a warning, and with the package's own test
-# of pasta where this kernel runs them
+# of pasta where this kernel runs them. No warning, either, at other levels of optimisation.
 . "$(dirname "$0")/lib.sh"
 
 # NAME CC: the programs in NAME/
@@ -24,10 +24,22 @@ traffic()
 		PATH=$WORK/$1:\$PATH AUTOPKGTEST_TMP=$WORK/tmp exec timeout -k 5 120 $TOP/debian/tests/pasta"
 }
 
+# CC LEVEL...
+levels()
+{
+	cc=$1
+	shift
+	for o in "$@"; do
+		ok "$cc -O$o: no warning" make -s -C "$TOP" -j2 B="build/levels" CC="$cc" CFLAGS="-O$o" WERROR=1
+	done
+}
+
 mkdir tmp
 chmod 755 .
 built musl musl-gcc && traffic musl
 built i686 i686-linux-gnu-gcc && traffic i686
 built aarch64 aarch64-linux-gnu-gcc && ok "aarch64: starts" sh -c \
 	"qemu-aarch64-static aarch64/passt --version && qemu-aarch64-static aarch64/pesto --help"
+levels musl-gcc 0 1 3 g
+levels cc 0 1 3 s g
 finish

@@ -164,6 +164,10 @@ OPTIONS=(--runas 0)			# which users are mapped can't be read
 checked "no /proc" 1 \
 	"FAIL  namespaces: Couldn't open network namespace /proc/${ANY}: No such file${ANY} \(/proc is not mounted\)" \
 	"limit buffers: UDP, [0-9]+ KiB to receive; those of TCP are not known, without /proc" "ok    isolation"
+RUN=(unshare -nm sh -c 'mount -t tmpfs none /proc && exec "$@"' sh)
+OPTIONS=(--runas 0)
+checked "no /proc, no ping" 1 \
+	"limit ping: no echo sockets ${ANY}: net.ipv4.ping_group_range is not known, without /proc; sysctl"
 RUN=()
 OPTIONS=()
 sysctl -qw net.ipv4.tcp_wmem="4096 16384 65536"
