@@ -97,15 +97,10 @@ static struct flow *ping_open(struct ctx *c, struct guest *g, const struct pkt *
 /* TTL as the guest's. Options, not control messages: ping sockets take those for IPv6 only since Linux 5.18 */
 static void ping_set_ttl(struct flow *f, uint8_t ttl)
 {
-	bool v4 = addr_is_v4(&f->side[HOST].peer.a), many = addr_is_multicast(&f->side[HOST].peer.a);
-
 	if (ttl == (f->ping.ttl ? f->ping.ttl : IPDEFTTL))
 		return;
 	f->ping.ttl = ttl = MAX(ttl, 1);
-	if (many)
-		sock_ip_opt(f->ping.sock, !v4, IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS, ttl);
-	else
-		sock_ip_opt(f->ping.sock, !v4, IP_TTL, IPV6_UNICAST_HOPS, ttl);
+	sock_ip_opt(f->ping.sock, !addr_is_v4(&f->side[HOST].peer.a), IP_TTL, IPV6_UNICAST_HOPS, ttl);
 }
 
 /* Quoted echo request @msg of an error, with the guest's identifier back in it */
