@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* fuzz_asked.c - a UDP socket of the guest: senders that answer its datagrams to groups and broadcast addresses, options
- * for these, and the filter in the kernel
+/* fuzz_asked.c - a UDP socket of the guest: senders that may answer its datagrams to groups and broadcast addresses,
+ * options for these, and the filter in the kernel
  *
  * A datagram is an answer if a slow reference finds its question among the last UDP_ASKED different ones, no older than
  * UDP_ANSWER_TIME, and it comes from outside, and from that network. The filter takes the peers of all flows, and no
@@ -46,7 +46,8 @@ static struct {
 	bool		broadcast, looped, info, filtered;
 	struct end	peer[FILTER_PEERS];
 	unsigned	n;
-	bool		fails;		/* the next filter is refused */
+	bool		fails;		/* the next change of the filter is refused; */
+	bool		stuck;		/* it was, and the filter is still there */
 } kernel;
 
 /* All different questions, each as it was asked last */
@@ -96,9 +97,10 @@ int __wrap_filter_none(int fd)
 	CHECK(fd == FD && kernel.filtered);
 	if (kernel.fails) {
 		kernel.fails = false;
+		kernel.stuck = true;
 		return -EPERM;
 	}
-	kernel.filtered = false;
+	kernel.filtered = kernel.stuck = false;
 	return 0;
 }
 
@@ -306,7 +308,7 @@ static void step(void)
 		break;
 	}
 	CHECK(kernel.filtered == port->udp.filtered && kernel.broadcast == port->udp.bcast);
-	CHECK(!port->udp.many || (!kernel.looped && kernel.info));
+	CHECK(!port->udp.many || (!kernel.looped && kernel.info && (!kernel.filtered || kernel.stuck)));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
