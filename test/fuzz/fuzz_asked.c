@@ -187,8 +187,9 @@ static struct dgram dgram_take(void)
 static void op_flow(unsigned n)
 {
 	struct flow *f = flow[n];
-	struct end to = { addr_take(), (uint16_t)(1 + take(1) % 8) };
+	struct end to = { .a = addr_take() };
 
+	to.port = (uint16_t)(1 + take(1) % 8);
 	if (!f) {
 		f = flow[n] = flow_alloc(&c.flows, &flow_ops, 0, c.now);
 		f->udp.next = port->udp.flows;

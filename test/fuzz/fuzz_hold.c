@@ -293,8 +293,11 @@ static void op_bytes(unsigned n)
 		else
 			cn->nahead = (how & 3) == 1 ? hello_make(cn->ahead, names, take(2) % 17000) :
 						     request_make(cn->ahead, names, take(2) % 17000);
-		if (how & 32 && cn->nahead)
-			cn->ahead[take(2) % cn->nahead] ^= (uint8_t)take(1);
+		if (how & 32 && cn->nahead) {
+			size_t at = take(2) % cn->nahead;
+
+			cn->ahead[at] ^= (uint8_t)take(1);
+		}
 	}
 	cn->fin |= how & 64;
 	conn_come(cn, how & 128 ? SIZE_MAX : more);
