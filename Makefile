@@ -225,7 +225,8 @@ WORLD	:= $(addprefix $(B)/test/sim/,check.o company.o hellos.o run.o script.o st
 $(WORLD): private SANITIZE =
 $(WORLD) $(addprefix $(B)/test/sim/,dgrams.o kernel.o tap_sim.o): private override FUZZING =
 MESSAGES := arp ndp dhcp dhcpv6 dns hello policy_text vhost vhost_msg
-$(filter-out $(MESSAGES:%=$(B)/%.o),$(OBJ)) $(B)/test/sim/pools.o $(B)/test/fuzz/fuzz_input.o: \
+$(filter-out $(MESSAGES:%=$(B)/%.o),$(OBJ)) $(B)/test/sim/pools.o \
+$(addprefix $(B)/test/fuzz/fuzz_,input.o resolve.o hold.o): \
 	private override FUZZING = -fsanitize-coverage=inline-8bit-counters,indirect-calls,pc-table
 endif
 fuzz:

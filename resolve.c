@@ -79,15 +79,17 @@ static unsigned resolver_scope(const struct net *net, const struct addr *a)
 /* Those that --dns-forward leads to; or else those that the guest is given; or else the host's: their number */
 static unsigned resolvers(const struct net *net, struct resolver r[static RESOLVERS])
 {
-	unsigned n = 0;
+	unsigned n = 0, before;			/* @before: of those that come first, of both families */
 
 	for (enum family f = V4; f < FAMILIES; f++)
 		for (unsigned i = 0; i < net->ip[f].ndns_to; i++)
 			resolver_add(r, &n, &net->ip[f].dns_to[i].a, net->ip[f].dns_to[i].scope);
-	for (enum family f = V4; !n && !lan_on(net) && f < FAMILIES; f++)
+	before = n;
+	for (enum family f = V4; !before && !lan_on(net) && f < FAMILIES; f++)
 		for (unsigned i = 0; i < net->ip[f].guest.ndns; i++)
 			resolver_add(r, &n, &net->ip[f].guest.dns[i], resolver_scope(net, &net->ip[f].guest.dns[i]));
-	for (enum family f = V4; !n && f < FAMILIES; f++)
+	before = n;
+	for (enum family f = V4; !before && f < FAMILIES; f++)
 		for (unsigned i = 0; i < net->resolv.n[f]; i++)
 			resolver_add(r, &n, &net->resolv.server[f][i].a, net->resolv.server[f][i].scope);
 	return n;

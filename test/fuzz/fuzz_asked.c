@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* fuzz_asked.c - a UDP socket of the guest: senders that answer its datagrams to groups and broadcast addresses, options
- * for these, and the filter in the kernel
+/* fuzz_asked.c - a UDP socket of the guest: senders that may answer its datagrams to groups and broadcast addresses,
+ * options for these, and the filter in the kernel
  *
  * A datagram is an answer if a slow reference finds its question among the last UDP_ASKED different ones, no older than
  * UDP_ANSWER_TIME, and it comes from outside, and from that network. The filter takes the peers of all flows, and no
@@ -46,7 +46,8 @@ static struct {
 	bool		broadcast, looped, info, filtered;
 	struct end	peer[FILTER_PEERS];
 	unsigned	n;
-	bool		fails;		/* the next filter is refused */
+	bool		fails;		/* the next change of the filter is refused; */
+	bool		stuck;		/* it was, and the filter is still there */
 } kernel;
 
 /* All different questions, each as it was asked last */
@@ -96,9 +97,10 @@ int __wrap_filter_none(int fd)
 	CHECK(fd == FD && kernel.filtered);
 	if (kernel.fails) {
 		kernel.fails = false;
+		kernel.stuck = true;
 		return -EPERM;
 	}
-	kernel.filtered = false;
+	kernel.filtered = kernel.stuck = false;
 	return 0;
 }
 
@@ -185,8 +187,9 @@ static struct dgram dgram_take(void)
 static void op_flow(unsigned n)
 {
 	struct flow *f = flow[n];
-	struct end to = { addr_take(), (uint16_t)(1 + take(1) % 8) };
+	struct end to = { .a = addr_take() };
 
+	to.port = (uint16_t)(1 + take(1) % 8);
 	if (!f) {
 		f = flow[n] = flow_alloc(&c.flows, &flow_ops, 0, c.now);
 		f->udp.next = port->udp.flows;
@@ -306,7 +309,7 @@ static void step(void)
 		break;
 	}
 	CHECK(kernel.filtered == port->udp.filtered && kernel.broadcast == port->udp.bcast);
-	CHECK(!port->udp.many || (!kernel.looped && kernel.info));
+	CHECK(!port->udp.many || (!kernel.looped && kernel.info && (!kernel.filtered || kernel.stuck)));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -36,7 +36,6 @@ void __wrap_tcp_abort(struct ctx *cx, struct flow *f, bool tell);
 int __wrap_getentropy(void *b, size_t len);
 
 static struct conf cf;
-static enum rules_word rules_now;
 
 int __wrap_getentropy(void *b, size_t len)
 {
@@ -122,31 +121,6 @@ int __wrap_nl_route_type(struct nl *nl, const struct addr *a)
 	return RTN_UNICAST;
 }
 
-static bool below_name(const char *name, const char *of)
-{
-	size_t n = strlen(name), len = strlen(of);
-
-	return n > len && name[n - len - 1] == '.' && !strcmp(name + n - len, of);
-}
-
-/* Verdict on a name by the rules' text, written once more */
-static enum verdict verdict_of(const char *name)
-{
-	switch (rules_now) {
-	case NAMES:
-		if (!strcmp(name, "bad.good.test"))
-			return DENY;
-		return below_name(name, "good.test") || !strcmp(name, "a.test") ? ALLOW :
-		       strcmp(name, "q.test") ? DENY : ASK;
-	case EXCEPT:
-		return !strcmp(name, "bad.good.test") || below_name(name, "evil.test") ? DENY : ALLOW;
-	case INTERNET:
-	case LOCKED:
-		break;
-	}
-	return ALLOW;
-}
-
 /* The best verdict on names that hold for an address */
 static enum verdict best_verdict(unsigned guest, const struct addr *a)
 {
@@ -214,8 +188,11 @@ static bool sent_allowed(const struct flow *f, const char *name)
 	return v == ALLOW || (v == ASK && k == conn_of(f)->lives);
 }
 
-/* true: they go on, or are refused; *@name: the last one of a connection that goes on */
-static bool judged(const struct conn *cn, bool *on, char name[static HELLO_NAME])
+/* What is to become of the bytes so far. A part of what is malformed may wait: that may be found later. */
+enum fate { FATE_WAITS, FATE_ON, FATE_REFUSED, FATE_MALFORMED };
+
+/* @name: filled in with the last name, or an empty text */
+static enum fate fate_of(const struct conn *cn, char name[static HELLO_NAME])
 {
 	enum hello_proto proto = cn->f->side[HOST].peer.port % 1000 == 443 ? HELLO_TLS : HELLO_HTTP;
 	bool by_name = cn->f->decision.by == BY_NAME, named = !by_name;
@@ -223,44 +200,41 @@ static bool judged(const struct conn *cn, bool *on, char name[static HELLO_NAME]
 	struct hello h;
 	uint16_t at = 0;
 
-	*on = !by_name;
 	*name = '\0';
 	switch (cn->n ? hello_read(proto, cn->b, MIN(cn->n, HELLO_MAX), &at, &h) : HELLO_MORE) {
 	case HELLO_MORE:
-		*on = false;
-		return cn->fin;
+		return cn->fin ? FATE_REFUSED : FATE_WAITS;
 	case HELLO_OTHER:
-		return true;
+		return by_name ? FATE_REFUSED : FATE_ON;
 	case HELLO_BAD:
-		*on = false;
-		return true;
+		return FATE_MALFORMED;
 	case HELLO_WHOLE:
 		break;
 	}
-	*on = true;
-	while ((kind = hello_name(&h, name)) && *on) {
-		*on = kind == HELLO_NAME_GOOD ? sent_allowed(cn->f, name) : kind == HELLO_NAME_ADDRESS && !by_name;
+	while ((kind = hello_name(&h, name))) {
+		if (kind == HELLO_NAME_BAD || (kind == HELLO_NAME_ADDRESS && by_name) ||
+		    (kind == HELLO_NAME_GOOD && !sent_allowed(cn->f, name)))
+			return FATE_REFUSED;
 		named |= kind == HELLO_NAME_GOOD;
 		if (kind != HELLO_NAME_GOOD)
 			*name = '\0';
 	}
-	*on &= named;
-	return true;
+	return named ? FATE_ON : FATE_REFUSED;
 }
 
-/* It goes on, or has ended: as @over and @on say */
-static void check_judged(struct conn *cn, bool over, bool on, const char *name)
+/* It waits, goes on, or has ended */
+static void check_fate(struct conn *cn, enum fate fate, const char *name)
 {
 	uint64_t due;
 
 	if (cn->aborted) {
-		CHECK(!cn->f && (cn->odd || (over && !on)));
+		CHECK(!cn->f && (cn->odd || fate == FATE_REFUSED || fate == FATE_MALFORMED));
 		return;
 	}
 	if (cn->written) {
 		struct known *k = known_find(cn->f->guest, &cn->f->side[HOST].peer.a, name);
 
-		CHECK(cn->odd || (over && on));
+		CHECK(cn->odd || fate == FATE_ON);
 		if (cn->f->decision.grant)
 			CHECK(!strcmp(names_text(cn->f->decision.grant), *name ? name : cn->lives->name));
 		if (*name)
@@ -269,8 +243,7 @@ static void check_judged(struct conn *cn, bool over, bool on, const char *name)
 		conn_end(&c, cn->f);
 		return;
 	}
-	/* Piece by piece, malformed bytes may be found later */
-	CHECK(cn->f->tcp.flags & TCPF_HELD && !(over && on));
+	CHECK(cn->f->tcp.flags & TCPF_HELD && (fate == FATE_WAITS || (fate == FATE_MALFORMED && !cn->fin)));
 	due = tcp_hold_due(&c, &cn->f->tcp);
 	CHECK(cn->first ? due + 1 >= MAX(c.now, cn->first + 10000) && due <= MAX(c.now, cn->first + 10001) :
 			  due == UINT64_MAX);
@@ -281,7 +254,8 @@ static void conn_come(struct conn *cn, size_t n)
 {
 	struct iovec iov = { cn->ahead + cn->at, MIN(MIN(n, cn->nahead - cn->at), HELD - cn->n) };
 	char name[HELLO_NAME];
-	bool over, on, alive;
+	enum fate fate;
+	bool alive;
 
 	memcpy(cn->b + cn->n, iov.iov_base, iov.iov_len);
 	CHECK(stash_add(&cn->f->tcp, &iov, 1, 0, (uint32_t)iov.iov_len) == iov.iov_len);
@@ -291,10 +265,10 @@ static void conn_come(struct conn *cn, size_t n)
 		cn->first = c.now;
 	cn->f->tcp.state = cn->fin ? TCP_CLOSE_WAIT : TCP_ESTABLISHED;
 	CHECK(tcp_hold_offer(&cn->f->tcp) == (cn->n < HELLO_MAX ? HELLO_MAX - cn->n : 0));
-	over = judged(cn, &on, name);
+	fate = fate_of(cn, name);
 	alive = tcp_hold_read(&c, cn->f);
 	CHECK(alive == !cn->aborted);
-	check_judged(cn, over, on, name);
+	check_fate(cn, fate, name);
 	flow_bury(&c.flows);
 }
 
@@ -319,8 +293,11 @@ static void op_bytes(unsigned n)
 		else
 			cn->nahead = (how & 3) == 1 ? hello_make(cn->ahead, names, take(2) % 17000) :
 						     request_make(cn->ahead, names, take(2) % 17000);
-		if (how & 32 && cn->nahead)
-			cn->ahead[take(2) % cn->nahead] ^= (uint8_t)take(1);
+		if (how & 32 && cn->nahead) {
+			size_t at = take(2) % cn->nahead;
+
+			cn->ahead[at] ^= (uint8_t)take(1);
+		}
 	}
 	cn->fin |= how & 64;
 	conn_come(cn, how & 128 ? SIZE_MAX : more);
@@ -415,8 +392,7 @@ static void begin(uint8_t set)
 	guest_init(&c);
 	c.guests = GUESTS;
 	ask_start(&c);
-	rules_now = (enum rules_word)(set & S_RULES);
-	egress_set(&c, rules_of(rules_now));
+	egress_set(&c, rules_of((enum rules_word)(set & S_RULES)));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

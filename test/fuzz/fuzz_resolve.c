@@ -105,8 +105,13 @@ static void op_query(struct guest *g, unsigned n)
 	for (size_t at = 0; at < p.data.len; at += size) {
 		size_t len = MIN(size, p.data.len - at);
 
-		if (dns_read(b + at, len, &q) != DNS_NONE)
+		int rc = dns_read(b + at, len, &q);
+
+		if (rc != DNS_NONE)
 			questions[g->index][n % PORTS][b[at + 1]]++;
+		if (rc == DNS_PLAIN && q.id < 256 && verdict_of(q.text) != DENY)
+			last_question[g->index][addr_family(&from.a)][n % PORTS][q.id] =
+				full || p.off.gso || cf.lan.on ? 0 : question_hash(b + at, len);
 		if (resolve_cut(b + at, len, answer))
 			CHECK(answer[2] & DNS_TC && answer[2] & DNS_QR && answer[1] == b[at + 1]);
 	}
@@ -715,6 +720,7 @@ static void begin(uint8_t set)
 	for (unsigned i = 0; i < GUESTS; i++)
 		replies[i].n = 0;
 	memset(questions, 0, sizeof(questions));
+	memset(last_question, 0, sizeof(last_question));
 }
 
 /* No lookup lives for longer than its time, no stream for longer than it is idle and has none; then the guests go */

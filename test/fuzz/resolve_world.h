@@ -72,6 +72,7 @@ static bool wanted_seen;
 static unsigned opening;		/* stream that is opened */
 static unsigned answers;		/* to guests, in this turn */
 static uint16_t questions[GUESTS][PORTS][256];	/* by datagrams, without an answer: by ID */
+static uint64_t last_question[GUESTS][FAMILIES][PORTS][256];	/* sent on: its hash, 0: one of several */
 static struct {
 	uint8_t		b[REPLIES];
 	size_t		n;
@@ -280,15 +281,30 @@ ssize_t __wrap___recv_chk(int fd, void *b, size_t len, size_t size, int flags)
 	return __wrap_recv(fd, b, len, flags);
 }
 
+/* Of a message with one question, or 0 */
+static uint64_t question_hash(const uint8_t *b, size_t len)
+{
+	size_t at = DNS_HEADER;
+
+	while (at < len && b[at])
+		at += 1U + b[at];
+	return at + 5 > len || get_be16(b + 4) != 1 ? 0 :
+	       1 | __real_siphash((uint64_t[]){ 1, 2 }, b + DNS_HEADER, at + 5 - DNS_HEADER);
+}
+
 static void dgram_answer(struct guest *g, const struct pkt *p)
 {
 	uint8_t b[65536];
 	unsigned port = p->dst.port - PORT_GUEST;
+	uint64_t hash, last;
 
 	CHECK(p->proto == IPPROTO_UDP && p->src.port == PORT_DNS && port < PORTS && p->data.len >= DNS_HEADER);
 	CHECK(view_copy(&p->data, 0, b, p->data.len) && b[2] & DNS_QR);
 	CHECK(p->data.len <= ANSWER_UDP && questions[g->index][port][b[1]] > 0);
 	questions[g->index][port][b[1]]--;
+	hash = question_hash(b, p->data.len);
+	last = last_question[g->index][addr_family(&p->dst.a)][port][b[1]];
+	CHECK(b[0] || !get_be16(b + 6) || !last || hash == last);	/* with an answer in it */
 	answer_seen(b, p->data.len);
 }
 

@@ -357,6 +357,31 @@ static void test_late(void)
 	}
 }
 
+/* One resolver of each family: guests', or of resolv.conf */
+static void test_families(void)
+{
+	const struct end six = E("2001:db8:1::7", 53);
+	struct ippkt i;
+
+	for (unsigned conf = 0; conf < 2; conf++) {
+		test("resolvers of both families, %s: all are asked", conf ? "the host's" : "the guest's");
+		begin_resolve(false, !conf);
+		c.net.ip[V6].guest.ndns = !conf;
+		c.net.ip[V6].guest.dns[0] = six.a;
+		c.net.resolv.n[V4] = c.net.resolv.n[V6] = conf;
+		c.net.resolv.server[V4][0].a = first.a;
+		c.net.resolv.server[V6][0].a = six.a;
+		query(HEAD GOOD);
+		ok(left(&first, &i));
+		pass(RESOLVER_WAIT);
+		run();
+		if (ok(left(&six, &i)))
+			answer(&i, &six, ANSWER(09));
+		eq(ngot, 1);
+	}
+	memset(&c.net.resolv, 0, sizeof(c.net.resolv));
+}
+
 static void test_learned(void)
 {
 	struct ippkt i;
@@ -706,6 +731,7 @@ int main(void)
 	test_old();
 	test_two();
 	test_late();
+	test_families();
 	test_learned();
 	test_many();
 	test_stream();
