@@ -278,7 +278,9 @@ version:
 DIST	:= passt-$(VERSION)
 dist:
 	@mkdir -p build/dist
-	$(GIT) -c tar.umask=022 archive --format=tar --prefix=$(DIST)/ HEAD | gzip -9n > build/dist/$(DIST).tar.gz
+	$(GIT) -c tar.umask=022 archive --output=build/dist/$(DIST).tar --prefix=$(DIST)/ HEAD || \
+		{ rm -f build/dist/$(DIST).tar; exit 1; }
+	gzip -9fn build/dist/$(DIST).tar
 	contrib/sbom.sh build/dist/$(DIST).tar.gz > build/dist/$(DIST).spdx
 	@echo build/dist/$(DIST).tar.gz
 

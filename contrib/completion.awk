@@ -257,7 +257,7 @@ function fish(	i, s, k)
 		else if (k == "netns")
 			s = s " -r -F -a '(command ls /run/netns 2>/dev/null)'"
 		else if (k == "interface")
-			s = s " -x -a '(command ls /sys/class/net)'"
+			s = s " -x -a '(command ls /sys/class/net 2>/dev/null)'"
 		else if (k == "user")
 			s = s " -x -a '(__fish_complete_users)'"
 		else if (k ~ /^words ./)
@@ -269,7 +269,7 @@ function fish(	i, s, k)
 		print s " -d '" k "'"
 	}
 	if (program == "pasta")
-		print "complete -c pasta -x -a '(__fish_complete_subcommand -- " with("") ")'"
+		print "complete -c pasta -x -a '(__fish_complete_subcommand - " with("") ")'"
 	else if (program == "passt")
 		print "complete -c passt -f"
 }

@@ -49,6 +49,11 @@ is "top of the tarball, less sources" "$(tar -tf "one/build/dist/$tar" | cut -d 
 	grep -v '\.[ch]$' | sort -u | tr '\n' ' ')" \
 	" .ci .clang-format .editorconfig .gitattributes .gitignore .reuse LICENSES Makefile README.md VERSION contrib doc test try "
 
+mkdir outside
+tar -C outside -xzf "one/build/dist/$tar"
+ok "make dist fails outside of git" sh -c '! make -C "$1" dist' sh "outside/$name"
+is "and leaves no tarball" "$(ls "outside/$name/build/dist")" ""
+
 # FOLDER TIME: built and installed there
 build()
 {

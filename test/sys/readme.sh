@@ -54,7 +54,7 @@ shows "pesto: the port" '8081.*81'
 
 example 5 & EXAMPLE=$!
 OUT=$T/example.5
-wait_for 60 grep -aqE 'net0: 198\.51\.100\.2' "$OUT"
+wait_for 60 grep -aqE 'net0: 198\.51\.100\.2/255\.255\.255\.0' "$OUT"
 shows "passt: the firmware's address" 'net0: 198\.51\.100\.2/255\.255\.255\.0'
 kill $EXAMPLE
 
