@@ -316,8 +316,9 @@ static void turn(uint64_t until)
 
 	world.limit = until;
 	world.idle = false;
-	while (!world.idle || run.c.again) {
+	while (!world.idle) {
 		run_turn(&run.c);
+		world.idle &= !run.c.again && guests_first(&run.c.flows.ready, 0) < 0;
 		check(!run.c.guest[0].link_error, "link lost");
 		after_turn();
 		turns = world.now == last ? turns + 1 : 0;
