@@ -179,7 +179,7 @@ static void check_flows(bool rest)
 		fds += f->ops->fds;
 		check(!f->dead, "dead, and not buried");
 		check(f->batch_head == PKT_NEXT_NONE, "packets of a batch that is over");
-		check(!rest || f->wait != WAIT_READY, "ready, and the loop sleeps");
+		check(f->wait != WAIT_READY || world.idle == false, "ready, and the loop sleeps");
 		if (rest && (f->type == FLOW_TCP || f->type == FLOW_UDP))
 			check(flow_find_guest(fs, f->guest, f->type, &f->side[GUEST].peer, &f->side[GUEST].our) == f,
 			      "flow that can't be found");
@@ -308,9 +308,7 @@ static void after_turn(void)
 	check_flows(false);
 }
 
-/* The loop runs until it would sleep beyond @until (ns); its last turn may have found that the link takes more, and
- * flows that go on with that
- */
+/* The loop runs until it would sleep beyond @until (ns); its last turn may have found that the link takes more */
 static void turn(uint64_t until)
 {
 	uint64_t last = world.now;
@@ -318,8 +316,9 @@ static void turn(uint64_t until)
 
 	world.limit = until;
 	world.idle = false;
-	while (!world.idle || run.c.again || guests_first(&run.c.flows.ready, 0) >= 0) {
+	while (!world.idle) {
 		run_turn(&run.c);
+		world.idle &= !run.c.again && guests_first(&run.c.flows.ready, 0) < 0;
 		check(!run.c.guest[0].link_error, "link lost");
 		after_turn();
 		turns = world.now == last ? turns + 1 : 0;
