@@ -173,9 +173,13 @@ static bool lookup_try(struct ctx *c, struct flow *f)
 	f->sock = fd;
 	l->sent = false;
 	timer_set(&c->wheel, &f->timer, c->now + RESOLVER_WAIT);
-	return !ev_add_flow(c->epfd, fd, flow_idx(&c->flows, f), f->gen, HOST,
-			    EPOLLIN | (l->tcp ? EPOLLOUT | EPOLLRDHUP : 0)) &&
-	       (l->tcp || lookup_send(f));
+	if (!ev_add_flow(c->epfd, fd, flow_idx(&c->flows, f), f->gen, HOST,
+			 EPOLLIN | (l->tcp ? EPOLLOUT | EPOLLRDHUP : 0)) &&
+	    (l->tcp || lookup_send(f)))
+		return true;
+	fd_close(fd);				/* nothing would be read from it */
+	f->sock = -1;
+	return false;
 }
 
 /* Closes the socket for a late answer, and leaves that of the resolver that is asked in its place, or -1 */
