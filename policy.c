@@ -527,8 +527,10 @@ struct decision policy_judge(const struct policy *p, enum policy_proto proto, co
 	enum verdict v = rule == POLICY_NONE ? by_default(p, proto, to->port, groups) : p->rule[rule].verdict;
 	struct decision d = { .rule = (uint16_t)rule, .verdict = (uint8_t)v };
 
-	if (name && !(groups & POLICY_NAMELESS))
+	if (name)
 		named = name_rule(p, proto, to->port, name);
+	if (groups & POLICY_NAMELESS && named != POLICY_NONE && p->rule[named].verdict != DENY)
+		named = POLICY_NONE;		/* no name leads there; one that is denied is refused there, too */
 	if (p->no_name < rule && policy_shows_name(proto, to->port))
 		d.by = BUT_NAMES;
 	if (named < rule) {

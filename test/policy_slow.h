@@ -6,11 +6,11 @@
 #include <strings.h>
 
 /* Is @name, or NULL, the one of the rule, or below it? */
-static inline bool slow_named(const struct policy_rule *r, const char *name, unsigned groups)
+static inline bool slow_named(const struct policy_rule *r, const char *name)
 {
 	size_t len = name ? strlen(name) : 0, rest = len - r->plen;
 
-	if (len < r->plen || groups & POLICY_NAMELESS || strncasecmp(name + rest, r->name, r->plen))
+	if (len < r->plen || strncasecmp(name + rest, r->name, r->plen))
 		return false;
 	return r->target == TARGET_NAME ? !rest : rest && name[rest - 1] == '.';
 }
@@ -22,7 +22,7 @@ static inline bool slow_match(const struct policy *p, const struct policy_rule *
 
 	if (!(r->protos >> (quic ? POLICY_QUIC : proto) & 1))
 		return false;
-	if (r->target == TARGET_GROUP ? !(groups >> r->plen & 1) : r->name ? !slow_named(r, name, groups) :
+	if (r->target == TARGET_GROUP ? !(groups >> r->plen & 1) : r->name ? !slow_named(r, name) :
 	    !in_net(&to->a, &r->addr, r->plen))
 		return false;
 	for (unsigned i = 0; i < r->nranges; i++)
@@ -31,13 +31,21 @@ static inline bool slow_match(const struct policy *p, const struct policy_rule *
 	return !r->nranges;
 }
 
-/* The first rule for this, whose address is in @groups and has @name, or NULL; POLICY_NONE if there is none */
+/* The first rule for this, whose address is in @groups and has @name, or NULL; POLICY_NONE if there is none. To some
+ * groups, no name leads: there it is good for a refusal only.
+ */
 static inline unsigned slow_judge(const struct policy *p, enum policy_proto proto, const struct end *to,
 				  unsigned groups, const char *name)
 {
-	for (unsigned i = 0; i < p->nrules; i++)
-		if (slow_match(p, &p->rule[i], proto, to, groups, name))
+	for (unsigned i = 0; i < p->nrules; i++) {
+		const struct policy_rule *r = &p->rule[i];
+
+		if (!slow_match(p, r, proto, to, groups, name))
+			continue;
+		if (!r->name || !(groups & POLICY_NAMELESS) || r->verdict == DENY)
 			return i;
+		name = NULL;
+	}
 	return POLICY_NONE;
 }
 

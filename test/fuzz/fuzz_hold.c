@@ -162,7 +162,7 @@ static void op_connect(struct guest *g, unsigned n)
 		CHECK(k && known_holds(k) && verdict_of(k->name) == d.verdict);
 	}
 	cn->f = flow_alloc(&c.flows, &conn_flow, g->index, c.now);
-	cn->odd = nr < ROUTED;
+	cn->odd = nr < ROUTED && rules_now != EXCEPT;
 	cn->written = cn->aborted = cn->fin = false;
 	cn->first = cn->n = cn->nahead = cn->at = 0;
 	cn->f->side[HOST].peer = to;

@@ -495,6 +495,15 @@ static void test_names(void)
 
 		eq(policy_judge(p, POLICY_TCP, &to, IN(ANY) | 1U << g, "a.b").verdict, leads ? ALLOW : DENY);
 	}
+
+	test("but one that is denied is, whatever the address");
+	rules("deny a.b");
+	for (unsigned g = 0; g < GROUPS; g++) {
+		struct end to = { A("192.0.2.7"), 443 };
+
+		eq(policy_judge(p, POLICY_TCP, &to, IN(ANY) | 1U << g, "a.b").verdict, DENY);
+		eq(policy_judge(p, POLICY_TCP, &to, IN(ANY) | 1U << g, "a.c").verdict, ALLOW);
+	}
 }
 
 static void test_queries(void)
