@@ -292,6 +292,7 @@ deb-source: dist
 	cp build/dist/$(DIST).tar.gz $(TO)/passt_$(VERSION).orig.tar.gz
 	tar -C $(TO) -xzf build/dist/$(DIST).tar.gz
 	cp -r debian $(TO)/$(DIST)/
+	chmod -R u=rwX,go=rX $(TO)/$(DIST)/debian
 	date=$$($(GIT) log -1 --format=%cD) && \
 	sed -i -e '1s/(.*)/($(VERSION)-1)/' -e "0,/^ -- /s/\(^ -- .*>  \).*/\1$$date/" $(TO)/$(DIST)/debian/changelog
 deb: deb-source

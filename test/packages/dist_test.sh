@@ -49,6 +49,16 @@ is "top of the tarball, less sources" "$(tar -tf "one/build/dist/$tar" | cut -d 
 	grep -v '\.[ch]$' | sort -u | tr '\n' ' ')" \
 	" .ci .clang-format .editorconfig .gitattributes .gitignore .reuse LICENSES Makefile README.md VERSION contrib doc test try "
 
+# FOLDER UMASK: Debian's source there, modes and all
+source()
+{
+	(umask "$2" && make -s -C "$1" deb-source) &&
+		(cd "$1/build/deb/$name" && find . -printf '%m %p\n' | sort > "$WORK/source.$2")
+}
+ok "Debian's source" source one 022
+ok "Debian's source, by another umask" source a/folder/elsewhere 077
+ok "has the same modes" cmp source.022 source.077
+
 mkdir outside
 tar -C outside -xzf "one/build/dist/$tar"
 ok "make dist fails outside of git" sh -c '! make -C "$1" dist' sh "outside/$name"
