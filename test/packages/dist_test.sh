@@ -21,7 +21,8 @@ is "which has its checksum" \
 	"$(sed -n 's/^PackageChecksum: SHA256: //p' "one/build/dist/$name.spdx")  one/build/dist/$tar" \
 	"$(sha256sum "one/build/dist/$tar")"
 
-# SPDX 2.3: clauses 6 and 7 for the fields of document and package, 11 for relationships: each part has one with passt
+# SPDX 2.3: clauses 6 and 7 for the fields of document and package, 11 for relationships: each part has one with the
+# program
 cat > spdx.py <<'END'
 import re, sys
 
