@@ -407,22 +407,48 @@ static unsigned lookups_max(const struct ctx *c)
 	return MIN((unsigned)LOOKUPS, MAX(c->accept.fds / 8, 1U));
 }
 
-/* A free entry, or LOOKUPS. The oldest query that was a datagram gives way: the guest repeats it. */
-static unsigned lookup_place(struct ctx *c)
+/* Whose entry gives way for another of @g? The oldest of its own datagrams; if it has less than its share, that of a
+ * guest with more, whose streams' queries come last. LOOKUPS: nobody's.
+ */
+static unsigned lookup_victim(const struct ctx *c, const struct guest *g)
 {
-	unsigned oldest = LOOKUPS;
+	unsigned n[GUEST_MAX] = { 0 }, share = lookups_max(c) / MAX(c->net.cf->guests, 1), victim = LOOKUPS;
+	uint64_t turn, first = UINT64_MAX;
 
+	for (unsigned i = 0; i < lookups; i++)
+		n[c->flows.f[lookup[i].flow].guest]++;
 	for (unsigned i = 0; i < lookups; i++) {
-		if (lookup[i].flow == FLOW_NONE)
-			return i;
-		if (lookup[i].stream == FLOW_NONE && (oldest == LOOKUPS || lookup[i].since < lookup[oldest].since))
-			oldest = i;
+		bool streams = lookup[i].stream != FLOW_NONE;
+		unsigned of = c->flows.f[lookup[i].flow].guest;
+
+		if (n[g->index] < share ? n[of] <= share : of != g->index || streams)
+			continue;
+		turn = lookup[i].since | (uint64_t)streams << 63;
+		if (turn < first) {
+			first = turn;
+			victim = i;
+		}
 	}
+	return victim;
+}
+
+/* A free entry, or LOOKUPS. For a datagram that gives way, there is no answer: the guest repeats it. */
+static unsigned lookup_place(struct ctx *c, const struct guest *g)
+{
+	unsigned i = 0;
+
+	while (i < lookups && lookup[i].flow != FLOW_NONE)
+		i++;
+	if (i < lookups)
+		return i;
 	if (lookups < lookups_max(c))
 		return lookups++;
-	if (oldest != LOOKUPS)
-		lookup_end(c, &c->flows.f[lookup[oldest].flow]);
-	return oldest;
+	i = lookup_victim(c, g);
+	if (i != LOOKUPS && lookup[i].stream != FLOW_NONE)
+		lookup_done(c, &c->flows.f[lookup[i].flow], dns_error(&lookup[i].q, DNS_SERVFAIL, false, made + 2));
+	else if (i != LOOKUPS)
+		lookup_end(c, &c->flows.f[lookup[i].flow]);
+	return i;
 }
 
 /* The guest repeats a query that is under way: so do we, unless it is another one */
@@ -454,7 +480,7 @@ static bool lookup_begin(struct ctx *c, struct guest *g, struct flow *stream, co
 
 	if (!stream && repeated(c, g, guest, q))
 		return true;
-	nr = lookup_place(c);
+	nr = lookup_place(c, g);
 	if (nr == LOOKUPS)
 		return false;
 	l = &lookup[nr];

@@ -488,6 +488,66 @@ static void test_many(void)
 	out_drain();
 }
 
+/* A query of the second guest: bytes of an answer that comes at once */
+static size_t other_asks(unsigned port)
+{
+	const struct side from = { .peer = E("192.0.2.2", 30000 + port), .our = asked };
+	uint8_t b[512], answer[DNS_RECORD_MAX];
+
+	c.now++;
+	return resolve_query(&c, &c.guest[1], NULL, &from, b, message(HEAD GOOD, b), answer);
+}
+
+static unsigned under_way(unsigned of)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < lookups; i++)
+		n += lookup[i].flow != FLOW_NONE && c.flows.f[lookup[i].flow].guest == of;
+	return n;
+}
+
+static void test_shares(void)
+{
+	int fd;
+
+	test("two guests: one that asks for much leaves the other its share, streams' queries come last");
+	begin_resolve(false, 1);
+	c.accept.fds = 64;
+	lookups = 0;
+	cf.guests = 2;
+	c.guest[1].index = 1;
+	c.guest[1].policy = g->policy;
+	MUST(fd = resolve_stream(&c, g));
+	for (unsigned n = 0; n < 6; n++)
+		stream_send(fd, HEAD GOOD, n);
+	for (unsigned n = 0; n < 4; n++) {
+		guest.port = (uint16_t)(30000 + n);
+		c.now++;
+		query(HEAD GOOD);
+	}
+	eq(under_way(0), 8);
+	for (unsigned n = 0; n < 2; n++)
+		eq(other_asks(n), 0);
+	eq(under_way(1), 2);
+	eq(stream_recv(fd), -1);
+	for (unsigned n = 2; n < 9; n++)
+		eq(other_asks(n), 0);
+	eq(under_way(0), 4);
+	eq(under_way(1), 4);
+	eq(stream_recv(fd), 0);
+	eq(stream_recv(fd), 1);
+	eq(stream_recv(fd), -1);
+	for (unsigned n = 0; n < 9; n++) {
+		guest.port = (uint16_t)(31000 + n);
+		query(HEAD GOOD);
+	}
+	eq(under_way(1), 4);
+	cf.guests = 0;
+	close(fd);
+	out_drain();
+}
+
 static void test_stream(void)
 {
 	struct ippkt i[24];
@@ -734,6 +794,7 @@ int main(void)
 	test_families();
 	test_learned();
 	test_many();
+	test_shares();
 	test_stream();
 	test_forwarded("127.0.0.1");
 	test_forwarded("::1");
