@@ -100,12 +100,12 @@ void hint_child(pid_t pid)
 
 const char *hint_bind(int err, unsigned port)
 {
-	char first[16];
+	static const char path[] = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
+	static char first[16];
 
 	if (err == EADDRNOTAVAIL)
 		return " (not an address of this host, see --freebind)";
-	if (err != EACCES || !file_line("/proc/sys/net/ipv4/ip_unprivileged_port_start", first, sizeof(first)) ||
-	    port >= strtoul(first, NULL, 10))
+	if (err != EACCES || (!*first && !file_line(path, first, sizeof(first))) || port >= strtoul(first, NULL, 10))
 		return "";
 	snprintf(text, sizeof(text), " (sysctl net.ipv4.ip_unprivileged_port_start=%u permits it)", port);
 	return text;

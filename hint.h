@@ -22,7 +22,7 @@ const char *hint_limit(int err);
  */
 _Noreturn void hint_child(pid_t pid);
 
-/* bind(2) of a port on the host failed */
+/* bind(2) of a port on the host failed. The setting for EACCES is read once: isolate_client() forbids to read it. */
 const char *hint_bind(int err, unsigned port);
 
 #endif /* HINT_H */

@@ -524,6 +524,7 @@ int pesto_main(int argc, char **argv)
 	changes = p.steps || policy_path;
 	fd = pesto_connect(path);
 	signal(SIGPIPE, SIG_IGN);
+	hint_bind(EACCES, 0);
 	isolate_client();
 
 	if (p.disconnect)

@@ -208,8 +208,10 @@ exec setpriv --bounding-set=-net_bind_service "$PASTA" "\$@"
 END
 chmod +x "$T/unprivileged"
 start_ "$T/unprivileged" -c "$S" --config-net -t none -u none "$CPID"
-refused "FWD-24 a port that takes a privilege" \
-	"$(cant 80 "Permission denied" "-t 127.0.0.1/80" "HOST TCP port 127.0.0.1")" -A -t 8001 -t 127.0.0.1/80
+sysctl -qw net.ipv4.ip_unprivileged_port_start=1024
+refused "FWD-24 a port that takes a privilege" "$(cant 80 "Permission denied" "-t 127.0.0.1/80" \
+	"HOST TCP port 127.0.0.1") (sysctl net.ipv4.ip_unprivileged_port_start=80 permits it)" \
+	-A -t 8001 -t 127.0.0.1/80
 not "FWD-24 and nothing has changed" listens 8001
 pasta_stop
 
