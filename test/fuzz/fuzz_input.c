@@ -829,12 +829,14 @@ static void break_sockets(bool all)
 /* Bytes for an honest guest that is there from now on, on a link that loses nothing: is there progress? */
 static void check_honest(unsigned n)
 {
-	const struct fsock *s = tcp_sock(n);
-	const struct flow *f = run_flow(&run, &run.conn[n]);
 	uint32_t was = conn[n].ack;
+	const struct fsock *s;
+	const struct flow *f;
 
 	if (!conn[n].honest || conn[n].odd || conn[n].moved || run.conn[n].reused || faulty || foreign)
 		return;
+	s = tcp_sock(n);
+	f = run_flow(&run, &run.conn[n]);
 	if (!s || !f || f->tcp.state < TCP_ESTABLISHED || f->tcp.flags & TCPF_HELD)
 		return;
 	if (conn[n].ack == 1 + s->rx_have + s->rx_eof)

@@ -27,7 +27,10 @@ enum {
 };
 
 /* another one, */
-enum { W_NO_SPLICE = 1, W_LOOPBACK = 2, W_NO_GW = 4, W_OUT_IF = 8, W_MAP_GUEST = 16, W_GRANT = 32, W_NO_MEMINFO = 64 };
+enum {
+	W_NO_SPLICE = 1, W_LOOPBACK = 2, W_NO_GW = 4, W_OUT_IF = 8, W_MAP_GUEST = 16, W_GRANT = 32, W_NO_MEMINFO = 64,
+	W_SENT = 128
+};
 
 /* and resolvers: number, and; then the place in rules[] in the lowest five bits, of hellos[] in the others */
 enum { R_NUMBER = 3, R_FAMILY = 4, R_SELF = 8, R_NEAR = 16, R_FORMER = 32 };
@@ -36,6 +39,8 @@ enum { R_NUMBER = 3, R_FAMILY = 4, R_SELF = 8, R_NEAR = 16, R_FORMER = 32 };
 
 static uint32_t setting[4];
 static bool other_rules;		/* than those that a run begins with */
+
+#define SENT		2000000		/* bytes that the guest had sent before: nearly a round (tcp_seg.c) */
 
 static const char *const rules[32] = {
 	"", "allow a.example\n", "deny b.example\n", "ask any\nask icmp/any\n", "deny tcp/any\ndeny udp/any\n",
@@ -163,6 +168,8 @@ static void world_settings(void)
 		ip->map_guest = place(14);
 	if (setting[1] & W_OUT_IF)
 		snprintf(run.cf.ip[run.v.v6 ? V6 : V4].out_if, IFNAMSIZ, "eth0");
+	if (setting[1] & W_SENT)
+		run.c.guest[0].senders = (struct senders){ .bytes = SENT, .squares = (uint64_t)SENT * SENT };
 	if (setting[2])
 		resolvers_set(setting[2]);
 }
@@ -202,6 +209,14 @@ static void more_client(unsigned n, uint32_t from, uint32_t to)
 	fs_client(l, &client, &asked);
 }
 
+/* Number of datagrams in the @bits lowest bits: few, or many if the highest two of them are set */
+static unsigned how_many(uint32_t how, unsigned bits)
+{
+	uint32_t many = 3U << (bits - 2);
+
+	return 1 + (~how & many ? how & 3 : 4 * (how & ~many & ((1U << bits) - 1)));
+}
+
 /* Many, of the same size, or each longer than the one before; of IPv4 with DF, or not */
 static void more_udp(unsigned n)
 {
@@ -216,7 +231,7 @@ static void more_udp(unsigned n)
 	filler[1] = fill >> 4;
 	filler[2] = fill & 8 ? 128 : 0;
 	filler[3] = fill & 7;
-	for (unsigned i = 0; i <= (how & 127); i++) {
+	for (unsigned i = 0; i < how_many(how, 7); i++) {
 		w.len = len + (how & 128 ? i : 0);
 		tap_sim_push(frame, wire_build(frame, &w, false), &off);
 	}
@@ -244,7 +259,7 @@ static void more_dgram(unsigned n)
 	filler[1] = fill >> 4;
 	filler[2] = fill & 8 ? 128 : 0;
 	filler[3] = fill & 7;
-	for (unsigned i = 0; i <= (how & 63); i++) {
+	for (unsigned i = 0; i < how_many(how, 6); i++) {
 		d.len = len + (how & 128 ? i : 0);
 		d.gso = (uint16_t)(s->gro && how & 64 && d.len > 100 ? 100 : 0);
 		fs_dgram(s, &s->rx, &d);
