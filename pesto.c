@@ -506,11 +506,14 @@ int pesto_main(int argc, char **argv)
 	json_open(&p.call, "parameters", '{');
 	json_open(&p.call, "steps", '[');
 	i = opts_parse(&table, &p, argc, argv);
+	path = argv[i];
+	if (path)					/* options behind it, as of getopt_long(3) */
+		i += opts_parse(&table, &p, argc - i, argv + i);
 	json_close(&p.call, ']');
 	json_close(&p.call, '}');
 	json_close(&p.call, '}');
 	json_nul(&p.call);
-	if (argc - i != 1)
+	if (!path || i != argc)
 		die("pesto: the path of one control socket expected; see --help");
 	if (p.call.full)
 		die("pesto: more options than one change may have");
@@ -518,7 +521,6 @@ int pesto_main(int argc, char **argv)
 	if (p.now && !policy_path)
 		die("pesto: --now takes --policy");
 
-	path = argv[i];
 	streams_take();
 	policy_len = policy_path ? policy_call(&p) : 0;
 	changes = p.steps || policy_path;

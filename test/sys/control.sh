@@ -195,6 +195,11 @@ pasta_stop
 ok "the file stays" test -S "$S"
 pasta_up -c "$S"
 ok "a socket that nobody listens on is replaced" P -s
+ok "options behind the path, as of getopt_long(3)" "$PESTO" "$S" -A -t 8303
+ok "have an effect" listens 8303
+is "no second path behind it" "$("$PESTO" "$S" -D "$S" -t 8303 2>&1; echo $?)" \
+	"pesto: the path of one control socket expected; see --help
+1"
 pasta_stop
 : >"$T/file"
 like "something else is not" "$("$PASTA" -c "$T/file" --config-net "$CPID" 2>&1)" \
