@@ -483,6 +483,7 @@ static void op_client(unsigned n)
 
 	if (n <= NCONN / 2 || !l)
 		return;
+	foreign |= addr_is_loopback(&cn->peer.a);	/* it is spliced */
 	cn->reused = conn[n].used;
 	conn[n].used = true;
 	conn[n].nxt = conn[n].ack = 0;
