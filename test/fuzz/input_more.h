@@ -427,7 +427,7 @@ static void more_fail(uint32_t which, uint32_t count)
 	faulty = true;
 	world.fail_call = faults[i].call;
 	world.fail_err = faults[i].err;
-	world.fail_count = count;
+	world.fail_count = script.no_stash && !strcmp(faults[i].call, "getsockopt") ? 0 : count;
 }
 
 static void op_more(unsigned n)
