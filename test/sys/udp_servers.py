@@ -27,7 +27,8 @@ def sock(ns, family, addr, port=0):
     netns.enter(nets[ns])
     s = socket.socket(family, socket.SOCK_DGRAM)
     s.settimeout(PATIENCE)
-    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)     # several servers of one port, at addresses of their own
+    if port:            # several servers of one port, at addresses of their own; the kernel's choice could be taken
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if family == socket.AF_INET6:
         s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     addr = addr if addr != "any" else "::" if family == socket.AF_INET6 else "0.0.0.0"
