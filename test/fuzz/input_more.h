@@ -202,7 +202,7 @@ static void more_client(unsigned n, uint32_t from, uint32_t to)
 
 	if (!l || from % 32 == OTHER || to % 32 == OTHER)
 		return;
-	foreign |= addr_is_loopback(&client.a);	/* bytes of spliced connections are not looked at here */
+	foreign = true;				/* it may be spliced, by its address or by the one that it asks */
 	more_conn(n, 4, from);
 	conn[n].moved = false;
 	run.conn[n].peer = client;
