@@ -147,14 +147,14 @@ static void check_full(struct raw raw, const struct pkt *p)
 		check_same(p, &q);
 }
 
-/* A datagram in fragments: its header and payload, piece by piece */
+/* A datagram in fragments: its header and payload, piece by piece. None comes from the unspecified address. */
 static void check_fragments(const struct pkt *p, uint32_t mtu)
 {
 	const struct net_hdr n = { .src = p->src, .dst = p->dst, .ttl = 64, .id = 7 };
 	bool udp = p->proto == IPPROTO_UDP;
 	static uint8_t pay[1500], part[1500];
 
-	if (p->ethertype == ETH_P_ARP || p->proto == IPPROTO_TCP ||
+	if (p->ethertype == ETH_P_ARP || p->proto == IPPROTO_TCP || addr_is_unspec(&p->src.a) ||
 	    ip_hlen(p->ethertype == ETH_P_IP) + UDP_HLEN + p->data.len <= mtu)
 		return;
 	for (size_t at = 0, next; at < p->data.len; at = next) {
