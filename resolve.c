@@ -250,13 +250,18 @@ static void note_answer(struct ctx *c, const struct guest *g, const struct dns_q
 		flow_log_dns(c, g, q->text, dns_type(q->type, type), v, found ? found->a : NULL, found ? found->n : 0);
 }
 
-/* There is no answer: another resolver is asked, or the guest is shown that */
-static void lookup_failed(struct ctx *c, struct flow *f)
+/* There is no answer: the guest is shown that */
+static void lookup_refuse(struct ctx *c, struct flow *f)
 {
-	if (lookup_next(c, f, false))
-		return;
 	note_answer(c, flow_guest(c, f), &lookup_of(f)->q, ALLOW, NULL);
 	lookup_done(c, f, dns_error(&lookup_of(f)->q, DNS_SERVFAIL, false, made + 2));
+}
+
+/* This resolver has none: another one is asked */
+static void lookup_failed(struct ctx *c, struct flow *f)
+{
+	if (!lookup_next(c, f, false))
+		lookup_refuse(c, f);
 }
 
 /* Is it, or does it carry, an address that no name leads to? The host's are known when a flow begins. */
@@ -412,7 +417,7 @@ static unsigned lookups_max(const struct ctx *c)
  */
 static unsigned lookup_victim(const struct ctx *c, const struct guest *g)
 {
-	unsigned n[GUEST_MAX] = { 0 }, share = lookups_max(c) / MAX(c->net.cf->guests, 1), victim = LOOKUPS;
+	unsigned share = MAX(lookups_max(c) / MAX(c->net.cf->guests, 1), 1U), victim = LOOKUPS, n[GUEST_MAX] = { 0 };
 	uint64_t turn, first = UINT64_MAX;
 
 	for (unsigned i = 0; i < lookups; i++)
@@ -445,7 +450,7 @@ static unsigned lookup_place(struct ctx *c, const struct guest *g)
 		return lookups++;
 	i = lookup_victim(c, g);
 	if (i != LOOKUPS && lookup[i].stream != FLOW_NONE)
-		lookup_done(c, &c->flows.f[lookup[i].flow], dns_error(&lookup[i].q, DNS_SERVFAIL, false, made + 2));
+		lookup_refuse(c, &c->flows.f[lookup[i].flow]);
 	else if (i != LOOKUPS)
 		lookup_end(c, &c->flows.f[lookup[i].flow]);
 	return i;

@@ -507,17 +507,23 @@ static unsigned under_way(unsigned of)
 	return n;
 }
 
+/* As many guests may be connected; eight queries may be under way in all */
+static void begin_shares(unsigned guests)
+{
+	begin_resolve(false, 1);
+	c.accept.fds = 64;
+	lookups = 0;
+	cf.guests = guests;
+	c.guest[1].index = 1;
+	c.guest[1].policy = g->policy;
+}
+
 static void test_shares(void)
 {
 	int fd;
 
 	test("two guests: one that asks for much leaves the other its share, streams' queries come last");
-	begin_resolve(false, 1);
-	c.accept.fds = 64;
-	lookups = 0;
-	cf.guests = 2;
-	c.guest[1].index = 1;
-	c.guest[1].policy = g->policy;
+	begin_shares(2);
 	MUST(fd = resolve_stream(&c, g));
 	for (unsigned n = 0; n < 6; n++)
 		stream_send(fd, HEAD GOOD, n);
@@ -531,8 +537,12 @@ static void test_shares(void)
 		eq(other_asks(n), 0);
 	eq(under_way(1), 2);
 	eq(stream_recv(fd), -1);
+	flow_log_init(&c);
+	c.flow_log.on = true;
 	for (unsigned n = 2; n < 9; n++)
 		eq(other_asks(n), 0);
+	eq(c.flow_log.lines, 2);			/* of the stream's queries without an answer */
+	c.flow_log.on = false;
 	eq(under_way(0), 4);
 	eq(under_way(1), 4);
 	eq(stream_recv(fd), 0);
@@ -543,8 +553,20 @@ static void test_shares(void)
 		query(HEAD GOOD);
 	}
 	eq(under_way(1), 4);
-	cf.guests = 0;
 	close(fd);
+	out_drain();
+
+	test("as many guests as there may be, few descriptors: each can have one under way");
+	begin_shares(64);
+	for (unsigned n = 0; n < 8; n++) {
+		guest.port = (uint16_t)(30000 + n);
+		query(HEAD GOOD);
+	}
+	eq(under_way(0), 8);
+	eq(other_asks(0), 0);
+	eq(under_way(0), 7);
+	eq(under_way(1), 1);
+	cf.guests = 0;
 	out_drain();
 }
 
