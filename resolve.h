@@ -41,6 +41,8 @@ size_t resolve_lan(const struct ctx *c, const struct dns_query *q, uint8_t answe
 
 /* ---- resolve_stream.c ---- */
 
+#define STREAM_LOOKUPS	16	/* queries of a stream under way, at most */
+
 /* The answer to a query of a stream, behind two bytes of room for its length */
 void resolve_answered(struct ctx *c, struct flow *stream, uint8_t *b, size_t len);
 

@@ -15,7 +15,6 @@
 #include "resolve.h"
 #include "sock.h"
 
-#define STREAM_LOOKUPS	16
 #define STREAM_TURN	64		/* messages, before others have their turn */
 #define STREAM_IDLE	30000		/* ms without a query: RFC 7766 6.2.3 */
 

@@ -33,15 +33,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int __wrap_nl_route_type(struct nl *nl, const struct addr *a);
 void __wrap_tcp_write(struct tcp *t);
 void __wrap_tcp_abort(struct ctx *cx, struct flow *f, bool tell);
-int __wrap_getentropy(void *b, size_t len);
 
 static struct conf cf;
-
-int __wrap_getentropy(void *b, size_t len)
-{
-	memset(b, 0, len);
-	return 0;
-}
 
 /* ---- connections ---- */
 

@@ -6,9 +6,8 @@
  * frame from our MAC address that another one sent, and what we send ourselves is a proper packet.
  *
  * Input: settings (S_*, one byte), then steps. The lowest four bits of a step's first byte say what it is (enum op),
- * the
- * next two which guest. Addresses are numbers, see mac_take() and addr_take(); bytes are behind their number, which has
- * two bytes. All is big-endian, and 0 behind the end of the input.
+ * the next two which guest. Addresses are numbers, see mac_take() and addr_take(); bytes are behind their number, which
+ * has two bytes. All is big-endian, and 0 behind the end of the input.
  */
 /* LDFLAGS: -Wl,--wrap=siphash */
 #include <netinet/in.h>

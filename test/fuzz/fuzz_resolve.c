@@ -14,6 +14,7 @@
 /* LDFLAGS: -Wl,--wrap=__recv_chk,--wrap=close,--wrap=siphash,--wrap=getentropy */
 #include "../../resolve.c"
 #include "../../ask.h"
+#include "../messages.h"
 #include "known.h"
 #include "resolve_world.h"
 
@@ -39,18 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static size_t name_put(uint8_t *b, const char *name)
 {
-	size_t at = 0;
-
-	for (const char *p = name; *p;) {
-		size_t len = strcspn(p, ".");
-
-		b[at++] = (uint8_t)len;
-		memcpy(b + at, p, len);
-		at += len;
-		p += len + (p[len] == '.');
-	}
-	b[at++] = 0;
-	return at;
+	return message_labels(name, strlen(name), true, b);
 }
 
 /* Message of a guest's: its length */
@@ -104,7 +94,6 @@ static void op_query(struct guest *g, unsigned n)
 		return;
 	for (size_t at = 0; at < p.data.len; at += size) {
 		size_t len = MIN(size, p.data.len - at);
-
 		int rc = dns_read(b + at, len, &q);
 
 		if (rc != DNS_NONE)
@@ -262,7 +251,7 @@ static enum outcome outcome_of(const struct flow *f, const uint8_t *b, size_t le
 
 	if (!late && !l->plain && !l->tcp && dns_no_opt(b, len, l->id))
 		return OUT_PLAIN;
-	nwanted = dns_answer(b, len, &l->q, l->id, wanted, whole ? MESSAGE_MAX : MIN(l->q.size, 4096), &found);
+	nwanted = dns_answer(b, len, &l->q, l->id, wanted, whole ? MESSAGE_MAX : MIN(l->q.size, ANSWER_UDP), &found);
 	if (!nwanted)
 		return l->tcp ? OUT_NEXT : OUT_NOTHING;
 	failed = found.rcode == DNS_SERVFAIL || found.rcode == DNS_REFUSED;
@@ -313,7 +302,8 @@ static void turn_message(struct flow *f, enum outcome out)
 static enum outcome deliver(struct flow *f, bool late, unsigned times)
 {
 	struct file *r = file_of(late ? lookup_of(f)->late : f->sock);
-	enum outcome out = outcome_of(f, message, nmessage, late);
+	enum outcome out = outcome_of(f, reply, nreply, late);
+
 	r->times = out == OUT_PLAIN ? 1 : times;
 	r->events |= EPOLLIN;
 	turn_message(f, out);
@@ -333,9 +323,9 @@ static void op_answer(unsigned n, bool late)
 		r = file_of(other->sock);		/* what another one was asked */
 	if (!r->nquery)
 		return;
-	nmessage = reply_take(r->query, r->nquery, message);
+	nreply = reply_take(r->query, r->nquery, reply);
 	if (how & 2)
-		nmessage = MIN(nmessage, take(1));
+		nreply = MIN(nreply, take(1));
 	deliver(f, late, how & 4 ? 1 + (how >> 3) : 1);
 }
 
@@ -579,13 +569,13 @@ static void resolve_all(void)
 		seed[0] &= kinds & (uint8_t)(seed[1] >> 2 | seed[2]);	/* few of them */
 		in = seed;
 		in_left = SEED;
-		nmessage = reply_take(r->query, r->nquery, message);
+		nreply = reply_take(r->query, r->nquery, reply);
 		if (lookup_of(f)->tcp) {
-			put_be16(r->b, (uint16_t)nmessage);
-			memcpy(r->b + 2, message, nmessage);
-			r->len = r->nb = nmessage + 2;
+			put_be16(r->b, (uint16_t)nreply);
+			memcpy(r->b + 2, reply, nreply);
+			r->len = r->nb = nreply + 2;
 			r->events |= EPOLLIN;
-			turn_message(f, outcome_of(f, message, nmessage, false));
+			turn_message(f, outcome_of(f, reply, nreply, false));
 		} else if (deliver(f, false, 1) == OUT_NOTHING) {
 			r->err = ECONNREFUSED;
 			r->events |= EPOLLERR;

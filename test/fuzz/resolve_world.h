@@ -14,7 +14,6 @@
 #define FILES		640
 #define STREAMS		4		/* of a guest, at once */
 #define STREAM_ROOM	8192
-#define STREAM_LOOKUPS	16
 #define MESSAGE		9000
 #define REPLIES		(256U << 10)
 #define PORT_GUEST	40000
@@ -29,7 +28,6 @@ ssize_t __wrap_recv(int fd, void *b, size_t len, int flags);
 ssize_t __wrap___recv_chk(int fd, void *b, size_t len, size_t size, int flags);
 int __wrap_close(int fd);
 int __real_close(int fd);
-int __wrap_getentropy(void *b, size_t len);
 
 static struct conf cf;
 static unsigned failing;		/* calls until one fails, 0: none does */
@@ -46,7 +44,7 @@ struct file {
 	uint8_t		query[DNS_QUERY_MAX];	/* last one sent */
 	size_t		nquery;
 	unsigned	sends;
-	unsigned	times;		/* UDP: datagrams that wait, each is message[] */
+	unsigned	times;		/* UDP: datagrams that wait, each is reply[] */
 	size_t		at, len;	/* bytes of @b read, and that came */
 	uint8_t		*b;		/* STREAM_ROOM or 2 + MESSAGE bytes */
 	size_t		nb;		/* TCP: bytes of the message at @b */
@@ -66,8 +64,8 @@ static struct file file[FILES];
 static unsigned files_end;		/* those behind were never open */
 static uint8_t bytes[FILES][2 + MESSAGE];
 static struct guest_stream stream[GUESTS * STREAMS];
-static uint8_t message[MESSAGE], wanted[65536];
-static size_t nmessage, nwanted;	/* @wanted: the answer that is due in this turn */
+static uint8_t reply[MESSAGE], wanted[65536];
+static size_t nreply, nwanted;	/* @wanted: the answer that is due in this turn */
 static bool wanted_seen;
 static unsigned opening;		/* stream that is opened */
 static unsigned answers;		/* to guests, in this turn */
@@ -163,12 +161,6 @@ int __wrap_epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
 	return 0;
 }
 
-int __wrap_getentropy(void *b, size_t len)
-{
-	memset(b, 0, len);
-	return 0;
-}
-
 /* ---- answers to guests ---- */
 
 static void answer_seen(const uint8_t *b, size_t len)
@@ -259,7 +251,7 @@ ssize_t __wrap_recv(int fd, void *b, size_t len, int flags)
 	}
 	if (f->kind == FILE_UDP && f->times) {
 		f->times--;
-		return give(b, message, nmessage, len);
+		return give(b, reply, nreply, len);
 	}
 	if (f->kind != FILE_UDP && f->at < f->len) {
 		n = give(b, f->b + f->at, f->len - f->at, len);
@@ -310,23 +302,14 @@ static void dgram_answer(struct guest *g, const struct pkt *p)
 
 static int sink_flush(struct tap *t)
 {
-	static uint8_t got[65600];
-
 	if (full)
 		return -EAGAIN;
 	for (; t->qlen; tap_queue_pop(t)) {
 		const struct frame *f = tap_queued(t, 0);
-		struct iovec iov[1 + FRAME_IOV], whole = { got, 0 };
-		struct raw raw = { &whole, 1, 0, f->off, 0 };
-		unsigned n = frame_iov(f, iov);
+		struct iovec iov[1 + FRAME_IOV];
+		struct raw raw = { iov, frame_iov(f, iov), f->hlen + f->len, f->off, 0 };
 		struct pkt p;
 
-		for (unsigned i = 0; i < n; i++) {
-			CHECK(whole.iov_len + iov[i].iov_len <= sizeof(got));
-			memcpy(got + whole.iov_len, iov[i].iov_base, iov[i].iov_len);
-			whole.iov_len += iov[i].iov_len;
-		}
-		raw.len = whole.iov_len;
 		raw.off.full = !f->off.partial;
 		CHECK(pkt_parse(&raw, &p) == DROP_NONE && !p.fragment);
 		dgram_answer(&c.guest[t->index], &p);
