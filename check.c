@@ -366,6 +366,7 @@ int check_host(struct conf *c, struct ns *ns)
 	int status = EXIT_SUCCESS, p[2];
 	unsigned i = 0;
 	pid_t pid;
+	char *tab;
 
 	st.c = c;
 	st.ns = ns;
@@ -376,8 +377,9 @@ int check_host(struct conf *c, struct ns *ns)
 	isolate_early(c, NULL, 0);
 	isolate_user(c);
 	file_line("/proc/sys/net/ipv4/ping_group_range", st.groups, sizeof(st.groups));
-	if (strchr(st.groups, '\t'))
-		*strchr(st.groups, '\t') = ' ';
+	tab = strchr(st.groups, '\t');
+	if (tab)
+		*tab = ' ';
 	sock_probe();
 	net_start(&st.net, c);
 	do {

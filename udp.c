@@ -271,7 +271,7 @@ bool udp_move(struct ctx *c, struct flow *f, const struct side *host, const stru
 	struct flow *old = port_of(c, f), *port;
 	uint16_t head = f->batch_head;
 
-	f->batch_head = 0;			/* it must not give way for its own socket */
+	f->batch_head = 0;			/* stays, as with packets of the batch: others may end for the socket */
 	port = port_free_for(c, flow_guest(c, f), &f->side[GUEST].peer, host, *leave);
 	f->batch_head = head;
 	if (!port)

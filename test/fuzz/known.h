@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* known.h - names.c, beside a slow reference of its table, which is changed in the same way, and compared
  *
- * c is the process; siphash() has to be wrapped, so that chains are long, and getentropy(). Steps of inputs that need no
- * query are here, too.
+ * c is the process; siphash() has to be wrapped, so that chains are long, and getentropy(). Steps of inputs that need
+ * no query are here, too.
  */
 #ifndef KNOWN_H
 #define KNOWN_H
