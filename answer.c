@@ -8,7 +8,7 @@
 
 enum { NDP_RS = 133, NDP_NS = 135, NDP_REDIRECT = 137, MLD_FIRST = 130, MLD_LAST = 132, MLD2_REPORT = 143 };
 
-#define ADVERT_AGAIN	1000		/* ms between two for changes */
+#define ADVERT_AGAIN	500		/* ms between two for changes: each of many is told within a second */
 #define ADVERTS_AGAIN	3		/* of a change */
 #define LABEL_MAX	63		/* RFC 1035 2.3.4 */
 #define NAME_MAX_WIRE	255
