@@ -3,8 +3,8 @@
  *
  * A query is kept until it is answered. Without an answer after 2 s, at once after an ICMP error, SERVFAIL or REFUSED
  * (RFC 1035 4.1.1), the flow moves on to the next resolver, behind the last one to the first again, with all queries
- * that it keeps. The resolver that answered is the first one for other queries, for a minute. The answer that the last
- * one gives is the guest's, whatever it is.
+ * that it keeps. The resolver that answered is the first one for other queries, for a minute: for those of new flows,
+ * and of flows that wait for no answer. The answer that the last one gives is the guest's, whatever it is.
  *
  * Of a message, only its identifier and the result are looked at. One too long to be kept, or without room for it, is
  * sent as any other datagram; so is each if there is one resolver only. DNS over DTLS or QUIC (RFC 8094, 9250) has none
@@ -162,17 +162,28 @@ static void relay_next(struct ctx *c, struct flow *f)
 	}
 }
 
+/* Is nothing asked? Connections by DTLS or QUIC stay where they are. */
+static bool is_idle(const struct ctx *c, const struct flow *f)
+{
+	if (f->side[GUEST].our.port != PORT_DNS)
+		return false;
+	for (const struct query *q = query[0]; q < query[QUERY_SETS]; q++)
+		if (query_is_of(c, q, f))
+			return false;
+	return true;
+}
+
 void udp_relay_query(struct ctx *c, struct flow *f, const struct pkt *pkts)
 {
 	struct net_ip *ip = family_of(c, f);
+	unsigned i = resolver_nr(ip, &f->side[HOST].peer.a);
 
-	if (resolver_nr(ip, &f->side[HOST].peer.a) == ip->ndns_to && ip->ndns_to) {	/* the host has others now */
-		resolver_begin(ip, c->now);
+	resolver_begin(ip, c->now);
+	if (ip->ndns_to && i != ip->dns_first && (i == ip->ndns_to || is_idle(c, f)))
 		resolver_set(c, f, ip->dns_first);
-	}
 	if (ip->ndns_to < 2)
 		return;
-	for (uint16_t i = f->batch_head; i != PKT_NEXT_NONE; i = pkts[i].next)
+	for (i = f->batch_head; i != PKT_NEXT_NONE; i = pkts[i].next)
 		query_keep(c, f, &pkts[i]);
 }
 

@@ -11,7 +11,7 @@ mkdir "$T/run" "$T/run/a"
 chmod 755 "$T/run" "$T/run/a"
 servers 198.51.100.10
 F=169.254.1.1
-resolver()	{ C python3 "$SYS/follow.py" query $F 53 1 "${1:-1}"; }
+resolver()	{ C python3 "$SYS/follow.py" query $F 53 1 "${1:-1}" "${@:2}"; }	# [SECONDS [PORT]]
 uses()		{ [ "$(resolver)" = "$1" ]; }
 leads()		{ ok "$1" wait_for 3 uses "$2"; }
 
@@ -80,12 +80,14 @@ servers()	# ADDRESS...: resolvers in this order, and none is preferred any more
 }
 servers 198.51.100.10 198.51.100.11 198.51.100.12
 is "FOL-24 the first one answers" "$(resolver)" 198.51.100.10
+is "FOL-24 the first one answers a socket that asks again later" "$(resolver 1 5300)" 198.51.100.10
 server 198.51.100.10 -1
 start=$(now_ms)
 is "FOL-24 it doesn't answer any more: the next one" "$(resolver 5)" 198.51.100.11
 like "FOL-24 after 2 s" $(($(now_ms) - start)) '^2[0-9]{3}$'
 start=$(now_ms)
 is "FOL-24 the one that answered is the first one now" "$(resolver 5)" 198.51.100.11
+is "FOL-24 and of that socket" "$(resolver 5 5300)" 198.51.100.11
 le "FOL-24 at once" $(($(now_ms) - start)) 1000
 server 198.51.100.11 2
 server 198.51.100.12 5
