@@ -25,6 +25,7 @@ echo "$1 $ip $router $lease" >>"$0.out"
 END
 chmod 755 "$T/udhcpc.sh"
 C udhcpc -f -q -n -R -i ext -s "$T/udhcpc.sh" >"$T/udhcpc.log" 2>&1
+: >"$T/udhcpc.sh.out"
 C udhcpc -f -t 3 -T 1 -i ext -s "$T/udhcpc.sh" >"$T/udhcpc.log" 2>&1 &
 disown
 ok "a lease of an hour" wait_for 20 grep -q "bound 198.51.100.2 198.51.100.1 3600" "$T/udhcpc.sh.out"
@@ -42,7 +43,8 @@ ok "FOL-30 but not invalid" [ "$v" -gt 7000 ]
 ok "FOL-30 its hosts" wait_for 5 C ping -nqc 1 -W 1 2001:db8:2::10
 
 kill -USR1 "$p"		# renew
-ok "FOL-31 another lease, at renewal" wait_for 20 grep -q "bound 203.0.113.2 203.0.113.1 3600" "$T/udhcpc.sh.out"
+ok "FOL-31 another lease, at renewal" wait_for 20 grep -q "bound 203.0.113.2 203.0.113.1 3600" "$T/udhcpc.sh.out" ||
+	diag "$(tail -n 20 "$T/udhcpc.log" "$T/udhcpc.sh.out" "$PASTA_LOG")"
 ok "FOL-31 its hosts" wait_for 5 C ping -nqc 1 -W 1 203.0.113.10
 kill "$p"
 
