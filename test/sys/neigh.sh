@@ -41,10 +41,11 @@ GW=$(R cat /sys/class/net/ext/address 2>/dev/null || R ip -o link show ext | sed
 
 mac()	{ C ip neigh show "$1" dev ext | sed -n 's/.*lladdr \([^ ]*\).*/\1/p'; }
 has()	{ [ "$(mac "$1")" = "$2" ]; }
-# seen NAME ADDRESS MAC: what C has for it, once it has asked
+asked()	{ C ping -nqc 1 -W 1 "$1"; [ -n "$(mac "$1")" ]; }
+# seen NAME ADDRESS MAC: what C has for it, once it has asked and heard
 seen()
 {
-	C ping -nqc 1 -W 1 "$2" >/dev/null
+	wait_for 10 asked "$2"
 	is "$1" "$(mac "$2")" "$3"
 }
 
