@@ -9,7 +9,7 @@ follow.py df ADDRESS PORT BYTES: a datagram of that length with DF: "ok", "too b
 follow.py group ADDRESS PORT INTERFACE...: datagrams to a group come back, on these interfaces
 follow.py names PORT [PREFIX]: a resolver on all addresses, by UDP and TCP; its answer is the address that was asked. A
 file PREFIX ADDRESS has the result that this one gives instead of 0 (RFC 1035 4.1.1); negative: it doesn't answer
-follow.py query ADDRESS PORT TRIES SECONDS [FROM]: that answer, and a result other than 0, or the last error; from a port
+follow.py query ADDRESS PORT TRIES SECONDS [OWN]: that answer, and a result other than 0, or the last error
 follow.py adverts: router advertisements on ext, a line each: time in ms, source, destination, lifetime, then
 p=PREFIX,PREFERRED,VALID and d=SERVER,LIFETIME"""
 import os, select, socket, struct, sys, threading, time
