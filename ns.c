@@ -301,7 +301,7 @@ static int command_child(void *arg)
 	/* A shell gets its first argument as from login(1): its file name after a dash */
 	snprintf(name, sizeof(name), "-%s", file);
 	execvp(file, args ? args : (char *const[]){ name, NULL });
-	die("Couldn't run %s: %s", file, errno_text(errno));
+	die("Couldn't run %s: %s", *file ? file : "\"\"", errno_text(errno));
 }
 
 /* The descriptor in a path that isolate_early() spared */

@@ -513,7 +513,7 @@ int pesto_main(int argc, char **argv)
 	json_close(&p.call, '}');
 	json_close(&p.call, '}');
 	json_nul(&p.call);
-	if (!path || i != argc)
+	if (!path || !*path || i != argc)
 		die("pesto: the path of one control socket expected; see --help");
 	if (p.call.full)
 		die("pesto: more options than one change may have");

@@ -639,6 +639,7 @@ case(
 )
 case("Couldn't open socket pair: Too many open files", "pasta", "true", under=fails("socketpair:EMFILE"))
 case("Couldn't run /none/command: No such file or directory", "pasta", "/none/command")
+case("Couldn't run \"\": No such file or directory", "pasta", "")
 case(
     "Failed to start the thread that opens sockets in the namespace: Resource temporarily unavailable" + NPROC,
     "pasta",
@@ -683,6 +684,7 @@ case(r"No such guest: nobody \(--disconnect\)", "pesto", "--disconnect", "nobody
 case(r"No such guest: x{256} \(--disconnect\)", "pesto", "--disconnect", "x" * 4000, os.environ["PASST_CONTROL"])
 case("Nothing to delete: no rule of option '-t 7' is there", "pesto", "-D", "-t", "7", CONTROL)
 case("pesto: the path of one control socket expected; see --help", "pesto")
+case("pesto: the path of one control socket expected; see --help", "pesto", "")
 case("pesto: more options than one change may have", "pesto", "-A", *(f"-t{'1' * 50}" for _ in range(3000)), CONTROL)
 case("pesto: --now takes --policy", "pesto", "--now", CONTROL)
 case(
