@@ -26,20 +26,34 @@ static int unix_socket(const char *path, int flags, struct sockaddr_un *a)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Removes a socket without a listener, @name in @dir: 0, -EADDRINUSE if it has one, other -errno, -FILE_LINK */
-static int clear_path(int fd, const struct sockaddr_un *a, int dir, const char *name)
+/* Does a process have the socket at @a? 0, -EADDRINUSE, or other -errno. A datagram socket gets EPROTOTYPE from a stream
+ * socket (unix_find_bsd() in the kernel): a listener there sees no connection, which it may take for its guest.
+ */
+static int used(const struct sockaddr_un *a)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), rc;
+
+	if (fd < 0)
+		return -errno;
+	rc = connect(fd, (const struct sockaddr *)a, sizeof(*a)) ? errno : EPROTOTYPE;
+	close(fd);
+	return rc == EPROTOTYPE ? -EADDRINUSE : rc == ENOENT || rc == ECONNREFUSED ? 0 : -rc;
+}
+
+/* Removes a socket that no process has, @name in @dir: 0, -EADDRINUSE, other -errno, -FILE_LINK */
+static int clear_path(const struct sockaddr_un *a, int dir, const char *name)
 {
 	struct stat st;
+	int rc;
 
 	if (real_root() && !fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) && S_ISLNK(st.st_mode))
 		return -FILE_LINK;
-	if (!connect(fd, (const struct sockaddr *)a, sizeof(*a)) || errno == EAGAIN)	/* its queue is full */
-		return -EADDRINUSE;
-	if (errno == ENOENT)
-		return 0;
-	if (errno != ECONNREFUSED)
-		return -errno;
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) || !S_ISSOCK(st.st_mode))
+	rc = used(a);
+	if (rc)
+		return rc;
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW))
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(st.st_mode))
 		return -ENOTSOCK;
 	return unlinkat(dir, name, 0) ? -errno : 0;
 }
@@ -55,7 +69,7 @@ int unix_listen(const char *path, mode_t mode)
 	if (fd < 0)
 		return fd;
 	dir = file_dir(path, name);
-	rc = dir < 0 ? dir : clear_path(fd, &a, dir, name);
+	rc = dir < 0 ? dir : clear_path(&a, dir, name);
 	fd_close(dir);
 	mask = umask(0777);
 	umask(mask | (~mode & 0777));

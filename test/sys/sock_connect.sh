@@ -197,6 +197,19 @@ for o in "-1", "--one-off":
 
 # ---- The path: what is in the way
 
+proc = passt("-s", S, "--one-off")
+rc, out, err = run([PASST, "-s", S])
+p.eq(rc, 1, "in use by one with --one-off: status")
+g = connect()
+up(g, "in use: it waits for its guest still")
+g.close()
+try:
+    rc = proc.wait(PATIENCE)
+except subprocess.TimeoutExpired:
+    rc = "still there"
+    end(proc)
+p.eq(rc, 0, "in use: it ends with its guest")
+proc.stdout.close()
 with contextlib.suppress(FileNotFoundError):
     os.unlink(S)
 proc = passt("-s", S)
