@@ -337,6 +337,7 @@ static void link_tap(struct ctx *c)
 	tun_attach(&g->tap, fd, &caps, file.pcap);
 	tun_mac(fd, &g->device);
 	g->mac = g->device;
+	g->since = c->now;
 	guests_add(&c->here, 0);
 	need(ev_add(c->epfd, fd, EV_TAP, 0, 0, EPOLLIN), "watch the tap device");
 	ns_configure(&ns, &c->net);

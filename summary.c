@@ -20,7 +20,8 @@ static void print_guest(const struct net *net, enum family f)
 {
 	const struct net_ip *ip = &net->ip[f];
 	const struct guest_ip *g = &ip->guest;
-	const struct addr mask = f == V4 ? addr_from4(addr_mask4(g->plen)) : addr_any6;
+	const struct lan_conf *lan = &net->cf->lan;
+	const struct addr mask = f == V4 ? addr_from4(addr_mask4(lan->on ? lan->plen4 : g->plen)) : addr_any6;
 	const char *title = net->cf->no_dhcp || addr_is_unspec(&g->addr) ? NULL : "DHCP:";
 
 	if (f == V6 && net->cf->no_dhcpv6)
@@ -29,7 +30,7 @@ static void print_guest(const struct net *net, enum family f)
 		title = net->cf->no_ndp ? "DHCPv6:" : "NDP/DHCPv6:";
 	if (title) {
 		info("%s", title);
-		print_addr("assign: ", &g->addr);
+		print_addr(lan->on ? "assign to each guest one of: " : "assign: ", lan->on ? &lan->net[f] : &g->addr);
 		print_addr("mask: ", &mask);
 		print_addr("router: ", &ip->gw);
 		print_addr("our link-local: ", &ip->our_ll);

@@ -27,6 +27,7 @@ def end(address, port):
 
 resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
 v = Varlink(PATH)
+check("guests: age", [0 <= g["age"] < 60000 for g in v.call("ListGuests")["guests"]], [True])
 
 netns.enter(GUEST)
 listener = socket.create_server(("198.51.100.2", 8600), backlog=1000)

@@ -63,6 +63,7 @@ refused([*LAN, "--lease", "52:54:00:00:00:01=" + NET + "1"], "our address")
 refused([*LAN, "--lease", "52:54:00:00:00:01=" + NET + "9", "--lease", "52:54:00:00:00:01=" + NET + "10"], "one already")
 
 proc = passt("--guests", "3", "-c", TMP + "/control", "--lease", "52:54:00:00:01:02=" + NET + "50,see")
+p.ok(wait_until(lambda: said("assign to each guest one of: " + NET + "0")), "the network is told at the start")
 a, b, c = (connect(n) for n in range(3))
 p.ok(got(a, b"hello") and got(a, b"hello") and got(b, b"hello"), "broadcast: to all others that are there")
 
