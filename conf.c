@@ -588,7 +588,7 @@ static const struct opt opts[] = {
 	{ "stats", 0, "SECONDS", BOTH, p_stats, 0, "Print counters at this interval, unless nothing moved; 0: never" },
 	{ "log-file", 'l', "PATH", BOTH, p_path, CONF(log_file), "Log to a file instead of the system log" },
 	{ "log-size", 0, "BYTES", BOTH, p_log_size, 0,
-	  "Size at which the log file gives up its oldest half; 1 MiB by default" },
+	  "Size at which the log file gives up its oldest half; 1 MiB by default, 40960 at least" },
 	{ "flow-log", 0, "PATH", BOTH, p_path, CONF(flow_log),
 	  "Record each verdict on a flow, and its end, as a line of JSON in a file; --log-size holds for it, too" },
 	{ "pid", 'P', "PATH", BOTH, p_path, CONF(pid_file), "Write the process ID to a file" },
@@ -634,8 +634,8 @@ static const struct opt opts[] = {
 	{ "guests", 0, "N", PASST, p_guests, 0,
 	  "Guests that may be connected at once, 1 to 64; 1 by default. More than one need --lan" },
 	{ "lan", 0, "PREFIX4[,PREFIX6]", PASST, p_lan, 0,
-	  "A network of the guests' own, with addresses from these prefixes. Its .1 and ::1 are the gateway and the "
-	  "resolver" },
+	  "A network of the guests' own, with addresses from these prefixes. The first address of each is the gateway "
+	  "and the resolver" },
 	{ "lan-isolate", 0, NULL, PASST, p_set, CONF(lan.isolate), "Guests do not reach each other" },
 	{ "lease", 0, "MAC=ADDR[,NAME]", PASST, p_lease, 0,
 	  "Address, and name, of the guest with this MAC address; up to 128 times" },

@@ -26,8 +26,8 @@ static int unix_socket(const char *path, int flags, struct sockaddr_un *a)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Does a process have the socket at @a? 0, -EADDRINUSE, or other -errno. A datagram socket gets EPROTOTYPE from a stream
- * socket (unix_find_bsd() in the kernel): a listener there sees no connection, which it may take for its guest.
+/* Does a process have the socket at @a? 0, -EADDRINUSE, or other -errno. A datagram socket gets EPROTOTYPE from one of
+ * streams (unix(7), unix_find_bsd() in the kernel): a listener sees no connection, which it may take for its guest.
  */
 static int used(const struct sockaddr_un *a)
 {
