@@ -197,7 +197,10 @@ for o in "-1", "--one-off":
 
 # ---- The path: what is in the way
 
+with contextlib.suppress(FileNotFoundError):
+    os.unlink(S)
 proc = passt("-s", S, "--one-off")
+p.ok(wait_until(lambda: os.path.exists(S)), "a passt with --one-off")
 rc, out, err = run([PASST, "-s", S])
 p.eq(rc, 1, "in use by one with --one-off: status")
 g = connect()
