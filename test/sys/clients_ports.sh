@@ -88,7 +88,8 @@ for p in 8110 8109-8111; do
 	unlike "podman, port taken: no words that stand for another reason" "${OUT,,}" "not found|no such file"
 done
 unserve
-is "podman, port taken: nothing is left" "$(open_ports) $(pgrep -x pasta)" " "
+ok "podman, port taken: no process is left" wait_for 20 nobody
+is "podman, port taken: no port is left" "$(open_ports)" ""
 umount -l "$NS"
 
 # Its own --pid, and the user's: the last counts, whatever the other one is

@@ -106,11 +106,8 @@ def serve_one(log, q, me, tcp, send, other):
             send(a)
 
 
-def serve_udp(log, me):
-    s = socket.socket(socket.AF_INET6 if ":" in me else socket.AF_INET, socket.SOCK_DGRAM)
-    s.bind((me, 53))
+def serve_udp(log, me, s):
     another = socket.socket(s.family, socket.SOCK_DGRAM)
-    print("ready", flush=True)
     while True:
         q, who = s.recvfrom(65535)
         threading.Thread(target=serve_one, daemon=True, args=(
@@ -137,13 +134,16 @@ def serve_stream(log, me, c):
 def serve(log, *mine):
     log = open(log, "a")
     for me in mine:
-        threading.Thread(target=serve_udp, daemon=True, args=(log, me)).start()
+        s = socket.socket(socket.AF_INET6 if ":" in me else socket.AF_INET, socket.SOCK_DGRAM)
+        s.bind((me, 53))
+        threading.Thread(target=serve_udp, daemon=True, args=(log, me, s)).start()
         t = socket.create_server((me, 53), family=socket.AF_INET6 if ":" in me else socket.AF_INET)
 
         def accept(t=t, me=me):
             while True:
                 threading.Thread(target=serve_stream, daemon=True, args=(log, me, t.accept()[0])).start()
         threading.Thread(target=accept, daemon=True).start()
+    print("ready", flush=True)
     threading.Event().wait()
 
 

@@ -12,7 +12,7 @@ start() { # OPTION...: with a port, so that it shows what it holds
 free() { ! ss -Hltn "sport = :8000" | grep -q .; }
 ends() { # NAME: within the 5 s that callers wait
 	if wait_for 5 gone "$PASTAPID"; then pass "$1"; else fail "$1"; kill -9 "$PASTAPID"; fi
-	ok "$1: its port is free" wait_for 1 free
+	ok "$1: its port is free" wait_for 10 free
 }
 finish() { kill -9 "$CPID" 2>/dev/null; }
 

@@ -96,7 +96,7 @@ C_is()		{ [ "$(C_addr) via $(C_via)" = "$1" ]; }
 IN_EXT="198.51.100.2/24 2001:db8:1::2/64 via 198.51.100.1 2001:db8:1::1"
 IN_WLAN="2001:db8:2::2/64 203.0.113.2/24 via 203.0.113.1 2001:db8:2::1"
 # follows NAME STATE
-follows()	{ ok "$1" wait_for 5 C_is "$2" || diag "$(C_addr) via $(C_via)
+follows()	{ ok "$1" wait_for 20 C_is "$2" || diag "$(C_addr) via $(C_via)
 $(tail -n 5 "$PASTA_LOG")"; }
 
 # hold N ADDRESS PORT: a connection from C, or with IN=env from H; held N: a byte there and back; its output so far is in $T/hold.N

@@ -18,8 +18,8 @@ start=${EPOCHREALTIME/./}
 wlan
 follows "FOL-01 another network" "$IN_WLAN"
 diag "after $(((${EPOCHREALTIME/./} - start) / 1000)) ms"
-ok "FOL-02 a connection from an address that left is reset" wait_for 5 ends 1
-ok "FOL-02 the same, IPv6" wait_for 5 ends 2
+ok "FOL-02 a connection from an address that left is reset" wait_for 20 ends 1
+ok "FOL-02 the same, IPv6" wait_for 20 ends 2
 ok "FOL-01 its hosts" traffic 203.0.113.10
 ok "FOL-01 its hosts, IPv6" traffic 2001:db8:2::10
 ok "FOL-01 the host itself is at the new gateway's address" C timeout 5 python3 "$SYS/follow.py" hold 203.0.113.1 \
@@ -60,9 +60,9 @@ hold 4 198.51.100.1 8
 ok "to the host's loopback" held 4
 nets
 wlan
-ok "FOL-04 an old address with a connection stays" wait_for 5 eval 'C_addr | grep 198.51.100.2 | grep -q 203.0.113.2'
-ok "FOL-02 the other connection of that address is reset" wait_for 5 ends 3
-ok "FOL-04 the old address is deprecated" wait_for 5 eval \
+ok "FOL-04 an old address with a connection stays" wait_for 20 eval 'C_addr | grep 198.51.100.2 | grep -q 203.0.113.2'
+ok "FOL-02 the other connection of that address is reset" wait_for 20 ends 3
+ok "FOL-04 the old address is deprecated" wait_for 20 eval \
 	'C ip addr show dev ext | grep 198.51.100.2 | grep -q deprecated'
 ok "FOL-04 the connection goes on" held 4
 unhold 4
@@ -79,7 +79,7 @@ ip -6 route replace default via 2001:db8:1::1 dev ext onlink
 follows "FOL-01 IPv6 is renumbered" "198.51.100.2/24 2001:db8:1:2::2/64 via 198.51.100.1 2001:db8:1::1"
 ip -6 addr flush dev ext scope global
 ip -6 route flush default
-ok "FOL-01 IPv6 is lost" wait_for 5 grep -q "no IPv6 any more" "$PASTA_LOG"
+ok "FOL-01 IPv6 is lost" wait_for 20 grep -q "no IPv6 any more" "$PASTA_LOG"
 ok "FOL-01 IPv4 stays" traffic 198.51.100.10
 ext 2>/dev/null
 follows "FOL-01 IPv6 is gained" "$IN_EXT"
@@ -92,17 +92,17 @@ R ip addr add 10.8.0.10/24 dev wlan
 pasta_up
 C ip route add 192.0.2.0/24 via 198.51.100.77
 ip route add 10.1.0.0/16 via 198.51.100.9
-ok "FOL-06 a new route" wait_for 5 eval 'C ip route | grep -q "10.1.0.0/16 via 198.51.100.9"'
+ok "FOL-06 a new route" wait_for 20 eval 'C ip route | grep -q "10.1.0.0/16 via 198.51.100.9"'
 ip route del 10.1.0.0/16
-ok "FOL-06 it goes" wait_for 5 eval '! C ip route | grep -q 10.1.0.0'
+ok "FOL-06 it goes" wait_for 20 eval '! C ip route | grep -q 10.1.0.0'
 ok "FOL-07 a route that somebody else added stays" eval 'C ip route | grep -q "192.0.2.0/24 via 198.51.100.77"'
 ip addr add 10.8.0.2/24 dev wlan
 ip route del default
 ip route add default via 198.51.100.1 metric 600
 ip route add default via 10.8.0.1 metric 50
-ok "FOL-06 a VPN is up" wait_for 5 eval '[[ "$(C_addr -4) $(C ip route show default)" =~ ^10.8.0.2/24.*via\ 10.8.0.1 ]]'
+ok "FOL-06 a VPN is up" wait_for 20 eval '[[ "$(C_addr -4) $(C ip route show default)" =~ ^10.8.0.2/24.*via\ 10.8.0.1 ]]'
 ip addr del 10.8.0.2/24 dev wlan
-ok "FOL-06 and down" wait_for 5 eval \
+ok "FOL-06 and down" wait_for 20 eval \
 	'[[ "$(C_addr -4) $(C ip route show default)" =~ ^198.51.100.2/24.*via\ 198.51.100.1 ]]'
 pasta_stop
 nets
@@ -116,7 +116,7 @@ C ip route del default
 C ip -6 route replace default via 2001:db8:1::1 dev ext metric 1024 mtu 1400
 nets
 wlan
-ok "FOL-07 addresses follow; one that somebody added stays" wait_for 5 eval \
+ok "FOL-07 addresses follow; one that somebody added stays" wait_for 20 eval \
 	'[ "$(C_addr)" = "192.0.2.99/24 2001:db8:2::2/64 203.0.113.2/24" ]'
 is "FOL-07 a default route that somebody deleted is not set again" "$(C ip route show default)" ""
 like "FOL-07 one that somebody changed stays" "$(C ip -6 route show default)" "via 2001:db8:1::1.*mtu 1400"
@@ -151,16 +151,16 @@ ip link set eth9 up
 ip addr add 2001:db8:1::2/64 dev eth9 nodad
 ip route add default via 198.51.100.1
 ip -6 route add default via 2001:db8:1::1
-ok "FOL-09 renamed" wait_for 5 traffic 198.51.100.10
-ok "FOL-09 renamed, IPv6" wait_for 5 traffic 2001:db8:1::10
+ok "FOL-09 renamed" wait_for 20 traffic 198.51.100.10
+ok "FOL-09 renamed, IPv6" wait_for 20 traffic 2001:db8:1::10
 again ext
 R_ext
 ext
 wait_for 20 link_up
-ok "FOL-09 removed, and made again" wait_for 5 traffic 198.51.100.10
-ok "FOL-09 removed, and made again, IPv6" wait_for 5 traffic 2001:db8:1::10
+ok "FOL-09 removed, and made again" wait_for 20 traffic 198.51.100.10
+ok "FOL-09 removed, and made again, IPv6" wait_for 20 traffic 2001:db8:1::10
 follows "FOL-09 the namespace" "$IN_EXT"
-ok "FOL-09 removed, and made again: to a port on it" wait_for 5 inbound
+ok "FOL-09 removed, and made again: to a port on it" wait_for 20 inbound
 IN=R udp_hold 9 198.51.100.2 8000
 ok "FOL-09 and by UDP" held 9
 unhold 9
@@ -168,12 +168,12 @@ unhold 9
 # ---- cost
 
 ok "it rests" wait_for 20 still
-a=$(cs_of "$PASTAPID")
+a=$(cs_of "$PASTAPID") f=$(frames)
 ip link add other type veth peer name other2
 for i in {1..100}; do echo "addr add 192.0.2.$i/32 dev other"; done | ip -batch -
 ip link set other up
 wait_for 20 still
-le "FOL-10 another interface and its addresses: wake-ups" $(($(cs_of "$PASTAPID") - a)) 4
+le "FOL-10 another interface and its addresses: wake-ups but for frames" $(($(cs_of "$PASTAPID") - a - ($(frames) - f))) 4
 ip link del other
 pasta_stop
 

@@ -37,7 +37,7 @@ ip link set ext up
 ip addr add 2001:db8:1::2/64 dev ext nodad
 ip route add default via 198.51.100.1
 ip -6 route add default via 2001:db8:1::1
-ok "FOL-39 the network is back: new connections" wait_for 5 traffic 198.51.100.10
+ok "FOL-39 the network is back: new connections" wait_for 20 traffic 198.51.100.10
 wait $X1
 tap_of sh -c 'cat "$1"; exit "$2"' xfer "$T/jobs.long.out" $?
 wait $X2

@@ -95,7 +95,7 @@ for o in "-t 8500" "-u 8501" "-t 8400-8600" "-t 127.0.0.1/8500" "-t 8500:80" "-t
 	like "FWD-16 $o: taken, message" "$out" "Failed to bind port 850[0-4] \\(.*in use\\) for option '$o'"
 	is "FWD-16 one line" "$(grep -vc '^Started as root' <<<"$out")" 1
 done
-is "nothing is left behind" "$(pgrep -c -x 'pasta|passt')" 0
+ok "nothing is left behind" wait_for 20 nobody
 # As somebody without capabilities
 low=("$PASTA" --config-net -t 81 -- true)
 [ $LINK = tap ] || low=("$PASST" -s "$T/low.socket" -t 81)

@@ -87,7 +87,7 @@ is "HTTP: absolute form of another name" \
 is "HTTP: a field that goes on" "$(ask 9.9.9.9 80 "$GET\tx: y\r\n\r\n")" reset
 is "HTTP/2 without TLS" "$(ask 9.9.9.9 8080 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')" reset
 is "HTTP: the end before the header's" "$(ask 9.9.9.9 80 "$GET" -e)" reset
-is "HTTP: more than 10 s" "$(ask 9.9.9.9 80 G -s 11 'ET / HTTP/1.1\r\nHost: a.example\r\n\r\n')" reset
+is "HTTP: more than 10 s" "$(ask 9.9.9.9 80 G -s 15 'ET / HTTP/1.1\r\nHost: a.example\r\n\r\n')" reset
 is "nothing of these connections has got there" "$(seen 8 | sort | uniq -c | sed 's/^ *//')" "7 80 nothing
 1 8080 nothing"
 

@@ -333,11 +333,18 @@ guest_up()
 
 # The current one may end from now on; pasta_stop makes it, and passt's guest follows
 pasta_may_end() { : >"$PASTA_PIDFILE.ended"; }
+# With the processes beside it, which end a little later
 pasta_stop()
 {
+	local p helpers
+	[ -e "$PASTA_PIDFILE.ended" ] || ! gone "$PASTAPID" ||
+		fail "pasta lives until it is stopped" "$(tail -n 40 "$PASTA_LOG")"
+	helpers=$(pgrep -P "$PASTAPID")
 	pasta_may_end
 	kill "$PASTAPID" 2>/dev/null
-	wait_for 20 gone "$PASTAPID"
+	for p in "$PASTAPID" $helpers; do
+		wait_for 20 gone "$p"
+	done
 	[ -z "${GUESTPID:-}" ] || guest_ended
 }
 guest_ended()

@@ -74,22 +74,22 @@ for how in "" "-x mem_slots"; do
 	for i in {1..40}; do
 		kill -USR1 $GUESTPID
 		wait_for 10 changed memory $i || break
-	done &
+	done & loop=$!
 	xfer 60 <<-JOBS
 		tcp ${label}:_out c=C s=R to=198.51.100.10 port=7000 up=1000000000
 		tcp ${label}:_in c=R s=C to=198.51.100.2 port=8000 down=1000000000 up=1000000000
 	JOBS
-	wait $!
+	wait "$loop"
 	ok "memory came and went 40 times$how" changed memory 40
 	for i in {1..20}; do
 		kill -USR2 $GUESTPID
 		wait_for 10 changed rebooted $i || break
-	done &
+	done & loop=$!
 	xfer 60 <<-JOBS
 		tcp reboots:_out c=C s=R to=198.51.100.10 port=7000 up=1000000000
 		tcp reboots:_in c=R s=C to=198.51.100.2 port=8000 up=1000000000
 	JOBS
-	wait $!
+	wait "$loop"
 	ok "20 reboots$how" changed rebooted 20
 	xfer < <(jobs "rebooted_20_times")
 	pasta_stop
