@@ -468,6 +468,21 @@ static bool tcp_old(const struct tcp *t, const struct pkt *p, bool acceptable)
 	return seq_lt(p->tcp.tsval, t->ts_recent);
 }
 
+/* Acknowledgment of our SYN, by number @ack. Return: false if ours is not acknowledged yet, and not by that */
+static bool tcp_syn_acked(struct flow *f, uint32_t ack)
+{
+	struct tcp *t = &f->tcp;
+
+	if (tcp_synced(t))
+		return true;
+	if (ack != t->snd_max)
+		return false;
+	t->sock_seq = t->snd_max;
+	t->flags &= ~TCPF_ASK;
+	tcp_set_state(f, TCP_ESTABLISHED);
+	return true;
+}
+
 /* RST, SYN, segments out of the window, or older than others that came (PAWS: RFC 7323 5.2; a guest that is silent is
  * probed, which renews ts_recent long before it is 24 days old). Return: true if nothing of @p is left to be done
  */
@@ -514,7 +529,7 @@ static bool tcp_control(struct ctx *c, struct flow *f, const struct pkt *p)
 			t->challenged_at = (uint32_t)c->now;
 		}
 		tcp_duplicate(t, p->tcp.seq, (uint32_t)p->data.len);
-		if (p->tcp.seq == t->rcv_nxt && !old)
+		if (p->tcp.seq == t->rcv_nxt && !old && tcp_syn_acked(f, p->tcp.ack))
 			tcp_ack(c, f, p);
 		else
 			drop_count(flow_guest(c, f), DROP_TCP_SEQ);
@@ -591,14 +606,9 @@ static void tcp_segment(struct ctx *c, struct flow *f, const struct pkt *p)
 	if (t->state == TCP_SYN_SENT ? !tcp_syn_answered(c, f, p) : tcp_control(c, f, p))
 		return;
 
-	if (!tcp_synced(t)) {
-		if (p->tcp.ack != t->snd_max) {
-			tcp_reply_rst(c, flow_guest(c, f), p);
-			return;
-		}
-		t->sock_seq = t->snd_max;
-		t->flags &= ~TCPF_ASK;
-		tcp_set_state(f, TCP_ESTABLISHED);
+	if (!tcp_syn_acked(f, p->tcp.ack)) {
+		tcp_reply_rst(c, flow_guest(c, f), p);
+		return;
 	}
 	if (tcp_ack(c, f, p))			/* data may come with SYN,ACK: RFC 9293 3.10.7.3, fourth check */
 		tcp_text(c, f, p, p->tcp.seq + !!(p->tcp.flags & TCP_SYN));
