@@ -80,7 +80,7 @@ wait_for 10 ping -nqc 1 -W 1 192.0.3.9
 wait_for 10 ping -nqc 1 -W 1 2001:db8:3::9
 PATH4="1 198.51.100.10, 2 192.0.2.9, 3 192.0.3.9" PATH6="1 2001:db8:1::10, 2 2001:db8:2::9, 3 2001:db8:3::9"
 trace() { C traceroute -T -n -q 1 -w 5 -m 6 "$@" 2>&1; }
-report() { C mtr -T -n -c 2 -i 0.2 -G 1 -m 6 --csv "$@" 2>&1 \
+report() { C mtr -T -n -c 2 -i 0.2 -G 5 -m 6 --csv "$@" 2>&1 \
 	| awk -F, 'NR > 1 { printf "%s%s %s %d", s, $5, $6, $7; s = ", " }'; }
 for port in 80 7000; do
 	is "ICMP-07 traceroute -T, IPv4, port $port" "$(trace -p $port 192.0.3.9 | hops)" "$PATH4"
@@ -98,9 +98,9 @@ like "ICMP-07 traceroute -T, a router that prohibits, IPv6" "$(trace -6 2001:db8
 R nft -f - \
 	<<<'table inet silent { chain o { type filter hook output priority 0; icmp type time-exceeded drop; icmpv6 type time-exceeded drop; }; }'
 is "ICMP-07 traceroute -T, the same source port, a router that is silent, IPv4" \
-	"$(trace -w 0.5 --sport=30001 192.0.3.9 | hops)" "${PATH4/ 198.51.100.10/ *}"
+	"$(trace -w 3 --sport=30001 192.0.3.9 | hops)" "${PATH4/ 198.51.100.10/ *}"
 is "ICMP-07 traceroute -T, the same source port, a router that is silent, IPv6" \
-	"$(trace -6 -w 0.5 --sport=30001 2001:db8:3::9 | hops)" "${PATH6/ 2001:db8:1::10/ *}"
+	"$(trace -6 -w 3 --sport=30001 2001:db8:3::9 | hops)" "${PATH6/ 2001:db8:1::10/ *}"
 R nft delete table inet silent
 
 like "ping with a TTL of 1" "$(C ping -nc 1 -t 1 -W 5 192.0.2.9)" "From 198.51.100.10 icmp_seq=1 Time to live exceeded"
