@@ -150,21 +150,21 @@ none_of(
 )
 # DAD for another's address: it answers, or we do
 c.send(bytes.fromhex("3333ff000100") + c.mac + H + ip6("::", "ff02::1:ff00:100", 58, ns))
-x = c.wait(lambda x: x.proto == 58 and x.l4[0] == 136 and x.l4[8:24] == ip(A6), 5)
+x = c.wait(lambda x: x.proto == 58 and x.l4[0] == 136 and x.l4[8:24] == ip(A6))
 p.ok(x and x.smac == OUR, "DAD for another's address: taken")
 probe = arp(1, c.mac, "0.0.0.0", bytes(6), A)
 c.send(BROADCAST + c.mac + b"\x08\6" + probe)
-x = c.wait(lambda x: x.type == 0x806 and x.op == 2 and x.spa == ip(A), 5)
+x = c.wait(lambda x: x.type == 0x806 and x.op == 2 and x.spa == ip(A))
 p.ok(x, "ARP probe for another's address: answered")
 for addr in NET + "1", NET + "0", NET + "255":
     c.send(BROADCAST + c.mac + b"\x08\6" + arp(1, c.mac, "0.0.0.0", bytes(6), addr))
-    x = c.wait(lambda x: x.type == 0x806 and x.op == 2 and x.spa == ip(addr), 2)
+    x = c.wait(lambda x: x.type == 0x806 and x.op == 2 and x.spa == ip(addr))
     p.ok(x, "ARP probe for %s: answered" % addr)
 c.send(BROADCAST + c.mac + b"\x08\6" + arp(1, c.mac, "0.0.0.0", bytes(6), NET + "77"))
 x = c.wait(lambda x: x.type == 0x806 and x.op == 2 and x.spa == ip(NET + "77"), 0.5)
 p.ok(not x, "ARP probe for a free address: no answer")
 c.send(BROADCAST + c.mac + b"\x08\6" + arp(1, c.mac, C, bytes(6), NET + "1"))
-x = c.wait(lambda x: x.type == 0x806 and x.op == 2 and x.spa == ip(NET + "1"), 5)
+x = c.wait(lambda x: x.type == 0x806 and x.op == 2 and x.spa == ip(NET + "1"))
 p.ok(x and x.sha == OUR, "ARP of .1")
 c.send(BROADCAST + c.mac + b"\x08\6" + arp(1, c.mac, C, bytes(6), A))
 x = c.wait(lambda x: x.type == 0x806 and x.op == 2 and x.spa == ip(A), 0.5)
@@ -175,7 +175,7 @@ p.ok(not x, "ARP of another guest: that answers, not we")
 def counted(g, f, what):
     before = dropped(g)
     g.send(f)
-    p.ok(wait_until(lambda: dropped(g) > before, 3), "dropped and counted: " + what)
+    p.ok(wait_until(lambda: dropped(g) > before), "dropped and counted: " + what)
 
 
 counted(
