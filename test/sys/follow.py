@@ -9,7 +9,8 @@ follow.py df ADDRESS PORT BYTES: a datagram of that length with DF: "ok", "too b
 follow.py group ADDRESS PORT INTERFACE...: datagrams to a group come back, on these interfaces
 follow.py names PORT [PREFIX]: a resolver on all addresses, by UDP and TCP; its answer is the address that was asked. A
 file PREFIX ADDRESS has the result that this one gives instead of 0 (RFC 1035 4.1.1); negative: it doesn't answer
-follow.py query ADDRESS PORT TRIES SECONDS [OWN]: that answer, and a result other than 0, or the last error
+follow.py query ADDRESS PORT TRIES SECONDS [OWN [FILE]]: that answer, and a result other than 0, or the last error. FILE
+has the time that it took, from the query on, in ms
 follow.py adverts: router advertisements on ext, a line each: time in ms, source, destination, lifetime, then
 p=PREFIX,PREFERRED,VALID and d=SERVER,LIFETIME"""
 import os, select, socket, struct, sys, threading, time
@@ -85,7 +86,7 @@ def names(port, prefix):
                 s.sendmsg([data[:2] + bytes([0x80, result]) + bytes(8) + me.encode()], [(level, kind, info)], 0, who)
 
 
-def query(addr, port, tries, seconds, own=0):
+def query(addr, port, tries, seconds, own=0, file="/dev/null"):
     family, _, _, _, to = end(addr, port)
     s = socket.socket(family, socket.SOCK_DGRAM)
     s.bind(("", own))
@@ -93,8 +94,11 @@ def query(addr, port, tries, seconds, own=0):
     message = os.urandom(2) + b"\1" + bytes(9)
     for _ in range(tries):
         try:
+            begun = time.monotonic()
             s.sendto(message, to)
             b = s.recv(1000)
+            with open(file, "w") as f:
+                print(int((time.monotonic() - begun) * 1000), file=f)
             print(b[12:].decode(), *[f"rcode {b[3]}"] * (b[3] > 0))
             return
         except OSError as e:
@@ -210,4 +214,4 @@ a = sys.argv[2:]
 {"serve": lambda: serve(int(a[0])), "hold": lambda: hold(a[0], int(a[1])), "udp": lambda: udp(a[0], int(a[1])),
  "works": lambda: works(int(a[0])), "df": lambda: df(a[0], int(a[1]), int(a[2])), "adverts": adverts,
  "group": lambda: group(a[0], int(a[1]), a[2:]), "names": lambda: names(int(a[0]), a[1] if a[1:] else None),
- "query": lambda: query(a[0], int(a[1]), int(a[2]), float(a[3]), *map(int, a[4:]))}[sys.argv[1]]()
+ "query": lambda: query(a[0], int(a[1]), int(a[2]), float(a[3]), *map(int, a[4:5]), *a[5:])}[sys.argv[1]]()

@@ -11,9 +11,16 @@ mkdir "$T/run" "$T/run/a"
 chmod 755 "$T/run" "$T/run/a"
 servers 198.51.100.10
 F=169.254.1.1
-resolver()	{ C python3 "$SYS/follow.py" query $F 53 1 "${1:-1}" "${@:2}"; }	# [SECONDS [PORT]]
-uses()		{ [ "$(resolver)" = "$1" ]; }
-leads()		{ ok "$1" wait_for 3 uses "$2"; }
+# resolver [SECONDS [PORT]]: which one answers, within that time; it took the time in $T/ms
+resolver()	{ rm -f "$T/ms"; C python3 "$SYS/follow.py" query $F 53 1 "${1:-5}" "${2:-0}" "$T/ms"; }
+uses()		{ [ "$(resolver "${2:-5}")" = "$1" ]; }
+leads()		{ ok "$1" wait_for 20 uses "$2" 1; }
+# stays NAME ADDRESS
+stays()		{ not "$1" wait_for 1 eval "! uses $2"; }
+ms()		{ cat "$T/ms"; }
+# A resolver that doesn't answer costs 2 s, give or take the rounding of clocks
+at_once()	{ le "$1: at once, ms" "$(ms)" 1900; }
+waited()	{ ok "$1: after 2 s" [ "$(ms)" -ge 1990 ]; diag "after $(ms) ms"; }
 
 pasta_up --dns-forward $F
 leads "the first resolver" 198.51.100.10
@@ -35,9 +42,9 @@ mv "$T/run/a/tmp" "$T/run/a/stub"
 leads "FOL-20 its target is replaced" 198.51.100.12
 echo "nameserver 198.51.100.10" >"$T/run/a/other"
 ln -sfn ../run/a/other /etc/resolv.conf
-not "FOL-20 a link to nowhere: the former one stays" wait_for 1 eval '! uses 198.51.100.12'
+stays "FOL-20 a link to nowhere: the former one stays" 198.51.100.12
 rm /etc/resolv.conf
-not "FOL-20 no file: the former one stays" wait_for 1 eval '! uses 198.51.100.12'
+stays "FOL-20 no file: the former one stays" 198.51.100.12
 ln -s "$T/run/late/resolv.conf" /etc/resolv.conf
 mkdir "$T/run/late"
 chmod 755 "$T/run/late"
@@ -59,15 +66,14 @@ echo "nameserver 198.51.100.10" >"$T/run/a/tmp"
 mv "$T/run/a/tmp" "$T/run/a/second"
 leads "FOL-20 in its midst, a file" 198.51.100.10
 : >"$T/run/a/second"
-not "FOL-20 empty: the former one stays" wait_for 1 eval '! uses 198.51.100.10'
+stays "FOL-20 empty: the former one stays" 198.51.100.10
 echo "search example.org" >"$T/run/a/second"
-not "FOL-20 no server: the former one stays" wait_for 1 eval '! uses 198.51.100.10'
+stays "FOL-20 no server: the former one stays" 198.51.100.10
 echo "nameserver 2001:db8:1::10" >"$T/run/a/second"
 leads "FOL-20 of the other family" 2001:db8:1::10
 
 # Another one if one fails. Each query is answered.
 server()	{ [ "$2" = 0 ] && rm -f "$T/is.$1" || echo "$2" >"$T/is.$1"; }
-now_ms()	{ echo $((${EPOCHREALTIME/./} / 1000)); }
 lines()		{ grep -c "Host network: IPv4" "$PASTA_LOG"; }
 more_lines()	{ [ "$(lines)" -gt "$1" ]; }
 servers()	# ADDRESS...: resolvers in this order, and none is preferred any more
@@ -76,19 +82,18 @@ servers()	# ADDRESS...: resolvers in this order, and none is preferred any more
 	n=$(lines)
 	printf 'nameserver %s\n' "$@" >"$T/run/a/tmp"
 	mv "$T/run/a/tmp" "$T/run/a/second"
-	wait_for 3 more_lines "$n"
+	wait_for 20 more_lines "$n"
 }
 servers 198.51.100.10 198.51.100.11 198.51.100.12
 is "FOL-24 the first one answers" "$(resolver)" 198.51.100.10
-is "FOL-24 the first one answers a socket that asks again later" "$(resolver 1 5300)" 198.51.100.10
+is "FOL-24 the first one answers a socket that asks again later" "$(resolver 5 5300)" 198.51.100.10
 server 198.51.100.10 -1
-start=$(now_ms)
-is "FOL-24 it doesn't answer any more: the next one" "$(resolver 5)" 198.51.100.11
-like "FOL-24 after 2 s" $(($(now_ms) - start)) '^2[0-9]{3}$'
-start=$(now_ms)
-is "FOL-24 the one that answered is the first one now" "$(resolver 5)" 198.51.100.11
+is "FOL-24 it doesn't answer any more: the next one" "$(resolver 8)" 198.51.100.11
+waited "FOL-24 it doesn't answer any more"
+is "FOL-24 the one that answered is the first one now" "$(resolver)" 198.51.100.11
+at_once "FOL-24 the one that answered"
 is "FOL-24 and of that socket" "$(resolver 5 5300)" 198.51.100.11
-le "FOL-24 at once" $(($(now_ms) - start)) 1000
+at_once "FOL-24 and of that socket"
 server 198.51.100.11 2
 server 198.51.100.12 5
 server 198.51.100.10 0
@@ -101,19 +106,21 @@ servers 198.51.100.10 198.51.100.11
 is "FOL-24 another result is an answer" "$(resolver 5)" "198.51.100.10 rcode 3"
 server 198.51.100.10 0
 servers 198.51.100.2 198.51.100.11
-start=$(now_ms)
-is "FOL-24 an ICMP error: the next one" "$(resolver 5)" 198.51.100.11
-le "FOL-24 at once" $(($(now_ms) - start)) 1500
+is "FOL-24 an ICMP error: the next one" "$(resolver)" 198.51.100.11
+at_once "FOL-24 an ICMP error"
 ip route add unreachable 192.0.2.1
 servers 192.0.2.1 198.51.100.11
-start=$(now_ms)
-is "FOL-24 no route: the next one" "$(resolver 5)" 198.51.100.11
-le "FOL-24 at once" $(($(now_ms) - start)) 1500
+is "FOL-24 no route: the next one" "$(resolver)" 198.51.100.11
+at_once "FOL-24 no route"
 servers 192.0.2.1 2001:db8:1::10
 is "FOL-24 the next one is of the other family" "$(resolver 5)" 2001:db8:1::10
 by_tcp()
 {
-	C python3 -c "import socket; print(socket.create_connection(('$F', 53), 8).recv(100).decode())"
+	rm -f "$T/ms"
+	C python3 -c "import socket, time
+begun = time.monotonic()
+print(socket.create_connection(('$F', 53), 8).recv(100).decode())
+print(int((time.monotonic() - begun) * 1000), file=open('$T/ms', 'w'))"
 }
 servers 198.51.100.10 198.51.100.11
 is "FOL-25 TCP: the first one" "$(by_tcp)" 198.51.100.10
@@ -122,35 +129,36 @@ is "FOL-25 TCP: the first one refuses, the next one is of the other family" "$(b
 servers 192.0.2.1 198.51.100.11
 is "FOL-25 TCP: no route to the first one" "$(by_tcp)" 198.51.100.11
 servers 198.51.100.99 198.51.100.10
-start=$(now_ms)
 is "FOL-25 TCP: no connection to the first one" "$(by_tcp)" 198.51.100.10
-le "FOL-25 after 2 s" $(($(now_ms) - start)) 3000
-start=$(now_ms)
+waited "FOL-25 TCP: no connection to the first one"
 is "FOL-25 the one that answered is the first one now" "$(by_tcp)" 198.51.100.10
-le "FOL-25 at once" $(($(now_ms) - start)) 1000
+at_once "FOL-25 the one that answered"
 echo "nameserver 2001:db8:1::10" >"$T/run/a/second"
 leads "and as before" 2001:db8:1::10
 
 # What it costs
 ok "it rests" wait_for 20 still
-a=$(cs_of "$PASTAPID")
+a=$(cs_of "$PASTAPID") f=$(frames)
 for i in {1..200}; do echo "$i" >/etc/another.$i; done
 wait_for 20 still
-le "FOL-21 200 other files: wake-ups, as a timer of its own may be due" $(($(cs_of "$PASTAPID") - a)) 3
+# The guest's kernel probes its neighbours some time after it has used them
+le "FOL-21 200 other files: wake-ups but for frames, as a timer of its own may be due" \
+	$(($(cs_of "$PASTAPID") - a - ($(frames) - f))) 3
 
 # The process that reads it dies
 p=$(pgrep -x passt-names)
 ok "FOL-22 there is a process that reads the file" [ -n "$p" ]
 like "FOL-22 without any capability" "$(grep CapEff "/proc/$p/status")" "0000000000000000"
 kill -KILL $p
-ok "FOL-22 its end is reported" wait_for 5 grep -q "resolvers stay as they are" "$PASTA_LOG"
+ok "FOL-22 its end is reported" wait_for 20 grep -q "resolvers stay as they are" "$PASTA_LOG"
 leads "FOL-22 and the others go on" 2001:db8:1::10
 pasta_stop
-ok "no process is left" wait_for 5 eval "! pgrep 'passt-|pasta'"
+none_left()	{ ! pgrep 'passt-|pasta'; }
+ok "no process is left" wait_for 20 none_left
 
 mv /etc/resolv.conf /etc/resolv.conf.link
 pasta_up --dns-forward $F
-not "FOL-29 no file at the start" uses 198.51.100.10
+not "FOL-29 no file at the start" uses 198.51.100.10 1
 echo "nameserver 198.51.100.11" >/etc/resolv.conf
 leads "FOL-29 it appears" 198.51.100.11
 pasta_stop
@@ -173,12 +181,13 @@ echo "nameserver 198.51.100.10" >"$T/run/a/second"
 pasta_up --dns-forward $F -D 198.51.100.11 -S none
 leads "FOL-23 -D" 198.51.100.11
 echo "nameserver 198.51.100.12" >"$T/run/a/second"
-not "FOL-23 -D stays" wait_for 1 eval '! uses 198.51.100.11'
+stays "FOL-23 -D stays" 198.51.100.11
 pasta_stop
+wait_for 20 none_left
 pasta_up --dns-forward $F --no-follow
 leads "FOL-23 --no-follow" 198.51.100.12
 echo "nameserver 198.51.100.10" >"$T/run/a/second"
 not "FOL-23 --no-follow: no other process" pgrep -x "passt-names|pasta-setter"
-not "FOL-23 --no-follow: it stays" wait_for 1 eval '! uses 198.51.100.12'
+stays "FOL-23 --no-follow: it stays" 198.51.100.12
 pasta_stop
 done_testing
