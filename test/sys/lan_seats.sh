@@ -10,6 +10,20 @@ import resource
 # ---- Places
 
 
+def closed_first(sent):
+    """Is one that has sent that disconnected before one that came earlier and is silent? Both may have been before this
+    process had a CPU again: then once more."""
+    for _ in range(3):
+        silent, s = Guest(unix(S)), Guest(unix(S))
+        s.s.sendall(sent)
+        ended, there = s.ended(), silent.recv(0) is None
+        silent.close()
+        s.close()
+        if ended and there:
+            return True
+    return False
+
+
 for n, lan in ((1, LAN), (3, LAN), (1, ())):
     t = "%d guests%s: " % (n, "" if lan else ", no --lan")
     proc = start("--guests", str(n), lan=lan)
@@ -17,14 +31,14 @@ for n, lan in ((1, LAN), (3, LAN), (1, ())):
     for g in here:
         g.dhcp()
     # silent, half a frame, and a frame that is none
-    s = Guest(unix(S))
     begin = time.monotonic()
-    p.ok(s.ended() and 1.5 < time.monotonic() - begin < 6, t + "silent: 2 s", time.monotonic() - begin)
+    s = Guest(unix(S))
+    p.ok(s.ended() and 1.5 < time.monotonic() - begin < 10, t + "silent: 2 s", time.monotonic() - begin)
     s.close()
+    begin = time.monotonic()
     s = Guest(unix(S))
     s.s.sendall(struct.pack(">I", 60) + BROADCAST + mac_of(0))
-    begin = time.monotonic()
-    p.ok(s.ended() and 1.5 < time.monotonic() - begin < 6, t + "half a frame: 2 s", time.monotonic() - begin)
+    p.ok(s.ended() and 1.5 < time.monotonic() - begin < 10, t + "half a frame: 2 s", time.monotonic() - begin)
     s.close()
     for what, frame in (
         ("a stranger's", BROADCAST + mac_of(77) + b"\x88\xb5" + bytes(46)),
@@ -34,15 +48,10 @@ for n, lan in ((1, LAN), (3, LAN), (1, ())):
         ("from broadcast", BROADCAST + BROADCAST + b"\x88\xb5" + bytes(46)),
         ("from ours", BROADCAST + OUR + b"\x88\xb5" + bytes(46)),
     ):
-        s = Guest(unix(S))
-        s.s.sendall(struct.pack(">I", len(frame)) + frame)
-        begin = time.monotonic()
         p.ok(
-            s.ended() and time.monotonic() - begin < 1.5,
-            t + "first frame " + what + ": closed at once",
-            time.monotonic() - begin,
+            closed_first(struct.pack(">I", len(frame)) + frame),
+            t + "first frame " + what + ": closed before one that is silent",
         )
-        s.close()
     s = Guest(unix(S))
     s.s.sendall(b"\xff\xff\xff\xff" + BROADCAST + mac_of(0))
     p.ok(s.ended(), t + "a length that makes no sense")
@@ -64,7 +73,7 @@ for n, lan in ((1, LAN), (3, LAN), (1, ())):
     begin = time.monotonic()
     new = connect(0)
     p.ok(
-        here[0].ended() and time.monotonic() - begin < 5,
+        here[0].ended() and time.monotonic() - begin < 10,
         t + "a silent one in front doesn't matter for long",
         time.monotonic() - begin,
     )
@@ -102,11 +111,11 @@ new.close()
 p.eq(proc.wait(PATIENCE), 0, "-1: ends with the last")
 proc = start("--guests", "1", "-1", lan=())
 a = connect(0)
-a.recv(0.2)
+p.ok(a.dhcp(), "-1, no --lan: a guest")
 os.kill(proc.pid, signal.SIGHUP)
 p.ok(a.ended(), "-1, SIGHUP")
 a = connect(0)
-a.recv(0.2)
+p.ok(a.dhcp(), "-1, no --lan: back")
 b = connect(1)
 p.ok(b.ended(), "-1: one too many")
 p.ok(proc.poll() is None, "-1: that does not end it")
@@ -159,13 +168,13 @@ def closed(port, host=HOST):
                 return "reset"
             break
         time.sleep(0.02)
-    s.settimeout(3)
+    s.settimeout(PATIENCE)
     begin = time.monotonic()
     try:
         r = s.recv(1)
         return "eof" if not r else "data"
     except ConnectionResetError:
-        return "reset" if time.monotonic() - begin < 1 else "reset late"
+        return "reset" if time.monotonic() - begin < 10 else "reset late"
     except socket.timeout:
         return "timeout"
 
@@ -191,7 +200,7 @@ rc, out = pesto("--add", "-t", "2230:web/22")
 p.ok(rc == 0, "pesto: a name", out)
 p.inbound(a, 2230, 22, "by name, added")
 a.close()
-p.ok(wait_until(lambda: closed(2221) == "reset", 5), "-t NAME to a guest that is away")
+p.ok(wait_until(lambda: closed(2221) == "reset"), "-t NAME to a guest that is away")
 p.ok(closed(2230) == "reset", "-t NAME to a guest that is away")
 a = connect(0)
 dhcp(a, "web")
@@ -199,7 +208,7 @@ p.inbound(a, 2221, 22, "and back")
 u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 u.connect((HOST, 2221))
 u.send(b"hello web")
-x = a.wait(lambda x: x.proto == 17 and x.dport == 22, 5)
+x = a.wait(lambda x: x.proto == 17 and x.dport == 22)
 p.ok(x and x.data == b"hello web" and x.dst == ip(a.address), "-u NAME")
 
 # pesto --guests
@@ -215,7 +224,7 @@ sync(b, a)
 
 def call(method, **parameters):
     s = unix(TMP + "/control")
-    s.settimeout(5)
+    s.settimeout(PATIENCE)
     s.sendall(json.dumps({"method": "org.passt.control." + method, "parameters": parameters}).encode() + b"\0")
     b = b""
     while not b.endswith(b"\0"):
@@ -258,7 +267,7 @@ for who in (
     mac_of(7, 7).hex(":"),
 ):
     rc, out = pesto("--disconnect", who)
-    p.ok(rc == 0 and b.ended(2), "--disconnect " + who, out)
+    p.ok(rc == 0 and b.ended(), "--disconnect " + who, out)
     if rc:
         continue
     b.close()
@@ -318,7 +327,7 @@ big = udp(b.address, REMOTE, 999, 7000, b"y" * 2000)
 for k in range(20):
     b.send(OUR + b.mac + b"\x08\0" + ip4(b.address, REMOTE, 17, big[:1000], frag=0x2000, ident=900 + k))
     b.send(OUR + b.mac + b"\x08\0" + ip4(b.address, REMOTE, 17, big[1000:], frag=125, ident=900 + k))
-    x = b.wait(lambda x: x.proto == 17 and x.dport == 999 and x.data, 5)
+    x = b.wait(lambda x: x.proto == 17 and x.dport == 999 and x.data)
     if not x:
         break
 p.ok(x, "fragments: the other one's are joined")
