@@ -191,6 +191,13 @@ def cpu():
         return int(f.read().split()[0])
 
 
+def doings():
+    """State, and how often it has given up its CPU or lost it: who waits for one makes no progress, and isn't at rest"""
+    with open(f"/proc/{pid}/status") as f:
+        lines = dict(l.split(":\t", 1) for l in f if ":\t" in l)
+    return lines["State"][0], lines["voluntary_ctxt_switches"], lines["nonvoluntary_ctxt_switches"]
+
+
 def check_half(ends, hear, say):
     if not run(ends, lambda: all(e.done() for e in ends), lambda: [e.end_half() for e in ends if e.ended or e.size]):
         return "somebody waits for ever"
@@ -203,12 +210,12 @@ def check_half(ends, hear, say):
 def check_stop(ends, hear, say):
     for e in ends:              # more than fits anywhere on the way
         e.size = e.size and 1 << 30
-    moved, since = -1, time.monotonic()
+    moved, since = None, time.monotonic()
 
     def at_rest():
         nonlocal moved, since
-        now = sum(e.sent + e.got for e in ends)
-        if now != moved:
+        now = sum(e.sent + e.got for e in ends), doings()
+        if now != moved or now[1][0] != "S":
             moved, since = now, time.monotonic()
         return time.monotonic() > since + 0.1
     if not run(ends, at_rest):
