@@ -69,7 +69,7 @@ n=$(lines)
 next6 2001:db8:c:
 ok "FOL-35 one of them is back" wait_for 20 wants "$n" "p=2001:db8:c::,4294967295"
 unlike "FOL-35 and is old no more" "$(since "$n" | grep -m 1 "p=2001:db8:c::,4294967295")" "p=2001:db8:c::,0"
-ok "FOL-35 it is sent twice more" wait_for 40 more $((n + 2)) || diag "$(since "$n")"
+ok "FOL-35 it is sent twice more" wait_for 60 more $((n + 2)) || diag "$(since "$n")"
 like "FOL-35 as it was" "$(since "$n" | tail -n 1)" "p=2001:db8:c::,4294967295.*p=2001:db8:f::,0,7[01]"
 ok "it rests" wait_for 20 still
 

@@ -137,7 +137,7 @@ R python3 "$SYS/follow.py" group 239.9.9.9 9 ext wlan >"$T/group" 2>&1 &
 disown
 wait_for 20 grep -q ready "$T/group"
 pasta_up --map-guest-addr 169.254.1.2
-own()	{ C timeout 5 python3 "$SYS/follow.py" hold 169.254.1.2 8 <<<"" | grep -q ok; }
+own()	{ C timeout 20 python3 "$SYS/follow.py" hold 169.254.1.2 8 <<<"" | grep -q ok; }
 udp_hold 9 239.9.9.9 9
 ok "datagrams to a group" held 9
 ok "--map-guest-addr" own
@@ -189,7 +189,7 @@ ok "-o: datagrams" held 5
 ip addr del 198.51.100.3/24 dev ext
 ok "FOL-15 -o: it leaves, the connection is reset" wait_for 20 ends 3
 ok "FOL-15 -o: one to the host's loopback is not" held 4
-refused()	{ C timeout 5 python3 "$SYS/follow.py" hold 198.51.100.10 7 <<<"" 2>&1 | grep -q ConnectionRefused; }
+refused()	{ C timeout 20 python3 "$SYS/follow.py" hold 198.51.100.10 7 <<<"" 2>&1 | grep -q ConnectionRefused; }
 ok "FOL-15 -o: new ones are refused" refused
 not "FOL-15 -o: no datagram by another address" held 5 1
 like "FOL-15 -o: the guest is told" "$(C python3 "$SYS/follow.py" df 198.51.100.10 7 10)" "unreachable|refused"

@@ -21,8 +21,8 @@ R2 ip link set far up
 R2 ip route add default via 192.0.2.1
 R2 ip -6 route add default via 2001:db8:2::1
 R2 sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv4.icmp_ratemask=0 net.ipv6.icmp.ratelimit=0 net.ipv6.icmp.ratemask=127
-wait_for 10 ping -nqc 1 -W 1 192.0.2.9
-wait_for 10 ping -nqc 1 -W 1 2001:db8:2::9
+wait_for 20 ping -nqc 1 -W 1 192.0.2.9
+wait_for 20 ping -nqc 1 -W 1 2001:db8:2::9
 
 pasta_up
 
@@ -76,8 +76,8 @@ l = socket.create_server(("", 7000), family=socket.AF_INET6, dualstack_ipv6=True
 	>"$T/R3.listens" 2>&1 &
 disown
 wait_for 20 grep -q ready "$T/R3.listens"
-wait_for 10 ping -nqc 1 -W 1 192.0.3.9
-wait_for 10 ping -nqc 1 -W 1 2001:db8:3::9
+wait_for 20 ping -nqc 1 -W 1 192.0.3.9
+wait_for 20 ping -nqc 1 -W 1 2001:db8:3::9
 PATH4="1 198.51.100.10, 2 192.0.2.9, 3 192.0.3.9" PATH6="1 2001:db8:1::10, 2 2001:db8:2::9, 3 2001:db8:3::9"
 trace() { C traceroute -T -n -q 1 -w 5 -m 6 "$@" 2>&1; }
 report() { C mtr -T -n -c 2 -i 0.2 -G 5 -m 6 --csv "$@" 2>&1 \

@@ -71,7 +71,7 @@ print("ready", flush=True)
 time.sleep(1000)
 END
 python3 "$T/own.py" >"$T/own" 2>&1 &
-wait_for 10 grep -q ready "$T/own"
+wait_for 20 grep -q ready "$T/own"
 pasta_up -t all -u ~22,~100-200 $NO_SPLICE
 is "FWD-07 FWD-15 all TCP ports but ephemeral ones and those in use" "$(ports tcp)" "1-79 81-89 91-1098 65001-65535"
 is "FWD-04 FWD-06 all UDP ports but two exclusions, and those" "$(ports udp)" "1-21 23-52 54-99 201-1099 65001-65535"
@@ -121,7 +121,7 @@ refused "no such address" "Cannot assign requested address.*'-t 192.0.2.99/all'"
 refused "no such interface" "No such device.*'-u %nothing/~22'" -u %nothing/~22
 refused "exclusions that contradict each other" "~33.*port 1 .*'-t ~22'" -t '~22' -t '~33'
 refused "malformed" "all:80.*-t/--tcp-ports" -t all:80
-ok "nothing is left behind" wait_for 10 nobody
+ok "nothing is left behind" wait_for 20 nobody
 
 # Ports that take a privilege are left out by those without: whoever joined a container's user namespace is one
 privileged 1024

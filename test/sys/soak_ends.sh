@@ -12,7 +12,7 @@ if [ $LINK = tap ]; then pasta_up -t 8000 -T 8200; else pasta_up -t 8000; fi
 soak()
 {
 	tap_of python3 "$SYS/soak_ends.py" "$PASTAPID" "$SOAK" "$1" "$(ns_of "$2")" "$(ns_of "$3")" "${@:4}"
-	ok "SPL-06 $1: no flow is left" wait_for 10 no_flows
+	ok "SPL-06 $1: no flow is left" wait_for 20 no_flows
 }
 wait_for 20 no_flows	# answered by the event loop: start-up is over
 before=$(fds)
