@@ -433,7 +433,7 @@ frames() { C awk '/ext:/ { print $11 }' /proc/self/net/dev; }
 rests()
 {
 	local a c f
-	wait_for 20 still
+	wait_for 60 still || fail "$1: it rests"
 	a=$(cs_of $PASTAPID) c=$(awk '{ print $14 + $15 }' /proc/$PASTAPID/stat) f=$(frames)
 	sleep 2		# what is measured
 	# The namespace's kernel may have something to say to its neighbours, and has to be heard
