@@ -12,7 +12,8 @@ mkdir files files/folder
 : > "files/file two"
 cp "$TOP/test/packages/completion_cases" .
 
-# Bash's own way, without a terminal: "complete -F" calls a function with the words
+# Bash's own way, without a terminal: "complete -F" calls a function with the words. The signs of COMP_WORDBREAKS, in which
+# a terminal's bash has "@", are words, too.
 cat > bash.sh <<'EOF'
 set -f
 [ -z "$WITH" ] || . /usr/share/bash-completion/bash_completion
@@ -21,8 +22,12 @@ propose()
 {
 	local line=$1
 	COMP_LINE=$line COMP_POINT=${#line} COMP_TYPE=9 COMP_KEY=9
-	read -r -a COMP_WORDS <<< "$line"
-	[[ $line != *' ' ]] || COMP_WORDS+=('')
+	COMP_WORDS=()
+	while [[ $line =~ ^' '*([:=@]+|[^' ':=@]+)(.*) ]]; do
+		COMP_WORDS+=("${BASH_REMATCH[1]}")
+		line=${BASH_REMATCH[2]}
+	done
+	[[ $line != ' ' ]] || COMP_WORDS+=('')
 	COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
 	COMPREPLY=()
 	"_${COMP_WORDS[0]}" "${COMP_WORDS[0]}" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}" 2>&1
