@@ -87,8 +87,9 @@ FLAGS	= -std=gnu11 -D_GNU_SOURCE= $(DEFINES) $(WARN) $(CPPFLAGS) $(CFLAGS) $(HAR
 	  $(call quote,-ffile-prefix-map=$(CURDIR)=.) $(KERNEL)
 # Relocations in 1 kB instead of 25, where the linker and libc (glibc 2.36) have such
 RELR	:= $(shell echo 'int main(void) { _Static_assert(__GLIBC_PREREQ(2, 36), ""); }' | \
-	   $(CC) -include features.h -pie -fPIE -x c -Wl,--fatal-warnings,-z,pack-relative-relocs -o /dev/null - \
-	   2>/dev/null && echo ,-z,pack-relative-relocs)
+	   $(CC) $(CPPFLAGS) $(CFLAGS) -include features.h -pie -fPIE -x c \
+	   -Wl,--fatal-warnings,-z,pack-relative-relocs $(LDFLAGS) -o /dev/null - 2>/dev/null && \
+	   echo ,-z,pack-relative-relocs)
 LINK	= $(CC) $(FLAGS) -Wl,-z,relro,-z,now,-z,noexecstack$(RELR) $(LDFLAGS)
 
 SRC	:= $(filter-out qrap.c,$(wildcard *.c))

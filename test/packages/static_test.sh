@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # static_test.sh - static programs, by musl and for other machines: without a warning, and with the package's own test
-# of pasta where this kernel runs them. No warning, either, at other levels of optimisation.
+# of pasta where this kernel runs them. No warning, either, at other levels of optimisation, and by a linker that knows
+# less.
 . "$(dirname "$0")/lib.sh"
 
 # NAME CC: the programs in NAME/
@@ -42,4 +43,17 @@ built aarch64 aarch64-linux-gnu-gcc && ok "aarch64: starts" sh -c \
 	"qemu-aarch64-static aarch64/passt --version && qemu-aarch64-static aarch64/pesto --help"
 levels musl-gcc 0 1 3 g
 levels cc 0 1 3 s g
+
+# As gold: no compact relocations
+mkdir ld
+cat > ld/ld <<'EOF'
+#!/bin/sh
+case " $* " in
+*pack-relative-relocs*) echo "unknown -z option" >&2; exit 1 ;;
+esac
+exec ld "$@"
+EOF
+chmod 755 ld/ld
+rm -f "$TOP/build/levels/passt"
+ok "another linker" make -s -C "$TOP" -j2 B="build/levels" CFLAGS=-Og "LDFLAGS=-B$WORK/ld" WERROR=1
 finish
