@@ -44,6 +44,14 @@ B	:= build$(if $(SAN),/san)$(if $(GUESTS),/guests)
 OUT	:= $(if $(filter build,$(B)),,$(B)/)
 
 CFLAGS	?= -O2 -g
+# Those that something below sets, or a command line: not the environment's
+DEFINE	:=
+DEFINES	:=
+FUZZING	:=
+KERNEL	:=
+MAIN	:=
+SANITIZE :=
+SMALL	:=
 WARN	:= -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
 	   -Wno-unknown-warning-option -Wno-pedantic-ms-format $(if $(WERROR),-Werror)
 ifdef GUESTS

@@ -65,9 +65,10 @@ tar -C outside -xzf "one/build/dist/$tar"
 ok "make dist fails outside of git" sh -c '! make -C "$1" dist' sh "outside/$name"
 is "and leaves no tarball" "$(ls "outside/$name/build/dist")" ""
 
-# FOLDER TIME: built and installed there
+# FOLDER TIME: built and installed there; variables of the environment with names of the Makefile's own stay out
 build()
 {
+	export DEFINE=-no DEFINES=-no FUZZING=-no KERNEL=6.1.0-13-amd64 MAIN=no.c SANITIZE=-no SMALL=-no
 	mkdir -p "$1" && tar -C "$1" -xzf "one/build/dist/$tar" || return 1
 	find "$1" -exec touch -d "$2" {} + || return 1
 	make -C "$1/$name" -j2 WERROR=1 && make -C "$1/$name" install prefix=/opt DESTDIR="$WORK/$1/root" \
