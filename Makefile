@@ -90,8 +90,8 @@ COLD	:= accept answer arp ask attach auto bpf check conf conf_lan conf_ports con
 	   qrap reach reclaim resolve resolve_lan resolve_stream rules sock_filter summary tcp_hold udp_relay unix \
 	   vhost vhost_msg
 $(COLD:%=$(B)/%.o): SMALL = $(patsubst -O2,-Os,$(filter -O2,$(CFLAGS)))
-# The same bytes from any folder: the build ID covers paths in debug information
-FLAGS	= -std=gnu11 -D_GNU_SOURCE= $(DEFINES) $(WARN) $(CPPFLAGS) $(CFLAGS) $(HARDEN) $(SANITIZE) $(FUZZING) \
+# CPPFLAGS and CFLAGS have the last word. The same bytes from any folder: the build ID covers paths in debug information
+FLAGS	= -std=gnu11 -D_GNU_SOURCE= $(DEFINES) $(WARN) $(HARDEN) $(CPPFLAGS) $(CFLAGS) $(SANITIZE) $(FUZZING) \
 	  $(call quote,-ffile-prefix-map=$(CURDIR)=.) $(KERNEL)
 # Relocations in 1 kB instead of 25, where the linker and libc (glibc 2.36) have such
 RELR	:= $(shell echo 'int main(void) { _Static_assert(__GLIBC_PREREQ(2, 36), ""); }' | \

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # static_test.sh - static programs, by musl and for other machines: without a warning, and with the package's own test
-# of pasta where this kernel runs them. No warning, either, at other levels of optimisation, and by a linker that knows
-# less.
+# of pasta where this kernel runs them. No warning, either, at other levels of optimisation, with a distribution's flags,
+# which have the last word, and by a linker that knows less.
 . "$(dirname "$0")/lib.sh"
 
 # NAME CC: the programs in NAME/
@@ -44,6 +44,11 @@ built aarch64 aarch64-linux-gnu-gcc && ok "aarch64: starts" sh -c \
 levels musl-gcc 0 1 3 g
 levels cc 0 1 3 s g
 
+flags="-O2 -fstack-protector-all -Wp,-U_FORTIFY_SOURCE,-D_FORTIFY_SOURCE=3"
+ok "a distribution's flags: no warning" make -s -C "$TOP" -j2 B=build/levels CFLAGS="$flags" WERROR=1
+ok "have the last word" sh -c 'make -C "$1" -n V=1 B=build/last CFLAGS="$2" build/last/util.o |
+	grep -e "-fstack-protector-strong.* -fstack-protector-all"' sh "$TOP" "$flags"
+
 # As gold: no compact relocations
 mkdir ld
 cat > ld/ld <<'EOF'
@@ -55,5 +60,5 @@ exec ld "$@"
 EOF
 chmod 755 ld/ld
 rm -f "$TOP/build/levels/passt"
-ok "another linker" make -s -C "$TOP" -j2 B="build/levels" CFLAGS=-Og "LDFLAGS=-B$WORK/ld" WERROR=1
+ok "another linker" make -s -C "$TOP" -j2 B="build/levels" CFLAGS="$flags" "LDFLAGS=-B$WORK/ld" WERROR=1
 finish
