@@ -313,7 +313,10 @@ deb: deb-source
 LN	= ln -f
 INSTALL_DATA = install -D -m 644
 # A file below DESTDIR; some shells leave the ~ of "prefix=~/.local" as it is
-to	= $(call quote,$(patsubst ~/%,$(HOME)/%,$(DESTDIR)$(1)))
+home	= $(patsubst ~/%,$(HOME)/%,$(1))
+to	= $(call quote,$(call home,$(DESTDIR)$(1)))
+# In the replacement of s|||
+replace	= $(subst |,\|,$(subst &,\&,$(subst \,\\,$(1))))
 install: all
 	install -D $(OUT)passt $(call to,$(bindir)/passt)
 	$(LN) $(call to,$(bindir)/passt) $(call to,$(bindir)/pasta)
@@ -330,7 +333,7 @@ install: all
 	done
 	@set -e; for f in $(APPARMOR); do \
 		$(INSTALL_DATA) contrib/apparmor/$$f $(call to,$(apparmordir))/$$f; \
-		sed -i $(call quote,s|/usr/bin/|$(bindir)/|) $(call to,$(apparmordir))/$$f; \
+		sed -i $(call quote,s|/usr/bin/|$(call replace,$(call home,$(bindir)))/|) $(call to,$(apparmordir))/$$f; \
 	done
 
 uninstall:

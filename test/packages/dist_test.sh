@@ -93,19 +93,22 @@ ok "make uninstall" make -C "x/$name" uninstall prefix=/opt DESTDIR="$WORK/x/roo
 	apparmordir=/etc/apparmor.d
 is "leaves no file" "$(find x/root ! -type d)" ""
 
-# PREFIX: installed and removed by a user's shell that leaves the ~
+# PREFIX FOLDER: installed and removed by a user's shell that leaves the ~; FOLDER is below its home
 home()
 {
 	HOME=$WORK/home
 	export HOME
-	make -s -C "$name" install "prefix=$1" &&
-		[ "$(home/.local*/bin/pasta --version | head -n 1)" = "pasta ${name#passt-}" ] &&
-		make -s -C "$name" uninstall "prefix=$1"
+	make -s -C "$name" install "prefix=$1" "apparmordir=$WORK/home/profiles" &&
+		[ "$("home/$2/bin/pasta" --version | head -n 1)" = "pasta ${name#passt-}" ] &&
+		grep -xF "profile passt $WORK/home/$2/bin/passt{,.avx2} flags=(attach_disconnected) {" \
+			home/profiles/usr.bin.passt &&
+		make -s -C "$name" uninstall "prefix=$1" "apparmordir=$WORK/home/profiles"
 }
 
 mkdir home
 tar -xzf "one/build/dist/$tar"
-ok "below a home, and gone" home "~/.local"
-ok "below a folder with a blank, and gone" home "$WORK/home/.local of mine"
-is "nothing is left of both" "$(find home "$name" -path '*.local*' ! -type d)" ""
+ok "below a home, and gone" home "~/.local" .local
+mine='.local of | & \ mine'
+ok "below a folder with a blank and signs, and gone" home "$WORK/home/$mine" "$mine"
+is "nothing is left of both" "$(find home "$name" \( -path '*.local*' -o -path 'home/*' \) ! -type d)" ""
 finish
