@@ -294,9 +294,9 @@ dist:
 	@echo build/dist/$(DIST).tar.gz
 
 # Debian's source package, in the folder TO: the changelog's last version becomes the commit's. "make deb" builds it
-# there.
+# there. The tarball has no debian/, as Debian wants it.
 TO	?= build/deb
-deb-source: dist
+deb-source: $(if $(wildcard debian),dist,no-debian)
 	@rm -rf $(TO)/$(DIST); mkdir -p $(TO)
 	cp build/dist/$(DIST).tar.gz $(TO)/passt_$(VERSION).orig.tar.gz
 	tar -C $(TO) -xzf build/dist/$(DIST).tar.gz
@@ -304,6 +304,8 @@ deb-source: dist
 	chmod -R u=rwX,go=rX $(TO)/$(DIST)/debian
 	date=$$($(GIT) log -1 --format=%cD) && \
 	sed -i -e '1s/(.*)/($(VERSION)-1)/' -e "0,/^ -- /s/\(^ -- .*>  \).*/\1$$date/" $(TO)/$(DIST)/debian/changelog
+no-debian:
+	@echo "make deb: no debian/ here, as in a tarball: it takes a clone of the repository" >&2; exit 1
 deb: deb-source
 	cd $(TO)/$(DIST) && dpkg-buildpackage -us -uc
 	@ls $(TO)/*.deb
@@ -357,7 +359,7 @@ clean:
 FORCE:
 .PHONY: all static sim check check-sys test soak test-packages fuzz fuzz-run lint doc demo bench dist
 .PHONY: test-clients version selinux
-.PHONY: deb-source deb install uninstall clean FORCE
+.PHONY: deb-source no-debian deb install uninstall clean FORCE
 .DELETE_ON_ERROR:
 
 -include $(OBJ:.o=.d) $(wildcard $(B)/test/*/*.d $(B)/doc/platform/*.d)

@@ -63,6 +63,8 @@ ok "has the same modes" cmp source.022 source.077
 mkdir outside
 tar -C outside -xzf "one/build/dist/$tar"
 ok "make dist fails outside of git" sh -c '! make -C "$1" dist' sh "outside/$name"
+ok "so does make deb, for the reason" sh -c '! make -s -C "$1" deb 2> "$2" && grep -q "^make deb: no debian/" "$2"' \
+	sh "outside/$name" "$WORK/reason"
 is "and leaves no tarball" "$(ls "outside/$name/build/dist")" ""
 
 # FOLDER TIME: built and installed there; variables of the environment with names of the Makefile's own stay out
