@@ -101,6 +101,12 @@ guests()
 	i=0
 	until live "$1" 2> /dev/null; do i=$((i + 1)); [ $i -lt 100 ]; sleep .2; done
 }
+profiles()
+{
+	for p in /etc/apparmor.d/usr.bin.pa* /etc/apparmor.d/usr.bin.pe*; do
+		[ ! -e "$p" ] || apparmor_parser -Q -K -S "$p" > /dev/null
+	done
+}
 theirs() { dpkg-query -W -f '${Version}' passt | grep '^0\.0'; }
 ours() { dpkg-query -W -f '${Version}' passt | grep "^$version\$"; }
 rest > before
@@ -115,7 +121,12 @@ live 8001
 guests 8002
 dpkg -i "$theirs" < /dev/null
 theirs
-! pasta --version | grep "${version%-*}"
+[ "$(pasta --version | head -n 1)" != "pasta ${version%-*}" ]
+profiles
+left=$(dpkg-query -W -f '${Conffiles}' passt | while read -r f sum obsolete; do
+	[ "$obsolete" != obsolete ] || [ ! -e "$f" ] || echo "$f"
+done)
+[ -z "$left" ]
 grep usr.bin.pesto /var/lib/dpkg/info/passt.postinst || [ ! -e /etc/apparmor.d/local/usr.bin.pesto ]
 live 8001
 live 8002
@@ -124,6 +135,8 @@ ours
 live 8001
 live 8002
 dpkg --verify passt
+[ -e /etc/apparmor.d/usr.bin.pesto ]
+profiles
 
 # Those that somebody changed stay, and the new ones are beside them
 echo "# mine" >> /etc/apparmor.d/usr.bin.passt
@@ -132,7 +145,7 @@ dpkg -i --force-confold "$deb"
 grep '# mine' /etc/apparmor.d/usr.bin.passt
 
 dpkg --purge passt
-! dpkg-query -W passt
+[ -z "$(dpkg-query -W passt 2> /dev/null)" ]
 live 8001
 live 8002
 rest > after
