@@ -44,6 +44,15 @@ EOF
 is "files" "$(dpkg-deb --fsys-tarfile "$deb" | tar -t | sed -n 's|^\./\(.*[^/]\)$|/\1|p' |
 	grep -v -e ^/usr/share/doc -e /lintian/ | sort)" "$(sort files)"
 is "symbolic links" "$(dpkg-deb -c "$deb" | grep ^l)" ""
+# VERSION: what it depends on
+libc()
+{
+	dpkg-deb --fsys-tarfile "$deb" | tar -xO ./usr/bin/passt > passt
+	readelf -V passt | grep -q GLIBC_ABI_DT_RELR || return 0
+	dpkg --compare-versions "$1" ge 2.36
+}
+ok "libc is one that knows the program's relocations" libc \
+	"$(dpkg-deb -f "$deb" Depends | sed -n 's/.*libc[0-9.]* (>= \([0-9.]*\)).*/\1/p')"
 ok "debug symbols" dpkg-deb -I "passt-dbgsym_${version}"_*.deb
 
 # The distribution's package, fetched by the chroot's apt
