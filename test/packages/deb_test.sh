@@ -169,4 +169,14 @@ for t in pasta profiles; do
 	ok "autopkgtest: $t" chroot_run sh -c "dpkg -i /mnt/$deb && mkdir /tmp/t &&
 		AUTOPKGTEST_TMP=/tmp/t /mnt/tests/$t"
 done
+# BEFORE TEST: it is skipped behind that
+skipped()
+{
+	chroot_run sh -c "mkdir -p /tmp/t && $1 env AUTOPKGTEST_TMP=/tmp/t /mnt/tests/$2" > said
+	[ $? = 77 ] && grep '^skipped: ' said
+}
+ok "autopkgtest: pasta is skipped without a device" skipped "umount /dev/net/tun && rm /dev/net/tun &&" pasta
+ok "autopkgtest: pasta is skipped without namespaces" skipped "mount --rbind / /media && chroot /media" pasta
+is "tests that may be skipped" "$(sed -n 's/^Tests: //p; s/^Restrictions: .*skippable/skippable/p' tests/control |
+	tr '\n' ' ')" "pasta skippable passt-qemu skippable profiles "
 finish
