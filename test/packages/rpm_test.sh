@@ -50,6 +50,19 @@ ok "SELinux modules come and go" chroot_run sh -euc "rpm --initdb; rpm -i --node
 	rpm -e passt-selinux
 	semodule -l | grep -Ex 'passt|pasta' && exit 1
 	! grep -E '(passt|pasta)_exec_t' \$files"
+ok "in the place of Fedora's, whose other modules go" chroot_run sh -euc "rpm --initdb
+	rpm -i --nodeps /mnt/rpm/RPMS/$selinux
+	cd /tmp
+	for m in passt-repair pesto; do
+		echo '(allow passt_t self (process (getcap)))' > \$m.cil
+		semodule -n -s default -X 200 -i \$m.cil
+		semodule -l | grep -x \$m
+	done
+	rpm -U --force --nodeps /mnt/rpm/RPMS/$selinux
+	semodule -l | grep -x passt
+	rpm -e passt-selinux
+	semodule -l | grep -Ex 'passt.*|pasta|pesto' && exit 1
+	true"
 
 # As abuild does: variables, then functions in builddir
 ok "APKBUILD" chroot_run sh -euc "cd /mnt; mkdir src pkg; tar -C src -xzf $tar
