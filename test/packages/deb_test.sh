@@ -14,6 +14,9 @@ ok "dpkg-buildpackage" chroot_run sh -c "cd /mnt/passt-*/ && dpkg-buildpackage -
 deb=$(echo "passt_${version}"_*.deb)
 changes=$(echo "passt_${version}"_*.changes)
 cp out log
+ok "jobs of the unit tests" chroot_run sh -c "cd /mnt/passt-*/ &&
+	DEB_BUILD_OPTIONS=parallel=3 make -n -f debian/rules override_dh_auto_test > /tmp/jobs
+	grep 'make -j3 check' /tmp/jobs && grep -e '^prove -j3 ' /tmp/jobs"
 ok "hardened, by blhc" chroot_run blhc --all /mnt/log
 ok "lintian" chroot_run lintian --fail-on error,warning "/mnt/$changes"
 
