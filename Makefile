@@ -335,7 +335,8 @@ install: all
 	done
 	@set -e; for f in $(APPARMOR); do \
 		$(INSTALL_DATA) contrib/apparmor/$$f $(call to,$(apparmordir))/$$f; \
-		sed -i $(call quote,s|/usr/bin/|$(call replace,$(call home,$(bindir)))/|) $(call to,$(apparmordir))/$$f; \
+		sed -i $(call quote,s|/usr/bin/|$(call replace,$(call home,$(bindir)))/|) \
+			$(call to,$(apparmordir))/$$f; \
 	done
 
 uninstall:

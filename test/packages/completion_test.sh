@@ -12,8 +12,8 @@ mkdir files files/folder
 : > "files/file two"
 cp "$TOP/test/packages/completion_cases" .
 
-# Bash's own way, without a terminal: "complete -F" calls a function with the words. The signs of COMP_WORDBREAKS, in which
-# a terminal's bash has "@", are words, too.
+# Bash's own way, without a terminal: "complete -F" calls a function with the words. Signs of COMP_WORDBREAKS, one of
+# which may be "@", are words, too.
 cat > bash.sh <<'EOF'
 set -f
 [ -z "$WITH" ] || . /usr/share/bash-completion/bash_completion
