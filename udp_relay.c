@@ -167,8 +167,8 @@ static bool is_idle(const struct ctx *c, const struct flow *f)
 {
 	if (f->side[GUEST].our.port != PORT_DNS)
 		return false;
-	for (const struct query *q = query[0]; q < query[QUERY_SETS]; q++)
-		if (query_is_of(c, q, f))
+	for (unsigned i = 0; i < QUERY_SETS * QUERY_WAYS; i++)
+		if (query_is_of(c, &query[i / QUERY_WAYS][i % QUERY_WAYS], f))
 			return false;
 	return true;
 }
