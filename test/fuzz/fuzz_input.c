@@ -366,9 +366,10 @@ static void segment(unsigned n, uint8_t flags, uint32_t seq, uint32_t len, uint3
 	if (syn && (!f || f->tcp.state < TCP_SYN_RCVD || batched))		/* where the pattern begins */
 		seq = 0;
 	/* In several frames, each has another number, and ends the connection before it while connect() is under way;
-	 * the pattern begins elsewhere
+	 * the pattern begins elsewhere. If connect() fails in the same turn, it is the first SYN of another connection.
 	 */
-	if (syn && (batched || (!f && conn[n].used) || len > SYN_MAX))
+	if (syn && (batched || (!f && conn[n].used) || len > SYN_MAX ||
+		    (f && f->tcp.state == TCP_CONNECTING && wscale != cn->g_wscale)))
 		cn->reused = true;
 	conn[n].odd |= flags & TCP_RST || conn[n].opts_on || (syn && conn[n].used && n <= NCONN / 2);
 	foreign |= syn && len > SYN_MAX && !run.v.offload;
