@@ -366,10 +366,10 @@ static void segment(unsigned n, uint8_t flags, uint32_t seq, uint32_t len, uint3
 	if (syn && (!f || f->tcp.state < TCP_SYN_RCVD || batched))		/* where the pattern begins */
 		seq = 0;
 	/* In several frames, each has another number, and ends the connection before it while connect() is under way;
-	 * the pattern begins elsewhere. If connect() fails in the same turn, it is the first SYN of another connection.
+	 * the pattern begins elsewhere. If the host ends the connection in the same turn, it begins another one.
 	 */
 	if (syn && (batched || (!f && conn[n].used) || len > SYN_MAX ||
-		    (f && f->tcp.state == TCP_CONNECTING && wscale != cn->g_wscale)))
+		    (f && f->tcp.state != TCP_SYN_SENT && wscale != cn->g_wscale)))
 		cn->reused = true;
 	conn[n].odd |= flags & TCP_RST || conn[n].opts_on || (syn && conn[n].used && n <= NCONN / 2);
 	foreign |= syn && len > SYN_MAX && !run.v.offload;
@@ -840,6 +840,8 @@ static void check_honest(unsigned n)
 	const struct flow *f;
 
 	if (!conn[n].honest || conn[n].odd || conn[n].moved || run.conn[n].reused || faulty || foreign)
+		return;
+	if (seq_lt(run.conn[n].adv + 1, conn[n].nxt))	/* beyond the window, where acknowledgments don't count */
 		return;
 	s = tcp_sock(n);
 	f = run_flow(&run, &run.conn[n]);
