@@ -259,11 +259,7 @@ static bool rest_is_at(const struct made *o, const uint8_t *n, size_t off)
 		uint8_t l = o->b[off];
 
 		if (l >= 0xc0) {
-			size_t to = get_be16(o->b + off) & 0x3fffU;
-
-			if (to >= off)
-				return false;
-			off = to;
+			off = get_be16(o->b + off) & 0x3fffU;
 			continue;
 		}
 		if (l != *n || !name_eq(o->b + off + 1, n + 1, l))
@@ -280,9 +276,8 @@ static void made_name(struct made *o, const uint8_t *n, bool compress)
 	unsigned whole = compress ? o->noff : 0;	/* not those of this name */
 	size_t at;
 
-	if (o->full)			/* the name before has no end: behind it are bytes of another message */
-		return;
-	for (; *n; n += *n + 1) {
+	/* A name that had no room has no end: behind it are bytes of another message */
+	for (; *n && !o->full; n += *n + 1) {
 		for (unsigned i = 0; i < whole; i++) {
 			if (o->looks++ > LOOKS || !rest_is_at(o, n, o->off[i]))
 				continue;
@@ -291,9 +286,7 @@ static void made_name(struct made *o, const uint8_t *n, bool compress)
 		}
 		at = o->len;
 		made_bytes(o, n, *n + 1U);
-		if (o->full)
-			return;
-		if (o->noff < OFFSETS && at < 0x4000 && compress)
+		if (!o->full && o->noff < OFFSETS && at < 0x4000 && compress)
 			o->off[o->noff++] = (uint16_t)at;
 	}
 	made_bytes(o, n, 1);
