@@ -29,6 +29,17 @@ def end(proc):
     return proc.returncode, out.decode()
 
 
+def ends(proc, what):
+    """It does so by itself, with status 0"""
+    try:
+        rc = proc.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        rc = "still there"
+        end(proc)
+    p.eq(rc, 0, what)
+    proc.stdout.close()
+
+
 def connect():
     """As soon as somebody listens"""
     for _ in range(1000):
@@ -187,13 +198,7 @@ for o in "-1", "--one-off":
     other.close()
     p.ok(up(g, o + ": works") and proc.poll() is None, o + ": and that does not end it")
     g.close()
-    try:
-        rc = proc.wait(PATIENCE)
-    except subprocess.TimeoutExpired:
-        rc = "still there"
-        end(proc)
-    p.eq(rc, 0, "VM-03 %s: ends with its guest, status" % o)
-    proc.stdout.close()
+    ends(proc, "VM-03 %s: ends with its guest, status" % o)
 
 # ---- The path: what is in the way
 
@@ -206,13 +211,7 @@ p.eq(rc, 1, "in use by one with --one-off: status")
 g = connect()
 up(g, "in use: it waits for its guest still")
 g.close()
-try:
-    rc = proc.wait(PATIENCE)
-except subprocess.TimeoutExpired:
-    rc = "still there"
-    end(proc)
-p.eq(rc, 0, "in use: it ends with its guest")
-proc.stdout.close()
+ends(proc, "in use: it ends with its guest")
 with contextlib.suppress(FileNotFoundError):
     os.unlink(S)
 proc = passt("-s", S)
