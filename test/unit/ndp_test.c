@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
+#include "../../ctx.h"
 #include "../../ndp.c"
 #include "../responder.h"
 #include "../t.h"
@@ -355,6 +356,25 @@ static void test_interval(void)
 	ok(hi < ROUTER_LIFETIME * 1000U / 3);
 }
 
+/* A change is read 350 ms after it came, at most (follow.c) */
+static void test_changes(void)
+{
+	static struct ctx c;
+	static struct guest g;
+
+	test("ndp: of changes close to each other, each is told within a second; one is at once");
+	c.net = r_net();
+	c.now = 100000;
+	wheel_init(&c.wheel, c.now);
+	g.adverts = 3;
+	answer_changed(&c, &g);
+	eq(g.ndp.due, c.now);
+	eq(g.adverts, 0);
+	g.advert_at = c.now;
+	answer_changed(&c, &g);
+	ok(g.ndp.due > c.now && g.ndp.due <= c.now + 1000 - 350);
+}
+
 static void test_solicit(void)
 {
 	struct net c = r_net();
@@ -424,6 +444,7 @@ int main(void)
 	test_former();
 	test_long();
 	test_interval();
+	test_changes();
 	test_solicit();
 	test_neighbour();
 	return done();
