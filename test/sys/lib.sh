@@ -112,17 +112,18 @@ skip_all() { echo "1..0 # SKIP $1"; ENDED=1; exit 0; }
 # Output in TAP of a tool, renumbered; a tool that fails and does not say why, or says nothing, is a failure too
 tap_of()
 {
-	local line seen=0 failed=$FAILED
+	local line seen=0 failed=$FAILED other=
 	while IFS= read -r line; do
 		case $line in
 		"ok "*)		seen=1; line=${line#ok }; pass "${line#* - }" ;;
 		"not ok "*)	seen=1; line=${line#not ok }; fail "${line#* - }" ;;
 		"1.."*)		;;
-		*)		echo "# $line" ;;
+		*)		echo "# $line"; other+=$line$'\n' ;;
 		esac
 	done < <("$@" 2>&1; echo "exit status $?" >"$T/tap.rc")
 	if [ $seen = 0 ] || { [ $FAILED = $failed ] && ! grep -qx 'exit status 0' "$T/tap.rc"; }; then
-		fail "$1 reports all its results" "$*: $(cat "$T/tap.rc")"
+		fail "$1 reports all its results" "$*: $(cat "$T/tap.rc")
+$(tail -n 20 <<<"$other")"
 	fi
 }
 

@@ -436,7 +436,7 @@ def comm(pid):
     try:
         with open("/proc/%d/comm" % pid) as f:
             return f.read().rstrip("\n")
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return None
 
 
